@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IStakeVault} from "../src/interfaces/IStakeVault.sol";
+import {ITrainingRounds} from "../src/interfaces/ITrainingRounds.sol";
+import {RoundTest} from "./RoundTest.sol";
+import {vm} from "./Vm.sol";
+
+/// @dev A token that can take a fee and that calls its recipient or sender back in the middle of a transfer.
+contract HostileToken is ERC20("hostile", "BAD") {
+    uint256 public fee;
+    mapping(address account => bool) public hooked;
+
+    constructor(address holder) {
+        _mint(holder, 1_000_000_000 ether);
+    }
+
+    function setFee(uint256 fee_) external {
+        fee = fee_;
+    }
+
+    function setHooked(address account) external {
+        hooked[account] = true;
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        super._update(from, to, value);
+        if (fee != 0 && from != address(0) && value >= fee) super._update(to, address(0xdead), fee);
+        if (hooked[to]) Thief(to).tokensMoved();
+        else if (hooked[from]) Thief(from).tokensMoved();
+    }
+}
+
+/// @dev Re-enters with prepared calls while its own transfer is under way, and keeps the answers.
+contract Thief {
+    address private immutable _target;
+    bytes[] private _calls;
+    bytes[] public answers;
+    bool private _inside;
+
+    constructor(address target) {
+        _target = target;
+    }
+
+    function prepare(bytes calldata call) external {
+        _calls.push(call);
+    }
+
+    function tokensMoved() external {
+        if (_inside) return;
+        _inside = true;
+        for (uint256 i = 0; i < _calls.length; ++i) {
+            (bool success, bytes memory answer) = _target.call(_calls[i]);
+            answers.push(success ? bytes("success") : answer);
+        }
+        _inside = false;
+    }
+
+    function act(address target, bytes calldata call) external {
+        (bool success, bytes memory answer) = target.call(call);
+        if (!success) {
+            assembly ("memory-safe") {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
+    }
+}
+
+contract HostileTokensTest is RoundTest {
+    HostileToken internal bad;
+    bytes32 internal constant GUARDED =
+        keccak256(abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector));
+
+    function setUp() public override {
+        bad = new HostileToken(address(this));
+        token = IERC20(address(bad));
+        _deployAround(address(bad));
+        _prepare();
+    }
+
+    function test_feeOnDepositIsRefused() public {
+        _fund(STRANGER, 10 ether);
+        bad.setFee(1 ether);
+        vm.startPrank(STRANGER);
+        token.approve(address(vault), 10 ether);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.TokenTookFee.selector, 10 ether, 9 ether));
+        vault.deposit(10 ether);
+    }
+
+    function test_feeOnEscrowIsRefused() public {
+        bad.setFee(1 ether);
+        ITrainingRounds.RoundParams memory params = _params();
+        vm.prank(PROPOSER);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingRounds.TokenTookFee.selector, 129 ether, 128 ether));
+        rounds.openRound(params);
+    }
+
+    function _assertAllGuarded(Thief thief, uint256 count) private view {
+        for (uint256 i = 0; i < count; ++i) {
+            vm.assertEq(keccak256(thief.answers(i)), GUARDED, vm.toString(i));
+        }
+    }
+
+    function test_reentryDuringWithdrawal() public {
+        Thief thief = new Thief(address(vault));
+        _fund(address(thief), 10 ether);
+        thief.act(address(token), abi.encodeCall(IERC20.approve, (address(vault), 20 ether)));
+        thief.act(address(vault), abi.encodeCall(IStakeVault.deposit, (10 ether)));
+        thief.act(address(vault), abi.encodeCall(IStakeVault.requestUnbond, (4 ether)));
+        thief.act(address(vault), abi.encodeCall(IStakeVault.requestUnbond, (6 ether)));
+        vm.warp(vm.getBlockTimestamp() + UNBOND_DELAY);
+        thief.prepare(abi.encodeCall(IStakeVault.withdrawUnbonded, ()));
+        thief.prepare(abi.encodeCall(IStakeVault.deposit, (1 ether)));
+        thief.prepare(abi.encodeCall(IStakeVault.depositWithPermit, (1 ether, 0, 0, 0, 0)));
+        bad.setHooked(address(thief));
+        thief.act(address(vault), abi.encodeCall(IStakeVault.withdrawUnbonded, ()));
+        _assertAllGuarded(thief, 3);
+        vm.assertEq(token.balanceOf(address(thief)), 10 ether, "once");
+    }
+
+    /// @dev The thief is proposer and solver, so that every function is open to it while its credit is being paid.
+    function test_reentryDuringPayout() public {
+        Thief thief = new Thief(address(rounds));
+        vm.prank(address(thief));
+        projectId = _createProject(SHARDS, setId);
+        _fund(address(thief), 300 ether);
+        thief.act(address(token), abi.encodeCall(IERC20.approve, (address(rounds), 300 ether)));
+        thief.act(address(rounds), abi.encodeCall(ITrainingRounds.openRound, (_params())));
+        roundId = rounds.roundCount();
+        vm.warp(_round().commitEnd);
+        rounds.cancel(roundId);
+        vm.assertEq(rounds.creditOf(address(thief)), 129 ether, "credit");
+
+        bytes32[] memory none = new bytes32[](0);
+        ITrainingRounds.Leaf memory row = _row(address(thief), ITrainingRounds.Verdict.Accepted, 1);
+        ITrainingRounds.Result memory result;
+        thief.prepare(abi.encodeCall(ITrainingRounds.withdrawCredit, ()));
+        thief.prepare(abi.encodeCall(ITrainingRounds.openRound, (_params())));
+        thief.prepare(abi.encodeCall(ITrainingRounds.commit, (roundId, keccak256("c"))));
+        thief.prepare(abi.encodeCall(ITrainingRounds.reveal, (roundId, 0, 0)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.unseal, (roundId, 0, 0, none)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.drawBeacon, (roundId)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.challenge, (roundId, 0)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.resolve, (roundId, true)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.settle, (roundId)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.cancel, (roundId)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.slashNonReveal, (roundId, STRANGER)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.slashInvalid, (roundId, row, none)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.slashEquivocation, (result, "", result, "")));
+        thief.prepare(abi.encodeCall(ITrainingRounds.claim, (roundId, row, none)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.releaseBond, (roundId)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.sweep, (roundId)));
+        thief.prepare(
+            abi.encodeCall(
+                ITrainingRounds.recordTraining, (roundId, 0, 0, 0, 0, new ITrainingRounds.Attestation[](0))
+            )
+        );
+        bad.setHooked(address(thief));
+        thief.act(address(rounds), abi.encodeCall(ITrainingRounds.withdrawCredit, ()));
+        _assertAllGuarded(thief, 17);
+        vm.assertEq(token.balanceOf(address(thief)), 300 ether, "once");
+        vm.assertEq(token.balanceOf(address(rounds)), 0, "nothing taken");
+    }
+
+    function test_reentryWhileTheEscrowIsPulled() public {
+        Thief thief = new Thief(address(rounds));
+        vm.prank(address(thief));
+        projectId = _createProject(SHARDS, setId);
+        _fund(address(thief), 300 ether);
+        thief.act(address(token), abi.encodeCall(IERC20.approve, (address(rounds), 300 ether)));
+        thief.prepare(abi.encodeCall(ITrainingRounds.cancel, (1)));
+        bad.setHooked(address(thief));
+        thief.act(address(rounds), abi.encodeCall(ITrainingRounds.openRound, (_params())));
+        _assertAllGuarded(thief, 1);
+    }
+}

@@ -1,0 +1,87 @@
+"""32-byte SHA-256 digests <-> CIDv1 strings (https://github.com/multiformats/cid).
+
+The chain stores the digest alone; the codec is pinned by what the field means: `raw` for tensors and
+binary shards, `dag-json` for canonical JSON documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import cid as _cid
+import multihash
+
+from jepanet.errors import Rejected
+from jepanet.types import Digest
+
+Codec = Literal["raw", "dag-json"]
+_CODECS: tuple[Codec, ...] = ("raw", "dag-json")
+_READ_SIZE = 1 << 20
+
+
+def digest_of(data: bytes) -> Digest:
+    """SHA-256 of `data`."""
+    return Digest(hashlib.sha256(data).digest())
+
+
+def digest_file(path: Path) -> Digest:
+    """SHA-256 of a file's content, streamed in 1 MiB reads."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_SIZE):
+            state.update(block)
+    return Digest(state.digest())
+
+
+def to_cid(digest: bytes, codec: Codec = "raw") -> str:
+    """CIDv1, base32 lower case (`bafk...` for raw, `bagu...` for dag-json).
+
+    Raises:
+        ValueError: `digest` is not 32 bytes.
+    """
+    if len(digest) != 32:
+        raise ValueError(f"a digest has 32 bytes, not {len(digest)}")
+    text: bytes = _cid.make_cid(1, codec, multihash.encode(digest, "sha2-256")).encode("base32")
+    return text.decode("ascii")
+
+
+def from_cid(text: str) -> tuple[Digest, Codec]:
+    """The digest and codec of a CIDv1 that uses SHA2-256.
+
+    Raises:
+        Rejected: not a CIDv1, another hash function, or a codec other than raw and dag-json.
+    """
+    if not 50 <= len(text) <= 70:
+        raise Rejected(f"{text[:80]!r} is not a CIDv1 with a SHA2-256 hash", reason="bad-cid")
+    try:
+        parsed = _cid.from_string(text)
+        hashed = multihash.decode(parsed.multihash)
+    except Exception as error:  # py-cid raises ValueError, KeyError and its own types on hostile text
+        raise Rejected(f"{text!r} is not a CID: {error}", reason="bad-cid") from error
+    if parsed.version != 1 or hashed.name != "sha2-256" or len(hashed.digest) != 32:
+        raise Rejected(f"{text!r}: only CIDv1 with SHA2-256 is used here", reason="bad-cid")
+    for codec in _CODECS:
+        if parsed.codec == codec:
+            digest = Digest(bytes(hashed.digest))
+            # The decoder overlooks trailing characters and reads other bases: one digest, one text.
+            if to_cid(digest, codec) != text:
+                raise Rejected(f"{text!r} is not written as base32 CIDv1", reason="bad-cid")
+            return digest, codec
+    raise Rejected(f"{text!r}: codec {parsed.codec} is neither raw nor dag-json", reason="bad-cid")
+
+
+def parse_digest(text: str) -> Digest:
+    """A digest given as CID or as 64 hex digits (with or without 0x).
+
+    Raises:
+        Rejected: neither.
+    """
+    plain = text.removeprefix("0x")
+    if len(plain) == 64:
+        try:
+            return Digest(bytes.fromhex(plain))
+        except ValueError:
+            pass
+    return from_cid(text)[0]

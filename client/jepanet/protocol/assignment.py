@@ -1,0 +1,83 @@
+"""Who trains on what, and which hidden shard judges it: drawn from chain randomness, chosen by nobody."""
+
+from __future__ import annotations
+
+from eth_hash.auto import keccak
+
+from jepanet.protocol.commitment import abi_encode
+from jepanet.types import Address
+
+MAX_EVALUATION_SHARDS = 256
+"""Used shards are one bitmap word in `ProjectRegistry`."""
+
+_SEED = keccak(b"jepanet.training.seed")
+_SHARD = keccak(b"jepanet.training.shard")
+
+
+def training_seed(
+    chain_id: int, contract: Address, project_id: int, round_id: int, solver: Address, round_seed: bytes
+) -> bytes:
+    """32 bytes that seed data order and augmentation of one solver's training in one round.
+
+    `round_seed` is the `seed` of the event RoundOpened. The same seed on the same machine and build gives
+    the same delta; any other input gives another one.
+
+    Raises:
+        ValueError: a value does not fit its Solidity type.
+    """
+    return _draw(_SEED, chain_id, contract, project_id, round_id, solver, round_seed)
+
+
+def training_shard(
+    chain_id: int,
+    contract: Address,
+    project_id: int,
+    round_id: int,
+    solver: Address,
+    round_seed: bytes,
+    *,
+    count: int,
+) -> int:
+    """Index of the training shard a solver works on, in [0, count).
+
+    The remainder of a 256-bit hash: its bias is below count / 2**256.
+
+    Raises:
+        ValueError: `count` is not positive, or a value does not fit its Solidity type.
+    """
+    if count < 1:
+        raise ValueError("a dataset has at least one training shard")
+    drawn = _draw(_SHARD, chain_id, contract, project_id, round_id, solver, round_seed)
+    return int.from_bytes(drawn, "big") % count
+
+
+def evaluation_index(beacon: int, used: int, count: int) -> int:
+    """The (beacon mod number of unused)-th unused evaluation shard, counting from index 0 upwards.
+
+    `used` is the registry's bitmap: bit i set means that shard i has judged a round before. The rule of
+    `TrainingRounds.drawBeacon`.
+
+    Raises:
+        ValueError: `count` is not in 1..256, beacon or bitmap exceed 256 bits, or no shard is unused.
+    """
+    if not 1 <= count <= MAX_EVALUATION_SHARDS:
+        raise ValueError(f"a project has 1 to {MAX_EVALUATION_SHARDS} evaluation shards, not {count}")
+    if not 0 <= beacon < 1 << 256 or not 0 <= used < 1 << 256:
+        raise ValueError("beacon and bitmap are 256-bit unsigned integers")
+    unused = [index for index in range(count) if not used >> index & 1]
+    if not unused:
+        raise ValueError("every evaluation shard of this project has been used")
+    return unused[beacon % len(unused)]
+
+
+def _draw(
+    domain: bytes,
+    chain_id: int,
+    contract: Address,
+    project_id: int,
+    round_id: int,
+    solver: Address,
+    round_seed: bytes,
+) -> bytes:
+    types = ("bytes32", "uint256", "address", "uint256", "uint256", "address", "bytes32")
+    return keccak(abi_encode(types, (domain, chain_id, contract, project_id, round_id, solver, round_seed)))

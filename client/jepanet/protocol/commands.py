@@ -1,0 +1,208 @@
+"""What the state machine asks for. Each command is a duty with a stable key: offered again after a crash,
+never stored twice. Handlers (rooms `roles` and `node`) first ask "already done?".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jepanet.types import Address, Digest, ProjectId, RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """Proposer: publish the spec of the project's next round and open it with escrow."""
+
+    project_id: ProjectId
+    number: int
+    """1 for the project's first round."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceRound:
+    """Proposer: say where the round's spec, data and base model can be had; strangers dial that address."""
+
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRound:
+    """Fetch and check spec, recipe, dataset manifest, base model and, for a solver, its training shard."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class TrainShard:
+    """Solver: train from the base model on the assigned shard, seal delta and salt on disk."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommit:
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class DrawBeacon:
+    """Record the randomness that selects the evaluation shard; open to anyone after commits close."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class UnsealShard:
+    """Proposer: make the selected evaluation shard public and prove that it was fixed at creation."""
+
+    round_id: RoundId
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendReveal:
+    """Solver: only after the block that ended COMMIT is confirmed."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class PublishDelta:
+    """Solver: the reveal is confirmed, so the blob may be served and announced."""
+
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDeltas:
+    """Coordinator and aggregator: fetch, check and measure every revealed delta on the unsealed shard."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class PublishScores:
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSheet:
+    """Aggregator: medians, merge, score of the merged model, score sheet."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSheet:
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSheet:
+    """Coordinator: derive the sheet again, repeat the merge, measure the merged model, sign the result."""
+
+    round_id: RoundId
+    sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendRecord:
+    """Submit `recordTraining` with the collected signatures."""
+
+    round_id: RoundId
+    sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRound:
+    """Proposer: hold and serve what a recorded round consists of, so that anyone can recompute it."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SendSettle:
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SendCancel:
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SlashNonReveal:
+    round_id: RoundId
+    solver: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SlashInvalid:
+    """Proposer: report every delta that the settled sheet calls invalid."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SendClaim:
+    """Claim this account's leaf: a solver's pay and bond, a coordinator's fee."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBond:
+    """Solver: take the bond back from a cancelled round."""
+
+    round_id: RoundId
+
+
+Command = (
+    OpenRound
+    | AnnounceRound
+    | PrepareRound
+    | TrainShard
+    | SendCommit
+    | DrawBeacon
+    | UnsealShard
+    | SendReveal
+    | PublishDelta
+    | ScoreDeltas
+    | PublishScores
+    | BuildSheet
+    | PublishSheet
+    | CheckSheet
+    | PublishResult
+    | SendRecord
+    | KeepRound
+    | SendSettle
+    | SendCancel
+    | SlashNonReveal
+    | SlashInvalid
+    | SendClaim
+    | ReleaseBond
+)
+
+
+def command_key(command: Command) -> str:
+    """The identity of a duty: its name and every field, for example `CheckSheet/7/9f3c…`."""
+    parts = [type(command).__name__]
+    for name in command.__dataclass_fields__:
+        value = getattr(command, name)
+        parts.append(value.hex() if isinstance(value, bytes) else str(value))
+    return "/".join(parts)
+
+
+def command_round(command: Command) -> RoundId | None:
+    """The round a duty belongs to; None for a duty of a project."""
+    return None if isinstance(command, OpenRound) else command.round_id

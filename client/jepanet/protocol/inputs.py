@@ -1,0 +1,336 @@
+"""Everything the state machine is ever told. Names show the direction: `Chain*` (a confirmed log or block),
+`Peer*` (an admitted gossip message), `Local*` (a handler of this node finished).
+
+A chain input is fed only once its block is as deep as the deployment's confirmations, in (block, log index)
+order. Its fields are the arguments of the event of the same name (see `contracts/src/interfaces`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jepanet.types import Address, BlockRef, Digest, ProjectId, RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class RoundParams:
+    """`ITrainingRounds.RoundParams`: fixed when a round opens. Durations in seconds, amounts in wei."""
+
+    project_id: ProjectId
+    spec: Digest
+    budget: int
+    fee: int
+    bond: int
+    unseal_bond: int
+    commit_duration: int
+    gap: int
+    reveal_duration: int
+    verify_duration: int
+    challenge_duration: int
+    max_solvers: int
+
+
+# ------------------------------------------------------------------ chain
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBlock:
+    """A confirmed block. Its timestamp is the only clock the machine has."""
+
+    block: BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class ChainVerifierSetCreated:
+    set_id: int
+    creator: Address
+    members: tuple[Address, ...]
+    threshold: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainProjectCreated:
+    project_id: ProjectId
+    owner: Address
+    recipe: Digest
+    dataset: Digest
+    model: Digest
+    evaluation_root: bytes
+    evaluation_count: int
+    verifier_set: int
+    metadata: Digest
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainModelAdvanced:
+    project_id: ProjectId
+    round_id: RoundId
+    model: Digest
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRoundOpened:
+    round_id: RoundId
+    project_id: ProjectId
+    proposer: Address
+    params: RoundParams
+    base: Digest
+    verifier_set: int
+    seed: bytes
+    commit_end: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCommitted:
+    round_id: RoundId
+    solver: Address
+    commitment: bytes
+    index: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCommitsClosed:
+    round_id: RoundId
+    at: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBeaconDrawn:
+    round_id: RoundId
+    beacon: int
+    index: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainShardUnsealed:
+    round_id: RoundId
+    index: int
+    shard: Digest
+    blinding: bytes
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRevealed:
+    round_id: RoundId
+    solver: Address
+    digest: Digest
+    salt: bytes
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRevealsClosed:
+    round_id: RoundId
+    at: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTrainingRecorded:
+    round_id: RoundId
+    root: bytes
+    model: Digest
+    sheet: Digest
+    payout: int
+    improvement: int
+    challenge_end: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainChallenged:
+    round_id: RoundId
+    challenger: Address
+    evidence: bytes
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainResolved:
+    round_id: RoundId
+    overturned: bool
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRoundSettled:
+    round_id: RoundId
+    model: Digest
+    returned: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRoundCancelled:
+    round_id: RoundId
+    cause: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainClaimed:
+    round_id: RoundId
+    account: Address
+    amount: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBondReleased:
+    round_id: RoundId
+    solver: Address
+    amount: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBondSlashed:
+    round_id: RoundId
+    account: Address
+    amount: int
+    cause: int
+    block: BlockRef
+    log_index: int
+
+
+# ------------------------------------------------------------------ peers
+
+
+@dataclass(frozen=True, slots=True)
+class PeerScored:
+    """A coordinator's scores of all deltas of a round; signatures were checked at admission."""
+
+    round_id: RoundId
+    coordinator: Address
+    scores: Digest
+    """Digest of the canonical JSON document that holds the signed scores (`protocol.sheet.ScoreReport`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSheet:
+    """An aggregator proposes a score sheet."""
+
+    round_id: RoundId
+    sender: Address
+    sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class PeerResult:
+    """A coordinator's signature over the result of a sheet."""
+
+    round_id: RoundId
+    coordinator: Address
+    sheet: Digest
+    improvement: int
+    signature: bytes
+
+
+# ------------------------------------------------------------------ this node
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoundPrepared:
+    """Spec, recipe, base model (and this solver's shard) are on disk and checked."""
+
+    round_id: RoundId
+    aggregators: tuple[Address, ...]
+    """Who may propose a sheet beside the verifiers, in the order of the round's spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDeltaSealed:
+    """Training is over; delta and salt are on disk, synced. Nothing about it has left this machine."""
+
+    round_id: RoundId
+    digest: Digest
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LocalScored:
+    """This node measured every revealed delta; its scores are stored, signed if it is a verifier."""
+
+    round_id: RoundId
+    scores: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSheetBuilt:
+    round_id: RoundId
+    sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResultSigned:
+    round_id: RoundId
+    sheet: Digest
+    improvement: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDutyFailed:
+    """A command was refused for good; the round goes on without it."""
+
+    round_id: RoundId
+    command: str
+    reason: str
+
+
+ChainInput = (
+    ChainBlock
+    | ChainVerifierSetCreated
+    | ChainProjectCreated
+    | ChainModelAdvanced
+    | ChainRoundOpened
+    | ChainCommitted
+    | ChainCommitsClosed
+    | ChainBeaconDrawn
+    | ChainShardUnsealed
+    | ChainRevealed
+    | ChainRevealsClosed
+    | ChainTrainingRecorded
+    | ChainChallenged
+    | ChainResolved
+    | ChainRoundSettled
+    | ChainRoundCancelled
+    | ChainClaimed
+    | ChainBondReleased
+    | ChainBondSlashed
+)
+PeerInput = PeerScored | PeerSheet | PeerResult
+LocalInput = (
+    LocalRoundPrepared
+    | LocalDeltaSealed
+    | LocalScored
+    | LocalSheetBuilt
+    | LocalResultSigned
+    | LocalDutyFailed
+)
+Input = ChainInput | PeerInput | LocalInput

@@ -1,0 +1,253 @@
+"""From signed scores to verdicts, medians, pay and fees: integers only, so every node gets the same result.
+
+    k..n reports ─ decide ─▶ one decision a delta ─ (merge and measure) ─ pay ─▶ rows, fees
+
+Widths: MAX_DELTAS * MAX_PRICE * MAX_GAIN < 2**128, so no amount or sum can overflow on chain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jepanet.errors import Rejected
+from jepanet.protocol.commitment import Leaf
+from jepanet.protocol.rewards import settle_payouts
+from jepanet.protocol.scores import MAX_DELTAS, ScoreReport, SignedScore
+from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.state import NodeState, Round
+from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
+
+NOT_FETCHED = ("unavailable", "too-large")
+"""Reasons of a coordinator that could not fetch a delta; not held against its fee. (A provider that offers
+too many bytes proves nothing: only whole bytes with the right digest prove a fault.)"""
+DUPLICATE = "duplicate"
+DISPUTED = "disputed"
+"""Reason when no majority accepts and nobody gave a reason to exclude."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedDelta:
+    solver: Address
+    digest: Digest
+    index: int
+    """Order of commitment."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFacts:
+    """What the chain says of a round whose deltas are being judged."""
+
+    chain_id: int
+    contract: Address
+    round_id: RoundId
+    project_id: ProjectId
+    spec: Digest
+    base: Digest
+    shard: Digest
+    budget: int
+    fee: int
+    members: tuple[Address, ...]
+    threshold: int
+    reveals: tuple[RevealedDelta, ...]
+    """In order of commitment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The coordinators' common verdict on one delta, before money."""
+
+    solver: Address
+    digest: Digest
+    verdict: Verdict
+    reason: str
+    gain: int
+    stderr: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A solver's line of the sheet. `amount` in wei."""
+
+    solver: Address
+    digest: Digest
+    verdict: Verdict
+    reason: str
+    gain: int
+    stderr: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    coordinator: Address
+    amount: int
+
+
+def facts_of(state: NodeState, round_: Round, chain_id: int, contract: Address) -> RoundFacts:
+    """The facts of a round in VERIFY or later, read off the state machine.
+
+    Raises:
+        Rejected: reason `not-unsealed`; the evaluation shard of the round is not known yet.
+    """
+    if round_.shard is None:
+        raise Rejected(f"round {round_.id} has no evaluation shard yet", reason="not-unsealed")
+    order = {commit.solver: commit.index for commit in round_.commits}
+    reveals = [RevealedDelta(item.solver, item.digest, order[item.solver]) for item in round_.reveals]
+    return RoundFacts(
+        chain_id=chain_id,
+        contract=contract,
+        round_id=round_.id,
+        project_id=round_.project_id,
+        spec=round_.params.spec,
+        base=round_.base,
+        shard=round_.shard,
+        budget=round_.params.budget,
+        fee=round_.params.fee,
+        members=state.members(round_),
+        threshold=state.threshold(round_),
+        reveals=tuple(sorted(reveals, key=lambda item: item.index)),
+    )
+
+
+def decide(facts: RoundFacts, reports: Sequence[ScoreReport]) -> tuple[Decision, ...]:
+    """One decision for every revealed delta, ascending by solver.
+
+    * INVALID needs `threshold` coordinators that say so, or a digest that an earlier commit owns.
+    * ACCEPTED needs more than half of the reports; everything else is EXCLUDED.
+    * Gain and standard error are lower medians over all reports (an unmeasured delta counts as 0), so they
+      lie between honest values as long as most reports are honest.
+
+    Raises:
+        Rejected: reason `bad-reports`; fewer than `threshold`, a coordinator twice, not of the set, or a
+            report that does not score exactly the revealed deltas.
+    """
+    check_reports(facts, reports)
+    votes: dict[Address, list[SignedScore]] = {item.solver: [] for item in facts.reveals}
+    for report in reports:
+        for score in report.scores:
+            votes[score.solver].append(score)
+    owners: dict[Digest, Address] = {}
+    for item in sorted(facts.reveals, key=lambda item: item.index):
+        owners.setdefault(item.digest, item.solver)
+    return tuple(
+        _decision(item, votes[item.solver], facts.threshold, owner=owners[item.digest])
+        for item in sorted(facts.reveals, key=lambda item: item.solver.lower())
+    )
+
+
+def pay(
+    facts: RoundFacts,
+    spec: RoundSpec,
+    reports: Sequence[ScoreReport],
+    decisions: Sequence[Decision],
+    *,
+    published: bool,
+) -> tuple[tuple[Row, ...], tuple[Fee, ...]]:
+    """Wei for every delta and every coordinator, both ascending by account.
+
+    Accepted deltas earn price x shrunk gain, together at most the budget, and nothing when the merged model
+    was not published. A coordinator earns fee / (members of the set) when its scores hold (`_scored_well`).
+    """
+    accepted = [item for item in decisions if item.verdict is Verdict.ACCEPTED]
+    amounts = settle_payouts(
+        [(item.gain, item.stderr) for item in accepted],
+        price=spec.price if published else 0,
+        shrink_milli=spec.shrink_milli,
+        budget=facts.budget,
+    )
+    paid = {item.solver: amount for item, amount in zip(accepted, amounts, strict=True)}
+    rows = tuple(
+        Row(
+            item.solver,
+            item.digest,
+            item.verdict,
+            item.reason,
+            item.gain,
+            item.stderr,
+            paid.get(item.solver, 0),
+        )
+        for item in decisions
+    )
+    share = facts.fee // len(facts.members)
+    fees = tuple(
+        Fee(report.coordinator, share)
+        for report in sorted(reports, key=lambda item: item.coordinator.lower())
+        if _scored_well(report, decisions, spec.score_tolerance)
+    )
+    return rows, fees
+
+
+def leaves_of(rows: Sequence[Row], fees: Sequence[Fee]) -> tuple[Leaf, ...]:
+    """The leaves of the result tree: solvers by account, then fees by account."""
+    solvers = [Leaf(row.solver, row.digest, row.verdict, row.gain, row.amount) for row in rows]
+    coordinators = [Leaf(fee.coordinator, ZERO_DIGEST, Verdict.FEE, 0, fee.amount) for fee in fees]
+    return (*solvers, *coordinators)
+
+
+def check_reports(facts: RoundFacts, reports: Sequence[ScoreReport]) -> None:
+    """Raises: Rejected with reason `bad-reports` (see `decide`)."""
+
+    def refuse(why: str) -> Rejected:
+        return Rejected(f"round {facts.round_id}: {why}", reason="bad-reports")
+
+    if not 1 <= len(facts.reveals) <= MAX_DELTAS:
+        raise refuse(f"{len(facts.reveals)} revealed deltas, a sheet holds 1 to {MAX_DELTAS}")
+    coordinators = [report.coordinator for report in reports]
+    if len(set(coordinators)) != len(coordinators):
+        raise refuse("a coordinator reports twice")
+    if len(reports) < max(1, facts.threshold):
+        raise refuse(f"{len(reports)} reports, {facts.threshold} are needed")
+    revealed = {item.solver: item.digest for item in facts.reveals}
+    for report in reports:
+        if report.coordinator not in facts.members:
+            raise refuse(f"{report.coordinator} is not in the verifier set")
+        if report.round_id != facts.round_id:
+            raise refuse(f"{report.coordinator} reports on round {report.round_id}")
+        scored = {score.solver: score.digest for score in report.scores}
+        if scored != revealed or len(report.scores) != len(revealed):
+            raise refuse(f"{report.coordinator} does not score exactly the revealed deltas")
+
+
+def _decision(
+    item: RevealedDelta, votes: Sequence[SignedScore], threshold: int, *, owner: Address
+) -> Decision:
+    if owner != item.solver:
+        return Decision(item.solver, item.digest, Verdict.INVALID, DUPLICATE, 0, 0)
+    count = Counter(vote.verdict for vote in votes)
+    if count[Verdict.INVALID] >= threshold:
+        reason = _reason(votes, Verdict.INVALID)
+        return Decision(item.solver, item.digest, Verdict.INVALID, reason, 0, 0)
+    verdict = Verdict.ACCEPTED if 2 * count[Verdict.ACCEPTED] > len(votes) else Verdict.EXCLUDED
+    gain = _lower_median([vote.gain for vote in votes])
+    stderr = _lower_median([vote.stderr for vote in votes])
+    return Decision(item.solver, item.digest, verdict, _reason(votes, verdict), gain, stderr)
+
+
+def _reason(votes: Sequence[SignedScore], verdict: Verdict) -> str:
+    """The most frequent reason given for this verdict; the alphabet breaks ties."""
+    reasons = Counter(vote.reason for vote in votes if vote.verdict is verdict)
+    return min(reasons, key=lambda reason: (-reasons[reason], reason), default=DISPUTED)
+
+
+def _lower_median(values: Sequence[int]) -> int:
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def _scored_well(report: ScoreReport, decisions: Sequence[Decision], tolerance: int) -> bool:
+    """Every delta it could fetch is within tolerance of the median (or found invalid as the others did), and
+    it could fetch at least half of them."""
+    scores = {score.solver: score for score in report.scores}
+    fetched = 0
+    for item in decisions:
+        score = scores[item.solver]
+        if score.verdict is Verdict.EXCLUDED and score.reason in NOT_FETCHED:
+            continue
+        fetched += 1
+        if item.verdict is Verdict.INVALID:
+            if score.verdict is not Verdict.INVALID:
+                return False
+        elif abs(score.gain - item.gain) > tolerance:
+            return False
+    return 2 * fetched >= len(decisions)

@@ -1,0 +1,150 @@
+"""What wallets sign, as EIP-712 dictionaries (https://eips.ethereum.org/EIPS/eip-712).
+
+Each dictionary is complete (`types`, `primaryType`, `domain`, `message`) and JSON-able, the shape wallets
+and `eth_account` take. The domain binds every signature to one chain and one `TrainingRounds` contract.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from jepanet.protocol.commitment import abi_encode
+from jepanet.types import Address, Verdict
+
+TypedData = dict[str, Any]
+
+_DOMAIN = (
+    ("name", "string"),
+    ("version", "string"),
+    ("chainId", "uint256"),
+    ("verifyingContract", "address"),
+)
+_RESULT = (
+    ("roundId", "uint256"),
+    ("root", "bytes32"),
+    ("model", "bytes32"),
+    ("sheet", "bytes32"),
+    ("payout", "uint128"),
+    ("improvement", "int64"),
+)
+_SCORE = (
+    ("roundId", "uint256"),
+    ("solver", "address"),
+    ("digest", "bytes32"),
+    ("verdict", "uint8"),
+    ("reason", "string"),
+    ("gain", "int64"),
+    ("stderr", "int64"),
+)
+_NODE_BINDING = (("wallet", "address"), ("peerId", "string"), ("expiry", "uint64"))
+
+
+def result_data(
+    chain_id: int,
+    contract: Address,
+    *,
+    round_id: int,
+    root: bytes,
+    model: bytes,
+    sheet: bytes,
+    payout: int,
+    improvement: int,
+) -> TypedData:
+    """A verifier's word on a whole round: `ITrainingRounds.Result`, checked on chain.
+
+    `payout` in wei, `improvement` the signer's own measurement of the merged model in micro-nats.
+    """
+    message = {
+        "roundId": round_id,
+        "root": "0x" + root.hex(),
+        "model": "0x" + model.hex(),
+        "sheet": "0x" + sheet.hex(),
+        "payout": payout,
+        "improvement": improvement,
+    }
+    return _typed(chain_id, contract, "Result", _RESULT, message)
+
+
+def score_data(
+    chain_id: int,
+    contract: Address,
+    *,
+    round_id: int,
+    solver: Address,
+    digest: bytes,
+    verdict: Verdict,
+    reason: str,
+    gain: int,
+    stderr: int,
+) -> TypedData:
+    """A coordinator's score of one delta; gain and standard error in micro-nats per direction."""
+    message = {
+        "roundId": round_id,
+        "solver": solver,
+        "digest": "0x" + digest.hex(),
+        "verdict": int(verdict),
+        "reason": reason,
+        "gain": gain,
+        "stderr": stderr,
+    }
+    return _typed(chain_id, contract, "Score", _SCORE, message)
+
+
+def node_binding_data(
+    chain_id: int, contract: Address, *, wallet: Address, peer_id: str, expiry: int
+) -> TypedData:
+    """A wallet's statement that a libp2p peer speaks for it until `expiry` (Unix seconds)."""
+    message = {"wallet": wallet, "peerId": peer_id, "expiry": expiry}
+    return _typed(chain_id, contract, "NodeBinding", _NODE_BINDING, message)
+
+
+def signing_hash(typed: TypedData) -> bytes:
+    """The 32 bytes a wallet signs: keccak256(0x19 0x01 || domain separator || struct hash).
+
+    Raises:
+        ValueError: a value does not fit its type.
+    """
+    domain = struct_hash(typed, "EIP712Domain", typed["domain"])
+    return keccak(b"\x19\x01" + domain + struct_hash(typed, typed["primaryType"], typed["message"]))
+
+
+def struct_hash(typed: TypedData, name: str, values: dict[str, Any]) -> bytes:
+    """EIP-712 `hashStruct` of a flat struct (no nested structs, no arrays).
+
+    Raises:
+        ValueError: a value does not fit its type.
+    """
+    members = [(item["name"], item["type"]) for item in typed["types"][name]]
+    signature = f"{name}({','.join(f'{kind} {member}' for member, kind in members)})"
+    types, words = ["bytes32"], [keccak(signature.encode())]
+    for member, kind in members:
+        value = values[member]
+        if kind == "string":
+            kind, value = "bytes32", keccak(value.encode())
+        elif kind == "bytes32":
+            value = bytes.fromhex(value.removeprefix("0x"))
+        types.append(kind)
+        words.append(value)
+    return keccak(abi_encode(types, words))
+
+
+def _typed(
+    chain_id: int, contract: Address, name: str, members: tuple[tuple[str, str], ...], message: dict[str, Any]
+) -> TypedData:
+    return {
+        "types": {"EIP712Domain": _members(_DOMAIN), name: _members(members)},
+        "primaryType": name,
+        "domain": {
+            "name": "jepanet",
+            "version": "1",
+            "chainId": chain_id,
+            "verifyingContract": contract,
+        },
+        "message": message,
+    }
+
+
+def _members(pairs: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in pairs]

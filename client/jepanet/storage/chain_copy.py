@@ -1,0 +1,167 @@
+"""This node's copy of the canonical chain: block headers and the logs of its contracts.
+
+A step of the follower is one transaction, so the copy is always one fork, never a mixture. When a step
+takes blocks away that the machine has already been fed, the same transaction notes that the machine must
+be rewound (`rewind_due`): a crash between the two cannot hide it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from jepanet.errors import Fatal
+from jepanet.storage.database import Database
+from jepanet.storage.rows import StoredBlock, StoredLog
+
+_TOPIC = 32
+_END = 2**63 - 1
+
+
+class ChainCopy:
+    """Blocks and logs. Blocks link to their parents wherever both are stored."""
+
+    _db: Database
+
+    def apply_step(
+        self, *, rewind_to: int | None, blocks: Sequence[tuple[StoredBlock, Sequence[StoredLog]]]
+    ) -> None:
+        """Drops everything above block `rewind_to` (None: nothing), then adds `blocks`, in one transaction.
+
+        Blocks and logs already stored are left as they are, so a step may be applied twice.
+
+        Raises:
+            ValueError: a log does not belong to its block, or a field has the wrong length.
+            Fatal: a block contradicts the stored chain (another hash at its height, or a broken parent link).
+        """
+        with self._db.transaction() as sql:
+            if rewind_to is not None:
+                sql.execute("DELETE FROM blocks WHERE number > ?", (rewind_to,))
+                cursor = read_number(sql, "cursor")
+                if cursor is not None and rewind_to < cursor:
+                    due = read_number(sql, "rewind")
+                    write_number(sql, "rewind", rewind_to if due is None else min(due, rewind_to))
+            for block, logs in blocks:
+                _add_block(sql, block)
+                for log in logs:
+                    _add_log(sql, block, log)
+
+    def rewind_due(self) -> int | None:
+        """The block to which the machine must be rewound because later ones it was fed left the chain.
+
+        None: the machine's inputs agree with the stored chain. `rewind_inputs` settles the debt; until then
+        `record` takes nothing from the chain.
+        """
+        found = self._db.row("SELECT value FROM meta WHERE name = 'rewind'")
+        return None if found is None else int(found[0])
+
+    def trail(self, limit: int = 256) -> list[StoredBlock]:
+        """The last `limit` stored blocks, oldest first; after pruning there may be gaps between them."""
+        rows = self._db.rows(
+            "SELECT number, hash, parent, timestamp FROM blocks ORDER BY number DESC LIMIT ?", (limit,)
+        )
+        return [StoredBlock(*row) for row in reversed(rows)]
+
+    def head(self) -> StoredBlock | None:
+        """The highest stored block."""
+        newest = self.trail(1)
+        return newest[0] if newest else None
+
+    def blocks_between(self, first: int, last: int) -> list[StoredBlock]:
+        """Stored blocks with `first <= number <= last`, in order."""
+        rows = self._db.rows(
+            "SELECT number, hash, parent, timestamp FROM blocks WHERE number BETWEEN ? AND ? ORDER BY number",
+            (first, last),
+        )
+        return [StoredBlock(*row) for row in rows]
+
+    def logs(self, first: int = 0, last: int | None = None) -> list[StoredLog]:
+        """Logs of blocks `first` to `last` (None: the head), both included, by block and log index."""
+        rows = self._db.rows(
+            "SELECT block_number, block_hash, log_index, address, topics, data, tx_hash FROM logs "
+            "WHERE block_number BETWEEN ? AND ? ORDER BY block_number, log_index",
+            (first, _END if last is None else last),
+        )
+        return [
+            StoredLog(number, block_hash, index, address, _split(topics), data, tx_hash)
+            for number, block_hash, index, address, topics, data, tx_hash in rows
+        ]
+
+    def prune_blocks(self, keep: int) -> int:
+        """Forgets blocks without logs that are at least `keep` below the head; returns how many.
+
+        A block that has not been fed to the machine yet is never forgotten.
+        """
+        if keep < 1:
+            raise ValueError("the head itself cannot be pruned: keep at least 1")
+        with self._db.transaction() as sql:
+            cursor = read_number(sql, "cursor")
+            if cursor is None:
+                return 0
+            return sql.execute(
+                "DELETE FROM blocks WHERE number <= min(?, (SELECT max(number) FROM blocks) - ?) "
+                "AND NOT EXISTS (SELECT 1 FROM logs WHERE logs.block_hash = blocks.hash)",
+                (cursor, keep),
+            ).rowcount
+
+
+def read_number(sql: sqlite3.Connection, name: str) -> int | None:
+    """A number kept in the meta table."""
+    found = sql.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def write_number(sql: sqlite3.Connection, name: str, value: int) -> None:
+    """Sets a number kept in the meta table."""
+    sql.execute(
+        "INSERT INTO meta (name, value) VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, str(value)),
+    )
+
+
+def _add_block(sql: sqlite3.Connection, block: StoredBlock) -> None:
+    near = dict(
+        sql.execute(
+            "SELECT number, CASE WHEN number > ? THEN parent ELSE hash END FROM blocks "
+            "WHERE number BETWEEN ? AND ?",
+            (block.number, block.number - 1, block.number + 1),
+        ).fetchall()
+    )
+    expected = {block.number - 1: block.parent, block.number: block.hash, block.number + 1: block.hash}
+    for number, stored in near.items():
+        if stored != expected[number]:
+            raise Fatal(
+                f"block {block.number} (0x{block.hash.hex()}) contradicts the stored chain at {number}",
+                remedy="start again: the node re-reads the chain from its last stored block; if it repeats, "
+                "the endpoints disagree, so use others",
+            )
+    if block.number not in near:
+        sql.execute(
+            "INSERT INTO blocks (number, hash, parent, timestamp) VALUES (?, ?, ?, ?)",
+            (block.number, block.hash, block.parent, block.timestamp),
+        )
+
+
+def _add_log(sql: sqlite3.Connection, block: StoredBlock, log: StoredLog) -> None:
+    if (log.block_number, log.block_hash) != (block.number, block.hash):
+        raise ValueError(f"log {log.log_index} names another block than {block.number}")
+    if any(len(topic) != _TOPIC for topic in log.topics):
+        raise ValueError(f"log {log.log_index} of block {block.number}: a topic has {_TOPIC} bytes")
+    sql.execute(
+        "INSERT INTO logs (block_hash, log_index, block_number, address, topics, data, tx_hash) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (block_hash, log_index) DO NOTHING",
+        (
+            log.block_hash,
+            log.log_index,
+            log.block_number,
+            log.address,
+            b"".join(log.topics),
+            log.data,
+            log.tx_hash,
+        ),
+    )
+
+
+def _split(topics: bytes) -> tuple[bytes, ...]:
+    return tuple(topics[start : start + _TOPIC] for start in range(0, len(topics), _TOPIC))

@@ -1,0 +1,231 @@
+"""The journal: everything a node must still know after a kill -9, in one SQLite file.
+
+    follower step ──apply_step──▶ blocks, logs
+    input ─▶ transition ──record──▶ inputs + commands + cursor     (one transaction, before anything acts)
+    restart: latest_snapshot, replay inputs(after its seq), offer pending() again
+
+Methods are short and synchronous; any thread may call, one call runs at a time. Every one may raise `Fatal`
+(full disk, damaged file) and `Transient` (another program holds the file): see `Database.transaction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jepanet.errors import Exit, Fatal
+from jepanet.storage.chain_copy import ChainCopy, read_number, write_number
+from jepanet.storage.database import Database
+from jepanet.storage.outbox import Outbox
+from jepanet.storage.rows import CommandState, OutboxRow, StoredBlock, StoredCommand, StoredInput, StoredLog
+from jepanet.storage.rows import StoredSalt as StoredSalt
+from jepanet.storage.safe import Safe
+from jepanet.storage.schema import JOURNAL
+
+__all__ = [
+    "CommandState",
+    "Journal",
+    "OutboxRow",
+    "StoredBlock",
+    "StoredCommand",
+    "StoredInput",
+    "StoredLog",
+    "StoredSalt",
+]
+
+SNAPSHOTS_KEPT = 3
+_PAGE_OF_INPUTS = 512
+_LAST_SEQ = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'inputs'), 0)"
+
+
+class Journal(ChainCopy, Outbox, Safe):
+    """One open journal; see the base classes for the chain copy, the outbox and the safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens or creates the journal at `path`, migrates it and becomes its only owner.
+
+        Raises:
+            Fatal: in use (`ALREADY_RUNNING`), newer or foreign (`INCOMPATIBLE`), damaged, no room
+                (`DISK_FULL`), or not creatable (`CONFIG`).
+        """
+        return cls(Database(path, JOURNAL))
+
+    def close(self) -> None:
+        """Lets another process open the journal."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def database(self) -> Database:
+        """The file itself, for the stores that keep their own table in it (`JournalIntents`)."""
+        return self._db
+
+    def bind(self, deployment: str) -> None:
+        """Ties the journal to one deployment (chain id and contract) at first use, checks it ever after.
+
+        Raises:
+            Fatal: the journal belongs to another deployment (`WRONG_CHAIN`): its salts and rounds do too.
+        """
+        with self._db.transaction() as sql:
+            sql.execute(
+                "INSERT INTO meta (name, value) VALUES ('deployment', ?) ON CONFLICT (name) DO NOTHING",
+                (deployment,),
+            )
+            (stored,) = sql.execute("SELECT value FROM meta WHERE name = 'deployment'").fetchone()
+            if stored != deployment:
+                raise Fatal(
+                    f"the journal {self._db.path} belongs to deployment {stored}, not to {deployment}",
+                    remedy="give each deployment its own data directory",
+                    code=Exit.WRONG_CHAIN,
+                )
+
+    def record(
+        self,
+        inputs: Sequence[StoredInput],
+        commands: Sequence[StoredCommand],
+        *,
+        cursor: int | None = None,
+        done: Collection[str] = (),
+    ) -> None:
+        """Stores inputs, the commands they led to and the chain cursor in one transaction.
+
+        Args:
+            inputs: appended in order.
+            commands: entered as pending. A key already known stays as it is, unless it is done: the machine
+                names a duty twice only after it was rewound, when its effect may be gone.
+            cursor: number of the last block whose logs the machine has been fed; never moves back here.
+            done: keys of commands that are carried out.
+
+        Raises:
+            ValueError: an unknown key in `done`, a cursor that moves back, or input from the chain while
+                `rewind_due`.
+        """
+        with self._db.transaction() as sql:
+            from_chain = cursor is not None or any(item.block_number is not None for item in inputs)
+            if from_chain and read_number(sql, "rewind") is not None:
+                raise ValueError("the chain was rewound below the cursor: call rewind_inputs first")
+            sql.executemany(
+                "INSERT INTO inputs (tag, payload, block_number) VALUES (?, ?, ?)",
+                [(item.tag, item.payload, item.block_number) for item in inputs],
+            )
+            sql.executemany(
+                "INSERT INTO outbox (key, tag, payload, round_id) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET state = 'pending', attempts = 0, not_before = 0, "
+                "error = NULL WHERE state = 'done'",
+                [(item.key, item.tag, item.payload, item.round_id) for item in commands],
+            )
+            for key in done:
+                finished = sql.execute(
+                    "UPDATE outbox SET state = 'done', error = NULL WHERE key = ?", (key,)
+                ).rowcount
+                if not finished:
+                    raise ValueError(f"no command has the key {key!r}")
+            if cursor is not None:
+                reached = read_number(sql, "cursor")
+                if reached is not None and cursor < reached:
+                    raise ValueError(f"the cursor stands at block {reached} and cannot go back to {cursor}")
+                write_number(sql, "cursor", cursor)
+
+    def cursor(self) -> int | None:
+        """Number of the last block whose logs the machine has been fed."""
+        found = self._db.row("SELECT value FROM meta WHERE name = 'cursor'")
+        return None if found is None else int(found[0])
+
+    def last_sequence(self) -> int:
+        """Sequence number of the newest input ever stored, 0 before the first; `snapshot` is given it."""
+        found = self._db.row(_LAST_SEQ)
+        return 0 if found is None else int(found[0])
+
+    def inputs(self, after_seq: int = 0) -> Iterator[tuple[int, StoredInput]]:
+        """Inputs with a sequence number above `after_seq`, in order; read page by page as it advances."""
+        while page := self._db.rows(
+            "SELECT seq, tag, payload, block_number FROM inputs WHERE seq > ? ORDER BY seq LIMIT ?",
+            (after_seq, _PAGE_OF_INPUTS),
+        ):
+            for seq, tag, payload, block_number in page:
+                yield seq, StoredInput(tag, payload, block_number)
+            after_seq = page[-1][0]
+
+    def snapshot(self, seq: int, state: bytes) -> None:
+        """Keeps the machine's state after input `seq`; the newest `SNAPSHOTS_KEPT` stay.
+
+        Raises:
+            ValueError: no input with that number was ever stored.
+        """
+        with self._db.transaction() as sql:
+            newest = sql.execute(_LAST_SEQ).fetchone()[0]
+            if not 0 <= seq <= newest:
+                raise ValueError(f"a snapshot after input {seq}, but the newest input is {newest}")
+            sql.execute(
+                "INSERT INTO snapshots (seq, state) VALUES (?, ?) "
+                "ON CONFLICT (seq) DO UPDATE SET state = excluded.state",
+                (seq, state),
+            )
+            sql.execute(
+                "DELETE FROM snapshots WHERE seq NOT IN "
+                "(SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
+                (SNAPSHOTS_KEPT,),
+            )
+
+    def latest_snapshot(self) -> tuple[int, bytes] | None:
+        """(sequence number, state) of the newest snapshot."""
+        found = self._db.row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1")
+        return None if found is None else (found[0], found[1])
+
+    def rewind_inputs(self, block_number: int, *, reoffer: Collection[str] = ()) -> None:
+        """Undoes a reorganisation deeper than the confirmations: the machine goes back to `block_number`.
+
+        In one transaction: inputs from later blocks go, and every snapshot that had seen one; the cursor
+        moves back; done commands whose tag is in `reoffer` become pending again (their effect may have left
+        the chain with the block). Inputs that are not from the chain stay. Then replay from
+        `latest_snapshot`.
+
+        Raises:
+            ValueError: `block_number` is above the block that `rewind_due` asks for.
+        """
+        with self._db.transaction() as sql:
+            due = read_number(sql, "rewind")
+            if due is not None and block_number > due:
+                raise ValueError(f"the chain was rewound to block {due}, below {block_number}")
+            (first,) = sql.execute(
+                "SELECT min(seq) FROM inputs WHERE block_number > ?", (block_number,)
+            ).fetchone()
+            if first is not None:
+                sql.execute("DELETE FROM inputs WHERE block_number > ?", (block_number,))
+                sql.execute("DELETE FROM snapshots WHERE seq >= ?", (first,))
+            reached = read_number(sql, "cursor")
+            if reached is not None and reached > block_number:
+                write_number(sql, "cursor", block_number)
+            sql.execute("DELETE FROM meta WHERE name = 'rewind'")
+            sql.executemany(
+                "UPDATE outbox SET state = 'pending', attempts = 0, not_before = 0, error = NULL "
+                "WHERE state = 'done' AND tag = ?",
+                [(tag,) for tag in reoffer],
+            )
+
+    def put_note(self, round_id: int, name: str, payload: str) -> None:
+        """Keeps a small JSON note of a round (a receipt, a measurement) under `name`, replacing the last."""
+        with self._db.transaction() as sql:
+            sql.execute(
+                "INSERT INTO notes (round_id, name, payload) VALUES (?, ?, ?) "
+                "ON CONFLICT (round_id, name) DO UPDATE SET payload = excluded.payload",
+                (round_id, name, payload),
+            )
+
+    def notes(self, round_id: int) -> dict[str, str]:
+        """The notes of a round by name."""
+        rows = self._db.rows("SELECT name, payload FROM notes WHERE round_id = ? ORDER BY name", (round_id,))
+        return dict(rows)

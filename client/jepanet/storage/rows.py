@@ -1,0 +1,74 @@
+"""What the journal stores: bytes and JSON text it does not interpret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+CommandState = Literal["pending", "done", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """One block of the canonical chain: 32-byte hash and parent hash, timestamp in unix seconds."""
+
+    number: int
+    hash: bytes
+    parent: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """One event log as the chain gave it; `topics` are 32 bytes each."""
+
+    block_number: int
+    block_hash: bytes
+    log_index: int
+    address: str
+    topics: tuple[bytes, ...]
+    data: bytes
+    tx_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInput:
+    """One input of the state machine. `block_number` is None when it does not come from the chain."""
+
+    tag: str
+    payload: str
+    block_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCommand:
+    """One command the state machine gave; `key` names the duty, so the same duty is stored once."""
+
+    key: str
+    tag: str
+    payload: str
+    round_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A command and how far it got. `not_before` is unix seconds; `attempts` counts failed ones."""
+
+    key: str
+    tag: str
+    payload: str
+    round_id: int | None
+    state: CommandState
+    attempts: int
+    not_before: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSalt:
+    """What a solver needs to reveal its commitment. The salt never shows in a log line."""
+
+    round_id: int
+    solver: str
+    digest: bytes
+    salt: bytes = field(repr=False)

@@ -1,0 +1,89 @@
+"""What must never be lost or changed: the salts of commitments and the signatures of this node.
+
+Both are on the disk when the call returns, and are written before the transaction or message that depends
+on them leaves the node. A lost salt is a lost bond; a second signature on another result is a slashed stake.
+"""
+
+from __future__ import annotations
+
+from jepanet.errors import Fatal, Rejected
+from jepanet.storage.database import Database
+from jepanet.storage.rows import StoredSalt
+
+
+class Safe:
+    """Salts by (round, solver), signatures by (kind, round, subject). Accounts compare caseless."""
+
+    _db: Database
+
+    def put_salt(self, round_id: int, solver: str, digest: bytes, salt: bytes) -> None:
+        """Keeps the 32-byte delta digest and 32-byte salt of one commitment, for good.
+
+        The same values again change nothing. Ask `salt` first: after a crash the stored pair, not a fresh
+        one, is what has to be committed and revealed.
+
+        Raises:
+            Fatal: this solver already sealed other values for this round.
+            ValueError: digest or salt is not 32 bytes.
+        """
+        with self._db.transaction() as sql:
+            sql.execute(
+                "INSERT INTO salts (round_id, solver, digest, salt) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (round_id, solver) DO NOTHING",
+                (round_id, solver, digest, salt),
+            )
+            stored = sql.execute(
+                "SELECT digest, salt FROM salts WHERE round_id = ? AND solver = ?", (round_id, solver)
+            ).fetchone()
+            if stored != (digest, salt):
+                raise Fatal(
+                    f"{solver} has already sealed delta 0x{stored[0].hex()} for round {round_id}; "
+                    f"0x{digest.hex()} or another salt cannot take its place",
+                    remedy="commit and reveal the sealed one; a solver commits once a round",
+                )
+
+    def salt(self, round_id: int, solver: str) -> tuple[bytes, bytes] | None:
+        """(digest, salt) that `solver` sealed for a round."""
+        found = self._db.row(
+            "SELECT digest, salt FROM salts WHERE round_id = ? AND solver = ?", (round_id, solver)
+        )
+        return None if found is None else (found[0], found[1])
+
+    def salts(self) -> list[StoredSalt]:
+        """Every sealed commitment, by round and solver."""
+        rows = self._db.rows("SELECT round_id, solver, digest, salt FROM salts ORDER BY round_id, solver")
+        return [StoredSalt(*row) for row in rows]
+
+    def put_signature(self, kind: str, round_id: int, subject: str, digest: bytes, signature: bytes) -> None:
+        """Keeps a signature over a 32-byte digest before it is shown to anybody; the first one stays.
+
+        `kind` and `subject` say what the signer may sign only once a round (a result; a score of one solver).
+
+        Raises:
+            Rejected: `equivocation`: another digest was signed for the same (kind, round, subject).
+            ValueError: the digest is not 32 bytes.
+        """
+        with self._db.transaction() as sql:
+            sql.execute(
+                "INSERT INTO signatures (kind, round_id, subject, digest, signature) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (kind, round_id, subject) DO NOTHING",
+                (kind, round_id, subject, digest, signature),
+            )
+            (stored,) = sql.execute(
+                "SELECT digest FROM signatures WHERE kind = ? AND round_id = ? AND subject = ?",
+                (kind, round_id, subject),
+            ).fetchone()
+            if stored != digest:
+                raise Rejected(
+                    f"{kind} of {subject or 'this node'} in round {round_id} is already signed over "
+                    f"0x{stored.hex()}; signing 0x{digest.hex()} as well would be slashed",
+                    reason="equivocation",
+                )
+
+    def signature(self, kind: str, round_id: int, subject: str) -> tuple[bytes, bytes] | None:
+        """(digest, signature) given for (kind, round, subject)."""
+        found = self._db.row(
+            "SELECT digest, signature FROM signatures WHERE kind = ? AND round_id = ? AND subject = ?",
+            (kind, round_id, subject),
+        )
+        return None if found is None else (found[0], found[1])

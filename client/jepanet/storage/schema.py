@@ -1,0 +1,106 @@
+"""The tables of the journal. A migration, once released, never changes: add the next one."""
+
+from __future__ import annotations
+
+from jepanet.storage.database import Schema
+
+# Amounts of wei are text: they do not fit SQLite's 64-bit integers. Accounts compare without case, so
+# that two spellings of one address are one account. Sequence numbers are never used twice
+# (AUTOINCREMENT), so a snapshot's number stays comparable after a rewind deleted the newest inputs.
+_FIRST = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    """CREATE TABLE blocks (
+        number INTEGER PRIMARY KEY CHECK (number >= 0),
+        hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+        parent BLOB NOT NULL CHECK (length(parent) = 32),
+        timestamp INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE logs (
+        block_hash BLOB NOT NULL REFERENCES blocks (hash) ON DELETE CASCADE,
+        log_index INTEGER NOT NULL,
+        block_number INTEGER NOT NULL,
+        address TEXT NOT NULL,
+        topics BLOB NOT NULL CHECK (length(topics) % 32 = 0),
+        data BLOB NOT NULL,
+        tx_hash BLOB NOT NULL CHECK (length(tx_hash) = 32),
+        PRIMARY KEY (block_hash, log_index)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX logs_in_order ON logs (block_number, log_index)",
+    """CREATE TABLE inputs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        tag TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        block_number INTEGER
+    ) STRICT""",
+    "CREATE INDEX inputs_of_chain ON inputs (block_number) WHERE block_number IS NOT NULL",
+    "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT",
+    """CREATE TABLE outbox (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        tag TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        round_id INTEGER,
+        state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'rejected')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        not_before REAL NOT NULL DEFAULT 0,
+        error TEXT
+    ) STRICT""",
+    "CREATE INDEX outbox_due ON outbox (not_before) WHERE state = 'pending'",
+    "CREATE INDEX outbox_of_round ON outbox (round_id)",
+    """CREATE TABLE intents (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        sender TEXT NOT NULL COLLATE NOCASE,
+        chain_id INTEGER NOT NULL,
+        nonce INTEGER NOT NULL,
+        receiver TEXT NOT NULL,
+        data BLOB NOT NULL,
+        value TEXT NOT NULL,
+        gas INTEGER NOT NULL,
+        max_fee TEXT NOT NULL,
+        max_priority_fee TEXT NOT NULL,
+        hashes TEXT NOT NULL,
+        raws TEXT NOT NULL,
+        state TEXT NOT NULL,
+        block_number INTEGER,
+        error TEXT,
+        created REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX intents_of_sender ON intents (sender)",
+    """CREATE TABLE salts (
+        round_id INTEGER NOT NULL,
+        solver TEXT NOT NULL COLLATE NOCASE,
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        salt BLOB NOT NULL CHECK (length(salt) = 32),
+        PRIMARY KEY (round_id, solver)
+    ) STRICT""",
+    """CREATE TABLE signatures (
+        kind TEXT NOT NULL,
+        round_id INTEGER NOT NULL,
+        subject TEXT NOT NULL COLLATE NOCASE,
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        signature BLOB NOT NULL,
+        PRIMARY KEY (kind, round_id, subject)
+    ) STRICT""",
+    # The last line of defence: no statement, of this program or typed by hand, alters these rows.
+    *(
+        f"CREATE TRIGGER {table}_never_{verb} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are immutable'); END"
+        for table in ("salts", "signatures")
+        for verb in ("UPDATE", "DELETE")
+    ),
+    """CREATE TABLE notes (
+        round_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        PRIMARY KEY (round_id, name)
+    ) STRICT""",
+)
+
+JOURNAL = Schema(
+    what="journal",
+    application_id=0x6A65706A,  # "jepj"
+    migrations=(_FIRST,),
+    remedy="stop the node and restore the journal from a backup; without one, keep the damaged file: it "
+    "holds the salts of open commitments. An empty journal follows the chain again from the start",
+)

@@ -1,0 +1,105 @@
+"""What every contract wrapper does alike: encode a write, carry out a read on a named block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, is_dataclass
+from enum import IntEnum
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.address import to_checksum_address
+
+from jepanet.chain.abi import CONTRACTS, UnsignedCall, load_abi
+from jepanet.chain.reader import BlockId, RpcError
+from jepanet.chain.refusals import is_revert
+from jepanet.chain.revert import ErrorDecoder
+from jepanet.chain.rpc import Rpc
+from jepanet.errors import Exit, Fatal
+from jepanet.types import Address
+
+
+def error_decoder() -> ErrorDecoder:
+    """Knows every custom error of the deployment's contracts."""
+    return ErrorDecoder([load_abi(name).entries for name in CONTRACTS])
+
+
+class BoundContract:
+    """One contract at one address.
+
+    Reads name their block (number, hash or tag) and raise:
+        Rejected: the read reverts; `reason` is the custom error's name.
+        Fatal: there is no such contract at the address (Exit.INCOMPATIBLE).
+        Transient: no endpoint answers, or it does not have the block.
+
+    Writes send nothing: they return an `UnsignedCall` for a `Sender`.
+    """
+
+    name: str
+    """Name of the ABI file."""
+
+    def __init__(self, rpc: Rpc, address: Address) -> None:
+        self.address = address
+        self._rpc = rpc
+        entries = load_abi(self.name).entries
+        self._contract: Any = rpc.web3.eth.contract(address=to_checksum_address(address), abi=list(entries))
+        self._outputs = {entry["name"]: entry["outputs"] for entry in entries if entry["type"] == "function"}
+        self._decoder = error_decoder()
+
+    def _write(self, function: str, *arguments: Any) -> UnsignedCall:
+        return UnsignedCall(
+            to=self.address,
+            data=bytes.fromhex(self._encode(function, arguments).removeprefix("0x")),
+            contract=self.name,
+            function=function,
+            arguments=arguments,
+        )
+
+    async def _read(self, block: BlockId, function: str, *arguments: Any) -> Any:
+        # Not web3's own `call`: it replaces a block hash by a number, and the number may be of another fork.
+        request = {"to": self.address, "data": self._encode(function, arguments)}
+        try:
+            raw = await self._rpc.call(request, block)
+        except RpcError as error:
+            if is_revert(error):
+                raise self._decoder.decode(error.data).rejected(f"{self.name}.{function}") from error
+            raise
+        outputs = self._outputs[function]
+        try:
+            values = decode([collapse_if_tuple(item) for item in outputs], raw)
+        except DecodingError as error:
+            shown = "0x" + block.hex() if isinstance(block, bytes) else block
+            raise Fatal(
+                f"there is no {self.name} at {self.address} as of block {shown}",
+                remedy="use the deployment file of this chain",
+                code=Exit.INCOMPATIBLE,
+            ) from error
+        natives = [_native(item, value) for item, value in zip(outputs, values, strict=True)]
+        return natives[0] if len(natives) == 1 else natives
+
+    def _encode(self, function: str, arguments: Sequence[Any]) -> str:
+        return str(self._contract.encode_abi(function, args=[_plain(item) for item in arguments]))
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses become the tuples that the ABI's structs are."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple(_plain(item) for item in astuple(value))
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, IntEnum) else value
+
+
+def _native(item: Mapping[str, Any], value: Any) -> Any:
+    """Addresses in EIP-55 spelling, structs as tuples of such values."""
+    if item["type"] == "address":
+        return to_checksum_address(value)
+    if item["type"] == "tuple":
+        parts = zip(item["components"], value, strict=True)
+        return tuple(_native(component, part) for component, part in parts)
+    if item["type"].endswith("[]"):
+        element = {**item, "type": item["type"][:-2]}
+        return tuple(_native(element, each) for each in value)
+    return value

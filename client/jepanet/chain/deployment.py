@@ -1,0 +1,155 @@
+"""Where the contracts are: a small JSON file that a network shares."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_utils.address import is_checksum_address
+
+from jepanet.chain.rpc import Rpc
+from jepanet.errors import Exit, Fatal
+from jepanet.types import Address, BlockRef
+
+SCHEMA = "jepanet/deployment/1"
+_MAX_FILE = 1 << 16
+_CONTRACTS = ("token", "vault", "verifier_sets", "registry", "rounds")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The contracts of one network. The block is where following starts: nothing happened before it.
+
+    `confirmations`: how many blocks deep a block must be before nodes act on it.
+    """
+
+    chain_id: int
+    block_number: int
+    block_hash: bytes
+    block_timestamp: int
+    token: Address
+    vault: Address
+    verifier_sets: Address
+    registry: Address
+    rounds: Address
+    confirmations: int
+
+    @property
+    def anchor(self) -> BlockRef:
+        """The block a `Follower` starts from."""
+        return BlockRef(self.block_number, self.block_hash, self.block_timestamp)
+
+    @property
+    def followed(self) -> tuple[Address, ...]:
+        """Contracts whose events are protocol inputs."""
+        return (self.verifier_sets, self.registry, self.rounds)
+
+    def save(self, path: Path) -> None:
+        """Writes the JSON file at once or not at all."""
+        document = {
+            "schema": SCHEMA,
+            "chain_id": self.chain_id,
+            "block": {
+                "number": self.block_number,
+                "hash": "0x" + self.block_hash.hex(),
+                "timestamp": self.block_timestamp,
+            },
+            "contracts": {name: getattr(self, name) for name in _CONTRACTS},
+            "confirmations": self.confirmations,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".deployment-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)
+        Path(temporary).replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Deployment:
+        """Reads and checks the form of a deployment file.
+
+        Raises:
+            Fatal: it is missing or is not one (Exit.CONFIG).
+        """
+        try:
+            with path.open("rb") as file:
+                data = file.read(_MAX_FILE + 1)
+        except OSError as error:
+            raise Fatal(
+                f"cannot read the deployment file {path}: {error.strerror}",
+                remedy="get it from the network you join, or deploy with `jepanet devnet`",
+                code=Exit.CONFIG,
+            ) from error
+        try:
+            if len(data) > _MAX_FILE:
+                raise ValueError(f"larger than {_MAX_FILE} bytes")
+            return cls._parse(json.loads(data))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Fatal(
+                f"{path} is not a deployment file: {error}", remedy="restore it", code=Exit.CONFIG
+            ) from error
+
+    @classmethod
+    def _parse(cls, document: Mapping[str, Any]) -> Deployment:
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {document['schema']!r}, not {SCHEMA!r}")
+        block = document["block"]
+        addresses = {name: _address(name, document["contracts"][name]) for name in _CONTRACTS}
+        block_hash = bytes.fromhex(str(block["hash"]).removeprefix("0x"))
+        if len(block_hash) != 32:
+            raise ValueError("block.hash has 32 bytes")
+        return cls(
+            chain_id=_count("chain_id", document["chain_id"]),
+            block_number=_count("block.number", block["number"]),
+            block_hash=block_hash,
+            block_timestamp=_count("block.timestamp", block["timestamp"]),
+            confirmations=_count("confirmations", document["confirmations"]),
+            **addresses,
+        )
+
+    async def validate(self, rpc: Rpc) -> None:
+        """Checks that the endpoints serve this chain and that every contract has code there.
+
+        Raises:
+            Fatal: another chain (Exit.WRONG_CHAIN), or no code at an address (Exit.CONFIG).
+            Transient: no endpoint answers.
+        """
+        if rpc.chain_id != self.chain_id:
+            raise Fatal(
+                f"the deployment is on chain {self.chain_id}, the endpoints are configured for chain "
+                f"{rpc.chain_id}",
+                remedy="use the endpoints and the deployment file of one network",
+                code=Exit.WRONG_CHAIN,
+            )
+        await rpc.check()
+        missing = [
+            f"{name} ({getattr(self, name)})"
+            for name in _CONTRACTS
+            if not await rpc.code(getattr(self, name), "latest")
+        ]
+        if missing:
+            raise Fatal(
+                f"chain {self.chain_id} has no contract for: {', '.join(missing)}",
+                remedy="the chain was replaced or the file is of another network: use the right file",
+                code=Exit.CONFIG,
+            )
+
+
+def _address(name: str, value: Any) -> Address:
+    if not isinstance(value, str) or not is_checksum_address(value):
+        raise ValueError(f"contracts.{name} is not a checksummed address")
+    return Address(value)
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is not a natural number")
+    return value

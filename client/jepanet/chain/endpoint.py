@@ -1,0 +1,105 @@
+"""One JSON-RPC endpoint over HTTP: timeouts, a size cap, and no retries.
+
+A web3 provider of its own because `AsyncHTTPProvider` opens a new connection per request, takes a
+thread-pool lock each time, reads answers of any size and retries inside; here connections are kept alive,
+an answer is cut off at the cap while it streams, and whoever calls decides what a failure means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+from web3.providers.async_base import AsyncJSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+_IN_FLIGHT = 32
+_READ_SIZE = 1 << 16
+
+
+class EndpointDown(Exception):
+    """The endpoint gave no usable JSON-RPC answer. Never leaves `rpc`, which turns it into failover."""
+
+
+class TooLarge(Exception):
+    """The answer passed the size cap. Another endpoint would not help; asking for less would."""
+
+
+class Endpoint(AsyncJSONBaseProvider):
+    """Requests to one URL.
+
+    Args:
+        url: http or https. Credentials and paths (API keys) never appear in `name`, errors or logs.
+        timeout: seconds for a whole request, from connecting to the last byte.
+        max_response: bytes of an answer's body.
+    """
+
+    def __init__(self, url: str, *, timeout: float, max_response: int) -> None:
+        super().__init__()
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{parts.scheme}://{parts.hostname} is not an http(s) endpoint")
+        port = f":{parts.port}" if parts.port else ""
+        self.name = f"{parts.scheme}://{parts.hostname}{port}"
+        self.checked = False
+        self.down_until = 0.0
+        self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._max_response = max_response
+        self._session: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """One request, one answer (with `result` or `error`).
+
+        Raises:
+            EndpointDown: no connection, a timeout, an HTTP failure, or something that is not JSON-RPC.
+            TooLarge: the answer passed the cap.
+        """
+        body = self.encode_rpc_request(method, params)
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout, connector=aiohttp.TCPConnector(limit=_IN_FLIGHT)
+            )
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with self._slots, self._session.post(self._url, data=body, headers=headers) as response:
+                raw = await self._read(response)
+                status = response.status
+        except TimeoutError as error:
+            raise EndpointDown(f"no answer within {self._timeout.total:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            # aiohttp puts the URL (and an API key in it) into some messages: keep the kind only.
+            raise EndpointDown(type(error).__name__) from error
+        try:
+            answer = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise EndpointDown(f"HTTP {status} without JSON") from error
+        if not isinstance(answer, dict) or (
+            "result" not in answer and not isinstance(answer.get("error"), dict)
+        ):
+            raise EndpointDown(f"HTTP {status} without a JSON-RPC answer")
+        if status in (401, 403, 429) or (status >= 500 and "error" not in answer):
+            raise EndpointDown(f"HTTP {status}")
+        return cast(RPCResponse, answer)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        if (response.content_length or 0) > self._max_response:
+            raise TooLarge(f"{response.content_length} bytes")
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.content.iter_chunked(_READ_SIZE):
+            size += len(part)
+            if size > self._max_response:
+                raise TooLarge(f"more than {self._max_response} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def disconnect(self) -> None:
+        """Closes the connections; the endpoint may be used again."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

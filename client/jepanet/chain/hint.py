@@ -1,0 +1,65 @@
+"""A WebSocket subscription as an alarm clock: it says *when* to look, never *what* happened.
+
+Subscriptions lose events across restarts and are not told of reorganisations, so nothing they carry is used;
+losing one costs latency up to the follower's poll interval and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import aiohttp
+
+from jepanet.telemetry import get_logger
+
+log = get_logger("chain")
+
+_MAX_MESSAGE = 1 << 20
+_RECONNECT_FIRST, _RECONNECT_LAST = 0.5, 30.0
+
+
+class HeadHint:
+    """Sets `event` whenever the node at `url` (ws or wss) announces a new head. Reconnects with back-off."""
+
+    def __init__(self, url: str) -> None:
+        self.event = asyncio.Event()
+        self._url = url
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins listening; does nothing if it already does."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._listen(), name="head-hint")
+
+    async def stop(self) -> None:
+        """Ends the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _listen(self) -> None:
+        pause = _RECONNECT_FIRST
+        async with aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.ws_connect(
+                        self._url, max_msg_size=_MAX_MESSAGE, heartbeat=30
+                    ) as socket:
+                        request = {
+                            "jsonrpc": "2.0",
+                            "id": 1,
+                            "method": "eth_subscribe",
+                            "params": ["newHeads"],
+                        }
+                        await socket.send_str(json.dumps(request))
+                        async for _message in socket:
+                            pause = _RECONNECT_FIRST
+                            self.event.set()
+                except (aiohttp.ClientError, OSError) as error:
+                    log.debug("head-hint-lost", why=type(error).__name__)
+                # The connection may have ended because a block was missed: look once.
+                self.event.set()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _RECONNECT_LAST)

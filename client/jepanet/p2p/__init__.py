@@ -1,0 +1,1 @@
+"""Everything that touches libp2p."""

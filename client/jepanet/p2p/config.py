@@ -1,0 +1,73 @@
+"""What a node of the network is told at its start, and what it tells about its peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.p2p.identity import key_pair, parse_address
+from jepanet.telemetry import Secret
+
+
+@dataclass(frozen=True)
+class P2PConfig:
+    """Sizes in bytes, times in seconds.
+
+    `listen` is one TCP multiaddr (`/ip4/127.0.0.1/tcp/0` takes a free port). `bootstrap` and
+    `announce_addresses` are multiaddrs; the former end in `/p2p/PEER`. `directory` is this node's alone: it
+    holds the lock file, the ban list and the address book. A chunk that takes longer than four
+    `stall_timeout`s, or no byte for one, costs its sender one of `per_peer_retries`.
+    """
+
+    listen: str
+    bootstrap: tuple[str, ...]
+    node_key: Secret[bytes]
+    directory: Path
+    topic: str
+    max_message_bytes: int = 256 * 1024
+    max_connections: int = 64
+    max_uploads: int = 8
+    stall_timeout: float = 15.0
+    per_peer_retries: int = 3
+    announce_addresses: tuple[str, ...] = ()
+    max_connections_per_ip: int = 16
+    max_messages_per_second: float = 200.0
+    """Of one author, with bursts of five seconds' worth; a relay may pass on four times that."""
+    validation_timeout: float = 10.0
+    max_validations: int = 256
+    max_inbox: int = 1024
+    redial_seconds: float = 1.0
+    """First wait before a lost peer is dialled again; doubled per failure, to five minutes at most."""
+
+    def check(self) -> None:
+        """Raises:
+        Fatal: an address, the key, the topic or a limit is unusable.
+        """
+        try:
+            key_pair(self.node_key)
+            for address in self.bootstrap:
+                parse_address(address)
+        except Rejected as error:
+            raise Fatal(str(error), remedy="correct the p2p settings", code=Exit.CONFIG) from error
+        limits = (self.max_connections, self.max_uploads, self.max_validations, self.max_inbox)
+        if not self.topic or len(self.topic) > 200 or min(limits) < 1 or self.max_connections_per_ip < 1:
+            raise Fatal(
+                "a p2p limit or the topic is empty", remedy="correct the p2p settings", code=Exit.CONFIG
+            )
+        if not 1 <= self.max_message_bytes <= 900 * 1024:
+            raise Fatal(
+                f"max_message_bytes is {self.max_message_bytes}, gossip carries 1 byte to 900 KiB",
+                remedy="send larger things as blobs",
+                code=Exit.CONFIG,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """A connected peer: the remote address of its connection, whether we dialled it, whether it gossips."""
+
+    peer_id: str
+    address: str
+    outbound: bool
+    gossiping: bool

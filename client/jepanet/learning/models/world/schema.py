@@ -1,0 +1,80 @@
+"""Names and shapes of the world model's parameters, and its initial weights; numpy alone.
+
+A node can so check a model or delta before any process imports torch.
+"""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.seeding import numpy_generator
+from jepanet.tensors import Arrays
+
+PATCH = 4
+"""Side and stride of the first convolution; the two after it halve the grid."""
+KERNEL = 3
+
+
+def parameter_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter, in ascending name order; all are float32."""
+    sizes = recipe.model
+    one, two, three = sizes.channels
+    cells = (sizes.image // (4 * PATCH)) ** 2
+    width = sizes.predictor
+    shapes = {
+        "encoder.patch": (one, 3, PATCH, PATCH),
+        "encoder.second": (two, one, KERNEL, KERNEL),
+        "encoder.third": (three, two, KERNEL, KERNEL),
+        "encoder.project": (sizes.hidden, three * cells),
+        "encoder.norm": (sizes.hidden,),
+        "encoder.head": (sizes.latent, sizes.hidden),
+        "predictor.enter": (width, 2 * (sizes.latent + sizes.actions)),
+        "predictor.middle": (width, width),
+        "predictor.leave": (sizes.latent, width),
+    }
+    both = {f"{name}.weight": shape for name, shape in shapes.items()}
+    both |= {f"{name}.bias": shape[:1] for name, shape in shapes.items()}
+    return {name: both[name] for name in sorted(both)}
+
+
+def init_weights(recipe: Recipe, seed: bytes) -> Arrays:
+    """Weights before any training: uniform in +-1/sqrt(fan-in), layer norm at identity.
+
+    Drawn by numpy in name order, so the same seed gives the same bytes on every machine.
+    """
+    generator = numpy_generator(seed, "weights")
+    shapes = parameter_shapes(recipe)
+    weights: Arrays = {}
+    for name, shape in shapes.items():
+        layer, _, kind = name.rpartition(".")
+        if layer == "encoder.norm":
+            weights[name] = np.full(shape, 1.0 if kind == "weight" else 0.0, dtype=np.float32)
+            continue
+        bound = 1.0 / sqrt(prod(shapes[f"{layer}.weight"][1:]))
+        weights[name] = (bound * (2.0 * generator.random(shape) - 1.0)).astype(np.float32)
+    return weights
+
+
+def check_weights(weights: Arrays, recipe: Recipe, *, what: str = "weights") -> None:
+    """Checks names, shapes, dtype and finiteness against the recipe.
+
+    Raises:
+        Rejected: reason `wrong-shape` or `non-finite`, naming the tensor.
+    """
+    shapes = parameter_shapes(recipe)
+    if set(weights) != set(shapes):
+        odd = sorted(set(weights) ^ set(shapes))[:4]
+        raise Rejected(f"{what}: tensors missing or unknown: {', '.join(odd)}", reason="wrong-shape")
+    for name, shape in shapes.items():
+        array = weights[name]
+        if array.shape != shape or array.dtype != np.float32:
+            raise Rejected(
+                f"{what}: {name} is {array.dtype}{list(array.shape)}, not float32{list(shape)}",
+                reason="wrong-shape",
+            )
+        if not np.isfinite(array).all():
+            raise Rejected(f"{what}: {name} holds NaN or infinity", reason="non-finite")

@@ -1,0 +1,249 @@
+"""Local training of one round: the same weights, shard, recipe and seed give the same bytes.
+
+    weights ──▶ steps x (windows ─▶ colour ─▶ encode ─▶ predict ─▶ loss ─▶ AdamW) ──▶ weights'
+
+Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jepanet.errors import Rejected
+from jepanet.learning.data import Shard
+from jepanet.learning.guard import DivergenceGate
+from jepanet.learning.models.world.model import Colour, WorldModel, load_world_model, normalise, weights_of
+from jepanet.learning.models.world.schema import check_weights, init_weights
+from jepanet.learning.objectives import world_objective
+from jepanet.learning.recipe import Optimiser, Recipe
+from jepanet.learning.sampler import WindowSampler
+from jepanet.learning.seeding import derive, torch_generator
+from jepanet.tensors import Arrays
+
+Penalty = Callable[[WorldModel, Tensor, int], Tensor]
+"""(model, latents [B, T, D] of the batch, step) -> scalar added to the loss; carries its own weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step of training, for progress lines and dashboards."""
+
+    step: int
+    """From 1 to `steps`."""
+    steps: int
+    loss: float
+    prediction: float
+    sigreg: float
+    moments: float
+    penalty: float
+    gradient_norm: float
+    """Before clipping."""
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    weights: Arrays
+    metrics: dict[str, float]
+    """loss_first, loss_last, prediction_last, sigreg_last, gradient_norm_max."""
+    steps: int
+
+
+def train(
+    weights: Arrays,
+    shard: Shard,
+    recipe: Recipe,
+    *,
+    seed: bytes,
+    steps: int | None = None,
+    start_step: int = 0,
+    total_steps: int | None = None,
+    penalties: Sequence[Penalty] = (),
+    on_step: Callable[[StepReport], None] | None = None,
+    device: str = "cpu",
+) -> TrainResult:
+    """Trains from `weights` on one shard with a fresh optimiser.
+
+    `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
+    global steps (defaults: the recipe's). `seed` drives data order, colour transforms and projections.
+
+    Raises:
+        Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `wrong-shape` or
+            `non-finite` weights.
+    """
+    count = recipe.inner_steps if steps is None else steps
+    horizon = recipe.total_steps if total_steps is None else total_steps
+    check_weights(weights, recipe, what="starting weights")
+    check_fit(shard, recipe)
+    sampler = WindowSampler(shard.site, shard.length, recipe.window, torch_generator(seed, "windows"))
+    colours, sketches = torch_generator(seed, "colours"), torch_generator(seed, "directions")
+    turns = torch_generator(seed, "turns")
+    gate = DivergenceGate(recipe.explode)
+    reports: list[StepReport] = []
+    with deterministic():
+        model = load_world_model(recipe, weights, device)
+        frames, actions = torch.tensor(shard.frames), torch.tensor(shard.actions)
+        rules = recipe.optimiser
+        optimiser = torch.optim.AdamW(
+            model.parameters(),
+            lr=rules.learning_rate,
+            betas=(rules.beta1, rules.beta2),
+            weight_decay=rules.weight_decay,
+            fused=True,
+        )
+        for step in range(count):
+            rate = learning_rate(rules, step, count, start_step + step, horizon)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            episode, moments = sampler.draw(recipe.windows)
+            batch = frames[episode.unsqueeze(1), moments].to(device)
+            acted = actions[episode.unsqueeze(1), moments[:, :-1]].to(device)
+            if recipe.symmetry:
+                batch, acted = turn(batch, acted, int(torch.randint(8, (), generator=turns)))
+            colour = draw_colour(colours, device) if recipe.colour else None
+
+            latents = model.encode(normalise(batch, colour))
+            terms = world_objective(latents, model.predict(latents, acted), recipe.objective, sketches)
+            penalty = sum((term(model, latents, step) for term in penalties), latents.new_zeros(()))
+            loss = terms.loss + penalty
+            gate.admit(step, float(loss.detach()))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), rules.clip))
+            gate.admit_gradient(step, norm)
+            optimiser.step()
+
+            reports.append(
+                StepReport(
+                    step=step + 1,
+                    steps=count,
+                    loss=float(loss.detach()),
+                    prediction=float(terms.prediction.detach()),
+                    sigreg=float(terms.sigreg.detach()),
+                    moments=float(terms.moments.detach()),
+                    penalty=float(penalty.detach()),
+                    gradient_norm=norm,
+                    learning_rate=rate,
+                )
+            )
+            if on_step is not None:
+                on_step(reports[-1])
+        trained = weights_of(model)
+    check_weights(trained, recipe, what="trained weights")
+    return TrainResult(trained, _summary(reports), count)
+
+
+def warm_start(
+    recipe: Recipe,
+    public_shard: Shard,
+    seed: bytes,
+    *,
+    steps: int | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
+    device: str = "cpu",
+) -> Arrays:
+    """The model of round 0: seeded initial weights, trained on public data with a schedule of its own.
+
+    Anyone can repeat it. `steps` defaults to the recipe's `warm_steps`.
+
+    Raises:
+        Rejected: as `train`.
+    """
+    count = recipe.warm_steps if steps is None else steps
+    weights = init_weights(recipe, derive(seed, "initial"))
+    if count == 0:
+        return weights
+    rules = replace(recipe.optimiser, learning_rate=recipe.warm_rate)
+    return train(
+        weights,
+        public_shard,
+        replace(recipe, optimiser=rules),
+        seed=derive(seed, "warm start"),
+        steps=count,
+        total_steps=count,
+        on_step=on_step,
+        device=device,
+    ).weights
+
+
+def learning_rate(rules: Optimiser, local: int, count: int, globally: int, total: int) -> float:
+    """Linear warm-up and cool-down over `count` local steps, times a cosine over global steps."""
+    warm = min(1.0, (local + 1) / rules.warmup) if rules.warmup else 1.0
+    cool = min(1.0, (count - local) / (rules.cooldown * count)) if rules.cooldown else 1.0
+    progress = min(1.0, globally / max(1, total))
+    cosine = rules.final + (1.0 - rules.final) * 0.5 * (1.0 + math.cos(math.pi * progress))
+    return rules.learning_rate * warm * cool * cosine
+
+
+def draw_colour(generator: torch.Generator, device: str = "cpu") -> Colour:
+    """A random channel order with gains in [0.5, 1.5] and one sign for all three."""
+    order = torch.randperm(3, generator=generator)
+    gains = 0.5 + torch.rand(3, generator=generator)
+    sign = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
+    return Colour(order.to(device), (gains * sign).to(device))
+
+
+def turn(frames: Tensor, actions: Tensor, which: int) -> tuple[Tensor, Tensor]:
+    """One of the square's eight symmetries, applied to frames [..., S, S] and actions [..., 2] (x, y) alike.
+
+    Bit 0 of `which` mirrors x, bit 1 mirrors y, bit 2 swaps the axes.
+    """
+    mirrored = [axis for axis, bit in ((-1, 1), (-2, 2)) if which & bit]
+    if mirrored:
+        frames = frames.flip(mirrored)
+        signs = [-1.0 if which & bit else 1.0 for bit in (1, 2)]
+        actions = actions * torch.tensor(signs, device=actions.device)
+    return (frames.transpose(-1, -2), actions.flip(-1)) if which & 4 else (frames, actions)
+
+
+def check_fit(shard: Shard, recipe: Recipe) -> None:
+    """Checks frame size and action dimensions against the recipe.
+
+    Raises:
+        Rejected: reason `shard-mismatch`.
+    """
+    actions = shard.actions.shape[-1]
+    if shard.image != recipe.model.image or actions != recipe.model.actions:
+        raise Rejected(
+            f"shard has {shard.image}-pixel frames and {actions} action dimensions; the recipe wants "
+            f"{recipe.model.image} and {recipe.model.actions}",
+            reason="shard-mismatch",
+        )
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """One thread and deterministic kernels, with the previous settings restored afterwards."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic
+    filling = memory.fill_uninitialized_memory
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    # Nothing here reads uninitialised memory, and filling it costs a tenth of a step.
+    memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+        memory.fill_uninitialized_memory = filling
+
+
+def _summary(reports: Sequence[StepReport]) -> dict[str, float]:
+    if not reports:
+        return {}
+    first, last = reports[0], reports[-1]
+    return {
+        "loss_first": first.loss,
+        "loss_last": last.loss,
+        "prediction_last": last.prediction,
+        "sigreg_last": last.sigreg,
+        "gradient_norm_max": max(report.gradient_norm for report in reports),
+    }

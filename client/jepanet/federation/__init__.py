@@ -1,0 +1,1 @@
+"""Weights as arrays: deltas, codecs, merging, verification."""

@@ -1,0 +1,119 @@
+"""Codecs for one float32 array, all with the same contract (`Codec`), bit-exact on every CPU.
+
+`fp32` keeps every bit. `int8` keeps a quarter of the bytes: chunks of 4096 values share one scale,
+absmax / 127, and each value is rounded to the nearest step, ties to even; the error is half a step, so no
+error feedback is carried from round to round. Only elementwise operations and maxima occur, which no CPU or
+vector width computes differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.tensors import Arrays
+
+CHUNK = 4096
+_STEPS = 127
+_F32 = np.dtype("<f4")
+_I8 = np.dtype("i1")
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One way to store a finite float32 array.
+
+    encode(array): named tensors (`parts`). Raises ValueError: not float32, or not finite.
+    decode(tensors, shape): the array; tensors come from an untrusted file. Raises Rejected with reason
+        `malformed` (dtypes), `wrong-shape` or `non-finite`. It allocates what `shape` (ours) asks for, never
+        what the tensors claim.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    encode: Callable[[np.ndarray], Arrays]
+    decode: Callable[[Mapping[str, np.ndarray], Shape], np.ndarray]
+
+
+def _encode_fp32(array: np.ndarray) -> Arrays:
+    return {"values": _checked(array)}
+
+
+def _decode_fp32(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
+    values = _part(tensors, "values", _F32, shape)
+    _require_finite(values)
+    return values.copy()
+
+
+def _encode_int8(array: np.ndarray) -> Arrays:
+    flat = _checked(array).reshape(-1)
+    chunks = _padded_chunks(flat)
+    scales = np.divide(np.abs(chunks).max(axis=1), np.float32(_STEPS))
+    # A scale of 0 stands for a chunk of zeros; values too small for a scale are rounded to it.
+    safe = np.where(scales > 0, scales, np.float32(1)).astype(np.float32)
+    steps = np.rint(np.divide(chunks, safe[:, None]))
+    steps = np.where((scales > 0)[:, None], np.clip(steps, -_STEPS, _STEPS), 0).astype(np.int8)
+    return {
+        "steps": steps.reshape(-1)[: flat.size].reshape(array.shape),
+        "scales": scales.astype(np.float32),
+    }
+
+
+def _decode_int8(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
+    count = prod(shape)
+    steps = _part(tensors, "steps", _I8, shape).reshape(-1)
+    scales = _part(tensors, "scales", _F32, (-(-count // CHUNK),))
+    _require_finite(scales)
+    if (scales < 0).any() or np.signbit(scales).any() or (steps == -128).any():
+        raise Rejected("int8 delta: negative scale or step -128", reason="malformed")
+    array = steps.astype(np.float32)
+    with np.errstate(over="ignore"):
+        for i, scale in enumerate(scales):
+            array[i * CHUNK : (i + 1) * CHUNK] *= scale
+    _require_finite(array)
+    return array.reshape(shape)
+
+
+def _checked(array: np.ndarray) -> np.ndarray:
+    if array.dtype != _F32:
+        raise ValueError(f"codecs take float32, not {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("an array with NaN or infinity has no encoding; training has diverged")
+    return np.asarray(array, order="C")
+
+
+def _padded_chunks(flat: np.ndarray) -> np.ndarray:
+    rows = -(-flat.size // CHUNK)
+    padded = np.zeros(rows * CHUNK, dtype=np.float32)
+    padded[: flat.size] = flat
+    return padded.reshape(rows, CHUNK)
+
+
+def _part(tensors: Mapping[str, np.ndarray], name: str, dtype: np.dtype[Any], shape: Shape) -> np.ndarray:
+    array = tensors[name]
+    if array.dtype != dtype:
+        raise Rejected(f"part {name} has dtype {array.dtype}, not {dtype}", reason="malformed")
+    if array.shape != shape:
+        raise Rejected(f"part {name} has shape {array.shape}, not {shape}", reason="wrong-shape")
+    return array
+
+
+def _require_finite(array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        raise Rejected("NaN or infinity", reason="non-finite")
+
+
+CODECS: dict[str, Codec] = {
+    codec.name: codec
+    for codec in (
+        Codec("fp32", ("values",), _encode_fp32, _decode_fp32),
+        Codec("int8", ("scales", "steps"), _encode_int8, _decode_int8),
+    )
+}

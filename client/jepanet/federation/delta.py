@@ -1,0 +1,157 @@
+"""A solver's contribution: local weights minus base weights, as bytes that a digest names.
+
+File: canonical safetensors; for each weight `w` the parts of its codec as `w/part`; header
+`{"base", "codec", "kind", "recipe", "schema"}`. The same weights, base and codec give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.federation.compress import CODECS, Codec
+from jepanet.nesting import check_nesting
+from jepanet.tensors import (
+    MAX_HEADER_BYTES,
+    MAX_TENSORS,
+    Arrays,
+    Header,
+    decode_tensors,
+    encode_tensors,
+)
+from jepanet.types import Digest
+
+SCHEMA_VERSION = 1
+KIND = "delta"
+_F32 = np.dtype("<f4")
+
+Schema = Mapping[str, tuple[int, ...]]
+"""Name and shape of every weight; all are float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaHeader:
+    """What a delta is relative to."""
+
+    base: Digest
+    recipe: Digest
+
+
+def schema_of(weights: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes, in name order."""
+    return {name: weights[name].shape for name in sorted(weights)}
+
+
+def delta_of(local: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> Arrays:
+    """local - base, float32, in name order. This sign is used everywhere: a delta is added to a base.
+
+    Raises:
+        ValueError: names, shapes or dtypes differ.
+    """
+    same_layout(local, base)
+    # asarray: numpy turns the difference of two zero-dimensional arrays into a plain number.
+    return {name: np.asarray(np.subtract(local[name], base[name])) for name in sorted(base)}
+
+
+def same_layout(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> None:
+    """Raises: ValueError when the two differ in names or shapes, or hold anything but float32."""
+    if schema_of(a) != schema_of(b):
+        raise ValueError("two sets of weights differ in names or shapes")
+    for arrays in (a, b):
+        for name, array in arrays.items():
+            if array.dtype != _F32:
+                raise ValueError(f"weight {name} is {array.dtype}, not float32")
+
+
+def encode_delta(delta: Mapping[str, np.ndarray], header: DeltaHeader, codec: str) -> bytes:
+    """Canonical bytes of a delta.
+
+    Raises:
+        ValueError: unknown codec, or an array that is not finite float32.
+    """
+    if codec not in CODECS:
+        raise ValueError(f"unknown codec {codec!r}; known: {', '.join(CODECS)}")
+    parts: Arrays = {}
+    for name, array in delta.items():
+        for part, tensor in CODECS[codec].encode(array).items():
+            parts[f"{name}/{part}"] = tensor
+    return encode_tensors(parts, _header(header, codec))
+
+
+def decode_delta(
+    data: bytes, *, schema: Schema, max_bytes: int, base: Digest, recipe: Digest, codec: str
+) -> Arrays:
+    """A delta from untrusted bytes, in name order: exactly the weights of `schema`, finite float32.
+
+    Raises:
+        Rejected: with reason too-large, truncated, malformed, bad-codec, wrong-base, wrong-recipe,
+            wrong-shape or non-finite: each a fault that anyone can recompute from the bytes.
+    """
+    tensors, header = _open(data, max_bytes)
+    _check_header(header, base, recipe, codec)
+    form = CODECS[codec]
+    wanted = {f"{name}/{part}" for name in schema for part in form.parts}
+    if set(tensors) != wanted:
+        odd = sorted(set(tensors) ^ wanted)[:3]
+        raise Rejected(f"delta: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
+    return {name: _decode_one(form, name, tensors, schema[name]) for name in sorted(schema)}
+
+
+def _open(data: bytes, max_bytes: int) -> tuple[Arrays, Header]:
+    _check_header_nesting(data)
+    try:
+        return decode_tensors(data, max_bytes=max_bytes, what="delta")
+    except Rejected as error:
+        if error.reason in ("too-large", "truncated"):
+            raise
+        raise Rejected(error.message, reason="malformed") from error
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        # Shapes and names that numpy or the writer refuse, for example a dimension beyond 2**63.
+        raise Rejected(f"delta: {error!s:.200}", reason="malformed") from error
+
+
+def _check_header_nesting(data: bytes) -> None:
+    """The table of the file, and the canonical JSON that it carries as a string, must be flat."""
+    head = data[8 : 8 + min(int.from_bytes(data[:8], "little"), MAX_HEADER_BYTES)]
+    # Escaped once, a bracket is a bracket or \\u005b; writers of this format never use the latter.
+    if head.count(b"[") + head.count(b"{") > 4 * MAX_TENSORS or b"\\u" in head:
+        raise Rejected("delta: the header is not a flat table", reason="malformed")
+    try:
+        check_nesting(head, "delta")
+    except Rejected as error:
+        raise Rejected(error.message, reason="malformed") from error
+
+
+def _check_header(header: Header, base: Digest, recipe: Digest, codec: str) -> None:
+    wanted = _header(DeltaHeader(base, recipe), codec)
+    if set(header) != set(wanted):
+        raise Rejected("delta: header fields are not the known ones", reason="malformed")
+    for name, reason in (
+        ("kind", "malformed"),
+        ("schema", "malformed"),
+        ("codec", "bad-codec"),
+        ("base", "wrong-base"),
+        ("recipe", "wrong-recipe"),
+    ):
+        if type(header[name]) is not type(wanted[name]) or header[name] != wanted[name]:
+            raise Rejected(f"delta: {name} is {header[name]!r:.100}, not {wanted[name]!r}", reason=reason)
+
+
+def _decode_one(form: Codec, name: str, tensors: Arrays, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return form.decode({part: tensors[f"{name}/{part}"] for part in form.parts}, shape)
+    except Rejected as error:
+        raise Rejected(f"delta: weight {name}: {error.message}", reason=error.reason) from error
+
+
+def _header(header: DeltaHeader, codec: str) -> Header:
+    return {
+        "kind": KIND,
+        "schema": SCHEMA_VERSION,
+        "base": header.base.hex(),
+        "recipe": header.recipe.hex(),
+        "codec": codec,
+    }

@@ -1,0 +1,295 @@
+"""Judging claimed deltas: three decisions, three tests.
+
+* INVALID: a fault anyone can recompute from the bytes (form, base, norm against the base, duplicate digest).
+* EXCLUDED: no fault proved, but not merged: unavailable, zero, norm outlier, near-copy, a broken state guard,
+  or statistically significant harm (gain + `harm_sigmas` standard errors below zero).
+* ACCEPTED: all the rest. Merged, and paid by measured gain, which may be next to nothing.
+
+Gain is measured at contribution scale, base + delta / N with N the number of distinct revealed digests (a
+chain fact, so every coordinator uses the same): a full-size honest delta often hurts where their mean helps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Protocol
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.federation.aggregate import RULES, Weights, in_digest_order
+from jepanet.federation.delta import decode_delta, schema_of
+from jepanet.federation.outer import outer_step
+from jepanet.federation.similarity import near_copies, norm, upper_median
+from jepanet.tensors import Arrays
+from jepanet.types import MICRO, Address, Digest, Verdict
+
+Metrics = Mapping[str, float]
+ACCEPTED = "accepted"
+UNAVAILABLE = "unavailable"
+DUPLICATE = "duplicate"
+GAIN_LIMIT = 10**9
+"""Micro-nats; measured values are clipped to it."""
+
+
+class Gain(Protocol):
+    """A paired gain over the base: mean and standard error, nats per direction, stratified by site."""
+
+    @property
+    def mean(self) -> float: ...
+
+    @property
+    def stderr(self) -> float: ...
+
+
+class Scorer(Protocol):
+    """Measures weights on the round's unsealed evaluation shard, against the round's base."""
+
+    def gain(self, weights: Arrays) -> Gain:
+        """Grounded gain of `weights` over the base."""
+
+    def metrics(self, weights: Arrays) -> Metrics:
+        """Held-out metrics by name: predictive information, rank, variance and so on."""
+
+    def state_guards(self, base: Metrics, candidate: Metrics) -> tuple[str, ...]:
+        """Why a contribution would damage the model's state; empty when it would not."""
+
+    def merge_guards(self, base: Metrics, merged: Metrics) -> tuple[str, ...]:
+        """Why a merged model must not be published; empty when it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A revealed delta as one coordinator sees it; `data` is None when no provider could be reached."""
+
+    solver: Address
+    index: int
+    """Order of commitment."""
+    digest: Digest
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The part of a round's spec that judging needs."""
+
+    base: Digest
+    recipe: Digest
+    codec: str
+    max_delta_bytes: int
+    to_base_milli: int
+    to_median_milli: int
+    zero_nano: int
+    similarity_milli: int
+    harm_sigmas_milli: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One coordinator's finding on one delta. Gain and standard error in micro-nats per direction."""
+
+    solver: Address
+    digest: Digest
+    verdict: Verdict
+    reason: str
+    detail: str
+    gain: int = 0
+    stderr: int = 0
+    metrics: Metrics | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    judgements: tuple[Judgement, ...]
+    """In order of commitment."""
+    deltas: dict[Digest, Arrays]
+    """Every delta without a fault of form, decoded."""
+    base_metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class MergeVerdict:
+    """Whether a merged model is published. `improvement` in micro-nats, at most 0 when it is withheld."""
+
+    published: bool
+    improvement: int
+    stderr: int
+    note: str
+    metrics: Metrics
+
+
+def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer) -> Judged:
+    """Every claim judged, in order of commitment. Never raises for what a claim contains."""
+    ordered = sorted(claims, key=lambda claim: claim.index)
+    found: dict[Address, Judgement] = {}
+    sound = _form(base, ordered, rules, found)
+    share = np.float32(len({claim.digest for claim in ordered}))
+    base_metrics = scorer.metrics(base)
+    for claim, delta in _outliers_and_copies(sound, rules, found):
+        candidate = {
+            name: np.asarray(np.add(base[name], np.divide(array, share))) for name, array in delta.items()
+        }
+        found[claim.solver] = _measure(claim, candidate, base_metrics, rules, scorer)
+    deltas = {claim.digest: delta for claim, delta in sound}
+    return Judged(tuple(found[claim.solver] for claim in ordered), deltas, base_metrics)
+
+
+def merge(
+    base: Arrays,
+    velocity: Arrays | None,
+    accepted: Sequence[tuple[Digest, Weights]],
+    *,
+    rule: str = "mean",
+    lr_milli: int,
+    momentum_milli: int,
+) -> tuple[Arrays, Arrays]:
+    """New weights and velocity: accepted deltas in digest order, aggregated, then the outer step. Bit-exact.
+
+    Raises:
+        ValueError: no deltas, one twice, or layouts that differ.
+    """
+    combined = RULES[rule](in_digest_order(accepted))
+    return outer_step(base, combined, velocity, lr=lr_milli / 1000, momentum=momentum_milli / 1000)
+
+
+def judge_merge(merged: Arrays, base_metrics: Metrics, scorer: Scorer) -> MergeVerdict:
+    """Publishes a merge only if it improves the grounded score and no guard objects."""
+    metrics = scorer.metrics(merged)
+    improvement, stderr, measured = _micro(scorer.gain(merged))
+    broken = scorer.merge_guards(base_metrics, metrics)
+    note = ""
+    if not measured:
+        note = "the merged model can't be measured: its score is not finite"
+    elif broken:
+        note = "state guards: " + "; ".join(broken)
+    elif improvement <= 0:
+        note = f"no improvement: {improvement / MICRO:+.6f} nats per direction"
+    if note:
+        improvement = min(0, improvement)
+    return MergeVerdict(not note, improvement, stderr, _short(note), metrics)
+
+
+def _form(
+    base: Arrays, ordered: Sequence[Claim], rules: Rules, found: dict[Address, Judgement]
+) -> list[tuple[Claim, Arrays]]:
+    """Decodes each claim; faults go to `found`, sound deltas are returned."""
+    schema = schema_of(base)
+    base_norm = norm(base)
+    owners: dict[Digest, Address] = {}
+    sound: list[tuple[Claim, Arrays]] = []
+    for claim in ordered:
+        owner = owners.setdefault(claim.digest, claim.solver)
+        if owner != claim.solver:
+            found[claim.solver] = _verdict(
+                claim, Verdict.INVALID, DUPLICATE, f"{owner} committed to it first"
+            )
+            continue
+        if claim.data is None or hashlib.sha256(claim.data).digest() != claim.digest:
+            found[claim.solver] = _verdict(
+                claim, Verdict.EXCLUDED, UNAVAILABLE, "no provider served its bytes"
+            )
+            continue
+        try:
+            delta = decode_delta(
+                claim.data,
+                schema=schema,
+                max_bytes=rules.max_delta_bytes,
+                base=rules.base,
+                recipe=rules.recipe,
+                codec=rules.codec,
+            )
+        except Rejected as error:
+            found[claim.solver] = _verdict(claim, Verdict.INVALID, error.reason, error.message)
+            continue
+        fault = check_norm(norm(delta), base_norm, rules)
+        if fault is None:
+            sound.append((claim, delta))
+        else:
+            found[claim.solver] = _verdict(claim, *fault)
+    return sound
+
+
+def check_norm(size: float, base_norm: float, rules: Rules) -> tuple[Verdict, str, str] | None:
+    """A delta's L2 norm against the base's: (verdict, reason, detail) of a fault, or None."""
+    relative = f"norm {size:.6g} against the base's {base_norm:.6g}"
+    if size * 1000 > base_norm * rules.to_base_milli:
+        return Verdict.INVALID, "norm-cap", f"{relative}: more than {rules.to_base_milli / 1000:g} times"
+    if size * 1e9 <= base_norm * rules.zero_nano or size == 0:
+        return Verdict.EXCLUDED, "zero-delta", f"{relative}: nothing was learned"
+    return None
+
+
+def _outliers_and_copies(
+    sound: Sequence[tuple[Claim, Arrays]], rules: Rules, found: dict[Address, Judgement]
+) -> list[tuple[Claim, Arrays]]:
+    """Excludes norms far above the round's median, then near-copies; the earliest commit of a group stays."""
+    if not sound:
+        return []
+    sizes = [norm(delta) for _, delta in sound]
+    median = upper_median(sizes)
+    usual = []
+    for (claim, delta), size in zip(sound, sizes, strict=True):
+        if size * 1000 > median * rules.to_median_milli:
+            detail = (
+                f"norm {size:.6g} is more than {rules.to_median_milli / 1000:g} times the median {median:.6g}"
+            )
+            found[claim.solver] = _verdict(claim, Verdict.EXCLUDED, "norm-outlier", detail)
+        else:
+            usual.append((claim, delta))
+    copies = near_copies([(claim.digest, delta) for claim, delta in usual], rules.similarity_milli / 1000)
+    kept = []
+    for claim, delta in usual:
+        if claim.digest in copies:
+            twin, cosine = copies[claim.digest]
+            detail = f"cosine {cosine:+.4f} to the earlier commit {twin.hex()[:16]}"
+            found[claim.solver] = _verdict(claim, Verdict.EXCLUDED, "near-copy", detail)
+        else:
+            kept.append((claim, delta))
+    return kept
+
+
+def _measure(
+    claim: Claim, candidate: Arrays, base_metrics: Metrics, rules: Rules, scorer: Scorer
+) -> Judgement:
+    gain, stderr, measured = _micro(scorer.gain(candidate))
+    metrics = scorer.metrics(candidate)
+    found = Judgement(
+        claim.solver, claim.digest, Verdict.ACCEPTED, ACCEPTED, "", gain, stderr, metrics=metrics
+    )
+    broken = scorer.state_guards(base_metrics, metrics)
+    if not measured:
+        return replace(
+            found, verdict=Verdict.EXCLUDED, reason="not-measurable", detail="its score is not finite"
+        )
+    if broken:
+        return replace(
+            found, verdict=Verdict.EXCLUDED, reason="state-guard", detail=_short("; ".join(broken))
+        )
+    upper = gain + rules.harm_sigmas_milli * stderr // 1000
+    if upper < 0:
+        detail = (
+            f"even {rules.harm_sigmas_milli / 1000:g} standard errors up, its gain is {upper / MICRO:+.6f}"
+        )
+        return replace(found, verdict=Verdict.EXCLUDED, reason="harm", detail=detail)
+    return found
+
+
+def _micro(gain: Gain) -> tuple[int, int, bool]:
+    """(gain, standard error) in micro-nats, and whether both are finite; if not, they read as (0, 0)."""
+    if not (isfinite(gain.mean) and isfinite(gain.stderr) and gain.stderr >= 0):
+        return 0, 0, False
+    mean = max(-GAIN_LIMIT, min(GAIN_LIMIT, round(gain.mean * MICRO)))
+    return mean, min(GAIN_LIMIT, round(gain.stderr * MICRO)), True
+
+
+def _verdict(claim: Claim, verdict: Verdict, reason: str, detail: str) -> Judgement:
+    return Judgement(claim.solver, claim.digest, verdict, reason, _short(detail))
+
+
+def _short(text: str) -> str:
+    """Printable ASCII, at most 240 characters, as score reports require: parts of it come from strangers."""
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+    return plain if len(plain) <= 240 else plain[:237] + "..."

@@ -1,0 +1,106 @@
+"""The `jepanet` command. Commands are imported when they are called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from jepanet import __version__
+from jepanet.errors import Exit, JepanetError
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+COMMANDS = {
+    "wallet": "Create, import and list wallet keystores.",
+    "devnet": "Run a local chain with the contracts deployed.",
+    "dataset": "Build and inspect datasets of the real simulator.",
+    "project": "Create a project and look at projects.",
+    "stake": "Deposit and withdraw stake.",
+    "verifiers": "Create verifier sets and join them.",
+    "node": "Run a node with any set of roles.",
+    "round": "List rounds and show one with its receipts.",
+    "verify": "Recompute a round's scores, merge and payouts.",
+    "claim": "Claim what a settled round owes this wallet.",
+    "model": "Export a global model.",
+    "status": "Show what the node of a configuration is doing.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in `jepanet.interface.commands.<name>.command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"jepanet.interface.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table above: asking each command for its help would import them all.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failure, 2 wrong usage, 10 and above as docs/operations.md lists them.",
+)
+@click.version_option(__version__, prog_name="jepanet")
+def cli() -> None:
+    """Train one model together, by strangers; pay only for measured held-out gain.
+
+    \b
+    Examples:
+      jepanet devnet up
+      jepanet wallet new --dir ~/.jepanet/wallets
+      jepanet node run --config node.toml
+      jepanet verify 3 --config node.toml
+    """
+    from jepanet.telemetry import configure_logging
+
+    level = os.environ.get("JEPANET_LOG_LEVEL", "error").lower()
+    if level not in LOG_LEVELS:
+        raise click.UsageError(f"JEPANET_LOG_LEVEL is {level!r}; use one of {', '.join(LOG_LEVELS)}")
+    configure_logging(level=level)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: errors become one line on standard error and a numbered exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(args=arguments, prog_name="jepanet", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else int(Exit.OK))
+    except click.exceptions.Abort:
+        click.echo("jepanet: interrupted", err=True)
+        sys.exit(int(Exit.FAILURE))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(Exit.USAGE))
+    except JepanetError as error:
+        _report(error, as_json="--json" in arguments)
+        sys.exit(int(error.code))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _report(error: JepanetError, *, as_json: bool) -> None:
+    if as_json:
+        fields: dict[str, Any] = {"error": error.message, "remedy": error.remedy, "code": int(error.code)}
+        click.echo(json.dumps(fields), err=True)
+        return
+    click.echo(f"jepanet: {error.message}", err=True)
+    if error.remedy:
+        click.echo(f"  what to do: {error.remedy}", err=True)
+
+
+if __name__ == "__main__":
+    main()

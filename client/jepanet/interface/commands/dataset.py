@@ -1,0 +1,109 @@
+"""`jepanet dataset`: real simulator data, built deterministically by seed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import emit, json_option, table
+
+
+@click.group("dataset")
+def command() -> None:
+    """Build and inspect datasets.
+
+    \b
+    Examples:
+      jepanet dataset build tworoom --out data --seed 7
+      jepanet dataset inspect data
+    """
+
+
+@command.group("build")
+def build() -> None:
+    """Build a dataset with a real simulator."""
+
+
+@build.command("tworoom")
+@click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder to write; an interrupted build is taken up again.")  # fmt: skip
+@click.option("--seed", default="0", show_default=True, help="Any text; the same seed gives the same bytes.")
+@click.option("--evaluation-seed", help="Reproducible sealed shards, for tests only: whoever knows it can "
+              "make the shards. Left out, they come from the operating system's randomness.")  # fmt: skip
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--size", "sizes", multiple=True, metavar="NAME=N",
+              help="Change a size, for example --size episodes=64 (see docs/operations.md).")  # fmt: skip
+@json_option
+def tworoom(
+    directory: Path,
+    seed: str,
+    evaluation_seed: str | None,
+    workers: int,
+    sizes: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Record TwoRoom episodes of stable-worldmodel on several sites.
+
+    \b
+    Example:
+      jepanet dataset build tworoom --out data --seed 7 --size episodes=64
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from jepanet.node import datasets
+
+    wanted = {}
+    for item in sizes:
+        name, _, number = item.partition("=")
+        if not number.isdigit():
+            raise click.BadParameter(f"{item!r} is not NAME=N", param_hint="--size")
+        wanted[name] = int(number)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("recording shards", total=None)
+
+        def progress(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"recorded {what}")
+
+        value = datasets.build_tworoom(
+            directory,
+            _seed(seed),
+            wanted,
+            workers=workers,
+            evaluation_seed=_seed(evaluation_seed) if evaluation_seed is not None else None,
+            progress=progress,
+        )
+    emit(value, as_json, _show)
+
+
+@command.command("inspect")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def inspect(directory: Path, as_json: bool) -> None:
+    """Check every digest of a built dataset and list its shards.
+
+    Example: jepanet dataset inspect data
+    """
+    from jepanet.node import datasets
+
+    emit(datasets.inspect(directory), as_json, _show)
+
+
+def _seed(text: str) -> bytes:
+    return hashlib.sha256(b"jepanet dataset " + text.encode()).digest()
+
+
+def _show(value: dict[str, Any]) -> None:
+    rows = [
+        (item["kind"], item["site"], item["episodes"], f"{item['bytes']:,}", item["cid"])
+        for item in value["shards"]
+    ]
+    table(
+        f"{value['environment']} in {value['directory']}", ("kind", "site", "episodes", "bytes", "cid"), rows
+    )
+    total = sum(item["bytes"] for item in value["sealed"])
+    click.echo(f"{len(value['sealed'])} sealed evaluation shards, {total:,} bytes, private until drawn")

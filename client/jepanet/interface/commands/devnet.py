@@ -1,0 +1,96 @@
+"""`jepanet devnet`: a local chain with the contracts deployed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import emit, json_option, pairs
+
+_DIRECTORY = click.option(
+    "--dir", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".devnet"),
+    show_default=True, help="Folder for chain state, log and deployment.json.",
+)  # fmt: skip
+
+
+@click.group("devnet")
+def command() -> None:
+    """Run a local anvil chain for development. Nothing on it has value.
+
+    \b
+    Examples:
+      jepanet devnet up --block-time 1
+      jepanet devnet fund 0xAbc… --tokens 1000
+      jepanet devnet down
+    """
+
+
+@command.command("up")
+@_DIRECTORY
+@click.option("--port", default=8545, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--chain-id", default=31337, show_default=True, type=click.IntRange(1))
+@click.option("--block-time", default=1.0, show_default=True, type=click.FloatRange(0.1), help="Seconds.")
+@json_option
+def up(directory: Path, port: int, chain_id: int, block_time: float, as_json: bool) -> None:
+    """Start anvil in the background and deploy the contracts.
+
+    Example: jepanet devnet up --port 8546
+    """
+    from jepanet.node import devnet
+
+    value = asyncio.run(devnet.up(directory, port=port, chain_id=chain_id, block_time=block_time))
+    emit(value, as_json, _show)
+
+
+@command.command("down")
+@_DIRECTORY
+@json_option
+def down(directory: Path, as_json: bool) -> None:
+    """Stop anvil; its state is kept for the next `up`.
+
+    Example: jepanet devnet down
+    """
+    from jepanet.node import devnet
+
+    emit(asyncio.run(devnet.down(directory)), as_json, lambda value: pairs("Devnet stopped", value))
+
+
+@command.command("status")
+@_DIRECTORY
+@json_option
+def status(directory: Path, as_json: bool) -> None:
+    """Show endpoint, head and contract addresses.
+
+    Example: jepanet devnet status --json
+    """
+    from jepanet.node import devnet
+
+    emit(asyncio.run(devnet.status(directory)), as_json, _show)
+
+
+@command.command("fund")
+@click.argument("addresses", nargs=-1, required=True)
+@_DIRECTORY
+@click.option(
+    "--tokens", default=10_000, show_default=True, type=click.IntRange(0), help="Whole tokens each."
+)
+@click.option("--ether", default=10, show_default=True, type=click.IntRange(0), help="Whole ether each.")
+@json_option
+def fund(addresses: tuple[str, ...], directory: Path, tokens: int, ether: int, as_json: bool) -> None:
+    """Give development tokens and ether to ADDRESSES.
+
+    Example: jepanet devnet fund 0xAbc… 0xDef… --tokens 500
+    """
+    from jepanet.node import devnet
+
+    value = asyncio.run(devnet.fund(directory, addresses, tokens=tokens, ether=ether))
+    emit(value, as_json, lambda made: pairs("Funded", {**made, "funded": ", ".join(made["funded"])}))
+
+
+def _show(value: dict[str, Any]) -> None:
+    rows = {**value, **value["contracts"]}
+    rows.pop("contracts")
+    pairs("Devnet", rows)

@@ -1,0 +1,97 @@
+"""`jepanet project`: what is trained, on what, judged by whom."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import config_option, emit, json_option, pairs, table
+
+
+@click.group("project")
+def command() -> None:
+    """Create a project and look at projects.
+
+    \b
+    Examples:
+      jepanet project create --dataset data --recipe tworoom --verifier 0xAbc… --threshold 1 --config p.toml
+      jepanet project list --config p.toml
+    """
+
+
+@command.command("create")
+@click.option("--dataset", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
+              help="Folder of `jepanet dataset build`.")  # fmt: skip
+@click.option("--recipe", default="tworoom", show_default=True, help="A preset's name or a recipe file.")
+@click.option("--name", default="TwoRoom world model", show_default=True)
+@click.option("--set", "verifier_set", type=click.IntRange(1), help="An existing verifier set.")
+@click.option("--verifier", "verifiers", multiple=True, help="Address of a coordinator; repeat for more.")
+@click.option("--threshold", type=click.IntRange(1, 32), help="Signatures a result needs (over half).")
+@config_option
+@json_option
+def create(
+    dataset: Path,
+    recipe: str,
+    name: str,
+    verifier_set: int | None,
+    verifiers: tuple[str, ...],
+    threshold: int | None,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Fix recipe, data and sealed evaluation shards, train the public first model, register the project.
+
+    \b
+    Example:
+      jepanet project create --dataset data --verifier 0xAbc… --threshold 1 --config proposer.toml
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from jepanet.node import projects
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("warm start (round 0)", total=None)
+        value = asyncio.run(
+            projects.create_project(
+                config_path, dataset, recipe=recipe, name=name, verifier_set=verifier_set,
+                verifiers=verifiers, threshold=threshold,
+                progress=lambda step: bar.update(task, completed=step["step"], total=step["steps"]),
+            )
+        )  # fmt: skip
+    emit(value, as_json, lambda made: pairs("Project", made))
+
+
+@command.command("list")
+@config_option
+@json_option
+def listed(config_path: Path, as_json: bool) -> None:
+    """List every project on the chain.
+
+    Example: jepanet project list --config node.toml
+    """
+    from jepanet.node import projects
+
+    def show(items: list[dict[str, Any]]) -> None:
+        columns = ("project", "owner", "active_round", "evaluation_shards_used", "evaluation_shards", "model")
+        table("Projects", columns, [[item[name] or "" for name in columns] for item in items])
+
+    emit(asyncio.run(projects.list_projects(config_path)), as_json, show)
+
+
+@command.command("show")
+@click.argument("project_id", type=click.IntRange(1))
+@config_option
+@json_option
+def show_project(project_id: int, config_path: Path, as_json: bool) -> None:
+    """Show one project.
+
+    Example: jepanet project show 1 --config node.toml
+    """
+    from jepanet.node import projects
+
+    value = asyncio.run(projects.show_project(config_path, project_id))
+    emit(value, as_json, lambda item: pairs(f"Project {project_id}", item))

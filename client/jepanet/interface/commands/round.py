@@ -1,0 +1,122 @@
+"""`jepanet round`: what happened in a round, and why a delta earned or did not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import config_option, emit, json_option, library_options, pairs, table, tokens
+
+
+@click.group("round")
+def command() -> None:
+    """List rounds and show one with its receipts.
+
+    \b
+    Examples:
+      jepanet round list --config node.toml
+      jepanet round show 3 --config node.toml
+      jepanet round challenge 3 --evidence bafk… --config node.toml
+    """
+
+
+@command.command("list")
+@config_option
+@json_option
+def listed(config_path: Path, as_json: bool) -> None:
+    """List every round on the chain.
+
+    Example: jepanet round list --config node.toml
+    """
+    from jepanet.node import rounds
+
+    def show(items: list[dict[str, Any]]) -> None:
+        columns = (
+            "round",
+            "project",
+            "phase",
+            "commits",
+            "reveals",
+            "improvement (micro-nats)",
+            "paid",
+            "budget",
+        )
+        rows = [
+            (
+                item["round"],
+                item["project"],
+                item["phase"] + (f": {item['cause']}" if item["cause"] else ""),
+                item["commits"],
+                item["reveals"],
+                "" if item["improvement"] is None else item["improvement"],
+                "" if item["payout"] is None else tokens(item["payout"]),
+                tokens(item["budget"]),
+            )
+            for item in items
+        ]
+        table("Rounds", columns, rows)
+
+    emit(asyncio.run(rounds.list_rounds(config_path)), as_json, show)
+
+
+@command.command("show")
+@click.argument("round_id", type=click.IntRange(1))
+@config_option
+@library_options
+@json_option
+def show_round(
+    round_id: int, config_path: Path, inputs: Path, peers: tuple[str, ...], offline: bool, as_json: bool
+) -> None:
+    """Show a round: its phase, held-out scores before and after, and one receipt per solver.
+
+    Example: jepanet round show 3 --config node.toml
+    """
+    from jepanet.node import rounds
+
+    value = asyncio.run(rounds.show_round(config_path, round_id, inputs=inputs, peers=peers, offline=offline))
+    emit(value, as_json, show_details)
+
+
+@command.command("challenge")
+@click.argument("round_id", type=click.IntRange(1))
+@click.option(
+    "--evidence",
+    required=True,
+    help="CID or hex digest of the document that says what is wrong, for the arbiter.",
+)
+@config_option
+@json_option
+def challenge(round_id: int, evidence: str, config_path: Path, as_json: bool) -> None:
+    """Dispute a recorded result. Locks a bond sized by the payout; it is lost if the result stands.
+
+    Example: jepanet round challenge 3 --evidence bafk… --config node.toml
+    """
+    from jepanet.node import rounds
+
+    made = asyncio.run(rounds.challenge(config_path, round_id, evidence))
+    emit(made, as_json, lambda value: pairs("Challenged", {**value, "bond": tokens(value["bond"])}))
+
+
+def show_details(value: dict[str, Any]) -> None:
+    """Tables of one round."""
+    plain = {k: v for k, v in value.items() if not isinstance(v, list | dict)}
+    for name in ("budget", "payout"):
+        plain[name] = tokens(plain[name]) if plain.get(name) is not None else None
+    pairs(f"Round {value['round']}", plain)
+    if value.get("heldout", {}).get("before"):
+        before, after = value["heldout"]["before"], value["heldout"]["after"]
+        measured = [(name, f"{before[name]:.4f}", f"{after[name]:.4f}") for name in before]
+        table("Held-out shard, global model", ("metric", "before", "after"), measured)
+    if value["receipts"]:
+        columns = ("solver", "verdict", "reason", "gain (micro-nats)", "± s.e.", "paid (tokens)", "detail")
+        rows: list[tuple[Any, ...]] = [
+            (
+                item["solver"], item["verdict"], item["reason"], str(item["gain"]), str(item["stderr"]),
+                tokens(item["paid"]), item["detail"],
+            )
+            for item in value["receipts"]
+        ]  # fmt: skip
+        table("Receipts", columns, rows)

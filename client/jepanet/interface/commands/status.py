@@ -1,0 +1,53 @@
+"""`jepanet status`: what a running node says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import config_option, emit, json_option, pairs, table
+
+
+@click.command("status")
+@config_option
+@json_option
+def command(config_path: Path, as_json: bool) -> None:
+    """Show the node's peers, chain position, rounds and open duties.
+
+    Example: jepanet status --config node.toml
+    """
+    from jepanet.node.config import load_config
+    from jepanet.node.status import read_status
+
+    emit(read_status(load_config(config_path).node.data_dir), as_json, _show)
+
+
+def _show(value: dict[str, Any]) -> None:
+    chain = value["chain"]
+    pairs(
+        "Node",
+        {
+            "running": value["running"],
+            "wallet": value["wallet"],
+            "roles": ", ".join(value["roles"]),
+            "peer id": value["peer"],
+            "peers": value["peers"],
+            "chain head / confirmed": f"{chain['head']} / {chain['confirmed']}",
+            "seconds since written": value["age"],
+        },
+    )
+    columns = ("round", "project", "phase", "commits", "reveals", "scored", "results", "refused")
+    rows: list[tuple[Any, ...]] = [
+        (
+            item["round"], item["project"], item["phase"], item["commits"], item["reveals"],
+            "yes" if item["scored"] else "no", item["results"],
+            ", ".join(f"{a}: {b}" for a, b in item["failed"]),
+        )
+        for item in value["rounds"]
+    ]  # fmt: skip
+    table("Rounds", columns, rows)
+    if value["duties"]:
+        rows = [(item["duty"], item["attempts"], item["error"] or "") for item in value["duties"]]
+        table("Open duties", ("duty", "attempts", "last error"), rows)

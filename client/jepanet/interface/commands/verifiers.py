@@ -1,0 +1,76 @@
+"""`jepanet verifiers`: the sets of coordinators whose signatures a round needs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import config_option, emit, json_option, pairs, table
+
+
+@click.group("verifiers")
+def command() -> None:
+    """Create verifier sets and take a seat in one.
+
+    \b
+    Examples:
+      jepanet verifiers create 0xAbc… 0xDef… 0x123… --threshold 2 --config node.toml
+      jepanet verifiers join 4 --config coordinator.toml
+    """
+
+
+@command.command("create")
+@click.argument("members", nargs=-1, required=True)
+@click.option("--threshold", required=True, type=click.IntRange(1, 32), help="Signatures needed: over half.")
+@config_option
+@json_option
+def create(members: tuple[str, ...], threshold: int, config_path: Path, as_json: bool) -> None:
+    """Register a set of MEMBERS; it works once every member has joined.
+
+    Example: jepanet verifiers create 0xAbc… --threshold 1 --config node.toml
+    """
+    from jepanet.node import accounts
+
+    made = asyncio.run(accounts.create_set(config_path, members, threshold))
+    emit(
+        made, as_json, lambda value: pairs("Verifier set", {**value, "members": ", ".join(value["members"])})
+    )
+
+
+@command.command("join")
+@click.argument("set_id", type=click.IntRange(1))
+@config_option
+@json_option
+def join(set_id: int, config_path: Path, as_json: bool) -> None:
+    """Consent to this wallet's seat in SET_ID. Its stake is held while rounds of the set are open.
+
+    Example: jepanet verifiers join 4 --config coordinator.toml
+    """
+    from jepanet.node import accounts
+
+    made = asyncio.run(accounts.join_set(config_path, set_id))
+    emit(made, as_json, lambda value: pairs("Joined", value))
+
+
+@command.command("show")
+@click.argument("set_id", type=click.IntRange(1))
+@config_option
+@json_option
+def show(set_id: int, config_path: Path, as_json: bool) -> None:
+    """Show members, threshold and who has joined.
+
+    Example: jepanet verifiers show 4 --config node.toml
+    """
+    from jepanet.node import accounts
+
+    def draw(value: dict[str, Any]) -> None:
+        active = "active" if value["active"] else "waiting for members to join"
+        rows = [(item["address"], "yes" if item["joined"] else "no") for item in value["members"]]
+        table(
+            f"Set {value['set']}: {value['threshold']} of {len(rows)}, {active}", ("member", "joined"), rows
+        )
+
+    emit(asyncio.run(accounts.show_set(config_path, set_id)), as_json, draw)

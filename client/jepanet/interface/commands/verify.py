@@ -1,0 +1,51 @@
+"""`jepanet verify`: trust nobody, recompute."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import config_option, emit, json_option, library_options, table
+
+
+@click.command("verify")
+@click.argument("round_id", type=click.IntRange(1))
+@config_option
+@library_options
+@json_option
+def command(
+    round_id: int, config_path: Path, inputs: Path, peers: tuple[str, ...], offline: bool, as_json: bool
+) -> None:
+    """Recompute ROUND_ID from the chain and content-addressed files, and compare.
+
+    Every input is checked against its hash; scores must agree within the round's tolerance, the merge and
+    every payout exactly. Exit code 21 if anything disagrees, naming it. Needs no wallet and no GPU.
+
+    \b
+    Examples:
+      jepanet verify 3 --config node.toml
+      jepanet verify 3 --config node.toml --inputs ./round-3 --offline
+    """
+    from jepanet.node import audit
+
+    try:
+        report = asyncio.run(
+            audit.verify_round(config_path, round_id, inputs=inputs, peers=peers, offline=offline)
+        )
+    except audit.AuditFailed as failed:
+        if as_json:
+            click.echo(json.dumps(failed.report, indent=1))
+        else:
+            _show(failed.report)
+        raise
+    emit(report, as_json, _show)
+
+
+def _show(report: dict[str, Any]) -> None:
+    rows = [(item["check"], "yes" if item["agrees"] else "NO", item["detail"]) for item in report["checks"]]
+    verdict = "verified" if report["agrees"] else "DOES NOT VERIFY"
+    table(f"Round {report['round']}: {verdict}", ("check", "agrees", "detail"), rows)

@@ -1,0 +1,105 @@
+"""`jepanet wallet`: keystore v3 files, one account each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import emit, json_option, pairs, table
+
+_DIRECTORY = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("~/.jepanet/wallets"),
+    show_default=True,
+    envvar="JEPANET_WALLET_DIRECTORY",
+    help="Folder of the keystore files.",
+)
+_PASSWORD = click.option(
+    "--password-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File (mode 0600) whose first line is the password; asked for otherwise.",
+)
+
+
+@click.group("wallet")
+def command() -> None:
+    """Create, import and list wallets. Keys never leave their encrypted files unasked.
+
+    \b
+    Examples:
+      jepanet wallet new
+      jepanet wallet import key.txt --password-file pw.txt
+      jepanet wallet list --json
+    """
+
+
+@command.command("new")
+@_DIRECTORY
+@_PASSWORD
+@click.option("--light", is_flag=True, help="Weak key derivation that unlocks at once: development only.")
+@json_option
+def new(directory: Path, password_file: Path | None, light: bool, as_json: bool) -> None:
+    """Create a new account.
+
+    Example: jepanet wallet new --dir ./wallets --password-file pw.txt
+    """
+    from jepanet.node import keys
+
+    emit(keys.new(directory, password_file, light=light), as_json, lambda made: pairs("New wallet", made))
+
+
+@command.command("import")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_DIRECTORY
+@_PASSWORD
+@json_option
+def bring(source: Path, directory: Path, password_file: Path | None, as_json: bool) -> None:
+    """Import SOURCE: a v3 keystore, or a 0600 file with a private key in hex.
+
+    Example: jepanet wallet import UTC--2026-01-01.json
+    """
+    from jepanet.node import keys
+
+    made = keys.bring(directory, source, password_file)
+    emit(made, as_json, lambda value: pairs("Imported wallet", value))
+
+
+@command.command("list")
+@_DIRECTORY
+@json_option
+def listed(directory: Path, as_json: bool) -> None:
+    """List the wallets of a folder.
+
+    Example: jepanet wallet list
+    """
+    from jepanet.node import keys
+
+    def show(items: list[dict[str, Any]]) -> None:
+        table("Wallets", ("address", "keystore"), [(item["address"], item["keystore"]) for item in items])
+
+    emit(keys.listed(directory), as_json, show)
+
+
+@command.command("show")
+@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              envvar="JEPANET_CONFIG", help="The node's TOML file.")  # fmt: skip
+@json_option
+def show_wallet(config_path: Path, as_json: bool) -> None:
+    """Show the balances, stake and credit of a node's wallet.
+
+    Example: jepanet wallet show --config node.toml
+    """
+    import asyncio
+
+    from jepanet.interface.output import tokens
+    from jepanet.node import accounts
+
+    def show(value: dict[str, Any]) -> None:
+        readable = {k: tokens(v) if k not in ("address",) else v for k, v in value.items()}
+        pairs("Wallet (amounts in tokens; native in ether)", readable)
+
+    emit(asyncio.run(accounts.show(config_path)), as_json, show)

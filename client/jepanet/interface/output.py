@@ -1,0 +1,100 @@
+"""What commands print: a rich table for people, JSON for programs (`--json`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+_PIPE_WIDTH = 240
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def config_option(function: F) -> F:
+    """`--config FILE`, from JEPANET_CONFIG if not given."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        required=True,
+        envvar="JEPANET_CONFIG",
+        help="The node's TOML file (or set JEPANET_CONFIG).",
+    )(function)
+
+
+def library_options(function: F) -> F:
+    """Where content-addressed inputs are kept and whom to ask for those that are missing."""
+    options = (
+        click.option(
+            "--inputs",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=Path("jepanet-inputs"),
+            show_default=True,
+            help="Folder of files named by CID; what is missing is fetched into it.",
+        ),
+        click.option(
+            "--peer", "peers", multiple=True, help="Multiaddress to fetch from; default: p2p.bootstrap."
+        ),
+        click.option("--offline", is_flag=True, help="Use only what the folder holds."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def emit(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    """Prints `value` as JSON, or lets `show` print it for people."""
+    if as_json:
+        click.echo(json.dumps(value, indent=1, sort_keys=True))
+    else:
+        show(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table on standard output; numbers are right-aligned.
+
+    Cells may hold what strangers wrote: it is shown as it is, neither as markup nor to the terminal.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=Text(title), title_justify="left", header_style="bold")
+    data = [[_printable(str(cell)) for cell in row] for row in rows]
+    for i, name in enumerate(columns):
+        numeric = bool(data) and all(_is_number(row[i]) for row in data)
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in data:
+        drawn.add_row(*map(Text, row))
+    # Folded addresses cannot be searched for: in a file or pipe a line may be long.
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(soft_wrap=False, width=None if narrow else _PIPE_WIDTH).print(drawn)
+
+
+def pairs(title: str, value: Mapping[str, Any]) -> None:
+    """A two-column table of one thing's fields."""
+    table(title, ("field", "value"), [(name, "" if item is None else item) for name, item in value.items()])
+
+
+def tokens(wei: int | str) -> str:
+    """Wei as tokens with up to six decimals, for people."""
+    whole, rest = divmod(int(wei), 10**18)
+    text = f"{whole:,}.{rest:018d}"[:-12]
+    return text.rstrip("0").rstrip(".")
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "", 1).lstrip("+-").isdigit()

@@ -1,0 +1,84 @@
+"""From a configuration to open handles: chain, contracts, a sender that remembers. Used by every command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepanet.chain.contracts import Contracts, error_decoder
+from jepanet.chain.deployment import Deployment
+from jepanet.chain.fees import FeePolicy
+from jepanet.chain.intents import Intent
+from jepanet.chain.rpc import Rpc
+from jepanet.chain.sender import Sender
+from jepanet.chain.wallet import Wallet
+from jepanet.node.config import ChainSection, Config, load_config
+from jepanet.node.keys import unlock
+from jepanet.storage.intents import JournalIntents
+from jepanet.storage.journal import Journal
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAccess:
+    """The chain of a configuration, checked: right chain id, code at every address."""
+
+    config: Config
+    rpc: Rpc
+    deployment: Deployment
+    contracts: Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class SigningAccess:
+    """The chain, an unlocked wallet, and a sender whose intents survive the command."""
+
+    chain: ChainAccess
+    wallet: Wallet
+    sender: Sender
+
+
+def fee_policy(section: ChainSection) -> FeePolicy:
+    """What the operator is willing to pay, from the `[chain]` section."""
+    return FeePolicy(max_fee=int(section.max_fee_gwei * GWEI), replace_after=section.stuck_seconds)
+
+
+@asynccontextmanager
+async def open_chain(config: Config | Path) -> AsyncIterator[ChainAccess]:
+    """Connects and checks.
+
+    Raises:
+        Fatal: wrong chain, missing contracts, unreadable deployment file.
+        Transient: no endpoint answers (exit code `CHAIN_UNREACHABLE`).
+    """
+    config = load_config(config) if isinstance(config, Path) else config
+    deployment = Deployment.load(config.chain.deployment)
+    rpc = Rpc(config.chain.endpoints, deployment.chain_id, config.chain.timeout_seconds)
+    try:
+        await deployment.validate(rpc)
+        yield ChainAccess(config, rpc, deployment, Contracts.of(rpc, deployment))
+    finally:
+        await rpc.close()
+
+
+@asynccontextmanager
+async def open_signing(config_path: Path) -> AsyncIterator[SigningAccess]:
+    """Connects with an unlocked wallet. Commands keep their own intents file beside the node's journal.
+
+    Raises: as `open_chain`; Fatal for the wallet, or when another command is sending (`ALREADY_RUNNING`).
+    """
+    config = load_config(config_path)
+    wallet = unlock(config.wallet)
+    async with open_chain(config) as chain:
+        config.node.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with Journal.open(config.node.data_dir / "commands.sqlite") as journal:
+            journal.bind(f"{chain.deployment.chain_id}/{chain.deployment.rounds}")
+            intents = JournalIntents(journal, Intent)
+            sender = Sender(
+                chain.rpc, wallet, intents, fee_policy(config.chain), confirmations=1,
+                decoder=error_decoder(), poll=0.25, timeout=300.0,
+            )  # fmt: skip
+            yield SigningAccess(chain, wallet, sender)

@@ -1,0 +1,137 @@
+"""A wallet's tokens, stake and seats: looking, depositing, unbonding, joining verifier sets, claiming."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jepanet.chain.contracts import Standing
+from jepanet.errors import Exit, Fatal
+from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
+from jepanet.node.keys import unlock
+from jepanet.node.terms import wei
+from jepanet.protocol.fields import checksum_address
+from jepanet.types import Address, Phase
+
+
+async def show(config_path: Path) -> dict[str, Any]:
+    """Balances of the configured wallet, in wei as strings (amounts exceed what JSON numbers carry)."""
+    async with open_chain(config_path) as chain:
+        return await balances(chain, unlock(chain.config.wallet).address)
+
+
+async def balances(chain: ChainAccess, address: Address) -> dict[str, Any]:
+    """Everything one account holds, in wei as strings."""
+    stake = await chain.contracts.vault.account(address, "latest")
+    return {
+        "address": address,
+        "native": str(await chain.rpc.balance(address, "latest")),
+        "tokens": str(await chain.contracts.token.balance(address, "latest")),
+        "stake_free": str(stake.free),
+        "stake_locked": str(stake.locked),
+        "stake_unbonding": str(stake.unbonding),
+        "credit": str(await chain.contracts.rounds.credit(address, "latest")),
+    }
+
+
+async def deposit(config_path: Path, amount: str) -> dict[str, Any]:
+    """Approves and deposits stake."""
+    value = wei(amount, "AMOUNT")
+    async with open_signing(config_path) as access:
+        token, vault = access.chain.contracts.token, access.chain.contracts.vault
+        held = await token.balance(access.wallet.address, "latest")
+        if held < value:
+            raise Fatal(
+                f"{access.wallet.address} holds {held} wei of tokens and {value} were asked for",
+                remedy="send tokens to the wallet or deposit less",
+                code=Exit.REJECTED,
+            )
+        if await token.allowance(access.wallet.address, vault.address, "latest") < value:
+            await access.sender.send(_key("approve"), token.approve(vault.address, value))
+        receipt = await access.sender.send(_key("deposit"), vault.deposit(value))
+        return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+
+
+async def unbond(config_path: Path, amount: str) -> dict[str, Any]:
+    """Asks for free stake back; it matures after the vault's delay."""
+    async with open_signing(config_path) as access:
+        call = access.chain.contracts.vault.request_unbond(wei(amount, "AMOUNT"))
+        receipt = await access.sender.send(_key("unbond"), call)
+        return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+
+
+async def withdraw(config_path: Path) -> dict[str, Any]:
+    """Takes out every matured unbonding request."""
+    async with open_signing(config_path) as access:
+        receipt = await access.sender.send(_key("withdraw"), access.chain.contracts.vault.withdraw_unbonded())
+        return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+
+
+async def create_set(config_path: Path, members: Sequence[str], threshold: int) -> dict[str, Any]:
+    """Registers a verifier set; its members still have to join."""
+    async with open_signing(config_path) as access:
+        set_id = await register_set(access, members, threshold)
+        return {"set": set_id, "members": list(members), "threshold": threshold}
+
+
+async def register_set(access: SigningAccess, members: Sequence[str], threshold: int) -> int:
+    """Creates a verifier set and returns its id."""
+    sets = access.chain.contracts.verifier_sets
+    try:
+        addresses = [checksum_address(item) for item in members]
+    except ValueError as error:
+        raise Fatal(str(error), remedy="give 0x… addresses", code=Exit.USAGE) from error
+    receipt = await access.sender.send(_key("create-set"), sets.create(addresses, threshold))
+    for raw in receipt.logs:
+        if raw.address == sets.address and len(raw.topics) == 3:
+            return int.from_bytes(raw.topics[1], "big")
+    raise Fatal("the transaction created no verifier set", remedy="look at its receipt", code=Exit.FAILURE)
+
+
+async def join_set(config_path: Path, set_id: int) -> dict[str, Any]:
+    """Consents to a seat; the stake must reach the vault's minimum before a round opens."""
+    async with open_signing(config_path) as access:
+        sets, vault = access.chain.contracts.verifier_sets, access.chain.contracts.vault
+        if not await sets.has_joined(set_id, access.wallet.address, "latest"):
+            await access.sender.send(_key(f"join/{set_id}"), sets.join(set_id))
+        minimum = await vault.minimum_verifier_stake("latest")
+        return {"set": set_id, "active": await sets.is_active(set_id, "latest"),
+                "minimum_stake": str(minimum), **await _after(access)}  # fmt: skip
+
+
+async def show_set(config_path: Path, set_id: int) -> dict[str, Any]:
+    """Members, threshold and who has joined."""
+    async with open_chain(config_path) as chain:
+        sets = chain.contracts.verifier_sets
+        members = await sets.members(set_id, "latest")
+        if not members:
+            raise Fatal(f"there is no verifier set {set_id}", remedy="ids start at 1", code=Exit.NOT_FOUND)
+        joined = [await sets.has_joined(set_id, member, "latest") for member in members]
+        return {
+            "set": set_id,
+            "threshold": await sets.threshold(set_id, "latest"),
+            "active": await sets.is_active(set_id, "latest"),
+            "members": [{"address": a, "joined": b} for a, b in zip(members, joined, strict=True)],
+        }
+
+
+async def release(access: SigningAccess, round_id: int) -> bool:
+    """Takes a bond back from a cancelled round; False if none is held there."""
+    rounds = access.chain.contracts.rounds
+    standing = (await rounds.commitment(round_id, access.wallet.address, "latest")).standing
+    phase = await rounds.phase(round_id, "latest")
+    if phase is not Phase.CANCELLED or standing not in (Standing.COMMITTED, Standing.REVEALED):
+        return False
+    await access.sender.send(f"release/{round_id}", rounds.release_bond(round_id))
+    return True
+
+
+async def _after(access: SigningAccess) -> dict[str, Any]:
+    return await balances(access.chain, access.wallet.address)
+
+
+def _key(what: str) -> str:
+    """Each call of a command is a new wish, so its intent gets a new key."""
+    return f"command/{what}/{time.time_ns()}"

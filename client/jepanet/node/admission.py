@@ -1,0 +1,169 @@
+"""Who may say what over gossip: every message is checked against the chain before it is relayed or believed.
+
+REJECT costs the sender its standing (malformed, forged, outsider). IGNORE is for what may be honest but is
+not usable here and now: a round this node has not seen confirmed yet, a statement too late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from jepanet.chain.wallet import recover_typed
+from jepanet.errors import Rejected
+from jepanet.p2p.host import Admission, Gossip
+from jepanet.protocol.inputs import PeerInput, PeerResult, PeerScored, PeerSheet
+from jepanet.protocol.messages import (
+    Binding,
+    Envelope,
+    Provide,
+    SayResult,
+    SayScores,
+    SaySheet,
+    decode_envelope,
+)
+from jepanet.protocol.scores import check_signatures, decode_report
+from jepanet.protocol.state import NodeState, Round
+from jepanet.protocol.typed_data import node_binding_data
+from jepanet.telemetry import get_logger
+from jepanet.types import Address, Digest, Phase
+
+log = get_logger("gossip")
+
+_KNOWN_BINDINGS = 1024
+_PROVIDERS_PER_DIGEST, _PROVIDED_DIGESTS = 8, 4096
+_LONGEST_BINDING = 400 * 86400
+
+
+class Gate:
+    """Checks gossip messages; remembers verified bindings and announced providers, both bounded."""
+
+    def __init__(
+        self,
+        state: Callable[[], NodeState],
+        *,
+        chain_id: int,
+        contract: Address,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state = state
+        self._chain_id = chain_id
+        self._contract = contract
+        self._clock = clock
+        self._bindings: OrderedDict[Binding, None] = OrderedDict()
+        self._providers: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+
+    async def validate(self, gossip: Gossip) -> Admission:
+        """The verdict on one message; a reason is logged for everything but ACCEPT."""
+        try:
+            envelope = decode_envelope(gossip.payload)
+            self._check_binding(envelope.binding, gossip.peer_id)
+            verdict, why = self._judge(envelope)
+        except Rejected as error:
+            verdict, why = Admission.REJECT, f"{error.reason}: {error}"
+        if verdict is not Admission.ACCEPT:
+            log.info("message.refused", peer=gossip.peer_id, verdict=verdict.name.lower(), why=why[:300])
+        return verdict
+
+    def providers(self, digest: bytes) -> tuple[str, ...]:
+        """Multiaddresses announced for a digest, newest first."""
+        return self._providers.get(bytes(digest), ())
+
+    def remember(self, said: Provide) -> None:
+        """Keeps where an announced blob can be had."""
+        known = self._providers.pop(bytes(said.digest), ())
+        fresh = tuple(dict.fromkeys((*said.addresses, *known)))
+        self._providers[bytes(said.digest)] = fresh[:_PROVIDERS_PER_DIGEST]
+        while len(self._providers) > _PROVIDED_DIGESTS:
+            self._providers.popitem(last=False)
+
+    def _check_binding(self, binding: Binding, peer_id: str) -> None:
+        if binding.peer != peer_id:
+            raise Rejected(
+                "the binding names another peer than the one that signed", reason="foreign-binding"
+            )
+        now = self._clock()
+        if not now < binding.expiry <= now + _LONGEST_BINDING:
+            raise Rejected("the binding has expired or lasts too long", reason="stale-binding")
+        if binding in self._bindings:
+            self._bindings.move_to_end(binding)
+            return
+        typed = node_binding_data(
+            self._chain_id, self._contract, wallet=binding.wallet, peer_id=binding.peer, expiry=binding.expiry
+        )
+        if recover_typed(typed, binding.signature) != binding.wallet:
+            raise Rejected("the binding is not signed by its wallet", reason="forged-binding")
+        self._bindings[binding] = None
+        while len(self._bindings) > _KNOWN_BINDINGS:
+            self._bindings.popitem(last=False)
+
+    def _judge(self, envelope: Envelope) -> tuple[Admission, str]:
+        body, wallet = envelope.body, envelope.binding.wallet
+        state = self._state()
+        round_ = state.rounds.get(body.round_id)
+        if round_ is None:
+            return Admission.IGNORE, f"round {body.round_id} is not known here"
+        phase = round_.phase(state.now)
+        match body:
+            case Provide():
+                return self._judge_provide(round_, wallet, body)
+            case SayScores():
+                if wallet not in state.members(round_):
+                    raise Rejected(f"{wallet} is no verifier of round {round_.id}", reason="outsider")
+                if phase is not Phase.VERIFY:
+                    return Admission.IGNORE, f"scores in phase {phase.name}"
+                self._check_report(round_, wallet, body.report)
+            case SaySheet():
+                if not round_.prepared:
+                    return Admission.IGNORE, "the round's spec is not here yet"
+                if wallet not in state.members(round_) and wallet not in round_.aggregators:
+                    raise Rejected(f"{wallet} may not propose sheets in round {round_.id}", reason="outsider")
+                if phase is not Phase.VERIFY:
+                    return Admission.IGNORE, f"a sheet in phase {phase.name}"
+            case SayResult():
+                if wallet not in state.members(round_):
+                    raise Rejected(f"{wallet} is no verifier of round {round_.id}", reason="outsider")
+                if phase is not Phase.VERIFY:
+                    return Admission.IGNORE, f"a result in phase {phase.name}"
+        return Admission.ACCEPT, ""
+
+    def _judge_provide(self, round_: Round, wallet: Address, said: Provide) -> tuple[Admission, str]:
+        """A hint is harmless (hashes decide), so everybody with a part in the round may give one."""
+        state = self._state()
+        if wallet == round_.proposer or state.may_propose(round_, wallet):
+            return Admission.ACCEPT, ""
+        revealed = round_.reveal_of(wallet)
+        if revealed is not None and revealed.digest == said.digest:
+            return Admission.ACCEPT, ""
+        # Its reveal, or the spec that names it as aggregator, may simply not be known here yet.
+        if round_.committed(wallet) or not round_.prepared:
+            return Admission.IGNORE, "not (yet) a blob of this wallet in this round"
+        raise Rejected(f"{wallet} has no part in round {round_.id}", reason="outsider")
+
+    def _check_report(self, round_: Round, wallet: Address, data: bytes) -> None:
+        report = decode_report(data)
+        if report.round_id != round_.id or report.coordinator != wallet:
+            raise Rejected("the report is of another round or coordinator", reason="foreign-report")
+        revealed = {(item.solver, item.digest) for item in round_.reveals}
+        if {(item.solver, item.digest) for item in report.scores} != revealed:
+            raise Rejected(
+                "the report does not score exactly the revealed deltas", reason="incomplete-report"
+            )
+        check_signatures(report, self._chain_id, self._contract, recover_typed)
+
+
+def peer_input(envelope: Envelope, report: Digest | None) -> PeerInput | None:
+    """The machine's input for an admitted message; None for an announcement.
+
+    `report` is the digest under which a message's score report was stored.
+    """
+    wallet = envelope.binding.wallet
+    match envelope.body:
+        case SayScores() as said if report is not None:
+            return PeerScored(said.round_id, wallet, report)
+        case SaySheet() as said:
+            return PeerSheet(said.round_id, wallet, said.sheet)
+        case SayResult() as said:
+            return PeerResult(said.round_id, wallet, said.sheet, said.improvement, said.signature)
+    return None

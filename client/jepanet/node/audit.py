@@ -1,0 +1,246 @@
+"""`jepanet verify ROUND`: recompute a round from chain and content alone, on a machine that took no part.
+
+chain ──▶ facts of the round            sheet ──▶ every signed score, medians, pay, root   (exact)
+blobs ──▶ every delta scored again      (within the round's tolerance: floats differ across CPUs)
+      └─▶ merge repeated                (exact: same bytes, same digest, on every CPU)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jepanet.chain.wallet import recover_typed
+from jepanet.cid import to_cid
+from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.learning.checkpoint import model_cap
+from jepanet.learning.data import MAX_SHARD_BYTES
+from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.node.access import ChainAccess, open_chain
+from jepanet.node.observer import Library, find_round, open_library, read_chain
+from jepanet.node.worker import Worker
+from jepanet.protocol.commitment import commitment
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
+from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.state import NodeState, Recorded, Round
+from jepanet.protocol.tally import NOT_FETCHED, RoundFacts, facts_of
+from jepanet.types import Address, Digest, Verdict
+
+
+@dataclass
+class Audit:
+    """What was checked so far. A check that fails stays in the list with its reason."""
+
+    round_id: int
+    checks: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, what: str, agrees: bool, detail: str) -> None:
+        self.checks.append({"check": what, "agrees": agrees, "detail": detail})
+
+    @property
+    def agrees(self) -> bool:
+        return all(item["agrees"] for item in self.checks)
+
+
+async def verify_round(
+    config_path: Path, round_id: int, *, inputs: Path, peers: Sequence[str] = (), offline: bool = False
+) -> dict[str, Any]:
+    """Recomputes scores, merge and payouts of a recorded round.
+
+    Raises:
+        Fatal: something disagrees (exit code `VERIFICATION_FAILED`; the message names it), or the round has
+            no recorded result.
+    """
+    audit = Audit(round_id)
+    async with open_chain(config_path) as chain:
+        state = await read_chain(chain)
+        round_ = find_round(state, round_id)
+        if round_.recorded is None:
+            raise Fatal(
+                f"round {round_id} has no recorded result (phase {round_.phase(state.now).name.lower()})",
+                remedy="verify it after its result was recorded",
+                code=Exit.NOT_FOUND,
+            )
+        asked = tuple(peers) or chain.config.p2p.bootstrap
+        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
+            worker = Worker(threads=chain.config.worker.threads)
+            try:
+                await _Check(chain, state, round_, round_.recorded, library, worker, audit).run()
+            except Rejected as error:
+                audit.note(error.reason, False, error.message)
+            finally:
+                await worker.stop()
+    report = {"round": round_id, "agrees": audit.agrees, "checks": audit.checks}
+    if not audit.agrees:
+        failed = next(item for item in audit.checks if not item["agrees"])
+        raise AuditFailed(report, f"round {round_id} does not verify: {failed['check']}: {failed['detail']}")
+    return report
+
+
+class AuditFailed(Fatal):
+    """The recomputation disagrees with what was recorded; `report` holds every check."""
+
+    def __init__(self, report: dict[str, Any], message: str) -> None:
+        super().__init__(
+            message,
+            remedy="if your inputs are intact, dispute the round before its challenge window ends",
+            code=Exit.VERIFICATION_FAILED,
+        )
+        self.report = report
+
+
+class _Check:
+    """One verification; every step notes what it compared."""
+
+    def __init__(
+        self,
+        chain: ChainAccess,
+        state: NodeState,
+        round_: Round,
+        recorded: Recorded,
+        library: Library,
+        worker: Worker,
+        audit: Audit,
+    ) -> None:
+        self._chain, self._state, self._round, self._recorded = chain, state, round_, recorded
+        self._library, self._worker, self._audit = library, worker, audit
+
+    async def run(self) -> None:
+        await self._documents()
+        self._sheet()
+        await self._scores()
+        await self._merge()
+
+    async def _documents(self) -> None:
+        round_, project = self._round, self._state.projects[self._round.project_id]
+        get = self._library.get
+        sheet_path = await get("score sheet", self._recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
+        spec_path = await get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
+        recipe_path = await get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
+        manifest_path = await get(
+            "dataset manifest", project.dataset, "dag-json", max_bytes=MAX_MANIFEST_BYTES
+        )
+        self._spec: RoundSpec = decode_spec(spec_path.read_bytes())
+        check_spec(
+            self._spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset
+        )
+        self._sheet_document: ScoreSheet = decode_sheet(sheet_path.read_bytes())
+        recipe = Recipe.from_bytes(recipe_path.read_bytes())
+        manifest = DatasetManifest.from_bytes(manifest_path.read_bytes())
+        if manifest.evaluation.root != project.evaluation_root:
+            raise Rejected("the manifest names another evaluation root than the chain", reason="wrong-root")
+        self._model_cap = model_cap(recipe)
+        base = await get("base model", round_.base, "raw", max_bytes=self._model_cap)
+        if round_.shard is None:
+            raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
+        shard = await get("evaluation shard", round_.shard, "raw", max_bytes=MAX_SHARD_BYTES)
+        self._files = {
+            "base": str(base),
+            "recipe": str(recipe_path),
+            "spec": str(spec_path),
+            "evaluation": str(shard),
+            "device": "cpu",
+        }
+        self._audit.note(
+            "inputs", True, "sheet, spec, recipe, manifest, base and evaluation shard match their CIDs"
+        )
+
+    @property
+    def _facts(self) -> RoundFacts:
+        deployment = self._chain.deployment
+        return facts_of(self._state, self._round, deployment.chain_id, deployment.rounds)
+
+    def _sheet(self) -> None:
+        """Signatures, medians, pay and root follow from the sheet's reports; the chain recorded the same."""
+        sheet, recorded = self._sheet_document, self._recorded
+        check_sheet(sheet, self._facts, self._spec, recover_typed)
+        self._audit.note(
+            "sheet", True, f"{len(sheet.reports)} signed reports give its verdicts, medians and pay"
+        )
+        for what, said, known in (
+            ("root", sheet.root, recorded.root),
+            ("model", sheet.model, recorded.model),
+            ("payout", sheet.payout, recorded.payout),
+        ):
+            shown = said.hex() if isinstance(said, bytes) else str(said)
+            self._audit.note(f"chain {what}", said == known, f"sheet {shown}")
+        deployment = self._chain.deployment
+        salts = {item.solver: item for item in self._round.reveals}
+        for commit in self._round.commits:
+            reveal = salts.get(commit.solver)
+            if reveal is None:
+                continue
+            word = commitment(
+                deployment.chain_id,
+                deployment.rounds,
+                self._round.id,
+                commit.solver,
+                reveal.digest,
+                reveal.salt,
+            )
+            self._audit.note(
+                f"commitment of {commit.solver}", word == commit.commitment, to_cid(reveal.digest)
+            )
+
+    async def _scores(self) -> None:
+        """Every delta measured again, within the round's tolerance of the recorded medians."""
+        claims = []
+        for item in self._facts.reveals:
+            path = await self._delta(item.solver, item.digest)
+            claims.append(
+                {
+                    "solver": item.solver,
+                    "index": item.index,
+                    "digest": item.digest.hex(),
+                    "path": str(path) if path else None,
+                    "fault": None,
+                }
+            )
+        measured = await self._worker.run("jepanet.node.jobs:score_deltas", {**self._files, "claims": claims})
+        own = {item["solver"]: item for item in measured["judgements"]}
+        for row in self._sheet_document.rows:
+            mine = own[row.solver]
+            close = abs(mine["gain"] - row.gain) <= self._spec.score_tolerance
+            # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
+            absent = mine["reason"] in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
+            agrees = absent or (Verdict(mine["verdict"]) is row.verdict and close)
+            said = f"{row.verdict.name.lower()} ({row.reason})"
+            detail = f"{said}, gain {row.gain} micro-nats, measured {mine['gain']}"
+            self._audit.note(f"score of {row.solver}", agrees, detail)
+
+    async def _delta(self, solver: Address, digest: Digest) -> Path | None:
+        """A revealed delta; None if it is not to be had and the sheet does not build on it."""
+        row = next(item for item in self._sheet_document.rows if item.solver == solver)
+        try:
+            cap = self._spec.max_delta_bytes
+            return await self._library.get(f"delta of {solver}", digest, "raw", max_bytes=cap)
+        except Transient:
+            if row.verdict is Verdict.ACCEPTED:
+                raise
+            return None
+
+    async def _merge(self) -> None:
+        """The merge repeated: the same bytes on every CPU."""
+        sheet = self._sheet_document
+        if not sheet.accepted:
+            self._audit.note("merge", sheet.model == sheet.base, "no delta was accepted, the base stays")
+            return
+        deltas = []
+        for digest in sheet.accepted:
+            path = await self._library.get("delta", digest, "raw", max_bytes=self._spec.max_delta_bytes)
+            deltas.append({"digest": digest.hex(), "path": str(path)})
+        target = self._library.directory / "merge.part"
+        merged = await self._worker.run(
+            "jepanet.node.jobs:merge_deltas",
+            {**self._files, "deltas": deltas, "round": int(self._round.id), "target": str(target)},
+        )
+        target.unlink(missing_ok=True)
+        if sheet.published:
+            detail = f"model {to_cid(sheet.model)}, improvement {merged['improvement']} micro-nats"
+            self._audit.note("merge", merged["digest"] == sheet.model.hex() and merged["published"], detail)
+        else:
+            small = not merged["published"] or merged["improvement"] <= self._spec.score_tolerance
+            self._audit.note("merge", small, f"withheld: {sheet.note}")

@@ -1,0 +1,72 @@
+"""Building and inspecting datasets for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jepanet.cid import to_cid
+from jepanet.errors import Exit, Fatal
+from jepanet.learning.built import open_built
+from jepanet.types import Digest
+
+Progress = Callable[[int, int, str], None]
+
+
+def build_tworoom(
+    directory: Path,
+    seed: bytes,
+    sizes: dict[str, int],
+    *,
+    workers: int,
+    evaluation_seed: bytes | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Builds (or finishes, or reuses) a TwoRoom dataset with the real simulator.
+
+    Raises:
+        Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
+    """
+    from jepanet.learning.tworoom import DEMO, Parameters, build
+
+    unknown = set(sizes) - set(Parameters.__dataclass_fields__)
+    if unknown:
+        raise Fatal(
+            f"a TwoRoom dataset has no size {sorted(unknown)[0]!r}",
+            remedy=f"sizes: {', '.join(Parameters.__dataclass_fields__)}",
+            code=Exit.USAGE,
+        )
+    build(
+        replace(DEMO, **sizes),
+        directory,
+        seed,
+        workers=workers,
+        evaluation_seed=evaluation_seed,
+        progress=progress,
+    )
+    return inspect(directory)
+
+
+def inspect(directory: Path) -> dict[str, Any]:
+    """What a built dataset holds; every digest is checked."""
+    built = open_built(directory)
+    manifest = built.manifest
+    entries = [("training", entry) for entry in manifest.training]
+    entries += [("public", manifest.public), ("probe", manifest.probe)]
+    return {
+        "directory": str(directory),
+        "environment": manifest.environment,
+        "shards": [
+            {
+                "kind": kind,
+                "site": entry.site,
+                "episodes": entry.episodes,
+                "bytes": entry.bytes,
+                "cid": to_cid(Digest(entry.digest)),
+            }
+            for kind, entry in entries
+        ],
+        "sealed": [{"index": item.index, "bytes": item.path.stat().st_size} for item in built.sealed],
+    }

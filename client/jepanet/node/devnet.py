@@ -1,0 +1,189 @@
+"""A local chain for developers: anvil, the contracts, funded accounts. Nothing here has value."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jepanet.chain.abi import UnsignedCall
+from jepanet.chain.anvil import AnvilProcess, public_test_accounts
+from jepanet.chain.contract import error_decoder
+from jepanet.chain.contracts import Contracts
+from jepanet.chain.deploy import DeployParameters, deploy
+from jepanet.chain.deployment import Deployment
+from jepanet.chain.fees import FeePolicy
+from jepanet.chain.intents import Intent
+from jepanet.chain.rpc import Rpc
+from jepanet.chain.sender import Sender
+from jepanet.chain.signing import Wallet
+from jepanet.errors import Exit, Fatal
+from jepanet.protocol.fields import checksum_address
+from jepanet.storage.intents import JournalIntents
+from jepanet.storage.journal import Journal
+
+DEPLOYMENT = "deployment.json"
+_RECORD = "devnet.json"
+_STATE = "chain-state.json"
+_LOG = "anvil.log"
+_TOKEN = 10**18
+_CLOCK_STEP = 5.0
+"""Seconds by which a start time may seem to move when the system's clock is set."""
+
+
+async def up(directory: Path, *, port: int, chain_id: int, block_time: float) -> dict[str, Any]:
+    """Starts anvil (taking up its saved state, if any) and deploys the contracts once.
+
+    Raises:
+        Fatal: already running here, port in use, or no anvil on this machine.
+    """
+    running = _record(directory)
+    if running is not None and _alive(running):
+        raise Fatal(
+            f"a devnet is already running in {directory} (process {running['pid']})",
+            remedy="stop it with `jepanet devnet down`",
+            code=Exit.ALREADY_RUNNING,
+        )
+    fresh = _prepare(directory)
+    anvil = AnvilProcess(
+        port=port,
+        chain_id=chain_id,
+        block_time=block_time,
+        state=directory / _STATE,
+        log=directory / _LOG,
+    )
+    await anvil.start()
+    record = {
+        "pid": anvil.pid,
+        "started": psutil.Process(anvil.pid).create_time(),
+        "port": port,
+        "chain_id": chain_id,
+        "rpc": anvil.url,
+        "websocket": anvil.ws_url,
+    }
+    (directory / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    try:
+        if fresh or not (directory / DEPLOYMENT).exists():
+            deployer = _deployer()
+            rpc = Rpc([anvil.url], chain_id)
+            try:
+                made = await deploy(rpc, deployer, DeployParameters.for_devnet(deployer.address))
+            finally:
+                await rpc.close()
+            made.save(directory / DEPLOYMENT)
+    except BaseException:
+        await anvil.stop()
+        (directory / _RECORD).unlink(missing_ok=True)
+        raise
+    return await status(directory)
+
+
+async def down(directory: Path) -> dict[str, Any]:
+    """Ends anvil gracefully; it saves its state for the next `up`."""
+    record = _required(directory)
+    pid = record["pid"]
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while _alive(record):
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            break
+        await asyncio.sleep(0.1)
+    (directory / _RECORD).unlink(missing_ok=True)
+    return {"stopped": pid, "state": str(directory / _STATE)}
+
+
+async def status(directory: Path) -> dict[str, Any]:
+    """Process, endpoint, head and contract addresses.
+
+    Raises:
+        Fatal: no devnet runs in this folder (exit code `NOT_FOUND`).
+    """
+    record = _required(directory)
+    deployment = Deployment.load(directory / DEPLOYMENT)
+    rpc = Rpc([record["rpc"]], record["chain_id"])
+    try:
+        head = await rpc.head()
+    finally:
+        await rpc.close()
+    return {
+        **record,
+        "head": head.ref.number,
+        "deployment": str(directory / DEPLOYMENT),
+        "contracts": {
+            name: getattr(deployment, name)
+            for name in ("token", "vault", "verifier_sets", "registry", "rounds")
+        },
+    }
+
+
+async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ether: int) -> dict[str, Any]:
+    """Mints development tokens and sends ether to each address."""
+    record = _required(directory)
+    deployment = Deployment.load(directory / DEPLOYMENT)
+    try:
+        receivers = [checksum_address(item) for item in addresses]
+    except ValueError as error:
+        raise Fatal(str(error), remedy="give 0x… addresses", code=Exit.USAGE) from error
+    rpc = Rpc([record["rpc"]], record["chain_id"])
+    try:
+        token = Contracts.of(rpc, deployment).token
+        with Journal.open(directory / "faucet.sqlite") as journal:
+            sender = Sender(
+                rpc, _deployer(), JournalIntents(journal, Intent), FeePolicy(), confirmations=1,
+                decoder=error_decoder(), poll=0.2,
+            )  # fmt: skip
+            stamp = time.time_ns()
+            calls = []
+            for receiver in receivers:
+                calls.append(sender.send(f"mint/{receiver}/{stamp}", token.mint(receiver, tokens * _TOKEN)))
+                gift = UnsignedCall(to=receiver, data=b"", value=ether * _TOKEN, contract="ether")
+                calls.append(sender.send(f"ether/{receiver}/{stamp}", gift))
+            await asyncio.gather(*calls)
+    finally:
+        await rpc.close()
+    return {"funded": receivers, "tokens": tokens, "ether": ether}
+
+
+def _prepare(directory: Path) -> bool:
+    """Makes the folder; True if it holds no saved chain."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return not (directory / _STATE).exists()
+
+
+def _deployer() -> Wallet:
+    """The first public test account of anvil: its key is printed in every anvil log, and worth nothing."""
+    return Wallet.from_key(public_test_accounts(1)[0].key)
+
+
+def _record(directory: Path) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads((directory / _RECORD).read_text())
+    except (OSError, ValueError):
+        return None
+    return record if {"pid", "started", "rpc", "chain_id"} <= set(record) else None
+
+
+def _alive(record: dict[str, Any]) -> bool:
+    """Whether the recorded anvil still runs. Process ids are reused: the start time tells ours apart."""
+    try:
+        process = psutil.Process(record["pid"])
+        same = abs(process.create_time() - float(record["started"])) < _CLOCK_STEP
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _required(directory: Path) -> dict[str, Any]:
+    record = _record(directory)
+    if record is None or not _alive(record):
+        raise Fatal(
+            f"no devnet runs in {directory}", remedy="start one with `jepanet devnet up`", code=Exit.NOT_FOUND
+        )
+    return record

@@ -1,0 +1,264 @@
+"""Journal, transition, outbox, handlers: the loop every role runs on.
+
+    chain step ─┐                        ┌─▶ journal: input + commands + cursor, one transaction
+    peer input ─┼─▶ transition(state) ───┤
+    local input ┘                        └─▶ outbox ─▶ handler ─▶ local inputs (recorded with "done")
+
+A command leaves the outbox only in the transaction that records what its handler learnt. After a crash every
+pending command is offered again, so handlers first ask "already done?". A command that is no longer due (its
+phase is over, a later repetition replaced it) is closed without running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from jepanet.errors import Fatal, Rejected, Transient
+from jepanet.protocol.codec import (
+    decode_command,
+    decode_input,
+    decode_state,
+    encode_command,
+    encode_input,
+    encode_state,
+)
+from jepanet.protocol.commands import Command, command_key, command_round
+from jepanet.protocol.duties import project_duties, round_duties
+from jepanet.protocol.inputs import ChainInput, Input, LocalDutyFailed, LocalInput, PeerInput
+from jepanet.protocol.state import Identity, NodeState
+from jepanet.protocol.transition import genesis, transition
+from jepanet.storage.journal import Journal, OutboxRow, StoredCommand, StoredInput
+from jepanet.telemetry import get_logger
+
+log = get_logger("node")
+
+Handler = Callable[[Command], Awaitable[Sequence[LocalInput]]]
+Trace = Callable[[str], None]
+"""Called with the name of every step, so that a test can stop the process between any two of them."""
+
+_SNAPSHOT_EVERY = 500
+_BATCH = 512
+_MAX_DELAY = 30.0
+_UNEXPECTED_LIMIT = 3
+# Only transactions are lost when the chain forgets blocks; documents on disk stay true.
+_REOFFER = (
+    "SendCommit", "SendReveal", "DrawBeacon", "UnsealShard", "SendRecord", "SendSettle", "SendCancel",
+    "SendClaim", "ReleaseBond", "SlashNonReveal", "SlashInvalid", "OpenRound",
+)  # fmt: skip
+
+
+class Matured(Protocol):
+    """Confirmed blocks of the journal's canonical copy, decoded: what `node.chain_feed` provides."""
+
+    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainInput]]]: ...
+
+
+class Engine:
+    """Owns the state. All methods run on one asyncio loop; journal writes are short and synchronous."""
+
+    def __init__(
+        self, journal: Journal, me: Identity, handlers: Mapping[str, Handler], trace: Trace | None = None
+    ) -> None:
+        self._journal = journal
+        self._handlers = handlers
+        self._trace = trace or (lambda step: None)
+        self._wake = asyncio.Event()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._since_snapshot = 0
+        self._me = me
+        self._failure: asyncio.Future[Any] | None = None
+        self.state: NodeState = genesis(me)
+        self.caught_up = False
+        """Set by the chain feed; nothing is dispatched while old blocks are being replayed."""
+
+    # -------------------------------------------------------------- state
+
+    def restore(self) -> int:
+        """Rebuilds the state from the last snapshot and the inputs after it; returns their number."""
+        snapshot = self._journal.latest_snapshot()
+        after, self.state = 0, genesis(self._me)
+        if snapshot is not None:
+            after, self.state = snapshot[0], decode_state(snapshot[1], self._me)
+        count = 0
+        for _, stored in self._journal.inputs(after):
+            self.state, _ = transition(self.state, decode_input(stored.tag, stored.payload))
+            count += 1
+        log.info("engine.restored", inputs=count, rounds=len(self.state.rounds))
+        return count
+
+    def feed_chain(self, matured: Matured) -> None:
+        """Feeds every confirmed block not fed yet: its events in order, then the block itself."""
+        batch: list[tuple[Input, int | None]] = []
+        for number, facts in matured.after(self._journal.cursor()):
+            batch += [(fact, number) for fact in facts]
+            if len(batch) >= _BATCH:
+                self._apply(batch, cursor=number)
+                batch = []
+        if batch:
+            self._apply(batch, cursor=batch[-1][1])
+
+    def feed(self, facts: Sequence[PeerInput | LocalInput], *, done: str | None = None) -> None:
+        """Records what peers said or handlers learnt; `done` closes the duty in the same transaction."""
+        self._apply([(fact, None) for fact in facts], done=done)
+        for fact in facts:
+            self._trace(f"recorded:{type(fact).__name__}")
+
+    def _apply(
+        self, facts: Sequence[tuple[Input, int | None]], *, cursor: int | None = None, done: str | None = None
+    ) -> None:
+        state = self.state
+        commands: list[Command] = []
+        stored: list[StoredInput] = []
+        for fact, block_number in facts:
+            before = state
+            state, due = transition(state, fact)
+            # A fact that changed nothing (gossip repeated, a foreign project) need not be kept for replay.
+            if due or state != before:
+                tag, payload = encode_input(fact)
+                stored.append(StoredInput(tag, payload, block_number))
+            commands += due
+        rows = [_stored(command) for command in commands]
+        self._journal.record(stored, rows, cursor=cursor, done=[done] if done else [])
+        self.state = state
+        self._since_snapshot += len(stored)
+        if self._since_snapshot >= _SNAPSHOT_EVERY:
+            self.snapshot()
+        if rows or done:
+            self._wake.set()
+
+    def snapshot(self) -> None:
+        """Stores the state, so that the next start replays little."""
+        self._journal.snapshot(self._journal.last_sequence(), encode_state(self.state))
+        self._since_snapshot = 0
+
+    def rewind(self, block_number: int) -> None:
+        """The chain forgot blocks that had been confirmed: forget what they said and do the sending again.
+
+        Salts, deltas, scores and signatures stay; handlers find on chain what survived.
+        """
+        log.warning("engine.deep_reorg", kept_until=block_number, cursor=self._journal.cursor())
+        self._journal.rewind_inputs(block_number, reoffer=_REOFFER)
+        self.restore()
+        self._wake.set()
+
+    def resend(self) -> None:
+        """Blocks that nothing was built on yet left the chain, and transactions with them, maybe.
+
+        A duty is done once its transaction is mined, before it is confirmed. So every duty that sends one is
+        taken up again, also one that waits for a transaction whose predecessors are gone. Handlers find on
+        chain what survived; what is no longer due is closed without running.
+        """
+        reached = self._journal.cursor()
+        if reached is None:
+            return
+        self._journal.rewind_inputs(reached, reoffer=_REOFFER)
+        for key, task in self._running.items():
+            if key.partition("/")[0] in _REOFFER:
+                task.cancel()
+        self._wake.set()
+
+    # -------------------------------------------------------------- outbox
+
+    async def run(self) -> None:
+        """Dispatches due commands until cancelled.
+
+        Raises:
+            Fatal: a handler says that the operator must act.
+        """
+        self._failure = asyncio.get_running_loop().create_future()
+        try:
+            while True:
+                self._wake.clear()
+                if self.caught_up:
+                    self._dispatch()
+                due = self._journal.next_due()
+                wait = 1.0 if due is None else min(1.0, max(0.05, due - time.time()))
+                waiter: asyncio.Future[Any] = asyncio.ensure_future(self._wake.wait())
+                await asyncio.wait({waiter, self._failure}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                waiter.cancel()
+                if self._failure.done():
+                    self._failure.result()
+        finally:
+            tasks = list(self._running.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def notice(self) -> None:
+        """Something outside changed (a new block): look at the outbox again."""
+        self._wake.set()
+
+    def _dispatch(self) -> None:
+        due = self._due_keys()
+        waiting = [row for row in self._journal.pending(time.time()) if row.key not in self._running]
+        over = [row.key for row in waiting if row.key not in due]
+        if over:
+            self._journal.record([], [], done=over)
+        for row in waiting:
+            if row.key not in due:
+                continue
+            task = asyncio.ensure_future(self._perform(row))
+            self._running[row.key] = task
+            task.add_done_callback(partial(self._finished, row.key))
+
+    def _due_keys(self) -> set[str]:
+        state = self.state
+        commands = [c for project in state.projects.values() for c in project_duties(state, project)]
+        commands += [c for round_ in state.rounds.values() for c in round_duties(state, round_)]
+        return {command_key(command) for command in commands}
+
+    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled() and task.exception() and self._failure and not self._failure.done():
+            self._failure.set_exception(task.exception())  # type: ignore[arg-type]  # checked just above
+        self._wake.set()
+
+    async def _perform(self, row: OutboxRow) -> None:
+        command = decode_command(row.tag, row.payload)
+        round_id = command_round(command)
+        fields = {"duty": row.tag, "round": round_id, "attempt": row.attempts + 1}
+        self._trace(f"start:{row.tag}")
+        started = time.monotonic()
+        try:
+            learnt = await self._handlers[row.tag](command)
+        except Transient as error:
+            delay = min(_MAX_DELAY, 0.5 * 2 ** min(row.attempts, 8))
+            log.info("duty.retry", **fields, after=delay, why=str(error))
+            self._journal.postpone(row.key, str(error), time.time() + delay)
+            return
+        except Rejected as error:
+            log.warning("duty.rejected", **fields, reason=error.reason, why=str(error))
+            if round_id is None:
+                # A project's next round is wanted until it is open: what refused it can be mended.
+                self._journal.postpone(row.key, str(error), time.time() + _MAX_DELAY)
+                return
+            self._give_up(row, command, error.reason, str(error))
+            return
+        except Fatal:
+            raise
+        except Exception as error:
+            log.exception("duty.unexpected_error", **fields)
+            if row.attempts + 1 < _UNEXPECTED_LIMIT:
+                self._journal.postpone(row.key, repr(error), time.time() + 1.0)
+            else:
+                self._give_up(row, command, "internal-error", repr(error))
+            return
+        self._trace(f"handled:{row.tag}")
+        self.feed(learnt, done=row.key)
+        self._trace(f"done:{row.tag}")
+        log.info("duty.done", **fields, seconds=round(time.monotonic() - started, 3))
+
+    def _give_up(self, row: OutboxRow, command: Command, reason: str, why: str) -> None:
+        self._journal.reject(row.key, f"{reason}: {why}")
+        round_id = command_round(command)
+        if round_id is not None:
+            self.feed([LocalDutyFailed(round_id, row.tag, reason)])
+
+
+def _stored(command: Command) -> StoredCommand:
+    tag, payload = encode_command(command)
+    return StoredCommand(command_key(command), tag, payload, command_round(command))

@@ -1,0 +1,102 @@
+"""A node's voice and ears: signs and gossips what roles want said, hands on what the gate admitted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from jepanet.chain.deployment import Deployment
+from jepanet.chain.wallet import Wallet
+from jepanet.errors import JepanetError
+from jepanet.node.admission import Gate, peer_input
+from jepanet.p2p.host import P2PNode
+from jepanet.protocol.inputs import PeerInput
+from jepanet.protocol.messages import (
+    Binding,
+    Body,
+    Envelope,
+    Provide,
+    SayScores,
+    decode_envelope,
+    encode_envelope,
+)
+from jepanet.protocol.typed_data import node_binding_data
+from jepanet.storage.blobs import BlobStore
+from jepanet.telemetry import get_logger
+
+log = get_logger("gossip")
+
+_BINDING_SECONDS = 30 * 86400
+_MEETINGS = 24
+
+
+class Conversation:
+    """Joins network, gate and blob store; lives as long as the node."""
+
+    def __init__(
+        self, network: P2PNode, gate: Gate, blobs: BlobStore, wallet: Wallet, deployment: Deployment
+    ) -> None:
+        self._network = network
+        self._gate = gate
+        self._blobs = blobs
+        self._wallet = wallet
+        self._deployment = deployment
+        self._binding: Binding | None = None
+        self._met: set[str] = set()
+        self._dials: set[asyncio.Task[None]] = set()
+
+    async def say(self, body: Body) -> None:
+        """Gossips one message under this node's binding. Raises: Rejected for one over the cap."""
+        await self._network.publish(encode_envelope(Envelope(self._own_binding(), body)))
+
+    async def listen(self, feed: Callable[[Sequence[PeerInput]], None]) -> None:
+        """Feeds what peers said until cancelled; score reports are kept as pinned blobs first."""
+        async for gossip in self._network.messages():
+            envelope = decode_envelope(gossip.payload)  # admitted: it was checked before it was relayed
+            if isinstance(envelope.body, Provide):
+                self._gate.remember(envelope.body)
+                self._meet(envelope.binding.peer, envelope.body.addresses)
+                continue
+            report = None
+            if isinstance(envelope.body, SayScores):
+                report = self._blobs.put_bytes(envelope.body.report)
+                self._blobs.pin(report, f"round/{envelope.body.round_id}")
+            fact = peer_input(envelope, report)
+            if fact is not None:
+                feed([fact])
+
+    def _meet(self, peer: str, addresses: tuple[str, ...]) -> None:
+        """Dials an announcer nobody has introduced yet, so that small networks become a full mesh."""
+        if peer in self._met or len(self._met) >= _MEETINGS or not addresses:
+            return
+        self._met.add(peer)
+
+        async def dial() -> None:
+            for address in addresses:
+                try:
+                    await self._network.connect(address)
+                except JepanetError as error:
+                    log.info("network.dial_failed", address=address, why=str(error))
+                else:
+                    return
+            self._met.discard(peer)
+
+        task = asyncio.create_task(dial())
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
+
+    def _own_binding(self) -> Binding:
+        now = int(time.time())
+        if self._binding is None or self._binding.expiry < now + _BINDING_SECONDS // 2:
+            deployment, expiry = self._deployment, now + _BINDING_SECONDS
+            typed = node_binding_data(
+                deployment.chain_id,
+                deployment.rounds,
+                wallet=self._wallet.address,
+                peer_id=self._network.peer_id,
+                expiry=expiry,
+            )
+            signature = self._wallet.sign_typed(typed)
+            self._binding = Binding(self._wallet.address, self._network.peer_id, expiry, signature)
+        return self._binding

@@ -1,0 +1,186 @@
+"""Creating a project: seal, warm start, publish, register."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jepanet.cid import digest_file, digest_of, to_cid
+from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.learning.built import BuiltDataset, open_built
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
+from jepanet.node.access import SigningAccess, open_chain, open_signing
+from jepanet.node.accounts import register_set
+from jepanet.node.worker import Worker
+from jepanet.protocol.commitment import evaluation_leaf, merkle_root
+from jepanet.roles.proposer import PROJECT_FILES
+from jepanet.tensors import canonical_json
+from jepanet.types import Digest
+
+_SEED = b"jepanet round 0"
+
+
+async def create_project(
+    config_path: Path,
+    dataset: Path,
+    *,
+    recipe: str,
+    name: str,
+    verifier_set: int | None,
+    verifiers: Sequence[str],
+    threshold: int | None,
+    progress: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Registers a project made from a built dataset. Repeating an interrupted call continues it.
+
+    The evaluation shards' Merkle root is fixed here, before anybody has trained; the first model is a public
+    warm start from recipe, public shard and a fixed seed, so that anyone can repeat it.
+
+    Raises:
+        Fatal: dataset, recipe or verifier set cannot be used.
+    """
+    built = open_built(dataset)
+    folder = dataset / PROJECT_FILES
+    folder.mkdir(exist_ok=True)
+    chosen = _recipe(recipe)
+    root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
+    documents = {
+        "recipe.json": chosen.to_bytes(),
+        "manifest.json": built.manifest.with_root(root).to_bytes(),
+        "metadata.json": canonical_json({"schema": "jepanet.metadata.1", "name": name}),
+    }
+    for file, data in documents.items():
+        (folder / file).write_bytes(data)
+    model = await _first_model(built, chosen, folder, progress)
+    async with open_signing(config_path) as access:
+        if verifier_set is None:
+            if not verifiers or threshold is None:
+                raise Fatal(
+                    "a project needs verifiers",
+                    remedy="give --verifier ADDRESS (repeatable) with --threshold K, or --set ID",
+                    code=Exit.USAGE,
+                )
+            verifier_set = await register_set(access, verifiers, threshold)
+        project_id = await _register(access, built, documents, model, root, verifier_set)
+    return {
+        "project": project_id,
+        "set": verifier_set,
+        "name": name,
+        "recipe": to_cid(digest_of(documents["recipe.json"]), "dag-json"),
+        "dataset": to_cid(digest_of(documents["manifest.json"]), "dag-json"),
+        "model": to_cid(model),
+        "evaluation_shards": len(built.sealed),
+        "evaluation_root": "0x" + root.hex(),
+    }
+
+
+def _recipe(text: str) -> Recipe:
+    if text in PRESETS:
+        return preset(text)
+    try:
+        with Path(text).open("rb") as file:
+            return Recipe.from_bytes(file.read(MAX_RECIPE_BYTES + 1))
+    except (OSError, Rejected) as error:
+        raise Fatal(
+            f"recipe {text!r} is neither a preset nor a readable recipe file: {error}",
+            remedy=f"presets: {', '.join(PRESETS)}",
+            code=Exit.USAGE,
+        ) from error
+
+
+async def _first_model(
+    built: BuiltDataset,
+    recipe: Recipe,
+    folder: Path,
+    progress: Callable[[Mapping[str, Any]], None] | None,
+) -> Digest:
+    """The round-0 model; the one made by an earlier call is kept if its inputs are the same."""
+    target, origin = folder / "model.safetensors", folder.parent / "model-origin.json"
+    inputs = {"recipe": recipe.digest().hex(), "public": built.manifest.public.digest.hex()}
+    if target.exists() and origin.exists():
+        known = json.loads(origin.read_text())
+        if known == {**inputs, "model": digest_file(target).hex()}:
+            return Digest(bytes.fromhex(known["model"]))
+    worker = Worker()
+    draft = folder.parent / "model.part"
+    try:
+        made = await worker.run(
+            "jepanet.node.jobs:first_model",
+            {
+                "recipe": str(folder / "recipe.json"),
+                "shard": str(built.public_path),
+                "seed": digest_of(_SEED).hex(),
+                "target": str(draft),
+                "device": "cpu",
+            },
+            on_progress=progress,
+        )
+    finally:
+        await worker.stop()
+    draft.replace(target)
+    origin.write_text(json.dumps({**inputs, "model": made["digest"]}) + "\n")
+    return Digest(bytes.fromhex(made["digest"]))
+
+
+async def _register(
+    access: SigningAccess,
+    built: BuiltDataset,
+    documents: Mapping[str, bytes],
+    model: Digest,
+    root: bytes,
+    verifier_set: int,
+) -> int:
+    registry = access.chain.contracts.registry
+    call = registry.create_project(
+        recipe=digest_of(documents["recipe.json"]),
+        dataset=digest_of(documents["manifest.json"]),
+        model=model,
+        evaluation_root=root,
+        evaluation_count=len(built.sealed),
+        verifier_set=verifier_set,
+        metadata=digest_of(documents["metadata.json"]),
+    )
+    # The root hides the shards and is fresh for every dataset, so it names the wish.
+    receipt = await access.sender.send(f"create-project/{root.hex()}/{model.hex()}/{verifier_set}", call)
+    for raw in receipt.logs:
+        if raw.address == registry.address and len(raw.topics) == 3:
+            return int.from_bytes(raw.topics[1], "big")
+    raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.FAILURE)
+
+
+async def list_projects(config_path: Path) -> list[dict[str, Any]]:
+    """Every project of the deployment, from the registry."""
+    async with open_chain(config_path) as chain:
+        count = await chain.contracts.registry.count("latest")
+        return [_view(i, await chain.contracts.registry.project(i, "latest")) for i in range(1, count + 1)]
+
+
+async def show_project(config_path: Path, project_id: int) -> dict[str, Any]:
+    """One project.
+
+    Raises:
+        Fatal: there is no such project (exit code `NOT_FOUND`).
+    """
+    projects = await list_projects(config_path)
+    for item in projects:
+        if item["project"] == project_id:
+            return item
+    raise Fatal(
+        f"there is no project {project_id}", remedy=f"ids run from 1 to {len(projects)}", code=Exit.NOT_FOUND
+    )
+
+
+def _view(project_id: int, project: Any) -> dict[str, Any]:
+    return {
+        "project": project_id,
+        "owner": project.owner,
+        "recipe": to_cid(project.recipe, "dag-json"),
+        "dataset": to_cid(project.dataset, "dag-json"),
+        "model": to_cid(project.model),
+        "verifier_set": project.verifier_set,
+        "evaluation_shards": project.evaluation_count,
+        "evaluation_shards_used": project.used_shards.bit_count(),
+        "active_round": project.active_round or None,
+    }

@@ -1,0 +1,238 @@
+"""Rounds for the command line: what the chain says of them, and the receipts of their sheets."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jepanet.chain.contracts import Standing
+from jepanet.cid import parse_digest, to_cid
+from jepanet.errors import Exit, Fatal
+from jepanet.node.access import SigningAccess, open_chain, open_signing
+from jepanet.node.accounts import release
+from jepanet.node.observer import find_round, open_library, read_chain
+from jepanet.protocol.commitment import Leaf
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.protocol.state import NodeState, Round
+from jepanet.types import Digest, Phase, Verdict
+
+CANCEL_CAUSES = {
+    1: "no commits",
+    2: "evaluation shard not unsealed",
+    3: "no reveals",
+    4: "no result in time",
+    5: "result overturned",
+}
+
+
+async def list_rounds(config_path: Path) -> list[dict[str, Any]]:
+    """Every round of the deployment."""
+    async with open_chain(config_path) as chain:
+        state = await read_chain(chain)
+        return [summary(state, round_) for _, round_ in sorted(state.rounds.items())]
+
+
+async def show_round(
+    config_path: Path, round_id: int, *, inputs: Path, peers: tuple[str, ...], offline: bool
+) -> dict[str, Any]:
+    """One round with a receipt for every solver, from the recorded score sheet."""
+    async with open_chain(config_path) as chain:
+        state = await read_chain(chain)
+        round_ = find_round(state, round_id)
+        value = summary(state, round_)
+        value["receipts"] = []
+        if round_.recorded is not None:
+            asked = peers or chain.config.p2p.bootstrap
+            async with open_library(chain, inputs, peers=asked, offline=offline) as library:
+                path = await library.get(
+                    "score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES
+                )
+            value.update(sheet_view(decode_sheet(path.read_bytes())))
+        return value
+
+
+def summary(state: NodeState, round_: Round) -> dict[str, Any]:
+    """What the chain alone says of a round."""
+    recorded = round_.recorded
+    return {
+        "round": int(round_.id),
+        "project": int(round_.project_id),
+        "phase": round_.phase(state.now).name.lower(),
+        "cause": CANCEL_CAUSES.get(round_.cancel_cause),
+        "base": to_cid(round_.base),
+        "model": to_cid(recorded.model) if recorded else None,
+        "sheet": to_cid(recorded.sheet, "dag-json") if recorded else None,
+        "commits": len(round_.commits),
+        "reveals": len(round_.reveals),
+        "budget": str(round_.params.budget),
+        "payout": str(recorded.payout) if recorded else None,
+        "improvement": recorded.improvement if recorded else None,
+    }
+
+
+def sheet_view(sheet: ScoreSheet) -> dict[str, Any]:
+    """Receipts and held-out metrics of a sheet: what was measured, against what, why it earned or did not."""
+    metrics = {name: value / 1e6 for name, value in sheet.metrics}
+    details = {
+        score.solver: score.detail for report in sheet.reports for score in report.scores if score.detail
+    }
+    return {
+        "published": sheet.published,
+        "note": sheet.note,
+        "heldout": {
+            when: {name.split(".", 1)[1]: value for name, value in metrics.items() if name.startswith(when)}
+            for when in ("before", "after")
+        },
+        "receipts": [
+            {
+                "solver": row.solver,
+                "delta": to_cid(row.digest),
+                "verdict": row.verdict.name.lower(),
+                "reason": row.reason,
+                "detail": details.get(row.solver, ""),
+                "gain": row.gain,
+                "stderr": row.stderr,
+                "measured_on": to_cid(sheet.shard),
+                "against": to_cid(sheet.base),
+                "paid": str(row.amount),
+            }
+            for row in sheet.rows
+        ],
+        "fees": [{"coordinator": fee.coordinator, "paid": str(fee.amount)} for fee in sheet.fees],
+    }
+
+
+async def claim(
+    config_path: Path, round_ids: tuple[int, ...], *, inputs: Path, peers: tuple[str, ...], offline: bool
+) -> dict[str, Any]:
+    """Claims this wallet's leaves of settled rounds, releases bonds of cancelled ones, withdraws the credit.
+
+    Raises:
+        Fatal: a named round does not exist. What cannot be claimed is reported with its reason.
+    """
+    done: list[dict[str, Any]] = []
+    async with open_signing(config_path) as access:
+        chain = access.chain
+        state = await read_chain(chain)
+        wanted = [find_round(state, item) for item in round_ids] or [
+            round_ for _, round_ in sorted(state.rounds.items()) if round_.ended_at
+        ]
+        asked = peers or chain.config.p2p.bootstrap
+        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
+            for round_ in wanted:
+                phase = round_.phase(state.now)
+                if phase is Phase.CANCELLED:
+                    released = await release(access, round_.id)
+                    done.append({"round": int(round_.id), "bond_released": released})
+                elif phase is Phase.SETTLED and round_.recorded is not None:
+                    path = await library.get(
+                        "score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES
+                    )
+                    mine = decode_sheet(path.read_bytes()).leaf_of(access.wallet.address)
+                    done.append(await _claim_leaf(access, round_, mine))
+                else:
+                    done.append(
+                        {"round": int(round_.id), "reason": f"not settled yet ({phase.name.lower()})"}
+                    )
+        rounds = chain.contracts.rounds
+        credit = await rounds.credit(access.wallet.address, "latest")
+        if credit:
+            await access.sender.send(f"command/withdraw/{state.now}/{credit}", rounds.withdraw_credit())
+    return {"rounds": done, "withdrawn": str(credit)}
+
+
+async def _claim_leaf(
+    access: SigningAccess, round_: Round, mine: tuple[Leaf, tuple[bytes, ...]] | None
+) -> dict[str, Any]:
+    rounds = access.chain.contracts.rounds
+    if mine is None:
+        return {"round": int(round_.id), "reason": "this wallet has no leaf in the result"}
+    leaf, proof = mine
+    if leaf.verdict is Verdict.INVALID:
+        return {"round": int(round_.id), "reason": "the delta was found invalid"}
+    standing = (await rounds.commitment(round_.id, access.wallet.address, "latest")).standing
+    if standing not in (Standing.REVEALED, Standing.VERIFIER):
+        return {"round": int(round_.id), "reason": "already claimed"}
+    await access.sender.send(f"claim/{round_.id}", rounds.claim(round_.id, leaf, proof))
+    return {"round": int(round_.id), "claimed": str(leaf.amount), "verdict": leaf.verdict.name.lower()}
+
+
+async def challenge(config_path: Path, round_id: int, evidence: str) -> dict[str, Any]:
+    """Disputes a recorded result before its window ends; locks the challenge bond out of this wallet's stake.
+
+    Raises:
+        Fatal: no such round, or too little free stake. Rejected: the contract refuses, with its reason.
+    """
+    digest = parse_digest(evidence)
+    async with open_signing(config_path) as access:
+        contracts = access.chain.contracts
+        find_round(await read_chain(access.chain), round_id)
+        bond = await contracts.rounds.challenge_bond(round_id, "latest")
+        free = (await contracts.vault.account(access.wallet.address, "latest")).free
+        if free < bond:
+            raise Fatal(
+                f"the challenge locks {bond} wei of stake and {free} are free",
+                remedy="jepanet stake deposit AMOUNT",
+                code=Exit.REJECTED,
+            )
+        call = contracts.rounds.challenge(round_id, digest)
+        receipt = await access.sender.send(f"challenge/{round_id}/{digest.hex()}", call)
+        return {"round": round_id, "bond": str(bond), "transaction": "0x" + receipt.tx_hash.hex()}
+
+
+async def export_model(
+    config_path: Path,
+    round_id: int | None,
+    target: Path,
+    *,
+    inputs: Path,
+    peers: tuple[str, ...],
+    offline: bool,
+) -> dict[str, Any]:
+    """Writes a round's global model as plain safetensors, without the optimiser's momentum.
+
+    Raises:
+        Fatal: no such round, or it recorded no model.
+    """
+    from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes, model_cap
+    from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+
+    async with open_chain(config_path) as chain:
+        state = await read_chain(chain)
+        round_, digest = _model_of(state, round_id)
+        project = state.projects[round_.project_id]
+        asked = peers or chain.config.p2p.bootstrap
+        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
+            recipe_path = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
+            recipe = Recipe.from_bytes(recipe_path.read_bytes())
+            path = await library.get("model", digest, "raw", max_bytes=model_cap(recipe))
+    model = load_model(path, recipe)
+    header = ModelHeader(
+        family=model.header.family,
+        recipe=model.header.recipe,
+        round=model.header.round,
+        parent=model.header.parent,
+    )
+    data = await asyncio.to_thread(model_bytes, model.weights, header)
+    await asyncio.to_thread(target.write_bytes, data)
+    return {
+        "round": int(round_.id),
+        "model": to_cid(digest),
+        "file": str(target),
+        "bytes": len(data),
+        "parameters": sum(int(array.size) for array in model.weights.values()),
+    }
+
+
+def _model_of(state: NodeState, round_id: int | None) -> tuple[Round, Digest]:
+    if round_id is not None:
+        round_ = find_round(state, round_id)
+    else:
+        ended = [item for _, item in sorted(state.rounds.items()) if item.recorded is not None]
+        if not ended:
+            raise Fatal("no round has recorded a model yet", remedy="wait for one", code=Exit.NOT_FOUND)
+        round_ = ended[-1]
+    if round_.recorded is None:
+        raise Fatal(f"round {round_.id} recorded no model", remedy="name another", code=Exit.NOT_FOUND)
+    return round_, round_.recorded.model

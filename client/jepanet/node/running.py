@@ -1,0 +1,25 @@
+"""`jepanet node run`: configuration to running node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jepanet.chain.deployment import Deployment
+from jepanet.node.app import App
+from jepanet.node.config import load_config
+from jepanet.node.engine import Trace
+from jepanet.node.keys import unlock
+from jepanet.telemetry import configure_logging
+
+
+async def run_node(config_path: Path, *, trace: Trace | None = None) -> None:
+    """Runs a node until it is stopped.
+
+    Raises:
+        Fatal: the operator must act; the message names the remedy, the code becomes the exit code.
+    """
+    config = load_config(config_path)
+    configure_logging(level=config.log.level, json=config.log.json)
+    deployment = Deployment.load(config.chain.deployment)
+    wallet = unlock(config.wallet)
+    await App(config, wallet, deployment, trace=trace).run()

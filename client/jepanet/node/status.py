@@ -1,0 +1,87 @@
+"""The status file a running node keeps for `jepanet status`: small, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jepanet.errors import Exit, Fatal
+from jepanet.protocol.state import NodeState, Round
+from jepanet.storage.journal import OutboxRow
+
+_RECENT_ROUNDS = 8
+_STALE_AFTER = 60
+
+
+def status_of(
+    state: NodeState,
+    pending: list[OutboxRow],
+    *,
+    head: int,
+    cursor: int | None,
+    peers: int,
+    peer_id: str,
+    addresses: tuple[str, ...],
+) -> dict[str, Any]:
+    """What an operator wants to know at a glance, as JSON-able values."""
+    rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
+    return {
+        "written": int(time.time()),
+        "pid": os.getpid(),
+        "wallet": state.me.address,
+        "roles": sorted(state.me.roles),
+        "peer": peer_id,
+        "addresses": list(addresses),
+        "peers": peers,
+        "chain": {"head": head, "confirmed": cursor, "timestamp": state.now},
+        "projects": sorted(state.projects),
+        "rounds": [_round(state, item) for item in rounds],
+        "duties": [{"duty": row.key, "attempts": row.attempts, "error": row.error} for row in pending],
+    }
+
+
+def write_status(path: Path, status: dict[str, Any]) -> None:
+    """Replaces the status file atomically; a torn file would read as a stopped node."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(status, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _round(state: NodeState, round_: Round) -> dict[str, Any]:
+    return {
+        "round": round_.id,
+        "project": round_.project_id,
+        "phase": round_.phase(state.now).name.lower(),
+        "commits": len(round_.commits),
+        "reveals": len(round_.reveals),
+        "prepared": round_.prepared,
+        "sealed": round_.sealed.hex() if round_.sealed else None,
+        "scored": round_.own_scores is not None,
+        "results": len(round_.results),
+        "failed": [list(item) for item in round_.failed],
+    }
+
+
+def read_status(data_dir: Path) -> dict[str, Any]:
+    """The last status a node wrote, with its age in seconds and whether its process still runs.
+
+    Raises:
+        Fatal: the node has never run with this data directory (exit code `NOT_FOUND`).
+    """
+    path = data_dir / "status.json"
+    try:
+        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Fatal(
+            f"no node has written {path} yet",
+            remedy="start one: jepanet node run --config FILE",
+            code=Exit.NOT_FOUND,
+        ) from error
+    status["age"] = max(0, int(time.time()) - int(status["written"]))
+    status["running"] = psutil.pid_exists(int(status["pid"])) and status["age"] < _STALE_AFTER
+    return status

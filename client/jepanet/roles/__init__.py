@@ -1,0 +1,1 @@
+"""Role handlers: one table of command handlers per role."""

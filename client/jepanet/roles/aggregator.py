@@ -1,0 +1,150 @@
+"""Aggregator: repeats the measurement, merges, publishes the sheet and the model, submits `recordTraining`.
+
+A courier: it holds no power. What it proposes is signed only by verifiers that get the same by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jepanet.chain.contracts import Attestation
+from jepanet.chain.wallet import recover_typed
+from jepanet.errors import Rejected, Transient
+from jepanet.protocol.commands import BuildSheet, PublishSheet, SendRecord
+from jepanet.protocol.inputs import LocalInput, LocalSheetBuilt
+from jepanet.protocol.messages import Provide, SaySheet
+from jepanet.protocol.scores import MAX_REPORT_BYTES, ScoreReport, decode_report
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
+from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.state import Round
+from jepanet.protocol.tally import NOT_FETCHED, Decision, decide, facts_of
+from jepanet.roles.context import Context, Handlers
+from jepanet.roles.coordinator import result_message
+from jepanet.roles.merging import Merge, measure_merge
+from jepanet.roles.preparation import pin_of, round_documents
+from jepanet.roles.scoring import MEASURED_NOTE, Scoring
+from jepanet.roles.submit import submit
+from jepanet.telemetry import get_logger
+from jepanet.types import Digest, Phase, Verdict
+
+log = get_logger("aggregator")
+
+
+class Aggregator:
+    """Handlers of the aggregator's duties."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {
+            **Scoring(self._context).handlers(),
+            BuildSheet.__name__: self.build_sheet,
+            PublishSheet.__name__: self.publish_sheet,
+            SendRecord.__name__: self.send_record,
+        }
+
+    async def build_sheet(self, command: BuildSheet) -> Sequence[LocalInput]:
+        context = self._context
+        round_ = context.round(command.round_id)
+        documents = await round_documents(context, round_)
+        facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
+        reports = self._reports(round_)
+        decisions = decide(facts, reports)
+        self._compare(round_, documents.spec, decisions)
+        accepted = [item.digest for item in decisions if item.verdict is Verdict.ACCEPTED]
+        if accepted:
+            merge = await measure_merge(context, round_, documents.spec, accepted)
+        else:
+            merge = Merge(round_.base, False, 0, "no delta was accepted", ())
+        sheet = derive_sheet(
+            facts,
+            documents.spec,
+            reports,
+            model=merge.model if merge.published else round_.base,
+            improvement=merge.improvement if merge.published else min(0, merge.improvement),
+            note="" if merge.published else merge.note,
+            metrics=merge.metrics,
+        )
+        digest = context.blobs.put_bytes(encode_sheet(sheet), pin=pin_of(round_))
+        for blob in (digest, sheet.model):
+            context.blobs.publish(blob)
+        log.info("sheet.built", round=round_.id, sheet=digest, accepted=len(accepted), payout=sheet.payout,
+                 published=sheet.published, improvement=sheet.improvement, note=sheet.note)  # fmt: skip
+        return [LocalSheetBuilt(round_.id, digest)]
+
+    def _reports(self, round_: Round) -> list[ScoreReport]:
+        blobs = self._context.blobs
+        return [decode_report(blobs.read(digest, max_bytes=MAX_REPORT_BYTES)) for _, digest in round_.scores]
+
+    def _compare(self, round_: Round, spec: RoundSpec, decisions: Sequence[Decision]) -> None:
+        """Holds the coordinators' medians against this node's own measurement before building on them."""
+        note = self._context.journal.notes(round_.id).get(MEASURED_NOTE)
+        if note is None:
+            raise Transient(f"round {round_.id} is not measured here yet")
+        # By solver: of two that reveal one digest only the later is invalid.
+        own: dict[str, dict[str, Any]] = {item["solver"]: item for item in json.loads(note)["judgements"]}
+        for item in decisions:
+            mine = own[item.solver]
+            invalid = Verdict(mine["verdict"]) is Verdict.INVALID
+            if mine["reason"] in NOT_FETCHED or item.reason == "duplicate":
+                continue
+            faulty = invalid != (item.verdict is Verdict.INVALID)
+            if faulty or abs(mine["gain"] - item.gain) > spec.score_tolerance:
+                said = f"{item.verdict.name}, {item.gain} micro-nats"
+                raise Rejected(
+                    f"the coordinators' median for {item.solver} ({said}) cannot be reproduced: "
+                    f"here it is verdict {mine['verdict']} with {mine['gain']}",
+                    reason="scores-disagree",
+                )
+
+    async def publish_sheet(self, command: PublishSheet) -> Sequence[LocalInput]:
+        context = self._context
+        sheet = context.round(command.round_id).own_sheet
+        if sheet is not None:
+            model = decode_sheet(context.blobs.read(sheet, max_bytes=MAX_SHEET_BYTES)).model
+            for blob in (sheet, model):
+                await context.say(Provide(command.round_id, blob, context.network.addresses))
+            await context.say(SaySheet(command.round_id, sheet))
+        return []
+
+    async def send_record(self, command: SendRecord) -> Sequence[LocalInput]:
+        """Checks the collected signatures and submits them, sorted by measured improvement."""
+        context = self._context
+        round_ = context.round(command.round_id)
+        rounds = context.contracts.rounds
+        if await rounds.phase(round_.id, "latest") != Phase.VERIFY:
+            return []
+        sheet = decode_sheet(context.blobs.read(command.sheet, max_bytes=MAX_SHEET_BYTES))
+        attestations = self._attestations(round_, command.sheet)
+        needed = context.state().threshold(round_)
+        if len(attestations) < needed:
+            raise Transient(
+                f"round {round_.id} has {len(attestations)} valid signatures, {needed} are needed"
+            )
+        call = rounds.record_training(
+            round_.id, sheet.root, sheet.model, command.sheet, sheet.payout, attestations
+        )
+        await submit(context, f"record/{round_.id}", call)
+        return []
+
+    def _attestations(self, round_: Round, digest: Digest) -> list[Attestation]:
+        context = self._context
+        sheet = decode_sheet(context.blobs.read(digest, max_bytes=MAX_SHEET_BYTES))
+        valid = []
+        for item in round_.results:
+            # The contract refuses a whole record that carries a slashed signer.
+            if item.sheet != digest or item.coordinator in round_.slashed:
+                continue
+            typed = result_message(context, sheet, digest, item.improvement)
+            try:
+                signer = recover_typed(typed, item.signature)
+            except Rejected:
+                signer = None
+            if signer == item.coordinator:
+                valid.append(Attestation(item.improvement, item.signature))
+            else:
+                log.warning("result.bad_signature", round=round_.id, coordinator=item.coordinator)
+        return valid

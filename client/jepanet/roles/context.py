@@ -1,0 +1,119 @@
+"""What handlers work with. Built once by `jepanet.node.app`; handlers keep no state of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jepanet.chain.contracts import Contracts
+from jepanet.chain.deployment import Deployment
+from jepanet.chain.sender import Sender
+from jepanet.chain.wallet import Wallet
+from jepanet.protocol.inputs import LocalInput
+from jepanet.protocol.messages import Body
+from jepanet.protocol.state import NodeState, Project, Round
+from jepanet.storage.blobs import BlobStore
+from jepanet.storage.journal import Journal
+from jepanet.types import Address, ProjectId, RoundId
+
+Handler = Callable[[Any], Awaitable[Sequence[LocalInput]]]
+Handlers = dict[str, Handler]
+
+
+class Network(Protocol):
+    """The part of the peer-to-peer room that roles use."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]: ...
+
+    async def fetch(
+        self,
+        digest: bytes,
+        *,
+        max_bytes: int,
+        directory: Path,
+        providers: Sequence[str] = (),
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Path: ...
+
+
+class Jobs(Protocol):
+    """The worker: heavy functions named by entry point, run in a child process."""
+
+    async def start(self) -> None: ...
+
+    async def run(
+        self,
+        job: str,
+        arguments: Mapping[str, Any],
+        on_progress: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTerms:
+    """How a proposer opens its rounds: `[proposer]` of the configuration in base units (wei, seconds)."""
+
+    budget: int
+    fee: int
+    bond: int
+    unseal_bond: int
+    price: int
+    shrink_milli: int
+    inner_steps: int
+    """0: as many as the recipe says."""
+    codec: str
+    max_delta_bytes: int
+    outer_lr_milli: int
+    outer_momentum_milli: int
+    commit_seconds: int
+    gap_seconds: int
+    reveal_seconds: int
+    verify_seconds: int
+    challenge_seconds: int
+    max_solvers: int
+    aggregators: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Handles to every room, for handlers."""
+
+    wallet: Wallet
+    state: Callable[[], NodeState]
+    journal: Journal
+    blobs: BlobStore
+    network: Network
+    say: Callable[[Body], Awaitable[None]]
+    """Signs, wraps and gossips one message."""
+    providers: Callable[[bytes], tuple[str, ...]]
+    """Addresses announced for a digest, newest first."""
+    jobs: Jobs
+    contracts: Contracts
+    deployment: Deployment
+    sender: Sender
+    work: Path
+    """Folder for files of running jobs; emptied at start."""
+    device: str = "cpu"
+    terms: RoundTerms | None = None
+    dataset: Path | None = None
+
+    @property
+    def me(self) -> Address:
+        return self.wallet.address
+
+    @property
+    def chain_id(self) -> int:
+        return self.deployment.chain_id
+
+    @property
+    def rounds_address(self) -> Address:
+        return self.deployment.rounds
+
+    def round(self, round_id: RoundId) -> Round:
+        return self.state().rounds[round_id]
+
+    def project(self, project_id: ProjectId) -> Project:
+        return self.state().projects[project_id]

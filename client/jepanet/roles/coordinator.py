@@ -1,0 +1,122 @@
+"""Coordinator: publish signed scores, check the proposed sheet by doing it again, sign the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jepanet.chain.wallet import recover_typed
+from jepanet.errors import Rejected
+from jepanet.protocol.commands import CheckSheet, PublishResult, PublishScores
+from jepanet.protocol.inputs import LocalInput, LocalResultSigned
+from jepanet.protocol.messages import Provide, SayResult, SayScores
+from jepanet.protocol.scores import MAX_REPORT_BYTES
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
+from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.state import Round
+from jepanet.protocol.tally import facts_of
+from jepanet.protocol.typed_data import TypedData, result_data, signing_hash
+from jepanet.roles.context import Context, Handlers
+from jepanet.roles.merging import measure_merge
+from jepanet.roles.obtain import obtain_bytes
+from jepanet.roles.preparation import pin_of, round_documents
+from jepanet.roles.scoring import Scoring
+from jepanet.telemetry import get_logger
+from jepanet.types import Digest
+
+log = get_logger("coordinator")
+
+
+class Coordinator:
+    """Handlers of the coordinator's duties."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {
+            **Scoring(self._context).handlers(),
+            PublishScores.__name__: self.publish_scores,
+            CheckSheet.__name__: self.check_sheet,
+            PublishResult.__name__: self.publish_result,
+        }
+
+    async def publish_scores(self, command: PublishScores) -> Sequence[LocalInput]:
+        context = self._context
+        own = context.round(command.round_id).own_scores
+        if own is not None:
+            report = context.blobs.read(own, max_bytes=MAX_REPORT_BYTES)
+            await context.say(SayScores(command.round_id, report))
+        return []
+
+    async def check_sheet(self, command: CheckSheet) -> Sequence[LocalInput]:
+        """Signs at most one result a round; refuses, with the reason in the log, what it cannot reproduce."""
+        context = self._context
+        round_ = context.round(command.round_id)
+        documents = await round_documents(context, round_)
+        data = await obtain_bytes(context, command.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
+        sheet = decode_sheet(data)
+        facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
+        check_sheet(sheet, facts, documents.spec, recover_typed)
+        improvement = await self._improvement(round_, documents.spec, sheet, command.sheet)
+        typed = result_message(context, sheet, command.sheet, improvement)
+        signature = context.wallet.sign_typed(typed)
+        # Two different results signed in one round would cost the stake: the journal refuses the second.
+        context.journal.put_signature("result", round_.id, context.me, signing_hash(typed), signature)
+        log.info("result.signed", round=round_.id, sheet=command.sheet, improvement=improvement)
+        return [LocalResultSigned(round_.id, command.sheet, improvement, signature)]
+
+    async def _improvement(self, round_: Round, spec: RoundSpec, sheet: ScoreSheet, digest: Digest) -> int:
+        """Measured once and kept before it is signed, so that a repetition signs the same number."""
+        journal = self._context.journal
+        name = f"improvement/{digest.hex()}"
+        stored = journal.notes(round_.id).get(name)
+        if stored is not None:
+            return int(stored)
+        improvement = await self._repeat_merge(round_, spec, sheet)
+        journal.put_note(round_.id, name, str(improvement))
+        return improvement
+
+    async def _repeat_merge(self, round_: Round, spec: RoundSpec, sheet: ScoreSheet) -> int:
+        if not sheet.accepted:
+            return 0
+        merge = await measure_merge(self._context, round_, spec, sheet.accepted)
+        if sheet.published:
+            if merge.model != sheet.model:
+                raise Rejected(
+                    f"the merge gives model {merge.model.hex()}, the sheet says {sheet.model.hex()}",
+                    reason="wrong-model",
+                )
+            if not merge.published:
+                raise Rejected(f"the merged model does not pass here: {merge.note}", reason="no-improvement")
+            self._context.blobs.publish(merge.model)  # a second provider of the new model
+            return merge.improvement
+        if merge.published and merge.improvement > spec.score_tolerance:
+            raise Rejected(
+                f"the sheet withholds a merge that gains {merge.improvement} micro-nats here",
+                reason="withheld-improvement",
+            )
+        return min(0, merge.improvement)
+
+    async def publish_result(self, command: PublishResult) -> Sequence[LocalInput]:
+        context = self._context
+        own = context.round(command.round_id).own_result
+        if own is not None:
+            sheet = decode_sheet(context.blobs.read(own.sheet, max_bytes=MAX_SHEET_BYTES))
+            if context.blobs.is_public(sheet.model):
+                await context.say(Provide(command.round_id, sheet.model, context.network.addresses))
+            await context.say(SayResult(command.round_id, own.sheet, own.improvement, own.signature))
+        return []
+
+
+def result_message(context: Context, sheet: ScoreSheet, digest: Digest, improvement: int) -> TypedData:
+    """The typed data a verifier signs for a sheet, with its own measured improvement (micro-nats)."""
+    return result_data(
+        context.chain_id,
+        context.rounds_address,
+        round_id=sheet.round_id,
+        root=sheet.root,
+        model=sheet.model,
+        sheet=digest,
+        payout=sheet.payout,
+        improvement=improvement,
+    )

@@ -1,0 +1,55 @@
+"""Blobs by digest: from disk, or from peers into the store, hash checked while they stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jepanet.errors import Transient
+from jepanet.roles.context import Context
+from jepanet.telemetry import get_logger
+from jepanet.types import Digest
+
+log = get_logger("roles")
+
+
+async def obtain(
+    context: Context,
+    digest: Digest,
+    *,
+    max_bytes: int,
+    pin: str,
+    providers: Sequence[str] = (),
+    publish: bool = True,
+) -> Path:
+    """The local path of a blob, fetched if it is not here yet.
+
+    What is public anyway is served on (`publish`), so that a network survives the loss of its first provider.
+    `pin` names who needs it; the store never collects a pinned blob.
+
+    Raises:
+        Transient: no peer has it (yet).
+        Rejected: larger than `max_bytes`.
+    """
+    path = context.blobs.path(digest)
+    if path is None:
+        hints = tuple(dict.fromkeys((*providers, *context.providers(digest))))
+        fetched = await context.network.fetch(
+            digest, max_bytes=max_bytes, directory=context.blobs.incoming, providers=hints
+        )
+        if context.blobs.path(digest) is None:  # another duty may have fetched and kept it meanwhile
+            context.blobs.put_file(fetched, digest, move=True, pin=pin)
+        path = context.blobs.path(digest)
+        if path is None:
+            raise Transient(f"blob {digest.hex()} left the store while it was being kept")
+        log.info("blob.fetched", digest=digest, bytes=path.stat().st_size)
+    context.blobs.pin(digest, pin)
+    if publish:
+        context.blobs.publish(digest)
+    return path
+
+
+async def obtain_bytes(context: Context, digest: Digest, *, max_bytes: int, pin: str) -> bytes:
+    """Content of a small blob, verified on reading. Raises as `obtain` does."""
+    await obtain(context, digest, max_bytes=max_bytes, pin=pin)
+    return context.blobs.read(digest, max_bytes=max_bytes)

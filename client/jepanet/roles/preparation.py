@@ -1,0 +1,89 @@
+"""PrepareRound: what a round needs, on disk and checked against the chain, before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jepanet.learning.checkpoint import model_cap
+from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.protocol.assignment import training_shard
+from jepanet.protocol.commands import PrepareRound
+from jepanet.protocol.inputs import LocalInput, LocalRoundPrepared
+from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.state import Round
+from jepanet.roles.context import Context, Handlers
+from jepanet.roles.obtain import obtain, obtain_bytes
+from jepanet.types import Digest, Role
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDocuments:
+    """The documents of one round, parsed and consistent with the chain."""
+
+    spec: RoundSpec
+    recipe: Recipe
+    manifest: DatasetManifest
+
+
+class Preparation:
+    """Handler of `PrepareRound`, for solvers, coordinators and aggregators."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {PrepareRound.__name__: self.prepare}
+
+    async def prepare(self, command: PrepareRound) -> Sequence[LocalInput]:
+        context = self._context
+        round_ = context.round(command.round_id)
+        await context.jobs.start()  # importing torch overlaps with fetching
+        documents = await round_documents(context, round_)
+        await obtain(context, round_.base, max_bytes=model_cap(documents.recipe), pin=pin_of(round_))
+        if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
+            digest, size = assigned_shard(context, round_, documents.manifest)
+            await obtain(context, digest, max_bytes=size, pin=f"project/{round_.project_id}")
+        return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
+
+
+async def round_documents(context: Context, round_: Round) -> RoundDocuments:
+    """Fetches and parses spec, recipe and manifest.
+
+    Raises:
+        Transient: a document has no provider yet.
+        Rejected: a document is malformed, or disagrees with what the chain says of the round.
+    """
+    project = context.project(round_.project_id)
+    pin = pin_of(round_)
+    data = await obtain_bytes(context, round_.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
+    spec = decode_spec(data)
+    check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
+    recipe = Recipe.from_bytes(
+        await obtain_bytes(context, project.recipe, max_bytes=MAX_RECIPE_BYTES, pin=pin)
+    )
+    manifest = DatasetManifest.from_bytes(
+        await obtain_bytes(context, project.dataset, max_bytes=MAX_MANIFEST_BYTES, pin=pin)
+    )
+    return RoundDocuments(spec, recipe, manifest)
+
+
+def assigned_shard(context: Context, round_: Round, manifest: DatasetManifest) -> tuple[Digest, int]:
+    """(digest, size in bytes) of the training shard the round's seed assigns to this wallet."""
+    shards = manifest.training
+    index = training_shard(
+        context.chain_id,
+        context.rounds_address,
+        round_.project_id,
+        round_.id,
+        context.me,
+        round_.seed,
+        count=len(shards),
+    )
+    return Digest(shards[index].digest), shards[index].bytes
+
+
+def pin_of(round_: Round) -> str:
+    """Who pins a round's blobs; released when the round is forgotten."""
+    return f"round/{round_.id}"

@@ -1,0 +1,213 @@
+"""Proposer: opens rounds, draws the beacon, unseals the shard the beacon selected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.learning.built import SealedShard, open_built
+from jepanet.learning.checkpoint import model_cap
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.protocol.commands import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
+from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
+from jepanet.protocol.inputs import LocalInput, RoundParams
+from jepanet.protocol.messages import Provide
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.spec import Gates, MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.state import Project
+from jepanet.roles.context import Context, Handlers, RoundTerms
+from jepanet.roles.obtain import obtain, obtain_bytes
+from jepanet.roles.preparation import pin_of, round_documents
+from jepanet.roles.submit import submit
+from jepanet.telemetry import get_logger
+from jepanet.types import Verdict
+
+log = get_logger("proposer")
+
+PROJECT_FILES = "project"
+"""Folder below a dataset for what `jepanet project create` publishes: recipe, first model, metadata."""
+
+
+class Proposer:
+    """Handlers of the proposer's duties (`DrawBeacon` is open to anyone and lives here too)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {
+            OpenRound.__name__: self.open_round,
+            AnnounceRound.__name__: self.announce_round,
+            DrawBeacon.__name__: self.draw_beacon,
+            UnsealShard.__name__: self.unseal_shard,
+            KeepRound.__name__: self.keep_round,
+        }
+
+    async def open_round(self, command: OpenRound) -> Sequence[LocalInput]:
+        context = self._context
+        terms = context.terms
+        if terms is None:
+            raise Rejected("this node has no [proposer] terms", reason="not-configured")
+        project = context.project(command.project_id)
+        if (await context.contracts.registry.project(project.id, "latest")).active_round:
+            return []  # opened before a crash; its event arrives with the next confirmed blocks
+        recipe = Recipe.from_bytes(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
+        spec = encode_spec(round_spec(project, recipe, terms, command.number))
+        digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
+        context.blobs.publish(digest)
+        await self._allow(terms, f"open/{project.id}/{command.number}")
+        params = RoundParams(
+            project_id=project.id,
+            spec=digest,
+            budget=terms.budget,
+            fee=terms.fee,
+            bond=terms.bond,
+            unseal_bond=terms.unseal_bond,
+            commit_duration=terms.commit_seconds,
+            gap=terms.gap_seconds,
+            reveal_duration=terms.reveal_seconds,
+            verify_duration=terms.verify_seconds,
+            challenge_duration=terms.challenge_seconds,
+            max_solvers=terms.max_solvers,
+        )
+        call = context.contracts.rounds.open_round(params)
+        await submit(context, f"open/{project.id}/{command.number}", call)
+        log.info("round.opened", project=project.id, number=command.number, spec=digest)
+        return []
+
+    async def _allow(self, terms: RoundTerms, key: str) -> None:
+        context = self._context
+        needed = terms.budget + terms.fee + terms.unseal_bond
+        token, rounds = context.contracts.token, context.contracts.rounds
+        held = await token.balance(context.me, "latest")
+        if held < needed:
+            # Not refused for good: the round opens as soon as the wallet is funded.
+            raise Transient(
+                f"a round needs {needed} wei of tokens in escrow and the wallet holds {held}",
+                remedy=f"send tokens to {context.me}",
+            )
+        if await token.allowance(context.me, rounds.address, "latest") < needed:
+            await submit(context, f"{key}/approve", token.approve(rounds.address, needed))
+
+    async def announce_round(self, command: AnnounceRound) -> Sequence[LocalInput]:
+        context = self._context
+        spec = context.round(command.round_id).params.spec
+        await context.say(Provide(command.round_id, spec, context.network.addresses))
+        return []
+
+    async def draw_beacon(self, command: DrawBeacon) -> Sequence[LocalInput]:
+        rounds = self._context.contracts.rounds
+        if not (await rounds.round(command.round_id, "latest")).beacon_drawn:
+            await submit(self._context, f"beacon/{command.round_id}", rounds.draw_beacon(command.round_id))
+        return []
+
+    async def unseal_shard(self, command: UnsealShard) -> Sequence[LocalInput]:
+        """Publishes the selected shard and proves that the project fixed it at creation.
+
+        The beacon is confirmed and commits are closed, so nobody can train on the bytes any more.
+        """
+        context = self._context
+        round_ = context.round(command.round_id)
+        project = context.project(round_.project_id)
+        # Every file is hashed on the way: not on the event loop.
+        sealed = await asyncio.to_thread(self._sealed, project)
+        shard = sealed[command.index]
+        digest = context.blobs.put_file(shard.path, shard.digest, move=False, pin=pin_of(round_))
+        context.blobs.publish(digest)
+        rounds = context.contracts.rounds
+        if not (await rounds.round(round_.id, "latest")).unsealed:
+            leaves = _leaves(sealed)
+            call = rounds.unseal(round_.id, digest, shard.blinding, merkle_proof(leaves, command.index))
+            await submit(context, f"unseal/{round_.id}", call)
+        await context.say(Provide(round_.id, digest, context.network.addresses))
+        return []
+
+    async def keep_round(self, command: KeepRound) -> Sequence[LocalInput]:
+        """Fetches what a stranger needs to recompute the round, and serves it as long as the project lives.
+
+        A delta that was not merged and that nobody serves any more is no part of the result.
+        """
+        context = self._context
+        round_ = context.round(command.round_id)
+        if round_.recorded is None:
+            return []
+        pin = f"project/{round_.project_id}"
+        documents = await round_documents(context, round_)
+        data = await obtain_bytes(context, round_.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
+        sheet = decode_sheet(data)
+        await obtain(context, sheet.model, max_bytes=model_cap(documents.recipe), pin=pin)
+        for row in sheet.rows:
+            try:
+                await obtain(context, row.digest, max_bytes=documents.spec.max_delta_bytes, pin=pin)
+            except (Transient, Rejected) as error:
+                if row.verdict is Verdict.ACCEPTED:
+                    raise
+                log.info("round.delta_not_kept", round=round_.id, solver=row.solver, why=str(error))
+        log.info("round.kept", round=round_.id, deltas=len(sheet.rows))
+        return []
+
+    def serve_dataset(self, directory: Path) -> None:
+        """Puts the public files of a built dataset and of the projects made from it into the blob store.
+
+        Sealed shards stay where they are, private, until the beacon selects them.
+        """
+        blobs = self._context.blobs
+        dataset = open_built(directory)
+        public = [dataset.directory / "manifest.json", dataset.public_path, dataset.probe_path]
+        public += [dataset.training_path(index) for index in range(len(dataset.manifest.training))]
+        public += sorted((directory / PROJECT_FILES).glob("*"))
+        for path in public:
+            blobs.publish(blobs.put_file(path, move=False, pin="dataset"))
+        log.info("dataset.served", files=len(public), directory=str(directory))
+
+    def _sealed(self, project: Project) -> Sequence[SealedShard]:
+        if self._context.dataset is None:
+            raise Fatal(
+                f"project {project.id} needs its sealed evaluation shards and no dataset is configured",
+                remedy="set proposer.dataset to the folder `jepanet dataset build` wrote",
+                code=Exit.CONFIG,
+            )
+        sealed = open_built(self._context.dataset).sealed
+        if merkle_root(_leaves(sealed)) != project.evaluation_root:
+            raise Fatal(
+                f"the sealed shards in {self._context.dataset} are not those of project {project.id}",
+                remedy="point proposer.dataset at the folder the project was created from",
+                code=Exit.DATASET,
+            )
+        return sealed
+
+
+def _leaves(sealed: Sequence[SealedShard]) -> list[bytes]:
+    return [evaluation_leaf(item.index, item.digest, item.blinding) for item in sealed]
+
+
+def round_spec(project: Project, recipe: Recipe, terms: RoundTerms, number: int) -> RoundSpec:
+    """The spec of a project's `number`-th round (from 1): steps continue where the last round ended."""
+    steps = terms.inner_steps or recipe.inner_steps
+    start = (number - 1) * steps
+    return RoundSpec(
+        project=project.id,
+        base=project.model,
+        recipe=project.recipe,
+        dataset=project.dataset,
+        inner_steps=steps,
+        start_step=start,
+        total_steps=max(recipe.total_steps, start + steps),
+        codec=terms.codec,
+        max_delta_bytes=terms.max_delta_bytes,
+        gates=_gates(recipe),
+        merge=MergeRule("mean", terms.outer_lr_milli, terms.outer_momentum_milli),
+        price=terms.price,
+        shrink_milli=terms.shrink_milli,
+        aggregators=terms.aggregators,
+    )
+
+
+def _gates(recipe: Recipe) -> Gates:
+    """The recipe's gates in thousandths: what is measured about a family belongs to its recipe, what decides
+    about money to the round's spec."""
+    return Gates(
+        **{f"{name}_milli": round(1000 * getattr(recipe.gates, name)) for name in recipe.gates.__slots__}
+    )

@@ -1,0 +1,154 @@
+"""ScoreDeltas: fetch, check and measure every revealed delta; coordinators sign what they measured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jepanet.errors import Rejected, Transient
+from jepanet.learning.data import MAX_SHARD_BYTES
+from jepanet.protocol.commands import ScoreDeltas
+from jepanet.protocol.inputs import LocalInput, LocalScored
+from jepanet.protocol.scores import ScoreReport, SignedScore, encode_report, score_message
+from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.state import Round
+from jepanet.protocol.tally import RevealedDelta, facts_of
+from jepanet.protocol.typed_data import signing_hash
+from jepanet.roles.context import Context, Handlers
+from jepanet.roles.obtain import obtain
+from jepanet.roles.preparation import pin_of, round_documents
+from jepanet.telemetry import get_logger
+from jepanet.tensors import canonical_json
+from jepanet.types import Address, Digest, RoundId, Verdict
+
+log = get_logger("scoring")
+
+SCORES_NOTE = "scores"
+MEASURED_NOTE = "measured"
+_SHARE_OF_VERIFY = 4
+"""A delta nobody serves within this fraction of VERIFY counts as unavailable."""
+
+
+class Scoring:
+    """Handler of `ScoreDeltas`, for coordinators and aggregators."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {ScoreDeltas.__name__: self.score_deltas}
+
+    async def score_deltas(self, command: ScoreDeltas) -> Sequence[LocalInput]:
+        """Scores once; after a crash the stored scores are taken, since a signed score must never change."""
+        context = self._context
+        round_ = context.round(command.round_id)
+        stored = context.journal.notes(round_.id).get(SCORES_NOTE)
+        if stored is not None:
+            return [LocalScored(round_.id, Digest(bytes.fromhex(json.loads(stored)["digest"])))]
+        measured = await self._measure(round_)
+        context.journal.put_note(round_.id, MEASURED_NOTE, canonical_json(measured).decode())
+        if context.me in context.state().members(round_):
+            report = self._signed(round_.id, measured["judgements"])
+            digest = context.blobs.put_bytes(encode_report(report), pin=pin_of(round_))
+        else:
+            digest = context.blobs.put_bytes(canonical_json(measured), pin=pin_of(round_))
+        context.journal.put_note(round_.id, SCORES_NOTE, canonical_json({"digest": digest.hex()}).decode())
+        for item in measured["judgements"]:
+            log.info("delta.scored", round=round_.id, solver=item["solver"], verdict=item["verdict"],
+                     reason=item["reason"], gain=item["gain"], stderr=item["stderr"])  # fmt: skip
+        return [LocalScored(round_.id, digest)]
+
+    async def _measure(self, round_: Round) -> dict[str, Any]:
+        context = self._context
+        documents = await round_documents(context, round_)
+        shard = await evaluation_shard(context, round_)
+        facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
+        files = await self._deltas(round_, documents.spec, facts.reveals)
+        return await context.jobs.run(
+            "jepanet.node.jobs:score_deltas",
+            {
+                "base": str(context.blobs.path(round_.base)),
+                "recipe": str(context.blobs.path(documents.spec.recipe)),
+                "spec": str(context.blobs.path(round_.params.spec)),
+                "evaluation": str(shard),
+                "claims": [
+                    {
+                        "solver": item.solver,
+                        "index": item.index,
+                        "digest": item.digest.hex(),
+                        "path": str(files[item.digest][0]) if files[item.digest][0] else None,
+                        "fault": files[item.digest][1],
+                    }
+                    for item in facts.reveals
+                ],
+                "device": context.device,
+            },
+        )
+
+    async def _deltas(
+        self, round_: Round, spec: RoundSpec, reveals: Sequence[RevealedDelta]
+    ) -> dict[Digest, tuple[Path | None, str | None]]:
+        """What `_delta` finds, by digest: one that several reveal is fetched once.
+
+        All fetches end before one that failed is raised: none is left behind to meet its own repetition.
+        """
+        wanted = {item.digest: item for item in reversed(reveals)}
+        found = await asyncio.gather(
+            *(self._delta(round_, spec, item) for item in wanted.values()), return_exceptions=True
+        )
+        files = {}
+        for digest, result in zip(wanted, found, strict=True):
+            if isinstance(result, BaseException):
+                raise result
+            files[digest] = result
+        return files
+
+    async def _delta(
+        self, round_: Round, spec: RoundSpec, item: RevealedDelta
+    ) -> tuple[Path | None, str | None]:
+        """(path, None); (None, None) for one nobody serves in time; (None, reason) for an oversized one."""
+        context = self._context
+        cap = spec.max_delta_bytes
+        try:
+            # Still private to the round: it is served on only by those who hold it, like any public blob.
+            return await obtain(context, item.digest, max_bytes=cap, pin=pin_of(round_)), None
+        except Rejected as error:
+            return None, error.reason
+        except Transient:
+            grace = round_.reveal_end + round_.params.verify_duration // _SHARE_OF_VERIFY
+            if context.state().now < grace:
+                raise
+            log.warning("delta.unavailable", round=round_.id, solver=item.solver, digest=item.digest)
+            return None, None
+
+    def _signed(self, round_id: RoundId, judgements: Sequence[dict[str, Any]]) -> ScoreReport:
+        context = self._context
+        scores = []
+        for item in sorted(judgements, key=lambda item: str(item["solver"]).lower()):
+            score = SignedScore(
+                solver=Address(item["solver"]),
+                digest=Digest(bytes.fromhex(item["digest"])),
+                verdict=Verdict(item["verdict"]),
+                reason=item["reason"],
+                gain=item["gain"],
+                stderr=item["stderr"],
+                signature=bytes(65),
+                detail=item["detail"],
+                metrics=tuple((name, value) for name, value in item["metrics"]),
+            )
+            typed = score_message(context.chain_id, context.rounds_address, round_id, score)
+            signature = context.wallet.sign_typed(typed)
+            context.journal.put_signature("score", round_id, score.solver, signing_hash(typed), signature)
+            scores.append(replace(score, signature=signature))
+        return ScoreReport(round_id, context.me, tuple(scores))
+
+
+async def evaluation_shard(context: Context, round_: Round) -> Path:
+    """The evaluation shard the round unsealed. Raises as `obtain` does."""
+    if round_.shard is None:
+        raise Transient(f"the evaluation shard of round {round_.id} is not unsealed yet")
+    return await obtain(context, round_.shard, max_bytes=MAX_SHARD_BYTES, pin=pin_of(round_))

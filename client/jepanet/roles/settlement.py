@@ -1,0 +1,141 @@
+"""The exits: settle, cancel, claim, release, slash; and the stake that makes commits possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jepanet.chain.contracts import Standing
+from jepanet.errors import Rejected
+from jepanet.protocol.commands import (
+    ReleaseBond,
+    SendCancel,
+    SendClaim,
+    SendSettle,
+    SlashInvalid,
+    SlashNonReveal,
+)
+from jepanet.protocol.inputs import LocalInput
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.roles.context import Context, Handlers
+from jepanet.roles.obtain import obtain_bytes
+from jepanet.roles.preparation import pin_of
+from jepanet.roles.submit import submit
+from jepanet.telemetry import get_logger
+from jepanet.types import Phase, Verdict
+
+log = get_logger("settlement")
+
+
+class Settlement:
+    """Handlers of the duties every role has at the end of a round."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {
+            SendSettle.__name__: self.send_settle,
+            SendCancel.__name__: self.send_cancel,
+            SendClaim.__name__: self.send_claim,
+            ReleaseBond.__name__: self.release_bond,
+            SlashNonReveal.__name__: self.slash_non_reveal,
+            SlashInvalid.__name__: self.slash_invalid,
+        }
+
+    async def send_settle(self, command: SendSettle) -> Sequence[LocalInput]:
+        rounds = self._context.contracts.rounds
+        if await rounds.phase(command.round_id, "latest") == Phase.SETTLEABLE:
+            await submit(self._context, f"settle/{command.round_id}", rounds.settle(command.round_id))
+        return []
+
+    async def send_cancel(self, command: SendCancel) -> Sequence[LocalInput]:
+        rounds = self._context.contracts.rounds
+        if await rounds.phase(command.round_id, "latest") == Phase.CANCELLABLE:
+            await submit(self._context, f"cancel/{command.round_id}", rounds.cancel(command.round_id))
+        return []
+
+    async def slash_non_reveal(self, command: SlashNonReveal) -> Sequence[LocalInput]:
+        rounds = self._context.contracts.rounds
+        standing = (await rounds.commitment(command.round_id, command.solver, "latest")).standing
+        if standing is Standing.COMMITTED:
+            key = f"slash/{command.round_id}/{command.solver}"
+            await submit(self._context, key, rounds.slash_non_reveal(command.round_id, command.solver))
+        return []
+
+    async def slash_invalid(self, command: SlashInvalid) -> Sequence[LocalInput]:
+        """Takes the bonds of solvers whose deltas the settled result calls invalid."""
+        context = self._context
+        round_ = context.round(command.round_id)
+        if round_.recorded is None:
+            return []
+        sheet_digest, rounds = round_.recorded.sheet, context.contracts.rounds
+        data = await obtain_bytes(context, sheet_digest, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
+        sheet = decode_sheet(data)
+        for row in sheet.rows:
+            found = sheet.leaf_of(row.solver) if row.verdict is Verdict.INVALID else None
+            if found is None:
+                continue
+            standing = (await rounds.commitment(round_.id, row.solver, "latest")).standing
+            if standing is Standing.REVEALED:
+                call = rounds.slash_invalid(round_.id, *found)
+                await submit(context, f"slash-invalid/{round_.id}/{row.solver}", call)
+                log.info("bond.slashed", round=round_.id, solver=row.solver, reason=row.reason)
+        return []
+
+    async def send_claim(self, command: SendClaim) -> Sequence[LocalInput]:
+        """Claims this account's leaf: pay and bond of a solver, fee of a coordinator."""
+        context = self._context
+        round_ = context.round(command.round_id)
+        recorded = round_.recorded
+        rounds = context.contracts.rounds
+        standing = (await rounds.commitment(round_.id, context.me, "latest")).standing
+        if recorded is None:
+            return []
+        if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
+            await self._withdraw(f"withdraw/{round_.id}")
+            return []
+        data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
+        mine = decode_sheet(data).leaf_of(context.me)
+        if mine is None or mine[0].verdict is Verdict.INVALID:
+            log.info("claim.nothing", round=round_.id, verdict=mine[0].verdict.name if mine else None)
+            return []
+        leaf, proof = mine
+        await submit(context, f"claim/{round_.id}", rounds.claim(round_.id, leaf, proof))
+        log.info("claim.done", round=round_.id, amount=leaf.amount, verdict=leaf.verdict.name)
+        await self._withdraw(f"withdraw/{round_.id}")
+        return []
+
+    async def _withdraw(self, key: str) -> None:
+        """Claims are credited (a recipient that reverts must not block anybody); this pays them out."""
+        context = self._context
+        if await context.contracts.rounds.credit(context.me, "latest"):
+            await submit(context, key, context.contracts.rounds.withdraw_credit())
+
+    async def release_bond(self, command: ReleaseBond) -> Sequence[LocalInput]:
+        rounds = self._context.contracts.rounds
+        standing = (await rounds.commitment(command.round_id, self._context.me, "latest")).standing
+        if standing in (Standing.COMMITTED, Standing.REVEALED):
+            await submit(self._context, f"release/{command.round_id}", rounds.release_bond(command.round_id))
+        return []
+
+
+async def ensure_stake(context: Context, amount: int, key: str) -> None:
+    """Deposits what the vault lacks to lock `amount` (wei) for this account.
+
+    Raises:
+        Rejected: the wallet holds too few tokens; the message says how many are missing.
+    """
+    vault, token = context.contracts.vault, context.contracts.token
+    lacking = amount - (await vault.account(context.me, "latest")).free
+    if lacking <= 0:
+        return
+    held = await token.balance(context.me, "latest")
+    if held < lacking:
+        raise Rejected(
+            f"the stake needs {lacking} wei more and the wallet {context.me} holds {held}",
+            reason="insufficient-stake",
+            remedy="send tokens to the wallet, or lower the bond of the rounds you join",
+        )
+    if await token.allowance(context.me, vault.address, "latest") < lacking:
+        await submit(context, f"{key}/approve", token.approve(vault.address, lacking))
+    await submit(context, f"{key}/deposit", vault.deposit(lacking))

@@ -1,0 +1,129 @@
+"""Solver: train on the assigned shard, seal, commit, reveal, serve."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jepanet.chain.contracts import Standing
+from jepanet.errors import Rejected
+from jepanet.protocol.assignment import training_seed
+from jepanet.protocol.commands import PublishDelta, SendCommit, SendReveal, TrainShard
+from jepanet.protocol.commitment import commitment
+from jepanet.protocol.inputs import LocalDeltaSealed, LocalInput
+from jepanet.protocol.messages import Provide
+from jepanet.protocol.state import Round
+from jepanet.roles.context import Context, Handlers
+from jepanet.roles.preparation import assigned_shard, pin_of, round_documents
+from jepanet.roles.settlement import ensure_stake
+from jepanet.roles.submit import submit
+from jepanet.telemetry import get_logger
+from jepanet.tensors import canonical_json
+from jepanet.types import Digest, RoundId
+
+log = get_logger("solver")
+
+SALT_BYTES = 32
+
+
+class Solver:
+    """Handlers of the solver's duties."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def handlers(self) -> Handlers:
+        return {
+            TrainShard.__name__: self.train_shard,
+            SendCommit.__name__: self.send_commit,
+            SendReveal.__name__: self.send_reveal,
+            PublishDelta.__name__: self.publish_delta,
+        }
+
+    async def train_shard(self, command: TrainShard) -> Sequence[LocalInput]:
+        """Trains and seals. A delta sealed before a crash is taken up again, never replaced."""
+        context = self._context
+        round_ = context.round(command.round_id)
+        sealed = context.journal.salt(round_.id, context.me)
+        if sealed is None:
+            digest = await self._train(round_)
+            # The salt is on disk before anything else may happen: without it the bond would be lost.
+            context.journal.put_salt(round_.id, context.me, digest, os.urandom(SALT_BYTES))
+        return [self._sealed(round_.id)]
+
+    async def _train(self, round_: Round) -> Digest:
+        context = self._context
+        documents = await round_documents(context, round_)
+        spec = documents.spec
+        shard, _ = assigned_shard(context, round_, documents.manifest)
+        seed = training_seed(
+            context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me, round_.seed
+        )
+        target = context.work / f"delta-{round_.id}.safetensors"
+        result = await context.jobs.run(
+            "jepanet.node.jobs:train_delta",
+            {
+                "base": str(self._path(round_.base)),
+                "recipe": str(self._path(spec.recipe)),
+                "spec": str(self._path(round_.params.spec)),
+                "shard": str(self._path(shard)),
+                "seed": seed.hex(),
+                "target": str(target),
+                "device": context.device,
+            },
+            on_progress=lambda step: log.debug("solver.step", round=round_.id, **step),
+        )
+        expected = Digest(bytes.fromhex(result["digest"]))
+        digest = context.blobs.put_file(target, expected, move=True, pin=pin_of(round_))
+        note = {"seed": seed.hex(), "shard": shard.hex(), **result}
+        context.journal.put_note(round_.id, "training", canonical_json(note).decode())
+        log.info("solver.trained", round=round_.id, digest=digest, **result["metrics"])
+        return digest
+
+    def _path(self, digest: Digest) -> Path:
+        path = self._context.blobs.path(digest)
+        if path is None:
+            raise Rejected(f"blob {digest.hex()} is gone from the store", reason="blob-missing")
+        return path
+
+    def _sealed(self, round_id: RoundId) -> LocalDeltaSealed:
+        digest, salt = self._salt(round_id)
+        context = self._context
+        word = commitment(context.chain_id, context.rounds_address, round_id, context.me, digest, salt)
+        return LocalDeltaSealed(round_id, Digest(digest), word)
+
+    def _salt(self, round_id: RoundId) -> tuple[bytes, bytes]:
+        sealed = self._context.journal.salt(round_id, self._context.me)
+        if sealed is None:
+            raise Rejected(f"there is no sealed delta for round {round_id}", reason="nothing-sealed")
+        return sealed
+
+    async def send_commit(self, command: SendCommit) -> Sequence[LocalInput]:
+        context = self._context
+        rounds = context.contracts.rounds
+        standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
+        if standing is not Standing.NONE:
+            return []
+        await ensure_stake(context, context.round(command.round_id).params.bond, f"commit/{command.round_id}")
+        word = self._sealed(command.round_id).commitment
+        await submit(context, f"commit/{command.round_id}", rounds.commit(command.round_id, word))
+        return []
+
+    async def send_reveal(self, command: SendReveal) -> Sequence[LocalInput]:
+        context = self._context
+        rounds = context.contracts.rounds
+        standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
+        if standing is not Standing.COMMITTED:
+            return []
+        digest, salt = self._salt(command.round_id)
+        call = rounds.reveal(command.round_id, digest, salt)
+        await submit(context, f"reveal/{command.round_id}", call)
+        return []
+
+    async def publish_delta(self, command: PublishDelta) -> Sequence[LocalInput]:
+        context = self._context
+        digest = Digest(self._salt(command.round_id)[0])
+        context.blobs.publish(digest)
+        await context.say(Provide(command.round_id, digest, context.network.addresses))
+        return []

@@ -1,0 +1,30 @@
+"""Sending a duty's transaction, with the one refusal that time heals told apart."""
+
+from __future__ import annotations
+
+from jepanet.chain.abi import UnsignedCall
+from jepanet.errors import Rejected, Transient
+from jepanet.roles.context import Context
+
+_OVERTAKEN = frozenset({"BeaconAlreadyDrawn", "AlreadyUnsealed", "NotUnrevealed"})
+"""Somebody else did it between this node's look and its transaction: the duty is done."""
+_TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive"})
+
+
+async def submit(context: Context, key: str, call: UnsignedCall) -> None:
+    """Carries out `call` once for `key` (see `Sender.send`).
+
+    Confirmed time lags behind the chain's head, so a phase may look open here and be over there, or the
+    reverse. The duty is tried again as long as confirmed time says it is due, then closed.
+
+    Raises:
+        Transient: try again later. Rejected: the contract refused for good.
+    """
+    try:
+        await context.sender.send(key, call)
+    except Rejected as error:
+        if error.reason in _TOO_EARLY:
+            raise Transient(f"{key}: {error.message}") from error
+        if error.reason in _OVERTAKEN:
+            return
+        raise

@@ -1,0 +1,225 @@
+"""`scripts/demo`: play rounds on real parts and show what was measured and paid."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from scripts.demonstration.cast import DemoFailed, Node, jepanet, make_wallet, write_config
+from scripts.demonstration.ledger import read_ledger
+from scripts.demonstration.picture import draw
+from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
+
+from jepanet.chain.anvil import free_port
+from jepanet.node.access import open_chain
+from jepanet.node.accounts import balances
+from jepanet.telemetry import configure_logging
+from jepanet.types import Address
+
+console = Console(width=None if sys.stdout.isatty() else 150)
+_ROUND_PATIENCE = 240.0
+TERMS = {
+    "budget": "100",
+    "fee": "2",
+    "bond": "10",
+    "unseal_bond": "20",
+    "price": "0.0005",
+    "commit_seconds": 120,
+    "gap_seconds": 1,
+    "reveal_seconds": 60,
+    "verify_seconds": 120,
+    "challenge_seconds": 2,
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option(
+    "--rounds", default=4, type=click.IntRange(1, 8), help="Rounds to play (one sealed shard each)."
+)
+@click.option("--solvers", default=2, type=click.IntRange(1, 8), help="Solver processes.")
+@click.option("--seed", default="0", help="Seed of the dataset; sealed shards and wallets are always fresh.")
+@click.option("--out", "directory", default="demo-out", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder for data, logs, report.json and heldout.png.")  # fmt: skip
+@click.option("--recipe", default="tworoom-small", help="Recipe preset or file.")
+@click.option("--inner-steps", type=click.IntRange(1), help="Optimiser steps a round; default: the recipe's.")
+@click.option("--size", "sizes", multiple=True, metavar="NAME=N", help="Dataset size, as in `dataset build`.")
+def main(
+    rounds: int,
+    solvers: int,
+    seed: str,
+    directory: Path,
+    recipe: str,
+    inner_steps: int | None,
+    sizes: tuple[str, ...],
+) -> None:
+    """Play ROUNDS of federated training on a local chain and pay for measured gain.
+
+    \b
+    Examples:
+      scripts/demo
+      scripts/demo --rounds 2 --solvers 3 --out small-demo
+    """
+    configure_logging(level="error")
+    try:
+        play(rounds, solvers, seed, directory.resolve(), recipe, inner_steps, sizes)
+    except DemoFailed as error:
+        console.print(f"[red]demo failed:[/red] {error}", highlight=False)
+        sys.exit(1)
+
+
+def play(
+    rounds: int,
+    solvers: int,
+    seed: str,
+    directory: Path,
+    recipe: str,
+    inner_steps: int | None,
+    sizes: tuple[str, ...],
+) -> None:
+    """The whole demo. Raises DemoFailed with what to look at."""
+    started = time.monotonic()
+    stage = Stage(directory)
+    chain_dir, run = directory / "devnet", directory / "nodes"
+    for stale in (chain_dir, run):
+        shutil.rmtree(stale, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    nodes: list[Node] = []
+    try:
+        data = directory / f"dataset-{seed}"
+        cast = [("proposer", "proposer"), ("coordinator", "coordinator"), ("aggregator", "aggregator")]
+        cast += [(f"solver-{i + 1}", "solver") for i in range(solvers)]
+        with stage("local chain, wallets, dataset (the real TwoRoom simulator; kept for the next run)"):
+            options = [item for size in sizes for item in ("--size", size)]
+            chain, _, *nodes = together(
+                lambda: jepanet("devnet", "up", "--dir", chain_dir, "--port", str(free_port())),
+                lambda: jepanet("dataset", "build", "tworoom", "--out", data, "--seed", seed, *options),
+                *(partial(make_wallet, run, name, role) for name, role in cast),
+            )
+            jepanet(
+                "devnet", "fund", *(node.address for node in nodes), "--dir", chain_dir, "--tokens", "2000"
+            )
+        proposer, coordinator, aggregator = nodes[:3]
+        steps = {"inner_steps": inner_steps} if inner_steps else {}
+        terms = {
+            **TERMS, "dataset": str(data), "rounds": rounds, **steps,
+            "max_solvers": solvers, "aggregators": [aggregator.address],
+        }  # fmt: skip
+        shared = {
+            "rpc": chain["rpc"],
+            "websocket": chain["websocket"],
+            "deployment": Path(chain["deployment"]),
+        }
+        write_config(aggregator, **shared, bootstrap=[])
+        with stage("nodes; project: seal, warm start, register; the coordinator stakes and joins"):
+            # The aggregator comes first: the others meet the network through it.
+            aggregator.start()
+            bootstrap = aggregator.wait_until_up()["addresses"][:1]
+            write_config(proposer, **shared, bootstrap=bootstrap, proposer=terms)
+            for node in (coordinator, *nodes[3:]):
+                write_config(node, **shared, bootstrap=bootstrap)
+            project, _ = together(
+                lambda: jepanet(
+                    "project", "create", "--dataset", data, "--recipe", recipe,
+                    "--verifier", coordinator.address, "--threshold", "1", "--config", proposer.config,
+                ),
+                lambda: jepanet("stake", "deposit", "200", "--config", coordinator.config),
+            )  # fmt: skip
+            jepanet("verifiers", "join", str(project["set"]), "--config", coordinator.config)
+            before = asyncio.run(balances_of(nodes))
+            for node in (coordinator, *nodes[3:], proposer):
+                node.start()
+            for node in nodes:
+                node.wait_until_up()
+        with stage(f"{rounds} rounds"):
+            ledger = asyncio.run(watch(proposer, nodes, rounds))
+        with stage("independent verification of the last round"):
+            audit = jepanet(
+                "verify", str(max(ledger.rounds)), "--config", aggregator.config, "--inputs", run / "audit",
+                "--peer", bootstrap[0],
+            )  # fmt: skip
+        with stage("every model on the same shards"):
+            recipe_file = data / "project" / "recipe.json"
+            progress = asyncio.run(measure_progress(ledger, nodes, recipe_file))
+        after = asyncio.run(balances_of(nodes))
+        report = build_report(ledger, nodes, chain, before, after, audit, progress, stage.seconds)
+        report["seconds_total"] = round(time.monotonic() - started, 1)
+        write_report(report, directory / "report.json")
+        draw(report, directory / "heldout.png")
+        print_report(console, report, directory)
+        found = failures(report)
+        if found:
+            raise DemoFailed("; ".join(found))
+    finally:
+        for node in reversed(nodes):
+            node.stop()
+        if (chain_dir / "devnet.json").exists():
+            jepanet("devnet", "down", "--dir", chain_dir)
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """Runs independent steps at the same time; the first failure is raised once all have ended."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+async def balances_of(nodes: list[Node]) -> dict[str, Any]:
+    """What every actor holds, from the chain."""
+    async with open_chain(nodes[0].config) as chain:
+        return {node.name: await balances(chain, Address(node.address)) for node in nodes}
+
+
+async def watch(proposer: Node, nodes: list[Node], rounds: int) -> Any:
+    """Follows the chain until every round has ended and everything owed was claimed."""
+    shown: dict[int, str] = {}
+    last_change = time.monotonic()
+    while True:
+        for node in nodes:
+            node.check()
+        ledger = await read_ledger(proposer.config)
+        for number, phase in ledger.phases.items():
+            if shown.get(number) != phase:
+                shown[number] = phase
+                last_change = time.monotonic()
+                console.print(f"    round {number}: {phase}", style="dim", highlight=False)
+        if ledger.finished(rounds):
+            return ledger
+        if time.monotonic() - last_change > _ROUND_PATIENCE:
+            raise DemoFailed(
+                f"nothing happened for {_ROUND_PATIENCE:.0f} s; the logs are below {proposer.folder.parent}"
+            )
+        await asyncio.sleep(1.0)
+
+
+class Stage:
+    """Prints each step with its seconds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.seconds: dict[str, float] = {}
+        console.print(f"demo in {directory}", highlight=False)
+
+    def __call__(self, what: str) -> Stage:
+        self._what = what
+        return self
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+        console.print(f"  {self._what} …", highlight=False)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        took = time.monotonic() - self._since
+        self.seconds[self._what.split(":")[0].split(" (")[0]] = round(took, 2)
+        if kind is None:
+            console.print(f"    done in {took:.1f} s", style="green", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What the chain says happened: phases, transactions, claims. Read from the chain, not from the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jepanet.chain.events import decode
+from jepanet.chain.follower import Follower
+from jepanet.node.access import open_chain
+from jepanet.node.observer import read_chain
+from jepanet.protocol.inputs import ChainClaimed, ChainRoundSettled
+from jepanet.protocol.state import NodeState, Round
+from jepanet.types import Phase
+
+# Event name -> the step a reader knows it by.
+_STEPS = {
+    "ChainRoundOpened": "open",
+    "ChainCommitted": "commit",
+    "ChainBeaconDrawn": "beacon",
+    "ChainShardUnsealed": "unseal",
+    "ChainRevealed": "reveal",
+    "ChainTrainingRecorded": "record",
+    "ChainRoundSettled": "settle",
+    "ChainClaimed": "claim",
+    "ChainRoundCancelled": "cancel",
+}
+
+
+@dataclass
+class Ledger:
+    """Every round as the chain has it now."""
+
+    state: NodeState
+    rounds: dict[int, Round]
+    phases: dict[int, str]
+    transactions: dict[int, dict[str, list[str]]] = field(default_factory=dict)
+    times: dict[int, dict[str, int]] = field(default_factory=dict)
+    claimed: dict[int, dict[str, int]] = field(default_factory=dict)
+    returned: dict[int, int] = field(default_factory=dict)
+
+    def finished(self, wanted: int) -> bool:
+        """All rounds ended, and in each settled one every revealed solver and verifier has claimed."""
+        if len(self.rounds) < wanted:
+            return False
+        for number, round_ in self.rounds.items():
+            if self.phases[number] not in ("settled", "cancelled"):
+                return False
+            if self.phases[number] == "settled":
+                due = {item.solver for item in round_.reveals} | set(self.state.members(round_))
+                if not due <= set(self.claimed.get(number, {})):
+                    return False
+        return True
+
+
+async def read_ledger(config: Path) -> Ledger:
+    """Reads the whole chain afresh."""
+    async with open_chain(config) as chain:
+        state = await read_chain(chain)
+        rounds = {int(key): item for key, item in sorted(state.rounds.items())}
+        phases = {number: Phase(item.phase(state.now)).name.lower() for number, item in rounds.items()}
+        ledger = Ledger(state, rounds, phases)
+        follower = Follower(chain.rpc, chain.deployment.followed, chain.deployment.anchor, poll=0.2)
+        async for step in follower.steps():
+            for block in step.blocks:
+                for raw in block.logs:
+                    fact = decode(raw, block.ref)
+                    name = _STEPS.get(type(fact).__name__)
+                    if fact is None or name is None:
+                        continue
+                    number = int(getattr(fact, "round_id", 0))
+                    hashes = ledger.transactions.setdefault(number, {}).setdefault(name, [])
+                    hashes.append("0x" + raw.tx_hash.hex())
+                    ledger.times.setdefault(number, {})[name] = block.ref.timestamp
+                    if isinstance(fact, ChainClaimed):
+                        paid = ledger.claimed.setdefault(number, {})
+                        paid[fact.account] = paid.get(fact.account, 0) + fact.amount
+                    if isinstance(fact, ChainRoundSettled):
+                        ledger.returned[number] = fact.returned
+            if step.blocks and step.blocks[-1].ref.number >= step.head:
+                break
+    return ledger

@@ -1,0 +1,59 @@
+"""A picture of the demo: held-out scores per round, and who was paid for what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+_PANELS = (
+    ("nmse", "normalised prediction error (lower is better)"),
+    ("skill", "skill against identity (higher is better)"),
+    ("probe_r2", "position probe R² (higher is better)"),
+    ("rank", "effective rank"),
+)
+
+
+def draw(report: dict[str, Any], path: Path) -> None:
+    """Writes a PNG: four held-out metrics before and after each merge, gains, payments."""
+    progress = report["progress"]
+    rounds = [item for item in report["rounds"] if item["heldout"]["before"].get("nmse") is not None]
+    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
+    numbers = [item["round"] for item in rounds]
+    for axis, (name, title) in zip(axes.flat, _PANELS, strict=False):
+        before = [item["heldout"]["before"][name] for item in rounds]
+        after = [item["heldout"]["after"][name] for item in rounds]
+        for number, low, high in zip(numbers, before, after, strict=True):
+            axis.annotate("", (number, high), (number, low), arrowprops={"arrowstyle": "->", "color": "0.5"})
+        axis.plot(numbers, before, "o", color="tab:gray", label="base")
+        axis.plot(numbers, after, "o", color="tab:blue", label="merged")
+        scale = [item["round"] + 0.5 for item in progress]
+        axis.plot(scale, [item[name] for item in progress], "-", color="tab:green", label="all shards")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("round (dots: its own sealed shard)")
+        axis.set_xticks(numbers)
+    axes.flat[0].legend()
+    solvers = sorted({delta["solver"] for item in rounds for delta in item["deltas"]})
+    width = 0.8 / max(1, len(solvers))
+    for axis, key, scale, title in (
+        (axes.flat[4], "gain", 1e3, "measured gain of each delta (milli-nats, ± 1 s.e.)"),
+        (axes.flat[5], "paid", 1e18, "paid (tokens)"),
+    ):
+        for place, solver in enumerate(solvers):
+            chosen = [(item["round"], d) for item in rounds for d in item["deltas"] if d["solver"] == solver]
+            x = [number + (place - (len(solvers) - 1) / 2) * width for number, _ in chosen]
+            heights = [int(delta[key]) / scale for _, delta in chosen]
+            errors = [delta["stderr"] / scale for _, delta in chosen] if key == "gain" else None
+            axis.bar(x, heights, width, yerr=errors, label=f"{solver[:8]}…")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("round")
+        axis.set_xticks(numbers)
+        axis.axhline(0, color="black", linewidth=0.5)
+    axes.flat[4].legend(fontsize=8)
+    figure.suptitle("Federated world model: what was measured and what was paid")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

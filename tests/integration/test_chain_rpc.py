@@ -1,0 +1,251 @@
+"""Endpoints fail, lie and mix networks: what happens to a request then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from chain_fixtures import CHAIN_ID, Chain, running_chain
+
+from jepanet.chain.anvil import AnvilProcess, free_port
+from jepanet.chain.endpoint import Endpoint
+from jepanet.chain.rpc import AnswerTooLarge, Rpc, RpcError
+from jepanet.chain.wire import Malformed
+from jepanet.errors import Exit, Fatal, Transient
+
+pytestmark = pytest.mark.integration
+
+Answer = Callable[[dict[str, Any]], Awaitable[web.StreamResponse | Any]]
+
+
+@asynccontextmanager
+async def node(answer: Answer | None = None) -> AsyncIterator[tuple[str, list[str]]]:
+    """A real HTTP server that says whatever the test wants; `answer` sees all but the chain-id question."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        question = json.loads(await request.text())
+        asked.append(question["method"])
+        if question["method"] == "eth_chainId":
+            result: Any = hex(CHAIN_ID)
+        elif answer is None:
+            result = "0x2a"
+        else:
+            result = await answer(question)
+        if isinstance(result, web.StreamResponse):
+            return result
+        return web.json_response({"jsonrpc": "2.0", "id": question["id"], "result": result})
+
+    application = web.Application()
+    application.router.add_post("/{tail:.*}", handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield f"http://127.0.0.1:{port}/v3/secret-api-key", asked
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def rpc_of(*urls: str, **options: Any) -> AsyncIterator[Rpc]:
+    rpc = Rpc(urls, CHAIN_ID, **{"timeout": 2.0, **options})
+    try:
+        yield rpc
+    finally:
+        await rpc.close()
+
+
+def dead() -> str:
+    return f"http://127.0.0.1:{free_port()}/secret-api-key"
+
+
+@pytest.fixture
+async def chain() -> AsyncIterator[Chain]:
+    async with running_chain() as running:
+        yield running
+
+
+async def test_fails_over_and_rests_the_dead_endpoint(chain: Chain) -> None:
+    first = AnvilProcess(port=free_port(), chain_id=CHAIN_ID)
+    async with first, rpc_of(first.url, chain.anvil.url, cooldown=60) as rpc:
+        await first_mined(rpc, 3)
+        assert (await rpc.head()).ref.number == 3
+        await first.stop()
+        assert (await rpc.head()).ref.number == 0, "the second endpoint, another chain history"
+        await first.start()
+        assert (await rpc.head()).ref.number == 0, "the first one rests"
+
+
+async def first_mined(rpc: Rpc, blocks: int) -> None:
+    await rpc.request("anvil_mine", [hex(blocks)])
+
+
+async def test_returns_to_the_preferred_endpoint_after_the_cooldown(chain: Chain) -> None:
+    first = AnvilProcess(port=free_port(), chain_id=CHAIN_ID)
+    async with rpc_of(first.url, chain.anvil.url, cooldown=0.3) as rpc:
+        await chain.mine(5)
+        assert (await rpc.head()).ref.number == 5
+        async with first:
+            await asyncio.sleep(0.4)
+            assert (await rpc.head()).ref.number == 0
+
+
+@pytest.mark.parametrize("position", [0, 1])
+async def test_an_endpoint_of_another_chain_is_fatal(chain: Chain, position: int) -> None:
+    stranger = AnvilProcess(port=free_port(), chain_id=4242)
+    async with stranger:
+        urls = [chain.anvil.url, stranger.url] if position else [stranger.url, chain.anvil.url]
+        async with rpc_of(*urls) as rpc:
+            with pytest.raises(Fatal, match=f"chain 4242.*chain {CHAIN_ID}") as caught:
+                await rpc.check()
+            assert caught.value.code is Exit.WRONG_CHAIN
+            if position == 0:
+                with pytest.raises(Fatal):
+                    await rpc.head()
+
+
+async def test_an_endpoint_replaced_by_another_chain_is_noticed() -> None:
+    port = free_port()
+    async with rpc_of(f"http://127.0.0.1:{port}", cooldown=0.0) as rpc:
+        async with AnvilProcess(port=port, chain_id=CHAIN_ID):
+            await rpc.head()
+        with pytest.raises(Transient):
+            await rpc.head()
+        async with AnvilProcess(port=port, chain_id=99):
+            with pytest.raises(Fatal, match="chain 99"):
+                await rpc.head()
+
+
+async def test_all_down_is_transient_and_names_them_without_their_keys() -> None:
+    first, second = dead(), dead()
+    async with rpc_of(first, second) as rpc:
+        with pytest.raises(Transient) as caught:
+            await rpc.head()
+        assert caught.value.code is Exit.CHAIN_UNREACHABLE
+        for url in (first, second):
+            assert url.removesuffix("/secret-api-key") in str(caught.value)
+        assert "secret-api-key" not in str(caught.value)
+        with pytest.raises(Transient):
+            await rpc.check()
+
+
+async def test_a_silent_endpoint_times_out_and_the_next_is_asked() -> None:
+    async def sleep(_: dict[str, Any]) -> str:
+        await asyncio.sleep(30)
+        return "0x1"
+
+    async with node(sleep) as (slow, _), node() as (good, _), rpc_of(slow, good, timeout=0.3) as rpc:
+        assert await rpc.request("eth_blockNumber", []) == "0x2a"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>bad gateway</html>", b"[]", b"42", b"{}", b'{"error": 5}', b"[" * 100_000, b"\xff\xfe"],
+)
+async def test_an_endpoint_that_talks_rubbish_is_passed_over(body: bytes) -> None:
+    async def rubbish(_: dict[str, Any]) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    async with node(rubbish) as (bad, _), node() as (good, _), rpc_of(bad, good) as rpc:
+        assert await rpc.request("eth_blockNumber", []) == "0x2a"
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
+async def test_http_failures_are_passed_over(status: int) -> None:
+    async def fail(_: dict[str, Any]) -> web.Response:
+        return web.Response(status=status, text="no")
+
+    async with node(fail) as (bad, _), node() as (good, _), rpc_of(bad, good) as rpc:
+        assert await rpc.request("eth_blockNumber", []) == "0x2a"
+
+
+async def test_an_answer_over_the_cap_is_cut_off_while_it_streams() -> None:
+    sent = 0
+
+    async def endless(question: dict[str, Any]) -> web.Response:
+        nonlocal sent
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal sent
+            while sent < 100 << 20:
+                sent += 1 << 16
+                yield b"0" * (1 << 16)
+
+        return web.Response(body=body(), content_type="application/json")
+
+    async with node(endless) as (bad, _), rpc_of(bad, max_response=1 << 20) as rpc:
+        with pytest.raises(AnswerTooLarge):
+            await rpc.request("eth_blockNumber", [])
+    assert sent < 32 << 20
+
+
+async def test_a_refusal_is_an_answer_and_is_not_asked_elsewhere() -> None:
+    async def refuse(_: dict[str, Any]) -> web.Response:
+        error = {"code": 3, "message": "execution reverted", "data": "0x12345678"}
+        return web.json_response({"jsonrpc": "2.0", "id": 1, "error": error})
+
+    async with node(refuse) as (first, _), node() as (second, asked), rpc_of(first, second) as rpc:
+        with pytest.raises(RpcError) as caught:
+            await rpc.request("eth_call", [])
+        assert (caught.value.rpc_code, caught.value.data) == (3, bytes.fromhex("12345678"))
+        assert asked == []
+
+
+async def test_rate_limits_are_passed_over_but_log_limits_are_told() -> None:
+    async def limited(_: dict[str, Any]) -> web.Response:
+        error = {"code": -32005, "message": "limit exceeded"}
+        return web.json_response({"jsonrpc": "2.0", "id": 1, "error": error})
+
+    async with node(limited) as (first, _), node() as (second, _), rpc_of(first, second) as rpc:
+        with pytest.raises(RpcError):
+            await rpc.request("eth_getLogs", [{}])
+        assert await rpc.request("eth_blockNumber", []) == "0x2a"
+
+
+async def test_malformed_values_are_refused(chain: Chain) -> None:
+    async def lie(_: dict[str, Any]) -> Any:
+        return {"number": "0x1", "hash": "0x12", "parentHash": "0x34", "timestamp": "1", "gasLimit": None}
+
+    async with node(lie) as (url, _), rpc_of(url) as rpc:
+        with pytest.raises(Malformed):
+            await rpc.head()
+        with pytest.raises(Malformed):
+            await rpc.receipt(bytes(32))
+        with pytest.raises(Malformed):
+            await rpc.logs([], 0, 1)
+        with pytest.raises(Malformed):
+            await rpc.fee_history(5, 50)
+
+
+async def test_pinned_requests_stay_with_one_endpoint() -> None:
+    async with node() as (first, asked_first), node() as (second, asked_second):
+        async with rpc_of(first, second) as rpc:
+            reader = rpc.pinned()
+            for _ in range(3):
+                await reader.request("eth_blockNumber", [])
+            assert asked_second == []
+            assert asked_first.count("eth_blockNumber") == 3
+        async with rpc_of(dead(), second, cooldown=60) as rpc:
+            with pytest.raises(Transient):
+                await rpc.pinned().request("eth_blockNumber", [])
+            assert await rpc.pinned().request("eth_blockNumber", []) == "0x2a"
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "", "localhost:8545", "ws://localhost"])
+def test_only_http_endpoints_are_taken(url: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        Rpc([url], 1)
+    assert caught.value.code is Exit.CONFIG
+
+
+def test_credentials_in_a_url_never_show() -> None:
+    endpoint = Endpoint("https://user:pass@node.example:8443/key?token=abc", timeout=1, max_response=10)
+    assert endpoint.name == "https://node.example:8443"

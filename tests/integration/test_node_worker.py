@@ -1,0 +1,188 @@
+"""The worker's child: whatever a job does to it costs that job alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.node.worker import Worker
+
+pytestmark = pytest.mark.integration
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def jobs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *([known] if known else [])]))
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = Worker(module="worker_jobs", job_timeout=60.0)
+    yield worker
+    await worker.stop()
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def ends(pid: int, within: float = 30.0) -> bool:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if gone(pid):
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+async def test_a_job_takes_arguments_tells_progress_and_returns(worker: Worker) -> None:
+    told: list[Any] = []
+    result = await worker.run("worker_jobs:echo", {"steps": 3, "name": "ä\n\u2028"}, told.append)
+    assert told == [{"step": 0}, {"step": 1}, {"step": 2}]
+    assert result["arguments"] == {"steps": 3, "name": "ä\n\u2028"}
+    assert result["pid"] == worker.pid
+    assert result["threads"] == "1"
+
+
+async def test_jobs_queue_up_in_one_child(worker: Worker) -> None:
+    results = await asyncio.gather(*(worker.run("worker_jobs:echo", {"n": n}) for n in range(5)))
+    assert [item["arguments"]["n"] for item in results] == list(range(5))
+    assert len({item["pid"] for item in results}) == 1
+
+
+async def test_what_a_job_raises_on_purpose_arrives_as_it_was(worker: Worker) -> None:
+    with pytest.raises(Rejected) as refused:
+        await worker.run("worker_jobs:refuse", {})
+    assert (refused.value.message, refused.value.reason) == ("training diverged", "diverged")
+    assert refused.value.remedy == "lower the learning rate"
+    with pytest.raises(Transient, match="the disk is busy"):
+        await worker.run("worker_jobs:later", {})
+    with pytest.raises(Fatal, match="no such device") as fatal:
+        await worker.run("worker_jobs:hopeless", {})
+    assert fatal.value.code is Exit.CONFIG
+
+
+@pytest.mark.parametrize("job", ["defect", "no_json", "missing_function"])
+async def test_a_defect_costs_one_job_and_not_the_child(worker: Worker, job: str) -> None:
+    first = (await worker.run("worker_jobs:echo", {}))["pid"]
+    with pytest.raises(Rejected) as refused:
+        await worker.run(f"worker_jobs:{job}", {})
+    assert refused.value.reason == "worker-error"
+    assert len(refused.value.message) < 3000
+    assert (await worker.run("worker_jobs:echo", {}))["pid"] == first
+
+
+@pytest.mark.parametrize("job", ["os:system", "jepanet.node.jobs:train_delta", "worker_jobs", ""])
+async def test_only_functions_of_the_jobs_module_are_jobs(worker: Worker, job: str) -> None:
+    with pytest.raises(Rejected):
+        await worker.run(job, {})
+
+
+async def test_an_answer_too_long_to_read_is_refused(worker: Worker) -> None:
+    with pytest.raises(Rejected) as refused:
+        await worker.run("worker_jobs:huge", {})
+    assert refused.value.reason == "worker-error"
+    assert await worker.run("worker_jobs:echo", {})
+
+
+async def test_what_a_job_prints_is_no_answer(worker: Worker) -> None:
+    assert await worker.run("worker_jobs:noisy", {}) == {"heard": True}
+    assert (await worker.run("worker_jobs:echo", {"n": 1}))["arguments"] == {"n": 1}
+
+
+async def test_a_child_that_dies_in_a_job_is_replaced(worker: Worker) -> None:
+    first = (await worker.run("worker_jobs:echo", {}))["pid"]
+    with pytest.raises(Transient, match="status -9"):
+        await worker.run("worker_jobs:die", {})
+    assert worker.pid is None
+    assert (await worker.run("worker_jobs:echo", {}))["pid"] != first
+
+
+async def test_a_child_that_died_between_jobs_is_replaced(worker: Worker) -> None:
+    first = (await worker.run("worker_jobs:echo", {}))["pid"]
+    os.kill(first, signal.SIGKILL)
+    assert await ends(first)
+    try:
+        result = await worker.run("worker_jobs:echo", {})
+    except Transient:  # its end was not noticed yet: the outbox tries again
+        result = await worker.run("worker_jobs:echo", {})
+    assert result["pid"] != first
+
+
+async def test_a_job_over_its_time_is_killed() -> None:
+    worker = Worker(module="worker_jobs", job_timeout=60.0)
+    try:
+        pid = (await worker.run("worker_jobs:echo", {}))["pid"]
+        worker._timeout = 0.5
+        with pytest.raises(Transient, match=r"took longer than 0\.5 s"):
+            await worker.run("worker_jobs:busy", {})
+        assert gone(pid)
+    finally:
+        await worker.stop()
+
+
+async def test_cancelling_kills_the_job(worker: Worker) -> None:
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(
+        worker.run("worker_jobs:busy", {}, lambda told: started.set_result(told["pid"]))
+    )
+    pid = await asyncio.wait_for(started, 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert gone(pid)
+    assert await worker.run("worker_jobs:echo", {})
+
+
+async def test_jobs_that_cannot_be_loaded_end_the_node() -> None:
+    worker = Worker(module="no_such_jobs")
+    with pytest.raises(Fatal, match="cannot load no_such_jobs") as caught:
+        await worker.run("no_such_jobs:run", {})
+    assert caught.value.code is Exit.WORKER
+    assert caught.value.remedy
+
+
+_PARENT = """
+import asyncio, sys
+from jepanet.node.worker import Worker
+from jepanet.telemetry import configure_logging
+configure_logging()
+asyncio.run(Worker(module="worker_jobs").run(sys.argv[1], {}, lambda told: print(told["pid"], flush=True)))
+"""
+
+
+def node_that_trains(job: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _PARENT, f"worker_jobs:{job}"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("job", ["sleep", "busy"])
+async def test_a_node_killed_outright_leaves_no_trainer_behind(job: str) -> None:
+    with node_that_trains(job) as parent:
+        try:
+            assert parent.stdout is not None
+            child = int(await asyncio.to_thread(parent.stdout.readline))
+            assert not gone(child)
+            parent.kill()
+            assert await ends(child), "the trainer outlived its node"
+        finally:
+            parent.kill()

@@ -1,0 +1,282 @@
+"""What one node was told, as plain sets, and what it may therefore be asked to do.
+
+Kept apart from `protocol.state` on purpose: a rule that is wrong there must not excuse itself here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from jepanet.protocol import commands as c
+from jepanet.protocol import inputs as i
+from jepanet.protocol.state import Identity
+from jepanet.types import Address, Digest, ProjectId, Role, RoundId
+
+EXITS = (c.SendClaim, c.ReleaseBond)
+REPEATED = (c.PublishDelta, c.PublishScores, c.PublishSheet, c.PublishResult)
+
+
+@dataclass
+class Told:
+    """One round as the node heard of it."""
+
+    opened: i.ChainRoundOpened
+    commit_end: int
+    reveals_closed: int | None = None
+    commits: set[Address] = field(default_factory=set)
+    reveals: set[Address] = field(default_factory=set)
+    slashed: set[Address] = field(default_factory=set)
+    index: int | None = None
+    unsealed: bool = False
+    end: str = ""
+    recorded: bool = False
+    challenge_end: int = 0
+    prepared: bool = False
+    aggregators: tuple[Address, ...] = ()
+    sealed: bool = False
+    scored: bool = False
+    built: Digest | None = None
+    signed: Digest | None = None
+    scores: set[Address] = field(default_factory=set)
+    sheets: dict[Address, Digest] = field(default_factory=dict)
+    results: dict[Address, Digest] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def reveal_start(self) -> int:
+        return self.commit_end + self.opened.params.gap
+
+    @property
+    def reveal_end(self) -> int:
+        planned = self.reveal_start + self.opened.params.reveal_duration
+        return planned if self.reveals_closed is None else self.reveals_closed
+
+
+class Judge:
+    """Hears every fact before the node does, and rules on every command after it."""
+
+    def __init__(self, me: Identity) -> None:
+        self.me = me
+        self.now = 0
+        self.block = -1
+        self.place = (-1, -1)
+        self.sets: dict[int, tuple[tuple[Address, ...], int]] = {}
+        self.owners: dict[ProjectId, Address] = {}
+        self.opened: dict[ProjectId, int] = defaultdict(int)
+        self.active: dict[ProjectId, RoundId] = {}
+        self.rounds: dict[RoundId, Told] = {}
+        self.keys: set[str] = set()
+
+    # ---------------------------------------------------------------- hearing
+
+    def hear(self, fact: i.Input) -> None:
+        if isinstance(fact, i.ChainBlock):
+            if fact.block.number > self.block:
+                self.block, self.now = fact.block.number, fact.block.timestamp
+        elif isinstance(fact, i.PeerInput):
+            self._hear_peer(fact)
+        elif isinstance(fact, i.LocalInput):
+            self._hear_local(fact)
+        elif (fact.block.number, fact.log_index) > self.place:
+            self.place = (fact.block.number, fact.log_index)
+            self._hear_chain(fact)
+
+    def members(self, told: Told) -> tuple[Address, ...]:
+        return self.sets[told.opened.verifier_set][0]
+
+    def threshold(self, told: Told) -> int:
+        return self.sets[told.opened.verifier_set][1]
+
+    def admitted(self, told: Told, sender: Address) -> bool:
+        return sender in self.members(told) or sender in told.aggregators
+
+    def _hear_chain(self, fact: i.ChainInput) -> None:
+        if isinstance(fact, i.ChainVerifierSetCreated):
+            self.sets[fact.set_id] = (fact.members, fact.threshold)
+        elif isinstance(fact, i.ChainProjectCreated):
+            if not self.me.projects or fact.project_id in self.me.projects:
+                self.owners[fact.project_id] = fact.owner
+        elif isinstance(fact, i.ChainRoundOpened):
+            if fact.project_id in self.owners:
+                self.rounds[fact.round_id] = Told(fact, fact.commit_end)
+                self.opened[fact.project_id] += 1
+                self.active[fact.project_id] = fact.round_id
+        elif not isinstance(fact, i.ChainBlock) and fact.round_id in self.rounds:
+            self._hear_round(self.rounds[fact.round_id], fact)
+
+    def _hear_round(self, told: Told, fact: i.ChainInput) -> None:
+        if isinstance(fact, i.ChainCommitted):
+            told.commits.add(fact.solver)
+        elif isinstance(fact, i.ChainCommitsClosed):
+            told.commit_end = fact.at
+        elif isinstance(fact, i.ChainBeaconDrawn):
+            told.index = fact.index
+        elif isinstance(fact, i.ChainShardUnsealed):
+            told.unsealed = True
+        elif isinstance(fact, i.ChainRevealed):
+            told.reveals.add(fact.solver)
+        elif isinstance(fact, i.ChainRevealsClosed):
+            told.reveals_closed = fact.at
+        elif isinstance(fact, i.ChainTrainingRecorded):
+            told.recorded, told.challenge_end = True, fact.challenge_end
+        elif isinstance(fact, i.ChainRoundSettled | i.ChainRoundCancelled):
+            told.end = type(fact).__name__
+            del self.active[told.opened.project_id]
+        elif isinstance(fact, i.ChainBondSlashed) and fact.cause in (1, 2, 3, 4):
+            told.slashed.add(fact.account)
+
+    def _hear_peer(self, fact: i.PeerInput) -> None:
+        told = self.rounds.get(fact.round_id)
+        if told is None:
+            return
+        if isinstance(fact, i.PeerScored):
+            if fact.coordinator in self.members(told):
+                told.scores.add(fact.coordinator)
+        elif isinstance(fact, i.PeerSheet):
+            if self.admitted(told, fact.sender):
+                told.sheets.setdefault(fact.sender, fact.sheet)
+        elif fact.coordinator in self.members(told):
+            told.results.setdefault(fact.coordinator, fact.sheet)
+            if fact.coordinator == self.me.address:
+                told.signed = told.signed or fact.sheet
+
+    def _hear_local(self, fact: i.LocalInput) -> None:
+        told = self.rounds.get(fact.round_id)
+        if told is None:
+            return
+        if isinstance(fact, i.LocalRoundPrepared) and not told.prepared:
+            told.prepared, told.aggregators = True, fact.aggregators
+        elif isinstance(fact, i.LocalDeltaSealed):
+            told.sealed = True
+        elif isinstance(fact, i.LocalScored):
+            told.scored = True
+            if self.me.address in self.members(told):
+                told.scores.add(self.me.address)
+        elif isinstance(fact, i.LocalSheetBuilt) and told.built is None:
+            told.built = fact.sheet
+            told.sheets.setdefault(self.me.address, fact.sheet)
+        elif (
+            isinstance(fact, i.LocalResultSigned)
+            and told.signed is None
+            and self.me.address in self.members(told)
+        ):
+            told.signed = fact.sheet
+            told.results.setdefault(self.me.address, fact.sheet)
+
+    # ---------------------------------------------------------------- ruling
+
+    def rule(self, command: c.Command) -> None:
+        key = c.command_key(command)
+        assert key not in self.keys, f"{key} was issued twice"
+        self.keys.add(key)
+        if isinstance(command, c.OpenRound):
+            project = command.project_id
+            assert self.owners[project] == self.me.address and Role.PROPOSER in self.me.roles
+            assert project not in self.active
+            assert command.number == self.opened[project] + 1 <= self.me.rounds_to_play
+            return
+        told = self.rounds[command.round_id]
+        late = (*EXITS, c.SlashInvalid)
+        assert not told.end or isinstance(command, late), f"{key} after the round had ended"
+        if isinstance(command, REPEATED):
+            told.repeats[type(command).__name__] += 1
+            assert told.repeats[type(command).__name__] <= 51, f"{key}: gossip without end"
+        getattr(self, f"_rule_{type(command).__name__}")(told, command)
+
+    def _rule_AnnounceRound(self, told: Told, command: c.AnnounceRound) -> None:
+        assert not told.end and told.opened.proposer == self.me.address
+
+    def _rule_PrepareRound(self, told: Told, command: c.PrepareRound) -> None:
+        assert not told.recorded
+
+    def _rule_TrainShard(self, told: Told, command: c.TrainShard) -> None:
+        me = self.me.address
+        assert Role.SOLVER in self.me.roles and me not in self.members(told), "a verifier may not train"
+        assert self.now < told.commit_end and me not in told.commits
+        assert told.prepared and not told.sealed
+
+    def _rule_SendCommit(self, told: Told, command: c.SendCommit) -> None:
+        me = self.me.address
+        assert me not in self.members(told) and me not in told.commits
+        assert told.sealed and self.now < told.commit_end
+
+    def _rule_DrawBeacon(self, told: Told, command: c.DrawBeacon) -> None:
+        assert told.commits and told.commit_end < self.now < told.reveal_end and told.index is None
+
+    def _rule_UnsealShard(self, told: Told, command: c.UnsealShard) -> None:
+        assert told.opened.proposer == self.me.address and command.index == told.index
+        assert told.commit_end < self.now < told.reveal_end and not told.unsealed
+
+    def _rule_SendReveal(self, told: Told, command: c.SendReveal) -> None:
+        assert self.me.address in told.commits, "reveal without a confirmed commit of one's own"
+        assert told.reveal_start <= self.now < told.reveal_end, "reveal before commits are closed"
+        assert told.sealed and self.me.address not in told.reveals
+
+    def _rule_PublishDelta(self, told: Told, command: c.PublishDelta) -> None:
+        assert self.me.address in told.reveals, "delta published before its reveal was confirmed"
+        assert told.sealed
+
+    def _in_verify(self, told: Told) -> None:
+        end = told.reveal_end + told.opened.params.verify_duration
+        assert told.unsealed and told.reveals and not told.recorded
+        assert told.reveal_end <= self.now < end and told.prepared
+
+    def _rule_ScoreDeltas(self, told: Told, command: c.ScoreDeltas) -> None:
+        self._in_verify(told)
+        assert self.admitted(told, self.me.address)
+
+    def _rule_PublishScores(self, told: Told, command: c.PublishScores) -> None:
+        self._in_verify(told)
+        assert told.scored and self.me.address in self.members(told)
+
+    def _rule_BuildSheet(self, told: Told, command: c.BuildSheet) -> None:
+        self._in_verify(told)
+        assert told.scored and told.built is None and self.admitted(told, self.me.address)
+        assert self.threshold(told) <= len(told.scores) <= len(self.members(told))
+        patience = told.reveal_end + told.opened.params.verify_duration // 3
+        assert len(told.scores) == len(self.members(told)) or self.now >= patience
+
+    def _rule_PublishSheet(self, told: Told, command: c.PublishSheet) -> None:
+        self._in_verify(told)
+        assert told.built is not None and self.admitted(told, self.me.address)
+
+    def _rule_CheckSheet(self, told: Told, command: c.CheckSheet) -> None:
+        self._in_verify(told)
+        assert Role.COORDINATOR in self.me.roles and self.me.address in self.members(told)
+        assert command.sheet in told.sheets.values(), "a sheet nobody admitted has sent"
+        assert told.signed is None, "a second result of one coordinator costs its stake"
+
+    def _rule_PublishResult(self, told: Told, command: c.PublishResult) -> None:
+        self._in_verify(told)
+        assert told.signed is not None and self.me.address in self.members(told)
+
+    def _rule_SendRecord(self, told: Told, command: c.SendRecord) -> None:
+        self._in_verify(told)
+        signers = {who for who, sheet in told.results.items() if sheet == command.sheet} - told.slashed
+        assert len(signers) >= self.threshold(told), "too few signatures the contract would count"
+
+    def _rule_KeepRound(self, told: Told, command: c.KeepRound) -> None:
+        assert told.recorded and told.opened.proposer == self.me.address
+
+    def _rule_SendSettle(self, told: Told, command: c.SendSettle) -> None:
+        assert told.recorded and self.now >= told.challenge_end
+
+    def _rule_SendCancel(self, told: Told, command: c.SendCancel) -> None:
+        scorable = told.unsealed and told.reveals
+        end = told.reveal_end + (told.opened.params.verify_duration if scorable else 0)
+        assert not told.recorded and self.now >= (end if told.commits else told.commit_end)
+
+    def _rule_SlashNonReveal(self, told: Told, command: c.SlashNonReveal) -> None:
+        assert command.solver in told.commits - told.reveals - told.slashed - {self.me.address}
+        assert self.now >= told.reveal_end
+
+    def _rule_SlashInvalid(self, told: Told, command: c.SlashInvalid) -> None:
+        assert told.end == "ChainRoundSettled" and told.opened.proposer == self.me.address
+
+    def _rule_SendClaim(self, told: Told, command: c.SendClaim) -> None:
+        assert told.end == "ChainRoundSettled"
+        assert self.me.address in (told.reveals - told.slashed) | set(self.members(told))
+
+    def _rule_ReleaseBond(self, told: Told, command: c.ReleaseBond) -> None:
+        assert told.end == "ChainRoundCancelled" and self.me.address in told.reveals - told.slashed

@@ -1,0 +1,300 @@
+"""A chain model, some nodes and a lossy network between them. Commands become facts, as in the handlers."""
+
+from __future__ import annotations
+
+from random import Random
+
+from protocol_chain import ChainModel, Refused, commitment_of, digest
+from protocol_judge import EXITS, Judge
+
+from jepanet.protocol import commands as c
+from jepanet.protocol import inputs as i
+from jepanet.protocol.codec import (
+    decode_command,
+    decode_input,
+    decode_state,
+    encode_command,
+    encode_input,
+    encode_state,
+)
+from jepanet.protocol.duties import project_duties, round_duties
+from jepanet.protocol.state import KEPT_ROUNDS, Identity, NodeState
+from jepanet.protocol.transition import genesis, transition
+from jepanet.types import Address, Phase, ProjectId, Role, RoundId
+
+PROJECT, FOREIGN = ProjectId(10), ProjectId(2)
+
+
+def address(name: str) -> Address:
+    return Address("0x" + digest("address", name).hex()[:40])
+
+
+PROPOSER, STRANGER, ARBITER = address("proposer"), address("stranger"), address("arbiter")
+AGGREGATOR, UNNAMED = address("aggregator"), address("unnamed aggregator")
+SOLVERS = (address("solver 1"), address("solver 2"))
+COORDINATORS = tuple(sorted(address(f"coordinator {n}") for n in range(3)))
+THRESHOLD = 2
+
+
+class Node:
+    """One node as the engine runs it: state, journal, outbox, inbox; its judge listens in."""
+
+    def __init__(self, me: Identity, *, block_first: bool = False) -> None:
+        self.me = me
+        self.block_first = block_first
+        self.state: NodeState = genesis(me)
+        self.judge = Judge(me)
+        self.journal: list[tuple[i.Input, tuple[c.Command, ...]]] = []
+        self.snapshots: list[tuple[int, bytes]] = []
+        self.outbox: dict[str, c.Command] = {}
+        self.inbox: list[i.PeerInput] = []
+        self.signed: dict[RoundId, i.LocalResultSigned] = {}
+        self.heard: list[i.ChainInput] = []
+        self.position = 0
+
+    def feed(self, *facts: i.Input) -> None:
+        for fact in facts:
+            self.judge.hear(fact)
+            before = self.state
+            after, commands = transition(before, fact)
+            assert transition(before, fact) == (after, commands), "transition is not pure"
+            if commands or after != before:  # what changes nothing is not kept, as in the engine
+                self.journal.append((fact, commands))
+            self.state = after
+            self._check_lists(before, fact)
+            for command in commands:
+                self.judge.rule(command)
+                self.outbox[c.command_key(command)] = command
+
+    def _check_lists(self, before: NodeState, fact: i.Input) -> None:
+        """First word counts, ends are final, memory is bounded."""
+        if isinstance(fact, i.ChainBlock):
+            assert sum(1 for item in self.state.rounds.values() if item.ended_at) <= KEPT_ROUNDS
+            return
+        round_ = self.state.rounds.get(getattr(fact, "round_id", None))  # type: ignore[arg-type]  # None is no key
+        if round_ is None:
+            return
+        members = set(self.state.members(round_))
+        scorers, senders = [who for who, _ in round_.scores], [who for who, _ in round_.sheets]
+        signers = [item.coordinator for item in round_.results]
+        for names, allowed in ((scorers, members), (signers, members)):
+            assert len(set(names)) == len(names) and set(names) <= allowed, (fact, names, allowed)
+        assert len(set(senders)) == len(senders)
+        assert set(senders) <= members | set(round_.aggregators) | {self.me.address}
+        assert len(set(round_.slashed)) == len(round_.slashed) and len(set(round_.failed)) == len(
+            round_.failed
+        )
+        old = before.rounds.get(round_.id)
+        if old is None:
+            return
+        assert not old.ended_at or (old.status, old.ended_at) == (round_.status, round_.ended_at)
+        for name in ("sealed", "own_scores", "own_sheet", "own_result", "beacon", "shard", "recorded"):
+            first = getattr(old, name)
+            assert first is None or getattr(round_, name) == first, f"{name} was overwritten"
+
+    # ---------------------------------------------------------------- chain feed, crashes
+
+    def follow(self, chain: ChainModel, blocks: int = 1 << 30) -> None:
+        """Feeds up to `blocks` closed blocks; the phases must then be the contract's."""
+        for ref, facts in chain.blocks[self.position : self.position + blocks]:
+            self.position += 1
+            step = (i.ChainBlock(ref), *facts) if self.block_first else (*facts, i.ChainBlock(ref))
+            self.feed(*step)
+            self.heard += step
+        if self.position:
+            for round_id, round_ in self.state.rounds.items():
+                mine, theirs = round_.phase(self.state.now), chain.phases[self.position - 1][round_id]
+                silent = (mine, theirs) == (Phase.DISPUTED, Phase.SETTLEABLE)
+                assert mine == theirs or silent, f"round {round_id}: {mine!r}, contract says {theirs!r}"
+
+    def snapshot(self) -> None:
+        self.snapshots.append((len(self.journal), encode_state(self.state)))
+
+    def check_codec(self) -> None:
+        data = encode_state(self.state)
+        copy = decode_state(data, self.me)
+        assert copy == self.state and encode_state(copy) == data
+
+    def crash(self, rng: Random) -> None:
+        """Restores from a snapshot (or from nothing) and the journal: same state, same commands."""
+        start, data = rng.choice([(0, encode_state(genesis(self.me))), *self.snapshots])
+        state = decode_state(data, self.me)
+        for fact, commands in self.journal[start:]:
+            state, again = transition(state, decode_input(*encode_input(fact)))
+            assert again == tuple(decode_command(*encode_command(item)) for item in commands)
+        assert state == self.state
+        self.state = state
+
+    def replay(self, rng: Random, count: int) -> None:
+        """Some of the chain once more, as after a restart of the feed: nothing may come of it."""
+        if self.heard:
+            start = rng.randrange(len(self.heard))
+            before, journal = self.state, len(self.journal)
+            self.feed(*self.heard[start : start + count])
+            assert self.state == before and len(self.journal) == journal, "an old fact was absorbed again"
+
+    def second_word(self) -> None:
+        """Handlers repeated after a crash bring other answers: the first ones stand."""
+        for key, round_ in self.state.rounds.items():
+            other = digest("other")
+            facts: list[tuple[object, i.LocalInput]] = [
+                (round_.sealed, i.LocalDeltaSealed(key, other, b"other")),
+                (round_.own_scores, i.LocalScored(key, other)),
+                (round_.own_sheet, i.LocalSheetBuilt(key, other)),
+                (round_.own_result, i.LocalResultSigned(key, other, 9, b"other")),
+                (round_.prepared or None, i.LocalRoundPrepared(key, (STRANGER,))),
+            ]
+            self.feed(*(fact for known, fact in facts if known is not None))
+
+    def due(self) -> set[str]:
+        """What the engine still runs; the rest of the outbox is closed unperformed."""
+        found = [d for project in self.state.projects.values() for d in project_duties(self.state, project)]
+        found += [d for round_ in self.state.rounds.values() for d in round_duties(self.state, round_)]
+        return {c.command_key(item) for item in found}
+
+
+class World:
+    def __init__(self, *, rounds: int = 1, max_solvers: int = 0, block_first: bool = False) -> None:
+        self.chain = ChainModel()
+        self.max_solvers = max_solvers
+        self.aggregators = (AGGREGATOR,)
+        only, everything = frozenset({PROJECT}), frozenset[ProjectId]()
+        solver, coordinator, aggregator = Role.SOLVER, Role.COORDINATOR, Role.AGGREGATOR
+        who = (
+            Identity(PROPOSER, frozenset({Role.PROPOSER, solver}), only, rounds),
+            Identity(SOLVERS[0], frozenset({solver}), only),
+            Identity(SOLVERS[1], frozenset({solver}), everything),
+            Identity(COORDINATORS[0], frozenset({coordinator}), only),
+            Identity(COORDINATORS[1], frozenset({coordinator, solver}), only),
+            Identity(COORDINATORS[2], frozenset({coordinator, aggregator}), everything),
+            Identity(AGGREGATOR, frozenset({aggregator}), only),
+            Identity(UNNAMED, frozenset({aggregator, coordinator}), only),
+        )
+        self.nodes = {me.address: Node(me, block_first=block_first) for me in who}
+        self.chain.create_set(1, COORDINATORS, THRESHOLD)
+        self.chain.create_set(2, (STRANGER,), 1)
+        self.chain.create_project(FOREIGN, STRANGER, 2)
+        self.chain.create_project(PROJECT, PROPOSER, 1)
+
+    def say(self, sender: Node, fact: i.PeerInput) -> None:
+        for node in self.nodes.values():
+            if node is not sender:
+                node.inbox.append(fact)
+
+    def perform(self, node: Node, key: str, *, repeat: bool = False) -> None:
+        """Runs one duty of the outbox, if still due. `repeat` keeps it there: delivery is at least once."""
+        command = node.outbox[key]
+        if key not in node.due():
+            del node.outbox[key]
+            return
+        try:
+            learnt = self._handle(node, command)
+        except Refused as error:
+            learnt = [i.LocalDutyFailed(command.round_id, type(command).__name__, str(error))] \
+                if not isinstance(command, c.OpenRound) else []  # fmt: skip
+        if not repeat:
+            del node.outbox[key]
+        node.feed(*learnt)
+
+    def _handle(self, node: Node, command: c.Command) -> list[i.LocalInput]:
+        me, chain = node.me.address, self.chain
+        if isinstance(command, c.OpenRound):
+            chain.open_round(command.project_id, me, self.max_solvers)
+            return []
+        key = command.round_id
+        round_ = node.state.rounds[key]
+        delta = digest("delta", me, key)
+        match command:
+            case c.PrepareRound():
+                return [i.LocalRoundPrepared(key, self.aggregators)]
+            case c.TrainShard():
+                return [i.LocalDeltaSealed(key, delta, commitment_of(me, delta))]
+            case c.SendCommit():
+                chain.commit(key, me, commitment_of(me, delta))
+            case c.DrawBeacon():
+                chain.draw_beacon(key)
+            case c.UnsealShard():
+                chain.unseal(key, me)
+            case c.SendReveal():
+                chain.reveal(key, me, delta)
+            case c.ScoreDeltas():
+                return [i.LocalScored(key, digest("scores", me, key))]
+            case c.PublishScores():
+                assert round_.own_scores is not None
+                self.say(node, i.PeerScored(key, me, round_.own_scores))
+            case c.BuildSheet():
+                return [i.LocalSheetBuilt(key, digest("sheet", me, key, round_.scores))]
+            case c.PublishSheet():
+                assert round_.own_sheet is not None
+                self.say(node, i.PeerSheet(key, me, round_.own_sheet))
+            case c.CheckSheet(sheet=sheet):
+                if key in node.signed:
+                    return [node.signed[key]]
+                node.signed[key] = i.LocalResultSigned(key, sheet, 1_000, digest("signature", me, sheet))
+                return [node.signed[key]]
+            case c.PublishResult():
+                own = round_.own_result
+                assert own is not None
+                self.say(node, i.PeerResult(key, me, own.sheet, own.improvement, own.signature))
+            case c.SendRecord(sheet=sheet):
+                signers = {item.coordinator for item in round_.results if item.sheet == sheet}
+                chain.record(key, sheet, signers - set(round_.slashed))
+            case c.SendSettle():
+                chain.settle(key)
+            case c.SendCancel():
+                chain.cancel(key)
+            case c.SlashNonReveal(solver=solver):
+                chain.slash_non_reveal(key, solver)
+            case c.SendClaim():
+                chain.claim(key, me)
+            case c.ReleaseBond():
+                chain.release(key, me)
+            case c.PublishDelta() | c.KeepRound():
+                pass
+        return []
+
+    # ---------------------------------------------------------------- a scheduler
+
+    def burst(
+        self,
+        rng: Random,
+        steps: int,
+        *,
+        absent: frozenset[Address] = frozenset(),
+        loss: float = 0.2,
+        failures: float = 0.0,
+    ) -> None:
+        """`steps` blocks in which every present node hears and acts in random order, late, or twice.
+
+        A duty fails for good with probability `failures`.
+        """
+        for _ in range(steps):
+            self.chain.mine(rng.choice((2, 5, 9, 14)))
+            present = [node for who, node in self.nodes.items() if who not in absent]
+            rng.shuffle(present)
+            for node in present:
+                node.follow(self.chain, rng.choice((1, 3, 1 << 30, 1 << 30)))
+                rng.shuffle(node.inbox)
+                for fact in node.inbox:
+                    if rng.random() >= loss:
+                        node.feed(fact)
+                        if rng.random() < 0.1:
+                            node.feed(fact)
+                node.inbox.clear()
+                keys = list(node.outbox)
+                rng.shuffle(keys)
+                for key in keys:
+                    if rng.random() < failures:
+                        del node.outbox[key]
+                        node.feed(i.LocalDutyFailed(RoundId(1), key.split("/")[0], "no-provider"))
+                    elif rng.random() < 0.85:
+                        self.perform(node, key, repeat=rng.random() < 0.1)
+                if rng.random() < 0.05:
+                    node.snapshot()
+                    node.second_word()
+                    node.replay(rng, 40)
+
+    def exits_of(self, round_id: RoundId) -> set[Address]:
+        """Nodes that were told to take out what is theirs."""
+        keys = {c.command_key(kind(round_id)) for kind in EXITS}
+        return {who for who, node in self.nodes.items() if keys & node.judge.keys}

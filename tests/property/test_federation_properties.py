@@ -1,0 +1,150 @@
+"""Codecs, means and judging under arbitrary arrays and arbitrary bytes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from jepanet.errors import Rejected
+from jepanet.federation.compress import CHUNK, CODECS
+from jepanet.federation.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
+from jepanet.federation.similarity import norm
+from jepanet.federation.verify import merge
+from jepanet.tensors import Arrays
+from jepanet.types import Digest
+
+pytestmark = pytest.mark.property
+
+FEW = settings(max_examples=80, deadline=None)
+BASE, RECIPE = Digest(b"\1" * 32), Digest(b"\2" * 32)
+FLOATS = st.floats(-(2.0**100), 2.0**100, width=32)
+SHAPES = array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6)
+
+
+def weight(shape: object = SHAPES) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float32, shape, elements=FLOATS)  # type: ignore[arg-type]
+
+
+@FEW
+@given(array=weight())
+def test_fp32_returns_every_bit(array: np.ndarray) -> None:
+    codec = CODECS["fp32"]
+    assert codec.decode(codec.encode(array), array.shape).tobytes() == array.tobytes()
+
+
+@FEW
+@given(array=weight(), repeat=st.sampled_from([1, CHUNK, CHUNK + 1]))
+def test_int8_errs_by_half_a_step_at_most(array: np.ndarray, repeat: int) -> None:
+    codec = CODECS["int8"]
+    array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK]
+    parts = codec.encode(array)
+    back = codec.decode(parts, array.shape).astype(np.float64)
+    for start in range(0, array.size, CHUNK):
+        piece = array[start : start + CHUNK].astype(np.float64)
+        step = np.abs(piece).max() / 127
+        # One float32 rounding each of scale and product on top of half a step; 1e-43 for subnormals.
+        assert (np.abs(back[start : start + CHUNK] - piece) <= step * 0.5001 + 1e-43).all()
+    again = codec.encode(codec.decode(parts, array.shape))
+    assert codec.decode(again, array.shape).shape == array.shape
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), silos=st.integers(1, 6))
+def test_merge_is_bit_equal_in_any_order(data: st.DataObject, silos: int) -> None:
+    shape = data.draw(SHAPES)
+    base = {"w": data.draw(weight(shape))}
+    deltas = [(Digest(sha256(bytes([i])).digest()), {"w": data.draw(weight(shape))}) for i in range(silos)]
+    shuffled = data.draw(st.permutations(deltas))
+    velocity = {"w": data.draw(weight(shape))}
+    one = merge(base, velocity, deltas, lr_milli=700, momentum_milli=600)
+    two = merge(base, velocity, shuffled, lr_milli=700, momentum_milli=600)
+    for first, second in zip(one, two, strict=True):
+        assert first["w"].tobytes() == second["w"].tobytes()
+
+
+GRID = st.integers(-(1 << 16), 1 << 16).map(lambda i: i / 256)
+
+
+@FEW
+@given(data=st.data(), silos=st.integers(1, 8))
+def test_one_round_of_clones_is_local_training(data: st.DataObject, silos: int) -> None:
+    """Outer lr 1, momentum 0, identical silos, numbers that float32 adds exactly."""
+    base, local = ({"w": data.draw(arrays(np.float32, 5, elements=GRID))} for _ in range(2))
+    deltas = [(Digest(bytes([i]) * 32), delta_of(local, base)) for i in range(silos)]
+    after, _ = merge(base, None, deltas, lr_milli=1000, momentum_milli=0)
+    np.testing.assert_array_equal(after["w"], local["w"])
+
+
+@FEW
+@given(array=weight(20), scale=st.sampled_from([2.0, 0.5, -4.0]))
+def test_norm_scales(array: np.ndarray, scale: float) -> None:
+    assert norm({"w": array * np.float32(scale)}) == pytest.approx(
+        abs(scale) * norm({"w": array}), rel=1e-6, abs=1e-40
+    )
+
+
+SAMPLE: Arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(3, np.float32)}
+FILES = {codec: encode_delta(SAMPLE, DeltaHeader(BASE, RECIPE), codec) for codec in CODECS}
+
+
+def survives(data: bytes, codec: str) -> None:
+    try:
+        decoded = decode_delta(
+            data, schema=schema_of(SAMPLE), max_bytes=4096, base=BASE, recipe=RECIPE, codec=codec
+        )
+    except Rejected as error:
+        assert error.reason in {
+            "too-large", "truncated", "malformed", "bad-codec", "wrong-base", "wrong-recipe",
+            "wrong-shape", "non-finite",
+        }  # fmt: skip
+        return
+    assert schema_of(decoded) == schema_of(SAMPLE)
+    assert all(np.isfinite(array).all() for array in decoded.values())
+
+
+@FEW
+@given(data=st.binary(max_size=5000), codec=st.sampled_from(sorted(CODECS)))
+def test_any_bytes_decode_or_are_rejected(data: bytes, codec: str) -> None:
+    survives(data, codec)
+
+
+@settings(max_examples=300, deadline=None)
+@given(codec=st.sampled_from(sorted(CODECS)), where=st.integers(0, 10_000), value=st.integers(0, 255))
+def test_any_flipped_byte_decodes_or_is_rejected(codec: str, where: int, value: int) -> None:
+    data = bytearray(FILES[codec])
+    data[where % len(data)] = value
+    survives(bytes(data), codec)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+ENTRY = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "I8", "F64", "BF16"]) | JSON,
+        "shape": st.lists(st.integers(-1, 4) | st.integers(), max_size=9) | JSON,
+        "data_offsets": st.lists(st.integers(0, 60), min_size=2, max_size=2) | JSON,
+    }
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    table=st.dictionaries(
+        st.sampled_from(["a/values", "b/values", "\ud800"]) | st.text(max_size=5), ENTRY | JSON
+    ),
+    metadata=JSON | st.fixed_dictionaries({"jepanet": st.text(max_size=30)}),
+    body=st.binary(max_size=60),
+)
+def test_any_table_decodes_or_is_rejected(table: dict[str, object], metadata: object, body: bytes) -> None:
+    text = json.dumps({**table, "__metadata__": metadata}).encode()
+    survives(struct.pack("<Q", len(text)) + text + body, "fp32")

@@ -1,0 +1,49 @@
+"""What scenarios share: a tiny real dataset, and one network for all tests that leave it usable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from network import Network, test_dataset
+
+from jepanet.telemetry import configure_logging
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    """This process sends transactions itself; only what goes wrong is worth a line."""
+    configure_logging(level="error")
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Path:
+    """A tiny TwoRoom dataset, built once per machine."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return test_dataset(Path(home) / "jepanet-tests")
+
+
+@pytest.fixture(scope="session")
+def new_network(
+    dataset: Path, anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Network]]:
+    """Builds networks and ends them when the session does."""
+    made: list[Network] = []
+
+    def build(**options: Any) -> Network:
+        network = Network.build(tmp_path_factory.mktemp("network") / "n", dataset, **options)
+        made.append(network)
+        return network
+
+    yield build
+    for network in made:
+        network.close()
+
+
+@pytest.fixture(scope="session")
+def network(new_network: Callable[..., Network]) -> Network:
+    """A network of a hub, a judge and two solvers, for tests that leave it usable."""
+    return new_network(solvers=2)

@@ -1,0 +1,612 @@
+"""A whole network for scenarios: anvil, contracts, a real dataset, a project, node processes.
+
+    hub      proposer and aggregator, the first peer
+    judge    coordinator, the only verifier
+    solver-1 ...
+
+Windows are long and close early (`max_solvers` commits, all of them revealed), so a healthy round runs as
+fast as the machine. A window that somebody lets pass is skipped with `warp`, which moves the chain's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from faults import KillPlan
+from jepanet.chain.anvil import AnvilProcess, free_port, public_test_accounts
+from jepanet.chain.contract import error_decoder
+from jepanet.chain.contracts import Contracts
+from jepanet.chain.deploy import DeployParameters, deploy
+from jepanet.chain.deployment import Deployment
+from jepanet.chain.events import decode
+from jepanet.chain.fees import FeePolicy
+from jepanet.chain.intents import Intent
+from jepanet.chain.rpc import Rpc
+from jepanet.chain.sender import Sender
+from jepanet.chain.signing import Wallet
+from jepanet.chain.wallet import load_wallet, read_password
+from jepanet.chain.wire import parse_log
+from jepanet.learning.recipe import preset
+from jepanet.node import accounts, keys, projects
+from jepanet.node.observer import read_chain
+from jepanet.protocol import inputs
+from jepanet.protocol.state import Identity, NodeState, Round
+from jepanet.protocol.transition import genesis, transition
+from jepanet.types import Address, BlockRef, Phase
+
+T = TypeVar("T")
+CHAIN_ID = 31337
+TOKEN = 10**18
+PATIENCE = 240.0
+"""Seconds a scenario waits for one thing; it bounds a hang and says nothing about speed."""
+SIZES = {
+    "training_sites": 2,
+    "episodes": 6,
+    "frames": 10,
+    "public_episodes": 8,
+    "probe_frames": 8,
+    "evaluation_shards": 24,
+    "evaluation_episodes": 8,
+    "hidden_sites": 2,
+    "image": preset("tworoom-tiny").model.image,
+}
+TERMS: dict[str, Any] = {
+    "budget": "100",
+    "fee": "2",
+    "bond": "10",
+    "unseal_bond": "20",
+    "price": "0.0005",
+    "inner_steps": 4,
+    "max_delta_mb": 1,
+    "commit_seconds": 3600,
+    "gap_seconds": 1,
+    "reveal_seconds": 3600,
+    "verify_seconds": 3600,
+    "challenge_seconds": 1,
+}
+
+
+class ScenarioFailed(AssertionError):
+    """What did not happen, with the end of the logs to look at."""
+
+
+# ------------------------------------------------------------------ processes
+
+
+class Nursery:
+    """The process that forks nodes (see `nursery.py`), and what it says about them."""
+
+    def __init__(self, log: Path) -> None:
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+            )  # fmt: skip
+        self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.ended: dict[int, int] = {}
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._said.get(timeout=PATIENCE)
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if "ended" in message:
+                self.ended[message["ended"]] = message["status"]
+            else:
+                self._said.put(message)
+
+    def start(self, config: Path, log: Path, kills: KillPlan | None) -> int:
+        """Forks a node; returns its process id."""
+        assert self._process.stdin is not None
+        request = {
+            "id": 1,
+            "config": str(config),
+            "log": str(log),
+            "kills": kills.to_json() if kills else None,
+        }
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        return int(self._said.get(timeout=PATIENCE)["started"])
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+@dataclass
+class Node:
+    """One node: a folder with wallet and configuration, and its process."""
+
+    name: str
+    roles: tuple[str, ...]
+    folder: Path
+    address: Address
+    nursery: Nursery
+    kills: KillPlan | None = None
+    pid: int | None = None
+    starts: int = 0
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "node.toml"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "node.log"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "data" / "journal.sqlite"
+
+    @property
+    def alive(self) -> bool:
+        return self.pid is not None and self.pid not in self.nursery.ended
+
+    @property
+    def exit_status(self) -> int | None:
+        return self.nursery.ended.get(self.pid) if self.pid is not None else None
+
+    def wallet(self) -> Wallet:
+        return load_wallet(self.folder / "wallet", read_password(self.folder / "password"), None)
+
+    def start(self) -> None:
+        self.pid = self.nursery.start(self.config, self.log, self.kills)
+        self.starts += 1
+
+    def status(self) -> dict[str, Any] | None:
+        """What the running process last wrote of itself."""
+        try:
+            status: dict[str, Any] = json.loads((self.folder / "data" / "status.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return status if status["pid"] == self.pid else None
+
+    def stop(self) -> None:
+        """SIGTERM, as an operator stops it."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, nothing is said."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> None:
+        if self.pid is None or not self.alive:
+            return
+        os.kill(self.pid, number)
+        deadline = time.monotonic() + 30
+        while self.alive:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(0.02)
+        self.pid = None
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Its log lines, or those of one event."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if name is None or entry.get("event") == name:
+                    found.append(entry)
+        return found
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Reads the journal, which the node may be writing."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)) as database:
+            return database.execute(statement, values).fetchall()
+
+    def fed_to(self) -> int:
+        """The newest block the node's state machine has heard of."""
+        rows = self.query("SELECT value FROM meta WHERE name = 'cursor'")
+        return int(rows[0][0]) if rows else -1
+
+    def pending(self) -> list[str]:
+        return [row[0] for row in self.query("SELECT key FROM outbox WHERE state = 'pending'")]
+
+    def tail(self, count: int = 12) -> str:
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+
+# ------------------------------------------------------------------ the network
+
+
+@dataclass
+class Network:
+    """See the module's text. Make one with `build`; `close` ends everything."""
+
+    folder: Path
+    anvil: AnvilProcess
+    deployment: Deployment
+    nursery: Nursery
+    confirmations: int
+    block_time: int
+    dataset: Path
+    port: int = field(default_factory=free_port)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    rounds: int = 0
+    bootstrap: tuple[str, ...] = ()
+    project: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls,
+        folder: Path,
+        dataset: Path,
+        *,
+        solvers: int = 2,
+        confirmations: int = 1,
+        block_time: int = 1,
+        recipe: str = "tworoom-tiny",
+    ) -> Network:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = folder / "dataset"
+        shutil.copytree(dataset, own)
+        anvil = AnvilProcess(
+            port=free_port(), chain_id=CHAIN_ID, state=folder / "chain.json", log=folder / "anvil.log"
+        )
+        _wait_for(anvil.start())
+        network: Network | None = None
+        try:
+            deployment = _wait_for(_deploy(anvil, confirmations))
+            deployment.save(folder / "deployment.json")
+            network = cls(
+                folder, anvil, deployment, Nursery(folder / "nursery.log"), confirmations, block_time, own
+            )
+            network._settle_in(solvers, recipe)
+            _keep_first_model(own, dataset)
+        except BaseException:
+            (network.close if network else lambda: _wait_for(anvil.stop()))()
+            raise
+        return network
+
+    def _settle_in(self, solvers: int, recipe: str) -> None:
+        self._join("hub", ("proposer", "aggregator"))
+        self._join("judge", ("coordinator",))
+        for number in range(solvers):
+            self._join(f"solver-{number + 1}", ("solver",))
+        self.fund(node.address for node in self.nodes.values())
+        self.write_configs()
+        hub, judge = self.hub, self.judge
+        # One after the other: both write the judge's intents file.
+        _wait_for(accounts.deposit(judge.config, "200"))
+        self.project = _wait_for(
+            projects.create_project(
+                hub.config, self.dataset, recipe=recipe, name="scenario", verifier_set=None,
+                verifiers=[judge.address], threshold=1,
+            )
+        )  # fmt: skip
+        _wait_for(accounts.join_set(judge.config, self.project["set"]))
+        self.rpc("evm_setIntervalMining", [self.block_time])
+        hub.start()
+        self.wait("the hub to be up", lambda: hub.status() is not None)
+        status = hub.status()
+        assert status is not None
+        self.bootstrap = tuple(status["addresses"][:1])
+        self.write_configs()
+
+    def _join(self, name: str, roles: tuple[str, ...]) -> Node:
+        home = self.folder / "nodes" / name
+        address = new_wallet(home)
+        node = Node(name, roles, home, address, self.nursery)
+        self.nodes[name] = node
+        return node
+
+    @property
+    def hub(self) -> Node:
+        return self.nodes["hub"]
+
+    @property
+    def judge(self) -> Node:
+        return self.nodes["judge"]
+
+    @property
+    def solvers(self) -> list[Node]:
+        return [node for node in self.nodes.values() if "solver" in node.roles]
+
+    def fund(self, addresses: Iterable[str], tokens: int = 2000) -> None:
+        _wait_for(_fund(self.anvil, self.deployment, list(addresses), tokens))
+
+    def write_configs(self, **terms: Any) -> None:
+        for node in self.nodes.values():
+            write_config(self, node, {**TERMS, **terms})
+
+    def run_nodes(self, *names: str) -> None:
+        """Starts the named nodes that do not run, and waits until each has written its status."""
+        chosen = [self.nodes[name] for name in names] or list(self.nodes.values())
+        for node in chosen:
+            if not node.alive:
+                node.start()
+        for node in chosen:
+            self.wait(f"{node.name} to be up", lambda node=node: node.status() is not None)
+
+    def play(self, *, commits: int, **terms: Any) -> int:
+        """Has the hub open one more round that closes after this many commits; returns its id."""
+        before = len(self.state().rounds)
+        self.rounds = before + 1
+        self.hub.stop()
+        self.write_configs(max_solvers=commits, **terms)
+        self.hub.start()
+        self.wait("the round to open", lambda: len(self.state().rounds) > before)
+        return max(int(key) for key in self.state().rounds)
+
+    # -------------------------------------------------------------- the chain
+
+    def rpc(self, method: str, params: Sequence[Any] = ()) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        request = urllib.request.Request(
+            self.anvil.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            reply = json.load(answer)
+        if "error" in reply:
+            raise ScenarioFailed(f"{method}: {reply['error']}")
+        return reply["result"]
+
+    def warp(self, seconds: int) -> None:
+        """Moves the chain's clock forward and mines a block that says so."""
+        self.rpc("evm_increaseTime", [seconds])
+        self.rpc("evm_mine")
+
+    def logs(self) -> list[dict[str, Any]]:
+        """Canonical logs of the followed contracts."""
+        wanted = {
+            "fromBlock": "0x0",
+            "toBlock": "latest",
+            "address": [str(item) for item in self.deployment.followed],
+        }
+        found: list[dict[str, Any]] = self.rpc("eth_getLogs", [wanted])
+        return found
+
+    def events(self, kind: type[T], round_id: int | None = None) -> list[T]:
+        """Decoded events of one kind, oldest first."""
+        found = []
+        for raw in self.logs():
+            placed = parse_log(raw)
+            fact = decode(placed.log, BlockRef(placed.number, placed.block_hash, 0))
+            if isinstance(fact, kind) and round_id in (None, getattr(fact, "round_id", None)):
+                found.append(fact)
+        return found
+
+    def state(self) -> NodeState:
+        """The chain folded by the protocol's own rules, up to the newest block."""
+        state = genesis(Identity(Address("0x" + "0" * 40), frozenset()))
+        for raw in self.logs():
+            placed = parse_log(raw)
+            fact = decode(placed.log, BlockRef(placed.number, placed.block_hash, 0))
+            if fact is not None:
+                state, _ = transition(state, fact)
+        head = self.rpc("eth_getBlockByNumber", ["latest", False])
+        ref = BlockRef(int(head["number"], 16), bytes.fromhex(head["hash"][2:]), int(head["timestamp"], 16))
+        return transition(state, inputs.ChainBlock(ref))[0]
+
+    def round(self, round_id: int) -> Round:
+        return next(item for key, item in self.state().rounds.items() if key == round_id)
+
+    def phase(self, round_id: int) -> Phase:
+        state = self.state()
+        return next(item.phase(state.now) for key, item in state.rounds.items() if key == round_id)
+
+    # -------------------------------------------------------------- waiting
+
+    def wait(
+        self, what: str, condition: Callable[[], Any], *, within: float = PATIENCE, revive: bool = False
+    ) -> Any:
+        """Waits until `condition` holds. A node that ends meanwhile is an error, or restarted if `revive`."""
+        deadline = time.monotonic() + within
+        while True:
+            for node in self.nodes.values():
+                if node.exit_status is None:
+                    continue
+                if not revive or node.exit_status != -signal.SIGKILL:
+                    raise ScenarioFailed(
+                        f"{node.name} ended with {node.exit_status} while waiting for {what}:\n{node.tail()}"
+                    )
+                node.start()
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                ends = "\n".join(f"--- {node.name}\n{node.tail()}" for node in self.nodes.values())
+                raise ScenarioFailed(f"waited {within:.0f} s for {what}\n{ends}")
+            time.sleep(0.3)
+
+    def wait_phase(self, round_id: int, *phases: Phase, **options: Any) -> None:
+        names = " or ".join(item.name for item in phases)
+        self.wait(f"round {round_id} to be in {names}", lambda: self.phase(round_id) in phases, **options)
+
+    def wait_finished(self, round_id: int, **options: Any) -> None:
+        """Settled, everything owed claimed, and no running node has anything left to do."""
+        self.wait_phase(round_id, Phase.SETTLED, **options)
+        settled = self.events(inputs.ChainRoundSettled, round_id)[0].block.number
+
+        def idle() -> bool:
+            started = [node for node in self.nodes.values() if node.pid is not None]
+            return all(node.alive and node.fed_to() >= settled and not node.pending() for node in started)
+
+        self.wait(f"round {round_id}: every outbox empty", idle, **options)
+
+    def receipts(self, round_id: int, inputs_folder: Path | None = None) -> dict[str, Any]:
+        """`jepanet round show ROUND --json`, in this process."""
+        from jepanet.node.rounds import show_round
+
+        return _wait_for(
+            show_round(
+                self.judge.config, round_id, inputs=inputs_folder or self.folder / "receipts",
+                peers=self.bootstrap, offline=False,
+            )
+        )  # fmt: skip
+
+    # -------------------------------------------------------------- ends
+
+    def stop_chain(self) -> None:
+        """SIGTERM: anvil writes its state file."""
+        _wait_for(self.anvil.stop())
+
+    def start_chain(self) -> None:
+        """Takes the chain up again from its state file, with the same port and block time."""
+        _wait_for(self.anvil.start())
+        self.rpc("evm_setIntervalMining", [self.block_time])
+
+    def close(self) -> None:
+        for node in self.nodes.values():
+            node.kill()
+        self.nursery.close()
+        with contextlib.suppress(Exception):
+            self.stop_chain()
+
+
+# ------------------------------------------------------------------ pieces
+
+
+def new_wallet(home: Path) -> Address:
+    """A light wallet and its password file in a folder of its own."""
+    home.mkdir(parents=True)
+    password = home / "password"
+    password.touch(mode=0o600)
+    password.write_text(os.urandom(16).hex() + "\n")
+    return Address(keys.new(home / "wallet", password, light=True)["address"])
+
+
+def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
+    """A node's TOML file, as an operator would write it."""
+    first = node.name == "hub"
+    listen = network.port if first else 0
+    lines = [
+        "[node]",
+        f'name = "{node.name}"',
+        f"roles = {json.dumps(list(node.roles))}",
+        'data_dir = "data"',
+        "storage_gb = 1",
+        "[wallet]",
+        'directory = "wallet"',
+        'password_file = "password"',
+        "[chain]",
+        f'endpoints = ["{network.anvil.url}"]',
+        f'websocket = "{network.anvil.ws_url}"',
+        f'deployment = "{network.folder / "deployment.json"}"',
+        f"confirmations = {network.confirmations}",
+        "poll_seconds = 0.5",
+        "[p2p]",
+        f'listen = "/ip4/127.0.0.1/tcp/{listen}"',
+        f"bootstrap = {json.dumps([] if first else list(network.bootstrap))}",
+        f"allow_isolated = {'true' if first else 'false'}",
+        "[log]",
+        "json = true",
+    ]
+    if first:
+        own = {
+            **terms,
+            "dataset": str(network.dataset),
+            "rounds": network.rounds,
+            "aggregators": [node.address],
+        }
+        lines += ["[proposer]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())]
+    node.config.write_text("\n".join(lines) + "\n")
+
+
+def test_dataset(cache: Path) -> Path:
+    """A tiny TwoRoom dataset of the real simulator, built once and kept."""
+    from jepanet.learning.tworoom import BUILDER_VERSION, ENVIRONMENT, Parameters
+    from jepanet.node.datasets import build_tworoom
+
+    made = f"{BUILDER_VERSION} {ENVIRONMENT} {Parameters(**SIZES).to_json()}"
+    target = cache / f"tworoom-{hashlib.sha256(made.encode()).hexdigest()[:12]}"
+    build_tworoom(
+        target,
+        hashlib.sha256(b"scenario").digest(),
+        dict(SIZES),
+        workers=1,
+        evaluation_seed=None,
+        progress=None,
+    )
+    return target
+
+
+test_dataset.__test__ = False  # type: ignore[attr-defined]  # a helper: pytest would take it for a test
+
+
+def _keep_first_model(made: Path, cache: Path) -> None:
+    """The warm start is the same in every network of the same dataset: the next one finds it done."""
+    (cache / "project").mkdir(exist_ok=True)
+    for name in ("project/model.safetensors", "model-origin.json"):
+        if not (cache / name).exists():
+            draft = cache / f"{name}.{os.getpid()}"
+            shutil.copyfile(made / name, draft)
+            draft.replace(cache / name)
+
+
+def deployer() -> Wallet:
+    """The first public test account of anvil: its key is printed in every anvil log, and worth nothing."""
+    return Wallet.from_key(public_test_accounts(1)[0].key)
+
+
+class MemoryIntents:
+    """Intents of a key that lives as long as a test."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Intent] = {}
+
+    def intents(self, sender: str) -> list[Intent]:
+        return [intent for intent in self._rows.values() if intent.sender == sender]
+
+    def put(self, intent: Intent) -> None:
+        self._rows[intent.key] = intent
+
+
+def sender_of(rpc: Rpc, wallet: Wallet) -> Sender:
+    return Sender(rpc, wallet, MemoryIntents(), FeePolicy(), 1, error_decoder(), poll=0.1)
+
+
+async def _deploy(anvil: AnvilProcess, confirmations: int) -> Deployment:
+    rpc = Rpc([anvil.url], CHAIN_ID)
+    try:
+        made = await deploy(rpc, deployer(), DeployParameters.for_devnet(deployer().address))
+        return replace(made, confirmations=confirmations)
+    finally:
+        await rpc.close()
+
+
+async def _fund(anvil: AnvilProcess, deployment: Deployment, addresses: list[str], tokens: int) -> None:
+    from jepanet.chain.abi import UnsignedCall
+
+    rpc = Rpc([anvil.url], CHAIN_ID)
+    try:
+        token, sender = Contracts.of(rpc, deployment).token, sender_of(rpc, deployer())
+        calls = []
+        for address in addresses:
+            receiver = Address(address)
+            calls.append(sender.send(f"mint/{receiver}", token.mint(receiver, tokens * TOKEN)))
+            gift = UnsignedCall(to=receiver, data=b"", value=10 * TOKEN, contract="ether")
+            calls.append(sender.send(f"ether/{receiver}", gift))
+        await asyncio.gather(*calls)
+    finally:
+        await rpc.close()
+
+
+def _wait_for(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+run_async = _wait_for
+__all__ = ["Network", "Node", "ScenarioFailed", "read_chain", "run_async"]

@@ -1,0 +1,252 @@
+"""Malicious solvers and strangers in one round with honest ones: refused with a reason, paid nothing.
+
+Every attack of a round happens in the same round, beside two honest solvers, as a real attacker would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attackers import Attacker, Material, Peer, attacker, material, peer, refused
+from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
+
+from jepanet.chain.rpc import Rpc
+from jepanet.chain.wallet import load_wallet, read_password
+from jepanet.federation.delta import DeltaHeader
+from jepanet.protocol import inputs as i
+from jepanet.protocol.messages import SayResult, SayScores, SaySheet
+from jepanet.protocol.scores import ScoreReport, SignedScore, encode_report
+from jepanet.types import Digest, Phase, RoundId, Verdict
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
+
+GAP = 120
+LINED_UP = (
+    "wrong-base",
+    "not-a-number",
+    "ten-times",
+    "truncated",
+    "oversized",
+    "zero",
+    "collapsed",
+    "twin",
+    "twin-with-noise",
+    "same-digest",
+    "unserved",
+)
+EXPECTED = {
+    "wrong-base": ("invalid", {"wrong-base"}),
+    "not-a-number": ("invalid", {"non-finite"}),
+    "ten-times": ("invalid", {"norm-cap"}),
+    "truncated": ("invalid", {"truncated"}),
+    "oversized": ("excluded", {"too-large"}),
+    "zero": ("excluded", {"zero-delta"}),
+    "collapsed": ("excluded", {"norm-outlier", "state-guard", "harm"}),
+    "twin-with-noise": ("excluded", {"near-copy"}),
+    "same-digest": ("invalid", {"duplicate"}),
+    "unserved": ("excluded", {"unavailable"}),
+}
+
+
+@dataclass
+class Outcome:
+    """What one attacked round left behind, for several tests to look at."""
+
+    network: Network
+    round_id: RoundId
+    attackers: dict[str, Attacker]
+    receipts: dict[str, dict[str, Any]]
+    refusals: dict[str, str]
+    balances: dict[str, int]
+
+
+def files(have: Material) -> dict[str, bytes]:
+    """What each attacker reveals."""
+    whole = have.encode(have.honest)
+    big = max(float(abs(array).max()) for array in have.base.values())
+    loud = {name: array * 0 + big for name, array in have.honest.items()}
+    made = {
+        "wrong-base": have.encode(have.honest, DeltaHeader(Digest(b"\x07" * 32), have.spec.recipe)),
+        "not-a-number": have.poisoned(),
+        "ten-times": have.encode({name: array.astype("<f4") * 10 for name, array in loud.items()}),
+        "truncated": whole[: len(whole) // 2],
+        "oversized": whole + bytes(have.spec.max_delta_bytes),
+        "zero": have.encode(have.scaled(0.0)),
+        "collapsed": have.encode(have.collapsed()),
+        "twin": whole,
+        "twin-with-noise": have.encode(have.nearly(0.05, seed=1)),
+        "same-digest": whole,
+        "unserved": have.encode(have.nearly(0.8, seed=2)),
+    }
+    assert set(made) == set(LINED_UP)
+    return made
+
+
+@pytest.fixture(scope="module")
+def attacked(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return asyncio.run(attack(network, tmp_path_factory.mktemp("attack")))
+
+
+async def attack(network: Network, folder: Path) -> Outcome:
+    network.run_nodes()
+    wallets = {}
+    for name in (*LINED_UP, "copycat", "latecomer", "stranger"):
+        new_wallet(folder / name)
+        wallets[name] = load_wallet(folder / name / "wallet", read_password(folder / name / "password"), None)
+    await asyncio.to_thread(network.fund, [wallet.address for wallet in wallets.values()], 100)
+    rpc = Rpc([network.anvil.url], CHAIN_ID)
+    cast = {name: attacker(network, rpc, name, wallet) for name, wallet in wallets.items()}
+    await asyncio.gather(*(item.stake() for name, item in cast.items() if name != "stranger"))
+    commits = len(network.solvers) + len(LINED_UP) + 1
+    number = await asyncio.to_thread(
+        network.play, commits=commits, gap_seconds=GAP
+    )  # the hub restarts: peers after it
+    round_id = RoundId(number)
+    refusals: dict[str, str] = {}
+
+    async def until(what: str, condition: Any) -> None:
+        await asyncio.to_thread(network.wait, what, condition)
+
+    try:
+        async with peer(network, folder / "peer") as server, peer(network, folder / "loud") as loud:
+            have = await material(network, server, round_id, folder)
+            bad = files(have)
+            honest = network.solvers[0]
+            await until("an honest commit", lambda: network.round(number).committed(honest.address))
+            word = next(item for item in network.round(number).commits if item.solver == honest.address)
+            await cast["copycat"].commit_word(round_id, word.commitment)
+            for name in LINED_UP:
+                digest = server.shelf.put(bad[name]) if name != "unserved" else Digest(b"\x55" * 32)
+                await cast[name].commit(round_id, digest)
+            await until("the end of commits", lambda: network.phase(number) is not Phase.COMMIT)
+            # Too late: nothing that anybody reveals from here on can be committed to.
+            refusals["latecomer"] = await refused(
+                cast["latecomer"].commit(round_id, server.shelf.put(bad["twin"]))
+            )
+            network.warp(GAP)
+            await until("an honest reveal", lambda: network.round(number).reveal_of(honest.address))
+            opened = network.round(number).reveal_of(honest.address)
+            assert opened is not None
+            copy = cast["copycat"].contracts.rounds.reveal(round_id, opened.digest, opened.salt)
+            refusals["copycat"] = await refused(cast["copycat"].sender.send("reveal", copy))
+            await asyncio.gather(*(cast[name].reveal(round_id) for name in LINED_UP))
+            await until("every reveal", lambda: len(network.round(number).reveals) == commits - 1)
+            await until("the unsealed shard", lambda: network.round(number).shard)
+            network.warp(TERMS["reveal_seconds"])
+            await until("the verification", lambda: network.phase(number) is Phase.VERIFY)
+            status = network.judge.status()
+            assert status is not None
+            await loud.node.connect(status["addresses"][0])  # refused messages are relayed by nobody
+            await loud.meet(2)
+            await shout(network, loud, cast["stranger"], cast["twin"], round_id)
+            for name in LINED_UP:
+                digest = cast[name].digest
+                if name != "unserved" and digest is not None:
+                    await server.provide(cast[name].wallet, round_id, digest)
+            await until("every served delta to be fetched", lambda: fetched(network, number))
+            # Nobody serves the last one: it counts as unavailable after a quarter of the verification.
+            network.warp(TERMS["verify_seconds"] // 4)
+            await asyncio.to_thread(network.wait_finished, number)
+        balances = {}
+        for name, item in cast.items():
+            vault = await item.contracts.vault.account(item.wallet.address, "latest")
+            held = await item.contracts.token.balance(item.wallet.address, "latest")
+            credit = await item.contracts.rounds.credit(item.wallet.address, "latest")
+            balances[name] = held + credit + vault.free + vault.locked
+    finally:
+        await rpc.close()
+    shown = await asyncio.to_thread(network.receipts, number)
+    receipts = {row["solver"]: row for row in shown["receipts"]}
+    return Outcome(network, round_id, cast, receipts, refusals, balances)
+
+
+def fetched(network: Network, number: int) -> bool:
+    """Whether the judge said why it waits: only the delta that nobody serves is missing."""
+    rows = network.judge.query(
+        "SELECT error FROM outbox WHERE key = ? AND state = 'pending'", f"ScoreDeltas/{number}"
+    )
+    held = sum(1 for item in network.judge.events("blob.fetched"))
+    return bool(rows and rows[0][0] and "55" * 8 in rows[0][0]) or held >= len(LINED_UP) + 4
+
+
+async def shout(
+    network: Network, loud: Peer, stranger: Attacker, solver: Attacker, round_id: RoundId
+) -> None:
+    """Lies over gossip: garbage, stolen names, offices nobody gave."""
+    sheet, judge = Digest(b"\x66" * 32), network.judge
+    await loud.node.publish(b"\x00\xff not an envelope")
+    await loud.node.publish(json.dumps({"version": 1}).encode())
+    await loud.say(stranger.wallet, SaySheet(round_id, sheet))
+    await loud.say(stranger.wallet, SayResult(round_id, sheet, 10**6, bytes(65)))
+    await loud.say(solver.wallet, SayScores(round_id, forged_report(network, solver, round_id)))
+    # In the judge's name, without the judge's key.
+    stolen = loud.binding(stranger.wallet, claims=judge.wallet())
+    await loud.say(stranger.wallet, SayResult(round_id, sheet, 1, bytes(65)), binding=stolen)
+
+
+def forged_report(network: Network, solver: Attacker, round_id: RoundId) -> bytes:
+    """The judge's scores as a solver would like them."""
+    scores = tuple(
+        SignedScore(
+            solver=item.solver, digest=item.digest, verdict=Verdict.ACCEPTED, reason="accepted", gain=10**6,
+            stderr=0, signature=bytes(65),
+        )
+        for item in sorted(network.round(round_id).reveals, key=lambda item: item.solver.lower())
+    )  # fmt: skip
+    return encode_report(ScoreReport(round_id, network.judge.address, scores))
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_bad_delta_is_refused_with_its_reason_and_earns_nothing(attacked: Outcome, name: str) -> None:
+    row = attacked.receipts[attacked.attackers[name].wallet.address]
+    verdict, reasons = EXPECTED[name]
+    assert (row["verdict"], row["paid"]) == (verdict, "0"), row
+    assert row["reason"] in reasons, row
+    assert attacked.balances[name] <= 100 * TOKEN
+
+
+def test_a_copied_commitment_cannot_be_revealed_and_costs_its_bond(attacked: Outcome) -> None:
+    copycat = attacked.attackers["copycat"]
+    assert attacked.refusals["copycat"] == "CommitmentMismatch"
+    slashed = attacked.network.events(i.ChainBondSlashed, attacked.round_id)
+    assert (copycat.wallet.address, 1) in [(item.account, item.cause) for item in slashed]
+    assert attacked.balances["copycat"] == 90 * TOKEN
+    assert copycat.wallet.address not in attacked.receipts
+
+
+def test_what_was_revealed_can_no_longer_be_committed_to(attacked: Outcome) -> None:
+    assert attacked.refusals["latecomer"] == "WrongPhase"
+
+
+def test_the_earliest_commit_owns_a_digest(attacked: Outcome) -> None:
+    owner = attacked.attackers["twin"].wallet.address
+    copy = attacked.receipts[attacked.attackers["same-digest"].wallet.address]
+    assert owner in copy["detail"]
+    assert attacked.receipts[owner]["reason"] != "duplicate"
+
+
+def test_lies_over_gossip_are_refused_and_believed_by_nobody(attacked: Outcome) -> None:
+    for node in (attacked.network.hub, attacked.network.judge):
+        why = [item["why"] for item in node.events("message.refused") if item["verdict"] == "reject"]
+        text = "\n".join(why)
+        for reason in ("outsider", "forged-binding"):
+            assert reason in text, (node.name, why)
+        assert "bad-json" in text or "not-canonical" in text or "malformed" in text, (node.name, why)
+    recorded = attacked.network.events(i.ChainTrainingRecorded, attacked.round_id)
+    assert [item.sheet for item in recorded] != [b"\x66" * 32]
+
+
+def test_honest_solvers_are_not_hurt(attacked: Outcome) -> None:
+    network = attacked.network
+    slashed = {item.account for item in network.events(i.ChainBondSlashed, attacked.round_id)}
+    for node in network.nodes.values():
+        assert node.alive
+        assert node.address not in slashed
+    for node in network.solvers:
+        assert attacked.receipts[node.address]["verdict"] != "invalid"
+        assert node.address in {item.account for item in network.events(i.ChainClaimed, attacked.round_id)}

@@ -1,0 +1,124 @@
+"""The real worker, twice: the same seed gives the same bytes, another seed others, and training helps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jepanet.cid import digest_of
+from jepanet.learning.recipe import Recipe, preset
+from jepanet.node.worker import Worker
+from jepanet.protocol.spec import MergeRule, RoundSpec, encode_spec
+from jepanet.types import Digest, ProjectId
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
+
+RECIPE: Recipe = replace(preset("tworoom-tiny"), name="determinism", warm_steps=40)
+STEPS = 60
+SEEDS = (bytes(32), b"\x01" * 32)
+
+
+class Bench:
+    """A round's files on disk, and workers to run its jobs in."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder, self.data = folder, data
+        self.recipe = folder / "recipe.json"
+        self.recipe.write_bytes(RECIPE.to_bytes())
+        self.base = folder / "base.safetensors"
+        self.spec = folder / "spec.json"
+        self.training = [data / "training-00.safetensors", data / "training-01.safetensors"]
+        self.evaluation = data / "sealed" / "shard-000.safetensors"
+
+    def run(self, *jobs: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Runs jobs in one fresh worker process."""
+
+        async def work() -> list[dict[str, Any]]:
+            worker = Worker()
+            try:
+                return [await worker.run(f"jepanet.node.jobs:{name}", given) for name, given in jobs]
+            finally:
+                await worker.stop()
+
+        return asyncio.run(work())
+
+    def write_base(self) -> None:
+        job = {
+            "recipe": str(self.recipe), "shard": str(self.data / "public.safetensors"),
+            "seed": bytes(32).hex(), "target": str(self.base), "device": "cpu",
+        }  # fmt: skip
+        (made,) = self.run(("first_model", job))
+        spec = RoundSpec(
+            project=ProjectId(1),
+            base=Digest(bytes.fromhex(made["digest"])),
+            recipe=RECIPE.digest(),
+            dataset=digest_of(b"dataset"),
+            inner_steps=STEPS,
+            start_step=0,
+            total_steps=4 * STEPS,
+            codec="int8",
+            max_delta_bytes=1 << 20,
+            merge=MergeRule("mean", 700, 600),
+            price=1,
+            shrink_milli=1000,
+            aggregators=(),
+        )
+        self.spec.write_bytes(encode_spec(spec))
+
+    def train(self, seed: bytes, shard: int, name: str) -> tuple[str, dict[str, Any]]:
+        return "train_delta", {
+            "base": str(self.base), "recipe": str(self.recipe), "spec": str(self.spec),
+            "shard": str(self.training[shard]), "seed": seed.hex(), "target": str(self.folder / name),
+            "device": "cpu",
+        }  # fmt: skip
+
+    def merge(self, *names: str) -> tuple[str, dict[str, Any]]:
+        deltas = [
+            {"digest": digest_of((self.folder / name).read_bytes()).hex(), "path": str(self.folder / name)}
+            for name in names
+        ]
+        return "merge_deltas", {
+            "base": str(self.base), "recipe": str(self.recipe), "spec": str(self.spec),
+            "evaluation": str(self.evaluation), "deltas": deltas, "round": 1,
+            "target": str(self.folder / "merged"), "device": "cpu",
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    bench = Bench(tmp_path_factory.mktemp("bench"), dataset)
+    bench.write_base()
+    yield bench
+
+
+@pytest.fixture(scope="module")
+def trained(bench: Bench) -> dict[str, str]:
+    """Digests of deltas: `a` and `again` from one seed in two processes, `b` from another seed and shard."""
+    first = bench.run(bench.train(SEEDS[0], 0, "a"))
+    second = bench.run(bench.train(SEEDS[0], 0, "again"), bench.train(SEEDS[1], 1, "b"))
+    return {name: done["digest"] for name, done in zip(("a", "again", "b"), (*first, *second), strict=True)}
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process(trained: dict[str, str]) -> None:
+    assert trained["a"] == trained["again"]
+
+
+def test_another_seed_gives_another_delta(trained: dict[str, str]) -> None:
+    assert trained["b"] != trained["a"]
+
+
+def test_merging_is_bit_exact_and_order_does_not_matter(bench: Bench, trained: dict[str, str]) -> None:
+    one, two = bench.run(bench.merge("a", "b")), bench.run(bench.merge("b", "a"))
+    assert one[0]["digest"] == two[0]["digest"]
+
+
+def test_the_merged_model_predicts_held_out_data_better(bench: Bench, trained: dict[str, str]) -> None:
+    (merged,) = bench.run(bench.merge("a", "b"))
+    metrics = dict(merged["metrics"])
+    assert merged["improvement"] > 0, merged
+    assert metrics["after.pi"] > metrics["before.pi"]

@@ -1,0 +1,64 @@
+"""The chain forks and is restarted under a running round: every node ends with exactly the canonical logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from network import Network, Node
+
+from jepanet.chain.wire import parse_log
+from jepanet.protocol import inputs as i
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
+
+CONFIRMATIONS = 6
+
+
+def canonical(network: Network) -> set[tuple[object, ...]]:
+    found = set()
+    for raw in network.logs():
+        placed, log = parse_log(raw), parse_log(raw).log
+        found.add((placed.number, placed.block_hash, log.index, log.address, log.data, log.tx_hash))
+    return found
+
+
+def followed(node: Node) -> set[tuple[object, ...]]:
+    rows = node.query("SELECT block_number, block_hash, log_index, address, data, tx_hash FROM logs")
+    return {(number, block, index, address, data, tx) for number, block, index, address, data, tx in rows}
+
+
+def let_blocks_pass(network: Network, count: int) -> None:
+    target = int(network.rpc("eth_blockNumber"), 16) + count
+    network.wait(f"{count} blocks", lambda: int(network.rpc("eth_blockNumber"), 16) >= target)
+
+
+def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[..., Network]) -> None:
+    network = new_network(solvers=2, confirmations=CONFIRMATIONS)
+    network.run_nodes()
+    round_id = network.play(commits=2)
+    for depth in range(1, CONFIRMATIONS):
+        # After a transaction whenever there is one, so that the fork takes it away again.
+        seen = len(network.logs())
+        deadline = time.monotonic() + 20
+        while len(network.logs()) == seen and time.monotonic() < deadline:
+            time.sleep(0.2)
+        network.rpc("anvil_reorg", [depth, []])
+        let_blocks_pass(network, depth)
+        if depth == 2:
+            network.stop_chain()
+            time.sleep(2)
+            network.start_chain()
+    network.wait_finished(round_id, within=400)
+    assert network.events(i.ChainBondSlashed, round_id) == []
+    assert len(network.events(i.ChainCommitted, round_id)) == 2
+    let_blocks_pass(network, 2)
+    for node in network.nodes.values():
+        node.stop()
+    truth = canonical(network)
+    assert len(truth) >= 10
+    for node in network.nodes.values():
+        assert followed(node) == truth, node.name
+        forks = {item["blocks"] for item in node.events("chain-reorganised")}
+        assert forks >= set(range(1, CONFIRMATIONS)), node.name

@@ -1,0 +1,115 @@
+"""`jepanet verify`: agrees with an honest round from nothing, and names the input with one altered byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from network import Network
+
+from jepanet.cid import to_cid
+from jepanet.errors import Exit
+from jepanet.interface.cli import main
+from jepanet.protocol.state import Round
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
+
+INPUTS = ("score sheet", "round spec", "recipe", "dataset manifest", "base model", "evaluation shard")
+
+
+@pytest.fixture(scope="module")
+def settled(network: Network) -> int:
+    """A settled round of two honest solvers."""
+    network.run_nodes()
+    round_id = network.play(commits=2)
+    network.wait_finished(round_id)
+    return round_id
+
+
+@pytest.fixture(scope="module")
+def filled(network: Network, settled: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that one online verification has filled."""
+    folder = tmp_path_factory.mktemp("verify") / "inputs"
+    code, report = verify(network, settled, folder, "--peer", network.bootstrap[0])
+    assert (code, report["agrees"]) == (Exit.OK, True), report
+    return folder
+
+
+def verify(network: Network, round_id: int, folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Runs the command in this process; (exit code, what it printed as JSON)."""
+    import contextlib
+    import io
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
+        main(
+            [
+                "verify",
+                str(round_id),
+                "--config",
+                str(network.judge.config),
+                "--inputs",
+                str(folder),
+                "--json",
+                *options,
+            ]
+        )
+    return int(ended.value.code or 0), json.loads(printed.getvalue() or "{}")
+
+
+def names(network: Network, round_: Round) -> dict[str, str]:
+    """File name of every input of a round, by what `verify` calls it."""
+    project = network.state().projects[round_.project_id]
+    assert round_.recorded is not None and round_.shard is not None
+    found = {
+        "score sheet": to_cid(round_.recorded.sheet, "dag-json"),
+        "round spec": to_cid(round_.params.spec, "dag-json"),
+        "recipe": to_cid(project.recipe, "dag-json"),
+        "dataset manifest": to_cid(project.dataset, "dag-json"),
+        "base model": to_cid(round_.base),
+        "evaluation shard": to_cid(round_.shard),
+    }
+    found.update({f"delta of {item.solver}": to_cid(item.digest) for item in round_.reveals})
+    return found
+
+
+def test_a_fresh_folder_is_filled_and_agrees(network: Network, settled: int, filled: Path) -> None:
+    held = {path.name for path in filled.iterdir() if path.is_file()}
+    assert set(names(network, network.round(settled)).values()) <= held
+
+
+def test_offline_needs_nothing_but_the_folder(network: Network, settled: int, filled: Path) -> None:
+    code, report = verify(network, settled, filled, "--offline")
+    assert (code, report["agrees"]) == (Exit.OK, True)
+    checks = {item["check"] for item in report["checks"]}
+    assert {"inputs", "sheet", "chain root", "chain model", "chain payout", "merge"} <= checks
+
+
+def test_offline_without_a_file_says_which_one(network: Network, settled: int, tmp_path: Path) -> None:
+    code, _ = verify(network, settled, tmp_path / "empty", "--offline")
+    assert code not in (Exit.OK, Exit.VERIFICATION_FAILED)
+
+
+def test_one_altered_byte_of_any_input_is_named(
+    network: Network, settled: int, filled: Path, tmp_path: Path
+) -> None:
+    inputs = names(network, network.round(settled))
+    assert set(INPUTS) < set(inputs) and len(inputs) == len(INPUTS) + 2
+    for what, name in inputs.items():
+        folder = tmp_path / what.split()[0] / name
+        shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
+        path = folder / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        code, report = verify(network, settled, folder, "--offline")
+        assert code == Exit.VERIFICATION_FAILED, what
+        assert not report["agrees"]
+        failed = [item for item in report["checks"] if not item["agrees"]]
+        assert len(failed) == 1
+        assert failed[0]["check"] == "altered-input"
+        assert failed[0]["detail"].startswith(what), failed
+        assert name in failed[0]["detail"]

@@ -1,0 +1,69 @@
+"""Small recipes and made-up episodes for the tests of learning: a disc that its action pushes around."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from jepanet.learning.data import Shard
+from jepanet.learning.recipe import ModelSizes, Objective, Recipe, preset
+from jepanet.tensors import Arrays
+
+SEED = bytes(range(32))
+OTHER = bytes(range(1, 33))
+IMAGE = 16
+
+RECIPE: Recipe = replace(
+    preset("tworoom-small"),
+    name="test",
+    model=ModelSizes(image=IMAGE, latent=6, channels=(4, 6, 8), hidden=16, predictor=24),
+    objective=Objective(directions=16),
+    colour=False,
+    symmetry=False,
+    windows=16,
+    inner_steps=6,
+    total_steps=60,
+    warm_steps=250,
+    warm_rate=1e-2,
+)
+"""Learns the disc's world in a few seconds, which has neither colours nor symmetric borders to teach."""
+
+
+def disc_shard(seed: int, site: tuple[int, ...] = (0,) * 8, frames: int = 9) -> Shard:
+    """Episodes of a bright disc on a dark ground; every action moves it, borders stop it."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:IMAGE, 0:IMAGE]
+    pictures = np.zeros((len(site), frames, 3, IMAGE, IMAGE), np.uint8)
+    actions = generator.uniform(-1, 1, (len(site), frames - 1, 2)).astype(np.float32)
+    state = np.zeros((len(site), frames, 2), np.float32)
+    for episode, number in enumerate(site):
+        x, y = generator.uniform(3, IMAGE - 4, 2)
+        for moment in range(frames):
+            if moment:
+                x, y = np.clip(np.array([x, y]) + 3.0 * actions[episode, moment - 1], 2, IMAGE - 3)
+            disc = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8.0)
+            ground, height = 20 + 10 * (number % 3), 200 - 20 * (number % 3)
+            pictures[episode, moment] = (ground + height * disc).astype(np.uint8)
+            state[episode, moment] = (x, y)
+    return Shard(pictures, actions, state, site, {"made": "by a test"})
+
+
+def changed(weights: Arrays, **factors: float) -> Arrays:
+    """A copy with tensors multiplied; `encoder_head=0` stands for both `encoder.head.*`."""
+    copy = {name: array.copy() for name, array in weights.items()}
+    for layer, factor in factors.items():
+        for kind in ("weight", "bias"):
+            copy[f"{layer.replace('_', '.', 1)}.{kind}"] *= np.float32(factor)
+    return copy
+
+
+def scaled(weights: Arrays, factor: float) -> Arrays:
+    return {name: array * np.float32(factor) for name, array in weights.items()}
+
+
+def constant_encoder(weights: Arrays) -> Arrays:
+    """Every frame gets the same code, far from zero; the predictor still sees the actions."""
+    copy = changed(weights, encoder_head=0.0)
+    copy["encoder.head.bias"] += np.float32(3.0)
+    return copy

@@ -1,0 +1,295 @@
+"""Judging claimed deltas: every attack meets the verdict the threat model promises, honest work passes.
+
+The scorer stands in for a held-out shard: gain is how much closer to a hidden optimum the weights get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+
+from jepanet.federation.compress import CODECS
+from jepanet.federation.delta import DeltaHeader, encode_delta
+from jepanet.federation.verify import (
+    GAIN_LIMIT,
+    Claim,
+    Judged,
+    Judgement,
+    Rules,
+    judge,
+    judge_merge,
+    merge,
+)
+from jepanet.protocol.fields import checksum_address
+from jepanet.tensors import Arrays, encode_tensors
+from jepanet.types import Digest, Verdict
+
+pytestmark = pytest.mark.unit
+
+BASE = Digest(sha256(b"base").digest())
+RECIPE = Digest(sha256(b"recipe").digest())
+HEADER = DeltaHeader(BASE, RECIPE)
+RULES = Rules(
+    base=BASE,
+    recipe=RECIPE,
+    codec="int8",
+    max_delta_bytes=1 << 20,
+    to_base_milli=1000,
+    to_median_milli=2000,
+    zero_nano=1000,
+    similarity_milli=900,
+    harm_sigmas_milli=3000,
+)
+SHAPES = {"encoder": (40, 50), "scale": ()}
+
+
+def draw(seed: int, scale: float = 1.0) -> Arrays:
+    generator = np.random.default_rng(seed)
+    return {name: np.asarray(generator.normal(0, scale, shape), np.float32) for name, shape in SHAPES.items()}
+
+
+def plus(a: Arrays, b: Arrays, times: float = 1.0) -> Arrays:
+    return {name: np.asarray(a[name] + np.float32(times) * b[name]) for name in a}
+
+
+MODEL = draw(0)
+GOAL = draw(1, 0.2)
+"""Direction from the base to the hidden optimum."""
+
+
+def honest(seed: int) -> Arrays:
+    """Part of the way to the optimum, part a direction of its own (cosine of two of them about 0.5)."""
+    return plus(GOAL, draw(100 + seed, 0.2))
+
+
+@dataclass
+class Measured:
+    mean: float
+    stderr: float
+
+
+class HiddenOptimum:
+    """gain = squared distance to the optimum saved, relative to all there is to save."""
+
+    def __init__(self, stderr: float = 0.001, broken: tuple[str, ...] = ()) -> None:
+        self.stderr, self.broken = stderr, broken
+        self.seen: list[Arrays] = []
+
+    def gain(self, weights: Arrays) -> Measured:
+        self.seen.append(weights)
+        target = plus(MODEL, GOAL)
+        left = sum(float(((weights[name] - target[name]) ** 2).sum()) for name in weights)
+        all_of_it = sum(float((GOAL[name] ** 2).sum()) for name in GOAL)
+        return Measured(1 - left / all_of_it, self.stderr)
+
+    def metrics(self, weights: Arrays) -> Mapping[str, float]:
+        return {"pi": 1.0, "variance": float(np.var(weights["encoder"]))}
+
+    def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
+        return ("variance fell",) if candidate["variance"] < 0.9 * base["variance"] else ()
+
+    def merge_guards(self, base: Mapping[str, float], merged: Mapping[str, float]) -> tuple[str, ...]:
+        return self.broken
+
+
+def claim(index: int, data: bytes | None, digest: bytes | None = None) -> Claim:
+    named = Digest(digest or sha256(str(index).encode() if data is None else data).digest())
+    return Claim(checksum_address("0x" + f"{index + 1:040x}"), index, named, data)
+
+
+def encoded(delta: Arrays) -> bytes:
+    return encode_delta(delta, HEADER, "int8")
+
+
+def verdicts(judged: Judged) -> list[tuple[Verdict, str]]:
+    return [(item.verdict, item.reason) for item in judged.judgements]
+
+
+def beside_honest(data: bytes | None, rules: Rules = RULES) -> Judgement:
+    """The judgement of one claim committed after three honest ones, which all must pass."""
+    claims = [claim(i, encoded(honest(i))) for i in range(3)]
+    judged = judge(MODEL, [*claims, claim(3, data)], rules, HiddenOptimum())
+    assert verdicts(judged)[:3] == [(Verdict.ACCEPTED, "accepted")] * 3
+    return judged.judgements[3]
+
+
+def test_honest_work_is_accepted_and_measured_at_contribution_scale() -> None:
+    claims = [claim(i, encoded(honest(i))) for i in range(4)]
+    scorer = HiddenOptimum()
+    judged = judge(MODEL, list(reversed(claims)), RULES, scorer)
+    assert [item.solver for item in judged.judgements] == [item.solver for item in claims]
+    assert verdicts(judged) == [(Verdict.ACCEPTED, "accepted")] * 4
+    for item in judged.judgements:
+        assert 300_000 < item.gain < 500_000
+        assert item.stderr == 1_000
+        assert item.metrics is not None
+    assert set(judged.deltas) == {item.digest for item in claims}
+    for weights, item in zip(scorer.seen, claims, strict=True):
+        delta = judged.deltas[item.digest]
+        for name in MODEL:
+            assert isinstance(weights[name], np.ndarray)
+            np.testing.assert_array_equal(weights[name], MODEL[name] + delta[name] / np.float32(4))
+
+
+def with_scales(value: float) -> bytes:
+    """A well-formed int8 file whose scale is not a number."""
+    parts = {}
+    for name, array in honest(9).items():
+        for part, tensor in CODECS["int8"].encode(array).items():
+            parts[f"{name}/{part}"] = np.full_like(tensor, value) if part == "scales" else tensor
+    header = {"kind": "delta", "schema": 1, "base": BASE.hex(), "recipe": RECIPE.hex(), "codec": "int8"}
+    return encode_tensors(parts, header)
+
+
+GOOD = encoded(honest(9))
+INVALID = {
+    "NaN": (with_scales(float("nan")), "non-finite"),
+    "infinity": (with_scales(float("inf")), "non-finite"),
+    "truncated": (GOOD[:-1], "truncated"),
+    "empty": (b"", "truncated"),
+    "garbage": (b"\xff" * 5000, "truncated"),
+    "oversized": (bytes((1 << 20) + 1), "too-large"),
+    "wrong base": (encode_delta(honest(9), DeltaHeader(RECIPE, RECIPE), "int8"), "wrong-base"),
+    "wrong recipe": (encode_delta(honest(9), DeltaHeader(BASE, BASE), "int8"), "wrong-recipe"),
+    "wrong codec": (encode_delta(honest(9), HEADER, "fp32"), "bad-codec"),
+    "wrong shape": (encoded({**honest(9), "encoder": np.zeros((50, 40), np.float32)}), "wrong-shape"),
+    "missing weight": (encoded({"encoder": honest(9)["encoder"]}), "wrong-shape"),
+    "ten times": (encoded({name: array * 10 for name, array in honest(9).items()}), "norm-cap"),
+}
+
+
+@pytest.mark.parametrize("attack", INVALID)
+def test_attack_provable_faults_lose_the_bond(attack: str) -> None:
+    data, reason = INVALID[attack]
+    found = beside_honest(data)
+    assert (found.verdict, found.reason) == (Verdict.INVALID, reason)
+    assert (found.gain, found.stderr) == (0, 0)
+    assert found.detail
+    assert found.detail.isascii()
+    assert len(found.detail) <= 240
+
+
+EXCLUDED = {
+    "unavailable": (None, "unavailable"),
+    "zero": (encoded({name: np.zeros_like(array) for name, array in MODEL.items()}), "zero-delta"),
+    "nearly zero": (encoded({name: array * np.float32(1e-8) for name, array in GOAL.items()}), "zero-delta"),
+    "three times": (encoded({name: array * 3 for name, array in honest(9).items()}), "norm-outlier"),
+    "near copy": (encoded(plus(honest(1), draw(7, 0.01))), "near-copy"),
+    "scaled copy": (
+        encoded({name: array * np.float32(0.7) for name, array in honest(1).items()}),
+        "near-copy",
+    ),
+    "flipped copy": (encoded({name: -array for name, array in honest(1).items()}), "near-copy"),
+    "harm": (encoded(plus(draw(8, 0.01), GOAL, -1.0)), "harm"),
+    "collapse": (encoded({name: array * np.float32(-0.38) for name, array in MODEL.items()}), "state-guard"),
+}
+
+
+@pytest.mark.parametrize("attack", EXCLUDED)
+def test_attack_useless_deltas_are_excluded_and_keep_their_bond(attack: str) -> None:
+    data, reason = EXCLUDED[attack]
+    found = beside_honest(data)
+    assert (found.verdict, found.reason) == (Verdict.EXCLUDED, reason)
+    assert found.detail
+
+
+def test_noise_is_not_punished_and_earns_nothing() -> None:
+    noise = beside_honest(encoded(draw(55, 0.05)))
+    assert noise.verdict in (Verdict.ACCEPTED, Verdict.EXCLUDED)
+    assert noise.gain <= 3 * noise.stderr
+
+
+def test_attack_same_bytes_twice() -> None:
+    data = encoded(honest(0))
+    judged = judge(
+        MODEL, [claim(1, data), claim(0, data), claim(2, None, sha256(data).digest())], RULES, HiddenOptimum()
+    )
+    assert verdicts(judged) == [
+        (Verdict.ACCEPTED, "accepted"),
+        (Verdict.INVALID, "duplicate"),
+        (Verdict.INVALID, "duplicate"),
+    ]
+    assert len(judged.deltas) == 1
+
+
+def test_attack_other_bytes_than_committed_count_as_not_served() -> None:
+    found = judge(MODEL, [claim(0, encoded(honest(0)), bytes(32))], RULES, HiddenOptimum()).judgements[0]
+    assert (found.verdict, found.reason) == (Verdict.EXCLUDED, "unavailable")
+
+
+def test_attack_tiny_delta_does_not_make_an_honest_norm_an_outlier() -> None:
+    tiny = encoded({name: array * np.float32(1e-3) for name, array in draw(3, 0.2).items()})
+    judged = judge(MODEL, [claim(0, encoded(honest(0))), claim(1, tiny)], RULES, HiddenOptimum())
+    assert verdicts(judged)[0] == (Verdict.ACCEPTED, "accepted")
+
+
+def test_a_copy_of_an_excluded_delta_stands_alone() -> None:
+    """Of a group that says the same thing exactly one is paid, even if the first of it is thrown out."""
+    loud = encoded({name: array * 3 for name, array in honest(5).items()})
+    claims = [claim(0, loud), *(claim(i, encoded(honest(i))) for i in (1, 2)), claim(3, encoded(honest(5)))]
+    judged = judge(MODEL, claims, RULES, HiddenOptimum())
+    assert [reason for _, reason in verdicts(judged)] == ["norm-outlier", "accepted", "accepted", "accepted"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "stderr", "verdict", "reason", "gain"),
+    [
+        (-0.01, 0.001, Verdict.EXCLUDED, "harm", -10_000),
+        (-0.002, 0.001, Verdict.ACCEPTED, "accepted", -2_000),
+        (-0.003, 0.001, Verdict.ACCEPTED, "accepted", -3_000),
+        (0.5, 0.0, Verdict.ACCEPTED, "accepted", 500_000),
+        (float("nan"), 0.001, Verdict.EXCLUDED, "not-measurable", 0),
+        (0.1, float("inf"), Verdict.EXCLUDED, "not-measurable", 0),
+        (0.1, -0.1, Verdict.EXCLUDED, "not-measurable", 0),
+        (1e300, 1e300, Verdict.ACCEPTED, "accepted", GAIN_LIMIT),
+    ],
+)
+def test_harm_needs_significance(
+    mean: float, stderr: float, verdict: Verdict, reason: str, gain: int
+) -> None:
+    class Fixed(HiddenOptimum):
+        def gain(self, weights: Arrays) -> Measured:
+            return Measured(mean, stderr)
+
+    (found,) = judge(MODEL, [claim(0, encoded(honest(0)))], RULES, Fixed()).judgements
+    assert (found.verdict, found.reason, found.gain) == (verdict, reason, gain)
+
+
+def test_a_good_merge_is_published_a_bad_or_unsafe_one_is_not() -> None:
+    deltas = [(Digest(bytes([i]) * 32), honest(i)) for i in range(4)]
+    merged, velocity = merge(MODEL, None, deltas, lr_milli=700, momentum_milli=600)
+    assert merged.keys() == velocity.keys() == MODEL.keys()
+    scorer = HiddenOptimum()
+    before = scorer.metrics(MODEL)
+    good = judge_merge(merged, before, scorer)
+    assert good.published
+    assert good.improvement > 0
+    assert not good.note
+    worse = judge_merge(plus(MODEL, GOAL, -1), before, scorer)
+    assert (worse.published, worse.improvement < 0) == (False, True)
+    same = judge_merge(MODEL, before, scorer)
+    assert (same.published, same.improvement) == (False, 0)
+    unsafe = judge_merge(merged, before, HiddenOptimum(broken=("variance fell",)))
+    assert (unsafe.published, unsafe.improvement) == (False, 0)
+    assert "variance fell" in unsafe.note
+    lost = judge_merge(merged, before, HiddenOptimum(stderr=float("nan")))
+    assert (lost.published, lost.improvement) == (False, 0)
+
+
+def test_merge_does_not_depend_on_the_order_of_arrival() -> None:
+    deltas = [(Digest(sha256(bytes([i])).digest()), honest(i)) for i in range(5)]
+    one, _ = merge(MODEL, draw(4), deltas, lr_milli=700, momentum_milli=600)
+    two, _ = merge(MODEL, draw(4), deltas[::-1], lr_milli=700, momentum_milli=600)
+    for name in one:
+        assert one[name].tobytes() == two[name].tobytes()
+
+
+def test_strictest_similarity_rule_still_lets_the_first_pass() -> None:
+    rules = replace(RULES, similarity_milli=1)
+    claims = [claim(i, encoded(honest(i))) for i in range(3)]
+    judged = judge(MODEL, claims, rules, HiddenOptimum())
+    assert [reason for _, reason in verdicts(judged)] == ["accepted", "near-copy", "near-copy"]

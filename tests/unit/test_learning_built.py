@@ -1,0 +1,118 @@
+"""Opening a dataset on disk: every file has its digest, and secrets are private. Needs no simulator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from learning_shards import SEED, disc_shard
+
+from jepanet.errors import Exit, Fatal
+from jepanet.learning.built import BuiltDataset, SealedShard, open_built, sealed_bytes
+from jepanet.learning.data import save_shard, write_atomically
+from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+
+pytestmark = pytest.mark.unit
+
+FILES = ["training-00.safetensors", "public.safetensors", "probe.safetensors", "sealed/shard-001.safetensors"]
+
+
+def put(path: Path, seed: int, site: int) -> ShardEntry:
+    digest = save_shard(path, disc_shard(seed, (site,), frames=3))
+    return ShardEntry(site, digest, path.stat().st_size, 1)
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> BuiltDataset:
+    (tmp_path / "sealed").mkdir(mode=0o700)
+    entries = [put(tmp_path / name, index, index) for index, name in enumerate(FILES[:3])]
+    sealed = []
+    for index in range(2):
+        path = tmp_path / "sealed" / f"shard-{index:03d}.safetensors"
+        sealed.append(SealedShard(index, put(path, 10 + index, 1000).digest, bytes([index]) * 32, path))
+    manifest = DatasetManifest(
+        "discs", {}, SEED, (entries[0],), entries[1], entries[2], EvaluationEntry(2, None, 1, (1000,))
+    )
+    write_atomically(tmp_path / "sealed/sealed.json", sealed_bytes(bytes(32), sealed), mode=0o600)
+    write_atomically(tmp_path / "manifest.json", manifest.to_bytes())
+    return BuiltDataset(tmp_path, manifest, tuple(sealed))
+
+
+def refused(built: BuiltDataset, match: str | None = None) -> Fatal:
+    with pytest.raises(Fatal, match=match) as caught:
+        open_built(built.directory)
+    assert caught.value.code == Exit.DATASET
+    assert caught.value.remedy
+    return caught.value
+
+
+def test_a_whole_dataset_opens(built: BuiltDataset) -> None:
+    assert open_built(built.directory) == built
+
+
+def test_secrets_do_not_show_in_a_log(built: BuiltDataset) -> None:
+    text = repr(built)
+    assert all(
+        shard.blinding.hex() not in text and repr(shard.blinding) not in text for shard in built.sealed
+    )
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["missing", "flipped", "longer", "folder"])
+def test_a_damaged_file_is_found(name: str, damage: str, built: BuiltDataset) -> None:
+    path = built.directory / name
+    data = bytearray(path.read_bytes())
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage != "missing":
+        data[-1] ^= damage == "flipped"
+        path.write_bytes(bytes(data) + b"\0" * (damage == "longer"))
+    refused(built, path.name)
+
+
+def test_two_swapped_shards_are_found(built: BuiltDataset) -> None:
+    first, second = built.evaluation_path(0), built.evaluation_path(1)
+    one, two = first.read_bytes(), second.read_bytes()
+    first.write_bytes(two)
+    second.write_bytes(one)
+    refused(built, "shard-000")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "sealed/sealed.json"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{}", b"[]", b"null", b"[" * 100_000, b'{"shards":[1]}', b" " * (2 << 20)]
+)
+def test_a_damaged_list_is_found(name: str, content: bytes | None, built: BuiltDataset) -> None:
+    path = built.directory / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    refused(built)
+
+
+@pytest.mark.parametrize("change", ["fewer", "reversed", "negative", "outside", "short", "not hex", "true"])
+def test_a_sealed_list_that_names_other_shards_is_found(change: str, built: BuiltDataset) -> None:
+    path = built.directory / "sealed/sealed.json"
+    tree = json.loads(path.read_bytes())
+    first, second = tree["shards"]
+    tree["shards"] = {
+        "fewer": [first],
+        "reversed": [second, first],
+        "negative": [{**first, "index": -1}, second],
+        "outside": [first, {**second, "index": 999}],
+        "short": [{**first, "blinding": "00"}, second],
+        "not hex": [first, {**second, "digest": "zz" * 32}],
+        "true": [first, {**second, "index": True}],
+    }[change]
+    path.write_text(json.dumps(tree, sort_keys=True, separators=(",", ":")))
+    refused(built)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
+def test_secrets_that_others_can_read_are_found(mode: int, built: BuiltDataset) -> None:
+    path = built.directory / "sealed/sealed.json"
+    path.chmod(mode)
+    assert "chmod 600" in str(refused(built, "read by others").remedy)

@@ -1,0 +1,222 @@
+"""Recipes come from strangers: one set of bytes per recipe, and no value outside its bounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf, nan, prod
+from typing import Any
+
+import pytest
+
+from jepanet.errors import Rejected
+from jepanet.learning.models.world.schema import parameter_shapes
+from jepanet.learning.recipe import (
+    MAX_PARAMETERS,
+    MAX_RECIPE_BYTES,
+    PRESETS,
+    ModelSizes,
+    Optimiser,
+    Recipe,
+    preset,
+)
+from jepanet.tensors import canonical_json
+
+pytestmark = pytest.mark.unit
+
+Path = tuple[str | int, ...]
+GOOD: dict[str, Any] = json.loads(Recipe().to_bytes())
+
+
+def leaves(tree: Any, path: Path = ()) -> Iterator[Path]:
+    if isinstance(tree, dict | list):
+        for name, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from leaves(value, (*path, name))
+    else:
+        yield path
+
+
+def altered(path: Path, value: Any) -> bytes:
+    """The default recipe's JSON with one value exchanged, in canonical form where there is one."""
+    tree = json.loads(Recipe().to_bytes())
+    place = tree
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    try:
+        return canonical_json(tree)
+    except Rejected:  # NaN and giants have none; a stranger can still send them
+        return json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
+
+
+LEAVES = list(leaves(GOOD))
+NUMBERS = [path for path in LEAVES if path[-1] not in ("schema", "family", "name", "colour", "symmetry")]
+
+
+def named(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def test_every_kind_of_field_is_covered() -> None:
+    assert {("model", "channels", 2), ("optimiser", "learning_rate"), ("window",)} <= set(NUMBERS)
+    assert len(NUMBERS) > 30
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_the_wire(name: str) -> None:
+    recipe = preset(name)
+    data = recipe.to_bytes()
+    assert Recipe.from_bytes(data) == recipe
+    assert Recipe.from_bytes(data).to_bytes() == data
+    assert recipe.name == name
+    assert len(data) < MAX_RECIPE_BYTES
+
+
+def test_presets_differ_in_their_digests() -> None:
+    assert len({recipe.digest() for recipe in PRESETS.values()}) == len(PRESETS)
+
+
+def test_any_change_changes_the_digest() -> None:
+    recipe = Recipe()
+    assert recipe.digest() == Recipe().digest()
+    changed = [
+        replace(recipe, name="other"),
+        replace(recipe, colour=False),
+        replace(recipe, window=5),
+        replace(recipe, optimiser=Optimiser(learning_rate=2.0001e-3)),
+        replace(recipe, model=ModelSizes(channels=(24, 48, 65))),
+    ]
+    assert len({item.digest() for item in [recipe, *changed]}) == 6
+
+
+def test_whole_floats_have_one_form() -> None:
+    """1.0 is written 1; reading it back must give the same recipe and digest."""
+    recipe = replace(Recipe(), optimiser=Optimiser(clip=2.0))
+    assert b'"clip":2,' in recipe.to_bytes()
+    again = Recipe.from_bytes(recipe.to_bytes())
+    assert again.digest() == recipe.digest()
+    assert type(again.optimiser.clip) is float
+
+
+@pytest.mark.parametrize("name", ["", "Tworoom", "x" * 5000])
+def test_an_unknown_preset_is_refused(name: str) -> None:
+    with pytest.raises(Rejected, match="known: tworoom") as caught:
+        preset(name)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("path", NUMBERS, ids=named)
+def test_hostile_numbers_are_refused(path: Path) -> None:
+    for value in (nan, inf, -inf, -1, -1e-12, 1e308, 2**53 - 1, 2**60, None, "1", True, [], {}, [1]):
+        with pytest.raises(Rejected):
+            Recipe.from_bytes(altered(path, value))
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if path not in NUMBERS], ids=named)
+def test_hostile_texts_and_flags_are_refused(path: Path) -> None:
+    for value in (nan, 0, 1, 1.5, None, "", "x" * 65, "a\nb", [], {}, ["tworoom"]):
+        with pytest.raises(Rejected):
+            Recipe.from_bytes(altered(path, value))
+
+
+def test_a_number_of_ten_thousand_digits_is_refused() -> None:
+    data = Recipe().to_bytes().replace(b'"windows":32', b'"windows":' + b"9" * 10_000)
+    with pytest.raises(Rejected):
+        Recipe.from_bytes(data)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=named)
+def test_missing_fields_are_refused(path: Path) -> None:
+    tree = json.loads(Recipe().to_bytes())
+    place = tree
+    for name in path[:-1]:
+        place = place[name]
+    del place[path[-1]]
+    with pytest.raises(Rejected) as caught:
+        Recipe.from_bytes(canonical_json(tree))
+    assert caught.value.reason == "bad-recipe"
+
+
+@pytest.mark.parametrize("where", [(), ("model",), ("optimiser",), ("objective",), ("gates",), ("score",)])
+def test_unknown_fields_are_refused(where: Path) -> None:
+    tree = json.loads(Recipe().to_bytes())
+    place = tree
+    for name in where:
+        place = place[name]
+    place["extra"] = 1
+    with pytest.raises(Rejected) as caught:
+        Recipe.from_bytes(canonical_json(tree))
+    assert caught.value.reason == "bad-recipe"
+
+
+def test_more_channels_than_layers_are_refused() -> None:
+    for channels in ([24, 48], [24, 48, 64, 64], [1] * 5000):
+        with pytest.raises(Rejected):
+            Recipe.from_bytes(altered(("model", "channels"), channels))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "bad-json"),
+        (b"null", "bad-recipe"),
+        (b"[]", "bad-recipe"),
+        (b"\xff\xfe", "bad-json"),
+        (b"{" + b" " * MAX_RECIPE_BYTES + b"}", "too-large"),
+        (Recipe().to_bytes() + b"\n", "not-canonical"),
+        (json.dumps(GOOD, indent=1).encode(), "not-canonical"),
+        (Recipe().to_bytes().replace(b'"windows":32', b'"windows":32.0'), "not-canonical"),
+        (Recipe().to_bytes()[:-1], "bad-json"),
+    ],
+)
+def test_other_bytes_are_refused_for_their_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Recipe.from_bytes(data)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "deep", [b"[" * 8000 + b"]" * 8000, b'{"a":' * 2500 + b"1" + b"}" * 2500, b"[" * 16_000]
+)
+def test_deep_nesting_is_refused(deep: bytes) -> None:
+    assert len(deep) <= MAX_RECIPE_BYTES
+    with pytest.raises(Rejected):
+        Recipe.from_bytes(deep)
+
+
+def test_a_repeated_field_is_refused() -> None:
+    data = Recipe().to_bytes().replace(b'"windows":32', b'"windows":32,"windows":32')
+    with pytest.raises(Rejected):
+        Recipe.from_bytes(data)
+
+
+def test_the_cap_on_parameters() -> None:
+    large = ModelSizes(image=128, channels=(8, 8, 256), hidden=1600, latent=64)
+    assert Recipe(model=large).parameters() < MAX_PARAMETERS
+    with pytest.raises(Rejected, match=str(MAX_PARAMETERS)):
+        Recipe(model=replace(large, hidden=2048))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_estimate_of_parameters_is_never_low(name: str) -> None:
+    recipe = preset(name)
+    exact = sum(prod(shape) for shape in parameter_shapes(recipe).values())
+    assert exact <= recipe.parameters() <= 1.1 * exact
+
+
+def test_the_cap_on_work_per_round() -> None:
+    Recipe(windows=100, window=4, inner_steps=10_000)
+    for steps in ({"inner_steps": 10_001}, {"warm_steps": 10_001}):
+        with pytest.raises(Rejected, match="frames in one round"):
+            Recipe(windows=100, window=4, **steps)
+
+
+def test_images_that_do_not_tile_are_refused() -> None:
+    with pytest.raises(Rejected, match="multiple of 16"):
+        ModelSizes(image=40)
+
+
+def test_a_part_of_another_kind_is_refused() -> None:
+    with pytest.raises(Rejected, match="must be a ModelSizes"):
+        Recipe(model=Optimiser())  # type: ignore[arg-type]  # what a careless caller might do

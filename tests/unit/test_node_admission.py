@@ -1,0 +1,465 @@
+"""The gate: what strangers, forgers and members may say, with real signatures of real keys."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from protocol_facts import (
+    OPENED,
+    PROJECT,
+    REVEAL_END,
+    ROUND,
+    beacon,
+    block,
+    committed,
+    digest,
+    log,
+    opened,
+    params,
+    project,
+    unsealed,
+)
+
+from jepanet.chain.wallet import Wallet
+from jepanet.errors import Rejected
+from jepanet.node import admission
+from jepanet.node.admission import Gate, peer_input
+from jepanet.p2p.host import Admission, Gossip
+from jepanet.protocol import inputs as i
+from jepanet.protocol.messages import (
+    MAX_MESSAGE_BYTES,
+    Binding,
+    Body,
+    Envelope,
+    Provide,
+    SayResult,
+    SayScores,
+    SaySheet,
+    encode_envelope,
+)
+from jepanet.protocol.scores import MAX_DELTAS, ScoreReport, SignedScore, encode_report, score_message
+from jepanet.protocol.state import Identity, NodeState
+from jepanet.protocol.transition import genesis, transition
+from jepanet.protocol.typed_data import node_binding_data
+from jepanet.telemetry import Secret
+from jepanet.types import Address, Digest, RoundId, Verdict
+
+pytestmark = pytest.mark.unit
+
+CHAIN_ID = 31337
+CONTRACT = Address("0x00000000000000000000000000000000000000C0")
+NOW = 1_900_000_000.0
+DAY = 86400
+ACCEPT, REJECT, IGNORE = Admission.ACCEPT, Admission.REJECT, Admission.IGNORE
+
+
+def wallet(name: str) -> Wallet:
+    return Wallet.from_key(Secret(sha256(f"jepanet test wallet {name}".encode()).digest()))
+
+
+VERIFIER, SECOND, SOLVER, OTHER, AGGREGATOR, PROPOSER, STRANGER = (
+    wallet(name) for name in ("verifier", "second", "solver", "other", "aggregator", "proposer", "stranger")
+)
+PEERS = {
+    item.address: f"12D3KooW{n}"[:8] + "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrs"[n:]
+    for n, item in enumerate((VERIFIER, SECOND, SOLVER, OTHER, AGGREGATOR, PROPOSER, STRANGER))
+}
+DELTA, OTHER_DELTA = digest("delta"), digest("other delta")
+
+
+def world(*facts: i.Input, prepared: bool = True) -> NodeState:
+    """A round in which SOLVER and OTHER revealed, two verifiers judge and AGGREGATOR may propose sheets."""
+    members = (VERIFIER.address, SECOND.address)
+    story: list[i.Input] = [
+        log(i.ChainVerifierSetCreated, set_id=1, creator=STRANGER.address, members=members, threshold=2),
+        replace(project(), owner=PROPOSER.address),
+        replace(opened(terms=params()), proposer=PROPOSER.address),
+    ]
+    story = [replace(fact, block=replace(fact.block, number=n)) for n, fact in enumerate(story, 1)]
+    if prepared:
+        story.append(i.LocalRoundPrepared(ROUND, (AGGREGATOR.address,)))
+    state = genesis(Identity(VERIFIER.address, frozenset()))
+    for fact in (*story, *facts):
+        state, _ = transition(state, fact)
+    return state
+
+
+def reveals() -> tuple[i.Input, ...]:
+    return (
+        committed(SOLVER.address), committed(OTHER.address, 1), beacon(), unsealed(),
+        log(i.ChainRevealed, solver=SOLVER.address, digest=DELTA, salt=bytes(32)),
+        log(i.ChainRevealed, solver=OTHER.address, digest=OTHER_DELTA, salt=bytes(32)),
+    )  # fmt: skip
+
+
+def verifying() -> NodeState:
+    return world(*reveals(), block(REVEAL_END))
+
+
+class Door:
+    """A gate over one state, at a fixed time."""
+
+    def __init__(self, state: NodeState) -> None:
+        self.state = state
+        self.now = NOW
+        self.gate = Gate(lambda: self.state, chain_id=CHAIN_ID, contract=CONTRACT, clock=lambda: self.now)
+
+    async def hears(self, data: bytes, *, peer: str) -> Admission:
+        return await self.gate.validate(Gossip(peer, data))
+
+    async def told(self, who: Wallet, body: Body, **binding: Any) -> Admission:
+        """The verdict on a message of `who`; `binding` says what is wrong with its binding."""
+        envelope = Envelope(bind(who, **binding), body)
+        return await self.hears(encode_envelope(envelope), peer=PEERS[who.address])
+
+
+def bind(
+    who: Wallet,
+    *,
+    signer: Wallet | None = None,
+    peer: str | None = None,
+    expiry: int = int(NOW) + 30 * DAY,
+    chain_id: int = CHAIN_ID,
+    contract: Address = CONTRACT,
+) -> Binding:
+    peer = peer or PEERS[who.address]
+    typed = node_binding_data(chain_id, contract, wallet=who.address, peer_id=peer, expiry=expiry)
+    return Binding(who.address, peer, expiry, (signer or who).sign_typed(typed))
+
+
+def report_of(
+    who: Wallet,
+    *,
+    signer: Wallet | None = None,
+    round_id: RoundId = ROUND,
+    signed_round: RoundId | None = None,
+    rows: tuple[tuple[Address, Digest], ...] | None = None,
+    chain_id: int = CHAIN_ID,
+) -> ScoreReport:
+    rows = rows if rows is not None else ((SOLVER.address, DELTA), (OTHER.address, OTHER_DELTA))
+    scores = []
+    for solver, delta in sorted(rows, key=lambda row: row[0].lower()):
+        score = SignedScore(solver, delta, Verdict.ACCEPTED, "accepted", 40_000, 2_000, bytes(65))
+        typed = score_message(chain_id, CONTRACT, signed_round or round_id, score)
+        scores.append(replace(score, signature=(signer or who).sign_typed(typed)))
+    return ScoreReport(round_id, who.address, tuple(scores))
+
+
+def scores(who: Wallet, **changes: Any) -> SayScores:
+    report = report_of(who, **changes)
+    return SayScores(ROUND, encode_report(report))
+
+
+def result(sheet: str = "sheet", *, round_id: RoundId = ROUND) -> SayResult:
+    return SayResult(round_id, digest(sheet), 5, bytes(65))
+
+
+def provide(what: Digest, *, round_id: RoundId = ROUND, where: str = "/ip4/10.0.0.1/tcp/1") -> Provide:
+    return Provide(round_id, what, (where,))
+
+
+# ------------------------------------------------------------------ honest
+
+
+@pytest.mark.parametrize("who", [VERIFIER, SECOND])
+async def test_members_may_say_scores_sheets_and_results(who: Wallet) -> None:
+    door = Door(verifying())
+    assert await door.told(who, scores(who)) is ACCEPT
+    assert await door.told(who, SaySheet(ROUND, digest("sheet"))) is ACCEPT
+    assert await door.told(who, result()) is ACCEPT
+
+
+async def test_the_aggregator_of_the_spec_may_propose_a_sheet() -> None:
+    assert await Door(verifying()).told(AGGREGATOR, SaySheet(ROUND, digest("sheet"))) is ACCEPT
+
+
+async def test_everybody_with_a_part_may_say_where_its_blobs_are() -> None:
+    door = Door(verifying())
+    assert await door.told(SOLVER, provide(DELTA)) is ACCEPT
+    for who in (PROPOSER, VERIFIER, AGGREGATOR):
+        assert await door.told(who, provide(digest("anything"))) is ACCEPT
+
+
+async def test_an_admitted_message_becomes_the_machines_input() -> None:
+    said = Envelope(bind(VERIFIER), scores(VERIFIER))
+    stored = digest("stored report")
+    assert peer_input(said, stored) == i.PeerScored(ROUND, VERIFIER.address, stored)
+    sheet = Envelope(bind(AGGREGATOR), SaySheet(ROUND, digest("sheet")))
+    assert peer_input(sheet, None) == i.PeerSheet(ROUND, AGGREGATOR.address, digest("sheet"))
+    signed = peer_input(Envelope(bind(VERIFIER), result()), None)
+    assert signed == i.PeerResult(ROUND, VERIFIER.address, digest("sheet"), 5, bytes(65))
+    assert peer_input(Envelope(bind(SOLVER), provide(DELTA)), None) is None
+
+
+# ------------------------------------------------------------------ bindings
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"peer": PEERS[STRANGER.address]},  # valid for another network key: a captured binding
+        {"signer": STRANGER},
+        {"expiry": int(NOW)},
+        {"expiry": int(NOW) - 1},
+        {"expiry": int(NOW) + 401 * DAY},  # would outlive any lost key
+        {"chain_id": 1},
+        {"contract": Address("0x00000000000000000000000000000000000000C1")},
+    ],
+    ids=["foreign-peer", "forged", "just-expired", "expired", "too-long", "other-chain", "other-contract"],
+)
+async def test_a_message_without_a_good_binding_is_refused(wrong: dict[str, Any]) -> None:
+    assert await Door(verifying()).told(VERIFIER, result(), **wrong) is REJECT
+
+
+async def test_a_binding_with_a_broken_signature_is_refused() -> None:
+    door = Door(verifying())
+    for signature in (bytes(65), b"\xff" * 65, bind(VERIFIER).signature[:64] + b"\x05"):
+        envelope = Envelope(replace(bind(VERIFIER), signature=signature), result())
+        assert await door.hears(encode_envelope(envelope), peer=PEERS[VERIFIER.address]) is REJECT
+
+
+async def test_a_known_binding_does_not_vouch_for_a_changed_one() -> None:
+    door = Door(verifying())
+    assert await door.told(VERIFIER, result()) is ACCEPT
+    longer = replace(bind(VERIFIER), expiry=int(NOW) + 60 * DAY)
+    assert await door.hears(
+        encode_envelope(Envelope(longer, result())), peer=PEERS[VERIFIER.address]
+    ) is REJECT  # fmt: skip
+
+
+async def test_a_known_binding_still_expires() -> None:
+    door = Door(verifying())
+    assert await door.told(VERIFIER, result()) is ACCEPT
+    door.now += 31 * DAY
+    assert await door.told(VERIFIER, result()) is REJECT
+
+
+async def test_a_known_binding_is_not_accepted_from_another_peer() -> None:
+    door = Door(verifying())
+    message = encode_envelope(Envelope(bind(VERIFIER), result()))
+    assert await door.hears(message, peer=PEERS[VERIFIER.address]) is ACCEPT
+    assert await door.hears(message, peer=PEERS[STRANGER.address]) is REJECT
+
+
+async def test_remembered_bindings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_KNOWN_BINDINGS", 4)
+    door = Door(verifying())
+    for n in range(10):
+        assert await door.told(VERIFIER, result(), expiry=int(NOW) + DAY + n) is ACCEPT
+    assert len(door.gate._bindings) == 4
+
+
+# ------------------------------------------------------------------ outsiders
+
+
+@pytest.mark.parametrize("who", [STRANGER, SOLVER, AGGREGATOR, PROPOSER])
+async def test_only_verifiers_may_say_scores_and_results(who: Wallet) -> None:
+    door = Door(verifying())
+    assert await door.told(who, scores(who)) is REJECT
+    assert await door.told(who, result()) is REJECT
+
+
+@pytest.mark.parametrize("who", [STRANGER, SOLVER, PROPOSER])
+async def test_only_verifiers_and_named_aggregators_may_propose_sheets(who: Wallet) -> None:
+    assert await Door(verifying()).told(who, SaySheet(ROUND, digest("sheet"))) is REJECT
+
+
+async def test_a_stranger_may_not_advertise_in_a_round() -> None:
+    assert await Door(verifying()).told(STRANGER, provide(DELTA)) is REJECT
+
+
+async def test_a_solver_may_advertise_its_own_delta_only() -> None:
+    door = Door(verifying())
+    assert await door.told(SOLVER, provide(OTHER_DELTA)) is IGNORE
+    assert await door.told(SOLVER, provide(DELTA)) is ACCEPT
+
+
+async def test_who_may_be_an_aggregator_nobody_knows_before_the_spec_is_here() -> None:
+    door = Door(world(*reveals(), block(REVEAL_END), prepared=False))
+    assert await door.told(AGGREGATOR, SaySheet(ROUND, digest("sheet"))) is IGNORE
+    assert await door.told(AGGREGATOR, provide(DELTA)) is IGNORE
+
+
+# ------------------------------------------------------------------ reports
+
+
+async def refused(report: Callable[[], SayScores], *, who: Wallet = VERIFIER) -> bool:
+    return await Door(verifying()).told(who, report()) is REJECT
+
+
+async def test_scores_somebody_else_signed_are_refused() -> None:
+    assert await refused(lambda: scores(VERIFIER, signer=SECOND))
+
+
+async def test_a_report_in_the_name_of_another_verifier_is_refused() -> None:
+    assert await refused(lambda: scores(SECOND))
+
+
+async def test_one_foreign_signature_among_honest_ones_is_enough_to_refuse() -> None:
+    report = report_of(VERIFIER)
+    forged = report_of(VERIFIER, signer=SECOND).scores[1]
+    mixed = replace(report, scores=(report.scores[0], forged))
+    assert await refused(lambda: SayScores(ROUND, encode_report(mixed)))
+
+
+async def test_a_score_changed_after_signing_is_refused() -> None:
+    report = report_of(VERIFIER)
+    richer = replace(report, scores=(replace(report.scores[0], gain=90_000), report.scores[1]))
+    assert await refused(lambda: SayScores(ROUND, encode_report(richer)))
+
+
+async def test_a_report_that_leaves_a_delta_out_is_refused() -> None:
+    assert await refused(lambda: scores(VERIFIER, rows=((SOLVER.address, DELTA),)))
+    assert await refused(lambda: scores(VERIFIER, rows=()))
+
+
+async def test_a_report_on_a_delta_nobody_revealed_is_refused() -> None:
+    extra = ((SOLVER.address, DELTA), (OTHER.address, OTHER_DELTA), (STRANGER.address, digest("third")))
+    assert await refused(lambda: scores(VERIFIER, rows=extra))
+    swapped = ((SOLVER.address, OTHER_DELTA), (OTHER.address, DELTA))
+    assert await refused(lambda: scores(VERIFIER, rows=swapped))
+
+
+async def test_a_report_of_another_round_is_refused() -> None:
+    assert await refused(lambda: scores(VERIFIER, round_id=RoundId(8)))
+
+
+async def test_scores_signed_for_another_round_or_chain_are_refused() -> None:
+    assert await refused(lambda: scores(VERIFIER, signed_round=RoundId(8)))
+    assert await refused(lambda: scores(VERIFIER, chain_id=1))
+
+
+async def test_a_report_that_is_no_report_is_refused() -> None:
+    for value in (b"[]", b"{}", b'"scores"', b"null", b'{"version":1}'):
+        assert await refused(lambda value=value: SayScores(ROUND, value))
+
+
+async def test_a_report_on_more_deltas_than_a_round_can_hold_is_refused_before_any_signature() -> None:
+    started = time.process_time()
+    row = {"solver": SOLVER.address, "digest": "0x" + bytes(32).hex()}
+    value = {"version": 1, "round": 7, "coordinator": VERIFIER.address, "scores": [row] * (MAX_DELTAS + 1)}
+    data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    assert await refused(lambda: SayScores(ROUND, data))
+    assert time.process_time() - started < 30  # and not minutes of signature checks
+
+
+# ------------------------------------------------------------------ not here, not now
+
+
+async def test_a_round_this_node_has_not_seen_is_no_offence() -> None:
+    door = Door(verifying())
+    unknown = RoundId(99)
+    for body in (
+        provide(DELTA, round_id=unknown), result(round_id=unknown), SaySheet(unknown, digest("sheet")),
+        SayScores(unknown, encode_report(report_of(VERIFIER, round_id=unknown))),
+    ):  # fmt: skip
+        assert await door.told(VERIFIER, body) is IGNORE
+
+
+@pytest.mark.parametrize("stamp", [OPENED, REVEAL_END - 1, REVEAL_END + 10_000])
+async def test_scores_and_results_outside_verify_are_ignored(stamp: int) -> None:
+    door = Door(world(*reveals(), block(stamp)))
+    assert await door.told(VERIFIER, scores(VERIFIER)) is IGNORE
+    assert await door.told(VERIFIER, result()) is IGNORE
+
+
+async def test_a_reveal_not_confirmed_here_yet_is_no_offence() -> None:
+    door = Door(world(committed(SOLVER.address), block(OPENED + 5)))
+    assert await door.told(SOLVER, provide(DELTA)) is IGNORE
+
+
+# ------------------------------------------------------------------ malformed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"[]", b"null", b"\xff" * 100, b"\x00" * 100, b'{"version":1}', b"[" * 100_000,
+        b'"' * 1000, b"1" * 5000, b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    ],
+)  # fmt: skip
+async def test_garbage_is_refused(data: bytes) -> None:
+    assert await Door(verifying()).hears(data, peer=PEERS[VERIFIER.address]) is REJECT
+
+
+async def test_an_oversized_message_is_refused_unread() -> None:
+    good = encode_envelope(Envelope(bind(VERIFIER), result()))
+    padded = good + b" " * (MAX_MESSAGE_BYTES - len(good) + 1)
+    assert await Door(verifying()).hears(padded, peer=PEERS[VERIFIER.address]) is REJECT
+
+
+async def test_a_message_written_in_another_form_is_refused() -> None:
+    """One statement, one byte string: repetitions must not slip past the duplicate filter."""
+    good = encode_envelope(Envelope(bind(VERIFIER), result()))
+    for data in (
+        good + b"\n",
+        json.dumps(json.loads(good)).encode(),
+        good.replace(b'{"binding"', b'{ "binding"'),
+    ):
+        assert data != good
+        assert await Door(verifying()).hears(data, peer=PEERS[VERIFIER.address]) is REJECT
+
+
+async def test_every_field_is_checked() -> None:
+    tree = json.loads(encode_envelope(Envelope(bind(VERIFIER), result())))
+    door = Door(verifying())
+    changes: list[tuple[str, str | None, Any]] = [
+        ("version", None, 2), ("version", None, True), ("kind", None, "gossip"), ("kind", None, None),
+        ("kind", None, []), ("body", None, []), ("binding", None, None), ("body", "round", -1),
+        ("body", "round", "7"), ("body", "round", 1.5), ("body", "sheet", "00"), ("body", "extra", 1),
+        ("body", "improvement", "5"), ("body", "signature", "zz" * 65), ("binding", "wallet", "0x12"),
+        ("binding", "peer", "../../etc"), ("binding", "expiry", -1), ("binding", "signature", "AA" * 65),
+    ]  # fmt: skip
+    for part, name, value in changes:
+        changed = json.loads(json.dumps(tree))
+        if name is None:
+            changed[part] = value
+        else:
+            changed[part][name] = value
+        data = json.dumps(changed, sort_keys=True, separators=(",", ":")).encode()
+        assert await door.hears(data, peer=PEERS[VERIFIER.address]) is REJECT, (part, name, value)
+
+
+# ------------------------------------------------------------------ providers
+
+
+def test_providers_are_remembered_newest_first_and_once() -> None:
+    gate = Door(verifying()).gate
+    assert gate.providers(DELTA) == ()
+    for where in ("/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1", "/ip4/10.0.0.1/tcp/1"):
+        gate.remember(provide(DELTA, where=where))
+    assert gate.providers(DELTA) == ("/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1")
+
+
+def test_the_table_of_providers_is_bounded_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_PROVIDED_DIGESTS", 16)
+    gate = Door(verifying()).gate
+    for n in range(200):
+        gate.remember(provide(DELTA, where=f"/ip4/10.0.0.{n}/tcp/1"))
+    assert len(gate.providers(DELTA)) == 8
+    for n in range(100):
+        gate.remember(provide(digest(f"blob {n}")))
+    assert len(gate._providers) == 16
+    assert gate.providers(DELTA) == ()
+    assert gate.providers(digest("blob 99"))
+
+
+async def test_verdicts_change_nothing_but_the_bounded_tables() -> None:
+    door = Door(verifying())
+    before = door.state
+    await door.told(SOLVER, provide(DELTA))
+    await door.told(VERIFIER, scores(VERIFIER))
+    assert door.state is before
+    assert door.gate.providers(DELTA) == ()  # remembered only once the message is delivered
+
+
+def test_the_project_of_this_world_exists() -> None:
+    assert PROJECT in verifying().projects
+    with pytest.raises(Rejected):
+        encode_envelope(Envelope(bind(VERIFIER), SayScores(ROUND, b"x" * (MAX_MESSAGE_BYTES + 1))))

@@ -1,0 +1,80 @@
+"""Amounts: decimal text becomes wei exactly, or the mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jepanet.errors import Exit, Fatal
+from jepanet.node.config import ProposerSection
+from jepanet.node.terms import round_terms, wei
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("0", 0), ("1", 10**18), ("12.5", 125 * 10**17), ("0.000000000000000001", 1), (".5", 5 * 10**17),
+        ("1e3", 10**21), ("0.1", 10**17), ("123456789.123456789123456789", 123456789123456789123456789),
+        ("340282366920938463.463374607431768211", 340282366920938463463374607431768211),
+        ("1329227995784915872.903807060280344575", 2**120 - 1),
+    ],
+)  # fmt: skip
+def test_tokens_become_wei_exactly(text: str, amount: int) -> None:
+    assert wei(text, "proposer.budget") == amount
+
+
+def test_digits_beyond_wei_are_refused_however_many_there_are() -> None:
+    for decimals in (19, 28, 40, 100):
+        with pytest.raises(Fatal):
+            wei("1." + "0" * (decimals - 1) + "1", "proposer.budget")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ten", "1,5", "0x10", "-1", "-0.1", "nan", "inf", "-inf", "sNaN", "1e-19", "1e19",
+     "1329227995784915872.903807060280344576",
+     "1e999999",
+     "1e-999999", "0.0000000000000000001", "1 000"],
+)  # fmt: skip
+def test_what_is_no_amount_is_named_with_its_key(text: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        wei(text, "proposer.budget")
+    assert caught.value.code is Exit.CONFIG
+    assert "proposer.budget" in caught.value.message
+    assert caught.value.remedy
+
+
+def test_the_section_becomes_terms_in_base_units() -> None:
+    section = ProposerSection(
+        rounds=3, budget="100", fee="2.5", price="0.0005", max_delta_mb=2,
+        aggregators=("0x5fbdb2315678afecb367f032d93f642f64180aa3",),
+    )  # fmt: skip
+    terms = round_terms(section)
+    assert terms.budget == 100 * 10**18
+    assert terms.fee == 25 * 10**17
+    assert terms.price == 5 * 10**14
+    assert terms.max_delta_bytes == 2 << 20
+    assert terms.aggregators == ("0x5FbDB2315678afecb367f032d93F642f64180aa3",)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"budget": "much"}, "proposer.budget"),
+        ({"fee": "-1"}, "proposer.fee"),
+        ({"bond": ""}, "proposer.bond"),
+        ({"unseal_bond": "nan"}, "proposer.unseal_bond"),
+        ({"price": "1e-30"}, "proposer.price"),
+        ({"aggregators": ("0x12",)}, "proposer.aggregators"),
+        ({"aggregators": ("nobody",)}, "proposer.aggregators"),
+    ],
+)
+def test_a_bad_term_names_its_key(change: dict[str, Any], key: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        round_terms(ProposerSection(dataset=Path("data"), **change))
+    assert caught.value.code is Exit.CONFIG
+    assert key in caught.value.message

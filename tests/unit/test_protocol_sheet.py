@@ -1,0 +1,390 @@
+"""Specs, score reports and score sheets: the rule that turns scores into pay, and documents that lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jepanet.errors import Rejected
+from jepanet.protocol.commitment import result_leaf, verify_proof
+from jepanet.protocol.scores import (
+    MAX_DELTAS,
+    MAX_GAIN,
+    MAX_METRICS,
+    MAX_REPORT_BYTES,
+    check_signatures,
+    decode_report,
+    encode_report,
+    metrics_of,
+)
+from jepanet.protocol.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
+from jepanet.protocol.spec import MAX_PRICE, check_spec, decode_spec, encode_spec
+from jepanet.protocol.tally import RevealedDelta, decide
+from jepanet.tensors import canonical_json, parse_json
+from jepanet.types import Verdict
+from round_samples import (
+    FAULT,
+    GOOD,
+    HARM,
+    MISSING,
+    a_spec,
+    account,
+    digest,
+    recover,
+    report_of,
+    reports_of,
+    some_facts,
+)
+
+pytestmark = pytest.mark.unit
+
+NEW = digest("merged")
+
+
+def document(data: bytes) -> Any:
+    return parse_json(data, max_bytes=1 << 25, what="test")
+
+
+# ------------------------------------------------------------------ spec
+
+
+def test_spec_round_trip() -> None:
+    spec = a_spec()
+    assert decode_spec(encode_spec(spec)) == spec
+    assert encode_spec(spec) == encode_spec(decode_spec(encode_spec(spec)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("version", 2),
+        ("version", "1"),
+        ("project", 0),
+        ("project", True),
+        ("project", 1.5),
+        ("base", "0x" + "AA" * 32),
+        ("base", "0x" + "aa" * 31),
+        ("inner_steps", 0),
+        ("inner_steps", -1),
+        ("total_steps", 100),
+        ("codec", "pickle"),
+        ("codec", ["int8"]),
+        ("max_delta_bytes", 1 << 50),
+        ("price", 5),
+        ("price", "05"),
+        ("price", "-1"),
+        ("price", str(MAX_PRICE + 1)),
+        ("price", "9" * 5000),
+        ("similarity_milli", 0),
+        ("merge", {"rule": "median", "outer_lr_milli": 700, "outer_momentum_milli": 0}),
+        ("merge", {"rule": "mean", "outer_lr_milli": 700, "outer_momentum_milli": 1000}),
+        ("merge", []),
+        ("gates", {}),
+        ("norms", None),
+        ("aggregators", ["0x" + "a1" * 20]),
+        ("aggregators", [account("a")] * 2),
+        ("aggregators", [account("a", i) for i in range(33)]),
+        ("surprise", 1),
+    ],
+)
+def test_attack_spec_fields_out_of_bounds(field: str, value: Any) -> None:
+    tree = document(encode_spec(a_spec()))
+    tree[field] = value
+    with pytest.raises(Rejected):
+        decode_spec(canonical_json(tree))
+
+
+def test_spec_must_match_the_chain() -> None:
+    spec = a_spec()
+    known = {"project": spec.project, "base": spec.base, "recipe": spec.recipe, "dataset": spec.dataset}
+    check_spec(spec, **known)  # type: ignore[arg-type]
+    for name in known:
+        with pytest.raises(Rejected, match=f"another {name}"):
+            check_spec(spec, **{**known, name: 9 if name == "project" else digest("other")})  # type: ignore[arg-type]
+
+
+def test_spec_in_another_spelling_is_refused() -> None:
+    with pytest.raises(Rejected, match="canonical"):
+        decode_spec(encode_spec(a_spec()).replace(b",", b", ", 1))
+
+
+# ------------------------------------------------------------------ reports
+
+
+def test_report_round_trip_and_signatures() -> None:
+    facts = some_facts()
+    report = report_of(facts, facts.members[0], [GOOD, FAULT, MISSING, HARM])
+    assert decode_report(encode_report(report)) == report
+    check_signatures(report, facts.chain_id, facts.contract, recover)
+
+
+def test_attack_report_signed_by_someone_else_or_for_another_chain() -> None:
+    facts = some_facts()
+    report = report_of(facts, facts.members[0], [GOOD] * 4)
+    with pytest.raises(Rejected) as stolen:
+        check_signatures(
+            replace(report, coordinator=facts.members[1]), facts.chain_id, facts.contract, recover
+        )
+    assert stolen.value.reason == "bad-signature"
+    with pytest.raises(Rejected):
+        check_signatures(report, facts.chain_id + 1, facts.contract, recover)
+    better = replace(report, scores=(replace(report.scores[0], gain=MAX_GAIN), *report.scores[1:]))
+    with pytest.raises(Rejected):
+        check_signatures(better, facts.chain_id, facts.contract, recover)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("verdict", 0),
+        ("verdict", 4),
+        ("gain", MAX_GAIN + 1),
+        ("gain", 1 << 60),
+        ("stderr", -1),
+        ("reason", "Ignore Previous"),
+        ("reason", "x" * 33),
+        ("detail", "\x1b[2J"),
+        ("detail", "\u202e"),
+        ("signature", "0x00"),
+        ("metrics", [["b", 1], ["a", 2]]),
+        ("metrics", [["a", 1], ["a", 2]]),
+        ("metrics", [["a", 0.5]]),
+        ("metrics", [[f"m{i:03}", 1] for i in range(MAX_METRICS + 1)]),
+        ("metrics", {"a": 1}),
+        ("solver", "0x0"),
+    ],
+)
+def test_attack_report_fields_out_of_bounds(field: str, value: Any) -> None:
+    facts = some_facts(2)
+    tree = document(encode_report(report_of(facts, facts.members[0], [GOOD, GOOD])))
+    tree["scores"][0][field] = value
+    with pytest.raises(Rejected):
+        decode_report(canonical_json(tree))
+
+
+def test_attack_invalid_delta_with_a_gain() -> None:
+    facts = some_facts(1)
+    with pytest.raises(Rejected, match="no gain"):
+        encode_report(report_of(facts, facts.members[0], [(Verdict.INVALID, "norm-cap", 5, 0)]))
+
+
+def test_reports_of_full_rounds_fit_a_message_without_their_notes() -> None:
+    facts = some_facts(MAX_DELTAS)
+    report = report_of(
+        facts, facts.members[0], [(Verdict.ACCEPTED, "a" * 32, -MAX_GAIN, MAX_GAIN)] * MAX_DELTAS
+    )
+    noted = replace(
+        report,
+        scores=tuple(
+            replace(score, detail="d" * 240, metrics=tuple((f"metric{i:02}", 1) for i in range(MAX_METRICS)))
+            for score in report.scores
+        ),
+    )
+    data = encode_report(noted)
+    assert len(data) <= MAX_REPORT_BYTES
+    read = decode_report(data)
+    assert [score.signature for score in read.scores] == [score.signature for score in report.scores]
+
+
+def test_metrics_of_leaves_out_what_has_no_integer() -> None:
+    assert metrics_of({"b": 0.25, "a": -1.5, "n": float("nan"), "i": float("inf")}) == (
+        ("a", -1_500_000),
+        ("b", 250_000),
+    )
+
+
+# ------------------------------------------------------------------ the rule
+
+
+def test_medians_and_majorities() -> None:
+    facts = some_facts(4)
+    votes = [
+        [GOOD, GOOD, FAULT, MISSING],
+        [(Verdict.ACCEPTED, "accepted", 44_000, 3_000), HARM, FAULT, MISSING],
+        [(Verdict.ACCEPTED, "accepted", 90_000_000, 0), GOOD, GOOD, GOOD],
+    ]
+    found = {item.digest: item for item in decide(facts, reports_of(facts, votes))}
+    one, two, three, four = (found[item.digest] for item in facts.reveals)
+    assert (one.verdict, one.gain, one.stderr) == (Verdict.ACCEPTED, 44_000, 2_000)
+    assert (two.verdict, two.gain) == (Verdict.ACCEPTED, 40_000)
+    assert (three.verdict, three.reason, three.gain) == (Verdict.INVALID, "non-finite", 0)
+    assert (four.verdict, four.reason, four.gain) == (Verdict.EXCLUDED, "unavailable", 0)
+
+
+def test_attack_one_coordinator_cannot_take_a_bond() -> None:
+    facts = some_facts(1)
+    (decision,) = decide(facts, reports_of(facts, [[FAULT], [GOOD], [GOOD]]))
+    assert (decision.verdict, decision.gain) == (Verdict.ACCEPTED, 40_000)
+    (split,) = decide(facts, reports_of(facts, [[FAULT], [GOOD], [HARM]]))
+    assert split.verdict is Verdict.EXCLUDED
+
+
+def test_attack_same_digest_twice_belongs_to_the_earlier_commit() -> None:
+    facts = some_facts(3)
+    first, second, third = facts.reveals
+    facts = replace(facts, reveals=(first, second, RevealedDelta(third.solver, first.digest, third.index)))
+    rows = {row.solver: row for row in decide(facts, reports_of(facts, [[GOOD, GOOD, GOOD]] * 3))}
+    assert rows[first.solver].verdict is Verdict.ACCEPTED
+    assert (rows[third.solver].verdict, rows[third.solver].reason) == (Verdict.INVALID, "duplicate")
+
+
+def test_half_of_the_reports_is_no_majority() -> None:
+    facts = some_facts(1, 4)
+    (decision,) = decide(facts, reports_of(facts, [[GOOD], [GOOD], [HARM], [MISSING]]))
+    assert (decision.verdict, decision.reason) == (Verdict.EXCLUDED, "harm")
+
+
+def test_lower_median_of_an_even_number() -> None:
+    facts = some_facts(1, 4)
+    votes = [[(Verdict.ACCEPTED, "accepted", gain, 1_000)] for gain in (10, 20, 30, 40)]
+    (decision,) = decide(facts, reports_of(facts, votes))
+    assert decision.gain == 20
+
+
+def test_attack_reports_that_do_not_add_up() -> None:
+    facts = some_facts(3)
+    good = reports_of(facts, [[GOOD] * 3] * 3)
+    stranger = report_of(facts, account("stranger"), [GOOD] * 3)
+    short = replace(good[0], scores=good[0].scores[1:])
+    other_round = replace(good[0], round_id=type(facts.round_id)(8))
+    other_digest = replace(
+        good[0], scores=(replace(good[0].scores[0], digest=digest("x")), *good[0].scores[1:])
+    )
+    for reports in (
+        (),
+        good[:1],
+        (good[0], good[0]),
+        (good[0], stranger),
+        (good[0], good[1], short),
+        (other_round, good[1]),
+        (other_digest, good[1]),
+    ):
+        with pytest.raises(Rejected) as refused:
+            decide(facts, reports)
+        assert refused.value.reason in ("bad-reports",)
+
+
+# ------------------------------------------------------------------ the sheet
+
+
+def a_sheet(votes: Any = None, **changes: Any) -> Any:
+    facts = some_facts(4)
+    reports = reports_of(facts, votes or [[GOOD, GOOD, FAULT, MISSING]] * 3)
+    values: dict[str, Any] = {"model": NEW, "improvement": 30_000, "metrics": (("pi", 5),), **changes}
+    return facts, derive_sheet(facts, a_spec(), reports, **values)
+
+
+def test_sheet_round_trip_check_and_pay() -> None:
+    facts, sheet = a_sheet()
+    assert decode_sheet(encode_sheet(sheet)) == sheet
+    check_sheet(sheet, facts, a_spec(), recover)
+    paid = {row.digest: row.amount for row in sheet.rows}
+    expected = 10**12 * 38_000
+    assert [paid[item.digest] for item in facts.reveals] == [expected, expected, 0, 0]
+    assert [fee.amount for fee in sheet.fees] == [10**15] * 3
+    assert sheet.payout == 2 * expected + 3 * 10**15 <= facts.budget + facts.fee
+    assert sheet.published
+    assert sheet.accepted == tuple(sorted(item.digest for item in facts.reveals[:2]))
+
+
+def test_every_account_of_a_sheet_can_prove_its_leaf() -> None:
+    facts, sheet = a_sheet()
+    for who in (*(item.solver for item in facts.reveals), *facts.members):
+        leaf, proof = sheet.leaf_of(who)
+        assert leaf.account == who
+        assert verify_proof(sheet.root, result_leaf(facts.round_id, leaf), proof)
+    assert sheet.leaf_of(account("nobody")) is None
+    verdicts = [leaf.verdict for leaf in sheet.leaves]
+    assert verdicts[-3:] == [Verdict.FEE] * 3
+
+
+def test_a_withheld_merge_pays_fees_only() -> None:
+    facts, sheet = a_sheet(model=digest("base"), improvement=0, note="no improvement")
+    assert not sheet.published
+    assert sheet.payout == facts.fee
+    assert all(row.amount == 0 for row in sheet.rows)
+
+
+def test_budget_caps_the_sum() -> None:
+    facts = some_facts(4, budget=10**15)
+    sheet = derive_sheet(facts, a_spec(), reports_of(facts, [[GOOD] * 4] * 3), model=NEW, improvement=1)
+    assert sum(row.amount for row in sheet.rows) == 10**15
+
+
+@pytest.mark.parametrize(("model", "improvement"), [(NEW, 0), (NEW, -1), (digest("base"), 1)])
+def test_attack_model_and_improvement_contradict(model: Any, improvement: int) -> None:
+    with pytest.raises(Rejected, match="improvement"):
+        a_sheet(model=model, improvement=improvement)
+
+
+def test_attack_new_model_out_of_nothing() -> None:
+    with pytest.raises(Rejected, match="accepted"):
+        a_sheet([[HARM] * 4] * 3)
+
+
+def test_attack_forged_sheets() -> None:
+    facts, sheet = a_sheet()
+    spec = a_spec()
+    rows = (replace(sheet.rows[0], amount=sheet.rows[0].amount + 1), *sheet.rows[1:])
+    forged = [
+        replace(sheet, rows=rows),
+        replace(sheet, rows=sheet.rows[1:]),
+        replace(sheet, payout=sheet.payout + 1),
+        replace(sheet, root=bytes(32)),
+        replace(sheet, fees=sheet.fees[:1]),
+        replace(sheet, base=digest("other")),
+        replace(sheet, shard=digest("other")),
+        replace(sheet, chain_id=1),
+        replace(sheet, reports=tuple(reversed(sheet.reports))),
+    ]
+    for lie in forged:
+        with pytest.raises(Rejected) as refused:
+            check_sheet(lie, facts, spec, recover)
+        assert refused.value.reason in ("sheet-mismatch", "bad-merge")
+    report = sheet.reports[0]
+    raised = replace(report, scores=tuple(replace(score, stderr=0) for score in report.scores))
+    liar = derive_sheet(facts, spec, (raised, *sheet.reports[1:]), model=NEW, improvement=30_000)
+    with pytest.raises(Rejected) as unsigned:
+        check_sheet(liar, facts, spec, recover)
+    assert unsigned.value.reason == "bad-signature"
+
+
+def test_fee_only_for_scores_near_the_median() -> None:
+    facts = some_facts(2)
+    off = (Verdict.ACCEPTED, "accepted", 60_000, 2_000)
+    near = (Verdict.ACCEPTED, "accepted", 41_500, 2_000)
+    for votes, paid in (
+        ([[GOOD, GOOD], [GOOD, near], [GOOD, off]], 2),
+        ([[GOOD, GOOD], [GOOD, GOOD], [GOOD, MISSING]], 3),
+        ([[GOOD, GOOD], [GOOD, GOOD], [MISSING, MISSING]], 2),
+        ([[GOOD, FAULT], [GOOD, FAULT], [GOOD, GOOD]], 2),
+    ):
+        sheet = derive_sheet(facts, a_spec(), reports_of(facts, votes), model=NEW, improvement=1)
+        assert len(sheet.fees) == paid, votes
+        assert {fee.amount for fee in sheet.fees} == {facts.fee // 3}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("improvement", MAX_GAIN + 1),
+        ("payout", 5),
+        ("payout", str(1 << 128)),
+        ("note", "\n"),
+        ("rows", [{}]),
+        ("rows", "x"),
+        ("fees", [1]),
+        ("reports", [None]),
+        ("reports", [{}] * 33),
+        ("root", "0x" + "00" * 31),
+        ("chain_id", 31337),
+    ],
+)
+def test_attack_sheet_fields_out_of_bounds(field: str, value: Any) -> None:
+    _, sheet = a_sheet()
+    tree = document(encode_sheet(sheet))
+    tree[field] = value
+    with pytest.raises(Rejected):
+        decode_sheet(canonical_json(tree))

@@ -1,0 +1,495 @@
+"""The journal: what each call promises, and what it refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.storage.journal import (
+    Journal,
+    StoredBlock,
+    StoredCommand,
+    StoredInput,
+    StoredLog,
+)
+from jepanet.storage.schema import JOURNAL
+
+pytestmark = pytest.mark.unit
+
+SOLVER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+def digest(text: object) -> bytes:
+    return sha256(str(text).encode()).digest()
+
+
+def block(number: int, fork: str = "a", parent_fork: str | None = None) -> StoredBlock:
+    parent = digest(f"{parent_fork or fork}{number - 1}")
+    return StoredBlock(number, digest(f"{fork}{number}"), parent, 1_700_000_000 + 12 * number)
+
+
+def event(of: StoredBlock, index: int, topics: int = 2) -> StoredLog:
+    return StoredLog(
+        of.number, of.hash, index, SOLVER, tuple(digest(i) for i in range(topics)), b"data", digest("tx")
+    )
+
+
+def chain_input(number: int) -> StoredInput:
+    return StoredInput("ChainBlock", f'{{"number":{number}}}', number)
+
+
+def command(key: str, tag: str = "SendCommit", round_id: int | None = 1) -> StoredCommand:
+    return StoredCommand(key, tag, "{}", round_id)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "node" / "journal.sqlite"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    with Journal.open(path) as opened:
+        yield opened
+
+
+# ------------------------------------------------------------------ opening
+
+
+def test_the_file_is_durable_and_private(path: Path, journal: Journal) -> None:
+    journal.put_salt(1, SOLVER, digest("d"), digest("s"))
+    assert journal.database.row("PRAGMA journal_mode") == ("wal",)
+    assert journal.database.row("PRAGMA synchronous") == (2,)  # FULL
+    assert journal.database.row("PRAGMA foreign_keys") == (1,)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    for file in (path, path.with_name("journal.sqlite-wal"), path.with_name("journal.sqlite-shm")):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_a_second_owner_is_refused_until_the_first_leaves(path: Path, journal: Journal) -> None:
+    with pytest.raises(Fatal) as refused:
+        Journal.open(path)
+    assert refused.value.code is Exit.ALREADY_RUNNING
+    assert refused.value.remedy
+    journal.close()
+    journal.close()  # harmless
+    Journal.open(path).close()
+
+
+def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
+    Journal.open(path).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute(f"PRAGMA user_version = {len(JOURNAL.migrations) + 1}")
+    raw.close()
+    for _ in range(2):  # the refusal does not keep the lock
+        with pytest.raises(Fatal, match="schema") as refused:
+            Journal.open(path)
+        assert refused.value.code is Exit.INCOMPATIBLE
+
+
+def test_another_programs_database_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE recipes (name TEXT)")
+    raw.close()
+    with pytest.raises(Fatal, match="another program") as refused:
+        Journal.open(path)
+    assert refused.value.code is Exit.INCOMPATIBLE
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_remedy(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"\x00 not a database " * 500)
+    with pytest.raises(Fatal, match="damaged") as refused:
+        Journal.open(path)
+    assert "backup" in (refused.value.remedy or "")
+
+
+def test_a_damaged_page_is_found_at_open(path: Path) -> None:
+    with Journal.open(path) as journal:
+        for n in range(200):
+            journal.put_note(n, "receipt", "x" * 400)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    with pytest.raises(Fatal, match="damaged"):
+        Journal.open(path)
+
+
+def test_a_place_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fatal) as refused:
+        Journal.open(tmp_path / "file" / "journal.sqlite")
+    assert refused.value.code is Exit.CONFIG
+
+
+def test_a_failed_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal.open(path) as journal:
+        journal.put_note(1, "kept", "1")
+    broken = JOURNAL.__class__(
+        JOURNAL.what,
+        JOURNAL.application_id,
+        (*JOURNAL.migrations, ("CREATE TABLE extra (a TEXT) STRICT", "INSERT INTO nowhere VALUES (1)")),
+        JOURNAL.remedy,
+    )
+    monkeypatch.setattr("jepanet.storage.journal.JOURNAL", broken)
+    with pytest.raises(Fatal):
+        Journal.open(path)
+    monkeypatch.undo()
+    with Journal.open(path) as journal:
+        assert journal.notes(1) == {"kept": "1"}
+        assert journal.database.row("SELECT count(*) FROM sqlite_schema WHERE name = 'extra'") == (0,)
+
+
+def test_a_journal_serves_one_deployment(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.bind("31337:0xabc")
+    with Journal.open(path) as journal:
+        journal.bind("31337:0xabc")
+        with pytest.raises(Fatal) as refused:
+            journal.bind("1:0xabc")
+        assert refused.value.code is Exit.WRONG_CHAIN
+
+
+def test_a_full_disk_keeps_nothing_of_the_step_and_all_before_it(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.record([chain_input(1)], [command("before")], cursor=1)
+        pages = journal.database.row("PRAGMA page_count")
+        assert pages is not None
+        journal.database.rows(f"PRAGMA max_page_count = {pages[0]}")
+        with pytest.raises(Fatal) as full:
+            journal.record(
+                [StoredInput("Big", "x" * 100_000, None), chain_input(2)], [command("after")], cursor=2
+            )
+        assert full.value.code is Exit.DISK_FULL
+        assert "free space" in (full.value.remedy or "")
+        assert [seq for seq, _ in journal.inputs()] == [1]
+        assert journal.cursor() == 1
+    with Journal.open(path) as journal:
+        assert journal.command_state("before") == "pending"
+        assert journal.command_state("after") is None
+
+
+# ------------------------------------------------------------------ chain copy
+
+
+def test_blocks_and_logs_come_back_in_order(journal: Journal) -> None:
+    blocks = [block(n) for n in range(1, 6)]
+    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 7), event(b, 3, topics=0)]) for b in blocks])
+    assert journal.trail() == blocks
+    assert journal.trail(2) == blocks[-2:]
+    assert journal.head() == blocks[-1]
+    assert journal.blocks_between(2, 3) == blocks[1:3]
+    assert [(log.block_number, log.log_index) for log in journal.logs(2, 3)] == [
+        (2, 3),
+        (2, 7),
+        (3, 3),
+        (3, 7),
+    ]
+    assert journal.logs(5)[1] == event(blocks[4], 7)
+    assert journal.logs(6) == []
+
+
+def test_a_repeated_step_changes_nothing(journal: Journal) -> None:
+    step = [(b, [event(b, 0), event(b, 1)]) for b in (block(1), block(2))]
+    journal.apply_step(rewind_to=None, blocks=step)
+    journal.apply_step(rewind_to=None, blocks=step)
+    journal.apply_step(rewind_to=0, blocks=step)
+    assert len(journal.trail()) == 2
+    assert len(journal.logs()) == 4
+
+
+def test_a_fork_replaces_blocks_and_logs_together(journal: Journal) -> None:
+    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)]) for b in map(block, range(1, 5))])
+    fork = [block(3, "b", "a"), block(4, "b")]
+    journal.apply_step(rewind_to=2, blocks=[(fork[0], []), (fork[1], [event(fork[1], 2)])])
+    assert [b.hash for b in journal.trail()] == [block(1).hash, block(2).hash, fork[0].hash, fork[1].hash]
+    assert [log.block_hash for log in journal.logs(3)] == [fork[1].hash]
+
+
+@pytest.mark.parametrize(
+    "wrong", [block(3, "b", "a"), block(4, "b"), StoredBlock(0, digest("b0"), digest("-"), 0)], ids=str
+)
+def test_a_block_of_another_fork_is_refused_whole(journal: Journal, wrong: StoredBlock) -> None:
+    journal.apply_step(rewind_to=None, blocks=[(block(n), []) for n in (1, 2, 3)])
+    with pytest.raises(Fatal, match="contradicts"):
+        journal.apply_step(rewind_to=None, blocks=[(block(2), [event(block(2), 0)]), (wrong, [])])
+    assert journal.logs() == []  # the good half of the step is not kept either
+    assert journal.head() == block(3)
+
+
+def test_a_log_of_another_block_is_refused(journal: Journal) -> None:
+    with pytest.raises(ValueError, match="another block"):
+        journal.apply_step(rewind_to=None, blocks=[(block(1), [event(block(1, "b"), 0)])])
+    assert journal.head() is None
+
+
+def test_a_rewind_to_before_everything_empties_the_copy(journal: Journal) -> None:
+    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)]) for b in (block(0), block(1))])
+    journal.apply_step(rewind_to=-1, blocks=[])
+    assert (journal.trail(), journal.logs(), journal.head()) == ([], [], None)
+
+
+def test_pruning_keeps_logs_the_newest_and_what_was_not_fed(journal: Journal) -> None:
+    blocks = [block(n) for n in range(1, 11)]
+    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)] if b.number == 4 else []) for b in blocks])
+    assert journal.prune_blocks(keep=3) == 0  # nothing has been fed yet
+    journal.record([], [], cursor=6)
+    assert journal.prune_blocks(keep=3) == 5
+    assert [b.number for b in journal.trail()] == [4, 7, 8, 9, 10]
+    assert len(journal.logs()) == 1
+    journal.record([], [], cursor=10)
+    journal.prune_blocks(keep=1)
+    assert [b.number for b in journal.trail()] == [4, 10]
+    with pytest.raises(ValueError, match="keep"):
+        journal.prune_blocks(keep=0)
+
+
+# ------------------------------------------------------------------ the machine
+
+
+def test_inputs_commands_and_cursor_are_one_step(path: Path) -> None:
+    with Journal.open(path) as journal:
+        assert (journal.cursor(), journal.last_sequence(), journal.latest_snapshot()) == (None, 0, None)
+        journal.record(
+            [chain_input(5), StoredInput("Tick", "{}", None)], [command("a"), command("b")], cursor=5
+        )
+        with pytest.raises(ValueError, match="no command"):
+            journal.record([chain_input(6)], [command("c")], cursor=6, done=["a", "unknown"])
+    with Journal.open(path) as journal:
+        assert [item for _, item in journal.inputs()] == [chain_input(5), StoredInput("Tick", "{}", None)]
+        assert journal.cursor() == 5
+        assert journal.last_sequence() == 2
+        assert [(row.key, row.state) for row in journal.outbox()] == [("a", "pending"), ("b", "pending")]
+
+
+def test_a_duty_named_again_after_it_was_done_is_offered_again_unchanged(journal: Journal) -> None:
+    journal.record([], [command("a")], done=["a"])
+    journal.record([], [StoredCommand("a", "Other", '{"x":1}', 9), command("b")])
+    (row, _) = journal.outbox()
+    assert (row.tag, row.payload, row.round_id, row.state) == ("SendCommit", "{}", 1, "pending")
+
+
+def test_a_rejected_duty_named_again_stays_rejected(journal: Journal) -> None:
+    journal.record([], [command("a")])
+    journal.reject("a", "refused")
+    journal.record([], [command("a")])
+    (row,) = journal.outbox()
+    assert row.state == "rejected"
+
+
+def test_the_cursor_only_moves_forward(journal: Journal) -> None:
+    journal.record([], [], cursor=5)
+    journal.record([], [], cursor=5)
+    with pytest.raises(ValueError, match="cursor"):
+        journal.record([chain_input(4)], [], cursor=4)
+    assert journal.cursor() == 5
+    assert journal.last_sequence() == 0
+
+
+def test_inputs_are_read_page_by_page(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jepanet.storage.journal._PAGE_OF_INPUTS", 7)
+    journal.record([chain_input(n) for n in range(100)], [])
+    assert [item.block_number for _, item in journal.inputs()] == list(range(100))
+    assert [seq for seq, _ in journal.inputs(after_seq=95)] == [96, 97, 98, 99, 100]
+    # Writing between two pages is allowed.
+    seen = 0
+    for _ in journal.inputs():
+        seen += 1
+        if seen == 10:
+            journal.record([chain_input(100)], [])
+    assert seen == 101
+
+
+def test_the_last_three_snapshots_stay(journal: Journal) -> None:
+    journal.record([chain_input(n) for n in range(5)], [])
+    for seq in range(6):
+        journal.snapshot(seq, b"state %d" % seq)
+    assert journal.latest_snapshot() == (5, b"state 5")
+    assert journal.database.rows("SELECT seq FROM snapshots ORDER BY seq") == [(3,), (4,), (5,)]
+    journal.snapshot(5, b"again")
+    assert journal.latest_snapshot() == (5, b"again")
+    with pytest.raises(ValueError, match="newest input"):
+        journal.snapshot(6, b"from the future")
+
+
+def test_a_deep_reorg_rewinds_inputs_snapshots_and_cursor(journal: Journal) -> None:
+    for n in (1, 2, 3, 4):
+        journal.record([chain_input(n), StoredInput("Local", f"{n}", None)], [], cursor=n)
+        journal.snapshot(journal.last_sequence(), b"after %d" % n)
+    journal.record([], [command("sent"), command("seen", tag="FetchBlob")], done=["sent", "seen"])
+    journal.record([], [command("refused")])
+    journal.reject("refused", "no")
+
+    journal.rewind_inputs(2, reoffer={"SendCommit"})
+
+    assert [item.payload for _, item in journal.inputs()] == [
+        '{"number":1}', "1", '{"number":2}', "2", "3", "4",
+    ]  # fmt: skip
+    assert journal.latest_snapshot() == (4, b"after 2")
+    assert journal.cursor() == 2
+    states = {row.key: (row.state, row.attempts) for row in journal.outbox()}
+    assert states == {"sent": ("pending", 0), "seen": ("done", 0), "refused": ("rejected", 1)}
+    # Sequence numbers are not used twice, so the older snapshot cannot be mistaken for a newer one.
+    journal.record([chain_input(3)], [], cursor=3)
+    assert journal.last_sequence() == 9
+    journal.rewind_inputs(3)
+    assert journal.cursor() == 3
+
+
+def test_a_snapshot_taken_right_after_a_forgotten_block_goes_too(journal: Journal) -> None:
+    journal.record([chain_input(1)], [], cursor=1)
+    journal.snapshot(1, b"after 1")
+    journal.record([chain_input(2)], [], cursor=2)
+    journal.snapshot(2, b"after 2")
+    journal.rewind_inputs(1)
+    assert journal.latest_snapshot() == (1, b"after 1")
+
+
+def test_a_crash_between_the_two_halves_of_a_deep_reorg_is_not_forgotten(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.apply_step(rewind_to=None, blocks=[(block(n), []) for n in range(1, 6)])
+        for n in range(1, 6):
+            journal.record([chain_input(n)], [], cursor=n)
+        assert journal.rewind_due() is None
+        journal.apply_step(rewind_to=3, blocks=[(block(4, "b", "a"), [])])
+        journal.apply_step(rewind_to=2, blocks=[(block(3, "b", "a"), []), (block(4, "b"), [])])
+    with Journal.open(path) as journal:
+        assert journal.rewind_due() == 2
+        with pytest.raises(ValueError, match="rewind_inputs"):
+            journal.record([chain_input(6)], [], cursor=6)
+        journal.record([StoredInput("Local", "{}", None)], [])  # facts of this node are never refused
+        with pytest.raises(ValueError, match="rewound to block 2"):
+            journal.rewind_inputs(3)
+        journal.rewind_inputs(2)
+        assert journal.rewind_due() is None
+        assert journal.cursor() == 2
+        journal.record([chain_input(3)], [], cursor=3)
+
+
+def test_a_shallow_reorg_asks_for_no_rewind(journal: Journal) -> None:
+    journal.apply_step(rewind_to=None, blocks=[(block(n), []) for n in range(1, 6)])
+    journal.record([], [], cursor=3)
+    journal.apply_step(rewind_to=3, blocks=[(block(4, "b", "a"), [])])
+    assert journal.rewind_due() is None
+
+
+# ------------------------------------------------------------------ outbox
+
+
+def test_pending_commands_come_due_in_order(journal: Journal) -> None:
+    assert journal.next_due() is None
+    journal.record([], [command("a"), command("b", round_id=2), command("c", round_id=None)])
+    assert [row.key for row in journal.pending(100.0)] == ["a", "b", "c"]
+    journal.postpone("a", "endpoint down", 150.0)
+    assert [row.key for row in journal.pending(100.0)] == ["b", "c"]
+    assert journal.next_due() == 0.0
+    journal.record([], [], done=["b", "c"])
+    assert journal.next_due() == 150.0
+    (row,) = journal.pending(150.0)
+    assert (row.attempts, row.error, row.not_before) == (1, "endpoint down", 150.0)
+    assert [row.key for row in journal.outbox(2)] == ["b"]
+    assert journal.command_state("b") == "done"
+
+
+def test_done_and_rejected_are_final_for_failures(journal: Journal) -> None:
+    journal.record([], [command("a"), command("b")], done=["a"])
+    journal.postpone("a", "late failure", 1e12)  # a handler that fails after the chain finished its duty
+    journal.reject("a", "late failure")
+    journal.reject("b", "bond too small")
+    journal.postpone("b", "late failure", 0.0)
+    assert [(row.state, row.error) for row in journal.outbox()] == [
+        ("done", None),
+        ("rejected", "bond too small"),
+    ]
+    assert journal.next_due() is None
+    with pytest.raises(ValueError, match="no command"):
+        journal.postpone("x", "e", 0.0)
+    with pytest.raises(ValueError, match="no command"):
+        journal.reject("x", "e")
+
+
+# ------------------------------------------------------------------ the safe
+
+
+def test_a_salt_is_kept_for_good(path: Path) -> None:
+    with Journal.open(path) as journal:
+        assert journal.salt(1, SOLVER) is None
+        journal.put_salt(1, SOLVER, digest("delta"), digest("salt"))
+        journal.put_salt(1, SOLVER, digest("delta"), digest("salt"))
+        for other in ((digest("delta"), digest("other")), (digest("other"), digest("salt"))):
+            with pytest.raises(Fatal, match="already sealed"):
+                journal.put_salt(1, SOLVER, *other)
+        journal.put_salt(2, SOLVER, digest("delta 2"), digest("salt 2"))
+    with Journal.open(path) as journal:
+        assert journal.salt(1, SOLVER) == (digest("delta"), digest("salt"))
+        first, second = journal.salts()
+        assert (first.round_id, first.digest, first.salt) == (1, digest("delta"), digest("salt"))
+        assert second.round_id == 2
+
+
+def test_the_same_account_in_other_letters_is_the_same_solver(journal: Journal) -> None:
+    journal.put_salt(1, SOLVER, digest("delta"), digest("salt"))
+    with pytest.raises(Fatal, match="already sealed"):
+        journal.put_salt(1, SOLVER.lower(), digest("delta"), digest("other"))
+    assert journal.salt(1, SOLVER.lower()) == (digest("delta"), digest("salt"))
+
+
+def test_a_salt_does_not_print(journal: Journal) -> None:
+    salt = bytes(range(32))
+    journal.put_salt(1, SOLVER, digest("delta"), salt)
+    with pytest.raises(Fatal) as refused:
+        journal.put_salt(1, SOLVER, digest("delta"), bytes(32))
+    for text in (repr(journal.salts()), str(refused.value)):
+        assert repr(salt)[2:-1] not in text
+        assert salt.hex() not in text
+
+
+@pytest.mark.parametrize("bad", [b"", b"x" * 31, b"x" * 33])
+def test_salts_and_digests_have_32_bytes(journal: Journal, bad: bytes) -> None:
+    for values in ((bad, digest("s")), (digest("d"), bad)):
+        with pytest.raises(ValueError, match="journal"):
+            journal.put_salt(1, SOLVER, *values)
+    assert journal.salts() == []
+
+
+def test_an_equivocation_is_refused(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.put_signature("result", 7, "", digest("result"), b"sig")
+        journal.put_signature("result", 7, "", digest("result"), b"another encoding")  # first one stays
+        journal.put_signature("score", 7, SOLVER, digest("score"), b"score sig")
+    with Journal.open(path) as journal:
+        for kind, subject in (("result", ""), ("score", SOLVER), ("score", SOLVER.upper())):
+            with pytest.raises(Rejected) as refused:
+                journal.put_signature(kind, 7, subject, digest("other"), b"sig")
+            assert refused.value.reason == "equivocation"
+        assert journal.signature("result", 7, "") == (digest("result"), b"sig")
+        assert journal.signature("result", 8, "") is None
+        journal.put_signature("result", 8, "", digest("other"), b"sig")
+
+
+@pytest.mark.parametrize("table", ["salts", "signatures"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET digest = zeroblob(32)"])
+def test_no_statement_can_alter_the_safe(journal: Journal, table: str, statement: str) -> None:
+    journal.put_salt(1, SOLVER, digest("d"), digest("s"))
+    journal.put_signature("result", 1, "", digest("d"), b"sig")
+    with pytest.raises(ValueError, match="immutable"), journal.database.transaction() as sql:
+        sql.execute(statement.format(table))
+    assert journal.salt(1, SOLVER) == (digest("d"), digest("s"))
+    assert journal.signature("result", 1, "") == (digest("d"), b"sig")
+
+
+def test_notes_are_replaced_by_name(journal: Journal) -> None:
+    journal.put_note(1, "receipt", "{}")
+    journal.put_note(1, "receipt", '{"paid":1}')
+    journal.put_note(1, "base", "{}")
+    journal.put_note(2, "receipt", "{}")
+    assert journal.notes(1) == {"base": "{}", "receipt": '{"paid":1}'}
+    assert journal.notes(3) == {}

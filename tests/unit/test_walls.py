@@ -1,0 +1,302 @@
+"""The walls of the house: who may import whom, read off the source.
+
+Every import statement counts, wherever it stands: at the top, inside a function, or under TYPE_CHECKING.
+A room that needs something from beside it takes it as an argument (a Protocol, a callable) and `node` joins
+the two.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+SOURCE = Path(__file__).resolve().parents[2] / "client"
+PACKAGE = "jepanet"
+
+LEAVES = frozenset({"types", "cid", "errors", "telemetry", "nesting", "tensors"})
+_MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation"})
+
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "types": frozenset(),
+    "errors": frozenset(),
+    "telemetry": frozenset(),
+    "cid": frozenset({"types", "errors"}),
+    "nesting": frozenset({"errors"}),
+    "tensors": frozenset({"errors", "nesting"}),
+    "protocol": frozenset({"types", "cid", "errors", "nesting", "tensors"}),
+    "chain": LEAVES | {"protocol"},
+    "p2p": LEAVES | {"protocol"},
+    "storage": LEAVES,
+    "learning": LEAVES,
+    "federation": LEAVES,
+    "roles": LEAVES | _MIDDLE,
+    "node": LEAVES | _MIDDLE | {"roles"},
+    "interface": LEAVES | {"node", "protocol"},
+}
+"""Room -> what it may import of ours beside itself."""
+
+ONLY_IN: Mapping[str, frozenset[str]] = {
+    "web3": frozenset({"chain"}),
+    "eth_account": frozenset({"chain"}),
+    "libp2p": frozenset({"p2p"}),
+    "multiaddr": frozenset({"p2p"}),
+    "trio": frozenset({"p2p"}),
+    "sqlite3": frozenset({"storage"}),
+    "torch": frozenset({"learning", "federation"}),
+    "gymnasium": frozenset({"learning"}),
+    "stable_worldmodel": frozenset({"learning"}),
+    "tomllib": frozenset({"node", "interface"}),
+    "platformdirs": frozenset({"node", "interface"}),
+    "click": frozenset({"interface"}),
+    "rich": frozenset({"interface"}),
+}
+"""Foreign package -> the rooms that may import it. Configuration is read in `node` and nowhere below it."""
+
+READS_ENVIRONMENT = frozenset({"node", "interface", "jepanet.chain.anvil"})
+"""Rooms, and one module: `anvil` looks for a developer's tool."""
+
+NOWHERE = frozenset({"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"})
+"""Formats that run code when they are read."""
+
+NOT_IN_PROTOCOL = frozenset(
+    {"asyncio", "concurrent", "datetime", "io", "logging", "multiprocessing", "os", "pathlib", "random"}
+    | {"secrets", "select", "signal", "socket", "structlog", "subprocess", "sys", "threading", "time", "uuid"}
+    | set(ONLY_IN)
+)
+"""What would let the rules depend on anything but their arguments."""
+
+BANNED_NAMES = frozenset({"utils", "common", "helpers", "manager", "core"})
+
+
+@dataclass(frozen=True)
+class Import:
+    module: str
+    line: int
+    at_start: bool
+    """Runs when the importing module is imported: not inside a function, not under TYPE_CHECKING."""
+
+
+# ------------------------------------------------------------------ reading
+
+
+def room_of(module: str) -> str:
+    """`jepanet.chain.rpc` -> `chain`; `jepanet` itself -> the empty string."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports_of(source: str, module: str, *, is_package: bool = False) -> Iterator[Import]:
+    """Every import in `source`, relative ones resolved against `module`, with literal dynamic ones."""
+
+    def walk(node: ast.AST, at_start: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            inside = at_start and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                inside = False
+            yield from found(child, at_start)
+            yield from walk(child, inside)
+
+    def found(node: ast.AST, at_start: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, at_start)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = module.split(".") if is_package else module.split(".")[:-1]
+                kept = package[: len(package) - node.level + 1]
+                base = ".".join([*kept, base] if base else kept)
+            for alias in node.names:
+                # `from jepanet.node import app` names a module, `from jepanet.types import Phase` does not.
+                yield Import(f"{base}.{alias.name}", node.lineno, at_start)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = _dotted(node.func)
+            if name.endswith("import_module") or name == "__import__":
+                yield Import(str(node.args[0].value), node.lineno, at_start)
+
+    yield from walk(ast.parse(source), True)
+
+
+def breaches_of(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    """What in `source` crosses a wall, one line each."""
+    room = room_of(module)
+    breaches = []
+
+    def report(line: int, why: str) -> None:
+        breaches.append(f"{module}:{line}: {why}")
+
+    for item in imports_of(source, module, is_package=is_package):
+        top = item.module.split(".")[0]
+        if top == PACKAGE:
+            target = room_of(item.module)
+            # `from jepanet import __version__` and the room's own modules are free.
+            if target not in ("", "__version__", room) and target not in MAY_IMPORT.get(room, frozenset()):
+                report(item.line, f"{room or 'the package root'} may not import {target}")
+            continue
+        if top in NOWHERE:
+            report(item.line, f"{top} runs code when it reads; use jepanet.tensors")
+        if room == "protocol" and top in NOT_IN_PROTOCOL:
+            report(item.line, f"protocol is pure and may not import {top}")
+        elif top in ONLY_IN and room not in ONLY_IN[top]:
+            report(item.line, f"{top} may be imported in {', '.join(sorted(ONLY_IN[top]))} only")
+
+    for node in ast.walk(ast.parse(source)):
+        if _reads_environment(node) and not {room, module} & READS_ENVIRONMENT:
+            report(node.lineno, "the environment is read in node; take the value as an argument")
+        if not isinstance(node, ast.Call):
+            continue
+        called = _dotted(node.func)
+        if called in ("torch.load", "torch.save"):
+            report(node.lineno, f"{called} uses pickle; use jepanet.tensors")
+        if any(word.arg == "allow_pickle" for word in node.keywords):
+            report(node.lineno, "allow_pickle runs code when it reads; use jepanet.tensors")
+    return breaches
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and _dotted(node) in ("os.environ", "os.getenv")
+
+
+def _dotted(node: ast.AST) -> str:
+    """`a.b.c` for a chain of names, otherwise the empty string."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
+        return f"{base}.{node.attr}"
+    return ""
+
+
+def modules() -> dict[str, tuple[str, bool]]:
+    """Every module of ours: name -> (source, whether it is a package)."""
+    found = {}
+    for path in sorted((SOURCE / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        found[".".join(parts[:-1] if is_package else parts)] = (path.read_text(), is_package)
+    return found
+
+
+def reached_at_start(entry: str, sources: Mapping[str, tuple[str, bool]]) -> dict[str, str]:
+    """Every module, ours or foreign, that importing `entry` imports: name -> the module that asked for it."""
+    reached: dict[str, str] = {entry: entry}
+    waiting = [entry]
+    while waiting:
+        module = waiting.pop()
+        source, is_package = sources[module]
+        for item in imports_of(source, module, is_package=is_package):
+            if not item.at_start:
+                continue
+            parts = item.module.split(".")
+            for length in range(1, len(parts) + 1):  # importing a.b.c imports a and a.b first
+                name = ".".join(parts[:length])
+                if name not in reached and (name in sources or length == 1):
+                    reached[name] = module
+                    if name in sources:
+                        waiting.append(name)
+    return reached
+
+
+# ------------------------------------------------------------------ the walls hold
+
+
+def test_every_room_has_its_place_in_the_table() -> None:
+    rooms = {room_of(name) for name in modules()} - {"", "__main__"}
+    assert rooms <= set(MAY_IMPORT), f"rooms without a row: {sorted(rooms - set(MAY_IMPORT))}"
+    assert not any("interface" in allowed for allowed in MAY_IMPORT.values()), "nothing imports interface"
+
+
+def test_no_import_crosses_a_wall() -> None:
+    breaches = [
+        breach
+        for name, (source, is_package) in modules().items()
+        for breach in breaches_of(source, name, is_package=is_package)
+    ]
+    assert not breaches, "\n".join(breaches)
+
+
+@pytest.mark.parametrize("entry", ["jepanet.interface.cli", "jepanet.node.app"])
+def test_a_node_starts_without_torch(entry: str) -> None:
+    reached = reached_at_start(entry, modules())
+    assert "torch" not in reached, f"torch is imported by {reached.get('torch')} when {entry} is imported"
+
+
+def test_no_module_is_called_a_drawer() -> None:
+    drawers = [name for name in modules() if set(name.split(".")) & BANNED_NAMES]
+    assert not drawers, f"a module is named after its one reason to exist: {drawers}"
+
+
+# ------------------------------------------------------------------ the checker sees
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("jepanet.types", "import jepanet.errors"),
+        ("jepanet.tensors", "from jepanet.cid import digest_of"),
+        ("jepanet.protocol.duties", "import asyncio"),
+        ("jepanet.protocol.duties", "from time import time"),
+        ("jepanet.protocol.duties", "from jepanet.telemetry import get_logger"),
+        ("jepanet.protocol.duties", "if TYPE_CHECKING:\n    import web3"),
+        ("jepanet.protocol.duties", "def later():\n    import random"),
+        ("jepanet.protocol.duties", "from ..chain import rpc"),
+        ("jepanet.chain.rpc", "from jepanet.p2p import host"),
+        ("jepanet.chain.rpc", "from jepanet import storage"),
+        ("jepanet.p2p.host", "import sqlite3"),
+        ("jepanet.p2p.host", "from jepanet.learning.train import train"),
+        ("jepanet.storage.journal", "from jepanet.protocol.codec import encode_input"),
+        ("jepanet.storage.journal", "import tomllib"),
+        ("jepanet.storage.journal", "import os\nos.environ.get('HOME')"),
+        ("jepanet.learning.train", "from jepanet.federation import delta"),
+        ("jepanet.learning.train", "import pickle"),
+        ("jepanet.learning.train", "import torch\ntorch.load('model')"),
+        ("jepanet.federation.delta", "import numpy as np\nnp.load('x', allow_pickle=True)"),
+        ("jepanet.roles.solver", "import torch"),
+        ("jepanet.roles.solver", "from jepanet.node import config"),
+        ("jepanet.node.app", "import web3.exceptions"),
+        ("jepanet.node.app", "import trio"),
+        ("jepanet.node.app", "from importlib import import_module\nimport_module('torch')"),
+        ("jepanet.node.app", "from jepanet.interface import cli"),
+        ("jepanet.interface.cli", "from jepanet.chain import wallet"),
+        ("jepanet.interface.cli", "from jepanet.roles import solver"),
+        ("jepanet", "from jepanet.node import app"),
+    ],
+)
+def test_a_planted_breach_is_seen(module: str, line: str) -> None:
+    assert len(breaches_of(line, module, is_package=module == "jepanet")) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("jepanet.cid", "from jepanet.errors import Rejected"),
+        ("jepanet.protocol.duties", "from jepanet.protocol.state import Round\nfrom . import state"),
+        ("jepanet.chain.events", "from jepanet.protocol import inputs\nimport web3"),
+        ("jepanet.learning.train", "import torch"),
+        ("jepanet.node.app", "from jepanet.roles import solver\nimport tomllib"),
+        ("jepanet.interface.cli", "from jepanet import __version__\nimport click"),
+    ],
+)
+def test_an_honest_import_passes(module: str, line: str) -> None:
+    assert breaches_of(line, module) == []
+
+
+def test_the_start_is_followed_through_modules_and_packages() -> None:
+    sources = {
+        "jepanet": ("", True),
+        "jepanet.node": ("from . import jobs", True),
+        "jepanet.node.app": ("def late():\n    import sqlite3", False),
+        "jepanet.node.jobs": ("import torch.nn", False),
+    }
+    reached = reached_at_start("jepanet.node.app", {**sources, "jepanet.node": ("", True)})
+    assert "torch" not in reached and "sqlite3" not in reached
+    sources["jepanet.node.app"] = (
+        "from jepanet.node import engine\nfrom jepanet.node.jobs import train",
+        False,
+    )
+    assert reached_at_start("jepanet.node.app", sources)["torch"] == "jepanet.node.jobs"

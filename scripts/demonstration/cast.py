@@ -1,4 +1,4 @@
-"""The actors of a demo: wallets, configurations and processes, all made by the `jepanet` command."""
+"""The actors of a demo: wallets, configurations and processes, made as an operator would make them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from jepanet.node import keys
 
 JEPANET = [sys.executable, "-m", "jepanet.interface.cli"]
 _START_WITHIN = 60.0
@@ -113,7 +115,7 @@ def make_wallet(folder: Path, name: str, role: str) -> Node:
     password = home / "password"
     password.touch(mode=0o600)
     password.write_text(os.urandom(16).hex() + "\n")
-    made = jepanet("wallet", "new", "--light", "--dir", home / "wallet", "--password-file", password)
+    made = keys.new(home / "wallet", password, light=True)
     return Node(name, role, home, made["address"])
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jepanet.cid import digest_of
-from jepanet.learning.recipe import Recipe, preset
+from jepanet.learning.recipe import preset
+from jepanet.node.datasets import build_tworoom
 from jepanet.node.worker import Worker
 from jepanet.protocol.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 
-RECIPE: Recipe = replace(preset("tworoom-tiny"), name="determinism", warm_steps=40)
-STEPS = 60
+RECIPE = preset("tworoom-small")
+STEPS = RECIPE.inner_steps
+SIZES = {"training_sites": 2, "episodes": 32, "evaluation_shards": 1, "evaluation_episodes": 32, "image": 32}
+"""As in the demo: below this a gain is lost in the noise of measuring it."""
 SEEDS = (bytes(32), b"\x01" * 32)
 
 
@@ -63,7 +65,7 @@ class Bench:
             total_steps=4 * STEPS,
             codec="int8",
             max_delta_bytes=1 << 20,
-            merge=MergeRule("mean", 700, 600),
+            merge=MergeRule("mean", 700, 0),
             price=1,
             shrink_milli=1000,
             aggregators=(),
@@ -90,8 +92,11 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    bench = Bench(tmp_path_factory.mktemp("bench"), dataset)
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    data = tmp_path_factory.mktemp("data") / "tworoom"
+    seeds = (digest_of(b"determinism"), digest_of(b"its sealed shards"))
+    build_tworoom(data, seeds[0], SIZES, workers=2, evaluation_seed=seeds[1], progress=None)
+    bench = Bench(tmp_path_factory.mktemp("bench"), data)
     bench.write_base()
     yield bench
 
@@ -120,5 +125,15 @@ def test_merging_is_bit_exact_and_order_does_not_matter(bench: Bench, trained: d
 def test_the_merged_model_predicts_held_out_data_better(bench: Bench, trained: dict[str, str]) -> None:
     (merged,) = bench.run(bench.merge("a", "b"))
     metrics = dict(merged["metrics"])
-    assert merged["improvement"] > 0, merged
+    assert merged["published"] and merged["improvement"] > 3 * merged["stderr"], merged
     assert metrics["after.pi"] > metrics["before.pi"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(5))
+def test_merges_of_many_seeds_predict_held_out_data_better(bench: Bench, number: int) -> None:
+    one, two = (digest_of(f"{number} {solver}".encode()) for solver in range(2))
+    names = (f"one-{number}", f"two-{number}")
+    bench.run(bench.train(one, 0, names[0]), bench.train(two, 1, names[1]))
+    (merged,) = bench.run(bench.merge(*names))
+    assert merged["published"] and merged["improvement"] > 2 * merged["stderr"], merged

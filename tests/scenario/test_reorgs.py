@@ -50,6 +50,8 @@ def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[.
             network.stop_chain()
             time.sleep(2)
             network.start_chain()
+            # The chain rewinds only to blocks whose state it holds: those since its start.
+            let_blocks_pass(network, CONFIRMATIONS)
     network.wait_finished(round_id, within=400)
     assert network.events(i.ChainBondSlashed, round_id) == []
     assert len(network.events(i.ChainCommitted, round_id)) == 2

@@ -5,9 +5,7 @@ A courier: it holds no power. What it proposes is signed only by verifiers that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from jepanet.chain.contracts import Attestation
 from jepanet.chain.wallet import recover_typed
@@ -19,12 +17,12 @@ from jepanet.protocol.scores import MAX_REPORT_BYTES, ScoreReport, decode_report
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.spec import RoundSpec
 from jepanet.protocol.state import Round
-from jepanet.protocol.tally import NOT_FETCHED, Decision, decide, facts_of
+from jepanet.protocol.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message
 from jepanet.roles.merging import Merge, measure_merge
 from jepanet.roles.preparation import pin_of, round_documents
-from jepanet.roles.scoring import MEASURED_NOTE, Scoring
+from jepanet.roles.scoring import Scoring, check_against_own
 from jepanet.roles.submit import submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
@@ -53,7 +51,7 @@ class Aggregator:
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         reports = self._reports(round_)
         decisions = decide(facts, reports)
-        self._compare(round_, documents.spec, decisions)
+        self._compare(facts, documents.spec, reports, decisions)
         accepted = [item.digest for item in decisions if item.verdict is Verdict.ACCEPTED]
         if accepted:
             merge = await measure_merge(context, round_, documents.spec, accepted)
@@ -79,26 +77,23 @@ class Aggregator:
         blobs = self._context.blobs
         return [decode_report(blobs.read(digest, max_bytes=MAX_REPORT_BYTES)) for _, digest in round_.scores]
 
-    def _compare(self, round_: Round, spec: RoundSpec, decisions: Sequence[Decision]) -> None:
+    def _compare(
+        self,
+        facts: RoundFacts,
+        spec: RoundSpec,
+        reports: Sequence[ScoreReport],
+        decisions: Sequence[Decision],
+    ) -> None:
         """Holds the coordinators' medians against this node's own measurement before building on them."""
-        note = self._context.journal.notes(round_.id).get(MEASURED_NOTE)
-        if note is None:
-            raise Transient(f"round {round_.id} is not measured here yet")
-        # By solver: of two that reveal one digest only the later is invalid.
-        own: dict[str, dict[str, Any]] = {item["solver"]: item for item in json.loads(note)["judgements"]}
-        for item in decisions:
-            mine = own[item.solver]
-            invalid = Verdict(mine["verdict"]) is Verdict.INVALID
-            if mine["reason"] in NOT_FETCHED or item.reason == "duplicate":
-                continue
-            faulty = invalid != (item.verdict is Verdict.INVALID)
-            if faulty or abs(mine["gain"] - item.gain) > spec.score_tolerance:
-                said = f"{item.verdict.name}, {item.gain} micro-nats"
-                raise Rejected(
-                    f"the coordinators' median for {item.solver} ({said}) cannot be reproduced: "
-                    f"here it is verdict {mine['verdict']} with {mine['gain']}",
-                    reason="scores-disagree",
-                )
+        try:
+            check_against_own(self._context, facts, reports, decisions, spec.score_tolerance)
+        except Rejected as error:
+            if len(reports) == len(facts.members):
+                raise
+            # One liar among few sways their median: the reports still to come outvote it.
+            raise Transient(
+                f"{error.message}; {len(facts.members) - len(reports)} reports are out"
+            ) from error
 
     async def publish_sheet(self, command: PublishSheet) -> Sequence[LocalInput]:
         context = self._context

@@ -19,7 +19,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.merging import measure_merge
 from jepanet.roles.obtain import obtain_bytes
 from jepanet.roles.preparation import pin_of, round_documents
-from jepanet.roles.scoring import Scoring
+from jepanet.roles.scoring import Scoring, check_against_own
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 
@@ -57,6 +57,7 @@ class Coordinator:
         sheet = decode_sheet(data)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         check_sheet(sheet, facts, documents.spec, recover_typed)
+        check_against_own(context, facts, sheet.reports, sheet.rows, documents.spec.score_tolerance)
         improvement = await self._improvement(round_, documents.spec, sheet, command.sheet)
         typed = result_message(context, sheet, command.sheet, improvement)
         signature = context.wallet.sign_typed(typed)

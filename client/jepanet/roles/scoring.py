@@ -16,7 +16,7 @@ from jepanet.protocol.inputs import LocalInput, LocalScored
 from jepanet.protocol.scores import ScoreReport, SignedScore, encode_report, score_message
 from jepanet.protocol.spec import RoundSpec
 from jepanet.protocol.state import Round
-from jepanet.protocol.tally import RevealedDelta, facts_of
+from jepanet.protocol.tally import DUPLICATE, NOT_FETCHED, Decision, RevealedDelta, RoundFacts, Row, facts_of
 from jepanet.protocol.typed_data import signing_hash
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.obtain import obtain
@@ -152,3 +152,60 @@ async def evaluation_shard(context: Context, round_: Round) -> Path:
     if round_.shard is None:
         raise Transient(f"the evaluation shard of round {round_.id} is not unsealed yet")
     return await obtain(context, round_.shard, max_bytes=MAX_SHARD_BYTES, pin=pin_of(round_))
+
+
+def check_against_own(
+    context: Context,
+    facts: RoundFacts,
+    reports: Sequence[ScoreReport],
+    decisions: Sequence[Decision | Row],
+    tolerance: int,
+) -> None:
+    """Holds decisions on deltas against what this node measured itself; `tolerance` in micro-nats.
+
+    A median over fewer reports than the set has members lies where a minority wants it, if that minority
+    chose the reports. So nobody builds on or signs what its own measurement contradicts: who counted as
+    faulty, the gain and its standard error, and what the delta counts for.
+
+    Raises:
+        Transient: nothing is measured here yet. Rejected: reason `scores-disagree`.
+    """
+    note = context.journal.notes(facts.round_id).get(MEASURED_NOTE)
+    if note is None:
+        raise Transient(f"round {facts.round_id} is not measured here yet")
+    # By solver: of two that reveal one digest only the later is invalid.
+    own: dict[str, dict[str, Any]] = {item["solver"]: item for item in json.loads(note)["judgements"]}
+    for item in decisions:
+        mine = own[item.solver]
+        if mine["reason"] in NOT_FETCHED or item.reason == DUPLICATE or _not_served(facts, reports, item):
+            continue
+        verdict, gain, stderr = Verdict(mine["verdict"]), int(mine["gain"]), int(mine["stderr"])
+        faulty = (verdict is Verdict.INVALID) != (item.verdict is Verdict.INVALID)
+        counted = _worth(verdict, gain) - _worth(item.verdict, item.gain)
+        if faulty or max(abs(gain - item.gain), abs(stderr - item.stderr), abs(counted)) > tolerance:
+            said = f"{item.verdict.name}, {item.gain} +- {item.stderr} micro-nats"
+            raise Rejected(
+                f"the coordinators' median for {item.solver} ({said}) cannot be reproduced: "
+                f"here it is {verdict.name} with {gain} +- {stderr}",
+                reason="scores-disagree",
+            )
+
+
+def _worth(verdict: Verdict, gain: int) -> int:
+    """Micro-nats that a verdict lets a delta be paid for, before its standard error."""
+    return max(0, gain) if verdict is Verdict.ACCEPTED else 0
+
+
+def _not_served(facts: RoundFacts, reports: Sequence[ScoreReport], item: Decision | Row) -> bool:
+    """Whether a delta is out because coordinators could not fetch it: more than a minority, or all reported.
+
+    What reached this node need not have reached them, and a solver must not spoil a round by serving some.
+    """
+    if item.verdict is not Verdict.EXCLUDED:
+        return False
+    missed = sum(
+        score.solver == item.solver and score.verdict is Verdict.EXCLUDED and score.reason in NOT_FETCHED
+        for report in reports
+        for score in report.scores
+    )
+    return missed >= facts.threshold or (missed > 0 and len(reports) == len(facts.members))

@@ -1,0 +1,219 @@
+"""What a node signs and records: nothing that its own measurement contradicts, whoever chose the reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jepanet.chain.wallet import Wallet
+from jepanet.errors import Rejected, Transient
+from jepanet.protocol.commands import BuildSheet, CheckSheet
+from jepanet.protocol.inputs import LocalResultSigned
+from jepanet.protocol.scores import encode_report
+from jepanet.protocol.sheet import ScoreSheet, derive_sheet, encode_sheet
+from jepanet.protocol.tally import RoundFacts, decide
+from jepanet.roles import aggregator as aggregator_module
+from jepanet.roles import coordinator as coordinator_module
+from jepanet.roles.aggregator import Aggregator
+from jepanet.roles.coordinator import Coordinator
+from jepanet.roles.merging import Merge
+from jepanet.roles.scoring import MEASURED_NOTE
+from jepanet.telemetry import Secret
+from jepanet.types import Digest, Verdict
+from round_samples import (
+    CHAIN,
+    CONTRACT,
+    FAULT,
+    GOOD,
+    MISSING,
+    Vote,
+    a_spec,
+    digest,
+    recover,
+    reports_of,
+    some_facts,
+)
+
+pytestmark = pytest.mark.unit
+
+NEW = digest("merged")
+RICH: Vote = (Verdict.ACCEPTED, "accepted", 900_000_000, 0)
+POOR: Vote = (Verdict.ACCEPTED, "accepted", 10, 2_000)
+UNSURE: Vote = (Verdict.ACCEPTED, "accepted", 40_000, 900_000_000)
+BARRED: Vote = (Verdict.EXCLUDED, "state-guard", 40_000, 2_000)
+
+
+class Journal:
+    """Notes and signatures of one node that measured `votes` itself."""
+
+    def __init__(self, facts: RoundFacts, votes: Sequence[Vote]) -> None:
+        judgements = [
+            {
+                "solver": item.solver,
+                "verdict": int(vote[0]),
+                "reason": vote[1],
+                "gain": vote[2],
+                "stderr": vote[3],
+            }
+            for item, vote in zip(facts.reveals, votes, strict=True)
+        ]
+        self.kept = {MEASURED_NOTE: json.dumps({"judgements": judgements})}
+        self.signed: list[bytes] = []
+
+    def notes(self, round_id: int) -> dict[str, str]:
+        return self.kept
+
+    def put_note(self, round_id: int, name: str, payload: str) -> None:
+        self.kept[name] = payload
+
+    def put_signature(self, kind: str, round_id: int, subject: str, seal: bytes, signature: bytes) -> None:
+        self.signed.append(seal)
+
+
+class Blobs:
+    def __init__(self) -> None:
+        self.held: dict[bytes, bytes] = {}
+
+    def put_bytes(self, data: bytes, *, pin: str | None = None) -> Digest:
+        name: Digest = digest(data.hex())
+        self.held[name] = data
+        return name
+
+    def read(self, name: bytes, *, max_bytes: int) -> bytes:
+        return self.held[name]
+
+    def publish(self, name: bytes) -> None:
+        pass
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a node's context for a round whose documents are here and whose merge is always good."""
+
+    def make(facts: RoundFacts, votes: Sequence[Vote], **round_fields: Any) -> Any:
+        documents = SimpleNamespace(spec=a_spec())
+        blobs = Blobs()
+        wallet = Wallet.from_key(Secret(b"\x07" * 32))
+        fields = {"id": facts.round_id, "base": facts.base, "scores": (), "results": (), "slashed": ()}
+        round_ = SimpleNamespace(**{**fields, **round_fields})
+
+        async def round_documents(context: Any, of: Any) -> Any:
+            return documents
+
+        async def obtain_bytes(context: Any, name: bytes, **limits: Any) -> bytes:
+            return blobs.held[name]
+
+        async def measure_merge(*given: Any) -> Merge:
+            return Merge(NEW, True, 30_000, "", ())
+
+        for module in (coordinator_module, aggregator_module):
+            monkeypatch.setattr(module, "round_documents", round_documents)
+            monkeypatch.setattr(module, "measure_merge", measure_merge)
+            monkeypatch.setattr(module, "facts_of", lambda *given: facts)
+        monkeypatch.setattr(coordinator_module, "obtain_bytes", obtain_bytes)
+        monkeypatch.setattr(coordinator_module, "recover_typed", recover)
+        return SimpleNamespace(
+            me=wallet.address, wallet=wallet, chain_id=CHAIN, rounds_address=CONTRACT, blobs=blobs,
+            journal=Journal(facts, votes), round=lambda round_id: round_,
+            state=lambda: SimpleNamespace(threshold=lambda of: facts.threshold),
+        )  # fmt: skip
+
+    return make
+
+
+def sheet_of(facts: RoundFacts, votes: Sequence[Sequence[Vote]]) -> ScoreSheet:
+    """The sheet of a proposer that picked these reports and no other."""
+    return derive_sheet(facts, a_spec(), reports_of(facts, votes), model=NEW, improvement=30_000)
+
+
+async def signs(context: Any, facts: RoundFacts, sheet: ScoreSheet) -> bool:
+    name = context.blobs.put_bytes(encode_sheet(sheet))
+    try:
+        (said,) = await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+    except Rejected as error:
+        assert error.reason == "scores-disagree"
+        assert context.journal.signed == []
+        return False
+    assert isinstance(said, LocalResultSigned)
+    return True
+
+
+# ------------------------------------------------------------------ signing
+
+
+async def test_a_sheet_of_scores_as_measured_here_is_signed(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=5)
+    assert await signs(desk(facts, [GOOD] * 2), facts, sheet_of(facts, [[GOOD] * 2] * 3))
+
+
+@pytest.mark.parametrize("lie", [RICH, POOR, UNSURE, BARRED], ids=["rich", "poor", "unsure", "barred"])
+async def test_attack_two_of_five_cannot_have_their_scores_signed_by_choosing_the_reports(
+    desk: Any, lie: Vote
+) -> None:
+    facts = some_facts(solvers=2, coordinators=5)
+    picked = sheet_of(facts, [[lie, GOOD], [lie, GOOD], [GOOD, GOOD]])
+    assert not await signs(desk(facts, [GOOD] * 2), facts, picked)
+
+
+async def test_attack_a_delta_measured_here_is_not_unavailable_because_a_minority_says_so(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=5)
+    picked = sheet_of(facts, [[MISSING, GOOD], [MISSING, GOOD], [GOOD, GOOD]])
+    assert not await signs(desk(facts, [GOOD] * 2), facts, picked)
+
+
+async def test_attack_a_fault_found_nowhere_else_is_not_signed(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    assert not await signs(desk(facts, [GOOD] * 2), facts, sheet_of(facts, [[FAULT, GOOD]] * 2))
+
+
+async def test_attack_a_delta_served_to_few_spoils_no_round(desk: Any) -> None:
+    """More than a minority could not fetch it, or everybody has reported: then it is out for all."""
+    facts = some_facts(solvers=2, coordinators=3)
+    most = sheet_of(facts, [[MISSING, GOOD], [MISSING, GOOD]])
+    assert await signs(desk(facts, [GOOD] * 2), facts, most)
+    pair = some_facts(solvers=2, coordinators=2)
+    complete = sheet_of(pair, [[MISSING, GOOD], [GOOD, GOOD]])
+    assert await signs(desk(pair, [GOOD] * 2), pair, complete)
+
+
+async def test_what_could_not_be_fetched_here_is_left_to_those_who_could(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    assert await signs(desk(facts, [MISSING, GOOD]), facts, sheet_of(facts, [[GOOD] * 2] * 2))
+
+
+# ------------------------------------------------------------------ building
+
+
+async def test_attack_a_liar_among_the_first_reports_does_not_end_the_aggregators_duty(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    reports = reports_of(facts, [[POOR, GOOD], [GOOD, GOOD], [GOOD, GOOD]])
+    context = desk(facts, [GOOD] * 2)
+    names = [context.blobs.put_bytes(encode_report(report)) for report in reports]
+    round_ = context.round(facts.round_id)
+    round_.scores = tuple(zip(facts.members[:2], names[:2], strict=True))
+    with pytest.raises(Transient, match="1 reports are out"):
+        await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
+    round_.scores = tuple(zip(facts.members, names, strict=True))
+    assert await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
+
+
+async def test_scores_of_everybody_that_cannot_be_reproduced_are_not_built_on(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    reports = reports_of(facts, [[RICH, GOOD]] * 3)
+    names = [context.blobs.put_bytes(encode_report(report)) for report in reports]
+    context.round(facts.round_id).scores = tuple(zip(facts.members, names, strict=True))
+    with pytest.raises(Rejected) as caught:
+        await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
+    assert caught.value.reason == "scores-disagree"
+
+
+def test_the_lower_median_of_few_reports_is_where_two_of_five_want_it() -> None:
+    """Why signers compare: the rule itself cannot tell who chose the reports."""
+    facts = some_facts(solvers=1, coordinators=5)
+    (found,) = decide(facts, reports_of(facts, [[RICH], [RICH], [GOOD]]))
+    assert (found.verdict, found.gain) == (Verdict.ACCEPTED, RICH[2])

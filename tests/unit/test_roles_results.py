@@ -9,21 +9,23 @@ from typing import Any
 
 import pytest
 
+from jepanet.chain.contracts import Attestation
 from jepanet.chain.wallet import Wallet
 from jepanet.errors import Rejected, Transient
-from jepanet.protocol.commands import BuildSheet, CheckSheet
+from jepanet.protocol.commands import BuildSheet, CheckSheet, SendRecord
 from jepanet.protocol.inputs import LocalResultSigned
 from jepanet.protocol.scores import encode_report
 from jepanet.protocol.sheet import ScoreSheet, derive_sheet, encode_sheet
+from jepanet.protocol.state import SignedResult
 from jepanet.protocol.tally import RoundFacts, decide
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
 from jepanet.roles.aggregator import Aggregator
-from jepanet.roles.coordinator import Coordinator
+from jepanet.roles.coordinator import Coordinator, result_message
 from jepanet.roles.merging import Merge
 from jepanet.roles.scoring import MEASURED_NOTE
 from jepanet.telemetry import Secret
-from jepanet.types import Digest, Verdict
+from jepanet.types import Digest, Phase, Verdict
 from round_samples import (
     CHAIN,
     CONTRACT,
@@ -210,6 +212,53 @@ async def test_scores_of_everybody_that_cannot_be_reproduced_are_not_built_on(de
     with pytest.raises(Rejected) as caught:
         await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
     assert caught.value.reason == "scores-disagree"
+
+
+# ------------------------------------------------------------------ recording
+
+
+class Rounds:
+    """Refuses what the contract refuses: a median improvement that contradicts the model."""
+
+    def __init__(self) -> None:
+        self.carried: list[int] = []
+
+    async def phase(self, round_id: int, block: str) -> Phase:
+        return Phase.VERIFY
+
+    def record_training(self, *given: Any) -> Any:
+        attestations: Sequence[Attestation] = given[-1]
+        self.carried = sorted(item.improvement for item in attestations)
+        return self
+
+
+async def test_attack_a_signature_with_a_contradicting_improvement_does_not_stop_the_record(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    sheet = sheet_of(facts, [[GOOD] * 2] * 3)
+    context = desk(facts, [GOOD] * 2)
+    name = context.blobs.put_bytes(encode_sheet(sheet))
+    keys = [Wallet.from_key(Secret(bytes([n]) * 32)) for n in (1, 2, 3)]
+
+    def signed(who: Wallet, improvement: int) -> SignedResult:
+        typed = result_message(context, sheet, name, improvement)
+        return SignedResult(who.address, name, improvement, who.sign_typed(typed))
+
+    rounds = Rounds()
+    context.contracts = SimpleNamespace(rounds=rounds)
+
+    async def submit(context: Any, key: str, call: Any) -> None:
+        assert call is rounds
+
+    monkeypatch.setattr(aggregator_module, "submit", submit)
+    duty, round_ = SendRecord(facts.round_id, name), context.round(facts.round_id)
+    round_.results = (signed(keys[0], -5), signed(keys[1], 30_000))
+    with pytest.raises(Transient, match="1 valid signatures, 2 are needed"):
+        await Aggregator(context).send_record(duty)
+    round_.results += (signed(keys[2], 29_000),)
+    await Aggregator(context).send_record(duty)
+    assert rounds.carried == [29_000, 30_000]
 
 
 def test_the_lower_median_of_few_reports_is_where_two_of_five_want_it() -> None:

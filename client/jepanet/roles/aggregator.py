@@ -130,8 +130,10 @@ class Aggregator:
         sheet = decode_sheet(context.blobs.read(digest, max_bytes=MAX_SHEET_BYTES))
         valid = []
         for item in round_.results:
-            # The contract refuses a whole record that carries a slashed signer.
-            if item.sheet != digest or item.coordinator in round_.slashed:
+            # The contract refuses a whole record that carries a slashed signer, and one whose median
+            # improvement contradicts its model: no signer of this sheet can honestly have measured that.
+            contradicts = (item.improvement > 0) != sheet.published
+            if item.sheet != digest or item.coordinator in round_.slashed or contradicts:
                 continue
             typed = result_message(context, sheet, digest, item.improvement)
             try:

@@ -23,7 +23,7 @@ from jepanet.roles.coordinator import result_message
 from jepanet.roles.merging import Merge, measure_merge
 from jepanet.roles.preparation import pin_of, round_documents
 from jepanet.roles.scoring import Scoring, check_against_own
-from jepanet.roles.submit import submit
+from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
 
@@ -110,7 +110,10 @@ class Aggregator:
         context = self._context
         round_ = context.round(command.round_id)
         rounds = context.contracts.rounds
-        if await rounds.phase(round_.id, "latest") != Phase.VERIFY:
+        phase = await rounds.phase(round_.id, "latest")
+        if phase < Phase.VERIFY:
+            raise behind(f"record/{round_.id}")
+        if phase is not Phase.VERIFY:
             return []
         sheet = decode_sheet(context.blobs.read(command.sheet, max_bytes=MAX_SHEET_BYTES))
         attestations = self._attestations(round_, command.sheet)

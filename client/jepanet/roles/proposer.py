@@ -20,7 +20,7 @@ from jepanet.protocol.state import Project
 from jepanet.roles.context import Context, Handlers, RoundTerms
 from jepanet.roles.obtain import obtain, obtain_bytes
 from jepanet.roles.preparation import pin_of, round_documents
-from jepanet.roles.submit import submit
+from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Verdict
 
@@ -51,7 +51,10 @@ class Proposer:
         if terms is None:
             raise Rejected("this node has no [proposer] terms", reason="not-configured")
         project = context.project(command.project_id)
-        if (await context.contracts.registry.project(project.id, "latest")).active_round:
+        active = (await context.contracts.registry.project(project.id, "latest")).active_round
+        if active in context.state().rounds:  # one that is confirmed to have ended
+            raise behind(f"open/{project.id}/{command.number}")
+        if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
         recipe = Recipe.from_bytes(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
         spec = encode_spec(round_spec(project, recipe, terms, command.number))

@@ -19,11 +19,14 @@ from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.obtain import obtain_bytes
 from jepanet.roles.preparation import pin_of
-from jepanet.roles.submit import submit
+from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Phase, Verdict
 
 log = get_logger("settlement")
+
+_BEFORE_REVEAL = (Standing.NONE, Standing.COMMITTED)
+"""No solver with a reveal confirmed here, and no verifier, stands so on a chain that has those blocks."""
 
 
 class Settlement:
@@ -44,19 +47,27 @@ class Settlement:
 
     async def send_settle(self, command: SendSettle) -> Sequence[LocalInput]:
         rounds = self._context.contracts.rounds
-        if await rounds.phase(command.round_id, "latest") == Phase.SETTLEABLE:
+        phase = await rounds.phase(command.round_id, "latest")
+        if phase < Phase.SETTLEABLE:
+            raise behind(f"settle/{command.round_id}")
+        if phase is Phase.SETTLEABLE:
             await submit(self._context, f"settle/{command.round_id}", rounds.settle(command.round_id))
         return []
 
     async def send_cancel(self, command: SendCancel) -> Sequence[LocalInput]:
         rounds = self._context.contracts.rounds
-        if await rounds.phase(command.round_id, "latest") == Phase.CANCELLABLE:
+        phase = await rounds.phase(command.round_id, "latest")
+        if phase <= Phase.VERIFY:
+            raise behind(f"cancel/{command.round_id}")
+        if phase is Phase.CANCELLABLE:
             await submit(self._context, f"cancel/{command.round_id}", rounds.cancel(command.round_id))
         return []
 
     async def slash_non_reveal(self, command: SlashNonReveal) -> Sequence[LocalInput]:
         rounds = self._context.contracts.rounds
         standing = (await rounds.commitment(command.round_id, command.solver, "latest")).standing
+        if standing is Standing.NONE:
+            raise behind(f"slash/{command.round_id}/{command.solver}")
         if standing is Standing.COMMITTED:
             key = f"slash/{command.round_id}/{command.solver}"
             await submit(self._context, key, rounds.slash_non_reveal(command.round_id, command.solver))
@@ -76,6 +87,8 @@ class Settlement:
             if found is None:
                 continue
             standing = (await rounds.commitment(round_.id, row.solver, "latest")).standing
+            if standing in _BEFORE_REVEAL:
+                raise behind(f"slash-invalid/{round_.id}/{row.solver}")
             if standing is Standing.REVEALED:
                 call = rounds.slash_invalid(round_.id, *found)
                 await submit(context, f"slash-invalid/{round_.id}/{row.solver}", call)
@@ -91,6 +104,8 @@ class Settlement:
         standing = (await rounds.commitment(round_.id, context.me, "latest")).standing
         if recorded is None:
             return []
+        if standing in _BEFORE_REVEAL:
+            raise behind(f"claim/{round_.id}")
         if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
             await self._withdraw(f"withdraw/{round_.id}")
             return []
@@ -114,7 +129,9 @@ class Settlement:
     async def release_bond(self, command: ReleaseBond) -> Sequence[LocalInput]:
         rounds = self._context.contracts.rounds
         standing = (await rounds.commitment(command.round_id, self._context.me, "latest")).standing
-        if standing in (Standing.COMMITTED, Standing.REVEALED):
+        if standing in _BEFORE_REVEAL:
+            raise behind(f"release/{command.round_id}")
+        if standing is Standing.REVEALED:
             await submit(self._context, f"release/{command.round_id}", rounds.release_bond(command.round_id))
         return []
 

@@ -17,7 +17,7 @@ from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.preparation import assigned_shard, pin_of, round_documents
 from jepanet.roles.settlement import ensure_stake
-from jepanet.roles.submit import submit
+from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId
@@ -114,6 +114,8 @@ class Solver:
         context = self._context
         rounds = context.contracts.rounds
         standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
+        if standing is Standing.NONE:  # this duty exists because the commit was confirmed
+            raise behind(f"reveal/{command.round_id}")
         if standing is not Standing.COMMITTED:
             return []
         digest, salt = self._salt(command.round_id)

@@ -11,6 +11,14 @@ _OVERTAKEN = frozenset({"BeaconAlreadyDrawn", "AlreadyUnsealed", "NotUnrevealed"
 _TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive"})
 
 
+def behind(what: str) -> Transient:
+    """What to raise when an endpoint knows less than was confirmed to this node: not "already done".
+
+    Of several endpoints one may lag, and a duty that is closed on its word is never taken up again.
+    """
+    return Transient(f"{what}: the endpoint that answered is behind the blocks confirmed here")
+
+
 async def submit(context: Context, key: str, call: UnsignedCall) -> None:
     """Carries out `call` once for `key` (see `Sender.send`).
 

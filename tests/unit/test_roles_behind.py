@@ -1,0 +1,126 @@
+"""An endpoint that lags behind the confirmed blocks must not close a duty: it is never taken up again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from protocol_facts import OTHER, PROJECT, ROUND, SOLVER, digest
+
+from jepanet.chain.contracts import Standing
+from jepanet.errors import Transient
+from jepanet.protocol import commands as c
+from jepanet.protocol.state import Recorded
+from jepanet.roles import settlement as settlement_module
+from jepanet.roles.aggregator import Aggregator
+from jepanet.roles.proposer import Proposer
+from jepanet.roles.settlement import Settlement
+from jepanet.roles.solver import Solver
+from jepanet.types import Phase, Verdict
+
+pytestmark = pytest.mark.unit
+
+
+class Chain:
+    """What one endpoint says of the round; every write is only noted."""
+
+    def __init__(self, standing: Standing, phase: Phase, active: int) -> None:
+        self._standing, self._phase, self._active = standing, phase, active
+
+    async def commitment(self, round_id: int, account: str, block: str) -> Any:
+        return SimpleNamespace(standing=self._standing)
+
+    async def phase(self, round_id: int, block: str) -> Phase:
+        return self._phase
+
+    async def project(self, project_id: int, block: str) -> Any:
+        return SimpleNamespace(active_round=self._active)
+
+    async def credit(self, account: str, block: str) -> int:
+        return 0
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: (name, *arguments)
+
+
+class Sender:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, key: str, call: Any) -> None:
+        self.sent.append(key)
+
+
+def node(*, standing: Standing = Standing.REVEALED, phase: Phase = Phase.VERIFY, active: int = 0) -> Any:
+    chain = Chain(standing, phase, active)
+    recorded = Recorded(bytes(32), digest("new"), digest("sheet"), 5, 3, 1400)
+    round_, state = SimpleNamespace(id=ROUND, recorded=recorded), SimpleNamespace(rounds={ROUND: 0})
+    return SimpleNamespace(
+        me=SOLVER, contracts=SimpleNamespace(rounds=chain, registry=chain), sender=Sender(), terms=object(),
+        journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32))), round=lambda round_id: round_,
+        project=lambda project_id: SimpleNamespace(id=PROJECT), state=lambda: state,
+    )  # fmt: skip
+
+
+async def test_attack_a_lagging_endpoint_does_not_make_a_solver_skip_its_reveal() -> None:
+    context = node(standing=Standing.NONE)
+    with pytest.raises(Transient, match="behind"):
+        await Solver(context).send_reveal(c.SendReveal(ROUND))
+    context = node(standing=Standing.COMMITTED)
+    await Solver(context).send_reveal(c.SendReveal(ROUND))
+    assert context.sender.sent == ["reveal/7"]
+    assert await Solver(node(standing=Standing.REVEALED)).send_reveal(c.SendReveal(ROUND)) == []
+
+
+@pytest.mark.parametrize("standing", [Standing.NONE, Standing.COMMITTED])
+async def test_money_is_not_given_up_on_the_word_of_a_lagging_endpoint(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def obtain_bytes(*given: Any, **limits: Any) -> bytes:
+        return b""
+
+    row = SimpleNamespace(solver=OTHER, verdict=Verdict.INVALID, reason="non-finite")
+    sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
+    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
+    there = Settlement(node(standing=standing))
+    with pytest.raises(Transient, match="behind"):
+        await there.send_claim(c.SendClaim(ROUND))
+    with pytest.raises(Transient, match="behind"):
+        await there.release_bond(c.ReleaseBond(ROUND))
+    with pytest.raises(Transient, match="behind"):
+        await there.slash_invalid(c.SlashInvalid(ROUND))
+
+
+async def test_a_deserter_is_not_spared_because_an_endpoint_has_not_seen_its_commit() -> None:
+    with pytest.raises(Transient, match="behind"):
+        await Settlement(node(standing=Standing.NONE)).slash_non_reveal(c.SlashNonReveal(ROUND, OTHER))
+
+
+@pytest.mark.parametrize("phase", [Phase.NONE, Phase.COMMIT, Phase.REVEAL])
+async def test_an_end_is_not_skipped_because_an_endpoint_is_in_an_earlier_phase(phase: Phase) -> None:
+    context = node(phase=phase)
+    for work in (
+        Settlement(context).send_settle(c.SendSettle(ROUND)),
+        Settlement(context).send_cancel(c.SendCancel(ROUND)),
+        Aggregator(context).send_record(c.SendRecord(ROUND, digest("sheet"))),
+    ):
+        with pytest.raises(Transient, match="behind"):
+            await work
+    assert context.sender.sent == []
+
+
+async def test_what_others_already_did_is_done() -> None:
+    for phase in (Phase.SETTLED, Phase.CANCELLED):
+        context = node(phase=phase)
+        assert await Settlement(context).send_settle(c.SendSettle(ROUND)) == []
+        assert await Settlement(context).send_cancel(c.SendCancel(ROUND)) == []
+        assert await Aggregator(context).send_record(c.SendRecord(ROUND, digest("sheet"))) == []
+        assert context.sender.sent == []
+
+
+async def test_the_next_round_is_not_skipped_because_an_endpoint_still_shows_the_last_one() -> None:
+    with pytest.raises(Transient, match="behind"):
+        await Proposer(node(active=ROUND)).open_round(c.OpenRound(PROJECT, 2))
+    assert await Proposer(node(active=ROUND + 1)).open_round(c.OpenRound(PROJECT, 2)) == []

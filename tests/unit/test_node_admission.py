@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -27,9 +27,11 @@ from protocol_facts import (
 )
 
 from jepanet.chain.wallet import Wallet
+from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.node import admission
 from jepanet.node.admission import Gate, peer_input
+from jepanet.node.gossip import Conversation
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.protocol import inputs as i
 from jepanet.protocol.messages import (
@@ -347,6 +349,61 @@ async def test_a_report_on_more_deltas_than_a_round_can_hold_is_refused_before_a
     data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     assert await refused(lambda: SayScores(ROUND, data))
     assert time.process_time() - started < 30  # and not minutes of signature checks
+
+
+# ------------------------------------------------------------------ floods
+
+
+def noted(who: Wallet, detail: str) -> SayScores:
+    """A valid report of `who` with other notes, which nobody signs."""
+    report = report_of(who)
+    varied = tuple(replace(score, detail=detail) for score in report.scores)
+    return SayScores(ROUND, encode_report(replace(report, scores=varied)))
+
+
+async def test_attack_only_the_first_report_of_a_verifier_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = noted(VERIFIER, "first")
+    heard = i.PeerScored(ROUND, VERIFIER.address, digest_of(first.report))
+    door = Door(world(*reveals(), block(REVEAL_END), heard))
+    assert await door.told(VERIFIER, noted(VERIFIER, "second")) is IGNORE
+    assert await door.told(SECOND, noted(SECOND, "second")) is ACCEPT
+    # Its repetition still is, for those who missed it, and costs no signature check.
+    monkeypatch.setattr(admission, "check_signatures", lambda *given: pytest.fail("checked again"))
+    assert await door.told(VERIFIER, first) is ACCEPT
+
+
+async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> None:
+    door = Door(verifying())
+    messages = [
+        Gossip(
+            PEERS[VERIFIER.address], encode_envelope(Envelope(bind(VERIFIER), noted(VERIFIER, f"number {n}")))
+        )
+        for n in range(20)
+    ]
+    assert {await door.gate.validate(message) for message in messages} == {ACCEPT}
+    kept: list[bytes] = []
+
+    class Blobs:
+        def put_bytes(self, data: bytes) -> Digest:
+            kept.append(data)
+            return digest_of(data)
+
+        def pin(self, name: bytes, owner: str) -> None:
+            pass
+
+    class Network:
+        async def messages(self) -> AsyncIterator[Gossip]:
+            for message in messages:
+                yield message
+
+    def feed(facts: Sequence[i.PeerInput]) -> None:
+        for fact in facts:
+            door.state, _ = transition(door.state, fact)
+
+    given: Any = (Network(), door.gate, Blobs(), VERIFIER, None)
+    await Conversation(*given).listen(feed)
+    assert len(kept) == 1
+    assert len(door.state.rounds[ROUND].scores) == 1
 
 
 # ------------------------------------------------------------------ not here, not now

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from jepanet.chain.wallet import recover_typed
+from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.protocol.inputs import PeerInput, PeerResult, PeerScored, PeerSheet
@@ -27,7 +28,7 @@ from jepanet.protocol.scores import check_signatures, decode_report
 from jepanet.protocol.state import NodeState, Round
 from jepanet.protocol.typed_data import node_binding_data
 from jepanet.telemetry import get_logger
-from jepanet.types import Address, Digest, Phase
+from jepanet.types import Address, Digest, Phase, RoundId
 
 log = get_logger("gossip")
 
@@ -69,6 +70,11 @@ class Gate:
     def providers(self, digest: bytes) -> tuple[str, ...]:
         """Multiaddresses announced for a digest, newest first."""
         return self._providers.get(bytes(digest), ())
+
+    def report_heard(self, round_id: RoundId, wallet: Address) -> Digest | None:
+        """Digest of the report that counts for a verifier: its first. Others are neither kept nor relayed."""
+        round_ = self._state().rounds.get(round_id)
+        return dict(round_.scores).get(wallet) if round_ is not None else None
 
     def remember(self, said: Provide) -> None:
         """Keeps where an announced blob can be had."""
@@ -113,7 +119,11 @@ class Gate:
                     raise Rejected(f"{wallet} is no verifier of round {round_.id}", reason="outsider")
                 if phase is not Phase.VERIFY:
                     return Admission.IGNORE, f"scores in phase {phase.name}"
-                self._check_report(round_, wallet, body.report)
+                heard = self.report_heard(body.round_id, wallet)
+                if heard is None:
+                    self._check_report(round_, wallet, body.report)
+                elif heard != digest_of(body.report):
+                    return Admission.IGNORE, f"another report of {wallet} was heard first"
             case SaySheet():
                 if not round_.prepared:
                     return Admission.IGNORE, "the round's spec is not here yet"

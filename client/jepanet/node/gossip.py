@@ -60,6 +60,9 @@ class Conversation:
                 continue
             report = None
             if isinstance(envelope.body, SayScores):
+                # Admitted, but a whole queue may have been before the first of its author was heard here.
+                if self._gate.report_heard(envelope.body.round_id, envelope.binding.wallet) is not None:
+                    continue
                 report = self._blobs.put_bytes(envelope.body.report)
                 self._blobs.pin(report, f"round/{envelope.body.round_id}")
             fact = peer_input(envelope, report)

@@ -194,7 +194,9 @@ async def test_custom_error_is_decoded_before_anything_is_sent(chain: Chain, pin
     assert await chain.rpc.transaction_count(sender.address, "latest") == 1
 
 
-async def test_revert_once_mined_is_replayed_and_final(chain: Chain, pinger: Pinger) -> None:
+async def test_revert_once_mined_is_replayed_and_sent_anew_only_when_it_would_succeed(
+    chain: Chain, pinger: Pinger
+) -> None:
     store = MemoryIntents()
     sender, other = chain.sender(store=store), chain.sender(1)
     await chain.automine(False)
@@ -215,11 +217,30 @@ async def test_revert_once_mined_is_replayed_and_final(chain: Chain, pinger: Pin
     assert caught.value.reason == "TooSmall"
     assert store.rows["duty"].state is IntentState.FAILED
     assert other.pending == ()
-    # Known for good: neither asked nor sent again, also after a restart.
+    # As long as it would revert it is not sent again, also after a restart.
     for again in (sender, chain.sender(store=store)):
         with pytest.raises(Rejected) as caught:
             await again.send("duty", pinger.ping(3))
         assert caught.value.reason == "TooSmall"
+    assert await chain.rpc.transaction_count(sender.address, "latest") == 1
+    await chain.automine(True)
+    await chain.sender(1, store=MemoryIntents()).send("lower", pinger.raise_to(1))
+    assert (await chain.sender(store=store).send("duty", pinger.ping(3))).succeeded
+    assert (store.rows["duty"].state, store.rows["duty"].nonce) == (IntentState.MINED, 1)
+    assert await _pings(chain, pinger) == 1
+
+
+async def test_a_revert_that_a_fork_undoes_is_no_revert(chain: Chain, pinger: Pinger) -> None:
+    store = MemoryIntents()
+    await chain.mine(2)
+    sent = await chain.sender(store=store).send("duty", pinger.ping(1))
+    # As if it had reverted in a block that was replaced by one in which it succeeds.
+    mined = store.rows["duty"]
+    store.rows["duty"] = replace(mined, state=IntentState.FAILED, error="TooSmall(number=1, minimum=10)")
+    again = await chain.sender(store=store).send("duty", pinger.ping(1))
+    assert again.tx_hash == sent.tx_hash
+    assert store.rows["duty"].state is IntentState.MINED
+    assert await _pings(chain, pinger) == 1
 
 
 async def test_nonce_used_elsewhere_is_resynchronised(chain: Chain, pinger: Pinger) -> None:

@@ -1,7 +1,7 @@
 """A transaction's life as values, and where it is kept.
 
     intended ──broadcast──▶ sent ──mined, deep enough──▶ mined
-        │                     └──mined but reverted────▶ failed (block_number set)
+        │                     └──mined but reverted────▶ failed (block_number set): may be tried anew
         └──refused by the node before it entered a mempool──▶ failed (no block_number): may be tried again
 
 An intent is stored before its transaction leaves the process. After a crash the same key finds it and goes on

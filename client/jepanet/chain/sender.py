@@ -24,7 +24,7 @@ from jepanet.chain.rpc import Rpc
 from jepanet.chain.signing import Wallet
 from jepanet.chain.submission import Submissions
 from jepanet.chain.wire import Receipt
-from jepanet.errors import Rejected, Transient
+from jepanet.errors import Transient
 from jepanet.telemetry import get_logger
 
 log = get_logger("chain")
@@ -69,7 +69,8 @@ class Sender:
     async def send(self, key: str, call: UnsignedCall, *, confirmations: int | None = None) -> Receipt:
         """Carries out `call` once for `key` and waits until it is mined (and `confirmations` deep).
 
-        A key that was used before goes on where it stopped, with the call stored then, whatever `call` says.
+        A key that was used before goes on where it stopped, with the call stored then, whatever `call` says;
+        unless that was mined and reverted: then it had no effect, and `call` is simulated and sent anew.
 
         Raises:
             Rejected: the call reverts; `reason` is the custom error's name. Nothing happened on chain, or,
@@ -84,10 +85,16 @@ class Sender:
             intent = (await self._submissions.recovered()).get(key)
             if intent is None or (intent.state is IntentState.FAILED and intent.block_number is None):
                 return await self._attempt(key, call, depth)
+            if intent.state is IntentState.FAILED:
+                receipt = await self._receipt(intent)
+                if receipt is not None and not receipt.succeeded:
+                    # A revert has no effect, and what overtook this call may be gone: ask and send anew.
+                    return await self._attempt(key, call, depth)
+                log.warning("transaction-reorganised-out", key=key, nonce=intent.nonce)
+                reopened = replace(intent, state=IntentState.SENT, block_number=None, error=None)
+                intent = self._submissions.put(reopened)
             if (intent.to, intent.data, intent.value) != (call.to or "", call.data, call.value):
                 log.warning("intent-differs", key=key, call=str(call))
-            if intent.state is IntentState.FAILED:
-                raise Rejected(f"{call} was refused: {intent.error}", reason=_reason(intent.error))
             if intent.state is IntentState.MINED:
                 receipt = await self._receipt(intent)
                 if receipt is not None:
@@ -244,7 +251,3 @@ class Sender:
 def _request(sender: str, to: str, data: bytes, value: int) -> dict[str, str]:
     fields = {"from": sender, "data": "0x" + data.hex(), "value": hex(value)}
     return {**fields, "to": to} if to else fields
-
-
-def _reason(error: str | None) -> str:
-    return (error or "reverted").split("(", 1)[0]

@@ -7,17 +7,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from protocol_facts import OUTSIDER, SOLVER, ask, block, node, prologue
+from protocol_facts import OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
 
+from jepanet.chain.contracts import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.recipe import preset
 from jepanet.node.config import ProposerSection
 from jepanet.node.terms import round_terms
+from jepanet.protocol.commands import SendCommit, TrainShard
 from jepanet.protocol.spec import decode_spec, encode_spec
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
 from jepanet.roles.proposer import round_spec
-from jepanet.roles.settlement import ensure_stake
+from jepanet.roles.settlement import check_bond, ensure_stake
+from jepanet.roles.solver import Solver
 from jepanet.roles.submit import submit
 
 pytestmark = pytest.mark.unit
@@ -99,6 +102,30 @@ async def test_a_wallet_too_poor_is_told_how_much_lacks() -> None:
     assert caught.value.reason == "insufficient-stake"
     assert caught.value.remedy
     assert given.sender.sent == []
+
+
+@pytest.mark.parametrize("bond", [101, 10**30])
+async def test_attack_a_strangers_round_does_not_get_the_whole_wallet(bond: int) -> None:
+    given = context(held=10**30)
+    given.max_bond, given.journal = 100, SimpleNamespace(salt=lambda *place: None)
+    given.contracts.rounds = SimpleNamespace(commitment=not_committed, commit=lambda *call: call)
+    given.round = lambda round_id: SimpleNamespace(id=round_id, params=SimpleNamespace(bond=bond))
+    for work in (Solver(given).train_shard(TrainShard(ROUND)), Solver(given).send_commit(SendCommit(ROUND))):
+        with pytest.raises(Rejected) as caught:
+            await work
+        assert caught.value.reason == "bond-too-high"
+    assert given.sender.sent == []
+
+
+@pytest.mark.parametrize("limit", [None, 100, 101])
+def test_a_bond_within_the_limit_is_put_at_stake(limit: int | None) -> None:
+    given = context()
+    given.max_bond = limit
+    check_bond(given, 100)
+
+
+async def not_committed(*asked: Any) -> Any:
+    return SimpleNamespace(standing=Standing.NONE)
 
 
 # ------------------------------------------------------------------ refusals

@@ -23,7 +23,7 @@ from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip import Conversation
 from jepanet.node.paths import Paths, make_private
 from jepanet.node.status import status_of, write_status
-from jepanet.node.terms import round_terms
+from jepanet.node.terms import round_terms, wei
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.worker import Worker
 from jepanet.p2p.host import P2PConfig, P2PNode
@@ -167,6 +167,7 @@ class App:
             sender=sender,
             work=paths.work,
             device=config.worker.device,
+            max_bond=wei(config.solver.max_bond, "solver.max_bond"),
             terms=round_terms(config.proposer) if Role.PROPOSER in config.node.roles else None,
             dataset=config.proposer.dataset,
         )

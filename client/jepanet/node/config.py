@@ -64,6 +64,12 @@ class P2PSection:
 
 
 @dataclass(frozen=True, slots=True)
+class SolverSection:
+    max_bond: str = "100"
+    """Tokens this node puts at stake in one round at most; rounds that ask for more are left alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProposerSection:
     rounds: int = 0
     """Rounds each followed project of this wallet shall reach; 0 opens none."""
@@ -119,6 +125,7 @@ class Config:
     wallet: WalletSection
     chain: ChainSection
     p2p: P2PSection = field(default_factory=P2PSection)
+    solver: SolverSection = field(default_factory=SolverSection)
     proposer: ProposerSection = field(default_factory=ProposerSection)
     projects: ProjectsSection = field(default_factory=ProjectsSection)
     worker: WorkerSection = field(default_factory=WorkerSection)

@@ -97,6 +97,8 @@ class Context:
     work: Path
     """Folder for files of running jobs; emptied at start."""
     device: str = "cpu"
+    max_bond: int | None = None
+    """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None
     dataset: Path | None = None
 

@@ -136,6 +136,22 @@ class Settlement:
         return []
 
 
+def check_bond(context: Context, bond: int) -> None:
+    """Whether this node takes part in a round with this bond (wei).
+
+    Anybody may open a round at any bond, with verifiers of their own, who could take it.
+
+    Raises:
+        Rejected: reason `bond-too-high`; the operator's limit is lower.
+    """
+    if context.max_bond is not None and bond > context.max_bond:
+        raise Rejected(
+            f"the round's bond of {bond} wei is above this node's limit of {context.max_bond}",
+            reason="bond-too-high",
+            remedy="raise solver.max_bond if you trust the project's verifiers with it",
+        )
+
+
 async def ensure_stake(context: Context, amount: int, key: str) -> None:
     """Deposits what the vault lacks to lock `amount` (wei) for this account.
 

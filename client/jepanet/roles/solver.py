@@ -16,7 +16,7 @@ from jepanet.protocol.messages import Provide
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.preparation import assigned_shard, pin_of, round_documents
-from jepanet.roles.settlement import ensure_stake
+from jepanet.roles.settlement import check_bond, ensure_stake
 from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
@@ -47,6 +47,7 @@ class Solver:
         round_ = context.round(command.round_id)
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
+            check_bond(context, round_.params.bond)
             digest = await self._train(round_)
             # The salt is on disk before anything else may happen: without it the bond would be lost.
             context.journal.put_salt(round_.id, context.me, digest, os.urandom(SALT_BYTES))
@@ -105,7 +106,9 @@ class Solver:
         standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
         if standing is not Standing.NONE:
             return []
-        await ensure_stake(context, context.round(command.round_id).params.bond, f"commit/{command.round_id}")
+        bond = context.round(command.round_id).params.bond
+        check_bond(context, bond)
+        await ensure_stake(context, bond, f"commit/{command.round_id}")
         word = self._sealed(command.round_id).commitment
         await submit(context, f"commit/{command.round_id}", rounds.commit(command.round_id, word))
         return []

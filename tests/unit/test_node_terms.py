@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jepanet.chain.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
-from jepanet.node.config import ProposerSection
+from jepanet.node.access import fee_policy
+from jepanet.node.config import ChainSection, ProposerSection
 from jepanet.node.terms import round_terms, wei
+from jepanet.protocol.scores import MAX_DELTAS
 
 pytestmark = pytest.mark.unit
 
@@ -71,6 +75,17 @@ def test_the_section_becomes_terms_in_base_units() -> None:
         ({"price": "1e-30"}, "proposer.price"),
         ({"aggregators": ("0x12",)}, "proposer.aggregators"),
         ({"aggregators": ("nobody",)}, "proposer.aggregators"),
+        ({"aggregators": ("0x5fbdb2315678afecb367f032d93f642f64180aa3",) * 2}, "aggregator"),
+        ({"gap_seconds": 0}, "proposer.gap_seconds"),
+        ({"challenge_seconds": 0}, "proposer.challenge_seconds"),
+        ({"verify_seconds": 30 * 86400 + 1}, "proposer.verify_seconds"),
+        ({"codec": "zip"}, "codec"),
+        ({"outer_lr_milli": 0}, "outer_lr_milli"),
+        ({"outer_momentum_milli": 1000}, "outer_momentum_milli"),
+        ({"shrink_milli": 100_001}, "shrink_milli"),
+        ({"inner_steps": 10_000_001}, "inner_steps"),
+        ({"max_delta_mb": 1 << 20}, "max_delta_bytes"),
+        ({"max_solvers": MAX_DELTAS + 1}, "proposer.max_solvers"),
     ],
 )
 def test_a_bad_term_names_its_key(change: dict[str, Any], key: str) -> None:
@@ -78,3 +93,19 @@ def test_a_bad_term_names_its_key(change: dict[str, Any], key: str) -> None:
         round_terms(ProposerSection(dataset=Path("data"), **change))
     assert caught.value.code is Exit.CONFIG
     assert key in caught.value.message
+
+
+def test_attack_no_round_takes_more_solvers_than_a_sheet_holds() -> None:
+    """One more, revealed, and nothing could be recorded: bonds return, everybody's work is lost."""
+    assert round_terms(ProposerSection(max_solvers=0)).max_solvers == MAX_DELTAS
+    assert round_terms(ProposerSection(max_solvers=MAX_DELTAS)).max_solvers == MAX_DELTAS
+    assert round_terms(ProposerSection(max_solvers=3)).max_solvers == 3
+
+
+@pytest.mark.parametrize("cap", [1e-12, 0.01, 1.0, 5.0, 200.0, 1e300])
+def test_any_fee_cap_makes_a_policy(cap: float) -> None:
+    section = ChainSection(endpoints=("http://a:1",), deployment=Path("d"), max_fee_gwei=cap)
+    policy = fee_policy(section)
+    assert policy.max_tip <= policy.max_fee
+    assert policy.max_fee == max(1, int(min(cap, 1e9) * 10**9))
+    assert fee_policy(replace(section, max_fee_gwei=200.0)).max_tip == FeePolicy().max_tip

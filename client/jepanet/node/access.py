@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jepanet.chain.contracts import Contracts, error_decoder
@@ -20,6 +20,8 @@ from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
 
 GWEI = 10**9
+_MOST_GWEI = 1e9
+"""A whole ether per gas: more is no cap, and must not overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,10 @@ class SigningAccess:
 
 
 def fee_policy(section: ChainSection) -> FeePolicy:
-    """What the operator is willing to pay, from the `[chain]` section."""
-    return FeePolicy(max_fee=int(section.max_fee_gwei * GWEI), replace_after=section.stuck_seconds)
+    """What the operator is willing to pay, from the `[chain]` section; a low cap also caps the tip."""
+    cap = max(1, int(min(section.max_fee_gwei, _MOST_GWEI) * GWEI))
+    usual = FeePolicy()
+    return replace(usual, max_fee=cap, max_tip=min(usual.max_tip, cap), replace_after=section.stuck_seconds)
 
 
 @asynccontextmanager

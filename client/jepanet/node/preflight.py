@@ -9,6 +9,7 @@ from jepanet.node.access import open_chain
 from jepanet.node.accounts import balances
 from jepanet.node.config import load_config
 from jepanet.node.keys import unlock
+from jepanet.node.terms import round_terms, wei
 from jepanet.types import Role
 
 
@@ -18,6 +19,9 @@ async def preflight(config_path: Path) -> dict[str, Any]:
     Raises: Fatal or Transient, as `jepanet node run` would.
     """
     config = load_config(config_path)
+    wei(config.solver.max_bond, "solver.max_bond")
+    if Role.PROPOSER in config.node.roles:
+        round_terms(config.proposer)
     wallet = unlock(config.wallet)
     async with open_chain(config) as chain:
         head = await chain.rpc.head()

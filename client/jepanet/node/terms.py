@@ -7,9 +7,13 @@ from decimal import Decimal, localcontext
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.node.config import ProposerSection
 from jepanet.protocol.fields import checksum_address
+from jepanet.protocol.scores import MAX_DELTAS
+from jepanet.protocol.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.roles.context import RoundTerms
-from jepanet.types import Address
+from jepanet.types import ZERO_DIGEST, Address, ProjectId
 
+MAX_PHASE_SECONDS = 30 * 86400
+"""`TrainingRounds.MAX_DURATION`."""
 _WEI = Decimal(10) ** 18
 _DIGITS = 120
 """Enough that no amount below 2**120 wei is ever rounded; the default of 28 would lose digits silently."""
@@ -18,10 +22,12 @@ _DIGITS = 120
 def round_terms(section: ProposerSection) -> RoundTerms:
     """The `[proposer]` section in base units.
 
+    `max_solvers` 0 becomes the most a score sheet holds: a round with more reveals could never be recorded.
+
     Raises:
-        Fatal: an amount or address is malformed (exit code `CONFIG`).
+        Fatal: an amount or address is malformed, or no round could be opened so (exit code `CONFIG`).
     """
-    return RoundTerms(
+    terms = RoundTerms(
         budget=wei(section.budget, "proposer.budget"),
         fee=wei(section.fee, "proposer.fee"),
         bond=wei(section.bond, "proposer.bond"),
@@ -38,9 +44,43 @@ def round_terms(section: ProposerSection) -> RoundTerms:
         reveal_seconds=section.reveal_seconds,
         verify_seconds=section.verify_seconds,
         challenge_seconds=section.challenge_seconds,
-        max_solvers=section.max_solvers,
+        max_solvers=section.max_solvers or MAX_DELTAS,
         aggregators=tuple(_address(item) for item in section.aggregators),
     )
+    _check(terms)
+    return terms
+
+
+def _check(terms: RoundTerms) -> None:
+    """Refuses at start what contract and spec would refuse whenever a round is due."""
+    for name in ("commit", "gap", "reveal", "verify", "challenge"):
+        seconds = getattr(terms, f"{name}_seconds")
+        if not 1 <= seconds <= MAX_PHASE_SECONDS:
+            raise _bad(f"proposer.{name}_seconds: {seconds} is not from 1 to {MAX_PHASE_SECONDS}")
+    if terms.max_solvers > MAX_DELTAS:
+        raise _bad(
+            f"proposer.max_solvers: {terms.max_solvers} are more than a score sheet holds ({MAX_DELTAS})"
+        )
+    steps = max(1, terms.inner_steps)
+    trial = RoundSpec(
+        project=ProjectId(1),
+        base=ZERO_DIGEST,
+        recipe=ZERO_DIGEST,
+        dataset=ZERO_DIGEST,
+        inner_steps=steps,
+        start_step=0,
+        total_steps=steps,
+        codec=terms.codec,
+        max_delta_bytes=terms.max_delta_bytes,
+        price=terms.price,
+        shrink_milli=terms.shrink_milli,
+        merge=MergeRule("mean", terms.outer_lr_milli, terms.outer_momentum_milli),
+        aggregators=terms.aggregators,
+    )
+    try:
+        encode_spec(trial)
+    except Rejected as error:
+        raise _bad(f"[proposer] makes a round spec that everybody refuses: {error.message}") from error
 
 
 def wei(text: str, key: str) -> int:

@@ -107,6 +107,38 @@ def _episode(
     return np.stack(frames), np.stack(actions), np.stack(states)
 
 
+class Room:
+    """One site of the simulator, with an agent that can be put anywhere.
+
+    A process has one simulator: the room made last is the one that acts and is drawn.
+    """
+
+    def __init__(self, site: Site, image: int, hold: int) -> None:
+        """`image`: side of its pictures in pixels; `hold`: simulator steps for which an action is held.
+
+        Raises:
+            Fatal: the simulator is not installed (`DATASET`).
+        """
+        self._simulator, self._image, self._hold = _simulator(), image, hold
+        middle = np.full(2, SCREEN / 4, dtype=np.float32)
+        options = {"variation": (), "variation_values": _variation(site, middle)}
+        self._simulator.reset(seed=0, options=options)
+
+    def picture(self, position: np.ndarray) -> np.ndarray:
+        """The frame uint8 [3, S, S] with the agent at `position` (x, y) in screen pixels."""
+        self._simulator._set_state(position)
+        return _frame(self._simulator, self._image)
+
+    def act(self, position: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """Positions float32 [hold, 2] after every simulator step of `action` from `position`."""
+        self._simulator._set_state(position)
+        positions = []
+        for _ in range(self._hold):
+            self._simulator.step(action)
+            positions.append(_position(self._simulator))
+        return np.stack(positions)
+
+
 def _variation(site: Site, start: np.ndarray) -> dict[str, Any]:
     """The environment's own names; the order matters, since later values are checked against earlier ones."""
     padded = (*site.doors, *((49, 14),) * (3 - len(site.doors)))

@@ -305,7 +305,7 @@ class BlobMachine(RuleBasedStateMachine):
                 assert source.exists() == (not move)
             else:
                 self.store.put_bytes(data)
-        except Fatal as error:
+        except Transient as error:
             assert error.code is Exit.DISK_FULL
             assert not fits
             assert not known

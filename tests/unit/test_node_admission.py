@@ -28,7 +28,7 @@ from protocol_facts import (
 
 from jepanet.chain.wallet import Wallet
 from jepanet.cid import digest_of
-from jepanet.errors import Rejected
+from jepanet.errors import Rejected, Transient
 from jepanet.node import admission
 from jepanet.node.admission import Gate, peer_input
 from jepanet.node.gossip import Conversation
@@ -382,9 +382,12 @@ async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> No
     ]
     assert {await door.gate.validate(message) for message in messages} == {ACCEPT}
     kept: list[bytes] = []
+    full = [Transient("no room")]
 
     class Blobs:
         def put_bytes(self, data: bytes) -> Digest:
+            if full:  # once: it does not end the listening
+                raise full.pop()
             kept.append(data)
             return digest_of(data)
 

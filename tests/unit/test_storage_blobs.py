@@ -340,14 +340,14 @@ def test_a_blob_can_be_pinned_as_it_is_put(root: Path, tmp_path: Path) -> None:
         assert store.pins(a) == {"round 1", "round 2"}
 
 
-def test_pins_that_fill_the_budget_are_a_clear_error_and_cost_nothing(root: Path, tmp_path: Path) -> None:
+def test_attack_pins_that_fill_the_budget_end_no_node_and_cost_nothing(root: Path, tmp_path: Path) -> None:
     with BlobStore(root, 300) as store:
         a, b = blob(store, "a", 200), blob(store, "b", 50)
         store.pin(a, "round 1")
         source = written(tmp_path / "big", b"x" * 101)
         puts: list[Callable[[], object]] = [lambda: store.put_file(source), lambda: blob(store, "c", 101)]
         for put in puts:
-            with pytest.raises(Fatal, match="200 are pinned") as full:
+            with pytest.raises(Transient, match="200 are pinned") as full:
                 put()
             assert full.value.code is Exit.DISK_FULL
             assert "storage_gb" in (full.value.remedy or "")

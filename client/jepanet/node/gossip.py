@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from jepanet.chain.deployment import Deployment
 from jepanet.chain.wallet import Wallet
-from jepanet.errors import JepanetError
+from jepanet.errors import JepanetError, Transient
 from jepanet.node.admission import Gate, peer_input
 from jepanet.p2p.host import P2PNode
 from jepanet.protocol.inputs import PeerInput
@@ -63,7 +63,11 @@ class Conversation:
                 # Admitted, but a whole queue may have been before the first of its author was heard here.
                 if self._gate.report_heard(envelope.body.round_id, envelope.binding.wallet) is not None:
                     continue
-                report = self._blobs.put_bytes(envelope.body.report)
+                try:
+                    report = self._blobs.put_bytes(envelope.body.report)
+                except Transient as error:  # its author repeats it
+                    log.warning("report.not_kept", round=envelope.body.round_id, why=str(error))
+                    continue
                 self._blobs.pin(report, f"round/{envelope.body.round_id}")
             fact = peer_input(envelope, report)
             if fact is not None:

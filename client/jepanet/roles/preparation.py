@@ -44,7 +44,8 @@ class Preparation:
         await obtain(context, round_.base, max_bytes=model_cap(documents.recipe), pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
             digest, size = assigned_shard(context, round_, documents.manifest)
-            await obtain(context, digest, max_bytes=size, pin=f"project/{round_.project_id}")
+            # For this round only: anybody may open projects, and what is pinned for good fills the store.
+            await obtain(context, digest, max_bytes=size, pin=pin_of(round_))
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
 
 

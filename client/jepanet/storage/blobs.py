@@ -41,6 +41,7 @@ from jepanet.types import Digest
 log = get_logger("storage")
 
 _QUARANTINE_KEPT = 8
+_MORE_ROOM = "raise node.storage_gb, or follow fewer projects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,9 @@ class BlobStore:
         out.
 
         Raises:
-            Fatal: no room on the disk or, with everything unpinned gone, in the budget (`DISK_FULL`).
+            Fatal: no room on the disk (`DISK_FULL`).
+            Transient: with everything unpinned gone, no room in the budget. Rounds of strangers fill it too,
+                and must not end the node.
         """
         digest = digest_of(data)
         if pin is not None:
@@ -134,7 +137,7 @@ class BlobStore:
         Raises:
             Rejected: `wrong-digest`: the content is not `expected` (the file stays where it is);
                 `not-a-file`: a link, directory or device.
-            Fatal: no room on the disk or in the budget (`DISK_FULL`).
+            Fatal, Transient: no room on the disk or in the budget, as for `put_bytes`.
         """
         source = inspect_source(path, same_disk_as=self._partial)
         known = expected is not None and self._present(expected, source.size)
@@ -263,7 +266,7 @@ class BlobStore:
         with self._mutex:
             report = self._make_room(0)
         if report.used > self.budget:
-            raise self._over_budget(0)
+            raise Fatal(self._full(0), remedy=_MORE_ROOM, code=Exit.DISK_FULL)
         return report
 
     def _pinned_bytes(self) -> int:
@@ -315,7 +318,7 @@ class BlobStore:
         with self._mutex:
             # Whatever is deleted, what is pinned stays: see that it fits before deleting anything.
             if self._pinned_bytes() + self._reserved + size > self.budget:
-                raise self._over_budget(size)
+                raise Transient(self._full(size), remedy=_MORE_ROOM, code=Exit.DISK_FULL)
             self._make_room(size)
             self._reserved += size
         try:
@@ -346,11 +349,9 @@ class BlobStore:
                 oldest.unlink()
         log.error("blobs.damaged", digest=bytes(digest))
 
-    def _over_budget(self, wanted: int) -> Fatal:
+    def _full(self, wanted: int) -> str:
         need = f"{wanted} bytes do not fit: " if wanted else ""
-        return Fatal(
+        return (
             f"{need}of the {self.used()} bytes in the blob store {self.root}, {self._pinned_bytes()} are "
-            f"pinned, and {self._reserved} are being written; its budget is {self.budget}",
-            remedy="raise node.storage_gb, or take part in fewer rounds at once",
-            code=Exit.DISK_FULL,
+            f"pinned, and {self._reserved} are being written; its budget is {self.budget}"
         )

@@ -16,6 +16,9 @@ from jepanet.errors import Rejected
 from jepanet.federation.compress import CHUNK, CODECS
 from jepanet.federation.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
 from jepanet.federation.similarity import norm
+from jepanet.federation.topk import Density
+from jepanet.federation.topk import decode as topk_decode
+from jepanet.federation.topk import encode as topk_encode
 from jepanet.federation.verify import merge
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
@@ -53,6 +56,50 @@ def test_int8_errs_by_half_a_step_at_most(array: np.ndarray, repeat: int) -> Non
         assert (np.abs(back[start : start + CHUNK] - piece) <= step * 0.5001 + 1e-43).all()
     again = codec.encode(codec.decode(parts, array.shape))
     assert codec.decode(again, array.shape).shape == array.shape
+
+
+@FEW
+@given(
+    array=weight(),
+    repeat=st.sampled_from([1, 500, CHUNK]),
+    name=st.sampled_from(["topk10", "topk3", "topk1"]),
+)
+def test_top_k_invents_nothing_and_fits_its_cap(array: np.ndarray, repeat: int, name: str) -> None:
+    codec = CODECS[name]
+    array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK + 5]
+    parts = codec.encode(array)
+    back = codec.decode(parts, array.shape)
+    assert np.isfinite(back).all()
+    assert (back[array == 0] == 0).all()
+    assert ((np.sign(back) == np.sign(array)) | (back == 0)).all()
+    # A level is a mean of magnitudes, rounded to 8 bits.
+    assert np.abs(back).max(initial=0) <= np.abs(array).max(initial=0) * 1.004
+
+
+DENSITY = Density(percent=10, low_bits=3)
+HOSTILE_SHAPE = (CHUNK + 40,)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_attack_any_top_k_bytes_decode_or_are_rejected(data: st.DataObject) -> None:
+    """Random bytes in a frame of the right shape and length, so that every check below it is reached."""
+    array = np.random.default_rng(data.draw(st.integers(0, 3))).normal(size=HOSTILE_SHAPE).astype(np.float32)
+    packed = topk_encode(array, DENSITY)
+    for _ in range(data.draw(st.integers(1, 6))):
+        packed[data.draw(st.integers(4, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    packed = packed[: len(packed) - data.draw(st.integers(0, 3))]
+    packed = np.concatenate(
+        [packed, np.array(data.draw(st.lists(st.integers(0, 255), max_size=3)), np.uint8)]
+    )
+    try:
+        back = topk_decode(packed, HOSTILE_SHAPE, DENSITY)
+    except Rejected as error:
+        assert error.reason in {"wrong-shape", "malformed", "non-finite"}
+        return
+    assert np.isfinite(back).all()
+    assert np.count_nonzero(back[:CHUNK]) <= DENSITY.kept(CHUNK)
+    assert np.count_nonzero(back[CHUNK:]) <= DENSITY.kept(40)
 
 
 @settings(max_examples=40, deadline=None)

@@ -78,7 +78,7 @@ def test_spec_round_trip() -> None:
         ("price", str(MAX_PRICE + 1)),
         ("price", "9" * 5000),
         ("similarity_milli", 0),
-        ("merge", {"rule": "median", "outer_lr_milli": 700, "outer_momentum_milli": 0}),
+        ("merge", {"rule": "loudest", "outer_lr_milli": 700, "outer_momentum_milli": 0}),
         ("merge", {"rule": "mean", "outer_lr_milli": 700, "outer_momentum_milli": 1000}),
         ("merge", []),
         ("gates", {}),

@@ -1,27 +1,34 @@
 """Codecs for one float32 array, all with the same contract (`Codec`), bit-exact on every CPU.
 
-`fp32` keeps every bit. `int8` keeps a quarter of the bytes: chunks of 4096 values share one scale,
-absmax / 127, and each value is rounded to the nearest step, ties to even; the error is half a step, so no
-error feedback is carried from round to round. Only elementwise operations and maxima occur, which no CPU or
-vector width computes differently.
+`fp32` keeps every bit, `bf16` half of them (8 bits of precision, round to nearest, ties to even). `int8`
+keeps a quarter of the bytes: chunks of 4096 values share one scale, absmax / 127, and each value is rounded
+to the nearest step, ties to even. These errors are small and have no direction, so nothing is carried from
+round to round. `topk10`, `topk3` and `topk1` keep 10, 3 or 1 per cent of the values at two bits each
+(`topk`), and need error feedback (`feedback`). Only elementwise operations, comparisons and sums in a stated
+order occur, which no CPU or vector width computes differently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from jepanet.errors import Rejected
+from jepanet.federation import topk
+from jepanet.federation.bfloat import from_bfloat, to_bfloat
 from jepanet.tensors import Arrays
 
 CHUNK = 4096
 _STEPS = 127
 _F32 = np.dtype("<f4")
 _I8 = np.dtype("i1")
+_U8 = np.dtype("u1")
+_U16 = np.dtype("<u2")
 
 Shape = tuple[int, ...]
 
@@ -33,7 +40,7 @@ class Codec:
     encode(array): named tensors (`parts`). Raises ValueError: not float32, or not finite.
     decode(tensors, shape): the array; tensors come from an untrusted file. Raises Rejected with reason
         `malformed` (dtypes), `wrong-shape` or `non-finite`. It allocates what `shape` (ours) asks for, never
-        what the tensors claim.
+        what the tensors claim: a part of variable length has a cap that follows from `shape`.
     """
 
     name: str
@@ -81,6 +88,32 @@ def _decode_int8(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
     return array.reshape(shape)
 
 
+def _encode_bf16(array: np.ndarray) -> Arrays:
+    return {"patterns": to_bfloat(_checked(array))}
+
+
+def _decode_bf16(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
+    array = from_bfloat(_part(tensors, "patterns", _U16, shape))
+    _require_finite(array)
+    return array
+
+
+def _encode_topk(array: np.ndarray, density: topk.Density) -> Arrays:
+    return {"packed": topk.encode(_checked(array), density)}
+
+
+def _decode_topk(tensors: Mapping[str, np.ndarray], shape: Shape, density: topk.Density) -> np.ndarray:
+    packed = tensors["packed"]
+    if packed.ndim != 1:
+        raise Rejected(f"part packed has {packed.ndim} dimensions, not one", reason="wrong-shape")
+    return topk.decode(_part(tensors, "packed", _U8, packed.shape), shape, density)
+
+
+def _topk(name: str, density: topk.Density) -> Codec:
+    encode, decode = partial(_encode_topk, density=density), partial(_decode_topk, density=density)
+    return Codec(name, ("packed",), encode, decode)
+
+
 def _checked(array: np.ndarray) -> np.ndarray:
     if array.dtype != _F32:
         raise ValueError(f"codecs take float32, not {array.dtype}")
@@ -114,6 +147,10 @@ CODECS: dict[str, Codec] = {
     codec.name: codec
     for codec in (
         Codec("fp32", ("values",), _encode_fp32, _decode_fp32),
+        Codec("bf16", ("patterns",), _encode_bf16, _decode_bf16),
         Codec("int8", ("scales", "steps"), _encode_int8, _decode_int8),
+        _topk("topk10", topk.Density(percent=10, low_bits=3)),
+        _topk("topk3", topk.Density(percent=3, low_bits=4)),
+        _topk("topk1", topk.Density(percent=1, low_bits=6)),
     )
 }

@@ -72,12 +72,40 @@ def encode_delta(delta: Mapping[str, np.ndarray], header: DeltaHeader, codec: st
     Raises:
         ValueError: unknown codec, or an array that is not finite float32.
     """
+    return delta_bytes(encode_parts(delta, codec), header, codec)
+
+
+def encode_parts(delta: Mapping[str, np.ndarray], codec: str) -> Arrays:
+    """The tensors of a delta file: for each weight `w` the parts of its codec as `w/part`.
+
+    Raises:
+        ValueError: as `encode_delta`.
+    """
     if codec not in CODECS:
         raise ValueError(f"unknown codec {codec!r}; known: {', '.join(CODECS)}")
     parts: Arrays = {}
     for name, array in delta.items():
         for part, tensor in CODECS[codec].encode(array).items():
             parts[f"{name}/{part}"] = tensor
+    return parts
+
+
+def decode_parts(parts: Mapping[str, np.ndarray], schema: Schema, codec: str) -> Arrays:
+    """The weights of `schema`, in name order, from the tensors of a delta file.
+
+    Raises:
+        Rejected: `wrong-shape`, `malformed` or `non-finite`, naming the weight.
+    """
+    form = CODECS[codec]
+    wanted = {f"{name}/{part}" for name in schema for part in form.parts}
+    if set(parts) != wanted:
+        odd = sorted(set(parts) ^ wanted)[:3]
+        raise Rejected(f"delta: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
+    return {name: _decode_one(form, name, parts, schema[name]) for name in sorted(schema)}
+
+
+def delta_bytes(parts: Mapping[str, np.ndarray], header: DeltaHeader, codec: str) -> bytes:
+    """Canonical bytes of a delta whose tensors are encoded already."""
     return encode_tensors(parts, _header(header, codec))
 
 
@@ -92,12 +120,7 @@ def decode_delta(
     """
     tensors, header = _open(data, max_bytes)
     _check_header(header, base, recipe, codec)
-    form = CODECS[codec]
-    wanted = {f"{name}/{part}" for name in schema for part in form.parts}
-    if set(tensors) != wanted:
-        odd = sorted(set(tensors) ^ wanted)[:3]
-        raise Rejected(f"delta: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
-    return {name: _decode_one(form, name, tensors, schema[name]) for name in sorted(schema)}
+    return decode_parts(tensors, schema, codec)
 
 
 def _open(data: bytes, max_bytes: int) -> tuple[Arrays, Header]:
@@ -140,7 +163,9 @@ def _check_header(header: Header, base: Digest, recipe: Digest, codec: str) -> N
             raise Rejected(f"delta: {name} is {header[name]!r:.100}, not {wanted[name]!r}", reason=reason)
 
 
-def _decode_one(form: Codec, name: str, tensors: Arrays, shape: tuple[int, ...]) -> np.ndarray:
+def _decode_one(
+    form: Codec, name: str, tensors: Mapping[str, np.ndarray], shape: tuple[int, ...]
+) -> np.ndarray:
     try:
         return form.decode({part: tensors[f"{name}/{part}"] for part in form.parts}, shape)
     except Rejected as error:

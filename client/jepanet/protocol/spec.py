@@ -21,13 +21,13 @@ MAX_STEPS = 10_000_000
 MAX_DELTA_BYTES = 8 << 30
 MAX_PRICE = 10**24
 """Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `tally`)."""
-CODECS = ("fp32", "int8")
-MERGE_RULES = ("mean",)
+CODECS = ("fp32", "bf16", "int8", "topk10", "topk3", "topk1")
+MERGE_RULES = ("mean", "median", "trimmed", "krum", "multi-krum", "geometric-median", "ties")
 
 
 @dataclass(frozen=True, slots=True)
 class MergeRule:
-    """How accepted deltas become the next model: their mean, then the DiLoCo outer step (Nesterov)."""
+    """How accepted deltas become the next model: merged by a rule, then the DiLoCo outer step (Nesterov)."""
 
     rule: str = "mean"
     outer_lr_milli: int = 700

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import pairwise
 from math import log2
 
 import numpy as np
@@ -187,7 +188,33 @@ def test_attack_too_many_or_too_few_values() -> None:
     assert hostile(np.concatenate([GOOD, np.zeros(1, np.uint8)])) == "malformed"
 
 
-def test_attack_values_beyond_the_end_or_in_another_chunk() -> None:
+def written(positions: list[int]) -> np.ndarray:
+    """`GOOD` with other positions: the code of its gaps, bit by bit as the format is described."""
+    gaps = [after - before - 1 for before, after in pairwise([-1, *positions])]
+    planes = [np.packbits([gap >> bit & 1 for gap in gaps]) for bit in range(3)]
+    unary = np.packbits([bit for gap in gaps for bit in [0] * (gap >> 3) + [1]])
+    return np.concatenate([GOOD[:PLANES], *planes, unary]).astype(np.uint8)
+
+
+def test_positions_are_written_as_described() -> None:
+    chosen = sorted(np.random.default_rng(2).permutation(CHUNK)[:410].tolist()) + list(range(4100, 4190, 9))
+    assert np.flatnonzero(decode(written(chosen), SHAPE, TEN)).tolist() == chosen
+    here = np.flatnonzero(decode(GOOD, SHAPE, TEN)).tolist()
+    assert written(here).tobytes() == GOOD.tobytes()
+
+
+@pytest.mark.parametrize("first", [409, 411])
+def test_attack_a_chunk_with_a_value_too_many_or_too_few(first: int) -> None:
+    decode(written([*range(410), *range(4096, 4106)]), SHAPE, TEN)
+    assert hostile(written([*range(first), *range(4096, 4096 + KEPT - first)])) == "malformed"
+
+
+def test_attack_a_value_beyond_the_end() -> None:
+    decode(written([*range(410), *range(4186, 4196)]), SHAPE, TEN)
+    assert hostile(written([*range(410), *range(4187, 4197)])) == "malformed"
+
+
+def test_attack_gaps_that_shift_everything() -> None:
     copy = GOOD.copy()
     # A larger gap at the very start shifts all positions: the last of the first chunk leaves it.
     copy[PLANES : PLANES + 3 * -(-KEPT // 8)] |= 0xF0

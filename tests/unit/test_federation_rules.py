@@ -152,6 +152,17 @@ def test_krum_takes_the_delta_in_the_densest_company() -> None:
     np.testing.assert_allclose(flat(multi_krum(points)), np.mean([flat(item) for item in near], axis=0))
 
 
+@pytest.mark.parametrize("byzantine", [0, 1, 2, 3])
+def test_krum_scores_by_the_n_minus_f_minus_2_nearest(byzantine: int) -> None:
+    for seed in range(20):
+        points = np.random.default_rng(seed).normal(size=(9, 3)).astype(np.float32)
+        squares = np.square(points[:, None].astype(float) - points).sum(axis=2)
+        # The nearest of all is the point itself, at distance 0.
+        scores = np.sort(squares, axis=1)[:, : 9 - byzantine - 2 + 1].sum(axis=1)
+        found = krum([{"w": point} for point in points], byzantine)
+        assert found["w"].tolist() == points[scores.argmin()].tolist()
+
+
 def test_krum_of_equals_is_the_first_and_of_two_their_mean() -> None:
     square = [vector(1, 0), vector(0, 1), vector(-1, 0), vector(0, -1)]
     assert flat(krum(square, 0)) == [1, 0]

@@ -19,6 +19,7 @@ from jepanet.learning.data import load_shard
 from jepanet.learning.evaluate import GroundedScorer, heldout_metrics
 from jepanet.learning.recipe import preset
 from jepanet.learning.seeding import derive, numpy_generator
+from jepanet.learning.simulator import require_simulator
 from jepanet.learning.train import train, warm_start
 from jepanet.learning.tworoom import TINY, Parameters, build, plan
 from jepanet.learning.tworoom_simulator import (
@@ -26,7 +27,6 @@ from jepanet.learning.tworoom_simulator import (
     _simulator,
     _variation,
     record,
-    require_simulator,
 )
 from jepanet.learning.tworoom_sites import HIDDEN_SITE, SCREEN, free_position, random_site, training_site
 
@@ -211,7 +211,7 @@ def test_without_an_explicit_seed_the_secrets_are_fresh(
 def test_a_finished_dataset_is_reused_without_recording(
     dataset: BuiltDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jepanet.learning.tworoom._record_all", _must_not_run)
+    monkeypatch.setattr("jepanet.learning.build.record_all", _must_not_run)
     again = build(TINY, dataset.directory, SEED, evaluation_seed=SECRET)
     assert again.manifest == dataset.manifest
     assert again.sealed == dataset.sealed

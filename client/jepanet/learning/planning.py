@@ -61,7 +61,7 @@ class Planner:
 
 PLANNERS: dict[str, Planner] = {
     "cem": Planner(),
-    "icem": Planner(horizon=8, exponent=2.0, decay=1.25, remembered=5, best=True),
+    "icem": Planner(horizon=10, exponent=2.0, decay=1.25, remembered=5, best=True),
 }
 
 

@@ -1,19 +1,8 @@
-"""Records episodes in the TwoRoom environment of stable-worldmodel.
-
-The package imports its data, policy and training modules when it is imported, and with them libraries the
-environments never use. The loader therefore gives Python the package's folders without running its
-`__init__` files, and imports the environment module alone.
-"""
+"""Records episodes in the TwoRoom environment of stable-worldmodel, and plays in it."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
-import sys
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -21,29 +10,12 @@ import numpy as np
 
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data import Shard
-from jepanet.learning.seeding import numpy_generator
+from jepanet.learning.recording import Episode, record_episodes
+from jepanet.learning.recording import Recording as Recording  # part of what `record` takes
+from jepanet.learning.simulator import VERSION, environment_module, require_simulator
 from jepanet.learning.tworoom_sites import PROBE_SITE, SCREEN, Site, free_position, policy_of, random_site
 
-PACKAGE, VERSION = "stable_worldmodel", "0.1.1"
 ENVIRONMENT = f"stable-worldmodel {VERSION} swm/TwoRoom-v1"
-REMEDY = "run scripts/setup, or: pip install 'jepanet[sim]' && pip install --no-deps stable-worldmodel==0.1.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What one shard holds: `episodes` of each site, `frames` long; no sites: a fresh random one each."""
-
-    name: str
-    seed: bytes
-    sites: tuple[Site, ...]
-    episodes: int
-    """Per site; the shard's total when `sites` is empty."""
-    frames: int
-    image: int
-    hold: int
-    """Simulator steps for which an action is held; one frame is kept after them."""
-    build: str
-    """Hex digest of everything the content depends on; kept in the shard's header."""
 
 
 def record(recording: Recording) -> Shard:
@@ -52,46 +24,12 @@ def record(recording: Recording) -> Shard:
     Raises:
         Fatal: the simulator is not installed (`DATASET`).
     """
-    episodes: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    numbers: list[int] = []
-    if recording.sites:
-        order = [site for _ in range(recording.episodes) for site in recording.sites]
-    else:
-        order = [
-            random_site(PROBE_SITE, numpy_generator(recording.seed, f"site {index}"))
-            for index in range(recording.episodes)
-        ]
-    simulator = _simulator()
-    for index, site in enumerate(order):
-        generator = numpy_generator(recording.seed, f"episode {index}")
-        episodes.append(_episode(simulator, site, generator, recording))
-        numbers.append(site.number)
-    frames, actions, state = (np.stack(column) for column in zip(*episodes, strict=True))
-    header = {"environment": ENVIRONMENT, "name": recording.name, "build": recording.build}
-    return Shard(frames, actions, state, tuple(numbers), header)
+    return record_episodes(recording, ENVIRONMENT, partial(random_site, PROBE_SITE), _episode)
 
 
-def require_simulator() -> None:
-    """Checks that the simulator is installed, without importing it.
-
-    Raises:
-        Fatal: it is missing, has another version, or lacks a library (`DATASET`, with the remedy).
-    """
-    try:
-        found = importlib.metadata.version("stable-worldmodel")
-    except importlib.metadata.PackageNotFoundError:
-        raise Fatal("the TwoRoom simulator is not installed", remedy=REMEDY, code=Exit.DATASET) from None
-    if found != VERSION:
-        raise Fatal(f"stable-worldmodel is {found}, not {VERSION}", remedy=REMEDY, code=Exit.DATASET)
-    missing = [name for name in ("gymnasium", "loguru", "cv2") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise Fatal(f"the simulator needs {', '.join(missing)}", remedy=REMEDY, code=Exit.DATASET)
-
-
-def _episode(
-    simulator: Any, site: Site, generator: np.random.Generator, recording: Recording
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _episode(site: Site, generator: np.random.Generator, recording: Recording) -> Episode:
     """frames uint8 [T, 3, S, S], actions float32 [T-1, 2], state float32 [T, 2] (x, y in screen pixels)."""
+    simulator = _simulator()
     start = free_position(site, generator)
     simulator.reset(seed=0, options={"variation": (), "variation_values": _variation(site, start)})
     policy = policy_of(site, generator)
@@ -178,10 +116,7 @@ def _simulator() -> Any:
     import torch
 
     torch.set_num_threads(1)
-    try:
-        base: Any = _environment_module().TwoRoomEnv
-    except ImportError as error:
-        raise Fatal(f"the simulator needs {error.name}", remedy=REMEDY, code=Exit.DATASET) from error
+    base: Any = _environment_module().TwoRoomEnv
     if base.IMG_SIZE != SCREEN:
         raise Fatal(f"TwoRoom's screen is {base.IMG_SIZE} pixels, not {SCREEN}", code=Exit.INCOMPATIBLE)
 
@@ -235,18 +170,4 @@ def _simulator() -> Any:
 
 
 def _environment_module() -> ModuleType:
-    """`stable_worldmodel.envs.two_room.env`, without running the `__init__` of the packages above it."""
-    spec = importlib.util.find_spec(PACKAGE) if PACKAGE not in sys.modules else None
-    if spec is not None and spec.submodule_search_locations:
-        root = Path(next(iter(spec.submodule_search_locations)))
-        for name, folder in (
-            (PACKAGE, root),
-            (f"{PACKAGE}.envs", root / "envs"),
-            (f"{PACKAGE}.envs.two_room", root / "envs" / "two_room"),
-        ):
-            package = ModuleType(name)
-            package.__path__ = [str(folder)]
-            sys.modules[name] = package
-        for name in ("utils", "spaces"):
-            setattr(sys.modules[PACKAGE], name, importlib.import_module(f"{PACKAGE}.{name}"))
-    return importlib.import_module(f"{PACKAGE}.envs.two_room.env")
+    return environment_module("two_room")

@@ -41,6 +41,7 @@ class Told:
     scores: set[Address] = field(default_factory=set)
     sheets: dict[Address, Digest] = field(default_factory=dict)
     results: dict[Address, Digest] = field(default_factory=dict)
+    words: dict[Address, set[tuple[Digest, int]]] = field(default_factory=lambda: defaultdict(set))
     repeats: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
@@ -138,6 +139,7 @@ class Judge:
                 told.sheets.setdefault(fact.sender, fact.sheet)
         elif fact.coordinator in self.members(told):
             told.results.setdefault(fact.coordinator, fact.sheet)
+            told.words[fact.coordinator].add((fact.sheet, fact.improvement))
             if fact.coordinator == self.me.address:
                 told.signed = told.signed or fact.sheet
 
@@ -273,6 +275,12 @@ class Judge:
 
     def _rule_SlashInvalid(self, told: Told, command: c.SlashInvalid) -> None:
         assert told.end == "ChainRoundSettled" and told.opened.proposer == self.me.address
+
+    def _rule_SlashEquivocation(self, told: Told, command: c.SlashEquivocation) -> None:
+        who = command.verifier
+        assert who in set(self.members(told)) - told.slashed - {self.me.address}
+        assert len(told.words[who]) > 1 and (command.sheet, command.improvement) in told.words[who]
+        assert self.now >= told.commit_end
 
     def _rule_SendClaim(self, told: Told, command: c.SendClaim) -> None:
         assert told.end == "ChainRoundSettled"

@@ -345,7 +345,8 @@ def test_every_duty_is_handed_out_in_some_round() -> None:
     for part, since in (("nobody", 0), ("proposer", 9), ("one solver", 9), ("all coordinators", 9)):
         world = _drive(3, PARTS[part], since, 0, 0.2)
         kinds |= {key.split("/")[0] for node in world.nodes.values() for key in node.judge.keys}
-    assert kinds == {kind.__name__ for kind in c.Command.__args__}
+    # Nobody signs twice in these: `coordinator_signs_twice` above does.
+    assert kinds == {kind.__name__ for kind in c.Command.__args__} - {"SlashEquivocation"}
 
 
 def test_a_silent_arbiter_does_not_hold_a_round() -> None:

@@ -48,8 +48,8 @@ from protocol_facts import (
 from jepanet.protocol import commands as c
 from jepanet.protocol import inputs as i
 from jepanet.protocol.codec import decode_state, encode_state
-from jepanet.protocol.duties import COURTESY, MAX_REPEATS, REPEAT
-from jepanet.protocol.state import KEPT_ROUNDS
+from jepanet.protocol.duties import COURTESY, MAX_REPEATS, REPEAT, round_duties
+from jepanet.protocol.state import KEPT_ROUNDS, Round
 from jepanet.types import Address, ProjectId, Role, RoundId
 
 pytestmark = pytest.mark.unit
@@ -242,6 +242,45 @@ def test_one_sender_has_one_sheet_one_report_and_one_result() -> None:
     round_ = state.rounds[ROUND]
     assert round_.sheets == ((C1, digest("0")),) and round_.scores[1:] == ((C1, digest("0")),)
     assert [item.sheet for item in round_.results] == [digest("0")]
+
+
+def test_a_verifier_heard_with_two_results_is_reported_by_every_node() -> None:
+    for who, role in ((SOLVER, S), (C0, C), (AGGREGATOR, A), (PROPOSER, Role.PROPOSER)):
+        state, _ = play(node(who, role), *verify_phase(), result(C1, "first"))
+        assert ask(state, result(C1, "first")) == []
+        duty = c.SlashEquivocation(ROUND, C1, digest("second"), 5)
+        state, commands = play(state, result(C1, "second"), result(C1, "second"), block(REVEAL_END + 1))
+        assert [item for item in commands if isinstance(item, c.SlashEquivocation)] == [duty]
+        assert duty in list(round_duties(state, state.rounds[ROUND]))
+        state, _ = play(state, slashed(C1, 3))
+        assert duty not in list(round_duties(state, state.rounds[ROUND]))
+
+
+def test_attack_a_round_of_many_solvers_costs_their_number_not_its_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd = [OTHER, *(Address(f"0x{n:040x}") for n in range(100, 140))]
+    facts = [committed(who, n) for n, who in enumerate(crowd)]
+    state, _ = play(node(PROPOSER, Role.PROPOSER), *prologue(), *facts, beacon(), unsealed())
+    state, _ = play(state, *(revealed(who) for who in crowd[1:]), block(REVEAL_END))
+    looks: list[Address] = []
+    monkeypatch.setattr(Round, "reveal_of", lambda round_, who: looks.append(who))
+    duties = list(round_duties(state, state.rounds[ROUND]))
+    assert [item.solver for item in duties if isinstance(item, c.SlashNonReveal)] == [OTHER]
+    assert len(looks) < 5
+
+
+def test_two_improvements_on_one_sheet_are_two_results() -> None:
+    state, _ = play(node(SOLVER, S), *verify_phase(), result(C1))
+    duty = c.SlashEquivocation(ROUND, C1, digest("sheet"), 6)
+    assert ask(state, i.PeerResult(ROUND, C1, digest("sheet"), 6, b"other")) == [duty]
+
+
+def test_results_kept_as_evidence_are_bounded_and_never_against_oneself() -> None:
+    state, _ = play(node(C0, C), *verify_phase(), *(result(C1, f"{n}") for n in range(50)))
+    assert [item.sheet for item in state.rounds[ROUND].others] == [digest(f"{n}") for n in range(1, 5)]
+    state, commands = play(state, *(result(C0, f"{n}") for n in range(3)))
+    assert len(state.rounds[ROUND].others) == 4 and "SlashEquivocation" not in kinds(commands)
 
 
 def test_after_the_own_result_no_other_sheet_is_checked() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from jepanet.chain.contracts import Attestation
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.wallet import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
-from jepanet.protocol.commands import BuildSheet, CheckSheet, SendRecord
+from jepanet.protocol.commands import BuildSheet, CheckSheet, SendRecord, SlashEquivocation
 from jepanet.protocol.inputs import LocalResultSigned
 from jepanet.protocol.scores import encode_report
 from jepanet.protocol.sheet import ScoreSheet, derive_sheet, encode_sheet
@@ -20,10 +20,12 @@ from jepanet.protocol.state import SignedResult
 from jepanet.protocol.tally import RoundFacts, decide
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
+from jepanet.roles import settlement as settlement_module
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.coordinator import Coordinator, result_message
 from jepanet.roles.merging import Merge
 from jepanet.roles.scoring import MEASURED_NOTE
+from jepanet.roles.settlement import Settlement
 from jepanet.telemetry import Secret
 from jepanet.types import Digest, Phase, Verdict
 from round_samples import (
@@ -259,6 +261,74 @@ async def test_attack_a_signature_with_a_contradicting_improvement_does_not_stop
     round_.results += (signed(keys[2], 29_000),)
     await Aggregator(context).send_record(duty)
     assert rounds.carried == [29_000, 30_000]
+
+
+# ------------------------------------------------------------------ equivocation
+
+
+@pytest.mark.parametrize("forged", [None, 0, 1, 2], ids=["none", "first", "second", "third"])
+async def test_two_truly_signed_results_are_reported_whatever_else_was_said(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, forged: int | None
+) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    liar = Wallet.from_key(Secret(b"\x01" * 32))
+    sheets = [sheet_of(facts, [[GOOD] * 2] * n) for n in (2, 3)]
+    names = [context.blobs.put_bytes(encode_sheet(sheet)) for sheet in sheets]
+    said = []
+    for number, (place, improvement) in enumerate(((0, 30_000), (1, 30_000), (1, 29_000))):
+        typed = result_message(context, sheets[place], names[place], improvement)
+        signature = bytes(65) if number == forged else liar.sign_typed(typed)
+        said.append(SignedResult(liar.address, names[place], improvement, signature))
+    round_ = context.round(facts.round_id)
+    round_.results, round_.others = (said[0],), tuple(said[1:])
+
+    async def obtain_bytes(context: Any, name: bytes, **limits: Any) -> bytes:
+        data: bytes = context.blobs.held[name]
+        return data
+
+    async def submit(context: Any, key: str, call: Any) -> None:
+        sent.append((key, call))
+
+    sent: list[tuple[str, Any]] = []
+    context.contracts = SimpleNamespace(rounds=SimpleNamespace(slash_equivocation=lambda *proof: proof))
+    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(settlement_module, "submit", submit)
+    duty = SlashEquivocation(facts.round_id, liar.address, names[1], 30_000)
+    await Settlement(context).slash_equivocation(duty)
+    ((key, (first, first_signature, second, second_signature)),) = sent
+    assert key == f"equivocation/7/{liar.address}"
+    assert first != second
+    for result, signature in ((first, first_signature), (second, second_signature)):
+        sheet = sheets[names.index(result.sheet)]
+        typed = result_message(context, sheet, result.sheet, result.improvement)
+        assert (result.root, result.model, result.payout) == (sheet.root, sheet.model, sheet.payout)
+        assert recover_typed(typed, signature) == liar.address
+
+
+async def test_attack_nobody_is_reported_for_results_it_did_not_sign(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    honest = Wallet.from_key(Secret(b"\x01" * 32))
+    sheet = sheet_of(facts, [[GOOD] * 2] * 3)
+    name = context.blobs.put_bytes(encode_sheet(sheet))
+    true = honest.sign_typed(result_message(context, sheet, name, 30_000))
+    round_ = context.round(facts.round_id)
+    round_.results = (SignedResult(honest.address, name, 30_000, true),)
+    round_.others = (SignedResult(honest.address, name, 29_000, true),)
+
+    async def obtain_bytes(context: Any, name: bytes, **limits: Any) -> bytes:
+        data: bytes = context.blobs.held[name]
+        return data
+
+    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    with pytest.raises(Rejected) as caught:
+        await Settlement(context).slash_equivocation(
+            SlashEquivocation(facts.round_id, honest.address, name, 29_000)
+        )
+    assert caught.value.reason == "no-equivocation"
 
 
 def test_the_lower_median_of_few_reports_is_where_two_of_five_want_it() -> None:

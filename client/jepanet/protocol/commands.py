@@ -154,6 +154,17 @@ class SlashInvalid:
 
 
 @dataclass(frozen=True, slots=True)
+class SlashEquivocation:
+    """Report a verifier that seems to have signed two results; the handler sees whether it did."""
+
+    round_id: RoundId
+    verifier: Address
+    sheet: Digest
+    improvement: int
+    """Sheet and improvement of the other result; the first one heard is in `Round.results`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SendClaim:
     """Claim this account's leaf: a solver's pay and bond, a coordinator's fee."""
 
@@ -189,6 +200,7 @@ Command = (
     | SendCancel
     | SlashNonReveal
     | SlashInvalid
+    | SlashEquivocation
     | SendClaim
     | ReleaseBond
 )

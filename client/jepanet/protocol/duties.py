@@ -124,10 +124,15 @@ def _anyone(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command
         if mine and round_.evaluation_index is not None and round_.shard is None:
             yield c.UnsealShard(round_.id, round_.evaluation_index)
     if phase in _AFTER_REVEAL and now >= round_.reveal_end + wait:
+        # As a set: a round without a cap on solvers must not cost the square of their number at every block.
+        spared = {state.me.address, *round_.slashed, *(item.solver for item in round_.reveals)}
         for commit in round_.commits:
-            spared = commit.solver == state.me.address or commit.solver in round_.slashed
-            if round_.reveal_of(commit.solver) is None and not spared:
+            if commit.solver not in spared:
                 yield c.SlashNonReveal(round_.id, commit.solver)
+    if phase in _AFTER_REVEAL:
+        for item in round_.others:
+            if item.coordinator not in round_.slashed:
+                yield c.SlashEquivocation(round_.id, item.coordinator, item.sheet, item.improvement)
     if phase is Phase.CANCELLABLE and now >= _cancellable_since(round_) + wait:
         yield c.SendCancel(round_.id)
     if mine and phase in (Phase.CHALLENGE, Phase.DISPUTED, Phase.SETTLEABLE):

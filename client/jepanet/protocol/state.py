@@ -130,6 +130,9 @@ class Round:
     """When each of `sheets` was heard."""
     own_result: SignedResult | None = None
     results: tuple[SignedResult, ...] = ()
+    """The first result of each verifier, signatures unseen."""
+    others: tuple[SignedResult, ...] = ()
+    """Further, different results of verifiers already heard: one truly signed costs the verifier's stake."""
     failed: tuple[tuple[str, str], ...] = ()
     """(command name, reason) of duties refused for good."""
     issued: frozenset[str] = frozenset()
@@ -211,5 +214,7 @@ class NodeState:
         return sender in round_.aggregators or sender in self.members(round_)
 
 
+KEPT_OTHERS = 4
+"""Further results kept of one verifier; their signatures are seen only by who has the sheets."""
 KEPT_ROUNDS = 64
 """Ended rounds kept in memory; older ones stay in the journal and on the chain."""

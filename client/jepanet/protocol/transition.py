@@ -15,6 +15,7 @@ from jepanet.protocol import inputs as i
 from jepanet.protocol.commands import Command, command_key
 from jepanet.protocol.duties import project_duties, round_duties
 from jepanet.protocol.state import (
+    KEPT_OTHERS,
     KEPT_ROUNDS,
     Commit,
     Identity,
@@ -236,14 +237,24 @@ def _absorb_peer(state: NodeState, round_: Round, fact: i.PeerInput) -> Round:
                 return round_
             return _with_sheet(state, round_, fact.sender, fact.sheet)
         case i.PeerResult():
-            heard = any(item.coordinator == fact.coordinator for item in round_.results)
-            if heard or fact.coordinator not in members:
+            if fact.coordinator not in members:
                 return round_
             result = SignedResult(fact.coordinator, fact.sheet, fact.improvement, fact.signature)
+            if any(item.coordinator == fact.coordinator for item in round_.results):
+                return _with_other(state, round_, result)
             if fact.coordinator == state.me.address:
                 # Signed with this key before its disk was lost: a second, different result would be slashed.
                 round_ = replace(round_, own_result=result)
             return replace(round_, results=(*round_.results, result))
+
+
+def _with_other(state: NodeState, round_: Round, result: SignedResult) -> Round:
+    """Keeps what may prove that a verifier signed twice: another sheet, or another improvement."""
+    said = [item for item in (*round_.results, *round_.others) if item.coordinator == result.coordinator]
+    known = any((item.sheet, item.improvement) == (result.sheet, result.improvement) for item in said)
+    if known or len(said) > KEPT_OTHERS or result.coordinator == state.me.address:
+        return round_
+    return replace(round_, others=(*round_.others, result))
 
 
 def _with_sheet(state: NodeState, round_: Round, sender: Address, sheet: Digest) -> Round:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.contracts import Standing
-from jepanet.errors import Rejected
+from jepanet.chain.contracts import Result, Standing
+from jepanet.chain.wallet import recover_typed
+from jepanet.errors import Rejected, Transient
 from jepanet.protocol.commands import (
     ReleaseBond,
     SendCancel,
     SendClaim,
     SendSettle,
+    SlashEquivocation,
     SlashInvalid,
     SlashNonReveal,
 )
 from jepanet.protocol.inputs import LocalInput
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.coordinator import result_message
 from jepanet.roles.obtain import obtain_bytes
 from jepanet.roles.preparation import pin_of
 from jepanet.roles.submit import behind, submit
@@ -43,6 +47,7 @@ class Settlement:
             ReleaseBond.__name__: self.release_bond,
             SlashNonReveal.__name__: self.slash_non_reveal,
             SlashInvalid.__name__: self.slash_invalid,
+            SlashEquivocation.__name__: self.slash_equivocation,
         }
 
     async def send_settle(self, command: SendSettle) -> Sequence[LocalInput]:
@@ -94,6 +99,43 @@ class Settlement:
                 await submit(context, f"slash-invalid/{round_.id}/{row.solver}", call)
                 log.info("bond.slashed", round=round_.id, solver=row.solver, reason=row.reason)
         return []
+
+    async def slash_equivocation(self, command: SlashEquivocation) -> Sequence[LocalInput]:
+        """Takes the stake of a verifier that signed two results: any two of what it said, truly signed.
+
+        Raises:
+            Transient: a sheet is not to be had, and without it nobody knows what was signed.
+            Rejected: reason `no-equivocation`; less than two bear the verifier's signature.
+        """
+        context, who = self._context, command.verifier
+        round_ = context.round(command.round_id)
+        signed: list[tuple[Result, bytes]] = []
+        missing: Transient | None = None
+        for item in (*round_.results, *round_.others):
+            if item.coordinator != who:
+                continue
+            try:
+                signed.append((await self._signed_result(round_, item), item.signature))
+            except Rejected as error:
+                log.info("result.not_signed", round=round_.id, verifier=who, why=str(error))
+            except Transient as error:
+                missing = error
+        if len(signed) < 2:
+            raise missing or Rejected(f"{who} has not signed two results", reason="no-equivocation")
+        call = context.contracts.rounds.slash_equivocation(*signed[0], *signed[1])
+        await submit(context, f"equivocation/{round_.id}/{who}", call)
+        log.info("stake.slashed", round=round_.id, verifier=who)
+        return []
+
+    async def _signed_result(self, round_: Round, said: SignedResult) -> Result:
+        """What a signature is over. Raises: Transient (no sheet); Rejected (no sheet, or not signed so)."""
+        context = self._context
+        data = await obtain_bytes(context, said.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
+        sheet = decode_sheet(data)
+        typed = result_message(context, sheet, said.sheet, said.improvement)
+        if sheet.round_id != round_.id or recover_typed(typed, said.signature) != said.coordinator:
+            raise Rejected("the signature is not over this result", reason="bad-signature")
+        return Result(round_.id, sheet.root, sheet.model, said.sheet, sheet.payout, said.improvement)
 
     async def send_claim(self, command: SendClaim) -> Sequence[LocalInput]:
         """Claims this account's leaf: pay and bond of a solver, fee of a coordinator."""

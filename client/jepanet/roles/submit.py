@@ -6,7 +6,7 @@ from jepanet.chain.abi import UnsignedCall
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 
-_OVERTAKEN = frozenset({"BeaconAlreadyDrawn", "AlreadyUnsealed", "NotUnrevealed"})
+_OVERTAKEN = frozenset({"BeaconAlreadyDrawn", "AlreadyUnsealed", "NotUnrevealed", "AlreadySlashed"})
 """Somebody else did it between this node's look and its transaction: the duty is done."""
 _TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive"})
 

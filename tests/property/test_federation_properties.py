@@ -72,8 +72,8 @@ def test_top_k_invents_nothing_and_fits_its_cap(array: np.ndarray, repeat: int, 
     assert np.isfinite(back).all()
     assert (back[array == 0] == 0).all()
     assert ((np.sign(back) == np.sign(array)) | (back == 0)).all()
-    # A level is a mean of magnitudes, rounded to 8 bits.
-    assert np.abs(back).max(initial=0) <= np.abs(array).max(initial=0) * 1.004
+    # A level is a mean of magnitudes, rounded to 8 bits, or to a multiple of 2^-133 where bfloat16 runs out.
+    assert np.abs(back).max(initial=0) <= float(np.abs(array).max(initial=0)) * 1.004 + 2.0**-134
 
 
 DENSITY = Density(percent=10, low_bits=3)

@@ -33,6 +33,7 @@ from jepanet.node import admission
 from jepanet.node.admission import Gate, peer_input
 from jepanet.node.gossip import Conversation
 from jepanet.p2p.host import Admission, Gossip
+from jepanet.p2p.identity import peer_id_of
 from jepanet.protocol import inputs as i
 from jepanet.protocol.messages import (
     MAX_MESSAGE_BYTES,
@@ -71,6 +72,10 @@ VERIFIER, SECOND, SOLVER, OTHER, AGGREGATOR, PROPOSER, STRANGER = (
 PEERS = {
     item.address: f"12D3KooW{n}"[:8] + "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrs"[n:]
     for n, item in enumerate((VERIFIER, SECOND, SOLVER, OTHER, AGGREGATOR, PROPOSER, STRANGER))
+}
+REAL_PEERS = {
+    item.address: peer_id_of(Secret(sha256(item.address.encode()).digest()))
+    for item in (VERIFIER, SOLVER, OTHER)
 }
 DELTA, OTHER_DELTA = digest("delta"), digest("other delta")
 
@@ -489,22 +494,53 @@ async def test_every_field_is_checked() -> None:
 # ------------------------------------------------------------------ providers
 
 
+def at(host: str, who: Wallet) -> str:
+    return f"/ip4/{host}/tcp/1/p2p/{REAL_PEERS[who.address]}"
+
+
+def vouched(who: Wallet) -> Binding:
+    return Binding(who.address, REAL_PEERS[who.address], int(NOW) + DAY, bytes(65))
+
+
 def test_providers_are_remembered_newest_first_and_once() -> None:
     gate = Door(verifying()).gate
     assert gate.providers(DELTA) == ()
-    for where in ("/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1", "/ip4/10.0.0.1/tcp/1"):
-        gate.remember(provide(DELTA, where=where))
-    assert gate.providers(DELTA) == ("/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1")
+    for who in (SOLVER, VERIFIER, SOLVER):
+        gate.remember(provide(DELTA, where=at("10.0.0.1", who)), vouched(who))
+    assert gate.providers(DELTA) == (at("10.0.0.1", SOLVER), at("10.0.0.1", VERIFIER))
+
+
+def test_attack_one_wallet_does_not_push_the_addresses_of_others_out() -> None:
+    gate = Door(verifying()).gate
+    gate.remember(provide(DELTA, where=at("10.0.0.1", SOLVER)), vouched(SOLVER))
+    for n in range(200):
+        gate.remember(provide(DELTA, where=at(f"10.0.1.{n}", VERIFIER)), vouched(VERIFIER))
+    assert gate.providers(DELTA) == (at("10.0.1.199", VERIFIER), at("10.0.0.1", SOLVER))
+
+
+@pytest.mark.parametrize(
+    "address", ["/garbage", "/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.1/udp/1/quic", "/", at("10.0.0.9", OTHER)]
+)
+def test_attack_only_addresses_of_the_announcing_peer_are_kept(address: str) -> None:
+    gate = Door(verifying()).gate
+    said = Provide(ROUND, DELTA, (address, at("10.0.0.1", SOLVER)))
+    gate.remember(said, vouched(SOLVER))
+    assert gate.providers(DELTA) == (at("10.0.0.1", SOLVER),)
+    gate.remember(provide(DELTA, where=address), vouched(SOLVER))
+    assert gate.providers(DELTA) == ()
 
 
 def test_the_table_of_providers_is_bounded_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "_PROVIDED_DIGESTS", 16)
+    monkeypatch.setattr(admission, "_PROVIDERS_PER_DIGEST", 2)
     gate = Door(verifying()).gate
-    for n in range(200):
-        gate.remember(provide(DELTA, where=f"/ip4/10.0.0.{n}/tcp/1"))
+    for who in (SOLVER, OTHER, VERIFIER):
+        addresses = tuple(at(f"10.0.0.{n}", who) for n in range(8))
+        gate.remember(Provide(ROUND, DELTA, addresses), vouched(who))
     assert len(gate.providers(DELTA)) == 8
+    assert at("10.0.0.0", SOLVER) not in gate.providers(DELTA)
     for n in range(100):
-        gate.remember(provide(digest(f"blob {n}")))
+        gate.remember(provide(digest(f"blob {n}"), where=at("10.0.0.1", OTHER)), vouched(OTHER))
     assert len(gate._providers) == 16
     assert gate.providers(DELTA) == ()
     assert gate.providers(digest("blob 99"))

@@ -14,6 +14,7 @@ from jepanet.chain.wallet import recover_typed
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.p2p.host import Admission, Gossip
+from jepanet.p2p.identity import parse_address
 from jepanet.protocol.inputs import PeerInput, PeerResult, PeerScored, PeerSheet
 from jepanet.protocol.messages import (
     Binding,
@@ -33,7 +34,7 @@ from jepanet.types import Address, Digest, Phase, RoundId
 log = get_logger("gossip")
 
 _KNOWN_BINDINGS = 1024
-_PROVIDERS_PER_DIGEST, _PROVIDED_DIGESTS = 8, 4096
+_PROVIDERS_PER_DIGEST, _ADDRESSES_PER_PROVIDER, _PROVIDED_DIGESTS = 32, 4, 4096
 _LONGEST_BINDING = 400 * 86400
 
 
@@ -53,7 +54,7 @@ class Gate:
         self._contract = contract
         self._clock = clock
         self._bindings: OrderedDict[Binding, None] = OrderedDict()
-        self._providers: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+        self._providers: OrderedDict[bytes, dict[Address, tuple[str, ...]]] = OrderedDict()
 
     async def validate(self, gossip: Gossip) -> Admission:
         """The verdict on one message; a reason is logged for everything but ACCEPT."""
@@ -69,18 +70,28 @@ class Gate:
 
     def providers(self, digest: bytes) -> tuple[str, ...]:
         """Multiaddresses announced for a digest, newest first."""
-        return self._providers.get(bytes(digest), ())
+        known = self._providers.get(bytes(digest), {})
+        return tuple(address for addresses in reversed(known.values()) for address in addresses)
 
     def report_heard(self, round_id: RoundId, wallet: Address) -> Digest | None:
         """Digest of the report that counts for a verifier: its first. Others are neither kept nor relayed."""
         round_ = self._state().rounds.get(round_id)
         return dict(round_.scores).get(wallet) if round_ is not None else None
 
-    def remember(self, said: Provide) -> None:
-        """Keeps where an announced blob can be had."""
-        known = self._providers.pop(bytes(said.digest), ())
-        fresh = tuple(dict.fromkeys((*said.addresses, *known)))
-        self._providers[bytes(said.digest)] = fresh[:_PROVIDERS_PER_DIGEST]
+    def remember(self, said: Provide, by: Binding) -> None:
+        """Keeps where an announced blob can be had: of each wallet its last word, about its own peer alone.
+
+        One wallet, however often it speaks, must not push the addresses of others out.
+        """
+        own = tuple(address for address in dict.fromkeys(said.addresses) if _leads_to(address, by.peer))
+        known = self._providers.pop(bytes(said.digest), {})
+        known.pop(by.wallet, None)
+        if own:
+            known[by.wallet] = own[:_ADDRESSES_PER_PROVIDER]
+        while len(known) > _PROVIDERS_PER_DIGEST:
+            del known[next(iter(known))]
+        if known:
+            self._providers[bytes(said.digest)] = known
         while len(self._providers) > _PROVIDED_DIGESTS:
             self._providers.popitem(last=False)
 
@@ -161,6 +172,13 @@ class Gate:
                 "the report does not score exactly the revealed deltas", reason="incomplete-report"
             )
         check_signatures(report, self._chain_id, self._contract, recover_typed)
+
+
+def _leads_to(address: str, peer: str) -> bool:
+    try:
+        return parse_address(address).peer_id == peer
+    except Rejected:
+        return False
 
 
 def peer_input(envelope: Envelope, report: Digest | None) -> PeerInput | None:

@@ -55,7 +55,7 @@ class Conversation:
         async for gossip in self._network.messages():
             envelope = decode_envelope(gossip.payload)  # admitted: it was checked before it was relayed
             if isinstance(envelope.body, Provide):
-                self._gate.remember(envelope.body)
+                self._gate.remember(envelope.body, envelope.binding)
                 self._meet(envelope.binding.peer, envelope.body.addresses)
                 continue
             report = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from jepanet.errors import Transient
+from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
@@ -34,9 +35,7 @@ async def obtain(
     path = context.blobs.path(digest)
     if path is None:
         hints = tuple(dict.fromkeys((*providers, *context.providers(digest))))
-        fetched = await context.network.fetch(
-            digest, max_bytes=max_bytes, directory=context.blobs.incoming, providers=hints
-        )
+        fetched = await _fetch(context, digest, max_bytes, hints)
         if context.blobs.path(digest) is None:  # another duty may have fetched and kept it meanwhile
             context.blobs.put_file(fetched, digest, move=True, pin=pin)
         path = context.blobs.path(digest)
@@ -47,6 +46,20 @@ async def obtain(
     if publish:
         context.blobs.publish(digest)
     return path
+
+
+async def _fetch(context: Context, digest: Digest, max_bytes: int, hints: Sequence[str]) -> Path:
+    """From the announced providers; if none of them delivers, from whoever is connected.
+
+    Announcements are hints that anybody with a part in a round may give, also of nothing or of lies.
+    """
+    fetch = partial(context.network.fetch, digest, max_bytes=max_bytes, directory=context.blobs.incoming)
+    if hints:
+        try:
+            return await fetch(providers=hints)
+        except (Transient, Rejected) as error:
+            log.info("blob.not_where_announced", digest=digest, why=str(error))
+    return await fetch()
 
 
 async def obtain_bytes(context: Context, digest: Digest, *, max_bytes: int, pin: str) -> bytes:

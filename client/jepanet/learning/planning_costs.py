@@ -57,13 +57,15 @@ def whitening(latents: Array, _: Array) -> Array:
 def probe(latents: Array, state: Array) -> Array:
     """A ridge map to the simulator's state: distance counts only in the subspace that tells the state.
 
-    Scaled so that the states it was fitted on have unit mean variance.
+    Every state dimension is scaled to unit variance, since pixels and angles do not compare; one that never
+    changes counts for nothing.
     """
-    known = state - state.mean(axis=0)
-    deviation = float(np.sqrt((known**2).mean()))
-    if not deviation > 0.0:
+    deviation = state.std(axis=0)
+    moving = deviation > 1e-9
+    if not moving.any():
         raise Rejected("a probe cannot be fitted to a state that never changes", reason="rank-deficient")
-    return ridge_map(latents - latents.mean(axis=0), known / deviation, PROBE_RIDGE)
+    known = (state - state.mean(axis=0))[:, moving] / deviation[moving]
+    return ridge_map(latents - latents.mean(axis=0), known, PROBE_RIDGE)
 
 
 @dataclass(frozen=True, slots=True)

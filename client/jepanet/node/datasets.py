@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal
+from jepanet.learning.build import build
 from jepanet.learning.built import open_built
+from jepanet.learning.parameters import Parameters
 from jepanet.types import Digest
 
 Progress = Callable[[int, int, str], None]
@@ -29,17 +31,12 @@ def build_tworoom(
     Raises:
         Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
     """
-    from jepanet.learning.tworoom import DEMO, Parameters, build
+    from jepanet.learning.tworoom import DEMO, TWOROOM
 
-    unknown = set(sizes) - set(Parameters.__dataclass_fields__)
-    if unknown:
-        raise Fatal(
-            f"a TwoRoom dataset has no size {sorted(unknown)[0]!r}",
-            remedy=f"sizes: {', '.join(Parameters.__dataclass_fields__)}",
-            code=Exit.USAGE,
-        )
+    parameters = _resized(DEMO, sizes)
     build(
-        replace(DEMO, **sizes),
+        TWOROOM,
+        parameters,
         directory,
         seed,
         workers=workers,
@@ -47,6 +44,45 @@ def build_tworoom(
         progress=progress,
     )
     return inspect(directory)
+
+
+def build_pusht(
+    directory: Path,
+    seed: bytes,
+    sizes: dict[str, int],
+    *,
+    workers: int,
+    evaluation_seed: bytes | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Builds (or finishes, or reuses) a PushT dataset with the real simulator.
+
+    Raises:
+        Fatal: as `build_tworoom`.
+    """
+    from jepanet.learning.pusht import PUSHT, USUAL
+
+    parameters = _resized(USUAL, sizes)
+    build(
+        PUSHT,
+        parameters,
+        directory,
+        seed,
+        workers=workers,
+        evaluation_seed=evaluation_seed,
+        progress=progress,
+    )
+    return inspect(directory)
+
+
+def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:
+    known = [item.name for item in fields(parameters)]
+    unknown = sorted(set(sizes) - set(known))
+    if unknown:
+        raise Fatal(
+            f"a dataset has no size {unknown[0]!r}", remedy=f"sizes: {', '.join(known)}", code=Exit.USAGE
+        )
+    return replace(parameters, **sizes)
 
 
 def inspect(directory: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ def command() -> None:
     \b
     Examples:
       jepanet dataset build tworoom --out data --seed 7
+      jepanet dataset build pusht --out pusht --seed 7
       jepanet dataset inspect data
     """
 
@@ -27,17 +29,58 @@ def build() -> None:
     """Build a dataset with a real simulator."""
 
 
+def _build_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of every `dataset build` command."""
+    options = (
+        click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
+                     help="Folder to write; an interrupted build is taken up again."),
+        click.option("--seed", default="0", show_default=True,
+                     help="Any text; the same seed gives the same bytes."),
+        click.option("--evaluation-seed",
+                     help="Reproducible sealed shards, for tests only: whoever knows it can make the shards. "
+                     "Left out, they come from the operating system's randomness."),
+        click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64),
+                     help="Processes."),
+        click.option("--size", "sizes", multiple=True, metavar="NAME=N",
+                     help="Change a size, for example --size episodes=64 (see docs/operations.md)."),
+        json_option,
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @build.command("tworoom")
-@click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
-              help="Folder to write; an interrupted build is taken up again.")  # fmt: skip
-@click.option("--seed", default="0", show_default=True, help="Any text; the same seed gives the same bytes.")
-@click.option("--evaluation-seed", help="Reproducible sealed shards, for tests only: whoever knows it can "
-              "make the shards. Left out, they come from the operating system's randomness.")  # fmt: skip
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--size", "sizes", multiple=True, metavar="NAME=N",
-              help="Change a size, for example --size episodes=64 (see docs/operations.md).")  # fmt: skip
-@json_option
-def tworoom(
+@_build_options
+def tworoom(**options: Any) -> None:
+    """Record TwoRoom episodes of stable-worldmodel on several sites.
+
+    \b
+    Example:
+      jepanet dataset build tworoom --out data --seed 7 --size episodes=64
+    """
+    from jepanet.node import datasets
+
+    _record(datasets.build_tworoom, **options)
+
+
+@build.command("pusht")
+@_build_options
+def pusht(**options: Any) -> None:
+    """Record PushT episodes of stable-worldmodel on several sites.
+
+    \b
+    Example:
+      jepanet dataset build pusht --out data --seed 7
+    """
+    from jepanet.node import datasets
+
+    _record(datasets.build_pusht, **options)
+
+
+def _record(
+    builder: Callable[..., dict[str, Any]],
+    *,
     directory: Path,
     seed: str,
     evaluation_seed: str | None,
@@ -45,16 +88,8 @@ def tworoom(
     sizes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Record TwoRoom episodes of stable-worldmodel on several sites.
-
-    \b
-    Example:
-      jepanet dataset build tworoom --out data --seed 7 --size episodes=64
-    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from jepanet.node import datasets
 
     wanted = {}
     for item in sizes:
@@ -69,7 +104,7 @@ def tworoom(
         def progress(done: int, total: int, what: str) -> None:
             bar.update(task, completed=done, total=total, description=f"recorded {what}")
 
-        value = datasets.build_tworoom(
+        value = builder(
             directory,
             _seed(seed),
             wanted,

@@ -1,0 +1,28 @@
+"""The PushT dataset: what the builder needs to know of this simulator, and its usual sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jepanet.learning.dataset_plan import Environment, Layout
+from jepanet.learning.parameters import Parameters
+from jepanet.learning.pusht_simulator import ENVIRONMENT, record
+from jepanet.learning.pusht_sites import GREY, PROBE_SITE, hidden_site, training_site
+from jepanet.learning.simulator import require_simulator
+
+BUILDER_VERSION = 1
+"""Raised whenever the same parameters and seed would give other bytes."""
+USUAL = Parameters(episodes=64, public_episodes=48, hold=2)
+"""Every action is held for two steps of a tenth of a second."""
+
+
+def sites(generator: np.random.Generator, training: int, hidden: int) -> Layout:
+    """The designed sites first, drawn ones after them."""
+    return Layout(
+        tuple(training_site(index, generator) for index in range(training)),
+        tuple(hidden_site(index, generator) for index in range(hidden)),
+        GREY,
+    )
+
+
+PUSHT = Environment(ENVIRONMENT, BUILDER_VERSION, require_simulator, sites, record, PROBE_SITE)

@@ -37,7 +37,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "federation": LEAVES,
     "roles": LEAVES | _MIDDLE,
     "node": LEAVES | _MIDDLE | {"roles"},
-    "interface": LEAVES | {"node", "protocol"},
+    "lab": LEAVES | {"learning", "federation"},
+    "interface": LEAVES | {"node", "protocol", "lab"},
 }
 """Room -> what it may import of ours beside itself."""
 

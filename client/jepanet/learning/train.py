@@ -67,6 +67,7 @@ def train(
     start_step: int = 0,
     total_steps: int | None = None,
     penalties: Sequence[Penalty] = (),
+    frozen: tuple[str, ...] = (),
     on_step: Callable[[StepReport], None] | None = None,
     device: str = "cpu",
 ) -> TrainResult:
@@ -74,6 +75,7 @@ def train(
 
     `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
     global steps (defaults: the recipe's). `seed` drives data order, colour transforms and projections.
+    Parameters whose names start with an entry of `frozen` keep their values.
 
     Raises:
         Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `wrong-shape` or
@@ -92,7 +94,7 @@ def train(
         model = load_world_model(recipe, weights, device)
         frames, actions = torch.tensor(shard.frames), torch.tensor(shard.actions)
         rules = recipe.optimiser
-        parameters = list(model.parameters())
+        parameters = [item for name, item in model.named_parameters() if not name.startswith(frozen)]
         optimiser = AdamW(parameters, rules)
         for step in range(count):
             rate = learning_rate(rules, step, count, start_step + step, horizon)

@@ -1,0 +1,137 @@
+"""`jepanet lab`: whole federations in one process, against every control."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepanet.interface.output import emit, json_option
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "full": {
+        "recipe": "tworoom", "rounds": 8, "seeds": "0,1,2,3,4", "episodes": 64, "unseen": 60, "control": 100,
+    },
+    "small": {
+        "recipe": "tworoom-small", "rounds": 2, "seeds": "0,1", "episodes": 16, "unseen": 20, "control": 20,
+    },
+}  # fmt: skip
+
+
+@click.group("lab")
+def command() -> None:
+    """Compare ways of training together, on sites nobody trained or tuned on.
+
+    \b
+    Examples:
+      jepanet lab compare
+      jepanet lab compare --preset small
+      jepanet lab compare --arms local,diloco,aligned,pooled --seeds 0,1,2 --out comparison
+    """
+
+
+@command.command("compare")
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
+              help="full: about half an hour on two cores. small: a few minutes.")  # fmt: skip
+@click.option("--recipe", help="A preset's name or a recipe file; default: tworoom, small: tworoom-small.")
+@click.option("--arms", default=None, metavar="A,B,...", help="Arms to run; default: all.")
+@click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")
+@click.option("--rounds", type=click.IntRange(1, 1000), help="Rounds of the recipe's inner steps.")
+@click.option("--inner-steps", type=click.IntRange(1), help="Replaces the recipe's.")
+@click.option("--sites", type=click.Choice(["report", "tune"]), default="report", show_default=True,
+              help="`tune` are other sites, for choosing hyperparameters.")  # fmt: skip
+@click.option("--control", type=click.IntRange(0, 1000),
+              help="Planning episodes of each kind in the simulator; 0: none.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-out"),
+              show_default=True, help="Folder of data, kept runs, report.json and picture.")  # fmt: skip
+@json_option
+def compare(
+    preset: str,
+    recipe: str | None,
+    arms: str | None,
+    seeds: str | None,
+    rounds: int | None,
+    inner_steps: int | None,
+    sites: str,
+    control: int | None,
+    workers: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Run every arm with every seed; print a table, write JSON and a picture.
+
+    Interrupt it and call it again: finished runs are kept.
+
+    \b
+    Examples:
+      jepanet lab compare --preset small --out lab-small
+      jepanet lab compare --arms aligned,pooled --seeds 0,1 --sites tune
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from jepanet.lab.arms import ARMS, chosen
+    from jepanet.lab.report import Wish, compare
+
+    base = PRESETS[preset]
+    wish = Wish(
+        recipe=recipe or base["recipe"],
+        inner_steps=inner_steps,
+        arms=chosen(arms) if arms else tuple(ARMS.values()),
+        seeds=_numbers(seeds or base["seeds"]),
+        rounds=rounds or base["rounds"],
+        sites=sites,
+        episodes=base["episodes"],
+        unseen=base["unseen"],
+        control=base["control"] if control is None else control,
+        workers=workers,
+    )
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(stage: str, done: int, total: int, what: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(
+                tasks[stage], completed=done, total=total, description=f"{stage}: {what}" if what else stage
+            )
+
+        value = compare(wish, out, progress)
+    emit(value, as_json, lambda report: _show(report, out))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 0:
+        raise click.UsageError(f"--seeds {text!r}: give whole numbers from 0, for example 0,1,2")
+    return found
+
+
+def _show(report: dict[str, Any], out: Path) -> None:
+    from jepanet.interface.output import table
+
+    columns = report["table"]["columns"]
+    table("Arms: mean over seeds ± half of the 95 % interval", columns, report["table"]["rows"])
+    rows = [
+        (
+            item["name"],
+            item["wanted"],
+            "not run" if item["value"] is None else f"{item['value']:.3f}",
+            " ".join(f"{value:.3f}" for value in item["seeds"]),
+            {None: "", True: "met", False: "MISSED"}[item["met"]],
+        )
+        for item in report["targets"]
+    ]
+    table("Targets", ("what", "target", "mean", "by seed", ""), rows)
+    for note in report["notes"]:
+        click.echo(note)
+    click.echo(f"report {out / 'report.json'}, picture {out / 'comparison.png'}")
+    click.echo(json.dumps(report["seconds"]))

@@ -1,0 +1,1 @@
+"""The laboratory: whole federations in one process, against every control, without chain or network."""

@@ -1,0 +1,83 @@
+"""The arms of a comparison: what is trained, by whom, and how the parts become one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from jepanet.errors import Exit, Fatal
+
+Scheme = Literal["federated", "local", "pooled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to train on the sites of all solvers.
+
+    federated: every round each solver trains from the global model on its own shard; deltas are merged.
+    local: each solver trains alone for as many steps. pooled: one model on all shards together, with as many
+    steps as all solvers take together (the same number of samples).
+    """
+
+    name: str
+    scheme: Scheme = "federated"
+    outer_lr: float = 1.0
+    outer_momentum: float = 0.0
+    align: bool = False
+    """Every solver turns its latent frame onto the base's (Procrustes) before it forms its delta."""
+    anchor: float = 0.0
+    """Weight of the frame anchor on the public probe frames; 0: none."""
+    frozen_encoder: bool = False
+    own_start: bool = False
+    """Every solver begins round 1 from random weights of its own instead of the public warm start."""
+    regulariser: float | None = None
+    """Replaces the weight of the objective's regulariser; 0 leaves the prediction error alone."""
+    rule: str = "mean"
+    codec: str = "fp32"
+    attackers: int = 0
+    """How many of the solvers send noise ten times as large as their honest delta."""
+    tail: int = 1
+    """The result is the mean of the global models of this many last rounds."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_DILOCO = Arm("diloco", outer_lr=0.7, outer_momentum=0.6)
+ARMS: Mapping[str, Arm] = {
+    arm.name: arm
+    for arm in (
+        Arm("local", scheme="local"),
+        # What collapses: no regulariser, no common start. Held by nothing, and then by the frame anchor.
+        Arm("naive", own_start=True, regulariser=0.0),
+        Arm("naive-anchored", own_start=True, regulariser=0.0, anchor=0.3),
+        Arm("fedavg"),
+        _DILOCO,
+        replace(_DILOCO, name="aligned", align=True),
+        replace(_DILOCO, name="anchored", align=True, anchor=0.1),
+        replace(_DILOCO, name="frozen-encoder", frozen_encoder=True),
+        Arm("pooled", scheme="pooled"),
+    )
+}
+"""DiLoCo's outer step: Douillard et al. 2023 (arXiv:2311.08105); federated averaging: McMahan et al. 2017."""
+
+BEST = "aligned"
+"""The arm that stands for the federation in ratios and targets."""
+
+
+def chosen(names: str) -> tuple[Arm, ...]:
+    """Arms by name, separated by commas, in the order given.
+
+    Raises:
+        Fatal: an unknown name.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in ARMS]
+    if unknown or not wanted:
+        raise Fatal(
+            f"no arm is called {', '.join(unknown) or repr(names)}",
+            remedy=f"arms: {', '.join(ARMS)}",
+            code=Exit.USAGE,
+        )
+    return tuple(ARMS[name] for name in dict.fromkeys(wanted))

@@ -1,0 +1,160 @@
+"""Runs every arm with every seed, in parallel over cores; what is finished is kept and never run again."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jepanet.cid import digest_of
+from jepanet.lab import sites as places
+from jepanet.lab.arms import Arm
+from jepanet.lab.measure import Figures, Measure
+from jepanet.lab.play import play, seed_of
+from jepanet.lab.sites import Sites, Sizes
+from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.data import write_atomically
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.train import warm_start
+from jepanet.tensors import Arrays, canonical_json
+
+VERSION = 1
+"""Raised whenever the same inputs would give other figures."""
+Progress = Callable[[int, int, str], None]
+"""(finished runs, runs in all, what has just finished)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything a comparison's figures depend on."""
+
+    recipe: Recipe
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    rounds: int
+    sites: str
+    sizes: Sizes
+
+    def key(self, arm: Arm, seed: int) -> str:
+        """Names one run by everything that decides its figures."""
+        content = {
+            "version": [VERSION, places.VERSION], "recipe": self.recipe.digest().hex(), "arm": arm.to_json(),
+            "seed": seed, "rounds": self.rounds, "sites": self._builds(),
+        }  # fmt: skip
+        return f"{arm.name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
+
+    def _builds(self) -> list[str]:
+        return [item.build for item in places.plan(self.sites, self.sizes)[0].values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    comparison: Comparison
+    arm: Arm
+    seed: int
+    data: Path
+    out: Path
+
+
+def run(
+    comparison: Comparison, data: Path, out: Path, workers: int, progress: Progress | None = None
+) -> list[Figures]:
+    """Figures of every arm and seed, arms in order, then seeds. Safe to interrupt and call again.
+
+    Raises:
+        Fatal: a file cannot be written. Rejected: an arm's training diverged, naming why.
+    """
+    runs = [_Run(comparison, arm, seed, data, out) for seed in comparison.seeds for arm in comparison.arms]
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    todo = [item for item in runs if _kept(item) is None]
+    finished = len(runs) - len(todo)
+    if progress is not None:
+        progress(finished, len(runs), "runs kept from before" if finished else "")
+    if todo:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
+            jobs = {pool.submit(_run, item): item for item in todo}
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    finished += 1
+                    if progress is not None:
+                        progress(finished, len(runs), f"{jobs[job].arm.name}, seed {jobs[job].seed}")
+            finally:
+                pool.shutdown(cancel_futures=True)
+    figures = [_kept(item) for item in runs]
+    return [item for item in figures if item is not None]
+
+
+def models_of(comparison: Comparison, arm: Arm, seed: int, out: Path) -> list[Arrays]:
+    """The weights a finished run left."""
+    key = comparison.key(arm, seed)
+    count = len(json.loads((out / "runs" / f"{key}.json").read_text())["models"])
+    paths = [out / "runs" / f"{key}-{index}.safetensors" for index in range(count)]
+    return [load_model(path, comparison.recipe).weights for path in paths]
+
+
+def _kept(item: _Run) -> Figures | None:
+    path = item.out / "runs" / f"{item.comparison.key(item.arm, item.seed)}.json"
+    if not path.exists():
+        return None
+    figures: Figures = json.loads(path.read_text())
+    return figures
+
+
+def _run(item: _Run) -> None:
+    """One arm with one seed, in a process of its own."""
+    began = time.process_time()
+    comparison, recipe, arm = item.comparison, item.comparison.recipe, item.arm
+    sites = _loaded(item.data, comparison.sites, comparison.sizes)
+    start = _start(item, sites)
+    measure = Measure(recipe, sites, start)
+    history: list[Figures] = []
+
+    def on_round(number: int, weights: Arrays | None) -> None:
+        if weights is not None:
+            history.append({"round": number, **measure.quick(weights)})
+
+    played = play(arm, recipe, sites, start, seed_of(item.seed), comparison.rounds, on_round)
+    trained = time.process_time() - began
+    key = comparison.key(arm, item.seed)
+    models: list[Any] = []
+    for index, weights in enumerate(played.models):
+        solver = index if arm.scheme == "local" else None
+        models.append(
+            {
+                "unseen": measure.unseen(weights),
+                "own": measure.own(weights, solver),
+                "drift": measure.drift(weights),
+            }
+        )
+        header = ModelHeader(recipe.digest(), comparison.rounds)
+        write_atomically(item.out / "runs" / f"{key}-{index}.safetensors", model_bytes(weights, header))
+    result = {
+        "arm": arm.name, "seed": item.seed, "models": models, "history": history,
+        "seconds": {"train": round(trained, 1), "all": round(time.process_time() - began, 1)},
+    }  # fmt: skip
+    # Last: its presence means that the weights beside it are complete.
+    write_atomically(item.out / "runs" / f"{key}.json", json.dumps(result).encode())
+
+
+def _start(item: _Run, sites: Sites) -> Arrays:
+    """The public warm start of a seed; made once."""
+    recipe = item.comparison.recipe
+    name = digest_of(canonical_json([recipe.digest().hex(), sites.digest, item.seed])).hex()[:12]
+    path = item.out / "runs" / f"start-s{item.seed}-{name}.safetensors"
+    if not path.exists():
+        weights = warm_start(recipe, sites.public, seed_of(item.seed))
+        write_atomically(path, model_bytes(weights, ModelHeader(recipe.digest(), 0)))
+    return load_model(path, recipe).weights
+
+
+@cache
+def _loaded(folder: Path, which: str, sizes: Sizes) -> Sites:
+    return places.load(folder, which, sizes)

@@ -1,0 +1,110 @@
+"""Planning with the models of a comparison: closed loop in the real simulator, on the unseen sites."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jepanet.cid import digest_of
+from jepanet.lab import sites as places
+from jepanet.lab.arms import BEST
+from jepanet.lab.compare import Comparison, Progress, models_of
+from jepanet.lab.measure import Figures
+from jepanet.learning.control import evaluate
+from jepanet.learning.data import write_atomically
+from jepanet.learning.tworoom_sites import Site
+from jepanet.tensors import Arrays, canonical_json
+
+VERSION = 1
+PLANNED = (BEST, "local", "pooled")
+"""Arms whose models plan: the federation, what its solvers had alone, and the ceiling."""
+COST, PLANNER = "sum", "icem"
+_SEED = hashlib.sha256(b"laboratory planning").digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    comparison: Comparison
+    arm: str
+    seed: int
+    out: Path
+    episodes: int
+
+    @property
+    def path(self) -> Path:
+        """Where the result is kept, named by all it depends on."""
+        arm = next(arm for arm in self.comparison.arms if arm.name == self.arm)
+        key = self.comparison.key(arm, self.seed)
+        suffix = digest_of(canonical_json([VERSION, COST, PLANNER, self.episodes])).hex()[:8]
+        return self.out / "runs" / f"{key}-control-{suffix}.json"
+
+
+def add_control(
+    comparison: Comparison,
+    figures: Sequence[Figures],
+    out: Path,
+    episodes: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> list[Figures]:
+    """The figures with `control` added where an arm plans: success rates of each of its models.
+
+    `episodes` tasks of each kind are shared among the unseen sites; every model faces the same ones.
+
+    Raises:
+        Fatal: the simulator is not installed.
+    """
+    tasks = {
+        (item["arm"], item["seed"]): _Task(comparison, item["arm"], item["seed"], out, episodes)
+        for item in figures
+        if item["arm"] in PLANNED
+    }
+    todo = [task for task in tasks.values() if not task.path.exists()]
+    finished = len(tasks) - len(todo)
+    if todo:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
+            jobs = {pool.submit(_plan, task): task for task in todo}
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    finished += 1
+                    if progress is not None:
+                        progress(finished, len(tasks), f"{jobs[job].arm}, seed {jobs[job].seed}")
+            finally:
+                pool.shutdown(cancel_futures=True)
+    added = []
+    for item in figures:
+        task = tasks.get((item["arm"], item["seed"]))
+        added.append(item if task is None else {**item, "control": json.loads(task.path.read_text())})
+    return added
+
+
+def _plan(task: _Task) -> None:
+    comparison = task.comparison
+    arm = next(arm for arm in comparison.arms if arm.name == task.arm)
+    _, sites = places.plan(comparison.sites, comparison.sizes)
+    rates = [
+        _rates(weights, comparison, sites, task.episodes)
+        for weights in models_of(comparison, arm, task.seed, task.out)
+    ]
+    write_atomically(task.path, json.dumps(rates).encode())
+
+
+def _rates(weights: Arrays, comparison: Comparison, sites: Sequence[Site], episodes: int) -> Figures:
+    found = []
+    for site in sites:
+        each = max(1, episodes // len(sites))
+        result = evaluate(
+            weights, comparison.recipe, site, episodes=each, seed=_SEED, cost=COST, planner=PLANNER
+        )
+        found.append([result.same.rate, result.cross.rate, result.random_same.rate, result.random_cross.rate])
+    names = ("same", "cross", "random_same", "random_cross")
+    return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))

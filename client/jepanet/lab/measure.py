@@ -1,0 +1,85 @@
+"""What a trained model is worth, on unseen sites and on the solvers' own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.federation.gauge import drift
+from jepanet.lab.play import probe_latents
+from jepanet.lab.sites import Sites
+from jepanet.learning.data import Shard
+from jepanet.learning.evaluate import GroundedScorer, heldout_metrics
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.rollout import rollout_nmse
+from jepanet.tensors import Arrays
+
+Figures = dict[str, Any]
+STEPS_AHEAD = 8
+
+
+class Measure:
+    """Measures models of one recipe and one public start on one set of sites."""
+
+    def __init__(self, recipe: Recipe, sites: Sites, start: Arrays) -> None:
+        self._recipe = recipe
+        self._sites = sites
+        self._unseen = by_site(sites.unseen)
+        # One target for every arm: what the public start sees. It favours no arm's own encoder.
+        self._scorers = {
+            id(shard): GroundedScorer(start, recipe, shard) for shard in (*self._unseen, *sites.own)
+        }
+        self._reference = probe_latents(start, recipe, sites.probe)
+
+    def unseen(self, weights: Arrays) -> Figures:
+        """Metrics on the unseen sites, each site for itself, then their mean."""
+        return self._mean(weights, self._unseen)
+
+    def own(self, weights: Arrays, solver: int | None) -> Figures:
+        """Metrics on other episodes of one solver's site, or the mean over all solvers' sites."""
+        return self._mean(
+            weights, self._sites.own if solver is None else self._sites.own[solver : solver + 1]
+        )
+
+    def drift(self, weights: Arrays) -> Figures:
+        """Rotation of the latent frame since the public start, read on the probe frames, in degrees."""
+        try:
+            found = drift(self._reference, probe_latents(weights, self._recipe, self._sites.probe))
+        except Rejected as error:
+            return {"reason": error.message}
+        return {"rms": found.rms_degrees, "max": found.max_degrees, "trace": found.trace_degrees}
+
+    def quick(self, weights: Arrays) -> Figures:
+        """The few figures that are followed from round to round, on the unseen sites."""
+        metrics = [heldout_metrics(weights, self._recipe, shard) for shard in self._unseen]
+        names = ("nmse", "skill", "rank", "variance")
+        return {name: _mean([getattr(item, name) for item in metrics]) for name in names} | {
+            "drift": self.drift(weights).get("rms")
+        }
+
+    def _mean(self, weights: Arrays, shards: Sequence[Shard]) -> Figures:
+        found: list[Figures] = []
+        for shard in shards:
+            figures: Figures = dict(heldout_metrics(weights, self._recipe, shard).to_json())
+            figures["grounded"] = self._scorers[id(shard)].gain(weights).score
+            figures["rollout"] = rollout_nmse(weights, self._recipe, shard, steps=STEPS_AHEAD)
+            found.append(figures)
+        return {name: np.mean([item[name] for item in found], axis=0).tolist() for name in found[0]}
+
+
+def by_site(shard: Shard) -> tuple[Shard, ...]:
+    """One shard for each site, in site order."""
+    numbers = np.asarray(shard.site)
+    parts = []
+    for number in sorted(set(shard.site)):
+        here = numbers == number
+        arrays = (shard.frames[here], shard.actions[here], shard.state[here])
+        parts.append(Shard(*arrays, (number,) * int(here.sum()), shard.header))
+    return tuple(parts)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

@@ -1,0 +1,168 @@
+"""Plays one arm of a comparison: the same training, codecs, merges and outer step as the network's nodes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from jepanet.federation.aggregate import RULES, mean
+from jepanet.federation.compress import CODECS
+from jepanet.federation.delta import delta_of
+from jepanet.federation.gauge import align
+from jepanet.federation.outer import outer_step
+from jepanet.federation.similarity import norm
+from jepanet.lab.arms import Arm
+from jepanet.lab.sites import Sites, joined
+from jepanet.learning.anchor import frame_anchor
+from jepanet.learning.data import Shard
+from jepanet.learning.evaluate import encode
+from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.seeding import derive, numpy_generator
+from jepanet.learning.train import Penalty, train
+from jepanet.tensors import Arrays
+
+OnRound = Callable[[int, Arrays | None], None]
+"""(round from 1, the global model after it, or None where there is none)."""
+
+
+@dataclass(slots=True)
+class Played:
+    """What an arm made: one global model, or one model a solver."""
+
+    models: list[Arrays]
+    notes: list[str] = field(default_factory=list)
+
+
+def seed_of(number: int) -> bytes:
+    return hashlib.sha256(f"laboratory seed {number}".encode()).digest()
+
+
+def play(
+    arm: Arm, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+) -> Played:
+    """Trains one arm for `rounds` rounds of the recipe's inner steps, from the public warm start.
+
+    Raises:
+        Rejected: training diverged.
+    """
+    if arm.regulariser is not None:
+        recipe = replace(recipe, objective=replace(recipe.objective, weight=arm.regulariser))
+    if arm.scheme == "pooled":
+        return _pooled(recipe, sites, start, seed, rounds, on_round)
+    if arm.scheme == "local":
+        return _local(recipe, sites, start, seed, rounds, on_round)
+    return _federated(arm, recipe, sites, start, seed, rounds, on_round)
+
+
+def _pooled(
+    recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+) -> Played:
+    count = rounds * recipe.inner_steps * len(sites.training)
+    part = count // rounds
+    weights = train(
+        start, joined(sites.training), recipe, seed=derive(seed, "pooled"), steps=count, total_steps=count,
+        on_step=lambda step: on_round(step.step // part, None) if step.step % part == 0 else None,
+    ).weights  # fmt: skip
+    return Played([weights])
+
+
+def _local(
+    recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+) -> Played:
+    models = [start] * len(sites.training)
+    for number in range(1, rounds + 1):
+        models = [
+            _trained(recipe, shard, weights, seed, rounds, number, solver)
+            for solver, (shard, weights) in enumerate(zip(sites.training, models, strict=True))
+        ]
+        on_round(number, None)
+    return Played(models)
+
+
+def _federated(
+    arm: Arm, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+) -> Played:
+    count = len(sites.training)
+    penalties = [_anchor(arm.anchor, start, recipe, sites.probe, seed)] if arm.anchor else []
+    frozen = ("encoder.",) if arm.frozen_encoder else ()
+    weights, velocity = start, None
+    recent: list[Arrays] = []
+    played = Played([])
+    for number in range(1, rounds + 1):
+        bases = [weights] * count
+        if arm.own_start and number == 1:
+            bases = [init_weights(recipe, derive(seed, f"start {solver}")) for solver in range(count)]
+        deltas = []
+        for solver, (shard, base) in enumerate(zip(sites.training, bases, strict=True)):
+            trained = _trained(
+                recipe, shard, base, seed, rounds, number, solver, penalties=penalties, frozen=frozen
+            )
+            if arm.align:
+                trained = _aligned(trained, weights, recipe, sites.probe)
+            delta = _coded(delta_of(trained, weights), arm.codec)
+            deltas.append(_noise(delta, seed, number, solver) if solver < arm.attackers else delta)
+        weights, velocity = outer_step(
+            weights, RULES[arm.rule](deltas), velocity, lr=arm.outer_lr, momentum=arm.outer_momentum
+        )
+        recent = [*recent, weights][-arm.tail :]
+        on_round(number, mean(recent))
+    played.models.append(mean(recent))
+    return played
+
+
+def _trained(
+    recipe: Recipe,
+    shard: Shard,
+    weights: Arrays,
+    seed: bytes,
+    rounds: int,
+    number: int,
+    solver: int,
+    *,
+    penalties: Sequence[Penalty] = (),
+    frozen: tuple[str, ...] = (),
+) -> Arrays:
+    """One solver's round; the same seeds in every arm, so that arms differ in nothing but what they do."""
+    return train(
+        weights,
+        shard,
+        recipe,
+        seed=derive(seed, f"round {number} solver {solver}"),
+        start_step=(number - 1) * recipe.inner_steps,
+        total_steps=rounds * recipe.inner_steps,
+        penalties=penalties,
+        frozen=frozen,
+    ).weights
+
+
+def _aligned(trained: Arrays, base: Arrays, recipe: Recipe, probe: Shard) -> Arrays:
+    mine, theirs = (probe_latents(weights, recipe, probe) for weights in (trained, base))
+    return align(trained, theirs, mine).weights
+
+
+def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes) -> Penalty:
+    reference = probe_latents(start, recipe, probe).astype(np.float32)
+    frames = probe.frames.reshape(-1, *probe.frames.shape[2:])
+    return frame_anchor(reference, frames, weight, seed=derive(seed, "anchor"))
+
+
+def probe_latents(weights: Arrays, recipe: Recipe, probe: Shard) -> np.ndarray:
+    """Latents of all public probe frames, float64 [N, D]."""
+    latents = encode(weights, recipe, probe).latents
+    return latents.reshape(-1, latents.shape[-1])
+
+
+def _coded(delta: Arrays, name: str) -> Arrays:
+    codec = CODECS[name]
+    return {key: codec.decode(codec.encode(array), array.shape) for key, array in delta.items()}
+
+
+def _noise(honest: Arrays, seed: bytes, number: int, solver: int) -> Arrays:
+    draw = numpy_generator(seed, f"attack {number} {solver}")
+    noise = {name: draw.standard_normal(array.shape).astype(np.float32) for name, array in honest.items()}
+    factor = np.float32(10.0 * norm(honest) / norm(noise))
+    return {name: array * factor for name, array in noise.items()}

@@ -1,0 +1,176 @@
+"""A whole comparison: data, runs, planning, table, targets, JSON and picture."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.lab import sites as places
+from jepanet.lab.arms import Arm
+from jepanet.lab.compare import Comparison, run
+from jepanet.lab.control import add_control
+from jepanet.lab.figures import draw
+from jepanet.lab.measure import Figures
+from jepanet.lab.sites import Sizes
+from jepanet.lab.targets import by_arm, interval, targets, value_of
+from jepanet.learning.data import write_atomically
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
+
+Progress = Callable[[str, int, int, str], None]
+"""(stage, finished, in all, what has just finished)."""
+COLUMNS = (
+    ("nmse", "unseen", "nmse", 4), ("skill", "unseen", "skill", 3), ("val_pred", "unseen", "val_pred", 4),
+    ("8 steps", "unseen", "rollout", 3), ("std", "unseen", "latent_std", 2), ("rank", "unseen", "rank", 2),
+    ("SIGReg", "unseen", "sigreg", 1), ("probe R2", "unseen", "probe_r2", 4),
+    ("grounded", "unseen", "grounded", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
+)  # fmt: skip
+"""(title, sites, metric, decimals)."""
+_COLLAPSED = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to compare."""
+
+    recipe: str
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    rounds: int
+    sites: str
+    episodes: int
+    """Training episodes of each solver."""
+    unseen: int
+    """Episodes of each unseen site."""
+    control: int
+    """Planning episodes of each kind; 0: none."""
+    workers: int
+    inner_steps: int | None = None
+
+
+def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
+    """Runs what is missing below `out` and returns the report, also written as `report.json`.
+
+    Raises:
+        Fatal: recipe, arms or folder cannot be used.
+    """
+    began = time.monotonic()
+    recipe = _recipe(wish)
+    sizes = Sizes(
+        training=wish.episodes, own=max(4, wish.episodes // 4), unseen=wish.unseen, image=recipe.model.image
+    )
+    data = out / f"{wish.sites}-sites-{wish.episodes}-{wish.unseen}-{recipe.model.image}"
+    places.build(data, wish.sites, sizes, wish.workers, partial(progress, "recording episodes"))
+    recorded = time.monotonic()
+    comparison = Comparison(recipe, wish.arms, wish.seeds, wish.rounds, wish.sites, sizes)
+    figures = run(comparison, data, out, wish.workers, partial(progress, "training"))
+    trained = time.monotonic()
+    if wish.control:
+        figures = add_control(
+            comparison, figures, out, wish.control, wish.workers, partial(progress, "planning")
+        )
+    report = {
+        "recipe": recipe.name,
+        "inner_steps": recipe.inner_steps,
+        "rounds": wish.rounds,
+        "sites": wish.sites,
+        "seeds": list(wish.seeds),
+        "arms": {arm.name: arm.to_json() for arm in wish.arms},
+        "sizes": asdict(sizes),
+        "table": {"columns": _columns(bool(wish.control)), "rows": rows(figures, bool(wish.control))},
+        "targets": [target.to_json() for target in targets(figures)],
+        "notes": notes(figures),
+        "runs": list(figures),
+        "seconds": {
+            "record": round(recorded - began, 1),
+            "train": round(trained - recorded, 1),
+            "all": round(time.monotonic() - began, 1),
+        },
+    }
+    write_atomically(out / "report.json", json.dumps(report, indent=1).encode())
+    draw(figures, out / "comparison.png")
+    return report
+
+
+def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
+    """One row an arm; for the local arm one for the mean of its models and one for the best of them."""
+    table = []
+    for name, runs in by_arm(figures).items():
+        for pick, title in (("mean", name), ("best", f"{name}, best one")):
+            if pick == "best" and len(next(iter(runs.values()))["models"]) == 1:
+                continue
+            row = [title]
+            for _, where, metric, digits in COLUMNS:
+                values = [_value(run, where, metric, pick) for run in runs.values()]
+                mean, half = interval(values)
+                row.append(f"{mean:.{digits}f} ±{half:.{digits}f}")
+            drifts = [
+                (model["drift"].get("rms"), model["drift"].get("max"), model["drift"].get("trace"))
+                for run in runs.values()
+                for model in run["models"]
+                if "rms" in model["drift"]
+            ]
+            row += [f"{np.mean(column):.0f}" for column in zip(*drifts, strict=True)] if drifts else ["-"] * 3
+            if control:
+                row += [_success(runs, kind, pick) for kind in ("same", "cross")]
+            table.append(row)
+    return table
+
+
+def _columns(control: bool) -> list[str]:
+    titles = ["arm", *(title for title, *_ in COLUMNS), "drift rms", "max", "trace (saturates)"]
+    return titles + (["same room", "cross room"] if control else [])
+
+
+def _value(run: Figures, where: str, metric: str, pick: str) -> float:
+    if metric == "rollout":
+        models = run["models"]
+        if pick == "best":
+            models = [min(models, key=lambda model: float(model["unseen"]["nmse"]))]
+        return float(np.mean([model[where]["rollout"][-1] for model in models]))
+    return value_of(run, where, metric, pick)
+
+
+def _success(runs: Mapping[int, Figures], kind: str, pick: str) -> str:
+    rates = [[model[kind] for model in run["control"]] for run in runs.values() if "control" in run]
+    if not rates:
+        return "-"
+    values = [max(each) if pick == "best" else float(np.mean(each)) for each in rates]
+    return f"{100 * float(np.mean(values)):.0f} %"
+
+
+def notes(figures: Sequence[Figures]) -> list[str]:
+    """What the table must not hide: arms whose latents have collapsed."""
+    found = []
+    for name, runs in by_arm(figures).items():
+        rank, _ = interval([value_of(item, "unseen", "rank") for item in runs.values()])
+        spread, _ = interval([value_of(item, "unseen", "latent_std") for item in runs.values()])
+        if rank < _COLLAPSED or spread < 0.1:
+            found.append(
+                f"{name}: collapsed (effective rank {rank:.2f}, latent standard deviation {spread:.3f}): "
+                "its low prediction error says nothing"
+            )
+    return found
+
+
+def _recipe(wish: Wish) -> Recipe:
+    if wish.recipe in PRESETS:
+        recipe = preset(wish.recipe)
+    else:
+        try:
+            with Path(wish.recipe).open("rb") as file:
+                recipe = Recipe.from_bytes(file.read(MAX_RECIPE_BYTES + 1))
+        except (OSError, Rejected) as error:
+            raise Fatal(
+                f"recipe {wish.recipe!r} is neither a preset nor a readable recipe file: {error}",
+                remedy=f"presets: {', '.join(PRESETS)}",
+                code=Exit.USAGE,
+            ) from error
+    return replace(recipe, inner_steps=wish.inner_steps) if wish.inner_steps else recipe

@@ -1,0 +1,93 @@
+"""The laboratory plays arms by the rules of the network: one sign of the outer step, one seed for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from learning_shards import RECIPE as TEST_RECIPE
+from learning_shards import disc_shard
+
+from jepanet.federation.delta import delta_of
+from jepanet.federation.similarity import norm
+from jepanet.lab.arms import ARMS, Arm
+from jepanet.lab.play import Played, play
+from jepanet.lab.sites import Sites
+from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.train import train
+from jepanet.tensors import Arrays
+
+pytestmark = pytest.mark.unit
+
+SEED = bytes(range(32))
+RECIPE = replace(TEST_RECIPE, inner_steps=3)
+
+
+def sites(*shards: int) -> Sites:
+    training = tuple(disc_shard(seed) for seed in shards)
+    return Sites("", training, training, training[0], disc_shard(90), disc_shard(91, site=(0,) * 24), ())
+
+
+def played(arm: Arm, data: Sites, rounds: int = 1) -> Played:
+    return play(arm, RECIPE, data, init_weights(RECIPE, SEED), SEED, rounds, lambda *_: None)
+
+
+def distance(a: Arrays, b: Arrays) -> float:
+    return norm(delta_of(a, b))
+
+
+def test_one_outer_round_of_a_single_solver_at_lr_1_is_its_local_result() -> None:
+    data = sites(1)
+    (merged,) = played(Arm("plain"), data).models
+    (local,) = played(ARMS["local"], data).models
+    start = init_weights(RECIPE, SEED)
+    assert distance(local, start) > 1e-3
+    assert distance(merged, local) < 1e-5 * distance(local, start)
+
+
+def test_held_local_training_moves_towards_lower_loss_not_away_from_it() -> None:
+    data = sites(1)
+    start = init_weights(RECIPE, SEED)
+    (merged,) = played(Arm("plain"), data).models
+    forward = delta_of(played(ARMS["local"], data).models[0], start)
+    step = delta_of(merged, start)
+    assert sum(float((forward[name] * step[name]).sum()) for name in step) > 0
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_the_predictor_learns() -> None:
+    (model,) = played(ARMS["frozen-encoder"], sites(1, 2)).models
+    start = init_weights(RECIPE, SEED)
+    changed = {name for name in model if not np.array_equal(model[name], start[name])}
+    assert changed and all(name.startswith("predictor.") for name in changed)
+
+
+def test_attackers_change_the_mean_by_far_and_the_median_by_little() -> None:
+    data = sites(1, 2, 3)
+    honest = played(Arm("plain"), data).models[0]
+    far, near = (
+        distance(played(Arm("attacked", rule=rule, attackers=1), data).models[0], honest)
+        for rule in ("mean", "median")
+    )
+    assert far > 2 * near
+
+
+def test_the_result_of_a_tail_is_the_mean_of_its_rounds() -> None:
+    seen: list[Arrays] = []
+    arm = Arm("tail", tail=2)
+    result = play(
+        arm, RECIPE, sites(1), init_weights(RECIPE, SEED), SEED, 2,
+        lambda _, weights: seen.append(weights) if weights is not None else None,
+    )  # fmt: skip
+    last = played(replace(arm, tail=1), sites(1), rounds=2).models[0]
+    first = seen[0]
+    for name, array in result.models[0].items():
+        np.testing.assert_allclose(array, (first[name] + last[name]) / 2, rtol=1e-5, atol=1e-7)
+
+
+def test_pooled_training_sees_as_many_samples_as_all_solvers() -> None:
+    data = sites(1, 2)
+    (pooled,) = played(ARMS["pooled"], data).models
+    start = init_weights(RECIPE, SEED)
+    short = train(start, data.training[0], RECIPE, seed=SEED, steps=3).weights
+    assert distance(pooled, start) > distance(short, start)

@@ -1,0 +1,138 @@
+"""Ratios, intervals and notes of a comparison, on figures made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jepanet.errors import Fatal
+from jepanet.lab.arms import ARMS, chosen
+from jepanet.lab.report import COLUMNS, notes, rows
+from jepanet.lab.sites import SITES, Sizes, plan
+from jepanet.lab.targets import Target, interval, targets, value_of
+
+pytestmark = pytest.mark.unit
+
+
+def model(
+    nmse: float, *, own: float = 0.1, rank: float = 10.0, spread: float = 1.0, probe: float = 0.9
+) -> Any:
+    names = {metric for _, _, metric, _ in COLUMNS}
+    where = dict.fromkeys(names, 0.5) | {"nmse": nmse, "rank": rank, "latent_std": spread}
+    where |= {"probe_r2": probe, "rollout": [nmse] * 8}
+    return {"unseen": where, "own": {**where, "nmse": own}, "drift": {"rms": 1.0, "max": 2.0, "trace": 3.0}}
+
+
+def run(arm: str, seed: int, *models: Any, control: Any = None) -> dict[str, Any]:
+    made = {"arm": arm, "seed": seed, "models": list(models), "history": []}
+    return made if control is None else {**made, "control": control}
+
+
+def named(found: list[Target], start: str) -> Target:
+    return next(item for item in found if item.name.startswith(start))
+
+
+FIGURES = [
+    run("aligned", 0, model(0.02), control=[{"same": 0.9, "cross": 0.5}]),
+    run("aligned", 1, model(0.04), control=[{"same": 1.0, "cross": 0.7}]),
+    run(
+        "local", 0, model(0.5), model(0.1), control=[{"same": 0.8, "cross": 0.7}, {"same": 0.4, "cross": 0.1}]
+    ),
+    run(
+        "local", 1, model(0.5), model(0.5), control=[{"same": 0.8, "cross": 0.2}, {"same": 0.9, "cross": 0.1}]
+    ),
+    run("pooled", 0, model(0.04, own=0.2, rank=20.0)),
+    run("pooled", 1, model(0.05, own=0.2, rank=20.0)),
+]
+
+
+def test_a_ratio_is_taken_seed_by_seed_and_then_averaged() -> None:
+    mean_local = named(targets(FIGURES), "global error / mean local-only")
+    assert mean_local.seeds == pytest.approx((0.02 / 0.3, 0.04 / 0.5))
+    assert mean_local.value == pytest.approx((0.02 / 0.3 + 0.04 / 0.5) / 2)
+    assert mean_local.met is False
+
+
+def test_the_best_local_model_is_chosen_anew_in_every_seed() -> None:
+    assert named(targets(FIGURES), "global error / best single").seeds == pytest.approx((0.2, 0.08))
+
+
+def test_a_target_of_every_seed_is_missed_when_one_seed_misses() -> None:
+    pooled = named(targets(FIGURES), "global error / pooled, unseen")
+    assert pooled.seeds == pytest.approx((0.5, 0.8))
+    assert pooled.value is not None and pooled.met is False
+    assert named(targets(FIGURES[:1] + FIGURES[4:5]), "global error / pooled, unseen").met is True
+
+
+def test_a_low_rank_misses_its_target_however_low_the_error() -> None:
+    rank = named(targets(FIGURES), "effective rank")
+    assert rank.value == pytest.approx(0.5) and rank.met is False
+
+
+def test_planning_is_held_against_the_best_single_local_model() -> None:
+    found = targets(FIGURES)
+    assert named(found, "planning success, unseen sites, same room").value == pytest.approx(0.95)
+    assert named(found, "planning success, unseen sites, cross room - best").seeds == pytest.approx(
+        (-0.2, 0.5)
+    )
+
+
+def test_what_was_not_run_is_neither_met_nor_missed() -> None:
+    assert {item.met for item in targets(FIGURES[:1])[:7]} == {None}
+
+
+def test_an_interval_is_students() -> None:
+    mean, half = interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert mean == 3.0
+    assert half == pytest.approx(2.776 * np.sqrt(2.5) / np.sqrt(5))
+    assert interval([7.0]) == (7.0, 0.0)
+
+
+def test_a_collapsed_arm_is_named_though_its_error_is_the_lowest() -> None:
+    figures = [run("naive", 0, model(0.001, spread=0.001)), run("other", 0, model(0.001, rank=1.2)), *FIGURES]
+    said = notes(figures)
+    assert [line.split(":")[0] for line in said] == ["naive", "other"]
+
+
+def test_local_models_get_a_row_for_their_mean_and_one_for_the_best() -> None:
+    table = rows(FIGURES, control=True)
+    assert [row[0] for row in table] == ["aligned", "local", "local, best one", "pooled"]
+    assert len({len(row) for row in table}) == 1
+    assert value_of(FIGURES[2], "unseen", "nmse", "best") == 0.1
+
+
+def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Fatal, match="nonsense") as caught:
+        chosen("local,nonsense")
+    assert "pooled" in str(caught.value.remedy)
+    assert [arm.name for arm in chosen("pooled, local,pooled")] == ["pooled", "local"]
+    assert set(ARMS) >= {
+        "local",
+        "naive",
+        "fedavg",
+        "diloco",
+        "aligned",
+        "anchored",
+        "frozen-encoder",
+        "pooled",
+    }
+
+
+def test_sites_for_tuning_share_nothing_with_those_reported() -> None:
+    both = [plan(which, Sizes())[0] for which in SITES]
+    used = [{site for item in recordings.values() for site in item.sites} for recordings in both]
+    common = used[0] & used[1]
+    assert {site.number for site in common} == {2000}  # the grey public site
+    seeds = [{item.seed for item in recordings.values()} for recordings in both]
+    assert not seeds[0] & seeds[1]
+
+
+def test_unseen_sites_are_no_solvers_own() -> None:
+    for which in SITES:
+        recordings, unseen = plan(which, Sizes())
+        homes = {
+            site.number for name, item in recordings.items() if name.startswith("tr") for site in item.sites
+        }
+        assert len(homes) == 4 and not homes & {site.number for site in unseen}

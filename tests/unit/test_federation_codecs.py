@@ -90,6 +90,14 @@ def test_levels_are_the_means_of_the_two_groups() -> None:
     assert back[[3, 8, 20]].tolist() == [2.0, -5.0, 2.0]
 
 
+def test_zeros_that_are_stored_for_want_of_other_values_stay_zeros() -> None:
+    array = np.zeros(2 * CHUNK, np.float32)
+    array[[5, 70, 4095]] = [4.0, -2.0, 3.0]
+    back = decode(encode(array, TEN), array.shape, TEN)
+    assert np.flatnonzero(back).tolist() == [5, 70, 4095]
+    assert back[[5, 70, 4095]].tolist() == [3.0, -3.0, 3.0]
+
+
 def test_equal_magnitudes_are_exact() -> None:
     array = np.where(np.arange(CHUNK) % 10 == 0, np.float32(-0.5), np.float32(0))
     assert (decode(encode(array, TEN), array.shape, TEN) == array).all()

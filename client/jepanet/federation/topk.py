@@ -185,7 +185,9 @@ def _split(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Levels (uint16 [rows, 2], bfloat16) and which of magnitudes [rows, kept] belong to the upper one."""
     wide = magnitudes.astype(np.float64)
     total = _row_sums(wide.copy())
-    border = total / wide.shape[1]
+    # A chunk with fewer values than are stored keeps zeros: they stay zeros, as a group of their own.
+    padded = magnitudes.min(axis=1) == 0
+    border = np.where(padded, 0.0, total / wide.shape[1])
     for last in (False,) * LLOYD_STEPS + (True,):
         high = wide > border[:, None]
         above = np.count_nonzero(high, axis=1)
@@ -196,7 +198,7 @@ def _split(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         high_mean = np.where(above > 0, high_mean, low_mean)
         low_mean = np.clip(np.where(above < wide.shape[1], low_mean, high_mean), 0.0, high_mean)
         if not last:
-            border = (low_mean + high_mean) / 2
+            border = np.where(padded, 0.0, (low_mean + high_mean) / 2)
     return to_bfloat(np.stack([low_mean, high_mean], axis=1).astype(np.float32)), high
 
 

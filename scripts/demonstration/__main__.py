@@ -226,4 +226,4 @@ class Stage:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/demo")

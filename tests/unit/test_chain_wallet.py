@@ -114,15 +114,16 @@ def test_password_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("\n")
     with pytest.raises(Fatal, match="empty"):
         read_password(file)
-    with pytest.raises(Fatal, match="cannot read"):
+    with pytest.raises(Fatal, match="cannot read") as missing:
         read_password(tmp_path / "missing")
+    assert missing.value.remedy
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     with pytest.raises(Fatal, match="no terminal"):
         read_password(None)
 
 
 def test_no_wallet_and_several_wallets(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="jepanet wallet create"):
+    with pytest.raises(Fatal, match="jepanet wallet new"):
         load_wallet(tmp_path / "w", PASSWORD)
     first, second = (create_wallet(tmp_path / "w", PASSWORD, scrypt_n=N) for _ in range(2))
     with pytest.raises(Fatal, match="several wallets") as caught:

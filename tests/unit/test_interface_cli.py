@@ -17,7 +17,7 @@ from jepanet import __version__
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.interface import cli as module
 from jepanet.interface.cli import COMMANDS, cli, main
-from jepanet.interface.output import emit, pairs, table, tokens
+from jepanet.interface.output import amounts, emit, pairs, table, tokens
 
 pytestmark = pytest.mark.unit
 
@@ -235,6 +235,11 @@ def test_the_configuration_may_come_from_the_environment(
 )  # fmt: skip
 def test_tokens_for_people(wei: int | str, text: str) -> None:
     assert tokens(wei) == text
+
+
+def test_of_a_wallet_only_the_amounts_become_tokens() -> None:
+    held = {"address": "0x01", "roles": "solver", "head": 7, "stake_free": "100000000000000000000", "set": 4}
+    assert amounts(held) == {"address": "0x01", "roles": "solver", "head": 7, "stake_free": "100", "set": 4}
 
 
 def test_json_is_sorted_and_complete(capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,6 +177,13 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert config.wallet.password_file == Path("/run/secrets/password")
 
 
+def test_a_misspelt_variable_of_the_environment_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="JEPANET_CHAIN_POL_SECONDS") as caught:
+        load(tmp_path, GOOD, JEPANET_CHAIN_POL_SECONDS="1")
+    assert caught.value.code is Exit.CONFIG
+    assert "poll_seconds" in (caught.value.remedy or "")
+
+
 def test_the_environment_alone_can_configure_a_node(tmp_path: Path) -> None:
     environment = {
         "JEPANET_NODE_DATA_DIR": "data", "JEPANET_NODE_ROLES": "solver", "JEPANET_WALLET_DIRECTORY": "wallet",

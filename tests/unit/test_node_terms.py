@@ -65,6 +65,9 @@ def test_the_section_becomes_terms_in_base_units() -> None:
     assert terms.aggregators == ("0x5FbDB2315678afecb367f032d93F642f64180aa3",)
 
 
+AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [
@@ -93,6 +96,8 @@ def test_a_bad_term_names_its_key(change: dict[str, Any], key: str) -> None:
         round_terms(ProposerSection(dataset=Path("data"), **change))
     assert caught.value.code is Exit.CONFIG
     assert key in caught.value.message
+    assert caught.value.remedy
+    assert ("decimal number" in caught.value.remedy) == (key.split(".")[-1] in AMOUNTS)
 
 
 def test_attack_no_round_takes_more_solvers_than_a_sheet_holds() -> None:

@@ -41,6 +41,16 @@ _STANDARD = (
     "FailedCall()",
     "AddressEmptyCode(address target)",
 )
+# What an operator can do about the refusals that commands run into.
+_REMEDIES = {
+    "InsufficientStake": "deposit more or ask for less (in wei; `jepanet wallet show` counts in tokens)",
+    "ERC20InsufficientBalance": "send tokens to the wallet (amounts are in wei)",
+    "NothingToWithdraw": "wait for the vault's delay after `jepanet stake unbond`",
+    "StakeHeld": "wait for the time it names",
+    "NotMember": "look at `jepanet verifiers show`: only the members it lists can join",
+    "VerifierSetInactive": "wait until every member has run `jepanet verifiers join`",
+    "NoShardsLeft": "make a new project",
+}
 _PANICS = {
     0x01: "assertion failed",
     0x11: "arithmetic overflow",
@@ -69,7 +79,7 @@ class Revert:
 
     def rejected(self, what: str) -> Rejected:
         """The error to raise for it; `what` is the refused call."""
-        return Rejected(f"{what} was refused: {self}", reason=self.name)
+        return Rejected(f"{what} was refused: {self}", reason=self.name, remedy=_REMEDIES.get(self.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def find_wallet(directory: Path, address: Address | None = None) -> WalletFile:
         )
     raise Fatal(
         f"{directory} holds no wallet" + (f" of {address}" if address else ""),
-        remedy="create or import one: jepanet wallet create | import",
+        remedy="create or import one: jepanet wallet new | import",
         code=Exit.WALLET,
     )
 
@@ -162,7 +162,11 @@ def refuse_shared(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise Fatal(f"cannot read {path}: {error.strerror}", code=Exit.WALLET) from error
+        raise Fatal(
+            f"cannot read {path}: {error.strerror}",
+            remedy="correct the path, or the permissions of the file",
+            code=Exit.WALLET,
+        ) from error
     if not stat.S_ISREG(mode):
         raise Fatal(f"{path} is not a file", code=Exit.WALLET)
     if mode & 0o077:

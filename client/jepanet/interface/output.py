@@ -13,6 +13,10 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PIPE_WIDTH = 240
+_WEI = frozenset(
+    ("native", "tokens", "stake_free", "stake_locked", "stake_unbonding", "credit", "minimum_stake",
+     "stake_needed_as_coordinator")
+)  # fmt: skip
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -88,6 +92,11 @@ def tokens(wei: int | str) -> str:
     whole, rest = divmod(int(wei), 10**18)
     text = f"{whole:,}.{rest:018d}"[:-12]
     return text.rstrip("0").rstrip(".")
+
+
+def amounts(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An account's fields for people: those that carry wei as tokens, the others as they are."""
+    return {name: tokens(item) if name in _WEI else item for name, item in value.items()}
 
 
 def _printable(text: str) -> str:

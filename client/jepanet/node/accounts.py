@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ async def deposit(config_path: Path, amount: str) -> dict[str, Any]:
         held = await token.balance(access.wallet.address, "latest")
         if held < value:
             raise Fatal(
-                f"{access.wallet.address} holds {held} wei of tokens and {value} were asked for",
+                f"{access.wallet.address} holds {Decimal(held) / 10**18:f} tokens, not {amount}",
                 remedy="send tokens to the wallet or deposit less",
                 code=Exit.REJECTED,
             )

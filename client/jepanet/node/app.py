@@ -14,7 +14,6 @@ from jepanet.chain.intents import Intent
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.wallet import Wallet
-from jepanet.errors import Exit, Fatal
 from jepanet.node.access import fee_policy
 from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
@@ -22,6 +21,7 @@ from jepanet.node.config import Config
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip import Conversation
 from jepanet.node.paths import Paths, make_private
+from jepanet.node.preflight import check_network
 from jepanet.node.status import status_of, write_status
 from jepanet.node.terms import round_terms, wei
 from jepanet.node.tracing import TracedIntents
@@ -87,7 +87,7 @@ class App:
             self._handle_signals()
             self.ready.set()
             log.info("node.started", wallet=self._wallet.address, peer=self.network.peer_id,
-                     roles=sorted(self._config.node.roles),
+                     roles=sorted(map(str, self._config.node.roles)),
                      addresses=list(self.network.addresses))  # fmt: skip
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -182,12 +182,7 @@ class App:
     async def _start_network(self) -> P2PNode:
         config, paths = self._config, self._paths
         make_private(paths.network)
-        if not config.p2p.bootstrap and not config.p2p.allow_isolated:
-            raise Fatal(
-                "p2p.bootstrap names no peer, so this node would never meet another",
-                remedy="add a peer's multiaddress, or set p2p.allow_isolated = true on the first node",
-                code=Exit.NO_PEERS,
-            )
+        check_network(config.p2p)
         deployment = self._deployment
         network = P2PNode(
             P2PConfig(

@@ -80,8 +80,8 @@ class ProposerSection:
     fee: str = "2"
     bond: str = "10"
     unseal_bond: str = "20"
-    price: str = "0.01"
-    """Tokens per micro-nat of measured gain."""
+    price: str = "0.0005"
+    """Tokens per micro-nat of measured gain; where gains exceed the budget it is shared in proportion."""
     shrink_milli: int = 1000
     """Thousandths of a standard error subtracted from each gain before it is paid."""
     inner_steps: int = 0
@@ -190,6 +190,13 @@ def _section(name: str, kind: Any, tree: Any, base: Path, environment: Mapping[s
     unknown = set(tree) - set(hints)
     if unknown:
         raise _bad(f"[{name}] has an unknown key {sorted(unknown)[0]!r}", f"known keys: {', '.join(hints)}")
+    prefix = f"JEPANET_{name.upper()}_"
+    for variable in sorted(environment):
+        if variable.startswith(prefix) and variable.removeprefix(prefix).lower() not in hints:
+            raise _bad(
+                f"the environment sets {variable}, but [{name}] has no such key",
+                f"unset it; known keys: {', '.join(hints)}",
+            )
     values: dict[str, Any] = {}
     for item in fields(kind):
         override = environment.get(f"JEPANET_{name.upper()}_{item.name.upper()}")

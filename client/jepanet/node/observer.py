@@ -82,7 +82,11 @@ class Library:
 
     async def _fetch(self, what: str, digest: bytes, path: Path, max_bytes: int) -> None:
         if self._network is None:
-            raise Transient(f"{what}: {path.name} is not in {self.directory}", remedy="drop --offline")
+            raise Transient(
+                f"{what}: {path.name} is not in {self.directory}",
+                remedy="name the folder that holds it with --inputs, or drop --offline",
+                code=Exit.NOT_FOUND,
+            )
         for attempt in range(_TRIES):
             try:
                 fetched = await self._network.fetch(digest, max_bytes=max_bytes, directory=self.directory)

@@ -5,16 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jepanet.errors import Exit, Fatal
 from jepanet.node.access import open_chain
 from jepanet.node.accounts import balances
-from jepanet.node.config import load_config
+from jepanet.node.config import P2PSection, load_config
 from jepanet.node.keys import unlock
+from jepanet.node.projects import open_dataset
 from jepanet.node.terms import round_terms, wei
+from jepanet.p2p.config import check_addresses
 from jepanet.types import Role
 
 
+def check_network(section: P2PSection) -> None:
+    """What of `[p2p]` can be judged without a network.
+
+    Raises:
+        Fatal: no peer to start from (exit code `NO_PEERS`), or an address nobody could use (`CONFIG`).
+    """
+    check_addresses(section.listen, section.bootstrap)
+    if not section.bootstrap and not section.allow_isolated:
+        raise Fatal(
+            "p2p.bootstrap names no peer, so this node would never meet another",
+            remedy="add a peer's multiaddress, or set p2p.allow_isolated = true on the first node",
+            code=Exit.NO_PEERS,
+        )
+
+
 async def preflight(config_path: Path) -> dict[str, Any]:
-    """Unlocks the wallet, checks chain and contracts, and reports balances and head.
+    """Checks terms, dataset and addresses, unlocks the wallet, checks chain and contracts, reports balances.
 
     Raises: Fatal or Transient, as `jepanet node run` would.
     """
@@ -22,6 +40,9 @@ async def preflight(config_path: Path) -> dict[str, Any]:
     wei(config.solver.max_bond, "solver.max_bond")
     if Role.PROPOSER in config.node.roles:
         round_terms(config.proposer)
+        if config.proposer.dataset is not None:
+            open_dataset(config.proposer.dataset)
+    check_network(config.p2p)
     wallet = unlock(config.wallet)
     async with open_chain(config) as chain:
         head = await chain.rpc.head()

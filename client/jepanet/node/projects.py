@@ -9,7 +9,7 @@ from typing import Any
 
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.learning.built import BuiltDataset, open_built
+from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
@@ -19,7 +19,8 @@ from jepanet.roles.proposer import PROJECT_FILES
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest
 
-_SEED = b"jepanet round 0"
+START_SEED = b"jepanet round 0"
+"""Its SHA-256 seeds the public warm start of every project."""
 
 
 async def create_project(
@@ -39,12 +40,22 @@ async def create_project(
     warm start from recipe, public shard and a fixed seed, so that anyone can repeat it.
 
     Raises:
-        Fatal: dataset, recipe or verifier set cannot be used.
+        Fatal: dataset, recipe or verifier set cannot be used, or the chain or wallet (before any training).
     """
-    built = open_built(dataset)
+    chosen = _recipe(recipe)
+    if verifier_set is None and (not verifiers or threshold is None):
+        raise Fatal(
+            "a project needs verifiers",
+            remedy="give --verifier ADDRESS (repeatable) with --threshold K, or --set ID",
+            code=Exit.USAGE,
+        )
+    built = open_dataset(dataset)
+    _check_frames(built, chosen)
+    # Not held open meanwhile: the warm start may take longer than an endpoint keeps a connection.
+    async with open_signing(config_path):
+        pass
     folder = dataset / PROJECT_FILES
     folder.mkdir(exist_ok=True)
-    chosen = _recipe(recipe)
     root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
     documents = {
         "recipe.json": chosen.to_bytes(),
@@ -56,12 +67,7 @@ async def create_project(
     model = await _first_model(built, chosen, folder, progress)
     async with open_signing(config_path) as access:
         if verifier_set is None:
-            if not verifiers or threshold is None:
-                raise Fatal(
-                    "a project needs verifiers",
-                    remedy="give --verifier ADDRESS (repeatable) with --threshold K, or --set ID",
-                    code=Exit.USAGE,
-                )
+            assert threshold is not None
             verifier_set = await register_set(access, verifiers, threshold)
         project_id = await _register(access, built, documents, model, root, verifier_set)
     return {
@@ -74,6 +80,34 @@ async def create_project(
         "evaluation_shards": len(built.sealed),
         "evaluation_root": "0x" + root.hex(),
     }
+
+
+def open_dataset(directory: Path) -> BuiltDataset:
+    """As `open_built`; a folder that was never a dataset is not called a damaged one, which would be deleted.
+
+    Raises:
+        Fatal: no dataset there, or an incomplete or altered one (exit code `DATASET`).
+    """
+    if not (directory / MANIFEST).is_file():
+        raise Fatal(
+            f"{directory} holds no dataset",
+            remedy="name the folder that `jepanet dataset build` wrote, or build one there",
+            code=Exit.DATASET,
+        )
+    return open_built(directory)
+
+
+def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
+    """Raises: Fatal when the recipe wants frames of another size than the dataset has."""
+    has, wants = built.manifest.parameters.get("image", recipe.model.image), recipe.model.image
+    if has != wants:
+        fitting = [name for name, item in PRESETS.items() if item.model.image == has]
+        raise Fatal(
+            f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
+            remedy=f"build the dataset with --size image={wants}"
+            + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
+            code=Exit.DATASET,
+        )
 
 
 def _recipe(text: str) -> Recipe:
@@ -111,7 +145,7 @@ async def _first_model(
             {
                 "recipe": str(folder / "recipe.json"),
                 "shard": str(built.public_path),
-                "seed": digest_of(_SEED).hex(),
+                "seed": digest_of(START_SEED).hex(),
                 "target": str(draft),
                 "device": "cpu",
             },

@@ -8,7 +8,7 @@ from typing import Any
 
 from jepanet.chain.contracts import Standing
 from jepanet.cid import parse_digest, to_cid
-from jepanet.errors import Exit, Fatal
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import release
 from jepanet.node.observer import find_round, open_library, read_chain
@@ -164,7 +164,10 @@ async def challenge(config_path: Path, round_id: int, evidence: str) -> dict[str
     Raises:
         Fatal: no such round, or too little free stake. Rejected: the contract refuses, with its reason.
     """
-    digest = parse_digest(evidence)
+    try:
+        digest = parse_digest(evidence)
+    except Rejected as error:
+        raise Fatal(error.message, remedy="give a CID or 64 hex digits", code=Exit.USAGE) from error
     async with open_signing(config_path) as access:
         contracts = access.chain.contracts
         find_round(await read_chain(access.chain), round_id)
@@ -193,8 +196,14 @@ async def export_model(
     """Writes a round's global model as plain safetensors, without the optimiser's momentum.
 
     Raises:
-        Fatal: no such round, or it recorded no model.
+        Fatal: no such round, it recorded no model, or there is no folder to write into.
     """
+    if not target.parent.is_dir():
+        raise Fatal(
+            f"there is no folder {target.parent}",
+            remedy="make it first, or name another file",
+            code=Exit.NOT_FOUND,
+        )
     from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes, model_cap
     from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 

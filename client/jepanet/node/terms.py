@@ -15,6 +15,7 @@ from jepanet.types import ZERO_DIGEST, Address, ProjectId
 MAX_PHASE_SECONDS = 30 * 86400
 """`TrainingRounds.MAX_DURATION`."""
 _WEI = Decimal(10) ** 18
+_AMOUNT = "write tokens as a decimal number, for example 12.5"
 _DIGITS = 120
 """Enough that no amount below 2**120 wei is ever rounded; the default of 28 would lose digits silently."""
 
@@ -56,10 +57,13 @@ def _check(terms: RoundTerms) -> None:
     for name in ("commit", "gap", "reveal", "verify", "challenge"):
         seconds = getattr(terms, f"{name}_seconds")
         if not 1 <= seconds <= MAX_PHASE_SECONDS:
-            raise _bad(f"proposer.{name}_seconds: {seconds} is not from 1 to {MAX_PHASE_SECONDS}")
+            raise _bad(
+                f"proposer.{name}_seconds: {seconds} is not from 1 to {MAX_PHASE_SECONDS}", "correct it"
+            )
     if terms.max_solvers > MAX_DELTAS:
         raise _bad(
-            f"proposer.max_solvers: {terms.max_solvers} are more than a score sheet holds ({MAX_DELTAS})"
+            f"proposer.max_solvers: {terms.max_solvers} are more than a score sheet holds ({MAX_DELTAS})",
+            f"write at most {MAX_DELTAS}, or 0",
         )
     steps = max(1, terms.inner_steps)
     trial = RoundSpec(
@@ -80,7 +84,9 @@ def _check(terms: RoundTerms) -> None:
     try:
         encode_spec(trial)
     except Rejected as error:
-        raise _bad(f"[proposer] makes a round spec that everybody refuses: {error.message}") from error
+        raise _bad(
+            f"[proposer] makes a round spec that everybody refuses: {error.message}", "correct that key"
+        ) from error
 
 
 def wei(text: str, key: str) -> int:
@@ -93,9 +99,9 @@ def wei(text: str, key: str) -> int:
         with localcontext(prec=_DIGITS):
             amount = Decimal(text) * _WEI
     except ArithmeticError as error:
-        raise _bad(f"{key}: {text!r} is not a number of tokens") from error
+        raise _bad(f"{key}: {text!r} is not a number of tokens", _AMOUNT) from error
     if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value() or amount >= 1 << 120:
-        raise _bad(f"{key}: {text!r} is negative, too large or finer than 18 decimals")
+        raise _bad(f"{key}: {text!r} is negative, too large or finer than 18 decimals", _AMOUNT)
     return int(amount)
 
 
@@ -103,8 +109,10 @@ def _address(text: str) -> Address:
     try:
         return checksum_address(text)
     except (Rejected, ValueError) as error:
-        raise _bad(f"proposer.aggregators: {text!r} is not an address") from error
+        raise _bad(
+            f"proposer.aggregators: {text!r} is not an address", "write 0x and 40 hex digits"
+        ) from error
 
 
-def _bad(message: str) -> Fatal:
-    return Fatal(message, remedy='write it like "12.5" or "0x…"', code=Exit.CONFIG)
+def _bad(message: str, remedy: str) -> Fatal:
+    return Fatal(message, remedy=remedy, code=Exit.CONFIG)

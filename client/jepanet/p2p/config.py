@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.p2p.identity import key_pair, parse_address
@@ -46,10 +50,9 @@ class P2PConfig:
         """
         try:
             key_pair(self.node_key)
-            for address in self.bootstrap:
-                parse_address(address)
         except Rejected as error:
             raise Fatal(str(error), remedy="correct the p2p settings", code=Exit.CONFIG) from error
+        check_addresses(self.listen, self.bootstrap)
         limits = (self.max_connections, self.max_uploads, self.max_validations, self.max_inbox)
         if not self.topic or len(self.topic) > 200 or min(limits) < 1 or self.max_connections_per_ip < 1:
             raise Fatal(
@@ -61,6 +64,43 @@ class P2PConfig:
                 remedy="send larger things as blobs",
                 code=Exit.CONFIG,
             )
+
+
+def check_addresses(listen: str, bootstrap: Iterable[str]) -> None:
+    """Raises:
+    Fatal: an address that nobody could listen on or dial (exit code `CONFIG`).
+    """
+    parse_listen(listen)
+    for address in bootstrap:
+        try:
+            parse_address(address)
+        except Rejected as error:
+            raise Fatal(
+                error.message,
+                remedy="write peers (p2p.bootstrap, --peer) as /ip4/HOST/tcp/PORT/p2p/PEER",
+                code=Exit.CONFIG,
+            ) from error
+
+
+def parse_listen(text: str) -> tuple[socket.AddressFamily, str, int]:
+    """Family, host and port of a listen address.
+
+    Raises:
+        Fatal: not one TCP multiaddr (exit code `CONFIG`).
+    """
+    try:
+        address = Multiaddr(text)
+        names = [protocol.name for protocol in address.protocols()]
+        if len(names) != 2 or names[0] not in ("ip4", "ip6") or names[1] != "tcp":
+            raise ValueError("it must be /ip4/HOST/tcp/PORT or /ip6/HOST/tcp/PORT")
+        host, port = str(address.value_for_protocol(names[0])), int(address.value_for_protocol("tcp"))
+    except Exception as error:  # py-multiaddr raises many types
+        raise Fatal(
+            f"{text!r} is not a listen address: {error}",
+            remedy="write p2p.listen like /ip4/0.0.0.0/tcp/4701",
+            code=Exit.CONFIG,
+        ) from error
+    return socket.AF_INET6 if names[0] == "ip6" else socket.AF_INET, host, port
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.p2p.admission import Admission, Gossip
 from jepanet.p2p.bans import Ban, BanList
 from jepanet.p2p.blobs import BlobSource
 from jepanet.p2p.bridge import TrioThread
-from jepanet.p2p.config import P2PConfig, PeerInfo
+from jepanet.p2p.config import P2PConfig, PeerInfo, parse_listen
 from jepanet.p2p.identity import parse_peer_id, peer_id_of
 from jepanet.p2p.network import Hooks, Network
 from jepanet.telemetry import get_logger
@@ -277,19 +276,7 @@ def _probe(listen: str) -> None:
     Raises:
         Fatal: taken, not ours, or not a TCP address.
     """
-    try:
-        address = Multiaddr(listen)
-        names = [protocol.name for protocol in address.protocols()]
-        if len(names) != 2 or names[0] not in ("ip4", "ip6") or names[1] != "tcp":
-            raise ValueError("it must be /ip4/HOST/tcp/PORT or /ip6/HOST/tcp/PORT")
-        host, port = str(address.value_for_protocol(names[0])), int(address.value_for_protocol("tcp"))
-    except Exception as error:  # py-multiaddr raises many types
-        raise Fatal(
-            f"{listen!r} is not a listen address: {error}",
-            remedy="correct the p2p settings",
-            code=Exit.CONFIG,
-        ) from error
-    family = socket.AF_INET6 if names[0] == "ip6" else socket.AF_INET
+    family, host, port = parse_listen(listen)
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, pairs
+from jepanet.interface.output import amounts, config_option, emit, json_option, pairs
 
 
 @click.group("node")
@@ -40,7 +41,7 @@ def run(config_path: Path) -> None:
 @config_option
 @json_option
 def check(config_path: Path, as_json: bool) -> None:
-    """Check configuration, wallet, chain and contracts without starting anything.
+    """Check configuration, dataset, addresses, wallet, chain and contracts without starting anything.
 
     Example: jepanet node check --config solver.toml
     """
@@ -48,4 +49,8 @@ def check(config_path: Path, as_json: bool) -> None:
 
     from jepanet.node.preflight import preflight
 
-    emit(asyncio.run(preflight(config_path)), as_json, lambda value: pairs("Ready to run", value))
+    emit(asyncio.run(preflight(config_path)), as_json, _show)
+
+
+def _show(value: dict[str, Any]) -> None:
+    pairs("Ready to run (amounts in tokens; native in ether)", amounts(value))

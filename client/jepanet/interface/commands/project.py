@@ -17,7 +17,7 @@ def command() -> None:
 
     \b
     Examples:
-      jepanet project create --dataset data --recipe tworoom --verifier 0xAbc… --threshold 1 --config p.toml
+      jepanet project create --dataset data --verifier 0xAbc… --threshold 1 --config p.toml
       jepanet project list --config p.toml
     """
 
@@ -25,7 +25,8 @@ def command() -> None:
 @command.command("create")
 @click.option("--dataset", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
               help="Folder of `jepanet dataset build`.")  # fmt: skip
-@click.option("--recipe", default="tworoom", show_default=True, help="A preset's name or a recipe file.")
+@click.option("--recipe", default="tworoom-small", show_default=True,
+              help="A preset's name or a recipe file, for frames of the dataset's size.")  # fmt: skip
 @click.option("--name", default="TwoRoom world model", show_default=True)
 @click.option("--set", "verifier_set", type=click.IntRange(1), help="An existing verifier set.")
 @click.option("--verifier", "verifiers", multiple=True, help="Address of a coordinator; repeat for more.")
@@ -77,7 +78,11 @@ def listed(config_path: Path, as_json: bool) -> None:
 
     def show(items: list[dict[str, Any]]) -> None:
         columns = ("project", "owner", "active_round", "evaluation_shards_used", "evaluation_shards", "model")
-        table("Projects", columns, [[item[name] or "" for name in columns] for item in items])
+        table(
+            "Projects",
+            columns,
+            [["" if item[name] is None else item[name] for name in columns] for item in items],
+        )
 
     emit(asyncio.run(projects.list_projects(config_path)), as_json, show)
 

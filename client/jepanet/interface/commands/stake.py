@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, pairs, tokens
+from jepanet.interface.output import amounts, config_option, emit, json_option, pairs
 
 
 @click.group("stake")
@@ -64,5 +64,4 @@ def withdraw(config_path: Path, as_json: bool) -> None:
 
 
 def _show(value: dict[str, Any]) -> None:
-    plain = ("address", "transaction")
-    pairs("Stake (in tokens)", {k: v if k in plain else tokens(v) for k, v in value.items()})
+    pairs("Stake (amounts in tokens; native in ether)", amounts(value))

@@ -33,6 +33,7 @@ def _show(value: dict[str, Any]) -> None:
             "wallet": value["wallet"],
             "roles": ", ".join(value["roles"]),
             "peer id": value["peer"],
+            "addresses": ", ".join(value["addresses"]),
             "peers": value["peers"],
             "chain head / confirmed": f"{chain['head']} / {chain['confirmed']}",
             "seconds since written": value["age"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, pairs, table
+from jepanet.interface.output import amounts, config_option, emit, json_option, pairs, table
 
 
 @click.group("verifiers")
@@ -52,7 +52,7 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
     from jepanet.node import accounts
 
     made = asyncio.run(accounts.join_set(config_path, set_id))
-    emit(made, as_json, lambda value: pairs("Joined", value))
+    emit(made, as_json, lambda value: pairs("Joined (amounts in tokens; native in ether)", amounts(value)))
 
 
 @command.command("show")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import emit, json_option, pairs, table
+from jepanet.interface.output import amounts, emit, json_option, pairs, table
 
 _DIRECTORY = click.option(
     "--dir",
@@ -95,11 +95,9 @@ def show_wallet(config_path: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from jepanet.interface.output import tokens
     from jepanet.node import accounts
 
     def show(value: dict[str, Any]) -> None:
-        readable = {k: tokens(v) if k not in ("address",) else v for k, v in value.items()}
-        pairs("Wallet (amounts in tokens; native in ether)", readable)
+        pairs("Wallet (amounts in tokens; native in ether)", amounts(value))
 
     emit(asyncio.run(accounts.show(config_path)), as_json, show)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from network import Network
+from safetensors.numpy import load
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
@@ -39,24 +40,19 @@ def filled(network: Network, settled: int, tmp_path_factory: pytest.TempPathFact
 
 
 def verify(network: Network, round_id: int, folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    """Runs the command in this process; (exit code, what it printed as JSON)."""
+    """(exit code, report) of `jepanet verify`."""
+    return command(network, folder, "verify", str(round_id), *options)
+
+
+def command(network: Network, folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
+    """Runs a command of an observer in this process; (exit code, what it printed as JSON)."""
     import contextlib
     import io
 
     printed = io.StringIO()
+    config = ("--config", str(network.judge.config), "--inputs", str(folder), "--json")
     with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended:
-        main(
-            [
-                "verify",
-                str(round_id),
-                "--config",
-                str(network.judge.config),
-                "--inputs",
-                str(folder),
-                "--json",
-                *options,
-            ]
-        )
+        main([*words, *config])
     return int(ended.value.code or 0), json.loads(printed.getvalue() or "{}")
 
 
@@ -113,3 +109,28 @@ def test_one_altered_byte_of_any_input_is_named(
         assert failed[0]["check"] == "altered-input"
         assert failed[0]["detail"].startswith(what), failed
         assert name in failed[0]["detail"]
+
+
+def test_a_card_beside_the_model_tells_where_it_came_from(
+    network: Network, settled: int, filled: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "inputs"
+    shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
+    card = ("model", "card", str(settled), "--out", str(tmp_path / "out"))
+    code, made = command(network, folder, *card, "--peer", network.bootstrap[0])
+    assert code == Exit.OK
+    text = Path(made["card"]).read_text()
+    recorded = network.round(settled).recorded
+    assert recorded is not None
+    weights = load(Path(made["file"]).read_bytes())
+    assert made["model"] == to_cid(recorded.model) and made["model"] in text
+    assert sum(int(array.size) for array in weights.values()) == made["parameters"]
+    inputs = names(network, network.round(settled))
+    for what in ("score sheet", "recipe", "dataset manifest", "base model", "evaluation shard"):
+        assert inputs[what] in text, what
+    assert command(network, folder, *card, "--offline") == (Exit.OK, made)
+
+
+def test_no_card_of_a_round_that_recorded_nothing(network: Network, filled: Path, tmp_path: Path) -> None:
+    code, _ = command(network, filled, "model", "card", "999999", "--out", str(tmp_path), "--offline")
+    assert code == Exit.NOT_FOUND

@@ -14,7 +14,7 @@ from jepanet.node.accounts import release
 from jepanet.node.observer import find_round, open_library, read_chain
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
-from jepanet.protocol.state import NodeState, Round
+from jepanet.protocol.state import NodeState, Round, Status
 from jepanet.types import Digest, Phase, Verdict
 
 CANCEL_CAUSES = {
@@ -196,7 +196,7 @@ async def export_model(
     """Writes a round's global model as plain safetensors, without the optimiser's momentum.
 
     Raises:
-        Fatal: no such round, it recorded no model, or there is no folder to write into.
+        Fatal: no such round, it recorded no model that counts, or there is no folder to write into.
     """
     if not target.parent.is_dir():
         raise Fatal(
@@ -238,10 +238,16 @@ def _model_of(state: NodeState, round_id: int | None) -> tuple[Round, Digest]:
     if round_id is not None:
         round_ = find_round(state, round_id)
     else:
-        ended = [item for _, item in sorted(state.rounds.items()) if item.recorded is not None]
-        if not ended:
-            raise Fatal("no round has recorded a model yet", remedy="wait for one", code=Exit.NOT_FOUND)
-        round_ = ended[-1]
+        settled = [item for _, item in sorted(state.rounds.items()) if item.status is Status.SETTLED]
+        if not settled:
+            raise Fatal("no round has settled on a model yet", remedy="wait for one", code=Exit.NOT_FOUND)
+        round_ = settled[-1]
     if round_.recorded is None:
         raise Fatal(f"round {round_.id} recorded no model", remedy="name another", code=Exit.NOT_FOUND)
+    if round_.status is Status.CANCELLED:
+        raise Fatal(
+            f"round {round_.id} was cancelled: its model does not count",
+            remedy="name another",
+            code=Exit.NOT_FOUND,
+        )
     return round_, round_.recorded.model

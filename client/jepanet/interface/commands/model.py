@@ -12,11 +12,12 @@ from jepanet.interface.output import config_option, emit, json_option, library_o
 
 @click.group("model")
 def command() -> None:
-    """Export a global model.
+    """Export a global model, and write its card.
 
     \b
-    Example:
+    Examples:
       jepanet model export --out model.safetensors --config node.toml
+      jepanet model card 4 --out models --config node.toml
     """
 
 
@@ -45,3 +46,31 @@ def export(
         rounds.export_model(config_path, round_id, target, inputs=inputs, peers=peers, offline=offline)
     )
     emit(made, as_json, lambda value: pairs("Exported model", value))
+
+
+@command.command("card")
+@click.argument("round_id", type=click.IntRange(1))
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(),
+              show_default=True, help="Folder for the model and its card.")  # fmt: skip
+@config_option
+@library_options
+@json_option
+def card(
+    round_id: int,
+    folder: Path,
+    config_path: Path,
+    inputs: Path,
+    peers: tuple[str, ...],
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Export a round's model with a card: metrics, data, every step since round 0, how to repeat it.
+
+    Example: jepanet model card 4 --out models --config node.toml
+    """
+    from jepanet.node import model_card
+
+    made = asyncio.run(
+        model_card.write_card(config_path, round_id, folder, inputs=inputs, peers=peers, offline=offline)
+    )
+    emit(made, as_json, lambda value: pairs("Model card", value))

@@ -1,0 +1,229 @@
+"""A model card: what a global model is, what it was measured at, and how anyone gets from round 0 to it.
+
+Sections follow Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993). Every figure comes
+from documents whose digests the chain holds; text written by strangers is escaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jepanet.cid import digest_of, to_cid
+from jepanet.errors import Rejected
+from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.node.access import ChainAccess, open_chain
+from jepanet.node.observer import Library, find_round, open_library, read_chain
+from jepanet.node.projects import START_SEED
+from jepanet.node.rounds import export_model
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
+from jepanet.protocol.state import NodeState, Recorded, Round, Status
+from jepanet.types import Digest, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One recorded round on the way from the public warm start to the model."""
+
+    round: Round
+    recorded: Recorded
+    sheet: ScoreSheet
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Everything a card tells of."""
+
+    chain_id: int
+    contract: str
+    recipe: Recipe
+    recipe_digest: Digest
+    manifest: DatasetManifest
+    dataset_digest: Digest
+    spec: RoundSpec
+    links: tuple[Link, ...]
+    """From the project's first recorded round to the model's."""
+    parameters: int
+
+
+async def write_card(
+    config_path: Path, round_id: int, folder: Path, *, inputs: Path, peers: tuple[str, ...], offline: bool
+) -> dict[str, Any]:
+    """Exports a round's model into `folder` and writes its card beside it.
+
+    Raises:
+        Fatal: no such round, or it recorded no model that counts.
+        Rejected: the chain of models does not hold together (reason `broken-chain`).
+        Transient: a document has no provider.
+    """
+    weights = folder / f"model-round-{round_id}.safetensors"
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    async with open_chain(config_path) as chain:
+        state = await read_chain(chain)
+        round_ = find_round(state, round_id)
+        exported = await export_model(
+            config_path, round_id, weights, inputs=inputs, peers=peers, offline=offline
+        )
+        asked = peers or chain.config.p2p.bootstrap
+        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
+            origin = await _origin(chain, state, round_, library, int(exported["parameters"]))
+    card = weights.with_suffix(".md")
+    await asyncio.to_thread(card.write_text, render(origin), encoding="utf-8")
+    return {**exported, "card": str(card), "rounds": len(origin.links)}
+
+
+async def _origin(
+    chain: ChainAccess, state: NodeState, round_: Round, library: Library, parameters: int
+) -> Origin:
+    project = state.projects[round_.project_id]
+    links = []
+    for key, item in sorted(state.rounds.items()):
+        recorded = item.recorded if item.status is not Status.CANCELLED else None
+        if recorded is not None and item.project_id == round_.project_id and key <= round_.id:
+            path = await library.get("score sheet", recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
+            links.append(Link(item, recorded, decode_sheet(path.read_bytes())))
+    check_chain(links)
+    recipe = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
+    manifest = await library.get("manifest", project.dataset, "dag-json", max_bytes=MAX_MANIFEST_BYTES)
+    spec = await library.get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
+    return Origin(
+        chain_id=chain.deployment.chain_id,
+        contract=chain.deployment.rounds,
+        recipe=Recipe.from_bytes(recipe.read_bytes()),
+        recipe_digest=project.recipe,
+        manifest=DatasetManifest.from_bytes(manifest.read_bytes()),
+        dataset_digest=project.dataset,
+        spec=decode_spec(spec.read_bytes()),
+        links=tuple(links),
+        parameters=parameters,
+    )
+
+
+def check_chain(links: Sequence[Link]) -> None:
+    """Every sheet is its round's, and every round began from the model the one before it left.
+
+    Raises:
+        Rejected: a link is broken (reason `broken-chain`).
+    """
+    model: Digest | None = None
+    for link in links:
+        said = (link.sheet.round_id, link.sheet.base, link.sheet.model)
+        if said != (link.round.id, link.round.base, link.recorded.model):
+            raise Rejected(f"round {link.round.id}: the sheet is not of this round", reason="broken-chain")
+        if model is not None and link.round.base != model:
+            raise Rejected(
+                f"round {link.round.id} began from {to_cid(link.round.base)}, not from the model before it",
+                reason="broken-chain",
+            )
+        model = link.recorded.model
+
+
+def render(origin: Origin) -> str:
+    """The card, as Markdown."""
+    last = origin.links[-1]
+    recipe, manifest = origin.recipe, origin.manifest
+    sizes = recipe.model
+    lines = [
+        f"# World model after round {last.round.id}",
+        "",
+        f"- model: `{to_cid(last.sheet.model)}`",
+        f"- chain {origin.chain_id}, contract `{origin.contract}`, project {last.round.project_id}, "
+        f"{_standing(last.round)}",
+        f"- recipe `{_plain(recipe.name)}` `{to_cid(origin.recipe_digest, 'dag-json')}`: "
+        f"action-conditioned JEPA, {origin.parameters:,} float32 parameters, {sizes.image}-pixel frames, "
+        f"{sizes.latent} latent dimensions",
+        f"- round spec: {origin.spec.inner_steps} steps a solver, merge rule {origin.spec.merge.rule}, outer "
+        f"learning rate {origin.spec.merge.outer_lr_milli / 1000:g}, momentum "
+        f"{origin.spec.merge.outer_momentum_milli / 1000:g}, deltas as {origin.spec.codec}",
+        "",
+        "## Use",
+        "",
+        f"Predicts latent states of `{_plain(manifest.environment)}` from frames and actions, and plans with "
+        "them. It was trained on that simulator alone; nothing is known of it elsewhere.",
+        "",
+        "## Measured on data nobody had seen",
+        "",
+        f"Evaluation shard `{to_cid(last.sheet.shard)}`, sealed until after the solvers had committed.",
+        "",
+        "| metric | before the round | after |",
+        "|---|---:|---:|",
+        *_metrics(last.sheet),
+        "",
+        *(
+            [f"The merge of this round was withheld: {_plain(last.sheet.note)}.", ""]
+            if last.sheet.note
+            else []
+        ),
+        "No figure counts alone: the error falls when the rank falls.",
+        "",
+        "## Data",
+        "",
+        f"Dataset `{to_cid(origin.dataset_digest, 'dag-json')}`, environment "
+        f"`{_plain(manifest.environment)}`: {len(manifest.training)} training shards "
+        f"({_episodes(manifest)} episodes), a public shard for the warm start, {manifest.evaluation.count} "
+        f"sealed evaluation shards of {manifest.evaluation.episodes} episodes on "
+        f"{len(manifest.evaluation.sites)} sites that nobody trains on.",
+        "",
+        "## Provenance",
+        "",
+        f"Round 0 is a public warm start that anyone can repeat: recipe, public shard, seed "
+        f"`{digest_of(START_SEED).hex()}`. Its model is `{to_cid(origin.links[0].round.base)}`.",
+        "",
+        "| round | base | merged deltas | improvement, micro-nats | model | score sheet |",
+        "|---:|---|---|---:|---|---|",
+        *(_link(link) for link in origin.links),
+        "",
+        "## Repeat it",
+        "",
+        "```",
+        *(f"jepanet verify {link.round.id} --config node.toml" for link in origin.links),
+        f"jepanet model export --round {last.round.id} --out model.safetensors --config node.toml",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _standing(round_: Round) -> str:
+    if round_.status is Status.SETTLED:
+        return "settled"
+    return "recorded and still open to challenge: it may yet be overturned"
+
+
+def _metrics(sheet: ScoreSheet) -> list[str]:
+    values = {name: value / 1e6 for name, value in sheet.metrics}
+    names = sorted(name.removeprefix("after.") for name in values if name.startswith("after."))
+    rows = []
+    for name in names:
+        before = values.get(f"before.{name}")
+        shown = "" if before is None else f"{before:.4f}"
+        rows.append(f"| {_plain(name)} | {shown} | {values[f'after.{name}']:.4f} |")
+    return rows
+
+
+def _episodes(manifest: DatasetManifest) -> int:
+    return sum(entry.episodes for entry in manifest.training)
+
+
+def _link(link: Link) -> str:
+    merged = [row for row in link.sheet.rows if row.verdict is Verdict.ACCEPTED]
+    who = ", ".join(f"`{to_cid(row.digest)}` by `{row.solver}`" for row in merged) or "none"
+    if not link.sheet.published:
+        who = f"none published ({_plain(link.sheet.note)})"
+    return (
+        f"| {link.round.id} | `{to_cid(link.sheet.base)}` | {who} | {link.sheet.improvement} "
+        f"| `{to_cid(link.sheet.model)}` | `{to_cid(link.recorded.sheet, 'dag-json')}` |"
+    )
+
+
+def _plain(text: str) -> str:
+    """Text of strangers without what Markdown, HTML or a terminal would act upon."""
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    for mark in "\\`*_[]<>|#!&":
+        shown = shown.replace(mark, f"\\{mark}" if mark not in "<>&`" else "'")
+    return shown

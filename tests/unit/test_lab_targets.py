@@ -10,7 +10,7 @@ import pytest
 from jepanet.errors import Fatal
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.report import COLUMNS, notes, rows
-from jepanet.lab.sites import SITES, Sizes, plan
+from jepanet.lab.sites import SITES, Setting, plan
 from jepanet.lab.targets import Target, interval, targets, value_of
 
 pytestmark = pytest.mark.unit
@@ -121,7 +121,7 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
 
 
 def test_sites_for_tuning_share_nothing_with_those_reported() -> None:
-    both = [plan(which, Sizes())[0] for which in SITES]
+    both = [plan(Setting(sites=which))[0] for which in SITES]
     used = [{site for item in recordings.values() for site in item.sites} for recordings in both]
     common = used[0] & used[1]
     assert {site.number for site in common} == {2000}  # the grey public site
@@ -131,7 +131,7 @@ def test_sites_for_tuning_share_nothing_with_those_reported() -> None:
 
 def test_unseen_sites_are_no_solvers_own() -> None:
     for which in SITES:
-        recordings, unseen = plan(which, Sizes())
+        recordings, unseen = plan(Setting(sites=which))
         homes = {
             site.number for name, item in recordings.items() if name.startswith("tr") for site in item.sites
         }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from jepanet.errors import Exit, Fatal
+from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.learning.recipe import Recipe
 
 Scheme = Literal["federated", "local", "pooled"]
+Attack = Literal["noise", "reversed"]
+T = TypeVar("T", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,33 @@ class Arm:
     frozen_encoder: bool = False
     own_start: bool = False
     """Every solver begins round 1 from random weights of its own instead of the public warm start."""
-    regulariser: float | None = None
-    """Replaces the weight of the objective's regulariser; 0 leaves the prediction error alone."""
+    changes: tuple[tuple[str, Any], ...] = ()
+    """(field of the recipe, its value for this arm), for example `("objective.weight", 0.0)`."""
+    split: int = 1
+    """Rounds of this arm for each round of the comparison, each with so many times fewer local steps."""
     rule: str = "mean"
     codec: str = "fp32"
+    feedback: bool = True
+    """Whether what a lossy codec left out of one delta is added to the next (error feedback)."""
     attackers: int = 0
-    """How many of the solvers send noise ten times as large as their honest delta."""
+    attack: Attack = "noise"
+    """What attackers send: noise ten times as large as their honest delta, or that delta times -1."""
     tail: int = 1
     """The result is the mean of the global models of this many last rounds."""
+
+    def recipe(self, base: Recipe) -> Recipe:
+        """The recipe of this arm.
+
+        Raises:
+            Rejected: a change names no field, or a value out of bounds.
+        """
+        for path, value in self.changes:
+            base = _changed(base, path.split("."), value)
+        if base.inner_steps % self.split:
+            raise Rejected(
+                f"{base.inner_steps} steps do not split into {self.split} rounds", reason="bad-recipe"
+            )
+        return replace(base, inner_steps=base.inner_steps // self.split)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,8 +72,8 @@ ARMS: Mapping[str, Arm] = {
     for arm in (
         Arm("local", scheme="local"),
         # What collapses: no regulariser, no common start. Held by nothing, and then by the frame anchor.
-        Arm("naive", own_start=True, regulariser=0.0),
-        Arm("naive-anchored", own_start=True, regulariser=0.0, anchor=0.3),
+        Arm("naive", own_start=True, changes=(("objective.weight", 0.0),)),
+        Arm("naive-anchored", own_start=True, changes=(("objective.weight", 0.0),), anchor=0.3),
         Arm("fedavg"),
         _DILOCO,
         replace(_DILOCO, name="aligned", align=True),
@@ -81,3 +103,11 @@ def chosen(names: str) -> tuple[Arm, ...]:
             code=Exit.USAGE,
         )
     return tuple(ARMS[name] for name in dict.fromkeys(wanted))
+
+
+def _changed(record: T, path: list[str], value: Any) -> T:
+    name, *rest = path
+    if not hasattr(record, name):
+        raise Rejected(f"a recipe has no field {name!r}", reason="bad-recipe")
+    changed: T = replace(record, **{name: _changed(getattr(record, name), rest, value) if rest else value})
+    return changed

@@ -12,19 +12,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jepanet.cid import digest_of
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.measure import Figures, Measure
 from jepanet.lab.play import play, seed_of
-from jepanet.lab.sites import Sites, Sizes
+from jepanet.lab.sites import Setting, Sites
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.train import warm_start
 from jepanet.tensors import Arrays, canonical_json
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same inputs would give other figures."""
 Progress = Callable[[int, int, str], None]
 """(finished runs, runs in all, what has just finished)."""
@@ -38,8 +40,7 @@ class Comparison:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     rounds: int
-    sites: str
-    sizes: Sizes
+    setting: Setting
 
     def key(self, arm: Arm, seed: int) -> str:
         """Names one run by everything that decides its figures."""
@@ -50,7 +51,7 @@ class Comparison:
         return f"{arm.name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
 
     def _builds(self) -> list[str]:
-        return [item.build for item in places.plan(self.sites, self.sizes)[0].values()]
+        return [item.build for item in places.plan(self.setting)[0].values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,10 @@ def _run(item: _Run) -> None:
     """One arm with one seed, in a process of its own."""
     began = time.process_time()
     comparison, recipe, arm = item.comparison, item.comparison.recipe, item.arm
-    sites = _loaded(item.data, comparison.sites, comparison.sizes)
-    start = _start(item, sites)
-    measure = Measure(recipe, sites, start)
+    sites = _loaded(item.data, comparison.setting)
+    # One yardstick for every arm, also for one that changes the public start itself.
+    measure = Measure(recipe, sites, _start(item, sites, recipe))
+    start = _start(item, sites, arm.recipe(recipe))
     history: list[Figures] = []
 
     def on_round(number: int, weights: Arrays | None) -> None:
@@ -138,15 +140,15 @@ def _run(item: _Run) -> None:
         write_atomically(item.out / "runs" / f"{key}-{index}.safetensors", model_bytes(weights, header))
     result = {
         "arm": arm.name, "seed": item.seed, "models": models, "history": history,
+        "sent": float(np.mean(played.sent)) if played.sent else None,
         "seconds": {"train": round(trained, 1), "all": round(time.process_time() - began, 1)},
     }  # fmt: skip
     # Last: its presence means that the weights beside it are complete.
     write_atomically(item.out / "runs" / f"{key}.json", json.dumps(result).encode())
 
 
-def _start(item: _Run, sites: Sites) -> Arrays:
+def _start(item: _Run, sites: Sites, recipe: Recipe) -> Arrays:
     """The public warm start of a seed; made once."""
-    recipe = item.comparison.recipe
     name = digest_of(canonical_json([recipe.digest().hex(), sites.digest, item.seed])).hex()[:12]
     path = item.out / "runs" / f"start-s{item.seed}-{name}.safetensors"
     if not path.exists():
@@ -156,5 +158,5 @@ def _start(item: _Run, sites: Sites) -> Arrays:
 
 
 @cache
-def _loaded(folder: Path, which: str, sizes: Sizes) -> Sites:
-    return places.load(folder, which, sizes)
+def _loaded(folder: Path, setting: Setting) -> Sites:
+    return places.load(folder, setting)

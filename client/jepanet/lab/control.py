@@ -90,7 +90,7 @@ def add_control(
 def _plan(task: _Task) -> None:
     comparison = task.comparison
     arm = next(arm for arm in comparison.arms if arm.name == task.arm)
-    _, sites = places.plan(comparison.sites, comparison.sizes)
+    _, sites = places.plan(comparison.setting)
     rates = [
         _rates(weights, comparison, sites, task.episodes)
         for weights in models_of(comparison, arm, task.seed, task.out)

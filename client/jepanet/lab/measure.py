@@ -9,10 +9,9 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.federation.gauge import drift
-from jepanet.lab.play import probe_latents
 from jepanet.lab.sites import Sites
 from jepanet.learning.data import Shard
-from jepanet.learning.evaluate import GroundedScorer, heldout_metrics
+from jepanet.learning.evaluate import GroundedScorer, frame_latents, heldout_metrics
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.rollout import rollout_nmse
 from jepanet.tensors import Arrays
@@ -32,7 +31,7 @@ class Measure:
         self._scorers = {
             id(shard): GroundedScorer(start, recipe, shard) for shard in (*self._unseen, *sites.own)
         }
-        self._reference = probe_latents(start, recipe, sites.probe)
+        self._reference = frame_latents(start, recipe, sites.probe)
 
     def unseen(self, weights: Arrays) -> Figures:
         """Metrics on the unseen sites, each site for itself, then their mean."""
@@ -47,7 +46,7 @@ class Measure:
     def drift(self, weights: Arrays) -> Figures:
         """Rotation of the latent frame since the public start, read on the probe frames, in degrees."""
         try:
-            found = drift(self._reference, probe_latents(weights, self._recipe, self._sites.probe))
+            found = drift(self._reference, frame_latents(weights, self._recipe, self._sites.probe))
         except Rejected as error:
             return {"reason": error.message}
         return {"rms": found.rms_degrees, "max": found.max_degrees, "trace": found.trace_degrees}

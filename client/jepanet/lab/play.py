@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from jepanet.federation.aggregate import RULES, mean
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import delta_of
+from jepanet.federation.delta import DeltaHeader, decode_parts, delta_bytes, delta_of, schema_of
+from jepanet.federation.feedback import with_feedback
 from jepanet.federation.gauge import align
 from jepanet.federation.outer import outer_step
 from jepanet.federation.similarity import norm
@@ -18,13 +18,16 @@ from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
 from jepanet.learning.anchor import frame_anchor
 from jepanet.learning.data import Shard
-from jepanet.learning.evaluate import encode
+from jepanet.learning.evaluate import frame_latents
 from jepanet.learning.models.world.schema import init_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.train import Penalty, train
 from jepanet.tensors import Arrays
+from jepanet.types import ZERO_DIGEST
 
+_HEADER = DeltaHeader(ZERO_DIGEST, ZERO_DIGEST)
+"""Of delta files that are only weighed."""
 OnRound = Callable[[int, Arrays | None], None]
 """(round from 1, the global model after it, or None where there is none)."""
 
@@ -34,7 +37,8 @@ class Played:
     """What an arm made: one global model, or one model a solver."""
 
     models: list[Arrays]
-    notes: list[str] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    """Bytes of every delta file that was sent."""
 
 
 def seed_of(number: int) -> bytes:
@@ -49,8 +53,7 @@ def play(
     Raises:
         Rejected: training diverged.
     """
-    if arm.regulariser is not None:
-        recipe = replace(recipe, objective=replace(recipe.objective, weight=arm.regulariser))
+    recipe, rounds = arm.recipe(recipe), rounds * arm.split
     if arm.scheme == "pooled":
         return _pooled(recipe, sites, start, seed, rounds, on_round)
     if arm.scheme == "local":
@@ -91,6 +94,7 @@ def _federated(
     frozen = ("encoder.",) if arm.frozen_encoder else ()
     weights, velocity = start, None
     recent: list[Arrays] = []
+    residuals: list[Arrays | None] = [None] * count
     played = Played([])
     for number in range(1, rounds + 1):
         bases = [weights] * count
@@ -103,8 +107,11 @@ def _federated(
             )
             if arm.align:
                 trained = _aligned(trained, weights, recipe, sites.probe)
-            delta = _coded(delta_of(trained, weights), arm.codec)
-            deltas.append(_noise(delta, seed, number, solver) if solver < arm.attackers else delta)
+            honest = delta_of(trained, weights)
+            delta, left, size = _coded(honest, residuals[solver], arm.codec)
+            residuals[solver] = left if arm.feedback else None
+            played.sent.append(size)
+            deltas.append(_attack(arm, delta, seed, number, solver) if solver < arm.attackers else delta)
         weights, velocity = outer_step(
             weights, RULES[arm.rule](deltas), velocity, lr=arm.outer_lr, momentum=arm.outer_momentum
         )
@@ -140,28 +147,26 @@ def _trained(
 
 
 def _aligned(trained: Arrays, base: Arrays, recipe: Recipe, probe: Shard) -> Arrays:
-    mine, theirs = (probe_latents(weights, recipe, probe) for weights in (trained, base))
+    mine, theirs = (frame_latents(weights, recipe, probe) for weights in (trained, base))
     return align(trained, theirs, mine).weights
 
 
 def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes) -> Penalty:
-    reference = probe_latents(start, recipe, probe).astype(np.float32)
+    reference = frame_latents(start, recipe, probe).astype(np.float32)
     frames = probe.frames.reshape(-1, *probe.frames.shape[2:])
     return frame_anchor(reference, frames, weight, seed=derive(seed, "anchor"))
 
 
-def probe_latents(weights: Arrays, recipe: Recipe, probe: Shard) -> np.ndarray:
-    """Latents of all public probe frames, float64 [N, D]."""
-    latents = encode(weights, recipe, probe).latents
-    return latents.reshape(-1, latents.shape[-1])
+def _coded(delta: Arrays, residual: Arrays | None, codec: str) -> tuple[Arrays, Arrays, int]:
+    """What arrives of a delta, what was left out of it, and the bytes of its file."""
+    parts, left = with_feedback(delta, residual, codec)
+    size = len(delta_bytes(parts, _HEADER, codec))
+    return decode_parts(parts, schema_of(delta), codec), left, size
 
 
-def _coded(delta: Arrays, name: str) -> Arrays:
-    codec = CODECS[name]
-    return {key: codec.decode(codec.encode(array), array.shape) for key, array in delta.items()}
-
-
-def _noise(honest: Arrays, seed: bytes, number: int, solver: int) -> Arrays:
+def _attack(arm: Arm, honest: Arrays, seed: bytes, number: int, solver: int) -> Arrays:
+    if arm.attack == "reversed":
+        return {name: -array for name, array in honest.items()}
     draw = numpy_generator(seed, f"attack {number} {solver}")
     noise = {name: draw.standard_normal(array.shape).astype(np.float32) for name, array in honest.items()}
     factor = np.float32(10.0 * norm(honest) / norm(noise))

@@ -19,7 +19,7 @@ from jepanet.lab.compare import Comparison, run
 from jepanet.lab.control import add_control
 from jepanet.lab.figures import draw
 from jepanet.lab.measure import Figures
-from jepanet.lab.sites import Sizes
+from jepanet.lab.sites import Setting
 from jepanet.lab.targets import by_arm, interval, targets, value_of
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
@@ -53,6 +53,8 @@ class Wish:
     """Planning episodes of each kind; 0: none."""
     workers: int
     inner_steps: int | None = None
+    environment: str = "tworoom"
+    solvers: int = 4
 
 
 def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
@@ -63,13 +65,19 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
     """
     began = time.monotonic()
     recipe = _recipe(wish)
-    sizes = Sizes(
-        training=wish.episodes, own=max(4, wish.episodes // 4), unseen=wish.unseen, image=recipe.model.image
+    setting = Setting(
+        wish.environment,
+        wish.sites,
+        solvers=wish.solvers,
+        training=wish.episodes,
+        own=max(4, wish.episodes // 4),
+        unseen=wish.unseen,
+        image=recipe.model.image,
     )
-    data = out / f"{wish.sites}-sites-{wish.episodes}-{wish.unseen}-{recipe.model.image}"
-    places.build(data, wish.sites, sizes, wish.workers, partial(progress, "recording episodes"))
+    data = out / f"{wish.environment}-{wish.sites}-{wish.episodes}-{wish.unseen}-{recipe.model.image}"
+    places.build(data, setting, wish.workers, partial(progress, "recording episodes"))
     recorded = time.monotonic()
-    comparison = Comparison(recipe, wish.arms, wish.seeds, wish.rounds, wish.sites, sizes)
+    comparison = Comparison(recipe, wish.arms, wish.seeds, wish.rounds, setting)
     figures = run(comparison, data, out, wish.workers, partial(progress, "training"))
     trained = time.monotonic()
     if wish.control:
@@ -80,10 +88,9 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
         "recipe": recipe.name,
         "inner_steps": recipe.inner_steps,
         "rounds": wish.rounds,
-        "sites": wish.sites,
+        "setting": asdict(setting),
         "seeds": list(wish.seeds),
         "arms": {arm.name: arm.to_json() for arm in wish.arms},
-        "sizes": asdict(sizes),
         "table": {"columns": _columns(bool(wish.control)), "rows": rows(figures, bool(wish.control))},
         "targets": [target.to_json() for target in targets(figures)],
         "notes": notes(figures),

@@ -6,35 +6,75 @@ Two sets of sites that share nothing: hyperparameters are chosen on `tune`, resu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
+from jepanet.learning import pusht_sites, tworoom_sites
+from jepanet.learning.build import record_all
 from jepanet.learning.data import Shard, load_shard
+from jepanet.learning.dataset_plan import Environment
+from jepanet.learning.pusht import PUSHT
+from jepanet.learning.recording import Recording
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.tworoom import record_all
-from jepanet.learning.tworoom_simulator import ENVIRONMENT, Recording
-from jepanet.learning.tworoom_sites import GREY, HIDDEN_SITE, Site, random_site, training_site
+from jepanet.learning.tworoom import TWOROOM
 from jepanet.tensors import canonical_json
 
 VERSION = 2
-HOLD = 4
 PROBE_EPISODES = 96
 SITES = ("report", "tune")
 _CONTRAST = 250
 """Least sum of absolute differences over the three channels; white and black differ by 765."""
 _FIRST_HIDDEN = {"tune": 10, "report": 20}
 """Unseen sites are drawn, not designed: these numbers are used by no dataset that a network trains on."""
+Draw = Callable[[int, np.random.Generator], Any]
+"""(number, generator) -> a site."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """Episodes of 32 frames: per solver to train on and to report on, per unseen site, public."""
+class Terrain:
+    """An environment and its sites."""
 
+    environment: Environment
+    designed: Draw
+    drawn: Draw
+    public: Any
+    hold: int
+    """Simulator steps for which an action is held."""
+
+
+def distinct_site(number: int, generator: np.random.Generator) -> tworoom_sites.Site:
+    """A random site in which the agent stands out from background and wall alike.
+
+    Where it does not, every model loses it, and a mean over sites measures nothing else.
+    """
+    while True:
+        site = tworoom_sites.random_site(number, generator)
+        agent = np.array(site.agent)
+        if min(np.abs(agent - other).sum() for other in (site.background, site.wall)) >= _CONTRAST:
+            return site
+
+
+TERRAINS: Mapping[str, Terrain] = {
+    "tworoom": Terrain(TWOROOM, tworoom_sites.training_site, distinct_site, tworoom_sites.GREY, hold=4),
+    "pusht": Terrain(PUSHT, pusht_sites.training_site, pusht_sites.random_site, pusht_sites.GREY, hold=2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a comparison takes place, and how much is recorded there.
+
+    Episodes of 32 frames: per solver to train on and to report on, per unseen site, public.
+    """
+
+    environment: str = "tworoom"
+    sites: str = "report"
     solvers: int = 4
     training: int = 64
     own: int = 16
@@ -43,6 +83,15 @@ class Sizes:
     public: int = 28
     frames: int = 32
     image: int = 64
+
+    def __post_init__(self) -> None:
+        for what, known in (("environment", TERRAINS), ("sites", SITES)):
+            if getattr(self, what) not in known:
+                raise Fatal(
+                    f"no {what} called {getattr(self, what)!r}",
+                    remedy=f"choose {' or '.join(known)}",
+                    code=Exit.USAGE,
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,85 +105,70 @@ class Sites:
     unseen: Shard
     public: Shard
     probe: Shard
-    unseen_sites: tuple[Site, ...]
+    unseen_sites: tuple[Any, ...]
 
 
-def plan(which: str, sizes: Sizes) -> tuple[dict[str, Recording], tuple[Site, ...]]:
-    """Every recording by file name, and the unseen sites.
-
-    Raises:
-        Fatal: `which` names no set of sites.
-    """
-    if which not in SITES:
-        raise Fatal(f"no sites are called {which!r}", remedy=f"choose {' or '.join(SITES)}", code=Exit.USAGE)
+def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
+    """Every recording by file name, and the unseen sites."""
+    terrain, which = TERRAINS[setting.environment], setting.sites
     seed = hashlib.sha256(f"laboratory {which}".encode()).digest()
     draw = numpy_generator(seed, "sites")
     if which == "report":
-        homes = [training_site(index, draw) for index in range(sizes.solvers)]
+        homes = [terrain.designed(index, draw) for index in range(setting.solvers)]
     else:
-        homes = [distinct_site(100 + index, draw) for index in range(sizes.solvers)]
-    first = HIDDEN_SITE + _FIRST_HIDDEN[which]
+        homes = [terrain.drawn(100 + index, draw) for index in range(setting.solvers)]
+    first = tworoom_sites.HIDDEN_SITE + _FIRST_HIDDEN[which]
     unseen = tuple(
-        replace(distinct_site(first + index, draw), policy="mixture") for index in range(sizes.unseen_sites)
+        replace(terrain.drawn(first + index, draw), policy="mixture") for index in range(setting.unseen_sites)
     )
-    wanted: list[tuple[str, tuple[Site, ...], int, int]] = [
-        (f"training-{index}", (site,), sizes.training, sizes.frames) for index, site in enumerate(homes)
+    wanted: list[tuple[str, tuple[Any, ...], int, int]] = [
+        (f"training-{index}", (site,), setting.training, setting.frames) for index, site in enumerate(homes)
     ]
-    wanted += [(f"own-{index}", (site,), sizes.own, sizes.frames) for index, site in enumerate(homes)]
+    wanted += [(f"own-{index}", (site,), setting.own, setting.frames) for index, site in enumerate(homes)]
     wanted += [
-        ("unseen", unseen, sizes.unseen, sizes.frames),
-        ("public", (GREY,), sizes.public, sizes.frames),
+        ("unseen", unseen, setting.unseen, setting.frames),
+        ("public", (terrain.public,), setting.public, setting.frames),
+        ("probe", (), PROBE_EPISODES, 4),
     ]
-    wanted.append(("probe", (), PROBE_EPISODES, 4))
     recordings = {}
     for name, sites, episodes, frames in wanted:
-        content = [VERSION, ENVIRONMENT, which, name, [asdict(site) for site in sites], asdict(sizes)]
+        content = [VERSION, terrain.environment.name, which, name, [asdict(site) for site in sites],
+                   episodes, frames, setting.image, terrain.hold]  # fmt: skip
         build = digest_of(canonical_json(content)).hex()
-        file = f"{name}.safetensors"
-        recordings[file] = Recording(
-            name, derive(seed, name), sites, episodes, frames, sizes.image, HOLD, build
+        recordings[f"{name}.safetensors"] = Recording(
+            name, derive(seed, name), sites, episodes, frames, setting.image, terrain.hold, build
         )
     return recordings, unseen
 
 
-def distinct_site(number: int, generator: np.random.Generator) -> Site:
-    """A random site in which the agent stands out from background and wall alike.
-
-    Where it does not, every model loses it, and a mean over sites measures nothing else.
-    """
-    while True:
-        site = random_site(number, generator)
-        agent = np.array(site.agent)
-        if min(np.abs(agent - other).sum() for other in (site.background, site.wall)) >= _CONTRAST:
-            return site
-
-
 def build(
-    folder: Path, which: str, sizes: Sizes, workers: int, progress: Callable[[int, int, str], None] | None
+    folder: Path, setting: Setting, workers: int, progress: Callable[[int, int, str], None] | None
 ) -> None:
-    """Records what is missing of a set of sites, with the real simulator.
+    """Records what is missing of a setting, with the real simulator.
 
     Raises:
         Fatal: the simulator is missing, or the folder cannot be written.
     """
-    recordings, _ = plan(which, sizes)
+    environment = TERRAINS[setting.environment].environment
+    environment.require()
+    recordings, _ = plan(setting)
     folder.mkdir(parents=True, exist_ok=True)
-    record_all(recordings, folder, workers, progress)
+    record_all(environment.record, recordings, folder, workers, progress)
 
 
-def load(folder: Path, which: str, sizes: Sizes) -> Sites:
-    """A built set of sites.
+def load(folder: Path, setting: Setting) -> Sites:
+    """A built setting.
 
     Raises:
         Fatal, Rejected: a file is missing or no shard.
     """
-    recordings, unseen = plan(which, sizes)
+    recordings, unseen = plan(setting)
     shards = {name.removesuffix(".safetensors"): load_shard(folder / name) for name in recordings}
     builds = canonical_json([recording.build for recording in recordings.values()])
     return Sites(
         digest=digest_of(builds).hex(),
-        training=tuple(shards[f"training-{index}"] for index in range(sizes.solvers)),
-        own=tuple(shards[f"own-{index}"] for index in range(sizes.solvers)),
+        training=tuple(shards[f"training-{index}"] for index in range(setting.solvers)),
+        own=tuple(shards[f"own-{index}"] for index in range(setting.solvers)),
         unseen=shards["unseen"],
         public=shards["public"],
         probe=shards["probe"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "recipe": "tworoom-small", "rounds": 2, "seeds": "0,1", "episodes": 16, "unseen": 20, "control": 20,
     },
+    "pusht": {
+        "recipe": "pusht", "environment": "pusht", "arms": "local,fedavg,diloco,aligned,pooled",
+        "rounds": 8, "seeds": "0,1,2", "episodes": 64, "unseen": 60, "control": 0,
+    },
 }  # fmt: skip
 
 
@@ -29,12 +35,13 @@ def command() -> None:
       jepanet lab compare
       jepanet lab compare --preset small
       jepanet lab compare --arms local,diloco,aligned,pooled --seeds 0,1,2 --out comparison
+      jepanet lab study ablation
     """
 
 
 @command.command("compare")
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
-              help="full: about half an hour on two cores. small: a few minutes.")  # fmt: skip
+              help="full: half an hour on two cores. small: minutes. pusht: another simulator.")  # fmt: skip
 @click.option("--recipe", help="A preset's name or a recipe file; default: tworoom, small: tworoom-small.")
 @click.option("--arms", default=None, metavar="A,B,...", help="Arms to run; default: all.")
 @click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")
@@ -70,9 +77,6 @@ def compare(
       jepanet lab compare --preset small --out lab-small
       jepanet lab compare --arms aligned,pooled --seeds 0,1 --sites tune
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from jepanet.lab.arms import ARMS, chosen
     from jepanet.lab.report import Wish, compare
 
@@ -80,7 +84,7 @@ def compare(
     wish = Wish(
         recipe=recipe or base["recipe"],
         inner_steps=inner_steps,
-        arms=chosen(arms) if arms else tuple(ARMS.values()),
+        arms=chosen(arms or base.get("arms", ",".join(ARMS))),
         seeds=_numbers(seeds or base["seeds"]),
         rounds=rounds or base["rounds"],
         sites=sites,
@@ -88,10 +92,46 @@ def compare(
         unseen=base["unseen"],
         control=base["control"] if control is None else control,
         workers=workers,
+        environment=base.get("environment", "tworoom"),
     )
-    console = Console(stderr=True)
+    with _bars() as progress:
+        value = compare(wish, out, progress)
+    emit(value, as_json, lambda report: _show(report, out))
+
+
+@command.command("study")
+@click.argument("name", type=click.Choice(["ablation", "robust", "codecs"]))
+@click.option("--seeds", default=None, metavar="10,11,...", help="Default: the study's own.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-out"),
+              show_default=True, help="Folder of data, kept runs and study-NAME.json.")  # fmt: skip
+@json_option
+def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) -> None:
+    """One table, one question: each choice alone, attackers against merge rules, codecs.
+
+    Interrupt it and call it again: finished runs are kept.
+
+    \b
+    Examples:
+      jepanet lab study codecs
+      jepanet lab study ablation --seeds 10 --out ablation
+    """
+    from jepanet.interface.output import table
+    from jepanet.lab.studies import conduct
+
+    with _bars() as progress:
+        value = conduct(name, out, progress, seeds=_numbers(seeds) if seeds else (), workers=workers)
+    emit(value, as_json, lambda found: table(found["question"], found["columns"], found["rows"]))
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int, str], None]]:
+    """A progress bar for every stage that reports."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         tasks: dict[str, Any] = {}
 
         def progress(stage: str, done: int, total: int, what: str) -> None:
@@ -101,8 +141,7 @@ def compare(
                 tasks[stage], completed=done, total=total, description=f"{stage}: {what}" if what else stage
             )
 
-        value = compare(wish, out, progress)
-    emit(value, as_json, lambda report: _show(report, out))
+        yield progress
 
 
 def _numbers(text: str) -> tuple[int, ...]:

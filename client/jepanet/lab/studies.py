@@ -1,0 +1,163 @@
+"""Tables of one question each: what one change does, what attackers do to a rule, what a codec costs.
+
+Every study varies one arm in one respect at a time and holds each variant against that arm, seed by seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jepanet.lab import sites as places
+from jepanet.lab.arms import ARMS, BEST, Arm, Attack
+from jepanet.lab.compare import Comparison, run
+from jepanet.lab.measure import Figures
+from jepanet.lab.report import Progress
+from jepanet.lab.sites import Setting
+from jepanet.lab.targets import by_arm, value_of
+from jepanet.learning.data import write_atomically
+from jepanet.learning.recipe import preset
+
+COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")
+_BASE = replace(ARMS[BEST], name="base")
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One table. `inner_steps` None: the recipe's."""
+
+    question: str
+    variants: tuple[Arm, ...]
+    """The first is what the others are held against."""
+    recipe: str
+    rounds: int
+    seeds: tuple[int, ...]
+    solvers: int = 4
+    sites: str = "tune"
+    training: int = 64
+    unseen: int = 60
+    inner_steps: int | None = None
+
+
+def _with(name: str, **fields: Any) -> Arm:
+    return replace(_BASE, name=name, **fields)
+
+
+def _recipe_change(name: str, field: str, value: Any) -> Arm:
+    return replace(_BASE, name=name, changes=((field, value),))
+
+
+_ABLATION = (
+    _BASE,
+    _with("outer lr 0.5", outer_lr=0.5),
+    _with("outer lr 1", outer_lr=1.0),
+    _with("momentum 0", outer_momentum=0.0),
+    _with("momentum 0.3", outer_momentum=0.3),
+    _with("momentum 0.8", outer_momentum=0.8),
+    _with("no alignment", align=False),
+    _with("frame anchor 0.1", anchor=0.1),
+    _with("last model alone", tail=1),
+    _with("twice the rounds", split=2),
+    _with("random starts", own_start=True),
+    _recipe_change("lr x 0.5", "optimiser.learning_rate", 1e-3),
+    _recipe_change("lr x 1.5", "optimiser.learning_rate", 3e-3),
+    _recipe_change("regulariser x 1/3", "objective.weight", 0.01),
+    _recipe_change("regulariser x 3", "objective.weight", 0.09),
+    _recipe_change("no moment guard", "objective.guard", 0.0),
+    _recipe_change("no colour turns", "colour", False),
+    _recipe_change("no reflections", "symmetry", False),
+    _recipe_change("warm start 150", "warm_steps", 150),
+)
+_RULES = ("mean", "trimmed", "median", "geometric-median", "krum", "multi-krum", "ties")
+_ATTACKS: tuple[tuple[str, int, Attack], ...] = (
+    ("nobody attacks", 0, "noise"),
+    ("1 of 8 noise", 1, "noise"),
+    ("2 of 8 noise", 2, "noise"),
+    ("1 of 8 reversed", 1, "reversed"),
+    ("2 of 8 reversed", 2, "reversed"),
+)
+_ROBUST = tuple(
+    replace(_BASE, name=f"{rule}, {said}", rule=rule, attackers=attackers, attack=attack)
+    for said, attackers, attack in _ATTACKS
+    for rule in _RULES
+)
+_CODECS = (
+    replace(_BASE, name="fp32"),
+    *(replace(_BASE, name=codec, codec=codec) for codec in ("bf16", "int8", "topk10", "topk3", "topk1")),
+    replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=False),
+)
+
+STUDIES: Mapping[str, Study] = {
+    "ablation": Study("What does each choice do, alone?", _ABLATION, "tworoom", 8, (10, 11, 12)),
+    "robust": Study(
+        "What do attackers do to each merge rule?", _ROBUST, "tworoom-small", 4, (10, 11),
+        solvers=8, training=32, unseen=30, inner_steps=40,
+    ),
+    "codecs": Study(
+        "What does a codec cost, in error and in bytes?", _CODECS, "tworoom-small", 16, (10, 11, 12),
+        training=32, unseen=30, inner_steps=40,
+    ),
+}  # fmt: skip
+
+
+def conduct(
+    name: str, out: Path, progress: Progress, *, seeds: tuple[int, ...] = (), workers: int = 2
+) -> dict[str, Any]:
+    """Runs what is missing of a study below `out`; its table, also written as `study-NAME.json`.
+
+    Raises:
+        Fatal: the simulator is missing, or a file cannot be written.
+    """
+    study = STUDIES[name]
+    recipe = preset(study.recipe)
+    if study.inner_steps is not None:
+        recipe = replace(recipe, inner_steps=study.inner_steps)
+    setting = Setting(
+        sites=study.sites, solvers=study.solvers, training=study.training, own=study.training // 4,
+        unseen=study.unseen, image=recipe.model.image,
+    )  # fmt: skip
+    data = out / f"study-{name}-sites"
+    places.build(data, setting, workers, partial(progress, "recording episodes"))
+    comparison = Comparison(recipe, study.variants, seeds or study.seeds, study.rounds, setting)
+    figures = run(comparison, data, out, workers, partial(progress, "training"))
+    result = {
+        "study": name,
+        "question": study.question,
+        "recipe": recipe.name,
+        "inner_steps": recipe.inner_steps,
+        "rounds": study.rounds,
+        "seeds": list(comparison.seeds),
+        "columns": list(COLUMNS),
+        "rows": rows(figures, study.variants[0].name),
+        "runs": list(figures),
+    }
+    write_atomically(out / f"study-{name}.json", json.dumps(result, indent=1).encode())
+    return result
+
+
+def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
+    """One row a variant: means over seeds, and the ratio to the base with its deviation over seeds."""
+    runs = by_arm(figures)
+    table = []
+    for name, found in runs.items():
+        row = [name]
+        for where, digits in (("unseen", 4), ("own", 4)):
+            values = {seed: value_of(run, where, "nmse") for seed, run in found.items()}
+            ratios = [value / value_of(runs[base][seed], where, "nmse") for seed, value in values.items()]
+            row += [f"{np.mean(list(values.values())):.{digits}f}", _spread(ratios)]
+        for metric, digits in (("rank", 1), ("skill", 2)):
+            row.append(f"{np.mean([value_of(run, 'unseen', metric) for run in found.values()]):.{digits}f}")
+        row.append(f"{np.mean([run['sent'] for run in found.values()]):,.0f}")
+        table.append(row)
+    return table
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return f"{float(np.mean(values)):.2f} ±{deviation:.2f}"

@@ -35,6 +35,7 @@ class Bench:
         self.base = folder / "base.safetensors"
         self.spec = folder / "spec.json"
         self.training = [data / "training-00.safetensors", data / "training-01.safetensors"]
+        self.probe = data / "probe.safetensors"
         self.evaluation = data / "sealed" / "shard-000.safetensors"
 
     def run(self, *jobs: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,8 +76,8 @@ class Bench:
     def train(self, seed: bytes, shard: int, name: str) -> tuple[str, dict[str, Any]]:
         return "train_delta", {
             "base": str(self.base), "recipe": str(self.recipe), "spec": str(self.spec),
-            "shard": str(self.training[shard]), "seed": seed.hex(), "target": str(self.folder / name),
-            "device": "cpu",
+            "shard": str(self.training[shard]), "probe": str(self.probe), "residual": None,
+            "residual_target": "", "seed": seed.hex(), "target": str(self.folder / name), "device": "cpu",
         }  # fmt: skip
 
     def merge(self, *names: str) -> tuple[str, dict[str, Any]]:

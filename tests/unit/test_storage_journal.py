@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from jepanet.storage.journal import (
     StoredCommand,
     StoredInput,
     StoredLog,
+    StoredResidual,
 )
 from jepanet.storage.schema import JOURNAL
 
@@ -433,6 +435,23 @@ def test_a_salt_is_kept_for_good(path: Path) -> None:
         first, second = journal.salts()
         assert (first.round_id, first.digest, first.salt) == (1, digest("delta"), digest("salt"))
         assert second.round_id == 2
+
+
+def test_a_residual_counts_once_its_delta_is_sealed(path: Path) -> None:
+    first = StoredResidual(4, "topk3", digest("residual 1"), None)
+    second = StoredResidual(4, "topk3", digest("residual 2"), digest("residual 1"))
+    with Journal.open(path) as journal:
+        journal.put_salt(1, SOLVER, digest("delta"), digest("salt"), first)
+        journal.put_salt(3, SOLVER, digest("delta 3"), digest("salt 3"), second)
+        for other in (replace(first, digest=digest("another")), replace(first, project_id=5)):
+            journal.put_salt(1, SOLVER, digest("delta"), digest("salt"), other)
+        with pytest.raises(Fatal, match="already sealed"):
+            journal.put_salt(1, SOLVER, digest("other"), digest("salt"), replace(first, project_id=5))
+    with Journal.open(path) as journal:
+        assert journal.newest_residual(4, SOLVER, 1) is None
+        assert journal.newest_residual(4, SOLVER.lower(), 3) == first
+        assert journal.newest_residual(4, SOLVER, 99) == second
+        assert journal.newest_residual(5, SOLVER, 99) is None
 
 
 def test_the_same_account_in_other_letters_is_the_same_solver(journal: Journal) -> None:

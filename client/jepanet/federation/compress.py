@@ -47,6 +47,8 @@ class Codec:
     parts: tuple[str, ...]
     encode: Callable[[np.ndarray], Arrays]
     decode: Callable[[Mapping[str, np.ndarray], Shape], np.ndarray]
+    feedback: bool = False
+    """Whether what it leaves out of one delta must be added to the next (`feedback`)."""
 
 
 def _encode_fp32(array: np.ndarray) -> Arrays:
@@ -111,7 +113,7 @@ def _decode_topk(tensors: Mapping[str, np.ndarray], shape: Shape, density: topk.
 
 def _topk(name: str, density: topk.Density) -> Codec:
     encode, decode = partial(_encode_topk, density=density), partial(_decode_topk, density=density)
-    return Codec(name, ("packed",), encode, decode)
+    return Codec(name, ("packed",), encode, decode, feedback=True)
 
 
 def _checked(array: np.ndarray) -> np.ndarray:

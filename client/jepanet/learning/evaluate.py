@@ -118,6 +118,15 @@ def encode(weights: Arrays, recipe: Recipe, shard: Shard) -> Encoded:
     return Encoded(np.concatenate(latents), np.concatenate(guesses))
 
 
+def frame_latents(weights: Arrays, recipe: Recipe, shard: Shard) -> Array:
+    """Latents of all frames of a shard in order, float64 [N, D]: what frames of reference are compared on.
+
+    Raises:
+        Rejected: weights or shard do not fit the recipe.
+    """
+    return _rows(encode(weights, recipe, shard).latents)
+
+
 def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard) -> Metrics:
     """Metrics of a model on a shard.
 

@@ -189,6 +189,9 @@ class Recipe:
     warm_rate: float = _real(2e-3, 1e-7, 0.1)
     """Peak learning rate of the warm start; that of a round may be lower, for deltas that still help when
     averaged."""
+    align_above: float = _real(0.0, 0.0, 180.0)
+    """A solver whose latent frame has turned by more than this against the base's (rms principal angle on the
+    public probe frames, degrees) turns it back before it forms its delta. 0: always; 180: never."""
     explode: float = _real(20.0, 2.0, 1e6)
     """Training stops when the loss exceeds this multiple of its running median."""
 
@@ -207,6 +210,11 @@ class Recipe:
             raise _bad("symmetry needs 2-D actions (x, y)")
         if self.parameters() > MAX_PARAMETERS:
             raise _bad(f"model has more than {MAX_PARAMETERS} parameters")
+
+    @property
+    def aligns(self) -> bool:
+        """Whether solvers need the public probe frames."""
+        return self.align_above < 180.0
 
     def parameters(self) -> int:
         """Upper estimate of the number of parameters (exact: `models.world.schema.parameter_shapes`)."""

@@ -13,7 +13,16 @@ from typing import Any
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
+from jepanet.federation.compress import CODECS
+from jepanet.federation.delta import DeltaHeader, Schema, decode_delta, delta_bytes, delta_of, schema_of
+from jepanet.federation.feedback import (
+    Residual,
+    decode_residual,
+    encode_residual,
+    residual_digest,
+    with_feedback,
+)
+from jepanet.federation.gauge import align, drift
 from jepanet.federation.verify import (
     UNAVAILABLE,
     Claim,
@@ -25,7 +34,7 @@ from jepanet.federation.verify import (
 )
 from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes
 from jepanet.learning.data import load_shard
-from jepanet.learning.evaluate import GroundedScorer, Metrics, heldout_metrics
+from jepanet.learning.evaluate import GroundedScorer, Metrics, frame_latents, heldout_metrics
 from jepanet.learning.guard import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates, Recipe
 from jepanet.learning.train import train, warm_start
@@ -38,10 +47,10 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 
 def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    """Trains from the base on one shard and writes the encoded delta.
+    """Trains from the base on one shard and writes the encoded delta, and what a lossy codec left out of it.
 
     Raises:
-        Rejected: training diverged, or a file does not fit the recipe.
+        Rejected: training diverged, the latent frame lost its directions, or a file does not fit the recipe.
     """
     started = time.monotonic()
     recipe, spec, base = _round_files(arguments)
@@ -56,20 +65,55 @@ def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
         on_step=lambda step: progress({"step": step.step, "steps": step.steps, "loss": step.loss}),
         device=arguments["device"],
     )
-    header = DeltaHeader(base=spec.base, recipe=spec.recipe)
-    data = encode_delta(delta_of(result.weights, base.weights), header, spec.codec)
+    weights, turned = _in_frame_of(base.weights, result.weights, recipe, arguments["probe"])
+    delta = delta_of(weights, base.weights)
+    before = _residual(arguments["residual"], schema_of(delta), spec.codec)
+    parts, left = with_feedback(delta, before.values if before else None, spec.codec)
+    data = delta_bytes(parts, DeltaHeader(base=spec.base, recipe=spec.recipe), spec.codec)
     if len(data) > spec.max_delta_bytes:
         raise Rejected(
             f"the delta has {len(data)} bytes, the round allows {spec.max_delta_bytes}", reason="too-large"
         )
     Path(arguments["target"]).write_bytes(data)
+    digest, kept = digest_of(data), None
+    if CODECS[spec.codec].feedback:
+        came_from = residual_digest(before) if before else None
+        residual = encode_residual(Residual(left, digest, came_from, spec.codec))
+        Path(arguments["residual_target"]).write_bytes(residual)
+        kept = digest_of(residual).hex()
     return {
-        "digest": digest_of(data).hex(),
+        "digest": digest.hex(),
+        "residual": kept,
+        "turned_degrees": round(turned, 3),
         "bytes": len(data),
         "steps": result.steps,
         "metrics": {name: float(value) for name, value in result.metrics.items()},
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: str | None) -> tuple[Arrays, float]:
+    """The trained weights, turned onto the base's latent frame where the recipe asks for it, and the rms
+    angle in degrees by which they had left it.
+
+    Raises:
+        FrameDeficient: one of the frames has too few directions to compare.
+    """
+    if probe is None:
+        return trained, 0.0
+    shard = load_shard(Path(probe))
+    theirs, ours = (frame_latents(weights, recipe, shard) for weights in (base, trained))
+    found = drift(theirs, ours)
+    if found.rms_degrees <= recipe.align_above:
+        return trained, found.rms_degrees
+    return align(trained, theirs, ours).weights, found.rms_degrees
+
+
+def _residual(path: str | None, schema: Schema, codec: str) -> Residual | None:
+    if path is None:
+        return None
+    file = Path(path)
+    return decode_residual(file.read_bytes(), schema=schema, max_bytes=file.stat().st_size, codec=codec)
 
 
 def score_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class Preparation:
             digest, size = assigned_shard(context, round_, documents.manifest)
             # For this round only: anybody may open projects, and what is pinned for good fills the store.
             await obtain(context, digest, max_bytes=size, pin=pin_of(round_))
+            if documents.recipe.aligns:
+                probe = documents.manifest.probe
+                await obtain(context, probe.digest, max_bytes=probe.bytes, pin=pin_of(round_))
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
 
 

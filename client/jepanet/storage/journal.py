@@ -20,6 +20,7 @@ from jepanet.storage.chain_copy import ChainCopy, read_number, write_number
 from jepanet.storage.database import Database
 from jepanet.storage.outbox import Outbox
 from jepanet.storage.rows import CommandState, OutboxRow, StoredBlock, StoredCommand, StoredInput, StoredLog
+from jepanet.storage.rows import StoredResidual as StoredResidual
 from jepanet.storage.rows import StoredSalt as StoredSalt
 from jepanet.storage.safe import Safe
 from jepanet.storage.schema import JOURNAL
@@ -32,6 +33,7 @@ __all__ = [
     "StoredCommand",
     "StoredInput",
     "StoredLog",
+    "StoredResidual",
     "StoredSalt",
 ]
 

@@ -72,3 +72,13 @@ class StoredSalt:
     solver: str
     digest: bytes
     salt: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResidual:
+    """What a lossy codec left out of a sealed delta: digest of the file, and of the one that went in."""
+
+    project_id: int
+    codec: str
+    digest: bytes
+    before: bytes | None

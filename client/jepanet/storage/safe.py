@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from jepanet.errors import Fatal, Rejected
 from jepanet.storage.database import Database
-from jepanet.storage.rows import StoredSalt
+from jepanet.storage.rows import StoredResidual, StoredSalt
 
 
 class Safe:
@@ -16,8 +16,11 @@ class Safe:
 
     _db: Database
 
-    def put_salt(self, round_id: int, solver: str, digest: bytes, salt: bytes) -> None:
-        """Keeps the 32-byte delta digest and 32-byte salt of one commitment, for good.
+    def put_salt(
+        self, round_id: int, solver: str, digest: bytes, salt: bytes, residual: StoredResidual | None = None
+    ) -> None:
+        """Keeps the 32-byte delta digest and 32-byte salt of one commitment, for good; with them what the
+        delta's codec left out, so that the next delta builds on a residual if and only if this one is sealed.
 
         The same values again change nothing. Ask `salt` first: after a crash the stored pair, not a fresh
         one, is what has to be committed and revealed.
@@ -41,6 +44,19 @@ class Safe:
                     f"0x{digest.hex()} or another salt cannot take its place",
                     remedy="commit and reveal the sealed one; a solver commits once a round",
                 )
+            if residual is not None:
+                sql.execute(
+                    "INSERT INTO residuals (round_id, solver, project_id, codec, digest, before) "
+                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (round_id, solver) DO NOTHING",
+                    (
+                        round_id,
+                        solver,
+                        residual.project_id,
+                        residual.codec,
+                        residual.digest,
+                        residual.before,
+                    ),
+                )
 
     def salt(self, round_id: int, solver: str) -> tuple[bytes, bytes] | None:
         """(digest, salt) that `solver` sealed for a round."""
@@ -53,6 +69,15 @@ class Safe:
         """Every sealed commitment, by round and solver."""
         rows = self._db.rows("SELECT round_id, solver, digest, salt FROM salts ORDER BY round_id, solver")
         return [StoredSalt(*row) for row in rows]
+
+    def newest_residual(self, project_id: int, solver: str, before_round: int) -> StoredResidual | None:
+        """What the newest delta left out that `solver` sealed in a project before a round."""
+        found = self._db.row(
+            "SELECT project_id, codec, digest, before FROM residuals "
+            "WHERE project_id = ? AND solver = ? AND round_id < ? ORDER BY round_id DESC LIMIT 1",
+            (project_id, solver, before_round),
+        )
+        return None if found is None else StoredResidual(*found)
 
     def put_signature(self, kind: str, round_id: int, subject: str, digest: bytes, signature: bytes) -> None:
         """Keeps a signature over a 32-byte digest before it is shown to anybody; the first one stays.

@@ -89,6 +89,17 @@ _FIRST = (
         for table in ("salts", "signatures")
         for verb in ("UPDATE", "DELETE")
     ),
+    # What a lossy codec left out of a sealed delta (error feedback), and the residual that went into it.
+    """CREATE TABLE residuals (
+        round_id INTEGER NOT NULL,
+        solver TEXT NOT NULL COLLATE NOCASE,
+        project_id INTEGER NOT NULL,
+        codec TEXT NOT NULL,
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        before BLOB CHECK (length(before) = 32),
+        PRIMARY KEY (round_id, solver),
+        FOREIGN KEY (round_id, solver) REFERENCES salts (round_id, solver)
+    ) STRICT""",
     """CREATE TABLE notes (
         round_id INTEGER NOT NULL,
         name TEXT NOT NULL,

@@ -1,0 +1,143 @@
+"""The job a solver trains with: the frame it turns back, and what a lossy codec carries to the next round."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from learning_shards import RECIPE, SEED, disc_shard
+
+from jepanet.cid import digest_of
+from jepanet.federation.delta import decode_delta, delta_of, schema_of
+from jepanet.federation.feedback import Residual, decode_residual
+from jepanet.federation.gauge import drift
+from jepanet.learning.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.data import save_shard
+from jepanet.learning.evaluate import frame_latents
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.train import train, warm_start
+from jepanet.node.jobs import train_delta
+from jepanet.protocol.spec import RoundSpec, encode_spec
+from jepanet.tensors import Arrays
+from round_samples import a_spec
+
+pytestmark = pytest.mark.unit
+
+PROBE = disc_shard(91, site=(0,) * 24)
+
+
+class Bench:
+    """One base model, one round, one shard."""
+
+    def __init__(self, folder: Path, codec: str, recipe: Recipe = RECIPE) -> None:
+        self.folder, self.recipe = folder, recipe
+        self.base = warm_start(recipe, disc_shard(90), SEED, steps=60)
+        data = model_bytes(self.base, ModelHeader(recipe.digest(), 0))
+        self.spec: RoundSpec = a_spec(
+            base=digest_of(data),
+            recipe=recipe.digest(),
+            inner_steps=6,
+            start_step=0,
+            total_steps=60,
+            codec=codec,
+        )
+        for name, content in (
+            ("base", data),
+            ("recipe", recipe.to_bytes()),
+            ("spec", encode_spec(self.spec)),
+        ):
+            (folder / name).write_bytes(content)
+        save_shard(folder / "shard", disc_shard(1))
+        save_shard(folder / "probe", PROBE)
+
+    def train(self, *, residual: str | None = None, probe: bool = True) -> tuple[dict[str, Any], Arrays]:
+        """What the job reports, and the delta as every other node reads it."""
+        path = {name: str(self.folder / name) for name in ("base", "recipe", "spec", "shard")}
+        made = train_delta(
+            {
+                **path,
+                "probe": str(self.folder / "probe") if probe else None,
+                "residual": str(self.folder / residual) if residual else None,
+                "seed": SEED.hex(),
+                "target": str(self.folder / "delta"),
+                "residual_target": str(self.folder / "left"),
+                "device": "cpu",
+            },
+            lambda _: None,
+        )
+        data = (self.folder / "delta").read_bytes()
+        assert made["digest"] == digest_of(data).hex()
+        return made, decode_delta(
+            data, schema=schema_of(self.base), max_bytes=1 << 20, base=self.spec.base,
+            recipe=self.spec.recipe, codec=self.spec.codec,
+        )  # fmt: skip
+
+    def left(self, made: dict[str, Any], name: str) -> Residual:
+        """The residual that the last training left, kept under another name."""
+        data = (self.folder / "left").read_bytes()
+        assert made["residual"] == digest_of(data).hex()
+        (self.folder / name).write_bytes(data)
+        return decode_residual(data, schema=schema_of(self.base), max_bytes=len(data), codec=self.spec.codec)
+
+    def exact(self) -> Arrays:
+        """The change that training makes, before any codec."""
+        trained = train(
+            self.base, disc_shard(1), self.recipe, seed=SEED, steps=6, start_step=0, total_steps=60
+        )
+        return delta_of(trained.weights, self.base)
+
+
+def test_what_one_delta_leaves_out_the_next_one_carries(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "topk10", replace(RECIPE, align_above=180.0))
+    exact = bench.exact()
+    made, first = bench.train(probe=False)
+    before = bench.left(made, "residual-1")
+    assert before.before is None and before.delta.hex() == made["digest"]
+    again, second = bench.train(residual="residual-1", probe=False)
+    after = bench.left(again, "residual-2")
+    assert after.before is not None and after.before.hex() == made["residual"]
+    assert again["digest"] != made["digest"]
+    for name, change in exact.items():
+        np.testing.assert_allclose(first[name] + before.values[name], change, atol=1e-7)
+        # Nothing is lost over two rounds: both changes arrive or are still carried.
+        carried = first[name] + second[name] + after.values[name]
+        np.testing.assert_allclose(carried, 2 * change, atol=1e-6)
+
+
+def test_the_same_residual_gives_the_same_bytes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "topk3")
+    made, _ = bench.train()
+    bench.left(made, "residual")
+    once, twice = (bench.train(residual="residual")[0] for _ in range(2))
+    assert (once["digest"], once["residual"]) == (twice["digest"], twice["residual"])
+
+
+def test_a_codec_without_feedback_leaves_nothing(tmp_path: Path) -> None:
+    made, _ = Bench(tmp_path, "int8").train()
+    assert made["residual"] is None
+    assert not (tmp_path / "left").exists()
+
+
+def test_a_solver_turns_its_frame_back_before_it_forms_its_delta(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "fp32")
+    assert bench.recipe.align_above == 0.0
+    made, delta = bench.train()
+    reference = frame_latents(bench.base, bench.recipe, PROBE)
+
+    def turned(change: Arrays) -> float:
+        weights = {name: array + change[name] for name, array in bench.base.items()}
+        return drift(reference, frame_latents(weights, bench.recipe, PROBE)).rms_degrees
+
+    assert made["turned_degrees"] == pytest.approx(turned(bench.exact()), abs=0.01)
+    assert turned(delta) < 0.05 * made["turned_degrees"]
+
+
+def test_below_the_recipes_angle_the_frame_stays_as_trained(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "fp32", replace(RECIPE, align_above=170.0))
+    made, delta = bench.train()
+    assert 0.0 < made["turned_degrees"] <= 170.0
+    for name, change in bench.exact().items():
+        np.testing.assert_array_equal(delta[name], change)

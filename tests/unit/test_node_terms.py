@@ -83,6 +83,7 @@ AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
         ({"challenge_seconds": 0}, "proposer.challenge_seconds"),
         ({"verify_seconds": 30 * 86400 + 1}, "proposer.verify_seconds"),
         ({"codec": "zip"}, "codec"),
+        ({"merge_rule": "sum"}, "rule"),
         ({"outer_lr_milli": 0}, "outer_lr_milli"),
         ({"outer_momentum_milli": 1000}, "outer_momentum_milli"),
         ({"shrink_milli": 100_001}, "shrink_milli"),

@@ -37,6 +37,7 @@ def round_terms(section: ProposerSection) -> RoundTerms:
         shrink_milli=section.shrink_milli,
         inner_steps=section.inner_steps,
         codec=section.codec,
+        merge_rule=section.merge_rule,
         max_delta_bytes=section.max_delta_mb << 20,
         outer_lr_milli=section.outer_lr_milli,
         outer_momentum_milli=section.outer_momentum_milli,
@@ -78,7 +79,7 @@ def _check(terms: RoundTerms) -> None:
         max_delta_bytes=terms.max_delta_bytes,
         price=terms.price,
         shrink_milli=terms.shrink_milli,
-        merge=MergeRule("mean", terms.outer_lr_milli, terms.outer_momentum_milli),
+        merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         aggregators=terms.aggregators,
     )
     try:

@@ -65,6 +65,7 @@ class RoundTerms:
     inner_steps: int
     """0: as many as the recipe says."""
     codec: str
+    merge_rule: str
     max_delta_bytes: int
     outer_lr_milli: int
     outer_momentum_milli: int

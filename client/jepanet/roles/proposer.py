@@ -201,7 +201,7 @@ def round_spec(project: Project, recipe: Recipe, terms: RoundTerms, number: int)
         codec=terms.codec,
         max_delta_bytes=terms.max_delta_bytes,
         gates=_gates(recipe),
-        merge=MergeRule("mean", terms.outer_lr_milli, terms.outer_momentum_milli),
+        merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         price=terms.price,
         shrink_milli=terms.shrink_milli,
         aggregators=terms.aggregators,

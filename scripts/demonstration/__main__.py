@@ -14,6 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 from scripts.demonstration.cast import DemoFailed, Node, jepanet, make_wallet, write_config
+from scripts.demonstration.controls import Controls
 from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.picture import draw
 from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
@@ -94,6 +95,7 @@ def play(
         shutil.rmtree(stale, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     nodes: list[Node] = []
+    controls: Controls | None = None
     try:
         data = directory / f"dataset-{seed}"
         cast = [("proposer", "proposer"), ("coordinator", "coordinator"), ("aggregator", "aggregator")]
@@ -140,21 +142,23 @@ def play(
             jepanet("verifiers", "join", str(project["set"]), "--config", coordinator.config)
             for node in (coordinator, proposer):
                 node.start()
+            controls = Controls(data, rounds, solvers, inner_steps)
             for node in nodes:
                 node.wait_until_up()
         with stage(f"{rounds} rounds"):
             ledger = asyncio.run(watch(proposer, nodes, rounds))
         with stage("the last round verified by a stranger; every model on the same shards"):
             recipe_file = data / "project" / "recipe.json"
-            audit, progress = together(
+            audit, (progress, held_against) = together(
                 lambda: jepanet(
                     "verify", str(max(ledger.rounds)), "--config", aggregator.config,
                     "--inputs", run / "audit", "--peer", bootstrap[0],
                 ),
-                lambda: asyncio.run(measure_progress(ledger, nodes, recipe_file)),
+                lambda: asyncio.run(measure_progress(ledger, nodes, recipe_file, controls.wait())),
             )  # fmt: skip
         after = asyncio.run(balances_of(nodes))
         report = build_report(ledger, nodes, chain, before, after, audit, progress, stage.seconds)
+        report["controls"] = held_against
         report["seconds_total"] = round(time.monotonic() - started, 1)
         write_report(report, directory / "report.json")
         draw(report, directory / "heldout.png")
@@ -164,6 +168,8 @@ def play(
             raise DemoFailed("; ".join(found))
     finally:
         stops: list[Callable[[], Any]] = [node.stop for node in nodes]
+        if controls is not None:
+            stops.append(controls.stop)
         if (chain_dir / "devnet.json").exists():
             stops.append(lambda: jepanet("devnet", "down", "--dir", chain_dir))
         together(*stops)

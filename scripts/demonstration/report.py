@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,10 @@ def find_blob(digest: bytes, nodes: list[Node]) -> Path | None:
     return None
 
 
-async def measure_progress(ledger: Ledger, nodes: list[Node], recipe: Path) -> list[dict[str, Any]]:
-    """Every global model of the run on all shards unsealed in it: one scale for all rounds.
+async def measure_progress(
+    ledger: Ledger, nodes: list[Node], recipe: Path, controls: Mapping[str, Path]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every global model of the run, and every control, on all shards unsealed in it: one scale for all.
 
     The shards are public by now, and no model was trained on any of them.
     """
@@ -146,16 +149,21 @@ async def measure_progress(ledger: Ledger, nodes: list[Node], recipe: Path) -> l
             "jepanet.node.jobs:measure_models",
             {
                 "recipe": str(recipe),
-                "models": [str(paths[digest]) for digest in known],
+                "models": [str(paths[digest]) for digest in known]
+                + [str(path) for path in controls.values()],
                 "shards": [str(path) for path in shards if path is not None],
             },
         )
     finally:
         await worker.stop()
-    return [
-        {"round": models[digest], "model": to_cid(Digest(digest)), **metrics}
-        for digest, metrics in zip(known, measured["metrics"], strict=True)
-    ]
+    found = measured["metrics"]
+    return (
+        [
+            {"round": models[digest], "model": to_cid(Digest(digest)), **metrics}
+            for digest, metrics in zip(known, found[: len(known)], strict=True)
+        ],
+        [{"name": name, **metrics} for name, metrics in zip(controls, found[len(known) :], strict=True)],
+    )
 
 
 def _duty_seconds(nodes: list[Node]) -> dict[int, dict[str, float]]:
@@ -221,6 +229,11 @@ def print_report(console: Console, report: dict[str, Any], directory: Path) -> N
         curve.add_row(
             str(item["round"]), _number(item["nmse"]), _number(item["skill"]), _number(item["pi"]),
             _number(item["rank"], 2), _number(item["probe_r2"]), item["model"],
+        )  # fmt: skip
+    for item in report["controls"]:
+        curve.add_row(
+            item["name"], _number(item["nmse"]), _number(item["skill"]), _number(item["pi"]),
+            _number(item["rank"], 2), _number(item["probe_r2"]), "control: the same number of steps",
         )  # fmt: skip
     console.print(curve)
     receipts = Table(title="Receipts", title_justify="left")

@@ -19,12 +19,14 @@ class Arm:
     """One way to train on the sites of all solvers.
 
     federated: every round each solver trains from the global model on its own shard; deltas are merged.
-    local: each solver trains alone for as many steps. pooled: one model on all shards together, with as many
-    steps as all solvers take together (the same number of samples).
+    local: each solver trains alone for as many steps. pooled: one model on all shards together, on as many
+    samples as all solvers together.
     """
 
     name: str
     scheme: Scheme = "federated"
+    wide: bool = False
+    """Pooled alone: as many steps as one solver, with the batches of all, not the steps of all."""
     outer_lr: float = 1.0
     outer_momentum: float = 0.0
     align: bool = False
@@ -80,6 +82,7 @@ ARMS: Mapping[str, Arm] = {
         replace(_DILOCO, name="anchored", align=True, anchor=0.1),
         replace(_DILOCO, name="frozen-encoder", frozen_encoder=True),
         Arm("pooled", scheme="pooled"),
+        Arm("pooled-wide", scheme="pooled", wide=True),
     )
 }
 """DiLoCo's outer step: Douillard et al. 2023 (arXiv:2311.08105); federated averaging: McMahan et al. 2017."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -55,17 +55,21 @@ def play(
     """
     recipe, rounds = arm.recipe(recipe), rounds * arm.split
     if arm.scheme == "pooled":
-        return _pooled(recipe, sites, start, seed, rounds, on_round)
+        return _pooled(arm, recipe, sites, start, seed, rounds, on_round)
     if arm.scheme == "local":
         return _local(recipe, sites, start, seed, rounds, on_round)
     return _federated(arm, recipe, sites, start, seed, rounds, on_round)
 
 
 def _pooled(
-    recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+    arm: Arm, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
 ) -> Played:
-    count = rounds * recipe.inner_steps * len(sites.training)
-    part = count // rounds
+    solvers, part = len(sites.training), recipe.inner_steps
+    if arm.wide:
+        recipe = replace(recipe, windows=recipe.windows * solvers)
+    else:
+        part *= solvers
+    count = rounds * part
     weights = train(
         start, joined(sites.training), recipe, seed=derive(seed, "pooled"), steps=count, total_steps=count,
         on_step=lambda step: on_round(step.step // part, None) if step.step % part == 0 else None,

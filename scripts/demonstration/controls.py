@@ -1,0 +1,83 @@
+"""What the federation is held against: solvers who train alone, and one who has all their data.
+
+Every control takes the steps that the federation takes: a solver alone as many as one solver in all rounds,
+the pooled model as many as all of them together. Both begin from the same public warm start. A process of its
+own at the lowest priority trains them while the rounds are played; they are kept beside the dataset.
+
+    python -m scripts.demonstration.controls PROJECT_FOLDER ROUNDS SOLVERS STEPS
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from jepanet.cid import digest_file
+from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.data import load_shard, write_atomically
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.seeding import derive
+
+_SEED = b"jepanet demo: controls".ljust(32, b".")
+
+
+class Controls:
+    """The controls of one demo: started early, read at the end."""
+
+    def __init__(self, data: Path, rounds: int, solvers: int, steps: int | None) -> None:
+        project = data / "project"
+        recipe = Recipe.from_bytes((project / "recipe.json").read_bytes())
+        arguments = [rounds, solvers, steps or recipe.inner_steps]
+        names = [f"solver {number + 1} alone" for number in range(solvers)] + ["pooled data"]
+        start = digest_file(project / "model.safetensors").hex()[:12]
+        folder = data / "controls" / "-".join(map(str, [start, *arguments]))
+        self.models = {name: folder / f"{name.replace(' ', '-')}.safetensors" for name in names}
+        self._process: subprocess.Popen[bytes] | None = None
+        if not all(path.exists() for path in self.models.values()):
+            command = [sys.executable, "-m", __spec__.name, str(data), str(folder), *map(str, arguments)]
+            self._process = subprocess.Popen(command)
+
+    def wait(self) -> dict[str, Path]:
+        """Model files by name; empty when training them failed, which the demo itself survives."""
+        if self._process is not None and self._process.wait() != 0:
+            return {}
+        return self.models
+
+    def stop(self) -> None:
+        """Ends a training that nobody waits for any more."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+
+def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: int) -> None:
+    """Trains every control whose file is missing."""
+    from jepanet.lab.sites import joined
+    from jepanet.learning.train import train
+
+    project = data / "project"
+    recipe = Recipe.from_bytes((project / "recipe.json").read_bytes())
+    start = load_model(project / "model.safetensors", recipe).weights
+    shards = [load_shard(path) for path in sorted(data.glob("training-*.safetensors"))]
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [
+        (f"solver-{number + 1}-alone", shards[number % len(shards)], rounds * steps)
+        for number in range(solvers)
+    ]
+    wanted.append(("pooled-data", joined(tuple(shards)), solvers * rounds * steps))
+    for name, shard, count in wanted:
+        path = folder / f"{name}.safetensors"
+        if not path.exists():
+            made = train(
+                start, shard, recipe, seed=derive(_SEED, name), steps=count,
+                # The same share of the schedule as the federation passes through.
+                total_steps=max(count, recipe.total_steps * count // (rounds * steps)),
+            )  # fmt: skip
+            write_atomically(path, model_bytes(made.weights, ModelHeader(recipe.digest(), rounds)))
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    train_controls(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -19,7 +19,7 @@ _PANELS = (
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
-    """Writes a PNG: four held-out metrics before and after each merge beside the controls, gains, payments."""
+    """Writes a PNG: four held-out metrics before and after each merge, controls, gains, payments."""
     progress = report["progress"]
     rounds = [item for item in report["rounds"] if item["heldout"]["before"].get("nmse") is not None]
     figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
@@ -32,14 +32,10 @@ def draw(report: dict[str, Any], path: Path) -> None:
         axis.plot(numbers, before, "o", color="tab:gray", label="base")
         axis.plot(numbers, after, "o", color="tab:blue", label="merged")
         scale = [item["round"] + 0.5 for item in progress]
-        axis.plot(
-            scale, [item[name] for item in progress], "-", color="tab:green", label="global, all shards"
-        )
+        axis.plot(scale, [item[name] for item in progress], "-", color="tab:green", label="all shards")
         alone = [item[name] for item in report["controls"] if item["name"].endswith("alone")]
         if alone:
-            axis.axhline(
-                sum(alone) / len(alone), color="tab:red", linestyle="--", label="solvers alone, mean"
-            )
+            axis.axhline(sum(alone) / len(alone), color="tab:red", linestyle="--", label="solvers alone")
         for item in report["controls"]:
             if item["name"].startswith("pooled"):
                 axis.axhline(item[name], color="tab:purple", linestyle=":", label="one solver with all data")

@@ -149,8 +149,7 @@ async def measure_progress(
             "jepanet.node.jobs:measure_models",
             {
                 "recipe": str(recipe),
-                "models": [str(paths[digest]) for digest in known]
-                + [str(path) for path in controls.values()],
+                "models": [str(path) for path in (*map(paths.get, known), *controls.values())],
                 "shards": [str(path) for path in shards if path is not None],
             },
         )

@@ -9,6 +9,7 @@ import pytest
 from learning_shards import RECIPE as TEST_RECIPE
 from learning_shards import disc_shard
 
+from jepanet.errors import Rejected
 from jepanet.federation.delta import delta_of
 from jepanet.federation.similarity import norm
 from jepanet.lab.arms import ARMS, Arm
@@ -60,6 +61,35 @@ def test_a_frozen_encoder_keeps_its_weights_and_the_predictor_learns() -> None:
     start = init_weights(RECIPE, SEED)
     changed = {name for name in model if not np.array_equal(model[name], start[name])}
     assert changed and all(name.startswith("predictor.") for name in changed)
+
+
+def test_an_arm_changes_the_recipe_it_names_and_nothing_else() -> None:
+    arm = Arm("changed", changes=(("optimiser.learning_rate", 5e-4), ("colour", True)), split=3)
+    changed = arm.recipe(RECIPE)
+    assert (changed.optimiser.learning_rate, changed.colour, changed.inner_steps) == (5e-4, True, 1)
+    assert replace(changed, optimiser=RECIPE.optimiser, colour=False, inner_steps=3) == RECIPE
+    for bad in (replace(arm, split=2), Arm("odd", changes=(("optimiser.rate", 1.0),))):
+        with pytest.raises(Rejected):
+            bad.recipe(RECIPE)
+
+
+def test_error_feedback_carries_what_a_codec_left_out() -> None:
+    data = sites(1)
+    exact, kept, lost = (
+        played(arm, data, rounds=4).models[0]
+        for arm in (
+            Arm("fp32"),
+            Arm("kept", codec="topk10"),
+            Arm("lost", codec="topk10", feedback=False),
+        )
+    )
+    assert distance(kept, exact) < distance(lost, exact)
+
+
+def test_a_smaller_delta_is_counted_as_smaller() -> None:
+    sizes = [played(Arm(codec, codec=codec), sites(1, 2)).sent for codec in ("fp32", "int8", "topk3")]
+    assert all(len(each) == 2 for each in sizes)
+    assert sizes[0][0] > sizes[1][0] > sizes[2][0]
 
 
 def test_attackers_change_the_mean_by_far_and_the_median_by_little() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from jepanet.errors import Fatal
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.report import COLUMNS, notes, rows
 from jepanet.lab.sites import SITES, Setting, plan
+from jepanet.lab.studies import STUDIES
+from jepanet.lab.studies import rows as study_rows
 from jepanet.lab.targets import Target, interval, targets, value_of
+from jepanet.learning.recipe import preset
 
 pytestmark = pytest.mark.unit
 
@@ -136,3 +140,29 @@ def test_unseen_sites_are_no_solvers_own() -> None:
             site.number for name, item in recordings.items() if name.startswith("tr") for site in item.sites
         }
         assert len(homes) == 4 and not homes & {site.number for site in unseen}
+
+
+def test_a_study_holds_every_variant_against_its_base_seed_by_seed() -> None:
+    made = [
+        {**run(name, seed, model(nmse, own=0.2)), "sent": 1000.0}
+        for name, seed, nmse in (("base", 1, 0.1), ("base", 2, 0.2), ("other", 1, 0.3), ("other", 2, 0.4))
+    ]
+    table = study_rows(made, "base")
+    assert table[0][1:3] == ["0.1500", "1.00 ±0.00"]
+    assert table[1][1:3] == ["0.3500", f"2.50 ±{np.std([3.0, 2.0], ddof=1):.2f}"]
+    assert table[1][-1] == "1,000"
+
+
+def test_every_study_changes_its_base_in_one_respect_at_a_time() -> None:
+    base = STUDIES["ablation"].variants[0]
+    for arm in STUDIES["ablation"].variants[1:]:
+        differing = [
+            name for name, value in arm.to_json().items() if name != "name" and value != base.to_json()[name]
+        ]
+        assert len(differing) == 1, arm.name
+    for study in STUDIES.values():
+        names = [arm.name for arm in study.variants]
+        assert len(names) == len(set(names))
+        for arm in study.variants:
+            recipe = preset(study.recipe)
+            arm.recipe(replace(recipe, inner_steps=study.inner_steps or recipe.inner_steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -48,7 +49,8 @@ class Comparison:
             "version": [VERSION, places.VERSION], "recipe": self.recipe.digest().hex(), "arm": arm.to_json(),
             "seed": seed, "rounds": self.rounds, "sites": self._builds(),
         }  # fmt: skip
-        return f"{arm.name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
+        name = re.sub(r"[^a-z0-9.]+", "-", arm.name.lower())
+        return f"{name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
 
     def _builds(self) -> list[str]:
         return [item.build for item in places.plan(self.setting)[0].values()]

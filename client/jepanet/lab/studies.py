@@ -62,7 +62,7 @@ _ABLATION = (
     _with("momentum 0.8", outer_momentum=0.8),
     _with("no alignment", align=False),
     _with("frame anchor 0.1", anchor=0.1),
-    _with("last model alone", tail=1),
+    _with("mean of the last 3 models", tail=3),
     _with("twice the rounds", split=2),
     _with("random starts", own_start=True),
     _recipe_change("lr x 0.5", "optimiser.learning_rate", 1e-3),

@@ -10,6 +10,8 @@ import pytest
 
 from jepanet.errors import Fatal
 from jepanet.lab.arms import ARMS, chosen
+from jepanet.lab.planning_study import rank_correlation
+from jepanet.lab.planning_study import row as planning_row
 from jepanet.lab.report import COLUMNS, notes, rows
 from jepanet.lab.sites import SITES, Setting, plan
 from jepanet.lab.studies import STUDIES
@@ -166,3 +168,20 @@ def test_every_study_changes_its_base_in_one_respect_at_a_time() -> None:
         for arm in study.variants:
             recipe = preset(study.recipe)
             arm.recipe(replace(recipe, inner_steps=study.inner_steps or recipe.inner_steps))
+
+
+def test_a_cost_under_which_better_predictors_plan_better_correlates() -> None:
+    assert rank_correlation([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1.0)
+    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1.0)
+    # Ranks with ties 0, 1.5, 1.5, 3 against 0, 1, 2, 3.
+    assert rank_correlation([1, 2, 2, 4], [1, 2, 3, 4]) == pytest.approx(4.5 / np.sqrt(4.5 * 5.0))
+    assert rank_correlation([1, 2, 3], [5, 5, 5]) == 0.0
+
+
+def test_a_planning_row_tells_the_best_local_model_from_the_mean() -> None:
+    rates = [
+        {"same": same, "cross": cross, "random_same": 0.1, "random_cross": 0.0}
+        for same, cross in ((0.9, 0.5), (0.8, 0.6), (0.2, 0.0), (0.7, 0.4))
+    ]
+    found = planning_row("sum, icem", [(rates, [0.1, 0.2, 0.4, 0.3])])
+    assert found == ["sum, icem", "90 / 50", "80 / 60", "50 / 30", "70 / 40", "10 / 0", "+0.95"]

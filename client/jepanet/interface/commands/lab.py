@@ -100,14 +100,14 @@ def compare(
 
 
 @command.command("study")
-@click.argument("name", type=click.Choice(["ablation", "robust", "codecs"]))
+@click.argument("name", type=click.Choice(["ablation", "robust", "codecs", "planning"]))
 @click.option("--seeds", default=None, metavar="10,11,...", help="Default: the study's own.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-out"),
               show_default=True, help="Folder of data, kept runs and study-NAME.json.")  # fmt: skip
 @json_option
 def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) -> None:
-    """One table, one question: each choice alone, attackers against merge rules, codecs.
+    """One table, one question: each choice alone, merge rules under attack, codecs, planning costs.
 
     Interrupt it and call it again: finished runs are kept.
 
@@ -117,10 +117,14 @@ def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) 
       jepanet lab study ablation --seeds 10 --out ablation
     """
     from jepanet.interface.output import table
-    from jepanet.lab.studies import conduct
+    from jepanet.lab import planning_study, studies
 
+    chosen = _numbers(seeds) if seeds else ()
     with _bars() as progress:
-        value = conduct(name, out, progress, seeds=_numbers(seeds) if seeds else (), workers=workers)
+        if name == "planning":
+            value = planning_study.conduct(out, progress, seeds=chosen or (10,), workers=workers)
+        else:
+            value = studies.conduct(name, out, progress, seeds=chosen, workers=workers)
     emit(value, as_json, lambda found: table(found["question"], found["columns"], found["rows"]))
 
 

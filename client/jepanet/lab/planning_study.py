@@ -1,0 +1,171 @@
+"""Which planning cost ranks models sensibly: every cost and planner with the same models on the same tasks.
+
+A cost is sensible if better predictors plan better under it. The rank correlation over models says whether; the
+success rates say what a user of the model gets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jepanet.cid import digest_of
+from jepanet.lab import sites as places
+from jepanet.lab.arms import ARMS, BEST
+from jepanet.lab.compare import Comparison, models_of, run
+from jepanet.lab.measure import Figures
+from jepanet.lab.report import Progress
+from jepanet.lab.sites import Setting
+from jepanet.learning.control import evaluate
+from jepanet.learning.data import write_atomically
+from jepanet.learning.planning import PLANNERS
+from jepanet.learning.planning_costs import COSTS
+from jepanet.learning.recipe import preset
+from jepanet.tensors import canonical_json
+
+VERSION = 1
+RECIPE, ROUNDS, EPISODES = "tworoom", 8, 20
+COLUMNS = ("cost, planner", "federation", "best local", "mean local", "pooled", "random", "rank correlation")
+"""Success rates in the same room / across rooms, in per cent."""
+_SEED = hashlib.sha256(b"laboratory planning study").digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    comparison: Comparison
+    seed: int
+    cost: str
+    planner: str
+    data: Path
+    out: Path
+
+    @property
+    def path(self) -> Path:
+        keys = [self.comparison.key(arm, self.seed) for arm in self.comparison.arms]
+        name = digest_of(canonical_json([VERSION, EPISODES, self.cost, self.planner, *keys])).hex()[:12]
+        return self.out / "runs" / f"planning-{self.cost}-{self.planner}-s{self.seed}-{name}.json"
+
+
+def conduct(
+    out: Path, progress: Progress, *, seeds: tuple[int, ...] = (10,), workers: int = 2
+) -> dict[str, Any]:
+    """Trains what is missing, plans with it, returns the table, also written as `study-planning.json`.
+
+    Raises:
+        Fatal: the simulator is missing, or a file cannot be written.
+    """
+    recipe = preset(RECIPE)
+    setting = Setting(sites="tune", image=recipe.model.image)
+    data = out / "study-planning-sites"
+    places.build(data, setting, workers, partial(progress, "recording episodes"))
+    arms = (ARMS[BEST], ARMS["local"], ARMS["pooled"])
+    comparison = Comparison(recipe, arms, seeds, ROUNDS, setting)
+    figures = run(comparison, data, out, workers, partial(progress, "training"))
+    trials = [
+        _Trial(comparison, seed, cost, planner, data, out)
+        for seed in seeds
+        for cost in COSTS
+        for planner in PLANNERS
+    ]
+    todo = [trial for trial in trials if not trial.path.exists()]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
+        for done, job in enumerate(as_completed([pool.submit(_plan, trial) for trial in todo])):
+            job.result()
+            progress("planning", len(trials) - len(todo) + done + 1, len(trials), "")
+    results = {
+        (trial.cost, trial.planner, trial.seed): json.loads(trial.path.read_text()) for trial in trials
+    }
+    errors = {
+        (item["arm"], item["seed"]): [model["unseen"]["nmse"] for model in item["models"]] for item in figures
+    }
+    result = {
+        "study": "planning",
+        "question": "Which planning cost ranks models sensibly? Success in the same room / across rooms, %",
+        "recipe": recipe.name,
+        "rounds": ROUNDS,
+        "episodes": EPISODES,
+        "seeds": list(seeds),
+        "columns": list(COLUMNS),
+        "rows": [
+            row(
+                f"{cost}, {planner}",
+                [(results[cost, planner, seed], _errors(errors, seed)) for seed in seeds],
+            )
+            for cost in COSTS
+            for planner in PLANNERS
+        ],
+        "trials": [
+            {"cost": cost, "planner": planner, "seed": seed, "rates": rates}
+            for (cost, planner, seed), rates in results.items()
+        ],
+    }
+    write_atomically(out / "study-planning.json", json.dumps(result, indent=1).encode())
+    return result
+
+
+def _errors(errors: Mapping[tuple[str, int], list[float]], seed: int) -> list[float]:
+    """Unseen errors in the order in which the models plan."""
+    return [*errors[BEST, seed], *errors["local", seed], *errors["pooled", seed]]
+
+
+def row(name: str, seeds: Sequence[tuple[Sequence[Figures], Sequence[float]]]) -> list[str]:
+    """One line of the table from, for every seed, the rates of the models (federation, locals, pooled) and
+    their errors."""
+    parts: dict[str, list[list[float]]] = {title: [] for title in COLUMNS[1:-1]}
+    correlations = []
+    for rates, errors in seeds:
+        both = [[item["same"], item["cross"]] for item in rates]
+        local = both[1:-1]
+        parts["federation"].append(both[0])
+        parts["best local"].append(max(local, key=sum))
+        parts["mean local"].append(np.mean(local, axis=0).tolist())
+        parts["pooled"].append(both[-1])
+        parts["random"].append([rates[0]["random_same"], rates[0]["random_cross"]])
+        correlations.append(rank_correlation([-error for error in errors], [sum(item) for item in both]))
+    shown = [" / ".join(f"{100 * value:.0f}" for value in np.mean(part, axis=0)) for part in parts.values()]
+    return [name, *shown, f"{np.mean(correlations):+.2f}"]
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rho, ties by their mean rank; 0 where one of the two never changes."""
+    ranks = [_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]
+    if any(np.ptp(item) == 0 for item in ranks):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    below = (values[None, :] < values[:, None]).sum(axis=1)
+    equal = (values[None, :] == values[:, None]).sum(axis=1)
+    ranks: np.ndarray = below + (equal - 1) / 2
+    return ranks
+
+
+def _plan(trial: _Trial) -> None:
+    comparison = trial.comparison
+    sites = places.load(trial.data, comparison.setting)
+    found = []
+    for arm in comparison.arms:
+        for weights in models_of(comparison, arm, trial.seed, trial.out):
+            each = [
+                evaluate(
+                    weights, comparison.recipe, site, episodes=EPISODES, seed=_SEED, cost=trial.cost,
+                    planner=trial.planner, reference=sites.public,
+                )
+                for site in sites.unseen_sites
+            ]  # fmt: skip
+            names = ("same", "cross", "random_same", "random_cross")
+            found.append(
+                {name: float(np.mean([getattr(item, name).rate for item in each])) for name in names}
+            )
+    write_atomically(trial.path, json.dumps(found).encode())

@@ -1,7 +1,7 @@
 """Which planning cost ranks models sensibly: every cost and planner with the same models on the same tasks.
 
-A cost is sensible if better predictors plan better under it. The rank correlation over models says whether; the
-success rates say what a user of the model gets.
+A cost is sensible if better predictors plan better under it. The rank correlation over models says whether;
+the success rates say what a user of the model gets.
 """
 
 from __future__ import annotations
@@ -138,10 +138,10 @@ def row(name: str, seeds: Sequence[tuple[Sequence[Figures], Sequence[float]]]) -
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's rho, ties by their mean rank; 0 where one of the two never changes."""
-    ranks = [_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]
-    if any(np.ptp(item) == 0 for item in ranks):
+    one, two = (_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second))
+    if np.ptp(one) == 0 or np.ptp(two) == 0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(one, two)[0, 1])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jepanet.lab.arms import chosen
+from jepanet.lab import studies
+from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.report import Wish, compare
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -38,3 +40,21 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     again = compare(WISH, tmp_path, lambda *_: None)
     assert again["runs"] == report["runs"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
+
+
+def test_the_other_simulator_is_compared_alike(tmp_path: Path) -> None:
+    wish = replace(WISH, arms=chosen("diloco,pooled"), environment="pusht", control=0)
+    report = compare(wish, tmp_path, lambda *_: None)
+    assert [row[0] for row in report["table"]["rows"]] == ["diloco", "pooled"]
+    assert report["setting"]["environment"] == "pusht"
+
+
+def test_a_study_runs_and_keeps_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arms = (ARMS["diloco"], replace(ARMS["diloco"], name="topk3", codec="topk3"))
+    small = studies.Study(
+        "What does it cost?", arms, "tworoom-tiny", 1, (10,), solvers=2, training=4, unseen=4, inner_steps=2
+    )
+    monkeypatch.setattr(studies, "STUDIES", {"small": small})
+    found = studies.conduct("small", tmp_path, lambda *_: None)
+    assert [row[0] for row in found["rows"]] == ["diloco", "topk3"]
+    assert json.loads((tmp_path / "study-small.json").read_text()) == found

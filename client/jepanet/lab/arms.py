@@ -68,7 +68,7 @@ class Arm:
         return asdict(self)
 
 
-_DILOCO = Arm("diloco", outer_lr=0.7, outer_momentum=0.6)
+_DILOCO = Arm("diloco", outer_lr=1.0, outer_momentum=0.6, tail=3)
 ARMS: Mapping[str, Arm] = {
     arm.name: arm
     for arm in (

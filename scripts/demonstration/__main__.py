@@ -54,6 +54,8 @@ TERMS = {
 @click.option("--recipe", default="tworoom-small", help="Recipe preset or file.")
 @click.option("--inner-steps", type=click.IntRange(1), help="Optimiser steps a round; default: the recipe's.")
 @click.option("--size", "sizes", multiple=True, metavar="NAME=N", help="Dataset size, as in `dataset build`.")
+@click.option("--controls/--no-controls", "with_controls", default=True,
+              help="Train solvers alone and pooled data beside the rounds, for the picture.")  # fmt: skip
 def main(
     rounds: int,
     solvers: int,
@@ -62,6 +64,7 @@ def main(
     recipe: str,
     inner_steps: int | None,
     sizes: tuple[str, ...],
+    with_controls: bool,
 ) -> None:
     """Play ROUNDS of federated training on a local chain and pay for measured gain.
 
@@ -72,7 +75,7 @@ def main(
     """
     configure_logging(level="error")
     try:
-        play(rounds, solvers, seed, directory.resolve(), recipe, inner_steps, sizes)
+        play(rounds, solvers, seed, directory.resolve(), recipe, inner_steps, sizes, with_controls)
     except DemoFailed as error:
         console.print(f"[red]demo failed:[/red] {error}", highlight=False)
         sys.exit(1)
@@ -86,6 +89,7 @@ def play(
     recipe: str,
     inner_steps: int | None,
     sizes: tuple[str, ...],
+    with_controls: bool,
 ) -> None:
     """The whole demo. Raises DemoFailed with what to look at."""
     started = time.monotonic()
@@ -142,7 +146,8 @@ def play(
             jepanet("verifiers", "join", str(project["set"]), "--config", coordinator.config)
             for node in (coordinator, proposer):
                 node.start()
-            controls = Controls(data, rounds, solvers, inner_steps)
+            if with_controls:
+                controls = Controls(data, rounds, solvers, inner_steps)
             for node in nodes:
                 node.wait_until_up()
         with stage(f"{rounds} rounds"):
@@ -154,7 +159,9 @@ def play(
                     "verify", str(max(ledger.rounds)), "--config", aggregator.config,
                     "--inputs", run / "audit", "--peer", bootstrap[0],
                 ),
-                lambda: asyncio.run(measure_progress(ledger, nodes, recipe_file, controls.wait())),
+                lambda: asyncio.run(
+                    measure_progress(ledger, nodes, recipe_file, controls.wait() if controls else {})
+                ),
             )  # fmt: skip
         after = asyncio.run(balances_of(nodes))
         report = build_report(ledger, nodes, chain, before, after, audit, progress, stage.seconds)

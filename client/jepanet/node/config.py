@@ -91,7 +91,7 @@ class ProposerSection:
     merge_rule: str = "mean"
     """mean, median, trimmed, krum, multi-krum, geometric-median or ties."""
     max_delta_mb: int = 64
-    outer_lr_milli: int = 700
+    outer_lr_milli: int = 1000
     outer_momentum_milli: int = 600
     commit_seconds: int = 600
     gap_seconds: int = 60

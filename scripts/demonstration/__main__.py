@@ -37,7 +37,7 @@ TERMS = {
     "gap_seconds": 1,
     "reveal_seconds": 60,
     "verify_seconds": 120,
-    "challenge_seconds": 2,
+    "challenge_seconds": 1,
     # The mean of two deltas carries more noise than that of four: a shorter step, and less carried over.
     "outer_lr_milli": 700,
     "outer_momentum_milli": 300,
@@ -135,7 +135,8 @@ def play(
             for node in (coordinator, *trainers):
                 write_config(node, **shared, bootstrap=bootstrap)
             before = asyncio.run(balances_of(nodes))
-            for node in trainers:
+            # Nothing is theirs to do yet, so their wallets are free for the commands below.
+            for node in (*trainers, coordinator, proposer):
                 node.start()
             project, _ = together(
                 lambda: jepanet(
@@ -145,8 +146,6 @@ def play(
                 lambda: jepanet("stake", "deposit", "200", "--config", coordinator.config),
             )  # fmt: skip
             jepanet("verifiers", "join", str(project["set"]), "--config", coordinator.config)
-            for node in (coordinator, proposer):
-                node.start()
             if with_controls:
                 controls = Controls(data, rounds, solvers, inner_steps)
             for node in nodes:

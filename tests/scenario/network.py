@@ -61,7 +61,7 @@ SIZES = {
     "episodes": 6,
     "frames": 10,
     "public_episodes": 8,
-    "probe_frames": 8,
+    "probe_frames": 64,
     "evaluation_shards": 24,
     "evaluation_episodes": 8,
     "hidden_sites": 2,

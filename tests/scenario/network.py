@@ -528,11 +528,12 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
 def test_dataset(cache: Path) -> Path:
     """A tiny TwoRoom dataset of the real simulator, built once and kept."""
     from jepanet.learning.tworoom import BUILDER_VERSION, ENVIRONMENT, Parameters
-    from jepanet.node.datasets import build_tworoom
+    from jepanet.node.datasets import build_dataset
 
     made = f"{BUILDER_VERSION} {ENVIRONMENT} {Parameters(**SIZES).to_json()}"
     target = cache / f"tworoom-{hashlib.sha256(made.encode()).hexdigest()[:12]}"
-    build_tworoom(
+    build_dataset(
+        "tworoom",
         target,
         hashlib.sha256(b"scenario").digest(),
         dict(SIZES),

@@ -11,7 +11,7 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.learning.recipe import preset
-from jepanet.node.datasets import build_tworoom
+from jepanet.node.datasets import build_dataset
 from jepanet.node.worker import Worker
 from jepanet.protocol.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId
@@ -96,7 +96,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     data = tmp_path_factory.mktemp("data") / "tworoom"
     seeds = (digest_of(b"determinism"), digest_of(b"its sealed shards"))
-    build_tworoom(data, seeds[0], SIZES, workers=2, evaluation_seed=seeds[1], progress=None)
+    build_dataset("tworoom", data, seeds[0], SIZES, workers=2, evaluation_seed=seeds[1], progress=None)
     bench = Bench(tmp_path_factory.mktemp("bench"), data)
     bench.write_base()
     yield bench

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import re
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from jepanet.cid import digest_of
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.measure import Figures, Measure
+from jepanet.lab.parallel import in_parallel
 from jepanet.lab.play import play, seed_of
 from jepanet.lab.sites import Setting, Sites
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
@@ -79,18 +78,14 @@ def run(
     finished = len(runs) - len(todo)
     if progress is not None:
         progress(finished, len(runs), "runs kept from before" if finished else "")
-    if todo:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
-            jobs = {pool.submit(_run, item): item for item in todo}
-            try:
-                for job in as_completed(jobs):
-                    job.result()
-                    finished += 1
-                    if progress is not None:
-                        progress(finished, len(runs), f"{jobs[job].arm.name}, seed {jobs[job].seed}")
-            finally:
-                pool.shutdown(cancel_futures=True)
+
+    def ended(item: _Run) -> None:
+        nonlocal finished
+        finished += 1
+        if progress is not None:
+            progress(finished, len(runs), f"{item.arm.name}, seed {item.seed}")
+
+    in_parallel(todo, _run, workers, ended)
     figures = [_kept(item) for item in runs]
     return [item for item in figures if item is not None]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from jepanet.lab import sites as places
 from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
 from jepanet.lab.measure import Figures
+from jepanet.lab.parallel import in_parallel
 from jepanet.learning.control import evaluate
 from jepanet.learning.data import write_atomically
 from jepanet.learning.tworoom_sites import Site
@@ -68,18 +67,14 @@ def add_control(
     }
     todo = [task for task in tasks.values() if not task.path.exists()]
     finished = len(tasks) - len(todo)
-    if todo:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
-            jobs = {pool.submit(_plan, task): task for task in todo}
-            try:
-                for job in as_completed(jobs):
-                    job.result()
-                    finished += 1
-                    if progress is not None:
-                        progress(finished, len(tasks), f"{jobs[job].arm}, seed {jobs[job].seed}")
-            finally:
-                pool.shutdown(cancel_futures=True)
+
+    def ended(task: _Task) -> None:
+        nonlocal finished
+        finished += 1
+        if progress is not None:
+            progress(finished, len(tasks), f"{task.arm}, seed {task.seed}")
+
+    in_parallel(todo, _plan, workers, ended)
     added = []
     for item in figures:
         task = tasks.get((item["arm"], item["seed"]))

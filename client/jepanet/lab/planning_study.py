@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST
 from jepanet.lab.compare import Comparison, models_of, run
 from jepanet.lab.measure import Figures
+from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Progress
 from jepanet.lab.sites import Setting
 from jepanet.learning.control import evaluate
@@ -77,11 +76,14 @@ def conduct(
         for planner in PLANNERS
     ]
     todo = [trial for trial in trials if not trial.path.exists()]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
-        for done, job in enumerate(as_completed([pool.submit(_plan, trial) for trial in todo])):
-            job.result()
-            progress("planning", len(trials) - len(todo) + done + 1, len(trials), "")
+    finished = len(trials) - len(todo)
+
+    def ended(trial: _Trial) -> None:
+        nonlocal finished
+        finished += 1
+        progress("planning", finished, len(trials), f"{trial.cost}, {trial.planner}")
+
+    in_parallel(todo, _plan, workers, ended)
     results = {
         (trial.cost, trial.planner, trial.seed): json.loads(trial.path.read_text()) for trial in trials
     }

@@ -55,24 +55,22 @@ def _recipe_change(name: str, field: str, value: Any) -> Arm:
 
 _ABLATION = (
     _BASE,
-    _with("outer lr 0.5", outer_lr=0.5),
-    _with("outer lr 1", outer_lr=1.0),
+    _with("outer lr 0.7", outer_lr=0.7),
     _with("momentum 0", outer_momentum=0.0),
-    _with("momentum 0.3", outer_momentum=0.3),
     _with("momentum 0.8", outer_momentum=0.8),
     _with("no alignment", align=False),
     _with("frame anchor 0.1", anchor=0.1),
-    _with("mean of the last 3 models", tail=3),
+    _with("last model alone", tail=1),
     _with("twice the rounds", split=2),
     _with("random starts", own_start=True),
-    _recipe_change("lr x 0.5", "optimiser.learning_rate", 1e-3),
-    _recipe_change("lr x 1.5", "optimiser.learning_rate", 3e-3),
+    _recipe_change("lr 0.002", "optimiser.learning_rate", 2e-3),
+    _recipe_change("lr 0.006", "optimiser.learning_rate", 6e-3),
     _recipe_change("regulariser x 1/3", "objective.weight", 0.01),
     _recipe_change("regulariser x 3", "objective.weight", 0.09),
     _recipe_change("no moment guard", "objective.guard", 0.0),
     _recipe_change("no colour turns", "colour", False),
     _recipe_change("no reflections", "symmetry", False),
-    _recipe_change("warm start 150", "warm_steps", 150),
+    _recipe_change("warm start 300", "warm_steps", 300),
 )
 _RULES = ("mean", "trimmed", "median", "geometric-median", "krum", "multi-krum", "ties")
 _ATTACKS: tuple[tuple[str, int, Attack], ...] = (

@@ -286,9 +286,7 @@ PRESETS: dict[str, Recipe] = {
     # Twice the rate of the warm start: the mean of several deltas carries less noise than each of them.
     "tworoom": Recipe(optimiser=Optimiser(learning_rate=4e-3)),
     # PushT moves in five dimensions, of which most rest until the agent touches the block.
-    "pusht": Recipe(
-        name="pusht", optimiser=Optimiser(learning_rate=4e-3), warm_steps=300, total_steps=1280
-    ),
+    "pusht": Recipe(name="pusht", optimiser=Optimiser(learning_rate=4e-3), warm_steps=300, total_steps=1280),
     # 32-pixel frames, half the batch, a lower rate: 160 steps take about three seconds on one core.
     # The gates are wider because a young model's variance and rank still move on sites it never saw.
     "tworoom-small": Recipe(

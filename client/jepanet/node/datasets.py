@@ -17,7 +17,8 @@ from jepanet.types import Digest
 Progress = Callable[[int, int, str], None]
 
 
-def build_tworoom(
+def build_dataset(
+    environment: str,
     directory: Path,
     seed: bytes,
     sizes: dict[str, int],
@@ -26,46 +27,18 @@ def build_tworoom(
     evaluation_seed: bytes | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Builds (or finishes, or reuses) a TwoRoom dataset with the real simulator.
+    """Builds (or finishes, or reuses) a dataset with a real simulator, `tworoom` or `pusht`.
 
     Raises:
         Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
     """
+    from jepanet.learning.pusht import PUSHT, USUAL
     from jepanet.learning.tworoom import DEMO, TWOROOM
 
-    parameters = _resized(DEMO, sizes)
+    simulator, usual = {"tworoom": (TWOROOM, DEMO), "pusht": (PUSHT, USUAL)}[environment]
     build(
-        TWOROOM,
-        parameters,
-        directory,
-        seed,
-        workers=workers,
-        evaluation_seed=evaluation_seed,
-        progress=progress,
-    )
-    return inspect(directory)
-
-
-def build_pusht(
-    directory: Path,
-    seed: bytes,
-    sizes: dict[str, int],
-    *,
-    workers: int,
-    evaluation_seed: bytes | None,
-    progress: Progress | None,
-) -> dict[str, Any]:
-    """Builds (or finishes, or reuses) a PushT dataset with the real simulator.
-
-    Raises:
-        Fatal: as `build_tworoom`.
-    """
-    from jepanet.learning.pusht import PUSHT, USUAL
-
-    parameters = _resized(USUAL, sizes)
-    build(
-        PUSHT,
-        parameters,
+        simulator,
+        _resized(usual, sizes),
         directory,
         seed,
         workers=workers,

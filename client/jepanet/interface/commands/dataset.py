@@ -59,9 +59,7 @@ def tworoom(**options: Any) -> None:
     Example:
       jepanet dataset build tworoom --out data --seed 7 --size episodes=64
     """
-    from jepanet.node import datasets
-
-    _record(datasets.build_tworoom, **options)
+    _record("tworoom", **options)
 
 
 @build.command("pusht")
@@ -73,13 +71,11 @@ def pusht(**options: Any) -> None:
     Example:
       jepanet dataset build pusht --out data --seed 7
     """
-    from jepanet.node import datasets
-
-    _record(datasets.build_pusht, **options)
+    _record("pusht", **options)
 
 
 def _record(
-    builder: Callable[..., dict[str, Any]],
+    environment: str,
     *,
     directory: Path,
     seed: str,
@@ -90,6 +86,8 @@ def _record(
 ) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from jepanet.node.datasets import build_dataset
 
     wanted = {}
     for item in sizes:
@@ -104,7 +102,8 @@ def _record(
         def progress(done: int, total: int, what: str) -> None:
             bar.update(task, completed=done, total=total, description=f"recorded {what}")
 
-        value = builder(
+        value = build_dataset(
+            environment,
             directory,
             _seed(seed),
             wanted,

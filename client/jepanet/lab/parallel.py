@@ -1,0 +1,30 @@
+"""Independent work over the cores of one machine, in fresh processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_parallel(
+    tasks: Sequence[T], work: Callable[[T], None], workers: int, finished: Callable[[T], None]
+) -> None:
+    """Runs `work`, a function of a module, on every task; `finished` is called here as each one ends.
+
+    The first failure is raised, and what has not begun by then is dropped: tasks keep their own results.
+    """
+    if not tasks:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max(1, min(workers, len(tasks))), mp_context=context) as pool:
+        jobs = {pool.submit(work, task): task for task in tasks}
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                finished(jobs[job])
+        finally:
+            pool.shutdown(cancel_futures=True)

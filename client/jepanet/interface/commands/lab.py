@@ -12,6 +12,7 @@ import click
 
 from jepanet.interface.output import emit, json_option
 
+_ARMS = "local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {
         "recipe": "tworoom", "rounds": 8, "seeds": "0,1,2,3,4", "episodes": 64, "unseen": 60, "control": 100,
@@ -43,7 +44,7 @@ def command() -> None:
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
               help="full: half an hour on two cores. small: minutes. pusht: another simulator.")  # fmt: skip
 @click.option("--recipe", help="A preset's name or a recipe file; default: tworoom, small: tworoom-small.")
-@click.option("--arms", default=None, metavar="A,B,...", help="Arms to run; default: all.")
+@click.option("--arms", default=None, metavar="A,B,...", help="Arms to run; default: all but pooled-wide.")
 @click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Rounds of the recipe's inner steps.")
 @click.option("--inner-steps", type=click.IntRange(1), help="Replaces the recipe's.")
@@ -77,14 +78,14 @@ def compare(
       jepanet lab compare --preset small --out lab-small
       jepanet lab compare --arms aligned,pooled --seeds 0,1 --sites tune
     """
-    from jepanet.lab.arms import ARMS, chosen
+    from jepanet.lab.arms import chosen
     from jepanet.lab.report import Wish, compare
 
     base = PRESETS[preset]
     wish = Wish(
         recipe=recipe or base["recipe"],
         inner_steps=inner_steps,
-        arms=chosen(arms or base.get("arms", ",".join(ARMS))),
+        arms=chosen(arms or base.get("arms", _ARMS)),
         seeds=_numbers(seeds or base["seeds"]),
         rounds=rounds or base["rounds"],
         sites=sites,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from jepanet.chain.contracts import Standing
-from jepanet.errors import Rejected
+from jepanet.errors import Rejected, Transient
+from jepanet.learning.checkpoint import model_cap
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commands import PublishDelta, SendCommit, SendReveal, TrainShard
 from jepanet.protocol.commitment import commitment
@@ -15,7 +17,7 @@ from jepanet.protocol.inputs import LocalDeltaSealed, LocalInput
 from jepanet.protocol.messages import Provide
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.preparation import assigned_shard, pin_of, round_documents
+from jepanet.roles.preparation import RoundDocuments, assigned_shard, pin_of, round_documents
 from jepanet.roles.settlement import check_bond, ensure_stake
 from jepanet.roles.submit import behind, submit
 from jepanet.storage.journal import StoredResidual
@@ -26,6 +28,11 @@ from jepanet.types import Digest, RoundId
 log = get_logger("solver")
 
 SALT_BYTES = 32
+PROJECTS_CARRIED = 8
+"""Projects whose residuals outlive their rounds' pins: anybody may open projects, and what is pinned for good
+fills the store."""
+_RESIDUALS = "residuals"
+"""Who pins the residuals that next deltas build on."""
 
 
 class Solver:
@@ -49,21 +56,19 @@ class Solver:
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
             check_bond(context, round_.params.bond)
-            before = context.journal.newest_residual(round_.project_id, context.me, round_.id)
-            digest, residual = await self._train(round_, before)
+            newest = context.journal.newest_residual(round_.project_id, context.me, round_.id)
+            digest, residual = await self._train(round_, newest)
             # The salt is on disk before anything else may happen: without it the bond would be lost.
             context.journal.put_salt(round_.id, context.me, digest, os.urandom(SALT_BYTES), residual)
-            if before is not None and residual is not None and before.digest != residual.digest:
-                context.blobs.unpin(Digest(before.digest), _residuals_of(round_))
+        # Also after a crash, which may have left residuals of deltas that were never sealed.
+        carried = context.journal.carried_residuals(context.me, PROJECTS_CARRIED)
+        context.blobs.keep_only(carried, _RESIDUALS)
         return [self._sealed(round_.id)]
 
     async def _train(
         self, round_: Round, newest: StoredResidual | None
     ) -> tuple[Digest, StoredResidual | None]:
-        """The delta and, where its codec leaves something out, what that is.
-
-        `newest` is what the delta before left out; it counts only for the same codec.
-        """
+        """The delta and, where its codec leaves something out, what that is. `newest`: see `_carried`."""
         context = self._context
         documents = await round_documents(context, round_)
         spec = documents.spec
@@ -73,10 +78,7 @@ class Solver:
             context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me, round_.seed
         )
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
-        before = Digest(newest.digest) if newest is not None and newest.codec == spec.codec else None
-        if before is not None and context.blobs.path(before) is None:
-            log.warning("solver.residual_lost", round=round_.id, residual=before, consequence="begins anew")
-            before = None
+        before = await asyncio.to_thread(self._carried, round_, newest, documents)
         result = await context.jobs.run(
             "jepanet.node.jobs:train_delta",
             {
@@ -98,18 +100,33 @@ class Solver:
         residual = None
         if result["residual"] is not None:
             kept = Digest(bytes.fromhex(result["residual"]))
-            self._keep(round_, left, kept)
+            context.blobs.put_file(left, kept, move=True, pin=pin_of(round_))
             residual = StoredResidual(round_.project_id, spec.codec, kept, before)
         note = {"seed": seed.hex(), "shard": shard.hex(), **result}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, digest=digest, **result["metrics"])
         return digest, residual
 
-    def _keep(self, round_: Round, path: Path, digest: Digest) -> None:
-        """Stores a residual: for audits while its round is kept, for the next delta until that is sealed."""
-        blobs = self._context.blobs
-        blobs.put_file(path, digest, move=True, pin=pin_of(round_))
-        blobs.pin(digest, _residuals_of(round_))
+    def _carried(
+        self, round_: Round, newest: StoredResidual | None, documents: RoundDocuments
+    ) -> Digest | None:
+        """What the delta before left out, if it left it under the same codec and the file is whole.
+
+        One that is gone or damaged is given up: every later round of the project would fail on it.
+        """
+        if newest is None or newest.codec != documents.spec.codec:
+            return None
+        digest = Digest(newest.digest)
+        self._context.blobs.pin(digest, pin_of(round_))
+        try:
+            self._context.blobs.read(digest, max_bytes=model_cap(documents.recipe))
+        except (Transient, Rejected) as error:
+            log.warning(
+                "solver.residual_lost", round=round_.id, residual=digest, why=str(error),
+                consequence="begins anew",
+            )  # fmt: skip
+            return None
+        return digest
 
     def _path(self, digest: Digest) -> Path:
         path = self._context.blobs.path(digest)
@@ -161,8 +178,3 @@ class Solver:
         context.blobs.publish(digest)
         await context.say(Provide(command.round_id, digest, context.network.addresses))
         return []
-
-
-def _residuals_of(round_: Round) -> str:
-    """Who pins the residual that the project's next delta builds on."""
-    return f"residual/{round_.project_id}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,6 +247,12 @@ class BlobStore:
     def unpin_owner(self, owner: str) -> None:
         """Ends an owner's interest in everything it pinned."""
         self._index.unpin(self._index.pinned_by(owner), owner)
+
+    def keep_only(self, digests: Collection[bytes], owner: str) -> None:
+        """Makes these all that an owner keeps: new ones are pinned before old ones are let go."""
+        for digest in digests:
+            self._index.pin(digest, owner)
+        self._index.unpin([item for item in self._index.pinned_by(owner) if item not in digests], owner)
 
     def pins(self, digest: bytes) -> frozenset[str]:
         """Who keeps the blob."""

@@ -79,6 +79,15 @@ class Safe:
         )
         return None if found is None else StoredResidual(*found)
 
+    def carried_residuals(self, solver: str, projects: int) -> list[bytes]:
+        """Digests of what the next deltas of `solver` build on, in the `projects` projects it sealed last."""
+        rows = self._db.rows(
+            "SELECT digest, max(round_id) FROM residuals WHERE solver = ? "
+            "GROUP BY project_id ORDER BY max(round_id) DESC LIMIT ?",
+            (solver, projects),
+        )
+        return [row[0] for row in rows]
+
     def put_signature(self, kind: str, round_id: int, subject: str, digest: bytes, signature: bytes) -> None:
         """Keeps a signature over a 32-byte digest before it is shown to anybody; the first one stays.
 

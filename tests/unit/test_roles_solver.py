@@ -1,0 +1,152 @@
+"""What a solver carries from delta to delta: kept through crashes, given up when damaged, never unbounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from protocol_facts import OUTSIDER, SOLVER, digest
+
+from jepanet.cid import digest_of
+from jepanet.learning.recipe import preset
+from jepanet.protocol.commands import TrainShard
+from jepanet.roles import solver as solver_module
+from jepanet.roles.solver import PROJECTS_CARRIED, Solver
+from jepanet.storage.blobs import BlobStore
+from jepanet.storage.journal import Journal
+from jepanet.types import ProjectId, RoundId
+
+pytestmark = pytest.mark.unit
+
+BASE, SPEC, RECIPE, SHARD = b"base", b"spec", b"recipe", b"shard"
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing that comes after it happens."""
+
+
+@dataclass
+class Jobs:
+    """Trains at once; every run gives other bytes, as a GPU may."""
+
+    given: list[str | None] = field(default_factory=list)
+
+    async def run(self, job: str, arguments: Mapping[str, Any], on_progress: Any = None) -> dict[str, Any]:
+        self.given.append(arguments["residual"])
+        return self._made(arguments)
+
+    def _made(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        made = {}
+        for what, place in (("digest", "target"), ("residual", "residual_target")):
+            data = f"{what} of run {len(self.given)}".encode()
+            Path(arguments[place]).write_bytes(data)
+            made[what] = digest_of(data).hex()
+        return {**made, "metrics": {}}
+
+
+@dataclass
+class Bench:
+    journal: Journal
+    blobs: BlobStore
+    work: Path
+    jobs: Jobs = field(default_factory=Jobs)
+    codec: str = "topk3"
+
+    async def train(self, round_id: int, project: int = 1) -> None:
+        round_ = SimpleNamespace(
+            id=RoundId(round_id), project_id=ProjectId(project), base=digest_of(BASE), seed=bytes(32),
+            params=SimpleNamespace(bond=0, spec=digest_of(SPEC)),
+        )  # fmt: skip
+        context: Any = SimpleNamespace(
+            me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
+            chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
+        )  # fmt: skip
+        await Solver(context).train_shard(TrainShard(round_.id))
+
+    def sealed(self, round_id: int, project: int = 1) -> bytes:
+        """The residual of the delta that was sealed in a round."""
+        found = self.journal.newest_residual(project, SOLVER, round_id + 1)
+        assert found is not None
+        return found.digest
+
+    def kept(self, *rounds: int) -> set[bytes]:
+        """The residuals that stay pinned once their rounds are forgotten."""
+        for number in rounds:
+            self.blobs.unpin_owner(f"round/{number}")
+        stored = [digest_of(f"residual of run {n + 1}".encode()) for n in range(len(self.jobs.given))]
+        return {item for item in stored if self.blobs.pins(item)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    work = tmp_path / "work"
+    work.mkdir()
+    with Journal.open(tmp_path / "journal") as journal, BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
+        made = Bench(journal, blobs, work)
+        for data in (BASE, SPEC, RECIPE, SHARD):
+            blobs.put_bytes(data)
+
+        async def documents(context: Any, round_: Any) -> Any:
+            return SimpleNamespace(
+                spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE)),
+                recipe=SimpleNamespace(aligns=False, model=preset("tworoom-tiny").model),
+                manifest=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
+            )
+
+        monkeypatch.setattr(solver_module, "round_documents", documents)
+        monkeypatch.setattr(solver_module, "assigned_shard", lambda *_: (digest_of(SHARD), len(SHARD)))
+        monkeypatch.setattr(solver_module, "model_cap", lambda _: 1000)
+        yield made
+
+
+async def test_a_delta_builds_on_the_residual_of_the_one_sealed_before(bench: Bench) -> None:
+    for number in (1, 2):
+        await bench.train(number)
+    assert bench.jobs.given == [None, str(bench.blobs.path(bench.sealed(1)))]
+    assert bench.kept(1, 2) == {bench.sealed(2)}
+    bench.codec = "topk1"
+    await bench.train(3)
+    assert bench.jobs.given[-1] is None
+
+
+@pytest.mark.parametrize("last", ["put_salt", "keep_only"])
+async def test_a_crash_around_the_sealing_leaves_one_residual(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    await bench.train(1)
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal if last == "put_salt" else BlobStore, last, killed)
+        with pytest.raises(Killed):
+            await bench.train(2)
+    await bench.train(2)
+    # Trained again only where nothing had been sealed, and then on the same residual.
+    assert bench.jobs.given[1:] == [str(bench.blobs.path(bench.sealed(1)))] * (2 if last == "put_salt" else 1)
+    assert bench.kept(1, 2) == {bench.sealed(2)}
+
+
+async def test_a_damaged_residual_is_given_up_and_does_not_end_the_solvers_work(bench: Bench) -> None:
+    await bench.train(1)
+    path = bench.blobs.path(bench.sealed(1))
+    assert path is not None
+    path.chmod(0o600)
+    path.write_bytes(b"#" * path.stat().st_size)
+    await bench.train(2)
+    assert bench.jobs.given[-1] is None
+
+
+async def test_attack_many_projects_do_not_fill_the_store_with_residuals_for_good(bench: Bench) -> None:
+    count = PROJECTS_CARRIED + 5
+    for number in range(1, count + 1):
+        await bench.train(number, project=number)
+    await bench.train(count + 1, project=count)
+    kept = bench.kept(*range(1, count + 2))
+    assert len(kept) == PROJECTS_CARRIED
+    assert bench.sealed(count + 1, count) in kept and bench.sealed(1, 1) not in kept

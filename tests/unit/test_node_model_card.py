@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -40,14 +41,14 @@ def link(
     return Link(round_, recorded, sheet)
 
 
-def origin(*links: Link, environment: str = "swm/TwoRoom-v1") -> Origin:
+def origin(*links: Link, environment: str = "swm/TwoRoom-v1", forgotten: int = 0) -> Origin:
     entry = ShardEntry(1, digest("shard"), 10, 24)
     manifest = DatasetManifest(
         environment, {}, bytes(32), (entry, entry), entry, entry, EvaluationEntry(8, bytes(32), 16, (101,))
     )
     return Origin(
         CHAIN, CONTRACT, preset("tworoom-small"), digest("recipe"), manifest, digest("dataset"),
-        a_spec(), links, 123_456,
+        a_spec(), links, 123_456, forgotten,
     )  # fmt: skip
 
 
@@ -64,12 +65,19 @@ def test_the_card_names_every_link_back_to_the_warm_start() -> None:
     for item in links:
         assert f"jepanet verify {item.round.id} " in card
         assert to_cid(item.recorded.sheet, "dag-json") in card
-    assert "| nmse | 0.1500 | 0.1200 |" in card
-    assert "| rank |  | 9.5000 |" in card
-    assert "none published (no gain)" in card
+    assert "| `nmse` | 0.1500 | 0.1200 |" in card
+    assert "| `rank` |  | 9.5000 |" in card
+    assert "none published (`no gain`)" in card
     assert "123,456 float32 parameters" in card
     assert "2 training shards (48 episodes)" in card
     assert "settled" in card
+    assert f"Its model is `{to_cid(START)}`" in card
+
+
+def test_a_history_that_is_no_longer_held_whole_is_not_taken_for_the_start() -> None:
+    card = render(origin(link(70, FIRST, SECOND), forgotten=69))
+    assert "Its model is" not in card
+    assert "69 older rounds" in card and f"begins at `{to_cid(FIRST)}`" in card
 
 
 def test_a_model_that_can_still_be_overturned_says_so() -> None:
@@ -98,6 +106,16 @@ def test_attack_text_of_strangers_stays_text() -> None:
     assert "<script>" not in card and "\x1b" not in card and "\u202e" not in card
     for line in card.splitlines():
         if "script" in line:
-            assert "[a](b)" not in line and "`x`" not in line
+            assert "[a](b)" not in re.sub("`[^`]*`", "", line) and "`x`" not in line
     rows = [line for line in card.splitlines() if line.startswith("| 3 |")]
-    assert len(rows) == 1 and rows[0].replace("\\|", "").count("|") == 7
+    assert len(rows) == 1 and rows[0].count("|") == 7
+
+
+def test_attack_text_of_strangers_is_code_so_that_no_link_is_made_of_it() -> None:
+    bad = "free tokens: https://evil.example www.evil.example me@evil.example"
+    card = render(origin(link(3, START, START, note=bad), environment=bad))
+    assert card.count("evil.example") == 12 and card.count(f"`{bad}`") == 4
+    assert "evil" not in re.sub("`[^`]*`", "", card)
+    # Inside a code span a backslash is itself.
+    assert "`swm/TwoRoom_v1`" in render(origin(link(3, START, FIRST), environment="swm/TwoRoom_v1"))
+    assert "none published |" in render(origin(link(3, START, START)))

@@ -1,7 +1,7 @@
 """A model card: what a global model is, what it was measured at, and how anyone gets from round 0 to it.
 
 Sections follow Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993). Every figure comes
-from documents whose digests the chain holds; text written by strangers is escaped.
+from documents whose digests the chain holds; text written by strangers stands as code.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ class Origin:
     dataset_digest: Digest
     spec: RoundSpec
     links: tuple[Link, ...]
-    """From the project's first recorded round to the model's."""
+    """From the first recorded round that is still held to the model's."""
     parameters: int
+    forgotten: int = 0
+    """Older rounds of the project: whoever folds the chain holds the newest rounds alone."""
 
 
 async def write_card(
@@ -101,6 +103,7 @@ async def _origin(
         spec=decode_spec(spec.read_bytes()),
         links=tuple(links),
         parameters=parameters,
+        forgotten=project.rounds - sum(item.project_id == project.id for item in state.rounds.values()),
     )
 
 
@@ -134,7 +137,7 @@ def render(origin: Origin) -> str:
         f"- model: `{to_cid(last.sheet.model)}`",
         f"- chain {origin.chain_id}, contract `{origin.contract}`, project {last.round.project_id}, "
         f"{_standing(last.round)}",
-        f"- recipe `{_plain(recipe.name)}` `{to_cid(origin.recipe_digest, 'dag-json')}`: "
+        f"- recipe {_plain(recipe.name)} `{to_cid(origin.recipe_digest, 'dag-json')}`: "
         f"action-conditioned JEPA, {origin.parameters:,} float32 parameters, {sizes.image}-pixel frames, "
         f"{sizes.latent} latent dimensions",
         f"- round spec: {origin.spec.inner_steps} steps a solver, merge rule {origin.spec.merge.rule}, outer "
@@ -143,7 +146,7 @@ def render(origin: Origin) -> str:
         "",
         "## Use",
         "",
-        f"Predicts latent states of `{_plain(manifest.environment)}` from frames and actions, and plans with "
+        f"Predicts latent states of {_plain(manifest.environment)} from frames and actions, and plans with "
         "them. It was trained on that simulator alone; nothing is known of it elsewhere.",
         "",
         "## Measured on data nobody had seen",
@@ -164,7 +167,7 @@ def render(origin: Origin) -> str:
         "## Data",
         "",
         f"Dataset `{to_cid(origin.dataset_digest, 'dag-json')}`, environment "
-        f"`{_plain(manifest.environment)}`: {len(manifest.training)} training shards "
+        f"{_plain(manifest.environment)}: {len(manifest.training)} training shards "
         f"({_episodes(manifest)} episodes), a public shard for the warm start, {manifest.evaluation.count} "
         f"sealed evaluation shards of {manifest.evaluation.episodes} episodes on "
         f"{len(manifest.evaluation.sites)} sites that nobody trains on.",
@@ -172,7 +175,7 @@ def render(origin: Origin) -> str:
         "## Provenance",
         "",
         f"Round 0 is a public warm start that anyone can repeat: recipe, public shard, seed "
-        f"`{digest_of(START_SEED).hex()}`. Its model is `{to_cid(origin.links[0].round.base)}`.",
+        f"`{digest_of(START_SEED).hex()}`. {_beginning(origin)}",
         "",
         "| round | base | merged deltas | improvement, micro-nats | model | score sheet |",
         "|---:|---|---|---:|---|---|",
@@ -187,6 +190,13 @@ def render(origin: Origin) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _beginning(origin: Origin) -> str:
+    first = to_cid(origin.links[0].round.base)
+    if not origin.forgotten:
+        return f"Its model is `{first}`."
+    return f"{origin.forgotten} older rounds are not listed: the table begins at `{first}`."
 
 
 def _standing(round_: Round) -> str:
@@ -214,7 +224,7 @@ def _link(link: Link) -> str:
     merged = [row for row in link.sheet.rows if row.verdict is Verdict.ACCEPTED]
     who = ", ".join(f"`{to_cid(row.digest)}` by `{row.solver}`" for row in merged) or "none"
     if not link.sheet.published:
-        who = f"none published ({_plain(link.sheet.note)})"
+        who = f"none published ({_plain(link.sheet.note)})" if link.sheet.note else "none published"
     return (
         f"| {link.round.id} | `{to_cid(link.sheet.base)}` | {who} | {link.sheet.improvement} "
         f"| `{to_cid(link.sheet.model)}` | `{to_cid(link.recorded.sheet, 'dag-json')}` |"
@@ -222,8 +232,11 @@ def _link(link: Link) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text of strangers without what Markdown, HTML or a terminal would act upon."""
+    """Text of strangers as a code span, where neither Markdown nor HTML nor a terminal acts upon it.
+
+    Escapes would not do: GitHub makes links of bare addresses. A bar would end a cell of a table.
+    """
     shown = "".join(character if character.isprintable() else "?" for character in text)
-    for mark in "\\`*_[]<>|#!&":
-        shown = shown.replace(mark, f"\\{mark}" if mark not in "<>&`" else "'")
-    return shown
+    for mark in "`|<>&":
+        shown = shown.replace(mark, "'")
+    return f"`{shown}`"

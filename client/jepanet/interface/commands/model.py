@@ -22,7 +22,7 @@ def command() -> None:
 
 
 @command.command("export")
-@click.option("--round", "round_id", type=click.IntRange(1), help="Default: the newest recorded round.")
+@click.option("--round", "round_id", type=click.IntRange(1), help="Default: the newest settled round.")
 @click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @config_option
 @library_options

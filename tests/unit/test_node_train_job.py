@@ -11,11 +11,12 @@ import pytest
 from learning_shards import RECIPE, SEED, disc_shard
 
 from jepanet.cid import digest_of
+from jepanet.errors import Rejected
 from jepanet.federation.delta import decode_delta, delta_of, schema_of
 from jepanet.federation.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
 from jepanet.learning.checkpoint import ModelHeader, model_bytes
-from jepanet.learning.data import save_shard
+from jepanet.learning.data import Shard, save_shard
 from jepanet.learning.evaluate import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.train import train, warm_start
@@ -141,3 +142,23 @@ def test_below_the_recipes_angle_the_frame_stays_as_trained(tmp_path: Path) -> N
     assert 0.0 < made["turned_degrees"] <= 170.0
     for name, change in bench.exact().items():
         np.testing.assert_array_equal(delta[name], change)
+
+
+def test_attack_probe_frames_beyond_what_a_node_can_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, "fp32")
+    encoded = []
+    monkeypatch.setattr("jepanet.node.jobs.frame_latents", lambda *given: encoded.append(given))
+    side = bench.recipe.model.image
+    for episodes, length in ((1, 65), (1 + 100_000 // 50, 50)):
+        huge = Shard(
+            np.zeros((episodes, length, 3, side, side), np.uint8),
+            np.zeros((episodes, length - 1, 2), np.float32),
+            np.zeros((episodes, length, 2), np.float32),
+            (0,) * episodes,
+        )
+        save_shard(tmp_path / "probe", huge)
+        with pytest.raises(Rejected) as caught:
+            bench.train()
+        assert caught.value.reason == "probe-too-large" and not encoded

@@ -33,7 +33,7 @@ from jepanet.federation.verify import (
     merge,
 )
 from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes
-from jepanet.learning.data import load_shard
+from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.evaluate import GroundedScorer, Metrics, frame_latents, heldout_metrics
 from jepanet.learning.guard import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates, Recipe
@@ -44,16 +44,22 @@ from jepanet.types import MICRO, Address, Digest
 
 Arguments = Mapping[str, Any]
 Progress = Callable[[Mapping[str, Any]], None]
+MAX_PROBE_FRAMES = 100_000
+"""As many as `jepanet dataset build` makes at most, in episodes of four."""
+MAX_PROBE_LENGTH = 64
+"""Frames of one probe episode: whole episodes are encoded together."""
 
 
 def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     """Trains from the base on one shard and writes the encoded delta, and what a lossy codec left out of it.
 
     Raises:
-        Rejected: training diverged, the latent frame lost its directions, or a file does not fit the recipe.
+        Rejected: training diverged, the latent frame lost its directions, there are too many probe frames, or
+            a file does not fit the recipe.
     """
     started = time.monotonic()
     recipe, spec, base = _round_files(arguments)
+    probe = _probe(arguments["probe"])
     result = train(
         base.weights,
         load_shard(Path(arguments["shard"])),
@@ -65,7 +71,7 @@ def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
         on_step=lambda step: progress({"step": step.step, "steps": step.steps, "loss": step.loss}),
         device=arguments["device"],
     )
-    weights, turned = _in_frame_of(base.weights, result.weights, recipe, arguments["probe"])
+    weights, turned = _in_frame_of(base.weights, result.weights, recipe, probe)
     delta = delta_of(weights, base.weights)
     before = _residual(arguments["residual"], schema_of(delta), spec.codec)
     parts, left = with_feedback(delta, before.values if before else None, spec.codec)
@@ -92,7 +98,25 @@ def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: str | None) -> tuple[Arrays, float]:
+def _probe(path: str | None) -> Shard | None:
+    """The public probe frames. They come from whoever opened the project, and the latents of all are held at once.
+
+    Raises:
+        Rejected: too many (`probe-too-large`), or no shard.
+    """
+    if path is None:
+        return None
+    shard = load_shard(Path(path))
+    if shard.length > MAX_PROBE_LENGTH or shard.episodes * shard.length > MAX_PROBE_FRAMES:
+        raise Rejected(
+            f"{shard.episodes} probe episodes of {shard.length} frames; at most {MAX_PROBE_LENGTH} each "
+            f"and {MAX_PROBE_FRAMES} in all are compared",
+            reason="probe-too-large",
+        )
+    return shard
+
+
+def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | None) -> tuple[Arrays, float]:
     """The trained weights, turned onto the base's latent frame where the recipe asks for it, and the rms
     angle in degrees by which they had left it.
 
@@ -101,8 +125,7 @@ def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: str | Non
     """
     if probe is None:
         return trained, 0.0
-    shard = load_shard(Path(probe))
-    theirs, ours = (frame_latents(weights, recipe, shard) for weights in (base, trained))
+    theirs, ours = (frame_latents(weights, recipe, probe) for weights in (base, trained))
     found = drift(theirs, ours)
     if found.rms_degrees <= recipe.align_above:
         return trained, found.rms_degrees

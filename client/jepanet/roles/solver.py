@@ -29,8 +29,8 @@ log = get_logger("solver")
 
 SALT_BYTES = 32
 PROJECTS_CARRIED = 8
-"""Projects whose residuals outlive their rounds' pins: anybody may open projects, and what is pinned for good
-fills the store."""
+"""Projects (those sealed in last) whose residuals outlive their rounds. Anybody may open projects, and
+what is pinned for good fills the store."""
 _RESIDUALS = "residuals"
 """Who pins the residuals that next deltas build on."""
 

@@ -99,7 +99,7 @@ def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
 
 
 def _probe(path: str | None) -> Shard | None:
-    """The public probe frames. They come from whoever opened the project, and the latents of all are held at once.
+    """The public probe frames: a stranger chose them, and the latents of all are held at once.
 
     Raises:
         Rejected: too many (`probe-too-large`), or no shard.

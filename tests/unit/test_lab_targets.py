@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from jepanet.errors import Fatal
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
-from jepanet.lab.report import COLUMNS, notes, rows
+from jepanet.lab.report import COLUMNS, Wish, compare, notes, rows
 from jepanet.lab.sites import SITES, Setting, plan
 from jepanet.lab.studies import STUDIES
 from jepanet.lab.studies import rows as study_rows
@@ -142,6 +143,13 @@ def test_unseen_sites_are_no_solvers_own() -> None:
             site.number for name, item in recordings.items() if name.startswith("tr") for site in item.sites
         }
         assert len(homes) == 4 and not homes & {site.number for site in unseen}
+
+
+def test_planning_where_there_is_no_planner_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    wish = Wish("pusht", chosen("aligned"), (0,), 1, "tune", 4, 4, control=1, workers=1, environment="pusht")
+    with pytest.raises(Fatal, match="TwoRoom") as caught:
+        compare(wish, tmp_path / "out", lambda *_: None)
+    assert "--control 0" in str(caught.value.remedy) and not (tmp_path / "out").exists()
 
 
 def test_a_study_holds_every_variant_against_its_base_seed_by_seed() -> None:

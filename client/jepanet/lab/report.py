@@ -61,9 +61,15 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
     """Runs what is missing below `out` and returns the report, also written as `report.json`.
 
     Raises:
-        Fatal: recipe, arms or folder cannot be used.
+        Fatal: recipe, arms or folder cannot be used, or nobody can plan in the environment.
     """
     began = time.monotonic()
+    if wish.control and wish.environment != "tworoom":
+        raise Fatal(
+            f"planning is measured in TwoRoom alone, not in {wish.environment}",
+            remedy="--control 0",
+            code=Exit.USAGE,
+        )
     recipe = _recipe(wish)
     setting = Setting(
         wish.environment,

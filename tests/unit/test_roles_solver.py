@@ -22,7 +22,7 @@ from jepanet.types import ProjectId, RoundId
 
 pytestmark = pytest.mark.unit
 
-BASE, SPEC, RECIPE, SHARD = b"base", b"spec", b"recipe", b"shard"
+SPEC, RECIPE, SHARD = b"spec", b"recipe", b"shard"
 
 
 class Killed(Exception):
@@ -56,9 +56,11 @@ class Bench:
     jobs: Jobs = field(default_factory=Jobs)
     codec: str = "topk3"
 
-    async def train(self, round_id: int, project: int = 1) -> None:
+    async def train(self, round_id: int, project: int = 1, base: bytes | None = None) -> None:
+        """`base`: the round's model; by default every round has moved it."""
+        model = self.blobs.put_bytes(base or f"model of round {round_id}".encode())
         round_ = SimpleNamespace(
-            id=RoundId(round_id), project_id=ProjectId(project), base=digest_of(BASE), seed=bytes(32),
+            id=RoundId(round_id), project_id=ProjectId(project), base=model, seed=bytes(32),
             params=SimpleNamespace(bond=0, spec=digest_of(SPEC)),
         )  # fmt: skip
         context: Any = SimpleNamespace(
@@ -69,7 +71,7 @@ class Bench:
 
     def sealed(self, round_id: int, project: int = 1) -> bytes:
         """The residual of the delta that was sealed in a round."""
-        found = self.journal.newest_residual(project, SOLVER, round_id + 1)
+        found = self.journal.newest_residual(project, SOLVER, round_id + 1, bytes(32))
         assert found is not None
         return found.digest
 
@@ -87,7 +89,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     work.mkdir()
     with Journal.open(tmp_path / "journal") as journal, BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
         made = Bench(journal, blobs, work)
-        for data in (BASE, SPEC, RECIPE, SHARD):
+        for data in (SPEC, RECIPE, SHARD):
             blobs.put_bytes(data)
 
         async def documents(context: Any, round_: Any) -> Any:
@@ -107,10 +109,23 @@ async def test_a_delta_builds_on_the_residual_of_the_one_sealed_before(bench: Be
     for number in (1, 2):
         await bench.train(number)
     assert bench.jobs.given == [None, str(bench.blobs.path(bench.sealed(1)))]
-    assert bench.kept(1, 2) == {bench.sealed(2)}
+    assert bench.kept(1, 2) == {bench.sealed(1), bench.sealed(2)}
     bench.codec = "topk1"
     await bench.train(3)
     assert bench.jobs.given[-1] is None
+
+
+async def test_what_a_delta_that_was_never_merged_left_out_is_not_added_to_its_repetition(
+    bench: Bench,
+) -> None:
+    await bench.train(1)
+    first = str(bench.blobs.path(bench.sealed(1)))
+    for number in (2, 3):  # the merge of round 2 is withheld, so round 3 trains the same change again
+        await bench.train(number, base=b"stays")
+        assert bench.jobs.given[-1] == first
+    assert bench.kept(1, 2, 3) == {bench.sealed(1), bench.sealed(3)}
+    await bench.train(4)
+    assert bench.jobs.given[-1] == str(bench.blobs.path(bench.sealed(3)))
 
 
 @pytest.mark.parametrize("last", ["put_salt", "keep_only"])
@@ -129,7 +144,7 @@ async def test_a_crash_around_the_sealing_leaves_one_residual(
     await bench.train(2)
     # Trained again only where nothing had been sealed, and then on the same residual.
     assert bench.jobs.given[1:] == [str(bench.blobs.path(bench.sealed(1)))] * (2 if last == "put_salt" else 1)
-    assert bench.kept(1, 2) == {bench.sealed(2)}
+    assert bench.kept(1, 2) == {bench.sealed(1), bench.sealed(2)}
 
 
 async def test_a_damaged_residual_is_given_up_and_does_not_end_the_solvers_work(bench: Bench) -> None:
@@ -148,5 +163,5 @@ async def test_attack_many_projects_do_not_fill_the_store_with_residuals_for_goo
         await bench.train(number, project=number)
     await bench.train(count + 1, project=count)
     kept = bench.kept(*range(1, count + 2))
-    assert len(kept) == PROJECTS_CARRIED
+    assert len(kept) == PROJECTS_CARRIED + 1
     assert bench.sealed(count + 1, count) in kept and bench.sealed(1, 1) not in kept

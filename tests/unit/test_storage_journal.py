@@ -438,8 +438,9 @@ def test_a_salt_is_kept_for_good(path: Path) -> None:
 
 
 def test_a_residual_counts_once_its_delta_is_sealed(path: Path) -> None:
-    first = StoredResidual(4, "topk3", digest("residual 1"), None)
-    second = StoredResidual(4, "topk3", digest("residual 2"), digest("residual 1"))
+    one, two, three = (digest(f"model {n}") for n in (1, 2, 3))
+    first = StoredResidual(4, "topk3", digest("residual 1"), None, one)
+    second = StoredResidual(4, "topk3", digest("residual 2"), digest("residual 1"), two)
     with Journal.open(path) as journal:
         journal.put_salt(1, SOLVER, digest("delta"), digest("salt"), first)
         journal.put_salt(3, SOLVER, digest("delta 3"), digest("salt 3"), second)
@@ -448,10 +449,14 @@ def test_a_residual_counts_once_its_delta_is_sealed(path: Path) -> None:
         with pytest.raises(Fatal, match="already sealed"):
             journal.put_salt(1, SOLVER, digest("other"), digest("salt"), replace(first, project_id=5))
     with Journal.open(path) as journal:
-        assert journal.newest_residual(4, SOLVER, 1) is None
-        assert journal.newest_residual(4, SOLVER.lower(), 3) == first
-        assert journal.newest_residual(4, SOLVER, 99) == second
-        assert journal.newest_residual(5, SOLVER, 99) is None
+        assert journal.newest_residual(4, SOLVER, 1, three) is None
+        assert journal.newest_residual(4, SOLVER.lower(), 3, three) == first
+        assert journal.newest_residual(4, SOLVER, 99, three) == second
+        assert journal.newest_residual(5, SOLVER, 99, three) is None
+        # From the same model again: nothing of the second delta was merged.
+        assert journal.newest_residual(4, SOLVER, 99, two) == first
+        assert journal.carried_residuals(SOLVER, 8) == {digest("residual 1"), digest("residual 2")}
+        assert journal.carried_residuals(SOLVER, 0) == set()
 
 
 def test_the_same_account_in_other_letters_is_the_same_solver(journal: Journal) -> None:

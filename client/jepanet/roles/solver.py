@@ -56,7 +56,7 @@ class Solver:
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
             check_bond(context, round_.params.bond)
-            newest = context.journal.newest_residual(round_.project_id, context.me, round_.id)
+            newest = context.journal.newest_residual(round_.project_id, context.me, round_.id, round_.base)
             digest, residual = await self._train(round_, newest)
             # The salt is on disk before anything else may happen: without it the bond would be lost.
             context.journal.put_salt(round_.id, context.me, digest, os.urandom(SALT_BYTES), residual)
@@ -101,7 +101,7 @@ class Solver:
         if result["residual"] is not None:
             kept = Digest(bytes.fromhex(result["residual"]))
             context.blobs.put_file(left, kept, move=True, pin=pin_of(round_))
-            residual = StoredResidual(round_.project_id, spec.codec, kept, before)
+            residual = StoredResidual(round_.project_id, spec.codec, kept, before, round_.base)
         note = {"seed": seed.hex(), "shard": shard.hex(), **result}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, digest=digest, **result["metrics"])

@@ -76,9 +76,11 @@ class StoredSalt:
 
 @dataclass(frozen=True, slots=True)
 class StoredResidual:
-    """What a lossy codec left out of a sealed delta: digest of the file, and of the one that went in."""
+    """What a lossy codec left out of a sealed delta: digest of the file, of the one that went in, and of the
+    model that the delta began from."""
 
     project_id: int
     codec: str
     digest: bytes
     before: bytes | None
+    base: bytes

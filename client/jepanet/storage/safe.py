@@ -46,8 +46,8 @@ class Safe:
                 )
             if residual is not None:
                 sql.execute(
-                    "INSERT INTO residuals (round_id, solver, project_id, codec, digest, before) "
-                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (round_id, solver) DO NOTHING",
+                    "INSERT INTO residuals (round_id, solver, project_id, codec, digest, before, base) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (round_id, solver) DO NOTHING",
                     (
                         round_id,
                         solver,
@@ -55,6 +55,7 @@ class Safe:
                         residual.codec,
                         residual.digest,
                         residual.before,
+                        residual.base,
                     ),
                 )
 
@@ -70,23 +71,31 @@ class Safe:
         rows = self._db.rows("SELECT round_id, solver, digest, salt FROM salts ORDER BY round_id, solver")
         return [StoredSalt(*row) for row in rows]
 
-    def newest_residual(self, project_id: int, solver: str, before_round: int) -> StoredResidual | None:
-        """What the newest delta left out that `solver` sealed in a project before a round."""
+    def newest_residual(
+        self, project_id: int, solver: str, before_round: int, base: bytes
+    ) -> StoredResidual | None:
+        """What the newest delta left out that `solver` sealed in a project before a round from another base.
+
+        Of a delta from the same base nothing was merged: its whole change is about to be trained again.
+        """
         found = self._db.row(
-            "SELECT project_id, codec, digest, before FROM residuals "
-            "WHERE project_id = ? AND solver = ? AND round_id < ? ORDER BY round_id DESC LIMIT 1",
-            (project_id, solver, before_round),
+            "SELECT project_id, codec, digest, before, base FROM residuals WHERE project_id = ? "
+            "AND solver = ? AND round_id < ? AND base <> ? ORDER BY round_id DESC LIMIT 1",
+            (project_id, solver, before_round, base),
         )
         return None if found is None else StoredResidual(*found)
 
-    def carried_residuals(self, solver: str, projects: int) -> list[bytes]:
-        """Digests of what the next deltas of `solver` build on, in the `projects` projects it sealed last."""
+    def carried_residuals(self, solver: str, projects: int) -> set[bytes]:
+        """Digests of what the next deltas of `solver` may build on, in the `projects` projects it sealed last.
+
+        Of each the newest residual and, for the case that nothing is merged, the one that went into it.
+        """
         rows = self._db.rows(
-            "SELECT digest, max(round_id) FROM residuals WHERE solver = ? "
+            "SELECT digest, before, max(round_id) FROM residuals WHERE solver = ? "
             "GROUP BY project_id ORDER BY max(round_id) DESC LIMIT ?",
             (solver, projects),
         )
-        return [row[0] for row in rows]
+        return {digest for row in rows for digest in row[:2] if digest is not None}
 
     def put_signature(self, kind: str, round_id: int, subject: str, digest: bytes, signature: bytes) -> None:
         """Keeps a signature over a 32-byte digest before it is shown to anybody; the first one stays.

@@ -97,6 +97,7 @@ _FIRST = (
         codec TEXT NOT NULL,
         digest BLOB NOT NULL CHECK (length(digest) = 32),
         before BLOB CHECK (length(before) = 32),
+        base BLOB NOT NULL CHECK (length(base) = 32),
         PRIMARY KEY (round_id, solver),
         FOREIGN KEY (round_id, solver) REFERENCES salts (round_id, solver)
     ) STRICT""",

@@ -86,7 +86,7 @@ class Safe:
         return None if found is None else StoredResidual(*found)
 
     def carried_residuals(self, solver: str, projects: int) -> set[bytes]:
-        """Digests of what the next deltas of `solver` may build on, in the `projects` projects it sealed last.
+        """Digests of what the next deltas of `solver` may build on, in the projects it sealed last.
 
         Of each the newest residual and, for the case that nothing is merged, the one that went into it.
         """

@@ -232,7 +232,7 @@ def print_report(console: Console, report: dict[str, Any], directory: Path) -> N
     for item in report["controls"]:
         curve.add_row(
             item["name"], _number(item["nmse"]), _number(item["skill"]), _number(item["pi"]),
-            _number(item["rank"], 2), _number(item["probe_r2"]), "control: the same number of steps",
+            _number(item["rank"], 2), _number(item["probe_r2"]), "control, equal steps in all",
         )  # fmt: skip
     console.print(curve)
     receipts = Table(title="Receipts", title_justify="left")

@@ -52,7 +52,7 @@ def test_the_other_simulator_is_compared_alike(tmp_path: Path) -> None:
 def test_a_study_runs_and_keeps_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arms = (ARMS["diloco"], replace(ARMS["diloco"], name="topk3", codec="topk3"))
     small = studies.Study(
-        "What does it cost?", arms, "tworoom-tiny", 1, (10,), solvers=2, training=4, unseen=4, inner_steps=2
+        "What does it cost?", arms, "tworoom-tiny", 1, (10,), solvers=2, training=16, unseen=4, inner_steps=2
     )
     monkeypatch.setattr(studies, "STUDIES", {"small": small})
     found = studies.conduct("small", tmp_path, lambda *_: None)

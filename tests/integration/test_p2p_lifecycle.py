@@ -63,9 +63,8 @@ async def test_a_directory_is_shared_between_processes_neither(
     "listen", ["", "nonsense", "/ip4/127.0.0.1/udp/1", "/ip4/203.0.113.1/tcp/0", "/dns4/localhost/tcp/1"]
 )
 async def test_an_unusable_listen_address_is_fatal(group: Group, listen: str) -> None:
-    member = group.make(listen=listen)
     with pytest.raises(Fatal) as caught:
-        await member.start()
+        await group.make(listen=listen).start()
     assert caught.value.code is Exit.CONFIG
     assert "p2p" in str(caught.value) or "address" in str(caught.value)
 

@@ -121,3 +121,10 @@ def test_pooled_training_sees_as_many_samples_as_all_solvers() -> None:
     start = init_weights(RECIPE, SEED)
     short = train(start, data.training[0], RECIPE, seed=SEED, steps=3).weights
     assert distance(pooled, start) > distance(short, start)
+
+
+def test_an_arm_leaves_the_public_start_alone_unless_it_is_about_it() -> None:
+    assert ARMS["naive"].start(RECIPE) == RECIPE
+    assert Arm("split", split=3).start(RECIPE) == RECIPE
+    longer = Arm("longer", changes=(("warm_steps", 7), ("objective.weight", 0.0))).start(RECIPE)
+    assert longer == replace(RECIPE, warm_steps=7)

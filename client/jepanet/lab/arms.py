@@ -50,6 +50,12 @@ class Arm:
     tail: int = 1
     """The result is the mean of the global models of this many last rounds."""
 
+    def start(self, base: Recipe) -> Recipe:
+        """The recipe of the public warm start: an arm changes what its solvers do, not what the public did
+        before, unless it is about just that."""
+        about = tuple(item for item in self.changes if item[0].startswith("warm_"))
+        return replace(self, changes=about, split=1).recipe(base)
+
     def recipe(self, base: Recipe) -> Recipe:
         """The recipe of this arm.
 

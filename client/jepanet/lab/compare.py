@@ -113,7 +113,7 @@ def _run(item: _Run) -> None:
     sites = _loaded(item.data, comparison.setting)
     # One yardstick for every arm, also for one that changes the public start itself.
     measure = Measure(recipe, sites, _start(item, sites, recipe))
-    start = _start(item, sites, arm.recipe(recipe))
+    start = _start(item, sites, arm.start(recipe))
     history: list[Figures] = []
 
     def on_round(number: int, weights: Arrays | None) -> None:

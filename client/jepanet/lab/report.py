@@ -20,7 +20,7 @@ from jepanet.lab.control import add_control
 from jepanet.lab.figures import draw
 from jepanet.lab.measure import Figures
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import by_arm, interval, targets, value_of
+from jepanet.lab.targets import by_arm, interval, picked, targets, value_of
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
 
@@ -33,7 +33,7 @@ COLUMNS = (
     ("grounded", "unseen", "grounded", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
 )  # fmt: skip
 """(title, sites, metric, decimals)."""
-_COLLAPSED = 2.0
+_COLLAPSED, _DEAD = 2.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
             drifts = [
                 (model["drift"].get("rms"), model["drift"].get("max"), model["drift"].get("trace"))
                 for run in runs.values()
-                for model in run["models"]
+                for model in picked(run, pick)
                 if "rms" in model["drift"]
             ]
             row += [f"{np.mean(column):.0f}" for column in zip(*drifts, strict=True)] if drifts else ["-"] * 3
@@ -144,10 +144,7 @@ def _columns(control: bool) -> list[str]:
 
 def _value(run: Figures, where: str, metric: str, pick: str) -> float:
     if metric == "rollout":
-        models = run["models"]
-        if pick == "best":
-            models = [min(models, key=lambda model: float(model["unseen"]["nmse"]))]
-        return float(np.mean([model[where]["rollout"][-1] for model in models]))
+        return float(np.mean([model[where]["rollout"][-1] for model in picked(run, pick)]))
     return value_of(run, where, metric, pick)
 
 
@@ -163,12 +160,14 @@ def notes(figures: Sequence[Figures]) -> list[str]:
     """What the table must not hide: arms whose latents have collapsed."""
     found = []
     for name, runs in by_arm(figures).items():
-        rank, _ = interval([value_of(item, "unseen", "rank") for item in runs.values()])
-        spread, _ = interval([value_of(item, "unseen", "latent_std") for item in runs.values()])
-        if rank < _COLLAPSED or spread < 0.1:
+        models = [model["unseen"] for item in runs.values() for model in item["models"]]
+        # One collapsed model among healthy ones is not averaged away.
+        rank = min(float(model["rank"]) for model in models)
+        spread = min(float(model["latent_std"]) for model in models)
+        if rank < _COLLAPSED or spread < _DEAD:
             found.append(
-                f"{name}: collapsed (effective rank {rank:.2f}, latent standard deviation {spread:.3f}): "
-                "its low prediction error says nothing"
+                f"{name}: collapsed (least effective rank {rank:.2f}, least latent standard deviation "
+                f"{spread:.3f}): its low prediction error says nothing"
             )
     return found
 

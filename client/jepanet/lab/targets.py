@@ -51,10 +51,13 @@ def by_arm(figures: Sequence[Figures]) -> dict[str, dict[int, Figures]]:
 
 def value_of(run: Figures, where: str, name: str, pick: str = "mean") -> float:
     """A metric of a run on `unseen` or `own` sites; over its models the mean, or the best by unseen nmse."""
-    models = run["models"]
-    if pick == "best":
-        models = [min(models, key=lambda model: float(model["unseen"]["nmse"]))]
-    return float(np.mean([model[where][name] for model in models]))
+    return float(np.mean([model[where][name] for model in picked(run, pick)]))
+
+
+def picked(run: Figures, pick: str) -> list[Figures]:
+    """All models of a run, or the best of them by unseen nmse."""
+    models: list[Figures] = run["models"]
+    return [min(models, key=lambda model: float(model["unseen"]["nmse"]))] if pick == "best" else models
 
 
 def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:

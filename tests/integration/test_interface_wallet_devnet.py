@@ -168,6 +168,8 @@ password_file = "password"
 [chain]
 endpoints = ["{chain["rpc"]}"]
 deployment = "{chain["deployment"]}"
+[p2p]
+allow_isolated = true
 """
     )
     return path

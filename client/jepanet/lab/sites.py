@@ -30,6 +30,7 @@ PROBE_EPISODES = 96
 SITES = ("report", "tune")
 _CONTRAST = 250
 """Least sum of absolute differences over the three channels; white and black differ by 765."""
+_FIRST_HOME = {"tune": 100, "report": 200}
 _FIRST_HIDDEN = {"tune": 10, "report": 20}
 """Unseen sites are drawn, not designed: these numbers are used by no dataset that a network trains on."""
 Draw = Callable[[int, np.random.Generator], Any]
@@ -41,7 +42,6 @@ class Terrain:
     """An environment and its sites."""
 
     environment: Environment
-    designed: Draw
     drawn: Draw
     public: Any
     hold: int
@@ -61,8 +61,8 @@ def distinct_site(number: int, generator: np.random.Generator) -> tworoom_sites.
 
 
 TERRAINS: Mapping[str, Terrain] = {
-    "tworoom": Terrain(TWOROOM, tworoom_sites.training_site, distinct_site, tworoom_sites.GREY, hold=4),
-    "pusht": Terrain(PUSHT, pusht_sites.training_site, pusht_sites.random_site, pusht_sites.GREY, hold=2),
+    "tworoom": Terrain(TWOROOM, distinct_site, tworoom_sites.GREY, hold=4),
+    "pusht": Terrain(PUSHT, pusht_sites.random_site, pusht_sites.GREY, hold=2),
 }
 
 
@@ -113,10 +113,9 @@ def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
     terrain, which = TERRAINS[setting.environment], setting.sites
     seed = hashlib.sha256(f"laboratory {which}".encode()).digest()
     draw = numpy_generator(seed, "sites")
-    if which == "report":
-        homes = [terrain.designed(index, draw) for index in range(setting.solvers)]
-    else:
-        homes = [terrain.drawn(100 + index, draw) for index in range(setting.solvers)]
+    # Homes and unseen sites come from one distribution: what is asked is how sites add up, not how far a
+    # model carries to looks that none of them has.
+    homes = [terrain.drawn(_FIRST_HOME[which] + index, draw) for index in range(setting.solvers)]
     first = tworoom_sites.HIDDEN_SITE + _FIRST_HIDDEN[which]
     unseen = tuple(
         replace(terrain.drawn(first + index, draw), policy="mixture") for index in range(setting.unseen_sites)

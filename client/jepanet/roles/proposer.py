@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.built import SealedShard, open_built
 from jepanet.learning.checkpoint import model_cap
@@ -56,6 +57,7 @@ class Proposer:
             raise behind(f"open/{project.id}/{command.number}")
         if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
+        await asyncio.to_thread(self._serve_project, project)
         recipe = Recipe.from_bytes(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
         spec = encode_spec(round_spec(project, recipe, terms, command.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
@@ -164,6 +166,27 @@ class Proposer:
         for path in public:
             blobs.publish(blobs.put_file(path, move=False, pin="dataset"))
         log.info("dataset.served", files=len(public), directory=str(directory))
+
+    def _serve_project(self, project: Project) -> None:
+        """Serves what `jepanet project create` wrote after this node had started.
+
+        Raises:
+            Transient: nobody could train, since the project's documents or first model are not to be found.
+        """
+        context = self._context
+        wanted = [project.recipe, project.dataset]
+        if not project.rounds:
+            wanted.append(project.model)
+        if all(context.blobs.path(digest) is not None for digest in wanted):
+            return
+        if context.dataset is not None:
+            self.serve_dataset(context.dataset)
+        missing = [to_cid(digest) for digest in wanted if context.blobs.path(digest) is None]
+        if missing:
+            raise Transient(
+                f"files of project {project.id} are missing: {', '.join(missing)}",
+                remedy="set proposer.dataset to the folder the project was created from",
+            )
 
     def _sealed(self, project: Project) -> Sequence[SealedShard]:
         if self._context.dataset is None:

@@ -1,0 +1,97 @@
+"""What a proposer serves: also a project that was made while its node was running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from protocol_facts import OUTSIDER, PROJECT
+
+from jepanet.cid import digest_of
+from jepanet.errors import Transient
+from jepanet.protocol.commands import OpenRound
+from jepanet.roles import proposer as proposer_module
+from jepanet.roles.proposer import PROJECT_FILES, Proposer
+from jepanet.storage.blobs import BlobStore
+
+pytestmark = pytest.mark.unit
+
+RECIPE, MANIFEST, MODEL = b"recipe", b"manifest", b"first model"
+
+
+class Opened(Exception):
+    """Everything that others need was in place; the round would be opened now."""
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "dataset"
+    (folder / PROJECT_FILES).mkdir(parents=True)
+    for name in ("manifest.json", "public", "probe"):
+        (folder / name).write_text(name)
+    built = SimpleNamespace(
+        directory=folder, public_path=folder / "public", probe_path=folder / "probe",
+        manifest=SimpleNamespace(training=()),
+    )  # fmt: skip
+    monkeypatch.setattr(proposer_module, "open_built", lambda directory: built)
+
+    def opens(data: bytes) -> Any:
+        raise Opened
+
+    monkeypatch.setattr(proposer_module.Recipe, "from_bytes", opens)
+    return folder
+
+
+async def open_round(blobs: BlobStore, dataset: Path | None, rounds: int = 0) -> None:
+    project = SimpleNamespace(
+        id=PROJECT,
+        recipe=digest_of(RECIPE),
+        dataset=digest_of(MANIFEST),
+        model=digest_of(MODEL),
+        rounds=rounds,
+    )
+
+    async def inactive(project_id: int, block: str) -> Any:
+        return SimpleNamespace(active_round=0)
+
+    context: Any = SimpleNamespace(
+        me=OUTSIDER, blobs=blobs, dataset=dataset, terms=object(), project=lambda _: project,
+        contracts=SimpleNamespace(registry=SimpleNamespace(project=inactive)),
+        state=lambda: SimpleNamespace(rounds={}),
+    )  # fmt: skip
+    await Proposer(context).open_round(OpenRound(PROJECT, rounds + 1))
+
+
+async def test_a_project_made_while_the_node_runs_is_served_before_its_first_round(
+    dataset: Path, tmp_path: Path
+) -> None:
+    with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
+        Proposer(SimpleNamespace(blobs=blobs)).serve_dataset(dataset)  # type: ignore[arg-type]  # only blobs
+        for name, data in (("recipe.json", RECIPE), ("manifest.json", MANIFEST), ("model", MODEL)):
+            (dataset / PROJECT_FILES / name).write_bytes(data)
+        with pytest.raises(Opened):
+            await open_round(blobs, dataset)
+        assert all(blobs.is_public(digest_of(data)) for data in (RECIPE, MANIFEST, MODEL))
+
+
+@pytest.mark.parametrize("missing", [RECIPE, MANIFEST, MODEL])
+async def test_no_round_is_opened_that_nobody_could_train_in(
+    dataset: Path, tmp_path: Path, missing: bytes
+) -> None:
+    with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
+        for data in {RECIPE, MANIFEST, MODEL} - {missing}:
+            blobs.put_bytes(data)
+        for folder in (dataset, None):
+            with pytest.raises(Transient, match="missing") as caught:
+                await open_round(blobs, folder)
+            assert "proposer.dataset" in (caught.value.remedy or "")
+
+
+async def test_later_rounds_begin_from_models_that_others_made(dataset: Path, tmp_path: Path) -> None:
+    with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
+        for data in (RECIPE, MANIFEST):
+            blobs.put_bytes(data)
+        with pytest.raises(Opened):
+            await open_round(blobs, dataset, rounds=2)

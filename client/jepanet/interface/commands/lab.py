@@ -42,7 +42,7 @@ def command() -> None:
 
 @command.command("compare")
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
-              help="full: half an hour on two cores. small: minutes. pusht: another simulator.")  # fmt: skip
+              help="full: 40 minutes on two cores. small: minutes. pusht: another simulator.")  # fmt: skip
 @click.option("--recipe", help="A preset's name or a recipe file; default: tworoom, small: tworoom-small.")
 @click.option("--arms", default=None, metavar="A,B,...", help="Arms to run; default: all but pooled-wide.")
 @click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")

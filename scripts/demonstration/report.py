@@ -235,6 +235,8 @@ def print_report(console: Console, report: dict[str, Any], directory: Path) -> N
             _number(item["rank"], 2), _number(item["probe_r2"]), "control, equal steps in all",
         )  # fmt: skip
     console.print(curve)
+    if not report["controls"]:
+        console.print("no controls: they were not asked for, or the machine was too busy to train them")
     receipts = Table(title="Receipts", title_justify="left")
     for name in ("round", "solver", "verdict", "reason", "gain", "± s.e.", "paid", "claimed"):
         receipts.add_column(

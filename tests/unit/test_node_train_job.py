@@ -123,8 +123,7 @@ def test_a_codec_without_feedback_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_solver_turns_its_frame_back_before_it_forms_its_delta(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "fp32")
-    assert bench.recipe.align_above == 0.0
+    bench = Bench(tmp_path, "fp32", replace(RECIPE, align_above=0.0))
     made, delta = bench.train()
     reference = frame_latents(bench.base, bench.recipe, PROBE)
 

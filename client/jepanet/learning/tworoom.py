@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,9 @@ from jepanet.learning.recording import Recording
 from jepanet.learning.simulator import require_simulator
 from jepanet.learning.tworoom_simulator import ENVIRONMENT, record
 from jepanet.learning.tworoom_sites import GREY, PROBE_SITE, hidden_site, training_site
-from jepanet.types import Digest
 
 __all__ = ["BUILDER_VERSION", "DEMO", "ENVIRONMENT", "TINY", "TWOROOM", "Parameters"]
-__all__ += ["build", "plan", "record_all"]
+__all__ += ["build", "plan"]
 
 BUILDER_VERSION = 1
 """Raised whenever the same parameters and seed would give other bytes."""
@@ -63,10 +61,3 @@ def build(
 def plan(parameters: Parameters, seed: bytes, secret: bytes) -> dict[str, Recording]:
     """`dataset_plan.plan` for TwoRoom."""
     return dataset_plan.plan(TWOROOM, parameters, seed, secret)
-
-
-def record_all(
-    recordings: Mapping[str, Recording], out_dir: Path, workers: int, progress: Progress | None
-) -> dict[str, Digest]:
-    """`build.record_all` with the TwoRoom simulator."""
-    return building.record_all(record, recordings, out_dir, workers, progress)

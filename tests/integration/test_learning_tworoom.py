@@ -198,7 +198,9 @@ def test_secrets_readable_by_others_are_refused(dataset: BuiltDataset) -> None:
 def test_without_an_explicit_seed_the_secrets_are_fresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = replace(TINY, training_sites=1, episodes=1, public_episodes=1, frames=4, evaluation_shards=1)
+    small = replace(
+        TINY, training_sites=1, episodes=1, public_sites=3, public_episodes=1, frames=4, evaluation_shards=1
+    )
     blindings = {
         build(small, tmp_path / name, SEED, workers=1).sealed[0].blinding for name in ("first", "second")
     }

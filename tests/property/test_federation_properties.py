@@ -43,15 +43,22 @@ def test_fp32_returns_every_bit(array: np.ndarray) -> None:
 
 
 @FEW
-@given(array=weight(), repeat=st.sampled_from([1, CHUNK, CHUNK + 1]))
-def test_int8_errs_by_half_a_step_at_most(array: np.ndarray, repeat: int) -> None:
-    codec = CODECS["int8"]
+@given(
+    array=weight(),
+    repeat=st.sampled_from([1, CHUNK, CHUNK + 1]),
+    rule=st.sampled_from([("int8", 127), ("int6", 31)]),
+)
+def test_integer_codecs_err_by_half_a_step_at_most(
+    array: np.ndarray, repeat: int, rule: tuple[str, int]
+) -> None:
+    name, steps = rule
+    codec = CODECS[name]
     array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK]
     parts = codec.encode(array)
     back = codec.decode(parts, array.shape).astype(np.float64)
     for start in range(0, array.size, CHUNK):
         piece = array[start : start + CHUNK].astype(np.float64)
-        step = np.abs(piece).max() / 127
+        step = np.abs(piece).max() / steps
         # One float32 rounding each of scale and product on top of half a step; 1e-43 for subnormals.
         assert (np.abs(back[start : start + CHUNK] - piece) <= step * 0.5001 + 1e-43).all()
     again = codec.encode(codec.decode(parts, array.shape))

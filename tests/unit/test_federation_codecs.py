@@ -264,6 +264,7 @@ CODED = {
     "fp32": "b4903e261fa85285",
     "bf16": "d9e52769fb853221",
     "int8": "79849c64488ac5a8",
+    "int6": "d6a4fbb540aa4803",
     "topk10": "2a4a6eb9ec5dd83e",
     "topk3": "050660de82d48f88",
     "topk1": "f3b60b791bcb0a10",

@@ -64,7 +64,9 @@ def test_every_codec_keeps_its_promise(codec: str) -> None:
         assert array.flags.writeable
         largest = np.abs(delta[name]).max(initial=0)
         # bfloat16 keeps 8 bits of each value; top-k drops most values, but invents none.
-        step = {"fp32": 0.0, "bf16": np.abs(delta[name]) / 128, "int8": largest / 127}.get(codec, 2 * largest)
+        step = {
+            "fp32": 0.0, "bf16": np.abs(delta[name]) / 128, "int8": largest / 127, "int6": largest / 31,
+        }.get(codec, 2 * largest)  # fmt: skip
         assert (np.abs(array - delta[name]) <= step * 0.5001).all()
 
 
@@ -77,10 +79,21 @@ def test_no_codec_encodes_what_is_not_finite(codec: str, bad: float) -> None:
         CODECS[codec].encode(np.array([1.0]))
 
 
-def test_int8_is_a_quarter_of_fp32() -> None:
+def test_int8_is_a_quarter_of_fp32_and_int6_less_than_a_fifth() -> None:
     delta = {"w": np.random.default_rng(0).normal(size=100 * CHUNK).astype(np.float32)}
-    full, small = (len(encode_delta(delta, HEADER, codec)) for codec in ("fp32", "int8"))
-    assert 3.9 < full / small < 4
+    full, eight, six = (len(encode_delta(delta, HEADER, codec)) for codec in ("fp32", "int8", "int6"))
+    assert 3.9 < full / eight < 4
+    assert 5.3 < full / six < 32 / 6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 63])
+def test_int6_packs_every_step_at_every_place(count: int) -> None:
+    for offset in range(63):
+        array = ((np.arange(count) + offset) % 63 - 31).astype(np.float32)
+        array[0] = 31  # so that the scale is 1
+        parts = CODECS["int6"].encode(array)
+        assert parts["packed"].size == 4 + 3 * -(-count // 4)
+        assert (CODECS["int6"].decode(parts, (count,)) == array).all()
 
 
 def test_int8_rounds_to_nearest_with_ties_to_even() -> None:
@@ -171,6 +184,25 @@ def int8_file(steps: Any, scales: Any) -> bytes:
 )
 def test_attack_int8_parts(steps: Any, scales: Any, reason: str) -> None:
     assert refused(lambda: decode(int8_file(steps, scales), {"w": (2,)})) == reason
+
+
+@pytest.mark.parametrize(
+    ("packed", "scales", "reason"),
+    [
+        ([65, 0, 0], [np.nan], "non-finite"),
+        ([31, 0, 0], [3e38], "non-finite"),
+        ([65, 0, 0], [-1.0], "malformed"),
+        ([32, 0, 0], [1.0], "malformed"),  # step -32
+        ([0, 16, 0], [1.0], "malformed"),  # a third value, of two
+        ([0, 0, 128], [1.0], "malformed"),  # a fourth
+        ([65, 0, 0], [1.0, 1.0], "wrong-shape"),
+        ([65, 0], [1.0], "wrong-shape"),
+        ([65, 0, 0, 0, 0, 0], [1.0], "wrong-shape"),
+    ],
+)
+def test_attack_int6_parts(packed: list[int], scales: list[float], reason: str) -> None:
+    parts = {"packed": np.array([2, 0, 0, 0, *packed], np.uint8), "scales": np.array(scales, np.float32)}
+    assert refused(lambda: CODECS["int6"].decode(parts, (2,))) == reason
 
 
 def with_table(change: Callable[[dict[str, Any]], None]) -> bytes:

@@ -128,3 +128,8 @@ def test_an_arm_leaves_the_public_start_alone_unless_it_is_about_it() -> None:
     assert Arm("split", split=3).start(RECIPE) == RECIPE
     longer = Arm("longer", changes=(("warm_steps", 7), ("objective.weight", 0.0))).start(RECIPE)
     assert longer == replace(RECIPE, warm_steps=7)
+
+
+def test_what_everyone_begins_with_is_an_arm_of_its_own() -> None:
+    (model,) = played(ARMS["start"], sites(1)).models
+    assert distance(model, init_weights(RECIPE, SEED)) == 0.0

@@ -17,7 +17,6 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.models.world.model import (
-    Colour,
     WorldModel,
     load_world_model,
     normalise,
@@ -25,7 +24,7 @@ from jepanet.learning.models.world.model import (
 )
 from jepanet.learning.models.world.schema import check_weights, init_weights, parameter_shapes
 from jepanet.learning.recipe import Optimiser
-from jepanet.learning.train import StepReport, learning_rate, train, turn, warm_start
+from jepanet.learning.train import StepReport, draw_colour, learning_rate, train, turn, warm_start
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 
@@ -252,13 +251,24 @@ def test_normalised_frames_have_no_brightness_and_unit_contrast() -> None:
     assert float((brighter - seen).abs().mean()) < 0.05
 
 
-def test_a_colour_transform_reorders_and_scales_channels() -> None:
+def test_a_colour_transform_mixes_channels() -> None:
     frames = torch.tensor(np.random.default_rng(0).integers(0, 256, (1, 2, 3, 16, 16), np.uint8))
-    order, gains = torch.tensor([2, 0, 1]), torch.tensor([-0.5, -1.0, -1.5])
-    seen = normalise(frames, Colour(order, gains))
-    plain = normalise(frames)[:, :, order] * gains.view(3, 1, 1)
+    colour = draw_colour(torch.Generator().manual_seed(1))
+    seen = normalise(frames, colour)
+    plain = torch.einsum("ij,btjxy->btixy", colour, normalise(frames))
     plain = plain / plain.square().mean(dim=(-3, -2, -1), keepdim=True).sqrt()
     torch.testing.assert_close(seen, plain, rtol=1e-3, atol=1e-3)
+
+
+def test_colour_transforms_keep_contrasts_and_favour_no_hue() -> None:
+    generator = torch.Generator().manual_seed(2)
+    colours = torch.stack([draw_colour(generator) for _ in range(2000)])
+    strengths = torch.linalg.svdvals(colours)
+    assert float(strengths.min()) > 0.499 and float(strengths.max()) < 1.501
+    # Red becomes every hue: its images average to grey, and spread evenly over the three channels.
+    assert float(colours[:, :, 0].mean(dim=0).abs().max()) < 0.06
+    shares = colours[:, :, 0].square().mean(dim=0)
+    torch.testing.assert_close(shares / shares.sum(), torch.full((3,), 1 / 3), rtol=0, atol=0.03)
 
 
 @pytest.mark.parametrize("which", range(8))

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.recipe import Recipe
 
-Scheme = Literal["federated", "local", "pooled"]
+Scheme = Literal["federated", "local", "pooled", "start"]
 Attack = Literal["noise", "reversed"]
 T = TypeVar("T", bound=Any)
 
@@ -20,7 +20,7 @@ class Arm:
 
     federated: every round each solver trains from the global model on its own shard; deltas are merged.
     local: each solver trains alone for as many steps. pooled: one model on all shards together, on as many
-    samples as all solvers together.
+    samples as all solvers together. start: nobody trains; what all others begin with.
     """
 
     name: str
@@ -74,10 +74,11 @@ class Arm:
         return asdict(self)
 
 
-_DILOCO = Arm("diloco", outer_lr=1.0, outer_momentum=0.6, tail=3)
+_DILOCO = Arm("diloco", outer_lr=1.0, outer_momentum=0.6)
 ARMS: Mapping[str, Arm] = {
     arm.name: arm
     for arm in (
+        Arm("start", scheme="start"),
         Arm("local", scheme="local"),
         # What collapses: no regulariser, no common start. Held by nothing, and then by the frame anchor.
         Arm("naive", own_start=True, changes=(("objective.weight", 0.0),)),

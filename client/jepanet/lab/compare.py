@@ -26,7 +26,7 @@ from jepanet.learning.recipe import Recipe
 from jepanet.learning.train import warm_start
 from jepanet.tensors import Arrays, canonical_json
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same inputs would give other figures."""
 Progress = Callable[[int, int, str], None]
 """(finished runs, runs in all, what has just finished)."""
@@ -146,7 +146,7 @@ def _run(item: _Run) -> None:
 
 def _start(item: _Run, sites: Sites, recipe: Recipe) -> Arrays:
     """The public warm start of a seed; made once."""
-    name = digest_of(canonical_json([recipe.digest().hex(), sites.digest, item.seed])).hex()[:12]
+    name = digest_of(canonical_json([VERSION, recipe.digest().hex(), sites.digest, item.seed])).hex()[:12]
     path = item.out / "runs" / f"start-s{item.seed}-{name}.safetensors"
     if not path.exists():
         weights = warm_start(recipe, sites.public, seed_of(item.seed))

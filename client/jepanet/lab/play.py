@@ -54,6 +54,8 @@ def play(
         Rejected: training diverged.
     """
     recipe, rounds = arm.recipe(recipe), rounds * arm.split
+    if arm.scheme == "start":
+        return Played([start])
     if arm.scheme == "pooled":
         return _pooled(arm, recipe, sites, start, seed, rounds, on_round)
     if arm.scheme == "local":

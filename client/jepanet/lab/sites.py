@@ -25,11 +25,13 @@ from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.tworoom import TWOROOM
 from jepanet.tensors import canonical_json
 
-VERSION = 2
+VERSION = 3
 PROBE_EPISODES = 96
 SITES = ("report", "tune")
 _CONTRAST = 250
 """Least sum of absolute differences over the three channels; white and black differ by 765."""
+_PUBLIC_SEED = hashlib.sha256(b"laboratory public sites").digest()
+_FIRST_PUBLIC = 300
 _FIRST_HOME = {"tune": 100, "report": 200}
 _FIRST_HIDDEN = {"tune": 10, "report": 20}
 """Unseen sites are drawn, not designed: these numbers are used by no dataset that a network trains on."""
@@ -80,7 +82,8 @@ class Setting:
     own: int = 16
     unseen_sites: int = 2
     unseen: int = 60
-    public: int = 28
+    public_sites: int = 8
+    public: int = 12
     frames: int = 32
     image: int = 64
 
@@ -120,13 +123,18 @@ def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
     unseen = tuple(
         replace(terrain.drawn(first + index, draw), policy="mixture") for index in range(setting.unseen_sites)
     )
+    open_to_all = numpy_generator(_PUBLIC_SEED, "public sites")
+    public = (
+        terrain.public,
+        *(terrain.drawn(_FIRST_PUBLIC + index, open_to_all) for index in range(setting.public_sites - 1)),
+    )
     wanted: list[tuple[str, tuple[Any, ...], int, int]] = [
         (f"training-{index}", (site,), setting.training, setting.frames) for index, site in enumerate(homes)
     ]
     wanted += [(f"own-{index}", (site,), setting.own, setting.frames) for index, site in enumerate(homes)]
     wanted += [
         ("unseen", unseen, setting.unseen, setting.frames),
-        ("public", (terrain.public,), setting.public, setting.frames),
+        ("public", public, setting.public, setting.frames),
         ("probe", (), PROBE_EPISODES, 4),
     ]
     recordings = {}

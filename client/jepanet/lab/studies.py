@@ -60,7 +60,7 @@ _ABLATION = (
     _with("momentum 0.8", outer_momentum=0.8),
     _with("no alignment", align=False),
     _with("frame anchor 0.1", anchor=0.1),
-    _with("last model alone", tail=1),
+    _with("mean of last three", tail=3),
     _with("twice the rounds", split=2),
     _with("random starts", own_start=True),
     _recipe_change("lr 0.002", "optimiser.learning_rate", 2e-3),
@@ -71,6 +71,7 @@ _ABLATION = (
     _recipe_change("no colour turns", "colour", False),
     _recipe_change("no reflections", "symmetry", False),
     _recipe_change("warm start 300", "warm_steps", 300),
+    _recipe_change("no warm start", "warm_steps", 0),
 )
 _RULES = ("mean", "trimmed", "median", "geometric-median", "krum", "multi-krum", "ties")
 _ATTACKS: tuple[tuple[str, int, Attack], ...] = (
@@ -86,8 +87,10 @@ _ROBUST = tuple(
     for rule in _RULES
 )
 _CODECS = (
-    replace(_BASE, name="fp32"),
-    *(replace(_BASE, name=codec, codec=codec) for codec in ("bf16", "int8", "topk10", "topk3", "topk1")),
+    *(
+        replace(_BASE, name=codec, codec=codec)
+        for codec in ("fp32", "bf16", "int8", "int6", "topk10", "topk3", "topk1")
+    ),
     replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=False),
 )
 

@@ -28,7 +28,7 @@ class Layout:
     training: tuple[Any, ...]
     hidden: tuple[Any, ...]
     """Of the evaluation shards: nobody trains there."""
-    public: Any
+    public: tuple[Any, ...]
     """Of the warm start."""
 
 
@@ -41,8 +41,7 @@ class Environment:
     """Raised whenever the same parameters and seed would give other bytes."""
     require: Callable[[], None]
     """Raises `Fatal` when the simulator is not installed."""
-    sites: Callable[[np.random.Generator, int, int], Layout]
-    """(generator, training sites, hidden sites) -> layout."""
+    sites: Callable[[np.random.Generator, Parameters], Layout]
     record: Record
     probe_site: int
     """Site number of probe frames, whose looks are random."""
@@ -52,8 +51,7 @@ def plan(
     environment: Environment, parameters: Parameters, seed: bytes, secret: bytes
 ) -> dict[str, Recording]:
     """Every shard of a dataset by file name, in a fixed order."""
-    layouts = numpy_generator(seed, "sites")
-    layout = environment.sites(layouts, parameters.training_sites, parameters.hidden_sites)
+    layout = environment.sites(numpy_generator(seed, "sites"), parameters)
     per_site = parameters.evaluation_episodes // parameters.hidden_sites
     wanted: list[tuple[str, bytes, tuple[Any, ...], int, int]] = []
     for index in range(parameters.evaluation_shards):
@@ -63,7 +61,7 @@ def plan(
         name = training_name(index)
         wanted.append((name, derive(seed, name), (site,), parameters.episodes, parameters.frames))
     public = derive(seed, "public")
-    wanted.append((PUBLIC, public, (layout.public,), parameters.public_episodes, parameters.frames))
+    wanted.append((PUBLIC, public, layout.public, parameters.public_episodes, parameters.frames))
     groups = parameters.probe_frames // PROBE_FRAMES
     wanted.append((PROBE, derive(seed, "probe"), (), groups, PROBE_FRAMES))
     recordings: dict[str, Recording] = {}

@@ -15,12 +15,14 @@ PROBE_FRAMES = 4
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Size of a dataset. Episodes are per shard; frames are per episode."""
+    """Size of a dataset. Episodes are per shard, public ones per public site; frames are per episode."""
 
     training_sites: int = 4
     episodes: int = 28
     frames: int = 32
-    public_episodes: int = 28
+    public_sites: int = 8
+    """Of the warm start: one grey site, the others drawn. Many looks keep it from learning one."""
+    public_episodes: int = 12
     probe_frames: int = 384
     evaluation_shards: int = 8
     evaluation_episodes: int = 20
@@ -33,6 +35,7 @@ class Parameters:
             "training_sites": (1, 256),
             "episodes": (1, 10_000),
             "frames": (4, 1000),
+            "public_sites": (1, 256),
             "public_episodes": (1, 10_000),
             "probe_frames": (PROBE_FRAMES, 100_000),
             "evaluation_shards": (1, MAX_EVALUATION_SHARDS),
@@ -73,6 +76,7 @@ TINY = Parameters(
     training_sites=2,
     episodes=4,
     frames=8,
+    public_sites=1,
     public_episodes=4,
     probe_frames=8,
     evaluation_shards=2,

@@ -7,21 +7,21 @@ import numpy as np
 from jepanet.learning.dataset_plan import Environment, Layout
 from jepanet.learning.parameters import Parameters
 from jepanet.learning.pusht_simulator import ENVIRONMENT, record
-from jepanet.learning.pusht_sites import GREY, PROBE_SITE, hidden_site, training_site
+from jepanet.learning.pusht_sites import PROBE_SITE, hidden_site, public_site, training_site
 from jepanet.learning.simulator import require_simulator
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
-USUAL = Parameters(episodes=64, public_episodes=48, hold=2)
+USUAL = Parameters(episodes=64, hold=2)
 """Every action is held for two steps of a tenth of a second."""
 
 
-def sites(generator: np.random.Generator, training: int, hidden: int) -> Layout:
+def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
     """The designed sites first, drawn ones after them."""
     return Layout(
-        tuple(training_site(index, generator) for index in range(training)),
-        tuple(hidden_site(index, generator) for index in range(hidden)),
-        GREY,
+        tuple(training_site(index, generator) for index in range(parameters.training_sites)),
+        tuple(hidden_site(index, generator) for index in range(parameters.hidden_sites)),
+        tuple(public_site(index, generator) for index in range(parameters.public_sites)),
     )
 
 

@@ -173,7 +173,7 @@ class Recipe:
     gates: Gates = Gates()
     score: Score = Score()
     colour: bool = True
-    """One random colour transform per batch (channel order, gain, sign), shared by all of its frames."""
+    """One random linear map of colours per batch (rotation, gains, sign), shared by all of its frames."""
     symmetry: bool = True
     """One random reflection or transposition per batch, of frames and 2-D actions alike."""
     windows: int = _whole(32, 2, 1024)
@@ -284,9 +284,9 @@ def _build(kind: type[T], tree: Any, where: str) -> T:
 
 PRESETS: dict[str, Recipe] = {
     # Twice the rate of the warm start: the mean of several deltas carries less noise than each of them.
-    "tworoom": Recipe(optimiser=Optimiser(learning_rate=4e-3)),
+    "tworoom": Recipe(optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200),
     # PushT moves in five dimensions, of which most rest until the agent touches the block.
-    "pusht": Recipe(name="pusht", optimiser=Optimiser(learning_rate=4e-3), warm_steps=300, total_steps=1280),
+    "pusht": Recipe(name="pusht", optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200, total_steps=1280),
     # 32-pixel frames, half the batch, a lower rate: 160 steps take about three seconds on one core.
     # The gates are wider because a young model's variance and rank still move on sites it never saw.
     "tworoom-small": Recipe(

@@ -210,11 +210,23 @@ def learning_rate(rules: Optimiser, local: int, count: int, globally: int, total
 
 
 def draw_colour(generator: torch.Generator, device: str = "cpu") -> Colour:
-    """A random channel order with gains in [0.5, 1.5] and one sign for all three."""
-    order = torch.randperm(3, generator=generator)
+    """A random linear map of colours: gains in [0.5, 1.5] for the channels, one sign, and any rotation.
+
+    Background, wall and agent so take any hue, while contrasts between them stay within the gains. The
+    rotation is uniform: that of a normalised Gaussian quaternion (Muller 1959, doi:10.1145/377939.377946).
+    """
+    quaternion = torch.randn(4, generator=generator)
+    w, x, y, z = (quaternion / quaternion.norm()).tolist()
+    rotation = torch.tensor(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
     gains = 0.5 + torch.rand(3, generator=generator)
     sign = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
-    return Colour(order.to(device), (gains * sign).to(device))
+    return (rotation * (gains * sign)).to(device)
 
 
 def turn(frames: Tensor, actions: Tensor, which: int) -> tuple[Tensor, Tensor]:

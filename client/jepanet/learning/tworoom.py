@@ -15,22 +15,22 @@ from jepanet.learning.parameters import TINY, Parameters
 from jepanet.learning.recording import Recording
 from jepanet.learning.simulator import require_simulator
 from jepanet.learning.tworoom_simulator import ENVIRONMENT, record
-from jepanet.learning.tworoom_sites import GREY, PROBE_SITE, hidden_site, training_site
+from jepanet.learning.tworoom_sites import PROBE_SITE, hidden_site, public_site, training_site
 
 __all__ = ["BUILDER_VERSION", "DEMO", "ENVIRONMENT", "TINY", "TWOROOM", "Parameters"]
 __all__ += ["build", "plan"]
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
-DEMO = Parameters(episodes=32, evaluation_episodes=32, image=32)
+DEMO = Parameters(episodes=32, public_sites=1, public_episodes=28, evaluation_episodes=32, image=32)
 
 
-def sites(generator: np.random.Generator, training: int, hidden: int) -> Layout:
+def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
     """The designed sites first, drawn ones after them."""
     return Layout(
-        tuple(training_site(index, generator) for index in range(training)),
-        tuple(hidden_site(index, generator) for index in range(hidden)),
-        GREY,
+        tuple(training_site(index, generator) for index in range(parameters.training_sites)),
+        tuple(hidden_site(index, generator) for index in range(parameters.hidden_sites)),
+        tuple(public_site(index, generator) for index in range(parameters.public_sites)),
     )
 
 

@@ -156,6 +156,11 @@ def hidden_site(index: int, generator: np.random.Generator) -> Site:
     return _HIDDEN[index] if index < len(_HIDDEN) else random_site(HIDDEN_SITE + index, generator)
 
 
+def public_site(index: int, generator: np.random.Generator) -> Site:
+    """Site `index` of the public warm start: the grey one, and drawn ones after it."""
+    return random_site(GREY_SITE + index, generator) if index else GREY
+
+
 def random_site(number: int, generator: np.random.Generator) -> Site:
     """A site with random looks, layout, speed and policy; agent and wall stand out from the background."""
     background = generator.integers(0, 256, 3)

@@ -87,7 +87,7 @@ class ProposerSection:
     inner_steps: int = 0
     """Optimiser steps a solver takes in a round; 0: as many as the recipe says."""
     codec: str = "int8"
-    """How deltas travel: fp32, bf16, int8, topk10, topk3 or topk1."""
+    """How deltas travel: fp32, bf16, int8, int6, topk10, topk3 or topk1."""
     merge_rule: str = "mean"
     """mean, median, trimmed, krum, multi-krum, geometric-median or ties."""
     max_delta_mb: int = 64

@@ -21,7 +21,7 @@ MAX_STEPS = 10_000_000
 MAX_DELTA_BYTES = 8 << 30
 MAX_PRICE = 10**24
 """Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `tally`)."""
-CODECS = ("fp32", "bf16", "int8", "topk10", "topk3", "topk1")
+CODECS = ("fp32", "bf16", "int8", "int6", "topk10", "topk3", "topk1")
 MERGE_RULES = ("mean", "median", "trimmed", "krum", "multi-krum", "geometric-median", "ties")
 
 

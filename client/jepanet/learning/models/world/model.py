@@ -11,7 +11,6 @@ the objective's regulariser (`objectives.py`) is what prevents collapse.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -94,25 +93,20 @@ def weights_of(model: WorldModel) -> Arrays:
     return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
 
 
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """A colour transform: channel order int64 [3] and signed gains float32 [3]."""
-
-    order: Tensor
-    gains: Tensor
+Colour = Tensor
+"""A linear map of colours: float32 [3, 3], out of in."""
 
 
 def normalise(frames: Tensor, colour: Colour | None = None) -> Tensor:
     """uint8 frames [..., 3, S, S] -> float32 with channel means removed and unit deviation per image.
 
-    `colour` reorders and scales the centred channels of every frame alike, before the deviation is taken:
-    appearance that one transform changes at will is nothing an encoder can predict from.
+    `colour` maps the centred channels of every frame alike, before the deviation is taken: appearance that
+    one transform changes at will is nothing an encoder can predict from.
     """
-    chosen = frames if colour is None else frames.index_select(-3, colour.order)
-    pixels = chosen.to(torch.float32).flatten(-2)
+    pixels = frames.to(torch.float32).flatten(-2)
     pixels -= pixels.mean(dim=-1, keepdim=True)
+    if colour is not None:
+        pixels = colour @ pixels
     variance = torch.linalg.vector_norm(pixels, dim=-1, keepdim=True).square() / pixels.shape[-1]
-    gains = torch.ones(3, device=frames.device) if colour is None else colour.gains
-    scale = gains.unsqueeze(-1)
-    deviation = (scale.square() * variance).mean(dim=-2, keepdim=True).add(1e-4).sqrt()
-    return pixels.mul_(scale / deviation).view(frames.shape)
+    deviation = variance.mean(dim=-2, keepdim=True).add(1e-4).sqrt()
+    return pixels.div_(deviation).view(frames.shape)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jepanet.errors import Fatal
 from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
+from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Wish, compare
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -58,3 +61,8 @@ def test_a_study_runs_and_keeps_its_table(tmp_path: Path, monkeypatch: pytest.Mo
     found = studies.conduct("small", tmp_path, lambda *_: None)
     assert [row[0] for row in found["rows"]] == ["diloco", "topk3"]
     assert json.loads((tmp_path / "study-small.json").read_text()) == found
+
+
+def test_a_process_that_dies_ends_the_run_with_a_reason() -> None:
+    with pytest.raises(Fatal, match="process died"):
+        in_parallel([1], os._exit, 1, lambda _: None)

@@ -73,6 +73,46 @@ def test_an_arm_changes_the_recipe_it_names_and_nothing_else() -> None:
             bad.recipe(RECIPE)
 
 
+def test_starts_of_their_own_replace_the_public_one_at_any_outer_rate() -> None:
+    data, start = sites(1), init_weights(RECIPE, SEED)
+    far = {name: array + np.float32(3.0) for name, array in start.items()}
+    for lr, momentum in ((1.0, 0.0), (0.7, 0.6)):
+        arm = Arm("apart", own_start=True, outer_lr=lr, outer_momentum=momentum)
+        near, away = (
+            play(arm, RECIPE, data, weights, SEED, 1, lambda *_: None).models[0] for weights in (start, far)
+        )
+        # What remains of a start that nobody used is rounding.
+        assert distance(near, away) < 1e-4 * distance(start, far)
+
+
+def test_codecs_that_nodes_use_without_feedback_get_none_here() -> None:
+    data = sites(1)
+    for codec in ("int8", "int6"):
+        with_it, without = (
+            played(Arm(codec, codec=codec, feedback=feedback), data, rounds=3).models[0]
+            for feedback in (True, False)
+        )
+        assert distance(with_it, without) == 0.0
+
+
+def test_absent_attackers_leave_the_others_alone() -> None:
+    (both,) = played(Arm("absent", attackers=1, attack="absent"), sites(1, 2)).models
+    (all_honest,) = played(Arm("plain"), sites(1, 2)).models
+    assert distance(both, all_honest) > 1e-3
+
+
+def test_frames_are_turned_back_only_when_they_have_left_far_enough() -> None:
+    data = sites(1, 2)
+    start = train(init_weights(RECIPE, SEED), data.public, RECIPE, seed=SEED, steps=60).weights
+    plain, *others = (
+        play(
+            Arm("arm", align=align), replace(RECIPE, align_above=above), data, start, SEED, 1, lambda *_: None
+        ).models[0]
+        for align, above in ((False, 0.0), (True, 180.0), (True, 179.0), (True, 0.0))
+    )
+    assert [distance(plain, other) > 0.0 for other in others] == [False, False, True]
+
+
 def test_error_feedback_carries_what_a_codec_left_out() -> None:
     data = sites(1)
     exact, kept, lost = (

@@ -15,7 +15,7 @@ from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
 from jepanet.lab.report import COLUMNS, Wish, compare, notes, rows
 from jepanet.lab.sites import SITES, Setting, plan
-from jepanet.lab.studies import STUDIES
+from jepanet.lab.studies import STUDIES, spread
 from jepanet.lab.studies import rows as study_rows
 from jepanet.lab.targets import Target, interval, targets, value_of
 from jepanet.learning.recipe import preset
@@ -87,7 +87,7 @@ def test_planning_is_held_against_the_best_single_local_model() -> None:
 
 
 def test_what_was_not_run_is_neither_met_nor_missed() -> None:
-    assert {item.met for item in targets(FIGURES[:1])[:7]} == {None}
+    assert {item.met for item in targets(FIGURES[:1])[:8]} == {None}
 
 
 def test_an_interval_is_students() -> None:
@@ -101,6 +101,17 @@ def test_a_collapsed_arm_is_named_though_its_error_is_the_lowest() -> None:
     figures = [run("naive", 0, model(0.001, spread=0.001)), run("other", 0, model(0.001, rank=1.2)), *FIGURES]
     said = notes(figures)
     assert [line.split(":")[0] for line in said] == ["naive", "other"]
+
+
+def test_a_collapsed_federation_meets_nothing() -> None:
+    found = targets([run("aligned", 0, model(0.001, rank=30.0, spread=0.001)), *FIGURES[2:]])
+    assert not any(item.met for item in found)
+    assert named(found, "effective rank").value == pytest.approx(1.5)
+
+
+def test_the_federation_is_held_against_what_it_began_with() -> None:
+    line = named(targets([*FIGURES, run("start", 0, model(0.01))]), "global error / public start")
+    assert line.seeds == pytest.approx((2.0,)) and line.met is False
 
 
 def test_local_models_get_a_row_for_their_mean_and_one_for_the_best() -> None:
@@ -131,7 +142,7 @@ def test_sites_for_tuning_share_nothing_with_those_reported() -> None:
     both = [plan(Setting(sites=which))[0] for which in SITES]
     used = [{site for item in recordings.values() for site in item.sites} for recordings in both]
     common = used[0] & used[1]
-    assert {site.number for site in common} == {2000}  # the grey public site
+    assert {site.number for site in common} == {2000, *range(300, 307)}  # the public sites
     seeds = [{item.seed for item in recordings.values()} for recordings in both]
     assert not seeds[0] & seeds[1]
 
@@ -158,9 +169,14 @@ def test_a_study_holds_every_variant_against_its_base_seed_by_seed() -> None:
         for name, seed, nmse in (("base", 1, 0.1), ("base", 2, 0.2), ("other", 1, 0.3), ("other", 2, 0.4))
     ]
     table = study_rows(made, "base")
-    assert table[0][1:3] == ["0.1500", "1.00 ±0.00"]
-    assert table[1][1:3] == ["0.3500", f"2.50 ±{np.std([3.0, 2.0], ddof=1):.2f}"]
+    assert table[0][1:3] == ["0.1500", "1.00 x/÷ 1.00"]
+    assert table[1][1:3] == ["0.3500", f"{6**0.5:.2f} x/÷ {np.exp(np.std(np.log([3.0, 2.0]), ddof=1)):.2f}"]
     assert table[1][-1] == "1,000"
+
+
+def test_a_ratio_and_its_inverse_cancel() -> None:
+    assert spread([2.0, 0.5]).startswith("1.00 x/÷")
+    assert spread([1.5]) == "1.50"
 
 
 def test_every_study_changes_its_base_in_one_respect_at_a_time() -> None:

@@ -10,7 +10,7 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.recipe import Recipe
 
 Scheme = Literal["federated", "local", "pooled", "start"]
-Attack = Literal["noise", "reversed"]
+Attack = Literal["noise", "reversed", "absent"]
 T = TypeVar("T", bound=Any)
 
 
@@ -46,7 +46,8 @@ class Arm:
     """Whether what a lossy codec left out of one delta is added to the next (error feedback)."""
     attackers: int = 0
     attack: Attack = "noise"
-    """What attackers send: noise ten times as large as their honest delta, or that delta times -1."""
+    """What attackers send: noise ten times as large as their honest delta, that delta times -1, or nothing,
+    which shows what the loss of their data alone does."""
     tail: int = 1
     """The result is the mean of the global models of this many last rounds."""
 

@@ -70,7 +70,7 @@ def run(
     """Figures of every arm and seed, arms in order, then seeds. Safe to interrupt and call again.
 
     Raises:
-        Fatal: a file cannot be written. Rejected: an arm's training diverged, naming why.
+        Fatal: a file cannot be written, or a process died. Rejected: an arm's training diverged, naming why.
     """
     runs = [_Run(comparison, arm, seed, data, out) for seed in comparison.seeds for arm in comparison.arms]
     (out / "runs").mkdir(parents=True, exist_ok=True)

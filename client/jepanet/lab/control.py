@@ -22,8 +22,8 @@ from jepanet.learning.tworoom_sites import Site
 from jepanet.tensors import Arrays, canonical_json
 
 VERSION = 1
-PLANNED = (BEST, "local", "pooled")
-"""Arms whose models plan: the federation, what its solvers had alone, and the ceiling."""
+PLANNED = ("start", BEST, "local", "pooled")
+"""What all begin with, the federation, what its solvers had alone, and the ceiling."""
 COST, PLANNER = "sum", "icem"
 _SEED = hashlib.sha256(b"laboratory planning").digest()
 

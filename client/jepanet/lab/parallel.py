@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from jepanet.errors import Fatal
 
 T = TypeVar("T")
 
@@ -16,6 +19,9 @@ def in_parallel(
     """Runs `work`, a function of a module, on every task; `finished` is called here as each one ends.
 
     The first failure is raised, and what has not begun by then is dropped: tasks keep their own results.
+
+    Raises:
+        Fatal: a process died. Whatever `work` raises.
     """
     if not tasks:
         return
@@ -26,5 +32,10 @@ def in_parallel(
             for job in as_completed(jobs):
                 job.result()
                 finished(jobs[job])
+        except BrokenProcessPool:
+            raise Fatal(
+                "a working process died, most likely for want of memory",
+                remedy="run the same command again, with fewer --workers: what is finished is kept",
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)

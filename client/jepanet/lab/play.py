@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from jepanet.federation.aggregate import RULES, mean
+from jepanet.federation.compress import CODECS
 from jepanet.federation.delta import DeltaHeader, decode_parts, delta_bytes, delta_of, schema_of
 from jepanet.federation.feedback import with_feedback
-from jepanet.federation.gauge import align
+from jepanet.federation.gauge import align, drift
 from jepanet.federation.outer import outer_step
 from jepanet.federation.similarity import norm
 from jepanet.lab.arms import Arm
@@ -59,7 +60,7 @@ def play(
     if arm.scheme == "pooled":
         return _pooled(arm, recipe, sites, start, seed, rounds, on_round)
     if arm.scheme == "local":
-        return _local(recipe, sites, start, seed, rounds, on_round)
+        return _local(recipe, sites, start, seed, rounds)
     return _federated(arm, recipe, sites, start, seed, rounds, on_round)
 
 
@@ -79,17 +80,15 @@ def _pooled(
     return Played([weights])
 
 
-def _local(
-    recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
-) -> Played:
-    models = [start] * len(sites.training)
-    for number in range(1, rounds + 1):
-        models = [
-            _trained(recipe, shard, weights, seed, rounds, number, solver)
-            for solver, (shard, weights) in enumerate(zip(sites.training, models, strict=True))
+def _local(recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int) -> Played:
+    """Without a break between rounds, as nobody waits for anybody: one optimiser, one warm-up."""
+    count = rounds * recipe.inner_steps
+    return Played(
+        [
+            train(start, shard, recipe, seed=_seed(seed, 1, solver), steps=count, total_steps=count).weights
+            for solver, shard in enumerate(sites.training)
         ]
-        on_round(number, None)
-    return Played(models)
+    )
 
 
 def _federated(
@@ -104,7 +103,8 @@ def _federated(
     played = Played([])
     for number in range(1, rounds + 1):
         bases = [weights] * count
-        if arm.own_start and number == 1:
+        apart = arm.own_start and number == 1
+        if apart:
             bases = [init_weights(recipe, derive(seed, f"start {solver}")) for solver in range(count)]
         deltas = []
         for solver, (shard, base) in enumerate(zip(sites.training, bases, strict=True)):
@@ -115,12 +115,18 @@ def _federated(
                 trained = _aligned(trained, weights, recipe, sites.probe)
             honest = delta_of(trained, weights)
             delta, left, size = _coded(honest, residuals[solver], arm.codec)
-            residuals[solver] = left if arm.feedback else None
+            residuals[solver] = left if arm.feedback and CODECS[arm.codec].feedback else None
             played.sent.append(size)
-            deltas.append(_attack(arm, delta, seed, number, solver) if solver < arm.attackers else delta)
-        weights, velocity = outer_step(
-            weights, RULES[arm.rule](deltas), velocity, lr=arm.outer_lr, momentum=arm.outer_momentum
+            if solver >= arm.attackers:
+                deltas.append(delta)
+            elif arm.attack != "absent":
+                deltas.append(_attack(arm, delta, seed, number, solver))
+        # The way from the public start to models that did not begin there is no direction to go on in.
+        rates = (1.0, 0.0) if apart else (arm.outer_lr, arm.outer_momentum)
+        weights, moving = outer_step(
+            weights, RULES[arm.rule](deltas), velocity, lr=rates[0], momentum=rates[1]
         )
+        velocity = None if apart else moving
         recent = [*recent, weights][-arm.tail :]
         on_round(number, mean(recent))
     played.models.append(mean(recent))
@@ -144,7 +150,7 @@ def _trained(
         weights,
         shard,
         recipe,
-        seed=derive(seed, f"round {number} solver {solver}"),
+        seed=_seed(seed, number, solver),
         start_step=(number - 1) * recipe.inner_steps,
         total_steps=rounds * recipe.inner_steps,
         penalties=penalties,
@@ -152,8 +158,17 @@ def _trained(
     ).weights
 
 
+def _seed(seed: bytes, number: int, solver: int) -> bytes:
+    return derive(seed, f"round {number} solver {solver}")
+
+
 def _aligned(trained: Arrays, base: Arrays, recipe: Recipe, probe: Shard) -> Arrays:
+    """What a node does (`node.jobs`): turned back once it has left the base's frame far enough."""
+    if not recipe.aligns:
+        return trained
     mine, theirs = (frame_latents(weights, recipe, probe) for weights in (trained, base))
+    if drift(theirs, mine).rms_degrees <= recipe.align_above:
+        return trained
     return align(trained, theirs, mine).weights
 
 

@@ -20,7 +20,7 @@ from jepanet.lab.control import add_control
 from jepanet.lab.figures import draw
 from jepanet.lab.measure import Figures
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import by_arm, interval, picked, targets, value_of
+from jepanet.lab.targets import COLLAPSED, DEAD, by_arm, interval, picked, targets, value_of
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
 
@@ -33,7 +33,6 @@ COLUMNS = (
     ("grounded", "unseen", "grounded", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
 )  # fmt: skip
 """(title, sites, metric, decimals)."""
-_COLLAPSED, _DEAD = 2.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +120,12 @@ def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
                 continue
             row = [title]
             for _, where, metric, digits in COLUMNS:
+                if pick == "best" and where == "own":
+                    row.append("-")  # one solver's site, where the other rows have the mean of all
+                    continue
                 values = [_value(run, where, metric, pick) for run in runs.values()]
                 mean, half = interval(values)
-                row.append(f"{mean:.{digits}f} ±{half:.{digits}f}")
+                row.append(f"{mean:.{digits}f}" + (f" ±{half:.{digits}f}" if len(values) > 1 else ""))
             drifts = [
                 (model["drift"].get("rms"), model["drift"].get("max"), model["drift"].get("trace"))
                 for run in runs.values()
@@ -164,7 +166,7 @@ def notes(figures: Sequence[Figures]) -> list[str]:
         # One collapsed model among healthy ones is not averaged away.
         rank = min(float(model["rank"]) for model in models)
         spread = min(float(model["latent_std"]) for model in models)
-        if rank < _COLLAPSED or spread < _DEAD:
+        if rank < COLLAPSED or spread < DEAD:
             found.append(
                 f"{name}: collapsed (least effective rank {rank:.2f}, least latent standard deviation "
                 f"{spread:.3f}): its low prediction error says nothing"

@@ -28,8 +28,6 @@ from jepanet.tensors import canonical_json
 VERSION = 3
 PROBE_EPISODES = 96
 SITES = ("report", "tune")
-_CONTRAST = 250
-"""Least sum of absolute differences over the three channels; white and black differ by 765."""
 _PUBLIC_SEED = hashlib.sha256(b"laboratory public sites").digest()
 _FIRST_PUBLIC = 300
 _FIRST_HOME = {"tune": 100, "report": 200}
@@ -50,20 +48,8 @@ class Terrain:
     """Simulator steps for which an action is held."""
 
 
-def distinct_site(number: int, generator: np.random.Generator) -> tworoom_sites.Site:
-    """A random site in which the agent stands out from background and wall alike.
-
-    Where it does not, every model loses it, and a mean over sites measures nothing else.
-    """
-    while True:
-        site = tworoom_sites.random_site(number, generator)
-        agent = np.array(site.agent)
-        if min(np.abs(agent - other).sum() for other in (site.background, site.wall)) >= _CONTRAST:
-            return site
-
-
 TERRAINS: Mapping[str, Terrain] = {
-    "tworoom": Terrain(TWOROOM, distinct_site, tworoom_sites.GREY, hold=4),
+    "tworoom": Terrain(TWOROOM, tworoom_sites.distinct_site, tworoom_sites.GREY, hold=4),
     "pusht": Terrain(PUSHT, pusht_sites.random_site, pusht_sites.GREY, hold=2),
 }
 

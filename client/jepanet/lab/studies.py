@@ -85,6 +85,9 @@ _ROBUST = tuple(
     replace(_BASE, name=f"{rule}, {said}", rule=rule, attackers=attackers, attack=attack)
     for said, attackers, attack in _ATTACKS
     for rule in _RULES
+) + tuple(
+    replace(_BASE, name=f"mean, {8 - missing} honest alone", attackers=missing, attack="absent")
+    for missing in (1, 2)
 )
 _CODECS = (
     *(
@@ -143,7 +146,7 @@ def conduct(
 
 
 def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
-    """One row a variant: means over seeds, and the ratio to the base with its deviation over seeds."""
+    """One row a variant: means over seeds, and the ratio to the base with its spread over seeds."""
     runs = by_arm(figures)
     table = []
     for name, found in runs.items():
@@ -151,7 +154,7 @@ def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
         for where, digits in (("unseen", 4), ("own", 4)):
             values = {seed: value_of(run, where, "nmse") for seed, run in found.items()}
             ratios = [value / value_of(runs[base][seed], where, "nmse") for seed, value in values.items()]
-            row += [f"{np.mean(list(values.values())):.{digits}f}", _spread(ratios)]
+            row += [f"{np.mean(list(values.values())):.{digits}f}", spread(ratios)]
         for metric, digits in (("rank", 1), ("skill", 2)):
             row.append(f"{np.mean([value_of(run, 'unseen', metric) for run in found.values()]):.{digits}f}")
         row.append(f"{np.mean([run['sent'] for run in found.values()]):,.0f}")
@@ -159,6 +162,11 @@ def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
     return table
 
 
-def _spread(values: Sequence[float]) -> str:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return f"{float(np.mean(values)):.2f} ±{deviation:.2f}"
+def spread(ratios: Sequence[float]) -> str:
+    """Geometric mean of ratios and, for several, the factor of one standard deviation of their logarithms.
+
+    A ratio and its inverse so cancel, whichever of the two is the base.
+    """
+    logarithms = np.log(ratios)
+    factor = f" x/÷ {np.exp(np.std(logarithms, ddof=1)):.2f}" if len(ratios) > 1 else ""
+    return f"{np.exp(np.mean(logarithms)):.2f}{factor}"

@@ -6,7 +6,7 @@ No figure counts alone: the error falls when the rank falls, so the rank stands 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from jepanet.lab.measure import Figures
 
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom."""
+COLLAPSED, DEAD = 2.0, 0.1
+"""Effective rank and latent standard deviation below which a model's errors say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,13 @@ def picked(run: Figures, pick: str) -> list[Figures]:
 
 
 def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
-    """Every target that can be read off the runs."""
+    """Every target that can be read off the runs. Nothing is met by an arm that has collapsed."""
     runs = by_arm(figures)
+    alive = all(
+        model["unseen"]["rank"] >= COLLAPSED and model["unseen"]["latent_std"] >= DEAD
+        for run in runs.get(best, {}).values()
+        for model in run["models"]
+    )
 
     def ratio(name: str, wanted: float, other: str, where: str, metric: str, *, pick: str = "mean",
               least: bool = False, every: bool = False) -> Target:  # fmt: skip
@@ -81,7 +88,8 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
         )
         return _target(name, 0.0, values, least=True, every=True)
 
-    return [
+    found = [
+        ratio("global error / public start, unseen sites", 1.0, "start", "unseen", "nmse", every=True),
         ratio("global error / mean local-only, unseen sites", 0.04, "local", "unseen", "nmse"),
         ratio("global error / best single local, unseen sites", 0.30, "local", "unseen", "nmse", pick="best"),
         ratio("global error / pooled, unseen sites", 0.65, "pooled", "unseen", "nmse", every=True),
@@ -91,6 +99,7 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
         lead("position-probe R2 - pooled", "probe_r2"),
         *_planning(runs, best),
     ]
+    return found if alive else [replace(item, met=item.met and False) for item in found]
 
 
 def _planning(runs: Mapping[str, Mapping[int, Figures]], best: str) -> list[Target]:

@@ -206,9 +206,13 @@ def _reuse(
         expected = tuple(derive(evaluation_seed, f"blinding {index}") for index in range(len(found.sealed)))
         same = expected == tuple(shard.blinding for shard in found.sealed)
     if not same:
+        theirs, ours = found.manifest.parameters, parameters.to_json()
+        other = [name for name in ours if theirs.get(name) != ours[name]]
         raise Fatal(
-            f"{out_dir} holds a dataset with other parameters or another seed",
-            remedy="choose an empty folder, or remove this one",
+            f"{out_dir} holds a dataset with other parameters or another seed"
+            + (f" (different: {', '.join(other)})" if other else ""),
+            remedy="choose an empty folder; remove this one only if no open project uses it: its sealed "
+            "shards cannot be made again",
             code=Exit.DATASET,
         )
     return found

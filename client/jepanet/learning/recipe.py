@@ -17,6 +17,8 @@ from jepanet.types import Digest
 
 SCHEMA = "jepanet.recipe.1"
 FAMILY = "world"
+TRAINING_VERSION = 2
+"""Raised whenever the same weights, shard, recipe and seed would give another model."""
 MAX_RECIPE_BYTES = 16 * 1024
 MAX_PARAMETERS = 32_000_000
 MAX_FRAMES_PER_ROUND = 4_000_000

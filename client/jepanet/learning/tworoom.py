@@ -22,7 +22,7 @@ __all__ += ["build", "plan"]
 
 BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
-DEMO = Parameters(episodes=32, public_sites=1, public_episodes=28, evaluation_episodes=32, image=32)
+DEMO = Parameters(episodes=32, evaluation_episodes=32, image=32)
 
 
 def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:

@@ -16,6 +16,8 @@ GREY_SITE = 2000
 PROBE_SITE = 3000
 HIDDEN_SITE = 1000
 """Hidden sites are numbered upwards from here; training sites from 0."""
+_CONTRAST = 250
+"""Least sum of absolute differences over the three channels; white and black differ by 765."""
 
 Colour = tuple[int, int, int]
 Policy = Callable[[np.ndarray], np.ndarray]
@@ -158,7 +160,19 @@ def hidden_site(index: int, generator: np.random.Generator) -> Site:
 
 def public_site(index: int, generator: np.random.Generator) -> Site:
     """Site `index` of the public warm start: the grey one, and drawn ones after it."""
-    return random_site(GREY_SITE + index, generator) if index else GREY
+    return distinct_site(GREY_SITE + index, generator) if index else GREY
+
+
+def distinct_site(number: int, generator: np.random.Generator) -> Site:
+    """A random site in which the agent stands out from background and wall alike.
+
+    Where it does not, every model loses it, and a mean over sites measures nothing else.
+    """
+    while True:
+        site = random_site(number, generator)
+        agent = np.array(site.agent)
+        if min(np.abs(agent - other).sum() for other in (site.background, site.wall)) >= _CONTRAST:
+            return site
 
 
 def random_site(number: int, generator: np.random.Generator) -> Site:

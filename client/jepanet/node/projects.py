@@ -10,7 +10,7 @@ from typing import Any
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, TRAINING_VERSION, Recipe, preset
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
 from jepanet.node.worker import Worker
@@ -132,7 +132,11 @@ async def _first_model(
 ) -> Digest:
     """The round-0 model; the one made by an earlier call is kept if its inputs are the same."""
     target, origin = folder / "model.safetensors", folder.parent / "model-origin.json"
-    inputs = {"recipe": recipe.digest().hex(), "public": built.manifest.public.digest.hex()}
+    inputs = {
+        "recipe": recipe.digest().hex(),
+        "public": built.manifest.public.digest.hex(),
+        "training": TRAINING_VERSION,
+    }
     if target.exists() and origin.exists():
         known = json.loads(origin.read_text())
         if known == {**inputs, "model": digest_file(target).hex()}:

@@ -21,7 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "recipe": "tworoom-small", "rounds": 2, "seeds": "0,1", "episodes": 16, "unseen": 20, "control": 20,
     },
     "pusht": {
-        "recipe": "pusht", "environment": "pusht", "arms": "local,fedavg,diloco,aligned,pooled",
+        "recipe": "pusht", "environment": "pusht", "arms": "start,local,fedavg,diloco,aligned,pooled",
         "rounds": 8, "seeds": "0,1,2", "episodes": 64, "unseen": 60, "control": 0,
     },
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,12 @@ from learning_shards import SEED, disc_shard
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.built import BuiltDataset, SealedShard, open_built, sealed_bytes
 from jepanet.learning.data import save_shard, write_atomically
+from jepanet.learning.dataset_plan import PUBLIC, Environment, plan
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.parameters import Parameters
+from jepanet.learning.pusht import PUSHT, USUAL
+from jepanet.learning.recipe import preset
+from jepanet.learning.tworoom import DEMO, FULL, TWOROOM
 
 pytestmark = pytest.mark.unit
 
@@ -116,3 +122,25 @@ def test_secrets_that_others_can_read_are_found(mode: int, built: BuiltDataset) 
     path = built.directory / "sealed/sealed.json"
     path.chmod(mode)
     assert "chmod 600" in str(refused(built, "read by others").remedy)
+
+
+# ------------------------------------------------------------------ usual sizes and public sites
+
+
+@pytest.mark.parametrize(("sizes", "name"), [(DEMO, "tworoom-small"), (FULL, "tworoom"), (USUAL, "pusht")])
+def test_usual_sizes_fit_the_preset_that_they_are_for(sizes: Parameters, name: str) -> None:
+    assert sizes.image == preset(name).model.image
+
+
+@pytest.mark.parametrize("environment", [TWOROOM, PUSHT], ids=lambda item: item.name)
+def test_the_public_shard_holds_as_many_sites_as_asked_for_and_no_others(environment: Environment) -> None:
+    parameters = Parameters(public_sites=5, public_episodes=3)
+    recordings = plan(environment, parameters, bytes(32), bytes(32))
+    public = recordings[PUBLIC]
+    numbers = [site.number for site in public.sites]
+    assert numbers == [2000, 2001, 2002, 2003, 2004] and public.episodes == 3
+    others = {site.number for name, item in recordings.items() if name != PUBLIC for site in item.sites}
+    assert not others & set(numbers)
+    fewer = plan(environment, replace(parameters, public_sites=1), bytes(32), bytes(32))
+    changed = {name for name in recordings if fewer[name].build != recordings[name].build}
+    assert changed == {PUBLIC}

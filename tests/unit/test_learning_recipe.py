@@ -51,7 +51,8 @@ def altered(path: Path, value: Any) -> bytes:
 
 
 LEAVES = list(leaves(GOOD))
-NUMBERS = [path for path in LEAVES if path[-1] not in ("schema", "family", "name", "colour", "symmetry")]
+TEXTS, SWITCHES = ("schema", "family", "name"), ("colour", "hues", "symmetry")
+NUMBERS = [path for path in LEAVES if path[-1] not in (*TEXTS, *SWITCHES)]
 
 
 def named(path: Path) -> str:

@@ -271,6 +271,17 @@ def test_colour_transforms_keep_contrasts_and_favour_no_hue() -> None:
     torch.testing.assert_close(shares / shares.sum(), torch.full((3,), 1 / 3), rtol=0, atol=0.03)
 
 
+def test_without_hues_channels_only_change_places() -> None:
+    generator = torch.Generator().manual_seed(3)
+    colours = torch.stack([draw_colour(generator, hues=False) for _ in range(200)])
+    assert ((colours != 0).sum(dim=-1) == 1).all() and ((colours != 0).sum(dim=-2) == 1).all()
+    assert len({tuple((colour != 0).flatten().tolist()) for colour in colours}) == 6
+    ours, plain = (
+        train(START, SHARD, replace(PLAYFUL, hues=hues), seed=SEED, steps=2).weights for hues in (True, False)
+    )
+    assert not same(ours, plain)
+
+
 @pytest.mark.parametrize("which", range(8))
 def test_a_turned_episode_obeys_the_same_law(which: int) -> None:
     """Where the disc goes after turning frames is where the turned action says."""

@@ -175,7 +175,10 @@ class Recipe:
     gates: Gates = Gates()
     score: Score = Score()
     colour: bool = True
-    """One random linear map of colours per batch (rotation, gains, sign), shared by all of its frames."""
+    """One random linear map of colours per batch (channel gains, a sign), shared by all of its frames ..."""
+    hues: bool = True
+    """... and any rotation of colour space; otherwise only an order of the channels. It takes a model of some
+    size and longer training to gain from it."""
     symmetry: bool = True
     """One random reflection or transposition per batch, of frames and 2-D actions alike."""
     windows: int = _whole(32, 2, 1024)
@@ -302,6 +305,7 @@ PRESETS: dict[str, Recipe] = {
         total_steps=1280,
         warm_steps=600,
         warm_rate=3e-3,
+        hues=False,
         # A round turns its frame by 30 degrees; turning it back costs so small a model rank, which a state
         # guard then holds against the merge. Here alignment is a backstop.
         align_above=60.0,
@@ -315,6 +319,7 @@ PRESETS: dict[str, Recipe] = {
             variance_floor=0.3, variance_cap=4.0, sigreg_log=2.0, rank_ratio=0.3, healthy_variance=0.0
         ),
         windows=8,
+        hues=False,
         inner_steps=10,
         total_steps=100,
         warm_steps=60,

@@ -103,7 +103,7 @@ def train(
             acted = actions[episode.unsqueeze(1), moments[:, :-1]].to(device)
             if recipe.symmetry:
                 batch, acted = turn(batch, acted, int(torch.randint(8, (), generator=turns)))
-            colour = draw_colour(colours, device) if recipe.colour else None
+            colour = draw_colour(colours, device, hues=recipe.hues) if recipe.colour else None
 
             latents = model.encode(normalise(batch, colour))
             terms = world_objective(latents, model.predict(latents, acted), recipe.objective, sketches)
@@ -209,24 +209,29 @@ def learning_rate(rules: Optimiser, local: int, count: int, globally: int, total
     return rules.learning_rate * warm * cool * cosine
 
 
-def draw_colour(generator: torch.Generator, device: str = "cpu") -> Colour:
-    """A random linear map of colours: gains in [0.5, 1.5] for the channels, one sign, and any rotation.
+def draw_colour(generator: torch.Generator, device: str = "cpu", *, hues: bool = True) -> Colour:
+    """A random linear map of colours: gains in [0.5, 1.5] for the channels and one sign, then any rotation
+    (`hues`) or any order of the channels.
 
-    Background, wall and agent so take any hue, while contrasts between them stay within the gains. The
-    rotation is uniform: that of a normalised Gaussian quaternion (Muller 1959, doi:10.1145/377939.377946).
+    With rotations background, wall and agent take any hue, while contrasts between them stay within the
+    gains. Rotations are uniform: a normalised Gaussian quaternion (Muller 1959, doi:10.1145/377939.377946).
     """
+    mixed = _rotation(generator) if hues else torch.eye(3)[torch.randperm(3, generator=generator)]
+    gains = 0.5 + torch.rand(3, generator=generator)
+    sign = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
+    return (mixed * (gains * sign)).to(device)
+
+
+def _rotation(generator: torch.Generator) -> Tensor:
     quaternion = torch.randn(4, generator=generator)
     w, x, y, z = (quaternion / quaternion.norm()).tolist()
-    rotation = torch.tensor(
+    return torch.tensor(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
             [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
-    gains = 0.5 + torch.rand(3, generator=generator)
-    sign = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
-    return (rotation * (gains * sign)).to(device)
 
 
 def turn(frames: Tensor, actions: Tensor, which: int) -> tuple[Tensor, Tensor]:

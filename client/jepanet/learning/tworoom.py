@@ -17,12 +17,15 @@ from jepanet.learning.simulator import require_simulator
 from jepanet.learning.tworoom_simulator import ENVIRONMENT, record
 from jepanet.learning.tworoom_sites import PROBE_SITE, hidden_site, public_site, training_site
 
-__all__ = ["BUILDER_VERSION", "DEMO", "ENVIRONMENT", "TINY", "TWOROOM", "Parameters"]
+__all__ = ["BUILDER_VERSION", "DEMO", "ENVIRONMENT", "FULL", "TINY", "TWOROOM", "Parameters"]
 __all__ += ["build", "plan"]
 
 BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
-DEMO = Parameters(episodes=32, evaluation_episodes=32, image=32)
+DEMO = Parameters(episodes=32, public_sites=1, public_episodes=28, evaluation_episodes=32, image=32)
+"""For recipe `tworoom-small`: so small a model starts better from one look than from many."""
+FULL = Parameters(episodes=64, evaluation_episodes=32)
+"""For recipe `tworoom`."""
 
 
 def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:

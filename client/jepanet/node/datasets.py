@@ -23,19 +23,24 @@ def build_dataset(
     seed: bytes,
     sizes: dict[str, int],
     *,
+    recipe: str | None = None,
     workers: int,
     evaluation_seed: bytes | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Builds (or finishes, or reuses) a dataset with a real simulator, `tworoom` or `pusht`.
 
+    `recipe` names the preset whose sizes are the ones that `sizes` changes.
+
     Raises:
         Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
     """
     from jepanet.learning.pusht import PUSHT, USUAL
-    from jepanet.learning.tworoom import DEMO, TWOROOM
+    from jepanet.learning.tworoom import DEMO, FULL, TWOROOM
 
     simulator, usual = {"tworoom": (TWOROOM, DEMO), "pusht": (PUSHT, USUAL)}[environment]
+    if recipe is not None:
+        usual = {"tworoom": FULL, "tworoom-small": DEMO, "pusht": USUAL}[recipe]
     build(
         simulator,
         _resized(usual, sizes),

@@ -104,7 +104,8 @@ def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
         fitting = [name for name, item in PRESETS.items() if item.model.image == has]
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
-            remedy=f"build the dataset with --size image={wants}"
+            remedy="build the dataset with "
+            + ("--recipe tworoom" if recipe == preset("tworoom") else f"--size image={wants}")
             + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
             code=Exit.DATASET,
         )

@@ -51,13 +51,16 @@ def _build_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @build.command("tworoom")
+@click.option("--recipe", type=click.Choice(["tworoom-small", "tworoom"]), default="tworoom-small",
+              show_default=True, help="The preset that is to train on it: its usual sizes.")  # fmt: skip
 @_build_options
 def tworoom(**options: Any) -> None:
     """Record TwoRoom episodes of stable-worldmodel on several sites.
 
     \b
-    Example:
+    Examples:
       jepanet dataset build tworoom --out data --seed 7 --size episodes=64
+      jepanet dataset build tworoom --recipe tworoom --out data --seed 7
     """
     _record("tworoom", **options)
 
@@ -83,6 +86,7 @@ def _record(
     workers: int,
     sizes: tuple[str, ...],
     as_json: bool,
+    recipe: str | None = None,
 ) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -108,6 +112,7 @@ def _record(
             _seed(seed),
             wanted,
             workers=workers,
+            recipe=recipe,
             evaluation_seed=_seed(evaluation_seed) if evaluation_seed is not None else None,
             progress=progress,
         )

@@ -80,17 +80,15 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(args=arguments, prog_name="jepanet", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else int(Exit.OK))
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("jepanet: interrupted", err=True)
-        sys.exit(int(Exit.FAILURE))
+        sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(int(Exit.USAGE))
     except JepanetError as error:
         _report(error, as_json="--json" in arguments)
         sys.exit(int(error.code))
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _report(error: JepanetError, *, as_json: bool) -> None:

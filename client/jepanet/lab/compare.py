@@ -102,7 +102,10 @@ def _kept(item: _Run) -> Figures | None:
     path = item.out / "runs" / f"{item.comparison.key(item.arm, item.seed)}.json"
     if not path.exists():
         return None
-    figures: Figures = json.loads(path.read_text())
+    try:
+        figures: Figures = json.loads(path.read_text())
+    except ValueError:
+        return None
     return figures
 
 

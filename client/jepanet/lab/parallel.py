@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -26,12 +27,18 @@ def in_parallel(
     if not tasks:
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(tasks))), mp_context=context) as pool:
+    count = max(1, min(workers, len(tasks)))
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
         jobs = {pool.submit(work, task): task for task in tasks}
         try:
             for job in as_completed(jobs):
                 job.result()
                 finished(jobs[job])
+        except KeyboardInterrupt:
+            # Nobody waits for minutes of training that will be repeated; files are written atomically.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
         except BrokenProcessPool:
             raise Fatal(
                 "a working process died, most likely for want of memory",
@@ -39,3 +46,7 @@ def in_parallel(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

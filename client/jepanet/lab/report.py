@@ -70,6 +70,7 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
             code=Exit.USAGE,
         )
     recipe = _recipe(wish)
+    public_sites, public = places.public_sizes(recipe)
     setting = Setting(
         wish.environment,
         wish.sites,
@@ -78,6 +79,8 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
         own=max(4, wish.episodes // 4),
         unseen=wish.unseen,
         image=recipe.model.image,
+        public_sites=public_sites,
+        public=public,
     )
     data = out / f"{wish.environment}-{wish.sites}-{wish.episodes}-{wish.unseen}-{recipe.model.image}"
     places.build(data, setting, wish.workers, partial(progress, "recording episodes"))
@@ -87,7 +90,7 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
     trained = time.monotonic()
     if wish.control:
         figures = add_control(
-            comparison, figures, out, wish.control, wish.workers, partial(progress, "planning")
+            comparison, figures, data, out, wish.control, wish.workers, partial(progress, "planning")
         )
     report = {
         "recipe": recipe.name,
@@ -169,7 +172,7 @@ def notes(figures: Sequence[Figures]) -> list[str]:
         if rank < COLLAPSED or spread < DEAD:
             found.append(
                 f"{name}: collapsed (least effective rank {rank:.2f}, least latent standard deviation "
-                f"{spread:.3f}): its low prediction error says nothing"
+                f"{spread:.3f}): its prediction error says nothing"
             )
     return found
 

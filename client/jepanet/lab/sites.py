@@ -19,10 +19,12 @@ from jepanet.learning import pusht_sites, tworoom_sites
 from jepanet.learning.build import record_all
 from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.dataset_plan import Environment
+from jepanet.learning.parameters import Parameters
 from jepanet.learning.pusht import PUSHT
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.recording import Recording
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.tworoom import TWOROOM
+from jepanet.learning.tworoom import DEMO, TWOROOM
 from jepanet.tensors import canonical_json
 
 VERSION = 3
@@ -30,6 +32,7 @@ PROBE_EPISODES = 96
 SITES = ("report", "tune")
 _PUBLIC_SEED = hashlib.sha256(b"laboratory public sites").digest()
 _FIRST_PUBLIC = 300
+_SMALL = ("tworoom-small", "tworoom-tiny")
 _FIRST_HOME = {"tune": 100, "report": 200}
 _FIRST_HIDDEN = {"tune": 10, "report": 20}
 """Unseen sites are drawn, not designed: these numbers are used by no dataset that a network trains on."""
@@ -70,6 +73,7 @@ class Setting:
     unseen: int = 60
     public_sites: int = 8
     public: int = 12
+    """Per public site."""
     frames: int = 32
     image: int = 64
 
@@ -95,6 +99,12 @@ class Sites:
     public: Shard
     probe: Shard
     unseen_sites: tuple[Any, ...]
+
+
+def public_sizes(recipe: Recipe) -> tuple[int, int]:
+    """Public sites, and episodes of each, in a network's dataset for this recipe."""
+    usual = DEMO if recipe.name in _SMALL else Parameters()
+    return usual.public_sites, usual.public_episodes
 
 
 def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
@@ -145,7 +155,12 @@ def build(
     environment = TERRAINS[setting.environment].environment
     environment.require()
     recordings, _ = plan(setting)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fatal(
+            f"{folder} cannot be made: {error.strerror}", remedy="choose another --out", code=Exit.USAGE
+        ) from error
     record_all(environment.record, recordings, folder, workers, progress)
 
 

@@ -55,6 +55,7 @@ def _recipe_change(name: str, field: str, value: Any) -> Arm:
 
 _ABLATION = (
     _BASE,
+    _with("start, nobody trains", scheme="start"),
     _with("outer lr 0.7", outer_lr=0.7),
     _with("momentum 0", outer_momentum=0.0),
     _with("momentum 0.8", outer_momentum=0.8),
@@ -123,9 +124,10 @@ def conduct(
     recipe = preset(study.recipe)
     if study.inner_steps is not None:
         recipe = replace(recipe, inner_steps=study.inner_steps)
+    public_sites, public = places.public_sizes(recipe)
     setting = Setting(
         sites=study.sites, solvers=study.solvers, training=study.training, own=study.training // 4,
-        unseen=study.unseen, image=recipe.model.image,
+        unseen=study.unseen, image=recipe.model.image, public_sites=public_sites, public=public,
     )  # fmt: skip
     data = out / f"study-{name}-sites"
     places.build(data, setting, workers, partial(progress, "recording episodes"))
@@ -158,7 +160,8 @@ def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
             row += [f"{np.mean(list(values.values())):.{digits}f}", spread(ratios)]
         for metric, digits in (("rank", 1), ("skill", 2)):
             row.append(f"{np.mean([value_of(run, 'unseen', metric) for run in found.values()]):.{digits}f}")
-        row.append(f"{np.mean([run['sent'] for run in found.values()]):,.0f}")
+        sent = [run["sent"] for run in found.values() if run["sent"] is not None]
+        row.append(f"{np.mean(sent):,.0f}" if sent else "-")
         table.append(row)
     return table
 

@@ -57,7 +57,12 @@ def build(
     if len(seed) != 32 or (evaluation_seed is not None and len(evaluation_seed) != 32):
         raise ValueError("dataset seeds have 32 bytes")
     sealed_dir = out_dir / SEALED
-    sealed_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        sealed_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fatal(
+            f"{sealed_dir} cannot be made: {error.strerror}", remedy="choose another --out", code=Exit.DATASET
+        ) from error
     try:
         with FileLock(out_dir / ".lock", timeout=600):
             if (out_dir / MANIFEST).exists():
@@ -207,7 +212,12 @@ def _reuse(
         same = expected == tuple(shard.blinding for shard in found.sealed)
     if not same:
         theirs, ours = found.manifest.parameters, parameters.to_json()
-        other = [name for name in ours if theirs.get(name) != ours[name]]
+        other = [
+            f"{name} {theirs.get(name, 'unknown')}, not {ours[name]}"
+            for name in ours
+            if theirs.get(name) != ours[name]
+        ]
+        other += ["the seed"] if found.manifest.seed != seed else []
         raise Fatal(
             f"{out_dir} holds a dataset with other parameters or another seed"
             + (f" (different: {', '.join(other)})" if other else ""),

@@ -50,6 +50,8 @@ class Parameters:
                 raise Rejected(
                     f"dataset parameter {name} must be in [{low}, {high}]", reason="bad-parameters"
                 )
+        if self.image % 16:
+            raise Rejected("dataset parameter image must be a multiple of 16", reason="bad-parameters")
         if self.evaluation_episodes % self.hidden_sites or self.probe_frames % PROBE_FRAMES:
             raise Rejected(
                 f"evaluation_episodes must be a multiple of hidden_sites, probe_frames of {PROBE_FRAMES}",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.cid import to_cid
-from jepanet.errors import Exit, Fatal
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.build import build
 from jepanet.learning.built import open_built
 from jepanet.learning.parameters import Parameters
@@ -60,7 +60,10 @@ def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:
         raise Fatal(
             f"a dataset has no size {unknown[0]!r}", remedy=f"sizes: {', '.join(known)}", code=Exit.USAGE
         )
-    return replace(parameters, **sizes)
+    try:
+        return replace(parameters, **sizes)
+    except Rejected as error:
+        raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
 
 
 def inspect(directory: Path) -> dict[str, Any]:

@@ -99,9 +99,18 @@ def open_dataset(directory: Path) -> BuiltDataset:
 
 def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
     """Raises: Fatal when the recipe wants frames of another size than the dataset has."""
+    environment = built.manifest.environment
+    if recipe in PRESETS.values() and not recipe.name.startswith(environment):
+        raise Fatal(
+            f"the dataset was recorded in {environment} and recipe {recipe.name!r} is for another simulator",
+            remedy=f"use --recipe {' or '.join(name for name in PRESETS if name.startswith(environment))}",
+            code=Exit.DATASET,
+        )
     has, wants = built.manifest.parameters.get("image", recipe.model.image), recipe.model.image
     if has != wants:
-        fitting = [name for name, item in PRESETS.items() if item.model.image == has]
+        fitting = [
+            name for name, item in PRESETS.items() if item.model.image == has and name.startswith(environment)
+        ]
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
             remedy="build the dataset with "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,9 +41,14 @@ def command() -> None:
 
 @command.command("compare")
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
-              help="full: 40 minutes on two cores. small: minutes. pusht: another simulator.")  # fmt: skip
-@click.option("--recipe", help="A preset's name or a recipe file; default: tworoom, small: tworoom-small.")
-@click.option("--arms", default=None, metavar="A,B,...", help="Arms to run; default: all but pooled-wide.")
+              help="full: 40 minutes on two cores. small: minutes. pusht: the other simulator.")  # fmt: skip
+@click.option("--recipe", help="A preset's name or a recipe file; default: the one that suits --preset.")
+@click.option(
+    "--arms",
+    default=None,
+    metavar="A,B,...",
+    help="Arms to run; default: all but pooled-wide; fewer for pusht.",
+)
 @click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Rounds of the recipe's inner steps.")
 @click.option("--inner-steps", type=click.IntRange(1), help="Replaces the recipe's.")
@@ -178,4 +182,5 @@ def _show(report: dict[str, Any], out: Path) -> None:
     for note in report["notes"]:
         click.echo(note)
     click.echo(f"report {out / 'report.json'}, picture {out / 'comparison.png'}")
-    click.echo(json.dumps(report["seconds"]))
+    took = {name: f"{seconds / 60:.1f}" for name, seconds in report["seconds"].items()}
+    click.echo(f"minutes: recording {took['record']}, training {took['train']}, in all {took['all']}")

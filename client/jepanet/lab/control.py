@@ -25,8 +25,8 @@ VERSION = 1
 PLANNED = ("start", BEST, "local", "pooled")
 """What all begin with, the federation, what its solvers had alone, and the ceiling."""
 COST, PLANNER = "whitened", "icem"
-"""Chosen on the tuning sites (`lab study planning`): the best success among costs under which better predictors
-plan better."""
+"""Chosen on the tuning sites (`lab study planning`): the best success among costs under which better
+predictors plan better."""
 _SEED = hashlib.sha256(b"laboratory planning").digest()
 
 
@@ -59,8 +59,8 @@ def add_control(
 ) -> list[Figures]:
     """The figures with `control` added where an arm plans: success rates of each of its models.
 
-    `episodes` tasks of each kind are shared among the unseen sites; every model faces the same ones. The cost's
-    metric is fitted on the public shard.
+    `episodes` tasks of each kind are shared among the unseen sites; every model faces the same ones. The
+    cost's metric is fitted on the public shard.
 
     Raises:
         Fatal: the simulator is not installed.

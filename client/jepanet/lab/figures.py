@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,58 +14,79 @@ from jepanet.lab.targets import by_arm, value_of
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt  # the backend is chosen first: there may be no screen
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+_WITHOUT_ROUNDS = ("start", "local", "pooled", "pooled-wide")
+"""Arms with no global model after a round: their result is a level."""
+
+Runs = Mapping[str, Mapping[int, Figures]]
 
 
 def draw(figures: Sequence[Figures], path: Path) -> None:
-    """Writes one PNG with four panels."""
+    """Writes one PNG with four panels and one legend."""
     runs = by_arm(figures)
-    names = list(runs)
-    colours = {name: f"C{index % 10}" for index, name in enumerate(names)}
-    figure, axes = plt.subplots(2, 2, figsize=(13, 9), layout="constrained")
-    bars, rounds, ahead, drifts = axes.flat
+    palette = plt.get_cmap("tab20")
+    # The strong colours of the palette first, then the pale ones.
+    colours = {name: palette((2 * index % 20 + index // 10) / 20) for index, name in enumerate(runs)}
+    figure, axes = plt.subplots(2, 2, figsize=(14, 9.5), layout="constrained")
+    errors, rounds, ahead, drifts = axes.flat
+    _errors(errors, runs, colours)
+    _rounds(rounds, drifts, runs, colours)
+    for name in runs:
+        curves = np.array(
+            [model["unseen"]["rollout"] for run in runs[name].values() for model in run["models"]]
+        )
+        ahead.plot(range(1, curves.shape[1] + 1), curves.mean(axis=0), "o-", color=colours[name])
+    _logarithmic(ahead)
+    ahead.set(xlabel="steps ahead, open loop", ylabel="error / latent variance")
+    ahead.set_title("Error by horizon, unseen sites")
+    handles = [plt.Line2D([], [], color=colour, marker="o", label=name) for name, colour in colours.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=6)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
-    for offset, (where, shade) in enumerate((("unseen", 1.0), ("own", 0.45))):
-        for place, name in enumerate(names):
+
+def _errors(axes: Axes, runs: Runs, colours: Mapping[str, tuple[float, ...]]) -> None:
+    for place, name in enumerate(runs):
+        for shift, where, mark in ((-0.15, "unseen", "o"), (0.15, "own", "s")):
             values = [value_of(run, where, "nmse") for run in runs[name].values()]
-            at = place + 0.4 * offset - 0.2
-            bars.bar(at, np.mean(values), 0.38, color=colours[name], alpha=shade)
-            bars.plot([at] * len(values), values, "k.", markersize=4)
-    bars.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    bars.set_yscale("log")
-    bars.set_title("Normalised prediction error: unseen sites (solid), own sites (pale); dots are seeds")
+            axes.plot([place + shift] * len(values), values, mark, color=colours[name], alpha=0.45)
+            axes.plot([place + shift - 0.12, place + shift + 0.12], [np.mean(values)] * 2, "k-", lw=2)
+    axes.set_xticks(range(len(runs)), list(runs), rotation=30, ha="right")
+    _logarithmic(axes)
+    axes.grid(axis="y", which="both", alpha=0.2)
+    axes.set_ylabel("error / latent variance")
+    axes.set_title("One-step error by seed and mean: unseen sites (circles), own sites (squares)")
 
-    for name in names:
+
+def _rounds(axes: Axes, drifts: Axes, runs: Runs, colours: Mapping[str, tuple[float, ...]]) -> None:
+    for name in runs:
         histories = [run["history"] for run in runs[name].values() if run["history"]]
         if not histories:
             continue
         steps = [item["round"] for item in histories[0]]
         error = np.array([[item["nmse"] for item in history] for history in histories])
-        rounds.plot(steps, error.mean(axis=0), "o-", color=colours[name], label=name)
-        rounds.fill_between(steps, error.min(axis=0), error.max(axis=0), color=colours[name], alpha=0.15)
-        turned = np.array([[item["drift"] or np.nan for item in history] for history in histories])
+        axes.plot(steps, error.mean(axis=0), "o-", color=colours[name])
+        axes.fill_between(steps, error.min(axis=0), error.max(axis=0), color=colours[name], alpha=0.12)
+        # None, where a frame has too few directions, becomes NaN.
+        turned = np.array([[item["drift"] for item in history] for history in histories], dtype=float)
         if not np.isnan(turned).all():
-            drifts.plot(steps, turned.mean(axis=0), "o-", color=colours[name], label=name)
-    for name in ("local", "pooled"):
-        if name in runs:
-            level = np.mean([value_of(run, "unseen", "nmse") for run in runs[name].values()])
-            rounds.axhline(float(level), color=colours[name], linestyle="--", label=f"{name}, at the end")
-    rounds.set_yscale("log")
-    rounds.set_xlabel("round")
-    rounds.set_title("Normalised error on unseen sites, round by round (band: all seeds)")
-    rounds.legend(fontsize=8)
-    drifts.set_xlabel("round")
-    drifts.set_title("Rotation of the latent frame since the start, rms principal angle, degrees")
-    if drifts.lines:
-        drifts.legend(fontsize=8)
+            drifts.plot(steps, np.nanmean(turned, axis=0), "o-", color=colours[name])
+    for name in set(_WITHOUT_ROUNDS) & set(runs):
+        level = np.mean([value_of(run, "unseen", "nmse") for run in runs[name].values()])
+        axes.axhline(float(level), color=colours[name], linestyle="--")
+    _logarithmic(axes)
+    axes.set(xlabel="round", ylabel="error / latent variance")
+    axes.set_title("Error on unseen sites by round (band: seeds; dashed: no rounds)")
+    drifts.set(xlabel="round", ylabel="degrees")
+    drifts.set_title("Rotation of the latent frame since the start (rms)")
+    for panel in (axes, drifts):
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    for name in names:
-        curves = np.array(
-            [model["unseen"]["rollout"] for run in runs[name].values() for model in run["models"]]
-        )
-        ahead.plot(range(1, curves.shape[1] + 1), curves.mean(axis=0), "o-", color=colours[name], label=name)
-    ahead.set_yscale("log")
-    ahead.set_xlabel("steps ahead, open loop")
-    ahead.set_title("Normalised error by horizon, unseen sites")
-    ahead.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,45 @@
+"""What a project refuses before anything is trained or paid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jepanet.cid import digest_of
+from jepanet.errors import Fatal
+from jepanet.learning.built import BuiltDataset
+from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.recipe import preset
+from jepanet.node.projects import _check_frames
+
+pytestmark = pytest.mark.unit
+
+
+def dataset(environment: str, image: int) -> BuiltDataset:
+    entry = ShardEntry(0, digest_of(b"shard"), 1, 1)
+    evaluation = EvaluationEntry(1, None, 1, (1000,))
+    manifest = DatasetManifest(environment, {"image": image}, bytes(32), (entry,), entry, entry, evaluation)
+    return BuiltDataset(Path("data"), manifest, ())
+
+
+@pytest.mark.parametrize(
+    ("environment", "image", "recipe", "remedy"),
+    [
+        ("tworoom", 32, "tworoom", "--recipe tworoom"),
+        ("tworoom", 64, "tworoom-small", "use --recipe tworoom"),
+        ("tworoom", 64, "pusht", "tworoom"),
+        ("pusht", 64, "tworoom", "pusht"),
+    ],
+)
+def test_a_recipe_for_other_frames_or_another_simulator_is_refused(
+    environment: str, image: int, recipe: str, remedy: str
+) -> None:
+    with pytest.raises(Fatal) as caught:
+        _check_frames(dataset(environment, image), preset(recipe))
+    assert remedy in str(caught.value.remedy)
+
+
+def test_fitting_recipes_pass() -> None:
+    for environment, image, recipe in (("tworoom", 32, "tworoom-tiny"), ("pusht", 64, "pusht")):
+        _check_frames(dataset(environment, image), preset(recipe))

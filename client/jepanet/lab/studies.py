@@ -64,6 +64,7 @@ _ABLATION = (
     _with("mean of last three", tail=3),
     _with("twice the rounds", split=2),
     _with("random starts", own_start=True),
+    _recipe_change("lr 0.001", "optimiser.learning_rate", 1e-3),
     _recipe_change("lr 0.002", "optimiser.learning_rate", 2e-3),
     _recipe_change("lr 0.006", "optimiser.learning_rate", 6e-3),
     _recipe_change("regulariser x 1/3", "objective.weight", 0.01),

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 WISH = Wish(
     recipe="tworoom-tiny",
-    arms=chosen("aligned,local,pooled"),
+    arms=chosen("start,aligned,local,pooled"),
     seeds=(0,),
     rounds=1,
     sites="report",
@@ -34,7 +34,8 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     stages: list[str] = []
     report = compare(WISH, tmp_path, lambda stage, *_: stages.append(stage))
     assert {"recording episodes", "training", "planning"} <= set(stages)
-    assert [row[0] for row in report["table"]["rows"]] == ["aligned", "local", "local, best one", "pooled"]
+    titles = [row[0] for row in report["table"]["rows"]]
+    assert titles == ["start", "aligned", "local", "local, best one", "pooled"]
     assert all(target["value"] is not None for target in report["targets"])
     assert json.loads((tmp_path / "report.json").read_text())["runs"] == report["runs"]
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")

@@ -10,7 +10,9 @@ from jepanet.cid import digest_of
 from jepanet.errors import Fatal
 from jepanet.learning.built import BuiltDataset
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.pusht import PUSHT
 from jepanet.learning.recipe import preset
+from jepanet.learning.tworoom import TWOROOM
 from jepanet.node.projects import _check_frames
 
 pytestmark = pytest.mark.unit
@@ -26,10 +28,11 @@ def dataset(environment: str, image: int) -> BuiltDataset:
 @pytest.mark.parametrize(
     ("environment", "image", "recipe", "remedy"),
     [
-        ("tworoom", 32, "tworoom", "--recipe tworoom"),
-        ("tworoom", 64, "tworoom-small", "use --recipe tworoom"),
-        ("tworoom", 64, "pusht", "tworoom"),
-        ("pusht", 64, "tworoom", "pusht"),
+        (TWOROOM.name, 32, "tworoom", "build the dataset with --recipe tworoom"),
+        (TWOROOM.name, 64, "tworoom-small", "use --recipe tworoom"),
+        (TWOROOM.name, 64, "pusht", "use --recipe tworoom or"),
+        (PUSHT.name, 64, "tworoom", "use --recipe pusht"),
+        ("some other simulator", 48, "tworoom-small", "--size image=32"),
     ],
 )
 def test_a_recipe_for_other_frames_or_another_simulator_is_refused(
@@ -41,5 +44,10 @@ def test_a_recipe_for_other_frames_or_another_simulator_is_refused(
 
 
 def test_fitting_recipes_pass() -> None:
-    for environment, image, recipe in (("tworoom", 32, "tworoom-tiny"), ("pusht", 64, "pusht")):
+    other = ("some other simulator", 64, "tworoom")
+    for environment, image, recipe in (
+        (TWOROOM.name, 32, "tworoom-tiny"),
+        (PUSHT.name, 64, "pusht"),
+        other,
+    ):
         _check_frames(dataset(environment, image), preset(recipe))

@@ -98,18 +98,23 @@ def open_dataset(directory: Path) -> BuiltDataset:
 
 
 def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
-    """Raises: Fatal when the recipe wants frames of another size than the dataset has."""
-    environment = built.manifest.environment
-    if recipe in PRESETS.values() and not recipe.name.startswith(environment):
+    """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
+    another simulator."""
+    from jepanet.learning.pusht import PUSHT
+    from jepanet.learning.tworoom import TWOROOM
+
+    # What was recorded in a simulator that is not ours suits whichever recipe its owner says.
+    simulator = {TWOROOM.name: "tworoom", PUSHT.name: "pusht"}.get(built.manifest.environment, "")
+    if recipe in PRESETS.values() and not recipe.name.startswith(simulator):
         raise Fatal(
-            f"the dataset was recorded in {environment} and recipe {recipe.name!r} is for another simulator",
-            remedy=f"use --recipe {' or '.join(name for name in PRESETS if name.startswith(environment))}",
+            f"the dataset was recorded in {simulator} and recipe {recipe.name!r} is for another simulator",
+            remedy=f"use --recipe {' or '.join(name for name in PRESETS if name.startswith(simulator))}",
             code=Exit.DATASET,
         )
     has, wants = built.manifest.parameters.get("image", recipe.model.image), recipe.model.image
     if has != wants:
         fitting = [
-            name for name, item in PRESETS.items() if item.model.image == has and name.startswith(environment)
+            name for name, item in PRESETS.items() if item.model.image == has and name.startswith(simulator)
         ]
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",

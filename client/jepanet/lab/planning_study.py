@@ -32,7 +32,7 @@ from jepanet.learning.recipe import preset
 from jepanet.tensors import canonical_json
 
 VERSION = 1
-RECIPE, ROUNDS, EPISODES = "tworoom", 8, 10
+RECIPE, ROUNDS, EPISODES = "tworoom-anneal", 8, 10
 COLUMNS = ("cost, planner", "federation", "best local", "mean local", "pooled", "random", "rank correlation")
 """Success rates in the same room / across rooms, in per cent."""
 _SEED = hashlib.sha256(b"laboratory planning study").digest()

@@ -101,7 +101,7 @@ _CODECS = (
 )
 
 STUDIES: Mapping[str, Study] = {
-    "ablation": Study("What does each choice do, alone?", _ABLATION, "tworoom", 8, (10, 11, 12)),
+    "ablation": Study("What does each choice do, alone?", _ABLATION, "tworoom-anneal", 8, (10, 11, 12)),
     "robust": Study(
         "What do attackers do to each merge rule?", _ROBUST, "tworoom-small", 4, (10, 11),
         solvers=8, training=32, unseen=30, inner_steps=40,

@@ -288,8 +288,16 @@ def _build(kind: type[T], tree: Any, where: str) -> T:
 
 
 PRESETS: dict[str, Recipe] = {
-    # Twice the rate of the warm start: the mean of several deltas carries less noise than each of them.
-    "tworoom": Recipe(optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200),
+    # For networks, where every round must gain: a low rate that cools down at the end of every round.
+    "tworoom": Recipe(
+        optimiser=Optimiser(learning_rate=1e-3, cooldown=0.6),
+        inner_steps=160,
+        total_steps=2560,
+        warm_steps=1200,
+    ),
+    # For whole schedules that are judged at their end alone, as in the laboratory: its first rounds, at a
+    # high rate, raise the error that its last ones lower, and a network would merge none of them.
+    "tworoom-anneal": Recipe(name="tworoom-anneal", optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200),
     # PushT moves in five dimensions, of which most rest until the agent touches the block.
     "pusht": Recipe(name="pusht", optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200, total_steps=1280),
     # 32-pixel frames, half the batch, a lower rate: 160 steps take about three seconds on one core.

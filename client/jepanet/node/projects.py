@@ -97,6 +97,9 @@ def open_dataset(directory: Path) -> BuiltDataset:
     return open_built(directory)
 
 
+_FULL_SIZE = ("tworoom", "tworoom-anneal")
+
+
 def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
     """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
     another simulator."""
@@ -119,7 +122,11 @@ def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
             remedy="build the dataset with "
-            + ("--recipe tworoom" if recipe == preset("tworoom") else f"--size image={wants}")
+            + (
+                "--recipe tworoom"
+                if recipe.name in ("tworoom", "tworoom-anneal")
+                else f"--size image={wants}"
+            )
             + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
             code=Exit.DATASET,
         )

@@ -14,7 +14,8 @@ from jepanet.interface.output import emit, json_option
 _ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {
-        "recipe": "tworoom", "rounds": 8, "seeds": "0,1,2,3,4", "episodes": 64, "unseen": 60, "control": 60,
+        "recipe": "tworoom-anneal", "rounds": 8, "seeds": "0,1,2,3,4",
+        "episodes": 64, "unseen": 60, "control": 60,
     },
     "small": {
         "recipe": "tworoom-small", "rounds": 2, "seeds": "0,1", "episodes": 16, "unseen": 20, "control": 20,

@@ -1,6 +1,7 @@
 """What a comparison trains on and what it reports on: solvers' sites, unseen sites, public frames.
 
-Two sets of sites that share nothing: hyperparameters are chosen on `tune`, results reported on `report`.
+Two sets of sites that share none but the public ones: hyperparameters are chosen on `tune`, results
+reported on `report`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEnt
 from jepanet.learning.pusht import PUSHT
 from jepanet.learning.recipe import preset
 from jepanet.learning.tworoom import TWOROOM
-from jepanet.node.projects import _check_frames
+from jepanet.node.projects import _check_suits
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +39,7 @@ def test_a_recipe_for_other_frames_or_another_simulator_is_refused(
     environment: str, image: int, recipe: str, remedy: str
 ) -> None:
     with pytest.raises(Fatal) as caught:
-        _check_frames(dataset(environment, image), preset(recipe))
+        _check_suits(dataset(environment, image), preset(recipe))
     assert remedy in str(caught.value.remedy)
 
 
@@ -50,4 +50,4 @@ def test_fitting_recipes_pass() -> None:
         (PUSHT.name, 64, "pusht"),
         other,
     ):
-        _check_frames(dataset(environment, image), preset(recipe))
+        _check_suits(dataset(environment, image), preset(recipe))

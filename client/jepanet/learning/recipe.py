@@ -177,8 +177,8 @@ class Recipe:
     colour: bool = True
     """One random linear map of colours per batch (channel gains, a sign), shared by all of its frames ..."""
     hues: bool = True
-    """... and any rotation of colour space; otherwise only an order of the channels. It takes a model of some
-    size and longer training to gain from it."""
+    """... and any rotation of colour space; otherwise only an order of the channels. A small model learns
+    more slowly with it."""
     symmetry: bool = True
     """One random reflection or transposition per batch, of frames and 2-D actions alike."""
     windows: int = _whole(32, 2, 1024)

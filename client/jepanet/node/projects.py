@@ -50,7 +50,7 @@ async def create_project(
             code=Exit.USAGE,
         )
     built = open_dataset(dataset)
-    _check_frames(built, chosen)
+    _check_suits(built, chosen)
     # Not held open meanwhile: the warm start may take longer than an endpoint keeps a connection.
     async with open_signing(config_path):
         pass
@@ -100,7 +100,7 @@ def open_dataset(directory: Path) -> BuiltDataset:
 _FULL_SIZE = ("tworoom", "tworoom-anneal")
 
 
-def _check_frames(built: BuiltDataset, recipe: Recipe) -> None:
+def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
     """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
     another simulator."""
     from jepanet.learning.pusht import PUSHT

@@ -20,8 +20,10 @@ from scripts.demonstration.picture import draw
 from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
 
 from jepanet.chain.anvil import free_port
+from jepanet.learning.recipe import PRESETS
 from jepanet.node.access import open_chain
 from jepanet.node.accounts import balances
+from jepanet.node.projects import FULL_SIZE
 from jepanet.telemetry import configure_logging
 from jepanet.types import Address
 
@@ -73,6 +75,7 @@ def main(
     Examples:
       scripts/demo
       scripts/demo --rounds 2 --solvers 3 --out small-demo
+      scripts/demo --recipe pusht --rounds 3 --out pusht-demo
     """
     configure_logging(level="error")
     try:
@@ -102,14 +105,15 @@ def play(
     nodes: list[Node] = []
     controls: Controls | None = None
     try:
-        data = directory / f"dataset-{seed}"
+        data = directory / f"dataset-{Path(recipe).stem}-{seed}"
         cast = [("proposer", "proposer"), ("coordinator", "coordinator"), ("aggregator", "aggregator")]
         cast += [(f"solver-{i + 1}", "solver") for i in range(solvers)]
-        with stage("local chain, wallets, dataset (the real TwoRoom simulator; kept for the next run)"):
-            options = [item for size in sizes for item in ("--size", size)]
+        simulator, *options = dataset_for(recipe)
+        with stage(f"local chain, wallets, dataset (the real simulator {simulator}; kept for the next run)"):
+            options += [item for size in sizes for item in ("--size", size)]
             chain, _, nodes = together(
                 lambda: jepanet("devnet", "up", "--dir", chain_dir, "--port", str(free_port())),
-                lambda: jepanet("dataset", "build", "tworoom", "--out", data, "--seed", seed, *options),
+                lambda: jepanet("dataset", "build", simulator, "--out", data, "--seed", seed, *options),
                 lambda: [make_wallet(run, name, role) for name, role in cast],
             )
             jepanet(
@@ -180,6 +184,13 @@ def play(
         if (chain_dir / "devnet.json").exists():
             stops.append(lambda: jepanet("devnet", "down", "--dir", chain_dir))
         together(*stops)
+
+
+def dataset_for(recipe: str) -> list[str]:
+    """What `dataset build` is told for a recipe: its simulator, and its usual sizes if they have a name."""
+    if recipe in PRESETS and recipe.startswith("pusht"):
+        return ["pusht"]
+    return ["tworoom", "--recipe", "tworoom"] if recipe in FULL_SIZE else ["tworoom"]
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:

@@ -46,6 +46,18 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
 
 
+def test_an_arm_that_diverges_ends_no_other(tmp_path: Path) -> None:
+    # Steps of 0.1 in every weight, however small its gradient.
+    changes = (("optimiser.learning_rate", 0.1), ("optimiser.beta2", 0.0), ("optimiser.clip", 1e4))
+    wild = replace(ARMS["aligned"], changes=changes)
+    report = compare(replace(WISH, arms=(wild, ARMS["start"]), control=0), tmp_path, lambda *_: None)
+    titles = [row[:2] for row in report["table"]["rows"]]
+    assert titles[0] == ["aligned", "diverged"] and titles[1][0] == "start"
+    assert "training diverged" in report["notes"][-1]
+    assert report["runs"][0]["models"] == []
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_other_simulator_is_compared_alike(tmp_path: Path) -> None:
     wish = replace(WISH, arms=chosen("diloco,pooled"), environment="pusht", control=0)
     report = compare(wish, tmp_path, lambda *_: None)

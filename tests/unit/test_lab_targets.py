@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Fatal
+from jepanet.interface.commands import lab
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
 from jepanet.lab.report import COLUMNS, Wish, compare, notes, rows
 from jepanet.lab.sites import SITES, Setting, plan
-from jepanet.lab.studies import STUDIES, spread
+from jepanet.lab.studies import STUDIES, round_rows, spread
 from jepanet.lab.studies import rows as study_rows
 from jepanet.lab.targets import Target, interval, targets, value_of
 from jepanet.learning.recipe import preset
@@ -106,7 +107,40 @@ def test_a_collapsed_arm_is_named_though_its_error_is_the_lowest() -> None:
 def test_a_collapsed_federation_meets_nothing() -> None:
     found = targets([run("aligned", 0, model(0.001, rank=30.0, spread=0.001)), *FIGURES[2:]])
     assert not any(item.met for item in found)
+    assert {item.why for item in found if item.met is False} == {"collapsed"}
     assert named(found, "effective rank").value == pytest.approx(1.5)
+
+
+def broken(arm: str, seed: int) -> dict[str, Any]:
+    return {**run(arm, seed), "diverged": "the loss of step 7 is nan"}
+
+
+def test_an_arm_that_diverged_is_a_row_and_a_note_and_meets_nothing() -> None:
+    every = [broken("aligned", 0), *FIGURES[2:]]
+    table = rows(every, control=True)
+    assert table[0][:3] == ["aligned", "diverged", "-"]
+    assert len({len(row) for row in table}) == 1
+    assert notes(every) == [
+        "aligned: no model in 1 of its runs, which its row leaves out (seed 0: the loss of step 7 is nan)"
+    ]
+    one = targets([broken("aligned", 0), *FIGURES[1:]])
+    assert {(item.met, item.why) for item in one if item.value is not None} == {(False, "diverged")}
+    # Of a control that diverged nothing is known in that seed.
+    found = targets([*FIGURES[:5], broken("pooled", 1)])
+    assert named(found, "effective rank").seeds == pytest.approx((0.5,))
+
+
+def test_a_study_leaves_a_run_that_diverged_out_of_its_means() -> None:
+    made = [
+        {**run("base", 1, model(0.1, own=0.2)), "sent": 10.0},
+        {**broken("base", 2), "sent": None},
+        {**run("other", 1, model(0.3, own=0.2)), "sent": 10.0},
+        {**run("other", 2, model(9.0, own=0.2)), "sent": 10.0},
+        {**broken("third", 1), "sent": None},
+    ]
+    base, other, third = study_rows(made, "base")
+    assert base[1:3] == ["0.1000", "1.00"] and other[2] == "3.00"
+    assert third[:3] == ["third", "diverged", "-"] and len(third) == len(base)
 
 
 def test_the_federation_is_held_against_what_it_began_with() -> None:
@@ -172,6 +206,29 @@ def test_a_study_holds_every_variant_against_its_base_seed_by_seed() -> None:
     assert table[0][1:3] == ["0.1500", "1.00 x/÷ 1.00"]
     assert table[1][1:3] == ["0.3500", f"{6**0.5:.2f} x/÷ {np.exp(np.std(np.log([3.0, 2.0]), ddof=1)):.2f}"]
     assert table[1][-1] == "1,000"
+
+
+def test_a_schedule_is_told_by_its_rounds() -> None:
+    def history(*errors: float) -> list[dict[str, Any]]:
+        return [{"round": number, "nmse": error} for number, error in enumerate(errors, 1)]
+
+    made = [
+        run("start", 1, model(0.2)),
+        run("start", 2, model(0.4)),
+        {**run("steady", 1, model(0.1)), "history": history(0.15, 0.1)},
+        {**run("steady", 2, model(0.1)), "history": history(0.35, 0.3)},
+        {**run("late", 1, model(0.05)), "history": history(0.3, 0.05)},
+        {**run("late", 2, model(0.05)), "history": history(0.5, 0.45)},
+        broken("wild", 1),
+    ]
+    steady, late, wild = round_rows(made)
+    assert steady[:5] == ["steady", "0.3000", "0.2500", "0.2000", "2 of 2"]
+    assert late[:5] == ["late", "0.3000", "0.4000", "0.2500", "1 of 2"]
+    assert wild[:2] == ["wild", "diverged"] and len({len(row) for row in (steady, late, wild)}) == 1
+
+
+def test_the_command_offers_every_study() -> None:
+    assert set(lab.STUDIES) == {*STUDIES, "planning"}
 
 
 def test_a_ratio_and_its_inverse_cancel() -> None:

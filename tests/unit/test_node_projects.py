@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEnt
 from jepanet.learning.pusht import PUSHT
 from jepanet.learning.recipe import preset
 from jepanet.learning.tworoom import TWOROOM
+from jepanet.node import projects
 from jepanet.node.projects import _check_suits
 
 pytestmark = pytest.mark.unit
@@ -51,3 +54,37 @@ def test_fitting_recipes_pass() -> None:
         other,
     ):
         _check_suits(dataset(environment, image), preset(recipe))
+
+
+def test_a_first_model_is_kept_until_what_made_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    class Trainer:
+        """Stands in for the worker process: the model is whatever number of calls there were."""
+
+        async def run(self, _: str, arguments: dict[str, Any], **__: Any) -> dict[str, str]:
+            made.append(b"model %d" % len(made))
+            await asyncio.to_thread(Path(arguments["target"]).write_bytes, made[-1])
+            return {"digest": digest_of(made[-1]).hex()}
+
+        async def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(projects, "Worker", Trainer)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    built, recipe = dataset(TWOROOM.name, 32), preset("tworoom-tiny")
+
+    def first() -> bytes:
+        return asyncio.run(projects._first_model(built, recipe, folder, None))
+
+    assert first() == first() == digest_of(made[0])
+    assert len(made) == 1
+    monkeypatch.setattr(projects, "TRAINING_VERSION", projects.TRAINING_VERSION + 1)
+    assert first() == digest_of(made[1]) and len(made) == 2
+    recipe = preset("tworoom-small")
+    assert first() == digest_of(made[2]) and len(made) == 3
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    assert first() == digest_of(made[3]) and len(made) == 4

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from jepanet.cid import digest_of
+from jepanet.errors import Rejected
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.measure import Figures, Measure
 from jepanet.lab.parallel import in_parallel
-from jepanet.lab.play import play, seed_of
+from jepanet.lab.play import Played, play, seed_of
 from jepanet.lab.sites import Setting, Sites
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.data import write_atomically
@@ -69,8 +70,10 @@ def run(
 ) -> list[Figures]:
     """Figures of every arm and seed, arms in order, then seeds. Safe to interrupt and call again.
 
+    A run whose training diverged has no models; its `diverged` says why.
+
     Raises:
-        Fatal: a file cannot be written, or a process died. Rejected: an arm's training diverged, naming why.
+        Fatal: a file cannot be written, or a process died. Rejected: an arm's changes do not fit the recipe.
     """
     runs = [_Run(comparison, arm, seed, data, out) for seed in comparison.seeds for arm in comparison.arms]
     (out / "runs").mkdir(parents=True, exist_ok=True)
@@ -123,7 +126,13 @@ def _run(item: _Run) -> None:
         if weights is not None:
             history.append({"round": number, **measure.quick(weights)})
 
-    played = play(arm, recipe, sites, start, seed_of(item.seed), comparison.rounds, on_round)
+    diverged = None
+    try:
+        played = play(arm, recipe, sites, start, seed_of(item.seed), comparison.rounds, on_round)
+    except Rejected as error:
+        if error.reason != "diverged":
+            raise
+        played, diverged = Played([]), error.message
     trained = time.process_time() - began
     key = comparison.key(arm, item.seed)
     models: list[Any] = []
@@ -143,6 +152,8 @@ def _run(item: _Run) -> None:
         "sent": float(np.mean(played.sent)) if played.sent else None,
         "seconds": {"train": round(trained, 1), "all": round(time.process_time() - began, 1)},
     }  # fmt: skip
+    if diverged is not None:
+        result["diverged"] = diverged
     # Last: its presence means that the weights beside it are complete.
     write_atomically(item.out / "runs" / f"{key}.json", json.dumps(result).encode())
 

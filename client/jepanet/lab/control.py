@@ -68,7 +68,7 @@ def add_control(
     tasks = {
         (item["arm"], item["seed"]): _Task(comparison, item["arm"], item["seed"], data, out, episodes)
         for item in figures
-        if item["arm"] in PLANNED
+        if item["arm"] in PLANNED and item["models"]
     }
     todo = [task for task in tasks.values() if not task.path.exists()]
     finished = len(tasks) - len(todo)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from jepanet.cid import digest_of
+from jepanet.errors import Rejected
 from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST
 from jepanet.lab.compare import Comparison, models_of, run
@@ -24,6 +25,7 @@ from jepanet.lab.measure import Figures
 from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Progress
 from jepanet.lab.sites import Setting
+from jepanet.lab.targets import diverged
 from jepanet.learning.control import evaluate
 from jepanet.learning.data import write_atomically
 from jepanet.learning.planning import PLANNERS
@@ -60,7 +62,7 @@ def conduct(
     """Trains what is missing, plans with it, returns the table, also written as `study-planning.json`.
 
     Raises:
-        Fatal: the simulator is missing, or a file cannot be written.
+        Fatal: the simulator is missing, or a file cannot be written. Rejected: an arm's training diverged.
     """
     recipe = preset(RECIPE)
     setting = Setting(sites="tune", image=recipe.model.image)
@@ -69,6 +71,8 @@ def conduct(
     arms = (ARMS[BEST], ARMS["local"], ARMS["pooled"])
     comparison = Comparison(recipe, arms, seeds, ROUNDS, setting)
     figures = run(comparison, data, out, workers, partial(progress, "training"))
+    for arm, reasons in diverged(figures).items():
+        raise Rejected(f"{arm} has no model to plan with: {reasons}", reason="diverged")
     trials = [
         _Trial(comparison, seed, cost, planner, data, out)
         for seed in seeds

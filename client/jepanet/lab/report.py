@@ -20,7 +20,7 @@ from jepanet.lab.control import add_control
 from jepanet.lab.figures import draw
 from jepanet.lab.measure import Figures
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import COLLAPSED, DEAD, by_arm, interval, picked, targets, value_of
+from jepanet.lab.targets import by_arm, collapsed, diverged, interval, picked, targets, value_of
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
 
@@ -115,9 +115,17 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
 
 
 def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
-    """One row an arm; for the local arm one for the mean of its models and one for the best of them."""
+    """One row an arm; for the local arm one for the mean of its models and one for the best of them.
+
+    Runs that diverged are in no mean (`notes` names them); an arm without any other has an empty row.
+    """
     table = []
-    for name, runs in by_arm(figures).items():
+    found = by_arm(figures)
+    for name in dict.fromkeys(item["arm"] for item in figures):
+        runs = found.get(name, {})
+        if not runs:
+            table.append([name, "diverged", *["-"] * (len(_columns(control)) - 2)])
+            continue
         for pick, title in (("mean", name), ("best", f"{name}, best one")):
             if pick == "best" and len(next(iter(runs.values()))["models"]) == 1:
                 continue
@@ -162,18 +170,20 @@ def _success(runs: Mapping[int, Figures], kind: str, pick: str) -> str:
 
 
 def notes(figures: Sequence[Figures]) -> list[str]:
-    """What the table must not hide: arms whose latents have collapsed."""
+    """What the table must not hide: arms whose latents have collapsed, and runs that diverged."""
     found = []
     for name, runs in by_arm(figures).items():
-        models = [model["unseen"] for item in runs.values() for model in item["models"]]
-        # One collapsed model among healthy ones is not averaged away.
-        rank = min(float(model["rank"]) for model in models)
-        spread = min(float(model["latent_std"]) for model in models)
-        if rank < COLLAPSED or spread < DEAD:
+        if any(collapsed(run) for run in runs.values()):
+            models = [model["unseen"] for item in runs.values() for model in item["models"]]
+            rank = min(float(model["rank"]) for model in models)
+            spread = min(float(model["latent_std"]) for model in models)
             found.append(
                 f"{name}: collapsed (least effective rank {rank:.2f}, least latent standard deviation "
                 f"{spread:.3f}): its prediction error says nothing"
             )
+    for name, seeds in diverged(figures).items():
+        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
+        found.append(f"{name}: no model in {len(seeds)} of its runs, which its row leaves out ({reasons})")
     return found
 
 

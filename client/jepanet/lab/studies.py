@@ -18,13 +18,15 @@ from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST, Arm, Attack
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.measure import Figures
-from jepanet.lab.report import Progress
+from jepanet.lab.report import Progress, notes
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import by_arm, value_of
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")
+ROUND_COLUMNS = ("variant", "nmse at the start", "after round 1", "at the end", "rounds that lower it",
+                 "nmse own", "rank")  # fmt: skip
 _BASE = replace(ARMS[BEST], name="base")
 
 
@@ -43,6 +45,9 @@ class Study:
     training: int = 64
     unseen: int = 60
     inner_steps: int | None = None
+    environment: str = "tworoom"
+    by_round: bool = False
+    """Whether the table is about every round, not about the end: `round_rows` instead of `rows`."""
 
 
 def _with(name: str, **fields: Any) -> Arm:
@@ -99,6 +104,19 @@ _CODECS = (
     ),
     replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=False),
 )
+_SCHEDULES = (
+    _with("start, nobody trains", scheme="start"),
+    _with("rate 0.001, cool-down 60 %, 160 steps"),
+    _recipe_change("rate 0.0005", "optimiser.learning_rate", 5e-4),
+    _recipe_change("rate 0.002", "optimiser.learning_rate", 2e-3),
+    _recipe_change("no cool-down", "optimiser.cooldown", 0.0),
+    _with("40 steps, four times the rounds", split=4),
+    _with(
+        "rate 0.004, no cool-down, 40 steps",
+        split=4,
+        changes=(("optimiser.learning_rate", 4e-3), ("optimiser.cooldown", 0.0)),
+    ),
+)
 
 STUDIES: Mapping[str, Study] = {
     "ablation": Study("What does each choice do, alone?", _ABLATION, "tworoom-anneal", 8, (10, 11, 12)),
@@ -109,6 +127,13 @@ STUDIES: Mapping[str, Study] = {
     "codecs": Study(
         "What does a codec cost, in error and in bytes?", _CODECS, "tworoom-small", 16, (10, 11, 12),
         training=32, unseen=30, inner_steps=40,
+    ),
+    "schedule": Study(
+        "Which schedule gains in every round, as a network needs it to?", _SCHEDULES, "tworoom", 4, (10, 11),
+        by_round=True,
+    ),
+    "schedule-pusht": Study(
+        "The same in PushT?", _SCHEDULES, "pusht", 4, (10, 11), environment="pusht", by_round=True,
     ),
 }  # fmt: skip
 
@@ -127,8 +152,9 @@ def conduct(
         recipe = replace(recipe, inner_steps=study.inner_steps)
     public_sites, public = places.public_sizes(recipe)
     setting = Setting(
-        sites=study.sites, solvers=study.solvers, training=study.training, own=study.training // 4,
-        unseen=study.unseen, image=recipe.model.image, public_sites=public_sites, public=public,
+        study.environment, study.sites, solvers=study.solvers, training=study.training,
+        own=study.training // 4, unseen=study.unseen, image=recipe.model.image,
+        public_sites=public_sites, public=public,
     )  # fmt: skip
     data = out / f"study-{name}-sites"
     places.build(data, setting, workers, partial(progress, "recording episodes"))
@@ -141,8 +167,9 @@ def conduct(
         "inner_steps": recipe.inner_steps,
         "rounds": study.rounds,
         "seeds": list(comparison.seeds),
-        "columns": list(COLUMNS),
-        "rows": rows(figures, study.variants[0].name),
+        "columns": list(ROUND_COLUMNS if study.by_round else COLUMNS),
+        "rows": round_rows(figures) if study.by_round else rows(figures, study.variants[0].name),
+        "notes": notes(figures),
         "runs": list(figures),
     }
     write_atomically(out / f"study-{name}.json", json.dumps(result, indent=1).encode())
@@ -150,20 +177,63 @@ def conduct(
 
 
 def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
-    """One row a variant: means over seeds, and the ratio to the base with its spread over seeds."""
+    """One row a variant: means over seeds, and the ratio to the base with its spread over seeds.
+
+    Runs that diverged are in no mean; a variant without any other has an empty row.
+    """
     runs = by_arm(figures)
+    against = runs.get(base, {})
     table = []
-    for name, found in runs.items():
+    for name in dict.fromkeys(item["arm"] for item in figures):
+        found = runs.get(name, {})
+        if not found:
+            table.append([name, "diverged", *["-"] * (len(COLUMNS) - 2)])
+            continue
         row = [name]
         for where, digits in (("unseen", 4), ("own", 4)):
             values = {seed: value_of(run, where, "nmse") for seed, run in found.items()}
-            ratios = [value / value_of(runs[base][seed], where, "nmse") for seed, value in values.items()]
-            row += [f"{np.mean(list(values.values())):.{digits}f}", spread(ratios)]
+            ratios = [
+                value / value_of(against[seed], where, "nmse")
+                for seed, value in values.items()
+                if seed in against
+            ]
+            row += [f"{np.mean(list(values.values())):.{digits}f}", spread(ratios) if ratios else "-"]
         for metric, digits in (("rank", 1), ("skill", 2)):
             row.append(f"{np.mean([value_of(run, 'unseen', metric) for run in found.values()]):.{digits}f}")
         sent = [run["sent"] for run in found.values() if run["sent"] is not None]
         row.append(f"{np.mean(sent):,.0f}" if sent else "-")
         table.append(row)
+    return table
+
+
+def round_rows(figures: Sequence[Figures]) -> list[list[str]]:
+    """One row a variant that trains: the error on unseen sites at the start (which the variant that does not
+    train has), after the first round and the last, and in how many rounds it fell, as means over seeds."""
+    runs = by_arm(figures)
+    start = next(found for found in runs.values() if not any(run["history"] for run in found.values()))
+    table = []
+    for name in dict.fromkeys(item["arm"] for item in figures):
+        found = {seed: run for seed, run in runs.get(name, {}).items() if run["history"] and seed in start}
+        if not found:
+            if name not in runs:
+                table.append([name, "diverged", *["-"] * (len(ROUND_COLUMNS) - 2)])
+            continue
+        errors = np.array(
+            [
+                [value_of(start[seed], "unseen", "nmse"), *(item["nmse"] for item in run["history"])]
+                for seed, run in found.items()
+            ]
+        )
+        lowered = (np.diff(errors, axis=1) < 0).sum(axis=1)
+        table.append(
+            [
+                name,
+                *(f"{np.mean(errors[:, place]):.4f}" for place in (0, 1, -1)),
+                f"{np.mean(lowered):.3g} of {errors.shape[1] - 1}",
+                f"{np.mean([value_of(run, 'own', 'nmse') for run in found.values()]):.4f}",
+                f"{np.mean([value_of(run, 'unseen', 'rank') for run in found.values()]):.1f}",
+            ]
+        )
     return table
 
 

@@ -22,13 +22,17 @@ COLLAPSED, DEAD = 2.0, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One line of the table of targets; `met` is None where an arm it needs was not run."""
+    """One line of the table of targets.
+
+    `met` is None where an arm it needs was not run. `why` says of a missed one that no figure decided it.
+    """
 
     name: str
     wanted: str
     value: float | None
     seeds: tuple[float, ...]
     met: bool | None
+    why: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,11 +48,28 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def by_arm(figures: Sequence[Figures]) -> dict[str, dict[int, Figures]]:
-    """arm -> seed -> figures of that run."""
+    """arm -> seed -> figures of that run, without the runs that diverged."""
     found: dict[str, dict[int, Figures]] = {}
     for item in figures:
-        found.setdefault(item["arm"], {})[item["seed"]] = item
+        if item["models"]:
+            found.setdefault(item["arm"], {})[item["seed"]] = item
     return found
+
+
+def diverged(figures: Sequence[Figures]) -> dict[str, dict[int, str]]:
+    """arm -> seed -> why that run has no models."""
+    found: dict[str, dict[int, str]] = {}
+    for item in figures:
+        if "diverged" in item:
+            found.setdefault(item["arm"], {})[item["seed"]] = item["diverged"]
+    return found
+
+
+def collapsed(run: Figures) -> bool:
+    """Whether the errors of any model of a run say nothing; one among healthy ones is not averaged away."""
+    return any(
+        model["unseen"]["rank"] < COLLAPSED or model["unseen"]["latent_std"] < DEAD for model in run["models"]
+    )
 
 
 def value_of(run: Figures, where: str, name: str, pick: str = "mean") -> float:
@@ -63,13 +84,11 @@ def picked(run: Figures, pick: str) -> list[Figures]:
 
 
 def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
-    """Every target that can be read off the runs. Nothing is met by an arm that has collapsed."""
+    """Every target that can be read off the runs. Nothing is met by an arm that has collapsed or diverged."""
     runs = by_arm(figures)
-    alive = all(
-        model["unseen"]["rank"] >= COLLAPSED and model["unseen"]["latent_std"] >= DEAD
-        for run in runs.get(best, {}).values()
-        for model in run["models"]
-    )
+    why = "collapsed" if any(collapsed(run) for run in runs.get(best, {}).values()) else None
+    if best in diverged(figures):
+        why = "diverged"
 
     def ratio(name: str, wanted: float, other: str, where: str, metric: str, *, pick: str = "mean",
               least: bool = False, every: bool = False) -> Target:  # fmt: skip
@@ -99,7 +118,9 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
         lead("position-probe R2 - pooled", "probe_r2"),
         *_planning(runs, best),
     ]
-    return found if alive else [replace(item, met=item.met and False) for item in found]
+    if why is None:
+        return found
+    return [item if item.met is None else replace(item, met=False, why=why) for item in found]
 
 
 def _planning(runs: Mapping[str, Mapping[int, Figures]], best: str) -> list[Target]:

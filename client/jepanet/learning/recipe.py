@@ -299,7 +299,16 @@ PRESETS: dict[str, Recipe] = {
     # high rate, raise the error that its last ones lower, and a network would merge none of them.
     "tworoom-anneal": Recipe(name="tworoom-anneal", optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200),
     # PushT moves in five dimensions, of which most rest until the agent touches the block.
-    "pusht": Recipe(name="pusht", optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200, total_steps=1280),
+    "pusht": Recipe(
+        name="pusht",
+        optimiser=Optimiser(learning_rate=1e-3, cooldown=0.6),
+        inner_steps=160,
+        total_steps=2560,
+        warm_steps=1200,
+    ),
+    "pusht-anneal": Recipe(
+        name="pusht-anneal", optimiser=Optimiser(learning_rate=4e-3), warm_steps=1200, total_steps=1280
+    ),
     # 32-pixel frames, half the batch, a lower rate: 160 steps take about three seconds on one core.
     # The gates are wider because a young model's variance and rank still move on sites it never saw.
     "tworoom-small": Recipe(

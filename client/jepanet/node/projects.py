@@ -97,7 +97,8 @@ def open_dataset(directory: Path) -> BuiltDataset:
     return open_built(directory)
 
 
-_FULL_SIZE = ("tworoom", "tworoom-anneal")
+FULL_SIZE = ("tworoom", "tworoom-anneal")
+"""Recipes for a dataset of `dataset build tworoom --recipe tworoom`."""
 
 
 def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
@@ -122,11 +123,7 @@ def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
             remedy="build the dataset with "
-            + (
-                "--recipe tworoom"
-                if recipe.name in ("tworoom", "tworoom-anneal")
-                else f"--size image={wants}"
-            )
+            + ("--recipe tworoom" if recipe.name in FULL_SIZE else f"--size image={wants}")
             + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
             code=Exit.DATASET,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ import click
 from jepanet.interface.output import emit, json_option
 
 _ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
+STUDIES = ("ablation", "robust", "codecs", "planning", "schedule", "schedule-pusht")
+_HALF = 9
+"""Columns of the first of the two tables of arms: up to the position probe."""
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {
         "recipe": "tworoom-anneal", "rounds": 8, "seeds": "0,1,2,3,4",
@@ -21,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "recipe": "tworoom-small", "rounds": 2, "seeds": "0,1", "episodes": 16, "unseen": 20, "control": 20,
     },
     "pusht": {
-        "recipe": "pusht", "environment": "pusht", "arms": "start,local,fedavg,diloco,aligned,pooled",
+        "recipe": "pusht-anneal", "environment": "pusht", "arms": "start,local,fedavg,diloco,aligned,pooled",
         "rounds": 8, "seeds": "0,1,2", "episodes": 64, "unseen": 60, "control": 0,
     },
 }  # fmt: skip
@@ -106,14 +110,14 @@ def compare(
 
 
 @command.command("study")
-@click.argument("name", type=click.Choice(["ablation", "robust", "codecs", "planning"]))
+@click.argument("name", type=click.Choice(STUDIES))
 @click.option("--seeds", default=None, metavar="10,11,...", help="Default: the study's own.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-out"),
               show_default=True, help="Folder of data, kept runs and study-NAME.json.")  # fmt: skip
 @json_option
 def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) -> None:
-    """One table, one question: each choice alone, merge rules under attack, codecs, planning costs.
+    """One table, one question: single choices, merge rules under attack, codecs, planning costs, schedules.
 
     Interrupt it and call it again: finished runs are kept.
 
@@ -131,17 +135,33 @@ def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) 
             value = planning_study.conduct(out, progress, seeds=chosen or (10,), workers=workers)
         else:
             value = studies.conduct(name, out, progress, seeds=chosen, workers=workers)
-    emit(value, as_json, lambda found: table(found["question"], found["columns"], found["rows"]))
+
+    def show(found: dict[str, Any]) -> None:
+        table(found["question"], found["columns"], found["rows"])
+        for note in found.get("notes", ()):
+            click.echo(note)
+
+    emit(value, as_json, show)
 
 
 @contextmanager
 def _bars() -> Iterator[Callable[[str, int, int, str], None]]:
-    """A progress bar for every stage that reports."""
+    """A progress bar for every stage that reports; in a file or pipe, a line for whatever is finished."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        began = time.monotonic()
+
+        def line(stage: str, done: int, total: int, what: str) -> None:
+            minutes, seconds = divmod(int(time.monotonic() - began), 60)
+            click.echo(f"{minutes:3}:{seconds:02} {stage} {done}/{total} {what}".rstrip(), err=True)
+
+        yield line
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
         tasks: dict[str, Any] = {}
 
         def progress(stage: str, done: int, total: int, what: str) -> None:
@@ -167,15 +187,21 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _show(report: dict[str, Any], out: Path) -> None:
     from jepanet.interface.output import table
 
-    columns = report["table"]["columns"]
-    table("Arms: mean over seeds ± half of the 95 % interval", columns, report["table"]["rows"])
+    columns, lines = report["table"]["columns"], report["table"]["rows"]
+    # Two tables: one of so many columns fits no terminal.
+    for title, wanted in (
+        ("Arms, unseen sites: mean over seeds ± half of the 95 % interval", slice(1, _HALF)),
+        ("The same arms: grounded score, solvers' own sites, frame drift in degrees, planning",
+         slice(_HALF, None)),
+    ):  # fmt: skip
+        table(title, (columns[0], *columns[wanted]), [(line[0], *line[wanted]) for line in lines])
     rows = [
         (
             item["name"],
             item["wanted"],
             "not run" if item["value"] is None else f"{item['value']:.3f}",
             " ".join(f"{value:.3f}" for value in item["seeds"]),
-            {None: "", True: "met", False: "MISSED"}[item["met"]],
+            {None: "", True: "met", False: item["why"] or "MISSED"}[item["met"]],
         )
         for item in report["targets"]
     ]

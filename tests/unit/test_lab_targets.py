@@ -16,7 +16,7 @@ from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
 from jepanet.lab.report import COLUMNS, Wish, compare, notes, rows
 from jepanet.lab.sites import SITES, Setting, plan
-from jepanet.lab.studies import STUDIES, round_rows, spread
+from jepanet.lab.studies import ROUND_COLUMNS, STUDIES, round_rows, spread
 from jepanet.lab.studies import rows as study_rows
 from jepanet.lab.targets import Target, interval, targets, value_of
 from jepanet.learning.recipe import preset
@@ -208,23 +208,22 @@ def test_a_study_holds_every_variant_against_its_base_seed_by_seed() -> None:
     assert table[1][-1] == "1,000"
 
 
-def test_a_schedule_is_told_by_its_rounds() -> None:
-    def history(*errors: float) -> list[dict[str, Any]]:
-        return [{"round": number, "nmse": error} for number, error in enumerate(errors, 1)]
+def test_a_schedule_is_told_by_what_its_rounds_gain() -> None:
+    def history(*gains: float) -> list[dict[str, Any]]:
+        return [{"round": number, "gain": gain} for number, gain in enumerate(gains, 1)]
 
     made = [
-        run("start", 1, model(0.2)),
-        run("start", 2, model(0.4)),
-        {**run("steady", 1, model(0.1)), "history": history(0.15, 0.1)},
-        {**run("steady", 2, model(0.1)), "history": history(0.35, 0.3)},
-        {**run("late", 1, model(0.05)), "history": history(0.3, 0.05)},
-        {**run("late", 2, model(0.05)), "history": history(0.5, 0.45)},
+        {**run("steady", 1, model(0.1)), "history": history(0.2, 0.1)},
+        {**run("steady", 2, model(0.3)), "history": history(0.4, 0.3)},
+        {**run("late", 1, model(0.1)), "history": history(-0.3, 0.5)},
+        {**run("late", 2, model(0.1)), "history": history(-0.1, 0.0)},
         broken("wild", 1),
     ]
     steady, late, wild = round_rows(made)
-    assert steady[:5] == ["steady", "0.3000", "0.2500", "0.2000", "2 of 2"]
-    assert late[:5] == ["late", "0.3000", "0.4000", "0.2500", "1 of 2"]
-    assert wild[:2] == ["wild", "diverged"] and len({len(row) for row in (steady, late, wild)}) == 1
+    assert steady[:5] == ["steady", "+0.300", "+0.500", "2 of 2", "0.2000"]
+    assert late[:4] == ["late", "-0.200", "+0.050", "0.5 of 2"]
+    assert wild[:2] == ["wild", "diverged"]
+    assert {len(row) for row in (steady, late, wild)} == {len(ROUND_COLUMNS)}
 
 
 def test_the_command_offers_every_study() -> None:

@@ -42,6 +42,8 @@ class Comparison:
     seeds: tuple[int, ...]
     rounds: int
     setting: Setting
+    gains: bool = False
+    """Whether every round is also scored as a network does."""
 
     def key(self, arm: Arm, seed: int) -> str:
         """Names one run by everything that decides its figures."""
@@ -49,6 +51,8 @@ class Comparison:
             "version": [VERSION, places.VERSION], "recipe": self.recipe.digest().hex(), "arm": arm.to_json(),
             "seed": seed, "rounds": self.rounds, "sites": self._builds(),
         }  # fmt: skip
+        if self.gains:
+            content["gains"] = True
         name = re.sub(r"[^a-z0-9.]+", "-", arm.name.lower())
         return f"{name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
 
@@ -121,10 +125,15 @@ def _run(item: _Run) -> None:
     measure = Measure(recipe, sites, _start(item, sites, recipe))
     start = _start(item, sites, arm.start(recipe))
     history: list[Figures] = []
+    before = start
 
     def on_round(number: int, weights: Arrays | None) -> None:
-        if weights is not None:
-            history.append({"round": number, **measure.quick(weights)})
+        nonlocal before
+        if weights is None:
+            return
+        gain = {"gain": measure.gain(before, weights)} if comparison.gains else {}
+        history.append({"round": number, **measure.quick(weights), **gain})
+        before = weights
 
     diverged = None
     try:

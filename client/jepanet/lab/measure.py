@@ -59,6 +59,17 @@ class Measure:
             "drift": self.drift(weights).get("rms")
         }
 
+    def gain(self, base: Arrays, weights: Arrays) -> float:
+        """What a network would find a round worth that led from `base` to `weights`.
+
+        The grounded score's gain in nats per direction, with `base` as its target, mean over unseen sites.
+        """
+        gains = []
+        for shard in self._unseen:
+            scorer = GroundedScorer(base, self._recipe, shard)
+            gains.append(scorer.gain(weights).score - scorer.gain(base).score)
+        return _mean(gains)
+
     def _mean(self, weights: Arrays, shards: Sequence[Shard]) -> Figures:
         found: list[Figures] = []
         for shard in shards:

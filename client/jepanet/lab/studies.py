@@ -25,8 +25,8 @@ from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")
-ROUND_COLUMNS = ("variant", "nmse at the start", "after round 1", "at the end", "rounds that lower it",
-                 "nmse own", "rank")  # fmt: skip
+ROUND_COLUMNS = ("variant", "gain of round 1", "of all rounds", "rounds that gain", "nmse unseen", "nmse own",
+                 "rank")  # fmt: skip
 _BASE = replace(ARMS[BEST], name="base")
 
 
@@ -104,19 +104,23 @@ _CODECS = (
     ),
     replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=False),
 )
-_SCHEDULES = (
-    _with("start, nobody trains", scheme="start"),
-    _with("rate 0.001, cool-down 60 %, 160 steps"),
-    _recipe_change("rate 0.0005", "optimiser.learning_rate", 5e-4),
-    _recipe_change("rate 0.002", "optimiser.learning_rate", 2e-3),
-    _recipe_change("no cool-down", "optimiser.cooldown", 0.0),
-    _with("40 steps, four times the rounds", split=4),
-    _with(
-        "rate 0.004, no cool-down, 40 steps",
-        split=4,
-        changes=(("optimiser.learning_rate", 4e-3), ("optimiser.cooldown", 0.0)),
-    ),
-)
+
+
+def _schedules(rates: Sequence[float], warm_steps: int) -> tuple[Arm, ...]:
+    """A network's schedule, other rates and another start for it, and the laboratory's."""
+    return (
+        _with("the recipe's"),
+        *(_recipe_change(f"rate {rate:g}", "optimiser.learning_rate", rate) for rate in rates),
+        _recipe_change("no cool-down", "optimiser.cooldown", 0.0),
+        _with("40 steps, four times the rounds", split=4),
+        _recipe_change(f"warm start {warm_steps:,}", "warm_steps", warm_steps),
+        _with(
+            "rate 0.004, no cool-down, 40 steps",
+            split=4,
+            changes=(("optimiser.learning_rate", 4e-3), ("optimiser.cooldown", 0.0)),
+        ),
+    )
+
 
 STUDIES: Mapping[str, Study] = {
     "ablation": Study("What does each choice do, alone?", _ABLATION, "tworoom-anneal", 8, (10, 11, 12)),
@@ -129,11 +133,12 @@ STUDIES: Mapping[str, Study] = {
         training=32, unseen=30, inner_steps=40,
     ),
     "schedule": Study(
-        "Which schedule gains in every round, as a network needs it to?", _SCHEDULES, "tworoom", 4, (10, 11),
-        by_round=True,
+        "Which schedule gains in every round, as a network needs it to?", _schedules((5e-4, 2e-3), 300),
+        "tworoom", 4, (10, 11), by_round=True,
     ),
     "schedule-pusht": Study(
-        "The same in PushT?", _SCHEDULES, "pusht", 4, (10, 11), environment="pusht", by_round=True,
+        "Which schedule gains in every round of PushT?", _schedules((2e-4, 1e-3), 1200), "pusht", 4, (10, 11),
+        environment="pusht", by_round=True,
     ),
 }  # fmt: skip
 
@@ -158,7 +163,9 @@ def conduct(
     )  # fmt: skip
     data = out / f"study-{name}-sites"
     places.build(data, setting, workers, partial(progress, "recording episodes"))
-    comparison = Comparison(recipe, study.variants, seeds or study.seeds, study.rounds, setting)
+    comparison = Comparison(
+        recipe, study.variants, seeds or study.seeds, study.rounds, setting, gains=study.by_round
+    )
     figures = run(comparison, data, out, workers, partial(progress, "training"))
     result = {
         "study": name,
@@ -207,33 +214,24 @@ def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
 
 
 def round_rows(figures: Sequence[Figures]) -> list[list[str]]:
-    """One row a variant that trains: the error on unseen sites at the start (which the variant that does not
-    train has), after the first round and the last, and in how many rounds it fell, as means over seeds."""
+    """One row a variant: what its rounds gained on unseen sites, in nats per direction, as a network scores
+    them: the first, all, and how many did; then the errors it ends with. Means over seeds."""
     runs = by_arm(figures)
-    start = next(found for found in runs.values() if not any(run["history"] for run in found.values()))
     table = []
     for name in dict.fromkeys(item["arm"] for item in figures):
-        found = {seed: run for seed, run in runs.get(name, {}).items() if run["history"] and seed in start}
+        found = runs.get(name, {}).values()
         if not found:
-            if name not in runs:
-                table.append([name, "diverged", *["-"] * (len(ROUND_COLUMNS) - 2)])
+            table.append([name, "diverged", *["-"] * (len(ROUND_COLUMNS) - 2)])
             continue
-        errors = np.array(
-            [
-                [value_of(start[seed], "unseen", "nmse"), *(item["nmse"] for item in run["history"])]
-                for seed, run in found.items()
-            ]
+        gains = np.array([[item["gain"] for item in run["history"]] for run in found])
+        told = (
+            f"{gains[:, 0].mean():+.3f}",
+            f"{gains.sum(axis=1).mean():+.3f}",
+            f"{np.mean((gains > 0).sum(axis=1)):.3g} of {gains.shape[1]}",
         )
-        lowered = (np.diff(errors, axis=1) < 0).sum(axis=1)
-        table.append(
-            [
-                name,
-                *(f"{np.mean(errors[:, place]):.4f}" for place in (0, 1, -1)),
-                f"{np.mean(lowered):.3g} of {errors.shape[1] - 1}",
-                f"{np.mean([value_of(run, 'own', 'nmse') for run in found.values()]):.4f}",
-                f"{np.mean([value_of(run, 'unseen', 'rank') for run in found.values()]):.1f}",
-            ]
-        )
+        errors = [np.mean([value_of(run, where, "nmse") for run in found]) for where in ("unseen", "own")]
+        rank = np.mean([value_of(run, "unseen", "rank") for run in found])
+        table.append([name, *told, *(f"{error:.4f}" for error in errors), f"{rank:.1f}"])
     return table
 
 

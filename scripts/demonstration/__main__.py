@@ -105,12 +105,14 @@ def play(
     nodes: list[Node] = []
     controls: Controls | None = None
     try:
-        data = directory / f"dataset-{Path(recipe).stem}-{seed}"
+        simulator, sizes_of = dataset_for(recipe)
+        data = directory / f"dataset-{sizes_of}-{seed}"
         cast = [("proposer", "proposer"), ("coordinator", "coordinator"), ("aggregator", "aggregator")]
         cast += [(f"solver-{i + 1}", "solver") for i in range(solvers)]
-        simulator, *options = dataset_for(recipe)
         with stage(f"local chain, wallets, dataset (the real simulator {simulator}; kept for the next run)"):
-            options += [item for size in sizes for item in ("--size", size)]
+            options = [item for size in sizes for item in ("--size", size)]
+            if simulator == "tworoom":
+                options += ["--recipe", sizes_of]
             chain, _, nodes = together(
                 lambda: jepanet("devnet", "up", "--dir", chain_dir, "--port", str(free_port())),
                 lambda: jepanet("dataset", "build", simulator, "--out", data, "--seed", seed, *options),
@@ -186,11 +188,11 @@ def play(
         together(*stops)
 
 
-def dataset_for(recipe: str) -> list[str]:
-    """What `dataset build` is told for a recipe: its simulator, and its usual sizes if they have a name."""
+def dataset_for(recipe: str) -> tuple[str, str]:
+    """(simulator, preset whose sizes are usual) of a dataset for a recipe. A recipe file gets the demo's."""
     if recipe in PRESETS and recipe.startswith("pusht"):
-        return ["pusht"]
-    return ["tworoom", "--recipe", "tworoom"] if recipe in FULL_SIZE else ["tworoom"]
+        return "pusht", "pusht"
+    return "tworoom", "tworoom" if recipe in FULL_SIZE else "tworoom-small"
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:

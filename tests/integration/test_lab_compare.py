@@ -46,16 +46,51 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
 
 
+def test_a_study_of_schedules_scores_rounds_as_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = studies.Study(
+        "Which?", (ARMS["aligned"],), "tworoom-tiny", 2, (10,), solvers=2, training=16, unseen=8,
+        environment="pusht", by_round=True,
+    )  # fmt: skip
+    monkeypatch.setattr(studies, "STUDIES", {"small": small})
+    found = studies.conduct("small", tmp_path, lambda *_: None)
+    (run,) = found["runs"]
+    first, last = run["history"]
+    assert first["gain"] == first["gain_since_start"] != last["gain_since_start"]
+    assert found["columns"] == list(studies.ROUND_COLUMNS)
+    assert found["rows"][0][1].endswith("of 2")
+    assert json.loads((tmp_path / "study-small.json").read_text()) == found
+
+
 def test_an_arm_that_diverges_ends_no_other(tmp_path: Path) -> None:
     # Steps of 0.1 in every weight, however small its gradient.
     changes = (("optimiser.learning_rate", 0.1), ("optimiser.beta2", 0.0), ("optimiser.clip", 1e4))
     wild = replace(ARMS["aligned"], changes=changes)
     report = compare(replace(WISH, arms=(wild, ARMS["start"]), control=0), tmp_path, lambda *_: None)
     titles = [row[:2] for row in report["table"]["rows"]]
-    assert titles[0] == ["aligned", "diverged"] and titles[1][0] == "start"
+    assert titles[0] == ["aligned (0 of 1 seeds)", "no model"] and titles[1][0] == "start"
     assert "training diverged" in report["notes"][-1]
     assert report["runs"][0]["models"] == []
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (("warm_rate", 0.1), ("optimiser.beta2", 0.0), ("optimiser.clip", 1e4), ("warm_steps", 61)),
+        (("objective.weight", 0.0), ("optimiser.learning_rate", 0.03)),
+    ],
+    ids=["its start diverges", "its frame loses directions"],
+)
+def test_an_arm_without_a_model_for_another_reason_ends_no_other(
+    tmp_path: Path, changes: tuple[tuple[str, float], ...]
+) -> None:
+    lost = replace(ARMS["aligned"], changes=changes)
+    wish = replace(WISH, arms=(lost, ARMS["start"]), control=0, rounds=3)
+    report = compare(wish, tmp_path, lambda *_: None)
+    assert [bool(run["models"]) for run in report["runs"]] == [False, True]
+    assert report["runs"][0]["no_model"] in report["notes"][-1]
 
 
 def test_the_other_simulator_is_compared_alike(tmp_path: Path) -> None:

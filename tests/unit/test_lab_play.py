@@ -13,8 +13,10 @@ from jepanet.errors import Rejected
 from jepanet.federation.delta import delta_of
 from jepanet.federation.similarity import norm
 from jepanet.lab.arms import ARMS, Arm
+from jepanet.lab.measure import Measure
 from jepanet.lab.play import Played, play
 from jepanet.lab.sites import Sites
+from jepanet.learning.evaluate import GroundedScorer
 from jepanet.learning.models.world.schema import init_weights
 from jepanet.learning.train import train
 from jepanet.tensors import Arrays
@@ -173,3 +175,27 @@ def test_an_arm_leaves_the_public_start_alone_unless_it_is_about_it() -> None:
 def test_what_everyone_begins_with_is_an_arm_of_its_own() -> None:
     (model,) = played(ARMS["start"], sites(1)).models
     assert distance(model, init_weights(RECIPE, SEED)) == 0.0
+
+
+def test_a_round_gains_what_a_network_finds_it_gains() -> None:
+    data = sites(1, 2)
+    two = disc_shard(90, site=(0,) * 12 + (1,) * 12)
+    data = replace(data, unseen=two)
+    base = train(init_weights(RECIPE, SEED), data.public, RECIPE, seed=SEED, steps=40).weights
+    measure = Measure(RECIPE, data, base)
+    better = train(base, two, RECIPE, seed=SEED, steps=60).weights
+    assert measure.gain(base, better) == GroundedScorer(base, RECIPE, two).gain(better).mean
+    assert measure.gain(base, base) == pytest.approx(0.0, abs=1e-9)
+    dead = {name: np.zeros_like(array) for name, array in base.items()}
+    assert measure.gain(base, dead) < 0
+
+
+def test_a_longer_schedule_keeps_the_rate_up() -> None:
+    data, start = sites(1), init_weights(RECIPE, SEED)
+    arm = Arm("plain")
+    short, same, long = (
+        play(arm, RECIPE, data, start, SEED, 3, lambda *_: None, total_steps=total).models[0]
+        for total in (0, 5, 900)
+    )
+    assert distance(short, same) == 0.0
+    assert distance(long, start) > distance(short, start)

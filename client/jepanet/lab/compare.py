@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,16 @@ from jepanet.lab.play import Played, play, seed_of
 from jepanet.lab.sites import Setting, Sites
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.data import write_atomically
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.train import warm_start
 from jepanet.tensors import Arrays, canonical_json
 
 VERSION = 3
 """Raised whenever the same inputs would give other figures."""
+NETWORK_VERSION = 1
+"""The same of what `Comparison.as_network` adds."""
+_NO_MODEL = ("diverged", "rank-deficient", "non-finite")
+"""Reasons for which an arm ends with no model that could be measured: a result, not a failure."""
 Progress = Callable[[int, int, str], None]
 """(finished runs, runs in all, what has just finished)."""
 
@@ -42,17 +45,18 @@ class Comparison:
     seeds: tuple[int, ...]
     rounds: int
     setting: Setting
-    gains: bool = False
-    """Whether every round is also scored as a network does."""
+    as_network: bool = False
+    """Whether rounds are those of a network: the recipe's own schedule, which does not end with the
+    comparison, and the gain of every round as it is paid for."""
 
     def key(self, arm: Arm, seed: int) -> str:
         """Names one run by everything that decides its figures."""
         content = {
-            "version": [VERSION, places.VERSION], "recipe": self.recipe.digest().hex(), "arm": arm.to_json(),
-            "seed": seed, "rounds": self.rounds, "sites": self._builds(),
+            "version": [VERSION, places.VERSION, TRAINING_VERSION], "recipe": self.recipe.digest().hex(),
+            "arm": arm.to_json(), "seed": seed, "rounds": self.rounds, "sites": self._builds(),
         }  # fmt: skip
-        if self.gains:
-            content["gains"] = True
+        if self.as_network:
+            content["as network"] = NETWORK_VERSION
         name = re.sub(r"[^a-z0-9.]+", "-", arm.name.lower())
         return f"{name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
 
@@ -74,10 +78,11 @@ def run(
 ) -> list[Figures]:
     """Figures of every arm and seed, arms in order, then seeds. Safe to interrupt and call again.
 
-    A run whose training diverged has no models; its `diverged` says why.
+    A run that ended without a sound model has none; its `no_model` says why.
 
     Raises:
-        Fatal: a file cannot be written, or a process died. Rejected: an arm's changes do not fit the recipe.
+        Fatal: a file cannot be written, or a process died. Rejected: an arm's changes do not fit the recipe,
+            or the public start that all arms share diverged.
     """
     runs = [_Run(comparison, arm, seed, data, out) for seed in comparison.seeds for arm in comparison.arms]
     (out / "runs").mkdir(parents=True, exist_ok=True)
@@ -123,53 +128,64 @@ def _run(item: _Run) -> None:
     sites = _loaded(item.data, comparison.setting)
     # One yardstick for every arm, also for one that changes the public start itself.
     measure = Measure(recipe, sites, _start(item, sites, recipe))
-    start = _start(item, sites, arm.start(recipe))
-    history: list[Figures] = []
-    before = start
+    result: Figures = {"arm": arm.name, "seed": item.seed, "models": [], "history": [], "sent": None}
+    key = comparison.key(arm, item.seed)
+    trained = began
+    try:
+        played = _played(item, sites, measure, result["history"])
+        trained = time.process_time()
+        models = [
+            {
+                "unseen": measure.unseen(weights),
+                "own": measure.own(weights, index if arm.scheme == "local" else None),
+                "drift": measure.drift(weights),
+            }
+            for index, weights in enumerate(played.models)
+        ]
+    except Rejected as error:
+        if error.reason not in _NO_MODEL:
+            raise
+        result["no_model"] = error.message
+    else:
+        header = ModelHeader(recipe.digest(), comparison.rounds)
+        for index, weights in enumerate(played.models):
+            write_atomically(item.out / "runs" / f"{key}-{index}.safetensors", model_bytes(weights, header))
+        result |= {"models": models, "sent": float(np.mean(played.sent)) if played.sent else None}
+    result["seconds"] = {
+        "train": round(trained - began, 1), "all": round(time.process_time() - began, 1)
+    }  # fmt: skip
+    # Last: its presence means that the weights beside it are complete.
+    write_atomically(item.out / "runs" / f"{key}.json", json.dumps(result).encode())
+
+
+def _played(item: _Run, sites: Sites, measure: Measure, history: list[Figures]) -> Played:
+    """Plays the run's arm from its public start; `history` gets the figures of its rounds."""
+    comparison, recipe = item.comparison, item.comparison.recipe
+    start = before = _start(item, sites, item.arm.start(recipe))
 
     def on_round(number: int, weights: Arrays | None) -> None:
         nonlocal before
         if weights is None:
             return
-        gain = {"gain": measure.gain(before, weights)} if comparison.gains else {}
-        history.append({"round": number, **measure.quick(weights), **gain})
+        figures = {"round": number, **measure.quick(weights)}
+        if comparison.as_network:
+            figures |= {
+                "gain": measure.gain(before, weights),
+                "gain_since_start": measure.gain(start, weights),
+            }
+        history.append(figures)
         before = weights
 
-    diverged = None
-    try:
-        played = play(arm, recipe, sites, start, seed_of(item.seed), comparison.rounds, on_round)
-    except Rejected as error:
-        if error.reason != "diverged":
-            raise
-        played, diverged = Played([]), error.message
-    trained = time.process_time() - began
-    key = comparison.key(arm, item.seed)
-    models: list[Any] = []
-    for index, weights in enumerate(played.models):
-        solver = index if arm.scheme == "local" else None
-        models.append(
-            {
-                "unseen": measure.unseen(weights),
-                "own": measure.own(weights, solver),
-                "drift": measure.drift(weights),
-            }
-        )
-        header = ModelHeader(recipe.digest(), comparison.rounds)
-        write_atomically(item.out / "runs" / f"{key}-{index}.safetensors", model_bytes(weights, header))
-    result = {
-        "arm": arm.name, "seed": item.seed, "models": models, "history": history,
-        "sent": float(np.mean(played.sent)) if played.sent else None,
-        "seconds": {"train": round(trained, 1), "all": round(time.process_time() - began, 1)},
-    }  # fmt: skip
-    if diverged is not None:
-        result["diverged"] = diverged
-    # Last: its presence means that the weights beside it are complete.
-    write_atomically(item.out / "runs" / f"{key}.json", json.dumps(result).encode())
+    return play(
+        item.arm, recipe, sites, start, seed_of(item.seed), comparison.rounds, on_round,
+        total_steps=recipe.total_steps if comparison.as_network else 0,
+    )  # fmt: skip
 
 
 def _start(item: _Run, sites: Sites, recipe: Recipe) -> Arrays:
     """The public warm start of a seed; made once."""
-    name = digest_of(canonical_json([VERSION, recipe.digest().hex(), sites.digest, item.seed])).hex()[:12]
+    content = [VERSION, TRAINING_VERSION, recipe.digest().hex(), sites.digest, item.seed]
+    name = digest_of(canonical_json(content)).hex()[:12]
     path = item.out / "runs" / f"start-s{item.seed}-{name}.safetensors"
     if not path.exists():
         weights = warm_start(recipe, sites.public, seed_of(item.seed))

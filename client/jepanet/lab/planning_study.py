@@ -25,7 +25,7 @@ from jepanet.lab.measure import Figures
 from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Progress
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import diverged
+from jepanet.lab.targets import without_model
 from jepanet.learning.control import evaluate
 from jepanet.learning.data import write_atomically
 from jepanet.learning.planning import PLANNERS
@@ -62,7 +62,7 @@ def conduct(
     """Trains what is missing, plans with it, returns the table, also written as `study-planning.json`.
 
     Raises:
-        Fatal: the simulator is missing, or a file cannot be written. Rejected: an arm's training diverged.
+        Fatal: the simulator is missing, or a file cannot be written. Rejected: an arm ended with no model.
     """
     recipe = preset(RECIPE)
     setting = Setting(sites="tune", image=recipe.model.image)
@@ -71,8 +71,9 @@ def conduct(
     arms = (ARMS[BEST], ARMS["local"], ARMS["pooled"])
     comparison = Comparison(recipe, arms, seeds, ROUNDS, setting)
     figures = run(comparison, data, out, workers, partial(progress, "training"))
-    for arm, reasons in diverged(figures).items():
-        raise Rejected(f"{arm} has no model to plan with: {reasons}", reason="diverged")
+    for arm, lost in without_model(figures).items():
+        seed, reason = next(iter(lost.items()))
+        raise Rejected(f"{arm}, seed {seed}, has no model to plan with: {reason}", reason="diverged")
     trials = [
         _Trial(comparison, seed, cost, planner, data, out)
         for seed in seeds

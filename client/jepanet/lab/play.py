@@ -47,12 +47,22 @@ def seed_of(number: int) -> bytes:
 
 
 def play(
-    arm: Arm, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+    arm: Arm,
+    recipe: Recipe,
+    sites: Sites,
+    start: Arrays,
+    seed: bytes,
+    rounds: int,
+    on_round: OnRound,
+    *,
+    total_steps: int = 0,
 ) -> Played:
     """Trains one arm for `rounds` rounds of the recipe's inner steps, from the public warm start.
 
+    A federation's learning-rate schedule is that long, or `total_steps` local steps if that is longer.
+
     Raises:
-        Rejected: training diverged.
+        Rejected: training diverged, or latents lost the directions that an aligned arm needs.
     """
     recipe, rounds = arm.recipe(recipe), rounds * arm.split
     if arm.scheme == "start":
@@ -61,7 +71,8 @@ def play(
         return _pooled(arm, recipe, sites, start, seed, rounds, on_round)
     if arm.scheme == "local":
         return _local(recipe, sites, start, seed, rounds)
-    return _federated(arm, recipe, sites, start, seed, rounds, on_round)
+    total = max(total_steps, rounds * recipe.inner_steps)
+    return _federated(arm, recipe, sites, start, seed, rounds, total, on_round)
 
 
 def _pooled(
@@ -92,7 +103,14 @@ def _local(recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int
 
 
 def _federated(
-    arm: Arm, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+    arm: Arm,
+    recipe: Recipe,
+    sites: Sites,
+    start: Arrays,
+    seed: bytes,
+    rounds: int,
+    total: int,
+    on_round: OnRound,
 ) -> Played:
     count = len(sites.training)
     penalties = [_anchor(arm.anchor, start, recipe, sites.probe, seed)] if arm.anchor else []
@@ -109,7 +127,7 @@ def _federated(
         deltas = []
         for solver, (shard, base) in enumerate(zip(sites.training, bases, strict=True)):
             trained = _trained(
-                recipe, shard, base, seed, rounds, number, solver, penalties=penalties, frozen=frozen
+                recipe, shard, base, seed, total, number, solver, penalties=penalties, frozen=frozen
             )
             if arm.align:
                 trained = _aligned(trained, weights, recipe, sites.probe)
@@ -138,7 +156,7 @@ def _trained(
     shard: Shard,
     weights: Arrays,
     seed: bytes,
-    rounds: int,
+    total: int,
     number: int,
     solver: int,
     *,
@@ -152,7 +170,7 @@ def _trained(
         recipe,
         seed=_seed(seed, number, solver),
         start_step=(number - 1) * recipe.inner_steps,
-        total_steps=rounds * recipe.inner_steps,
+        total_steps=total,
         penalties=penalties,
         frozen=frozen,
     ).weights

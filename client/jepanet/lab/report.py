@@ -20,7 +20,17 @@ from jepanet.lab.control import add_control
 from jepanet.lab.figures import draw
 from jepanet.lab.measure import Figures
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import by_arm, collapsed, diverged, interval, picked, targets, value_of
+from jepanet.lab.targets import (
+    by_arm,
+    collapsed,
+    empty_row,
+    interval,
+    picked,
+    targets,
+    titled,
+    value_of,
+    without_model,
+)
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
 
@@ -117,14 +127,12 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
 def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
     """One row an arm; for the local arm one for the mean of its models and one for the best of them.
 
-    Runs that diverged are in no mean (`notes` names them); an arm without any other has an empty row.
+    Runs without a model are in no mean (`notes` says why they have none).
     """
     table = []
-    found = by_arm(figures)
-    for name in dict.fromkeys(item["arm"] for item in figures):
-        runs = found.get(name, {})
+    for name, runs in titled(figures):
         if not runs:
-            table.append([name, "diverged", *["-"] * (len(_columns(control)) - 2)])
+            table.append(empty_row(name, _columns(control)))
             continue
         for pick, title in (("mean", name), ("best", f"{name}, best one")):
             if pick == "best" and len(next(iter(runs.values()))["models"]) == 1:
@@ -170,7 +178,7 @@ def _success(runs: Mapping[int, Figures], kind: str, pick: str) -> str:
 
 
 def notes(figures: Sequence[Figures]) -> list[str]:
-    """What the table must not hide: arms whose latents have collapsed, and runs that diverged."""
+    """What the table must not hide: arms whose latents have collapsed, and runs without a model."""
     found = []
     for name, runs in by_arm(figures).items():
         if any(collapsed(run) for run in runs.values()):
@@ -181,7 +189,7 @@ def notes(figures: Sequence[Figures]) -> list[str]:
                 f"{name}: collapsed (least effective rank {rank:.2f}, least latent standard deviation "
                 f"{spread:.3f}): its prediction error says nothing"
             )
-    for name, seeds in diverged(figures).items():
+    for name, seeds in without_model(figures).items():
         reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
         found.append(f"{name}: no model in {len(seeds)} of its runs, which its row leaves out ({reasons})")
     return found

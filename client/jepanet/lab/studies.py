@@ -1,6 +1,7 @@
 """Tables of one question each: what one change does, what attackers do to a rule, what a codec costs.
 
-Every study varies one arm in one respect at a time and holds each variant against that arm, seed by seed.
+Every study varies one arm in one respect at a time and holds each variant against that arm, seed by seed;
+those of schedules end with the laboratory's own besides.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from jepanet.lab.compare import Comparison, run
 from jepanet.lab.measure import Figures
 from jepanet.lab.report import Progress, notes
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import by_arm, value_of
+from jepanet.lab.targets import by_arm, empty_row, titled, value_of
 from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")
-ROUND_COLUMNS = ("variant", "gain of round 1", "of all rounds", "rounds that gain", "nmse unseen", "nmse own",
+ROUND_COLUMNS = ("variant", "rounds that gain", "least gain", "gain, start to end", "nmse unseen", "nmse own",
                  "rank")  # fmt: skip
 _BASE = replace(ARMS[BEST], name="base")
 
@@ -47,7 +48,7 @@ class Study:
     inner_steps: int | None = None
     environment: str = "tworoom"
     by_round: bool = False
-    """Whether the table is about every round, not about the end: `round_rows` instead of `rows`."""
+    """Whether rounds are a network's and the table is about each of them: `round_rows` instead of `rows`."""
 
 
 def _with(name: str, **fields: Any) -> Arm:
@@ -164,7 +165,7 @@ def conduct(
     data = out / f"study-{name}-sites"
     places.build(data, setting, workers, partial(progress, "recording episodes"))
     comparison = Comparison(
-        recipe, study.variants, seeds or study.seeds, study.rounds, setting, gains=study.by_round
+        recipe, study.variants, seeds or study.seeds, study.rounds, setting, as_network=study.by_round
     )
     figures = run(comparison, data, out, workers, partial(progress, "training"))
     result = {
@@ -186,15 +187,13 @@ def conduct(
 def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
     """One row a variant: means over seeds, and the ratio to the base with its spread over seeds.
 
-    Runs that diverged are in no mean; a variant without any other has an empty row.
+    Runs without a model are in no mean.
     """
-    runs = by_arm(figures)
-    against = runs.get(base, {})
+    against = by_arm(figures).get(base, {})
     table = []
-    for name in dict.fromkeys(item["arm"] for item in figures):
-        found = runs.get(name, {})
+    for name, found in titled(figures):
         if not found:
-            table.append([name, "diverged", *["-"] * (len(COLUMNS) - 2)])
+            table.append(empty_row(name, COLUMNS))
             continue
         row = [name]
         for where, digits in (("unseen", 4), ("own", 4)):
@@ -215,23 +214,28 @@ def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
 
 def round_rows(figures: Sequence[Figures]) -> list[list[str]]:
     """One row a variant: what its rounds gained on unseen sites, in nats per direction, as a network scores
-    them: the first, all, and how many did; then the errors it ends with. Means over seeds."""
-    runs = by_arm(figures)
+    them: how many did, the least of any round and seed, and from the variant's own start to its end; then the
+    errors it ends with. Means over seeds but for the least."""
     table = []
-    for name in dict.fromkeys(item["arm"] for item in figures):
-        found = runs.get(name, {}).values()
+    for name, found in titled(figures):
         if not found:
-            table.append([name, "diverged", *["-"] * (len(ROUND_COLUMNS) - 2)])
+            table.append(empty_row(name, ROUND_COLUMNS))
             continue
-        gains = np.array([[item["gain"] for item in run["history"]] for run in found])
-        told = (
-            f"{gains[:, 0].mean():+.3f}",
-            f"{gains.sum(axis=1).mean():+.3f}",
-            f"{np.mean((gains > 0).sum(axis=1)):.3g} of {gains.shape[1]}",
+        runs = found.values()
+        gains = np.array([[item["gain"] for item in run["history"]] for run in runs])
+        in_all = np.mean([run["history"][-1]["gain_since_start"] for run in runs])
+        errors = [np.mean([value_of(run, where, "nmse") for run in runs]) for where in ("unseen", "own")]
+        rank = np.mean([value_of(run, "unseen", "rank") for run in runs])
+        table.append(
+            [
+                name,
+                f"{np.mean((gains > 0).sum(axis=1)):.3g} of {gains.shape[1]}",
+                f"{gains.min():+.3f}",
+                f"{in_all:+.3f}",
+                *(f"{error:.4f}" for error in errors),
+                f"{rank:.1f}",
+            ]
         )
-        errors = [np.mean([value_of(run, where, "nmse") for run in found]) for where in ("unseen", "own")]
-        rank = np.mean([value_of(run, "unseen", "rank") for run in found])
-        table.append([name, *told, *(f"{error:.4f}" for error in errors), f"{rank:.1f}"])
     return table
 
 

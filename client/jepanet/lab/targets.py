@@ -5,7 +5,7 @@ No figure counts alone: the error falls when the rank falls, so the rank stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,7 +24,8 @@ COLLAPSED, DEAD = 2.0, 0.1
 class Target:
     """One line of the table of targets.
 
-    `met` is None where an arm it needs was not run. `why` says of a missed one that no figure decided it.
+    `met` is None where an arm it needs was not run, or a control has no model in some seed. `why` says what
+    decided it if not its figure.
     """
 
     name: str
@@ -48,7 +49,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def by_arm(figures: Sequence[Figures]) -> dict[str, dict[int, Figures]]:
-    """arm -> seed -> figures of that run, without the runs that diverged."""
+    """arm -> seed -> figures of that run, without the runs that have no model."""
     found: dict[str, dict[int, Figures]] = {}
     for item in figures:
         if item["models"]:
@@ -56,20 +57,35 @@ def by_arm(figures: Sequence[Figures]) -> dict[str, dict[int, Figures]]:
     return found
 
 
-def diverged(figures: Sequence[Figures]) -> dict[str, dict[int, str]]:
+def without_model(figures: Sequence[Figures]) -> dict[str, dict[int, str]]:
     """arm -> seed -> why that run has no models."""
     found: dict[str, dict[int, str]] = {}
     for item in figures:
-        if "diverged" in item:
-            found.setdefault(item["arm"], {})[item["seed"]] = item["diverged"]
+        if not item["models"]:
+            found.setdefault(item["arm"], {})[item["seed"]] = item["no_model"]
     return found
+
+
+def titled(figures: Sequence[Figures]) -> Iterator[tuple[str, dict[int, Figures]]]:
+    """(title of its row, its runs) of every arm in order; the title says how many runs have no model."""
+    found, lost = by_arm(figures), without_model(figures)
+    for name in dict.fromkeys(item["arm"] for item in figures):
+        runs, without = found.get(name, {}), len(lost.get(name, ()))
+        yield (f"{name} ({len(runs)} of {len(runs) + without} seeds)" if without else name), runs
+
+
+def empty_row(title: str, columns: Sequence[str]) -> list[str]:
+    """The row of an arm none of whose runs has a model."""
+    return [title, "no model", *["-"] * (len(columns) - 2)]
 
 
 def collapsed(run: Figures) -> bool:
     """Whether the errors of any model of a run say nothing; one among healthy ones is not averaged away."""
-    return any(
-        model["unseen"]["rank"] < COLLAPSED or model["unseen"]["latent_std"] < DEAD for model in run["models"]
-    )
+    sound = [
+        model["unseen"]["rank"] >= COLLAPSED and model["unseen"]["latent_std"] >= DEAD
+        for model in run["models"]
+    ]
+    return not all(sound)
 
 
 def value_of(run: Figures, where: str, name: str, pick: str = "mean") -> float:
@@ -86,9 +102,19 @@ def picked(run: Figures, pick: str) -> list[Figures]:
 def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
     """Every target that can be read off the runs. Nothing is met by an arm that has collapsed or diverged."""
     runs = by_arm(figures)
+    ran, lost = {item["arm"] for item in figures}, without_model(figures)
     why = "collapsed" if any(collapsed(run) for run in runs.get(best, {}).values()) else None
-    if best in diverged(figures):
-        why = "diverged"
+    if best in lost:
+        why = "no model"
+
+    def judged(target: Target, *others: str) -> Target:
+        if not ran >= {best, *others}:
+            return target
+        if why is not None:
+            return replace(target, met=False, why=why)
+        missing = [f"{other}: no model" for other in others if other in lost]
+        # Nobody knows what it would have been in that seed.
+        return replace(target, met=None, why=missing[0]) if missing else target
 
     def ratio(name: str, wanted: float, other: str, where: str, metric: str, *, pick: str = "mean",
               least: bool = False, every: bool = False) -> Target:  # fmt: skip
@@ -97,7 +123,7 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
             value_of(runs[best][seed], where, metric) / value_of(runs[other][seed], where, metric, pick)
             for seed in shared
         )
-        return _target(name, wanted, values, least=least, every=every)
+        return judged(_target(name, wanted, values, least=least, every=every), other)
 
     def lead(name: str, metric: str) -> Target:
         shared = sorted(set(runs.get(best, {})) & set(runs.get("pooled", {})))
@@ -105,9 +131,14 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
             value_of(runs[best][seed], "unseen", metric) - value_of(runs["pooled"][seed], "unseen", metric)
             for seed in shared
         )
-        return _target(name, 0.0, values, least=True, every=True)
+        return judged(_target(name, 0.0, values, least=True, every=True), "pooled")
 
-    found = [
+    planning = _planning(runs, best)
+    if any("control" in item for item in figures):
+        planning = [
+            judged(item, *others) for item, others in zip(planning, ((), ("local",)) * 2, strict=True)
+        ]
+    return [
         ratio("global error / public start, unseen sites", 1.0, "start", "unseen", "nmse", every=True),
         ratio("global error / mean local-only, unseen sites", 0.04, "local", "unseen", "nmse"),
         ratio("global error / best single local, unseen sites", 0.30, "local", "unseen", "nmse", pick="best"),
@@ -116,11 +147,8 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
         ratio("effective rank / pooled", 0.95, "pooled", "unseen", "rank", least=True),
         lead("grounded score - pooled, nats", "grounded"),
         lead("position-probe R2 - pooled", "probe_r2"),
-        *_planning(runs, best),
+        *planning,
     ]
-    if why is None:
-        return found
-    return [item if item.met is None else replace(item, met=False, why=why) for item in found]
 
 
 def _planning(runs: Mapping[str, Mapping[int, Figures]], best: str) -> list[Target]:

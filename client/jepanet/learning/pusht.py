@@ -13,7 +13,7 @@ from jepanet.learning.simulator import require_simulator
 BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
 USUAL = Parameters(episodes=64, evaluation_episodes=60, hold=2)
-"""Every action is held for two steps of a tenth of a second. Gains are small: many sealed episodes tell them."""
+"""Actions are held for two steps of a tenth of a second. Small gains want many sealed episodes."""
 
 
 def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:

@@ -292,7 +292,7 @@ PRESETS: dict[str, Recipe] = {
     "tworoom": Recipe(
         optimiser=Optimiser(learning_rate=1e-3, cooldown=0.6),
         # The start's variance is 0.85 on hidden sites: a bound close below it would hold honest first rounds.
-        gates=Gates(healthy_variance=0.6),
+        gates=Gates(healthy_variance=0.7),
         inner_steps=160,
         total_steps=2560,
         warm_steps=1200,
@@ -305,7 +305,7 @@ PRESETS: dict[str, Recipe] = {
     "pusht": Recipe(
         name="pusht",
         optimiser=Optimiser(learning_rate=5e-4, cooldown=0.6),
-        gates=Gates(healthy_variance=0.6),
+        gates=Gates(healthy_variance=0.7),
         inner_steps=160,
         total_steps=2560,
         warm_steps=300,

@@ -14,8 +14,6 @@ from jepanet.interface.output import emit, json_option
 
 _ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
 STUDIES = ("ablation", "robust", "codecs", "planning", "schedule", "schedule-pusht")
-_HALF = 9
-"""Columns of the first of the two tables of arms: up to the position probe."""
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {
         "recipe": "tworoom-anneal", "rounds": 8, "seeds": "0,1,2,3,4",
@@ -189,19 +187,19 @@ def _show(report: dict[str, Any], out: Path) -> None:
 
     columns, lines = report["table"]["columns"], report["table"]["rows"]
     # Two tables: one of so many columns fits no terminal.
+    half = columns.index("grounded")
     for title, wanted in (
-        ("Arms, unseen sites: mean over seeds ± half of the 95 % interval", slice(1, _HALF)),
-        ("The same arms: grounded score, solvers' own sites, frame drift in degrees, planning",
-         slice(_HALF, None)),
-    ):  # fmt: skip
+        ("Arms, unseen sites: mean over seeds ± half of the 95 % interval", slice(1, half)),
+        ("The same: grounded score, solvers' own sites, frame drift in degrees, planning", slice(half, None)),
+    ):
         table(title, (columns[0], *columns[wanted]), [(line[0], *line[wanted]) for line in lines])
     rows = [
         (
             item["name"],
             item["wanted"],
-            "not run" if item["value"] is None else f"{item['value']:.3f}",
+            ("-" if item["why"] else "not run") if item["value"] is None else f"{item['value']:.3f}",
             " ".join(f"{value:.3f}" for value in item["seeds"]),
-            {None: "", True: "met", False: item["why"] or "MISSED"}[item["met"]],
+            item["why"] or {None: "", True: "met", False: "MISSED"}[item["met"]],
         )
         for item in report["targets"]
     ]

@@ -96,6 +96,8 @@ def play(
     with_controls: bool,
 ) -> None:
     """The whole demo. Raises DemoFailed with what to look at."""
+    if recipe not in PRESETS and not Path(recipe).is_file():
+        raise DemoFailed(f"recipe {recipe!r} is neither a preset ({', '.join(PRESETS)}) nor a file")
     started = time.monotonic()
     stage = Stage(directory)
     chain_dir, run = directory / "devnet", directory / "nodes"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.errors import Fatal
+from jepanet.errors import Fatal, Rejected
 from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Wish, compare
+from jepanet.learning.recipe import preset
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -91,6 +92,16 @@ def test_an_arm_without_a_model_for_another_reason_ends_no_other(
     report = compare(wish, tmp_path, lambda *_: None)
     assert [bool(run["models"]) for run in report["runs"]] == [False, True]
     assert report["runs"][0]["no_model"] in report["notes"][-1]
+
+
+def test_a_public_start_that_diverges_says_so(tmp_path: Path) -> None:
+    wild = replace(preset("tworoom-tiny"), warm_rate=0.1)
+    wild = replace(wild, optimiser=replace(wild.optimiser, beta2=0.0, clip=1e4))
+    (tmp_path / "wild.json").write_bytes(wild.to_bytes())
+    wish = replace(WISH, recipe=str(tmp_path / "wild.json"), arms=chosen("start"), control=0)
+    with pytest.raises(Rejected, match=r"public start of seed 0.*diverged") as caught:
+        compare(wish, tmp_path, lambda *_: None)
+    assert "warm_rate" in str(caught.value.remedy)
 
 
 def test_the_other_simulator_is_compared_alike(tmp_path: Path) -> None:

@@ -266,3 +266,17 @@ def test_tables_show_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for cell in ("Rounds", "commit", "[bold]markup[/bold]", "amount", "3"):
         assert cell in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lab", "compare", "--seeds", ""],
+        ["lab", "compare", "--arms", ""],
+        ["lab", "study", "codecs", "--seeds", ""],
+    ],
+)
+def test_an_empty_list_is_refused_and_is_not_the_default(arguments: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path / "out")])
+    code = done.exception.code if isinstance(done.exception, Fatal) else done.exit_code
+    assert code == Exit.USAGE and not (tmp_path / "out").exists()

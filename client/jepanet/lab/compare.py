@@ -127,7 +127,14 @@ def _run(item: _Run) -> None:
     comparison, recipe, arm = item.comparison, item.comparison.recipe, item.arm
     sites = _loaded(item.data, comparison.setting)
     # One yardstick for every arm, also for one that changes the public start itself.
-    measure = Measure(recipe, sites, _start(item, sites, recipe))
+    try:
+        measure = Measure(recipe, sites, _start(item, sites, recipe))
+    except Rejected as error:
+        raise Rejected(
+            f"the public start of seed {item.seed}, with which all arms are compared: {error.message}",
+            reason=error.reason,
+            remedy="change the recipe's warm_rate, warm_steps or optimiser",
+        ) from error
     result: Figures = {"arm": arm.name, "seed": item.seed, "models": [], "history": [], "sent": None}
     key = comparison.key(arm, item.seed)
     trained = began

@@ -205,7 +205,7 @@ def _recipe(wish: Wish) -> Recipe:
         except (OSError, Rejected) as error:
             raise Fatal(
                 f"recipe {wish.recipe!r} is neither a preset nor a readable recipe file: {error}",
-                remedy=f"presets: {', '.join(PRESETS)}",
+                remedy=f"presets: {', '.join(PRESETS)}; a file holds the bytes of Recipe.to_bytes()",
                 code=Exit.USAGE,
             ) from error
     return replace(recipe, inner_steps=wish.inner_steps) if wish.inner_steps else recipe

@@ -1,7 +1,7 @@
 """Tables of one question each: what one change does, what attackers do to a rule, what a codec costs.
 
 Every study varies one arm in one respect at a time and holds each variant against that arm, seed by seed;
-those of schedules end with the laboratory's own besides.
+those of schedules end with the laboratory's rate and round length besides.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ _CODECS = (
 
 
 def _schedules(rates: Sequence[float], warm_steps: int) -> tuple[Arm, ...]:
-    """A network's schedule, other rates and another start for it, and the laboratory's."""
+    """A network's schedule, other rates and another start for it, the laboratory's rate and round length."""
     return (
         _with("the recipe's"),
         *(_recipe_change(f"rate {rate:g}", "optimiser.learning_rate", rate) for rate in rates),

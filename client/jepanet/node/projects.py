@@ -138,7 +138,7 @@ def _recipe(text: str) -> Recipe:
     except (OSError, Rejected) as error:
         raise Fatal(
             f"recipe {text!r} is neither a preset nor a readable recipe file: {error}",
-            remedy=f"presets: {', '.join(PRESETS)}",
+            remedy=f"presets: {', '.join(PRESETS)}; a file holds the bytes of Recipe.to_bytes()",
             code=Exit.USAGE,
         ) from error
 

@@ -45,7 +45,10 @@ def command() -> None:
 @command.command("compare")
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
               help="full: 40 minutes on two cores. small: minutes. pusht: the other simulator.")  # fmt: skip
-@click.option("--recipe", help="A preset's name or a recipe file; default: the one that suits --preset.")
+@click.option(
+    "--recipe",
+    help="A preset's name or a recipe file; default: the one that suits --preset, as the simulator does.",
+)
 @click.option(
     "--arms",
     default=None,
@@ -92,8 +95,8 @@ def compare(
     wish = Wish(
         recipe=recipe or base["recipe"],
         inner_steps=inner_steps,
-        arms=chosen(arms or base.get("arms", _ARMS)),
-        seeds=_numbers(seeds or base["seeds"]),
+        arms=chosen(base.get("arms", _ARMS) if arms is None else arms),
+        seeds=_numbers(base["seeds"] if seeds is None else seeds),
         rounds=rounds or base["rounds"],
         sites=sites,
         episodes=base["episodes"],
@@ -127,7 +130,7 @@ def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) 
     from jepanet.interface.output import table
     from jepanet.lab import planning_study, studies
 
-    chosen = _numbers(seeds) if seeds else ()
+    chosen = () if seeds is None else _numbers(seeds)
     with _bars() as progress:
         if name == "planning":
             value = planning_study.conduct(out, progress, seeds=chosen or (10,), workers=workers)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_utils.address import is_checksum_address
-
 from jepanet.chain.rpc import Rpc
 from jepanet.errors import Exit, Fatal
+from jepanet.protocol.fields import checksum_address
 from jepanet.types import Address, BlockRef
 
 SCHEMA = "jepanet/deployment/1"
@@ -144,9 +143,10 @@ class Deployment:
 
 
 def _address(name: str, value: Any) -> Address:
-    if not isinstance(value, str) or not is_checksum_address(value):
-        raise ValueError(f"contracts.{name} is not a checksummed address")
-    return Address(value)
+    try:
+        return checksum_address(str(value))
+    except ValueError as error:
+        raise ValueError(f"contracts.{name}: {error}") from error
 
 
 def _count(name: str, value: Any) -> int:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
-from eth_utils.address import is_address, to_checksum_address
 
 from jepanet.chain.signing import SignedTransaction, Wallet, recover_typed
 from jepanet.errors import Exit, Fatal
+from jepanet.protocol.fields import checksum_address
 from jepanet.telemetry import Secret
 from jepanet.types import Address
 
@@ -256,10 +256,14 @@ def _read(path: Path) -> bytes:
 
 
 def _address(path: Path, value: Any) -> Address:
-    text = f"0x{str(value).removeprefix('0x')}"
-    if not is_address(text.lower()):
-        raise _no_keystore(path)
-    return Address(to_checksum_address(text.lower()))
+    try:
+        return checksum_address(f"0x{str(value).removeprefix('0x')}")
+    except ValueError as error:
+        raise Fatal(
+            f"{path} is not a version 3 keystore file: its address {error}",
+            remedy="restore the file from a backup, or move it elsewhere",
+            code=Exit.WALLET,
+        ) from error
 
 
 def _refuse_costly(path: Path, crypto: Mapping[str, Any]) -> None:

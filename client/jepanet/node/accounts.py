@@ -12,8 +12,7 @@ from jepanet.chain.contracts import Standing
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
 from jepanet.node.keys import unlock
-from jepanet.node.terms import wei
-from jepanet.protocol.fields import checksum_address
+from jepanet.node.terms import accounts, wei
 from jepanet.types import Address, Phase
 
 
@@ -72,19 +71,16 @@ async def withdraw(config_path: Path) -> dict[str, Any]:
 
 async def create_set(config_path: Path, members: Sequence[str], threshold: int) -> dict[str, Any]:
     """Registers a verifier set; its members still have to join."""
+    addresses = accounts(members)
     async with open_signing(config_path) as access:
-        set_id = await register_set(access, members, threshold)
-        return {"set": set_id, "members": list(members), "threshold": threshold}
+        set_id = await register_set(access, addresses, threshold)
+        return {"set": set_id, "members": addresses, "threshold": threshold}
 
 
-async def register_set(access: SigningAccess, members: Sequence[str], threshold: int) -> int:
+async def register_set(access: SigningAccess, members: Sequence[Address], threshold: int) -> int:
     """Creates a verifier set and returns its id."""
     sets = access.chain.contracts.verifier_sets
-    try:
-        addresses = [checksum_address(item) for item in members]
-    except ValueError as error:
-        raise Fatal(str(error), remedy="give 0x… addresses", code=Exit.USAGE) from error
-    receipt = await access.sender.send(_key("create-set"), sets.create(addresses, threshold))
+    receipt = await access.sender.send(_key("create-set"), sets.create(members, threshold))
     for raw in receipt.logs:
         if raw.address == sets.address and len(raw.topics) == 3:
             return int.from_bytes(raw.topics[1], "big")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from jepanet.errors import Exit, Fatal
-from jepanet.types import Role
+from jepanet.protocol.fields import checksum_address
+from jepanet.types import Address, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class NodeSection:
 class WalletSection:
     directory: Path
     """Folder of keystore files, as `jepanet wallet new` writes them."""
-    address: str | None = None
+    address: Address | None = None
     """Which of them; needed only if the folder holds several."""
     password_file: Path | None = None
     """A file only its owner may read; without it the password is asked for."""
@@ -99,7 +100,7 @@ class ProposerSection:
     verify_seconds: int = 900
     challenge_seconds: int = 3600
     max_solvers: int = 0
-    aggregators: tuple[str, ...] = ()
+    aggregators: tuple[Address, ...] = ()
     """Addresses that may propose score sheets beside the verifiers, most trusted first."""
 
 
@@ -224,6 +225,11 @@ def _value(key: str, kind: Any, value: Any, base: Path, *, text: bool = False) -
     if kind is Path and isinstance(value, str):
         expanded = Path(value).expanduser()
         return expanded if expanded.is_absolute() else base / expanded
+    if kind is Address and isinstance(value, str):
+        try:
+            return checksum_address(value)
+        except ValueError as error:
+            raise _bad(f"{key}: {error}", "copy the address again from where it comes from") from error
     if kind is Role:
         try:
             return Role(value)

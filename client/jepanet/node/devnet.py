@@ -24,7 +24,7 @@ from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.signing import Wallet
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.fields import checksum_address
+from jepanet.node.terms import accounts
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
 
@@ -125,12 +125,9 @@ async def status(directory: Path) -> dict[str, Any]:
 
 async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ether: int) -> dict[str, Any]:
     """Mints development tokens and sends ether to each address."""
+    receivers = accounts(addresses)
     record = _required(directory)
     deployment = Deployment.load(directory / DEPLOYMENT)
-    try:
-        receivers = [checksum_address(item) for item in addresses]
-    except ValueError as error:
-        raise Fatal(str(error), remedy="give 0x… addresses", code=Exit.USAGE) from error
     rpc = Rpc([record["rpc"]], record["chain_id"])
     try:
         token = Contracts.of(rpc, deployment).token

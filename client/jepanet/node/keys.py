@@ -15,9 +15,7 @@ from jepanet.chain.wallet import (
     read_password,
     refuse_shared,
 )
-from jepanet.errors import Exit, Fatal
 from jepanet.node.config import WalletSection
-from jepanet.protocol.fields import checksum_address
 from jepanet.telemetry import Secret
 
 _LIGHT = 2**12
@@ -54,10 +52,4 @@ def listed(directory: Path) -> list[dict[str, str]]:
 
 def unlock(section: WalletSection) -> Wallet:
     """The wallet a configuration names. Raises: Fatal (exit code `WALLET`)."""
-    address = None
-    if section.address is not None:
-        try:
-            address = checksum_address(section.address)
-        except ValueError as error:
-            raise Fatal(str(error), remedy="correct wallet.address", code=Exit.CONFIG) from error
-    return load_wallet(section.directory, read_password(section.password_file), address)
+    return load_wallet(section.directory, read_password(section.password_file), section.address)

@@ -13,6 +13,7 @@ from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, TRAINING_VERSION, Recipe, preset
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
+from jepanet.node.terms import accounts
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.roles.proposer import PROJECT_FILES
@@ -42,7 +43,7 @@ async def create_project(
     Raises:
         Fatal: dataset, recipe or verifier set cannot be used, or the chain or wallet (before any training).
     """
-    chosen = _recipe(recipe)
+    chosen, members = _recipe(recipe), accounts(verifiers)
     if verifier_set is None and (not verifiers or threshold is None):
         raise Fatal(
             "a project needs verifiers",
@@ -68,7 +69,7 @@ async def create_project(
     async with open_signing(config_path) as access:
         if verifier_set is None:
             assert threshold is not None
-            verifier_set = await register_set(access, verifiers, threshold)
+            verifier_set = await register_set(access, members, threshold)
         project_id = await _register(access, built, documents, model, root, verifier_set)
     return {
         "project": project_id,

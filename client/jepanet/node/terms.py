@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
 from jepanet.errors import Exit, Fatal, Rejected
@@ -47,7 +48,7 @@ def round_terms(section: ProposerSection) -> RoundTerms:
         verify_seconds=section.verify_seconds,
         challenge_seconds=section.challenge_seconds,
         max_solvers=section.max_solvers or MAX_DELTAS,
-        aggregators=tuple(_address(item) for item in section.aggregators),
+        aggregators=section.aggregators,
     )
     _check(terms)
     return terms
@@ -106,12 +107,17 @@ def wei(text: str, key: str) -> int:
     return int(amount)
 
 
-def _address(text: str) -> Address:
+def accounts(texts: Sequence[str]) -> list[Address]:
+    """Addresses from a command line, in EIP-55 form.
+
+    Raises:
+        Fatal: one is malformed or has a wrong checksum (exit code `USAGE`).
+    """
     try:
-        return checksum_address(text)
-    except (Rejected, ValueError) as error:
-        raise _bad(
-            f"proposer.aggregators: {text!r} is not an address", "write 0x and 40 hex digits"
+        return [checksum_address(text) for text in texts]
+    except ValueError as error:
+        raise Fatal(
+            str(error), remedy="copy the address again from where it comes from", code=Exit.USAGE
         ) from error
 
 

@@ -58,7 +58,7 @@ class HeadHint:
                             pause = _RECONNECT_FIRST
                             self.event.set()
                 except (aiohttp.ClientError, OSError) as error:
-                    log.debug("head-hint-lost", why=type(error).__name__)
+                    log.debug("hint.lost", why=type(error).__name__)
                 # The connection may have ended because a block was missed: look once.
                 self.event.set()
                 await asyncio.sleep(pause)

@@ -90,16 +90,16 @@ class Sender:
                 if receipt is not None and not receipt.succeeded:
                     # A revert has no effect, and what overtook this call may be gone: ask and send anew.
                     return await self._attempt(key, call, depth)
-                log.warning("transaction-reorganised-out", key=key, nonce=intent.nonce)
+                log.warning("transaction.reorganised", key=key, nonce=intent.nonce)
                 reopened = replace(intent, state=IntentState.SENT, block_number=None, error=None)
                 intent = self._submissions.put(reopened)
             if (intent.to, intent.data, intent.value) != (call.to or "", call.data, call.value):
-                log.warning("intent-differs", key=key, call=str(call))
+                log.warning("intent.changed", key=key, call=str(call))
             if intent.state is IntentState.MINED:
                 receipt = await self._receipt(intent)
                 if receipt is not None:
                     return receipt
-                log.warning("transaction-reorganised-out", key=key, nonce=intent.nonce)
+                log.warning("transaction.reorganised", key=key, nonce=intent.nonce)
                 intent = self._submissions.put(replace(intent, state=IntentState.SENT, block_number=None))
             return await self._watch(intent, call, depth, uncertain=True)
 
@@ -168,7 +168,7 @@ class Sender:
                 await self._heads.changed(head, min(max(due, 0.05), _LOOK_AGAIN))
             except Transient as error:
                 # The transaction is out and the endpoints may come back: waiting goes on.
-                log.warning("receipt-delayed", key=intent.key, why=str(error))
+                log.warning("receipt.delayed", key=intent.key, why=str(error))
                 await asyncio.sleep(_PAUSE)
             if time.monotonic() - started > self._timeout:
                 raise Transient(
@@ -216,9 +216,7 @@ class Sender:
         except FeeCapReached:
             fees = None
         if fees is None:
-            log.warning(
-                "fee-cap-holds-transaction", key=intent.key, nonce=intent.nonce, cap=self._policy.max_fee
-            )
+            log.warning("transaction.capped", key=intent.key, nonce=intent.nonce, cap=self._policy.max_fee)
             return intent
         return self._submissions.raise_fees(intent, fees)
 

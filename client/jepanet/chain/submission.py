@@ -74,11 +74,11 @@ class Submissions:
                 try:
                     refused = await self._refused(intent)
                 except Transient as error:
-                    log.warning("broadcast-uncertain", key=key, nonce=intent.nonce, why=str(error))
+                    log.warning("broadcast.unanswered", key=key, nonce=intent.nonce, why=str(error))
                     return intent
                 if refused is None:
                     log.info(
-                        "transaction-sent", key=key, call=str(call), nonce=intent.nonce, hash=intent.hashes[0]
+                        "transaction.sent", key=key, call=str(call), nonce=intent.nonce, hash=intent.hashes[0]
                     )
                     return self.put(replace(intent, state=IntentState.SENT))
                 self.put(replace(intent, state=IntentState.FAILED, error=refused.reason))
@@ -87,7 +87,7 @@ class Submissions:
                     # Nobody has the transaction and nobody else was given its nonce.
                     self._nonce = intent.nonce
                     raise self.cannot_pay(refused) if refusal is Refusal.FUNDS else refused
-                log.warning("nonce-taken", key=key, nonce=intent.nonce, why=refused.reason)
+                log.warning("nonce.taken", key=key, nonce=intent.nonce, why=refused.reason)
                 self._nonce = None
         raise Transient(
             f"{call}: two nonces in a row were taken by other transactions of {self._wallet.address}",
@@ -100,12 +100,12 @@ class Submissions:
             await self._rpc.send_raw(intent.raws[-1])
         except RpcError as error:
             if classify(error) not in (Refusal.KNOWN, Refusal.NONCE_TOO_LOW):
-                log.warning("rebroadcast-refused", key=intent.key, nonce=intent.nonce, why=error.reason)
+                log.warning("broadcast.refused", key=intent.key, nonce=intent.nonce, why=error.reason)
 
     def raise_fees(self, intent: Intent, fees: Fees) -> Intent:
         """Signs and stores (but does not broadcast) a form of `intent` with other fees at the same nonce."""
         signed = self._sign(intent, fees)
-        log.info("transaction-replaced", key=intent.key, nonce=intent.nonce, hash=signed.hash)
+        log.info("transaction.replaced", key=intent.key, nonce=intent.nonce, hash=signed.hash)
         return self.put(
             replace(
                 intent,
@@ -118,7 +118,7 @@ class Submissions:
 
     def nonce_lost(self, intent: Intent) -> None:
         """Another transaction took the nonce for good: none of the intent's forms can be mined any more."""
-        log.warning("nonce-lost", key=intent.key, nonce=intent.nonce)
+        log.warning("nonce.lost", key=intent.key, nonce=intent.nonce)
         self.put(replace(intent, state=IntentState.FAILED, error="nonce used by another transaction"))
         self._nonce = None
 

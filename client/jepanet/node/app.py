@@ -245,7 +245,7 @@ class App:
             elif lonely_since is None:
                 lonely_since = time.monotonic()
             elif time.monotonic() - lonely_since > _NO_PEERS_PATIENCE and self._config.p2p.bootstrap:
-                log.warning("network.no_peers", tried=list(self._config.p2p.bootstrap),
+                log.warning("network.isolated", tried=list(self._config.p2p.bootstrap),
                             remedy="check the addresses in p2p.bootstrap and the firewall")  # fmt: skip
                 lonely_since = time.monotonic()
 

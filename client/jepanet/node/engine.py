@@ -141,7 +141,7 @@ class Engine:
 
         Salts, deltas, scores and signatures stay; handlers find on chain what survived.
         """
-        log.warning("engine.deep_reorg", kept_until=block_number, cursor=self._journal.cursor())
+        log.warning("engine.rewound", kept_until=block_number, cursor=self._journal.cursor())
         self._journal.rewind_inputs(block_number, reoffer=_REOFFER)
         self.restore()
         self._wake.set()
@@ -228,7 +228,7 @@ class Engine:
             learnt = await self._handlers[row.tag](command)
         except Transient as error:
             delay = min(_MAX_DELAY, 0.5 * 2 ** min(row.attempts, 8))
-            log.info("duty.retry", **fields, after=delay, why=str(error))
+            log.info("duty.retried", **fields, after=delay, why=str(error))
             self._journal.postpone(row.key, str(error), time.time() + delay)
             return
         except Rejected as error:
@@ -242,7 +242,7 @@ class Engine:
         except Fatal:
             raise
         except Exception as error:
-            log.exception("duty.unexpected_error", **fields)
+            log.exception("duty.crashed", **fields)
             if row.attempts + 1 < _UNEXPECTED_LIMIT:
                 self._journal.postpone(row.key, repr(error), time.time() + 1.0)
             else:

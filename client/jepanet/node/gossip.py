@@ -66,7 +66,7 @@ class Conversation:
                 try:
                     report = self._blobs.put_bytes(envelope.body.report)
                 except Transient as error:  # its author repeats it
-                    log.warning("report.not_kept", round=envelope.body.round_id, why=str(error))
+                    log.warning("report.dropped", round=envelope.body.round_id, why=str(error))
                     continue
                 self._blobs.pin(report, f"round/{envelope.body.round_id}")
             fact = peer_input(envelope, report)
@@ -84,7 +84,7 @@ class Conversation:
                 try:
                     await self._network.connect(address)
                 except JepanetError as error:
-                    log.info("network.dial_failed", address=address, why=str(error))
+                    log.info("peer.unreached", address=address, why=str(error))
                 else:
                     return
             self._met.discard(peer)

@@ -69,7 +69,7 @@ class BanList:
                 self._bans.popitem(last=False)
             self._points.pop(peer_id, None)
             self._store()
-        _log.warning("peer banned", peer=peer_id, reason=entry.reason, seconds=round(length), times=times)
+        _log.warning("peer.banned", peer=peer_id, reason=entry.reason, seconds=round(length), times=times)
         return entry
 
     def lift(self, peer_id: str) -> bool:
@@ -116,7 +116,7 @@ class BanList:
             # A damaged list must not keep the node from starting; it is set aside for the operator.
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
-            _log.warning("ban list damaged, starting an empty one", kept=str(aside), error=str(error))
+            _log.warning("ban_list.damaged", kept=str(aside), error=str(error))
             return
         oldest = self._clock() - _FORGET_AFTER
         for peer_id, ban in sorted(entries.items(), key=lambda item: item[1].until)[-_MAX_ENTRIES:]:
@@ -128,7 +128,7 @@ class BanList:
         try:
             write_atomically(self._path, json.dumps(document, indent=1).encode())
         except OSError as error:
-            _log.warning("ban list not stored", path=str(self._path), error=str(error))
+            _log.warning("ban_list.unsaved", path=str(self._path), error=str(error))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -83,7 +83,7 @@ class BlobServer:
             self._charge(safe.peer_id, _BAD_REQUEST_POINTS, f"bad blob request: {error}")
             await safe.reset()
         except StreamLost as error:
-            _log.debug("upload ended", peer=safe.peer_id, error=str(error))
+            _log.debug("upload.ended", peer=safe.peer_id, error=str(error))
             await safe.reset()
         except BaseException:
             await safe.reset()
@@ -98,7 +98,7 @@ class BlobServer:
         try:
             await self._answer(safe, request)
         except OSError as error:
-            _log.warning("blob not readable", digest=request.digest, error=str(error))
+            _log.warning("blob.unread", digest=request.digest, error=str(error))
             raise StreamLost("the blob cannot be read") from error
         finally:
             self._uploads[peer] -= 1
@@ -143,7 +143,7 @@ class BlobServer:
                 if digest not in self._manifests:
                     manifest = await trio.to_thread.run_sync(partial(build_manifest, path, digest))
                     if manifest is None:
-                        _log.error("stored blob does not match its digest", digest=digest, path=str(path))
+                        _log.error("blob.damaged", digest=digest, path=str(path))
                         return None
                     self._remember(digest, manifest)
         self._manifests.move_to_end(digest)

@@ -70,7 +70,7 @@ class Dialler:
                 await self.dial(peer_id, wanted[peer_id] or self._book.addresses_of(peer_id))
                 reached.add(peer_id)
             except Transient as error:
-                _log.info("provider not reachable", peer=peer_id, why=str(error))
+                _log.info("provider.unreached", peer=peer_id, why=str(error))
 
         async with trio.open_nursery() as nursery:
             for peer_id in wanted:
@@ -113,7 +113,7 @@ class Dialler:
                 if self.connected(peer_id):
                     stream = await self._host.new_stream(parse_peer_id(peer_id), [TProtocol(PROTOCOL)])
             except Exception as error:  # negotiation, muxer and transport errors have no common base
-                _log.debug("stream refused", peer=peer_id, error=repr(error)[:200])
+                _log.debug("stream.refused", peer=peer_id, error=repr(error)[:200])
             if stream is not None and not wanted:
                 await stream.reset()
             elif stream is not None:
@@ -144,7 +144,7 @@ class Dialler:
                 self._book.met(peer_id, dialled=True)
             except Transient as error:
                 self._book.failed(peer_id)
-                _log.debug("peer not reached", peer=peer_id, why=str(error))
+                _log.debug("peer.unreached", peer=peer_id, why=str(error))
             finally:
                 under_way.discard(peer_id)
 

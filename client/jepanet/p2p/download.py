@@ -140,7 +140,7 @@ async def _ask(transport: Transport, digest: bytes, max_bytes: int, peers: Seque
         try:
             manifest = await _manifest(transport, peer, digest, max_bytes)
         except (StreamLost, _Unavailable) as error:
-            _log.debug("no manifest", peer=peer, digest=digest, why=str(error))
+            _log.debug("manifest.missed", peer=peer, digest=digest, why=str(error))
         except Rejected as error:
             if error.reason == "too-large":
                 answers.too_large.add(peer)
@@ -241,11 +241,11 @@ class _Job:
             try:
                 await self._drain(peer, buffer)
             except _Unavailable as error:
-                _log.info("source dropped", peer=peer, digest=self._digest, why=str(error))
+                _log.info("source.dropped", peer=peer, digest=self._digest, why=str(error))
                 return
             except StreamLost as error:
                 failures = failures + 1 if self._received == before else 1
-                _log.info("source failed", peer=peer, digest=self._digest, why=str(error), failures=failures)
+                _log.info("source.failed", peer=peer, digest=self._digest, why=str(error), failures=failures)
                 if failures > self._transport.retries:
                     return
                 await trio.sleep(random.uniform(0.1, 0.3) * 2**failures)  # noqa: S311  # jitter

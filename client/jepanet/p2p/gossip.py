@@ -88,7 +88,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
         try:
             await self._read_packets(peer, safe)
         except StreamLost:
-            _log.debug("gossip stream ended", peer=str(peer))
+            _log.debug("stream.ended", peer=str(peer))
         except Exception as error:  # whatever the bytes provoked: protobuf, Unicode, key and id parsing
             why = str(error) if isinstance(error, Rejected) else type(error).__name__
             self._rules.charge(str(peer), MALFORMED_POINTS, f"malformed gossip packet: {why}")
@@ -231,7 +231,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
                 for peer in {str(forwarder), str(origin)}:
                     self._rules.charge(peer, REJECTED_POINTS, "message rejected by its rules")
         except Exception as error:
-            _log.warning("message lost", author=str(origin), error=repr(error)[:300])
+            _log.warning("message.lost", author=str(origin), error=repr(error)[:300])
         finally:
             del self._deciding[key]
             self._undecided[forwarder] -= 1

@@ -102,19 +102,19 @@ class P2PNode:
             self._lock.release()
             raise
         self._thread.failure.add_done_callback(self._ended)
-        _log.info("p2p started", peer=self.peer_id, addresses=list(self.addresses))
+        _log.info("network.started", peer=self.peer_id, addresses=list(self.addresses))
 
     async def stop(self) -> None:
         """Closes every connection and ends the thread; `messages` ends too. Safe to call more than once."""
         if not await self._thread.stop(STOP_SECONDS):
-            _log.error("the p2p thread did not end in time and is abandoned", seconds=STOP_SECONDS)
+            _log.error("network.abandoned", seconds=STOP_SECONDS)
         self._inbox.close()
         self._lock.release()
 
     def _ended(self, failure: asyncio.Future[None]) -> None:
         error = failure.exception()
         if error is not None:
-            _log.error("p2p crashed", error=repr(error), exc_info=error)
+            _log.error("network.crashed", error=repr(error), exc_info=error)
         self._inbox.close()
 
     async def peers(self) -> tuple[PeerInfo, ...]:
@@ -205,14 +205,14 @@ class P2PNode:
                     lambda: self._validate(gossip), self._config.validation_timeout
                 )
             except Exception as error:  # the validator's bug must not cost the peer or the node
-                _log.error("validator failed", peer=gossip.peer_id, error=repr(error))
+                _log.error("validator.failed", peer=gossip.peer_id, error=repr(error))
                 return Admission.IGNORE
             finally:
                 self._validating -= 1
         if verdict is None:
             self._overloaded += 1
             if time.monotonic() - self._overload_reported > _REPORT_EVERY:
-                _log.warning("messages ignored, validation is too slow", count=self._overloaded)
+                _log.warning("message.ignored", count=self._overloaded)
                 self._overloaded, self._overload_reported = 0, time.monotonic()
         return verdict
 
@@ -223,7 +223,7 @@ class P2PNode:
         try:
             return await self._thread.ask(find, _FIND_SECONDS)
         except Exception as error:  # an unreadable store serves nothing
-            _log.error("blob source failed", digest=digest, error=repr(error))
+            _log.error("blob.failed", digest=digest, error=repr(error))
             return None
 
 
@@ -249,7 +249,7 @@ class _Inbox:
                 self._held.popleft()
                 self._dropped += 1
         if self._dropped and time.monotonic() - self._reported > _REPORT_EVERY:
-            _log.warning("messages dropped, the reader is too slow", count=self._dropped)
+            _log.warning("message.dropped", count=self._dropped)
             self._dropped, self._reported = 0, time.monotonic()
         if wake:
             self._thread.post(self._arrived.set)

@@ -221,7 +221,9 @@ class Network:
             descriptors = _open_descriptors()
             grown = descriptors - self._swarm.sockets - baseline
             if grown > _FD_SLACK or descriptors > 0.8 * resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
-                _log.warning("many open files", open=descriptors, grown=grown, remedy="restart the node soon")
+                _log.warning(
+                    "descriptor.leaked", open=descriptors, grown=grown, remedy="restart the node soon"
+                )
 
     def _claimed(self, peer_id: str) -> list[str]:
         """Where the peer says it listens: from its signed record or the identify protocol."""

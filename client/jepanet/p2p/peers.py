@@ -131,7 +131,7 @@ class AddressBook:
         try:
             write_atomically(self.path, json.dumps({"peers": lines}, indent=1).encode())
         except OSError as error:
-            _log.warning("address book not stored", path=str(self.path), error=str(error))
+            _log.warning("address_book.unsaved", path=str(self.path), error=str(error))
 
     def _stored(self) -> list[str]:
         try:
@@ -143,7 +143,7 @@ class AddressBook:
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, KeyError, OSError) as error:
-            _log.warning("address book not readable, starting an empty one", error=str(error))
+            _log.warning("address_book.damaged", error=str(error))
             return []
 
     def _add(self, address: PeerAddress, seen: float) -> None:

@@ -83,7 +83,7 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
             try:
                 await stream_handler(stream)
             except Exception as error:
-                _log.debug("stream failed", peer=str(stream.muxed_conn.peer_id), error=repr(error)[:200])
+                _log.debug("stream.failed", peer=str(stream.muxed_conn.peer_id), error=repr(error)[:200])
                 with shielded(5):
                     await stream.reset()
 
@@ -191,7 +191,7 @@ def contain_tasks(manager: Any, service: str) -> None:
             try:
                 await function(*args)
             except Exception as error:
-                _log.warning("task failed", service=service, task=_name(function), error=repr(error)[:300])
+                _log.warning("task.failed", service=service, task=_name(function), error=repr(error)[:300])
 
         start(contained, name=options.get("name") or _name(function))
 

@@ -146,5 +146,5 @@ class Aggregator:
             if signer == item.coordinator:
                 valid.append(Attestation(item.improvement, item.signature))
             else:
-                log.warning("result.bad_signature", round=round_.id, coordinator=item.coordinator)
+                log.warning("signature.refused", round=round_.id, coordinator=item.coordinator)
         return valid

@@ -58,7 +58,7 @@ async def _fetch(context: Context, digest: Digest, max_bytes: int, hints: Sequen
         try:
             return await fetch(providers=hints)
         except (Transient, Rejected) as error:
-            log.info("blob.not_where_announced", digest=digest, why=str(error))
+            log.info("blob.missed", digest=digest, why=str(error))
     return await fetch()
 
 

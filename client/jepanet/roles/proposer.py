@@ -149,7 +149,7 @@ class Proposer:
             except (Transient, Rejected) as error:
                 if row.verdict is Verdict.ACCEPTED:
                     raise
-                log.info("round.delta_not_kept", round=round_.id, solver=row.solver, why=str(error))
+                log.info("delta.dropped", round=round_.id, solver=row.solver, why=str(error))
         log.info("round.kept", round=round_.id, deltas=len(sheet.rows))
         return []
 

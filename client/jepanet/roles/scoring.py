@@ -122,7 +122,7 @@ class Scoring:
             grace = round_.reveal_end + round_.params.verify_duration // _SHARE_OF_VERIFY
             if context.state().now < grace:
                 raise
-            log.warning("delta.unavailable", round=round_.id, solver=item.solver, digest=item.digest)
+            log.warning("delta.withheld", round=round_.id, solver=item.solver, digest=item.digest)
             return None, None
 
     def _signed(self, round_id: RoundId, judgements: Sequence[dict[str, Any]]) -> ScoreReport:

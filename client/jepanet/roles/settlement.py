@@ -117,7 +117,7 @@ class Settlement:
             try:
                 signed.append((await self._signed_result(round_, item), item.signature))
             except Rejected as error:
-                log.info("result.not_signed", round=round_.id, verifier=who, why=str(error))
+                log.info("result.unsigned", round=round_.id, verifier=who, why=str(error))
             except Transient as error:
                 missing = error
         if len(signed) < 2:
@@ -154,7 +154,7 @@ class Settlement:
         data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         mine = decode_sheet(data).leaf_of(context.me)
         if mine is None or mine[0].verdict is Verdict.INVALID:
-            log.info("claim.nothing", round=round_.id, verdict=mine[0].verdict.name if mine else None)
+            log.info("claim.skipped", round=round_.id, verdict=mine[0].verdict.name if mine else None)
             return []
         leaf, proof = mine
         await submit(context, f"claim/{round_.id}", rounds.claim(round_.id, leaf, proof))

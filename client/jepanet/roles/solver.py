@@ -122,7 +122,7 @@ class Solver:
             self._context.blobs.read(digest, max_bytes=model_cap(documents.recipe))
         except (Transient, Rejected) as error:
             log.warning(
-                "solver.residual_lost", round=round_.id, residual=digest, why=str(error),
+                "residual.lost", round=round_.id, residual=digest, why=str(error),
                 consequence="begins anew",
             )  # fmt: skip
             return None

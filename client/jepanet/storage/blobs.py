@@ -295,7 +295,7 @@ class BlobStore:
         report = Collected(tuple(deleted), freed, used - freed, self._pinned_bytes(), self.budget)
         if deleted:
             log.info(
-                "blobs.collected", deleted=len(deleted), freed=freed, used=report.used, pinned=report.pinned
+                "blob.collected", deleted=len(deleted), freed=freed, used=report.used, pinned=report.pinned
             )
         return report
 
@@ -353,7 +353,7 @@ class BlobStore:
             kept = sorted(self._quarantine.iterdir(), key=lambda path: path.stat().st_mtime_ns)
             for oldest in kept[:-_QUARANTINE_KEPT]:
                 oldest.unlink()
-        log.error("blobs.damaged", digest=bytes(digest))
+        log.error("blob.damaged", digest=bytes(digest))
 
     def _full(self, wanted: int) -> str:
         need = f"{wanted} bytes do not fit: " if wanted else ""

@@ -30,6 +30,7 @@ class Exit(IntEnum):
     NOT_FOUND = 22
     REJECTED = 23
     WORKER = 24
+    OUT_OF_MEMORY = 25
 
 
 class JepanetError(Exception):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,62 @@ def test_wrong_password_says_so(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="the password does not open") as caught:
         load_wallet(tmp_path / "w", Secret("wrong"))
     assert caught.value.code is Exit.WALLET
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), ValueError("Error 2 while running scrypt")])
+def test_too_little_memory_is_not_a_wrong_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    create_wallet(tmp_path / "w", PASSWORD, scrypt_n=N)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr("eth_keyfile.keyfile.scrypt", refused)
+    for attempt in (
+        lambda: load_wallet(tmp_path / "w", PASSWORD),
+        lambda: create_wallet(tmp_path / "v", PASSWORD, scrypt_n=N),
+    ):
+        with pytest.raises(Fatal, match="too little memory") as caught:
+            attempt()
+        assert caught.value.code is Exit.OUT_OF_MEMORY
+        assert "password" not in (caught.value.remedy or "")
+    assert list((tmp_path / "v").iterdir()) == []
+
+
+@pytest.mark.subprocess
+def test_scrypt_under_a_real_limit_names_the_memory(tmp_path: Path) -> None:
+    create_wallet(tmp_path / "w", PASSWORD, scrypt_n=2**17)  # 128 MiB
+    script = """
+import resource, sys
+from pathlib import Path
+import psutil
+from jepanet.chain.wallet import load_wallet
+from jepanet.errors import Fatal
+from jepanet.telemetry import Secret
+limit = psutil.Process().memory_info().vms + (32 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+try:
+    load_wallet(Path(sys.argv[1]), Secret("correct horse"))
+except Fatal as error:
+    print(int(error.code), error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "w")], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("25 there is too little memory"), done.stdout + done.stderr
+
+
+def test_a_keystore_no_password_opens_is_not_called_a_wrong_password(tmp_path: Path) -> None:
+    made = create_wallet(tmp_path / "w", PASSWORD, scrypt_n=N)
+    document = json.loads(made.path.read_text())
+    for broken in ({"kdf": "argon"}, {"ciphertext": "zz"}, {"mac": 7}):
+        made.path.write_text(json.dumps({**document, "crypto": {**document["crypto"], **broken}}))
+        with pytest.raises(Fatal) as caught:
+            load_wallet(tmp_path / "w", PASSWORD)
+        assert "does not open" not in str(caught.value), broken
+        assert caught.value.code is Exit.WALLET
+        assert caught.value.remedy
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o622])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
+from eth_keyfile.exceptions import EthKeyfileValueError
 
 from jepanet.chain.signing import SignedTransaction, Wallet, recover_typed
 from jepanet.errors import Exit, Fatal
@@ -43,6 +44,8 @@ SCRYPT_N = 2**18
 _MAX_FILE = 1 << 16
 _MAX_SCRYPT_COST = 2**20 * 8
 _MAX_PBKDF2_ROUNDS = 10_000_000
+_ERR_MEMORY = 2
+"""PyCryptodome's number (src/errors.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,10 @@ def _store(directory: Path, wallet: Wallet, password: Secret[str], scrypt_n: int
     if directory.stat().st_mode & 0o077:
         raise Fatal(f"{directory} is open to other users", remedy=f"chmod 700 {directory}", code=Exit.WALLET)
     path = directory / f"{wallet.address}.json"
-    document = Account.encrypt(wallet.key.reveal(), password.reveal(), kdf="scrypt", iterations=scrypt_n)
+    try:
+        document = Account.encrypt(wallet.key.reveal(), password.reveal(), kdf="scrypt", iterations=scrypt_n)
+    except (MemoryError, ValueError) as error:
+        raise (_no_memory(path) if _lacks_memory(error) else error) from error
     # mkstemp makes the file 0600; link, unlike rename, refuses to replace a wallet that is already there.
     handle, temporary = tempfile.mkstemp(dir=directory, prefix=".wallet-")
     try:
@@ -213,18 +219,47 @@ def _unlock(path: Path, password: Secret[str]) -> Wallet:
     _refuse_costly(path, document["crypto"])
     try:
         key = Account.decrypt(dict(document), password.reveal())
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
-        # eth-keyfile says "MAC mismatch" for a wrong password and for a damaged file alike.
-        raise Fatal(
-            f"the password does not open {path}",
-            remedy="check the password; if it is right the file is damaged: restore it from a backup",
-            code=Exit.WALLET,
-        ) from error
+    except Exception as error:
+        raise _why_locked(path, error) from error
     wallet = Wallet.from_key(Secret(bytes(key)))
     named = document.get("address")
     if named is not None and _address(path, named) != wallet.address:
         raise Fatal(f"{path} names {named} but holds the key of {wallet.address}", code=Exit.WALLET)
     return wallet
+
+
+def _why_locked(path: Path, error: Exception) -> Fatal:
+    """What decrypting failed for. A MAC that does not match is the one sign of a wrong password."""
+    if _lacks_memory(error):
+        return _no_memory(path)
+    if isinstance(error, EthKeyfileValueError) and "MAC mismatch" in str(error):
+        # One byte changed in the file looks the same: the MAC covers the ciphertext.
+        return Fatal(
+            f"the password does not open {path}",
+            remedy="check the password; if it is right the file is damaged: restore it from a backup",
+            code=Exit.WALLET,
+        )
+    return Fatal(
+        f"{path} cannot be decrypted, whatever the password ({type(error).__name__})",
+        remedy="the file is damaged or of another kind: restore it from a backup, or import the key anew",
+        code=Exit.WALLET,
+    )
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """PyCryptodome reports an allocation that scrypt was refused as a plain ValueError, by number."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, ValueError) and str(error).startswith(f"Error {_ERR_MEMORY} while running scrypt")
+    )
+
+
+def _no_memory(path: Path) -> Fatal:
+    return Fatal(
+        f"there is too little memory to derive the key of {path}; the password was not tried",
+        remedy="free memory (a keystore of the usual strength takes 256 MiB) or lift the limit "
+        "(ulimit -v, the container's), then try again",
+        code=Exit.OUT_OF_MEMORY,
+    )
 
 
 def _describe(path: Path) -> WalletFile:

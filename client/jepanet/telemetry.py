@@ -8,7 +8,10 @@ from typing import Any, Generic, TextIO, TypeVar
 
 import structlog
 
+from jepanet.repetition import Repetition
+
 T = TypeVar("T")
+_repetition = Repetition()
 
 
 class Secret(Generic[T]):
@@ -50,7 +53,9 @@ def _readable(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.
 
 def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO | None = None) -> None:
     """Sends log lines to `stream` (standard error by default), as text or as one JSON object a line."""
+    global _repetition
     out = stream or sys.stderr
+    _repetition = Repetition()
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(sort_keys=True, default=str)
         if json
@@ -59,6 +64,7 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _repetition,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _readable,
@@ -77,3 +83,12 @@ def get_logger(room: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of one room; its lines carry `room`."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(room=room)
     return logger
+
+
+def tell_repeated(*, everything: bool = False) -> None:
+    """Counts, in a line each, what was kept out of the log as repeated and has stopped repeating.
+
+    For a process that runs on: every minute, and with `everything` at its end.
+    """
+    for line in _repetition.overdue(everything=everything):
+        get_logger("log").info("line.repeated", **line)

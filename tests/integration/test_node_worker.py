@@ -61,6 +61,19 @@ async def test_a_job_takes_arguments_tells_progress_and_returns(worker: Worker) 
     assert result["threads"] == "1"
 
 
+async def test_what_the_running_job_told_last_can_be_asked_for(worker: Worker) -> None:
+    """The status file says how far training is, not only that it goes on."""
+    assert worker.work is None
+    seen: list[Any] = []
+    await worker.run("worker_jobs:echo", {"steps": 3}, lambda _: seen.append(worker.work))
+    assert [(item["job"], item["step"]) for item in seen] == [("echo", 0), ("echo", 1), ("echo", 2)]
+    assert all(item["seconds"] >= 0 for item in seen)
+    assert worker.work is None
+    with pytest.raises(Rejected):
+        await worker.run("worker_jobs:refuse", {})
+    assert worker.work is None
+
+
 async def test_jobs_queue_up_in_one_child(worker: Worker) -> None:
     results = await asyncio.gather(*(worker.run("worker_jobs:echo", {"n": n}) for n in range(5)))
     assert [item["arguments"]["n"] for item in results] == list(range(5))

@@ -232,11 +232,9 @@ def test_the_earliest_commit_owns_a_digest(attacked: Outcome) -> None:
 
 def test_lies_over_gossip_are_refused_and_believed_by_nobody(attacked: Outcome) -> None:
     for node in (attacked.network.hub, attacked.network.judge):
-        why = [item["why"] for item in node.events("message.refused") if item["verdict"] == "reject"]
-        text = "\n".join(why)
-        for reason in ("outsider", "forged-binding"):
-            assert reason in text, (node.name, why)
-        assert "bad-json" in text or "not-canonical" in text or "malformed" in text, (node.name, why)
+        reasons = {item["reason"] for item in node.events("message.refused")}
+        assert {"outsider", "forged-binding"} <= reasons, node.name
+        assert reasons & {"bad-json", "not-canonical", "malformed"}, (node.name, reasons)
     recorded = attacked.network.events(i.ChainTrainingRecorded, attacked.round_id)
     assert [item.sheet for item in recorded] != [b"\x66" * 32]
 

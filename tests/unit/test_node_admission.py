@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+import structlog
 from protocol_facts import (
     OPENED,
     PROJECT,
@@ -50,7 +51,7 @@ from jepanet.protocol.scores import MAX_DELTAS, ScoreReport, SignedScore, encode
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.protocol.typed_data import node_binding_data
-from jepanet.telemetry import Secret
+from jepanet.telemetry import Secret, configure_logging
 from jepanet.types import Address, Digest, RoundId, Verdict
 
 pytestmark = pytest.mark.unit
@@ -559,3 +560,21 @@ def test_the_project_of_this_world_exists() -> None:
     assert PROJECT in verifying().projects
     with pytest.raises(Rejected):
         encode_envelope(Envelope(bind(VERIFIER), SayScores(ROUND, b"x" * (MAX_MESSAGE_BYTES + 1))))
+
+
+async def test_what_is_early_or_late_is_silent_and_a_forgery_is_a_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A healthy network repeats itself across phase ends: nobody is to be called for that."""
+    configure_logging(json=True, level="info")
+    try:
+        door = Door(world(*reveals()))  # before VERIFY
+        assert await door.told(VERIFIER, scores(VERIFIER)) is IGNORE
+        assert await door.told(VERIFIER, scores(VERIFIER, round_id=RoundId(99))) is not ACCEPT
+        assert await door.told(OTHER, result(round_id=RoundId(99))) is IGNORE
+        assert capsys.readouterr().err == ""
+        assert await door.told(STRANGER, scores(STRANGER)) is REJECT
+        (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+        assert (line["event"], line["level"], line["reason"]) == ("message.refused", "warning", "outsider")
+    finally:
+        structlog.reset_defaults()

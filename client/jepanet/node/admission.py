@@ -57,15 +57,19 @@ class Gate:
         self._providers: OrderedDict[bytes, dict[Address, tuple[str, ...]]] = OrderedDict()
 
     async def validate(self, gossip: Gossip) -> Admission:
-        """The verdict on one message; a reason is logged for everything but ACCEPT."""
+        """The verdict on one message. A refusal is logged with its reason; what is only too early or too late
+        is every healthy network's daily business."""
+        reason = "not-now"
         try:
             envelope = decode_envelope(gossip.payload)
             self._check_binding(envelope.binding, gossip.peer_id)
             verdict, why = self._judge(envelope)
         except Rejected as error:
-            verdict, why = Admission.REJECT, f"{error.reason}: {error}"
-        if verdict is not Admission.ACCEPT:
-            log.info("message.refused", peer=gossip.peer_id, verdict=verdict.name.lower(), why=why[:300])
+            verdict, why, reason = Admission.REJECT, str(error), error.reason
+        if verdict is Admission.REJECT:
+            log.warning("message.refused", peer=gossip.peer_id, reason=reason, why=why[:300])
+        elif verdict is Admission.IGNORE:
+            log.debug("message.ignored", peer=gossip.peer_id, why=why[:300])
         return verdict
 
     def providers(self, digest: bytes) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ from jepanet.roles.solver import Solver
 from jepanet.storage.blobs import BlobStore
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
-from jepanet.telemetry import get_logger
+from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.types import BlockRef, ProjectId, Role
 
 log = get_logger("node")
@@ -98,6 +98,7 @@ class App:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 self.engine.snapshot()
+                tell_repeated(everything=True)
                 log.info("node.stopped")
 
     def stop(self) -> None:
@@ -226,6 +227,7 @@ class App:
         """Forgets what ended rounds no longer need: their pins, old empty blocks, blobs over the budget."""
         while True:
             await asyncio.sleep(_HOUSE_EVERY)
+            tell_repeated()
             ended = [key for key, item in sorted(self.engine.state.rounds.items()) if item.ended_at]
             for key in ended[:-_ROUNDS_PINNED]:
                 self.blobs.unpin_owner(f"round/{key}")
@@ -258,6 +260,7 @@ class App:
             peers=len(await self.network.peers()),
             peer_id=self.network.peer_id,
             addresses=self.network.addresses,
+            work=self.worker.work,
         )
         write_status(self._paths.status, status)
 

@@ -251,7 +251,8 @@ class Engine:
         self._trace(f"handled:{row.tag}")
         self.feed(learnt, done=row.key)
         self._trace(f"done:{row.tag}")
-        log.info("duty.done", **fields, seconds=round(time.monotonic() - started, 3))
+        # What a duty did, its own lines say; many do nothing, as when nobody is to be slashed.
+        log.debug("duty.done", **fields, seconds=round(time.monotonic() - started, 3))
 
     def _give_up(self, row: OutboxRow, command: Command, reason: str, why: str) -> None:
         self._journal.reject(row.key, f"{reason}: {why}")

@@ -27,6 +27,7 @@ def status_of(
     peers: int,
     peer_id: str,
     addresses: tuple[str, ...],
+    work: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What an operator wants to know at a glance, as JSON-able values."""
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
@@ -40,6 +41,7 @@ def status_of(
         "peers": peers,
         "chain": {"head": head, "confirmed": cursor, "timestamp": state.now},
         "projects": sorted(state.projects),
+        "work": work,
         "rounds": [_round(state, item) for item in rounds],
         "duties": [{"duty": row.key, "attempts": row.attempts, "error": row.error} for row in pending],
     }

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,11 +45,21 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._number = 0
+        self._work: dict[str, Any] | None = None
+        self._begun = 0.0
 
     @property
     def pid(self) -> int | None:
         """Process id of the living child, if any."""
         return self._process.pid if self._process and self._process.returncode is None else None
+
+    @property
+    def work(self) -> dict[str, Any] | None:
+        """The running job, None without one: `job`, `seconds` since it began, its last progress (`step` of
+        `steps`, `loss`)."""
+        if self._work is None:
+            return None
+        return {**self._work, "seconds": int(time.monotonic() - self._begun)}
 
     async def start(self) -> None:
         """Starts the child ahead of its first job, so that importing torch overlaps with waiting."""
@@ -79,6 +90,7 @@ class Worker:
         """
         async with self._turn:
             await self.start()
+            self._work, self._begun = {"job": job.partition(":")[2]}, time.monotonic()
             try:
                 async with asyncio.timeout(self._timeout):
                     return await self._exchange(job, arguments, on_progress)
@@ -88,6 +100,8 @@ class Worker:
             except asyncio.CancelledError:
                 await self.stop()  # the child is in the middle of a job nobody waits for
                 raise
+            finally:
+                self._work = None
 
     async def _exchange(
         self, job: str, arguments: Mapping[str, Any], on_progress: Progress | None
@@ -104,6 +118,8 @@ class Worker:
                 if message["id"] != self._number:
                     continue
                 if "progress" in message:
+                    if self._work is not None:
+                        self._work.update(message["progress"])
                     if on_progress:
                         on_progress(message["progress"])
                 elif "error" in message:

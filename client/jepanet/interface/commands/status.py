@@ -36,6 +36,7 @@ def _show(value: dict[str, Any]) -> None:
             "addresses": ", ".join(value["addresses"]),
             "peers": value["peers"],
             "chain head / confirmed": f"{chain['head']} / {chain['confirmed']}",
+            "working on": _work(value.get("work")),
             "seconds since written": value["age"],
         },
     )
@@ -52,3 +53,16 @@ def _show(value: dict[str, Any]) -> None:
     if value["duties"]:
         rows = [(item["duty"], item["attempts"], item["error"] or "") for item in value["duties"]]
         table("Open duties", ("duty", "attempts", "last error"), rows)
+
+
+def _work(work: dict[str, Any] | None) -> str:
+    """The running job, for example "train_delta: step 12 of 40, loss 0.4312, for 31 s"."""
+    if work is None:
+        return "nothing"
+    told = []
+    if "step" in work:
+        told.append(f"step {work['step']} of {work['steps']}")
+    if "loss" in work:
+        told.append(f"loss {work['loss']:.4g}")
+    told.append(f"for {work['seconds']} s")
+    return f"{work['job']}: {', '.join(told)}"

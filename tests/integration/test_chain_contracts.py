@@ -4,123 +4,48 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
+from contract_fixtures import (
+    BASE,
+    LEAVES,
+    MODEL,
+    PARAMS,
+    SHARDS,
+    SHEET,
+    Network,
+    deployed_network,
+    found_project,
+    stake,
+)
 
-from jepanet.chain.contracts import Attestation, Contracts, Deployment, Result, Standing, error_decoder
+from jepanet.chain.contracts import Attestation, Contracts, Deployment, Result, Standing
 from jepanet.chain.deploy import TOKEN, DeployParameters, contract_address, deploy
 from jepanet.chain.events import decode
 from jepanet.chain.follower import Follower
-from jepanet.chain.sender import Sender
-from jepanet.chain.wallet import Wallet, recover_typed
-from jepanet.chain.wire import Receipt
+from jepanet.chain.wallet import recover_typed
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol import inputs
 from jepanet.protocol.commitment import (
     Leaf,
     commitment,
-    evaluation_leaf,
     merkle_proof,
     merkle_root,
     result_leaf,
 )
 from jepanet.protocol.typed_data import result_data
-from jepanet.types import Address, Digest, Phase, ProjectId, RoundId, Verdict
+from jepanet.types import Address, Digest, Phase, RoundId, Verdict
 
 pytestmark = pytest.mark.integration
-
-BASE, MODEL, SHEET, SPEC = (Digest(bytes([n]) * 32) for n in (1, 2, 3, 4))
-SHARDS = [(index, bytes([50 + index]) * 32, bytes([90 + index]) * 32) for index in range(3)]
-LEAVES = [evaluation_leaf(*shard) for shard in SHARDS]
-
-
-@dataclass
-class Network:
-    """A chain with everything deployed; account 0 is deployer, proposer and owner."""
-
-    chain: Chain
-    deployment: Deployment
-    contracts: Contracts
-    senders: list[Sender]
-    sent: int = 0
-
-    async def do(self, who: int, call: Any) -> Receipt:
-        self.sent += 1
-        return await self.senders[who].send(f"duty-{self.sent}", call)
-
-    def wallet(self, who: int) -> Wallet:
-        return self.chain.wallets[who]
-
-    async def at(self, timestamp: int) -> None:
-        """Lets the chain's clock reach `timestamp`."""
-        await self.chain.rpc.request("evm_setNextBlockTimestamp", [timestamp])
-        await self.chain.mine()
 
 
 @pytest.fixture
 async def network() -> AsyncIterator[Network]:
-    async with running_chain() as chain:
-        wallet = chain.wallets[0]
-        parameters = DeployParameters.for_devnet(wallet.address)
-        deployment = await deploy(chain.rpc, wallet, parameters)
-        contracts = Contracts.of(chain.rpc, deployment)
-        senders = [
-            Sender(chain.rpc, each, MemoryIntents(), FEES, 1, error_decoder(), poll=0.05)
-            for each in chain.wallets
-        ]
-        network = Network(chain, deployment, contracts, senders)
-        for who in range(1, 5):
-            await network.do(0, contracts.token.transfer(chain.wallets[who].address, 10_000 * TOKEN))
+    async with deployed_network() as network:
         yield network
-
-
-async def _stake(network: Network, who: int, amount: int) -> None:
-    await network.do(who, network.contracts.token.approve(network.deployment.vault, amount))
-    await network.do(who, network.contracts.vault.deposit(amount))
-
-
-async def _project(network: Network) -> None:
-    """Accounts 1 and 2 verify; 3 and 4 solve; 0 proposes."""
-    for who in range(1, 5):
-        await _stake(network, who, 1_000 * TOKEN)
-    members = [network.wallet(2).address, network.wallet(1).address]
-    await network.do(0, network.contracts.verifier_sets.create(members, 2))
-    assert not await network.contracts.verifier_sets.is_active(1, "latest")
-    await network.do(1, network.contracts.verifier_sets.join(1))
-    await network.do(2, network.contracts.verifier_sets.join(1))
-    await network.do(
-        0,
-        network.contracts.registry.create_project(
-            recipe=b"r" * 32,
-            dataset=b"d" * 32,
-            model=BASE,
-            evaluation_root=merkle_root(LEAVES),
-            evaluation_count=len(LEAVES),
-            verifier_set=1,
-            metadata=b"m" * 32,
-        ),
-    )
-    await network.do(0, network.contracts.token.approve(network.deployment.rounds, 1_000 * TOKEN))
-
-
-PARAMS = inputs.RoundParams(
-    project_id=ProjectId(1),
-    spec=SPEC,
-    budget=100 * TOKEN,
-    fee=10 * TOKEN,
-    bond=5 * TOKEN,
-    unseal_bond=7 * TOKEN,
-    commit_duration=1000,
-    gap=10,
-    reveal_duration=1000,
-    verify_duration=1000,
-    challenge_duration=100,
-    max_solvers=2,
-)
 
 
 async def test_deployment_file_round_trips_and_validates(network: Network, tmp_path: Path) -> None:
@@ -175,7 +100,7 @@ async def test_refusals_carry_the_custom_error(network: Network) -> None:
 
 async def test_reads_are_of_the_block_they_name(network: Network) -> None:
     before = await network.chain.block()
-    await _stake(network, 1, 5 * TOKEN)
+    await stake(network, 1, 5 * TOKEN)
     account = network.wallet(1).address
     vault = network.contracts.vault
     assert (await vault.account(account, before.hash)).free == 0
@@ -184,7 +109,7 @@ async def test_reads_are_of_the_block_they_name(network: Network) -> None:
 
 
 async def test_a_whole_round(network: Network) -> None:
-    await _project(network)
+    await found_project(network)
     rounds, chain_id = network.contracts.rounds, network.deployment.chain_id
     await network.do(0, rounds.open_round(PARAMS))
     round_id = RoundId(1)
@@ -329,7 +254,7 @@ async def test_the_contract_hashes_results_as_wallets_do(network: Network) -> No
 
 
 async def test_slashing_and_cancelling(network: Network) -> None:
-    await _project(network)
+    await found_project(network)
     rounds = network.contracts.rounds
     await network.do(0, rounds.open_round(replace(PARAMS, max_solvers=0)))
     hashed = commitment(

@@ -97,7 +97,7 @@ async def test_an_allowance_that_is_there_is_used() -> None:
 
 async def test_a_wallet_too_poor_is_told_how_much_lacks() -> None:
     given = context(free=4, held=5)
-    with pytest.raises(Rejected, match="6 wei more") as caught:
+    with pytest.raises(Rejected, match=r"0\.000000000000000006 tokens more") as caught:
         await ensure_stake(given, 10, "commit/7")
     assert caught.value.reason == "insufficient-stake"
     assert caught.value.remedy

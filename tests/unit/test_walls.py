@@ -19,12 +19,13 @@ pytestmark = pytest.mark.unit
 SOURCE = Path(__file__).resolve().parents[2] / "client"
 PACKAGE = "jepanet"
 
-LEAVES = frozenset({"types", "cid", "errors", "repetition", "telemetry", "nesting", "tensors"})
+LEAVES = frozenset({"types", "cid", "errors", "repetition", "telemetry", "nesting", "tensors", "tokens"})
 _MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),
+    "tokens": frozenset(),
     "repetition": frozenset(),
     "telemetry": frozenset({"repetition"}),
     "cid": frozenset({"types", "errors"}),

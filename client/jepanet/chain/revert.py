@@ -1,4 +1,4 @@
-"""Revert data -> the name of a custom error, from the contracts' ABIs."""
+"""Revert data -> the name of a custom error, from the contracts' ABIs, and its words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple
 
+from jepanet.chain.sentences import sentence
 from jepanet.errors import Rejected
 
 # What Solidity and OpenZeppelin's tokens and helpers raise and an ABI of ours need not mention
 # (https://eips.ethereum.org/EIPS/eip-6093; the token of a deployment is not ours to choose).
-_STANDARD = (
+STANDARD = (
     "Error(string reason)",
     "Panic(uint256 code)",
     "ERC20InsufficientBalance(address sender,uint256 balance,uint256 needed)",
@@ -41,16 +42,6 @@ _STANDARD = (
     "FailedCall()",
     "AddressEmptyCode(address target)",
 )
-# What an operator can do about the refusals that commands run into.
-_REMEDIES = {
-    "InsufficientStake": "deposit more or ask for less (in wei; `jepanet wallet show` counts in tokens)",
-    "ERC20InsufficientBalance": "send tokens to the wallet (amounts are in wei)",
-    "NothingToWithdraw": "wait for the vault's delay after `jepanet stake unbond`",
-    "StakeHeld": "wait for the time it names",
-    "NotMember": "look at `jepanet verifiers show`: only the members it lists can join",
-    "VerifierSetInactive": "wait until every member has run `jepanet verifiers join`",
-    "NoShardsLeft": "make a new project",
-}
 _PANICS = {
     0x01: "assertion failed",
     0x11: "arithmetic overflow",
@@ -72,14 +63,17 @@ class Revert:
         if self.name == "Error":
             return str(self.arguments.get("reason"))
         if self.name == "Panic":
-            code = int(self.arguments.get("code", 0))
-            return f"Panic(0x{code:02x}: {_PANICS.get(code, 'compiler-defined')})"
+            return f"Panic({_panic(int(self.arguments.get('code', 0)))})"
         shown = ", ".join(f"{name}={_show(value)}" for name, value in self.arguments.items())
         return f"{self.name}({shown})"
 
     def rejected(self, what: str) -> Rejected:
-        """The error to raise for it; `what` is the refused call."""
-        return Rejected(f"{what} was refused: {self}", reason=self.name, remedy=_REMEDIES.get(self.name))
+        """The error to raise for it, in words; `what` is the refused call."""
+        arguments = self.arguments
+        if self.name == "Panic" and "code" in arguments:
+            arguments = {"code": _panic(int(arguments["code"]))}
+        says, remedy = sentence(self.name, arguments)
+        return Rejected(f"{what} was refused: {says}", reason=self.name, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +87,7 @@ class ErrorDecoder:
     """Knows every error of the given ABIs, of OpenZeppelin's tokens and Solidity's own two."""
 
     def __init__(self, abis: Iterable[Iterable[Mapping[str, Any]]]) -> None:
-        shapes = [_from_signature(text) for text in _STANDARD]
+        shapes = [_from_signature(text) for text in STANDARD]
         shapes += [_from_abi(entry) for abi in abis for entry in abi if entry.get("type") == "error"]
         self._shapes = {_selector(shape): shape for shape in shapes}
 
@@ -129,6 +123,10 @@ def _from_signature(text: str) -> _Shape:
     name, inside = text.removesuffix(")").split("(", 1)
     pairs = [item.split(" ") for item in inside.split(",")] if inside else []
     return _Shape(name, tuple(kind for kind, _ in pairs), tuple(label for _, label in pairs))
+
+
+def _panic(code: int) -> str:
+    return f"0x{code:02x}: {_PANICS.get(code, 'compiler-defined')}"
 
 
 def _show(value: Any) -> str:

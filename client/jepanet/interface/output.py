@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from jepanet.tokens import tokens as tokens
+
 F = TypeVar("F", bound=Callable[..., Any])
 _PIPE_WIDTH = 240
 _WEI = frozenset(
@@ -18,6 +20,8 @@ _WEI = frozenset(
      "stake_needed_as_coordinator")
 )  # fmt: skip
 
+ID = click.IntRange(1, (1 << 48) - 1)
+"""Numbers of rounds, projects and verifier sets: what the contracts can count."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -85,13 +89,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 def pairs(title: str, value: Mapping[str, Any]) -> None:
     """A two-column table of one thing's fields."""
     table(title, ("field", "value"), [(name, "" if item is None else item) for name, item in value.items()])
-
-
-def tokens(wei: int | str) -> str:
-    """Wei as tokens with up to six decimals, for people."""
-    whole, rest = divmod(int(wei), 10**18)
-    text = f"{whole:,}.{rest:018d}"[:-12]
-    return text.rstrip("0").rstrip(".")
 
 
 def amounts(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from jepanet.chain.contracts import Standing
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
+from jepanet.node.beforehand import (
+    check_deposit,
+    check_members,
+    check_seat,
+    check_set,
+    check_unbond,
+    check_withdraw,
+)
 from jepanet.node.keys import unlock
-from jepanet.node.terms import accounts, wei
+from jepanet.node.terms import wei
 from jepanet.types import Address, Phase
 
 
@@ -41,13 +48,7 @@ async def deposit(config_path: Path, amount: str) -> dict[str, Any]:
     value = wei(amount, "AMOUNT")
     async with open_signing(config_path) as access:
         token, vault = access.chain.contracts.token, access.chain.contracts.vault
-        held = await token.balance(access.wallet.address, "latest")
-        if held < value:
-            raise Fatal(
-                f"{access.wallet.address} holds {Decimal(held) / 10**18:f} tokens, not {amount}",
-                remedy="send tokens to the wallet or deposit less",
-                code=Exit.REJECTED,
-            )
+        await check_deposit(access.chain, access.wallet.address, value)
         if await token.allowance(access.wallet.address, vault.address, "latest") < value:
             await access.sender.send(_key("approve"), token.approve(vault.address, value))
         receipt = await access.sender.send(_key("deposit"), vault.deposit(value))
@@ -56,8 +57,10 @@ async def deposit(config_path: Path, amount: str) -> dict[str, Any]:
 
 async def unbond(config_path: Path, amount: str) -> dict[str, Any]:
     """Asks for free stake back; it matures after the vault's delay."""
+    value = wei(amount, "AMOUNT")
     async with open_signing(config_path) as access:
-        call = access.chain.contracts.vault.request_unbond(wei(amount, "AMOUNT"))
+        await check_unbond(access.chain.contracts, access.wallet.address, value)
+        call = access.chain.contracts.vault.request_unbond(value)
         receipt = await access.sender.send(_key("unbond"), call)
         return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
 
@@ -65,22 +68,23 @@ async def unbond(config_path: Path, amount: str) -> dict[str, Any]:
 async def withdraw(config_path: Path) -> dict[str, Any]:
     """Takes out every matured unbonding request."""
     async with open_signing(config_path) as access:
+        await check_withdraw(access.chain, access.wallet.address)
         receipt = await access.sender.send(_key("withdraw"), access.chain.contracts.vault.withdraw_unbonded())
         return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
 
 
 async def create_set(config_path: Path, members: Sequence[str], threshold: int) -> dict[str, Any]:
     """Registers a verifier set; its members still have to join."""
-    addresses = accounts(members)
+    addresses = check_members(members, threshold)
     async with open_signing(config_path) as access:
-        set_id = await register_set(access, addresses, threshold)
-        return {"set": set_id, "members": addresses, "threshold": threshold}
+        set_id = await register_set(access, _key("create-set"), addresses, threshold)
+        return {"set": set_id, "members": list(addresses), "threshold": threshold}
 
 
-async def register_set(access: SigningAccess, members: Sequence[Address], threshold: int) -> int:
-    """Creates a verifier set and returns its id."""
+async def register_set(access: SigningAccess, key: str, members: Sequence[Address], threshold: int) -> int:
+    """Creates a verifier set of checked members, once for `key`, and returns its id."""
     sets = access.chain.contracts.verifier_sets
-    receipt = await access.sender.send(_key("create-set"), sets.create(members, threshold))
+    receipt = await access.sender.send(key, sets.create(members, threshold))
     for raw in receipt.logs:
         if raw.address == sets.address and len(raw.topics) == 3:
             return int.from_bytes(raw.topics[1], "big")
@@ -91,10 +95,12 @@ async def join_set(config_path: Path, set_id: int) -> dict[str, Any]:
     """Consents to a seat; the stake must reach the vault's minimum before a round opens."""
     async with open_signing(config_path) as access:
         sets, vault = access.chain.contracts.verifier_sets, access.chain.contracts.vault
-        if not await sets.has_joined(set_id, access.wallet.address, "latest"):
+        await check_seat(access.chain.contracts, set_id, access.wallet.address)
+        before = await sets.has_joined(set_id, access.wallet.address, "latest")
+        if not before:
             await access.sender.send(_key(f"join/{set_id}"), sets.join(set_id))
         minimum = await vault.minimum_verifier_stake("latest")
-        return {"set": set_id, "active": await sets.is_active(set_id, "latest"),
+        return {"set": set_id, "joined_before": before, "active": await sets.is_active(set_id, "latest"),
                 "minimum_stake": str(minimum), **await _after(access)}  # fmt: skip
 
 
@@ -102,9 +108,7 @@ async def show_set(config_path: Path, set_id: int) -> dict[str, Any]:
     """Members, threshold and who has joined."""
     async with open_chain(config_path) as chain:
         sets = chain.contracts.verifier_sets
-        members = await sets.members(set_id, "latest")
-        if not members:
-            raise Fatal(f"there is no verifier set {set_id}", remedy="ids start at 1", code=Exit.NOT_FOUND)
+        members = await check_set(chain.contracts, set_id)
         joined = [await sets.has_joined(set_id, member, "latest") for member in members]
         return {
             "set": set_id,

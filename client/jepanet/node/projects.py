@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jepanet.chain.contracts import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, TRAINING_VERSION, Recipe, preset
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
-from jepanet.node.terms import accounts
+from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.roles.proposer import PROJECT_FILES
@@ -40,46 +42,56 @@ async def create_project(
     The evaluation shards' Merkle root is fixed here, before anybody has trained; the first model is a public
     warm start from recipe, public shard and a fixed seed, so that anyone can repeat it.
 
+    Returns the project with `created`: False when it existed, so that nothing was sent.
+
     Raises:
-        Fatal: dataset, recipe or verifier set cannot be used, or the chain or wallet (before any training).
+        Fatal: dataset, recipe, name or verifier set cannot be used, or the chain or wallet (before any
+            training); or this wallet's project from the dataset is another one.
     """
-    chosen, members = _recipe(recipe), accounts(verifiers)
-    if verifier_set is None and (not verifiers or threshold is None):
-        raise Fatal(
-            "a project needs verifiers",
-            remedy="give --verifier ADDRESS (repeatable) with --threshold K, or --set ID",
-            code=Exit.USAGE,
-        )
+    check_name(name)
+    judges = judges_of(verifier_set, verifiers, threshold)
+    chosen = _recipe(recipe)
     built = open_dataset(dataset)
     _check_suits(built, chosen)
-    # Not held open meanwhile: the warm start may take longer than an endpoint keeps a connection.
-    async with open_signing(config_path):
-        pass
-    folder = dataset / PROJECT_FILES
-    folder.mkdir(exist_ok=True)
     root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
     documents = {
         "recipe.json": chosen.to_bytes(),
         "manifest.json": built.manifest.with_root(root).to_bytes(),
         "metadata.json": canonical_json({"schema": "jepanet.metadata.1", "name": name}),
     }
+    recipe_, dataset_, metadata = (digest_of(data) for data in documents.values())
+    wish = Wish(root, len(built.sealed), recipe_, dataset_, metadata, judges)
+    # Not held open meanwhile: the warm start may take longer than an endpoint keeps a connection.
+    async with open_signing(config_path) as access:
+        found = await find_project(access.chain.contracts, wish, access.wallet.address)
+        if found is not None:
+            return _made(*found, name, created=False)
+    folder = dataset / PROJECT_FILES
+    folder.mkdir(exist_ok=True)
     for file, data in documents.items():
         (folder / file).write_bytes(data)
     model = await _first_model(built, chosen, folder, progress)
     async with open_signing(config_path) as access:
-        if verifier_set is None:
-            assert threshold is not None
-            verifier_set = await register_set(access, members, threshold)
-        project_id = await _register(access, built, documents, model, root, verifier_set)
+        if not judges.set_id:
+            key = f"create-set/{root.hex()}/{digest_of(repr(judges).encode()).hex()}"
+            made = await register_set(access, key, judges.members, judges.threshold)
+            wish = replace(wish, judges=replace(judges, set_id=made))
+        project_id = await _register(access, wish, model)
+        project = await access.chain.contracts.registry.project(project_id, "latest")
+        return _made(project_id, project, name, created=True)
+
+
+def _made(project_id: int, project: ProjectView, name: str, *, created: bool) -> dict[str, Any]:
     return {
         "project": project_id,
-        "set": verifier_set,
+        "created": created,
+        "set": project.verifier_set,
         "name": name,
-        "recipe": to_cid(digest_of(documents["recipe.json"]), "dag-json"),
-        "dataset": to_cid(digest_of(documents["manifest.json"]), "dag-json"),
-        "model": to_cid(model),
-        "evaluation_shards": len(built.sealed),
-        "evaluation_root": "0x" + root.hex(),
+        "recipe": to_cid(project.recipe, "dag-json"),
+        "dataset": to_cid(project.dataset, "dag-json"),
+        "model": to_cid(project.model),
+        "evaluation_shards": project.evaluation_count,
+        "evaluation_root": "0x" + project.evaluation_root.hex(),
     }
 
 
@@ -182,28 +194,23 @@ async def _first_model(
     return Digest(bytes.fromhex(made["digest"]))
 
 
-async def _register(
-    access: SigningAccess,
-    built: BuiltDataset,
-    documents: Mapping[str, bytes],
-    model: Digest,
-    root: bytes,
-    verifier_set: int,
-) -> int:
+async def _register(access: SigningAccess, wish: Wish, model: Digest) -> int:
     registry = access.chain.contracts.registry
     call = registry.create_project(
-        recipe=digest_of(documents["recipe.json"]),
-        dataset=digest_of(documents["manifest.json"]),
+        recipe=wish.recipe,
+        dataset=wish.dataset,
         model=model,
-        evaluation_root=root,
-        evaluation_count=len(built.sealed),
-        verifier_set=verifier_set,
-        metadata=digest_of(documents["metadata.json"]),
+        evaluation_root=wish.root,
+        evaluation_count=wish.shards,
+        verifier_set=wish.judges.set_id,
+        metadata=wish.metadata,
     )
     # The root hides the shards and is fresh for every dataset, so it names the wish.
-    receipt = await access.sender.send(f"create-project/{root.hex()}/{model.hex()}/{verifier_set}", call)
+    receipt = await access.sender.send(f"create-project/{wish.root.hex()}", call)
     for raw in receipt.logs:
         if raw.address == registry.address and len(raw.topics) == 3:
+            # An earlier call that was cut short may have sent another wish under this key.
+            await find_project(access.chain.contracts, wish, access.wallet.address)
             return int.from_bytes(raw.topics[1], "big")
     raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.FAILURE)
 

@@ -11,6 +11,7 @@ from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import release
+from jepanet.node.beforehand import check_challenge
 from jepanet.node.observer import find_round, open_library, read_chain
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
@@ -162,7 +163,7 @@ async def challenge(config_path: Path, round_id: int, evidence: str) -> dict[str
     """Disputes a recorded result before its window ends; locks the challenge bond out of this wallet's stake.
 
     Raises:
-        Fatal: no such round, or too little free stake. Rejected: the contract refuses, with its reason.
+        Fatal: no such round, not in its challenge window, or too little free stake.
     """
     try:
         digest = parse_digest(evidence)
@@ -170,15 +171,7 @@ async def challenge(config_path: Path, round_id: int, evidence: str) -> dict[str
         raise Fatal(error.message, remedy="give a CID or 64 hex digits", code=Exit.USAGE) from error
     async with open_signing(config_path) as access:
         contracts = access.chain.contracts
-        find_round(await read_chain(access.chain), round_id)
-        bond = await contracts.rounds.challenge_bond(round_id, "latest")
-        free = (await contracts.vault.account(access.wallet.address, "latest")).free
-        if free < bond:
-            raise Fatal(
-                f"the challenge locks {bond} wei of stake and {free} are free",
-                remedy="jepanet stake deposit AMOUNT",
-                code=Exit.REJECTED,
-            )
+        bond = await check_challenge(contracts, round_id, access.wallet.address)
         call = contracts.rounds.challenge(round_id, digest)
         receipt = await access.sender.send(f"challenge/{round_id}/{digest.hex()}", call)
         return {"round": round_id, "bond": str(bond), "transaction": "0x" + receipt.tx_hash.hex()}

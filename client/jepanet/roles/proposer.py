@@ -23,6 +23,7 @@ from jepanet.roles.obtain import obtain, obtain_bytes
 from jepanet.roles.preparation import pin_of, round_documents
 from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
+from jepanet.tokens import exact
 from jepanet.types import Verdict
 
 log = get_logger("proposer")
@@ -90,7 +91,7 @@ class Proposer:
         if held < needed:
             # Not refused for good: the round opens as soon as the wallet is funded.
             raise Transient(
-                f"a round needs {needed} wei of tokens in escrow and the wallet holds {held}",
+                f"a round needs {exact(needed)} tokens in escrow and the wallet holds {exact(held)}",
                 remedy=f"send tokens to {context.me}",
             )
         if await token.allowance(context.me, rounds.address, "latest") < needed:

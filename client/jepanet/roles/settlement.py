@@ -25,6 +25,7 @@ from jepanet.roles.obtain import obtain_bytes
 from jepanet.roles.preparation import pin_of
 from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
+from jepanet.tokens import exact
 from jepanet.types import Phase, Verdict
 
 log = get_logger("settlement")
@@ -188,7 +189,7 @@ def check_bond(context: Context, bond: int) -> None:
     """
     if context.max_bond is not None and bond > context.max_bond:
         raise Rejected(
-            f"the round's bond of {bond} wei is above this node's limit of {context.max_bond}",
+            f"the round's bond of {exact(bond)} tokens is above the limit of {exact(context.max_bond)}",
             reason="bond-too-high",
             remedy="raise solver.max_bond if you trust the project's verifiers with it",
         )
@@ -207,7 +208,7 @@ async def ensure_stake(context: Context, amount: int, key: str) -> None:
     held = await token.balance(context.me, "latest")
     if held < lacking:
         raise Rejected(
-            f"the stake needs {lacking} wei more and the wallet {context.me} holds {held}",
+            f"the stake needs {exact(lacking)} tokens more and the wallet {context.me} holds {exact(held)}",
             reason="insufficient-stake",
             remedy="send tokens to the wallet, or lower the bond of the rounds you join",
         )

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, library_options, table, tokens
+from jepanet.interface.output import ID, config_option, emit, json_option, library_options, table, tokens
 
 
 @click.command("claim")
-@click.argument("round_ids", nargs=-1, type=click.IntRange(1))
+@click.argument("round_ids", nargs=-1, type=ID)
 @config_option
 @library_options
 @json_option

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, library_options, pairs
+from jepanet.interface.output import ID, config_option, emit, json_option, library_options, pairs
 
 
 @click.group("model")
@@ -22,7 +22,7 @@ def command() -> None:
 
 
 @command.command("export")
-@click.option("--round", "round_id", type=click.IntRange(1), help="Default: the newest settled round.")
+@click.option("--round", "round_id", type=ID, help="Default: the newest settled round.")
 @click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @config_option
 @library_options
@@ -49,7 +49,7 @@ def export(
 
 
 @command.command("card")
-@click.argument("round_id", type=click.IntRange(1))
+@click.argument("round_id", type=ID)
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(),
               show_default=True, help="Folder for the model and its card.")  # fmt: skip
 @config_option

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, pairs, table
+from jepanet.interface.output import ID, config_option, emit, json_option, pairs, table
 
 
 @click.group("project")
@@ -27,8 +27,8 @@ def command() -> None:
               help="Folder of `jepanet dataset build`.")  # fmt: skip
 @click.option("--recipe", default="tworoom-small", show_default=True,
               help="A preset's name or a recipe file, for frames of the dataset's size.")  # fmt: skip
-@click.option("--name", default="TwoRoom world model", show_default=True)
-@click.option("--set", "verifier_set", type=click.IntRange(1), help="An existing verifier set.")
+@click.option("--name", default="TwoRoom world model", show_default=True, help="At most 100 characters.")
+@click.option("--set", "verifier_set", type=ID, help="An existing verifier set, instead of the two below.")
 @click.option("--verifier", "verifiers", multiple=True, help="Address of a coordinator; repeat for more.")
 @click.option("--threshold", type=click.IntRange(1, 32), help="Signatures a result needs (over half).")
 @config_option
@@ -44,6 +44,8 @@ def create(
     as_json: bool,
 ) -> None:
     """Fix recipe, data and sealed evaluation shards, train the public first model, register the project.
+
+    A dataset serves one project: repeated, the call goes on where it stopped, or says that there is one.
 
     \b
     Example:
@@ -63,7 +65,7 @@ def create(
                 progress=lambda step: bar.update(task, completed=step["step"], total=step["steps"]),
             )
         )  # fmt: skip
-    emit(value, as_json, lambda made: pairs("Project", made))
+    emit(value, as_json, lambda made: pairs("Project" if made["created"] else "Exists, nothing sent", made))
 
 
 @command.command("list")
@@ -88,7 +90,7 @@ def listed(config_path: Path, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("project_id", type=click.IntRange(1))
+@click.argument("project_id", type=ID)
 @config_option
 @json_option
 def show_project(project_id: int, config_path: Path, as_json: bool) -> None:

@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, library_options, pairs, table, tokens
+from jepanet.interface.output import (
+    ID,
+    config_option,
+    emit,
+    json_option,
+    library_options,
+    pairs,
+    table,
+    tokens,
+)
 
 
 @click.group("round")
@@ -63,7 +72,7 @@ def listed(config_path: Path, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("round_id", type=click.IntRange(1))
+@click.argument("round_id", type=ID)
 @config_option
 @library_options
 @json_option
@@ -81,7 +90,7 @@ def show_round(
 
 
 @command.command("challenge")
-@click.argument("round_id", type=click.IntRange(1))
+@click.argument("round_id", type=ID)
 @click.option(
     "--evidence",
     required=True,

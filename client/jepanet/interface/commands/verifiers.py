@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import amounts, config_option, emit, json_option, pairs, table
+from jepanet.interface.output import ID, amounts, config_option, emit, json_option, pairs, table
 
 
 @click.group("verifiers")
@@ -41,7 +41,7 @@ def create(members: tuple[str, ...], threshold: int, config_path: Path, as_json:
 
 
 @command.command("join")
-@click.argument("set_id", type=click.IntRange(1))
+@click.argument("set_id", type=ID)
 @config_option
 @json_option
 def join(set_id: int, config_path: Path, as_json: bool) -> None:
@@ -52,11 +52,12 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
     from jepanet.node import accounts
 
     made = asyncio.run(accounts.join_set(config_path, set_id))
-    emit(made, as_json, lambda value: pairs("Joined (amounts in tokens; native in ether)", amounts(value)))
+    title = "Joined before, nothing sent" if made["joined_before"] else "Joined"
+    emit(made, as_json, lambda value: pairs(f"{title} (amounts in tokens; native in ether)", amounts(value)))
 
 
 @command.command("show")
-@click.argument("set_id", type=click.IntRange(1))
+@click.argument("set_id", type=ID)
 @config_option
 @json_option
 def show(set_id: int, config_path: Path, as_json: bool) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import config_option, emit, json_option, library_options, table
+from jepanet.interface.output import ID, config_option, emit, json_option, library_options, table
 
 
 @click.command("verify")
-@click.argument("round_id", type=click.IntRange(1))
+@click.argument("round_id", type=ID)
 @config_option
 @library_options
 @json_option

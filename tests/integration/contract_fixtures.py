@@ -1,0 +1,140 @@
+"""An anvil with the real contracts, funded wallets, and a project ready for its first round."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
+
+from jepanet.chain.anvil import public_test_accounts
+from jepanet.chain.contracts import Contracts, Deployment, error_decoder
+from jepanet.chain.deploy import TOKEN, DeployParameters, deploy
+from jepanet.chain.sender import Sender
+from jepanet.chain.wallet import Wallet, import_key
+from jepanet.chain.wire import Receipt
+from jepanet.protocol import inputs
+from jepanet.protocol.commitment import evaluation_leaf, merkle_root
+from jepanet.telemetry import Secret
+from jepanet.types import Digest, ProjectId
+
+BASE, MODEL, SHEET, SPEC = (Digest(bytes([n]) * 32) for n in (1, 2, 3, 4))
+SHARDS = [(index, bytes([50 + index]) * 32, bytes([90 + index]) * 32) for index in range(3)]
+LEAVES = [evaluation_leaf(*shard) for shard in SHARDS]
+
+
+@dataclass
+class Network:
+    """A chain with everything deployed; account 0 is deployer, proposer and owner."""
+
+    chain: Chain
+    deployment: Deployment
+    contracts: Contracts
+    senders: list[Sender]
+    sent: int = 0
+
+    async def do(self, who: int, call: Any) -> Receipt:
+        self.sent += 1
+        return await self.senders[who].send(f"duty-{self.sent}", call)
+
+    def wallet(self, who: int) -> Wallet:
+        return self.chain.wallets[who]
+
+    async def at(self, timestamp: int) -> None:
+        """Lets the chain's clock reach `timestamp`."""
+        await self.chain.rpc.request("evm_setNextBlockTimestamp", [timestamp])
+        await self.chain.mine()
+
+
+@asynccontextmanager
+async def deployed_network() -> AsyncIterator[Network]:
+    """An anvil with the contracts, whose accounts 1 to 4 hold 10,000 tokens each."""
+    async with running_chain() as chain:
+        wallet = chain.wallets[0]
+        parameters = DeployParameters.for_devnet(wallet.address)
+        deployment = await deploy(chain.rpc, wallet, parameters)
+        contracts = Contracts.of(chain.rpc, deployment)
+        senders = [
+            Sender(chain.rpc, each, MemoryIntents(), FEES, 1, error_decoder(), poll=0.05)
+            for each in chain.wallets
+        ]
+        network = Network(chain, deployment, contracts, senders)
+        for who in range(1, 5):
+            await network.do(0, contracts.token.transfer(chain.wallets[who].address, 10_000 * TOKEN))
+        yield network
+
+
+async def stake(network: Network, who: int, amount: int) -> None:
+    await network.do(who, network.contracts.token.approve(network.deployment.vault, amount))
+    await network.do(who, network.contracts.vault.deposit(amount))
+
+
+async def found_project(network: Network) -> None:
+    """Accounts 1 and 2 verify; 3 and 4 solve; 0 proposes."""
+    for who in range(1, 5):
+        await stake(network, who, 1_000 * TOKEN)
+    members = [network.wallet(2).address, network.wallet(1).address]
+    await network.do(0, network.contracts.verifier_sets.create(members, 2))
+    assert not await network.contracts.verifier_sets.is_active(1, "latest")
+    await network.do(1, network.contracts.verifier_sets.join(1))
+    await network.do(2, network.contracts.verifier_sets.join(1))
+    await network.do(
+        0,
+        network.contracts.registry.create_project(
+            recipe=b"r" * 32,
+            dataset=b"d" * 32,
+            model=BASE,
+            evaluation_root=merkle_root(LEAVES),
+            evaluation_count=len(LEAVES),
+            verifier_set=1,
+            metadata=b"m" * 32,
+        ),
+    )
+    await network.do(0, network.contracts.token.approve(network.deployment.rounds, 1_000 * TOKEN))
+
+
+PARAMS = inputs.RoundParams(
+    project_id=ProjectId(1),
+    spec=SPEC,
+    budget=100 * TOKEN,
+    fee=10 * TOKEN,
+    bond=5 * TOKEN,
+    unseal_bond=7 * TOKEN,
+    commit_duration=1000,
+    gap=10,
+    reveal_duration=1000,
+    verify_duration=1000,
+    challenge_duration=100,
+    max_solvers=2,
+)
+
+
+def configured(network: Network, who: int, folder: Path, role: str = "solver") -> Path:
+    """A node's TOML file for one of the public test accounts, with a keystore that unlocks at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    password = folder / "password"
+    password.write_text("pw\n")
+    password.chmod(0o600)
+    key = public_test_accounts(5)[who].key.reveal()
+    import_key(folder / "wallets", Secret(key.hex()), Secret("pw"), scrypt_n=2**12)
+    network.deployment.save(folder / "deployment.json")
+    config = folder / "node.toml"
+    config.write_text(
+        f'''
+[node]
+data_dir = "data"
+roles = ["{role}"]
+[wallet]
+directory = "wallets"
+password_file = "password"
+[chain]
+endpoints = ["{network.chain.anvil.url}"]
+deployment = "deployment.json"
+[p2p]
+allow_isolated = true
+'''
+    )
+    return config

@@ -1,0 +1,145 @@
+"""One dataset, one project: a second `project create` sends nothing, says so, or is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_fixtures import Network, configured, deployed_network
+
+from jepanet.cid import digest_of
+from jepanet.errors import Exit, Fatal
+from jepanet.learning.built import BuiltDataset, SealedShard
+from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.node import projects
+from jepanet.types import Digest
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[Network]:
+    async with deployed_network() as network:
+        yield network
+
+
+class Warm:
+    """Stands in for the warm start: counts how often it was asked for, and may be killed by the operator."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.killed = False
+
+    async def __call__(self, *_: Any) -> Digest:
+        if self.killed:
+            raise KeyboardInterrupt
+        self.made += 1
+        return digest_of(b"model")
+
+
+@pytest.fixture
+def warm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Warm:
+    entry = ShardEntry(0, digest_of(b"shard"), 1, 1)
+    manifest = DatasetManifest(
+        "some simulator",
+        {"image": 32},
+        bytes(32),
+        (entry,),
+        entry,
+        entry,
+        EvaluationEntry(2, None, 4, (1000,)),
+    )
+    sealed = tuple(SealedShard(n, digest_of(b"%d" % n), bytes([n]) * 32, tmp_path) for n in range(2))
+    monkeypatch.setattr(projects, "open_dataset", lambda folder: BuiltDataset(folder, manifest, sealed))
+    made = Warm()
+    monkeypatch.setattr(projects, "_first_model", made)
+    return made
+
+
+async def create(config: Path, dataset: Path, **changes: Any) -> dict[str, Any]:
+    wish: dict[str, Any] = {
+        "recipe": "tworoom-small", "name": "first", "verifier_set": None, "verifiers": (), "threshold": None,
+    }  # fmt: skip
+    await asyncio.to_thread(dataset.mkdir, exist_ok=True)
+    return await projects.create_project(config, dataset, **{**wish, **changes})
+
+
+async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Path, warm: Warm) -> None:
+    config, data = configured(network, 1, tmp_path / "home"), tmp_path / "data"
+    registry = network.contracts.registry
+    who = {"verifiers": (network.wallet(2).address,), "threshold": 1}
+    with pytest.raises(Fatal) as caught:
+        await create(config, data, verifier_set=7)
+    assert (caught.value.code, warm.made) == (Exit.NOT_FOUND, 0), "found out before training"
+    made = await create(config, data, **who)
+    assert made["created"] and made["project"] == 1
+    again = await create(config, data, **who)
+    assert again == {**made, "created": False}
+    assert (await create(config, data, verifier_set=made["set"]))["created"] is False
+    kept = (data / projects.PROJECT_FILES / "metadata.json").read_bytes()
+    other = {"verifiers": (network.wallet(3).address,), "threshold": 1}
+    for changes, what in (
+        ({**who, "name": "second"}, "another name"),
+        ({**who, "recipe": "tworoom-tiny"}, "another recipe"),
+        (other, "another verifier set"),
+        ({**other, "name": "second"}, "another name and another verifier set"),
+    ):
+        with pytest.raises(Fatal) as caught:
+            await create(config, data, **changes)
+        assert what in caught.value.message and "nothing was sent" in caught.value.message
+        assert caught.value.remedy and caught.value.code is Exit.REJECTED
+    assert await registry.count("latest") == 1
+    assert await network.contracts.verifier_sets.count("latest") == 1
+    assert warm.made == 1
+    assert (data / projects.PROJECT_FILES / "metadata.json").read_bytes() == kept, "the first one is served"
+    stranger = configured(network, 4, tmp_path / "stranger")
+    assert (await create(stranger, data, **who))["project"] == 2, "a copied root blocks nobody"
+
+
+async def test_an_interrupted_call_goes_on_and_makes_no_second_set(
+    network: Network, tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, data = configured(network, 1, tmp_path / "home"), tmp_path / "data"
+    who = {"verifiers": (network.wallet(2).address,), "threshold": 1}
+    register = projects._register
+
+    async def cut(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(projects, "_register", cut)
+    with pytest.raises(KeyboardInterrupt):
+        await create(config, data, **who)
+    monkeypatch.setattr(projects, "_register", register)
+    made = await create(config, data, **who)
+    assert made["created"] and made["set"] == 1
+    assert await network.contracts.verifier_sets.count("latest") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"name": "x" * 10_000}, "10000 characters"),
+        ({"name": ""}, "no name"),
+        ({"name": "   "}, "no name"),
+        ({"name": "two\nlines"}, "no name"),
+        ({"name": "\x1b[2J"}, "no name"),
+        ({"verifier_set": 1, "verifiers": ("0x" + "1" * 40,)}, "--set"),
+        ({"verifier_set": 1, "threshold": 1}, "--set"),
+        ({"verifiers": ("0x" + "1" * 40,)}, "needs verifiers"),
+        ({"threshold": 1}, "needs verifiers"),
+        ({"verifiers": ("0x" + "1" * 40,), "threshold": 2}, "at most all"),
+        ({"verifiers": ("0x" + "1" * 40,) * 2, "threshold": 2}, "all different"),
+    ],
+)
+async def test_a_call_that_contradicts_itself_is_wrong_usage(
+    tmp_path: Path, warm: Warm, changes: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(Fatal) as caught:
+        await create(tmp_path / "never-read.toml", tmp_path / "data", **changes)
+    assert (caught.value.code, warm.made) == (Exit.USAGE, 0)
+    assert word in caught.value.message
+    assert len(caught.value.message) < 200
+    assert caught.value.remedy

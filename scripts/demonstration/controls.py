@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 
 from jepanet.cid import digest_file
+from jepanet.files import write_atomically
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.data import load_shard, write_atomically
+from jepanet.learning.data import load_shard
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive
 

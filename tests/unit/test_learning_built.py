@@ -10,8 +10,9 @@ import pytest
 from learning_shards import SEED, disc_shard
 
 from jepanet.errors import Exit, Fatal
+from jepanet.files import write_atomically
 from jepanet.learning.built import BuiltDataset, SealedShard, open_built, sealed_bytes
-from jepanet.learning.data import save_shard, write_atomically
+from jepanet.learning.data import save_shard
 from jepanet.learning.dataset_plan import PUBLIC, Environment, plan
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.parameters import Parameters

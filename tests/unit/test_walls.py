@@ -19,7 +19,9 @@ pytestmark = pytest.mark.unit
 SOURCE = Path(__file__).resolve().parents[2] / "client"
 PACKAGE = "jepanet"
 
-LEAVES = frozenset({"types", "cid", "errors", "repetition", "telemetry", "nesting", "tensors", "tokens"})
+LEAVES = frozenset(
+    {"types", "cid", "errors", "files", "repetition", "telemetry", "nesting", "tensors", "tokens"}
+)
 _MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -31,6 +33,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cid": frozenset({"types", "errors"}),
     "nesting": frozenset({"errors"}),
     "tensors": frozenset({"errors", "nesting"}),
+    "files": frozenset({"types", "cid", "errors", "telemetry"}),
     "protocol": frozenset({"types", "cid", "errors", "nesting", "tensors"}),
     "chain": LEAVES | {"protocol"},
     "p2p": LEAVES | {"protocol"},

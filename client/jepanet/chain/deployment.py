@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from jepanet.chain.rpc import Rpc
 from jepanet.errors import Exit, Fatal
+from jepanet.files import write_atomically
 from jepanet.protocol.fields import checksum_address
 from jepanet.types import Address, BlockRef
 
@@ -62,14 +61,7 @@ class Deployment:
             "confirmations": self.confirmations,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".deployment-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        Path(temporary).replace(path)
+        write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> Deployment:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import stat
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from eth_keyfile.exceptions import EthKeyfileValueError
 
 from jepanet.chain.signing import SignedTransaction, Wallet, recover_typed
 from jepanet.errors import Exit, Fatal
+from jepanet.files import write_new
 from jepanet.protocol.fields import checksum_address
 from jepanet.telemetry import Secret
 from jepanet.types import Address
@@ -191,25 +190,12 @@ def _store(directory: Path, wallet: Wallet, password: Secret[str], scrypt_n: int
         document = Account.encrypt(wallet.key.reveal(), password.reveal(), kdf="scrypt", iterations=scrypt_n)
     except (MemoryError, ValueError) as error:
         raise (_no_memory(path) if _lacks_memory(error) else error) from error
-    # mkstemp makes the file 0600; link, unlike rename, refuses to replace a wallet that is already there.
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".wallet-")
     try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
+        write_new(path, json.dumps(document).encode("ascii"), code=Exit.WALLET)
     except FileExistsError:
         raise Fatal(
             f"{path} already exists", remedy="move it away first if it must be replaced", code=Exit.WALLET
         ) from None
-    finally:
-        os.unlink(temporary)  # noqa: PTH108
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
     return WalletFile(wallet.address, path)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
+from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.measure import Figures, Measure
@@ -21,7 +22,6 @@ from jepanet.lab.parallel import in_parallel
 from jepanet.lab.play import Played, play, seed_of
 from jepanet.lab.sites import Setting, Sites
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.train import warm_start
 from jepanet.tensors import Arrays, canonical_json

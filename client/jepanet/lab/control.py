@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from jepanet.cid import digest_of
+from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
 from jepanet.lab.measure import Figures
 from jepanet.lab.parallel import in_parallel
 from jepanet.learning.control import evaluate
-from jepanet.learning.data import Shard, load_shard, write_atomically
+from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.tworoom_sites import Site
 from jepanet.tensors import Arrays, canonical_json
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
+from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST
 from jepanet.lab.compare import Comparison, models_of, run
@@ -27,7 +28,6 @@ from jepanet.lab.report import Progress
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import without_model
 from jepanet.learning.control import evaluate
-from jepanet.learning.data import write_atomically
 from jepanet.learning.planning import PLANNERS
 from jepanet.learning.planning_costs import COSTS
 from jepanet.learning.recipe import preset

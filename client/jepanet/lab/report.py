@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.compare import Comparison, run
@@ -31,7 +32,6 @@ from jepanet.lab.targets import (
     value_of,
     without_model,
 )
-from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
 
 Progress = Callable[[str, int, int, str], None]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST, Arm, Attack
 from jepanet.lab.compare import Comparison, run
@@ -22,7 +23,6 @@ from jepanet.lab.measure import Figures
 from jepanet.lab.report import Progress, notes
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import by_arm, empty_row, titled, value_of
-from jepanet.learning.data import write_atomically
 from jepanet.learning.recipe import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")

@@ -21,8 +21,9 @@ from filelock import FileLock, Timeout
 
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import write_atomically
 from jepanet.learning.built import MANIFEST, SEALED, BuiltDataset, SealedShard, open_built, sealed_bytes
-from jepanet.learning.data import load_shard, save_shard, write_atomically
+from jepanet.learning.data import load_shard, save_shard
 from jepanet.learning.dataset_plan import PROBE, PUBLIC, Environment, Record, plan, training_name
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.parameters import Parameters

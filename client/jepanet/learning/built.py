@@ -9,7 +9,7 @@ from typing import Any
 
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected
-from jepanet.learning.data import read_capped
+from jepanet.files import read_capped
 from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest

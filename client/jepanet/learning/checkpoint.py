@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.learning.data import read_capped
+from jepanet.files import read_capped
 from jepanet.learning.models.world.schema import check_weights, parameter_shapes
 from jepanet.learning.recipe import FAMILY, Recipe
 from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors

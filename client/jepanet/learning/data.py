@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from jepanet.cid import digest_of
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Rejected
+from jepanet.files import keep, read_capped
 from jepanet.tensors import Header, decode_tensors, encode_tensors
 from jepanet.types import Digest
 
@@ -95,14 +93,12 @@ def shard_bytes(shard: Shard) -> bytes:
 
 
 def save_shard(path: Path, shard: Shard) -> Digest:
-    """Writes a shard so that `path` holds either nothing, the old file or the whole new one.
+    """Writes a shard as a kept file: whole or not at all, with its digest beside it.
 
     Raises:
         Fatal: the disk is full or the folder cannot be written.
     """
-    data = shard_bytes(shard)
-    write_atomically(path, data)
-    return digest_of(data)
+    return keep(path, shard_bytes(shard), code=Exit.DATASET)
 
 
 def load_shard(source: Path | bytes, *, max_bytes: int = MAX_SHARD_BYTES) -> Shard:
@@ -122,46 +118,3 @@ def load_shard(source: Path | bytes, *, max_bytes: int = MAX_SHARD_BYTES) -> Sha
     shard = Shard(arrays["frames"], arrays["actions"], arrays["state"], numbers, header)
     check_shard(shard)
     return shard
-
-
-def read_capped(path: Path, max_bytes: int, what: str) -> bytes:
-    """The content of a file of at most `max_bytes`.
-
-    Raises:
-        Rejected: the file is larger (`too-large`).
-        Fatal: it is missing or unreadable.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise Fatal(f"{what} {path} cannot be read: {error.strerror}", code=Exit.NOT_FOUND) from error
-    if len(data) > max_bytes:
-        raise Rejected(f"{what} {path} has more than {max_bytes} bytes", reason="too-large")
-    return data
-
-
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Writes a synced temporary file beside `path` with permissions `mode` and renames it.
-
-    Raises:
-        Fatal: the disk is full (`DISK_FULL`) or the folder cannot be written.
-    """
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        full = error.errno == 28  # ENOSPC
-        raise Fatal(
-            f"{path} cannot be written: {error.strerror}",
-            remedy="free some disk space" if full else "check the folder's permissions",
-            code=Exit.DISK_FULL if full else Exit.DATASET,
-        ) from error

@@ -24,6 +24,7 @@ from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.signing import Wallet
 from jepanet.errors import Exit, Fatal
+from jepanet.files import write_atomically
 from jepanet.node.terms import accounts
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
@@ -67,7 +68,7 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
         "rpc": anvil.url,
         "websocket": anvil.ws_url,
     }
-    (directory / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    write_atomically(directory / _RECORD, (json.dumps(record, indent=1) + "\n").encode())
     try:
         if fresh or not (directory / DEPLOYMENT).exists():
             deployer = _deployer()

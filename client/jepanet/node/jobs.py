@@ -32,6 +32,7 @@ from jepanet.federation.verify import (
     judge_merge,
     merge,
 )
+from jepanet.files import write_atomically
 from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes
 from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.evaluate import GroundedScorer, Metrics, frame_latents, heldout_metrics
@@ -80,12 +81,12 @@ def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
         raise Rejected(
             f"the delta has {len(data)} bytes, the round allows {spec.max_delta_bytes}", reason="too-large"
         )
-    Path(arguments["target"]).write_bytes(data)
+    write_atomically(Path(arguments["target"]), data)
     digest, kept = digest_of(data), None
     if CODECS[spec.codec].feedback:
         came_from = residual_digest(before) if before else None
         residual = encode_residual(Residual(left, digest, came_from, spec.codec))
-        Path(arguments["residual_target"]).write_bytes(residual)
+        write_atomically(Path(arguments["residual_target"]), residual)
         kept = digest_of(residual).hex()
     return {
         "digest": digest.hex(),
@@ -182,7 +183,7 @@ def merge_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
         family=recipe.family, recipe=spec.recipe, round=int(arguments["round"]), parent=spec.base
     )
     data = model_bytes(weights, header, velocity)
-    Path(arguments["target"]).write_bytes(data)
+    write_atomically(Path(arguments["target"]), data)
     scorer = _HeldOut(base.weights, recipe, spec, Path(arguments["evaluation"]))
     before = scorer.metrics(base.weights)
     verdict = judge_merge(weights, before, scorer)
@@ -211,7 +212,7 @@ def first_model(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     data = model_bytes(
         weights, ModelHeader(family=recipe.family, recipe=recipe.digest(), round=0, parent=None)
     )
-    Path(arguments["target"]).write_bytes(data)
+    write_atomically(Path(arguments["target"]), data)
     return {"digest": digest_of(data).hex(), "bytes": len(data)}
 
 

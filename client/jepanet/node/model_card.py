@@ -14,6 +14,7 @@ from typing import Any
 
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Rejected
+from jepanet.files import write_atomically
 from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.node.access import ChainAccess, open_chain
@@ -75,7 +76,7 @@ async def write_card(
         async with open_library(chain, inputs, peers=asked, offline=offline) as library:
             origin = await _origin(chain, state, round_, library, int(exported["parameters"]))
     card = weights.with_suffix(".md")
-    await asyncio.to_thread(card.write_text, render(origin), encoding="utf-8")
+    await asyncio.to_thread(write_atomically, card, render(origin).encode())
     return {**exported, "card": str(card), "rounds": len(origin.links)}
 
 

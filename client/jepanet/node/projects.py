@@ -11,6 +11,7 @@ from typing import Any
 from jepanet.chain.contracts import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import write_atomically
 from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, TRAINING_VERSION, Recipe, preset
 from jepanet.node.access import SigningAccess, open_chain, open_signing
@@ -69,7 +70,7 @@ async def create_project(
     folder = dataset / PROJECT_FILES
     folder.mkdir(exist_ok=True)
     for file, data in documents.items():
-        (folder / file).write_bytes(data)
+        write_atomically(folder / file, data)
     model = await _first_model(built, chosen, folder, progress)
     async with open_signing(config_path) as access:
         if not judges.set_id:

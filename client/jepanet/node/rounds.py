@@ -9,6 +9,7 @@ from typing import Any
 from jepanet.chain.contracts import Standing
 from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import write_atomically
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import release
 from jepanet.node.beforehand import check_challenge
@@ -217,7 +218,7 @@ async def export_model(
         parent=model.header.parent,
     )
     data = await asyncio.to_thread(model_bytes, model.weights, header)
-    await asyncio.to_thread(target.write_bytes, data)
+    await asyncio.to_thread(write_atomically, target, data)
     return {
         "round": int(round_.id),
         "model": to_cid(digest),

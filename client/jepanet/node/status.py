@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from jepanet.errors import Exit, Fatal
+from jepanet.files import write_atomically
 from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
 
@@ -49,9 +50,7 @@ def status_of(
 
 def write_status(path: Path, status: dict[str, Any]) -> None:
     """Replaces the status file atomically; a torn file would read as a stopped node."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(status, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_atomically(path, (json.dumps(status, indent=1, sort_keys=True) + "\n").encode(), durable=False)
 
 
 def _round(state: NodeState, round_: Round) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from jepanet.errors import Fatal
+from jepanet.files import write_atomically
 from jepanet.telemetry import get_logger
 
 BAN_POINTS = 100.0
@@ -126,24 +126,6 @@ class BanList:
     def _store(self) -> None:
         document = {"bans": {peer_id: asdict(ban) for peer_id, ban in self._bans.items()}}
         try:
-            write_atomically(self._path, json.dumps(document, indent=1).encode())
-        except OSError as error:
+            write_atomically(self._path, json.dumps(document, indent=1).encode(), mode=0o600)
+        except Fatal as error:
             _log.warning("ban_list.unsaved", path=str(self._path), error=str(error))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces `path` by `data` (mode 0600); after a crash the file is the old or the new one, never half.
-
-    Raises:
-        OSError: the directory cannot be written.
-    """
-    descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -7,7 +7,6 @@ have reached the disk before the bytes. All methods block and are called in work
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import struct
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal
+from jepanet.files import FULL
 from jepanet.p2p.frames import CHUNK_BYTES, Manifest
 
 _INDEX = struct.Struct(">I")
@@ -146,7 +146,7 @@ def _disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL
         raise Fatal(
             f"cannot write {path}: {error.strerror}",
             remedy="free some disk space" if full else "check the directory and its owner",

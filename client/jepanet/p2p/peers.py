@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jepanet.errors import Rejected
-from jepanet.p2p.bans import write_atomically
+from jepanet.errors import Fatal, Rejected
+from jepanet.files import write_atomically
 from jepanet.p2p.identity import PeerAddress, parse_address
 from jepanet.telemetry import get_logger
 
@@ -129,8 +129,8 @@ class AddressBook:
         self._changed = False
         lines = [str(address) for entry in self._entries.values() for address in entry.addresses]
         try:
-            write_atomically(self.path, json.dumps({"peers": lines}, indent=1).encode())
-        except OSError as error:
+            write_atomically(self.path, json.dumps({"peers": lines}, indent=1).encode(), mode=0o600)
+        except Fatal as error:
             _log.warning("address_book.unsaved", path=str(self.path), error=str(error))
 
     def _stored(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
@@ -12,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.storage.database import sync_directory
+from jepanet.files import FULL, sync_directory
 from jepanet.types import Digest
 
 _READ_SIZE = 1 << 20
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -38,7 +36,7 @@ def explained(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise Fatal(
                 f"no room to write in {root}: {error}; nothing of this blob was kept",
                 remedy="free space (or lift the quota) on that disk, then start again",

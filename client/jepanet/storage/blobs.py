@@ -23,6 +23,7 @@ from typing import Self
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.files import sync_directory
 from jepanet.storage.blob_files import (
     explained,
     hash_into,
@@ -34,7 +35,6 @@ from jepanet.storage.blob_files import (
     temporary,
 )
 from jepanet.storage.blob_index import BlobIndex
-from jepanet.storage.database import sync_directory
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 

@@ -6,7 +6,6 @@ failed one left nothing. See https://www.sqlite.org/wal.html and https://www.sql
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import threading
@@ -19,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from jepanet.errors import Exit, Fatal, JepanetError, Transient
+from jepanet.files import FULL, sync_directory
 
 BUSY_MILLISECONDS = 5_000
 """How long a statement waits for another program (a backup, an inspection) that holds the file."""
@@ -41,15 +41,6 @@ class Schema:
     application_id: int
     migrations: tuple[tuple[str, ...], ...]
     remedy: str
-
-
-def sync_directory(path: Path) -> None:
-    """Makes the entries of a directory (a creation, a rename) survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Database:
@@ -223,5 +214,5 @@ class Database:
         return Fatal(
             f"the {self._schema.what} {self.path} cannot be opened: {error}",
             remedy="check that the data directory exists, has free space and belongs to this user",
-            code=Exit.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Exit.CONFIG,
+            code=Exit.DISK_FULL if error.errno in FULL else Exit.CONFIG,
         )

@@ -228,7 +228,7 @@ def test_a_reused_process_id_is_neither_taken_for_the_chain_nor_killed(tmp_path:
     folder.mkdir()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
         try:
-            record = {"pid": stranger.pid, "started": 1.0, "port": 1, "chain_id": 31337,
+            record = {"pid": stranger.pid, "process": "another boot/1/1", "port": 1, "chain_id": 31337,
                       "rpc": "http://127.0.0.1:1", "websocket": "ws://127.0.0.1:1"}  # fmt: skip
             (folder / "devnet.json").write_text(json.dumps(record))
             refused(Exit.NOT_FOUND, "devnet", "down", "--dir", folder)

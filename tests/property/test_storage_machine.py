@@ -61,7 +61,7 @@ class Model:
             self.sequence += 1
             self.inputs[self.sequence] = item
         for key in keys:
-            fresh = OutboxRow(key, TAGS[key], "{}", int(key[-1]), "pending", 0, 0.0, None)
+            fresh = OutboxRow(key, TAGS[key], "{}", int(key[-1]), "pending", 0, None)
             known = self.outbox.get(key)
             if known is None or known.state == "done":
                 self.outbox[key] = fresh
@@ -175,7 +175,7 @@ class JournalMachine(RuleBasedStateMachine):
         model.rewind = None
         for key, row in model.outbox.items():
             if row.state == "done" and row.tag in REOFFERED:
-                model.outbox[key] = replace(row, state="pending", attempts=0, not_before=0.0, error=None)
+                model.outbox[key] = replace(row, state="pending", attempts=0, error=None)
 
     @rule(state=st.binary(max_size=20))
     def snapshot(self, state: bytes) -> None:
@@ -183,8 +183,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.model.snapshots[self.model.sequence] = state
         self.model.snapshots = dict(sorted(self.model.snapshots.items())[-3:])
 
-    @rule(key=KEYS, later=st.floats(0, 1e10), reject=st.booleans())
-    def fail(self, key: str, later: float, reject: bool) -> None:
+    @rule(key=KEYS, reject=st.booleans())
+    def fail(self, key: str, reject: bool) -> None:
         row = self.model.outbox.get(key)
         if row is None:
             with pytest.raises(ValueError, match="no command"):
@@ -193,11 +193,10 @@ class JournalMachine(RuleBasedStateMachine):
         if reject:
             self.journal.reject(key, "why")
         else:
-            self.journal.postpone(key, "why", later)
+            self.journal.postpone(key, "why")
         if row.state == "pending":
             row = replace(row, attempts=row.attempts + 1, error="why")
-            row = replace(row, state="rejected") if reject else replace(row, not_before=later)
-            self.model.outbox[key] = row
+            self.model.outbox[key] = replace(row, state="rejected") if reject else row
 
     @rule(round_id=st.integers(1, 2), solver=SOLVERS, digest=DIGESTS, salt=DIGESTS)
     def seal(self, round_id: int, solver: str, digest: bytes, salt: bytes) -> None:
@@ -239,8 +238,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert journal.latest_snapshot() == max(model.snapshots.items(), default=None)
         assert journal.outbox() == list(model.outbox.values())
         pending = [row for row in model.outbox.values() if row.state == "pending"]
-        assert journal.pending(5e9) == [row for row in pending if row.not_before <= 5e9]
-        assert journal.next_due() == min((row.not_before for row in pending), default=None)
+        assert journal.pending() == pending
         assert {(s.round_id, s.solver.lower()): (s.digest, s.salt) for s in journal.salts()} == model.salts
         for key, signature in model.signatures.items():
             assert journal.signature(*key) == signature

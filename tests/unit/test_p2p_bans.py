@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_the_list_is_bounded(tmp_path: Path, clock: Clock, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"bans": 3}', b'{"bans": {"p": {"until": "x"}}}', b"\xff\xfe", b'{"bans": [1]}'],
+    [b"", b"{", b"[]", b'{"bans": 3}', b'{"bans": {"p": {"seconds": "x"}}}', b"\xff\xfe", b'{"bans": [1]}'],
 )
 def test_a_damaged_list_is_set_aside(tmp_path: Path, clock: Clock, content: bytes) -> None:
     path = tmp_path / "bans.json"
@@ -95,10 +96,40 @@ def test_a_damaged_list_is_set_aside(tmp_path: Path, clock: Clock, content: byte
     assert (tmp_path / "bans.damaged").read_bytes() == content
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_no_clock_shortens_or_stretches_a_ban(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """What is left of it is kept, not a date; the other process counts from another moment."""
+    path, real = tmp_path / "bans.json", time.time
+    listed = BanList(path, clock)
+    listed.ban("peer", "corrupt chunk")
+    clock.now += FIRST_BAN / 4
+    listed.store()
+    monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
+    later = Clock()
+    later.now = 17.0
+    again = BanList(path, later)
+    assert again.active()["peer"].until == pytest.approx(17.0 + FIRST_BAN * 3 / 4)
+    later.now += FIRST_BAN * 3 / 4 + 1
+    assert not again.is_banned("peer")
+    again.store()
+    assert BanList(path, later).ban("peer", "again").times == 2
+
+
 def test_old_and_endless_entries_are_dropped(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "bans.json"
     entry = {"reason": "r", "times": 1}
     path.write_text(
-        json.dumps({"bans": {"old": entry | {"until": 1.0}, "endless": entry | {"until": float("inf")}}})
+        json.dumps(
+            {
+                "bans": {
+                    "old": entry | {"seconds": -32.0 * 24 * 3600},
+                    "endless": entry | {"seconds": float("nan")},
+                    "long": entry | {"seconds": 1e300},
+                }
+            }
+        )
     )
-    assert BanList(path, clock).active() == {}
+    listed = BanList(path, clock)
+    assert {peer: ban.until for peer, ban in listed.active().items()} == {"long": clock.now + LONGEST_BAN}

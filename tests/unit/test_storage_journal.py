@@ -386,34 +386,32 @@ def test_a_shallow_reorg_asks_for_no_rewind(journal: Journal) -> None:
 # ------------------------------------------------------------------ outbox
 
 
-def test_pending_commands_come_due_in_order(journal: Journal) -> None:
-    assert journal.next_due() is None
+def test_pending_commands_stay_so_in_order(journal: Journal) -> None:
+    assert journal.pending() == []
     journal.record([], [command("a"), command("b", round_id=2), command("c", round_id=None)])
-    assert [row.key for row in journal.pending(100.0)] == ["a", "b", "c"]
-    journal.postpone("a", "endpoint down", 150.0)
-    assert [row.key for row in journal.pending(100.0)] == ["b", "c"]
-    assert journal.next_due() == 0.0
+    assert [row.key for row in journal.pending()] == ["a", "b", "c"]
+    journal.postpone("a", "endpoint down")
+    assert [row.key for row in journal.pending()] == ["a", "b", "c"]
     journal.record([], [], done=["b", "c"])
-    assert journal.next_due() == 150.0
-    (row,) = journal.pending(150.0)
-    assert (row.attempts, row.error, row.not_before) == (1, "endpoint down", 150.0)
+    (row,) = journal.pending()
+    assert (row.attempts, row.error) == (1, "endpoint down")
     assert [row.key for row in journal.outbox(2)] == ["b"]
     assert journal.command_state("b") == "done"
 
 
 def test_done_and_rejected_are_final_for_failures(journal: Journal) -> None:
     journal.record([], [command("a"), command("b")], done=["a"])
-    journal.postpone("a", "late failure", 1e12)  # a handler that fails after the chain finished its duty
+    journal.postpone("a", "late failure")  # a handler that fails after the chain finished its duty
     journal.reject("a", "late failure")
     journal.reject("b", "bond too small")
-    journal.postpone("b", "late failure", 0.0)
+    journal.postpone("b", "late failure")
     assert [(row.state, row.error) for row in journal.outbox()] == [
         ("done", None),
         ("rejected", "bond too small"),
     ]
-    assert journal.next_due() is None
+    assert journal.pending() == []
     with pytest.raises(ValueError, match="no command"):
-        journal.postpone("x", "e", 0.0)
+        journal.postpone("x", "e")
     with pytest.raises(ValueError, match="no command"):
         journal.reject("x", "e")
 

@@ -254,7 +254,7 @@ class App:
     async def _write_status(self, head: int) -> None:
         status = status_of(
             self.engine.state,
-            self.journal.pending(time.time() + 3600),
+            self.journal.pending(),
             head=head,
             cursor=self.journal.cursor(),
             peers=len(await self.network.peers()),

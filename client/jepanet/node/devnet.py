@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from jepanet.chain.abi import UnsignedCall
 from jepanet.chain.anvil import AnvilProcess, public_test_accounts
 from jepanet.chain.contract import error_decoder
@@ -25,6 +23,7 @@ from jepanet.chain.sender import Sender
 from jepanet.chain.signing import Wallet
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
+from jepanet.node.process_identity import identity_of
 from jepanet.node.terms import accounts
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
@@ -34,8 +33,6 @@ _RECORD = "devnet.json"
 _STATE = "chain-state.json"
 _LOG = "anvil.log"
 _TOKEN = 10**18
-_CLOCK_STEP = 5.0
-"""Seconds by which a start time may seem to move when the system's clock is set."""
 
 
 async def up(directory: Path, *, port: int, chain_id: int, block_time: float) -> dict[str, Any]:
@@ -62,7 +59,7 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
     await anvil.start()
     record = {
         "pid": anvil.pid,
-        "started": psutil.Process(anvil.pid).create_time(),
+        "process": identity_of(anvil.pid or 0),
         "port": port,
         "chain_id": chain_id,
         "rpc": anvil.url,
@@ -165,17 +162,12 @@ def _record(directory: Path) -> dict[str, Any] | None:
         record: dict[str, Any] = json.loads((directory / _RECORD).read_text())
     except (OSError, ValueError):
         return None
-    return record if {"pid", "started", "rpc", "chain_id"} <= set(record) else None
+    return record if {"pid", "process", "rpc", "chain_id"} <= set(record) else None
 
 
 def _alive(record: dict[str, Any]) -> bool:
-    """Whether the recorded anvil still runs. Process ids are reused: the start time tells ours apart."""
-    try:
-        process = psutil.Process(record["pid"])
-        same = abs(process.create_time() - float(record["started"])) < _CLOCK_STEP
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    """Whether the recorded anvil still runs."""
+    return record["process"] is not None and identity_of(int(record["pid"])) == record["process"]
 
 
 def _required(directory: Path) -> dict[str, Any]:

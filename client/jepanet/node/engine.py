@@ -12,6 +12,7 @@ phase is over, a later repetition replaced it) is closed without running.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -69,6 +70,8 @@ class Engine:
         self._trace = trace or (lambda step: None)
         self._wake = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._waits: dict[str, float] = {}
+        """Key of a duty that failed -> when it is tried again, on the monotonic clock; not kept on disk."""
         self._since_snapshot = 0
         self._me = me
         self._failure: asyncio.Future[Any] | None = None
@@ -176,8 +179,8 @@ class Engine:
                 self._wake.clear()
                 if self.caught_up:
                     self._dispatch()
-                due = self._journal.next_due()
-                wait = 1.0 if due is None else min(1.0, max(0.05, due - time.time()))
+                due = min(self._waits.values(), default=math.inf)
+                wait = min(1.0, max(0.0, due - time.monotonic())) if self.caught_up else 1.0
                 waiter: asyncio.Future[Any] = asyncio.ensure_future(self._wake.wait())
                 await asyncio.wait({waiter, self._failure}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 waiter.cancel()
@@ -195,7 +198,10 @@ class Engine:
 
     def _dispatch(self) -> None:
         due = self._due_keys()
-        waiting = [row for row in self._journal.pending(time.time()) if row.key not in self._running]
+        pending, now = self._journal.pending(), time.monotonic()
+        known = {row.key for row in pending}
+        self._waits = {key: at for key, at in self._waits.items() if key in known and at > now}
+        waiting = [row for row in pending if row.key not in self._running and row.key not in self._waits]
         over = [row.key for row in waiting if row.key not in due]
         if over:
             self._journal.record([], [], done=over)
@@ -229,13 +235,13 @@ class Engine:
         except Transient as error:
             delay = min(_MAX_DELAY, 0.5 * 2 ** min(row.attempts, 8))
             log.info("duty.retried", **fields, after=delay, why=str(error))
-            self._journal.postpone(row.key, str(error), time.time() + delay)
+            self._postpone(row, str(error), delay)
             return
         except Rejected as error:
             log.warning("duty.rejected", **fields, reason=error.reason, why=str(error))
             if round_id is None:
                 # A project's next round is wanted until it is open: what refused it can be mended.
-                self._journal.postpone(row.key, str(error), time.time() + _MAX_DELAY)
+                self._postpone(row, str(error), _MAX_DELAY)
                 return
             self._give_up(row, command, error.reason, str(error))
             return
@@ -244,7 +250,7 @@ class Engine:
         except Exception as error:
             log.exception("duty.crashed", **fields)
             if row.attempts + 1 < _UNEXPECTED_LIMIT:
-                self._journal.postpone(row.key, repr(error), time.time() + 1.0)
+                self._postpone(row, repr(error), 1.0)
             else:
                 self._give_up(row, command, "internal-error", repr(error))
             return
@@ -253,6 +259,10 @@ class Engine:
         self._trace(f"done:{row.tag}")
         # What a duty did, its own lines say; many do nothing, as when nobody is to be slashed.
         log.debug("duty.done", **fields, seconds=round(time.monotonic() - started, 3))
+
+    def _postpone(self, row: OutboxRow, why: str, delay: float) -> None:
+        self._journal.postpone(row.key, why)
+        self._waits[row.key] = time.monotonic() + delay
 
     def _give_up(self, row: OutboxRow, command: Command, reason: str, why: str) -> None:
         self._journal.reject(row.key, f"{reason}: {why}")

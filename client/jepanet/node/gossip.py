@@ -95,7 +95,9 @@ class Conversation:
 
     def _own_binding(self) -> Binding:
         now = int(time.time())
-        if self._binding is None or self._binding.expiry < now + _BINDING_SECONDS // 2:
+        # Signed anew at half its time, and when the clock was set back: peers refuse one that lasts too long.
+        left = 0 if self._binding is None else self._binding.expiry - now
+        if self._binding is None or not _BINDING_SECONDS // 2 <= left <= _BINDING_SECONDS:
             deployment, expiry = self._deployment, now + _BINDING_SECONDS
             typed = node_binding_data(
                 deployment.chain_id,

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
+from jepanet.node.process_identity import identity_of, moment
 from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
 
@@ -34,7 +33,9 @@ def status_of(
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
     return {
         "written": int(time.time()),
+        "moment": list(moment()),
         "pid": os.getpid(),
+        "process": identity_of(os.getpid()),
         "wallet": state.me.address,
         "roles": sorted(state.me.roles),
         "peer": peer_id,
@@ -83,6 +84,11 @@ def read_status(data_dir: Path) -> dict[str, Any]:
             remedy="start one: jepanet node run --config FILE",
             code=Exit.NOT_FOUND,
         ) from error
-    status["age"] = max(0, int(time.time()) - int(status["written"]))
-    status["running"] = psutil.pid_exists(int(status["pid"])) and status["age"] < _STALE_AFTER
+    (here, now), (there, then) = moment(), status.get("moment", ("", 0.0))
+    same_boot = here == there
+    # A date is all there is to go by after the machine was started again; the process has ended anyway.
+    status["age"] = int(now - then) if same_boot else max(0, int(time.time()) - int(status["written"]))
+    process = status.get("process")
+    alive = process is not None and identity_of(int(status["pid"])) == process
+    status["running"] = same_boot and alive and status["age"] < _STALE_AFTER
     return status

@@ -1,9 +1,10 @@
 """Who is not spoken to, remembered across reconnects and restarts.
 
 py-libp2p drops a peer's score when it disconnects, so reconnecting would whitewash it. Offences are
-therefore counted here: points with a half-life, and at `BAN_POINTS` a ban with an end date, twice as long
-each time. A ban costs the banned peer only a new key; what it buys is that one bad process cannot keep an
-honest node busy for long.
+therefore counted here: points with a half-life, and at `BAN_POINTS` a ban for some time, twice as long each
+time. It is served while the node runs: the file keeps what is left of it, so that no clock shortens it. A
+ban costs the banned peer only a new key; what it buys is that one bad process cannot keep an honest node
+busy for long.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jepanet.errors import Fatal
@@ -35,7 +36,7 @@ _log = get_logger("p2p")
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """One peer's ban. `until` is seconds since the epoch; `times` counts its bans so far."""
+    """One peer's ban. `until` is when it ends on the list's clock; `times` counts its bans so far."""
 
     until: float
     reason: str
@@ -43,7 +44,10 @@ class Ban:
 
 
 class BanList:
-    """Bans by peer id, kept in one JSON file. Thread safe; at most 4096 entries, the oldest go first."""
+    """Bans by peer id, kept in one JSON file. Thread safe; at most 4096 entries, the oldest go first.
+
+    `clock` is seconds that only pass, whatever the date: `time.monotonic`.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
@@ -94,6 +98,12 @@ class BanList:
         self.ban(peer_id, reason)
         return True
 
+    def store(self) -> None:
+        """Writes down how much of each ban is left; called now and then and at the end."""
+        with self._lock:
+            if self._bans:
+                self._store()
+
     def active(self) -> dict[str, Ban]:
         """The bans in force now."""
         now = self._clock()
@@ -109,7 +119,9 @@ class BanList:
             if len(data) > _MAX_FILE_BYTES:
                 raise ValueError("file too large")
             entries = {
-                str(peer_id): Ban(float(entry["until"]), str(entry["reason"]), int(entry["times"]))
+                str(peer_id): Ban(
+                    min(float(entry["seconds"]), LONGEST_BAN), str(entry["reason"]), int(entry["times"])
+                )
                 for peer_id, entry in json.loads(data)["bans"].items()
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -118,13 +130,18 @@ class BanList:
             self._path.replace(aside)
             _log.warning("ban_list.damaged", kept=str(aside), error=str(error))
             return
-        oldest = self._clock() - _FORGET_AFTER
+        now = self._clock()
         for peer_id, ban in sorted(entries.items(), key=lambda item: item[1].until)[-_MAX_ENTRIES:]:
-            if math.isfinite(ban.until) and ban.until > oldest:
-                self._bans[peer_id] = ban
+            if math.isfinite(ban.until) and ban.until > -_FORGET_AFTER:
+                self._bans[peer_id] = replace(ban, until=now + ban.until)
 
     def _store(self) -> None:
-        document = {"bans": {peer_id: asdict(ban) for peer_id, ban in self._bans.items()}}
+        now = self._clock()
+        left = {
+            peer_id: {"seconds": round(ban.until - now, 3), "reason": ban.reason, "times": ban.times}
+            for peer_id, ban in self._bans.items()
+        }
+        document = {"bans": left}
         try:
             write_atomically(self._path, json.dumps(document, indent=1).encode(), mode=0o600)
         except Fatal as error:

@@ -26,6 +26,7 @@ from jepanet.p2p.bridge import TrioThread
 from jepanet.p2p.config import P2PConfig, PeerInfo, parse_listen
 from jepanet.p2p.identity import parse_peer_id, peer_id_of
 from jepanet.p2p.network import Hooks, Network
+from jepanet.p2p.steady import make_library_steady
 from jepanet.telemetry import get_logger
 
 __all__ = ["Admission", "BlobSource", "Gossip", "P2PConfig", "P2PNode", "PeerInfo"]
@@ -88,7 +89,8 @@ class P2PNode:
             ) from error
         try:
             _probe(self._config.listen)
-            self._bans = BanList(self._config.directory / "bans.json", time.time)
+            make_library_steady()
+            self._bans = BanList(self._config.directory / "bans.json", time.monotonic)
             hooks = Hooks(self._admit, self._inbox.push, self._find_blob)
 
             async def program(ready: Callable[[], None]) -> None:

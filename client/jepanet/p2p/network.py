@@ -56,7 +56,7 @@ class Network:
     def __init__(self, config: P2PConfig, bans: BanList, hooks: Hooks) -> None:
         self._config = config
         self._bans = bans
-        self._book = AddressBook(config.directory / "peers.json", time.time, config.redial_seconds)
+        self._book = AddressBook(config.directory / "peers.json", time.monotonic, config.redial_seconds)
         self._book.load(config.bootstrap)
         keys = key_pair(config.node_key)
         self._swarm = HardenedSwarm(
@@ -132,6 +132,7 @@ class Network:
         finally:
             self._swarm.abort_all()
             self._book.store()
+            self._bans.store()
 
     def addresses(self) -> tuple[str, ...]:
         return tuple(str(address) for address in self._host.get_addrs())
@@ -218,6 +219,8 @@ class Network:
                 continue
             self._router.forget_strangers()
             self._book.store()
+            if ticks % 60 == 0:
+                self._bans.store()
             descriptors = _open_descriptors()
             grown = descriptors - self._swarm.sockets - baseline
             if grown > _FD_SLACK or descriptors > 0.8 * resource.getrlimit(resource.RLIMIT_NOFILE)[0]:

@@ -42,7 +42,7 @@ class _Entry:
 
 @dataclass
 class AddressBook:
-    """Addresses by peer id. `clock` is seconds since the epoch. Used from one thread."""
+    """Addresses by peer id. `clock` is seconds that only pass, whatever the date. Used from one thread."""
 
     path: Path
     clock: Callable[[], float]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import trio
@@ -13,6 +12,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.score import ScoreParams, TopicScoreParams
 
 from jepanet.p2p.admission import GossipRules
+from jepanet.p2p.steady import steady_time
 
 FLOOD_POINTS = 50.0
 _MAX_CONTROL_ENTRIES = 128
@@ -105,7 +105,7 @@ class TopicRouter(GossipSub):  # type: ignore[misc]  # libp2p has no types
         ):
             for peer in [peer for peer in table if peer not in known]:
                 del table[peer]
-        now = time.time()
+        now = steady_time()
         for peers in self.back_off.values():
             for peer in [peer for peer, until in peers.items() if until <= now]:
                 del peers[peer]

@@ -86,7 +86,8 @@ class BlobStore:
             self._index.close()
             raise
         self._reserved = 0
-        self._last_use = time.time_ns()
+        # Uses are put in order, not dated: where the clock was set back, the next one is still the latest.
+        self._last_use = max([time.time_ns(), *map(self._used_at, self._sizes)])
 
     def close(self) -> None:
         """Lets another process open the store."""

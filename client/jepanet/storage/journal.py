@@ -125,8 +125,8 @@ class Journal(ChainCopy, Outbox, Safe):
             )
             sql.executemany(
                 "INSERT INTO outbox (key, tag, payload, round_id) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET state = 'pending', attempts = 0, not_before = 0, "
-                "error = NULL WHERE state = 'done'",
+                "ON CONFLICT (key) DO UPDATE SET state = 'pending', attempts = 0, error = NULL "
+                "WHERE state = 'done'",
                 [(item.key, item.tag, item.payload, item.round_id) for item in commands],
             )
             for key in done:
@@ -213,7 +213,7 @@ class Journal(ChainCopy, Outbox, Safe):
                 write_number(sql, "cursor", block_number)
             sql.execute("DELETE FROM meta WHERE name = 'rewind'")
             sql.executemany(
-                "UPDATE outbox SET state = 'pending', attempts = 0, not_before = 0, error = NULL "
+                "UPDATE outbox SET state = 'pending', attempts = 0, error = NULL "
                 "WHERE state = 'done' AND tag = ?",
                 [(tag,) for tag in reoffer],
             )

@@ -2,6 +2,9 @@
 
 pending --record(done=...)--> done          pending --reject--> rejected
    ^------postpone (later)                  done --rewind_inputs(reoffer=...)--> pending
+
+When a failed command is tried again is the engine's business: a wait is no date, so none is stored, and what
+is pending is due at every start.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any, cast
 from jepanet.storage.database import Database
 from jepanet.storage.rows import CommandState, OutboxRow
 
-_EVERYTHING = "SELECT key, tag, payload, round_id, state, attempts, not_before, error FROM outbox"
+_EVERYTHING = "SELECT key, tag, payload, round_id, state, attempts, error FROM outbox"
 
 
 class Outbox:
@@ -19,15 +22,9 @@ class Outbox:
 
     _db: Database
 
-    def pending(self, now: float) -> list[OutboxRow]:
-        """Commands due at `now` (unix seconds), in the order they were given."""
-        due = f"{_EVERYTHING} WHERE state = 'pending' AND not_before <= ? ORDER BY position"
-        return _rows(self._db.rows(due, (now,)))
-
-    def next_due(self) -> float | None:
-        """When the next pending command is due (unix seconds; may be past), None when none is pending."""
-        found = self._db.row("SELECT min(not_before) FROM outbox WHERE state = 'pending'")
-        return None if found is None or found[0] is None else float(found[0])
+    def pending(self) -> list[OutboxRow]:
+        """Commands neither done nor rejected, in the order they were given."""
+        return _rows(self._db.rows(f"{_EVERYTHING} WHERE state = 'pending' ORDER BY position"))
 
     def outbox(self, round_id: int | None = None) -> list[OutboxRow]:
         """Every command (of one round), in the order they were given."""
@@ -40,12 +37,11 @@ class Outbox:
         found = self._db.row("SELECT state FROM outbox WHERE key = ?", (key,))
         return None if found is None else cast(CommandState, found[0])
 
-    def postpone(self, key: str, error: str, not_before: float) -> None:
-        """Notes a failed attempt and when to try again. A command already done or rejected stays so."""
+    def postpone(self, key: str, error: str) -> None:
+        """Notes a failed attempt; it stays pending. A command already done or rejected stays so."""
         self._fail(
-            "UPDATE outbox SET attempts = attempts + 1, error = ?, not_before = ? "
-            "WHERE key = ? AND state = 'pending'",
-            (error, not_before, key),
+            "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE key = ? AND state = 'pending'",
+            (error, key),
         )
 
     def reject(self, key: str, error: str) -> None:

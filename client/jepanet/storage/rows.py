@@ -52,7 +52,7 @@ class StoredCommand:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A command and how far it got. `not_before` is unix seconds; `attempts` counts failed ones."""
+    """A command and how far it got; `attempts` counts failed ones."""
 
     key: str
     tag: str
@@ -60,7 +60,6 @@ class OutboxRow:
     round_id: int | None
     state: CommandState
     attempts: int
-    not_before: float
     error: str | None
 
 

@@ -109,10 +109,17 @@ _FIRST = (
     ) STRICT""",
 )
 
+# A wait is no date: a clock that was set back held retries up for as long.
+_WITHOUT_DATES = (
+    "DROP INDEX outbox_due",
+    "ALTER TABLE outbox DROP COLUMN not_before",
+    "CREATE INDEX outbox_pending ON outbox (position) WHERE state = 'pending'",
+)
+
 JOURNAL = Schema(
     what="journal",
     application_id=0x6A65706A,  # "jepj"
-    migrations=(_FIRST,),
+    migrations=(_FIRST, _WITHOUT_DATES),
     remedy="stop the node and restore the journal from a backup; without one, keep the damaged file: it "
     "holds the salts of open commitments. An empty journal follows the chain again from the start",
 )

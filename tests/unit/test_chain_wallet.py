@@ -19,6 +19,7 @@ from jepanet.chain.wallet import (
     import_keystore,
     list_wallets,
     load_wallet,
+    password_of,
     read_password,
     recover_typed,
 )
@@ -29,7 +30,7 @@ from jepanet.types import Address
 pytestmark = pytest.mark.unit
 
 N = 2**8
-PASSWORD = Secret("correct horse")
+PASSWORD = password_of("correct horse")
 PUBLIC = public_test_accounts(1)[0]
 TYPED: dict[str, Any] = {
     "types": {
@@ -75,7 +76,7 @@ def test_an_existing_wallet_is_never_overwritten(tmp_path: Path) -> None:
     made = import_key(tmp_path / "w", key, PASSWORD, scrypt_n=N)
     before = made.path.read_bytes()
     with pytest.raises(Fatal, match="already exists") as caught:
-        import_key(tmp_path / "w", key, Secret("another"), scrypt_n=N)
+        import_key(tmp_path / "w", key, password_of("another"), scrypt_n=N)
     assert caught.value.code is Exit.WALLET
     assert made.path.read_bytes() == before
     assert len(list((tmp_path / "w").iterdir())) == 1
@@ -84,7 +85,7 @@ def test_an_existing_wallet_is_never_overwritten(tmp_path: Path) -> None:
 def test_wrong_password_says_so(tmp_path: Path) -> None:
     create_wallet(tmp_path / "w", PASSWORD, scrypt_n=N)
     with pytest.raises(Fatal, match="the password does not open") as caught:
-        load_wallet(tmp_path / "w", Secret("wrong"))
+        load_wallet(tmp_path / "w", password_of("wrong"))
     assert caught.value.code is Exit.WALLET
 
 
@@ -116,13 +117,12 @@ def test_scrypt_under_a_real_limit_names_the_memory(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 import psutil
-from jepanet.chain.wallet import load_wallet
+from jepanet.chain.wallet import load_wallet, password_of
 from jepanet.errors import Fatal
-from jepanet.telemetry import Secret
 limit = psutil.Process().memory_info().vms + (32 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 try:
-    load_wallet(Path(sys.argv[1]), Secret("correct horse"))
+    load_wallet(Path(sys.argv[1]), password_of("correct horse"))
 except Fatal as error:
     print(int(error.code), error)
 """
@@ -168,7 +168,7 @@ def test_password_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "password"
     file.write_text("päss word\nsecond line\n")
     file.chmod(0o600)
-    assert read_password(file).reveal() == "päss word"
+    assert read_password(file).chosen().reveal() == "päss word"
     file.write_text("\n")
     with pytest.raises(Fatal, match="empty"):
         read_password(file)
@@ -241,7 +241,7 @@ def test_a_keystore_that_lies_about_its_address_is_refused(tmp_path: Path) -> No
 def test_nothing_secret_is_printed() -> None:
     wallet = Wallet.from_key(PUBLIC.key)
     assert PUBLIC.key.reveal().hex() not in f"{wallet!r} {wallet} {PASSWORD!r}"
-    assert PASSWORD.reveal() not in f"{PASSWORD} {PASSWORD!r}"
+    assert PASSWORD.given.reveal() not in f"{PASSWORD} {PASSWORD!r}"
 
 
 # ------------------------------------------------------------------ signatures

@@ -213,7 +213,7 @@ def test_rubbish_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(Fatal) as caught:
         Deployment.load(path)
     assert caught.value.code is Exit.CONFIG
-    with pytest.raises(Fatal, match="cannot read"):
+    with pytest.raises(Fatal, match="there is no deployment file"):
         Deployment.load(tmp_path / "missing.json")
 
 

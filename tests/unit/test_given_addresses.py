@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from jepanet.chain.deployment import Deployment
-from jepanet.chain.wallet import create_wallet, list_wallets
+from jepanet.chain.wallet import create_wallet, list_wallets, password_of
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
 from jepanet.node.config import load_config
 from jepanet.protocol.fields import checksum_address
-from jepanet.telemetry import Secret
 
 pytestmark = pytest.mark.unit
 
@@ -118,7 +117,7 @@ def test_a_deployment_file_without_checksums_is_read(tmp_path: Path, text: str) 
 
 def test_a_keystore_whose_address_has_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "wallet"
-    made = create_wallet(folder, Secret("x"), scrypt_n=2)
+    made = create_wallet(folder, password_of("x"), scrypt_n=2)
     document = json.loads(made.path.read_text())
     document["address"] = MISTYPED
     made.path.write_text(json.dumps(document))

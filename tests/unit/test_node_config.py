@@ -146,13 +146,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_bytes(b"\xff\xfe[node]")
-    with pytest.raises(Fatal, match="cannot be read") as caught:
+    with pytest.raises(Fatal, match="not UTF-8") as caught:
         load_config(path, NOTHING)
     assert caught.value.code is Exit.CONFIG
 
 
 def test_a_folder_instead_of_a_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="cannot be read"):
+    with pytest.raises(Fatal, match="cannot read"):
         load_config(tmp_path, NOTHING)
 
 
@@ -222,3 +222,51 @@ def test_foreign_variables_change_nothing(tmp_path: Path) -> None:
     environment: dict[str, Any] = {"JEPANET_CONFIG": "x", "JEPANET_LOG_LEVEL": "warning", "NODE_ROLES": "x"}
     config = load_config(written(tmp_path, GOOD), environment)
     assert config.node.roles == (Role.SOLVER,)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert load_config(path, NOTHING).node.roles == (Role.SOLVER,)
+
+
+def test_a_file_in_another_encoding_is_named_with_the_place(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_bytes(GOOD.encode() + "# größe\n".encode("latin-1"))
+    with pytest.raises(Fatal, match=r"byte \d+, in line 10") as caught:
+        load_config(path, NOTHING)
+    assert caught.value.code is Exit.CONFIG
+    assert "iconv" in (caught.value.remedy or "")
+
+
+def test_an_environment_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="JEPANET_NODE_NAME is not UTF-8"):
+        load(tmp_path, GOOD, JEPANET_NODE_NAME="gr\udcfc\udcdfe")
+
+
+def test_the_password_s_variable_may_be_named_like_a_key(tmp_path: Path) -> None:
+    text = changed("[wallet]", '[wallet]\npassword_env = "JEPANET_WALLET_PASSWORD"')
+    assert load(tmp_path, text, JEPANET_WALLET_PASSWORD="x").wallet.password_env == "JEPANET_WALLET_PASSWORD"
+    with pytest.raises(Fatal, match="JEPANET_WALLET_PASSWORDS"):
+        load(tmp_path, text, JEPANET_WALLET_PASSWORDS="x")
+    by_environment = load(
+        tmp_path, GOOD, JEPANET_WALLET_PASSWORD="x", JEPANET_WALLET_PASSWORD_ENV="JEPANET_WALLET_PASSWORD"
+    )
+    assert by_environment.wallet.password_env == "JEPANET_WALLET_PASSWORD"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ('password_env = "A"\npassword_file = "b"', "one password"),
+        ('password_env = "correct horse"', "name of an environment variable"),
+        ('password_credential = "../x"', "not a path"),
+        ('password_credential = "a"\npassword_env = "B"', "one password"),
+        ('pasword_env = "A"', "unknown key 'pasword_env'"),
+    ],
+)
+def test_places_of_the_password_are_checked(tmp_path: Path, keys: str, says: str) -> None:
+    with pytest.raises(Fatal, match=says) as caught:
+        load(tmp_path, changed("[wallet]", f"[wallet]\n{keys}"))
+    assert caught.value.code is Exit.CONFIG
+    assert "correct horse" not in str(caught.value)

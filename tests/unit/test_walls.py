@@ -20,7 +20,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "client"
 PACKAGE = "jepanet"
 
 LEAVES = frozenset(
-    {"types", "cid", "errors", "files", "repetition", "telemetry", "nesting", "tensors", "tokens"}
+    {"types", "cid", "errors", "files", "repetition", "telemetry", "nesting", "tensors", "tokens", "texts"}
 )
 _MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation"})
 
@@ -34,6 +34,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "nesting": frozenset({"errors"}),
     "tensors": frozenset({"errors", "nesting"}),
     "files": frozenset({"types", "cid", "errors", "telemetry"}),
+    "texts": frozenset({"errors", "nesting"}),
     "protocol": frozenset({"types", "cid", "errors", "nesting", "tensors"}),
     "chain": LEAVES | {"protocol"},
     "p2p": LEAVES | {"protocol"},

@@ -12,6 +12,7 @@ from jepanet.chain.rpc import Rpc
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.protocol.fields import checksum_address
+from jepanet.texts import read_json
 from jepanet.types import Address, BlockRef
 
 SCHEMA = "jepanet/deployment/1"
@@ -70,20 +71,15 @@ class Deployment:
         Raises:
             Fatal: it is missing or is not one (Exit.CONFIG).
         """
+        document = read_json(
+            path,
+            "deployment file",
+            max_bytes=_MAX_FILE,
+            absent="get it from the network you join, or deploy with `jepanet devnet`",
+        )
         try:
-            with path.open("rb") as file:
-                data = file.read(_MAX_FILE + 1)
-        except OSError as error:
-            raise Fatal(
-                f"cannot read the deployment file {path}: {error.strerror}",
-                remedy="get it from the network you join, or deploy with `jepanet devnet`",
-                code=Exit.CONFIG,
-            ) from error
-        try:
-            if len(data) > _MAX_FILE:
-                raise ValueError(f"larger than {_MAX_FILE} bytes")
-            return cls._parse(json.loads(data))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return cls._parse(document)
+        except (ValueError, KeyError, TypeError) as error:
             raise Fatal(
                 f"{path} is not a deployment file: {error}", remedy="restore it", code=Exit.CONFIG
             ) from error

@@ -15,7 +15,7 @@ from jepanet.errors import Exit, JepanetError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 COMMANDS = {
-    "wallet": "Create, import and list wallet keystores.",
+    "wallet": "Create, import, list and re-encrypt wallet keystores.",
     "devnet": "Run a local chain with the contracts deployed.",
     "dataset": "Build and inspect datasets of the real simulator.",
     "project": "Create a project and look at projects.",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
@@ -32,7 +32,8 @@ from jepanet.lab.targets import (
     value_of,
     without_model,
 )
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe, preset
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_file import recipe_named
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, finished, in all, what has just finished)."""
@@ -196,16 +197,5 @@ def notes(figures: Sequence[Figures]) -> list[str]:
 
 
 def _recipe(wish: Wish) -> Recipe:
-    if wish.recipe in PRESETS:
-        recipe = preset(wish.recipe)
-    else:
-        try:
-            with Path(wish.recipe).open("rb") as file:
-                recipe = Recipe.from_bytes(file.read(MAX_RECIPE_BYTES + 1))
-        except (OSError, Rejected) as error:
-            raise Fatal(
-                f"recipe {wish.recipe!r} is neither a preset nor a readable recipe file: {error}",
-                remedy=f"presets: {', '.join(PRESETS)}; a file holds the bytes of Recipe.to_bytes()",
-                code=Exit.USAGE,
-            ) from error
+    recipe = recipe_named(wish.recipe)
     return replace(recipe, inner_steps=wish.inner_steps) if wish.inner_steps else recipe

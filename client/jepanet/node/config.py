@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
 import types
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.fields import checksum_address
+from jepanet.texts import read_text
 from jepanet.types import Address, Role
 
 
@@ -36,7 +38,11 @@ class WalletSection:
     address: Address | None = None
     """Which of them; needed only if the folder holds several."""
     password_file: Path | None = None
-    """A file only its owner may read; without it the password is asked for."""
+    """A file only its owner may read, or a container's secret. With none of these three it is asked for."""
+    password_env: str | None = None
+    """Name of an environment variable that holds the password."""
+    password_credential: str | None = None
+    """Name of a systemd credential (`LoadCredential=`) that holds the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ class Config:
     log: LogSection = field(default_factory=LogSection)
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ABOVE_ZERO = (
     "node.storage_gb", "chain.poll_seconds", "chain.timeout_seconds", "chain.max_fee_gwei",
     "chain.stuck_seconds", "proposer.max_delta_mb", "proposer.commit_seconds",
@@ -155,14 +162,9 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         Fatal: missing or unreadable file, bad TOML, unknown or missing key, wrong type or value; the message
             names the key and what it takes (exit code `CONFIG`).
     """
+    text = read_text(path, "configuration file", absent="write one as docs/operations.md shows")
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise _bad(
-            f"there is no configuration file {path}", "write one as docs/operations.md shows"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _bad(f"{path} cannot be read: {error}", "check its permissions and encoding (UTF-8)") from error
+        tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _bad(f"{path} is not valid TOML: {error}", "mend that line") from error
     config = config_from(tree, base=path.parent.resolve(), environment=environment)
@@ -195,7 +197,11 @@ def _section(name: str, kind: Any, tree: Any, base: Path, environment: Mapping[s
     if unknown:
         raise _bad(f"[{name}] has an unknown key {sorted(unknown)[0]!r}", f"known keys: {', '.join(hints)}")
     prefix = f"JEPANET_{name.upper()}_"
+    # The variable that holds the wallet's password may have a name like those of keys.
+    named = environment.get("JEPANET_WALLET_PASSWORD_ENV", tree.get("password_env"))
     for variable in sorted(environment):
+        if variable == named and name == "wallet":
+            continue
         if variable.startswith(prefix) and variable.removeprefix(prefix).lower() not in hints:
             raise _bad(
                 f"the environment sets {variable}, but [{name}] has no such key",
@@ -205,6 +211,8 @@ def _section(name: str, kind: Any, tree: Any, base: Path, environment: Mapping[s
     for item in fields(kind):
         override = environment.get(f"JEPANET_{name.upper()}_{item.name.upper()}")
         if override is not None:
+            if not override.isascii() and any("\ud800" <= letter <= "\udfff" for letter in override):
+                raise _bad(f"the value of {prefix}{item.name.upper()} is not UTF-8", "set it in UTF-8")
             values[item.name] = _value(f"{name}.{item.name}", hints[item.name], override, base, text=True)
         elif item.name in tree:
             values[item.name] = _value(f"{name}.{item.name}", hints[item.name], tree[item.name], base)
@@ -263,6 +271,20 @@ def _check(config: Config) -> None:
     for endpoint in config.chain.endpoints:
         if not endpoint.startswith(("http://", "https://")):
             raise _bad(f"chain.endpoints: {endpoint!r} is not an http(s) URL", "write http://… or https://…")
+    ways = [
+        f"wallet.{name}"
+        for name in ("password_file", "password_env", "password_credential")
+        if getattr(config.wallet, name) is not None
+    ]
+    if len(ways) > 1:
+        raise _bad(f"{' and '.join(ways)} are set, and one password is needed", "keep one of them")
+    if config.wallet.password_env is not None and not _VARIABLE.fullmatch(config.wallet.password_env):
+        raise _bad(
+            "wallet.password_env is not the name of an environment variable",
+            "write the name of the variable there, never the password itself",
+        )
+    if "/" in (config.wallet.password_credential or ""):
+        raise _bad("wallet.password_credential is a name, not a path", "write the name LoadCredential= gives")
     both = {Role.SOLVER, Role.COORDINATOR}
     if both <= set(config.node.roles):
         raise _bad(

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from jepanet.chain.secret_files import read_secret_text
 from jepanet.chain.wallet import (
     SCRYPT_N,
+    Password,
     Wallet,
+    change_password,
     create_wallet,
     import_key,
     import_keystore,
     list_wallets,
     load_wallet,
+    password_of,
     read_password,
-    refuse_shared,
 )
+from jepanet.errors import Exit, Fatal
 from jepanet.node.config import WalletSection
+from jepanet.node.terms import accounts
 from jepanet.telemetry import Secret
 
 _LIGHT = 2**12
+_taken: dict[str, Secret[str]] = {}
+"""Passwords taken out of the environment, so that no process started later inherits them."""
 
 
 def new(directory: Path, password_file: Path | None, *, light: bool = False) -> dict[str, str]:
@@ -27,19 +35,29 @@ def new(directory: Path, password_file: Path | None, *, light: bool = False) -> 
     `light` makes a keystore that unlocks at once and resists guessing no better: for development only.
     """
     password = read_password(password_file, confirm=True)
-    made = create_wallet(directory.expanduser(), password, scrypt_n=_LIGHT if light else SCRYPT_N)
+    made = create_wallet(directory.expanduser(), password, scrypt_n=_cost(light))
     return {"address": made.address, "keystore": str(made.path)}
 
 
 def bring(directory: Path, source: Path, password_file: Path | None) -> dict[str, str]:
     """Imports a v3 keystore file, or a 0600 file that holds a private key as 64 hex digits."""
-    refuse_shared(source)
-    text = source.read_text(encoding="utf-8", errors="replace")
+    text = read_secret_text(source, "key file")
     if text.lstrip().startswith("{"):
         made = import_keystore(directory.expanduser(), source, read_password(password_file))
     else:
         password = read_password(password_file, confirm=True)
         made = import_key(directory.expanduser(), Secret(text.strip()), password)
+    return {"address": made.address, "keystore": str(made.path)}
+
+
+def change(
+    directory: Path, address: str | None, old_file: Path | None, new_file: Path | None, *, light: bool = False
+) -> dict[str, str]:
+    """Encrypts a wallet under another password, or under the same one as it is read today."""
+    named = None if address is None else accounts([address])[0]
+    old = read_password(old_file, prompt="Present password")
+    wanted = read_password(new_file, confirm=True, prompt="New password")
+    made = change_password(directory.expanduser(), old, wanted, named, scrypt_n=_cost(light))
     return {"address": made.address, "keystore": str(made.path)}
 
 
@@ -52,4 +70,37 @@ def listed(directory: Path) -> list[dict[str, str]]:
 
 def unlock(section: WalletSection) -> Wallet:
     """The wallet a configuration names. Raises: Fatal (exit code `WALLET`)."""
-    return load_wallet(section.directory, read_password(section.password_file), section.address)
+    return load_wallet(section.directory, _password(section), section.address)
+
+
+def _password(section: WalletSection) -> Password:
+    """From the one place the section names, or else asked for."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    folder = Path(credentials) if credentials else None
+    if section.password_env is not None:
+        return _from_environment(section.password_env)
+    if section.password_credential is None:
+        return read_password(section.password_file, credentials=folder)
+    if folder is None:
+        raise Fatal(
+            "wallet.password_credential is set, and the service manager handed in no credentials",
+            remedy="start the node as a systemd unit with LoadCredential=, or use wallet.password_file",
+            code=Exit.WALLET,
+        )
+    return read_password(folder / section.password_credential, credentials=folder)
+
+
+def _from_environment(name: str) -> Password:
+    if name in os.environ:
+        _taken[name] = Secret(os.environ.pop(name))
+    if name not in _taken:
+        raise Fatal(
+            f"wallet.password_env names {name}, which is not set",
+            remedy=f"set {name} to the wallet's password, or use wallet.password_file",
+            code=Exit.WALLET,
+        )
+    return password_of(_taken[name].reveal(), f"in ${name}")
+
+
+def _cost(light: bool) -> int:
+    return _LIGHT if light else SCRYPT_N

@@ -10,10 +10,11 @@ from typing import Any
 
 from jepanet.chain.contracts import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, TRAINING_VERSION, Recipe, preset
+from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
+from jepanet.learning.recipe_file import recipe_named
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
 from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
@@ -51,7 +52,7 @@ async def create_project(
     """
     check_name(name)
     judges = judges_of(verifier_set, verifiers, threshold)
-    chosen = _recipe(recipe)
+    chosen = recipe_named(recipe)
     built = open_dataset(dataset)
     _check_suits(built, chosen)
     root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
@@ -141,20 +142,6 @@ def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
             + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
             code=Exit.DATASET,
         )
-
-
-def _recipe(text: str) -> Recipe:
-    if text in PRESETS:
-        return preset(text)
-    try:
-        with Path(text).open("rb") as file:
-            return Recipe.from_bytes(file.read(MAX_RECIPE_BYTES + 1))
-    except (OSError, Rejected) as error:
-        raise Fatal(
-            f"recipe {text!r} is neither a preset nor a readable recipe file: {error}",
-            remedy=f"presets: {', '.join(PRESETS)}; a file holds the bytes of Recipe.to_bytes()",
-            code=Exit.USAGE,
-        ) from error
 
 
 async def _first_model(

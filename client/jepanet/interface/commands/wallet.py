@@ -25,9 +25,14 @@ _PASSWORD = click.option(
 )
 
 
+_LIGHT = click.option(
+    "--light", is_flag=True, help="Weak key derivation that unlocks at once: development only."
+)
+
+
 @click.group("wallet")
 def command() -> None:
-    """Create, import and list wallets. Keys never leave their encrypted files unasked.
+    """Create, import, list and re-encrypt wallets. Keys never leave their encrypted files unasked.
 
     \b
     Examples:
@@ -40,7 +45,7 @@ def command() -> None:
 @command.command("new")
 @_DIRECTORY
 @_PASSWORD
-@click.option("--light", is_flag=True, help="Weak key derivation that unlocks at once: development only.")
+@_LIGHT
 @json_option
 def new(directory: Path, password_file: Path | None, light: bool, as_json: bool) -> None:
     """Create a new account.
@@ -66,6 +71,38 @@ def bring(source: Path, directory: Path, password_file: Path | None, as_json: bo
 
     made = keys.bring(directory, source, password_file)
     emit(made, as_json, lambda value: pairs("Imported wallet", value))
+
+
+@command.command("password")
+@click.argument("address", required=False)
+@_DIRECTORY
+@_PASSWORD
+@click.option(
+    "--new-password-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File (mode 0600) whose first line is the new password; asked for otherwise.",
+)
+@_LIGHT
+@json_option
+def password(
+    address: str | None,
+    directory: Path,
+    password_file: Path | None,
+    new_password_file: Path | None,
+    light: bool,
+    as_json: bool,
+) -> None:
+    """Encrypt a wallet under a new password. ADDRESS is needed if the folder holds several.
+
+    Also for a keystore that version 0.1 made from a password file that was not UTF-8: give that file as it
+    is, and the new password in UTF-8.
+
+    Example: jepanet wallet password --password-file old.txt --new-password-file new.txt
+    """
+    from jepanet.node import keys
+
+    made = keys.change(directory, address, password_file, new_password_file, light=light)
+    emit(made, as_json, lambda value: pairs("Wallet encrypted anew", value))
 
 
 @command.command("list")

@@ -152,7 +152,7 @@ async def test_backfill_is_in_order_and_complete(chain: Chain, pinger: Pinger) -
         await sender.send(f"k{number}", pinger.ping(number, number + 1))
         await chain.mine(60)
     copy = Copy(pinger.born)
-    async with Running(lambda: follower_of(chain.rpc, pinger, copy), copy):
+    async with Running(lambda: follower_of(chain.rpc, pinger, copy, range_from=64), copy):
         await settle(chain.rpc, copy)
     assert copy.logs == await canonical(chain.rpc, pinger)
     finalized = await chain.block("finalized")

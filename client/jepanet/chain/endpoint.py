@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
+
+from jepanet.types import BlockRef
 
 _IN_FLIGHT = 32
 _READ_SIZE = 1 << 16
@@ -24,8 +27,28 @@ class EndpointDown(Exception):
     """The endpoint gave no usable JSON-RPC answer. Never leaves `rpc`, which turns it into failover."""
 
 
+class OtherChain(EndpointDown):
+    """The endpoint serves another chain than the one it is configured for."""
+
+
 class TooLarge(Exception):
     """The answer passed the size cap. Another endpoint would not help; asking for less would."""
+
+
+@dataclass
+class Health:
+    """What the last answers say of an endpoint. Times are of the monotonic clock.
+
+    `checked_at`: when it last named the right chain, None before. `rests_until`: it failed. `wrong_chain`:
+    the chain it serves instead; it is asked nothing else until it names the right one. `head`: the newest
+    block it named; `lags`: others are ahead of it.
+    """
+
+    checked_at: float | None = None
+    rests_until: float = 0.0
+    wrong_chain: int | None = None
+    head: BlockRef | None = None
+    lags: bool = False
 
 
 class Endpoint(AsyncJSONBaseProvider):
@@ -44,8 +67,7 @@ class Endpoint(AsyncJSONBaseProvider):
             raise ValueError(f"{parts.scheme}://{parts.hostname} is not an http(s) endpoint")
         port = f":{parts.port}" if parts.port else ""
         self.name = f"{parts.scheme}://{parts.hostname}{port}"
-        self.checked = False
-        self.down_until = 0.0
+        self.health = Health()
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_response = max_response
@@ -74,16 +96,24 @@ class Endpoint(AsyncJSONBaseProvider):
         except (aiohttp.ClientError, OSError) as error:
             # aiohttp puts the URL (and an API key in it) into some messages: keep the kind only.
             raise EndpointDown(type(error).__name__) from error
+        if status in (401, 403, 429):
+            raise EndpointDown(f"HTTP {status}")
         try:
             answer = json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise EndpointDown(f"HTTP {status} without JSON") from error
-        if not isinstance(answer, dict) or (
-            "result" not in answer and not isinstance(answer.get("error"), dict)
-        ):
+        if not isinstance(answer, dict):
             raise EndpointDown(f"HTTP {status} without a JSON-RPC answer")
-        if status in (401, 403, 429) or (status >= 500 and "error" not in answer):
-            raise EndpointDown(f"HTTP {status}")
+        # Some providers answer success with `"error": null`, and some an error as plain text.
+        refusal = answer.get("error")
+        if isinstance(refusal, str):
+            answer["error"] = refusal = {"code": 0, "message": refusal}
+        if refusal is None and ("result" not in answer or status >= 400):
+            raise EndpointDown(f"HTTP {status} without a JSON-RPC answer")
+        if refusal is not None and not isinstance(refusal, dict):
+            raise EndpointDown(f"HTTP {status} with a malformed error")
+        if answer.get("id") != json.loads(body)["id"]:
+            raise EndpointDown("the answer is to another request")
         return cast(RPCResponse, answer)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

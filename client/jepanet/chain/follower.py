@@ -3,11 +3,12 @@
     anchor            trail (256 newest delivered blocks)        head
       |----- ... ------o--o--o--o--o--o--o--o--o------ ... --------|
       deployment       a fork is found by walking back here
-                                 | finalized
-      ranges <-------------------|-------------------> every block, parent-linked
+              | finalized - range_from
+      ranges <|-------------------> every block, parent-linked, its logs proven
 
 One step looks at the chain once and answers with either a rewind or some blocks. Every request of a step goes
-to one node (`Rpc.pinned`), because answers that must agree cannot come from two.
+to one node (`Rpc.pinned`), because answers that must agree cannot come from two. That a node does not have a
+block is no evidence of a fork; another hash at its height is.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from jepanet.chain.bloom import Blooms
 from jepanet.chain.hint import HeadHint
-from jepanet.chain.ranges import Moved, near_blocks, range_blocks
-from jepanet.chain.rpc import AnswerTooLarge, ChainReader, Rpc, RpcError
+from jepanet.chain.ranges import Blocks, proven_blocks, range_blocks
+from jepanet.chain.reader import Moved
+from jepanet.chain.rpc import ChainReader, Rpc, RpcError
+from jepanet.chain.spans import Span
 from jepanet.chain.wire import Header, RawLog
 from jepanet.errors import Transient
 from jepanet.telemetry import get_logger
@@ -30,10 +34,10 @@ from jepanet.types import Address, BlockRef
 log = get_logger("chain")
 
 TRAIL = 256
-_NEAR = 16
-_SPAN_FIRST, _SPAN_LAST = 256, 8192
-_LOGS_WANTED = 2000
-_RELOOK = 0.05
+_NEAR, _NEAR_AGAIN = 16, 64
+_RELOOK_FIRST, _RELOOK_LAST = 0.05, 2.0
+_PATIENCE_WITH_ONE = 8
+"""Contradictions in a row after which an endpoint is left alone for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,15 @@ class FollowerStep:
     `reset`: the anchor itself is gone: forget everything derived from the chain; `rewind_to` is the new
     anchor.
     `blocks`: ascending, parent-linked to what was delivered before, except where a range below `finalized`
-    leaves out blocks without logs. `head` is the newest block number the node named.
+    leaves out blocks without logs. `head` is the newest block number the node named. `proven`: no log of
+    these blocks can be missing (see `ranges`).
     """
 
     rewind_to: BlockRef | None
     blocks: tuple[FollowedBlock, ...]
     reset: bool
     head: int
+    proven: bool = True
 
 
 class Follower:
@@ -76,6 +82,9 @@ class Follower:
         hint: ws URL of a node, only to wake up earlier.
         poll: seconds between looks when nothing wakes it.
         stall_after: seconds the head may move without a step before an alarm is logged and `stalled` is set.
+        head_alarm: seconds without a new head after which an alarm is logged and `head_old` is set.
+        range_from: stretches below `finalized` longer than this many blocks are read by log queries, shorter
+            ones block by block.
         shrink_patience: seconds a node may name a head below what was delivered, on the same chain, before
             the missing blocks are taken as gone. A node that lags (after a failover) is no fork.
     """
@@ -90,6 +99,8 @@ class Follower:
         hint: str | None = None,
         poll: float = 1.0,
         stall_after: float = 60.0,
+        head_alarm: float = 60.0,
+        range_from: int = 1024,
         shrink_patience: float = 60.0,
     ) -> None:
         self._rpc = rpc
@@ -100,26 +111,47 @@ class Follower:
         self._poll = poll
         self._stall_after = stall_after
         self._shrink_patience = shrink_patience
-        self._span = _SPAN_FIRST
+        self._head_alarm = head_alarm
+        self._range_from = range_from
+        self._span = Span()
+        self._blooms = Blooms(self._addresses)
         self._short_since: float | None = None
         self._progress_at = time.monotonic()
         self._progress_head: int | None = None
-        self._unsettled = False
+        self._head: BlockRef | None = None
+        self._head_at = time.monotonic()
+        self._contradictions = 0
         self._waiting = False
+        self._again: list[BlockRef] | None = None
+        self._again_until = -1
         self.stalled = False
+        self.head_old = False
 
     @property
     def position(self) -> BlockRef:
         """The last block delivered, or the anchor."""
         return self._trail[-1] if self._trail else self._anchor
 
+    @property
+    def head_age(self) -> float:
+        """Seconds since the newest block that any look saw was first seen, or since the start."""
+        return time.monotonic() - self._head_at
+
+    @property
+    def head(self) -> BlockRef | None:
+        """The newest block that the last answered look saw."""
+        return self._head
+
+    def read_again(self, trail: Sequence[BlockRef]) -> None:
+        """Makes the next step a rewind to the last of `trail` (stored blocks, ascending; empty: the anchor),
+        and reads everything after it block by block, its logs proven."""
+        self._again_until = max(self._again_until, self.position.number)
+        self._again = [ref for ref in trail if ref.number > self._anchor.number][-TRAIL:]
+
     async def steps(self) -> AsyncIterator[FollowerStep]:
         """Steps for ever. The caller stores each before asking for the next; a crash in between repeats it.
 
         An unreachable or inconsistent node only delays: it is asked again at the next poll.
-
-        Raises:
-            Fatal: an endpoint serves another chain.
         """
         if self._hint:
             self._hint.start()
@@ -138,50 +170,63 @@ class Follower:
                 await self._hint.stop()
 
     async def _wait(self) -> None:
-        pause = _RELOOK if self._unsettled else self._poll
-        if self._hint is None or self._unsettled:
-            await asyncio.sleep(min(pause, self._poll))
+        if self._hint is None or self._contradictions:
+            again = min(_RELOOK_LAST, _RELOOK_FIRST * 2 ** min(self._contradictions, 8))
+            await asyncio.sleep(min(again, self._poll) if self._contradictions else self._poll)
             return
         try:
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(self._poll):
                 await self._hint.event.wait()
         except TimeoutError:
             pass
 
     async def _look(self) -> FollowerStep | None:
+        self._rpc.survey()
         reader = self._rpc.pinned()
         step, head = None, None
-        self._unsettled = False
         try:
             head = await reader.head()
             step = await self._step(reader, head)
         except Moved as moved:
-            log.debug("chain-moved-while-reading", why=str(moved))
-            self._unsettled = True
+            log.debug("chain.moved_while_reading", why=str(moved))
+            self._contradictions += 1
+            if self._contradictions % _PATIENCE_WITH_ONE == 0:
+                self._rpc.rest(reader, str(moved))
         except Transient as error:
+            self._contradictions = 0
             if not self._waiting:
-                log.warning("follower-waits", at=self.position.number, why=str(error))
+                log.warning("follower.waits", at=self.position.number, why=str(error))
             self._waiting = True
         else:
+            self._contradictions = 0
             self._waiting = False
+        self._watch_head(head)
         if head is not None:
             self._watch_progress(head, moved=step is not None or head.ref.hash == self.position.hash)
         return step
 
     async def _step(self, reader: ChainReader, head: Header) -> FollowerStep | None:
+        if self._again is not None:
+            return self._read_again(self._again, head)
         position = self.position
         if head.ref.hash == position.hash:
             self._short_since = None
             return None
         if head.ref.number < self._anchor.number:
             # Not a reset: a node that is still syncing looks the same.
-            log.warning("node-behind-deployment", head=head.ref.number, deployment=self._anchor.number)
+            log.warning("node.behind_deployment", head=head.ref.number, deployment=self._anchor.number)
             return None
         if head.parent != position.hash or head.ref.number != position.number + 1:
             rewind = await self._fork(reader, head)
             if rewind is not None or head.ref.number <= position.number:
                 return rewind
         return await self._extend(reader, head)
+
+    def _read_again(self, trail: list[BlockRef], head: Header) -> FollowerStep:
+        self._again = None
+        self._trail = deque(trail, maxlen=TRAIL)
+        log.warning("chain.read_again", after=self.position.number, until=self._again_until)
+        return FollowerStep(rewind_to=self.position, blocks=(), reset=False, head=head.ref.number)
 
     # ------------------------------------------------------------------ forks
 
@@ -192,7 +237,12 @@ class Follower:
         if await _canonical(reader, delivered[within - 1]):
             return self._shorter(delivered, within, head)
         self._short_since = None
+        await self._rpc.confirm_chain(reader)
         if not await _canonical(reader, self._anchor):
+            # The gravest finding: made sure that no other endpoint still has the block.
+            for other in self._rpc.readers():
+                if await _canonical(other, self._anchor):
+                    raise Moved("the endpoints disagree on the deployment block")
             return await self._reset(reader, head)
         # Canonical blocks form a prefix of what was delivered: halve.
         low, high = 0, within - 1
@@ -217,38 +267,44 @@ class Follower:
         return self._rewind(delivered[within - 1], head)
 
     def _rewind(self, to: BlockRef, head: Header) -> FollowerStep:
-        log.warning("chain-reorganised", to=to.number, blocks=self.position.number - to.number)
+        log.warning("chain.reorganised", to=to.number, blocks=self.position.number - to.number)
         while self._trail and self._trail[-1].number > to.number:
             self._trail.pop()
+        self._head = None
         return FollowerStep(rewind_to=to, blocks=(), reset=False, head=head.ref.number)
 
     async def _reset(self, reader: ChainReader, head: Header) -> FollowerStep:
         anchor = await reader.header(self._anchor.number)
         if anchor is None:
             raise Transient("the node lost the deployment block")
-        log.error(
-            "deployment-block-replaced", number=anchor.ref.number, was=self._anchor.hash, now=anchor.ref.hash
-        )
+        log.error("deployment.replaced", number=anchor.ref.number, was=self._anchor.hash, now=anchor.ref.hash)
         self._anchor = anchor.ref
         self._trail.clear()
+        self._head = None
         return FollowerStep(rewind_to=anchor.ref, blocks=(), reset=True, head=head.ref.number)
 
     # ------------------------------------------------------------------ growth
 
     async def _extend(self, reader: ChainReader, head: Header) -> FollowerStep:
         position = self.position
-        first = position.number + 1
         finalized = -1
         if head.ref.number - position.number > _NEAR:
             finalized = await self._finalized(reader, head)
-        if first <= finalized:
-            blocks = await self._range(reader, position, first, finalized)
+        again = position.number < self._again_until
+        by_range = not again and finalized - position.number > self._range_from
+        blocks: Blocks
+        if by_range:
+            last = min(finalized, position.number + self._span.size)
+            others = self._rpc.readers()[1:]
+            blocks = await range_blocks((reader, *others), self._addresses, position, last, self._span)
         else:
-            last = min(head.ref.number, first + _NEAR - 1)
-            blocks = await near_blocks(reader, self._addresses, position, last, head)
+            last = min(head.ref.number, position.number + (_NEAR_AGAIN if again else _NEAR))
+            blocks = await proven_blocks(reader, self._addresses, position, last, head, self._blooms)
         followed = tuple(FollowedBlock(header.ref, header.parent, logs) for header, logs in blocks)
         self._trail.extend(block.ref for block in followed)
-        return FollowerStep(rewind_to=None, blocks=followed, reset=False, head=head.ref.number)
+        return FollowerStep(
+            rewind_to=None, blocks=followed, reset=False, head=head.ref.number, proven=not by_range
+        )
 
     async def _finalized(self, reader: ChainReader, head: Header) -> int:
         try:
@@ -261,24 +317,18 @@ class Follower:
         # Clamped: after a deep revert a development chain may name a finalized block it no longer has.
         return min(header.ref.number, head.ref.number)
 
-    async def _range(
-        self, reader: ChainReader, position: BlockRef, first: int, finalized: int
-    ) -> list[tuple[Header, tuple[RawLog, ...]]]:
-        last = min(finalized, first + self._span - 1)
-        try:
-            blocks = await range_blocks(reader, self._addresses, position, last)
-        except (RpcError, AnswerTooLarge):
-            # Nodes limit a query's blocks, logs or bytes in their own ways and words.
-            if last == first:
-                raise
-            self._span = max(1, (last - first + 1) // 4)
-            raise Moved(f"the node refused {last - first + 1} blocks at once") from None
-        found = sum(len(logs) for _, logs in blocks)
-        if found > 2 * _LOGS_WANTED:
-            self._span = max(1, self._span // 2)
-        elif found < _LOGS_WANTED and last - first + 1 == self._span:
-            self._span = min(_SPAN_LAST, self._span * 2)
-        return blocks
+    def _watch_head(self, head: Header | None) -> None:
+        """Only a higher block is news: behind one address, heads go back and forth."""
+        if head is not None and (self._head is None or head.ref.number > self._head.number):
+            if self.head_old:
+                log.info("head.moves", head=head.ref.number, after=round(self.head_age))
+            self._head, self._head_at, self.head_old = head.ref, time.monotonic(), False
+        elif not self.head_old and self.head_age > self._head_alarm:
+            self.head_old = True
+            log.error("head.old", head=None if self._head is None else self._head.number,
+                      seconds=round(self.head_age),
+                      remedy="the chain or every endpoint stands still: compare with a block explorer, add "
+                      "another endpoint to chain.endpoints")  # fmt: skip
 
     def _watch_progress(self, head: Header, *, moved: bool) -> None:
         now = time.monotonic()
@@ -288,9 +338,12 @@ class Follower:
         elif not self.stalled and head.ref.number != self._progress_head:
             self.stalled = now - self._progress_at > self._stall_after
             if self.stalled:
-                log.error("follower-stalled", at=self.position.number, head=head.ref.number)
+                log.error("follower.stalled", at=self.position.number, head=head.ref.number)
 
 
 async def _canonical(reader: ChainReader, ref: BlockRef) -> bool:
+    """Whether this block is still at its height. Raises: Moved when the node does not have that height."""
     header = await reader.header(ref.number)
-    return header is not None and header.ref.hash == ref.hash
+    if header is None:
+        raise Moved(f"the node does not have block {ref.number}, below the head it named")
+    return header.ref.hash == ref.hash

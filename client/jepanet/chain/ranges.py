@@ -1,9 +1,15 @@
-"""Blocks with their logs, read so that two forks cannot mix.
+"""Blocks with their logs, read so that two forks cannot mix and no log is lost to an endpoint that lags.
 
-`eth_getLogs` by number answers from whatever fork is canonical at that moment and says nothing about
-blocks without logs. Both readers here therefore read the newest block's hash before and after, and compare
-every log's block hash with a header: a hash fixes all its ancestors, so the same newest block before and
-after means one fork in between.
+That a query named no log proves nothing: behind one address may stand a machine whose index is behind the
+head that another one named. Two readers:
+
+- `proven_blocks` reads every header. What its bloom does not deny is read from the receipts of all its
+  transactions, and these are held against the header. Nothing negative is believed.
+- `range_blocks` asks `eth_getLogs`, for long distances below `finalized`. A log that any endpoint names and
+  that fits a header is evidence; that none names more is not, so the contracts' counters are compared after
+  such a stretch (`node.completeness`).
+
+A hash fixes all its ancestors: the same newest block before and after means one fork in between.
 """
 
 from __future__ import annotations
@@ -12,7 +18,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from jepanet.chain.rpc import ChainReader
+from jepanet.chain.bloom import Blooms
+from jepanet.chain.reader import ChainReader, Moved
+from jepanet.chain.spans import Span
 from jepanet.chain.wire import Header, Malformed, PlacedLog, RawLog
 from jepanet.errors import Transient
 from jepanet.types import Address, BlockRef
@@ -20,19 +28,21 @@ from jepanet.types import Address, BlockRef
 Blocks = list[tuple[Header, tuple[RawLog, ...]]]
 
 
-class Moved(Transient):
-    """The chain changed (or the node contradicted itself) between two requests; look again."""
-
-
-async def near_blocks(
-    reader: ChainReader, addresses: Sequence[Address], position: BlockRef, last: int, head: Header
+async def proven_blocks(
+    reader: ChainReader,
+    addresses: Sequence[Address],
+    position: BlockRef,
+    last: int,
+    head: Header,
+    blooms: Blooms,
 ) -> Blocks:
     """Every block from position+1 to `last`, each linked to its parent, the first to `position`.
 
     `head` is a header just read; it saves a request when it is the only block.
 
     Raises:
-        Moved: the blocks do not link, a log is of another fork, or the newest block changed meanwhile.
+        Moved: the blocks do not link, receipts are missing or of another fork, or the newest block changed
+            meanwhile.
     """
     first = position.number + 1
     headers = [head] if first == last == head.ref.number else await _headers(reader, range(first, last + 1))
@@ -41,33 +51,88 @@ async def near_blocks(
         if header.parent != parent:
             raise Moved(f"block {header.ref.number} does not continue the block before it")
         parent = header.ref.hash
-    logs = await reader.logs(addresses, first, last)
+    watched = frozenset(addresses)
+    found: Blocks = []
+    for header in headers:
+        logs: tuple[RawLog, ...] = ()
+        if blooms.may_hold(header):
+            logs = await block_logs(reader, header, watched, blooms)
+            blooms.count(header, found=bool(logs))
+        found.append((header, logs))
     await _expect(reader, headers[-1].ref)
-    return _join(headers, logs, addresses)
+    return found
+
+
+async def block_logs(
+    reader: ChainReader, header: Header, watched: frozenset[Address], blooms: Blooms
+) -> tuple[RawLog, ...]:
+    """The logs of `watched` in a block, from the receipts of all its transactions.
+
+    Raises:
+        Moved: the receipts are incomplete, of another fork, or do not give the header's bloom.
+    """
+    receipts = await reader.block_receipts(header)
+    logs = sorted((log for receipt in receipts for log in receipt.logs), key=lambda log: log.index)
+    if any(one.index == two.index for one, two in pairwise(logs)):
+        raise Malformed(f"the receipts of block {header.ref.number} hold one log twice")
+    if not blooms.accepts(header, logs):
+        raise Moved(f"the receipts of block {header.ref.number} do not give its logs bloom")
+    return tuple(log for log in logs if log.address in watched)
 
 
 async def range_blocks(
-    reader: ChainReader, addresses: Sequence[Address], position: BlockRef, last: int
+    readers: Sequence[ChainReader], addresses: Sequence[Address], position: BlockRef, last: int, span: Span
 ) -> Blocks:
     """Of the blocks from position+1 to `last`: those with logs, and `last`. For use below `finalized`.
 
+    The first reader answers; the others' logs are added where they name more.
+
     Raises:
-        Moved: as `near_blocks`; links are checked at both ends only.
+        Moved: as `proven_blocks` (links are checked at both ends only), or the first reader cannot answer a
+            range this wide; `span` has shrunk then.
     """
-    first = position.number + 1
+    reader, first = readers[0], position.number + 1
     ends = await _headers(reader, sorted({first, last}))
     if ends[0].parent != position.hash:
         raise Moved(f"block {first} does not continue block {position.number}")
-    logs = await reader.logs(addresses, first, last)
+    blocks = last - first + 1
+    try:
+        logs = await reader.logs(addresses, first, last)
+    except Transient as error:
+        if not span.failed(blocks):
+            raise
+        raise Moved(f"the node did not answer {blocks} blocks at once: {error}") from error
+    span.answered(blocks, len(logs))
+    extra: list[PlacedLog] = []
+    for other in readers[1:]:
+        extra += await _more(other, addresses, first, last, [*logs, *extra])
     known = {header.ref.number: header for header in ends}
-    numbers = sorted({placed.number for placed in logs} - known.keys())
+    numbers = sorted({placed.number for placed in (*logs, *extra)} - known.keys())
     if numbers and not first <= numbers[0] <= numbers[-1] <= last:
         raise Malformed("eth_getLogs answered logs outside the range asked for")
     for header in await _headers(reader, numbers):
         known[header.ref.number] = header
     await _expect(reader, ends[-1].ref)
+    # Another endpoint may be on another fork: only what fits the first one's headers is evidence.
+    logs = logs + [placed for placed in extra if placed.block_hash == known[placed.number].ref.hash]
     wanted = sorted({placed.number for placed in logs} | {last})
     return _join([known[number] for number in wanted], logs, addresses)
+
+
+async def _more(
+    other: ChainReader, addresses: Sequence[Address], first: int, last: int, logs: Sequence[PlacedLog]
+) -> list[PlacedLog]:
+    """What another endpoint names in this range and `logs` does not. One that cannot say adds nothing."""
+    have = {(placed.block_hash, placed.log.index) for placed in logs}
+    try:
+        named = await other.logs(addresses, first, last)
+    except Transient:
+        return []
+    return [
+        placed
+        for placed in named
+        if (placed.block_hash, placed.log.index) not in have and first <= placed.number <= last
+    ]
 
 
 async def _headers(reader: ChainReader, numbers: Iterable[int]) -> list[Header]:
@@ -77,8 +142,6 @@ async def _headers(reader: ChainReader, numbers: Iterable[int]) -> list[Header]:
     for number, header in zip(wanted, found, strict=True):
         if header is None:
             raise Moved(f"the node no longer has block {number}")
-        if header.ref.number != number:
-            raise Malformed(f"asked for block {number}, the node answered block {header.ref.number}")
         headers.append(header)
     return headers
 

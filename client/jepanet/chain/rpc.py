@@ -1,19 +1,27 @@
-"""Several endpoints as one chain: failover, cool-down, chain-id check. The chain room retries only here."""
+"""Several endpoints as one chain: failover, cool-down, chain ids, heads. The chain room retries only here.
+
+An endpoint may be one machine or many behind one address, and any of them may lag, err or be replaced. So an
+answer counts as final only when it is about the request itself (a revert, a refused transaction); every other
+refusal and every malformed answer is asked elsewhere. Endpoints whose head stays behind the others' are asked
+last, one that serves another chain is not asked at all.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from web3 import AsyncWeb3
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from jepanet.chain.endpoint import Endpoint, EndpointDown, TooLarge
-from jepanet.chain.reader import AnswerTooLarge, BlockId, ChainReader, RpcError
-from jepanet.chain.wire import Malformed, octets, quantity
+from jepanet.chain.answers import is_busy, is_final, refusal_of
+from jepanet.chain.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
+from jepanet.chain.reader import AnswerTooLarge, BlockId, ChainReader, RpcError, block_parameter
+from jepanet.chain.wire import Malformed, asked_header, quantity
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.telemetry import get_logger
 
@@ -22,9 +30,16 @@ log = get_logger("chain")
 __all__ = ["AnswerTooLarge", "BlockId", "ChainReader", "Rpc", "RpcError"]
 
 MAX_RESPONSE = 64 << 20
-_LIMIT_EXCEEDED = -32005
 _PASSES = 2
 _PAUSE = 0.25
+_SURVEY_EVERY = 5.0
+_SURVEY_TIMEOUT = 5.0
+_CHAIN_HOLDS = 30.0
+"""Seconds for which an endpoint that named the right chain is believed to serve it."""
+_LAG_BLOCKS, _LAG_SECONDS, _LAG_FAR = 3, 5, 20
+"""An endpoint lags when it is behind by more than 3 blocks that are 5 seconds of chain time, or 20 blocks."""
+
+T = TypeVar("T")
 
 
 class Rpc(ChainReader):
@@ -38,8 +53,8 @@ class Rpc(ChainReader):
         max_response: bytes of one answer.
 
     Raises (from every request):
-        Fatal: an endpoint serves another chain (Exit.WRONG_CHAIN).
-        Transient: no endpoint answered (code Exit.CHAIN_UNREACHABLE), or the node refused (`RpcError`).
+        Transient: no endpoint answered (code Exit.CHAIN_UNREACHABLE), serves this chain
+            (Exit.WRONG_CHAIN) or made sense (`Malformed`), or one refused (`RpcError`).
     """
 
     def __init__(
@@ -59,91 +74,217 @@ class Rpc(ChainReader):
             raise Fatal(str(error), remedy="correct chain.endpoints", code=Exit.CONFIG) from error
         self.chain_id = chain_id
         self._cooldown = cooldown
+        self._surveyed_at = -_SURVEY_EVERY
+        self._survey: asyncio.Task[None] | None = None
         # No middleware: it would ask for the chain id before every call and look up ENS names.
         self.web3: AsyncWeb3[Any] = AsyncWeb3(_Provider(self), middleware=[])
 
-    async def request(self, method: str, params: Sequence[Any]) -> Any:
-        """Asks the endpoints in turn, healthy ones first; see the class for errors."""
-        failures: dict[str, str] = {}
+    async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], T]) -> T:
+        """Asks the endpoints in turn, the best first; see the class for errors."""
+        failures: dict[Endpoint, Exception] = {}
         for attempt in range(_PASSES):
             if attempt:
                 await asyncio.sleep(_PAUSE)
             for endpoint in self._in_order():
                 try:
-                    return await self._ask(endpoint, method, params)
-                except EndpointDown as error:
-                    failures[endpoint.name] = str(error)
-        raise self._unreachable(failures)
+                    return await self._ask(endpoint, method, params, parse)
+                except RpcError as error:
+                    failures[endpoint] = error
+                    if is_final(error):
+                        raise
+                except (EndpointDown, Malformed, AnswerTooLarge) as error:
+                    failures[endpoint] = error
+            if _is_wide(method, params):
+                break  # asking for less helps, asking again does not
+        raise self._failure(failures)
 
     def pinned(self) -> ChainReader:
-        """A reader that stays with one endpoint: answers that must agree must come from one node.
+        """A reader that stays with the best endpoint: answers that must agree must come from one node.
 
         Its requests are not repeated elsewhere; after a Transient take a new one.
         """
         return _Pinned(self, self._in_order()[0])
 
+    def readers(self) -> list[ChainReader]:
+        """One pinned reader an endpoint, the best first: for evidence that any one of them may hold."""
+        return [_Pinned(self, endpoint) for endpoint in self._in_order()]
+
     async def check(self) -> None:
-        """Checks the chain id of every endpoint that answers; the others are checked before their first use.
+        """Asks every endpoint for its chain and its head.
 
-        Raises: Fatal (wrong chain); Transient (none answers).
+        Raises: Fatal (every one that answers serves another chain); Transient (none answers).
         """
-        failures: dict[str, str] = {}
-        for endpoint in self._endpoints:
-            try:
-                await self._ask(endpoint, "eth_chainId", [])
-            except EndpointDown as error:
-                failures[endpoint.name] = str(error)
-        if len(failures) == len(self._endpoints):
-            raise self._unreachable(failures)
-
-    async def close(self) -> None:
-        """Closes all connections."""
-        for endpoint in self._endpoints:
-            await endpoint.disconnect()
-
-    def _in_order(self) -> list[Endpoint]:
-        now = time.monotonic()
-        healthy = [endpoint for endpoint in self._endpoints if endpoint.down_until <= now]
-        resting = [endpoint for endpoint in self._endpoints if endpoint.down_until > now]
-        return healthy + sorted(resting, key=lambda endpoint: endpoint.down_until)
-
-    async def _ask(self, endpoint: Endpoint, method: str, params: Sequence[Any]) -> Any:
-        try:
-            if not endpoint.checked:
-                self._check_chain(endpoint, await endpoint.make_request(RPCEndpoint("eth_chainId"), []))
-            answer = await endpoint.make_request(RPCEndpoint(method), list(params))
-            error = answer.get("error")
-            if error is None:
-                return answer.get("result")
-            refusal = _refusal(method, error)
-            # For logs this code means "ask for fewer blocks"; for all else it is rate limiting.
-            if refusal.rpc_code == _LIMIT_EXCEEDED and method != "eth_getLogs":
-                raise EndpointDown("rate limit")
-            raise refusal
-        except TooLarge as error:
-            raise AnswerTooLarge(f"{method}: the answer of {endpoint.name} is too large ({error})") from error
-        except EndpointDown as error:
-            if endpoint.down_until <= time.monotonic():
-                log.warning("endpoint-down", endpoint=endpoint.name, method=method, why=str(error))
-            endpoint.down_until = time.monotonic() + self._cooldown
-            # Whatever answers there next may be another node.
-            endpoint.checked = False
-            raise
-
-    def _check_chain(self, endpoint: Endpoint, answer: RPCResponse) -> None:
-        if "result" not in answer:
-            raise EndpointDown("eth_chainId was refused")
-        found = quantity(answer["result"])
-        if found != self.chain_id:
+        failures = await self._look_at_all()
+        if len(failures) < len(self._endpoints):
+            return
+        failure = self._failure(failures)
+        answering = [item for item in failures.values() if not isinstance(item, EndpointDown)]
+        others = [item for item in failures.values() if isinstance(item, OtherChain)]
+        if others and not answering:
             raise Fatal(
-                f"{endpoint.name} serves chain {found}, this node is configured for chain {self.chain_id}",
+                str(failure),
                 remedy="correct chain.endpoints or use the deployment file of that chain",
                 code=Exit.WRONG_CHAIN,
             )
-        endpoint.checked = True
+        raise failure
 
-    def _unreachable(self, failures: Mapping[str, str]) -> Transient:
-        listed = "; ".join(f"{name}: {why}" for name, why in failures.items())
+    def survey(self) -> None:
+        """Compares the endpoints' chains and heads in the background, every few seconds at most."""
+        now = time.monotonic()
+        if now - self._surveyed_at < (_SURVEY_EVERY if len(self._endpoints) > 1 else _CHAIN_HOLDS):
+            return
+        if self._survey is None or self._survey.done():
+            self._surveyed_at = now
+            self._survey = asyncio.create_task(self._survey_all(), name="endpoint-survey")
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        if self._survey is not None:
+            self._survey.cancel()
+            await asyncio.gather(self._survey, return_exceptions=True)
+        for endpoint in self._endpoints:
+            await endpoint.disconnect()
+
+    # -------------------------------------------------------------- which endpoint
+
+    def _in_order(self) -> list[Endpoint]:
+        now = time.monotonic()
+
+        def rank(endpoint: Endpoint) -> tuple[bool, float, bool]:
+            health = endpoint.health
+            rests = max(0.0, health.rests_until - now)
+            return (health.wrong_chain is not None, rests, health.lags)
+
+        return sorted(self._endpoints, key=rank)  # stable: otherwise in order of preference
+
+    async def confirm_chain(self, reader: ChainReader) -> None:
+        """Asks a pinned reader's endpoint for its chain id now. Raises: Transient when it is another."""
+        if isinstance(reader, _Pinned):
+            reader.endpoint.health.checked_at = None
+        await reader.ask("eth_chainId", [], quantity)
+
+    def rest(self, reader: ChainReader, why: str) -> None:
+        """Leaves the endpoint of a pinned reader alone for a while: it contradicts itself."""
+        if isinstance(reader, _Pinned):
+            self._rest(reader.endpoint, "a contradiction", why)
+
+    def _rest(self, endpoint: Endpoint, method: str, why: str) -> None:
+        health = endpoint.health
+        if health.rests_until <= time.monotonic():
+            log.warning("endpoint.down", endpoint=endpoint.name, method=method, why=why)
+        health.rests_until = time.monotonic() + self._cooldown
+        # Whatever answers there next may be another node.
+        health.checked_at = None
+
+    async def _survey_all(self) -> None:
+        # A survey only ranks endpoints: what it finds wrong is told where a request fails.
+        with contextlib.suppress(Exception):
+            await self._look_at_all()
+
+    async def _look_at_all(self) -> dict[Endpoint, Exception]:
+        found = await asyncio.gather(*(self._look_at(endpoint) for endpoint in self._endpoints))
+        self._compare_heads()
+        return {
+            endpoint: failure
+            for endpoint, failure in zip(self._endpoints, found, strict=True)
+            if failure is not None
+        }
+
+    async def _look_at(self, endpoint: Endpoint) -> Exception | None:
+        endpoint.health.checked_at = None
+        try:
+            async with asyncio.timeout(_SURVEY_TIMEOUT):
+                head = await self._ask(
+                    endpoint,
+                    "eth_getBlockByNumber",
+                    [block_parameter("latest"), False],
+                    lambda raw: asked_header("latest", raw),
+                )
+        except TimeoutError:
+            self._rest(endpoint, "eth_getBlockByNumber", "no answer")
+            return EndpointDown(f"no answer within {_SURVEY_TIMEOUT:g} s")
+        except (EndpointDown, Transient) as failure:
+            return failure
+        endpoint.health.head = head.ref
+        return None
+
+    def _compare_heads(self) -> None:
+        now = time.monotonic()
+        usable = [
+            item
+            for item in self._endpoints
+            if item.health.wrong_chain is None and item.health.rests_until <= now
+        ]
+        heads = [(item, item.health.head) for item in usable if item.health.head is not None]
+        if not heads:
+            return
+        best = max((head for _, head in heads), key=lambda head: head.number)
+        for endpoint, head in heads:
+            behind = best.number - head.number
+            late = best.timestamp - head.timestamp > _LAG_SECONDS
+            lags = (behind > _LAG_BLOCKS and late) or behind > _LAG_FAR
+            if lags and not endpoint.health.lags:
+                log.warning("endpoint.lags", endpoint=endpoint.name, head=head.number, behind=behind,
+                            seconds=best.timestamp - head.timestamp)  # fmt: skip
+            endpoint.health.lags = lags
+
+    # -------------------------------------------------------------- one request
+
+    async def _ask(
+        self, endpoint: Endpoint, method: str, params: Sequence[Any], parse: Callable[[Any], T]
+    ) -> T:
+        wide = _is_wide(method, params)
+        try:
+            await self._check_chain(endpoint)
+            answer = await endpoint.make_request(RPCEndpoint(method), list(params))
+            error = answer.get("error")
+            if error is not None:
+                raise refusal_of(method, cast(Mapping[str, Any], error))
+            return parse(answer.get("result"))
+        except TooLarge as error:
+            raise AnswerTooLarge(f"{method}: the answer of {endpoint.name} is too large ({error})") from error
+        except RpcError as error:
+            if not wide and not is_final(error) and is_busy(error):
+                self._rest(endpoint, method, str(error))
+            raise
+        except (EndpointDown, Malformed) as error:
+            # A range that is too wide fails in every way: that says nothing of the endpoint.
+            if not wide and not isinstance(error, OtherChain):
+                self._rest(endpoint, method, str(error))
+            raise
+
+    async def _check_chain(self, endpoint: Endpoint) -> None:
+        """Before the first use, after a failure, and now and then: a URL may come to mean another node."""
+        health = endpoint.health
+        if health.checked_at is not None and time.monotonic() - health.checked_at < _CHAIN_HOLDS:
+            return
+        answer = await endpoint.make_request(RPCEndpoint("eth_chainId"), [])
+        if answer.get("error") is not None:
+            raise EndpointDown("eth_chainId was refused")
+        found = quantity(answer.get("result"))
+        if found != self.chain_id:
+            if health.wrong_chain != found:
+                log.error(
+                    "endpoint.wrong_chain", endpoint=endpoint.name, serves=found, wanted=self.chain_id,
+                    remedy="correct chain.endpoints; it is not used until it serves this chain",
+                )  # fmt: skip
+            health.wrong_chain, health.checked_at = found, None
+            raise OtherChain(f"it serves chain {found}, not {self.chain_id}")
+        health.wrong_chain, health.checked_at = None, time.monotonic()
+
+    def _failure(self, failures: Mapping[Endpoint, Exception]) -> Transient:
+        """What to raise when no endpoint helped: the failure that says most."""
+        for kind in (RpcError, AnswerTooLarge, Malformed):
+            for error in failures.values():
+                if isinstance(error, kind):
+                    return error
+        listed = "; ".join(f"{endpoint.name}: {error}" for endpoint, error in failures.items())
+        if any(isinstance(error, OtherChain) for error in failures.values()):
+            return Transient(
+                f"no endpoint serves chain {self.chain_id} ({listed})",
+                remedy="correct chain.endpoints or use the deployment file of that chain",
+                code=Exit.WRONG_CHAIN,
+            )
         return Transient(
             f"no chain endpoint answers ({listed})",
             remedy="start the node or correct chain.endpoints",
@@ -154,13 +295,13 @@ class Rpc(ChainReader):
 class _Pinned(ChainReader):
     def __init__(self, rpc: Rpc, endpoint: Endpoint) -> None:
         self._rpc = rpc
-        self._endpoint = endpoint
+        self.endpoint = endpoint
 
-    async def request(self, method: str, params: Sequence[Any]) -> Any:
+    async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], T]) -> T:
         try:
-            return await self._rpc._ask(self._endpoint, method, params)
+            return await self._rpc._ask(self.endpoint, method, params, parse)
         except EndpointDown as error:
-            raise self._rpc._unreachable({self._endpoint.name: str(error)}) from error
+            raise self._rpc._failure({self.endpoint: error}) from error
 
 
 class _Provider(AsyncJSONBaseProvider):
@@ -176,13 +317,7 @@ class _Provider(AsyncJSONBaseProvider):
         )
 
 
-def _refusal(method: str, error: Any) -> RpcError:
-    code, message, data = error.get("code"), error.get("message"), error.get("data")
-    # Nodes put revert data in `data`, in `data.data`, or leave it out.
-    if isinstance(data, Mapping):
-        data = data.get("data")
-    try:
-        revert = octets(data) if isinstance(data, str) and data.startswith("0x") else None
-    except Malformed:
-        revert = None
-    return RpcError(method, code if isinstance(code, int) else 0, str(message)[:500], revert)
+def _is_wide(method: str, params: Sequence[Any]) -> bool:
+    """Whether the request is for the logs of more than one block."""
+    query = params[0] if method == "eth_getLogs" and params else None
+    return isinstance(query, Mapping) and query.get("fromBlock") != query.get("toBlock")

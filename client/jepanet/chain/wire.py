@@ -25,12 +25,18 @@ class Malformed(Transient):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The part of a block header that following and paying need. Fees in wei per gas."""
+    """The part of a block header that following and paying need. Fees in wei per gas.
+
+    `bloom`: the logs bloom as a 2,048-bit number, None where the chain has none. `transactions`: hashes, in
+    order.
+    """
 
     ref: BlockRef
     parent: bytes
     base_fee: int | None
     gas_limit: int
+    bloom: int | None = None
+    transactions: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,10 @@ def member(mapping: Any, name: str) -> Any:
 def parse_header(raw: Any) -> Header:
     """A block object of `eth_getBlockBy*`. Raises: Malformed."""
     base_fee = raw.get("baseFeePerGas") if isinstance(raw, Mapping) else None
+    bloom = raw.get("logsBloom") if isinstance(raw, Mapping) else None
+    transactions = member(raw, "transactions")
+    if not isinstance(transactions, list):
+        raise Malformed("the node answered a block without a list of transactions")
     return Header(
         ref=BlockRef(
             number=quantity(member(raw, "number")),
@@ -121,7 +131,19 @@ def parse_header(raw: Any) -> Header:
         parent=octets(member(raw, "parentHash"), 32),
         base_fee=None if base_fee is None else quantity(base_fee),
         gas_limit=quantity(member(raw, "gasLimit")),
+        bloom=None if bloom is None else int.from_bytes(octets(bloom, 256), "big"),
+        transactions=tuple(octets(item, 32) for item in transactions),
     )
+
+
+def asked_header(block: int | bytes | str, raw: Any) -> Header:
+    """A block object that answers a request for `block` (number, hash or tag). Raises: Malformed."""
+    header = parse_header(raw)
+    if isinstance(block, int) and header.ref.number != block:
+        raise Malformed(f"asked for block {block}, the node answered block {header.ref.number}")
+    if isinstance(block, bytes) and header.ref.hash != block:
+        raise Malformed(f"asked for block 0x{block.hex()}, the node answered 0x{header.ref.hash.hex()}")
+    return header
 
 
 def parse_log(raw: Any) -> PlacedLog:

@@ -133,6 +133,14 @@ def _skip_reason(longrepr: Any) -> str:
     return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nodes under test, and processes they start, leave nothing in the developer's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def anvil_binary() -> Path:
     """The anvil executable: $JEPANET_ANVIL, then node_modules, then PATH."""

@@ -9,6 +9,7 @@ from jepanet.node.app import App
 from jepanet.node.config import load_config
 from jepanet.node.engine import Trace
 from jepanet.node.keys import unlock
+from jepanet.node.wallet_lock import wallet_lock
 from jepanet.telemetry import configure_logging
 
 
@@ -22,4 +23,5 @@ async def run_node(config_path: Path, *, trace: Trace | None = None) -> None:
     configure_logging(level=config.log.level, json=config.log.json)
     deployment = Deployment.load(config.chain.deployment)
     wallet = unlock(config.wallet)
-    await App(config, wallet, deployment, trace=trace).run()
+    with wallet_lock(config.wallet.directory, wallet.address, deployment.chain_id):
+        await App(config, wallet, deployment, trace=trace).run()

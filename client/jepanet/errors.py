@@ -31,6 +31,7 @@ class Exit(IntEnum):
     REJECTED = 23
     WORKER = 24
     OUT_OF_MEMORY = 25
+    UNFUNDED = 27
 
 
 class JepanetError(Exception):

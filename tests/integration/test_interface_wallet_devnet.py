@@ -220,7 +220,8 @@ def test_a_node_cannot_be_led_to_another_chain(tmp_path: Path, devnet: Path, pas
     document["chain_id"] = 1
     altered.write_text(json.dumps(document))
     config.write_text(config.read_text().replace(chain["deployment"], str(altered)))
-    refused(Exit.WRONG_CHAIN, "node", "check", "--config", config)
+    done = run("node", "check", "--config", config, "--json")
+    assert done.returncode == Exit.WRONG_CHAIN, done.stderr
 
 
 def test_a_reused_process_id_is_neither_taken_for_the_chain_nor_killed(tmp_path: Path) -> None:

@@ -2,41 +2,229 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from jepanet.chain.wire import Header
 from jepanet.errors import Exit, Fatal
-from jepanet.node.config import P2PSection
-from jepanet.node.preflight import check_network
+from jepanet.learning.device import probe
+from jepanet.node import check_machine as machine
+from jepanet.node.check_chain import judge_head
+from jepanet.node.check_machine import check_machine, check_settings, writable_folder
+from jepanet.node.config import Config, load_config
+from jepanet.node.findings import Finding, Level, failures
+from jepanet.node.preflight import NotReady, preflight, refuse_to_start
 from jepanet.node.projects import create_project, open_dataset
 from jepanet.node.rounds import challenge, export_model
+from jepanet.types import BlockRef
 
 pytestmark = pytest.mark.unit
 
 PEER = "/ip4/127.0.0.1/tcp/4801/p2p/16Uiu2HAkyqpcnrmzZWhoJHBNxpyXbXpj6nGmkw39YgYt6BCPhYvg"
 
 
-def test_usable_addresses_pass() -> None:
-    check_network(P2PSection(bootstrap=(PEER,)))
-    check_network(P2PSection(allow_isolated=True))
+def configured(home: Path, *, node: str = "", p2p: str = f'bootstrap = ["{PEER}"]', more: str = "") -> Config:
+    path = home / "node.toml"
+    path.write_text(
+        f"""
+[node]
+data_dir = "data"
+{node or 'roles = ["solver"]'}
+[wallet]
+directory = "wallets"
+[chain]
+endpoints = ["http://127.0.0.1:1"]
+deployment = "deployment.json"
+[p2p]
+{p2p}
+{more}
+"""
+    )
+    return load_config(path, {})
+
+
+def broken(rows: Iterable[Finding]) -> list[Finding]:
+    rows = list(rows)
+    assert all(row.remedy for row in rows if row.level is not Level.OK), "each fault names its remedy"
+    return [row for row in rows if row.level is not Level.OK]
+
+
+def test_usable_settings_pass(tmp_path: Path) -> None:
+    assert not broken(check_settings(configured(tmp_path)))
+    assert not broken(check_settings(configured(tmp_path, p2p="allow_isolated = true")))
+    announced = 'announce = ["/dns4/node.example.org/tcp/4701", "/ip6/2001:db8::1/tcp/4701"]'
+    assert not broken(check_settings(configured(tmp_path, p2p=f'{announced}\nbootstrap = ["{PEER}"]')))
 
 
 @pytest.mark.parametrize(
-    ("section", "code", "words"),
+    ("p2p", "code", "words"),
     [
-        (P2PSection(), Exit.NO_PEERS, "allow_isolated"),
-        (P2PSection(bootstrap=("127.0.0.1:4801",)), Exit.CONFIG, "p2p.bootstrap"),
-        (P2PSection(bootstrap=(PEER.split("/p2p/")[0],)), Exit.CONFIG, "p2p.bootstrap"),
-        (P2PSection(listen="0.0.0.0:4701", bootstrap=(PEER,)), Exit.CONFIG, "p2p.listen"),
-        (P2PSection(listen="/ip4/0.0.0.0/udp/4701", bootstrap=(PEER,)), Exit.CONFIG, "p2p.listen"),
+        ("", Exit.NO_PEERS, "allow_isolated"),
+        ('bootstrap = ["127.0.0.1:4801"]', Exit.CONFIG, "p2p.bootstrap"),
+        (f'bootstrap = ["{PEER.split("/p2p/", maxsplit=1)[0]}"]', Exit.CONFIG, "p2p.bootstrap"),
+        ('allow_isolated = true\nlisten = "0.0.0.0:4701"', Exit.CONFIG, "p2p.listen"),
+        ('allow_isolated = true\nlisten = "/ip4/0.0.0.0/udp/4701"', Exit.CONFIG, "p2p.listen"),
+        *(
+            (f'allow_isolated = true\nannounce = ["{bad}"]', Exit.CONFIG, "p2p.announce")
+            for bad in (
+                "node.example.org:4701",
+                "/ip4/0.0.0.0/tcp/4701",
+                "/ip6/::/tcp/4701",
+                "/ip4/203.0.113.7/tcp/0",
+                "/ip4/203.0.113.7/udp/4701",
+                "/ip4/203.0.113.7",
+                "/dns4/node.example.org/tcp/99999",
+                "",
+            )
+        ),
     ],
 )
-def test_an_address_nobody_could_use_names_its_key(section: P2PSection, code: Exit, words: str) -> None:
+def test_an_address_nobody_could_use_names_its_key(tmp_path: Path, p2p: str, code: Exit, words: str) -> None:
+    (row,) = broken(check_settings(configured(tmp_path, p2p=p2p)))
+    assert (row.level, row.code, row.final) == (Level.FAILURE, code, True)
+    assert words in (row.remedy or "")
+
+
+def test_a_proposer_needs_its_section(tmp_path: Path) -> None:
+    (row,) = broken(check_settings(configured(tmp_path, node='roles = ["proposer"]')))
+    assert (row.check, row.code, row.final) == ("proposer", Exit.CONFIG, True)
+    config = configured(
+        tmp_path, node='roles = ["proposer"]', more='[proposer]\nrounds = 2\ndataset = "none"'
+    )
+    (row,) = broken(check_settings(config))
+    assert (row.code, row.final) == (Exit.DATASET, True)
+
+
+# ------------------------------------------------------------------ this machine
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
+    assert writable_folder(tmp_path / "a" / "b").endswith("(will be made)")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    assert writable_folder(tmp_path / "there") == str(tmp_path / "there")
+    (tmp_path / "link").symlink_to("there")
+    assert writable_folder(tmp_path / "link")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["file", "below a file", "loop", "nowhere", "below a loop", "not to be made"]
+)
+def test_a_data_directory_that_cannot_be_one_is_refused(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "data"
+    match kind:
+        case "file" | "below a file":
+            place.write_text("")
+        case "loop" | "below a loop":
+            place.symlink_to(place)
+        case "nowhere":
+            place.symlink_to(tmp_path / "gone")
+        case "not to be made":
+            place = Path("/proc/self/no-folder")
     with pytest.raises(Fatal) as caught:
-        check_network(section)
-    assert caught.value.code is code
-    assert words in (caught.value.remedy or "")
+        writable_folder(place / "more" if kind.startswith("below") else place)
+    assert caught.value.code is Exit.CONFIG
+    assert "node.data_dir" in (caught.value.remedy or "")
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_right(**_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(machine.tempfile, "TemporaryFile", no_right)  # tests may run as root, who may all
+    with pytest.raises(Fatal, match="Permission denied"):
+        writable_folder(tmp_path)
+
+
+def test_little_room_and_few_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(tmp_path)
+    found = {}
+    for free, files in ((1 << 20, 100), (5 << 30, 512), (500 << 30, 1 << 20)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        monkeypatch.setattr(machine.resource, "getrlimit", lambda _, files=files: (files, files))
+        rows = {row.check: row for row in check_machine(config, running=True)}
+        found[free] = (rows["disk"], rows["open files"])
+    few, some, many = found.values()
+    assert [row.level for row in few] == [Level.FAILURE] * 2 and few[0].code is Exit.DISK_FULL
+    assert [row.level for row in some] == [Level.WARNING] * 2
+    assert [row.level for row in many] == [Level.OK] * 2
+
+
+def test_more_threads_than_cores_are_told(tmp_path: Path) -> None:
+    config = configured(tmp_path, more=f"[worker]\nthreads = {2 * (os.cpu_count() or 1)}")
+    assert "threads" in {row.check for row in broken(check_machine(config, running=True))}
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "cpu:x", "\0"])
+def test_a_device_that_cannot_compute_is_refused(device: str) -> None:
+    with pytest.raises(Fatal, match=r"worker\.device") as caught:
+        probe(device)
+    assert caught.value.code is Exit.CONFIG and "cpu" in (caught.value.remedy or "")
+    assert probe("cpu")["torch"]
+
+
+async def test_a_start_that_would_fail_is_refused_with_every_cause(tmp_path: Path) -> None:
+    await refuse_to_start(configured(tmp_path))
+    (tmp_path / "data").write_text("")
+    with pytest.raises(Fatal) as caught:
+        await refuse_to_start(configured(tmp_path, node='roles = ["proposer"]', p2p=""))
+    assert caught.value.code is Exit.NO_PEERS
+    for word in ("p2p.bootstrap", "[proposer]", "is a file"):
+        assert word in caught.value.message
+    for word in ("allow_isolated", "node.data_dir", "drop the role"):
+        assert word in (caught.value.remedy or "")
+
+
+async def test_a_file_that_is_no_configuration_is_one_row(tmp_path: Path) -> None:
+    with pytest.raises(NotReady) as caught:
+        await preflight(tmp_path / "none.toml")
+    assert caught.value.code is Exit.CONFIG
+    (row,) = caught.value.report["rows"]
+    assert (row["check"], row["level"]) == ("configuration", "failure") and row["remedy"]
+
+
+# ------------------------------------------------------------------ the chain's clock
+
+NOW = 1_900_000_000
+
+
+def head(age: int) -> Header:
+    fields = {"ref": BlockRef(7, bytes(32), NOW - age), "parent": bytes(32)}
+    known = {name: fields.get(name, 0) for name in Header.__dataclass_fields__}
+    return Header(**known)
+
+
+@pytest.mark.parametrize(
+    ("age", "pace", "check", "level"),
+    [
+        (3, 12.0, "head", Level.OK),
+        (230, 12.0, "head", Level.OK),
+        (300, 12.0, "head", Level.FAILURE),
+        (50, 0.5, "head", Level.OK),
+        (70, 0.5, "head", Level.FAILURE),
+        (86400, 0.0, "head", Level.FAILURE),
+        (-10, 12.0, "head", Level.OK),
+        (-60, 12.0, "clock", Level.WARNING),
+        (-3600, 12.0, "clock", Level.FAILURE),
+    ],
+)
+def test_a_chain_that_stands_and_a_clock_that_is_wrong_are_told(
+    age: int, pace: float, check: str, level: Level
+) -> None:
+    rows = judge_head(head(age), pace, NOW, local=False)
+    assert (rows[-1].check, rows[-1].level) == (check, level)
+    assert not failures(rows, final=True), "a chain may go on, and a clock be set, while the node waits"
+    assert not failures(judge_head(head(age), pace, NOW, local=True)), "development chains stand on purpose"
+
+
+# ------------------------------------------------------------------ commands
 
 
 def test_a_folder_that_is_no_dataset_is_not_to_be_removed(tmp_path: Path) -> None:

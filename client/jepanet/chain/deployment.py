@@ -103,10 +103,12 @@ class Deployment:
         )
 
     async def validate(self, rpc: Rpc) -> None:
-        """Checks that the endpoints serve this chain and that every contract has code there.
+        """Checks that the endpoints serve this chain and block, and that every contract has code there.
+
+        An endpoint that has not reached the block yet is believed: it is behind, not elsewhere.
 
         Raises:
-            Fatal: another chain (Exit.WRONG_CHAIN), or no code at an address (Exit.CONFIG).
+            Fatal: another chain or fork (Exit.WRONG_CHAIN), or no code at an address (Exit.CONFIG).
             Transient: no endpoint answers.
         """
         if rpc.chain_id != self.chain_id:
@@ -117,6 +119,14 @@ class Deployment:
                 code=Exit.WRONG_CHAIN,
             )
         await rpc.check()
+        anchor = await rpc.header(self.block_number)
+        if anchor is not None and anchor.ref.hash != self.block_hash:
+            raise Fatal(
+                f"block {self.block_number} of chain {self.chain_id} is 0x{anchor.ref.hash.hex()}, and 0x"
+                f"{self.block_hash.hex()} in the deployment file",
+                remedy="the chain was replaced or the file was altered: get the file from the network again",
+                code=Exit.WRONG_CHAIN,
+            )
         missing = [
             f"{name} ({getattr(self, name)})"
             for name in _CONTRACTS

@@ -14,14 +14,14 @@ from jepanet.chain.intents import Intent
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.wallet import Wallet
-from jepanet.node.access import fee_policy
+from jepanet.node.access import ChainAccess, fee_policy
 from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
 from jepanet.node.config import Config
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip import Conversation
 from jepanet.node.paths import Paths, make_private
-from jepanet.node.preflight import check_network
+from jepanet.node.preflight import advise
 from jepanet.node.status import status_of, write_status
 from jepanet.node.terms import round_terms, wei
 from jepanet.node.tracing import TracedIntents
@@ -89,14 +89,15 @@ class App:
             log.info("node.started", wallet=self._wallet.address, peer=self.network.peer_id,
                      roles=sorted(map(str, self._config.node.roles)),
                      addresses=list(self.network.addresses))  # fmt: skip
+            advice = asyncio.create_task(advise(self.chain, self._wallet.address), name="advice")
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
             finally:
-                for task in tasks:
+                for task in (*tasks, advice):
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*tasks, advice, return_exceptions=True)
                 self.engine.snapshot()
                 tell_repeated(everything=True)
                 log.info("node.stopped")
@@ -123,6 +124,7 @@ class App:
         self._exits.push_async_callback(self.rpc.close)
         await self.rpc.check()
         await deployment.validate(self.rpc)
+        self.chain = ChainAccess(config, self.rpc, deployment, Contracts.of(self.rpc, deployment))
         confirmations = config.chain.confirmations
         self.confirmations = deployment.confirmations if confirmations is None else confirmations
         intents = TracedIntents(JournalIntents(self.journal, Intent), self._trace)
@@ -163,7 +165,7 @@ class App:
             say=self.conversation.say,
             providers=self.gate.providers,
             jobs=self.worker,
-            contracts=Contracts.of(self.rpc, deployment),
+            contracts=self.chain.contracts,
             deployment=deployment,
             sender=sender,
             work=paths.work,
@@ -183,7 +185,6 @@ class App:
     async def _start_network(self) -> P2PNode:
         config, paths = self._config, self._paths
         make_private(paths.network)
-        check_network(config.p2p)
         deployment = self._deployment
         network = P2PNode(
             P2PConfig(

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.fields import checksum_address
@@ -285,6 +286,14 @@ def _check(config: Config) -> None:
         )
     if "/" in (config.wallet.password_credential or ""):
         raise _bad("wallet.password_credential is a name, not a path", "write the name LoadCredential= gives")
+    # Not with their text: a URL may hold an API key.
+    hint = config.chain.websocket
+    if hint is not None and not hint.startswith(("ws://", "wss://")):
+        raise _bad("chain.websocket is not a ws(s) URL", "write ws://… or wss://…, or leave it out")
+    if hint is not None and not _whole(hint):
+        raise _bad("chain.websocket names no host, or no port there could be", "correct the URL")
+    if not all(map(_whole, config.chain.endpoints)):
+        raise _bad("one of chain.endpoints names no host, or no port there could be", "correct the URL")
     both = {Role.SOLVER, Role.COORDINATOR}
     if both <= set(config.node.roles):
         raise _bad(
@@ -300,6 +309,15 @@ def _check(config: Config) -> None:
         raise _bad(f"log.level {config.log.level!r} is unknown", "use debug, info, warning or error")
     if Role.PROPOSER in config.node.roles and config.proposer.rounds and config.proposer.dataset is None:
         raise _bad("a proposer that opens rounds needs proposer.dataset", "name the built dataset's folder")
+
+
+def _whole(url: str) -> bool:
+    """Whether a URL has a host, and a port that can be connected to."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, url))
+    except ValueError:
+        return False
 
 
 def _bad(message: str, remedy: str) -> Fatal:

@@ -35,6 +35,7 @@ from jepanet.federation.verify import (
 from jepanet.files import write_atomically
 from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes
 from jepanet.learning.data import Shard, load_shard
+from jepanet.learning.device import probe
 from jepanet.learning.evaluate import GroundedScorer, Metrics, frame_latents, heldout_metrics
 from jepanet.learning.guard import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates, Recipe
@@ -214,6 +215,11 @@ def first_model(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     )
     write_atomically(Path(arguments["target"]), data)
     return {"digest": digest_of(data).hex(), "bytes": len(data)}
+
+
+def probe_device(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+    """Whether the child computes on a device, for `jepanet node check`."""
+    return probe(arguments["device"])
 
 
 def measure_models(arguments: Arguments, progress: Progress) -> dict[str, Any]:

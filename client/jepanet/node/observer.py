@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from jepanet.chain.deployment import Deployment
 from jepanet.chain.events import decode
 from jepanet.chain.follower import Follower
 from jepanet.cid import Codec, digest_file, to_cid
@@ -117,19 +118,30 @@ async def open_library(
             remedy="set p2p.bootstrap, give --peer MULTIADDR, or use --offline with a filled folder",
             code=Exit.NO_PEERS,
         )
-    deployment = chain.deployment
+    async with open_visit(chain.deployment, directory / ".p2p", peers) as network:
+        yield Library(directory, network)
+
+
+@asynccontextmanager
+async def open_visit(
+    deployment: Deployment, directory: Path, peers: tuple[str, ...]
+) -> AsyncIterator[P2PNode]:
+    """A network node with an identity made for this call, which serves and says nothing.
+
+    Raises: Fatal as `P2PNode.start`.
+    """
     config = P2PConfig(
         listen="/ip4/127.0.0.1/tcp/0",
         bootstrap=peers,
         node_key=Secret(os.urandom(32)),
-        directory=directory / ".p2p",
+        directory=directory,
         topic=f"/jepanet/1/{deployment.chain_id}/{deployment.rounds.lower()}",
     )
     _make(config.directory)
     network = P2PNode(config, _Nothing(), _deaf)
     await network.start()
     try:
-        yield Library(directory, network)
+        yield network
     finally:
         await network.stop()
 

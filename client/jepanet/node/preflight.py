@@ -1,54 +1,131 @@
-"""What can be checked before a node starts: an operator learns of a mistake before it costs anything."""
+"""Whether a node could do its work: an operator learns of a mistake before it costs anything.
+
+`node check` prints every row. `node run` takes the same rows: it refuses what no waiting heals before
+anything is opened, and logs the others once it runs.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from jepanet.errors import Exit, Fatal
-from jepanet.node.access import open_chain
+from jepanet.chain.deployment import Deployment
+from jepanet.chain.wallet import Wallet
+from jepanet.errors import Fatal, JepanetError
+from jepanet.node.access import ChainAccess, open_chain
 from jepanet.node.accounts import balances
-from jepanet.node.config import P2PSection, load_config
+from jepanet.node.check_chain import check_endpoints
+from jepanet.node.check_machine import check_device, check_machine, check_settings
+from jepanet.node.check_peers import check_peers
+from jepanet.node.check_standing import Standing
+from jepanet.node.config import Config, load_config
+from jepanet.node.findings import Finding, Level, failures, fine, from_error, refusal
 from jepanet.node.keys import unlock
-from jepanet.node.projects import open_dataset
-from jepanet.node.terms import round_terms, wei
-from jepanet.p2p.config import check_addresses
-from jepanet.types import Role
+from jepanet.node.status import is_running
+from jepanet.telemetry import get_logger
+from jepanet.types import Address
+
+log = get_logger("node")
+
+_USUAL_DEVICE = "cpu"
 
 
-def check_network(section: P2PSection) -> None:
-    """What of `[p2p]` can be judged without a network.
+class NotReady(Fatal):
+    """At least one row is a failure; `report` holds them all."""
 
-    Raises:
-        Fatal: no peer to start from (exit code `NO_PEERS`), or an address nobody could use (`CONFIG`).
-    """
-    check_addresses(section.listen, section.bootstrap)
-    if not section.bootstrap and not section.allow_isolated:
-        raise Fatal(
-            "p2p.bootstrap names no peer, so this node would never meet another",
-            remedy="add a peer's multiaddress, or set p2p.allow_isolated = true on the first node",
-            code=Exit.NO_PEERS,
-        )
+    def __init__(self, report: dict[str, Any], rows: list[Finding]) -> None:
+        told = refusal(failures(rows), f"{len(failures(rows))} of {len(rows)} checks failed")
+        super().__init__(told.message, remedy=told.remedy, code=told.code)
+        self.report = report
 
 
 async def preflight(config_path: Path) -> dict[str, Any]:
-    """Checks terms, dataset and addresses, unlocks the wallet, checks chain and contracts, reports balances.
+    """Every check there is: `rows`, and the account's balances (wei as text) where they could be read.
 
-    Raises: Fatal or Transient, as `jepanet node run` would.
+    Raises:
+        NotReady: some row is a failure; its code is the first one's.
     """
-    config = load_config(config_path)
-    wei(config.solver.max_bond, "solver.max_bond")
-    if Role.PROPOSER in config.node.roles:
-        round_terms(config.proposer)
-        if config.proposer.dataset is not None:
-            open_dataset(config.proposer.dataset)
-    check_network(config.p2p)
-    wallet = unlock(config.wallet)
-    async with open_chain(config) as chain:
-        head = await chain.rpc.head()
-        held = await balances(chain, wallet.address)
-        needs = await chain.contracts.vault.minimum_verifier_stake("latest")
-    report: dict[str, Any] = {"roles": ", ".join(config.node.roles), "head": head.ref.number, **held}
-    if Role.COORDINATOR in config.node.roles:
-        report["stake_needed_as_coordinator"] = str(needs)
+    rows: list[Finding] = []
+    report: dict[str, Any] = {}
+    try:
+        config = load_config(config_path)
+    except Fatal as error:
+        rows.append(from_error("configuration", error))
+    else:
+        rows.append(fine("configuration", str(config_path)))
+        report = await _look(config, rows)
+    report["rows"] = [row.view() for row in rows]
+    report["ready"] = not failures(rows)
+    if not report["ready"]:
+        raise NotReady(report, rows)
     return report
+
+
+async def _look(config: Config, rows: list[Finding]) -> dict[str, Any]:
+    report: dict[str, Any] = {"roles": ", ".join(config.node.roles)}
+    rows += check_settings(config)
+    rows += check_machine(config, running=is_running(config.node.data_dir))
+    rows.append(await check_device(config))
+    wallet: Wallet | None = None
+    try:
+        wallet = unlock(config.wallet)
+        rows.append(fine("wallet", wallet.address))
+    except JepanetError as error:
+        rows.append(from_error("wallet", error))
+    try:
+        deployment = Deployment.load(config.chain.deployment)
+    except Fatal as error:
+        return _with(report, rows, from_error("deployment", error))
+    rows += await check_endpoints(config.chain, deployment)
+    rows += await check_peers(config.p2p, deployment) if not _unusable(rows) else []
+    try:
+        async with open_chain(config) as chain:
+            rows.append(fine("deployment", f"chain {deployment.chain_id}, contracts in place"))
+            report["head"] = (await chain.rpc.head()).ref.number
+            if wallet is not None:
+                rows += await Standing(chain, wallet.address).findings()
+                report.update(await balances(chain, wallet.address))
+    except JepanetError as error:
+        return _with(report, rows, from_error("deployment", error))
+    return report
+
+
+def _with(report: dict[str, Any], rows: list[Finding], row: Finding) -> dict[str, Any]:
+    rows.append(row)
+    return report
+
+
+def _unusable(rows: list[Finding]) -> bool:
+    """Whether the addresses of `[p2p]` are none, so that nothing can be dialled."""
+    return any(row.check == "p2p addresses" and row.level is Level.FAILURE for row in rows)
+
+
+async def refuse_to_start(config: Config) -> None:
+    """Raises:
+    Fatal: something that no waiting heals; the message names each such fault and its remedy.
+    """
+    # The port is left to the network itself: it would be free again by then, or taken.
+    rows = [*check_settings(config), *check_machine(config, running=True)]
+    if config.worker.device != _USUAL_DEVICE:
+        rows.append(await check_device(config))
+    final = failures(rows, final=True)
+    if final:
+        raise refusal(final, "the node would not work")
+
+
+async def advise(chain: ChainAccess, wallet: Address) -> None:
+    """Logs what a running node's operator should look at: frozen or differing endpoints, stake, seats, funds.
+
+    Never ends the node: what cannot be read now shows elsewhere.
+    """
+    try:
+        rows = await check_endpoints(chain.config.chain, chain.deployment)
+        rows += await Standing(chain, wallet).findings()
+    except JepanetError as error:
+        log.info("check.skipped", why=str(error))
+        return
+    for row in rows:
+        if row.level is Level.FAILURE:
+            log.warning("check.failed", check=row.check, why=row.text, remedy=row.remedy)
+        elif row.level is Level.WARNING:
+            log.info("check.warned", check=row.check, why=row.text, remedy=row.remedy)

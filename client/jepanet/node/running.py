@@ -9,6 +9,7 @@ from jepanet.node.app import App
 from jepanet.node.config import load_config
 from jepanet.node.engine import Trace
 from jepanet.node.keys import unlock
+from jepanet.node.preflight import refuse_to_start
 from jepanet.node.wallet_lock import wallet_lock
 from jepanet.telemetry import configure_logging
 
@@ -21,6 +22,7 @@ async def run_node(config_path: Path, *, trace: Trace | None = None) -> None:
     """
     config = load_config(config_path)
     configure_logging(level=config.log.level, json=config.log.json)
+    await refuse_to_start(config)
     deployment = Deployment.load(config.chain.deployment)
     wallet = unlock(config.wallet)
     with wallet_lock(config.wallet.directory, wallet.address, deployment.chain_id):

@@ -69,6 +69,14 @@ def _round(state: NodeState, round_: Round) -> dict[str, Any]:
     }
 
 
+def is_running(data_dir: Path) -> bool:
+    """Whether a node says of itself that it runs on this folder."""
+    try:
+        return bool(read_status(data_dir)["running"])
+    except Fatal:
+        return False
+
+
 def read_status(data_dir: Path) -> dict[str, Any]:
     """The last status a node wrote, with its age in seconds and whether its process still runs.
 

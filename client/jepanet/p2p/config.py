@@ -13,6 +13,8 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.p2p.identity import key_pair, parse_address
 from jepanet.telemetry import Secret
 
+_HOSTS = ("ip4", "ip6", "dns", "dns4", "dns6")
+
 
 @dataclass(frozen=True)
 class P2PConfig:
@@ -78,6 +80,27 @@ def check_addresses(listen: str, bootstrap: Iterable[str]) -> None:
             raise Fatal(
                 error.message,
                 remedy="write peers (p2p.bootstrap, --peer) as /ip4/HOST/tcp/PORT/p2p/PEER",
+                code=Exit.CONFIG,
+            ) from error
+
+
+def check_announced(announce: Iterable[str]) -> None:
+    """Raises:
+    Fatal: an address nobody could dial (exit code `CONFIG`).
+    """
+    for text in announce:
+        try:
+            address = Multiaddr(text)
+            names = [protocol.name for protocol in address.protocols()]
+            if len(names) != 2 or names[0] not in _HOSTS or names[1] != "tcp":
+                raise ValueError("it must be /dns4/NAME/tcp/PORT, /ip4/HOST/tcp/PORT or /ip6/HOST/tcp/PORT")
+            host, port = str(address.value_for_protocol(names[0])), address.value_for_protocol("tcp")
+            if int(port) == 0 or host in ("0.0.0.0", "::"):  # noqa: S104  # refused, not listened on
+                raise ValueError("nobody can dial a wildcard address or port 0")
+        except Exception as error:  # py-multiaddr raises many types
+            raise Fatal(
+                f"{text!r} cannot be announced: {error}",
+                remedy="write in p2p.announce where peers reach you, like /dns4/node.example.org/tcp/4701",
                 code=Exit.CONFIG,
             ) from error
 

@@ -88,7 +88,7 @@ class P2PNode:
                 code=Exit.ALREADY_RUNNING,
             ) from error
         try:
-            _probe(self._config.listen)
+            probe_listen(self._config.listen)
             make_library_steady()
             self._bans = BanList(self._config.directory / "bans.json", time.monotonic)
             hooks = Hooks(self._admit, self._inbox.push, self._find_blob)
@@ -271,7 +271,7 @@ class _Inbox:
         self._arrived.set()
 
 
-def _probe(listen: str) -> None:
+def probe_listen(listen: str) -> None:
     """Binds the address once, without SO_REUSEPORT: py-libp2p sets it, so two nodes would share a port and
     steal each other's connections without an error.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import amounts, config_option, emit, json_option, pairs
+from jepanet.interface.output import amounts, config_option, emit, json_option, pairs, table
 
 
 @click.group("node")
@@ -41,16 +41,29 @@ def run(config_path: Path) -> None:
 @config_option
 @json_option
 def check(config_path: Path, as_json: bool) -> None:
-    """Check configuration, dataset, addresses, wallet, chain and contracts without starting anything.
+    """Check machine, configuration, dataset, peers, chain, wallet and roles without starting anything.
+
+    Prints a row for each check: ok, warning or failure, the latter two with what to do. Ends with the exit
+    code of the first failure, 0 if there is none. `node run` refuses to start on those that waiting cannot
+    heal.
 
     Example: jepanet node check --config solver.toml
     """
     import asyncio
 
-    from jepanet.node.preflight import preflight
+    from jepanet.node.preflight import NotReady, preflight
 
-    emit(asyncio.run(preflight(config_path)), as_json, _show)
+    try:
+        emit(asyncio.run(preflight(config_path)), as_json, _show)
+    except NotReady as failed:
+        emit(failed.report, as_json, _show)
+        raise
 
 
 def _show(value: dict[str, Any]) -> None:
-    pairs("Ready to run (amounts in tokens; native in ether)", amounts(value))
+    rows = [(row["level"], row["check"], row["finding"], row["remedy"] or "") for row in value["rows"]]
+    verdict = "Ready to run" if value["ready"] else "NOT ready to run"
+    table(verdict, ("", "check", "finding", "what to do"), rows)
+    account = {name: item for name, item in value.items() if name not in ("rows", "ready")}
+    if "native" in account:
+        pairs("Account (amounts in tokens; native in ether)", amounts(account))

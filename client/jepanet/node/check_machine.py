@@ -1,0 +1,179 @@
+"""Checks of this machine and the configuration alone: no chain, no peer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from jepanet.errors import Exit, Fatal, JepanetError
+from jepanet.node.config import Config
+from jepanet.node.findings import Finding, failed, fine, from_error, judged, judged_later, warned
+from jepanet.node.projects import open_dataset
+from jepanet.node.terms import round_terms, wei
+from jepanet.node.worker import Worker
+from jepanet.p2p.config import check_addresses, check_announced
+from jepanet.p2p.host import probe_listen
+from jepanet.types import Role
+
+_GIB = 1 << 30
+_LEAST_DISK = 1 * _GIB
+_LEAST_MEMORY = 2 * _GIB
+_FEW_FILES, _ENOUGH_FILES = 256, 1024
+_PROBE_SECONDS = 120.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+PROBE = "jepanet.node.jobs:probe_device"
+
+
+def check_settings(config: Config) -> Iterator[Finding]:
+    """What the file alone shows: addresses, amounts, terms of a proposer."""
+    section = config.p2p
+    yield judged("p2p addresses", lambda: _addresses(config))
+    if not section.bootstrap and not section.allow_isolated:
+        yield failed(
+            "bootstrap",
+            "p2p.bootstrap names no peer, so this node would never meet another",
+            "add a peer's multiaddress, or set p2p.allow_isolated = true on the first node",
+            Exit.NO_PEERS,
+            final=True,
+        )
+    if Role.SOLVER in config.node.roles:
+        yield judged("solver.max_bond", lambda: _bond(config))
+    if Role.PROPOSER in config.node.roles:
+        yield from _proposer(config)
+
+
+def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]:
+    """Folder, disk, open files, memory, threads; the listening port unless a node already holds it."""
+    yield judged("data directory", lambda: writable_folder(config.node.data_dir))
+    yield _disk(config)
+    yield _files()
+    if running:
+        yield fine("listen", f"{config.p2p.listen} is held by the node that runs here")
+    else:
+        yield judged("listen", lambda: _bindable(config.p2p.listen))
+    free = psutil.virtual_memory().available
+    if free < _LEAST_MEMORY:
+        yield warned(
+            "memory",
+            f"{free / _GIB:.1f} GiB are free",
+            "a training process takes about 1 GiB or more: stop other programs",
+        )
+    cores = os.cpu_count() or 1
+    if config.worker.threads > cores:
+        yield warned(
+            "threads",
+            f"worker.threads is {config.worker.threads} and the machine has {cores} cores",
+            f"write at most {cores}; one thread repeats a training run bit by bit",
+        )
+
+
+async def check_device(config: Config) -> Finding:
+    """Whether the worker's process can be started and computes on `worker.device`."""
+
+    async def look() -> str:
+        section = config.worker
+        worker = Worker(threads=section.threads, device=section.device, job_timeout=_PROBE_SECONDS)
+        try:
+            made = await worker.run(PROBE, {"device": section.device})
+        finally:
+            await worker.stop()
+        return f"{section.device}: torch {made['torch']}, {made['threads']} threads"
+
+    return await judged_later("device", look)
+
+
+def writable_folder(path: Path) -> str:
+    """Tries it: rights, read-only mounts, quotas and links that lead nowhere all show only so.
+
+    Raises:
+        Fatal: it is no folder, cannot be made or written into (exit code `CONFIG`).
+    """
+    remedy = "name a folder of this user's own in node.data_dir"
+    try:
+        place = path
+        while not os.path.lexists(place) and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            what = "leads nowhere" if place.is_symlink() else "is a file"
+            raise Fatal(f"{place} {what}, not a folder", remedy=remedy, code=Exit.CONFIG)
+        with tempfile.TemporaryFile(dir=place) as trial:
+            trial.write(b"\0")
+    except OSError as error:
+        code = Exit.DISK_FULL if error.errno in _NO_ROOM else Exit.CONFIG
+        raise Fatal(f"{path} cannot be used: {error.strerror or error}", remedy=remedy, code=code) from error
+    return str(path) if place == path else f"{path} (will be made)"
+
+
+def _addresses(config: Config) -> str:
+    section = config.p2p
+    check_addresses(section.listen, section.bootstrap)
+    check_announced(section.announce)
+    return f"listens on {section.listen}, announces {', '.join(section.announce) or 'what it listens on'}"
+
+
+def _bond(config: Config) -> str:
+    wei(config.solver.max_bond, "solver.max_bond")
+    return f"at most {config.solver.max_bond} tokens in a round"
+
+
+def _proposer(config: Config) -> Iterator[Finding]:
+    section = config.proposer
+    try:
+        round_terms(section)
+        if section.dataset is None:
+            yield failed(
+                "proposer",
+                "node.roles names proposer and there is no [proposer] with a dataset",
+                "add [proposer] with dataset and rounds, or drop the role",
+                Exit.CONFIG,
+                final=True,
+            )
+            return
+        open_dataset(section.dataset)
+    except JepanetError as error:
+        yield from_error("proposer", error)
+        return
+    if section.rounds == 0:
+        yield warned("proposer", "proposer.rounds is 0: no round will be opened", "set proposer.rounds")
+    else:
+        yield fine("proposer", f"up to {section.rounds} rounds with the dataset in {section.dataset}")
+
+
+def _disk(config: Config) -> Finding:
+    place = config.node.data_dir
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        return failed("disk", f"{place}: {error.strerror}", "choose another node.data_dir", Exit.CONFIG)
+    text = f"{free / _GIB:.1f} GiB free below {place}"
+    if free < _LEAST_DISK:
+        return failed("disk", text, "free space, or move node.data_dir to another disk", Exit.DISK_FULL)
+    if free < config.node.storage_gb * _GIB:
+        return warned(
+            "disk", f"{text}, node.storage_gb is {config.node.storage_gb:g}", "lower node.storage_gb"
+        )
+    return fine("disk", text)
+
+
+def _files() -> Finding:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    remedy = "ulimit -n 4096 (systemd: LimitNOFILE=4096)"
+    if limit == resource.RLIM_INFINITY or limit >= _ENOUGH_FILES:
+        return fine("open files", "unlimited" if limit == resource.RLIM_INFINITY else str(limit))
+    if limit < _FEW_FILES:
+        return failed("open files", f"at most {limit} for this process", remedy, Exit.CONFIG)
+    return warned("open files", f"at most {limit} for this process", remedy)
+
+
+def _bindable(listen: str) -> str:
+    probe_listen(listen)
+    return f"{listen} is free"

@@ -1,0 +1,200 @@
+"""Checks of what the chain says of this wallet: gas, stake, seats, projects, funds for rounds."""
+
+from __future__ import annotations
+
+from jepanet.chain.fees import FeeCapReached, quote
+from jepanet.chain.views import ProjectView, RoundView, StakeAccount
+from jepanet.cid import digest_of
+from jepanet.errors import Exit
+from jepanet.node.access import ChainAccess, fee_policy
+from jepanet.node.findings import Finding, failed, fine, warned
+from jepanet.node.terms import round_terms, wei
+from jepanet.roles.proposer import PROJECT_FILES
+from jepanet.tokens import exact, tokens
+from jepanet.types import Address, Role
+
+_ONE_CALL, _ONE_ROUND = 300_000, 2_000_000
+"""Gas of one transaction, and of a round's worth of them with room to spare."""
+_MOST_LOOKED_AT = 64
+"""Newest projects and verifier sets: there may be any number of strangers'."""
+
+
+class Standing:
+    """One look at an account. Every method may raise Transient when no endpoint answers."""
+
+    def __init__(self, chain: ChainAccess, wallet: Address) -> None:
+        self._chain = chain
+        self._wallet = wallet
+        self._config = chain.config
+        self._rows: list[Finding] = []
+        self._projects: dict[int, ProjectView] = {}
+
+    async def findings(self) -> list[Finding]:
+        """All rows: gas first, then projects, then each role."""
+        self._rows = []
+        contracts, roles = self._chain.contracts, self._config.node.roles
+        stake = await contracts.vault.account(self._wallet, "latest")
+        held = await contracts.token.balance(self._wallet, "latest")
+        await self._gas()
+        await self._followed()
+        if Role.SOLVER in roles:
+            await self._solver(stake, held)
+        if Role.COORDINATOR in roles:
+            await self._coordinator(stake)
+        if Role.PROPOSER in roles and self._config.proposer.dataset is not None:
+            await self._proposer(held)
+        return self._rows
+
+    async def _gas(self) -> None:
+        native = await self._chain.rpc.balance(self._wallet, "latest")
+        try:
+            price = (await quote(self._chain.rpc, fee_policy(self._config.chain))).max_fee
+        except FeeCapReached as error:
+            self._rows.append(warned("fees", error.message, error.remedy or "raise chain.max_fee_gwei"))
+            price = int(self._config.chain.max_fee_gwei * 10**9)
+        text, remedy = f"{self._wallet} holds {tokens(native)} ether", f"send ether to {self._wallet}"
+        if native < _ONE_CALL * price:
+            need = f"a transaction may cost {exact(_ONE_CALL * price)}"
+            self._rows.append(failed("gas", f"{text} and {need}", remedy, Exit.UNFUNDED))
+        elif native < _ONE_ROUND * price:
+            need = f"a round may cost {exact(_ONE_ROUND * price)}"
+            self._rows.append(warned("gas", f"{text} and {need}", remedy))
+        else:
+            self._rows.append(fine("gas", text))
+
+    async def _followed(self) -> None:
+        """Reads the projects this node works for."""
+        registry, follow = self._chain.contracts.registry, self._config.projects.follow
+        count = await registry.count("latest")
+        unknown = [str(item) for item in follow if not 1 <= item <= count]
+        if unknown:
+            self._rows.append(
+                failed(
+                    "projects",
+                    f"projects.follow names {', '.join(unknown)}, and ids run from 1 to {count}"
+                    if count
+                    else f"projects.follow names {', '.join(unknown)}, and there is no project yet",
+                    "see `jepanet project list`",
+                    Exit.NOT_FOUND,
+                )
+            )
+        wanted = [item for item in follow if 1 <= item <= count]
+        wanted = wanted or ([] if follow else list(range(1, count + 1)))
+        for project_id in wanted[-_MOST_LOOKED_AT:]:
+            self._projects[project_id] = await registry.project(project_id, "latest")
+        if not count and not follow:
+            self._rows.append(
+                warned(
+                    "projects", "there is no project here yet", "wait for one, or `jepanet project create`"
+                )
+            )
+        elif wanted:
+            what = "follows" if follow else "follows every project:"
+            self._rows.append(fine("projects", f"{what} {', '.join(map(str, wanted[-_MOST_LOOKED_AT:]))}"))
+
+    async def _solver(self, stake: StakeAccount, held: int) -> None:
+        limit = wei(self._config.solver.max_bond, "solver.max_bond")
+        own = stake.free + held
+        bonds = {number: view.bond for number, view in (await self._rounds()).items()}
+        text = f"{tokens(own)} tokens for bonds (free stake and wallet)"
+        remedy = f"send tokens to {self._wallet}"
+        dear = [number for number, bond in bonds.items() if bond > limit]
+        poor = [number for number, bond in bonds.items() if own < bond <= limit]
+        if not own or poor:
+            lacking = f", too few for round {', '.join(map(str, poor))}" if poor else ""
+            self._rows.append(failed("solver", text + lacking, remedy, Exit.UNFUNDED))
+        elif dear:
+            self._rows.append(
+                warned(
+                    "solver",
+                    f"round {', '.join(map(str, dear))} asks for more than solver.max_bond",
+                    "raise it if you trust the project's verifiers with it",
+                )
+            )
+        else:
+            self._rows.append(fine("solver", text))
+        for project_id, view in self._projects.items():
+            if self._wallet in await self._chain.contracts.verifier_sets.members(view.verifier_set, "latest"):
+                self._rows.append(
+                    warned(
+                        "solver",
+                        f"this wallet judges project {project_id} and may not train in it",
+                        "solve with another wallet",
+                    )
+                )
+
+    async def _coordinator(self, stake: StakeAccount) -> None:
+        sets, vault = self._chain.contracts.verifier_sets, self._chain.contracts.vault
+        wanted = sorted({view.verifier_set for view in self._projects.values()})
+        if not self._config.projects.follow:
+            count = await sets.count("latest")
+            wanted = list(range(max(1, count - _MOST_LOOKED_AT + 1), count + 1))
+        seats = [item for item in wanted if self._wallet in await sets.members(item, "latest")]
+        vacant = [item for item in seats if not await sets.has_joined(item, self._wallet, "latest")]
+        if not seats:
+            self._rows.append(
+                failed(
+                    "coordinator",
+                    f"no verifier set names {self._wallet}",
+                    "ask the project's owner for a set with this wallet (`jepanet verifiers create`)",
+                    Exit.REJECTED,
+                )
+            )
+        elif vacant:
+            command = f"jepanet verifiers join {vacant[0]}"
+            text = f"named in set {', '.join(map(str, vacant))} and has not joined"
+            self._rows.append(failed("coordinator", text, command, Exit.REJECTED))
+        else:
+            self._rows.append(fine("coordinator", f"seat in set {', '.join(map(str, seats))}"))
+        minimum = await vault.minimum_verifier_stake("latest")
+        text = f"free stake {tokens(stake.free)} of {tokens(minimum)} tokens"
+        if stake.free < minimum:
+            command = f"jepanet stake deposit {exact(minimum - stake.free).replace(',', '')}"
+            self._rows.append(failed("coordinator stake", text, command, Exit.UNFUNDED))
+        else:
+            self._rows.append(fine("coordinator stake", text))
+
+    async def _proposer(self, held: int) -> None:
+        dataset = self._config.proposer.dataset
+        assert dataset is not None
+        own = {key: view for key, view in self._projects.items() if view.owner == self._wallet}
+        if not own:
+            remedy = f"jepanet project create --dataset {dataset} …"
+            self._rows.append(warned("own projects", f"no project of {self._wallet}", remedy))
+            return
+        manifest = dataset / PROJECT_FILES / "manifest.json"
+        digest = digest_of(manifest.read_bytes()) if manifest.is_file() else None
+        if all(view.dataset != digest for view in own.values()):
+            self._rows.append(
+                failed(
+                    "own projects",
+                    f"{dataset} is not the dataset of project {', '.join(map(str, own))}",
+                    "name the folder the project was created from in proposer.dataset",
+                    Exit.DATASET,
+                )
+            )
+        used_up = [key for key, view in own.items() if view.used_shards.bit_count() >= view.evaluation_count]
+        if used_up:
+            text = f"project {', '.join(map(str, used_up))} has no evaluation shard left"
+            self._rows.append(warned("own projects", text, "make a new project for further rounds"))
+        if not self._config.proposer.rounds:
+            return
+        terms = round_terms(self._config.proposer)
+        need = terms.budget + terms.fee + terms.unseal_bond
+        credit = await self._chain.contracts.rounds.credit(self._wallet, "latest")
+        text = f"{tokens(held + credit)} tokens; a round puts {tokens(need)} in escrow"
+        if held + credit < need and not any(view.active_round for view in own.values()):
+            self._rows.append(failed("funds", text, f"send tokens to {self._wallet}", Exit.UNFUNDED))
+        elif held + credit < need * self._config.proposer.rounds:
+            self._rows.append(
+                warned(
+                    "funds", f"{text}, {self._config.proposer.rounds} are wanted", "send more for all of them"
+                )
+            )
+        else:
+            self._rows.append(fine("funds", text))
+
+    async def _rounds(self) -> dict[int, RoundView]:
+        """The open rounds of the projects this node works for."""
+        active = [int(view.active_round) for view in self._projects.values() if view.active_round]
+        return {item: await self._chain.contracts.rounds.round(item, "latest") for item in active}

@@ -55,6 +55,7 @@ def warm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Warm:
     sealed = tuple(SealedShard(n, digest_of(b"%d" % n), bytes([n]) * 32, tmp_path) for n in range(2))
     monkeypatch.setattr(projects, "open_dataset", lambda folder: BuiltDataset(folder, manifest, sealed))
     made = Warm()
+    monkeypatch.setattr(projects, "check_shards", lambda *_: None)
     monkeypatch.setattr(projects, "_first_model", made)
     return made
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+from jepanet.errors import Rejected
 from jepanet.federation.compress import CODECS
 from jepanet.federation.delta import DeltaHeader, encode_delta
 from jepanet.federation.verify import (
@@ -20,6 +21,7 @@ from jepanet.federation.verify import (
     Judged,
     Judgement,
     Rules,
+    Unscored,
     judge,
     judge_merge,
     merge,
@@ -241,7 +243,9 @@ def test_a_copy_of_an_excluded_delta_stands_alone() -> None:
         (-0.01, 0.001, Verdict.EXCLUDED, "harm", -10_000),
         (-0.002, 0.001, Verdict.ACCEPTED, "accepted", -2_000),
         (-0.003, 0.001, Verdict.ACCEPTED, "accepted", -3_000),
-        (0.5, 0.0, Verdict.ACCEPTED, "accepted", 500_000),
+        (0.5, 1e-9, Verdict.ACCEPTED, "accepted", 500_000),
+        (0.5, 0.0, Verdict.EXCLUDED, "not-measurable", 0),
+        (0.0, 0.0, Verdict.EXCLUDED, "not-measurable", 0),
         (float("nan"), 0.001, Verdict.EXCLUDED, "not-measurable", 0),
         (0.1, float("inf"), Verdict.EXCLUDED, "not-measurable", 0),
         (0.1, -0.1, Verdict.EXCLUDED, "not-measurable", 0),
@@ -257,6 +261,52 @@ def test_harm_needs_significance(
 
     (found,) = judge(MODEL, [claim(0, encoded(honest(0)))], RULES, Fixed()).judgements
     assert (found.verdict, found.reason, found.gain) == (verdict, reason, gain)
+
+
+def test_a_standard_error_is_never_rounded_to_certainty() -> None:
+    class Sure(HiddenOptimum):
+        def gain(self, weights: Arrays) -> Measured:
+            return Measured(0.5, 1e-9)
+
+    (found,) = judge(MODEL, [claim(0, encoded(honest(0)))], RULES, Sure()).judgements
+    assert (found.gain, found.stderr) == (500_000, 1)
+
+
+def test_what_cannot_be_scored_is_excluded_and_its_bond_is_safe() -> None:
+    claims = [
+        claim(0, encoded(honest(0))),
+        claim(1, with_scales(float("nan"))),
+        claim(2, encoded(honest(2))),
+        claim(3, None, sha256(b"nobody serves it").digest()),
+    ]
+    judged = judge(MODEL, claims, RULES, Unscored("thin-sites: site 8 has one episode"))
+    assert [(item.verdict, item.reason) for item in judged.judgements] == [
+        (Verdict.EXCLUDED, "shard-refused"),
+        (Verdict.INVALID, "non-finite"),  # a fault that anyone can recompute from the bytes stays one
+        (Verdict.EXCLUDED, "shard-refused"),
+        (Verdict.EXCLUDED, "unavailable"),
+    ]
+    first = judged.judgements[0]
+    assert (first.gain, first.stderr, first.metrics) == (0, 0, None) and "site 8" in first.detail
+    assert judged.deltas == {} and judged.base_metrics == {}
+
+
+@pytest.mark.parametrize("part", ["gain", "metrics"])
+def test_a_candidate_that_cannot_be_measured_does_not_end_the_round(part: str) -> None:
+    class Broken(HiddenOptimum):
+        pass
+
+    def refuse(self: HiddenOptimum, weights: Arrays) -> Measured:
+        if weights is not MODEL:
+            raise Rejected("the latents hold NaN or infinity", reason="non-finite")
+        return HiddenOptimum.metrics(self, weights)  # type: ignore[return-value]
+
+    setattr(Broken, part, refuse)
+    (found,) = judge(MODEL, [claim(0, encoded(honest(0)))], RULES, Broken()).judgements
+    assert (found.verdict, found.reason) == (Verdict.EXCLUDED, "not-measurable") and "NaN" in found.detail
+    merged = judge_merge(plus(MODEL, GOAL), {}, Broken())
+    assert not merged.published and (merged.improvement, merged.metrics) == (0, {})
+    assert "can't be measured" in merged.note
 
 
 def test_a_good_merge_is_published_a_bad_or_unsafe_one_is_not() -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from learning_shards import RECIPE as TINY_RECIPE
 from learning_shards import SEED, disc_shard
 
-from jepanet.errors import Exit, Fatal
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.built import BuiltDataset, SealedShard, open_built, sealed_bytes
 from jepanet.learning.data import save_shard
-from jepanet.learning.dataset_plan import PUBLIC, Environment, plan
+from jepanet.learning.dataset_plan import PUBLIC, Environment, Layout, plan
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.parameters import Parameters
 from jepanet.learning.pusht import PUSHT, USUAL
-from jepanet.learning.recipe import preset
+from jepanet.learning.recipe import Recipe, preset
+from jepanet.learning.suitability import check_shards
 from jepanet.learning.tworoom import DEMO, FULL, TWOROOM
 
 pytestmark = pytest.mark.unit
@@ -26,8 +30,8 @@ FILES = ["training-00.safetensors", "public.safetensors", "probe.safetensors", "
 
 
 def put(path: Path, seed: int, site: int) -> ShardEntry:
-    digest = save_shard(path, disc_shard(seed, (site,), frames=3))
-    return ShardEntry(site, digest, path.stat().st_size, 1)
+    digest = save_shard(path, disc_shard(seed, (site,) * 2, frames=3))
+    return ShardEntry(site, digest, path.stat().st_size, 2)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def built(tmp_path: Path) -> BuiltDataset:
         path = tmp_path / "sealed" / f"shard-{index:03d}.safetensors"
         sealed.append(SealedShard(index, put(path, 10 + index, 1000).digest, bytes([index]) * 32, path))
     manifest = DatasetManifest(
-        "discs", {}, SEED, (entries[0],), entries[1], entries[2], EvaluationEntry(2, None, 1, (1000,))
+        "discs", {}, SEED, (entries[0],), entries[1], entries[2], EvaluationEntry(2, None, 2, (1000,))
     )
     write_atomically(tmp_path / "sealed/sealed.json", sealed_bytes(bytes(32), sealed), mode=0o600)
     write_atomically(tmp_path / "manifest.json", manifest.to_bytes())
@@ -123,6 +127,69 @@ def test_secrets_that_others_can_read_are_found(mode: int, built: BuiltDataset) 
     path = built.directory / "sealed/sealed.json"
     path.chmod(mode)
     assert "chmod 600" in str(refused(built, "read by others").remedy)
+
+
+# ------------------------------------------------------------------ what can be trained on and scored
+
+
+@pytest.mark.parametrize(("episodes", "sites"), [(4, 4), (7, 4), (30, 16)])
+def test_fewer_than_two_evaluation_episodes_a_site_are_refused(episodes: int, sites: int) -> None:
+    with pytest.raises(Rejected, match=f"evaluation_episodes={2 * sites}") as caught:
+        Parameters(evaluation_episodes=episodes, hidden_sites=sites)
+    assert caught.value.reason == "bad-parameters"
+    Parameters(evaluation_episodes=2 * sites, hidden_sites=sites)
+
+
+@pytest.mark.parametrize("kind", ["number", "look", "twice"])
+def test_sites_of_evaluation_are_nobody_elses(kind: str) -> None:
+    def overlapping(generator: np.random.Generator, parameters: Parameters) -> Layout:
+        layout = TWOROOM.sites(generator, parameters)
+        hidden = {
+            "number": (layout.hidden[0], replace(layout.hidden[1], number=layout.public[1].number)),
+            "look": (layout.hidden[0], replace(layout.training[0], number=layout.hidden[1].number)),
+            "twice": (layout.hidden[0], replace(layout.hidden[1], number=layout.hidden[0].number)),
+        }[kind]
+        return replace(layout, hidden=hidden)
+
+    with pytest.raises(Rejected, match="evaluation site") as caught:
+        plan(replace(TWOROOM, sites=overlapping), Parameters(), bytes(32), bytes(32))
+    assert caught.value.reason == "bad-parameters"
+
+
+def test_a_sound_dataset_suits_a_recipe_for_it(built: BuiltDataset) -> None:
+    check_shards(sealed_again(built, (1000,) * 4), RECIPE)
+
+
+RECIPE = replace(TINY_RECIPE, window=3)
+
+
+def sealed_again(built: BuiltDataset, sites: tuple[int, ...], **manifest: Any) -> BuiltDataset:
+    """The same dataset with four episodes in its sealed shards, of other sites."""
+    for item in built.sealed:
+        save_shard(item.path, disc_shard(50 + item.index, sites, frames=3))
+    evaluation = EvaluationEntry(2, None, 4, (1000,))
+    return replace(built, manifest=replace(built.manifest, **{"evaluation": evaluation, **manifest}))
+
+
+@pytest.mark.parametrize(
+    ("sites", "recipe", "manifest", "why"),
+    [
+        ((1000,) * 4, replace(RECIPE, window=6), {}, "windows of 6"),
+        ((1000,) * 4, replace(RECIPE, window=6), {"parameters": {"frames": 5}}, "5 frames"),
+        ((1000,) * 4, replace(RECIPE, score=replace(RECIPE.score, minimum_episodes=5)), {}, "scores on 5"),
+        ((1000,) * 3 + (1001,), RECIPE, {}, "manifest announces"),
+        ((1000,) * 5, RECIPE, {}, "manifest announces"),
+        ((0,) * 4, RECIPE, {"evaluation": EvaluationEntry(2, None, 4, (0,))}, "sites 0 are trained on"),
+        ((1,) * 4, RECIPE, {"evaluation": EvaluationEntry(2, None, 4, (1,))}, "sites 1 are trained on"),
+        ((5, 5, 5, 6), RECIPE, {"evaluation": EvaluationEntry(2, None, 4, (5, 6))}, "site 6 has one"),
+    ],
+    ids=["windows", "frames", "few episodes", "another site", "more", "of training", "of the start", "thin"],
+)
+def test_a_dataset_that_cannot_serve_a_recipe_is_refused_before_the_work(
+    sites: tuple[int, ...], recipe: Recipe, manifest: dict[str, Any], why: str, built: BuiltDataset
+) -> None:
+    with pytest.raises(Rejected, match=why):
+        check_shards(sealed_again(built, sites, **manifest), recipe)
 
 
 # ------------------------------------------------------------------ usual sizes and public sites

@@ -9,8 +9,9 @@ import pytest
 from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, scaled
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluate import WORST, Encoded, Gain, GroundedScorer
+from jepanet.learning.evaluate import WORST, Encoded, Gain, GroundedScorer, heldout_metrics
 from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.statistics import halves
 from jepanet.learning.train import train, warm_start
 from jepanet.tensors import Arrays
 
@@ -46,7 +47,6 @@ def recoded(weights: Arrays, matrix: np.ndarray) -> Arrays:
 def test_the_base_gains_exactly_nothing(base: Arrays, scorer: GroundedScorer) -> None:
     gain = scorer.gain(base)
     assert (gain.mean, gain.stderr, gain.micro, gain.stderr_micro) == (0.0, 0.0, 0, 0)
-    assert gain.finite
     assert gain.score == scorer.score
     assert gain.per_site == {3: 0.0, 8: 0.0}
 
@@ -112,18 +112,19 @@ def test_weights_with_nan_are_refused(base: Arrays, scorer: GroundedScorer) -> N
     assert caught.value.reason == "non-finite"
 
 
-def test_finite_weights_whose_latents_overflow_get_the_worst_gain(
-    base: Arrays, scorer: GroundedScorer
-) -> None:
-    gain = scorer.gain(scaled(base, 1e20))
-    assert gain == Gain(WORST, 0.0, WORST, {3: WORST, 8: WORST}, finite=False)
+def test_finite_weights_whose_latents_overflow_have_no_gain(base: Arrays, scorer: GroundedScorer) -> None:
+    with pytest.raises(Rejected) as caught:
+        scorer.gain(scaled(base, 1e20))
+    assert caught.value.reason == "non-finite"
 
 
-def test_one_latent_that_is_not_finite_is_enough(base: Arrays, scorer: GroundedScorer) -> None:
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_one_latent_that_is_not_finite_is_enough(scorer: GroundedScorer, value: float) -> None:
     latents, guesses = np.zeros((10, 14, 6)), np.zeros((10, 12, 6))
-    guesses[4, 2, 1] = np.inf
-    assert not scorer.gain_of(Encoded(latents, guesses)).finite
-    assert scorer.gain_of(Encoded(latents, guesses)).mean == WORST
+    guesses[4, 2, 1] = value
+    with pytest.raises(Rejected) as caught:
+        scorer.gain_of(Encoded(latents, guesses))
+    assert caught.value.reason == "non-finite"
 
 
 @pytest.mark.parametrize("kind", ["larger", "smaller", "rotated", "sheared"])
@@ -162,10 +163,51 @@ def test_collapse_gains_nothing_over_a_base_that_is_worse_than_the_mean(kind: st
     assert kind == "constant" or gain.mean <= 0.0
 
 
-def test_a_dead_base_pays_nobody(base: Arrays) -> None:
-    dead = GroundedScorer(scaled(base, 0.0), RECIPE, disc_shard(2, SITES, 14))
-    assert (dead.directions, dead.score) == (0, 0.0)
-    assert dead.gain(base) == Gain(0.0, 0.0, 0.0, {3: 0.0, 8: 0.0}, finite=True)
+@pytest.mark.parametrize("kind", ["zero", "constant"])
+def test_a_dead_base_measures_nothing(base: Arrays, kind: str) -> None:
+    dead = scaled(base, 0.0) if kind == "zero" else constant_encoder(base)
+    with pytest.raises(Rejected) as caught:
+        GroundedScorer(dead, RECIPE, disc_shard(2, SITES, 14))
+    assert caught.value.reason == "dead-base"
+
+
+@pytest.mark.parametrize("sites", [(3, 8, 9, 10), (3, 3, 3, 8), (8, 3, 3, 3, 3, 3)])
+def test_a_site_with_one_episode_cannot_be_scored(base: Arrays, sites: tuple[int, ...]) -> None:
+    """Cross-fitting had nothing to fit there: every candidate, noise included, gained 0 with error 0."""
+    with pytest.raises(Rejected, match="one episode") as caught:
+        GroundedScorer(base, RECIPE, disc_shard(2, sites, 14))
+    assert caught.value.reason == "thin-sites"
+    with pytest.raises(Rejected) as caught:
+        heldout_metrics(base, RECIPE, disc_shard(2, sites, 14))
+    assert caught.value.reason == "thin-sites"
+
+
+def test_two_episodes_of_a_site_can_be_scored(base: Arrays) -> None:
+    noise = {
+        name: array + np.float32(0.05) * init_weights(RECIPE, OTHER)[name] for name, array in base.items()
+    }
+    gain = GroundedScorer(base, RECIPE, disc_shard(2, (3, 3, 8, 8), 14)).gain(noise)
+    assert gain.mean != 0.0 and gain.stderr > 0.0
+
+
+def test_an_episode_in_both_halves_is_refused(base: Arrays) -> None:
+    shard = disc_shard(2, SITES, 14)
+    frames = shard.frames.copy()
+    frames[1] = frames[0]
+    with pytest.raises(Rejected, match="episodes 0 and 1") as caught:
+        GroundedScorer(base, RECIPE, replace(shard, frames=frames))
+    assert caught.value.reason == "repeated-episodes"
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_a_half_of_a_site_in_which_nothing_moves_is_refused(base: Arrays, half: int) -> None:
+    shard = disc_shard(2, SITES, 14)
+    frames = shard.frames.copy()
+    for index in np.flatnonzero((np.asarray(SITES) == 8) & (halves(SITES) == half)):
+        frames[index] = frames[index, :1]
+    with pytest.raises(Rejected, match="site 8") as caught:
+        GroundedScorer(base, RECIPE, replace(shard, frames=frames))
+    assert caught.value.reason == "static-episodes"
 
 
 def test_a_base_that_overflows_is_refused(base: Arrays) -> None:
@@ -182,5 +224,5 @@ def test_too_few_episodes_are_refused(base: Arrays) -> None:
 
 
 def test_micro_nats_never_overstate_certainty() -> None:
-    gain = Gain(0.1234567, 0.0000011, 0.0, {}, finite=True)
+    gain = Gain(0.1234567, 0.0000011, 0.0, {})
     assert (gain.micro, gain.stderr_micro) == (123457, 2)

@@ -169,6 +169,11 @@ def test_sites_weigh_the_same_however_many_episodes_they_have() -> None:
     assert stderr == pytest.approx(((4 / 3) / 4) ** 0.5 / 2)
 
 
+def test_the_error_of_one_episode_is_unknown_not_nil() -> None:
+    with pytest.raises(ValueError, match="site 5 has one episode"):
+        stratified(np.array([1.0, 3.0, 10.0]), (0, 0, 5))
+
+
 # ------------------------------------------------------------------ metrics of whole models
 
 SHARD = disc_shard(1, (0, 0, 0, 0, 5, 5, 5, 5))

@@ -2,7 +2,8 @@
 
 * INVALID: a fault anyone can recompute from the bytes (form, base, norm against the base, duplicate digest).
 * EXCLUDED: no fault proved, but not merged: unavailable, zero, norm outlier, near-copy, a broken state guard,
-  or statistically significant harm (gain + `harm_sigmas` standard errors below zero).
+  statistically significant harm (gain + `harm_sigmas` standard errors below zero), or nothing measured: a
+  score that is not finite, one with a standard error of exactly 0, or a shard on which nothing can be scored.
 * ACCEPTED: all the rest. Merged, and paid by measured gain, which may be next to nothing.
 
 Gain is measured at contribution scale, base + delta / N with N the number of distinct revealed digests (a
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import ceil, isfinite
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,9 @@ Metrics = Mapping[str, float]
 ACCEPTED = "accepted"
 UNAVAILABLE = "unavailable"
 DUPLICATE = "duplicate"
+NOT_MEASURABLE = "not-measurable"
+SHARD_REFUSED = "shard-refused"
+"""Reason of every delta without a fault where the evaluation shard, with this base, can score nothing."""
 GAIN_LIMIT = 10**9
 """Micro-nats; measured values are clipped to it."""
 
@@ -49,16 +53,23 @@ class Scorer(Protocol):
     """Measures weights on the round's unsealed evaluation shard, against the round's base."""
 
     def gain(self, weights: Arrays) -> Gain:
-        """Grounded gain of `weights` over the base."""
+        """Grounded gain of `weights` over the base. Raises Rejected where it cannot be measured."""
 
     def metrics(self, weights: Arrays) -> Metrics:
-        """Held-out metrics by name: predictive information, rank, variance and so on."""
+        """Held-out metrics by name: predictive information, rank, variance and so on. Raises as `gain`."""
 
     def state_guards(self, base: Metrics, candidate: Metrics) -> tuple[str, ...]:
         """Why a contribution would damage the model's state; empty when it would not."""
 
     def merge_guards(self, base: Metrics, merged: Metrics) -> tuple[str, ...]:
         """Why a merged model must not be published; empty when it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """In place of a scorer: why nothing can be scored in this round."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +132,18 @@ class MergeVerdict:
     metrics: Metrics
 
 
-def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer) -> Judged:
-    """Every claim judged, in order of commitment. Never raises for what a claim contains."""
+def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | Unscored) -> Judged:
+    """Every claim judged, in order of commitment. Never raises for what a claim contains.
+
+    With `Unscored`, every claim without a fault is excluded for that reason, and there are no metrics.
+    """
     ordered = sorted(claims, key=lambda claim: claim.index)
     found: dict[Address, Judgement] = {}
     sound = _form(base, ordered, rules, found)
+    if isinstance(scorer, Unscored):
+        for claim, _ in sound:
+            found[claim.solver] = _verdict(claim, Verdict.EXCLUDED, SHARD_REFUSED, scorer.why)
+        return Judged(tuple(found[claim.solver] for claim in ordered), {}, {})
     share = np.float32(len({claim.digest for claim in ordered}))
     base_metrics = scorer.metrics(base)
     for claim, delta in _outliers_and_copies(sound, rules, found):
@@ -157,13 +175,14 @@ def merge(
 
 def judge_merge(merged: Arrays, base_metrics: Metrics, scorer: Scorer) -> MergeVerdict:
     """Publishes a merge only if it improves the grounded score and no guard objects."""
-    metrics = scorer.metrics(merged)
-    improvement, stderr, measured = _micro(scorer.gain(merged))
+    try:
+        improvement, stderr = _micro(scorer.gain(merged))
+        metrics = scorer.metrics(merged)
+    except Rejected as error:
+        return MergeVerdict(False, 0, 0, _short(f"the merged model can't be measured: {error.message}"), {})
     broken = scorer.merge_guards(base_metrics, metrics)
     note = ""
-    if not measured:
-        note = "the merged model can't be measured: its score is not finite"
-    elif broken:
+    if broken:
         note = "state guards: " + "; ".join(broken)
     elif improvement <= 0:
         note = f"no improvement: {improvement / MICRO:+.6f} nats per direction"
@@ -254,16 +273,15 @@ def _outliers_and_copies(
 def _measure(
     claim: Claim, candidate: Arrays, base_metrics: Metrics, rules: Rules, scorer: Scorer
 ) -> Judgement:
-    gain, stderr, measured = _micro(scorer.gain(candidate))
-    metrics = scorer.metrics(candidate)
+    try:
+        gain, stderr = _micro(scorer.gain(candidate))
+        metrics = scorer.metrics(candidate)
+    except Rejected as error:
+        return _verdict(claim, Verdict.EXCLUDED, NOT_MEASURABLE, error.message)
     found = Judgement(
         claim.solver, claim.digest, Verdict.ACCEPTED, ACCEPTED, "", gain, stderr, metrics=metrics
     )
     broken = scorer.state_guards(base_metrics, metrics)
-    if not measured:
-        return replace(
-            found, verdict=Verdict.EXCLUDED, reason="not-measurable", detail="its score is not finite"
-        )
     if broken:
         return replace(
             found, verdict=Verdict.EXCLUDED, reason="state-guard", detail=_short("; ".join(broken))
@@ -277,12 +295,19 @@ def _measure(
     return found
 
 
-def _micro(gain: Gain) -> tuple[int, int, bool]:
-    """(gain, standard error) in micro-nats, and whether both are finite; if not, they read as (0, 0)."""
-    if not (isfinite(gain.mean) and isfinite(gain.stderr) and gain.stderr >= 0):
-        return 0, 0, False
+def _micro(gain: Gain) -> tuple[int, int]:
+    """(gain, standard error) in micro-nats, the error rounded up: never more certain than measured.
+
+    Raises:
+        Rejected: nothing was measured. That must not read as a gain of 0 with an error of 0, which no gate
+            could hold: a score that is not finite, or one that is certain.
+    """
+    if not (isfinite(gain.mean) and isfinite(gain.stderr)):
+        raise Rejected("its score is not finite", reason=NOT_MEASURABLE)
+    if not gain.stderr > 0:
+        raise Rejected("its score has no standard error: nothing was measured", reason=NOT_MEASURABLE)
     mean = max(-GAIN_LIMIT, min(GAIN_LIMIT, round(gain.mean * MICRO)))
-    return mean, min(GAIN_LIMIT, round(gain.stderr * MICRO)), True
+    return mean, min(GAIN_LIMIT, ceil(gain.stderr * MICRO))
 
 
 def _verdict(claim: Claim, verdict: Verdict, reason: str, detail: str) -> Judgement:

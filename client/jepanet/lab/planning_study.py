@@ -139,15 +139,16 @@ def row(name: str, seeds: Sequence[tuple[Sequence[Figures], Sequence[float]]]) -
         parts["pooled"].append(both[-1])
         parts["random"].append([rates[0]["random_same"], rates[0]["random_cross"]])
         correlations.append(rank_correlation([-error for error in errors], [sum(item) for item in both]))
+    known = [value for value in correlations if value is not None]
     shown = [" / ".join(f"{100 * value:.0f}" for value in np.mean(part, axis=0)) for part in parts.values()]
-    return [name, *shown, f"{np.mean(correlations):+.2f}"]
+    return [name, *shown, f"{np.mean(known):+.2f}" if known else "-"]
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's rho, ties by their mean rank; 0 where one of the two never changes."""
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rho, ties by their mean rank; None, unknown, where one of the two never changes."""
     one, two = (_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second))
     if np.ptp(one) == 0 or np.ptp(two) == 0:
-        return 0.0
+        return None
     return float(np.corrcoef(one, two)[0, 1])
 
 

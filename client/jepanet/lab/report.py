@@ -145,7 +145,7 @@ def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
                     continue
                 values = [_value(run, where, metric, pick) for run in runs.values()]
                 mean, half = interval(values)
-                row.append(f"{mean:.{digits}f}" + (f" ±{half:.{digits}f}" if len(values) > 1 else ""))
+                row.append(f"{mean:.{digits}f}" + ("" if half is None else f" ±{half:.{digits}f}"))
             drifts = [
                 (model["drift"].get("rms"), model["drift"].get("max"), model["drift"].get("trace"))
                 for run in runs.values()

@@ -39,11 +39,11 @@ class Target:
         return asdict(self)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """(mean, half-width of its 95 % confidence interval); the half-width is 0 for a single value."""
+def interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """(mean, half-width of its 95 % confidence interval), which is None, unknown, for a single value."""
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
-        return mean, 0.0
+        return mean, None
     quantile = _STUDENT[min(count - 1, len(_STUDENT)) - 1]
     return mean, quantile * float(np.std(values, ddof=1)) / count**0.5
 

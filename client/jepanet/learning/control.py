@@ -61,6 +61,7 @@ class Rate:
     """A share of episodes. stderr: binomial, of the rule-of-succession estimate, so never 0."""
 
     episodes: int
+    """At least one."""
     successes: int
 
     @property
@@ -77,14 +78,14 @@ class Rate:
 class ControlResult:
     """Success by kind of task, and that of uniformly random actions on the same tasks.
 
-    actions: mean number of actions to success, by kind; 0 where nothing succeeded.
+    actions: mean number of actions to success, by kind; None where nothing succeeded.
     """
 
     same: Rate
     cross: Rate
     random_same: Rate
     random_cross: Rate
-    actions: dict[str, float]
+    actions: dict[str, float | None]
 
     def to_json(self) -> dict[str, Any]:
         tree = asdict(self)
@@ -129,7 +130,7 @@ def evaluate(
         idle = play(room, tasks, random_policy(seed))
     rates = [_rates(tasks, arrival) for arrival in (planned, idle)]
     means = {
-        kind: float(solved.mean()) if len(solved := planned[(tasks.kind == index) & (planned > 0)]) else 0.0
+        kind: float(solved.mean()) if len(solved := planned[(tasks.kind == index) & (planned > 0)]) else None
         for index, kind in enumerate(KINDS)
     }
     return ControlResult(*rates[0], *rates[1], actions=means)

@@ -49,10 +49,10 @@ class Shard:
 
 
 def check_shard(shard: Shard, *, what: str = "shard") -> None:
-    """Checks dtypes, agreeing shapes and finiteness.
+    """Checks dtypes, agreeing shapes, finiteness and ranges.
 
     Raises:
-        Rejected: reason `wrong-shape` or `non-finite`.
+        Rejected: reason `wrong-shape`, `non-finite` or `out-of-range`.
     """
     frames, actions, state = shard.frames, shard.actions, shard.state
 
@@ -74,6 +74,10 @@ def check_shard(shard: Shard, *, what: str = "shard") -> None:
     need(len(shard.site) == episodes, "there must be one site number per episode")
     if not (np.isfinite(actions).all() and np.isfinite(state).all()):
         raise Rejected(f"{what}: actions or state hold NaN or infinity", reason="non-finite")
+    if np.abs(actions).max() > 1.0:
+        raise Rejected(f"{what}: actions leave [-1, 1]", reason="out-of-range")
+    if min(shard.site) < 0:
+        raise Rejected(f"{what}: site numbers start at 0", reason="out-of-range")
 
 
 def shard_bytes(shard: Shard) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jepanet.errors import Rejected
 from jepanet.learning.built import SEALED
 from jepanet.learning.data import Shard
 from jepanet.learning.parameters import PROBE_FRAMES, Parameters
@@ -52,6 +53,7 @@ def plan(
 ) -> dict[str, Recording]:
     """Every shard of a dataset by file name, in a fixed order."""
     layout = environment.sites(numpy_generator(seed, "sites"), parameters)
+    _check_apart(layout)
     per_site = parameters.evaluation_episodes // parameters.hidden_sites
     wanted: list[tuple[str, bytes, tuple[Any, ...], int, int]] = []
     for index in range(parameters.evaluation_shards):
@@ -82,6 +84,24 @@ def plan(
             name, shard_seed, sites, episodes, frames, parameters.image, parameters.hold, build_id
         )
     return recordings
+
+
+def _check_apart(layout: Layout) -> None:
+    """Nobody may train where it is evaluated, nor on a site that differs from that in nothing but its number.
+
+    Raises:
+        Rejected: reason `bad-parameters`.
+    """
+
+    def looks(sites: tuple[Any, ...]) -> set[str]:
+        return {str({**asdict(site), "number": 0}) for site in sites}
+
+    open_to_all = (*layout.training, *layout.public)
+    shared = {site.number for site in layout.hidden} & {site.number for site in open_to_all}
+    if shared or looks(layout.hidden) & looks(open_to_all):
+        raise Rejected("evaluation sites are among those of training or warm start", reason="bad-parameters")
+    if len({site.number for site in layout.hidden}) != len(layout.hidden):
+        raise Rejected("an evaluation site is there twice", reason="bad-parameters")
 
 
 def training_name(index: int) -> str:

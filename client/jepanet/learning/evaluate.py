@@ -15,6 +15,7 @@ from jepanet.learning.data import Shard
 from jepanet.learning.models.world.model import load_world_model, normalise
 from jepanet.learning.models.world.schema import check_weights
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.scorable import check_scorable, check_sites
 from jepanet.learning.statistics import (
     Array,
     effective_rank,
@@ -33,9 +34,11 @@ from jepanet.tensors import Arrays
 from jepanet.types import MICRO
 
 WORST = -10.0
-"""Nats per direction: the gain of a candidate whose latents are not finite, and the clip of every gain."""
+"""Nats per direction: the clip of every gain."""
 _BLOCK = 64
 _RESIDUAL_FLOOR = 1e-9
+_LEAST_MOVEMENT = 1e-6
+"""Variation of a half of a site's episodes, relative to all episodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,6 @@ class Gain:
     score: float
     """The candidate's own score; the base's is `score - mean` unless a clip was reached."""
     per_site: dict[int, float]
-    finite: bool
 
     @property
     def micro(self) -> int:
@@ -131,8 +133,10 @@ def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard) -> Metrics:
     """Metrics of a model on a shard.
 
     Raises:
-        Rejected: weights or shard do not fit the recipe, or the latents are not finite (`non-finite`).
+        Rejected: weights or shard do not fit the recipe, a site has but one episode (`thin-sites`), or the
+            latents are not finite (`non-finite`).
     """
+    check_sites(shard.site)  # position is read by a probe fitted on other episodes of every site
     encoded = encode(weights, recipe, shard)
     if not encoded.finite:
         raise Rejected("the model's latents hold NaN or infinity", reason="non-finite")
@@ -179,26 +183,26 @@ class GroundedScorer:
         """Encodes the base.
 
         Raises:
-            Rejected: too few episodes (`too-few-episodes`), weights or shard that do not fit the recipe, or a
-                base with non-finite latents.
+            Rejected: a shard that cannot measure (as `check_scorable`; `static-episodes`), weights or shard
+                that do not fit the recipe, or a base whose latents are not finite (`non-finite`) or do not
+                vary (`dead-base`): nothing was measured then, which is not a gain of nothing.
         """
-        if shard.episodes < max(recipe.score.minimum_episodes, 2):
-            raise Rejected(
-                f"an evaluation shard of {shard.episodes} episodes is too small for the grounded score",
-                reason="too-few-episodes",
-            )
+        check_scorable(shard, minimum=recipe.score.minimum_episodes)
         self._recipe, self._shard = recipe, shard
         self._side = halves(shard.site)
         base = encode(base_weights, recipe, shard)
         if not base.finite:
             raise Rejected("the base model's latents hold NaN or infinity", reason="non-finite")
         self._targets = _whitened(within_episode(base.latents[:, 2:]), recipe.score.eigenvalue_floor)
+        if not self.directions:
+            raise Rejected("the base's latents do not vary on this shard", reason="dead-base")
         self._total = (self._targets**2).sum(axis=1)
+        self._check_moving()
         self._base = self._residuals(base)
 
     @property
     def directions(self) -> int:
-        """Target directions; 0 when the base itself is dead, and then every gain is 0."""
+        """Target directions, at least one."""
         return int(self._targets.shape[-1])
 
     @property
@@ -210,17 +214,19 @@ class GroundedScorer:
         """Gain of candidate weights over the base.
 
         Raises:
-            Rejected: the weights do not fit the recipe or are not finite.
+            Rejected: the weights do not fit the recipe; they or the latents are not finite (`non-finite`).
         """
         return self.gain_of(encode(weights, self._recipe, self._shard))
 
     def gain_of(self, encoded: Encoded) -> Gain:
-        """Gain of a candidate whose latents on this shard are already computed."""
+        """Gain of a candidate whose latents on this shard are already computed.
+
+        Raises:
+            Rejected: they are not finite (`non-finite`).
+        """
         sites = self._shard.site
         if not encoded.finite:
-            return Gain(WORST, 0.0, WORST, dict.fromkeys(sorted(set(sites)), WORST), finite=False)
-        if not self.directions:
-            return Gain(0.0, 0.0, 0.0, dict.fromkeys(sorted(set(sites)), 0.0), finite=True)
+            raise Rejected("the candidate's latents hold NaN or infinity", reason="non-finite")
         residual = self._residuals(encoded)
         influence = np.zeros(len(sites))
         numbers = np.asarray(sites)
@@ -233,8 +239,19 @@ class GroundedScorer:
             stderr=float(min(stderr, -WORST)),
             score=float(np.clip(self._score(residual), WORST, -WORST)),
             per_site={number: float(np.clip(value, WORST, -WORST)) for number, value in per_site.items()},
-            finite=True,
         )
+
+    def _check_moving(self) -> None:
+        """In either half of every site something must vary, or that half has nothing to fit or to score."""
+        sites, moved = np.asarray(self._shard.site), self._total.sum(axis=1)
+        least = _LEAST_MOVEMENT * float(moved.mean())
+        for number in sorted(set(self._shard.site)):
+            for half in (0, 1):
+                if not float(moved[(sites == number) & (self._side == half)].mean()) > least:
+                    raise Rejected(
+                        f"nothing that the base sees moves in half of the episodes of site {number}",
+                        reason="static-episodes",
+                    )
 
     def _residuals(self, encoded: Encoded) -> Array:
         """Squared error [E, K] of every episode and direction, summed over frames."""
@@ -249,8 +266,6 @@ class GroundedScorer:
         return residual
 
     def _score(self, residual: Array) -> float:
-        if not self.directions:
-            return 0.0
         numbers = np.asarray(self._shard.site)
         scores = []
         for number in sorted(set(self._shard.site)):
@@ -303,5 +318,4 @@ def _whitened(centred: Array, eigenvalue_floor: float) -> Array:
 
 
 def _rows(values: Array) -> Array:
-    # Spelled out, since -1 is ambiguous where a dead base leaves no directions.
     return values.reshape(values.shape[0] * values.shape[1], values.shape[2])

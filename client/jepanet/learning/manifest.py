@@ -12,6 +12,7 @@ from typing import Any
 
 from jepanet.errors import Rejected
 from jepanet.learning.data import MAX_EPISODES, MAX_SHARD_BYTES
+from jepanet.learning.scorable import LEAST_EPISODES_OF_A_SITE
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
 
@@ -120,7 +121,7 @@ class DatasetManifest:
         if not isinstance(sites, list) or not 1 <= len(sites) <= 1024:
             raise _bad("evaluation.sites must list 1 to 1024 sites")
         root = evaluation["root"]
-        return cls(
+        manifest = cls(
             environment=environment,
             parameters={name: _whole(value, -(2**53), 2**53, name) for name, value in parameters.items()},
             seed=_bytes(builder["seed"], "builder.seed"),
@@ -134,6 +135,15 @@ class DatasetManifest:
                 sites=tuple(_whole(site, 0, 2**31 - 1, "site") for site in sites),
             ),
         )
+        hidden = set(manifest.evaluation.sites)
+        if shared := hidden & {manifest.public.site, *(entry.site for entry in manifest.training)}:
+            raise _bad(f"evaluation.sites: {min(shared)} is trained on as well")
+        least = LEAST_EPISODES_OF_A_SITE * len(manifest.evaluation.sites)
+        if len(hidden) != len(manifest.evaluation.sites) or manifest.evaluation.episodes < least:
+            raise _bad(
+                f"evaluation.episodes must be at least {least}, {LEAST_EPISODES_OF_A_SITE} of each site"
+            )
+        return manifest
 
 
 def _entry_tree(entry: ShardEntry) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jepanet.errors import Rejected
 from jepanet.learning.manifest import MAX_EVALUATION_SHARDS
+from jepanet.learning.scorable import LEAST_EPISODES_OF_A_SITE
 
 PROBE_FRAMES = 4
 """Frames of one probe episode."""
@@ -52,6 +53,13 @@ class Parameters:
                 )
         if self.image % 16:
             raise Rejected("dataset parameter image must be a multiple of 16", reason="bad-parameters")
+        if self.evaluation_episodes < LEAST_EPISODES_OF_A_SITE * self.hidden_sites:
+            raise Rejected(
+                f"{self.evaluation_episodes} evaluation_episodes of {self.hidden_sites} hidden_sites: a "
+                f"score needs {LEAST_EPISODES_OF_A_SITE} of each, one to fit and one to score; set "
+                f"evaluation_episodes={LEAST_EPISODES_OF_A_SITE * self.hidden_sites} or more",
+                reason="bad-parameters",
+            )
         if self.evaluation_episodes % self.hidden_sites or self.probe_frames % PROBE_FRAMES:
             raise Rejected(
                 f"evaluation_episodes must be a multiple of hidden_sites, probe_frames of {PROBE_FRAMES}",

@@ -136,14 +136,19 @@ def stratified(values: Array, site: tuple[int, ...]) -> tuple[float, float, dict
     """Mean over sites of per-site means of `values` [E], its standard error, and the per-site means.
 
     Sites weigh the same however many episodes they have; the error comes from variation within sites.
+
+    Raises:
+        ValueError: a site with one value, whose variation is unknown.
     """
     numbers = np.asarray(site)
     means: dict[int, float] = {}
     variance = 0.0
     for number in sorted(set(site)):
         here = values[numbers == number]
+        if len(here) < 2:
+            raise ValueError(f"site {number} has one episode: its variation is unknown")
         means[number] = float(here.mean())
-        variance += float(here.var(ddof=1)) / len(here) if len(here) > 1 else float(here[0] ** 2)
+        variance += float(here.var(ddof=1)) / len(here)
     count = len(means)
     return float(np.mean(list(means.values()))), sqrt(variance) / count, means
 

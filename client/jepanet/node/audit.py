@@ -142,6 +142,7 @@ class _Check:
             "recipe": str(recipe_path),
             "spec": str(spec_path),
             "evaluation": str(shard),
+            "manifest": str(manifest_path),
             "device": "cpu",
         }
         self._audit.note(

@@ -12,6 +12,7 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.build import build
 from jepanet.learning.built import open_built
 from jepanet.learning.parameters import Parameters
+from jepanet.learning.recipe import Recipe, preset
 from jepanet.types import Digest
 
 Progress = Callable[[int, int, str], None]
@@ -41,9 +42,11 @@ def build_dataset(
     simulator, usual = {"tworoom": (TWOROOM, DEMO), "pusht": (PUSHT, USUAL)}[environment]
     if recipe is not None:
         usual = {"tworoom": FULL, "tworoom-small": DEMO, "pusht": USUAL}[recipe]
+    parameters = _resized(usual, sizes)
+    _check_window(parameters, preset(recipe or environment))
     build(
         simulator,
-        _resized(usual, sizes),
+        parameters,
         directory,
         seed,
         workers=workers,
@@ -64,6 +67,16 @@ def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:
         return replace(parameters, **sizes)
     except Rejected as error:
         raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
+
+
+def _check_window(parameters: Parameters, recipe: Recipe) -> None:
+    if parameters.frames < recipe.window:
+        raise Fatal(
+            f"episodes of {parameters.frames} frames are too short: recipe {recipe.name!r} trains on windows "
+            f"of {recipe.window}",
+            remedy=f"--size frames={recipe.window} or more",
+            code=Exit.USAGE,
+        )
 
 
 def inspect(directory: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from jepanet.federation.verify import (
     Claim,
     Judgement,
     Rules,
+    Unscored,
     judge,
     judge_merge,
     merge,
@@ -38,7 +39,9 @@ from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.device import probe
 from jepanet.learning.evaluate import GroundedScorer, Metrics, frame_latents, heldout_metrics
 from jepanet.learning.guard import absolute_guards, state_guards
+from jepanet.learning.manifest import DatasetManifest
 from jepanet.learning.recipe import Gates, Recipe
+from jepanet.learning.suitability import check_evaluation
 from jepanet.learning.train import train, warm_start
 from jepanet.protocol.spec import RoundSpec, decode_spec
 from jepanet.tensors import Arrays
@@ -142,10 +145,18 @@ def _residual(path: str | None, schema: Schema, codec: str) -> Residual | None:
 
 
 def score_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    """Judges every claimed delta on the unsealed evaluation shard."""
+    """Judges every claimed delta on the unsealed evaluation shard.
+
+    The shard is the proposer's. One that can score nothing excludes every delta without a fault, with the
+    reason in the report: no delta is merged or paid, and no bond is lost for it.
+    """
     recipe, spec, base = _round_files(arguments)
     claims = [_claim(item, spec) for item in arguments["claims"]]
-    scorer = _HeldOut(base.weights, recipe, spec, Path(arguments["evaluation"]))
+    scorer: _HeldOut | Unscored
+    try:
+        scorer = _HeldOut(base.weights, recipe, spec, arguments)
+    except Rejected as error:
+        scorer = Unscored(f"{error.reason}: {error.message}")
     judged = judge(base.weights, claims, _rules(spec), scorer)
     faults = {item["solver"]: item["fault"] for item in arguments["claims"] if item.get("fault")}
     return {
@@ -185,7 +196,7 @@ def merge_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     )
     data = model_bytes(weights, header, velocity)
     write_atomically(Path(arguments["target"]), data)
-    scorer = _HeldOut(base.weights, recipe, spec, Path(arguments["evaluation"]))
+    scorer = _HeldOut(base.weights, recipe, spec, arguments)
     before = scorer.metrics(base.weights)
     verdict = judge_merge(weights, before, scorer)
     both = {f"before.{name}": value for name, value in before.items()}
@@ -239,11 +250,17 @@ def measure_models(arguments: Arguments, progress: Progress) -> dict[str, Any]:
 
 
 class _HeldOut:
-    """The scorer `federation.verify` asks for, over one evaluation shard."""
+    """The scorer `federation.verify` asks for, over one evaluation shard.
 
-    def __init__(self, base: Arrays, recipe: Recipe, spec: RoundSpec, shard: Path) -> None:
+    Raises (constructor):
+        Rejected: the shard is not what the manifest announces, or can score nothing against this base.
+    """
+
+    def __init__(self, base: Arrays, recipe: Recipe, spec: RoundSpec, arguments: Arguments) -> None:
         self._recipe = recipe
-        self._shard = load_shard(shard)
+        self._shard = load_shard(Path(arguments["evaluation"]))
+        manifest = DatasetManifest.from_bytes(Path(arguments["manifest"]).read_bytes())
+        check_evaluation(self._shard, manifest, recipe)
         self._grounded = GroundedScorer(base, recipe, self._shard)
         self._gates = _guard_gates(spec)
         self._measured: dict[int, tuple[Arrays, Metrics]] = {}

@@ -10,11 +10,12 @@ from typing import Any
 
 from jepanet.chain.contracts import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
-from jepanet.errors import Exit, Fatal
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
+from jepanet.learning.suitability import check_shards
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
 from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
@@ -55,6 +56,7 @@ async def create_project(
     chosen = recipe_named(recipe)
     built = open_dataset(dataset)
     _check_suits(built, chosen)
+    _check_shards(built, chosen)
     root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
     documents = {
         "recipe.json": chosen.to_bytes(),
@@ -142,6 +144,18 @@ def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
             + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
             code=Exit.DATASET,
         )
+
+
+def _check_shards(built: BuiltDataset, recipe: Recipe) -> None:
+    """Raises: Fatal when the shards cannot be trained on or scored with the recipe."""
+    try:
+        check_shards(built, recipe)
+    except Rejected as error:
+        raise Fatal(
+            f"{built.directory} cannot serve a project: {error.message}",
+            remedy=error.remedy or "build another dataset, or choose another recipe",
+            code=Exit.DATASET,
+        ) from error
 
 
 async def _first_model(

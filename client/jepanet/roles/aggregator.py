@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from jepanet.chain.contracts import Attestation
 from jepanet.chain.wallet import recover_typed
 from jepanet.errors import Rejected, Transient
+from jepanet.federation.verify import SHARD_REFUSED
 from jepanet.protocol.commands import BuildSheet, PublishSheet, SendRecord
 from jepanet.protocol.inputs import LocalInput, LocalSheetBuilt
 from jepanet.protocol.messages import Provide, SaySheet
@@ -28,6 +29,13 @@ from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
 
 log = get_logger("aggregator")
+
+
+def _why_nothing(decisions: Sequence[Decision]) -> str:
+    """The sheet's note on a round in which no delta was accepted."""
+    if any(item.reason == SHARD_REFUSED for item in decisions):
+        return "no delta was accepted: the evaluation shard can score nothing (see the scores' details)"
+    return "no delta was accepted"
 
 
 class Aggregator:
@@ -56,7 +64,7 @@ class Aggregator:
         if accepted:
             merge = await measure_merge(context, round_, documents.spec, accepted)
         else:
-            merge = Merge(round_.base, False, 0, "no delta was accepted", ())
+            merge = Merge(round_.base, False, 0, _why_nothing(decisions), ())
         sheet = derive_sheet(
             facts,
             documents.spec,

@@ -56,6 +56,7 @@ async def measure_merge(
             "recipe": str(context.blobs.path(spec.recipe)),
             "spec": str(context.blobs.path(round_.params.spec)),
             "evaluation": str(shard),
+            "manifest": str(context.blobs.path(spec.dataset)),
             "deltas": deltas,
             "round": int(round_.id),
             "target": str(target),

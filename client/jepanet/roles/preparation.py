@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jepanet.learning.checkpoint import model_cap
 from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.suitability import check_manifest
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.commands import PrepareRound
 from jepanet.protocol.inputs import LocalInput, LocalRoundPrepared
@@ -57,7 +58,8 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
 
     Raises:
         Transient: a document has no provider yet.
-        Rejected: a document is malformed, or disagrees with what the chain says of the round.
+        Rejected: a document is malformed, or disagrees with what the chain says of the round; or the dataset
+            cannot serve the recipe, so that nobody's work could be scored.
     """
     project = context.project(round_.project_id)
     pin = pin_of(round_)
@@ -70,6 +72,7 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     manifest = DatasetManifest.from_bytes(
         await obtain_bytes(context, project.dataset, max_bytes=MAX_MANIFEST_BYTES, pin=pin)
     )
+    check_manifest(manifest, recipe)
     return RoundDocuments(spec, recipe, manifest)
 
 

@@ -75,6 +75,7 @@ class Scoring:
                 "recipe": str(context.blobs.path(documents.spec.recipe)),
                 "spec": str(context.blobs.path(round_.params.spec)),
                 "evaluation": str(shard),
+                "manifest": str(context.blobs.path(documents.spec.dataset)),
                 "claims": [
                     {
                         "solver": item.solver,

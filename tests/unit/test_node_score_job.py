@@ -1,0 +1,121 @@
+"""The job that scores a round: a shard that measures nothing has an outcome, and no number stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from learning_shards import RECIPE, SEED, constant_encoder, disc_shard
+
+from jepanet.cid import digest_of
+from jepanet.federation.delta import DeltaHeader, encode_delta
+from jepanet.learning.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.data import Shard, load_shard, shard_bytes
+from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.train import warm_start
+from jepanet.node.jobs import score_deltas
+from jepanet.protocol.spec import encode_spec
+from jepanet.tensors import Arrays, encode_tensors
+from jepanet.types import Verdict
+from round_samples import a_spec
+
+pytestmark = pytest.mark.unit
+
+SITES = (3, 3, 3, 8, 8, 8)
+SOLVERS = ("0x" + "11" * 20, "0x" + "22" * 20)
+
+
+@pytest.fixture(scope="module")
+def base() -> Arrays:
+    return warm_start(RECIPE, disc_shard(1, (0,) * 12), SEED, steps=80)
+
+
+def score(
+    folder: Path, base: Arrays, evaluation: bytes, announced: tuple[int, ...] = (3, 8)
+) -> dict[str, Any]:
+    """What a coordinator measures of one honest delta and one with another base, on an evaluation shard."""
+    model = model_bytes(base, ModelHeader(RECIPE.digest(), 0))
+    spec = a_spec(base=digest_of(model), recipe=RECIPE.digest(), codec="fp32", max_delta_bytes=1 << 20)
+    entry = ShardEntry(0, digest_of(b"shard"), 1, 1)
+    manifest = DatasetManifest(
+        "discs", {}, SEED, (entry,), entry, entry, EvaluationEntry(1, None, len(SITES), announced)
+    )
+    noise = {name: np.float32(0.02) * array for name, array in init_weights(RECIPE, SEED[::-1]).items()}
+    header = DeltaHeader(base=spec.base, recipe=spec.recipe)
+    deltas = [
+        encode_delta(noise, header, "fp32"),
+        encode_delta(noise, replace(header, base=digest_of(b"another")), "fp32"),
+    ]
+    files = {
+        "base": model, "recipe": RECIPE.to_bytes(), "spec": encode_spec(spec), "evaluation": evaluation,
+        "manifest": manifest.to_bytes(), "first": deltas[0], "second": deltas[1],
+    }  # fmt: skip
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    claims = [
+        {
+            "solver": solver, "index": index, "digest": digest_of(data).hex(), "path": str(folder / name),
+            "fault": None,
+        }
+        for index, (solver, data, name) in enumerate(zip(SOLVERS, deltas, ("first", "second"), strict=True))
+    ]  # fmt: skip
+    paths = {name: str(folder / name) for name in ("base", "recipe", "spec", "evaluation", "manifest")}
+    return score_deltas({**paths, "claims": claims}, lambda _: None)
+
+
+def test_a_sound_shard_measures(tmp_path: Path, base: Arrays) -> None:
+    found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES)))["judgements"]
+    assert found[0]["reason"] != "shard-refused" and found[0]["stderr"] > 0
+    assert found[1]["verdict"] == Verdict.INVALID
+
+
+def _changed(**fields: Callable[[Shard], Any]) -> bytes:
+    shard = disc_shard(2, SITES)
+    changed = replace(shard, **{name: change(shard) for name, change in fields.items()})
+    arrays = {
+        "actions": changed.actions, "frames": changed.frames, "state": changed.state,
+        "site": np.asarray(changed.site, np.int32),
+    }  # fmt: skip
+    return encode_tensors(arrays, {"schema": "jepanet.shard.1"})
+
+
+REFUSED: dict[str, tuple[bytes, tuple[int, ...]]] = {
+    "thin": (shard_bytes(disc_shard(2, (3, 3, 3, 3, 3, 8))), (3, 8)),
+    "other sites": (shard_bytes(disc_shard(2, SITES)), (3, 9)),
+    "fewer episodes": (shard_bytes(disc_shard(2, SITES[1:])), (3, 8)),
+    "wild actions": (_changed(actions=lambda shard: shard.actions * np.float32(1.5)), (3, 8)),
+    "no actions": (_changed(actions=lambda shard: shard.actions * np.float32("nan")), (3, 8)),
+    "still": (_changed(frames=lambda shard: np.repeat(shard.frames[:, :1], shard.length, axis=1)), (3, 8)),
+    "repeated": (_changed(frames=lambda shard: shard.frames[[0, 0, 1, 2, 3, 4]]), (3, 8)),
+    "cut": (shard_bytes(disc_shard(2, SITES))[:-9], (3, 8)),
+    "no shard": (b"anything", (3, 8)),
+    "empty": (b"", (3, 8)),
+}
+
+
+@pytest.mark.parametrize("kind", list(REFUSED))
+def test_a_shard_that_measures_nothing_excludes_every_delta_and_costs_no_bond(
+    kind: str, tmp_path: Path, base: Arrays
+) -> None:
+    data, announced = REFUSED[kind]
+    found = score(tmp_path, base, data, announced)
+    first, second = found["judgements"]
+    assert (first["verdict"], first["reason"]) == (Verdict.EXCLUDED, "shard-refused")
+    assert (first["gain"], first["stderr"], first["metrics"]) == (0, 0, [])
+    assert first["detail"], "the record says why"
+    assert second["verdict"] == Verdict.INVALID, "what the bytes prove needs no shard"
+    assert found["base_metrics"] == []
+
+
+def test_a_dead_base_scores_nobody(tmp_path: Path, base: Arrays) -> None:
+    (first, _) = score(tmp_path, constant_encoder(base), shard_bytes(disc_shard(2, SITES)))["judgements"]
+    assert (first["reason"], first["detail"][:9]) == ("shard-refused", "dead-base")
+
+
+def test_a_shard_is_read_back_with_actions_at_the_border(tmp_path: Path) -> None:
+    assert np.abs(load_shard(_changed(actions=lambda shard: np.sign(shard.actions))).actions).max() == 1.0

@@ -155,7 +155,7 @@ def test_a_wallet_made_by_version_0_1_opens_with_an_alarm_until_it_is_encrypted_
     with structlog.testing.capture_logs() as lines:
         assert load_wallet(tmp_path / "old", old).address == made.address
     (line,) = lines
-    assert line["event"] == "wallet.password_ambiguous"
+    assert line["event"] == "password.outdated"
     assert "jepanet wallet password" in line["remedy"]
 
     new = password_of("another pässword")

@@ -99,6 +99,6 @@ class Blooms:
     def _give_up(self, why: str) -> None:
         self.useless = True
         log.warning(
-            "bloom.useless", why=why,
+            "bloom.ignored", why=why,
             remedy="nothing is lost; the receipts of every block with transactions are read instead",
         )  # fmt: skip

@@ -188,14 +188,14 @@ class Follower:
             head = await reader.head()
             step = await self._step(reader, head)
         except Moved as moved:
-            log.debug("chain.moved_while_reading", why=str(moved))
+            log.debug("chain.moved", why=str(moved))
             self._contradictions += 1
             if self._contradictions % _PATIENCE_WITH_ONE == 0:
                 self._rpc.rest(reader, str(moved))
         except Transient as error:
             self._contradictions = 0
             if not self._waiting:
-                log.warning("follower.waits", at=self.position.number, why=str(error))
+                log.warning("follower.delayed", at=self.position.number, why=str(error))
             self._waiting = True
         else:
             self._contradictions = 0
@@ -214,7 +214,7 @@ class Follower:
             return None
         if head.ref.number < self._anchor.number:
             # Not a reset: a node that is still syncing looks the same.
-            log.warning("node.behind_deployment", head=head.ref.number, deployment=self._anchor.number)
+            log.warning("deployment.unreached", head=head.ref.number, deployment=self._anchor.number)
             return None
         if head.parent != position.hash or head.ref.number != position.number + 1:
             rewind = await self._fork(reader, head)
@@ -225,7 +225,7 @@ class Follower:
     def _read_again(self, trail: list[BlockRef], head: Header) -> FollowerStep:
         self._again = None
         self._trail = deque(trail, maxlen=TRAIL)
-        log.warning("chain.read_again", after=self.position.number, until=self._again_until)
+        log.warning("chain.rescanned", after=self.position.number, until=self._again_until)
         return FollowerStep(rewind_to=self.position, blocks=(), reset=False, head=head.ref.number)
 
     # ------------------------------------------------------------------ forks
@@ -321,11 +321,11 @@ class Follower:
         """Only a higher block is news: behind one address, heads go back and forth."""
         if head is not None and (self._head is None or head.ref.number > self._head.number):
             if self.head_old:
-                log.info("head.moves", head=head.ref.number, after=round(self.head_age))
+                log.info("head.moved", head=head.ref.number, after=round(self.head_age))
             self._head, self._head_at, self.head_old = head.ref, time.monotonic(), False
         elif not self.head_old and self.head_age > self._head_alarm:
             self.head_old = True
-            log.error("head.old", head=None if self._head is None else self._head.number,
+            log.error("head.stopped", head=None if self._head is None else self._head.number,
                       seconds=round(self.head_age),
                       remedy="the chain or every endpoint stands still: compare with a block explorer, add "
                       "another endpoint to chain.endpoints")  # fmt: skip

@@ -116,7 +116,7 @@ def _decrypt(path: Path, document: Mapping[str, Any], password: Password) -> byt
             continue
         if reading.former:
             _log.error(
-                "wallet.password_ambiguous",
+                "password.outdated",
                 keystore=str(path),
                 cause="version 0.1 made it from a password that is not UTF-8: many others open it",
                 remedy=f"encrypt it anew: jepanet wallet password --dir {path.parent}; the next version "

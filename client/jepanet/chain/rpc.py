@@ -171,7 +171,7 @@ class Rpc(ChainReader):
     def _rest(self, endpoint: Endpoint, method: str, why: str) -> None:
         health = endpoint.health
         if health.rests_until <= time.monotonic():
-            log.warning("endpoint.down", endpoint=endpoint.name, method=method, why=why)
+            log.warning("endpoint.rested", endpoint=endpoint.name, method=method, why=why)
         health.rests_until = time.monotonic() + self._cooldown
         # Whatever answers there next may be another node.
         health.checked_at = None
@@ -224,7 +224,7 @@ class Rpc(ChainReader):
             late = best.timestamp - head.timestamp > _LAG_SECONDS
             lags = (behind > _LAG_BLOCKS and late) or behind > _LAG_FAR
             if lags and not endpoint.health.lags:
-                log.warning("endpoint.lags", endpoint=endpoint.name, head=head.number, behind=behind,
+                log.warning("endpoint.lagged", endpoint=endpoint.name, head=head.number, behind=behind,
                             seconds=best.timestamp - head.timestamp)  # fmt: skip
             endpoint.health.lags = lags
 
@@ -265,7 +265,7 @@ class Rpc(ChainReader):
         if found != self.chain_id:
             if health.wrong_chain != found:
                 log.error(
-                    "endpoint.wrong_chain", endpoint=endpoint.name, serves=found, wanted=self.chain_id,
+                    "endpoint.excluded", endpoint=endpoint.name, serves=found, wanted=self.chain_id,
                     remedy="correct chain.endpoints; it is not used until it serves this chain",
                 )  # fmt: skip
             health.wrong_chain, health.checked_at = found, None

@@ -60,5 +60,5 @@ def wallet_lock(keystores: Path, address: Address, chain_id: int) -> Iterator[No
                 code=Exit.CONFIG,
             )
         if refused:
-            log.info("wallet.locked_once", missing=refused)
+            log.info("wallet.locked", missing=refused)
         yield

@@ -31,6 +31,7 @@ class Exit(IntEnum):
     REJECTED = 23
     WORKER = 24
     OUT_OF_MEMORY = 25
+    UNRESOLVED = 26
     UNFUNDED = 27
 
 

@@ -307,8 +307,6 @@ async def test_malformed_values_are_refused(chain: Chain) -> None:
             await rpc.receipt(bytes(32))
         with pytest.raises(Malformed):
             await rpc.logs([], 0, 1)
-        with pytest.raises(Malformed):
-            await rpc.fee_history(5, 50)
 
 
 async def test_pinned_requests_stay_with_one_endpoint() -> None:

@@ -446,3 +446,35 @@ async def test_the_journal_is_a_store(chain: Chain, pinger: Pinger, tmp_path: Pa
         sender = chain.sender(store=JournalIntents(journal, Intent))  # type: ignore[arg-type]
         assert await sender.send("duty", pinger.ping(1)) == first
     assert await _pings(chain, pinger) == 1
+
+
+# ------------------------------------------------------------------ backends that lag behind one address
+
+_LOOKS = ("eth_getTransactionReceipt", "eth_getTransactionByHash")
+
+
+async def test_a_mined_transaction_that_a_lagging_backend_does_not_know_is_not_sent_again(
+    chain: Chain, pinger: Pinger
+) -> None:
+    """The nonce is used and nobody knows the hash: that proves nothing."""
+    lagging = True
+
+    def lag(question: dict[str, Any]) -> dict[str, Any] | None:
+        return {"result": None} if lagging and question["method"] in _LOOKS else None
+
+    store = MemoryIntents()
+    async with _proxy(chain.anvil.url, lag) as url:
+        rpc = Rpc([url], CHAIN_ID, cooldown=0.1)
+        fees = FeePolicy(max_fee=FEES.max_fee, replace_after=0.2)
+        sender = Sender(rpc, chain.wallets[0], store, fees, 1, ErrorDecoder([]), poll=0.05, timeout=2.0)
+        with pytest.raises(Transient, match="0x"):
+            await sender.send("duty", pinger.ping(1))
+        # A restart looks at the same nonce again, and sees no more.
+        again = Sender(rpc, chain.wallets[0], store, fees, 1, ErrorDecoder([]), poll=0.05, timeout=1.0)
+        with pytest.raises(Transient, match="0x"):
+            await again.send("duty", pinger.ping(1))
+        lagging = False
+        assert (await again.send("duty", pinger.ping(1))).succeeded
+        await rpc.close()
+    assert await _pings(chain, pinger) == 1
+    assert {intent.nonce for intent in store.history} == {0}

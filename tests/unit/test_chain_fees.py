@@ -53,7 +53,7 @@ def test_every_replacement_satisfies_the_ten_percent_rule(
     max_fee: int, tip: int, fresh_fee: int, fresh_tip: int
 ) -> None:
     old = Fees(max(max_fee, tip), tip)
-    new = outbid(old, Fees(max(fresh_fee, fresh_tip), fresh_tip), FeePolicy(max_fee=10**30))
+    new = outbid(old, Fees(max(fresh_fee, fresh_tip), fresh_tip), FeePolicy(max_fee=10**30, max_tip=10**30))
     assert new is not None
     assert new.max_fee * 10 >= old.max_fee * 11
     assert new.tip * 10 >= old.tip * 11

@@ -2,10 +2,11 @@
 
     intended ──broadcast──▶ sent ──mined, deep enough──▶ mined
         │                     └──mined but reverted────▶ failed (block_number set): may be tried anew
-        └──refused by the node before it entered a mempool──▶ failed (no block_number): may be tried again
+        └──nonce proven to be used by another transaction──▶ failed (no block_number): gets a new nonce
 
 An intent is stored before its transaction leaves the process. After a crash the same key finds it and goes on
-with the same nonce, so one key can never take effect twice.
+with the same nonce, so one key can never take effect twice. No refusal, silence or time-out of an endpoint
+ends it: somebody may have it all the same.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ class Intent:
     def __post_init__(self) -> None:
         # A store hands back text; anything but the four states is refused here.
         object.__setattr__(self, "state", IntentState(self.state))
+
+    def asks(self, to: str | None, data: bytes, value: int) -> bool:
+        """Whether it makes that call."""
+        return (self.to.lower(), self.data, self.value) == ((to or "").lower(), data, value)
 
 
 class IntentStore(Protocol):

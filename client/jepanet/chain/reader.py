@@ -13,7 +13,6 @@ from jepanet.chain.wire import (
     PlacedLog,
     Receipt,
     asked_header,
-    member,
     octets,
     parse_log,
     parse_receipt,
@@ -163,15 +162,6 @@ class ChainReader(ABC):
     async def knows(self, tx_hash: bytes) -> bool:
         """Whether the node holds the transaction, mined or pending."""
         return await self.request("eth_getTransactionByHash", ["0x" + tx_hash.hex()]) is not None
-
-    async def fee_history(self, blocks: int, percentile: int) -> tuple[list[int], list[int]]:
-        """Base fees (the last is the next block's) and tips at `percentile` of recent blocks, wei per gas."""
-        raw = await self.request("eth_feeHistory", [hex(blocks), "latest", [percentile]])
-        bases, rewards = member(raw, "baseFeePerGas"), raw.get("reward") or []
-        if not isinstance(bases, list) or not bases or not isinstance(rewards, list):
-            raise Malformed("eth_feeHistory answered no base fees")
-        tips = [quantity(row[0]) for row in rewards if isinstance(row, list) and row]
-        return [quantity(base) for base in bases], tips
 
 
 def _newest(raw: Any) -> Header:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from jepanet.chain.reader import RpcError
@@ -32,8 +34,15 @@ _WORDS = (
         ("replacement transaction underpriced", "replacementnotallowed", "replacement_underpriced"),
     ),
     (Refusal.FUNDS, ("insufficient funds", "insufficientfunds", "upfront_cost_exceeds_balance")),
-    (Refusal.FEE, ("underpriced", "less than block base fee", "feetoolow", "fee cap", "gas price below")),
-)
+    (
+        Refusal.FEE,
+        ("underpriced", "less than block base fee", "less than the block base fee", "feetoolow",
+         "fee too low", "fee is too low", "tip too low", "gas tip cap", "gas price below",
+         "gas price too low", "gas_price_below", "gas_price_too_low", "below the minimum", "below minimum",
+         "minimum needed", "priority fee per gas too low", "priorityfeepergas too low",
+         "max fee per gas too low", "maxfeepergas too low"),
+    ),
+)  # fmt: skip
 
 
 def classify(error: RpcError) -> Refusal:
@@ -43,6 +52,30 @@ def classify(error: RpcError) -> Refusal:
         if any(word in said for word in words):
             return refusal
     return Refusal.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The least that a node says it takes, in wei per gas; None where it does not say."""
+
+    tip: int | None = None
+    base: int | None = None
+
+
+_NUMBER = r"[^0-9]{0,3}(\d{1,30})\b(?!\.)\s*(gwei)?"
+_TIPS = re.compile(r"(?:minimum needed|minimum tip(?: is)?|too low:? \d{1,30} <)" + _NUMBER)
+_BASES = re.compile(r"base ?fee(?: per gas)?(?: is)?" + _NUMBER)
+
+
+def demanded(error: RpcError) -> Demand:
+    """What a refusal of kind FEE asks for, as far as its words say."""
+    said = error.reason.lower()
+    tip, base = _TIPS.search(said), _BASES.search(said)
+    return Demand(tip=_wei(tip), base=_wei(base))
+
+
+def _wei(found: re.Match[str] | None) -> int | None:
+    return None if found is None else int(found[1]) * (10**9 if found[2] else 1)
 
 
 def is_revert(error: RpcError) -> bool:

@@ -1,36 +1,40 @@
 """Transactions of one key: each duty takes effect at most once, through crashes, forks and full mempools.
 
     simulate ─▶ [ nonce ─▶ sign ─▶ store intent ─▶ broadcast ] ─▶ wait for any of its hashes ─▶ deep enough
-                  one at a time per key                              └ stuck: same nonce, fees x 9/8
+                  one at a time per key                              ├ stuck: same nonce, fees x 9/8
+                                                                     ├ refused as too cheap: same nonce, more
+                                                                     └ nonce used, hash unknown: unresolved,
+                                                                       until whoever used it is found
 
-What may be forgotten in a crash is only what nobody has seen: the intent is on disk before a node is.
+What may be forgotten in a crash is only what nobody has seen: the intent is on disk before a node is. What
+was signed once keeps its nonce until another transaction is proven to have used it (see `chain.nonces`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from dataclasses import replace
 
 from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.fees import FeeCapReached, FeePolicy, Fees, outbid, quote
+from jepanet.chain.delivery import Delivery
+from jepanet.chain.fees import FeePolicy, quote
 from jepanet.chain.heads import HeadWatch
 from jepanet.chain.intents import Intent, IntentState, IntentStore
+from jepanet.chain.nonces import Evidence
 from jepanet.chain.reader import RpcError
 from jepanet.chain.refusals import Refusal, classify, is_revert
 from jepanet.chain.revert import ErrorDecoder, Revert
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.signing import Wallet
-from jepanet.chain.submission import Submissions
+from jepanet.chain.submission import Offer, Submissions
 from jepanet.chain.wire import Receipt
-from jepanet.errors import Transient
+from jepanet.errors import Rejected, Transient
 from jepanet.telemetry import get_logger
 
 log = get_logger("chain")
 
-_LOOK_AGAIN = 5.0
-_PAUSE = 1.0
+_CREATION = 32_000
 
 
 class Sender:
@@ -40,8 +44,10 @@ class Sender:
 
     Args:
         confirmations: blocks a transaction's block must be deep before it counts (1: it is mined).
+        burial: blocks a foreign transaction, or a revert, must be deep before its nonce is given up and the
+            call gets a new one; at least `confirmations`.
         poll: seconds between looks at the head while something is pending.
-        timeout: seconds `send` waits before it gives up with Transient; the intent stays and goes on.
+        timeout: seconds `send` waits before it gives up with Unresolved; the intent stays and goes on.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Sender:
         confirmations: int,
         decoder: ErrorDecoder,
         *,
+        burial: int = 1,
         poll: float = 0.5,
         timeout: float = 600.0,
     ) -> None:
@@ -61,10 +68,13 @@ class Sender:
         self._policy = fees
         self._confirmations = confirmations
         self._decoder = decoder
-        self._timeout = timeout
-        self._heads = HeadWatch(rpc, poll)
-        self._submissions = Submissions(rpc, wallet, intents)
+        self._evidence = Evidence(rpc, max(confirmations, burial))
+        self._submissions = Submissions(rpc, wallet, intents, self._evidence)
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._delivery = Delivery(
+            rpc, fees, self._evidence, self._submissions, HeadWatch(rpc, poll), timeout,
+            busy=lambda key: key in self._turns,
+        )  # fmt: skip
 
     async def send(self, key: str, call: UnsignedCall, *, confirmations: int | None = None) -> Receipt:
         """Carries out `call` once for `key` and waits until it is mined (and `confirmations` deep).
@@ -75,8 +85,9 @@ class Sender:
         Raises:
             Rejected: the call reverts; `reason` is the custom error's name. Nothing happened on chain, or,
                 when it reverted only once mined, nothing but the loss of gas.
-            FeeCapReached: fees are above the operator's cap.
-            Transient: endpoints are down, funds are missing, or it is not mined yet. The same key may be sent
+            FeeCapReached: fees are above the operator's cap, and nothing was signed.
+            Unresolved: it was signed, and nobody can say yet whether it takes effect.
+            Transient: endpoints are down or funds are missing. As after Unresolved, the same key may be sent
                 again, and goes on.
         """
         depth = max(1, self._confirmations if confirmations is None else confirmations)
@@ -86,44 +97,58 @@ class Sender:
             if intent is None or (intent.state is IntentState.FAILED and intent.block_number is None):
                 return await self._attempt(key, call, depth)
             if intent.state is IntentState.FAILED:
-                receipt = await self._receipt(intent)
+                receipt = await self._evidence.receipt(intent.hashes)
                 if receipt is not None and not receipt.succeeded:
-                    # A revert has no effect, and what overtook this call may be gone: ask and send anew.
-                    return await self._attempt(key, call, depth)
+                    return await self._after_revert(intent, call, depth, receipt)
                 log.warning("transaction.reorganised", key=key, nonce=intent.nonce)
                 reopened = replace(intent, state=IntentState.SENT, block_number=None, error=None)
                 intent = self._submissions.put(reopened)
-            if (intent.to, intent.data, intent.value) != (call.to or "", call.data, call.value):
+            if not intent.asks(call.to, call.data, call.value):
                 log.warning("intent.changed", key=key, call=str(call))
             if intent.state is IntentState.MINED:
-                receipt = await self._receipt(intent)
+                receipt = await self._evidence.receipt(intent.hashes)
                 if receipt is not None:
                     return receipt
                 log.warning("transaction.reorganised", key=key, nonce=intent.nonce)
                 intent = self._submissions.put(replace(intent, state=IntentState.SENT, block_number=None))
-            return await self._watch(intent, call, depth, uncertain=True)
+            return await self._deliver(intent, call, depth)
 
     @property
     def pending(self) -> tuple[Intent, ...]:
         """Intents that are neither mined nor failed, by nonce. Empty before the first `send` or `recover`."""
         return self._submissions.pending
 
-    async def recover(self) -> None:
-        """Reads the store and broadcasts again what was pending at the end of the last run.
+    async def recover(self) -> tuple[Intent, ...]:
+        """Reads the store and broadcasts again what was pending at the end of the last run; returns it.
 
         `send` does it by itself; a node calls it at its start so that no forgotten nonce blocks later ones.
-
-        Raises: Transient.
         """
         await self._submissions.recovered()
+        return self.pending
 
     async def _attempt(self, key: str, call: UnsignedCall, depth: int) -> Receipt:
         gas = await self._simulate(call)
         fees = await quote(self._rpc, self._policy)
-        intent = await self._submissions.submit(key, call, gas, fees)
-        return await self._watch(intent, call, depth, uncertain=intent.state is IntentState.INTENDED)
+        intent, offer = await self._submissions.submit(key, call, gas, fees)
+        return await self._deliver(intent, call, depth, offer)
+
+    async def _after_revert(
+        self, intent: Intent, call: UnsignedCall, depth: int, receipt: Receipt
+    ) -> Receipt:
+        """A revert has no effect, and what overtook the call may be gone: asks, and sends it anew once no
+        fork can turn the old one into a success any more."""
+        await self._simulate(call)
+        deep = self._evidence.burial
+        if not await self._evidence.buried(receipt.block_number, receipt.block_hash, deep):
+            reopened = replace(intent, state=IntentState.SENT, block_number=None, error=None)
+            try:
+                return await self._deliver(reopened, call, max(depth, deep))
+            except Rejected:
+                pass
+        return await self._attempt(intent.key, call, depth)
 
     async def _simulate(self, call: UnsignedCall) -> int:
+        """Gas for the call: the node's estimate, as far as it makes sense."""
         transaction = _request(self.address, call.to or "", call.data, call.value)
         try:
             estimate = await self._rpc.estimate_gas(transaction)
@@ -133,95 +158,21 @@ class Sender:
             if is_revert(error):
                 raise self._decoder.decode(error.data).rejected(str(call)) from error
             raise
-        return int(estimate * self._policy.gas_margin)
+        # What every transaction costs at least, EIP-7623 included: with less it would be refused for ever.
+        least = 21_000 + 40 * len(call.data) + (0 if call.to else _CREATION)
+        most = (await self._rpc.head()).gas_limit
+        return min(max(int(estimate * self._policy.gas_margin), least), most)
 
-    # ------------------------------------------------------------------ waiting
-
-    async def _watch(self, intent: Intent, call: UnsignedCall, depth: int, *, uncertain: bool) -> Receipt:
-        """Waits for any form of `intent`. `uncertain`: it is not known that a node has it."""
-        started = time.monotonic()
-        outbid_at = started + self._policy.replace_after
-        while True:
-            head = self._heads.latest
-            try:
-                receipt = await self._receipt(intent)
-                if receipt is None and uncertain:
-                    if await self._dead(intent, depth):
-                        break
-                    await self._submissions.rebroadcast(intent)
-                    if intent.state is IntentState.INTENDED:
-                        intent = self._submissions.put(replace(intent, state=IntentState.SENT))
-                    receipt = await self._receipt(intent)
-                if receipt is not None:
-                    if depth == 1 or await self._deep(receipt, depth):
-                        return await self._settle(intent, call, receipt)
-                    # If it vanishes again, a fork has thrown it out: offer it anew.
-                    uncertain = True
-                elif time.monotonic() >= outbid_at:
-                    intent = await self._outbid(intent)
-                    outbid_at = time.monotonic() + self._policy.replace_after
-                    uncertain = True
-                    continue
-                else:
-                    uncertain = False
-                due = min(outbid_at, started + self._timeout) - time.monotonic()
-                await self._heads.changed(head, min(max(due, 0.05), _LOOK_AGAIN))
-            except Transient as error:
-                # The transaction is out and the endpoints may come back: waiting goes on.
-                log.warning("receipt.delayed", key=intent.key, why=str(error))
-                await asyncio.sleep(_PAUSE)
-            if time.monotonic() - started > self._timeout:
-                raise Transient(
-                    f"{call} is not mined after {self._timeout:g} s (nonce {intent.nonce}, "
-                    f"transaction 0x{intent.hashes[-1].hex()})",
-                    remedy="it stays pending; raise chain.max_fee_gwei if fees are above the cap",
-                )
-        self._submissions.nonce_lost(intent)
-        return await self._attempt(intent.key, call, depth)
-
-    async def _receipt(self, intent: Intent) -> Receipt | None:
-        for tx_hash in reversed(intent.hashes):
-            receipt = await self._rpc.receipt(tx_hash)
-            if receipt is not None:
-                return receipt
-        return None
-
-    async def _deep(self, receipt: Receipt, depth: int) -> bool:
-        head = await self._heads.refresh()
-        if head.ref.number - receipt.block_number + 1 < depth:
-            return False
-        header = await self._rpc.header(receipt.block_number)
-        return header is not None and header.ref.hash == receipt.block_hash
-
-    async def _dead(self, intent: Intent, depth: int) -> bool:
-        """Whether another transaction has taken the nonce for good. One node answers all of it."""
-        reader = self._rpc.pinned()
-        head = await reader.head()
-        settled = max(0, head.ref.number - depth + 1)
-        if await reader.transaction_count(intent.sender, settled) <= intent.nonce:
-            return False
-        known = [await reader.knows(tx_hash) for tx_hash in intent.hashes]
-        return not any(known)
-
-    async def _outbid(self, intent: Intent) -> Intent:
-        """Replaces a stuck transaction, unless the cap or a lower nonce holds it back."""
-        if await self._rpc.transaction_count(self.address, "latest") < intent.nonce:
-            for earlier in self.pending:
-                if earlier.nonce < intent.nonce:
-                    await self._submissions.rebroadcast(earlier)
-            return intent
-        old = Fees(max_fee=intent.max_fee, tip=intent.max_priority_fee)
-        try:
-            fees = outbid(old, await quote(self._rpc, self._policy), self._policy)
-        except FeeCapReached:
-            fees = None
-        if fees is None:
-            log.warning("transaction.capped", key=intent.key, nonce=intent.nonce, cap=self._policy.max_fee)
-            return intent
-        return self._submissions.raise_fees(intent, fees)
+    async def _deliver(
+        self, intent: Intent, call: UnsignedCall, depth: int, offer: Offer | None = None
+    ) -> Receipt:
+        intent, receipt = await self._delivery.arrival(intent, str(call), depth, offer)
+        if receipt is None:
+            return await self._attempt(intent.key, call, depth)
+        return await self._settle(intent, call, receipt)
 
     async def _settle(self, intent: Intent, call: UnsignedCall, receipt: Receipt) -> Receipt:
-        mined = replace(intent, block_number=receipt.block_number)
+        mined = replace(intent, block_number=receipt.block_number, error=None)
         if receipt.succeeded:
             self._submissions.put(replace(mined, state=IntentState.MINED))
             return receipt
@@ -243,6 +194,8 @@ class Sender:
             except RpcError as error:
                 if is_revert(error):
                     return self._decoder.decode(error.data)
+            except Transient:  # nobody keeps the state of that block: the revert stands, unexplained
+                continue
         return Revert("reverted", {})
 
 

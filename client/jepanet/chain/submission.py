@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from jepanet.chain.abi import UnsignedCall
 from jepanet.chain.fees import Fees
 from jepanet.chain.intents import OPEN_STATES, Intent, IntentState, IntentStore
-from jepanet.chain.reader import RpcError
+from jepanet.chain.nonces import Evidence, everyone
+from jepanet.chain.reader import ChainReader, RpcError
 from jepanet.chain.refusals import Refusal, classify
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.signing import SignedTransaction, Wallet
@@ -20,15 +21,27 @@ from jepanet.types import Address
 log = get_logger("chain")
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the endpoints said to a signed transaction: whether one has it, and who refused it."""
+
+    taken: bool
+    refusals: tuple[RpcError, ...]
+
+    def refused(self, *kinds: Refusal) -> RpcError | None:
+        """The last refusal of one of the kinds."""
+        return next((item for item in reversed(self.refusals) if classify(item) in kinds), None)
+
+
 class Submissions:
     """The intents of one account on one chain: on disk, in memory, and in the nodes' mempools."""
 
-    def __init__(self, rpc: Rpc, wallet: Wallet, store: IntentStore) -> None:
+    def __init__(self, rpc: Rpc, wallet: Wallet, store: IntentStore, evidence: Evidence) -> None:
         self._rpc = rpc
+        self._evidence = evidence
         self._wallet = wallet
         self._store = store
         self._known: dict[str, Intent] | None = None
-        self._nonce: int | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -38,10 +51,7 @@ class Submissions:
         return tuple(sorted(opened, key=lambda item: item.nonce))
 
     async def recovered(self) -> dict[str, Intent]:
-        """All intents by key. The first time it reads the store and broadcasts again what was pending.
-
-        Raises: Transient.
-        """
+        """All intents by key. The first time it reads the store and broadcasts again what was pending."""
         if self._known is None:
             async with self._lock:
                 if self._known is None:
@@ -49,7 +59,7 @@ class Submissions:
                     known = {item.key: item for item in stored if item.chain_id == self._rpc.chain_id}
                     opened = [item for item in known.values() if item.state in OPEN_STATES]
                     for intent in sorted(opened, key=lambda item: item.nonce):
-                        await self.rebroadcast(intent)
+                        await self.offer(intent)
                     self._known = known
         return self._known
 
@@ -60,47 +70,61 @@ class Submissions:
             self._known[intent.key] = intent
         return intent
 
-    async def submit(self, key: str, call: UnsignedCall, gas: int, fees: Fees) -> Intent:
-        """Gives a call its nonce, stores the intent and broadcasts it.
+    def current(self, intent: Intent) -> Intent:
+        """The intent as it is now: somebody who waits for a later nonce may have raised its fees."""
+        known = (self._known or {}).get(intent.key)
+        return intent if known is None or known.nonce != intent.nonce else known
 
-        State INTENDED comes back when no endpoint answered: someone may have the transaction.
+    async def submit(self, key: str, call: UnsignedCall, gas: int, fees: Fees) -> tuple[Intent, Offer]:
+        """Gives a call its nonce, stores the intent and offers it until one endpoint takes it.
+
+        Whatever they answer, from here on somebody may have the transaction: the intent stays open.
 
         Raises:
-            Transient: the node refused the transaction, so nobody has it; the key may be tried again.
+            Transient: no endpoint says what nonce is next; nothing was signed.
         """
         async with self._lock:
-            for _ in range(2):
-                intent = await self._signed(key, call, gas, fees)
-                try:
-                    refused = await self._refused(intent)
-                except Transient as error:
-                    log.warning("broadcast.unanswered", key=key, nonce=intent.nonce, why=str(error))
-                    return intent
-                if refused is None:
-                    log.info(
-                        "transaction.sent", key=key, call=str(call), nonce=intent.nonce, hash=intent.hashes[0]
-                    )
-                    return self.put(replace(intent, state=IntentState.SENT))
-                self.put(replace(intent, state=IntentState.FAILED, error=refused.reason))
-                refusal = classify(refused)
-                if refusal not in (Refusal.NONCE_TOO_LOW, Refusal.NONCE_HELD):
-                    # Nobody has the transaction and nobody else was given its nonce.
-                    self._nonce = intent.nonce
-                    raise self.cannot_pay(refused) if refusal is Refusal.FUNDS else refused
-                log.warning("nonce.taken", key=key, nonce=intent.nonce, why=refused.reason)
-                self._nonce = None
-        raise Transient(
-            f"{call}: two nonces in a row were taken by other transactions of {self._wallet.address}",
-            remedy="stop the other program that uses this key",
-        )
+            intent = await self._signed(key, call, gas, fees)
+            offer = await self.offer(intent, everywhere=False)
+        if not offer.taken:
+            return intent, offer
+        log.info("transaction.sent", key=key, call=str(call), nonce=intent.nonce, hash=intent.hashes[0])
+        return self.put(replace(intent, state=IntentState.SENT)), offer
 
-    async def rebroadcast(self, intent: Intent) -> None:
-        """Hands the newest form to a node again. Raises: Transient when no endpoint answers."""
-        try:
-            await self._rpc.send_raw(intent.raws[-1])
-        except RpcError as error:
-            if classify(error) not in (Refusal.KNOWN, Refusal.NONCE_TOO_LOW):
-                log.warning("broadcast.refused", key=intent.key, nonce=intent.nonce, why=error.reason)
+    async def offer(self, intent: Intent, *, everywhere: bool = True) -> Offer:
+        """Hands the newest form to every endpoint, or to one after the other until one takes it.
+
+        That one refuses it does not mean that another, or a machine behind the same address, has not got it.
+        """
+
+        async def hand(reader: ChainReader) -> RpcError | Refusal | None:
+            try:
+                taken = await reader.send_raw(intent.raws[-1])
+            except RpcError as error:
+                return Refusal.KNOWN if classify(error) is Refusal.KNOWN else error
+            except Transient as error:
+                log.info("broadcast.unanswered", key=intent.key, nonce=intent.nonce, why=str(error))
+                return None
+            return Refusal.KNOWN if taken == intent.hashes[-1] else None
+
+        readers = self._rpc.readers()
+        answers: list[RpcError | Refusal | None] = []
+        if everywhere:
+            answers = await everyone(readers, hand)
+        else:
+            for reader in readers:
+                answers.append(await hand(reader))
+                if answers[-1] is Refusal.KNOWN:
+                    break
+        refused = tuple(answer for answer in answers if isinstance(answer, RpcError))
+        if refused and Refusal.KNOWN not in answers:
+            log.info("broadcast.refused", key=intent.key, nonce=intent.nonce, why=refused[-1].reason)
+        return Offer(Refusal.KNOWN in answers, refused)
+
+    def between(self, first: int, last: int) -> list[Intent]:
+        """The account's intents with first <= nonce < last, in order."""
+        found = (item for item in (self._known or {}).values() if first <= item.nonce < last and _binds(item))
+        return sorted(found, key=lambda item: item.nonce)
 
     def raise_fees(self, intent: Intent, fees: Fees) -> Intent:
         """Signs and stores (but does not broadcast) a form of `intent` with other fees at the same nonce."""
@@ -116,11 +140,17 @@ class Submissions:
             )
         )
 
-    def nonce_lost(self, intent: Intent) -> None:
+    def adopt(self, intent: Intent, tx_hash: bytes) -> Intent:
+        """Counts a transaction with the intent's nonce and call that was signed elsewhere (a wallet's
+        "speed up") among its forms; there are no bytes of it to offer."""
+        log.warning("transaction.adopted", key=intent.key, nonce=intent.nonce, hash=tx_hash)
+        return self.put(replace(intent, hashes=(tx_hash, *intent.hashes), raws=(b"", *intent.raws)))
+
+    def nonce_lost(self, intent: Intent, winner: bytes) -> None:
         """Another transaction took the nonce for good: none of the intent's forms can be mined any more."""
-        log.warning("nonce.lost", key=intent.key, nonce=intent.nonce)
-        self.put(replace(intent, state=IntentState.FAILED, error="nonce used by another transaction"))
-        self._nonce = None
+        log.warning("nonce.lost", key=intent.key, nonce=intent.nonce, taken_by=winner)
+        error = f"the nonce was used by 0x{winner.hex()}"
+        self.put(replace(intent, state=IntentState.FAILED, error=error))
 
     def cannot_pay(self, error: RpcError) -> Transient:
         """What to raise when the account lacks funds."""
@@ -150,28 +180,12 @@ class Submissions:
             created=time.time(),
         )
         signed = self._sign(draft, fees)
-        self._nonce = nonce + 1
         return self.put(replace(draft, hashes=(signed.hash,), raws=(signed.raw,)))
 
-    async def _refused(self, intent: Intent) -> RpcError | None:
-        """Broadcasts a new transaction; the node's refusal if it does not have it now.
-
-        One endpoint only: had another one been asked before, a refusal here would prove nothing.
-        """
-        reader = self._rpc.pinned()
-        try:
-            await reader.send_raw(intent.raws[0])
-        except RpcError as error:
-            known = classify(error) is Refusal.KNOWN or await reader.knows(intent.hashes[0])
-            return None if known else error
-        return None
-
     async def _next_nonce(self) -> int:
-        if self._nonce is None:
-            reserved = [intent.nonce + 1 for intent in self.pending]
-            count = await self._rpc.transaction_count(self._wallet.address, "pending")
-            self._nonce = max([count, *reserved])
-        return self._nonce
+        """Behind everything this account is known to have signed: an endpoint that lags says less."""
+        signed = [item.nonce + 1 for item in (self._known or {}).values() if _binds(item)]
+        return max(await self._evidence.count(self._wallet.address, "pending"), *signed, 0)
 
     def _sign(self, intent: Intent, fees: Fees) -> SignedTransaction:
         fields = {
@@ -186,3 +200,8 @@ class Submissions:
             "data": intent.data,
         }
         return self._wallet.sign_transaction(fields)
+
+
+def _binds(intent: Intent) -> bool:
+    """Whether the nonce is this intent's. One that lost its nonce has been proven to have no part in it."""
+    return intent.state is not IntentState.FAILED or intent.block_number is not None

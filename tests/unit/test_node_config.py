@@ -113,6 +113,17 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     ),
     "never polling": (GOOD + "poll_seconds = 0\n", "poll_seconds", "more than 0"),
     "negative fee cap": (GOOD + "max_fee_gwei = -1\n", "max_fee_gwei", "more than 0"),
+    "a tip above the fee": (
+        GOOD + "max_fee_gwei = 20\nmax_tip_gwei = 30\n", "max_tip_gwei is 30, above", "lower",
+    ),
+    "tips upside down": (
+        GOOD + "min_tip_gwei = 3\nmax_tip_gwei = 2\n", "min_tip_gwei is 3, above chain.max_tip_gwei", "lower",
+    ),
+    "a least tip above the fee": (
+        GOOD + "min_tip_gwei = 300\n", "min_tip_gwei is 300, above chain.max_fee_gwei", "lower",
+    ),
+    "a negative least tip": (GOOD + "min_tip_gwei = -1\n", "chain.min_tip_gwei", "0 or more"),
+    "no tip at all": (GOOD + "max_tip_gwei = 0\n", "chain.max_tip_gwei", "more than 0"),
     "no disk": (changed("[wallet]", "storage_gb = 0\n[wallet]"), "storage_gb", "more than 0"),
     "not a number at all": (GOOD + "poll_seconds = nan\n", "chain.poll_seconds", "finite"),
     "infinite": (GOOD + "max_fee_gwei = inf\n", "chain.max_fee_gwei", "finite"),

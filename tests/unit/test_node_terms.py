@@ -116,3 +116,20 @@ def test_any_fee_cap_makes_a_policy(cap: float) -> None:
     assert policy.max_tip <= policy.max_fee
     assert policy.max_fee == max(1, int(min(cap, 1e9) * 10**9))
     assert fee_policy(replace(section, max_fee_gwei=200.0)).max_tip == FeePolicy().max_tip
+
+
+@pytest.mark.parametrize(
+    ("keys", "tips"),
+    [
+        ({}, (1, 50)),
+        ({"max_tip_gwei": 3.0}, (1, 3)),
+        ({"min_tip_gwei": 30.0}, (30, 50)),
+        ({"min_tip_gwei": 60.0}, (60, 60)),
+        ({"min_tip_gwei": 25.0, "max_tip_gwei": 30.0}, (25, 30)),
+        ({"max_fee_gwei": 20.0}, (1, 20)),
+    ],
+)
+def test_tips_are_bounded_as_configured(keys: dict[str, float], tips: tuple[int, int]) -> None:
+    policy = fee_policy(ChainSection(endpoints=("http://a:1",), deployment=Path("d"), **keys))
+    least = 1 if tips[0] == 1 else tips[0] * 10**9
+    assert (policy.min_tip, policy.max_tip) == (least, tips[1] * 10**9)

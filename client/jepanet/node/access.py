@@ -33,6 +33,12 @@ class ChainAccess:
     deployment: Deployment
     contracts: Contracts
 
+    @property
+    def confirmations(self) -> int:
+        """Blocks on top of one before what it holds is acted on."""
+        configured = self.config.chain.confirmations
+        return self.deployment.confirmations if configured is None else configured
+
 
 @dataclass(frozen=True, slots=True)
 class SigningAccess:
@@ -45,9 +51,17 @@ class SigningAccess:
 
 def fee_policy(section: ChainSection) -> FeePolicy:
     """What the operator is willing to pay, from the `[chain]` section; a low cap also caps the tip."""
-    cap = max(1, int(min(section.max_fee_gwei, _MOST_GWEI) * GWEI))
     usual = FeePolicy()
-    return replace(usual, max_fee=cap, max_tip=min(usual.max_tip, cap), replace_after=section.stuck_seconds)
+    cap, least = _wei(section.max_fee_gwei), _wei(section.min_tip_gwei)
+    top = max(usual.max_tip, least) if section.max_tip_gwei is None else _wei(section.max_tip_gwei)
+    top = min(top, cap)
+    return replace(
+        usual, max_fee=cap, max_tip=top, min_tip=min(least, top), replace_after=section.stuck_seconds
+    )
+
+
+def _wei(gwei: float) -> int:
+    return max(1, int(min(gwei, _MOST_GWEI) * GWEI))
 
 
 @asynccontextmanager
@@ -79,10 +93,13 @@ async def open_signing(config_path: Path) -> AsyncIterator[SigningAccess]:
     async with open_chain(config) as chain:
         config.node.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with Journal.open(config.node.data_dir / "commands.sqlite") as journal:
-            journal.bind(f"{chain.deployment.chain_id}/{chain.deployment.rounds}")
+            deployment = chain.deployment
+            # With the block: a development chain that was started anew has the same contracts' addresses,
+            # and nothing sent on the old one shall be offered there again.
+            journal.bind(f"{deployment.chain_id}/{deployment.rounds}/{deployment.block_hash.hex()}")
             intents = JournalIntents(journal, Intent)
             sender = Sender(
                 chain.rpc, wallet, intents, fee_policy(config.chain), confirmations=1,
-                decoder=error_decoder(), poll=0.25, timeout=300.0,
+                decoder=error_decoder(), burial=chain.confirmations + 1, poll=0.25, timeout=300.0,
             )  # fmt: skip
             yield SigningAccess(chain, wallet, sender)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jepanet.chain.abi import UnsignedCall
 from jepanet.chain.contracts import Standing
+from jepanet.chain.wire import Receipt
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
 from jepanet.node.beforehand import (
@@ -20,6 +21,7 @@ from jepanet.node.beforehand import (
 )
 from jepanet.node.keys import unlock
 from jepanet.node.terms import wei
+from jepanet.node.wishes import SETTLED, fresh_key, take_up
 from jepanet.types import Address, Phase
 
 
@@ -48,43 +50,57 @@ async def deposit(config_path: Path, amount: str) -> dict[str, Any]:
     value = wei(amount, "AMOUNT")
     async with open_signing(config_path) as access:
         token, vault = access.chain.contracts.token, access.chain.contracts.vault
-        await check_deposit(access.chain, access.wallet.address, value)
-        if await token.allowance(access.wallet.address, vault.address, "latest") < value:
-            await access.sender.send(_key("approve"), token.approve(vault.address, value))
-        receipt = await access.sender.send(_key("deposit"), vault.deposit(value))
-        return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+        call, approval = vault.deposit(value), token.approve(vault.address, value)
+
+        async def ready() -> None:
+            await check_deposit(access.chain, access.wallet.address, value)
+            await take_up(access.sender, "approve", approval)
+            if await token.allowance(access.wallet.address, vault.address, "latest") < value:
+                await access.sender.send(fresh_key("approve"), approval)
+
+        return await _once(access, "deposit", call, ready)
 
 
 async def unbond(config_path: Path, amount: str) -> dict[str, Any]:
     """Asks for free stake back; it matures after the vault's delay."""
     value = wei(amount, "AMOUNT")
     async with open_signing(config_path) as access:
-        await check_unbond(access.chain.contracts, access.wallet.address, value)
-        call = access.chain.contracts.vault.request_unbond(value)
-        receipt = await access.sender.send(_key("unbond"), call)
-        return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+        contracts, me = access.chain.contracts, access.wallet.address
+        call = contracts.vault.request_unbond(value)
+        return await _once(access, "unbond", call, lambda: check_unbond(contracts, me, value))
 
 
 async def withdraw(config_path: Path) -> dict[str, Any]:
     """Takes out every matured unbonding request."""
     async with open_signing(config_path) as access:
-        await check_withdraw(access.chain, access.wallet.address)
-        receipt = await access.sender.send(_key("withdraw"), access.chain.contracts.vault.withdraw_unbonded())
-        return {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+        call = access.chain.contracts.vault.withdraw_unbonded()
+        return await _once(
+            access, "withdraw", call, lambda: check_withdraw(access.chain, access.wallet.address)
+        )
 
 
 async def create_set(config_path: Path, members: Sequence[str], threshold: int) -> dict[str, Any]:
     """Registers a verifier set; its members still have to join."""
     addresses = check_members(members, threshold)
     async with open_signing(config_path) as access:
-        set_id = await register_set(access, _key("create-set"), addresses, threshold)
-        return {"set": set_id, "members": list(addresses), "threshold": threshold}
+        call = access.chain.contracts.verifier_sets.create(addresses, threshold)
+        settled = await take_up(access.sender, "create-set", call)
+        if settled is None:
+            set_id = await register_set(access, fresh_key("create-set"), addresses, threshold)
+        else:
+            set_id = _set_of(access, settled)
+        value = {"set": set_id, "members": list(addresses), "threshold": threshold}
+        return value if settled is None else {**value, "note": SETTLED}
 
 
 async def register_set(access: SigningAccess, key: str, members: Sequence[Address], threshold: int) -> int:
     """Creates a verifier set of checked members, once for `key`, and returns its id."""
     sets = access.chain.contracts.verifier_sets
-    receipt = await access.sender.send(key, sets.create(members, threshold))
+    return _set_of(access, await access.sender.send(key, sets.create(members, threshold)))
+
+
+def _set_of(access: SigningAccess, receipt: Receipt) -> int:
+    sets = access.chain.contracts.verifier_sets
     for raw in receipt.logs:
         if raw.address == sets.address and len(raw.topics) == 3:
             return int.from_bytes(raw.topics[1], "big")
@@ -95,10 +111,11 @@ async def join_set(config_path: Path, set_id: int) -> dict[str, Any]:
     """Consents to a seat; the stake must reach the vault's minimum before a round opens."""
     async with open_signing(config_path) as access:
         sets, vault = access.chain.contracts.verifier_sets, access.chain.contracts.vault
+        await take_up(access.sender, f"join/{set_id}", sets.join(set_id))
         await check_seat(access.chain.contracts, set_id, access.wallet.address)
         before = await sets.has_joined(set_id, access.wallet.address, "latest")
         if not before:
-            await access.sender.send(_key(f"join/{set_id}"), sets.join(set_id))
+            await access.sender.send(fresh_key(f"join/{set_id}"), sets.join(set_id))
         minimum = await vault.minimum_verifier_stake("latest")
         return {"set": set_id, "joined_before": before, "active": await sets.is_active(set_id, "latest"),
                 "minimum_stake": str(minimum), **await _after(access)}  # fmt: skip
@@ -129,10 +146,20 @@ async def release(access: SigningAccess, round_id: int) -> bool:
     return True
 
 
+async def _once(
+    access: SigningAccess, what: str, call: UnsignedCall, ready: Callable[[], Awaitable[None]]
+) -> dict[str, Any]:
+    """Carries out `call`, unless an earlier command has sent just that and never learnt how it ended.
+
+    `ready` checks what the call needs; not before, for what was sent earlier may have used it up.
+    """
+    settled = await take_up(access.sender, what, call)
+    if settled is None:
+        await ready()
+    receipt = settled or await access.sender.send(fresh_key(what), call)
+    value = {"transaction": "0x" + receipt.tx_hash.hex(), **await _after(access)}
+    return value if settled is None else {**value, "note": SETTLED}
+
+
 async def _after(access: SigningAccess) -> dict[str, Any]:
     return await balances(access.chain, access.wallet.address)
-
-
-def _key(what: str) -> str:
-    """Each call of a command is a new wish, so its intent gets a new key."""
-    return f"command/{what}/{time.time_ns()}"

@@ -136,6 +136,7 @@ class App:
             fees,
             confirmations=1,
             decoder=error_decoder(),
+            burial=self.confirmations + 1,
             poll=min(0.5, config.chain.poll_seconds),
         )
         self.worker = Worker(

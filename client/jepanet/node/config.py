@@ -58,6 +58,11 @@ class ChainSection:
     poll_seconds: float = 1.0
     timeout_seconds: float = 10.0
     max_fee_gwei: float = 200.0
+    """Never pay more for a unit of gas, base fee and tip together."""
+    min_tip_gwei: float = 0.0
+    """Offer at least this tip, whatever the endpoints advise."""
+    max_tip_gwei: float | None = None
+    """Never offer a higher tip; default: 50, or `max_fee_gwei` where that is less."""
     stuck_seconds: float = 45.0
     """Age at which an unmined transaction is replaced with higher fees."""
 
@@ -146,13 +151,13 @@ class Config:
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ABOVE_ZERO = (
     "node.storage_gb", "chain.poll_seconds", "chain.timeout_seconds", "chain.max_fee_gwei",
-    "chain.stuck_seconds", "proposer.max_delta_mb", "proposer.commit_seconds",
+    "chain.max_tip_gwei", "chain.stuck_seconds", "proposer.max_delta_mb", "proposer.commit_seconds",
     "proposer.reveal_seconds", "proposer.verify_seconds", "worker.threads", "worker.job_timeout_seconds",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "chain.confirmations", "proposer.rounds", "proposer.shrink_milli", "proposer.outer_lr_milli",
-    "proposer.outer_momentum_milli", "proposer.gap_seconds", "proposer.challenge_seconds",
-    "proposer.max_solvers", "proposer.inner_steps",
+    "chain.confirmations", "chain.min_tip_gwei", "proposer.rounds", "proposer.shrink_milli",
+    "proposer.outer_lr_milli", "proposer.outer_momentum_milli", "proposer.gap_seconds",
+    "proposer.challenge_seconds", "proposer.max_solvers", "proposer.inner_steps",
 )  # fmt: skip
 
 
@@ -305,10 +310,26 @@ def _check(config: Config) -> None:
         value = getattr(getattr(config, section), name)
         if value is not None and (value < 0 or (value == 0 and key in _ABOVE_ZERO)):
             raise _bad(f"{key} is {value}", f"write {'more than 0' if key in _ABOVE_ZERO else '0 or more'}")
+    _check_tips(config.chain)
     if config.log.level not in ("debug", "info", "warning", "error"):
         raise _bad(f"log.level {config.log.level!r} is unknown", "use debug, info, warning or error")
     if Role.PROPOSER in config.node.roles and config.proposer.rounds and config.proposer.dataset is None:
         raise _bad("a proposer that opens rounds needs proposer.dataset", "name the built dataset's folder")
+
+
+def _check_tips(chain: ChainSection) -> None:
+    if chain.max_tip_gwei is not None and chain.max_tip_gwei > chain.max_fee_gwei:
+        raise _bad(
+            f"chain.max_tip_gwei is {chain.max_tip_gwei:g}, above chain.max_fee_gwei, {chain.max_fee_gwei:g}",
+            "the fee covers base fee and tip: lower the one or raise the other",
+        )
+    top = chain.max_fee_gwei if chain.max_tip_gwei is None else chain.max_tip_gwei
+    if chain.min_tip_gwei > top:
+        name = "max_fee_gwei" if chain.max_tip_gwei is None else "max_tip_gwei"
+        raise _bad(
+            f"chain.min_tip_gwei is {chain.min_tip_gwei:g}, above chain.{name}, {top:g}",
+            "lower the one or raise the other",
+        )
 
 
 def _whole(url: str) -> bool:

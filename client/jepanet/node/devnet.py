@@ -25,6 +25,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.node.process_identity import identity_of
 from jepanet.node.terms import accounts
+from jepanet.node.wishes import carry_out
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
 
@@ -134,12 +135,11 @@ async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ethe
                 rpc, _deployer(), JournalIntents(journal, Intent), FeePolicy(), confirmations=1,
                 decoder=error_decoder(), poll=0.2,
             )  # fmt: skip
-            stamp = time.time_ns()
             calls = []
             for receiver in receivers:
-                calls.append(sender.send(f"mint/{receiver}/{stamp}", token.mint(receiver, tokens * _TOKEN)))
+                calls.append(carry_out(sender, f"mint/{receiver}", token.mint(receiver, tokens * _TOKEN)))
                 gift = UnsignedCall(to=receiver, data=b"", value=ether * _TOKEN, contract="ether")
-                calls.append(sender.send(f"ether/{receiver}/{stamp}", gift))
+                calls.append(carry_out(sender, f"ether/{receiver}", gift))
             await asyncio.gather(*calls)
     finally:
         await rpc.close()

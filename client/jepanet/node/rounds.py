@@ -14,6 +14,7 @@ from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import release
 from jepanet.node.beforehand import check_challenge
 from jepanet.node.observer import find_round, open_library, read_chain
+from jepanet.node.wishes import fresh_key, take_up
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status
@@ -138,9 +139,10 @@ async def claim(
                         {"round": int(round_.id), "reason": f"not settled yet ({phase.name.lower()})"}
                     )
         rounds = chain.contracts.rounds
+        await take_up(access.sender, "credit", rounds.withdraw_credit())
         credit = await rounds.credit(access.wallet.address, "latest")
         if credit:
-            await access.sender.send(f"command/withdraw/{state.now}/{credit}", rounds.withdraw_credit())
+            await access.sender.send(fresh_key("credit"), rounds.withdraw_credit())
     return {"rounds": done, "withdrawn": str(credit)}
 
 

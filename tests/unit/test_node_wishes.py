@@ -1,0 +1,98 @@
+"""A command called again means the wish it could not follow, unless it asks for something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from jepanet.chain.abi import UnsignedCall
+from jepanet.chain.delivery import Unresolved
+from jepanet.chain.intents import Intent, IntentState
+from jepanet.chain.sender import Sender
+from jepanet.chain.wire import Receipt
+from jepanet.errors import Exit, Rejected
+from jepanet.node.wishes import carry_out, fresh_key, take_up
+from jepanet.types import Address
+
+pytestmark = pytest.mark.unit
+
+VAULT = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
+
+
+def unbond(amount: int) -> UnsignedCall:
+    return UnsignedCall(to=VAULT, data=bytes([amount]), contract="StakeVault", function="requestUnbond")
+
+
+@dataclass
+class Outcomes:
+    """A sender whose transactions end as `outcome` says; what it is asked to send is kept in `sent`."""
+
+    outcome: dict[str, BaseException] = field(default_factory=dict)
+    open: list[Intent] = field(default_factory=list)
+    sent: list[tuple[str, bytes]] = field(default_factory=list)
+
+    async def recover(self) -> tuple[Intent, ...]:
+        return tuple(self.open)
+
+    async def send(self, key: str, call: UnsignedCall) -> Receipt:
+        self.sent.append((key, call.data))
+        self.open = [item for item in self.open if item.key != key]
+        if key in self.outcome:
+            raise self.outcome[key]
+        return Receipt(key.encode(), 1, bytes(32), True, 1, 1, None, ())
+
+
+def left_open(key: str, call: UnsignedCall) -> Intent:
+    return Intent(
+        key=key, sender=VAULT, chain_id=1, nonce=0, to=str(call.to), data=call.data, value=0, gas=1,
+        max_fee=1, max_priority_fee=1, hashes=(b"h",), raws=(b"r",), state=IntentState.SENT,
+        block_number=None, error=None, created=0.0,
+    )  # fmt: skip
+
+
+async def carried(sender: Outcomes, what: str, call: UnsignedCall) -> Receipt:
+    return await carry_out(cast(Sender, sender), what, call)
+
+
+async def test_a_second_call_takes_up_what_the_first_left_open() -> None:
+    sender = Outcomes(open=[left_open("command/unbond/1", unbond(1))])
+    receipt = await carried(sender, "unbond", unbond(1))
+    assert receipt.tx_hash == b"command/unbond/1"
+    assert sender.sent == [("command/unbond/1", bytes([1]))]
+    # Once that is settled, the same words are a new wish.
+    assert (await carried(sender, "unbond", unbond(1))).tx_hash not in (b"command/unbond/1", b"")
+    assert len(sender.sent) == 2
+
+
+async def test_nothing_new_is_sent_while_it_stays_open() -> None:
+    sender = Outcomes(
+        {"command/unbond/1": Unresolved("look at 0x12")}, [left_open("command/unbond/1", unbond(1))]
+    )
+    for amount in (1, 2):
+        sender.open = [left_open("command/unbond/1", unbond(1))]
+        with pytest.raises(Unresolved, match="0x12") as caught:
+            await carried(sender, "unbond", unbond(amount))
+        assert caught.value.code is Exit.UNRESOLVED
+    assert {key for key, _ in sender.sent} == {"command/unbond/1"}
+
+
+async def test_another_amount_is_another_wish_after_the_first() -> None:
+    sender = Outcomes(open=[left_open("command/unbond/1", unbond(1))])
+    await carried(sender, "unbond", unbond(2))
+    assert [data for _, data in sender.sent] == [bytes([1]), bytes([2])]
+
+
+async def test_what_reverted_is_asked_for_anew() -> None:
+    refused: dict[str, Any] = {"command/unbond/1": Rejected("no", reason="InsufficientStake")}
+    sender = Outcomes(refused, [left_open("command/unbond/1", unbond(1))])
+    await carried(sender, "unbond", unbond(1))
+    assert [data for _, data in sender.sent] == [bytes([1]), bytes([1])]
+
+
+async def test_other_commands_are_left_alone() -> None:
+    sender = Outcomes(open=[left_open("command/unbond/1", unbond(1)), left_open("claim/3", unbond(1))])
+    assert await take_up(cast(Sender, sender), "withdraw", unbond(1)) is None
+    assert sender.sent == []
+    assert fresh_key("withdraw").startswith("command/withdraw/")

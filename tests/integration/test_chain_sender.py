@@ -197,7 +197,7 @@ async def test_fee_cap_is_an_error_that_says_so(chain: Chain, pinger: Pinger) ->
 async def test_custom_error_is_decoded_before_anything_is_sent(chain: Chain, pinger: Pinger) -> None:
     sender = chain.sender()
     await sender.send("raise", pinger.raise_to(10))
-    with pytest.raises(Rejected, match=r"TooSmall\(number=3, minimum=10\)") as caught:
+    with pytest.raises(Rejected, match="TooSmall number 3, minimum 10") as caught:
         await sender.send("duty", pinger.ping(3))
     assert caught.value.reason == "TooSmall"
     with pytest.raises(Rejected, match="in words"):
@@ -288,7 +288,8 @@ async def test_transaction_thrown_out_by_a_fork_is_offered_again(chain: Chain, p
     sending = asyncio.create_task(sender.send("duty", pinger.ping(1)))
 
     async def pending() -> bool:
-        return await chain.rpc.knows(first.tx_hash)
+        found = await chain.rpc.request("eth_getTransactionByHash", ["0x" + first.tx_hash.hex()])
+        return found is not None
 
     await eventually(pending)
     await chain.mine()

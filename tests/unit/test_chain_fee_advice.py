@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 HEADER = {
     "number": "0x9", "hash": "0x" + "11" * 32, "parentHash": "0x" + "22" * 32, "timestamp": "0x1",
-    "gasLimit": "0x1c9c380",
+    "gasLimit": "0x1c9c380", "transactions": [], "logsBloom": "0x" + "00" * 256,
 }  # fmt: skip
 REFUSED = object()
 POLICY = FeePolicy()
@@ -35,11 +35,11 @@ class Advice(ChainReader):
             "eth_gasPrice": price,
         }
 
-    async def request(self, method: str, params: Sequence[Any]) -> Any:
+    async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], Any]) -> Any:
         answer = self.answers[method]
         if answer is REFUSED:
             raise RpcError(method, -32601, "the method does not exist", None)
-        return answer
+        return parse(answer)
 
 
 def history(base: Any, *rewards: Any) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Evidence:
         async def look(reader: ChainReader) -> Receipt | None:
             for tx_hash in reversed(hashes):
                 receipt = await reader.receipt(tx_hash)
-                if receipt is not None and receipt.tx_hash == tx_hash:
+                if receipt is not None:
                     return receipt
             return None
 
@@ -159,8 +159,11 @@ async def find_use(reader: ChainReader, account: Address, nonce: int) -> Use | N
             used = middle
         else:
             free = middle
-    block = await reader.request("eth_getBlockByNumber", [hex(used), True])
-    return None if block is None else _used_in(block, used, account, nonce)
+    return await reader.ask(
+        "eth_getBlockByNumber",
+        [hex(used), True],
+        lambda block: None if block is None else _used_in(block, used, account, nonce),
+    )
 
 
 def _used_in(block: Any, number: int, account: Address, nonce: int) -> Use | None:

@@ -159,10 +159,6 @@ class ChainReader(ABC):
 
         return await self.ask("eth_getTransactionReceipt", ["0x" + tx_hash.hex()], parse)
 
-    async def knows(self, tx_hash: bytes) -> bool:
-        """Whether the node holds the transaction, mined or pending."""
-        return await self.request("eth_getTransactionByHash", ["0x" + tx_hash.hex()]) is not None
-
 
 def _newest(raw: Any) -> Header:
     if raw is None:

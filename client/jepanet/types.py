@@ -66,6 +66,6 @@ class Verdict(IntEnum):
     EXCLUDED = 2
     """Not merged and not paid, no fault proved: the bond returns."""
     INVALID = 3
-    """A fault anyone can recompute (form, base, non-finite, duplicate): the bond is lost."""
+    """A fault anyone can recompute (form, base, non-finite): the bond is lost."""
     FEE = 4
     """Not a delta: a coordinator's fee leaf."""

@@ -205,15 +205,16 @@ def test_noise_is_not_punished_and_earns_nothing() -> None:
     assert noise.gain <= 3 * noise.stderr
 
 
-def test_attack_same_bytes_twice() -> None:
+def test_attack_same_bytes_twice_are_paid_once_and_cost_no_bond() -> None:
+    """The later of two may be the solver whose work was taken."""
     data = encoded(honest(0))
     judged = judge(
         MODEL, [claim(1, data), claim(0, data), claim(2, None, sha256(data).digest())], RULES, HiddenOptimum()
     )
     assert verdicts(judged) == [
         (Verdict.ACCEPTED, "accepted"),
-        (Verdict.INVALID, "duplicate"),
-        (Verdict.INVALID, "duplicate"),
+        (Verdict.EXCLUDED, "duplicate"),
+        (Verdict.EXCLUDED, "duplicate"),
     ]
     assert len(judged.deltas) == 1
 

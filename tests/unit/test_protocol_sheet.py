@@ -225,9 +225,12 @@ def test_attack_same_digest_twice_belongs_to_the_earlier_commit() -> None:
     facts = some_facts(3)
     first, second, third = facts.reveals
     facts = replace(facts, reveals=(first, second, RevealedDelta(third.solver, first.digest, third.index)))
-    rows = {row.solver: row for row in decide(facts, reports_of(facts, [[GOOD, GOOD, GOOD]] * 3))}
-    assert rows[first.solver].verdict is Verdict.ACCEPTED
-    assert (rows[third.solver].verdict, rows[third.solver].reason) == (Verdict.INVALID, "duplicate")
+    for said in (GOOD, FAULT):
+        rows = {row.solver: row for row in decide(facts, reports_of(facts, [[GOOD, GOOD, said]] * 3))}
+        assert rows[first.solver].verdict is Verdict.ACCEPTED
+        # Whatever verifiers say of the later one: the contract takes bonds of INVALID rows alone.
+        assert (rows[third.solver].verdict, rows[third.solver].reason) == (Verdict.EXCLUDED, "duplicate")
+        assert rows[third.solver].gain == 0
 
 
 def test_half_of_the_reports_is_no_majority() -> None:

@@ -1,9 +1,10 @@
 """Judging claimed deltas: three decisions, three tests.
 
-* INVALID: a fault anyone can recompute from the bytes (form, base, norm against the base, duplicate digest).
-* EXCLUDED: no fault proved, but not merged: unavailable, zero, norm outlier, near-copy, a broken state guard,
-  statistically significant harm (gain + `harm_sigmas` standard errors below zero), or nothing measured: a
-  score that is not finite, one with a standard error of exactly 0, or a shard on which nothing can be scored.
+* INVALID: a fault anyone can recompute from the bytes (form, base, norm against the base).
+* EXCLUDED: no fault proved, but not merged: duplicate digest (which of the two made it is not known),
+  unavailable, zero, norm outlier, near-copy, a broken state guard, statistically significant harm (gain +
+  `harm_sigmas` standard errors below zero), or nothing measured: a score that is not finite, one with a
+  standard error of exactly 0, or a shard on which nothing can be scored.
 * ACCEPTED: all the rest. Merged, and paid by measured gain, which may be next to nothing.
 
 Gain is measured at contribution scale, base + delta / N with N the number of distinct revealed digests (a
@@ -203,7 +204,7 @@ def _form(
         owner = owners.setdefault(claim.digest, claim.solver)
         if owner != claim.solver:
             found[claim.solver] = _verdict(
-                claim, Verdict.INVALID, DUPLICATE, f"{owner} committed to it first"
+                claim, Verdict.EXCLUDED, DUPLICATE, f"{owner} committed to it first"
             )
             continue
         if claim.data is None or hashlib.sha256(claim.data).digest() != claim.digest:

@@ -114,7 +114,9 @@ def facts_of(state: NodeState, round_: Round, chain_id: int, contract: Address) 
 def decide(facts: RoundFacts, reports: Sequence[ScoreReport]) -> tuple[Decision, ...]:
     """One decision for every revealed delta, ascending by solver.
 
-    * INVALID needs `threshold` coordinators that say so, or a digest that an earlier commit owns.
+    * A digest that an earlier commit owns is EXCLUDED as `duplicate`, whatever the reports say: the later
+      commit may be that of the solver who did the work, so it never costs a bond.
+    * INVALID needs `threshold` coordinators that say so.
     * ACCEPTED needs more than half of the reports; everything else is EXCLUDED.
     * Gain and standard error are lower medians over all reports (an unmeasured delta counts as 0), so they
       lie between honest values as long as most reports are honest.
@@ -214,7 +216,7 @@ def _decision(
     item: RevealedDelta, votes: Sequence[SignedScore], threshold: int, *, owner: Address
 ) -> Decision:
     if owner != item.solver:
-        return Decision(item.solver, item.digest, Verdict.INVALID, DUPLICATE, 0, 0)
+        return Decision(item.solver, item.digest, Verdict.EXCLUDED, DUPLICATE, 0, 0)
     count = Counter(vote.verdict for vote in votes)
     if count[Verdict.INVALID] >= threshold:
         reason = _reason(votes, Verdict.INVALID)

@@ -174,7 +174,7 @@ def check_against_own(
     note = context.journal.notes(facts.round_id).get(MEASURED_NOTE)
     if note is None:
         raise Transient(f"round {facts.round_id} is not measured here yet")
-    # By solver: of two that reveal one digest only the later is invalid.
+    # By solver: of two that reveal one digest only the later is a duplicate.
     own: dict[str, dict[str, Any]] = {item["solver"]: item for item in json.loads(note)["judgements"]}
     for item in decisions:
         mine = own[item.solver]

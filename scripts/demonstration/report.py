@@ -73,6 +73,7 @@ def _round(
     )
     claimed = ledger.claimed.get(number, {})
     params = round_.params
+    salts = {item.solver: item.salt for item in round_.reveals}
     return {
         "round": number,
         "phase": ledger.phases[number],
@@ -90,7 +91,7 @@ def _round(
                 "solver": item["solver"],
                 "seed": training_seed(
                     chain["chain_id"], chain["contracts"]["rounds"], round_.project_id, round_.id,
-                    item["solver"], round_.seed,
+                    item["solver"], round_.seed, salts[item["solver"]],
                 ).hex(),
                 "cid": item["delta"],
                 "verdict": "accepted" if item["verdict"] == "accepted" else "rejected",

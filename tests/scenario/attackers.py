@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from network import CHAIN_ID, TOKEN, Network, sender_of
+from eth_hash.auto import keccak
+from network import CHAIN_ID, SIZES, TOKEN, Network, sender_of
 
 from jepanet.chain.contracts import Contracts
 from jepanet.chain.rpc import Rpc
@@ -27,13 +28,14 @@ from jepanet.learning.checkpoint import load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.node.worker import Worker
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
-from jepanet.protocol.commitment import commitment
+from jepanet.protocol.assignment import training_shard
+from jepanet.protocol.commitment import abi_encode, commitment
 from jepanet.protocol.messages import Binding, Body, Envelope, Provide, encode_envelope
 from jepanet.protocol.spec import RoundSpec, decode_spec
 from jepanet.protocol.typed_data import node_binding_data
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
-from jepanet.types import Digest, RoundId
+from jepanet.types import Address, Digest, RoundId
 
 
 @dataclass
@@ -159,6 +161,8 @@ class Material:
     spec: RoundSpec
     base: Arrays
     honest: Arrays
+    recomputed: bytes
+    """The file of a rival's delta, as far as public facts lead to it."""
 
     @property
     def header(self) -> DeltaHeader:
@@ -199,8 +203,10 @@ class Material:
         return encode_tensors(bad, header)
 
 
-async def material(network: Network, peer: Peer, round_id: RoundId, folder: Path) -> Material:
-    """Fetches the round's spec as any peer may, and trains one honest delta on public data."""
+async def material(
+    network: Network, peer: Peer, round_id: RoundId, folder: Path, victim: Address
+) -> Material:
+    """Fetches the round's spec as any peer may, trains one honest delta on public data, and the victim's."""
     files = network.dataset / "project"
     recipe_path, base_path = files / "recipe.json", files / "model.safetensors"
     round_ = network.round(round_id)
@@ -214,23 +220,28 @@ async def material(network: Network, peer: Peer, round_id: RoundId, folder: Path
                 raise
             await asyncio.sleep(1)
     worker = Worker()
-    target = folder / "honest.delta"
+    target, recomputed = folder / "honest.delta", folder / "recomputed.delta"
+    shard, seed = public_assignment(network, round_id, victim)
     try:
-        await worker.run(
-            "jepanet.node.jobs:train_delta",
-            {
-                "base": str(base_path),
-                "recipe": str(recipe_path),
-                "spec": str(spec_path),
-                "shard": str(network.dataset / "training-00.safetensors"),
-                "probe": None,
-                "residual": None,
-                "residual_target": "",
-                "seed": os.urandom(32).hex(),
-                "target": str(target),
-                "device": "cpu",
-            },
-        )
+        for shard_path, job_seed, place in (
+            (network.dataset / "training-00.safetensors", os.urandom(32), target),
+            (network.dataset / f"training-{shard:02d}.safetensors", seed, recomputed),
+        ):
+            await worker.run(
+                "jepanet.node.jobs:train_delta",
+                {
+                    "base": str(base_path),
+                    "recipe": str(recipe_path),
+                    "spec": str(spec_path),
+                    "shard": str(shard_path),
+                    "probe": None,
+                    "residual": None,
+                    "residual_target": "",
+                    "seed": job_seed.hex(),
+                    "target": str(place),
+                    "device": "cpu",
+                },
+            )
     finally:
         await worker.stop()
     from jepanet.federation.delta import decode_delta, schema_of
@@ -246,7 +257,18 @@ async def material(network: Network, peer: Peer, round_id: RoundId, folder: Path
         recipe=spec.recipe,
         codec=spec.codec,
     )
-    return Material(recipe, spec, base, honest)
+    return Material(recipe, spec, base, honest, recomputed.read_bytes())
+
+
+def public_assignment(network: Network, round_id: RoundId, solver: Address) -> tuple[int, bytes]:
+    """(training shard, the part of its training seed that anybody can compute) of a solver in a round."""
+    round_ = network.round(round_id)
+    place = (
+        CHAIN_ID, network.deployment.rounds, int(round_.project_id), int(round_id), solver, round_.seed,
+    )  # fmt: skip
+    types = ("bytes32", "uint256", "address", "uint256", "uint256", "address", "bytes32")
+    shard = training_shard(*place, count=SIZES["training_sites"])
+    return shard, keccak(abi_encode(types, (keccak(b"jepanet.training.seed"), *place)))
 
 
 async def refused(work: object) -> str:

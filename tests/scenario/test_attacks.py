@@ -37,6 +37,7 @@ LINED_UP = (
     "twin",
     "twin-with-noise",
     "same-digest",
+    "recomputed",
     "unserved",
 )
 EXPECTED = {
@@ -48,7 +49,7 @@ EXPECTED = {
     "zero": ("excluded", {"zero-delta"}),
     "collapsed": ("excluded", {"norm-outlier", "state-guard", "harm"}),
     "twin-with-noise": ("excluded", {"near-copy"}),
-    "same-digest": ("invalid", {"duplicate"}),
+    "same-digest": ("excluded", {"duplicate"}),
     "unserved": ("excluded", {"unavailable"}),
 }
 
@@ -81,6 +82,7 @@ def files(have: Material) -> dict[str, bytes]:
         "twin": whole,
         "twin-with-noise": have.encode(have.nearly(0.05, seed=1)),
         "same-digest": whole,
+        "recomputed": have.recomputed,
         "unserved": have.encode(have.nearly(0.8, seed=2)),
     }
     assert set(made) == set(LINED_UP)
@@ -94,6 +96,8 @@ def attacked(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Outc
 
 async def attack(network: Network, folder: Path) -> Outcome:
     network.run_nodes()
+    honest, victim = network.solvers
+    victim.stop()  # until the rival who recomputes its delta has committed first
     wallets = {}
     for name in (*LINED_UP, "copycat", "latecomer", "stranger"):
         new_wallet(folder / name)
@@ -114,15 +118,15 @@ async def attack(network: Network, folder: Path) -> Outcome:
 
     try:
         async with peer(network, folder / "peer") as server, peer(network, folder / "loud") as loud:
-            have = await material(network, server, round_id, folder)
+            have = await material(network, server, round_id, folder, victim.address)
             bad = files(have)
-            honest = network.solvers[0]
             await until("an honest commit", lambda: network.round(number).committed(honest.address))
             word = next(item for item in network.round(number).commits if item.solver == honest.address)
             await cast["copycat"].commit_word(round_id, word.commitment)
             for name in LINED_UP:
                 digest = server.shelf.put(bad[name]) if name != "unserved" else Digest(b"\x55" * 32)
                 await cast[name].commit(round_id, digest)
+            await asyncio.to_thread(network.run_nodes, victim.name)
             await until("the end of commits", lambda: network.phase(number) is not Phase.COMMIT)
             # Too late: nothing that anybody reveals from here on can be committed to.
             refusals["latecomer"] = await refused(
@@ -228,6 +232,23 @@ def test_the_earliest_commit_owns_a_digest(attacked: Outcome) -> None:
     copy = attacked.receipts[attacked.attackers["same-digest"].wallet.address]
     assert owner in copy["detail"]
     assert attacked.receipts[owner]["reason"] != "duplicate"
+
+
+def test_attack_a_duplicate_is_not_paid_and_keeps_its_bond(attacked: Outcome) -> None:
+    """Of two with one digest the later may be the victim."""
+    assert attacked.balances["same-digest"] == 100 * TOKEN
+    copy = attacked.attackers["same-digest"].wallet.address
+    assert copy not in {item.account for item in attacked.network.events(i.ChainBondSlashed)}
+
+
+def test_attack_a_rival_cannot_recompute_a_delta_from_public_facts(attacked: Outcome) -> None:
+    """It has the victim's shard, the round's seed and every file, trains them first and commits first."""
+    victim, rival = attacked.network.solvers[1], attacked.attackers["recomputed"]
+    order = {item.solver: item.index for item in attacked.network.round(attacked.round_id).commits}
+    assert order[rival.wallet.address] < order[victim.address]
+    opened = attacked.network.round(attacked.round_id).reveal_of(victim.address)
+    assert opened is not None and opened.digest != rival.digest
+    assert attacked.receipts[victim.address]["reason"] not in ("duplicate", "near-copy")
 
 
 def test_lies_over_gossip_are_refused_and_believed_by_nobody(attacked: Outcome) -> None:

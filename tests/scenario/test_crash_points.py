@@ -6,22 +6,25 @@ intended, sent or mined. The node dies in the very call that names it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from network import Network, Node
+from network import CHAIN_ID, Network, Node
 from rich.console import Console
 from rich.table import Table
 
 from faults import KillPlan, lines
 from jepanet.protocol import inputs as i
+from jepanet.protocol.assignment import training_seed
 
 pytestmark = pytest.mark.scenario
 
 DANGEROUS = {
     "solver-1": (
+        "salt:drawn",  # on disk, and the training that depends on it not begun
         "handled:TrainShard",  # delta and salt on disk, not yet in the journal's state
         "recorded:LocalDeltaSealed",
         "intent:intended:commit",  # signed and stored, no node has seen it
@@ -90,8 +93,17 @@ def check_nothing_twice(network: Network, round_id: int) -> None:
     assert committed == dict.fromkeys(addresses, 1)
     assert set(revealed) == set(addresses)
     for address, node in addresses.items():
-        salts = node.query("SELECT digest FROM salts WHERE round_id = ?", round_id)
-        assert salts == [(bytes(revealed[address]),)]
+        salts = node.query("SELECT digest, salt FROM salts WHERE round_id = ?", round_id)
+        assert [row[0] for row in salts] == [bytes(revealed[address])]
+        # Whatever died in between, the delta was trained with the one salt that was drawn before.
+        drawn = node.query("SELECT salt FROM drawn_salts WHERE round_id = ?", round_id)
+        assert drawn == [(salts[0][1],)]
+        ((note,),) = node.query(
+            "SELECT payload FROM notes WHERE round_id = ? AND name = 'training'", round_id
+        )
+        round_ = network.round(round_id)
+        place = (CHAIN_ID, network.deployment.rounds, int(round_.project_id), round_id, address, round_.seed)
+        assert json.loads(note)["seed"] == training_seed(*place, drawn[0][0]).hex()
     assert network.events(i.ChainBondSlashed, round_id) == []
     for kind in (i.ChainRoundOpened, i.ChainTrainingRecorded, i.ChainRoundSettled, i.ChainShardUnsealed):
         assert len(network.events(kind, round_id)) == 1, kind.__name__

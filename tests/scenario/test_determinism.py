@@ -114,6 +114,19 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(trained: dict[str
     assert trained["a"] == trained["again"]
 
 
+def test_a_training_is_repeated_with_the_same_seed_and_not_with_another(
+    bench: Bench, trained: dict[str, str]
+) -> None:
+    def again(seed: bytes) -> tuple[str, dict[str, Any]]:
+        _, given = bench.train(seed, 0, "repeated")
+        return "repeat_training", {**given, "claimed": str(bench.folder / "a")}
+
+    right, wrong = bench.run(again(SEEDS[0]), again(SEEDS[1]))
+    assert right == {"same": True, "cosine": 1.0}
+    assert not wrong["same"]
+    assert wrong["cosine"] < 0.9  # the round's bound on near-copies
+
+
 def test_another_seed_gives_another_delta(trained: dict[str, str]) -> None:
     assert trained["b"] != trained["a"]
 

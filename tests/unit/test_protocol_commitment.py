@@ -15,6 +15,7 @@ from eth_hash.auto import keccak
 from jepanet.protocol import assignment, rewards, typed_data
 from jepanet.protocol.commitment import (
     Leaf,
+    abi_encode,
     commitment,
     evaluation_leaf,
     merkle_proof,
@@ -180,12 +181,33 @@ def test_evaluation_index_needs_an_unused_shard() -> None:
             assignment.evaluation_index(1, 0, count)
 
 
+def test_training_vectors() -> None:
+    for case in vectors("assignment.json")["training"]:
+        place = (
+            int(case["chainId"]), Address(case["contract"]), int(case["projectId"]), int(case["roundId"]),
+            Address(case["solver"]), bytes.fromhex(case["roundSeed"][2:]),
+        )  # fmt: skip
+        salt = bytes.fromhex(case["salt"][2:])
+        assert assignment.training_seed(*place, salt).hex() == case["seed"][2:]
+        assert assignment.training_shard(*place, count=int(case["shardCount"])) == int(case["shard"])
+        # As anybody else would write it down.
+        types = ("bytes32", "uint256", "address", "uint256", "uint256", "address", "bytes32")
+        public = keccak(abi_encode(types, (keccak(b"jepanet.training.seed"), *place)))
+        salted = abi_encode(("bytes32",) * 3, (keccak(b"jepanet.training.salted"), public, salt))
+        assert keccak(salted).hex() == case["seed"][2:]
+
+
 def test_training_assignment_depends_on_everything() -> None:
-    place = (1, A, 2, 3, B, b"\4" * 32)
+    place, salt = (1, A, 2, 3, B, b"\4" * 32), b"\6" * 32
+    seed = assignment.training_seed(*place, salt)
     for i, other in enumerate((9, B, 9, 9, A, b"\5" * 32)):
         changed = (*place[:i], other, *place[i + 1 :])
-        assert assignment.training_seed(*changed) != assignment.training_seed(*place)  # type: ignore[arg-type]
-    assert assignment.training_seed(*place) == assignment.training_seed(*place)
+        assert assignment.training_seed(*changed, salt) != seed  # type: ignore[arg-type]
+    assert assignment.training_seed(*place, b"\7" * 32) != seed
+    assert assignment.training_seed(*place, salt) == seed
+    for short in (b"", salt[:31]):
+        with pytest.raises(ValueError, match="32 bytes"):
+            assignment.training_seed(*place, short)
     assert {assignment.training_shard(1, A, 2, i, B, b"\4" * 32, count=5) for i in range(60)} == set(range(5))
     with pytest.raises(ValueError, match="at least one"):
         assignment.training_shard(*place, count=0)

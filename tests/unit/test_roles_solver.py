@@ -1,23 +1,30 @@
-"""What a solver carries from delta to delta: kept through crashes, given up when damaged, never unbounded."""
+"""What a solver's delta depends on: a salt that nobody else knows, drawn once a round, and what is carried
+from delta to delta: kept through crashes, given up when damaged, never unbounded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 from protocol_facts import OUTSIDER, SOLVER, digest
 
 from jepanet.cid import digest_of
 from jepanet.learning.recipe import preset
+from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commands import TrainShard
+from jepanet.protocol.commitment import abi_encode
 from jepanet.roles import solver as solver_module
 from jepanet.roles.solver import PROJECTS_CARRIED, Solver
 from jepanet.storage.blobs import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.telemetry import configure_logging
 from jepanet.types import ProjectId, RoundId
 
 pytestmark = pytest.mark.unit
@@ -34,9 +41,11 @@ class Jobs:
     """Trains at once; every run gives other bytes, as a GPU may."""
 
     given: list[str | None] = field(default_factory=list)
+    seeds: list[bytes] = field(default_factory=list)
 
     async def run(self, job: str, arguments: Mapping[str, Any], on_progress: Any = None) -> dict[str, Any]:
         self.given.append(arguments["residual"])
+        self.seeds.append(bytes.fromhex(arguments["seed"]))
         return self._made(arguments)
 
     def _made(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +64,8 @@ class Bench:
     work: Path
     jobs: Jobs = field(default_factory=Jobs)
     codec: str = "topk3"
+    random_bytes: Callable[[int], bytes] = os.urandom
+    passed: list[str] = field(default_factory=list)
 
     async def train(self, round_id: int, project: int = 1, base: bytes | None = None) -> None:
         """`base`: the round's model; by default every round has moved it."""
@@ -66,6 +77,7 @@ class Bench:
         context: Any = SimpleNamespace(
             me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
+            random_bytes=self.random_bytes, trace=self.passed.append,
         )  # fmt: skip
         await Solver(context).train_shard(TrainShard(round_.id))
 
@@ -103,6 +115,74 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         monkeypatch.setattr(solver_module, "assigned_shard", lambda *_: (digest_of(SHARD), len(SHARD)))
         monkeypatch.setattr(solver_module, "model_cap", lambda _: 1000)
         yield made
+
+
+PLACE = (1, OUTSIDER, 1, 1, SOLVER, bytes(32))
+"""What the chain says of round 1 of the bench: known to everybody."""
+
+
+async def test_attack_a_training_seed_does_not_follow_from_public_facts(bench: Bench) -> None:
+    """It did: anybody could train a rival's delta and commit to it first."""
+    await bench.train(1)
+    types = ("bytes32", "uint256", "address", "uint256", "uint256", "address", "bytes32")
+    assert bench.jobs.seeds[0] != keccak(abi_encode(types, (keccak(b"jepanet.training.seed"), *PLACE)))
+    sealed = bench.journal.salt(1, SOLVER)
+    assert sealed is not None
+    assert bench.jobs.seeds == [training_seed(*PLACE, sealed[1])]
+
+
+async def test_one_salt_gives_one_seed_and_another_another(bench: Bench, tmp_path: Path) -> None:
+    seeds = []
+    for number, fill in enumerate((b"\1", b"\1", b"\2")):
+        with Journal.open(tmp_path / f"journal-{number}") as journal:
+            bench.journal, bench.random_bytes = journal, lambda count, fill=fill: fill * count
+            await bench.train(1)
+            assert journal.salts()[0].salt == fill * 32
+        seeds.append(bench.jobs.seeds[-1])
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
+@pytest.mark.parametrize("last", ["run", "put_salt"])
+async def test_a_crash_during_training_ends_in_the_same_training(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs if last == "run" else Journal, last, killed)
+        with pytest.raises(Killed):
+            await bench.train(1)
+    assert bench.passed == ["salt:drawn"]  # on the disk before the job was given
+    drawn = bench.journal.draw_salt(1, SOLVER, bytes(32))
+    assert drawn != bytes(32)
+    await bench.train(1)
+    assert set(bench.jobs.seeds) == {training_seed(*PLACE, drawn)}
+    assert [item.salt for item in bench.journal.salts()] == [drawn]
+
+
+async def test_a_delta_sealed_by_the_release_before_is_taken_up_as_it_is(bench: Bench) -> None:
+    bench.journal.put_salt(1, SOLVER, digest("trained before"), digest("salted after"))
+    await bench.train(1)
+    assert bench.jobs.seeds == []
+    assert bench.journal.salt(1, SOLVER) == (digest("trained before"), digest("salted after"))
+
+
+async def test_attack_no_log_line_names_a_delta_before_its_reveal(
+    bench: Bench,
+) -> None:
+    stream = io.StringIO()
+    configure_logging(level="debug", stream=stream)
+    try:
+        await bench.train(1)
+    finally:
+        configure_logging(level="error")
+    said = stream.getvalue()
+    sealed = bench.journal.salt(1, SOLVER)
+    assert sealed is not None
+    assert "solver.trained" in said
+    for secret in (*sealed, bench.jobs.seeds[0]):
+        assert secret.hex() not in said
 
 
 async def test_a_delta_builds_on_the_residual_of_the_one_sealed_before(bench: Bench) -> None:

@@ -435,6 +435,39 @@ def test_a_salt_is_kept_for_good(path: Path) -> None:
         assert second.round_id == 2
 
 
+def test_a_salt_is_drawn_once(path: Path) -> None:
+    with Journal.open(path) as journal:
+        assert journal.draw_salt(1, SOLVER, digest("first")) == digest("first")
+        assert journal.salt(1, SOLVER) is None  # nothing is sealed with it yet
+    with Journal.open(path) as journal:
+        assert journal.draw_salt(1, SOLVER.lower(), digest("second")) == digest("first")
+        assert journal.draw_salt(2, SOLVER, digest("second")) == digest("second")
+        assert journal.draw_salt(1, "0xAnother", digest("third")) == digest("third")
+        with pytest.raises(ValueError, match="journal"):
+            journal.draw_salt(3, SOLVER, b"x" * 31)
+
+
+def test_a_journal_of_the_release_before_keeps_what_it_sealed_and_draws_from_now_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("jepanet.storage.journal.JOURNAL", replace(JOURNAL, migrations=JOURNAL.migrations[:2]))
+        with Journal.open(path) as journal:
+            journal.put_salt(1, SOLVER, digest("delta"), digest("salt"))
+    with Journal.open(path) as journal:
+        assert journal.salt(1, SOLVER) == (digest("delta"), digest("salt"))
+        assert journal.draw_salt(2, SOLVER, digest("drawn")) == digest("drawn")
+
+
+def test_attack_no_message_names_a_sealed_digest(journal: Journal) -> None:
+    """It may end in a log that others read before the reveal."""
+    journal.put_salt(1, SOLVER, digest("delta"), digest("salt"))
+    with pytest.raises(Fatal) as refused:
+        journal.put_salt(1, SOLVER, digest("another"), digest("salt"))
+    for name in ("delta", "another"):
+        assert digest(name).hex() not in str(refused.value)
+
+
 def test_a_residual_counts_once_its_delta_is_sealed(path: Path) -> None:
     one, two, three = (digest(f"model {n}") for n in (1, 2, 3))
     first = StoredResidual(4, "topk3", digest("residual 1"), None, one)
@@ -497,15 +530,17 @@ def test_an_equivocation_is_refused(path: Path) -> None:
         journal.put_signature("result", 8, "", digest("other"), b"sig")
 
 
-@pytest.mark.parametrize("table", ["salts", "signatures"])
-@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET digest = zeroblob(32)"])
+@pytest.mark.parametrize("table", ["salts", "signatures", "drawn_salts"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET round_id = 7"])
 def test_no_statement_can_alter_the_safe(journal: Journal, table: str, statement: str) -> None:
+    journal.draw_salt(1, SOLVER, digest("s"))
     journal.put_salt(1, SOLVER, digest("d"), digest("s"))
     journal.put_signature("result", 1, "", digest("d"), b"sig")
     with pytest.raises(ValueError, match="immutable"), journal.database.transaction() as sql:
         sql.execute(statement.format(table))
     assert journal.salt(1, SOLVER) == (digest("d"), digest("s"))
     assert journal.signature("result", 1, "") == (digest("d"), b"sig")
+    assert journal.draw_salt(1, SOLVER, digest("other")) == digest("s")
 
 
 def test_notes_are_replaced_by_name(journal: Journal) -> None:

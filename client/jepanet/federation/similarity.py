@@ -42,6 +42,11 @@ def upper_median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
+def cosine(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:
+    """Of the angle between two deltas over all weights, neither of them zero."""
+    return float(_cosines([one, other])[0, 1])
+
+
 def near_copies(
     deltas: Sequence[tuple[Digest, Mapping[str, np.ndarray]]], threshold: float
 ) -> dict[Digest, tuple[Digest, float]]:

@@ -181,7 +181,7 @@ def _seed(seed: bytes, number: int, solver: int) -> bytes:
 
 
 def _aligned(trained: Arrays, base: Arrays, recipe: Recipe, probe: Shard) -> Arrays:
-    """What a node does (`node.jobs`): turned back once it has left the base's frame far enough."""
+    """What a node does (`node.contribution`): turned back once it has left the base's frame far enough."""
     if not recipe.aligns:
         return trained
     mine, theirs = (frame_latents(weights, recipe, probe) for weights in (trained, base))

@@ -174,6 +174,7 @@ class App:
             max_bond=wei(config.solver.max_bond, "solver.max_bond"),
             terms=round_terms(config.proposer) if Role.PROPOSER in config.node.roles else None,
             dataset=config.proposer.dataset,
+            trace=self._trace or (lambda _: None),
         )
         for room in (Preparation, Solver, Coordinator, Aggregator, Proposer, Settlement):
             handlers.update(room(context).handlers())

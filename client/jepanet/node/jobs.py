@@ -6,23 +6,13 @@ Given the same files, a job gives the same bytes on the same machine; merging do
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import DeltaHeader, Schema, decode_delta, delta_bytes, delta_of, schema_of
-from jepanet.federation.feedback import (
-    Residual,
-    decode_residual,
-    encode_residual,
-    residual_digest,
-    with_feedback,
-)
-from jepanet.federation.gauge import align, drift
+from jepanet.federation.delta import decode_delta, schema_of
 from jepanet.federation.verify import (
     UNAVAILABLE,
     Claim,
@@ -34,114 +24,24 @@ from jepanet.federation.verify import (
     merge,
 )
 from jepanet.files import write_atomically
-from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes
-from jepanet.learning.data import Shard, load_shard
+from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.data import load_shard
 from jepanet.learning.device import probe
-from jepanet.learning.evaluate import GroundedScorer, Metrics, frame_latents, heldout_metrics
+from jepanet.learning.evaluate import GroundedScorer, Metrics, heldout_metrics
 from jepanet.learning.guard import absolute_guards, state_guards
 from jepanet.learning.manifest import DatasetManifest
 from jepanet.learning.recipe import Gates, Recipe
 from jepanet.learning.suitability import check_evaluation
-from jepanet.learning.train import train, warm_start
-from jepanet.protocol.spec import RoundSpec, decode_spec
+from jepanet.learning.train import warm_start
+from jepanet.node.contribution import Arguments, Progress, repeat_training, round_files, train_delta
+from jepanet.protocol.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO, Address, Digest
 
-Arguments = Mapping[str, Any]
-Progress = Callable[[Mapping[str, Any]], None]
-MAX_PROBE_FRAMES = 100_000
-"""As many as `jepanet dataset build` makes at most, in episodes of four."""
-MAX_PROBE_LENGTH = 64
-"""Frames of one probe episode: whole episodes are encoded together."""
-
-
-def train_delta(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    """Trains from the base on one shard and writes the encoded delta, and what a lossy codec left out of it.
-
-    Raises:
-        Rejected: training diverged, the latent frame lost its directions, there are too many probe frames, or
-            a file does not fit the recipe.
-    """
-    started = time.monotonic()
-    recipe, spec, base = _round_files(arguments)
-    probe = _probe(arguments["probe"])
-    result = train(
-        base.weights,
-        load_shard(Path(arguments["shard"])),
-        recipe,
-        seed=bytes.fromhex(arguments["seed"]),
-        steps=spec.inner_steps,
-        start_step=spec.start_step,
-        total_steps=spec.total_steps,
-        on_step=lambda step: progress({"step": step.step, "steps": step.steps, "loss": step.loss}),
-        device=arguments["device"],
-    )
-    weights, turned = _in_frame_of(base.weights, result.weights, recipe, probe)
-    delta = delta_of(weights, base.weights)
-    before = _residual(arguments["residual"], schema_of(delta), spec.codec)
-    parts, left = with_feedback(delta, before.values if before else None, spec.codec)
-    data = delta_bytes(parts, DeltaHeader(base=spec.base, recipe=spec.recipe), spec.codec)
-    if len(data) > spec.max_delta_bytes:
-        raise Rejected(
-            f"the delta has {len(data)} bytes, the round allows {spec.max_delta_bytes}", reason="too-large"
-        )
-    write_atomically(Path(arguments["target"]), data)
-    digest, kept = digest_of(data), None
-    if CODECS[spec.codec].feedback:
-        came_from = residual_digest(before) if before else None
-        residual = encode_residual(Residual(left, digest, came_from, spec.codec))
-        write_atomically(Path(arguments["residual_target"]), residual)
-        kept = digest_of(residual).hex()
-    return {
-        "digest": digest.hex(),
-        "residual": kept,
-        "turned_degrees": round(turned, 3),
-        "bytes": len(data),
-        "steps": result.steps,
-        "metrics": {name: float(value) for name, value in result.metrics.items()},
-        "seconds": round(time.monotonic() - started, 3),
-    }
-
-
-def _probe(path: str | None) -> Shard | None:
-    """The public probe frames: a stranger chose them, and the latents of all are held at once.
-
-    Raises:
-        Rejected: too many (`probe-too-large`), or no shard.
-    """
-    if path is None:
-        return None
-    shard = load_shard(Path(path))
-    if shard.length > MAX_PROBE_LENGTH or shard.episodes * shard.length > MAX_PROBE_FRAMES:
-        raise Rejected(
-            f"{shard.episodes} probe episodes of {shard.length} frames; at most {MAX_PROBE_LENGTH} each "
-            f"and {MAX_PROBE_FRAMES} in all are compared",
-            reason="probe-too-large",
-        )
-    return shard
-
-
-def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | None) -> tuple[Arrays, float]:
-    """The trained weights, turned onto the base's latent frame where the recipe asks for it, and the rms
-    angle in degrees by which they had left it.
-
-    Raises:
-        FrameDeficient: one of the frames has too few directions to compare.
-    """
-    if probe is None:
-        return trained, 0.0
-    theirs, ours = (frame_latents(weights, recipe, probe) for weights in (base, trained))
-    found = drift(theirs, ours)
-    if found.rms_degrees <= recipe.align_above:
-        return trained, found.rms_degrees
-    return align(trained, theirs, ours).weights, found.rms_degrees
-
-
-def _residual(path: str | None, schema: Schema, codec: str) -> Residual | None:
-    if path is None:
-        return None
-    file = Path(path)
-    return decode_residual(file.read_bytes(), schema=schema, max_bytes=file.stat().st_size, codec=codec)
+__all__ = [
+    "first_model", "measure_models", "merge_deltas", "probe_device", "repeat_training", "score_deltas",
+    "train_delta",
+]  # fmt: skip
 
 
 def score_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
@@ -150,7 +50,7 @@ def score_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     The shard is the proposer's. One that can score nothing excludes every delta without a fault, with the
     reason in the report: no delta is merged or paid, and no bond is lost for it.
     """
-    recipe, spec, base = _round_files(arguments)
+    recipe, spec, base = round_files(arguments)
     claims = [_claim(item, spec) for item in arguments["claims"]]
     scorer: _HeldOut | Unscored
     try:
@@ -167,7 +67,7 @@ def score_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
 
 def merge_deltas(arguments: Arguments, progress: Progress) -> dict[str, Any]:
     """Merges accepted deltas, writes the model file, measures it against the base."""
-    recipe, spec, base = _round_files(arguments)
+    recipe, spec, base = round_files(arguments)
     schema = schema_of(base.weights)
     accepted: list[tuple[Digest, Arrays]] = []
     for item in arguments["deltas"]:
@@ -285,12 +185,6 @@ class _HeldOut:
             known = (weights, heldout_metrics(weights, self._recipe, self._shard))
             self._measured = {id(weights): known}
         return known[1]
-
-
-def _round_files(arguments: Arguments) -> tuple[Recipe, RoundSpec, Model]:
-    recipe = Recipe.from_bytes(Path(arguments["recipe"]).read_bytes())
-    spec = decode_spec(Path(arguments["spec"]).read_bytes())
-    return recipe, spec, load_model(Path(arguments["base"]), recipe)
 
 
 def _claim(item: Mapping[str, Any], spec: RoundSpec) -> Claim:

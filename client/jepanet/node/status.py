@@ -62,7 +62,7 @@ def _round(state: NodeState, round_: Round) -> dict[str, Any]:
         "commits": len(round_.commits),
         "reveals": len(round_.reveals),
         "prepared": round_.prepared,
-        "sealed": round_.sealed.hex() if round_.sealed else None,
+        "sealed": round_.sealed is not None,
         "scored": round_.own_scores is not None,
         "results": len(round_.results),
         "failed": [list(item) for item in round_.failed],

@@ -1,4 +1,8 @@
-"""Who trains on what, and which hidden shard judges it: drawn from chain randomness, chosen by nobody."""
+"""Who trains on what, and which hidden shard judges it: drawn from chain randomness, chosen by nobody.
+
+How a solver trains also depends on a secret of its own until it reveals: what anybody could compute, anybody
+could train and commit to first.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,30 @@ MAX_EVALUATION_SHARDS = 256
 """Used shards are one bitmap word in `ProjectRegistry`."""
 
 _SEED = keccak(b"jepanet.training.seed")
+_SALTED = keccak(b"jepanet.training.salted")
 _SHARD = keccak(b"jepanet.training.shard")
 
 
 def training_seed(
-    chain_id: int, contract: Address, project_id: int, round_id: int, solver: Address, round_seed: bytes
+    chain_id: int,
+    contract: Address,
+    project_id: int,
+    round_id: int,
+    solver: Address,
+    round_seed: bytes,
+    salt: bytes,
 ) -> bytes:
-    """32 bytes that seed data order and augmentation of one solver's training in one round.
+    """32 bytes that seed everything random in one solver's training in one round.
 
-    `round_seed` is the `seed` of the event RoundOpened. The same seed on the same machine and build gives
-    the same delta; any other input gives another one.
+    `round_seed` is the `seed` of the event RoundOpened, `salt` the 32 random bytes of the solver's
+    commitment, drawn before it trains and public from its reveal on. The same seed on the same machine and
+    build gives the same delta; any other input gives another one.
 
     Raises:
-        ValueError: a value does not fit its Solidity type.
+        ValueError: a value does not fit its Solidity type; a salt has exactly 32 bytes.
     """
-    return _draw(_SEED, chain_id, contract, project_id, round_id, solver, round_seed)
+    public = _draw(_SEED, chain_id, contract, project_id, round_id, solver, round_seed)
+    return keccak(abi_encode(("bytes32", "bytes32", "bytes32"), (_SALTED, public, salt)))
 
 
 def training_shard(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,10 @@ class Context:
     """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None
     dataset: Path | None = None
+    random_bytes: Callable[[int], bytes] = os.urandom
+    """That many bytes nobody can guess."""
+    trace: Callable[[str], None] = lambda _: None
+    """Called with the name of every durable step that a handler takes by itself."""
 
     @property
     def me(self) -> Address:

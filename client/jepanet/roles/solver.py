@@ -1,9 +1,13 @@
-"""Solver: train on the assigned shard, seal, commit, reveal, serve."""
+"""Solver: draw a salt, train on the assigned shard, seal, commit, reveal, serve.
+
+    salt (on disk) ─▶ train(shard, seed of chain and salt) ─▶ seal (on disk) ─▶ commit ─▶ reveal ─▶ serve
+
+Until the reveal nothing that leaves this process says which delta it is: no log line, no status.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,23 +54,26 @@ class Solver:
         }
 
     async def train_shard(self, command: TrainShard) -> Sequence[LocalInput]:
-        """Trains and seals. A delta sealed before a crash is taken up again, never replaced."""
+        """Trains and seals. What was drawn or sealed before a crash is taken up again, never replaced."""
         context = self._context
         round_ = context.round(command.round_id)
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
             check_bond(context, round_.params.bond)
             newest = context.journal.newest_residual(round_.project_id, context.me, round_.id, round_.base)
-            digest, residual = await self._train(round_, newest)
-            # The salt is on disk before anything else may happen: without it the bond would be lost.
-            context.journal.put_salt(round_.id, context.me, digest, os.urandom(SALT_BYTES), residual)
+            # On disk before training depends on it: the delta could not be repeated without it.
+            salt = context.journal.draw_salt(round_.id, context.me, context.random_bytes(SALT_BYTES))
+            context.trace("salt:drawn")
+            digest, residual = await self._train(round_, newest, salt)
+            # Both are on disk before anything else may happen: without them the bond would be lost.
+            context.journal.put_salt(round_.id, context.me, digest, salt, residual)
         # Also after a crash, which may have left residuals of deltas that were never sealed.
         carried = context.journal.carried_residuals(context.me, PROJECTS_CARRIED)
         context.blobs.keep_only(carried, _RESIDUALS)
         return [self._sealed(round_.id)]
 
     async def _train(
-        self, round_: Round, newest: StoredResidual | None
+        self, round_: Round, newest: StoredResidual | None, salt: bytes
     ) -> tuple[Digest, StoredResidual | None]:
         """The delta and, where its codec leaves something out, what that is. `newest`: see `_carried`."""
         context = self._context
@@ -74,9 +81,8 @@ class Solver:
         spec = documents.spec
         shard, _ = assigned_shard(context, round_, documents.manifest)
         probe = documents.manifest.probe
-        seed = training_seed(
-            context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me, round_.seed
-        )
+        place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)
+        seed = training_seed(*place, round_.seed, salt)
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
         result = await context.jobs.run(
@@ -104,7 +110,7 @@ class Solver:
             residual = StoredResidual(round_.project_id, spec.codec, kept, before, round_.base)
         note = {"seed": seed.hex(), "shard": shard.hex(), **result}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
-        log.info("solver.trained", round=round_.id, digest=digest, **result["metrics"])
+        log.info("solver.trained", round=round_.id, **result["metrics"])
         return digest, residual
 
     def _carried(
@@ -177,4 +183,5 @@ class Solver:
         digest = Digest(self._salt(command.round_id)[0])
         context.blobs.publish(digest)
         await context.say(Provide(command.round_id, digest, context.network.addresses))
+        log.debug("delta.provided", round=command.round_id, digest=digest)
         return []

@@ -16,6 +16,26 @@ class Safe:
 
     _db: Database
 
+    def draw_salt(self, round_id: int, solver: str, fresh: bytes) -> bytes:
+        """The salt that `solver` trains and commits with in a round: `fresh`, unless one was drawn before.
+
+        On the disk when the call returns, so that training may begin: whatever a crash interrupts is trained
+        again with the same salt.
+
+        Raises:
+            ValueError: `fresh` is not 32 bytes.
+        """
+        with self._db.transaction() as sql:
+            sql.execute(
+                "INSERT INTO drawn_salts (round_id, solver, salt) VALUES (?, ?, ?) "
+                "ON CONFLICT (round_id, solver) DO NOTHING",
+                (round_id, solver, fresh),
+            )
+            (kept,) = sql.execute(
+                "SELECT salt FROM drawn_salts WHERE round_id = ? AND solver = ?", (round_id, solver)
+            ).fetchone()
+        return bytes(kept)
+
     def put_salt(
         self, round_id: int, solver: str, digest: bytes, salt: bytes, residual: StoredResidual | None = None
     ) -> None:
@@ -40,8 +60,9 @@ class Safe:
             ).fetchone()
             if stored != (digest, salt):
                 raise Fatal(
-                    f"{solver} has already sealed delta 0x{stored[0].hex()} for round {round_id}; "
-                    f"0x{digest.hex()} or another salt cannot take its place",
+                    # Not which: whoever learns a digest before its reveal can commit to it first.
+                    f"{solver} has already sealed a delta for round {round_id}; another delta or salt cannot "
+                    "take its place",
                     remedy="commit and reveal the sealed one; a solver commits once a round",
                 )
             if residual is not None:

@@ -116,10 +116,26 @@ _WITHOUT_DATES = (
     "CREATE INDEX outbox_pending ON outbox (position) WHERE state = 'pending'",
 )
 
+# Drawn before training, which depends on it: training again after a crash makes the same delta. The same salt
+# is sealed with the delta; one that an older release has sealed has a row in `salts` alone.
+_DRAWN_SALTS = (
+    """CREATE TABLE drawn_salts (
+        round_id INTEGER NOT NULL,
+        solver TEXT NOT NULL COLLATE NOCASE,
+        salt BLOB NOT NULL CHECK (length(salt) = 32),
+        PRIMARY KEY (round_id, solver)
+    ) STRICT""",
+    *(
+        f"CREATE TRIGGER drawn_salts_never_{verb} BEFORE {verb} ON drawn_salts "
+        f"BEGIN SELECT RAISE(ABORT, 'drawn_salts are immutable'); END"
+        for verb in ("UPDATE", "DELETE")
+    ),
+)
+
 JOURNAL = Schema(
     what="journal",
     application_id=0x6A65706A,  # "jepj"
-    migrations=(_FIRST, _WITHOUT_DATES),
+    migrations=(_FIRST, _WITHOUT_DATES, _DRAWN_SALTS),
     remedy="stop the node and restore the journal from a backup; without one, keep the damaged file: it "
     "holds the salts of open commitments. An empty journal follows the chain again from the start",
 )

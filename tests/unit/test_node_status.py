@@ -1,0 +1,26 @@
+"""The status file: what others may read of a running node."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from protocol_facts import ROUND, digest, prologue
+
+from jepanet.node.status import status_of
+from jepanet.protocol import inputs as i
+from jepanet.protocol.state import Identity
+from jepanet.protocol.transition import genesis, transition
+from jepanet.types import Address, Role
+
+pytestmark = pytest.mark.unit
+
+
+def test_attack_the_status_does_not_name_a_sealed_delta() -> None:
+    """Who learns the digest before the reveal can commit to it first."""
+    state = genesis(Identity(Address("0x" + "2" * 40), frozenset({Role.SOLVER})))
+    for fact in (*prologue(), i.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))):
+        state, _ = transition(state, fact)
+    status = status_of(state, [], head=1, cursor=1, peers=0, peer_id="", addresses=())
+    assert [item["sealed"] for item in status["rounds"]] == [True]
+    assert digest("delta").hex() not in json.dumps(status)

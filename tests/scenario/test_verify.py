@@ -84,6 +84,29 @@ def test_offline_needs_nothing_but_the_folder(network: Network, settled: int, fi
     assert {"inputs", "sheet", "chain root", "chain model", "chain payout", "merge"} <= checks
 
 
+def test_a_stranger_with_the_revealed_salts_trains_the_same_deltas(
+    network: Network, settled: int, filled: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "inputs"
+    shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
+    named = [word for node in network.solvers for word in ("--retrain", node.address)]
+    code, report = verify(network, settled, folder, "--peer", network.bootstrap[0], *named)
+    details = {item["check"]: item["detail"] for item in report["checks"]}
+    assert code == Exit.OK
+    for node in network.solvers:
+        reveal = network.round(settled).reveal_of(node.address)
+        assert reveal is not None
+        assert (
+            details[f"training of {node.address}"] == f"its salt {reveal.salt.hex()} leads to the same bytes"
+        )
+    # A wallet that revealed nothing has no training to repeat: said, and no reason for a dispute.
+    code, report = verify(network, settled, folder, "--offline", "--retrain", network.hub.address)
+    assert code == Exit.VERIFICATION_FAILED
+    assert [item["check"] for item in report["checks"] if not item["agrees"]] == [
+        f"training of {network.hub.address}"
+    ]
+
+
 def test_offline_without_a_file_says_which_one(network: Network, settled: int, tmp_path: Path) -> None:
     code, _ = verify(network, settled, tmp_path / "empty", "--offline")
     assert code not in (Exit.OK, Exit.VERIFICATION_FAILED)

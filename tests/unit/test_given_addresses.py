@@ -132,6 +132,7 @@ def test_a_keystore_whose_address_has_a_wrong_checksum_is_refused(tmp_path: Path
         ("verifiers", "create", GOOD, "{}", "--threshold", "2", "--config", "{config}"),
         ("project", "create", "--dataset", "{folder}", "--verifier", "{}", "--threshold", "1", "--config",
          "{config}"),
+        ("verify", "1", "--config", "{config}", "--retrain", "{}"),
         ("devnet", "fund", "{}", "--tokens", "1", "--dir", "{folder}"),
     ],
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 chain ──▶ facts of the round            sheet ──▶ every signed score, medians, pay, root   (exact)
 blobs ──▶ every delta scored again      (within the round's tolerance: floats differ across CPUs)
-      └─▶ merge repeated                (exact: same bytes, same digest, on every CPU)
+      ├─▶ merge repeated                (exact: same bytes, same digest, on every CPU)
+      └─▶ trainings repeated, if asked  (exact on the same build: floats differ across CPUs)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.node.access import ChainAccess, open_chain
 from jepanet.node.observer import Library, find_round, open_library, read_chain
+from jepanet.node.retraining import repeat_training
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
@@ -28,6 +30,10 @@ from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.protocol.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.types import Address, Digest, Verdict
+
+_TRAINING = "training of"
+_DISPUTE = "if your inputs are intact, dispute the round before its challenge window ends"
+_NO_FAULT = "no reason for a dispute: a round pays for gain, however a delta came to be; its result stands"
 
 
 @dataclass
@@ -46,9 +52,15 @@ class Audit:
 
 
 async def verify_round(
-    config_path: Path, round_id: int, *, inputs: Path, peers: Sequence[str] = (), offline: bool = False
+    config_path: Path,
+    round_id: int,
+    *,
+    inputs: Path,
+    peers: Sequence[str] = (),
+    offline: bool = False,
+    retrain: Sequence[Address] = (),
 ) -> dict[str, Any]:
-    """Recomputes scores, merge and payouts of a recorded round.
+    """Recomputes scores, merge and payouts of a recorded round, and the trainings of solvers in `retrain`.
 
     Raises:
         Fatal: something disagrees (exit code `VERIFICATION_FAILED`; the message names it), or the round has
@@ -68,7 +80,10 @@ async def verify_round(
         async with open_library(chain, inputs, peers=asked, offline=offline) as library:
             worker = Worker(threads=chain.config.worker.threads)
             try:
-                await _Check(chain, state, round_, round_.recorded, library, worker, audit).run()
+                check = _Check(chain, state, round_, round_.recorded, library, worker, audit)
+                await check.run()
+                for solver in retrain:
+                    await check.training(solver)
             except Rejected as error:
                 audit.note(error.reason, False, error.message)
             finally:
@@ -76,19 +91,19 @@ async def verify_round(
     report = {"round": round_id, "agrees": audit.agrees, "checks": audit.checks}
     if not audit.agrees:
         failed = next(item for item in audit.checks if not item["agrees"])
-        raise AuditFailed(report, f"round {round_id} does not verify: {failed['check']}: {failed['detail']}")
+        raise AuditFailed(
+            report,
+            f"round {round_id} does not verify: {failed['check']}: {failed['detail']}",
+            remedy=_NO_FAULT if failed["check"].startswith(_TRAINING) else _DISPUTE,
+        )
     return report
 
 
 class AuditFailed(Fatal):
     """The recomputation disagrees with what was recorded; `report` holds every check."""
 
-    def __init__(self, report: dict[str, Any], message: str) -> None:
-        super().__init__(
-            message,
-            remedy="if your inputs are intact, dispute the round before its challenge window ends",
-            code=Exit.VERIFICATION_FAILED,
-        )
+    def __init__(self, report: dict[str, Any], message: str, *, remedy: str) -> None:
+        super().__init__(message, remedy=remedy, code=Exit.VERIFICATION_FAILED)
         self.report = report
 
 
@@ -132,6 +147,7 @@ class _Check:
         manifest = DatasetManifest.from_bytes(manifest_path.read_bytes())
         if manifest.evaluation.root != project.evaluation_root:
             raise Rejected("the manifest names another evaluation root than the chain", reason="wrong-root")
+        self._recipe, self._manifest = recipe, manifest
         self._model_cap = model_cap(recipe)
         base = await get("base model", round_.base, "raw", max_bytes=self._model_cap)
         if round_.shard is None:
@@ -211,6 +227,19 @@ class _Check:
             said = f"{row.verdict.name.lower()} ({row.reason})"
             detail = f"{said}, gain {row.gain} micro-nats, measured {mine['gain']}"
             self._audit.note(f"score of {row.solver}", agrees, detail)
+
+    async def training(self, solver: Address) -> None:
+        """One training repeated, last of all: it says something of the solver, nothing of the result."""
+        what = f"{_TRAINING} {solver}"
+        try:
+            agrees, detail = await repeat_training(
+                solver, state=self._state, round_=self._round, deployment=self._chain.deployment,
+                spec=self._spec, recipe=self._recipe, manifest=self._manifest, documents=self._files,
+                library=self._library, worker=self._worker,
+            )  # fmt: skip
+        except Rejected as error:
+            agrees, detail = False, error.message
+        self._audit.note(what, agrees, detail)
 
     async def _delta(self, solver: Address, digest: Digest) -> Path | None:
         """A revealed delta; None if it is not to be had and the sheet does not build on it."""

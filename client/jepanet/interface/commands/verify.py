@@ -16,25 +16,52 @@ from jepanet.interface.output import ID, config_option, emit, json_option, libra
 @click.argument("round_id", type=ID)
 @config_option
 @library_options
+@click.option(
+    "--retrain",
+    "solvers",
+    multiple=True,
+    metavar="SOLVER",
+    help="Also repeat the training of this solver from the salt it revealed; may be given several times.",
+)
 @json_option
 def command(
-    round_id: int, config_path: Path, inputs: Path, peers: tuple[str, ...], offline: bool, as_json: bool
+    round_id: int,
+    config_path: Path,
+    inputs: Path,
+    peers: tuple[str, ...],
+    offline: bool,
+    solvers: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Recompute ROUND_ID from the chain and content-addressed files, and compare.
 
     Every input is checked against its hash; scores must agree within the round's tolerance, the merge and
     every payout exactly. Exit code 21 if anything disagrees, naming it. Needs no wallet and no GPU.
 
+    A repeated training gives the same bytes on the same machine type and build, and nearly the same delta on
+    others. One that gives another delta is no fault of the round, which pays for gain.
+
     \b
     Examples:
       jepanet verify 3 --config node.toml
       jepanet verify 3 --config node.toml --inputs ./round-3 --offline
+      jepanet verify 3 --config node.toml --retrain 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
     """
+    from jepanet.node.terms import accounts
+
+    named = accounts(solvers)
     from jepanet.node import audit
 
     try:
         report = asyncio.run(
-            audit.verify_round(config_path, round_id, inputs=inputs, peers=peers, offline=offline)
+            audit.verify_round(
+                config_path,
+                round_id,
+                inputs=inputs,
+                peers=peers,
+                offline=offline,
+                retrain=named,
+            )
         )
     except audit.AuditFailed as failed:
         if as_json:

@@ -1,0 +1,97 @@
+"""One solver's training repeated from what is public after its reveal: chain, files and the revealed salt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jepanet.chain.deployment import Deployment
+from jepanet.errors import Rejected
+from jepanet.federation.compress import CODECS
+from jepanet.learning.manifest import DatasetManifest
+from jepanet.learning.recipe import Recipe
+from jepanet.node.observer import Library
+from jepanet.node.worker import Worker
+from jepanet.protocol.assignment import training_seed, training_shard
+from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.state import NodeState, Round
+from jepanet.types import Address
+
+SAME_TRAINING = 0.999
+"""Cosine from which two deltas are one training on two builds (seen: 1 - 1e-12); other salts stay below."""
+
+
+async def repeat_training(
+    solver: Address,
+    *,
+    state: NodeState,
+    round_: Round,
+    deployment: Deployment,
+    spec: RoundSpec,
+    recipe: Recipe,
+    manifest: DatasetManifest,
+    documents: dict[str, str],
+    library: Library,
+    worker: Worker,
+) -> tuple[bool, str]:
+    """Whether `solver`'s revealed delta is what its salt leads to, and how the outcome compares.
+
+    `documents` holds the paths of the round's base, recipe and spec, as every job takes them.
+
+    Raises:
+        Rejected: `not-revealed`; `not-repeatable` where the delta also holds what the solver's earlier deltas
+            left out, which is not public; or what a file or the training itself is refused for.
+        Transient: a file has no provider.
+    """
+    reveal = round_.reveal_of(solver)
+    if reveal is None:
+        raise Rejected(f"{solver} revealed nothing in round {round_.id}", reason="not-revealed")
+    if CODECS[spec.codec].feedback and _revealed_before(state, round_, solver):
+        raise Rejected(
+            f"the delta of {solver} cannot be repeated: codec {spec.codec} adds what its earlier deltas left "
+            "out, which only the solver has",
+            reason="not-repeatable",
+        )
+    place = (deployment.chain_id, deployment.rounds, round_.project_id, round_.id, solver, round_.seed)
+    shard = manifest.training[training_shard(*place, count=len(manifest.training))]
+    probe, get, drafts = None, library.get, _drafts(library.directory)
+    if recipe.aligns:
+        wanted = manifest.probe
+        probe = str(await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes))
+    try:
+        found = await worker.run(
+            "jepanet.node.jobs:repeat_training",
+            {
+                **documents,
+                **drafts,
+                "shard": str(await get("training shard", shard.digest, "raw", max_bytes=shard.bytes)),
+                "claimed": str(
+                    await get(f"delta of {solver}", reveal.digest, "raw", max_bytes=spec.max_delta_bytes)
+                ),
+                "probe": probe,
+                "residual": None,
+                "seed": training_seed(*place, reveal.salt).hex(),
+            },
+        )
+    finally:
+        _discard(drafts)
+    if found["same"]:
+        return True, f"its salt {reveal.salt.hex()} leads to the same bytes"
+    return found["cosine"] > SAME_TRAINING, (
+        f"its salt {reveal.salt.hex()} leads to other bytes, cosine {found['cosine']:.6f}"
+    )
+
+
+def _revealed_before(state: NodeState, round_: Round, solver: Address) -> bool:
+    return any(
+        item.id < round_.id and item.project_id == round_.project_id and item.reveal_of(solver) is not None
+        for item in state.rounds.values()
+    )
+
+
+def _discard(drafts: dict[str, str]) -> None:
+    for path in drafts.values():
+        Path(path).unlink(missing_ok=True)
+
+
+def _drafts(directory: Path) -> dict[str, str]:
+    return {name: str(directory / f"{name}.part") for name in ("target", "residual_target")}

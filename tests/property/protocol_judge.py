@@ -288,3 +288,6 @@ class Judge:
 
     def _rule_ReleaseBond(self, told: Told, command: c.ReleaseBond) -> None:
         assert told.end == "ChainRoundCancelled" and self.me.address in told.reveals - told.slashed
+
+    def _rule_WithdrawCredit(self, told: Told, command: c.WithdrawCredit) -> None:
+        assert told.end and told.opened.proposer == self.me.address

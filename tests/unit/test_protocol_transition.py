@@ -131,7 +131,7 @@ def test_a_round_is_asked_for_once_and_the_next_one_after_its_end() -> None:
     state, commands = play(state, opened(), block(OPENED), block(OPENED + 1))
     assert commands == [c.AnnounceRound(ROUND, 0)]
     state, commands = play(state, cancelled(1), block(1500), block(1501))
-    assert commands == [c.OpenRound(PROJECT, 2)]
+    assert commands == [c.WithdrawCredit(ROUND), c.OpenRound(PROJECT, 2)]
     _, commands = play(state, opened(RoundId(8)), replace(cancelled(1), round_id=RoundId(8)), block(1700))
     assert "OpenRound" not in kinds(commands), "two rounds were wanted"
 
@@ -356,6 +356,8 @@ def test_two_roles_of_one_node_share_a_duty() -> None:
 
 # ------------------------------------------------------------------ exits
 
+CLAIMS_END = 1500 + 90 * 86_400
+
 
 @pytest.mark.parametrize(
     ("who", "end", "expected"),
@@ -367,22 +369,59 @@ def test_two_roles_of_one_node_share_a_duty() -> None:
         (SOLVER, cancelled, ["ReleaseBond"]),
         (OTHER, cancelled, []),
         (C0, cancelled, []),
-        (PROPOSER, cancelled, []),
+        (PROPOSER, settled, ["WithdrawCredit"]),
+        (PROPOSER, cancelled, ["WithdrawCredit"]),
     ],
 )
 def test_exits(who: Address, end: Any, expected: list[str]) -> None:
     state, _ = play(node(who, S, C, A), *verify_phase())
     state, commands = play(state, end())
     assert kinds(commands) == expected
-    _, later = play(state, *(block(now) for now in (1600, 10_000, 10**9)), result(C1), prepared(), sealed())
+    _, later = play(
+        state, *(block(now) for now in (1600, 10_000, CLAIMS_END - 1)), result(C1), prepared(), sealed()
+    )
     assert later == [], "an ended round asks for nothing more"
+
+
+@pytest.mark.parametrize(
+    ("who", "end", "expected"),
+    [
+        (SOLVER, settled, ["ReleaseBond"]),
+        (OTHER, settled, []),
+        (C0, settled, []),
+        (PROPOSER, settled, ["SweepRound"]),
+        (SOLVER, cancelled, []),
+        (PROPOSER, cancelled, []),
+    ],
+)
+def test_what_nobody_claimed_in_time_is_taken_back(who: Address, end: Any, expected: list[str]) -> None:
+    state, _ = play(node(who), *verify_phase())
+    state, _ = play(state, end(at=1500), block(CLAIMS_END - 1))
+    state, commands = play(state, block(CLAIMS_END))
+    assert kinds(commands) == expected
+    assert play(state, block(10**10))[1] == []
+    if who is SOLVER and end is settled:
+        state, _ = play(node(who), *verify_phase(), settled(at=1500))
+        due = {c.command_key(item) for item in round_duties(*_at(state, CLAIMS_END))}
+        assert c.command_key(c.SendClaim(ROUND)) not in due, "the contract would refuse it"
+
+
+def _at(state: Any, now: int) -> tuple[Any, Round]:
+    state, _ = play(state, block(now))
+    return state, state.rounds[ROUND]
+
+
+def test_what_a_round_returns_goes_to_its_proposer_whatever_its_node_does_now() -> None:
+    for roles in ((), (S,), (P,)):
+        state, _ = play(node(PROPOSER, *roles), *verify_phase())
+        assert "WithdrawCredit" in kinds(ask(state, settled()))
 
 
 def test_the_proposer_reports_invalid_deltas_once_the_result_stands() -> None:
     state, _ = play(node(PROPOSER, P), *verify_phase())
     state, commands = play(state, settled())
-    assert kinds(commands) == ["SlashInvalid"]
-    assert play(state, block(10**9))[1] == []
+    assert kinds(commands) == ["SlashInvalid", "WithdrawCredit"]
+    assert play(state, block(CLAIMS_END - 1))[1] == []
 
 
 def test_losing_another_bond_does_not_cost_the_solvers() -> None:

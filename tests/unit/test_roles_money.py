@@ -7,21 +7,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from protocol_facts import OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
+from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
 
 from jepanet.chain.contracts import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.recipe import preset
 from jepanet.node.config import ProposerSection
 from jepanet.node.terms import round_terms
-from jepanet.protocol.commands import SendCommit, TrainShard
+from jepanet.protocol.commands import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
 from jepanet.protocol.spec import decode_spec, encode_spec
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
-from jepanet.roles.proposer import round_spec
-from jepanet.roles.settlement import check_bond, ensure_stake
+from jepanet.roles.proposer import Proposer, round_spec
+from jepanet.roles.settlement import Settlement, check_bond, ensure_stake
 from jepanet.roles.solver import Solver
 from jepanet.roles.submit import submit
+from jepanet.types import Phase
 
 pytestmark = pytest.mark.unit
 
@@ -66,8 +67,37 @@ class Token:
         return ("approve", spender, amount)
 
 
-def context(*, free: int = 0, held: int = 0, allowed: int = 0, error: Exception | None = None) -> Any:
-    contracts = SimpleNamespace(vault=Vault(free), token=Token(held, allowed))
+class Rounds:
+    """The credit of an account, and the calls that would change it."""
+
+    address = OTHER
+
+    def __init__(self, credit: int = 0, view: Any = None) -> None:
+        self._credit, self._view = credit, view
+
+    async def credit(self, who: str, block: str) -> int:
+        return self._credit
+
+    async def phase(self, round_id: int, block: str) -> Phase:
+        return Phase(self._view.phase)
+
+    async def round(self, round_id: int, block: str) -> Any:
+        return self._view
+
+    async def commitment(self, round_id: int, who: str, block: str) -> Any:
+        return self._view
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: (name, *arguments)
+
+
+def context(
+    *, free: int = 0, held: int = 0, allowed: int = 0, credit: int = 0, view: Any = None,
+    error: Exception | None = None,
+) -> Any:  # fmt: skip
+    contracts = SimpleNamespace(
+        vault=Vault(free), token=Token(held, allowed), rounds=Rounds(credit, view),
+    )  # fmt: skip
     return SimpleNamespace(me=SOLVER, contracts=contracts, sender=Sender(error))
 
 
@@ -93,6 +123,22 @@ async def test_an_allowance_that_is_there_is_used() -> None:
     given = context(held=100, allowed=10)
     await ensure_stake(given, 10, "commit/7")
     assert [key for key, _ in given.sender.sent] == ["commit/7/deposit"]
+
+
+async def test_credit_is_spent_before_a_wallet_counts_as_too_poor() -> None:
+    given = context(free=4, held=5, credit=3)
+    await ensure_stake(given, 10, "commit/7")
+    assert given.sender.sent == [
+        ("commit/7/withdraw/3", ("withdraw_credit",)),
+        ("commit/7/approve", ("approve", OUTSIDER, 6)),
+        ("commit/7/deposit", ("deposit", 6)),
+    ]
+
+
+async def test_a_rich_wallet_leaves_credit_to_its_own_duty() -> None:
+    given = context(held=100, credit=3)
+    await ensure_stake(given, 10, "commit/7")
+    assert [key for key, _ in given.sender.sent] == ["commit/7/approve", "commit/7/deposit"]
 
 
 async def test_a_wallet_too_poor_is_told_how_much_lacks() -> None:
@@ -128,10 +174,83 @@ async def not_committed(*asked: Any) -> Any:
     return SimpleNamespace(standing=Standing.NONE)
 
 
+# ------------------------------------------------------------------ credit
+
+
+def proposing(**changes: Any) -> Any:
+    given = context(**changes)
+    given.terms = SimpleNamespace(budget=7, fee=2, unseal_bond=1)
+    return given
+
+
+async def test_a_round_is_opened_from_credit_first() -> None:
+    given = proposing(held=10, credit=4)
+    await Proposer(given)._allow(given.terms, "open/3/2")
+    assert given.sender.sent == [
+        ("open/3/2/withdraw/4", ("withdraw_credit",)), ("open/3/2/approve", ("approve", OTHER, 10)),
+    ]  # fmt: skip
+    poor = proposing(held=9)
+    with pytest.raises(Transient, match=r"needs 0\.00000000000000001 tokens in escrow") as caught:
+        await Proposer(poor)._allow(poor.terms, "open/3/2")
+    assert caught.value.remedy and poor.sender.sent == []
+
+
+def ended(phase: Phase = Phase.SETTLED, **changes: Any) -> Any:
+    return SimpleNamespace(
+        phase=phase, **{"payout": 9, "claimed": 9, "standing": Standing.REVEALED, **changes}
+    )
+
+
+@pytest.mark.parametrize("phase", [Phase.SETTLED, Phase.CANCELLED])
+async def test_what_an_ended_round_returned_is_withdrawn(phase: Phase) -> None:
+    given = context(credit=5, view=ended(phase))
+    await Settlement(given).withdraw_returned(WithdrawCredit(ROUND))
+    assert given.sender.sent == [("withdraw/7/returned/5", ("withdraw_credit",))]
+    nothing = context(view=ended(phase))
+    await Settlement(nothing).withdraw_returned(WithdrawCredit(ROUND))
+    assert nothing.sender.sent == [], "somebody else's duty took it with its own"
+
+
+@pytest.mark.parametrize("phase", [Phase.NONE, Phase.CHALLENGE, Phase.SETTLEABLE, Phase.CANCELLABLE])
+async def test_credit_is_not_given_up_on_the_word_of_a_lagging_endpoint(phase: Phase) -> None:
+    for work in (
+        Settlement(context(view=ended(phase))).withdraw_returned(WithdrawCredit(ROUND)),
+        Settlement(context(view=ended(phase))).sweep_round(SweepRound(ROUND)),
+    ):
+        with pytest.raises(Transient, match="behind"):
+            await work
+
+
+async def test_unclaimed_pay_is_swept_and_withdrawn() -> None:
+    given = context(credit=4, view=ended(claimed=5))
+    await Settlement(given).sweep_round(SweepRound(ROUND))
+    assert given.sender.sent == [
+        ("sweep/7", ("sweep", ROUND)), ("withdraw/7/swept/4", ("withdraw_credit",)),
+    ]  # fmt: skip
+    given = context(credit=4, view=ended())
+    await Settlement(given).sweep_round(SweepRound(ROUND))
+    assert [key for key, _ in given.sender.sent] == ["withdraw/7/swept/4"], "a stranger swept it"
+
+
+async def test_the_share_of_a_forfeited_unseal_bond_is_withdrawn_with_the_bond() -> None:
+    given = context(credit=4, view=ended(Phase.CANCELLED))
+    await Settlement(given).release_bond(ReleaseBond(ROUND))
+    assert given.sender.sent == [
+        ("release/7", ("release_bond", ROUND)), ("withdraw/7/released/4", ("withdraw_credit",)),
+    ]  # fmt: skip
+    crashed = context(credit=4, view=ended(Phase.CANCELLED, standing=Standing.RELEASED))
+    await Settlement(crashed).release_bond(ReleaseBond(ROUND))
+    assert [key for key, _ in crashed.sender.sent] == ["withdraw/7/released/4"]
+
+
 # ------------------------------------------------------------------ refusals
 
 
-@pytest.mark.parametrize("reason", ["WrongPhase", "BeaconTooEarly", "VerifierSetInactive"])
+@pytest.mark.parametrize(
+    "reason",
+    ["WrongPhase", "BeaconTooEarly", "VerifierSetInactive", "ClaimsOpen", "NoCredit", "InsufficientStake",
+     "ERC20InsufficientBalance", "ERC20InsufficientAllowance"],
+)  # fmt: skip
 async def test_a_refusal_that_time_heals_is_tried_again(reason: str) -> None:
     given = context(error=Rejected("not now", reason=reason))
     with pytest.raises(Transient):

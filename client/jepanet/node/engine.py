@@ -48,8 +48,8 @@ _UNEXPECTED_LIMIT = 3
 # Only transactions are lost when the chain forgets blocks; documents on disk stay true.
 _REOFFER = (
     "SendCommit", "SendReveal", "DrawBeacon", "UnsealShard", "SendRecord", "SendSettle", "SendCancel",
-    "SendClaim", "ReleaseBond", "SlashNonReveal", "SlashInvalid", "SlashEquivocation",
-    "OpenRound",
+    "SendClaim", "ReleaseBond", "WithdrawCredit", "SweepRound", "SlashNonReveal", "SlashInvalid",
+    "SlashEquivocation", "OpenRound",
 )  # fmt: skip
 
 

@@ -173,7 +173,21 @@ class SendClaim:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseBond:
-    """Solver: take the bond back from a cancelled round."""
+    """Solver: take the bond back from a cancelled round, or from a settled one that took no claim in time."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCredit:
+    """Take what an ended round returned to its proposer out of the contract, into the wallet."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRound:
+    """Take back what nobody claimed of a round this account proposed, once its claims have ended."""
 
     round_id: RoundId
 
@@ -203,6 +217,8 @@ Command = (
     | SlashEquivocation
     | SendClaim
     | ReleaseBond
+    | WithdrawCredit
+    | SweepRound
 )
 
 

@@ -5,7 +5,7 @@ A round on the clock of confirmed blocks (P proposer, S solver, C coordinator, A
     COMMIT      GAP            REVEAL               VERIFY                       CHALLENGE   SETTLEABLE
     S train     P beacon       S reveal, publish    C,A score; C publish         P keep      P settle
     S commit    P unseal                            A sheet; C check and sign                S,C claim
-                                                    A record
+                                                    A record                                 P withdraw
 Whoever is late is replaced: every other role takes over a duty open to anyone after `COURTESY` seconds.
 """
 
@@ -15,13 +15,15 @@ from collections.abc import Iterator
 
 from jepanet.protocol import commands as c
 from jepanet.protocol.state import NodeState, Project, Round, Status
-from jepanet.types import Address, Phase, Role
+from jepanet.types import TERMINAL_PHASES, Address, Phase, Role
 
 COURTESY = 15
 """Seconds others leave to the role that owns a duty before they do it themselves."""
 REPEAT = 6
 """Seconds between repetitions of a gossip message while its phase lasts: gossip loses messages."""
 MAX_REPEATS = 50
+CLAIM_DURATION = 90 * 24 * 3600
+"""Seconds after a settlement in which claims are open: `TrainingRounds.CLAIM_DURATION`."""
 _AFTER_REVEAL = (Phase.VERIFY, Phase.CHALLENGE, Phase.DISPUTED, Phase.SETTLEABLE, Phase.CANCELLABLE)
 
 
@@ -149,12 +151,21 @@ def _anyone(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command
 
 
 def _own_exit(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command]:
+    """What an ended round owes to this account, whatever roles its node has now."""
+    if phase not in TERMINAL_PHASES:
+        return
     me = state.me.address
+    proposed = round_.proposer == me
     entitled = round_.reveal_of(me) is not None and me not in round_.slashed
-    if phase is Phase.SETTLED and (entitled or me in state.members(round_)):
+    claims_over = phase is Phase.SETTLED and state.now >= round_.ended_at + CLAIM_DURATION
+    if phase is Phase.SETTLED and not claims_over and (entitled or me in state.members(round_)):
         yield c.SendClaim(round_.id)
-    if phase is Phase.CANCELLED and entitled:
+    if entitled and (claims_over or phase is Phase.CANCELLED):
         yield c.ReleaseBond(round_.id)
+    if proposed:
+        yield c.WithdrawCredit(round_.id)
+        if claims_over:
+            yield c.SweepRound(round_.id)
 
 
 def _patience(state: NodeState, round_: Round, sender: Address) -> int:

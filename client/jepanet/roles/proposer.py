@@ -21,6 +21,7 @@ from jepanet.protocol.state import Project
 from jepanet.roles.context import Context, Handlers, RoundTerms
 from jepanet.roles.obtain import obtain, obtain_bytes
 from jepanet.roles.preparation import pin_of, round_documents
+from jepanet.roles.settlement import withdraw_credit
 from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
@@ -87,6 +88,8 @@ class Proposer:
         context = self._context
         needed = terms.budget + terms.fee + terms.unseal_bond
         token, rounds = context.contracts.token, context.contracts.rounds
+        # What earlier rounds returned is spent first.
+        await withdraw_credit(context, f"{key}/withdraw")
         held = await token.balance(context.me, "latest")
         if held < needed:
             # Not refused for good: the round opens as soon as the wallet is funded.

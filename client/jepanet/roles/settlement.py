@@ -15,6 +15,8 @@ from jepanet.protocol.commands import (
     SlashEquivocation,
     SlashInvalid,
     SlashNonReveal,
+    SweepRound,
+    WithdrawCredit,
 )
 from jepanet.protocol.inputs import LocalInput
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
@@ -26,7 +28,7 @@ from jepanet.roles.preparation import pin_of
 from jepanet.roles.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
-from jepanet.types import Phase, Verdict
+from jepanet.types import TERMINAL_PHASES, Phase, Verdict
 
 log = get_logger("settlement")
 
@@ -46,6 +48,8 @@ class Settlement:
             SendCancel.__name__: self.send_cancel,
             SendClaim.__name__: self.send_claim,
             ReleaseBond.__name__: self.release_bond,
+            WithdrawCredit.__name__: self.withdraw_returned,
+            SweepRound.__name__: self.sweep_round,
             SlashNonReveal.__name__: self.slash_non_reveal,
             SlashInvalid.__name__: self.slash_invalid,
             SlashEquivocation.__name__: self.slash_equivocation,
@@ -150,7 +154,7 @@ class Settlement:
         if standing in _BEFORE_REVEAL:
             raise behind(f"claim/{round_.id}")
         if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
-            await self._withdraw(f"withdraw/{round_.id}")
+            await withdraw_credit(context, f"withdraw/{round_.id}")
             return []
         data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         mine = decode_sheet(data).leaf_of(context.me)
@@ -160,23 +164,51 @@ class Settlement:
         leaf, proof = mine
         await submit(context, f"claim/{round_.id}", rounds.claim(round_.id, leaf, proof))
         log.info("claim.done", round=round_.id, amount=leaf.amount, verdict=leaf.verdict.name)
-        await self._withdraw(f"withdraw/{round_.id}")
+        await withdraw_credit(context, f"withdraw/{round_.id}")
         return []
 
-    async def _withdraw(self, key: str) -> None:
-        """Claims are credited (a recipient that reverts must not block anybody); this pays them out."""
-        context = self._context
-        if await context.contracts.rounds.credit(context.me, "latest"):
-            await submit(context, key, context.contracts.rounds.withdraw_credit())
-
     async def release_bond(self, command: ReleaseBond) -> Sequence[LocalInput]:
-        rounds = self._context.contracts.rounds
-        standing = (await rounds.commitment(command.round_id, self._context.me, "latest")).standing
+        context, rounds = self._context, self._context.contracts.rounds
+        standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
         if standing in _BEFORE_REVEAL:
             raise behind(f"release/{command.round_id}")
         if standing is Standing.REVEALED:
-            await submit(self._context, f"release/{command.round_id}", rounds.release_bond(command.round_id))
+            await submit(context, f"release/{command.round_id}", rounds.release_bond(command.round_id))
+        # With the bond comes a share of the unseal bond, where the proposer forfeited it.
+        await withdraw_credit(context, f"withdraw/{command.round_id}/released")
         return []
+
+    async def withdraw_returned(self, command: WithdrawCredit) -> Sequence[LocalInput]:
+        """Settling and cancelling, by whomever, credit the proposer with what the escrow did not pay."""
+        phase = await self._context.contracts.rounds.phase(command.round_id, "latest")
+        if phase not in TERMINAL_PHASES:
+            raise behind(f"withdraw/{command.round_id}")
+        await withdraw_credit(self._context, f"withdraw/{command.round_id}/returned")
+        return []
+
+    async def sweep_round(self, command: SweepRound) -> Sequence[LocalInput]:
+        context, rounds = self._context, self._context.contracts.rounds
+        view = await rounds.round(command.round_id, "latest")
+        if view.phase is not Phase.SETTLED:
+            raise behind(f"sweep/{command.round_id}")
+        if view.claimed < view.payout:
+            await submit(context, f"sweep/{command.round_id}", rounds.sweep(command.round_id))
+        await withdraw_credit(context, f"withdraw/{command.round_id}/swept")
+        return []
+
+
+async def withdraw_credit(context: Context, key: str) -> int:
+    """Pays out what the contract owes this account; the wei paid, 0 if there was nothing.
+
+    Claims and returned escrow are credited first, since a recipient that reverts must not block anybody.
+    `key` names the occasion.
+    """
+    credit = await context.contracts.rounds.credit(context.me, "latest")
+    if credit:
+        # With the sum: a duty that is tried again when more has come in would take the first for the second.
+        await submit(context, f"{key}/{credit}", context.contracts.rounds.withdraw_credit())
+        log.info("credit.withdrawn", amount=credit, occasion=key)
+    return credit
 
 
 def check_bond(context: Context, bond: int) -> None:
@@ -206,6 +238,8 @@ async def ensure_stake(context: Context, amount: int, key: str) -> None:
     if lacking <= 0:
         return
     held = await token.balance(context.me, "latest")
+    if held < lacking:
+        held += await withdraw_credit(context, f"{key}/withdraw")
     if held < lacking:
         raise Rejected(
             f"the stake needs {exact(lacking)} tokens more and the wallet {context.me} holds {exact(held)}",

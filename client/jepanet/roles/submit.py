@@ -6,9 +6,23 @@ from jepanet.chain.abi import UnsignedCall
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 
-_OVERTAKEN = frozenset({"BeaconAlreadyDrawn", "AlreadyUnsealed", "NotUnrevealed", "AlreadySlashed"})
+_OVERTAKEN = frozenset(
+    {
+        "BeaconAlreadyDrawn",
+        "AlreadyUnsealed",
+        "NotUnrevealed",
+        "AlreadySlashed",
+        "NotRevealed",
+        "NothingToClaim",
+    }
+)
 """Somebody else did it between this node's look and its transaction: the duty is done."""
-_TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive"})
+_TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive", "ClaimsOpen"})
+_LOOK_AGAIN = frozenset(
+    {"NoCredit", "InsufficientStake", "ERC20InsufficientBalance", "ERC20InsufficientAllowance"}
+)
+"""A balance was seen a moment ago and is not there: another duty of this node spent it, or the endpoint that
+simulates lags behind the one that was asked. Handlers look before they send, so the next try knows."""
 
 
 def behind(what: str) -> Transient:
@@ -31,8 +45,8 @@ async def submit(context: Context, key: str, call: UnsignedCall) -> None:
     try:
         await context.sender.send(key, call)
     except Rejected as error:
-        if error.reason in _TOO_EARLY:
-            raise Transient(f"{key}: {error.message}") from error
+        if error.reason in _TOO_EARLY | _LOOK_AGAIN:
+            raise Transient(f"{key}: {error.message}", remedy=error.remedy) from error
         if error.reason in _OVERTAKEN:
             return
         raise

@@ -13,6 +13,7 @@ from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
 from jepanet.chain.anvil import public_test_accounts
 from jepanet.chain.contracts import Contracts, Deployment, error_decoder
 from jepanet.chain.deploy import TOKEN, DeployParameters, deploy
+from jepanet.chain.password import Password
 from jepanet.chain.sender import Sender
 from jepanet.chain.wallet import Wallet, import_key
 from jepanet.chain.wire import Receipt
@@ -119,7 +120,7 @@ def configured(network: Network, who: int, folder: Path, role: str = "solver") -
     password.write_text("pw\n")
     password.chmod(0o600)
     key = public_test_accounts(5)[who].key.reveal()
-    import_key(folder / "wallets", Secret(key.hex()), Secret("pw"), scrypt_n=2**12)
+    import_key(folder / "wallets", Secret(key.hex()), Password(Secret("pw")), scrypt_n=2**12)
     network.deployment.save(folder / "deployment.json")
     config = folder / "node.toml"
     config.write_text(

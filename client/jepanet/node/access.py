@@ -47,6 +47,7 @@ class SigningAccess:
     chain: ChainAccess
     wallet: Wallet
     sender: Sender
+    data_dir: Path
 
 
 def fee_policy(section: ChainSection) -> FeePolicy:
@@ -102,4 +103,4 @@ async def open_signing(config_path: Path) -> AsyncIterator[SigningAccess]:
                 chain.rpc, wallet, intents, fee_policy(config.chain), confirmations=1,
                 decoder=error_decoder(), burial=chain.confirmations + 1, poll=0.25, timeout=300.0,
             )  # fmt: skip
-            yield SigningAccess(chain, wallet, sender)
+            yield SigningAccess(chain, wallet, sender, config.node.data_dir)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.contracts import Standing
 from jepanet.chain.wire import Receipt
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
@@ -22,7 +21,7 @@ from jepanet.node.beforehand import (
 from jepanet.node.keys import unlock
 from jepanet.node.terms import wei
 from jepanet.node.wishes import SETTLED, fresh_key, take_up
-from jepanet.types import Address, Phase
+from jepanet.types import Address
 
 
 async def show(config_path: Path) -> dict[str, Any]:
@@ -133,17 +132,6 @@ async def show_set(config_path: Path, set_id: int) -> dict[str, Any]:
             "active": await sets.is_active(set_id, "latest"),
             "members": [{"address": a, "joined": b} for a, b in zip(members, joined, strict=True)],
         }
-
-
-async def release(access: SigningAccess, round_id: int) -> bool:
-    """Takes a bond back from a cancelled round; False if none is held there."""
-    rounds = access.chain.contracts.rounds
-    standing = (await rounds.commitment(round_id, access.wallet.address, "latest")).standing
-    phase = await rounds.phase(round_id, "latest")
-    if phase is not Phase.CANCELLED or standing not in (Standing.COMMITTED, Standing.REVEALED):
-        return False
-    await access.sender.send(f"release/{round_id}", rounds.release_bond(round_id))
-    return True
 
 
 async def _once(

@@ -6,19 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.contracts import Standing
 from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import write_atomically
-from jepanet.node.access import SigningAccess, open_chain, open_signing
-from jepanet.node.accounts import release
+from jepanet.node.access import open_chain, open_signing
 from jepanet.node.beforehand import check_challenge
 from jepanet.node.observer import find_round, open_library, read_chain
-from jepanet.node.wishes import fresh_key, take_up
-from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status
-from jepanet.types import Digest, Phase, Verdict
+from jepanet.types import Digest
 
 CANCEL_CAUSES = {
     1: "no commits",
@@ -104,62 +100,6 @@ def sheet_view(sheet: ScoreSheet) -> dict[str, Any]:
         ],
         "fees": [{"coordinator": fee.coordinator, "paid": str(fee.amount)} for fee in sheet.fees],
     }
-
-
-async def claim(
-    config_path: Path, round_ids: tuple[int, ...], *, inputs: Path, peers: tuple[str, ...], offline: bool
-) -> dict[str, Any]:
-    """Claims this wallet's leaves of settled rounds, releases bonds of cancelled ones, withdraws the credit.
-
-    Raises:
-        Fatal: a named round does not exist. What cannot be claimed is reported with its reason.
-    """
-    done: list[dict[str, Any]] = []
-    async with open_signing(config_path) as access:
-        chain = access.chain
-        state = await read_chain(chain)
-        wanted = [find_round(state, item) for item in round_ids] or [
-            round_ for _, round_ in sorted(state.rounds.items()) if round_.ended_at
-        ]
-        asked = peers or chain.config.p2p.bootstrap
-        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
-            for round_ in wanted:
-                phase = round_.phase(state.now)
-                if phase is Phase.CANCELLED:
-                    released = await release(access, round_.id)
-                    done.append({"round": int(round_.id), "bond_released": released})
-                elif phase is Phase.SETTLED and round_.recorded is not None:
-                    path = await library.get(
-                        "score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES
-                    )
-                    mine = decode_sheet(path.read_bytes()).leaf_of(access.wallet.address)
-                    done.append(await _claim_leaf(access, round_, mine))
-                else:
-                    done.append(
-                        {"round": int(round_.id), "reason": f"not settled yet ({phase.name.lower()})"}
-                    )
-        rounds = chain.contracts.rounds
-        await take_up(access.sender, "credit", rounds.withdraw_credit())
-        credit = await rounds.credit(access.wallet.address, "latest")
-        if credit:
-            await access.sender.send(fresh_key("credit"), rounds.withdraw_credit())
-    return {"rounds": done, "withdrawn": str(credit)}
-
-
-async def _claim_leaf(
-    access: SigningAccess, round_: Round, mine: tuple[Leaf, tuple[bytes, ...]] | None
-) -> dict[str, Any]:
-    rounds = access.chain.contracts.rounds
-    if mine is None:
-        return {"round": int(round_.id), "reason": "this wallet has no leaf in the result"}
-    leaf, proof = mine
-    if leaf.verdict is Verdict.INVALID:
-        return {"round": int(round_.id), "reason": "the delta was found invalid"}
-    standing = (await rounds.commitment(round_.id, access.wallet.address, "latest")).standing
-    if standing not in (Standing.REVEALED, Standing.VERIFIER):
-        return {"round": int(round_.id), "reason": "already claimed"}
-    await access.sender.send(f"claim/{round_.id}", rounds.claim(round_.id, leaf, proof))
-    return {"round": int(round_.id), "claimed": str(leaf.amount), "verdict": leaf.verdict.name.lower()}
 
 
 async def challenge(config_path: Path, round_id: int, evidence: str) -> dict[str, Any]:

@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import ID, config_option, emit, json_option, library_options, table, tokens
+from jepanet.interface.output import (
+    ID,
+    amounts,
+    config_option,
+    emit,
+    json_option,
+    library_options,
+    pairs,
+    table,
+    tokens,
+)
 
 
 @click.command("claim")
@@ -24,30 +34,40 @@ def command(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Claim pay and bonds of ROUND_IDS, or of every ended round. A running node does this by itself.
+    """Claim pay, fees and bonds of ROUND_IDS, or of every ended round; withdraw all credit.
+
+    A running node does this by itself. Only a claim needs the round's score sheet, from the node's own store,
+    --inputs or a peer; credit needs neither. Exit code 17 if a sheet could not be had: the rest is done.
 
     \b
     Examples:
       jepanet claim --config solver.toml
       jepanet claim 3 4 --config solver.toml
     """
-    from jepanet.node import rounds
+    from jepanet.errors import Exit
+    from jepanet.node import claims
 
-    def show(value: dict[str, Any]) -> None:
-        rows = [
-            (item["round"], tokens(item["claimed"]) if "claimed" in item else "", _outcome(item))
-            for item in value["rounds"]
-        ]
-        table("Claims", ("round", "tokens", "outcome"), rows)
-        click.echo(f"withdrawn to the wallet: {tokens(value['withdrawn'])} tokens")
-
-    made = asyncio.run(rounds.claim(config_path, round_ids, inputs=inputs, peers=peers, offline=offline))
-    emit(made, as_json, show)
+    made = asyncio.run(claims.claim(config_path, round_ids, inputs=inputs, peers=peers, offline=offline))
+    emit(made, as_json, _show)
+    if made["missing"]:
+        click.get_current_context().exit(int(Exit.NO_PEERS))
 
 
-def _outcome(item: dict[str, Any]) -> str:
+def _show(value: dict[str, Any]) -> None:
+    table("Claims", ("round", "tokens", "outcome"), [_row(item) for item in value["rounds"]])
+    click.echo(f"withdrawn to the wallet: {tokens(value['withdrawn'])} tokens")
+    pairs("Wallet (amounts in tokens; native in ether)", amounts(value["wallet"]))
+    if int(value["wallet"]["stake_free"]):
+        click.echo("free stake backs the next bonds; `jepanet stake unbond AMOUNT` asks it back")
+
+
+def _row(item: dict[str, Any]) -> tuple[Any, ...]:
+    said = []
     if "claimed" in item:
-        return str(item["verdict"])
+        said.append(str(item["verdict"]))
     if "bond_released" in item:
-        return "bond released" if item["bond_released"] else "cancelled, no bond held"
-    return str(item["reason"])
+        said.append(f"bond of {tokens(item['bond_released'])} back in the stake")
+    if "swept" in item:
+        said.append("unclaimed pay")
+    amount = item.get("claimed", item.get("swept"))
+    return item["round"], "" if amount is None else tokens(amount), ", ".join(said) or item["reason"]

@@ -1,0 +1,179 @@
+"""Money that piles up: what `claim` takes out, with and without score sheets, for every role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_fixtures import (
+    BASE,
+    LEAVES,
+    MODEL,
+    PARAMS,
+    SHARDS,
+    SHEET,
+    TOKEN,
+    Network,
+    configured,
+    deployed_network,
+    found_project,
+)
+
+from jepanet.chain.contracts import Attestation, Standing
+from jepanet.cid import to_cid
+from jepanet.errors import Exit, Fatal
+from jepanet.node import claims
+from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
+from jepanet.protocol.typed_data import result_data
+from jepanet.types import Digest, Phase, RoundId, Verdict
+
+pytestmark = pytest.mark.integration
+
+PROPOSER, JUDGE, SECOND, SOLVER, OTHER = range(5)
+PAY, FEE = 60 * TOKEN, 5 * TOKEN
+DELTA = Digest(b"\x10" * 32)
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[Network]:
+    async with deployed_network() as network:
+        await found_project(network)
+        yield network
+
+
+async def committed(network: Network, round_id: int, *solvers: int, unseal: bool = True) -> None:
+    """Opens a round and plays it until every solver has revealed."""
+    rounds, deployment = network.contracts.rounds, network.deployment
+    await network.do(PROPOSER, rounds.open_round(replace(PARAMS, max_solvers=len(solvers))))
+    for who in solvers:
+        me = network.wallet(who).address
+        word = commitment(deployment.chain_id, deployment.rounds, round_id, me, DELTA, bytes(32))
+        await network.do(who, rounds.commit(round_id, word))
+    await network.at((await network.chain.block()).timestamp + 1)
+    await network.do(JUDGE, rounds.draw_beacon(round_id))
+    if unseal:
+        index = (await rounds.round(round_id, "latest")).evaluation_index
+        _, shard, blinding = SHARDS[index]
+        await network.do(PROPOSER, rounds.unseal(round_id, shard, blinding, merkle_proof(LEAVES, index)))
+    await network.at((await rounds.round(round_id, "latest")).reveal_start)
+    for who in solvers:
+        await network.do(who, rounds.reveal(round_id, DELTA, bytes(32)))
+
+
+async def settled(network: Network, round_id: int = 1) -> list[Leaf]:
+    """A round that paid SOLVER and JUDGE, settled; its sheet is nowhere to be had."""
+    await committed(network, round_id, SOLVER)
+    rounds, deployment = network.contracts.rounds, network.deployment
+    leaves = [
+        Leaf(network.wallet(SOLVER).address, DELTA, Verdict.ACCEPTED, 700, PAY),
+        Leaf(network.wallet(JUDGE).address, Digest(bytes(32)), Verdict.FEE, 0, FEE),
+    ]
+    root = merkle_root([result_leaf(RoundId(round_id), leaf) for leaf in leaves])
+    model = MODEL if (await rounds.round(round_id, "latest")).base == BASE else BASE
+    typed = result_data(
+        deployment.chain_id, deployment.rounds, round_id=round_id, root=root, model=model, sheet=SHEET,
+        payout=PAY + FEE, improvement=500,
+    )  # fmt: skip
+    signed = [Attestation(500, network.wallet(who).sign_typed(typed)) for who in (JUDGE, SECOND)]
+    await network.do(SOLVER, rounds.record_training(round_id, root, model, SHEET, PAY + FEE, signed))
+    await network.at((await rounds.round(round_id, "latest")).challenge_end)
+    await network.do(OTHER, rounds.settle(round_id))
+    return leaves
+
+
+async def claim(config: Path, *round_ids: int, offline: bool = False) -> dict[str, Any]:
+    folder = config.parent / "inputs"
+    return await claims.claim(config, round_ids, inputs=folder, peers=(), offline=offline)
+
+
+async def test_a_proposer_on_a_first_node_needs_neither_sheets_nor_peers(
+    network: Network, tmp_path: Path
+) -> None:
+    await settled(network)
+    config = configured(network, PROPOSER, tmp_path, "proposer")
+    returned = PARAMS.budget + PARAMS.fee + PARAMS.unseal_bond - PAY - FEE
+    held = await network.contracts.token.balance(network.wallet(PROPOSER).address, "latest")
+    made = await claim(config)
+    assert made["withdrawn"] == str(returned)
+    assert made["missing"] == 0
+    assert made["rounds"] == [{"round": 1, "reason": "what it returned is credit"}]
+    assert made["wallet"]["tokens"] == str(held + returned)
+    assert made["wallet"]["credit"] == "0"
+    assert not (tmp_path / "inputs").exists(), "nobody was asked for anything"
+    again = await claim(config)
+    assert again["withdrawn"] == "0"
+
+
+async def test_what_a_missing_sheet_holds_back_is_said_and_the_rest_is_taken(
+    network: Network, tmp_path: Path
+) -> None:
+    leaves = await settled(network)
+    config = configured(network, SOLVER, tmp_path)
+    rounds, solver = network.contracts.rounds, network.wallet(SOLVER).address
+    made = await claim(config)
+    assert made["missing"] == 1 and made["withdrawn"] == "0"
+    assert "no peer to fetch from" in made["rounds"][0]["reason"]
+    offline = await claim(config, 1, offline=True)
+    assert offline["missing"] == 1
+    assert to_cid(SHEET, "dag-json") in offline["rounds"][0]["reason"]
+    hashes = [result_leaf(RoundId(1), leaf) for leaf in leaves]
+    await network.do(OTHER, rounds.claim(1, leaves[0], merkle_proof(hashes, 0)))
+    paid = await claim(config)
+    assert (paid["withdrawn"], paid["rounds"]) == (str(PAY), [{"round": 1, "reason": "taken out before"}])
+    assert (await rounds.commitment(1, solver, "latest")).standing is Standing.RELEASED
+    with pytest.raises(Fatal) as caught:
+        await claim(config, 1, 7)
+    assert caught.value.code is Exit.NOT_FOUND
+
+
+async def test_claims_that_have_ended_leave_the_bond_and_the_unclaimed_pay(
+    network: Network, tmp_path: Path
+) -> None:
+    await settled(network)
+    rounds = network.contracts.rounds
+    await network.at((await rounds.round(1, "latest")).claim_end)
+    made = await claim(configured(network, SOLVER, tmp_path / "solver"), 1)
+    assert made["rounds"] == [{"round": 1, "bond_released": str(PARAMS.bond)}]
+    judge = await claim(configured(network, JUDGE, tmp_path / "judge"), 1)
+    assert "claims ended" in judge["rounds"][0]["reason"]
+    proposer = await claim(configured(network, PROPOSER, tmp_path / "proposer"))
+    assert proposer["rounds"] == [{"round": 1, "swept": str(PAY + FEE)}]
+    assert proposer["withdrawn"] == str(PARAMS.budget + PARAMS.fee + PARAMS.unseal_bond)
+    assert proposer["wallet"]["credit"] == "0"
+
+
+async def test_a_cancelled_round_gives_back_escrow_bonds_and_the_forfeited_unseal_bond(
+    network: Network, tmp_path: Path
+) -> None:
+    await committed(network, 1, SOLVER, OTHER, unseal=False)
+    rounds = network.contracts.rounds
+    await network.at((await rounds.round(1, "latest")).reveal_end)
+    open_yet = await claim(configured(network, SOLVER, tmp_path / "early"), 1)
+    assert open_yet["rounds"] == [{"round": 1, "reason": "not ended yet (phase cancellable)"}]
+    await network.do(JUDGE, rounds.cancel(1))
+    assert await rounds.phase(1, "latest") is Phase.CANCELLED
+    solver = await claim(tmp_path / "early" / "node.toml")
+    assert solver["rounds"] == [{"round": 1, "bond_released": str(PARAMS.bond)}]
+    assert solver["withdrawn"] == str(PARAMS.unseal_bond // 2)
+    assert solver["wallet"]["stake_locked"] == "0"
+    proposer = await claim(configured(network, PROPOSER, tmp_path / "proposer"))
+    assert proposer["withdrawn"] == str(PARAMS.budget + PARAMS.fee)
+    judge = await claim(configured(network, JUDGE, tmp_path / "judge"), 1)
+    assert "pays no fee" in judge["rounds"][0]["reason"]
+
+
+async def test_a_delta_never_revealed_is_no_failing_transaction(network: Network, tmp_path: Path) -> None:
+    rounds, deployment = network.contracts.rounds, network.deployment
+    await network.do(PROPOSER, rounds.open_round(PARAMS))
+    me = network.wallet(SOLVER).address
+    word = commitment(deployment.chain_id, deployment.rounds, 1, me, DELTA, bytes(32))
+    await network.do(SOLVER, rounds.commit(1, word))
+    await network.at((await rounds.round(1, "latest")).reveal_end)
+    await network.do(JUDGE, rounds.cancel(1))
+    made = await claim(configured(network, SOLVER, tmp_path), 1)
+    assert "not revealed" in made["rounds"][0]["reason"]
+    assert json.dumps(made)

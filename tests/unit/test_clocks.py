@@ -24,7 +24,9 @@ pytestmark = pytest.mark.unit
 
 SOURCE = Path(__file__).resolve().parents[2] / "client" / "jepanet"
 DATES = {
+    "chain/sentences.py": "tells people when, as a contract said it",
     "chain/submission.py": "when a transaction was made, for people",
+    "interface/edge.py": "names a file of a fault",
     "node/accounts.py": "makes the key of a command unique",
     "node/admission.py": "the expiry of a binding is a date that nodes agree on",
     "node/devnet.py": "makes the key of a gift unique",

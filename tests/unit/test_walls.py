@@ -20,7 +20,19 @@ SOURCE = Path(__file__).resolve().parents[2] / "client"
 PACKAGE = "jepanet"
 
 LEAVES = frozenset(
-    {"types", "cid", "errors", "files", "repetition", "telemetry", "nesting", "tensors", "tokens", "texts"}
+    {
+        "types",
+        "cid",
+        "errors",
+        "files",
+        "repetition",
+        "telemetry",
+        "lifetime",
+        "nesting",
+        "tensors",
+        "tokens",
+        "texts",
+    }
 )
 _MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation"})
 
@@ -30,6 +42,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "tokens": frozenset(),
     "repetition": frozenset(),
     "telemetry": frozenset({"repetition"}),
+    "lifetime": frozenset(),
     "cid": frozenset({"types", "errors"}),
     "nesting": frozenset({"errors"}),
     "tensors": frozenset({"errors", "nesting"}),

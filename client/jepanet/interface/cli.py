@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
-from typing import Any
 
 import click
 
 from jepanet import __version__
-from jepanet.errors import Exit, JepanetError
+from jepanet.errors import Exit, Fatal
+from jepanet.interface.edge import ended
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 COMMANDS = {
@@ -75,31 +74,27 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors become one line on standard error and a numbered exit code."""
+    """Runs one command line; every error becomes a message on standard error and a numbered exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in arguments
     try:
         code = cli.main(args=arguments, prog_name="jepanet", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else int(Exit.OK))
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("jepanet: interrupted", err=True)
-        sys.exit(130)
+    except click.exceptions.Abort as error:
+        sys.exit(ended(error.__cause__ or KeyboardInterrupt(), as_json=as_json))
+    except click.UsageError as error:
+        known = error.ctx.command_path if error.ctx else "jepanet"
+        remedy = f"see {known} --help"
+        sys.exit(ended(Fatal(error.format_message(), remedy=remedy, code=Exit.USAGE), as_json=as_json))
     except click.ClickException as error:
-        error.show()
-        sys.exit(int(Exit.USAGE))
-    except JepanetError as error:
-        _report(error, as_json="--json" in arguments)
-        sys.exit(int(error.code))
-
-
-def _report(error: JepanetError, *, as_json: bool) -> None:
-    if as_json:
-        fields: dict[str, Any] = {"error": error.message, "remedy": error.remedy, "code": int(error.code)}
-        click.echo(json.dumps(fields), err=True)
-        return
-    click.echo(f"jepanet: {error.message}", err=True)
-    if error.remedy:
-        click.echo(f"  what to do: {error.remedy}", err=True)
+        sys.exit(ended(Fatal(error.format_message(), code=Exit.USAGE), as_json=as_json))
+    except SystemExit:
+        raise
+    except BaseException as error:
+        sys.exit(ended(error, as_json=as_json))
 
 
 if __name__ == "__main__":
-    main()
+    from jepanet.interface.entry import main as console
+
+    console()

@@ -12,8 +12,8 @@ import pytest
 from jepanet.errors import Fatal, Rejected
 from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
-from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Wish, compare
+from jepanet.learning.parallel import in_parallel
 from jepanet.learning.recipe import preset
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -124,4 +124,4 @@ def test_a_study_runs_and_keeps_its_table(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_process_that_dies_ends_the_run_with_a_reason() -> None:
     with pytest.raises(Fatal, match="process died"):
-        in_parallel([1], os._exit, 1, lambda _: None)
+        in_parallel([1], os._exit, 1, lambda *_: None)

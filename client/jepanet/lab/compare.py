@@ -18,10 +18,10 @@ from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.measure import Figures, Measure
-from jepanet.lab.parallel import in_parallel
 from jepanet.lab.play import Played, play, seed_of
 from jepanet.lab.sites import Setting, Sites
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.parallel import in_parallel
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.train import warm_start
 from jepanet.tensors import Arrays, canonical_json
@@ -91,7 +91,7 @@ def run(
     if progress is not None:
         progress(finished, len(runs), "runs kept from before" if finished else "")
 
-    def ended(item: _Run) -> None:
+    def ended(item: _Run, _: None) -> None:
         nonlocal finished
         finished += 1
         if progress is not None:

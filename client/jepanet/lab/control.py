@@ -16,9 +16,9 @@ from jepanet.lab import sites as places
 from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
 from jepanet.lab.measure import Figures
-from jepanet.lab.parallel import in_parallel
 from jepanet.learning.control import evaluate
 from jepanet.learning.data import Shard, load_shard
+from jepanet.learning.parallel import in_parallel
 from jepanet.learning.tworoom_sites import Site
 from jepanet.tensors import Arrays, canonical_json
 
@@ -74,7 +74,7 @@ def add_control(
     todo = [task for task in tasks.values() if not task.path.exists()]
     finished = len(tasks) - len(todo)
 
-    def ended(task: _Task) -> None:
+    def ended(task: _Task, _: None) -> None:
         nonlocal finished
         finished += 1
         if progress is not None:

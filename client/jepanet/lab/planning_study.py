@@ -23,11 +23,11 @@ from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST
 from jepanet.lab.compare import Comparison, models_of, run
 from jepanet.lab.measure import Figures
-from jepanet.lab.parallel import in_parallel
 from jepanet.lab.report import Progress
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import without_model
 from jepanet.learning.control import evaluate
+from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning import PLANNERS
 from jepanet.learning.planning_costs import COSTS
 from jepanet.learning.recipe import preset
@@ -83,7 +83,7 @@ def conduct(
     todo = [trial for trial in trials if not trial.path.exists()]
     finished = len(trials) - len(todo)
 
-    def ended(trial: _Trial) -> None:
+    def ended(trial: _Trial, _: None) -> None:
         nonlocal finished
         finished += 1
         progress("planning", finished, len(trials), f"{trial.cost}, {trial.planner}")

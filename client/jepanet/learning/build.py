@@ -10,11 +10,9 @@ leaf lets anyone guess them. A build can be interrupted and run again; finished 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,6 +24,7 @@ from jepanet.learning.built import MANIFEST, SEALED, BuiltDataset, SealedShard, 
 from jepanet.learning.data import load_shard, save_shard
 from jepanet.learning.dataset_plan import PROBE, PUBLIC, Environment, Record, plan, training_name
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.parallel import in_parallel
 from jepanet.learning.parameters import Parameters
 from jepanet.learning.recording import Recording
 from jepanet.learning.seeding import derive
@@ -147,30 +146,28 @@ def record_all(
             todo.append(name)
         else:
             finished(name, kept)
-    if not todo:
-        return digests
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
-        jobs = {
-            pool.submit(record_to_file, record, recordings[name], str(out_dir / name)): name for name in todo
-        }
-        try:
-            for job in as_completed(jobs):
-                finished(jobs[job], Digest(job.result()))
-        except BrokenProcessPool as error:
-            raise Fatal(
-                "a process that recorded episodes died",
-                remedy="run the build again: finished shards are kept; try fewer workers if memory is short",
-                code=Exit.DATASET,
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    in_parallel(
+        [RecordingTask(name, record, recordings[name], out_dir / name) for name in todo],
+        record_to_file,
+        workers,
+        lambda task, digest: finished(task.name, digest),
+    )
     return digests
 
 
-def record_to_file(record: Record, recording: Recording, path: str) -> bytes:
-    """Records one shard into a file and returns its digest; runs in a process of its own."""
-    return save_shard(Path(path), record(recording))
+@dataclass(frozen=True)
+class RecordingTask:
+    """One shard to be recorded."""
+
+    name: str
+    record: Record
+    recording: Recording
+    path: Path
+
+
+def record_to_file(task: RecordingTask) -> Digest:
+    """Records one shard into its file and returns its digest; runs in a process of its own."""
+    return save_shard(task.path, task.record(task.recording))
 
 
 def _kept(path: Path, recording: Recording) -> Digest | None:

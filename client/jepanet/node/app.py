@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import signal
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from jepanet.chain.contracts import Contracts, Deployment, error_decoder
 from jepanet.chain.follower import Follower
@@ -14,6 +15,7 @@ from jepanet.chain.intents import Intent
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.wallet import Wallet
+from jepanet.lifetime import heeded
 from jepanet.node.access import ChainAccess, fee_policy
 from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
@@ -74,8 +76,11 @@ class App:
         Raises:
             Fatal: the operator must act; the message names the remedy.
         """
+        self._handle_signals()  # first: process 1 of a container has no default action
         async with self._exits:
-            await self._build()
+            if not await self._unless_stopped(self._build()):
+                log.info("node.stopped_at_start")
+                return
             tasks = [
                 asyncio.create_task(self._follow(), name="follower"),
                 asyncio.create_task(self.engine.run(), name="engine"),
@@ -84,7 +89,6 @@ class App:
                 asyncio.create_task(self._keep_house(), name="house"),
                 asyncio.create_task(self._stop.wait(), name="stop"),
             ]
-            self._handle_signals()
             self.ready.set()
             log.info("node.started", wallet=self._wallet.address, peer=self.network.peer_id,
                      roles=sorted(map(str, self._config.node.roles)),
@@ -105,6 +109,20 @@ class App:
     def stop(self) -> None:
         """Asks a running node to end gracefully."""
         self._stop.set()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Does `work`, or gives it up when the node is to stop before it is done: False."""
+        task, stop = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+                return True
+            return False
+        finally:
+            for item in (task, stop):
+                item.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
 
     # -------------------------------------------------------------- building
 
@@ -269,6 +287,6 @@ class App:
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in heeded():
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.stop)

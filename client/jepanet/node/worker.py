@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
+from jepanet.lifetime import signals_held
 from jepanet.telemetry import get_logger
 
 log = get_logger("node")
@@ -71,11 +72,12 @@ class Worker:
             OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
             JEPANET_DEVICE=self._device, PYTHONHASHSEED="0", CUBLAS_WORKSPACE_CONFIG=":4096:8",
         )  # fmt: skip
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "jepanet.node.worker_child", self._module,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            limit=_LINE_LIMIT, env=environment, start_new_session=True,
-        )  # fmt: skip
+        with signals_held():  # a service manager's signal to the whole group is the node's to act upon
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "jepanet.node.worker_child", self._module,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                limit=_LINE_LIMIT, env=environment, start_new_session=True,
+            )  # fmt: skip
         log.info("worker.started", pid=self._process.pid)
 
     async def run(

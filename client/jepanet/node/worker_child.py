@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from jepanet.errors import Exit, JepanetError
+from jepanet.lifetime import die_with_parent
 
 
 def main(module: str) -> None:
     """Serves jobs of one module until standard input ends; exit status `WORKER` if it cannot be imported."""
+    die_with_parent()
     # Libraries that print must not break the protocol: file descriptor 1 becomes standard error.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)

@@ -46,7 +46,7 @@ def sound(rows: list[Finding]) -> list[Finding]:
 
 async def standing(config: Config, address: str) -> list[Finding]:
     async with open_chain(config) as chain:
-        return sound(await Standing(chain, address).findings())  # type: ignore[arg-type]  # as text here
+        return sound(await Standing(config, chain, address).findings())  # type: ignore[arg-type]  # as text here
 
 
 def changed(path: Path, old: str, new: str, **sections: str) -> Config:

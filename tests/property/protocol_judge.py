@@ -179,7 +179,7 @@ class Judge:
             assert command.number == self.opened[project] + 1 <= self.me.rounds_to_play
             return
         told = self.rounds[command.round_id]
-        late = (*EXITS, c.SlashInvalid)
+        late = (*EXITS, c.SlashInvalid, c.WithdrawCredit)
         assert not told.end or isinstance(command, late), f"{key} after the round had ended"
         if isinstance(command, REPEATED):
             told.repeats[type(command).__name__] += 1

@@ -14,8 +14,9 @@ from jepanet.chain.intents import Intent
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.wallet import Wallet
-from jepanet.node.config import ChainSection, Config, load_config
+from jepanet.node.config import ChainSection, Config, Observer, load_config
 from jepanet.node.keys import unlock
+from jepanet.node.observer_config import load_observer
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
 
@@ -28,7 +29,7 @@ _MOST_GWEI = 1e9
 class ChainAccess:
     """The chain of a configuration, checked: right chain id, code at every address."""
 
-    config: Config
+    config: Config | Observer
     rpc: Rpc
     deployment: Deployment
     contracts: Contracts
@@ -66,14 +67,14 @@ def _wei(gwei: float) -> int:
 
 
 @asynccontextmanager
-async def open_chain(config: Config | Path) -> AsyncIterator[ChainAccess]:
+async def open_chain(config: Config | Observer | Path) -> AsyncIterator[ChainAccess]:
     """Connects and checks.
 
     Raises:
         Fatal: wrong chain, missing contracts, unreadable deployment file.
         Transient: no endpoint answers (exit code `CHAIN_UNREACHABLE`).
     """
-    config = load_config(config) if isinstance(config, Path) else config
+    config = load_observer(config) if isinstance(config, Path) else config
     deployment = Deployment.load(config.chain.deployment)
     rpc = Rpc(config.chain.endpoints, deployment.chain_id, config.chain.timeout_seconds)
     try:

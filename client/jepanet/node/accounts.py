@@ -18,6 +18,7 @@ from jepanet.node.beforehand import (
     check_unbond,
     check_withdraw,
 )
+from jepanet.node.config import Observer, load_config
 from jepanet.node.keys import unlock
 from jepanet.node.terms import wei
 from jepanet.node.wishes import SETTLED, fresh_key, take_up
@@ -26,8 +27,9 @@ from jepanet.types import Address
 
 async def show(config_path: Path) -> dict[str, Any]:
     """Balances of the configured wallet, in wei as strings (amounts exceed what JSON numbers carry)."""
-    async with open_chain(config_path) as chain:
-        return await balances(chain, unlock(chain.config.wallet).address)
+    config = load_config(config_path)
+    async with open_chain(config) as chain:
+        return await balances(chain, unlock(config.wallet).address)
 
 
 async def balances(chain: ChainAccess, address: Address) -> dict[str, Any]:
@@ -120,9 +122,9 @@ async def join_set(config_path: Path, set_id: int) -> dict[str, Any]:
                 "minimum_stake": str(minimum), **await _after(access)}  # fmt: skip
 
 
-async def show_set(config_path: Path, set_id: int) -> dict[str, Any]:
+async def show_set(where: Observer | Path, set_id: int) -> dict[str, Any]:
     """Members, threshold and who has joined."""
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         sets = chain.contracts.verifier_sets
         members = await check_set(chain.contracts, set_id)
         joined = [await sets.has_joined(set_id, member, "latest") for member in members]

@@ -93,7 +93,9 @@ class App:
             log.info("node.started", wallet=self._wallet.address, peer=self.network.peer_id,
                      roles=sorted(map(str, self._config.node.roles)),
                      addresses=list(self.network.addresses))  # fmt: skip
-            advice = asyncio.create_task(advise(self.chain, self._wallet.address), name="advice")
+            advice = asyncio.create_task(
+                advise(self._config, self.chain, self._wallet.address), name="advice"
+            )
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:

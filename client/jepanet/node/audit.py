@@ -21,6 +21,7 @@ from jepanet.learning.data import MAX_SHARD_BYTES
 from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.node.access import ChainAccess, open_chain
+from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.retraining import repeat_training
 from jepanet.node.worker import Worker
@@ -52,7 +53,7 @@ class Audit:
 
 
 async def verify_round(
-    config_path: Path,
+    where: Observer | Path,
     round_id: int,
     *,
     inputs: Path,
@@ -67,7 +68,7 @@ async def verify_round(
             no recorded result.
     """
     audit = Audit(round_id)
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         state = await read_chain(chain)
         round_ = find_round(state, round_id)
         if round_.recorded is None:

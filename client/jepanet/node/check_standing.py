@@ -7,6 +7,7 @@ from jepanet.chain.views import ProjectView, RoundView, StakeAccount
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.node.access import ChainAccess, fee_policy
+from jepanet.node.config import Config
 from jepanet.node.findings import Finding, failed, fine, warned
 from jepanet.node.terms import round_terms, wei
 from jepanet.roles.proposer import PROJECT_FILES
@@ -22,10 +23,10 @@ _MOST_LOOKED_AT = 64
 class Standing:
     """One look at an account. Every method may raise Transient when no endpoint answers."""
 
-    def __init__(self, chain: ChainAccess, wallet: Address) -> None:
+    def __init__(self, config: Config, chain: ChainAccess, wallet: Address) -> None:
         self._chain = chain
         self._wallet = wallet
-        self._config = chain.config
+        self._config = config
         self._rows: list[Finding] = []
         self._projects: dict[int, ProjectView] = {}
 

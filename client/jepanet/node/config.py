@@ -148,6 +148,15 @@ class Config:
     log: LogSection = field(default_factory=LogSection)
 
 
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """What looking takes: a chain, peers to ask, a worker to recompute with. No wallet, roles or folder."""
+
+    chain: ChainSection
+    p2p: P2PSection
+    worker: WorkerSection
+
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ABOVE_ZERO = (
     "node.storage_gb", "chain.poll_seconds", "chain.timeout_seconds", "chain.max_fee_gwei",
@@ -168,14 +177,27 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         Fatal: missing or unreadable file, bad TOML, unknown or missing key, wrong type or value; the message
             names the key and what it takes (exit code `CONFIG`).
     """
+    config = config_from(read_tree(path), base=path.parent.resolve(), environment=environment)
+    _check(config)
+    return config
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """The tables of a configuration file, all of them known by name. Raises: Fatal (exit code `CONFIG`)."""
     text = read_text(path, "configuration file", absent="write one as docs/operations.md shows")
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _bad(f"{path} is not valid TOML: {error}", "mend that line") from error
-    config = config_from(tree, base=path.parent.resolve(), environment=environment)
-    _check(config)
-    return config
+    _known_sections(tree)
+    return tree
+
+
+def _known_sections(tree: Mapping[str, Any]) -> None:
+    sections = get_type_hints(Config)
+    unknown = set(tree) - set(sections)
+    if unknown:
+        raise _bad(f"unknown section [{sorted(unknown)[0]}]", f"known sections: {', '.join(sections)}")
 
 
 def config_from(
@@ -183,19 +205,17 @@ def config_from(
 ) -> Config:
     """A configuration from a parsed TOML tree and environment overrides."""
     environment = os.environ if environment is None else environment
-    sections = get_type_hints(Config)
-    unknown = set(tree) - set(sections)
-    if unknown:
-        raise _bad(f"unknown section [{sorted(unknown)[0]}]", f"known sections: {', '.join(sections)}")
+    _known_sections(tree)
     return Config(
         **{
-            name: _section(name, kind, tree.get(name, {}), base, environment)
-            for name, kind in sections.items()
+            name: section_from(name, kind, tree.get(name, {}), base, environment)
+            for name, kind in get_type_hints(Config).items()
         }
     )
 
 
-def _section(name: str, kind: Any, tree: Any, base: Path, environment: Mapping[str, str]) -> Any:
+def section_from(name: str, kind: Any, tree: Any, base: Path, environment: Mapping[str, str]) -> Any:
+    """One section, from its table and the environment. Raises: Fatal as `load_config`."""
     if not isinstance(tree, Mapping):
         raise _bad(f"[{name}] must be a table", f"write [{name}] and its keys below it")
     hints = get_type_hints(kind)
@@ -272,11 +292,7 @@ def _value(key: str, kind: Any, value: Any, base: Path, *, text: bool = False) -
 def _check(config: Config) -> None:
     if not config.node.roles:
         raise _bad("node.roles is empty", f"name at least one of {', '.join(Role)}")
-    if not config.chain.endpoints:
-        raise _bad("chain.endpoints is empty", 'for example endpoints = ["http://127.0.0.1:8545"]')
-    for endpoint in config.chain.endpoints:
-        if not endpoint.startswith(("http://", "https://")):
-            raise _bad(f"chain.endpoints: {endpoint!r} is not an http(s) URL", "write http://… or https://…")
+    check_observer(config)
     ways = [
         f"wallet.{name}"
         for name in ("password_file", "password_env", "password_credential")
@@ -291,6 +307,25 @@ def _check(config: Config) -> None:
         )
     if "/" in (config.wallet.password_credential or ""):
         raise _bad("wallet.password_credential is a name, not a path", "write the name LoadCredential= gives")
+    both = {Role.SOLVER, Role.COORDINATOR}
+    if both <= set(config.node.roles):
+        raise _bad(
+            "one wallet cannot be solver and coordinator of the same rounds",
+            "run two nodes with two wallets, or drop one of the roles",
+        )
+    if config.log.level not in ("debug", "info", "warning", "error"):
+        raise _bad(f"log.level {config.log.level!r} is unknown", "use debug, info, warning or error")
+    if Role.PROPOSER in config.node.roles and config.proposer.rounds and config.proposer.dataset is None:
+        raise _bad("a proposer that opens rounds needs proposer.dataset", "name the built dataset's folder")
+
+
+def check_observer(config: Config | Observer) -> None:
+    """What whoever looks needs too: endpoints, and numbers in their bounds. Raises: Fatal (`CONFIG`)."""
+    if not config.chain.endpoints:
+        raise _bad("chain.endpoints is empty", 'for example endpoints = ["http://127.0.0.1:8545"]')
+    for endpoint in config.chain.endpoints:
+        if not endpoint.startswith(("http://", "https://")):
+            raise _bad(f"chain.endpoints: {endpoint!r} is not an http(s) URL", "write http://… or https://…")
     # Not with their text: a URL may hold an API key.
     hint = config.chain.websocket
     if hint is not None and not hint.startswith(("ws://", "wss://")):
@@ -299,22 +334,12 @@ def _check(config: Config) -> None:
         raise _bad("chain.websocket names no host, or no port there could be", "correct the URL")
     if not all(map(_whole, config.chain.endpoints)):
         raise _bad("one of chain.endpoints names no host, or no port there could be", "correct the URL")
-    both = {Role.SOLVER, Role.COORDINATOR}
-    if both <= set(config.node.roles):
-        raise _bad(
-            "one wallet cannot be solver and coordinator of the same rounds",
-            "run two nodes with two wallets, or drop one of the roles",
-        )
     for key in (*_ABOVE_ZERO, *_NOT_NEGATIVE):
         section, _, name = key.partition(".")
-        value = getattr(getattr(config, section), name)
+        value = getattr(getattr(config, section, None), name, None)
         if value is not None and (value < 0 or (value == 0 and key in _ABOVE_ZERO)):
             raise _bad(f"{key} is {value}", f"write {'more than 0' if key in _ABOVE_ZERO else '0 or more'}")
     _check_tips(config.chain)
-    if config.log.level not in ("debug", "info", "warning", "error"):
-        raise _bad(f"log.level {config.log.level!r} is unknown", "use debug, info, warning or error")
-    if Role.PROPOSER in config.node.roles and config.proposer.rounds and config.proposer.dataset is None:
-        raise _bad("a proposer that opens rounds needs proposer.dataset", "name the built dataset's folder")
 
 
 def _check_tips(chain: ChainSection) -> None:

@@ -18,6 +18,7 @@ from jepanet.files import write_atomically
 from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.node.access import ChainAccess, open_chain
+from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.projects import START_SEED
 from jepanet.node.rounds import export_model
@@ -55,7 +56,13 @@ class Origin:
 
 
 async def write_card(
-    config_path: Path, round_id: int, folder: Path, *, inputs: Path, peers: tuple[str, ...], offline: bool
+    where: Observer | Path,
+    round_id: int,
+    folder: Path,
+    *,
+    inputs: Path,
+    peers: tuple[str, ...],
+    offline: bool,
 ) -> dict[str, Any]:
     """Exports a round's model into `folder` and writes its card beside it.
 
@@ -66,12 +73,10 @@ async def write_card(
     """
     weights = folder / f"model-round-{round_id}.safetensors"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         state = await read_chain(chain)
         round_ = find_round(state, round_id)
-        exported = await export_model(
-            config_path, round_id, weights, inputs=inputs, peers=peers, offline=offline
-        )
+        exported = await export_model(where, round_id, weights, inputs=inputs, peers=peers, offline=offline)
         asked = peers or chain.config.p2p.bootstrap
         async with open_library(chain, inputs, peers=asked, offline=offline) as library:
             origin = await _origin(chain, state, round_, library, int(exported["parameters"]))

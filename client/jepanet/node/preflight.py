@@ -83,7 +83,7 @@ async def _look(config: Config, rows: list[Finding]) -> dict[str, Any]:
             rows.append(fine("deployment", f"chain {deployment.chain_id}, contracts in place"))
             report["head"] = (await chain.rpc.head()).ref.number
             if wallet is not None:
-                rows += await Standing(chain, wallet.address).findings()
+                rows += await Standing(config, chain, wallet.address).findings()
                 report.update(await balances(chain, wallet.address))
     except JepanetError as error:
         return _with(report, rows, from_error("deployment", error))
@@ -113,14 +113,14 @@ async def refuse_to_start(config: Config) -> None:
         raise refusal(final, "the node would not work")
 
 
-async def advise(chain: ChainAccess, wallet: Address) -> None:
+async def advise(config: Config, chain: ChainAccess, wallet: Address) -> None:
     """Logs what a running node's operator should look at: frozen or differing endpoints, stake, seats, funds.
 
     Never ends the node: what cannot be read now shows elsewhere.
     """
     try:
         rows = await check_endpoints(chain.config.chain, chain.deployment)
-        rows += await Standing(chain, wallet).findings()
+        rows += await Standing(config, chain, wallet).findings()
     except JepanetError as error:
         log.info("check.skipped", why=str(error))
         return

@@ -18,6 +18,7 @@ from jepanet.learning.recipe_file import recipe_named
 from jepanet.learning.suitability import check_shards
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
+from jepanet.node.config import Observer
 from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
@@ -217,20 +218,20 @@ async def _register(access: SigningAccess, wish: Wish, model: Digest) -> int:
     raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.FAILURE)
 
 
-async def list_projects(config_path: Path) -> list[dict[str, Any]]:
+async def list_projects(where: Observer | Path) -> list[dict[str, Any]]:
     """Every project of the deployment, from the registry."""
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         count = await chain.contracts.registry.count("latest")
         return [_view(i, await chain.contracts.registry.project(i, "latest")) for i in range(1, count + 1)]
 
 
-async def show_project(config_path: Path, project_id: int) -> dict[str, Any]:
+async def show_project(where: Observer | Path, project_id: int) -> dict[str, Any]:
     """One project.
 
     Raises:
         Fatal: there is no such project (exit code `NOT_FOUND`).
     """
-    projects = await list_projects(config_path)
+    projects = await list_projects(where)
     for item in projects:
         if item["project"] == project_id:
             return item

@@ -11,6 +11,7 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import write_atomically
 from jepanet.node.access import open_chain, open_signing
 from jepanet.node.beforehand import check_challenge
+from jepanet.node.config import Observer
 from jepanet.node.observer import find_round, open_library, read_chain
 from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status
@@ -25,18 +26,18 @@ CANCEL_CAUSES = {
 }
 
 
-async def list_rounds(config_path: Path) -> list[dict[str, Any]]:
+async def list_rounds(where: Observer | Path) -> list[dict[str, Any]]:
     """Every round of the deployment."""
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         state = await read_chain(chain)
         return [summary(state, round_) for _, round_ in sorted(state.rounds.items())]
 
 
 async def show_round(
-    config_path: Path, round_id: int, *, inputs: Path, peers: tuple[str, ...], offline: bool
+    where: Observer | Path, round_id: int, *, inputs: Path, peers: tuple[str, ...], offline: bool
 ) -> dict[str, Any]:
     """One round with a receipt for every solver, from the recorded score sheet."""
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         state = await read_chain(chain)
         round_ = find_round(state, round_id)
         value = summary(state, round_)
@@ -121,7 +122,7 @@ async def challenge(config_path: Path, round_id: int, evidence: str) -> dict[str
 
 
 async def export_model(
-    config_path: Path,
+    where: Observer | Path,
     round_id: int | None,
     target: Path,
     *,
@@ -143,7 +144,7 @@ async def export_model(
     from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes, model_cap
     from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 
-    async with open_chain(config_path) as chain:
+    async with open_chain(where) as chain:
         state = await read_chain(chain)
         round_, digest = _model_of(state, round_id)
         project = state.projects[round_.project_id]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from jepanet.interface.output import ID, config_option, emit, json_option, library_options, pairs
+from jepanet.interface.observing import observer_options
+from jepanet.interface.output import ID, emit, json_option, library_options, pairs
+
+if TYPE_CHECKING:
+    from jepanet.node.config import Observer
 
 
 @click.group("model")
@@ -24,13 +29,13 @@ def command() -> None:
 @command.command("export")
 @click.option("--round", "round_id", type=ID, help="Default: the newest settled round.")
 @click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@config_option
+@observer_options
 @library_options
 @json_option
 def export(
     round_id: int | None,
     target: Path,
-    config_path: Path,
+    where: Observer,
     inputs: Path,
     peers: tuple[str, ...],
     offline: bool,
@@ -43,7 +48,7 @@ def export(
     from jepanet.node import rounds
 
     made = asyncio.run(
-        rounds.export_model(config_path, round_id, target, inputs=inputs, peers=peers, offline=offline)
+        rounds.export_model(where, round_id, target, inputs=inputs, peers=peers, offline=offline)
     )
     emit(made, as_json, lambda value: pairs("Exported model", value))
 
@@ -52,13 +57,13 @@ def export(
 @click.argument("round_id", type=ID)
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(),
               show_default=True, help="Folder for the model and its card.")  # fmt: skip
-@config_option
+@observer_options
 @library_options
 @json_option
 def card(
     round_id: int,
     folder: Path,
-    config_path: Path,
+    where: Observer,
     inputs: Path,
     peers: tuple[str, ...],
     offline: bool,
@@ -71,6 +76,6 @@ def card(
     from jepanet.node import model_card
 
     made = asyncio.run(
-        model_card.write_card(config_path, round_id, folder, inputs=inputs, peers=peers, offline=offline)
+        model_card.write_card(where, round_id, folder, inputs=inputs, peers=peers, offline=offline)
     )
     emit(made, as_json, lambda value: pairs("Model card", value))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from jepanet.interface.observing import observer_options
 from jepanet.interface.output import ID, config_option, emit, json_option, pairs, table
+
+if TYPE_CHECKING:
+    from jepanet.node.config import Observer
 
 
 @click.group("project")
@@ -69,9 +73,9 @@ def create(
 
 
 @command.command("list")
-@config_option
+@observer_options
 @json_option
-def listed(config_path: Path, as_json: bool) -> None:
+def listed(where: Observer, as_json: bool) -> None:
     """List every project on the chain.
 
     Example: jepanet project list --config node.toml
@@ -86,19 +90,19 @@ def listed(config_path: Path, as_json: bool) -> None:
             [["" if item[name] is None else item[name] for name in columns] for item in items],
         )
 
-    emit(asyncio.run(projects.list_projects(config_path)), as_json, show)
+    emit(asyncio.run(projects.list_projects(where)), as_json, show)
 
 
 @command.command("show")
 @click.argument("project_id", type=ID)
-@config_option
+@observer_options
 @json_option
-def show_project(project_id: int, config_path: Path, as_json: bool) -> None:
+def show_project(project_id: int, where: Observer, as_json: bool) -> None:
     """Show one project.
 
     Example: jepanet project show 1 --config node.toml
     """
     from jepanet.node import projects
 
-    value = asyncio.run(projects.show_project(config_path, project_id))
+    value = asyncio.run(projects.show_project(where, project_id))
     emit(value, as_json, lambda item: pairs(f"Project {project_id}", item))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from jepanet.interface.observing import observer_options
 from jepanet.interface.output import (
     ID,
     config_option,
@@ -19,6 +20,9 @@ from jepanet.interface.output import (
     tokens,
 )
 
+if TYPE_CHECKING:
+    from jepanet.node.config import Observer
+
 
 @click.group("round")
 def command() -> None:
@@ -27,15 +31,16 @@ def command() -> None:
     \b
     Examples:
       jepanet round list --config node.toml
+      jepanet round list --rpc https://rpc.example.org --deployment deployment.json
       jepanet round show 3 --config node.toml
       jepanet round challenge 3 --evidence bafk… --config node.toml
     """
 
 
 @command.command("list")
-@config_option
+@observer_options
 @json_option
-def listed(config_path: Path, as_json: bool) -> None:
+def listed(where: Observer, as_json: bool) -> None:
     """List every round on the chain.
 
     Example: jepanet round list --config node.toml
@@ -68,16 +73,16 @@ def listed(config_path: Path, as_json: bool) -> None:
         ]
         table("Rounds", columns, rows)
 
-    emit(asyncio.run(rounds.list_rounds(config_path)), as_json, show)
+    emit(asyncio.run(rounds.list_rounds(where)), as_json, show)
 
 
 @command.command("show")
 @click.argument("round_id", type=ID)
-@config_option
+@observer_options
 @library_options
 @json_option
 def show_round(
-    round_id: int, config_path: Path, inputs: Path, peers: tuple[str, ...], offline: bool, as_json: bool
+    round_id: int, where: Observer, inputs: Path, peers: tuple[str, ...], offline: bool, as_json: bool
 ) -> None:
     """Show a round: its phase, held-out scores before and after, and one receipt per solver.
 
@@ -85,7 +90,7 @@ def show_round(
     """
     from jepanet.node import rounds
 
-    value = asyncio.run(rounds.show_round(config_path, round_id, inputs=inputs, peers=peers, offline=offline))
+    value = asyncio.run(rounds.show_round(where, round_id, inputs=inputs, peers=peers, offline=offline))
     emit(value, as_json, show_details)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from jepanet.interface.observing import observer_options
 from jepanet.interface.output import ID, amounts, config_option, emit, json_option, pairs, table
+
+if TYPE_CHECKING:
+    from jepanet.node.config import Observer
 
 
 @click.group("verifiers")
@@ -58,9 +62,9 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("set_id", type=ID)
-@config_option
+@observer_options
 @json_option
-def show(set_id: int, config_path: Path, as_json: bool) -> None:
+def show(set_id: int, where: Observer, as_json: bool) -> None:
     """Show members, threshold and who has joined.
 
     Example: jepanet verifiers show 4 --config node.toml
@@ -74,4 +78,4 @@ def show(set_id: int, config_path: Path, as_json: bool) -> None:
             f"Set {value['set']}: {value['threshold']} of {len(rows)}, {active}", ("member", "joined"), rows
         )
 
-    emit(asyncio.run(accounts.show_set(config_path, set_id)), as_json, draw)
+    emit(asyncio.run(accounts.show_set(where, set_id)), as_json, draw)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from jepanet.interface.output import ID, config_option, emit, json_option, library_options, table
+from jepanet.interface.observing import observer_options
+from jepanet.interface.output import ID, emit, json_option, library_options, table
+
+if TYPE_CHECKING:
+    from jepanet.node.config import Observer
 
 
 @click.command("verify")
 @click.argument("round_id", type=ID)
-@config_option
+@observer_options
 @library_options
 @click.option(
     "--retrain",
@@ -26,7 +30,7 @@ from jepanet.interface.output import ID, config_option, emit, json_option, libra
 @json_option
 def command(
     round_id: int,
-    config_path: Path,
+    where: Observer,
     inputs: Path,
     peers: tuple[str, ...],
     offline: bool,
@@ -44,6 +48,7 @@ def command(
     \b
     Examples:
       jepanet verify 3 --config node.toml
+      jepanet verify 3 --rpc https://rpc.example.org --deployment deployment.json --peer /dns4/…
       jepanet verify 3 --config node.toml --inputs ./round-3 --offline
       jepanet verify 3 --config node.toml --retrain 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
     """
@@ -55,7 +60,7 @@ def command(
     try:
         report = asyncio.run(
             audit.verify_round(
-                config_path,
+                where,
                 round_id,
                 inputs=inputs,
                 peers=peers,

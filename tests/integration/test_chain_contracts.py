@@ -23,6 +23,7 @@ from contract_fixtures import (
 )
 
 from jepanet.chain.contracts import Attestation, Contracts, Deployment, Result, Standing
+from jepanet.chain.counters import LogTally, read_counters
 from jepanet.chain.deploy import TOKEN, DeployParameters, contract_address, deploy
 from jepanet.chain.events import decode
 from jepanet.chain.follower import Follower
@@ -219,6 +220,20 @@ async def test_a_whole_round(network: Network) -> None:
     assert opened.proposer == network.wallet(0).address
     created = next(item for item in decoded if isinstance(item, inputs.ChainVerifierSetCreated))
     assert set(created.members) == {network.wallet(1).address, network.wallet(2).address}
+
+    # The contracts' counters agree with these logs, and with no set of logs that lacks one of them.
+    head = await network.chain.block()
+    counters = await read_counters(network.contracts, head.hash)
+    blocks = [(fact.block.number, [fact]) for fact in decoded]
+    assert LogTally(blocks).missing_since(counters) is None
+    uncounted = (inputs.ChainCommitsClosed, inputs.ChainRevealsClosed, inputs.ChainModelAdvanced)
+    follow_up = (*uncounted, inputs.ChainClaimed, inputs.ChainBondReleased, inputs.ChainBlock)
+    for position, fact in enumerate(decoded):
+        if not isinstance(fact, follow_up):
+            since = LogTally(blocks[:position] + blocks[position + 1 :]).missing_since(counters)
+            assert since is not None, f"a missing {type(fact).__name__} is noticed"
+            assert since <= fact.block.number
+    assert LogTally([]).missing_since(counters) == 0
 
 
 async def _followed(network: Network) -> list[Any]:

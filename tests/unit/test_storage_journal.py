@@ -239,6 +239,25 @@ def test_a_rewind_to_before_everything_empties_the_copy(journal: Journal) -> Non
     assert (journal.trail(), journal.logs(), journal.head()) == ([], [], None)
 
 
+def test_blocks_forgotten_on_request_are_read_again_and_proven(path: Path) -> None:
+    with Journal.open(path) as journal:
+        blocks = [block(number) for number in range(1, 9)]
+        journal.apply_step(rewind_to=None, blocks=[(item, [event(item, 0)]) for item in blocks])
+        journal.record([chain_input(7)], [], cursor=7)
+        assert journal.proven_until() == -1
+        assert [item.number for item in journal.trail(below=5)] == [1, 2, 3, 4]
+        assert journal.forget_from(5) == (4, 4)
+        assert journal.forget_from(5) == (0, 0)
+    with Journal.open(path) as journal:
+        assert journal.head() == blocks[3]
+        assert journal.rewind_due() == 4, "the machine was fed what is gone"
+        assert journal.proven_until() == 8
+        journal.prove_until(3)
+        assert journal.proven_until() == 8
+        journal.prove_until(11)
+        assert journal.proven_until() == 11
+
+
 def test_pruning_keeps_logs_the_newest_and_what_was_not_fed(journal: Journal) -> None:
     blocks = [block(n) for n in range(1, 11)]
     journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)] if b.number == 4 else []) for b in blocks])

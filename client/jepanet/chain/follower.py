@@ -85,6 +85,7 @@ class Follower:
         head_alarm: seconds without a new head after which an alarm is logged and `head_old` is set.
         range_from: stretches below `finalized` longer than this many blocks are read by log queries, shorter
             ones block by block.
+        proven_until: blocks up to this number are read one by one, their logs proven, however many they are.
         shrink_patience: seconds a node may name a head below what was delivered, on the same chain, before
             the missing blocks are taken as gone. A node that lags (after a failover) is no fork.
     """
@@ -101,6 +102,7 @@ class Follower:
         stall_after: float = 60.0,
         head_alarm: float = 60.0,
         range_from: int = 1024,
+        proven_until: int = -1,
         shrink_patience: float = 60.0,
     ) -> None:
         self._rpc = rpc
@@ -114,6 +116,7 @@ class Follower:
         self._head_alarm = head_alarm
         self._range_from = range_from
         self._span = Span()
+        self._batch = _NEAR
         self._blooms = Blooms(self._addresses)
         self._short_since: float | None = None
         self._progress_at = time.monotonic()
@@ -123,7 +126,7 @@ class Follower:
         self._contradictions = 0
         self._waiting = False
         self._again: list[BlockRef] | None = None
-        self._again_until = -1
+        self._again_until = proven_until
         self.stalled = False
         self.head_old = False
 
@@ -298,8 +301,11 @@ class Follower:
             others = self._rpc.readers()[1:]
             blocks = await range_blocks((reader, *others), self._addresses, position, last, self._span)
         else:
-            last = min(head.ref.number, position.number + (_NEAR_AGAIN if again else _NEAR))
+            last = min(head.ref.number, position.number + self._batch)
+            # Every block of a batch must be answered: where answers are rare, fewer at once get through.
+            most, self._batch = _NEAR_AGAIN if again else _NEAR, max(1, self._batch // 2)
             blocks = await proven_blocks(reader, self._addresses, position, last, head, self._blooms)
+            self._batch = min(most, self._batch * 4)
         followed = tuple(FollowedBlock(header.ref, header.parent, logs) for header, logs in blocks)
         self._trail.extend(block.ref for block in followed)
         return FollowerStep(

@@ -32,6 +32,7 @@ __all__ = ["AnswerTooLarge", "BlockId", "ChainReader", "Rpc", "RpcError"]
 MAX_RESPONSE = 64 << 20
 _PASSES = 2
 _PAUSE = 0.25
+_TRIES, _PAUSE_PINNED, _QUICK = 3, 0.05, 1.0
 _SURVEY_EVERY = 5.0
 _SURVEY_TIMEOUT = 5.0
 _CHAIN_HOLDS = 30.0
@@ -298,10 +299,17 @@ class _Pinned(ChainReader):
         self.endpoint = endpoint
 
     async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], T]) -> T:
-        try:
-            return await self._rpc._ask(self.endpoint, method, params, parse)
-        except EndpointDown as error:
-            raise self._rpc._failure({self.endpoint: error}) from error
+        tries = 1 if _is_wide(method, params) else _TRIES
+        for attempt in range(tries):
+            started = time.monotonic()
+            try:
+                return await self._rpc._ask(self.endpoint, method, params, parse)
+            except (EndpointDown, Malformed) as error:
+                # One answer of many goes wrong somewhere: asked again at once. Silence is not: it costs time.
+                if attempt + 1 == tries or time.monotonic() - started > _QUICK:
+                    raise self._rpc._failure({self.endpoint: error}) from error
+                await asyncio.sleep(_PAUSE_PINNED)
+        raise AssertionError("unreachable")
 
 
 class _Provider(AsyncJSONBaseProvider):

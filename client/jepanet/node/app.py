@@ -19,12 +19,14 @@ from jepanet.lifetime import heeded
 from jepanet.node.access import ChainAccess, fee_policy
 from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
+from jepanet.node.completeness import Completeness
 from jepanet.node.config import Config
 from jepanet.node.engine import Engine, Trace
+from jepanet.node.following import Following
 from jepanet.node.gossip import Conversation
 from jepanet.node.paths import Paths, make_private
 from jepanet.node.preflight import advise
-from jepanet.node.status import status_of, write_status
+from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.node.terms import round_terms, wei
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.worker import Worker
@@ -82,7 +84,9 @@ class App:
                 log.info("node.stopped_at_start")
                 return
             tasks = [
-                asyncio.create_task(self._follow(), name="follower"),
+                asyncio.create_task(self.following.run(), name="follower"),
+                asyncio.create_task(self.following.look_for_gaps(), name="completeness"),
+                asyncio.create_task(self._keep_status(), name="status"),
                 asyncio.create_task(self.engine.run(), name="engine"),
                 asyncio.create_task(self.conversation.listen(self.engine.feed), name="gossip"),
                 asyncio.create_task(self._watch_network(), name="network"),
@@ -203,6 +207,12 @@ class App:
         self.feed = ChainFeed(self.journal, self.engine, self.confirmations)
         self.engine.restore()
         self.feed.settle_rewind()
+        self.following = Following(
+            self._follower(),
+            self.feed,
+            self.journal,
+            Completeness(context.contracts, self.feed, self.journal),
+        )
 
     async def _start_network(self) -> P2PNode:
         config, paths = self._config, self._paths
@@ -227,24 +237,27 @@ class App:
 
     # -------------------------------------------------------------- running
 
-    async def _follow(self) -> None:
-        deployment = self._deployment
-        anchor = deployment.anchor
+    def _follower(self) -> Follower:
         trail = [BlockRef(item.number, item.hash, item.timestamp) for item in self.journal.trail()]
-        follower = Follower(
+        return Follower(
             self.rpc,
-            deployment.followed,
-            anchor,
+            self._deployment.followed,
+            self._deployment.anchor,
             trail,
             hint=self._config.chain.websocket,
             poll=self._config.chain.poll_seconds,
+            proven_until=self.journal.proven_until(),
         )
-        written = 0.0
-        async for step in follower.steps():
-            self.feed.take(step)
-            if time.monotonic() - written > _STATUS_EVERY:
-                await self._write_status(step.head)
-                written = time.monotonic()
+
+    async def _keep_status(self) -> None:
+        """By time, not by blocks: a node whose chain stands still must say so."""
+        while True:
+            await asyncio.sleep(_STATUS_EVERY)
+            try:
+                await self._write_status()
+            except OSError as error:
+                log.warning("status.unwritable", path=str(self._paths.status), why=error.strerror,
+                            remedy="make room or mend the folder's permissions")  # fmt: skip
 
     async def _keep_house(self) -> None:
         """Forgets what ended rounds no longer need: their pins, old empty blocks, blobs over the budget."""
@@ -274,11 +287,18 @@ class App:
                             remedy="check the addresses in p2p.bootstrap and the firewall")  # fmt: skip
                 lonely_since = time.monotonic()
 
-    async def _write_status(self, head: int) -> None:
+    async def _write_status(self) -> None:
+        follower = self.following.follower
         status = status_of(
             self.engine.state,
             self.journal.pending(),
-            head=head,
+            chain=ChainHealth(
+                head=follower.head.number if follower.head else None,
+                head_age=round(follower.head_age, 1),
+                head_old=follower.head_old,
+                stalled=follower.stalled,
+                incomplete=self.following.completeness.missing,
+            ),
             cursor=self.journal.cursor(),
             peers=len(await self.network.peers()),
             peer_id=self.network.peer_id,

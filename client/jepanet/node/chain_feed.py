@@ -28,6 +28,11 @@ class ChainFeed:
         self._engine = engine
         self._confirmations = confirmations
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether the last step reached the chain's head."""
+        return self._engine.caught_up
+
     def take(self, step: FollowerStep) -> None:
         """One follower step: store it, rewind the machine if need be, feed what is confirmed."""
         rewind_to = step.rewind_to.number if step.rewind_to else None
@@ -52,9 +57,14 @@ class ChainFeed:
     def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainInput]]]:
         """Confirmed blocks above `cursor` with their facts: decoded events in log order, then the block."""
         head = self._journal.head()
-        if head is None:
-            return
-        first, last = (0 if cursor is None else cursor + 1), head.number - self._confirmations
+        if head is not None:
+            yield from self._facts(0 if cursor is None else cursor + 1, head.number - self._confirmations)
+
+    def up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainInput]]]:
+        """Blocks up to `last` with their facts, as `after`."""
+        yield from self._facts(0, last)
+
+    def _facts(self, first: int, last: int) -> Iterator[tuple[int, Sequence[ChainInput]]]:
         if last < first:
             return
         logs: dict[int, list[StoredLog]] = {}

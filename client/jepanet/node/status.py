@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,27 @@ _RECENT_ROUNDS = 8
 _STALE_AFTER = 60
 
 
+@dataclass(frozen=True, slots=True)
+class ChainHealth:
+    """How the chain looks from here.
+
+    `head`: the newest block seen, None before the first. `head_age`: seconds since it was first seen.
+    `head_old`: that is longer than normal. `stalled`: the head moves and this node does not. `incomplete`:
+    logs are missing in the journal and being read again.
+    """
+
+    head: int | None
+    head_age: float
+    head_old: bool
+    stalled: bool
+    incomplete: bool
+
+
 def status_of(
     state: NodeState,
     pending: list[OutboxRow],
     *,
-    head: int,
+    chain: ChainHealth,
     cursor: int | None,
     peers: int,
     peer_id: str,
@@ -41,7 +58,7 @@ def status_of(
         "peer": peer_id,
         "addresses": list(addresses),
         "peers": peers,
-        "chain": {"head": head, "confirmed": cursor, "timestamp": state.now},
+        "chain": {**asdict(chain), "confirmed": cursor, "timestamp": state.now},
         "projects": sorted(state.projects),
         "work": work,
         "rounds": [_round(state, item) for item in rounds],

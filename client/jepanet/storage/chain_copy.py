@@ -36,11 +36,7 @@ class ChainCopy:
         """
         with self._db.transaction() as sql:
             if rewind_to is not None:
-                sql.execute("DELETE FROM blocks WHERE number > ?", (rewind_to,))
-                cursor = read_number(sql, "cursor")
-                if cursor is not None and rewind_to < cursor:
-                    due = read_number(sql, "rewind")
-                    write_number(sql, "rewind", rewind_to if due is None else min(due, rewind_to))
+                _drop_above(sql, rewind_to)
             for block, logs in blocks:
                 _add_block(sql, block)
                 for log in logs:
@@ -55,10 +51,13 @@ class ChainCopy:
         found = self._db.row("SELECT value FROM meta WHERE name = 'rewind'")
         return None if found is None else int(found[0])
 
-    def trail(self, limit: int = 256) -> list[StoredBlock]:
-        """The last `limit` stored blocks, oldest first; after pruning there may be gaps between them."""
+    def trail(self, limit: int = 256, *, below: int | None = None) -> list[StoredBlock]:
+        """The last `limit` stored blocks, of those below number `below` if given, oldest first; after pruning
+        there may be gaps between them."""
         rows = self._db.rows(
-            "SELECT number, hash, parent, timestamp FROM blocks ORDER BY number DESC LIMIT ?", (limit,)
+            "SELECT number, hash, parent, timestamp FROM blocks WHERE number < ? "
+            "ORDER BY number DESC LIMIT ?",
+            (_END if below is None else below, limit),
         )
         return [StoredBlock(*row) for row in reversed(rows)]
 
@@ -86,6 +85,32 @@ class ChainCopy:
             StoredLog(number, block_hash, index, address, _split(topics), data, tx_hash)
             for number, block_hash, index, address, topics, data, tx_hash in rows
         ]
+
+    def forget_from(self, first: int) -> tuple[int, int]:
+        """Drops block `first` and everything above, to be read from the chain again with its logs proven.
+
+        Returns:
+            How many blocks and logs were dropped.
+        """
+        with self._db.transaction() as sql:
+            (blocks, newest) = sql.execute(
+                "SELECT count(*), max(number) FROM blocks WHERE number >= ?", (first,)
+            ).fetchone()
+            (logs,) = sql.execute("SELECT count(*) FROM logs WHERE block_number >= ?", (first,)).fetchone()
+            if blocks:
+                _drop_above(sql, first - 1)
+                _prove_until(sql, newest)
+        return blocks, logs
+
+    def prove_until(self, number: int) -> None:
+        """Notes that blocks up to this number are to be read one by one, also after a crash or a restart."""
+        with self._db.transaction() as sql:
+            _prove_until(sql, number)
+
+    def proven_until(self) -> int:
+        """The highest number ever given to `prove_until` or dropped by `forget_from`; -1 without one."""
+        found = self._db.row("SELECT value FROM meta WHERE name = 'proven_until'")
+        return -1 if found is None else int(found[0])
 
     def prune_blocks(self, keep: int) -> int:
         """Forgets blocks without logs that are at least `keep` below the head; returns how many.
@@ -118,6 +143,19 @@ def write_number(sql: sqlite3.Connection, name: str, value: int) -> None:
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, str(value)),
     )
+
+
+def _drop_above(sql: sqlite3.Connection, number: int) -> None:
+    sql.execute("DELETE FROM blocks WHERE number > ?", (number,))
+    cursor = read_number(sql, "cursor")
+    if cursor is not None and number < cursor:
+        due = read_number(sql, "rewind")
+        write_number(sql, "rewind", number if due is None else min(due, number))
+
+
+def _prove_until(sql: sqlite3.Connection, number: int) -> None:
+    known = read_number(sql, "proven_until")
+    write_number(sql, "proven_until", number if known is None else max(known, number))
 
 
 def _add_block(sql: sqlite3.Connection, block: StoredBlock) -> None:

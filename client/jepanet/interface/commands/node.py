@@ -18,6 +18,7 @@ def command() -> None:
     Examples:
       jepanet node run --config node.toml
       jepanet node check --config node.toml
+      jepanet node rescan 18000 --config node.toml
     """
 
 
@@ -35,6 +36,27 @@ def run(config_path: Path) -> None:
     from jepanet.node.running import run_node
 
     asyncio.run(run_node(config_path))
+
+
+@command.command("rescan")
+@click.argument("first", metavar="FROM", type=click.IntRange(min=0))
+@config_option
+@json_option
+def rescan(first: int, config_path: Path, as_json: bool) -> None:
+    """Make a stopped node read the chain again from block FROM on.
+
+    For a journal that lacks events: its blocks from FROM on are dropped, and the next start reads them one by
+    one, with their logs proven from receipts. Salts, deltas, scores, signatures and transactions stay.
+
+    Example: jepanet node rescan 18000 --config solver.toml
+    """
+    from jepanet.node.rescan import rescan as forget
+
+    emit(forget(config_path, first), as_json, _show_rescan)
+
+
+def _show_rescan(value: dict[str, Any]) -> None:
+    pairs("To be read again at the next start", value)
 
 
 @command.command("check")

@@ -1,0 +1,174 @@
+"""Endpoints that lie by omission: whatever they leave out, the follower's copy equals the chain at last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from chain_fixtures import Chain, Pinger, deploy_pinger, running_chain
+from test_chain_follower import Copy, Running, canonical, follower_of
+
+from chain_proxy import (
+    BODIES,
+    Answers,
+    Backend,
+    Behind,
+    Blooms,
+    CapsLogs,
+    ChainProxy,
+    HeadLags,
+    LogsEmpty,
+    LogsLag,
+    Mode,
+    OtherChain,
+    ReceiptsLag,
+    Shapes,
+)
+from jepanet.chain.follower import Follower
+from jepanet.chain.rpc import Rpc
+from jepanet.chain.wire import RawLog
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def chain() -> AsyncIterator[Chain]:
+    async with running_chain() as running:
+        yield running
+
+
+@pytest.fixture
+async def pinger(chain: Chain) -> Pinger:
+    return await deploy_pinger(chain)
+
+
+async def reaches(rpc: Rpc, chain: Chain, pinger: Pinger, copy: Copy, within: float = 40.0) -> None:
+    """Waits until the copy, read through `rpc`, has the true chain's head, and compares every log."""
+    async with asyncio.timeout(within):
+        while (await chain.block()).hash != copy.top:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert copy.logs == await canonical(chain.rpc, pinger)
+
+
+FAULTS: dict[str, tuple[Backend, ...]] = {
+    "healthy": (Backend(),),
+    "logs of lagging backends": (Backend(), Backend((LogsLag(blocks=4),))),
+    "no logs at all": (Backend((LogsEmpty(),)),),
+    "receipts lag": (Backend(), Backend((ReceiptsLag(blocks=3),))),
+    "a backend behind in everything": (Backend(), Backend((Behind(blocks=2),))),
+    "heads go back and forth": (Backend(), Backend((HeadLags(blocks=3),))),
+    **{f"answers {name}": (Backend(), Backend((Answers(body=name, share=0.5),))) for name in sorted(BODIES)},
+    **{f"shapes {form}": (Backend((Shapes(form=form, share=0.5),)),) for form in Shapes.forms},
+}
+USELESS = {bits: (Backend((Blooms(bits=bits), LogsLag(blocks=4))),) for bits in ("zeros", "ones", "none")}
+
+
+async def test_no_log_is_lost_whatever_an_endpoint_leaves_out(chain: Chain, pinger: Pinger) -> None:
+    await _play(chain, pinger, FAULTS)
+
+
+@pytest.mark.parametrize("bits", USELESS)
+async def test_no_log_is_lost_where_blooms_are_useless(chain: Chain, pinger: Pinger, bits: str) -> None:
+    await _play(chain, pinger, {bits: USELESS[bits]})
+
+
+async def _play(chain: Chain, pinger: Pinger, faults: dict[str, tuple[Backend, ...]]) -> None:
+    """A few blocks with logs under each fault; the copy must reach the chain while the fault lasts."""
+    copy, sender = Copy(pinger.born), chain.sender()
+    async with ChainProxy(chain.anvil.url, seed=11) as proxy:
+        rpc = Rpc([proxy.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.05)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy, shrink_patience=600.0), copy):
+                for position, (name, backends) in enumerate(faults.items()):
+                    proxy.balance(*backends)
+                    for number in range(2):
+                        await sender.send(f"{name}{number}", pinger.ping(position, 1 + number))
+                        await chain.mine(number)
+                    await chain.mine(5)
+                    await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+    assert copy.rewinds == [], "what a backend does not know is no fork"
+
+
+@pytest.mark.parametrize("how", sorted(CapsLogs.ways))
+async def test_a_cap_on_log_queries_slows_and_loses_nothing(chain: Chain, pinger: Pinger, how: str) -> None:
+    copy, sender = Copy(pinger.born), chain.sender()
+    for number in range(4):
+        await sender.send(f"k{number}", pinger.ping(number, 2))
+        await chain.mine(25)
+    await chain.mine(70)
+    async with ChainProxy(chain.anvil.url) as proxy:
+        proxy.set(CapsLogs(blocks=3, how=how))
+        rpc = Rpc([proxy.url], chain.rpc.chain_id, timeout=0.5, cooldown=0.05)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy, range_from=20), copy):
+                await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+        assert proxy.asked["eth_getLogs"] < 60, "the size that was refused is remembered"
+
+
+async def test_a_second_endpoint_completes_a_range(chain: Chain, pinger: Pinger) -> None:
+    copy, sender = Copy(pinger.born), chain.sender()
+    for number in range(4):
+        await sender.send(f"k{number}", pinger.ping(number, 2))
+        await chain.mine(25)
+    await chain.mine(70)
+    async with ChainProxy(chain.anvil.url) as lagging:
+        lagging.set(LogsEmpty())
+        rpc = Rpc([lagging.url, chain.anvil.url], chain.rpc.chain_id, timeout=1.0)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy, range_from=20), copy):
+                await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+
+
+@pytest.mark.parametrize("mode", [HeadLags(blocks=25), Behind(blocks=None), OtherChain()], ids=repr)
+async def test_a_first_endpoint_that_stands_still_does_not_stop_the_follower(
+    chain: Chain, pinger: Pinger, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second endpoint is used within two surveys, also when the first one begins to fail at run time."""
+    monkeypatch.setattr("jepanet.chain.rpc._SURVEY_EVERY", 0.3)
+    monkeypatch.setattr("jepanet.chain.rpc._CHAIN_HOLDS", 0.5)
+    copy, sender = Copy(pinger.born), chain.sender()
+    async with ChainProxy(chain.anvil.url) as first:
+        rpc = Rpc([first.url, chain.anvil.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.5)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy, shrink_patience=60.0), copy):
+                await reaches(rpc, chain, pinger, copy)
+                first.set(mode)
+                await sender.send("k", pinger.ping(1, 3))
+                for _ in range(15):
+                    await chain.mine(2)
+                    await asyncio.sleep(0.02)
+                await reaches(rpc, chain, pinger, copy, within=20)
+        finally:
+            await rpc.close()
+    assert copy.resets == 0
+
+
+async def test_a_chain_that_stands_still_is_an_alarm_with_one_endpoint(chain: Chain, pinger: Pinger) -> None:
+    copy = Copy(pinger.born)
+    follower: Follower = follower_of(chain.rpc, pinger, copy, head_alarm=0.3)
+    async with Running(lambda: follower, copy):
+        async with asyncio.timeout(10):
+            while not follower.head_old:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await chain.mine()
+        async with asyncio.timeout(10):
+            while follower.head_old:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+async def test_the_bloom_computed_here_is_the_chains(chain: Chain, pinger: Pinger) -> None:
+    from jepanet.chain.bloom import bloom_of
+
+    await chain.sender().send("k", pinger.ping(5, 4))
+    header = await chain.rpc.head()
+    receipts = await chain.rpc.block_receipts(header)
+    logs: list[RawLog] = [log for receipt in receipts for log in receipt.logs]
+    assert len(logs) == 4
+    assert header.bloom == bloom_of(logs)

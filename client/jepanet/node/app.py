@@ -252,12 +252,12 @@ class App:
     async def _keep_status(self) -> None:
         """By time, not by blocks: a node whose chain stands still must say so."""
         while True:
-            await asyncio.sleep(_STATUS_EVERY)
             try:
                 await self._write_status()
             except OSError as error:
                 log.warning("status.unwritable", path=str(self._paths.status), why=error.strerror,
                             remedy="make room or mend the folder's permissions")  # fmt: skip
+            await asyncio.sleep(_STATUS_EVERY)
 
     async def _keep_house(self) -> None:
         """Forgets what ended rounds no longer need: their pins, old empty blocks, blobs over the budget."""

@@ -33,6 +33,8 @@ class Exit(IntEnum):
     OUT_OF_MEMORY = 25
     UNRESOLVED = 26
     UNFUNDED = 27
+    NOT_RUNNING = 28
+    TRY_AGAIN = 29
 
 
 class JepanetError(Exception):
@@ -53,6 +55,8 @@ class JepanetError(Exception):
 
 class Transient(JepanetError):
     """The outside failed for now: network, endpoint, missing provider. The outbox retries it."""
+
+    code = Exit.TRY_AGAIN
 
 
 class Rejected(JepanetError):

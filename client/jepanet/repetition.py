@@ -23,7 +23,7 @@ EVERY = 300.0
 MOST_OF_ONE_EVENT = 1024
 """Lines of one event within `EVERY`: what strangers word differently each time is one flood all the same."""
 _MOST_CAUSES = 4096
-_SUBJECTS = frozenset(("round", "project", "number", "nonce"))
+_SUBJECTS = frozenset(("round", "project", "number", "nonce", "blocks"))
 _WORDS = frozenset(("why", "error"))
 _FIGURES = re.compile(r"0x[0-9a-fA-F]+|'[^']*'|\"[^\"]*\"|\d[\d.,:]*")
 _LONGEST = 200

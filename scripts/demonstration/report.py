@@ -14,7 +14,7 @@ from scripts.demonstration.ledger import Ledger
 
 from jepanet.cid import to_cid
 from jepanet.interface.output import tokens
-from jepanet.node.rounds import sheet_view
+from jepanet.node.receipts import sheet_view
 from jepanet.node.worker import Worker
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.sheet import ScoreSheet, decode_sheet
@@ -68,9 +68,8 @@ def _round(
 ) -> dict[str, Any]:
     recorded = round_.recorded
     sheet = _sheet(recorded.sheet, nodes) if recorded else None
-    view = (
-        sheet_view(sheet) if sheet else {"heldout": {"before": {}, "after": {}}, "receipts": [], "fees": []}
-    )
+    nothing: dict[str, Any] = {"heldout": {"before": {}, "after": {}}, "receipts": [], "fees": []}
+    view = sheet_view(sheet, None) if sheet else nothing
     claimed = ledger.claimed.get(number, {})
     params = round_.params
     salts = {item.solver: item.salt for item in round_.reveals}
@@ -103,7 +102,7 @@ def _round(
             }
             for item in view["receipts"]
         ],
-        "fees": view["fees"],
+        "fees": [{name: item[name] for name in ("coordinator", "paid")} for item in view["fees"]],
         "escrow": {
             "funded": str(params.budget + params.fee + params.unseal_bond),
             "paid": str(recorded.payout if recorded else 0),

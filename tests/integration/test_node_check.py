@@ -12,7 +12,8 @@ from contract_fixtures import TOKEN, Network, configured, deployed_network, foun
 
 from chain_proxy import Behind, ChainProxy
 from jepanet.chain.anvil import free_port
-from jepanet.errors import Exit
+from jepanet.errors import Exit, Transient
+from jepanet.node import observer
 from jepanet.node.access import open_chain
 from jepanet.node.check_chain import check_endpoints
 from jepanet.node.check_machine import check_machine
@@ -20,7 +21,7 @@ from jepanet.node.check_peers import check_peers
 from jepanet.node.check_standing import Standing
 from jepanet.node.config import ChainSection, Config, P2PSection, load_config
 from jepanet.node.findings import Finding, Level, failures
-from jepanet.node.observer import open_visit
+from jepanet.node.observer import open_library, open_visit
 from jepanet.p2p.host import probe_listen
 
 pytestmark = pytest.mark.integration
@@ -188,3 +189,24 @@ async def test_bootstrap_peers_are_dialled(network: Network, tmp_path: Path) -> 
         rows = list(check_machine(config))
         assert named(rows, "listen").code is Exit.PORT_IN_USE
         assert named(check_machine(config, running=True), "listen").level is Level.OK
+
+
+async def test_nobody_to_ask_and_nobody_who_has_it_are_told_apart(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observer, "_TRIES", 1)
+    config = load_config(configured(network, 1, tmp_path), {})
+    async with open_chain(config) as chain, open_visit(network.deployment, tmp_path / "peer", ()) as peer:
+        alive = peer.addresses[0]
+        dead = alive.replace(alive.split("/")[4], str(free_port()))
+        for address, code in ((dead, Exit.NO_PEERS), (alive, Exit.NOT_FOUND)):
+            async with open_library(chain, tmp_path / "in", peers=(address,), offline=False) as library:
+                if address is alive:
+                    await library._network.connect(address)  # type: ignore[union-attr]
+                with pytest.raises(Transient) as caught:
+                    await library.get("score sheet", bytes(32), "dag-json", max_bytes=1000)
+            assert caught.value.code is code and caught.value.remedy
+        async with open_library(chain, tmp_path / "in", peers=(), offline=True) as library:
+            with pytest.raises(Transient) as caught:
+                await library.get("score sheet", bytes(32), "dag-json", max_bytes=1000)
+        assert caught.value.code is Exit.NOT_FOUND

@@ -62,5 +62,5 @@ def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[.
     assert len(truth) >= 10
     for node in network.nodes.values():
         assert followed(node) == truth, node.name
-        forks = {item["blocks"] for item in node.events("chain-reorganised")}
+        forks = {item["blocks"] for item in node.events("chain.reorganised")}
         assert forks >= set(range(1, CONFIRMATIONS)), node.name

@@ -72,6 +72,16 @@ def names(network: Network, round_: Round) -> dict[str, str]:
     return found
 
 
+def test_a_healthy_round_logs_nothing_to_look_at(network: Network, settled: int) -> None:
+    """Messages that are early or late, and duties with nothing to do, are every round's daily business."""
+    for node in network.nodes.values():
+        lines = [item for item in node.events() if item.get("room") not in (None, "log")]
+        assert lines, node.name
+        loud = [(item["event"], item.get("why")) for item in lines if item["level"] != "info"]
+        assert not loud, (node.name, loud)
+        assert not {"message.refused", "message.ignored", "duty.done"} & {item["event"] for item in lines}
+
+
 def test_a_fresh_folder_is_filled_and_agrees(network: Network, settled: int, filled: Path) -> None:
     held = {path.name for path in filled.iterdir() if path.is_file()}
     assert set(names(network, network.round(settled)).values()) <= held

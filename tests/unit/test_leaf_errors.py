@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
@@ -50,3 +53,17 @@ def test_the_duties_are_told_apart() -> None:
 def test_a_code_given_to_one_error_does_not_leak_into_the_class() -> None:
     Fatal("x", code=Exit.DISK_FULL)
     assert Fatal("y").code is Exit.FAILURE
+
+
+def test_every_exit_code_stands_in_the_operators_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", section, re.MULTILINE)
+    assert [(int(code), name) for code, name, *_ in rows] == [(int(code), code.name) for code in Exit]
+    assert all(happened.strip() and remedy.strip() for _, _, happened, remedy in rows)
+    assert "130" in section and "Ctrl-C" in section
+
+
+def test_what_may_heal_is_not_a_failure_nobody_foresaw() -> None:
+    assert Transient("x").code is Exit.TRY_AGAIN
+    assert Rejected("x").code is Exit.REJECTED

@@ -14,7 +14,7 @@ CLIENT = Path(__file__).parents[2] / "client" / "jepanet"
 LEVELS = frozenset(("debug", "info", "warning", "error", "exception", "critical"))
 # A noun or two, then what happened to it as one participle.
 SPELLING = re.compile(
-    r"[a-z]+(?:_[a-z]+)*\.(?:[a-z]+ed|built|done|kept|lost|rewound|sent|step|taken|unread|withheld)"
+    r"[a-z]+(?:_[a-z]+)*\.(?:[a-z]+ed|built|done|kept|lost|rewound|sent|step|taken|unread|withdrawn|withheld)"
 )
 
 
@@ -79,3 +79,18 @@ def test_another_spelling_is_found(call: str) -> None:
 
 def test_the_right_spelling_passes() -> None:
     assert not misspelt('_log = get_logger("p2p")\ndef f():\n    _log.info("ban_list.damaged", why="x")\n')
+
+
+def alarms() -> set[str]:
+    """Events in the tables of docs/operations.md."""
+    text = (CLIENT.parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("## Watching")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {event for cell in cells for event in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_event_worth_a_look_stands_in_the_operators_tables() -> None:
+    calls = [call for path in CLIENT.rglob("*.py") for call in log_calls(path.read_text(encoding="utf-8"))]
+    loud = {event for _, method, event in calls if method in ("warning", "error", "exception", "critical")}
+    assert not loud - alarms(), "tell the operator what caused it and what to do"
+    assert not alarms() - {event for _, method, event in calls if method != "debug"}, "no such event"

@@ -14,7 +14,7 @@ from jepanet.chain.reader import ChainReader, RpcError
 from jepanet.chain.refusals import Refusal, classify
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.signing import SignedTransaction, Wallet
-from jepanet.errors import Transient
+from jepanet.errors import Exit, Transient
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
 
@@ -157,6 +157,7 @@ class Submissions:
         return Transient(
             f"{self._wallet.address} cannot pay for the transaction: {error.reason}",
             remedy=f"fund {self._wallet.address} on chain {self._rpc.chain_id}",
+            code=Exit.UNFUNDED,
         )
 
     async def _signed(self, key: str, call: UnsignedCall, gas: int, fees: Fees) -> Intent:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from jepanet.interface.layout import draw, width_of_output
 from jepanet.tokens import tokens as tokens
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PIPE_WIDTH = 240
+_WIDE = "jepanet.wide"
 _WEI = frozenset(
     ("native", "tokens", "stake_free", "stake_locked", "stake_unbonding", "credit", "minimum_stake",
      "stake_needed_as_coordinator")
@@ -22,7 +21,23 @@ _WEI = frozenset(
 
 ID = click.IntRange(1, (1 << 48) - 1)
 """Numbers of rounds, projects and verifier sets: what the contracts can count."""
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def _remember_wide(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta[_WIDE] = value
+
+
+def json_option(function: F) -> F:
+    """How to print: `--json` for programs, `--wide` for tables with whole addresses."""
+    wide = click.option(
+        "--wide",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_wide,
+        help="Show addresses and digests whole, however long the lines.",
+    )
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+    return as_json(wide(function))
 
 
 def config_option(function: F) -> F:
@@ -66,24 +81,12 @@ def emit(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on standard output; numbers are right-aligned.
+    """A table on standard output; numbers are right-aligned and whole, addresses short unless `--wide`.
 
     Cells may hold what strangers wrote: it is shown as it is, neither as markup nor to the terminal.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(title=Text(title), title_justify="left", header_style="bold")
-    data = [[_printable(str(cell)) for cell in row] for row in rows]
-    for i, name in enumerate(columns):
-        numeric = bool(data) and all(_is_number(row[i]) for row in data)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in data:
-        drawn.add_row(*map(Text, row))
-    # Folded addresses cannot be searched for: in a file or pipe a line may be long.
-    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(soft_wrap=False, width=None if narrow else _PIPE_WIDTH).print(drawn)
+    context = click.get_current_context(silent=True)
+    draw(title, columns, rows, width=width_of_output(), wide=bool(context and context.meta.get(_WIDE)))
 
 
 def pairs(title: str, value: Mapping[str, Any]) -> None:
@@ -94,13 +97,3 @@ def pairs(title: str, value: Mapping[str, Any]) -> None:
 def amounts(value: Mapping[str, Any]) -> dict[str, Any]:
     """An account's fields for people: those that carry wei as tokens, the others as they are."""
     return {name: tokens(item) if name in _WEI else item for name, item in value.items()}
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "", 1).lstrip("+-").isdigit()

@@ -81,7 +81,7 @@ class App:
         self._handle_signals()  # first: process 1 of a container has no default action
         async with self._exits:
             if not await self._unless_stopped(self._build()):
-                log.info("node.stopped_at_start")
+                log.info("node.stopped", before="it had started")
                 return
             tasks = [
                 asyncio.create_task(self.following.run(), name="follower"),

@@ -93,10 +93,26 @@ class Library:
                 fetched = await self._network.fetch(digest, max_bytes=max_bytes, directory=self.directory)
                 fetched.replace(path)
                 return
-            except Transient:
+            except Transient as error:
                 if attempt == _TRIES - 1:
-                    raise
+                    raise await self._missed(what, path) from error
                 await asyncio.sleep(0.5 * (attempt + 1))  # peers may still be connecting
+
+    async def _missed(self, what: str, path: Path) -> Transient:
+        """Nobody to ask, or nobody who has it: the operator does different things about them."""
+        assert self._network is not None
+        if not await self._network.peers():
+            return Transient(
+                f"{what}: no peer could be reached to fetch {path.name} from",
+                remedy="give --peer the address of a running node (its `jepanet status` shows it), or "
+                "--offline with a filled folder",
+                code=Exit.NO_PEERS,
+            )
+        return Transient(
+            f"{what}: no peer that was reached serves {path.name}",
+            remedy="ask other peers (--peer), or the proposer, who keeps a round's files",
+            code=Exit.NOT_FOUND,
+        )
 
 
 @asynccontextmanager

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.cid import parse_digest, to_cid
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import write_atomically
 from jepanet.node.access import open_chain, open_signing
 from jepanet.node.beforehand import check_challenge
 from jepanet.node.config import Observer
-from jepanet.node.observer import find_round, open_library, read_chain
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.node.observer import Library, find_round, open_library, read_chain
+from jepanet.node.receipts import Terms, sheet_view
+from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.spec import MAX_SPEC_BYTES, decode_spec
 from jepanet.protocol.state import NodeState, Round, Status
 from jepanet.types import Digest
 
@@ -48,8 +50,19 @@ async def show_round(
                 path = await library.get(
                     "score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES
                 )
-            value.update(sheet_view(decode_sheet(path.read_bytes())))
+                terms = await _terms(library, state, round_)
+            value.update(sheet_view(decode_sheet(path.read_bytes()), terms))
         return value
+
+
+async def _terms(library: Library, state: NodeState, round_: Round) -> Terms | None:
+    """With the round's spec, which names the price; None where it is not to be had."""
+    try:
+        path = await library.get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
+    except Transient:
+        return None
+    members = len(state.members(round_))
+    return Terms(decode_spec(path.read_bytes()), round_.params.budget, round_.params.fee, members)
 
 
 def summary(state: NodeState, round_: Round) -> dict[str, Any]:
@@ -66,40 +79,9 @@ def summary(state: NodeState, round_: Round) -> dict[str, Any]:
         "commits": len(round_.commits),
         "reveals": len(round_.reveals),
         "budget": str(round_.params.budget),
+        "fee": str(round_.params.fee),
         "payout": str(recorded.payout) if recorded else None,
         "improvement": recorded.improvement if recorded else None,
-    }
-
-
-def sheet_view(sheet: ScoreSheet) -> dict[str, Any]:
-    """Receipts and held-out metrics of a sheet: what was measured, against what, why it earned or did not."""
-    metrics = {name: value / 1e6 for name, value in sheet.metrics}
-    details = {
-        score.solver: score.detail for report in sheet.reports for score in report.scores if score.detail
-    }
-    return {
-        "published": sheet.published,
-        "note": sheet.note,
-        "heldout": {
-            when: {name.split(".", 1)[1]: value for name, value in metrics.items() if name.startswith(when)}
-            for when in ("before", "after")
-        },
-        "receipts": [
-            {
-                "solver": row.solver,
-                "delta": to_cid(row.digest),
-                "verdict": row.verdict.name.lower(),
-                "reason": row.reason,
-                "detail": details.get(row.solver, ""),
-                "gain": row.gain,
-                "stderr": row.stderr,
-                "measured_on": to_cid(sheet.shard),
-                "against": to_cid(sheet.base),
-                "paid": str(row.amount),
-            }
-            for row in sheet.rows
-        ],
-        "fees": [{"coordinator": fee.coordinator, "paid": str(fee.amount)} for fee in sheet.fees],
     }
 
 

@@ -103,7 +103,9 @@ def read_status(data_dir: Path) -> dict[str, Any]:
     path = data_dir / "status.json"
     try:
         status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not {"pid", "written", "process", "moment", "chain", "rounds", "duties"} <= set(status):
+            raise ValueError("it is of another version")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise Fatal(
             f"no node has written {path} yet",
             remedy="start one: jepanet node run --config FILE",

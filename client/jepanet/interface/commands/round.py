@@ -19,6 +19,7 @@ from jepanet.interface.output import (
     table,
     tokens,
 )
+from jepanet.tokens import exact
 
 if TYPE_CHECKING:
     from jepanet.node.config import Observer
@@ -48,16 +49,7 @@ def listed(where: Observer, as_json: bool) -> None:
     from jepanet.node import rounds
 
     def show(items: list[dict[str, Any]]) -> None:
-        columns = (
-            "round",
-            "project",
-            "phase",
-            "commits",
-            "reveals",
-            "improvement (micro-nats)",
-            "paid",
-            "budget",
-        )
+        columns = ("round", "project", "phase", "commits", "reveals", "gain", "paid", "budget")
         rows = [
             (
                 item["round"],
@@ -65,13 +57,13 @@ def listed(where: Observer, as_json: bool) -> None:
                 item["phase"] + (f": {item['cause']}" if item["cause"] else ""),
                 item["commits"],
                 item["reveals"],
-                "" if item["improvement"] is None else item["improvement"],
+                "" if item["improvement"] is None else f"{item['improvement']:,}",
                 "" if item["payout"] is None else tokens(item["payout"]),
                 tokens(item["budget"]),
             )
             for item in items
         ]
-        table("Rounds", columns, rows)
+        table("Rounds (gain in micro-nats; paid and budget in tokens)", columns, rows)
 
     emit(asyncio.run(rounds.list_rounds(where)), as_json, show)
 
@@ -116,21 +108,30 @@ def challenge(round_id: int, evidence: str, config_path: Path, as_json: bool) ->
 
 def show_details(value: dict[str, Any]) -> None:
     """Tables of one round."""
-    plain = {k: v for k, v in value.items() if not isinstance(v, list | dict)}
-    for name in ("budget", "payout"):
-        plain[name] = tokens(plain[name]) if plain.get(name) is not None else None
+    plain = {k: v for k, v in value.items() if not isinstance(v, list | dict) and v is not None}
+    for name in ("budget", "fee", "payout"):
+        if name in plain:
+            plain[name] = f"{tokens(plain[name])} tokens"
+    if "price" in plain:
+        plain["price"] = f"{exact(plain['price'])} tokens a micro-nat"
+    if "improvement" in plain:
+        plain["improvement"] = f"{plain['improvement']:,} micro-nats"
     pairs(f"Round {value['round']}", plain)
     if value.get("heldout", {}).get("before"):
         before, after = value["heldout"]["before"], value["heldout"]["after"]
         measured = [(name, f"{before[name]:.4f}", f"{after[name]:.4f}") for name in before]
         table("Held-out shard, global model", ("metric", "before", "after"), measured)
-    if value["receipts"]:
-        columns = ("solver", "verdict", "reason", "gain (micro-nats)", "± s.e.", "paid (tokens)", "detail")
-        rows: list[tuple[Any, ...]] = [
-            (
-                item["solver"], item["verdict"], item["reason"], str(item["gain"]), str(item["stderr"]),
-                tokens(item["paid"]), item["detail"],
-            )
-            for item in value["receipts"]
-        ]  # fmt: skip
-        table("Receipts", columns, rows)
+    rows: list[tuple[Any, ...]] = [
+        (
+            item["solver"], item["verdict"], f"{item['gain']:,}", f"{item['stderr']:,}", tokens(item["paid"]),
+            item["how"] or ": ".join(filter(None, (item["reason"], item["detail"]))),
+        )
+        for item in value["receipts"]
+    ]  # fmt: skip
+    rows += [
+        (item["coordinator"], "fee", "", "", tokens(item["paid"]), item["how"])
+        for item in value.get("fees", ())
+    ]
+    if rows:
+        columns = ("who", "verdict", "gain", "± s.e.", "paid", "how, or why not")
+        table("Receipts (gain and its standard error in micro-nats, paid in tokens)", columns, rows)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jepanet.errors import Exit, Fatal
 from jepanet.interface.output import config_option, emit, json_option, pairs, table
 
 
@@ -16,12 +17,21 @@ from jepanet.interface.output import config_option, emit, json_option, pairs, ta
 def command(config_path: Path, as_json: bool) -> None:
     """Show the node's peers, chain position, rounds and open duties.
 
+    Ends with exit code 28 if the node does not run, 22 if it never ran.
+
     Example: jepanet status --config node.toml
     """
     from jepanet.node.config import load_config
     from jepanet.node.status import read_status
 
-    emit(read_status(load_config(config_path).node.data_dir), as_json, _show)
+    status = read_status(load_config(config_path).node.data_dir)
+    emit(status, as_json, _show)
+    if not status["running"]:
+        raise Fatal(
+            f"the node does not run: its status is {status['age']} s old",
+            remedy="start it: jepanet node run --config FILE; the end of its log says why it ended",
+            code=Exit.NOT_RUNNING,
+        )
 
 
 def _show(value: dict[str, Any]) -> None:
@@ -33,13 +43,15 @@ def _show(value: dict[str, Any]) -> None:
             "wallet": value["wallet"],
             "roles": ", ".join(value["roles"]),
             "peer id": value["peer"],
-            "addresses": ", ".join(value["addresses"]),
             "peers": value["peers"],
             "chain head / confirmed": f"{chain['head']} / {chain['confirmed']}",
             "working on": _work(value.get("work")),
             "seconds since written": value["age"],
         },
     )
+    # On lines of their own and whole: this is what other nodes' operators are given.
+    for address in value["addresses"]:
+        click.echo(f"Address for others (p2p.bootstrap, --peer): {address}")
     columns = ("round", "project", "phase", "commits", "reveals", "scored", "results", "refused")
     rows: list[tuple[Any, ...]] = [
         (

@@ -1,0 +1,106 @@
+"""A score sheet for people: what was measured, and the sum that makes each payment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jepanet.cid import to_cid
+from jepanet.protocol.rewards import capped, earned
+from jepanet.protocol.sheet import ScoreSheet
+from jepanet.protocol.spec import RoundSpec
+from jepanet.tokens import exact, tokens
+from jepanet.types import Address, Verdict
+
+_PLACES = 3
+"""Decimals of a payment in a sum; fewer would hide small ones, more only repeat the price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a round promised: its spec, budget and fee in wei, and how many verifiers share the fee."""
+
+    spec: RoundSpec
+    budget: int
+    fee: int
+    members: int
+
+
+def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> dict[str, Any]:
+    """Receipts, fees and held-out metrics as JSON-able values; amounts in wei as text.
+
+    `how` is the sum behind a payment, in micro-nats and tokens; empty without terms.
+    """
+    metrics = {name: value / 1e6 for name, value in sheet.metrics}
+    details = {
+        score.solver: score.detail for report in sheet.reports for score in report.scores if score.detail
+    }
+    sums = {} if terms is None else payment_sums(sheet, terms.spec, terms.budget)
+    return {
+        "published": sheet.published,
+        "note": sheet.note,
+        "price": None if terms is None else str(terms.spec.price),
+        "heldout": {
+            when: {name.split(".", 1)[1]: value for name, value in metrics.items() if name.startswith(when)}
+            for when in ("before", "after")
+        },
+        "receipts": [
+            {
+                "solver": row.solver,
+                "delta": to_cid(row.digest),
+                "verdict": row.verdict.name.lower(),
+                "reason": row.reason,
+                "detail": details.get(row.solver, ""),
+                "gain": row.gain,
+                "stderr": row.stderr,
+                "measured_on": to_cid(sheet.shard),
+                "against": to_cid(sheet.base),
+                "paid": str(row.amount),
+                "how": sums.get(row.solver, ""),
+            }
+            for row in sheet.rows
+        ],
+        "fees": [
+            {
+                "coordinator": item.coordinator,
+                "paid": str(item.amount),
+                "how": _share(item.amount, terms),
+            }
+            for item in sheet.fees
+        ],
+    }
+
+
+def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Address, str]:
+    """For each accepted solver, for example "(29,023 - 4,537) x 0.0005 = 12.243".
+
+    A sum that does not give what the sheet pays says so: the sheet is then wrong.
+    """
+    accepted = [row for row in sheet.rows if row.verdict is Verdict.ACCEPTED]
+    price = spec.price if sheet.published else 0
+    due = {row.solver: earned(row.gain, row.stderr, price, spec.shrink_milli) for row in accepted}
+    total = sum(due.values())
+    told: dict[Address, str] = {}
+    for row in accepted:
+        if not sheet.published:
+            told[row.solver] = "nothing: the merged model was withheld"
+            continue
+        amount = due[row.solver]
+        shrink = "" if spec.shrink_milli == 1000 else f"{spec.shrink_milli / 1000:g} x "
+        text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(amount, places=_PLACES)}"
+        if not amount:
+            text = f"{row.gain:,} - {shrink}{row.stderr:,} is no gain"
+        if total > budget:
+            part = capped(amount, total, budget)
+            text += f"; x {tokens(budget)} / {tokens(total, places=_PLACES)} = {tokens(part, places=_PLACES)}"
+            amount = part
+        if amount != row.amount:
+            text += f", but the sheet pays {exact(row.amount)}"
+        told[row.solver] = text
+    return told
+
+
+def _share(amount: int, terms: Terms | None) -> str:
+    if terms is None:
+        return ""
+    return f"{tokens(terms.fee)} / {terms.members} verifiers = {tokens(amount, places=_PLACES)}"

@@ -1,0 +1,70 @@
+"""The sum shown for a payment is the one that makes it, and says so where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jepanet.node.receipts import Terms, sheet_view
+from jepanet.protocol.sheet import ScoreSheet, derive_sheet
+from jepanet.types import Verdict
+from round_samples import GOOD, HARM, MISSING, a_spec, digest, reports_of, some_facts
+
+pytestmark = pytest.mark.unit
+
+TOKEN = 10**18
+ISSUE = (Verdict.ACCEPTED, "accepted", 29_023, 4_537)
+SPEC = a_spec(price=5 * 10**14)
+
+
+def sheet_of(*votes: Any, budget: int = 100 * TOKEN, spec: Any = SPEC, **changes: Any) -> ScoreSheet:
+    facts = some_facts(len(votes), budget=budget, fee=2 * TOKEN)
+    values: dict[str, Any] = {"model": digest("merged"), "improvement": 30_000, **changes}
+    return derive_sheet(facts, spec, reports_of(facts, [list(votes)] * 3), **values)
+
+
+def sums(sheet: ScoreSheet, spec: Any = SPEC, budget: int = 100 * TOKEN) -> dict[int, str]:
+    """The sums by gain."""
+    view = sheet_view(sheet, Terms(spec, budget, 2 * TOKEN, 3))
+    return {item["gain"]: item["how"] for item in view["receipts"]}
+
+
+def test_a_payment_is_shown_as_the_sum_it_is() -> None:
+    sheet = sheet_of(ISSUE, GOOD, HARM, MISSING)
+    assert sums(sheet)[29_023] == "(29,023 - 4,537) x 0.0005 = 12.243"
+    assert sums(sheet)[40_000] == "(40,000 - 2,000) x 0.0005 = 19"
+    assert sums(sheet)[-50_000] == sums(sheet)[0] == ""
+    fees = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3))["fees"]
+    assert {item["how"] for item in fees} == {"2 / 3 verifiers = 0.666"}
+
+
+def test_another_part_of_the_error_is_named() -> None:
+    spec = replace(SPEC, shrink_milli=1500)
+    sheet = sheet_of(GOOD, spec=spec)
+    assert sums(sheet, spec)[40_000] == "(40,000 - 1.5 x 2,000) x 0.0005 = 18.5"
+
+
+def test_noise_and_a_withheld_model_earn_nothing_and_say_why() -> None:
+    noise = (Verdict.ACCEPTED, "accepted", 1_000, 4_000)
+    assert sums(sheet_of(noise))[1_000] == "1,000 - 4,000 is no gain"
+    withheld = sheet_of(GOOD, model=digest("base"), improvement=0, note="no improvement")
+    assert "withheld" in sums(withheld)[40_000]
+
+
+def test_a_shared_budget_is_part_of_the_sum() -> None:
+    sheet = sheet_of(GOOD, ISSUE, budget=10 * TOKEN)
+    text = sums(sheet, budget=10 * TOKEN)[29_023]
+    assert text == "(29,023 - 4,537) x 0.0005 = 12.243; x 10 / 31.243 = 3.918"
+
+
+def test_a_sheet_that_pays_something_else_is_called_so() -> None:
+    sheet = sheet_of(GOOD)
+    lie = replace(sheet, rows=(replace(sheet.rows[0], amount=TOKEN),))
+    assert sums(lie)[40_000].endswith("but the sheet pays 1")
+
+
+def test_without_the_spec_nothing_is_made_up() -> None:
+    view = sheet_view(sheet_of(GOOD), None)
+    assert view["receipts"][0]["how"] == "" and view["price"] is None

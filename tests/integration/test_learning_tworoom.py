@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
+from structlog.testing import capture_logs
 
-from jepanet.cid import digest_file
+from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import keep
 from jepanet.learning.built import BuiltDataset, open_built
 from jepanet.learning.data import load_shard
 from jepanet.learning.evaluate import GroundedScorer, heldout_metrics
@@ -223,7 +228,8 @@ def test_an_interrupted_build_keeps_its_finished_shards(dataset: BuiltDataset, t
     unfinished = tmp_path / "data"
     (unfinished / "sealed").mkdir(parents=True, mode=0o700)
     for name in ("public.safetensors", "sealed/shard-000.safetensors"):
-        (unfinished / name).write_bytes((dataset.directory / name).read_bytes())
+        for part in (name, f"{name}.sha256"):
+            (unfinished / part).write_bytes((dataset.directory / part).read_bytes())
     (unfinished / "training-00.safetensors").write_bytes(b"half a shard")
     before = (unfinished / "public.safetensors").stat()
     finished: list[tuple[int, int, str]] = []
@@ -252,18 +258,84 @@ def test_a_folder_with_another_dataset_is_refused(dataset: BuiltDataset, change:
     assert refused.value.code == Exit.DATASET
 
 
-@pytest.mark.parametrize("name", ["public.safetensors", "sealed/shard-001.safetensors", "manifest.json"])
-def test_a_damaged_dataset_is_refused(dataset: BuiltDataset, name: str) -> None:
-    path = dataset.directory / name
+def _flipped(path: Path) -> None:
     content = path.read_bytes()
-    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    try:
-        with pytest.raises(Fatal) as refused:
-            open_built(dataset.directory)
-    finally:
-        path.write_bytes(content)
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+
+
+@pytest.mark.parametrize(
+    ("names", "damage"),
+    [
+        (("public.safetensors", "sealed/shard-001.safetensors"), _flipped),
+        (("manifest.json",), _flipped),
+        (("manifest.json", "sealed/sealed.json"), lambda path: path.write_bytes(b"")),
+        (("sealed/secret.json", "manifest.json.sha256"), Path.unlink),
+    ],
+    ids=["shards", "manifest", "lists", "no digest"],
+)
+def test_a_damaged_dataset_is_refused_and_made_again(
+    dataset: BuiltDataset, tmp_path: Path, names: tuple[str, ...], damage: Callable[[Path], object]
+) -> None:
+    """Whatever is damaged counts as absent, is named, and comes out of a second build as it was."""
+    folder = tmp_path / "data"
+    shutil.copytree(dataset.directory, folder)
+    for name in names:
+        damage(folder / name)
+    with pytest.raises(Fatal, match=r"is not a complete dataset|differs from its digest") as refused:
+        open_built(folder)
+    assert refused.value.code == Exit.DATASET and "recorded anew" in str(refused.value.remedy)
+    with capture_logs() as lines:
+        build(TINY, folder, SEED)
+    told = {Path(item["path"]).name for item in lines if item["event"] == "file.damaged"}
+    assert {Path(name.removesuffix(".sha256")).name for name in names} - {"secret.json"} <= told
+    assert files(folder) == files(dataset.directory), "the same bytes, sealed shards included"
+
+
+def test_a_secret_lost_in_both_places_is_not_replaced_by_another(
+    dataset: BuiltDataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(dataset.directory, folder)
+    for name in ("sealed/secret.json", "sealed/sealed.json"):
+        (folder / name).write_bytes(b"{}")
+    with pytest.raises(Fatal, match="cannot be made again") as refused:
+        build(TINY, folder, SEED)
     assert refused.value.code == Exit.DATASET
-    assert "build it again" in str(refused.value)
+    with pytest.raises(Fatal, match="other parameters or another seed"):
+        build(replace(TINY, episodes=5), folder, SEED)
+
+
+def test_a_shard_that_comes_out_otherwise_is_not_taken_for_the_same(
+    dataset: BuiltDataset, tmp_path: Path
+) -> None:
+    """Flipped bytes must not give another dataset under the same name, nor another simulator's build."""
+    folder = tmp_path / "data"
+    shutil.copytree(dataset.directory, folder)
+    manifest = replace(dataset.manifest, public=replace(dataset.manifest.public, digest=digest_of(b"other")))
+    keep(folder / "manifest.json", manifest.to_bytes())
+    with pytest.raises(Fatal, match="recorded again, is not what was announced"):
+        build(TINY, folder, SEED)
+
+
+def test_a_finished_dataset_is_read_from_a_folder_that_is_locked_and_cannot_be_written(
+    dataset: BuiltDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jepanet.learning.build.check_writable", _must_not_run)
+    with FileLock(dataset.directory / ".lock"):
+        assert build(TINY, dataset.directory, SEED).manifest == dataset.manifest
+
+
+def test_waiting_for_another_build_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jepanet.learning.build.LONGEST_WAIT", 0.2)
+    (tmp_path / "sealed").mkdir(mode=0o700)
+    with (
+        FileLock(tmp_path / ".lock"),
+        capture_logs() as lines,
+        pytest.raises(Fatal, match="another process is building") as refused,
+    ):
+        build(TINY, tmp_path, SEED)
+    assert refused.value.code == Exit.DATASET and refused.value.remedy
+    assert [item["event"] for item in lines] == ["dataset.waiting"]
 
 
 def test_a_sealed_list_of_strange_entries_is_refused(dataset: BuiltDataset) -> None:
@@ -271,12 +343,12 @@ def test_a_sealed_list_of_strange_entries_is_refused(dataset: BuiltDataset) -> N
     content = path.read_bytes()
     tree = json.loads(content)
     tree["shards"][0]["index"] = 1
-    path.write_bytes(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode())
+    keep(path, json.dumps(tree, sort_keys=True, separators=(",", ":")).encode(), mode=0o600)
     try:
         with pytest.raises(Fatal, match="other evaluation shards"):
             open_built(dataset.directory)
     finally:
-        path.write_bytes(content)
+        keep(path, content, mode=0o600)
 
 
 # ------------------------------------------------------------------ refusals

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,14 +16,16 @@ from learning_shards import RECIPE as TINY_RECIPE
 from learning_shards import SEED, disc_shard
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.files import write_atomically
+from jepanet.files import keep
+from jepanet.learning import build as building
 from jepanet.learning.built import BuiltDataset, SealedShard, open_built, sealed_bytes
-from jepanet.learning.data import save_shard
-from jepanet.learning.dataset_plan import PUBLIC, Environment, Layout, plan
+from jepanet.learning.data import save_shard, shard_bytes
+from jepanet.learning.dataset_plan import PUBLIC, Environment, Layout, check_sizes, plan, shard_size
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.parameters import Parameters
 from jepanet.learning.pusht import PUSHT, USUAL
 from jepanet.learning.recipe import Recipe, preset
+from jepanet.learning.recording import Recording
 from jepanet.learning.suitability import check_shards
 from jepanet.learning.tworoom import DEMO, FULL, TWOROOM
 
@@ -45,8 +50,8 @@ def built(tmp_path: Path) -> BuiltDataset:
     manifest = DatasetManifest(
         "discs", {}, SEED, (entries[0],), entries[1], entries[2], EvaluationEntry(2, None, 2, (1000,))
     )
-    write_atomically(tmp_path / "sealed/sealed.json", sealed_bytes(bytes(32), sealed), mode=0o600)
-    write_atomically(tmp_path / "manifest.json", manifest.to_bytes())
+    keep(tmp_path / "sealed/sealed.json", sealed_bytes(bytes(32), sealed), mode=0o600)
+    keep(tmp_path / "manifest.json", manifest.to_bytes())
     return BuiltDataset(tmp_path, manifest, tuple(sealed))
 
 
@@ -118,8 +123,18 @@ def test_a_sealed_list_that_names_other_shards_is_found(change: str, built: Buil
         "not hex": [first, {**second, "digest": "zz" * 32}],
         "true": [first, {**second, "index": True}],
     }[change]
-    path.write_text(json.dumps(tree, sort_keys=True, separators=(",", ":")))
+    keep(path, json.dumps(tree, sort_keys=True, separators=(",", ":")).encode(), mode=0o600)
     refused(built)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "sealed/sealed.json"])
+def test_a_list_that_was_changed_into_another_sound_one_is_found(name: str, built: BuiltDataset) -> None:
+    path = built.directory / name
+    data = path.read_bytes()
+    changed = data.replace(b'"seed":"00', b'"seed":"01')
+    assert changed != data
+    path.write_bytes(changed)
+    assert "is recorded anew" in str(refused(built, "differs from its digest").remedy)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
@@ -190,6 +205,60 @@ def test_a_dataset_that_cannot_serve_a_recipe_is_refused_before_the_work(
 ) -> None:
     with pytest.raises(Rejected, match=why):
         check_shards(sealed_again(built, sites, **manifest), recipe)
+
+
+# ------------------------------------------------------------------ sizes are known before the work
+
+
+@pytest.mark.parametrize("environment", [TWOROOM, PUSHT], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    ("size", "wanted", "step"),
+    [
+        ("evaluation_episodes", 1574, 2),
+        ("episodes", 10_000, 1),
+        ("public_episodes", 200, 1),
+    ],
+)
+def test_a_shard_beyond_its_cap_is_refused_naming_what_fits(
+    environment: Environment, size: str, wanted: int, step: int, tmp_path: Path
+) -> None:
+    def check(number: int) -> None:
+        parameters = replace(Parameters(), **{size: number})
+        check_sizes(environment, plan(environment, parameters, bytes(32), bytes(32)))
+
+    with pytest.raises(Fatal, match="at most 537 MB") as caught:
+        building.build(environment, replace(Parameters(), **{size: wanted}), tmp_path / "data", SEED)
+    assert caught.value.code == Exit.USAGE
+    assert not (tmp_path / "data").exists(), "nothing was begun"
+    found = re.search(rf"{size}=(\d+) or less", str(caught.value.remedy))
+    assert found is not None
+    check(int(found[1]))
+    with pytest.raises(Fatal):
+        check(int(found[1]) + step)
+    shorter = re.search(r"or (\d+) episodes of (\d+) frames", str(caught.value.remedy))
+    if shorter is not None:
+        wider = replace(Parameters(), **{size: wanted}, frames=int(shorter[2]))
+        check_sizes(environment, plan(environment, wider, bytes(32), bytes(32)))
+
+
+@pytest.mark.parametrize(("episodes", "sites", "frames"), [(1, 1, 3), (8, 1, 9), (4, 3, 12)])
+def test_the_size_of_a_shard_is_known_beforehand(episodes: int, sites: int, frames: int) -> None:
+    places = tuple(TWOROOM.sites(np.random.default_rng(0), Parameters(public_sites=sites)).public)
+    recording = Recording("a", SEED, places, episodes, frames, 16, 4, "build" * 12)
+    shard = disc_shard(1, tuple(site.number for site in places) * episodes, frames=frames)
+    known = shard_size(TWOROOM, recording)
+    real = len(shard_bytes(replace(shard, header={"build": "b" * 64, "environment": "e" * 60, "name": "n"})))
+    assert real <= known <= real + 4096
+
+
+def test_a_disk_without_room_is_noticed_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
+    recordings = plan(TWOROOM, Parameters(), bytes(32), bytes(32))
+    with pytest.raises(Fatal, match="1 MB free") as caught:
+        building.record_all(TWOROOM, recordings, tmp_path, 1, None)
+    assert caught.value.code == Exit.DISK_FULL and list(tmp_path.iterdir()) == []
 
 
 # ------------------------------------------------------------------ usual sizes and public sites

@@ -19,7 +19,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.learning import pusht_sites, tworoom_sites
 from jepanet.learning.build import record_all
 from jepanet.learning.data import Shard, load_shard
-from jepanet.learning.dataset_plan import Environment
+from jepanet.learning.dataset_plan import Environment, check_sizes
 from jepanet.learning.parameters import Parameters
 from jepanet.learning.pusht import PUSHT
 from jepanet.learning.recipe import Recipe
@@ -156,13 +156,14 @@ def build(
     environment = TERRAINS[setting.environment].environment
     environment.require()
     recordings, _ = plan(setting)
+    check_sizes(environment, recordings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Fatal(
             f"{folder} cannot be made: {error.strerror}", remedy="choose another --out", code=Exit.USAGE
         ) from error
-    record_all(environment.record, recordings, folder, workers, progress)
+    record_all(environment, recordings, folder, workers, progress)
 
 
 def load(folder: Path, setting: Setting) -> Sites:

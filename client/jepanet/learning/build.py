@@ -10,27 +10,49 @@ leaf lets anyone guess them. A build can be interrupted and run again; finished 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.files import write_atomically
-from jepanet.learning.built import MANIFEST, SEALED, BuiltDataset, SealedShard, open_built, sealed_bytes
+from jepanet.files import check_writable, keep, kept_digest, tell_damage
+from jepanet.learning.built import (
+    MANIFEST,
+    SEALED,
+    SEALED_LIST,
+    BuiltDataset,
+    SealedShard,
+    sealed_bytes,
+)
 from jepanet.learning.data import load_shard, save_shard
-from jepanet.learning.dataset_plan import PROBE, PUBLIC, Environment, Record, plan, training_name
+from jepanet.learning.dataset_plan import (
+    MB,
+    PROBE,
+    PUBLIC,
+    Environment,
+    Record,
+    check_sizes,
+    plan,
+    shard_size,
+    training_name,
+)
+from jepanet.learning.earlier_build import announced, finished_dataset, promised, secret_of
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.parameters import Parameters
 from jepanet.learning.recording import Recording
 from jepanet.learning.seeding import derive
-from jepanet.tensors import canonical_json, parse_json
+from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 
+log = get_logger("learning")
+
+LONGEST_WAIT = 600.0
+"""Seconds to wait for another process that builds the same dataset."""
 Progress = Callable[[int, int, str], None]
 """(finished shards, shards in all, name of the shard just finished)."""
 
@@ -56,22 +78,53 @@ def build(
     """
     if len(seed) != 32 or (evaluation_seed is not None and len(evaluation_seed) != 32):
         raise ValueError("dataset seeds have 32 bytes")
-    sealed_dir = out_dir / SEALED
+    check_sizes(environment, plan(environment, parameters, seed, bytes(32)))
+    found = finished_dataset(environment, parameters, out_dir, seed, evaluation_seed)
+    if found is not None:  # read without a lock: also from a folder that cannot be written
+        return found
+    check_writable(out_dir, code=Exit.DATASET)
     try:
-        sealed_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (out_dir / SEALED).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise Fatal(
-            f"{sealed_dir} cannot be made: {error.strerror}", remedy="choose another --out", code=Exit.DATASET
+            f"{out_dir / SEALED} cannot be made: {error.strerror}",
+            remedy="choose another --out",
+            code=Exit.DATASET,
         ) from error
+    with _alone(out_dir):
+        found = finished_dataset(environment, parameters, out_dir, seed, evaluation_seed)
+        if found is not None:
+            return found
+        environment.require()
+        secret = secret_of(out_dir, evaluation_seed)
+        return _build(environment, parameters, out_dir, seed, secret, workers, progress)
+
+
+@contextmanager
+def _alone(out_dir: Path) -> Iterator[None]:
+    """Keeps other processes from building the same dataset meanwhile, and says so if it has to wait.
+
+    Raises:
+        Fatal: `DATASET`; the lock is still taken after `LONGEST_WAIT` seconds.
+    """
+    lock = FileLock(out_dir / ".lock")
     try:
-        with FileLock(out_dir / ".lock", timeout=600):
-            if (out_dir / MANIFEST).exists():
-                return _reuse(environment, parameters, out_dir, seed, evaluation_seed)
-            environment.require()
-            secret = _secret(sealed_dir, evaluation_seed)
-            return _build(environment, parameters, out_dir, seed, secret, workers, progress)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise Fatal(f"another process is building {out_dir}", code=Exit.DATASET) from None
+        log.error("dataset.waiting", folder=str(out_dir), seconds=LONGEST_WAIT,
+                  why="another process is building it")  # fmt: skip
+        try:
+            lock.acquire(timeout=LONGEST_WAIT)
+        except Timeout:
+            raise Fatal(
+                f"another process is building {out_dir}",
+                remedy="wait until it has ended, or choose another folder",
+                code=Exit.DATASET,
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _build(
@@ -84,7 +137,16 @@ def _build(
     progress: Progress | None,
 ) -> BuiltDataset:
     recordings = plan(environment, parameters, seed, secret)
-    digests = record_all(environment.record, recordings, out_dir, workers, progress)
+    known = {**announced(out_dir), **promised(out_dir)}
+    digests = record_all(environment, recordings, out_dir, workers, progress)
+    for name, digest in known.items():
+        if digests.get(name) != digest:
+            raise Fatal(
+                f"{out_dir / name}, recorded again, is not what was announced of it",
+                remedy="build it with the versions of simulator and numpy that made it, or remove the folder "
+                "if no open project uses it",
+                code=Exit.DATASET,
+            )
 
     def entry(name: str, site: int) -> ShardEntry:
         path = out_dir / name
@@ -114,14 +176,14 @@ def _build(
             sites=tuple(site.number for site in recordings[hidden[0]].sites),
         ),
     )
-    write_atomically(out_dir / SEALED / "sealed.json", sealed_bytes(secret, sealed), mode=0o600)
+    keep(out_dir / SEALED_LIST, sealed_bytes(secret, sealed), mode=0o600, code=Exit.DATASET)
     # The manifest comes last: its presence means that everything else is complete.
-    write_atomically(out_dir / MANIFEST, manifest.to_bytes())
+    keep(out_dir / MANIFEST, manifest.to_bytes(), code=Exit.DATASET)
     return BuiltDataset(out_dir, manifest, sealed)
 
 
 def record_all(
-    record: Record,
+    environment: Environment,
     recordings: Mapping[str, Recording],
     out_dir: Path,
     workers: int,
@@ -129,8 +191,11 @@ def record_all(
 ) -> dict[str, Digest]:
     """Records every file that `out_dir` does not hold yet, in parallel; digests by file name.
 
+    What is there and damaged counts as absent.
+
     Raises:
-        Fatal: a recording process died, or a file cannot be written.
+        Fatal: a recording process died, or a file cannot be written; before anything is recorded: there is
+            no room for all of them.
     """
     digests: dict[str, Digest] = {}
 
@@ -146,8 +211,11 @@ def record_all(
             todo.append(name)
         else:
             finished(name, kept)
+    if not todo:
+        return digests
+    _check_room(out_dir, sum(shard_size(environment, recordings[name]) for name in todo))
     in_parallel(
-        [RecordingTask(name, record, recordings[name], out_dir / name) for name in todo],
+        [RecordingTask(name, environment.record, recordings[name], out_dir / name) for name in todo],
         record_to_file,
         workers,
         lambda task, digest: finished(task.name, digest),
@@ -170,57 +238,24 @@ def record_to_file(task: RecordingTask) -> Digest:
     return save_shard(task.path, task.record(task.recording))
 
 
+def _check_room(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise Fatal(
+            f"{folder} is to hold {wanted / MB:,.0f} MB more, and its disk has {free / MB:,.0f} MB free",
+            remedy="free space, choose another folder, or ask for fewer or shorter episodes",
+            code=Exit.DISK_FULL,
+        )
+
+
 def _kept(path: Path, recording: Recording) -> Digest | None:
     """The digest of a shard an earlier, interrupted build finished; None when it must be recorded."""
-    if not path.exists():
+    digest = kept_digest(path)
+    if digest is None:
         return None
     try:
         shard = load_shard(path)
-    except Rejected:
+    except Rejected as error:
+        tell_damage(path, error.message)
         return None
-    return digest_file(path) if shard.header.get("build") == recording.build else None
-
-
-def _secret(sealed_dir: Path, evaluation_seed: bytes | None) -> bytes:
-    """The secret seed of the evaluation shards; stored before the first of them is recorded."""
-    path = sealed_dir / "secret.json"
-    if evaluation_seed is None and path.exists():
-        tree = parse_json(path.read_bytes(), max_bytes=1024, what=str(path))
-        return bytes.fromhex(tree["seed"])
-    secret = os.urandom(32) if evaluation_seed is None else evaluation_seed
-    write_atomically(path, canonical_json({"seed": secret.hex()}), mode=0o600)
-    return secret
-
-
-def _reuse(
-    environment: Environment,
-    parameters: Parameters,
-    out_dir: Path,
-    seed: bytes,
-    evaluation_seed: bytes | None,
-) -> BuiltDataset:
-    found = open_built(out_dir)
-    same = (
-        found.manifest.parameters == parameters.to_json()
-        and found.manifest.seed == seed
-        and found.manifest.environment == environment.name
-    )
-    if same and evaluation_seed is not None:
-        expected = tuple(derive(evaluation_seed, f"blinding {index}") for index in range(len(found.sealed)))
-        same = expected == tuple(shard.blinding for shard in found.sealed)
-    if not same:
-        theirs, ours = found.manifest.parameters, parameters.to_json()
-        other = [
-            f"{name} {theirs.get(name, 'unknown')}, not {ours[name]}"
-            for name in ours
-            if theirs.get(name) != ours[name]
-        ]
-        other += ["the seed"] if found.manifest.seed != seed else []
-        raise Fatal(
-            f"{out_dir} holds a dataset with other parameters or another seed"
-            + (f" (different: {', '.join(other)})" if other else ""),
-            remedy="choose an empty folder; remove this one only if no open project uses it: its sealed "
-            "shards cannot be made again",
-            code=Exit.DATASET,
-        )
-    return found
+    return digest if shard.header.get("build") == recording.build else None

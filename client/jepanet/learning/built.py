@@ -9,14 +9,26 @@ from typing import Any
 
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected
-from jepanet.files import read_capped
+from jepanet.files import kept
 from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
 
 MANIFEST = "manifest.json"
 SEALED = "sealed"
+SEALED_LIST = f"{SEALED}/sealed.json"
 SCHEMA = "jepanet.sealed.1"
+
+
+class Damaged(Fatal):
+    """A dataset's files are not what was written. `build` with the same options makes those again."""
+
+    def __init__(self, directory: Path, why: str) -> None:
+        super().__init__(
+            f"{directory}: {why}",
+            remedy="run the `jepanet dataset build` that made it again: what is damaged is recorded anew",
+            code=Exit.DATASET,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +81,27 @@ def open_built(directory: Path) -> BuiltDataset:
     """Opens a finished dataset and checks the digest of every file. Needs neither simulator nor torch.
 
     Raises:
-        Fatal: `DATASET` when it is incomplete, damaged, or its secrets are readable by others.
+        Damaged: it is incomplete, or a file is not what was written; building it again mends it.
+        Fatal: `DATASET` when its secrets are readable by others.
     """
     try:
-        manifest = DatasetManifest.from_bytes(
-            read_capped(directory / MANIFEST, MAX_MANIFEST_BYTES, "dataset manifest")
-        )
-        secrets = directory / SEALED / "sealed.json"
-        tree = parse_json(
-            read_capped(secrets, MAX_MANIFEST_BYTES, "sealed list"), max_bytes=1 << 20, what="sealed"
-        )
+        manifest = DatasetManifest.from_bytes(_whole(directory / MANIFEST, "dataset manifest"))
+        secrets = directory / SEALED_LIST
+        tree = parse_json(_whole(secrets, "sealed list"), max_bytes=1 << 20, what="sealed")
         sealed = tuple(_sealed(item, directory) for item in tree["shards"])
     except (JepanetError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(directory, f"is not a complete dataset: {error}") from error
+        raise Damaged(directory, f"is not a complete dataset: {error}") from error
     if secrets.stat().st_mode & 0o077:
         raise Fatal(f"{secrets} can be read by others", remedy=f"chmod 600 {secrets}", code=Exit.DATASET)
     built = BuiltDataset(directory, manifest, sealed)
     if [shard.index for shard in sealed] != list(range(manifest.evaluation.count)):
-        raise _damaged(directory, "lists other evaluation shards than its manifest counts")
+        raise Damaged(directory, "lists other evaluation shards than its manifest counts")
     expected = [(built.training_path(index), entry.digest) for index, entry in enumerate(manifest.training)]
     expected += [(built.public_path, manifest.public.digest), (built.probe_path, manifest.probe.digest)]
     expected += [(shard.path, shard.digest) for shard in sealed]
     for path, digest in expected:
         if not path.is_file() or digest_file(path) != digest:
-            raise _damaged(directory, f"{path.name} is missing or differs from its digest")
+            raise Damaged(directory, f"{path.name} is missing or differs from its digest")
     return built
 
 
@@ -106,5 +115,8 @@ def _sealed(item: Any, directory: Path) -> SealedShard:
     return SealedShard(index, Digest(digest), blinding, directory / SEALED / f"shard-{index:03d}.safetensors")
 
 
-def _damaged(directory: Path, why: str) -> Fatal:
-    return Fatal(f"{directory}: {why}", remedy="remove the folder and build it again", code=Exit.DATASET)
+def _whole(path: Path, what: str) -> bytes:
+    data = kept(path, MAX_MANIFEST_BYTES)
+    if data is None:
+        raise Rejected(f"{what} {path.name} is missing or differs from its digest", reason="damaged")
+    return data

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from jepanet.errors import Rejected
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.built import SEALED
-from jepanet.learning.data import Shard
+from jepanet.learning.data import MAX_EPISODES, MAX_SHARD_BYTES, MIN_FRAMES, Shard
 from jepanet.learning.parameters import PROBE_FRAMES, Parameters
 from jepanet.learning.recording import Recording
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.tensors import canonical_json
 
+MB = 10**6
+_HEADER = 4096
+"""Bytes of a shard's file beside its arrays, at most."""
 PUBLIC, PROBE = "public.safetensors", "probe.safetensors"
 Record = Callable[[Recording], Shard]
 """Plays a recording; a function of a module, since other processes import it by name."""
@@ -46,6 +49,10 @@ class Environment:
     record: Record
     probe_site: int
     """Site number of probe frames, whose looks are random."""
+    actions: int
+    """Numbers in an action ..."""
+    state: int
+    """... and in a state."""
 
 
 def plan(
@@ -57,7 +64,7 @@ def plan(
     per_site = parameters.evaluation_episodes // parameters.hidden_sites
     wanted: list[tuple[str, bytes, tuple[Any, ...], int, int]] = []
     for index in range(parameters.evaluation_shards):
-        name = f"{SEALED}/shard-{index:03d}.safetensors"
+        name = sealed_name(index)
         wanted.append((name, derive(secret, f"shard {index}"), layout.hidden, per_site, parameters.frames))
     for index, site in enumerate(layout.training):
         name = training_name(index)
@@ -84,6 +91,61 @@ def plan(
             name, shard_seed, sites, episodes, frames, parameters.image, parameters.hold, build_id
         )
     return recordings
+
+
+def shard_size(environment: Environment, recording: Recording) -> int:
+    """Bytes of a recording's file, rounded up."""
+    return _HEADER + _episodes(recording) * _episode_size(environment, recording, recording.frames)
+
+
+def check_sizes(environment: Environment, recordings: Mapping[str, Recording]) -> None:
+    """Every file must be one that nodes accept: known from the sizes, before anything is recorded.
+
+    Raises:
+        Fatal: `USAGE`, naming what would fit.
+    """
+    for name, recording in recordings.items():
+        episodes, room = _episodes(recording), MAX_SHARD_BYTES - _HEADER
+        most = min(MAX_EPISODES, room // _episode_size(environment, recording, recording.frames))
+        if episodes <= most:
+            continue
+        frames = recording.frames
+        while frames and episodes * _episode_size(environment, recording, frames) > room:
+            frames -= 1
+        fits = [f"{most} episodes of {recording.frames} frames"]
+        if frames >= MIN_FRAMES and episodes <= MAX_EPISODES:
+            fits.append(f"{episodes} episodes of {frames} frames")
+        raise Fatal(
+            f"{name} would have {shard_size(environment, recording) / MB:,.0f} MB and {episodes} episodes; a "
+            f"shard has at most {MAX_SHARD_BYTES / MB:,.0f} MB and {MAX_EPISODES} episodes",
+            remedy=f"at {recording.image} pixels {' or '.join(fits)} fit: {_size_of(name, most, recording)}",
+            code=Exit.USAGE,
+        )
+
+
+def _size_of(name: str, most: int, recording: Recording) -> str:
+    """Which size of a dataset decides a file, and its largest value."""
+    per_site = most // max(1, len(recording.sites))
+    if name.startswith(f"{SEALED}/"):
+        return f"evaluation_episodes={per_site * len(recording.sites)} or less"
+    if name == PROBE:
+        return f"probe_frames={most * PROBE_FRAMES} or less"
+    return f"{'public_episodes' if name == PUBLIC else 'episodes'}={per_site} or less"
+
+
+def _episodes(recording: Recording) -> int:
+    return recording.episodes * max(1, len(recording.sites))
+
+
+def _episode_size(environment: Environment, recording: Recording, frames: int) -> int:
+    """Bytes of one episode: pixels, actions and states, its site's number."""
+    numbers = (frames - 1) * environment.actions + frames * environment.state + 1
+    return frames * 3 * recording.image**2 + 4 * numbers
+
+
+def sealed_name(index: int) -> str:
+    """File name of sealed shard `index`, below the dataset's folder."""
+    return f"{SEALED}/shard-{index:03d}.safetensors"
 
 
 def _check_apart(layout: Layout) -> None:

@@ -25,4 +25,6 @@ def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
     )
 
 
-PUSHT = Environment(ENVIRONMENT, BUILDER_VERSION, require_simulator, sites, record, PROBE_SITE)
+PUSHT = Environment(
+    ENVIRONMENT, BUILDER_VERSION, require_simulator, sites, record, PROBE_SITE, actions=2, state=6
+)

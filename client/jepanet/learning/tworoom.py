@@ -37,7 +37,9 @@ def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
     )
 
 
-TWOROOM = Environment(ENVIRONMENT, BUILDER_VERSION, require_simulator, sites, record, PROBE_SITE)
+TWOROOM = Environment(
+    ENVIRONMENT, BUILDER_VERSION, require_simulator, sites, record, PROBE_SITE, actions=2, state=2
+)
 
 
 def build(

@@ -13,6 +13,7 @@ from jepanet.chain.events import decode
 from jepanet.chain.follower import Follower
 from jepanet.cid import Codec, digest_file, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.files import tell_damage
 from jepanet.node.access import ChainAccess
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.inputs import ChainBlock
@@ -67,19 +68,31 @@ class Library:
         """The path of a blob whose content has this digest.
 
         Raises:
-            Rejected: the folder's file has another hash (reason `altered-input`; the message names `what`).
+            Rejected: the folder's file has another hash, and it cannot be fetched anew (reason
+                `altered-input`; the message names `what`).
             Transient: it is not here and no peer serves it.
         """
         path = self.directory / to_cid(Digest(digest), codec)
-        if not path.exists():
+        sound = self._holds(path, digest, max_bytes)
+        if sound is False and self._network is not None:
+            tell_damage(path, "does not have the content its name says")
+        if not sound and (sound is None or self._network is not None):
             await self._fetch(what, digest, path, max_bytes)
-        if path.stat().st_size > max_bytes or digest_file(path) != digest:
+            sound = self._holds(path, digest, max_bytes)
+        if not sound:
             raise Rejected(
                 f"{what}: {path.name} does not have the content its name says",
                 reason="altered-input",
                 remedy="delete the file so that it is fetched again, or find out who altered it",
             )
         return path
+
+    @staticmethod
+    def _holds(path: Path, digest: bytes, max_bytes: int) -> bool | None:
+        """Whether the file is the blob; None if there is none."""
+        if not path.exists():
+            return None
+        return path.is_file() and path.stat().st_size <= max_bytes and digest_file(path) == digest
 
     async def _fetch(self, what: str, digest: bytes, path: Path, max_bytes: int) -> None:
         if self._network is None:

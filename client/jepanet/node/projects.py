@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from jepanet.chain.contracts import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.files import write_atomically
+from jepanet.files import keep, kept, tell_damage, write_atomically
 from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
@@ -23,7 +22,7 @@ from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.roles.proposer import PROJECT_FILES
-from jepanet.tensors import canonical_json
+from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
 
 START_SEED = b"jepanet round 0"
@@ -115,6 +114,7 @@ def open_dataset(directory: Path) -> BuiltDataset:
     return open_built(directory)
 
 
+_MAX_ORIGIN_BYTES = 4096
 FULL_SIZE = ("tworoom", "tworoom-anneal")
 """Recipes for a dataset of `dataset build tworoom --recipe tworoom`."""
 
@@ -172,10 +172,11 @@ async def _first_model(
         "public": built.manifest.public.digest.hex(),
         "training": TRAINING_VERSION,
     }
-    if target.exists() and origin.exists():
-        known = json.loads(origin.read_text())
-        if known == {**inputs, "model": digest_file(target).hex()}:
-            return Digest(bytes.fromhex(known["model"]))
+    known = _origin(origin)
+    if known is not None and {**known, "model": None} == {**inputs, "model": None}:
+        if target.is_file() and digest_file(target).hex() == known["model"]:
+            return digest_file(target)
+        tell_damage(target, "is missing or differs from its digest")
     worker = Worker()
     draft = folder.parent / "model.part"
     try:
@@ -193,8 +194,19 @@ async def _first_model(
     finally:
         await worker.stop()
     draft.replace(target)
-    origin.write_text(json.dumps({**inputs, "model": made["digest"]}) + "\n")
+    keep(origin, canonical_json({**inputs, "model": made["digest"]}))
     return Digest(bytes.fromhex(made["digest"]))
+
+
+def _origin(path: Path) -> dict[str, Any] | None:
+    """What the model beside it was made from, and its digest; None if that is unknown."""
+    data = kept(path, _MAX_ORIGIN_BYTES)
+    try:
+        known = None if data is None else parse_json(data, max_bytes=_MAX_ORIGIN_BYTES, what=path.name)
+    except Rejected as error:
+        tell_damage(path, error.message)
+        return None
+    return known if isinstance(known, dict) else None
 
 
 async def _register(access: SigningAccess, wish: Wish, model: Digest) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal
-from jepanet.files import FULL
+from jepanet.files import FULL, tell_damage
 from jepanet.p2p.frames import CHUNK_BYTES, Manifest
 
 _INDEX = struct.Struct(">I")
@@ -45,6 +45,7 @@ class PartFile:
             return None
         if digest_file(self._final) == self._digest:
             return self._final
+        tell_damage(self._final, "differs from its digest")
         self._final.unlink(missing_ok=True)
         return None
 

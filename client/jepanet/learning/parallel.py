@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from jepanet.errors import Exit, Fatal
 from jepanet.lifetime import follow_parent, signals_held
+from jepanet.telemetry import configure_logging
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,7 +34,7 @@ def in_parallel(
     with signals_held():
         # The library's own helper; it lets signals through again when it has been started.
         resource_tracker.ensure_running()
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=follow_parent)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
     try:
         with signals_held():
             jobs = {pool.submit(work, task): task for task in tasks}
@@ -52,3 +53,8 @@ def in_parallel(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    follow_parent()
+    configure_logging(level="error")  # to standard error: standard output is the command's own

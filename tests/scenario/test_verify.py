@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from network import Network
+from network import Network, run_async
 from safetensors.numpy import load
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
 from jepanet.interface.cli import main
+from jepanet.node.access import open_chain
+from jepanet.protocol import inputs
 from jepanet.protocol.state import Round
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
@@ -37,6 +39,22 @@ def filled(network: Network, settled: int, tmp_path_factory: pytest.TempPathFact
     code, report = verify(network, settled, folder, "--peer", network.bootstrap[0])
     assert (code, report["agrees"]) == (Exit.OK, True), report
     return folder
+
+
+def test_running_nodes_leave_no_credit_in_the_contract(network: Network, settled: int) -> None:
+    (ended,) = network.events(inputs.ChainRoundSettled, settled)
+    assert ended.returned > 0, "the escrow exceeds what was paid"
+    for node in network.nodes.values():
+        network.wait(f"the credit of {node.name}", lambda node=node: credit_of(network, node.address) == 0)
+
+
+def credit_of(network: Network, account: Any) -> int:
+    return int(run_async(_credit(network, account)))
+
+
+async def _credit(network: Network, account: Any) -> int:
+    async with open_chain(network.hub.config) as chain:
+        return await chain.contracts.rounds.credit(account, "latest")
 
 
 def verify(network: Network, round_id: int, folder: Path, *options: str) -> tuple[int, dict[str, Any]]:

@@ -11,6 +11,7 @@ import click
 from jepanet import __version__
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.edge import ended
+from jepanet.interface.strict import StrictGroup
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 COMMANDS = {
@@ -30,7 +31,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(StrictGroup):
     """A group whose commands live in `jepanet.interface.commands.<name>.command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from jepanet.interface.layout import draw, width_of_output
+from jepanet.interface.strict import never_both
 from jepanet.tokens import tokens as tokens
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -67,9 +68,10 @@ def library_options(function: F) -> F:
         ),
         click.option("--offline", is_flag=True, help="Use only what the folder holds."),
     )
+    found: Any = never_both("peers", "offline", "one asks peers, the other nobody")(function)
     for option in reversed(options):
-        function = option(function)
-    return function
+        found = option(found)
+    return cast(F, found)
 
 
 def emit(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:

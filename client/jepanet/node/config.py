@@ -157,6 +157,9 @@ class Observer:
     worker: WorkerSection
 
 
+_MOST_CHARACTERS = 4096
+_LARGEST = (1 << 53) - 1
+"""The largest whole number that every JSON reader takes as it is."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ABOVE_ZERO = (
     "node.storage_gb", "chain.poll_seconds", "chain.timeout_seconds", "chain.max_fee_gwei",
@@ -256,6 +259,8 @@ def _value(key: str, kind: Any, value: Any, base: Path, *, text: bool = False) -
         if not isinstance(items, list):
             raise _bad(f"{key} must be a list", f'for example {key.split(".")[1]} = ["…"]')
         return tuple(_value(key, get_args(kind)[0], item, base, text=text) for item in items)
+    if isinstance(value, str) and len(value) > _MOST_CHARACTERS:
+        raise _bad(f"{key} has {len(value)} characters", f"write at most {_MOST_CHARACTERS}")
     if kind is Path and isinstance(value, str):
         expanded = Path(value).expanduser()
         return expanded if expanded.is_absolute() else base / expanded
@@ -284,6 +289,8 @@ def _value(key: str, kind: Any, value: Any, base: Path, *, text: bool = False) -
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise _bad(f"{key} is {value}", "write a finite number")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise _bad(f"{key} is beyond what a whole number may be here", f"write at most {_LARGEST}")
     if type(value) is not kind:
         raise _bad(f"{key} must be of type {kind.__name__}, not {type(value).__name__}", f"mend {key}")
     return value

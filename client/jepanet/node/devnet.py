@@ -50,6 +50,14 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
             code=Exit.ALREADY_RUNNING,
         )
     fresh = _prepare(directory)
+    if not fresh and (directory / DEPLOYMENT).exists():
+        kept = Deployment.load(directory / DEPLOYMENT).chain_id
+        if kept != chain_id:
+            raise Fatal(
+                f"{directory} keeps the state of chain {kept}, which cannot go on as chain {chain_id}",
+                remedy=f"give --chain-id {kept}, or another --dir for another chain",
+                code=Exit.USAGE,
+            )
     anvil = AnvilProcess(
         port=port,
         chain_id=chain_id,
@@ -125,6 +133,10 @@ async def status(directory: Path) -> dict[str, Any]:
 async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ether: int) -> dict[str, Any]:
     """Mints development tokens and sends ether to each address."""
     receivers = accounts(addresses)
+    twice = next((item for item in receivers if receivers.count(item) > 1), None)
+    if twice is not None:
+        remedy = "name each receiver once, with all it is to get"
+        raise Fatal(f"{twice} is named twice", remedy=remedy, code=Exit.USAGE)
     record = _required(directory)
     deployment = Deployment.load(directory / DEPLOYMENT)
     rpc = Rpc([record["rpc"]], record["chain_id"])

@@ -101,9 +101,9 @@ def wei(text: str, key: str) -> int:
         with localcontext(prec=_DIGITS):
             amount = Decimal(text) * _WEI
     except ArithmeticError as error:
-        raise _bad(f"{key}: {text!r} is not a number of tokens", _AMOUNT) from error
+        raise _bad(f"{key}: {text[:60]!r} is not a number of tokens", _AMOUNT) from error
     if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value() or amount >= 1 << 120:
-        raise _bad(f"{key}: {text!r} is negative, too large or finer than 18 decimals", _AMOUNT)
+        raise _bad(f"{key}: {text[:60]!r} is negative, too large or finer than 18 decimals", _AMOUNT)
     return int(amount)
 
 

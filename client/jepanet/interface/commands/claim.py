@@ -19,9 +19,10 @@ from jepanet.interface.output import (
     table,
     tokens,
 )
+from jepanet.interface.strict import StrictCommand
 
 
-@click.command("claim")
+@click.command("claim", cls=StrictCommand)
 @click.argument("round_ids", nargs=-1, type=ID)
 @config_option
 @library_options

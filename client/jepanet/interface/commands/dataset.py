@@ -10,9 +10,12 @@ from typing import Any
 import click
 
 from jepanet.interface.output import emit, json_option, table
+from jepanet.interface.strict import StrictGroup
+
+_MOST_DIGITS = 9
 
 
-@click.group("dataset")
+@click.group("dataset", cls=StrictGroup)
 def command() -> None:
     """Build and inspect datasets.
 
@@ -96,8 +99,10 @@ def _record(
     wanted = {}
     for item in sizes:
         name, _, number = item.partition("=")
-        if not number.isdigit():
-            raise click.BadParameter(f"{item!r} is not NAME=N", param_hint="--size")
+        if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS):
+            raise click.BadParameter(f"{item[:60]!r} is not NAME=N", param_hint="--size")
+        if name in wanted:
+            raise click.BadParameter(f"{name} is given twice: which one counts?", param_hint="--size")
         wanted[name] = int(number)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:

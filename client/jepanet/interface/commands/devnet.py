@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jepanet.interface.output import emit, json_option, pairs
+from jepanet.interface.strict import StrictGroup
 
 _DIRECTORY = click.option(
     "--dir", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".devnet"),
@@ -16,7 +18,14 @@ _DIRECTORY = click.option(
 )  # fmt: skip
 
 
-@click.group("devnet")
+def _finite(context: click.Context, option: click.Parameter, value: float) -> float:
+    """Not a number is in no range, and in none of its bounds' way."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds", context, option)
+    return value
+
+
+@click.group("devnet", cls=StrictGroup)
 def command() -> None:
     """Run a local anvil chain for development. Nothing on it has value.
 
@@ -31,8 +40,9 @@ def command() -> None:
 @command.command("up")
 @_DIRECTORY
 @click.option("--port", default=8545, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--chain-id", default=31337, show_default=True, type=click.IntRange(1))
-@click.option("--block-time", default=1.0, show_default=True, type=click.FloatRange(0.1), help="Seconds.")
+@click.option("--chain-id", default=31337, show_default=True, type=click.IntRange(1, (1 << 53) - 1))
+@click.option("--block-time", default=1.0, show_default=True, type=click.FloatRange(0.1, 3600),
+              callback=_finite, help="Seconds.")  # fmt: skip
 @json_option
 def up(directory: Path, port: int, chain_id: int, block_time: float, as_json: bool) -> None:
     """Start anvil in the background and deploy the contracts.
@@ -75,9 +85,11 @@ def status(directory: Path, as_json: bool) -> None:
 @click.argument("addresses", nargs=-1, required=True)
 @_DIRECTORY
 @click.option(
-    "--tokens", default=10_000, show_default=True, type=click.IntRange(0), help="Whole tokens each."
+    "--tokens", default=10_000, show_default=True, type=click.IntRange(0, 10**12), help="Whole tokens each."
 )
-@click.option("--ether", default=10, show_default=True, type=click.IntRange(0), help="Whole ether each.")
+@click.option(
+    "--ether", default=10, show_default=True, type=click.IntRange(0, 10**6), help="Whole ether each."
+)
 @json_option
 def fund(addresses: tuple[str, ...], directory: Path, tokens: int, ether: int, as_json: bool) -> None:
     """Give development tokens and ether to ADDRESSES.

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from jepanet.interface.output import emit, json_option
+from jepanet.interface.strict import StrictGroup
 
 _ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
 STUDIES = ("ablation", "robust", "codecs", "planning", "schedule", "schedule-pusht")
@@ -29,7 +30,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@click.group("lab")
+@click.group("lab", cls=StrictGroup)
 def command() -> None:
     """Compare ways of training together, on sites nobody trained or tuned on.
 
@@ -57,7 +58,7 @@ def command() -> None:
 )
 @click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Rounds of the recipe's inner steps.")
-@click.option("--inner-steps", type=click.IntRange(1), help="Replaces the recipe's.")
+@click.option("--inner-steps", type=click.IntRange(1, 1_000_000), help="Replaces the recipe's.")
 @click.option("--sites", type=click.Choice(["report", "tune"]), default="report", show_default=True,
               help="`tune` are other sites, for choosing hyperparameters.")  # fmt: skip
 @click.option("--control", type=click.IntRange(0, 1000),

@@ -10,12 +10,13 @@ import click
 
 from jepanet.interface.observing import observer_options
 from jepanet.interface.output import ID, emit, json_option, library_options, pairs
+from jepanet.interface.strict import StrictGroup
 
 if TYPE_CHECKING:
     from jepanet.node.config import Observer
 
 
-@click.group("model")
+@click.group("model", cls=StrictGroup)
 def command() -> None:
     """Export a global model, and write its card.
 

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from jepanet.interface.output import amounts, config_option, emit, json_option, pairs, table
+from jepanet.interface.strict import StrictGroup
 
 
-@click.group("node")
+@click.group("node", cls=StrictGroup)
 def command() -> None:
     """Run a node, or check that it could run.
 

@@ -10,12 +10,13 @@ import click
 
 from jepanet.interface.observing import observer_options
 from jepanet.interface.output import ID, config_option, emit, json_option, pairs, table
+from jepanet.interface.strict import StrictGroup
 
 if TYPE_CHECKING:
     from jepanet.node.config import Observer
 
 
-@click.group("project")
+@click.group("project", cls=StrictGroup)
 def command() -> None:
     """Create a project and look at projects.
 

@@ -19,13 +19,14 @@ from jepanet.interface.output import (
     table,
     tokens,
 )
+from jepanet.interface.strict import StrictGroup
 from jepanet.tokens import exact
 
 if TYPE_CHECKING:
     from jepanet.node.config import Observer
 
 
-@click.group("round")
+@click.group("round", cls=StrictGroup)
 def command() -> None:
     """List rounds and show one with its receipts.
 

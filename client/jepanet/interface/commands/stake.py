@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from jepanet.interface.output import amounts, config_option, emit, json_option, pairs
+from jepanet.interface.strict import StrictGroup
 
 
-@click.group("stake")
+@click.group("stake", cls=StrictGroup)
 def command() -> None:
     """Deposit and withdraw stake. Bonds of rounds are locked out of it; coordinators are held to it.
 

@@ -9,9 +9,10 @@ import click
 
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.output import config_option, emit, json_option, pairs, table
+from jepanet.interface.strict import StrictCommand
 
 
-@click.command("status")
+@click.command("status", cls=StrictCommand)
 @config_option
 @json_option
 def command(config_path: Path, as_json: bool) -> None:

@@ -11,12 +11,13 @@ import click
 
 from jepanet.interface.observing import observer_options
 from jepanet.interface.output import ID, emit, json_option, library_options, table
+from jepanet.interface.strict import StrictCommand
 
 if TYPE_CHECKING:
     from jepanet.node.config import Observer
 
 
-@click.command("verify")
+@click.command("verify", cls=StrictCommand)
 @click.argument("round_id", type=ID)
 @observer_options
 @library_options

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jepanet.interface.output import amounts, emit, json_option, pairs, table
+from jepanet.interface.strict import StrictGroup
 
 _DIRECTORY = click.option(
     "--dir",
@@ -30,7 +31,7 @@ _LIGHT = click.option(
 )
 
 
-@click.group("wallet")
+@click.group("wallet", cls=StrictGroup)
 def command() -> None:
     """Create, import, list and re-encrypt wallets. Keys never leave their encrypted files unasked.
 

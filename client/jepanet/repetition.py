@@ -50,7 +50,8 @@ class Repetition:
         self._every = every
         self._causes: OrderedDict[Hashable, _Told] = OrderedDict()
         self._events: dict[Hashable, _Told] = {}
-        self._lock = threading.Lock()
+        # Reentrant: a destructor that logs may run in the middle of another line.
+        self._lock = threading.RLock()
 
     def __call__(self, _: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """The line, with `repeated` where lines for its cause were held back since the one before.

@@ -8,10 +8,12 @@ from typing import Any, Generic, TextIO, TypeVar
 
 import structlog
 
+from jepanet.log_stream import LogStream
 from jepanet.repetition import Repetition
 
 T = TypeVar("T")
 _repetition = Repetition()
+_lost = 0
 
 
 class Secret(Generic[T]):
@@ -51,8 +53,48 @@ def _readable(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.
     return fields
 
 
+class _Lines:
+    """Writes whole lines to a stream; what it refuses is counted and not raised."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def msg(self, line: str) -> None:
+        global _lost
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except (OSError, ValueError):  # a full disk, a reader that is gone, a closed stream
+            _lost += 1
+
+    log = debug = info = warn = warning = error = exception = critical = fatal = failure = err = msg
+
+
+def _guarded(level: int) -> type[structlog.typing.FilteringBoundLogger]:
+    """A bound logger whose calls never raise: a field that cannot be printed costs its line."""
+
+    class Guarded(structlog.make_filtering_bound_logger(level)):  # type: ignore[misc]  # made at run time
+        def _proxy_to_logger(self, method: str, event: str | None = None, *words: Any, **fields: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(method, event, *words, **fields)
+            except Exception as error:  # a field's own __str__ or __repr__ may raise anything
+                why = f"{type(error).__name__} while it was worded"
+                return super()._proxy_to_logger("error", "line.unprintable", of=str(event), why=why)
+
+    return Guarded
+
+
+def lost_lines() -> int:
+    """How many log lines this process could not get rid of."""
+    return _lost + (sys.stderr.lost if isinstance(sys.stderr, LogStream) else 0)
+
+
 def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO | None = None) -> None:
-    """Sends log lines to `stream` (standard error by default), as text or as one JSON object a line."""
+    """Sends log lines to `stream` (standard error by default), as text or as one JSON object a line.
+
+    A log call never raises. It never waits either where standard error is a `LogStream`, as in every process
+    of ours; what a reader does not take is counted there, and told as `log.lost` once it reads again.
+    """
     global _repetition
     out = stream or sys.stderr
     _repetition = Repetition()
@@ -61,20 +103,30 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
         if json
         else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=28)
     )
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+    def tell_lost(lines: int) -> str:
+        fields = {"event": "log.lost", "level": "warning", "room": "log", "lines": lines,
+                  "why": "the reader of the log, or its disk, did not take them"}  # fmt: skip
+        return str(renderer(None, "warning", stamp(None, "warning", fields))) + "\n"
+
+    if isinstance(out, LogStream):
+        out.tell_lost = tell_lost
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             _repetition,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            stamp,
             _readable,
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        wrapper_class=_guarded(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
     )
+    logging.raiseExceptions = False  # the standard library's own handlers print tracebacks otherwise
     # py-libp2p logs a warning for every failed dial and whole blocks for refused streams.
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
 

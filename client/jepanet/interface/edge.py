@@ -17,6 +17,7 @@ from pathlib import Path
 from jepanet.errors import Exit, Fatal, JepanetError
 from jepanet.interface.streams import ReaderGone
 from jepanet.lifetime import code_of_end, name_of_end
+from jepanet.log_stream import LogStream
 
 TRACEBACK = "JEPANET_TRACEBACK"
 READER_GONE = 141
@@ -143,5 +144,7 @@ def _say(text: str) -> None:
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
+        if isinstance(sys.stderr, LogStream):
+            sys.stderr.drain()
     except (OSError, ValueError, AttributeError):
         pass

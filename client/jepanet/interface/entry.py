@@ -12,9 +12,12 @@ def main() -> None:
     leave_at_once()
     from jepanet.interface.edge import ended
     from jepanet.interface.streams import open_standard_streams
+    from jepanet.log_stream import make_errors_patient
 
     try:
         open_standard_streams()
+        if not sys.stderr.isatty():  # a terminal is watched, and keeps both streams in order
+            make_errors_patient()
         from jepanet.interface.cli import main as command_line
         from jepanet.lifetime import end_like_interrupt
 

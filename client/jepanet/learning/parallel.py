@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from jepanet.errors import Exit, Fatal
 from jepanet.lifetime import follow_parent, signals_held
+from jepanet.log_stream import make_errors_patient
 from jepanet.telemetry import configure_logging
 
 T = TypeVar("T")
@@ -57,4 +58,5 @@ def in_parallel(
 
 def _begin() -> None:
     follow_parent()
+    make_errors_patient()  # a warning that nobody reads must not hold up hours of work
     configure_logging(level="error")  # to standard error: standard output is the command's own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jepanet.chain.deployment import Deployment
+from jepanet.log_stream import make_errors_patient
 from jepanet.node.app import App
 from jepanet.node.config import load_config
 from jepanet.node.engine import Trace
@@ -21,6 +22,7 @@ async def run_node(config_path: Path, *, trace: Trace | None = None) -> None:
         Fatal: the operator must act; the message names the remedy, the code becomes the exit code.
     """
     config = load_config(config_path)
+    make_errors_patient()
     configure_logging(level=config.log.level, json=config.log.json)
     await refuse_to_start(config)
     deployment = Deployment.load(config.chain.deployment)

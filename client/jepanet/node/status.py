@@ -14,6 +14,7 @@ from jepanet.files import write_atomically
 from jepanet.node.process_identity import identity_of, moment
 from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
+from jepanet.telemetry import lost_lines
 
 _RECENT_ROUNDS = 8
 _STALE_AFTER = 60
@@ -61,6 +62,7 @@ def status_of(
         "chain": {**asdict(chain), "confirmed": cursor, "timestamp": state.now},
         "projects": sorted(state.projects),
         "work": work,
+        "log_lines_lost": lost_lines(),
         "rounds": [_round(state, item) for item in rounds],
         "duties": [{"duty": row.key, "attempts": row.attempts, "error": row.error} for row in pending],
     }

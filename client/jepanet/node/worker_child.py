@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from jepanet.errors import Exit, JepanetError
 from jepanet.lifetime import die_with_parent
+from jepanet.log_stream import make_errors_patient
 
 
 def main(module: str) -> None:
@@ -22,6 +23,7 @@ def main(module: str) -> None:
     # Libraries that print must not break the protocol: file descriptor 1 becomes standard error.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
+    sys.stdout = make_errors_patient()  # nor may a log that nobody reads hold up a job
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin, requests), daemon=True).start()
     try:

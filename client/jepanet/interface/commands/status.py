@@ -47,6 +47,7 @@ def _show(value: dict[str, Any]) -> None:
             "peers": value["peers"],
             "chain head / confirmed": f"{chain['head']} / {chain['confirmed']}",
             "working on": _work(value.get("work")),
+            "log lines lost": value.get("log_lines_lost", 0),
             "seconds since written": value["age"],
         },
     )

@@ -40,7 +40,7 @@ def run(config_path: Path) -> None:
 
 
 @command.command("rescan")
-@click.argument("first", metavar="FROM", type=click.IntRange(min=0))
+@click.argument("first", metavar="FROM", type=click.IntRange(0, (1 << 53) - 1))
 @config_option
 @json_option
 def rescan(first: int, config_path: Path, as_json: bool) -> None:

@@ -154,9 +154,11 @@ class Submissions:
 
     def cannot_pay(self, error: RpcError) -> Transient:
         """What to raise when the account lacks funds."""
+        # In the node's own words amounts are in wei.
+        log.debug("payment.refused", why=error.reason)
         return Transient(
-            f"{self._wallet.address} cannot pay for the transaction: {error.reason}",
-            remedy=f"fund {self._wallet.address} on chain {self._rpc.chain_id}",
+            f"{self._wallet.address} holds too little of the chain's own coin (ether) for this transaction",
+            remedy=f"fund {self._wallet.address} on chain {self._rpc.chain_id}: gas is not paid in tokens",
             code=Exit.UNFUNDED,
         )
 

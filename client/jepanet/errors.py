@@ -35,6 +35,7 @@ class Exit(IntEnum):
     UNFUNDED = 27
     NOT_RUNNING = 28
     TRY_AGAIN = 29
+    DAMAGED = 30
 
 
 class JepanetError(Exception):

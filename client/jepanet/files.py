@@ -28,7 +28,7 @@ _SIDECAR = ".sha256"
 
 
 def write_atomically(
-    path: Path, data: bytes, *, mode: int = 0o644, code: Exit = Exit.FAILURE, durable: bool = True
+    path: Path, data: bytes, *, mode: int = 0o644, code: Exit = Exit.CONFIG, durable: bool = True
 ) -> None:
     """Replaces `path` by `data` with permissions `mode`; after a crash it is the old or the new file.
 
@@ -48,7 +48,7 @@ def write_atomically(
             sync_directory(path.parent)
 
 
-def write_new(path: Path, data: bytes, *, mode: int = 0o600, code: Exit = Exit.FAILURE) -> None:
+def write_new(path: Path, data: bytes, *, mode: int = 0o600, code: Exit = Exit.CONFIG) -> None:
     """As `write_atomically`, but never in place of a file that is there.
 
     Where the file system has no hard links, the name is taken first and the content follows: after a crash in
@@ -85,7 +85,7 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def check_writable(folder: Path, *, code: Exit = Exit.FAILURE) -> None:
+def check_writable(folder: Path, *, code: Exit = Exit.CONFIG) -> None:
     """Makes `folder` if need be and tries a file in it, before work whose result it is to hold.
 
     Raises:
@@ -120,7 +120,7 @@ def read_capped(path: Path, max_bytes: int, what: str) -> bytes:
 # ------------------------------------------------------------------ what is kept
 
 
-def keep(path: Path, data: bytes, *, mode: int = 0o644, code: Exit = Exit.FAILURE) -> Digest:
+def keep(path: Path, data: bytes, *, mode: int = 0o644, code: Exit = Exit.CONFIG) -> Digest:
     """Writes a file that later calls rely on, and its digest beside it; returns the digest.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -67,3 +68,17 @@ def test_every_exit_code_stands_in_the_operators_table() -> None:
 def test_what_may_heal_is_not_a_failure_nobody_foresaw() -> None:
     assert Transient("x").code is Exit.TRY_AGAIN
     assert Rejected("x").code is Exit.REJECTED
+
+
+def test_whatever_ends_a_command_on_purpose_has_a_remedy_and_a_number() -> None:
+    """Number 1 is for what nobody foresaw; that is told at the edge of the command line alone."""
+    client = Path(__file__).parents[2] / "client" / "jepanet"
+    bare = [
+        f"{path.relative_to(client)}:{node.lineno}"
+        for path in client.rglob("*.py")
+        if path.parent.name != "interface"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fatal"
+        and not {"remedy", "code"} <= {item.arg for item in node.keywords}
+    ]  # fmt: skip
+    assert not bare

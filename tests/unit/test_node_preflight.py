@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from jepanet.chain.deployment import Deployment
 from jepanet.chain.wire import Header
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.device import probe
 from jepanet.node import check_machine as machine
 from jepanet.node.check_chain import judge_head
-from jepanet.node.check_machine import check_machine, check_settings, writable_folder
+from jepanet.node.check_machine import check_journal, check_machine, check_settings, writable_folder
 from jepanet.node.config import Config, load_config
 from jepanet.node.findings import Finding, Level, failures
 from jepanet.node.preflight import NotReady, preflight, refuse_to_start
 from jepanet.node.projects import create_project, open_dataset
 from jepanet.node.rounds import challenge, export_model
-from jepanet.types import BlockRef
+from jepanet.storage.journal import Journal
+from jepanet.types import Address, BlockRef
 
 pytestmark = pytest.mark.unit
 
@@ -141,6 +144,19 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(machine.tempfile, "TemporaryFile", no_right)  # tests may run as root, who may all
     with pytest.raises(Fatal, match="Permission denied"):
         writable_folder(tmp_path)
+
+
+def test_a_folder_of_another_network_is_told(tmp_path: Path) -> None:
+    zero = Address("0x" + "00" * 20)
+    here = Deployment(7, 1, bytes(32), 1, zero, zero, zero, zero, zero, 1)
+    assert not list(check_journal(tmp_path, here))
+    with Journal.open(tmp_path / "journal.sqlite") as journal:
+        journal.bind(f"7/{zero}")
+        assert not list(check_journal(tmp_path, here)), "also while a node holds it"
+        (row,) = check_journal(tmp_path, replace(here, chain_id=8))
+    assert (row.code, row.final) == (Exit.WRONG_CHAIN, True) and row.remedy
+    (tmp_path / "journal.sqlite").write_bytes(b"no database at all" * 100)
+    assert not list(check_journal(tmp_path, here)), "opening it says what is wrong"
 
 
 def test_little_room_and_few_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,10 @@ def load_abi(name: str) -> ContractAbi:
         )
     document = json.loads(text)
     if document.get("contractName") != name:
-        raise Fatal(f"{name}.json describes {document.get('contractName')}", code=Exit.INCOMPATIBLE)
+        raise Fatal(
+            f"{name}.json describes {document.get('contractName')}",
+            remedy="install the package again",
+            code=Exit.INCOMPATIBLE,
+        )
     bytecode = bytes.fromhex(str(document["bytecode"]).removeprefix("0x"))
     return ContractAbi(name=name, entries=tuple(document["abi"]), bytecode=bytecode)

@@ -194,6 +194,7 @@ class AnvilProcess:
                         raise Fatal(
                             f"anvil ended with code {self._process.returncode} at its start{where}",
                             remedy="check its arguments and state file",
+                            code=Exit.CHAIN_UNREACHABLE,
                         )
                     try:
                         await endpoint.make_request(RPCEndpoint("eth_chainId"), [])
@@ -201,6 +202,10 @@ class AnvilProcess:
                     except EndpointDown:
                         await asyncio.sleep(0.05)
         except TimeoutError:
-            raise Fatal(f"anvil did not answer within {_READY_WITHIN:g} s on port {self.port}") from None
+            raise Fatal(
+                f"anvil did not answer within {_READY_WITHIN:g} s on port {self.port}",
+                remedy="start it again; if the machine is busy, when it is less so",
+                code=Exit.CHAIN_UNREACHABLE,
+            ) from None
         finally:
             await endpoint.disconnect()

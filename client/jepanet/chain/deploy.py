@@ -27,7 +27,7 @@ from jepanet.chain.rpc import Rpc
 from jepanet.chain.sender import Sender
 from jepanet.chain.signing import Wallet
 from jepanet.chain.wire import Receipt
-from jepanet.errors import Fatal, Transient
+from jepanet.errors import Exit, Fatal, Transient
 from jepanet.types import Address, BlockRef
 
 DAY = 86_400
@@ -139,6 +139,7 @@ async def deploy(
         raise Fatal(
             f"{wallet.address} sent other transactions during the deployment, so its contracts do not fit",
             remedy="stop what uses the wallet and deploy again",
+            code=Exit.REJECTED,
         )
     first = await _block_of(rpc, made[0])
     return Deployment(

@@ -67,7 +67,11 @@ def open_keystore(path: Path, password: Password) -> Wallet:
     wallet = Wallet.from_key(Secret(_decrypt(path, document, password)))
     named = document.get("address")
     if named is not None and _address(path, named) != wallet.address:
-        raise Fatal(f"{path} names {named} but holds the key of {wallet.address}", code=Exit.WALLET)
+        raise Fatal(
+            f"{path} names {named} but holds the key of {wallet.address}",
+            remedy="somebody altered it: restore it from a backup",
+            code=Exit.WALLET,
+        )
     return wallet
 
 
@@ -170,7 +174,11 @@ def _refuse_costly(path: Path, crypto: Mapping[str, Any]) -> None:
     if not all(isinstance(value, int) and value > 0 for value in (n, r, p, c)):
         raise _no_keystore(path)
     if n * r * p > _MAX_SCRYPT_COST or c > _MAX_PBKDF2_ROUNDS:
-        raise Fatal(f"{path} demands an unreasonable amount of work to open", code=Exit.WALLET)
+        raise Fatal(
+            f"{path} demands an unreasonable amount of work to open",
+            remedy="encrypt it again with the program that made it, at its usual cost",
+            code=Exit.WALLET,
+        )
 
 
 def _no_keystore(path: Path) -> Fatal:

@@ -86,6 +86,7 @@ def _simulator() -> Any:
     if (simulator.window_size, simulator.action_scale) != (SCREEN, STRIDE):
         raise Fatal(
             f"PushT has a window of {simulator.window_size} pixels and strides of {simulator.action_scale}",
+            remedy="install the simulator that requirements.lock names",
             code=Exit.INCOMPATIBLE,
         )
     return simulator

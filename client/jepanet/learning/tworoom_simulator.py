@@ -118,7 +118,11 @@ def _simulator() -> Any:
     torch.set_num_threads(1)
     base: Any = _environment_module().TwoRoomEnv
     if base.IMG_SIZE != SCREEN:
-        raise Fatal(f"TwoRoom's screen is {base.IMG_SIZE} pixels, not {SCREEN}", code=Exit.INCOMPATIBLE)
+        raise Fatal(
+            f"TwoRoom's screen is {base.IMG_SIZE} pixels, not {SCREEN}",
+            remedy="install the simulator that requirements.lock names",
+            code=Exit.INCOMPATIBLE,
+        )
 
     class FastTwoRoom(base):  # type: ignore[misc]  # the base class is loaded at run time
         """The same pixels, faster: walls are drawn once, the agent only where it can be seen."""

@@ -105,7 +105,7 @@ def _set_of(access: SigningAccess, receipt: Receipt) -> int:
     for raw in receipt.logs:
         if raw.address == sets.address and len(raw.topics) == 3:
             return int.from_bytes(raw.topics[1], "big")
-    raise Fatal("the transaction created no verifier set", remedy="look at its receipt", code=Exit.FAILURE)
+    raise Fatal("the transaction created no verifier set", remedy="look at its receipt", code=Exit.REJECTED)
 
 
 async def join_set(config_path: Path, set_id: int) -> dict[str, Any]:

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import psutil
 
+from jepanet.chain.deployment import Deployment
 from jepanet.errors import Exit, Fatal, JepanetError
 from jepanet.node.config import Config
 from jepanet.node.findings import Finding, failed, fine, from_error, judged, judged_later, warned
+from jepanet.node.paths import Paths
 from jepanet.node.projects import open_dataset
 from jepanet.node.terms import round_terms, wei
 from jepanet.node.worker import Worker
 from jepanet.p2p.config import check_addresses, check_announced
 from jepanet.p2p.host import probe_listen
+from jepanet.storage.journal import Journal
 from jepanet.types import Role
 
 _GIB = 1 << 30
@@ -87,6 +90,20 @@ async def check_device(config: Config) -> Finding:
         return f"{section.device}: torch {made['torch']}, {made['threads']} threads"
 
     return await judged_later("device", look)
+
+
+def check_journal(data_dir: Path, deployment: Deployment) -> Iterator[Finding]:
+    """Whether the folder's journal, if there is one, is of the network the configuration names."""
+    bound = Journal.deployment_of(Paths(data_dir).journal)
+    wanted = f"{deployment.chain_id}/{deployment.rounds}"
+    if bound is not None and bound != wanted:
+        yield failed(
+            "journal",
+            f"{data_dir} belongs to deployment {bound}, not to {wanted}",
+            "give each deployment its own node.data_dir",
+            Exit.WRONG_CHAIN,
+            final=True,
+        )
 
 
 def writable_folder(path: Path) -> str:

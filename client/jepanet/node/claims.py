@@ -120,7 +120,7 @@ async def _claim_leaf(
     except Rejected as error:
         return {"reason": str(error), "missing": True}
     except (Transient, Fatal) as error:
-        if error.code not in (Exit.FAILURE, Exit.NOT_FOUND, Exit.NO_PEERS):
+        if error.code not in (Exit.TRY_AGAIN, Exit.NOT_FOUND, Exit.NO_PEERS):
             raise
         return {"reason": f"the score sheet that proves the claim is not to be had: {error}", "missing": True}
     if mine is None and standing is Standing.VERIFIER:

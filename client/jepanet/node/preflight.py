@@ -15,7 +15,7 @@ from jepanet.errors import Fatal, JepanetError
 from jepanet.node.access import ChainAccess, open_chain
 from jepanet.node.accounts import balances
 from jepanet.node.check_chain import check_endpoints
-from jepanet.node.check_machine import check_device, check_machine, check_settings
+from jepanet.node.check_machine import check_device, check_journal, check_machine, check_settings
 from jepanet.node.check_peers import check_peers
 from jepanet.node.check_standing import Standing
 from jepanet.node.config import Config, load_config
@@ -34,8 +34,13 @@ class NotReady(Fatal):
     """At least one row is a failure; `report` holds them all."""
 
     def __init__(self, report: dict[str, Any], rows: list[Finding]) -> None:
-        told = refusal(failures(rows), f"{len(failures(rows))} of {len(rows)} checks failed")
-        super().__init__(told.message, remedy=told.remedy, code=told.code)
+        bad = failures(rows)
+        names = ", ".join(dict.fromkeys(row.check for row in bad))
+        super().__init__(
+            f"{len(bad)} of {len(rows)} checks failed: {names}",
+            remedy="each row says what to do",
+            code=bad[0].code,
+        )
         self.report = report
 
 
@@ -76,6 +81,7 @@ async def _look(config: Config, rows: list[Finding]) -> dict[str, Any]:
         deployment = Deployment.load(config.chain.deployment)
     except Fatal as error:
         return _with(report, rows, from_error("deployment", error))
+    rows += check_journal(config.node.data_dir, deployment)
     rows += await check_endpoints(config.chain, deployment)
     rows += await check_peers(config.p2p, deployment) if not _unusable(rows) else []
     try:

@@ -227,7 +227,7 @@ async def _register(access: SigningAccess, wish: Wish, model: Digest) -> int:
             # An earlier call that was cut short may have sent another wish under this key.
             await find_project(access.chain.contracts, wish, access.wallet.address)
             return int.from_bytes(raw.topics[1], "big")
-    raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.FAILURE)
+    raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.REJECTED)
 
 
 async def list_projects(where: Observer | Path) -> list[dict[str, Any]]:

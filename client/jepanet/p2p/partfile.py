@@ -151,5 +151,5 @@ def _disk(path: Path) -> Iterator[None]:
         raise Fatal(
             f"cannot write {path}: {error.strerror}",
             remedy="free some disk space" if full else "check the directory and its owner",
-            code=Exit.DISK_FULL if full else Exit.FAILURE,
+            code=Exit.DISK_FULL if full else Exit.CONFIG,
         ) from error

@@ -45,6 +45,7 @@ def explained(root: Path) -> Iterator[None]:
         raise Fatal(
             f"the blob store {root} cannot be read or written: {error}",
             remedy="check the permissions and the disk of that directory",
+            code=Exit.CONFIG,
         ) from error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from jepanet.errors import Fatal
+from jepanet.errors import Exit, Fatal
 from jepanet.storage.database import Database
 from jepanet.storage.rows import StoredBlock, StoredLog
 
@@ -173,6 +173,7 @@ def _add_block(sql: sqlite3.Connection, block: StoredBlock) -> None:
                 f"block {block.number} (0x{block.hash.hex()}) contradicts the stored chain at {number}",
                 remedy="start again: the node re-reads the chain from its last stored block; if it repeats, "
                 "the endpoints disagree, so use others",
+                code=Exit.WRONG_CHAIN,
             )
     if block.number not in near:
         sql.execute(

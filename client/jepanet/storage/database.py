@@ -6,6 +6,7 @@ failed one left nothing. See https://www.sqlite.org/wal.html and https://www.sql
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -202,12 +203,14 @@ class Database:
         return Fatal(
             f"the {what} {self.path} cannot be read or written: {error}",
             remedy=f"check the permissions and the disk of {self.path.parent}",
+            code=Exit.CONFIG,
         )
 
     def _damaged(self, detail: str) -> Fatal:
         return Fatal(
             f"the {self._schema.what} {self.path} is damaged: {detail}",
             remedy=self._schema.remedy,
+            code=Exit.DAMAGED,
         )
 
     def _cannot_open(self, error: OSError) -> Fatal:
@@ -216,3 +219,15 @@ class Database:
             remedy="check that the data directory exists, has free space and belongs to this user",
             code=Exit.DISK_FULL if error.errno in FULL else Exit.CONFIG,
         )
+
+
+def stored_meta(path: Path, name: str) -> str | None:
+    """One value of a database's `meta` table, read beside whoever holds it; None if it cannot be read."""
+    if not path.is_file():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            row = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row else None

@@ -17,7 +17,7 @@ from typing import Self
 
 from jepanet.errors import Exit, Fatal
 from jepanet.storage.chain_copy import ChainCopy, read_number, write_number
-from jepanet.storage.database import Database
+from jepanet.storage.database import Database, stored_meta
 from jepanet.storage.outbox import Outbox
 from jepanet.storage.rows import CommandState, OutboxRow, StoredBlock, StoredCommand, StoredInput, StoredLog
 from jepanet.storage.rows import StoredResidual as StoredResidual
@@ -93,6 +93,11 @@ class Journal(ChainCopy, Outbox, Safe):
                     remedy="give each deployment its own data directory",
                     code=Exit.WRONG_CHAIN,
                 )
+
+    @staticmethod
+    def deployment_of(path: Path) -> str | None:
+        """The deployment a journal file is tied to, read without opening it: None if it says none."""
+        return stored_meta(path, "deployment")
 
     def record(
         self,

@@ -6,7 +6,7 @@ on them leaves the node. A lost salt is a lost bond; a second signature on anoth
 
 from __future__ import annotations
 
-from jepanet.errors import Fatal, Rejected
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.storage.database import Database
 from jepanet.storage.rows import StoredResidual, StoredSalt
 
@@ -64,6 +64,7 @@ class Safe:
                     f"{solver} has already sealed a delta for round {round_id}; another delta or salt cannot "
                     "take its place",
                     remedy="commit and reveal the sealed one; a solver commits once a round",
+                    code=Exit.REJECTED,
                 )
             if residual is not None:
                 sql.execute(

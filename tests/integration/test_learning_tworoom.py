@@ -335,7 +335,7 @@ def test_waiting_for_another_build_is_told(tmp_path: Path, monkeypatch: pytest.M
     ):
         build(TINY, tmp_path, SEED)
     assert refused.value.code == Exit.DATASET and refused.value.remedy
-    assert [item["event"] for item in lines] == ["dataset.waiting"]
+    assert [item["event"] for item in lines] == ["dataset.awaited"]
 
 
 def test_a_sealed_list_of_strange_entries_is_refused(dataset: BuiltDataset) -> None:

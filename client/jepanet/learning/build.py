@@ -111,7 +111,7 @@ def _alone(out_dir: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.error("dataset.waiting", folder=str(out_dir), seconds=LONGEST_WAIT,
+        log.error("dataset.awaited", folder=str(out_dir), seconds=LONGEST_WAIT,
                   why="another process is building it")  # fmt: skip
         try:
             lock.acquire(timeout=LONGEST_WAIT)

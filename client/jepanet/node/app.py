@@ -255,7 +255,7 @@ class App:
             try:
                 await self._write_status()
             except OSError as error:
-                log.warning("status.unwritable", path=str(self._paths.status), why=error.strerror,
+                log.warning("status.unsaved", path=str(self._paths.status), why=error.strerror,
                             remedy="make room or mend the folder's permissions")  # fmt: skip
             await asyncio.sleep(_STATUS_EVERY)
 

@@ -44,7 +44,7 @@ class Completeness:
         since = tally.missing_since(chain)
         self.missing = since is not None
         if since is not None:
-            log.error("journal.incomplete", block=blocks[0].number, read_again_from=since)
+            log.error("journal.mended", block=blocks[0].number, read_again_from=since)
         else:
             # An ended round may still be claimed from; its other numbers stand.
             self._done |= {

@@ -13,6 +13,7 @@ from jepanet.protocol import inputs as i
 from jepanet.protocol.state import Identity
 from jepanet.types import Address, Digest, ProjectId, Role, RoundId
 
+CLAIM_SECONDS = 90 * 86_400
 EXITS = (c.SendClaim, c.ReleaseBond)
 REPEATED = (c.PublishDelta, c.PublishScores, c.PublishSheet, c.PublishResult)
 
@@ -30,6 +31,7 @@ class Told:
     index: int | None = None
     unsealed: bool = False
     end: str = ""
+    ended_at: int = 0
     recorded: bool = False
     challenge_end: int = 0
     prepared: bool = False
@@ -122,7 +124,7 @@ class Judge:
         elif isinstance(fact, i.ChainTrainingRecorded):
             told.recorded, told.challenge_end = True, fact.challenge_end
         elif isinstance(fact, i.ChainRoundSettled | i.ChainRoundCancelled):
-            told.end = type(fact).__name__
+            told.end, told.ended_at = type(fact).__name__, fact.block.timestamp
             del self.active[told.opened.project_id]
         elif isinstance(fact, i.ChainBondSlashed) and fact.cause in (1, 2, 3, 4):
             told.slashed.add(fact.account)
@@ -179,7 +181,7 @@ class Judge:
             assert command.number == self.opened[project] + 1 <= self.me.rounds_to_play
             return
         told = self.rounds[command.round_id]
-        late = (*EXITS, c.SlashInvalid, c.WithdrawCredit)
+        late = (*EXITS, c.SlashInvalid, c.WithdrawCredit, c.SweepRound)
         assert not told.end or isinstance(command, late), f"{key} after the round had ended"
         if isinstance(command, REPEATED):
             told.repeats[type(command).__name__] += 1
@@ -283,11 +285,19 @@ class Judge:
         assert self.now >= told.commit_end
 
     def _rule_SendClaim(self, told: Told, command: c.SendClaim) -> None:
-        assert told.end == "ChainRoundSettled"
+        assert told.end == "ChainRoundSettled" and self.now < told.ended_at + CLAIM_SECONDS
         assert self.me.address in (told.reveals - told.slashed) | set(self.members(told))
 
     def _rule_ReleaseBond(self, told: Told, command: c.ReleaseBond) -> None:
-        assert told.end == "ChainRoundCancelled" and self.me.address in told.reveals - told.slashed
+        assert told.end == "ChainRoundCancelled" or self._unclaimed(told)
+        assert self.me.address in told.reveals - told.slashed
+
+    def _rule_SweepRound(self, told: Told, command: c.SweepRound) -> None:
+        assert self._unclaimed(told) and told.opened.proposer == self.me.address
+
+    def _unclaimed(self, told: Told) -> bool:
+        """Whether the round settled so long ago that no claim is taken any more."""
+        return told.end == "ChainRoundSettled" and self.now >= told.ended_at + CLAIM_SECONDS
 
     def _rule_WithdrawCredit(self, told: Told, command: c.WithdrawCredit) -> None:
         assert told.end and told.opened.proposer == self.me.address

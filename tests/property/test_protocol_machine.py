@@ -344,6 +344,8 @@ def test_every_duty_is_handed_out_in_some_round() -> None:
     kinds: set[str] = set()
     for part, since in (("nobody", 0), ("proposer", 9), ("one solver", 9), ("all coordinators", 9)):
         world = _drive(3, PARTS[part], since, 0, 0.2)
+        world.chain.mine(91 * 86_400)
+        world.burst(Random(3), 2)
         kinds |= {key.split("/")[0] for node in world.nodes.values() for key in node.judge.keys}
     # Nobody signs twice in these: `coordinator_signs_twice` above does.
     assert kinds == {kind.__name__ for kind in c.Command.__args__} - {"SlashEquivocation"}

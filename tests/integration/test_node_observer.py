@@ -52,6 +52,6 @@ async def test_an_endpoint_and_a_deployment_are_enough_to_look(
     assert (await look("project", "list"))[0]["active_round"] == 1
     assert (await look("project", "show", 1))["verifier_set"] == 1
     assert (await look("verifiers", "show", 1))["active"] is True
-    for command in (("verify", 1), ("model", "export", "--out", "m"), ("model", "card", 1)):
+    for command in (("verify", 1), ("model", "export", "--out", "m"), ("model", "card", 1, "--out", "m")):
         refused = await look(*command)
         assert refused.code is Exit.NOT_FOUND, "nothing is recorded yet; and nothing else was asked for"

@@ -95,10 +95,13 @@ def test_the_network_library_keeps_its_waits(set_clock: Any) -> None:
     assert steady_time() == pytest.approx(before, abs=5)
 
 
+STATUS = {"chain": {}, "rounds": [], "duties": []}
+
+
 def test_a_running_node_runs_whatever_the_clock_says(tmp_path: Path, set_clock: Any) -> None:
     from jepanet.node.process_identity import moment
 
-    written = {"written": int(time.time()), "moment": list(moment()), "pid": os.getpid()}
+    written = {**STATUS, "written": int(time.time()), "moment": list(moment()), "pid": os.getpid()}
     (tmp_path / "status.json").write_text(json.dumps({**written, "process": identity_of(os.getpid())}))
     set_clock()
     found = read_status(tmp_path)
@@ -112,8 +115,8 @@ def test_a_running_node_runs_whatever_the_clock_says(tmp_path: Path, set_clock: 
 
 
 def test_a_status_of_an_earlier_boot_is_of_a_dead_node(tmp_path: Path) -> None:
-    status = {"written": int(time.time()) - 100, "moment": ["another boot", 1e9], "pid": os.getpid(),
-              "process": identity_of(os.getpid())}  # fmt: skip
+    status = {**STATUS, "written": int(time.time()) - 100, "moment": ["another boot", 1e9],
+              "pid": os.getpid(), "process": identity_of(os.getpid())}  # fmt: skip
     (tmp_path / "status.json").write_text(json.dumps(status))
     found = read_status(tmp_path)
     assert found["running"] is False

@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.interface.cli import cli
 from jepanet.interface.edge import READER_GONE, ended, explained
-from jepanet.interface.folders import at_home, data_folder
+from jepanet.interface.folders import data_folder
 from jepanet.interface.streams import ReaderGone
 
 pytestmark = pytest.mark.unit
@@ -41,6 +43,7 @@ JEPANET = [sys.executable, "-m", "jepanet.interface.entry"]
         (OSError(errno.EMFILE, "Too many open files", "/a"), Exit.FAILURE, "Too many"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), Exit.OUT_OF_MEMORY, "allocate"),
         (ConnectionResetError(errno.ECONNRESET, "reset"), Exit.FAILURE, "reset"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), Exit.CONFIG, "working directory is gone"),
         (OSError("in words only"), Exit.FAILURE, "in words only"),
         (OSError(), Exit.FAILURE, "OSError"),
         (MemoryError(), Exit.OUT_OF_MEMORY, "memory"),
@@ -121,8 +124,37 @@ def test_without_a_home_there_is_no_folder_called_tilde(monkeypatch: pytest.Monk
     monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError()))
     with pytest.raises(Fatal, match="no home directory"):
         data_folder("devnet")
-    with pytest.raises(Fatal, match="no home directory"):
-        at_home(Path("~/.jepanet"))
+    with pytest.raises(RuntimeError) as caught:
+        Path("~/.jepanet").expanduser()
+    told = explained(caught.value)
+    assert (told.code, told.remedy) == (Exit.CONFIG, "set HOME, or name an absolute path")
+
+
+def folders_by_default(group: click.Group, path: str = "jepanet") -> Iterator[tuple[str, Any]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from folders_by_default(command, f"{path} {name}")
+            continue
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Path):
+                default = parameter.get_default(click.Context(command))
+                if isinstance(default, str | Path):
+                    yield f"{path} {name} {parameter.opts[0]}", Path(default).expanduser()
+
+
+def test_no_command_writes_into_the_working_directory_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "JEPANET_WALLET_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    found = dict(folders_by_default(cli))
+    assert "jepanet lab compare --out" in found and "jepanet verify --inputs" in found
+    outside = {name: path for name, path in found.items() if not path.is_relative_to(tmp_path / "home")}
+    assert outside == {}
 
 
 # ------------------------------------------------------------------ processes

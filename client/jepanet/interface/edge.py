@@ -94,6 +94,12 @@ def explained(error: BaseException) -> JepanetError:
                 remedy="answer at a terminal, or with the option that the question is about",
                 code=Exit.USAGE,
             )
+        case RuntimeError() if "home directory" in str(error):
+            return Fatal(
+                "a path begins with ~, and no home directory is known",
+                remedy="set HOME, or name an absolute path",
+                code=Exit.CONFIG,
+            )
         case RecursionError():
             return Fatal("the input is nested too deeply", remedy="give one with fewer levels")
     return Fatal(f"a fault nobody foresaw: {type(error).__name__}: {_one_line(error)}", remedy=_kept(error))
@@ -116,6 +122,8 @@ def _of_system(error: OSError) -> JepanetError:
     if named:
         remedy = _REMEDIES.get(number, "check the path, its permissions and its disk")
         return Fatal(f"{named}: {cause}", remedy=remedy, code=Exit.CONFIG)
+    if number == errno.ENOENT:  # every other path is named
+        return Fatal("the working directory is gone", remedy="change to one that exists", code=Exit.CONFIG)
     return Fatal(f"the system refuses: {cause}", remedy=f"see what was refused: {TRACEBACK}=1 jepanet ...")
 
 

@@ -34,22 +34,6 @@ def state_folder(name: str) -> Path:
     return _found(user_state_path, "XDG_STATE_HOME") / name
 
 
-def at_home(path: Path) -> Path:
-    """`path` with its `~` replaced.
-
-    Raises:
-        Fatal: nobody knows where that is (`CONFIG`).
-    """
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise Fatal(
-            f"{path} cannot be found: there is no home directory",
-            remedy="set HOME, or name an absolute path",
-            code=Exit.CONFIG,
-        ) from error
-
-
 def _found(ask: Callable[[str], Path], variable: str) -> Path:
     try:
         path = ask(_NAME)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from jepanet.interface.folders import cache_folder
 from jepanet.interface.layout import draw, width_of_output
 from jepanet.interface.strict import never_both
 from jepanet.tokens import tokens as tokens
@@ -59,8 +60,8 @@ def library_options(function: F) -> F:
         click.option(
             "--inputs",
             type=click.Path(file_okay=False, path_type=Path),
-            default=Path("jepanet-inputs"),
-            show_default=True,
+            default=lambda: cache_folder("inputs"),
+            show_default="~/.cache/jepanet/inputs",
             help="Folder of files named by CID; what is missing is fetched into it.",
         ),
         click.option(

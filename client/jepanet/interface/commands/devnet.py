@@ -9,12 +9,14 @@ from typing import Any
 
 import click
 
+from jepanet.interface.folders import data_folder
 from jepanet.interface.output import emit, json_option, pairs
 from jepanet.interface.strict import StrictGroup
 
 _DIRECTORY = click.option(
-    "--dir", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".devnet"),
-    show_default=True, help="Folder for chain state, log and deployment.json.",
+    "--dir", "directory", type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: data_folder("devnet"),
+    show_default="~/.local/share/jepanet/devnet", help="Folder for chain state, log and deployment.json.",
 )  # fmt: skip
 
 

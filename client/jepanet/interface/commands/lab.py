@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from jepanet.interface.folders import data_folder
 from jepanet.interface.output import emit, json_option
 from jepanet.interface.strict import StrictGroup
 
@@ -64,8 +65,9 @@ def command() -> None:
 @click.option("--control", type=click.IntRange(0, 1000),
               help="Planning episodes of each kind in the simulator; 0: none.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-out"),
-              show_default=True, help="Folder of data, kept runs, report.json and picture.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=lambda: data_folder("lab"),
+              show_default="~/.local/share/jepanet/lab",
+              help="Folder of data, kept runs, report.json and picture.")  # fmt: skip
 @json_option
 def compare(
     preset: str,
@@ -115,8 +117,9 @@ def compare(
 @click.argument("name", type=click.Choice(STUDIES))
 @click.option("--seeds", default=None, metavar="10,11,...", help="Default: the study's own.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-out"),
-              show_default=True, help="Folder of data, kept runs and study-NAME.json.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=lambda: data_folder("lab"),
+              show_default="~/.local/share/jepanet/lab",
+              help="Folder of data, kept runs and study-NAME.json.")  # fmt: skip
 @json_option
 def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) -> None:
     """One table, one question: single choices, merge rules under attack, codecs, planning costs, schedules.
@@ -142,6 +145,7 @@ def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) 
         table(found["question"], found["columns"], found["rows"])
         for note in found.get("notes", ()):
             click.echo(note)
+        click.echo(f"report {out / f'study-{name}.json'}")
 
     emit(value, as_json, show)
 

@@ -56,8 +56,8 @@ def export(
 
 @command.command("card")
 @click.argument("round_id", type=ID)
-@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(),
-              show_default=True, help="Folder for the model and its card.")  # fmt: skip
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder for the model and its card.")  # fmt: skip
 @observer_options
 @library_options
 @json_option

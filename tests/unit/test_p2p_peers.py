@@ -10,7 +10,7 @@ import pytest
 
 from jepanet.errors import Rejected
 from jepanet.p2p import peers
-from jepanet.p2p.identity import peer_id_of
+from jepanet.p2p.identity import parse_address, peer_id_of
 from jepanet.p2p.peers import MAX_ADDRESSES, AddressBook
 from jepanet.telemetry import Secret
 
@@ -105,7 +105,11 @@ def test_only_plausible_addresses_are_believed(book: AddressBook) -> None:
         "9.9.9.9",
     )
     hosts = {address.address for address in book.addresses_of(peer)}
-    assert hosts == {"/ip4/9.9.9.9/tcp/4001", "/ip4/1.1.1.1/tcp/4001"}
+    assert hosts == {
+        "/ip4/9.9.9.9/tcp/4001",
+        "/ip4/1.1.1.1/tcp/4001",
+        "/dns4/internal.example/tcp/80",  # judged when it is dialled
+    }
 
 
 def test_a_peer_may_be_on_the_same_machine(book: AddressBook) -> None:
@@ -161,3 +165,52 @@ def test_the_file_holds_addresses_only(tmp_path: Path, book: AddressBook) -> Non
     book.learned(new_peer(), ["/ip4/1.1.1.1/tcp/1"], "1.1.1.1")
     book.store()
     assert list(json.loads((tmp_path / "peers.json").read_bytes())) == ["peers"]
+
+
+def test_a_peer_that_announces_a_name_is_dialled_again(
+    tmp_path: Path, clock: Clock, book: AddressBook
+) -> None:
+    peer = new_peer()
+    book.learned(peer, ["/dns4/node.example.org/tcp/4701"], "9.9.9.9")
+    book.store()
+    again = AddressBook(tmp_path / "peers.json", clock, 1.0)
+    again.load([])
+    assert again.due([], bootstrap_only=False) == [peer]
+    assert [item.address for item in again.addresses_of(peer)] == ["/dns4/node.example.org/tcp/4701"]
+
+
+def test_the_own_id_enters_by_no_way(tmp_path: Path, clock: Clock) -> None:
+    own = new_peer()
+    text = f"/ip4/1.1.1.1/tcp/1/p2p/{own}"
+    (tmp_path / "peers.json").write_text(json.dumps({"peers": [text]}))
+    book = AddressBook(tmp_path / "peers.json", clock, 1.0, own)
+    book.load([])
+    book.learned(own, ["/ip4/1.1.1.1/tcp/1"], "1.1.1.1")
+    book.led_to(parse_address(text))
+    assert not book.addresses_of(own)
+
+
+def test_what_the_operator_named_stays_whatever_the_peer_says(book: AddressBook) -> None:
+    peer = new_peer()
+    given = f"/ip4/10.0.0.1/tcp/1/p2p/{peer}"
+    book.load([given])
+    book.learned(peer, [f"/ip4/1.1.1.{n}/tcp/1" for n in range(20)], "1.1.1.1")
+    addresses = book.addresses_of(peer)
+    assert str(addresses[0]) == given
+    assert len(addresses) == 1 + MAX_ADDRESSES
+    assert [item for item in addresses if book.is_given(item)] == addresses[:1]
+
+
+def test_attack_addresses_that_never_led_to_their_peer_are_forgotten_within_the_hour(
+    book: AddressBook, clock: Clock
+) -> None:
+    stranger, met = new_peer(), new_peer()
+    for peer in (stranger, met):
+        book.learned(peer, ["/ip4/1.1.1.1/tcp/25"], "9.9.9.9")
+    book.met(met, dialled=True)
+    clock.now += 3601
+    for _ in range(12):
+        book.failed(stranger)
+        book.failed(met)
+    assert not book.addresses_of(stranger)
+    assert book.addresses_of(met)

@@ -6,6 +6,7 @@ not usable here and now: a round this node has not seen confirmed yet, a stateme
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -36,6 +37,7 @@ log = get_logger("gossip")
 _KNOWN_BINDINGS = 1024
 _PROVIDERS_PER_DIGEST, _ADDRESSES_PER_PROVIDER, _PROVIDED_DIGESTS = 32, 4, 4096
 _LONGEST_BINDING = 400 * 86400
+_PEER_SECONDS = 600.0
 
 
 class Gate:
@@ -48,7 +50,10 @@ class Gate:
         chain_id: int,
         contract: Address,
         clock: Callable[[], float] = time.time,
+        passing: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._passing = passing
+        self._speakers: OrderedDict[Address, tuple[str, float]] = OrderedDict()
         self._state = state
         self._chain_id = chain_id
         self._contract = contract
@@ -82,12 +87,16 @@ class Gate:
         round_ = self._state().rounds.get(round_id)
         return dict(round_.scores).get(wallet) if round_ is not None else None
 
-    def remember(self, said: Provide, by: Binding) -> None:
+    def remember(self, said: Provide, by: Binding) -> tuple[str, ...]:
         """Keeps where an announced blob can be had: of each wallet its last word, about its own peer alone.
 
-        One wallet, however often it speaks, must not push the addresses of others out.
+        One wallet, however often it speaks, must not push the addresses of others out, nor escape the
+        back-off of its peer by speaking for another: it changes its peer once in ten minutes. Returns the
+        addresses that are believed.
         """
-        own = tuple(address for address in dict.fromkeys(said.addresses) if _leads_to(address, by.peer))
+        own: tuple[str, ...] = ()
+        if self._speaks_for(by):
+            own = tuple(item for item in dict.fromkeys(said.addresses) if _leads_to(item, by.peer))
         known = self._providers.pop(bytes(said.digest), {})
         known.pop(by.wallet, None)
         if own:
@@ -98,6 +107,19 @@ class Gate:
             self._providers[bytes(said.digest)] = known
         while len(self._providers) > _PROVIDED_DIGESTS:
             self._providers.popitem(last=False)
+        return own[:_ADDRESSES_PER_PROVIDER]
+
+    def _speaks_for(self, by: Binding) -> bool:
+        peer, since = self._speakers.get(by.wallet, (by.peer, -math.inf))
+        now = self._passing()
+        if peer != by.peer and now - since < _PEER_SECONDS:
+            return False
+        if peer != by.peer or by.wallet not in self._speakers:
+            self._speakers[by.wallet] = (by.peer, now)
+        self._speakers.move_to_end(by.wallet)
+        while len(self._speakers) > _KNOWN_BINDINGS:
+            self._speakers.popitem(last=False)
+        return True
 
     def _check_binding(self, binding: Binding, peer_id: str) -> None:
         if binding.peer != peer_id:

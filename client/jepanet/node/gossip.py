@@ -55,8 +55,7 @@ class Conversation:
         async for gossip in self._network.messages():
             envelope = decode_envelope(gossip.payload)  # admitted: it was checked before it was relayed
             if isinstance(envelope.body, Provide):
-                self._gate.remember(envelope.body, envelope.binding)
-                self._meet(envelope.binding.peer, envelope.body.addresses)
+                self._meet(envelope.binding.peer, self._gate.remember(envelope.body, envelope.binding))
                 continue
             report = None
             if isinstance(envelope.body, SayScores):
@@ -80,13 +79,12 @@ class Conversation:
         self._met.add(peer)
 
         async def dial() -> None:
-            for address in addresses:
-                try:
-                    await self._network.connect(address)
-                except JepanetError as error:
-                    log.info("peer.unreached", address=address, why=str(error))
-                else:
+            try:
+                await self._network.introduce(addresses)
+                if any(item.peer_id == peer for item in await self._network.peers()):
                     return
+            except JepanetError as error:
+                log.info("peer.unreached", peer=peer, why=str(error))
             self._met.discard(peer)
 
         task = asyncio.create_task(dial())

@@ -164,6 +164,7 @@ async def open_visit(
         bootstrap=peers,
         node_key=Secret(os.urandom(32)),
         directory=directory,
+        dial_private=True,
         topic=f"/jepanet/1/{deployment.chain_id}/{deployment.rounds.lower()}",
     )
     _make(config.directory)

@@ -10,7 +10,8 @@ from pathlib import Path
 from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p.identity import key_pair, parse_address
+from jepanet.p2p.identity import key_pair, parse_address, peer_id_of
+from jepanet.p2p.reach import check_endpoint
 from jepanet.telemetry import Secret
 
 _HOSTS = ("ip4", "ip6", "dns", "dns4", "dns6")
@@ -37,6 +38,8 @@ class P2PConfig:
     stall_timeout: float = 15.0
     per_peer_retries: int = 3
     announce_addresses: tuple[str, ...] = ()
+    dial_private: bool = False
+    """Dial private and loopback addresses although this node announces none: for short visits."""
     max_connections_per_ip: int = 16
     max_messages_per_second: float = 200.0
     """Of one author, with bursts of five seconds' worth; a relay may pass on four times that."""
@@ -55,6 +58,15 @@ class P2PConfig:
         except Rejected as error:
             raise Fatal(str(error), remedy="correct the p2p settings", code=Exit.CONFIG) from error
         check_addresses(self.listen, self.bootstrap)
+        check_announced(self.announce_addresses)
+        own = peer_id_of(self.node_key)
+        if any(parse_address(address).peer_id == own for address in self.bootstrap):
+            raise Fatal(
+                f"p2p.bootstrap names this node itself ({own})",
+                remedy="remove that address; the first node of a network has no bootstrap peer and "
+                "sets p2p.allow_isolated",
+                code=Exit.CONFIG,
+            )
         limits = (self.max_connections, self.max_uploads, self.max_validations, self.max_inbox)
         if not self.topic or len(self.topic) > 200 or min(limits) < 1 or self.max_connections_per_ip < 1:
             raise Fatal(
@@ -95,8 +107,7 @@ def check_announced(announce: Iterable[str]) -> None:
             if len(names) != 2 or names[0] not in _HOSTS or names[1] != "tcp":
                 raise ValueError("it must be /dns4/NAME/tcp/PORT, /ip4/HOST/tcp/PORT or /ip6/HOST/tcp/PORT")
             host, port = str(address.value_for_protocol(names[0])), address.value_for_protocol("tcp")
-            if int(port) == 0 or host in ("0.0.0.0", "::"):  # noqa: S104  # refused, not listened on
-                raise ValueError("nobody can dial a wildcard address or port 0")
+            check_endpoint(names[0], host, int(port))
         except Exception as error:  # py-multiaddr raises many types
             raise Fatal(
                 f"{text!r} cannot be announced: {error}",

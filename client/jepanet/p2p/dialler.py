@@ -11,15 +11,18 @@ import trio
 from libp2p.custom_types import TProtocol
 from multiaddr import Multiaddr
 
-from jepanet.errors import Transient
+from jepanet.errors import Rejected, Transient
 from jepanet.p2p.frames import PROTOCOL
+from jepanet.p2p.horizon import Horizon
 from jepanet.p2p.identity import PeerAddress, parse_address, parse_peer_id
-from jepanet.p2p.peers import AddressBook
+from jepanet.p2p.patience import Patience
+from jepanet.p2p.peers import MAX_ADDRESSES, AddressBook
 from jepanet.p2p.streams import StreamLost
 from jepanet.p2p.swarm import HardenedSwarm
 from jepanet.telemetry import get_logger
 
 DIAL_SECONDS = 20.0
+REACH_SECONDS = 30.0
 STREAM_SECONDS = 15.0
 FAMILIAR_PEERS = 24
 """With so many connections only bootstrap peers are still dialled."""
@@ -34,13 +37,22 @@ class Dialler:
     nursery: trio.Nursery
 
     def __init__(
-        self, swarm: HardenedSwarm, host: Any, book: AddressBook, refuse: Callable[[str], bool]
+        self,
+        swarm: HardenedSwarm,
+        host: Any,
+        book: AddressBook,
+        horizon: Horizon,
+        patience: Patience,
+        refuse: Callable[[str], bool],
     ) -> None:
         self._swarm = swarm
         self._host = host
         self._book = book
+        self._horizon = horizon
+        self._patience = patience
         self._refuse = refuse
         self._dialling: defaultdict[str, trio.Lock] = defaultdict(trio.Lock)
+        self._strangers = trio.CapacityLimiter(_DIALS_AT_ONCE)
         self._own_id = str(swarm.get_peer_id())
 
     def connected(self, peer_id: str) -> bool:
@@ -48,6 +60,9 @@ class Dialler:
 
     async def reachable(self, providers: Sequence[str]) -> list[str]:
         """Connected peers: the given ones in the given order, or everybody in random order.
+
+        Those who are not connected are dialled, a few at once. What strangers announce may lead anywhere, so
+        an announcer whose addresses fail waits twice as long each time, whatever it announces next.
 
         Raises:
             Rejected: a malformed provider.
@@ -66,22 +81,36 @@ class Dialler:
         async def reach(peer_id: str) -> None:
             if peer_id == self._own_id or self._refuse(peer_id):
                 return
-            try:
-                await self.dial(peer_id, wanted[peer_id] or self._book.addresses_of(peer_id))
+            if not self.connected(peer_id):
+                if not self._patience.over(peer_id):
+                    return
+                async with self._strangers:
+                    await self._dial_stranger(peer_id, wanted[peer_id] or self._book.addresses_of(peer_id))
+            if self.connected(peer_id):
                 reached.add(peer_id)
-            except Transient as error:
-                _log.info("provider.unreached", peer=peer_id, why=str(error))
 
-        async with trio.open_nursery() as nursery:
-            for peer_id in wanted:
-                nursery.start_soon(reach, peer_id)
+        # However many announce a blob, those who are there are asked for it in time.
+        with trio.move_on_after(REACH_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for peer_id in wanted:
+                    nursery.start_soon(reach, peer_id)
         return [peer_id for peer_id in wanted if peer_id in reached]
 
-    async def dial(self, peer_id: str, addresses: Sequence[PeerAddress]) -> None:
-        """Connects unless connected, trying the addresses in order.
+    async def _dial_stranger(self, peer_id: str, addresses: Sequence[PeerAddress]) -> None:
+        reached = False
+        try:
+            await self.dial(peer_id, addresses[:MAX_ADDRESSES])
+            reached = True
+        except Transient as error:
+            _log.info("provider.unreached", peer=peer_id, why=str(error))
+        finally:
+            (self._patience.succeeded if reached else self._patience.failed)(peer_id)
+
+    async def dial(self, peer_id: str, addresses: Sequence[PeerAddress], *, given: bool = False) -> None:
+        """Connects unless connected, trying the addresses in order. `given`: this node's operator named them.
 
         Raises:
-            Transient: none of them leads to this peer.
+            Transient: none of them leads to this peer, or may be dialled.
         """
         async with self._dialling[peer_id]:
             why = "no address is known"
@@ -89,17 +118,44 @@ class Dialler:
                 if self.connected(peer_id):
                     break
                 with trio.move_on_after(DIAL_SECONDS) as scope:
-                    try:
-                        await self._swarm.dial(Multiaddr(address.address), parse_peer_id(peer_id))
-                    except Exception as error:  # the library lets socket, DNS and handshake errors through
-                        why = str(error) or type(error).__name__
+                    why = await self._try(address, given or self._book.is_given(address)) or why
                 if scope.cancelled_caught:
                     why = f"no answer within {DIAL_SECONDS:.0f} s"
         lock = self._dialling[peer_id]
         if not lock.locked() and not lock.statistics().tasks_waiting:
             self._dialling.pop(peer_id, None)
+            self._swarm.forget_dial(parse_peer_id(peer_id))
         if not self.connected(peer_id):
             raise Transient(f"cannot reach peer {peer_id}: {why}", remedy="it is retried later")
+
+    async def _try(self, address: PeerAddress, given: bool) -> str:
+        """Dials one address, in all that it resolves to; why that led nowhere, or nothing if it did."""
+        peer_id = address.peer_id
+        try:
+            targets = await self._horizon.targets(address, given=given)
+        except (Rejected, OSError) as error:
+            tell = _log.warning if given else _log.info
+            tell("address.refused", address=str(address), why=str(error))
+            return error.message if isinstance(error, Rejected) else f"{address.host}: {error}"
+        why = ""
+        trusted = given or self._book.is_proven(peer_id)
+        for target in targets:
+            if not trusted and not self._patience.over(target):
+                why = f"nothing answered at {target} a while ago"
+                continue
+            try:
+                await self._swarm.dial(Multiaddr(target), parse_peer_id(peer_id))
+            except Exception as error:  # the library lets socket and handshake errors through
+                why = str(error) or type(error).__name__
+            finally:
+                # Many identities must not make this node knock at one silent host again and again. A host
+                # where somebody else answers is not held against its true peer, whose dial comes later.
+                answered = self._swarm.answered(parse_peer_id(peer_id))
+                (self._patience.succeeded if answered else self._patience.failed)(target)
+            if self.connected(peer_id):
+                self._book.led_to(address)
+                return ""
+        return why
 
     async def open_stream(self, peer_id: str) -> Any:
         """A negotiated blob stream. Runs on its own, so that a cancelled download leaves no half-open one."""
@@ -141,7 +197,6 @@ class Dialler:
             try:
                 async with limit:
                     await self.dial(peer_id, self._book.addresses_of(peer_id))
-                self._book.met(peer_id, dialled=True)
             except Transient as error:
                 self._book.failed(peer_id)
                 _log.debug("peer.unreached", peer=peer_id, why=str(error))

@@ -62,8 +62,13 @@ class P2PNode:
         self._validating = 0
         self._overloaded = 0
         self._overload_reported = 0.0
+        self._started = False
         self.peer_id = peer_id_of(config.node_key)
-        self.addresses: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where peers can dial this node, as `/…/p2p/PEER`: as configured, or its interfaces' addresses."""
+        return self._network.addresses() if self._started else ()
 
     @property
     def failure(self) -> asyncio.Future[None]:
@@ -98,7 +103,7 @@ class P2PNode:
                 await self._network.run(ready)
 
             await self._thread.start(program, START_SECONDS)
-            self.addresses = self._network.addresses()
+            self._started = True
         except BaseException:
             await self._thread.stop(STOP_SECONDS)
             self._lock.release()
@@ -153,6 +158,15 @@ class P2PNode:
             Rejected: malformed, or banned. Transient: not reachable, or another identity answered.
         """
         await self._thread.call(self._network.connect, address)
+
+    async def introduce(self, addresses: Sequence[str]) -> None:
+        """Dials what peers announced of themselves, where this node dials such addresses and not sooner after
+        failures than patience allows.
+
+        Raises:
+            Rejected: not addresses of peers.
+        """
+        await self._thread.call(self._network.introduce, tuple(addresses))
 
     async def ban(self, peer_id: str, reason: str) -> None:
         """Closes its connections and refuses it for an hour, doubled per earlier ban; survives a restart.

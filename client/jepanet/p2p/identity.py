@@ -21,6 +21,7 @@ from multiaddr import Multiaddr
 from multiaddr.protocols import P_DNS, P_DNS4, P_DNS6, P_IP4, P_IP6, P_P2P, P_TCP
 
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.p2p.reach import check_endpoint
 from jepanet.telemetry import Secret
 
 KEY_BYTES = 32
@@ -37,6 +38,19 @@ class PeerAddress:
 
     peer_id: str
     address: str
+
+    @property
+    def kind(self) -> str:
+        """`ip4`, `ip6`, `dns`, `dns4` or `dns6`."""
+        return self.address.split("/")[1]
+
+    @property
+    def host(self) -> str:
+        return self.address.split("/")[2]
+
+    @property
+    def port(self) -> int:
+        return int(self.address.split("/")[4])
 
     def __str__(self) -> str:
         return f"{self.address}/p2p/{self.peer_id}"
@@ -162,10 +176,11 @@ def parse_peer_id(text: str) -> ID:
 
 
 def parse_address(text: str) -> PeerAddress:
-    """A dialable address with its peer id: `/ip4|ip6|dns.../tcp/PORT/p2p/PEER`, nothing more.
+    """A dialable address with its peer id: `/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT/p2p/PEER`, nothing more.
 
     Raises:
-        Rejected: any other shape (relays, websockets, QUIC), or a peer id that is not secp256k1.
+        Rejected: any other shape (relays, websockets, QUIC, /dnsaddr), a peer id that is not secp256k1, or a
+            host or port at which nobody can be (`reach.check_endpoint`).
     """
     if len(text) > _MAX_ADDRESS_CHARACTERS:
         raise Rejected("the address is too long", reason="bad-address")
@@ -179,4 +194,6 @@ def parse_address(text: str) -> PeerAddress:
             f"{text!r} is not an address of the form /ip4/HOST/tcp/PORT/p2p/PEER", reason="bad-address"
         )
     peer_id = parse_peer_id(str(address.value_for_protocol(P_P2P)))
-    return PeerAddress(str(peer_id), str(address.decapsulate_code(P_P2P)))
+    found = PeerAddress(str(peer_id), str(address.decapsulate_code(P_P2P)))
+    check_endpoint(found.kind, found.host, found.port)
+    return found

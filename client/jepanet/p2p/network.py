@@ -28,7 +28,9 @@ from jepanet.p2p.config import P2PConfig, PeerInfo
 from jepanet.p2p.dialler import Dialler
 from jepanet.p2p.frames import PROTOCOL
 from jepanet.p2p.gossip import SafePubsub
-from jepanet.p2p.identity import key_pair, parse_address, parse_peer_id
+from jepanet.p2p.horizon import Horizon
+from jepanet.p2p.identity import key_pair, parse_address, parse_peer_id, peer_id_of
+from jepanet.p2p.patience import Patience
 from jepanet.p2p.peers import AddressBook
 from jepanet.p2p.router import TopicRouter
 from jepanet.p2p.streams import shielded
@@ -37,6 +39,8 @@ from jepanet.telemetry import get_logger
 
 FLOOD_POINTS = 50.0
 _FD_SLACK = 256
+_LONGEST_DOUBT = 120.0
+"""Seconds an announcer whose addresses failed, or a host where nobody answered, is left alone at most."""
 
 _log = get_logger("p2p")
 
@@ -56,8 +60,10 @@ class Network:
     def __init__(self, config: P2PConfig, bans: BanList, hooks: Hooks) -> None:
         self._config = config
         self._bans = bans
-        self._book = AddressBook(config.directory / "peers.json", time.monotonic, config.redial_seconds)
+        self._book = AddressBook(config.directory / "peers.json", time.monotonic, config.redial_seconds,
+                                 peer_id_of(config.node_key))  # fmt: skip
         self._book.load(config.bootstrap)
+        self.horizon = Horizon(config.announce_addresses, private=config.dial_private)
         keys = key_pair(config.node_key)
         self._swarm = HardenedSwarm(
             keys,
@@ -66,11 +72,10 @@ class Network:
             refuse=bans.is_banned,
             on_flood=lambda peer_id, what: self._charge(str(peer_id), FLOOD_POINTS, what),
         )
-        announce = [Multiaddr(address) for address in config.announce_addresses]
         self._host = BasicHost(
             network=self._swarm,
             negotiate_timeout=10,
-            announce_addrs=announce or None,
+            addrs_factory=lambda _: [Multiaddr(address) for address in self.horizon.announced],
             disable_identify_address_discovery=True,
         )
         self._host.remove_stream_handler(ID_PUSH)
@@ -91,7 +96,14 @@ class Network:
             hooks.find_blob, max_uploads=config.max_uploads, stall=config.stall_timeout, charge=self._charge
         )
         self._host.set_stream_handler(TProtocol(PROTOCOL), server.handle)
-        self._dialler = Dialler(self._swarm, self._host, self._book, bans.is_banned)
+        self._dialler = Dialler(
+            self._swarm,
+            self._host,
+            self._book,
+            self.horizon,
+            Patience(time.monotonic, config.redial_seconds, _LONGEST_DOUBT),
+            bans.is_banned,
+        )
         self._transport = download.Transport(
             self._dialler.open_stream, self.ban, config.stall_timeout, config.per_peer_retries
         )
@@ -118,12 +130,14 @@ class Network:
                         remedy="choose another address or port",
                         code=Exit.PORT_IN_USE,
                     )
+                self._look_around()
                 await self._pubsub.wait_until_ready()
                 await self._pubsub.subscribe(self._config.topic)
                 self._dialler.nursery = self._nursery
                 pause = min(0.25, self._config.redial_seconds / 2)
                 self._nursery.start_soon(self._dialler.redial, pause, self._config.max_connections)
                 self._nursery.start_soon(self._housekeep)
+                self._nursery.start_soon(self.horizon.look_up)
                 ready()
                 try:
                     await trio.sleep_forever()
@@ -135,7 +149,21 @@ class Network:
             self._bans.store()
 
     def addresses(self) -> tuple[str, ...]:
-        return tuple(str(address) for address in self._host.get_addrs())
+        """What is announced, with this node's id; for any thread."""
+        return tuple(f"{address}/p2p/{self.peer_id}" for address in self.horizon.announced)
+
+    async def introduce(self, addresses: Sequence[str]) -> None:
+        """Dials what peers announced of themselves, as `Dialler.reachable` does.
+
+        Raises:
+            Rejected: not addresses of peers.
+        """
+        await self._dialler.reachable(addresses)
+
+    def _look_around(self) -> None:
+        listening = [str(address).split("/p2p/")[0] for address in self._host.get_transport_addrs()]
+        if self.horizon.look(listening):
+            _log.info("address.announced", addresses=list(self.addresses()))
 
     async def peers(self) -> tuple[PeerInfo, ...]:
         found = []
@@ -157,9 +185,10 @@ class Network:
         address = parse_address(text)
         if self._bans.is_banned(address.peer_id):
             raise Rejected(f"peer {address.peer_id} is banned", reason="banned")
-        await self._dialler.dial(address.peer_id, [address])
-        self._book.learned(address.peer_id, [address.address], address.address.split("/")[2])
-        self._book.met(address.peer_id, dialled=True)
+        if address.peer_id == self.peer_id:
+            raise Rejected(f"{text} is this node itself", reason="own-address")
+        await self._dialler.dial(address.peer_id, [address], given=True)
+        self._book.give(address)
 
     async def ban(self, peer_id: str, reason: str) -> None:
         self._bans.ban(peer_id, reason)
@@ -218,6 +247,8 @@ class Network:
             if ticks % 6:
                 continue
             self._router.forget_strangers()
+            self._look_around()
+            await self.horizon.look_up()
             self._book.store()
             if ticks % 60 == 0:
                 self._bans.store()

@@ -2,12 +2,12 @@
 
 py-libp2p neither redials nor exchanges peers by default, so after a crash a node would stay alone with the
 one peer it dials. Addresses come from peers themselves, hence: few per peer, plain TCP, and an address that
-is not globally reachable only if the peer was seen at that very host.
+is not globally reachable only if the peer was seen at that very host. Whether one is dialled is decided when
+it is (`horizon`), names included.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import random
 from collections.abc import Callable, Iterable
@@ -17,6 +17,7 @@ from pathlib import Path
 from jepanet.errors import Fatal, Rejected
 from jepanet.files import write_atomically
 from jepanet.p2p.identity import PeerAddress, parse_address
+from jepanet.p2p.reach import Reach, reach_of
 from jepanet.telemetry import get_logger
 
 MAX_PEERS = 256
@@ -25,6 +26,8 @@ LONGEST_WAIT = 300.0
 LONGEST_BOOTSTRAP_WAIT = 30.0
 _FORGET_AFTER = 7 * 24 * 3600.0
 _FORGET_FAILURES = 12
+_DOUBT_AFTER = 3600.0
+"""A peer whose addresses never led to it is forgotten sooner: they may be anybody's."""
 _MAX_FILE_BYTES = 1 << 20
 
 _log = get_logger("p2p")
@@ -34,6 +37,7 @@ _log = get_logger("p2p")
 class _Entry:
     addresses: list[PeerAddress]
     seen: float
+    given: tuple[PeerAddress, ...] = ()
     failures: int = 0
     due: float = 0.0
     bootstrap: bool = False
@@ -47,6 +51,7 @@ class AddressBook:
     path: Path
     clock: Callable[[], float]
     first_wait: float
+    own_id: str = ""
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _changed: bool = False
 
@@ -64,7 +69,25 @@ class AddressBook:
         for text in bootstrap:
             address = parse_address(text)
             self._add(address, self.clock())
+            self.give(address)
             self._entries[address.peer_id].bootstrap = True
+
+    def give(self, address: PeerAddress) -> None:
+        """The operator named it: it stays first, whatever the peer says of itself."""
+        self._add(address, self.clock())
+        entry = self._entries.get(address.peer_id)
+        if entry is not None and address not in entry.given:
+            entry.given = (*entry.given, address)
+            entry.addresses = [*entry.given, *(item for item in entry.addresses if item not in entry.given)]
+
+    def is_given(self, address: PeerAddress) -> bool:
+        entry = self._entries.get(address.peer_id)
+        return entry is not None and address in entry.given
+
+    def is_proven(self, peer_id: str) -> bool:
+        """Whether an address of it led to the peer, in this run, or its operator gave one."""
+        entry = self._entries.get(peer_id)
+        return entry is not None and (entry.proven or entry.bootstrap)
 
     def learned(self, peer_id: str, addresses: Iterable[str], remote_host: str) -> None:
         """A connected peer says where it listens (`/ip4/../tcp/..`); `remote_host` is where it was seen."""
@@ -74,10 +97,15 @@ class AddressBook:
                 address = parse_address(f"{text}/p2p/{peer_id}")
             except Rejected:
                 continue
-            if _plausible(address.address.split("/")[2], remote_host):
+            if _plausible(address, remote_host):
                 usable.append(address)
         for address in usable[:MAX_ADDRESSES]:
             self._add(address, self.clock())
+
+    def led_to(self, address: PeerAddress) -> None:
+        """The peer answered there."""
+        self._add(address, self.clock())
+        self.met(address.peer_id, dialled=True)
 
     def met(self, peer_id: str, *, dialled: bool = False) -> None:
         """The peer is connected; `dialled` proves an address, which makes it harder to crowd out."""
@@ -101,7 +129,8 @@ class AddressBook:
         limit = LONGEST_BOOTSTRAP_WAIT if entry.bootstrap else LONGEST_WAIT
         wait = min(self.first_wait * 2.0 ** min(entry.failures, 16), limit)
         entry.due = self.clock() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
-        gone = self.clock() - entry.seen > _FORGET_AFTER and entry.failures >= _FORGET_FAILURES
+        patience = _FORGET_AFTER if entry.proven else _DOUBT_AFTER
+        gone = self.clock() - entry.seen > patience and entry.failures >= _FORGET_FAILURES
         if gone and not entry.bootstrap:
             self.forget(peer_id)
 
@@ -147,12 +176,15 @@ class AddressBook:
             return []
 
     def _add(self, address: PeerAddress, seen: float) -> None:
+        if address.peer_id == self.own_id:
+            return
         entry = self._entries.get(address.peer_id)
         if entry is None:
             entry = self._entries[address.peer_id] = _Entry([], seen)
         entry.seen = max(entry.seen, seen)
         if address not in entry.addresses:
-            entry.addresses = [address, *entry.addresses][:MAX_ADDRESSES]
+            others = [address, *(item for item in entry.addresses if item not in entry.given)]
+            entry.addresses = [*entry.given, *others[:MAX_ADDRESSES]]
             self._changed = True
         while len(self._entries) > MAX_PEERS:
             strangers = [peer for peer, held in self._entries.items() if not held.bootstrap]
@@ -166,11 +198,7 @@ class AddressBook:
         return entry.proven, entry.seen
 
 
-def _plausible(host: str, remote_host: str) -> bool:
-    """Whether to believe that a peer seen at `remote_host` listens at `host`. Names are not resolved."""
-    if host == remote_host:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False
+def _plausible(address: PeerAddress, remote_host: str) -> bool:
+    """Whether to note that a peer seen at `remote_host` listens there. Names are judged at dialling."""
+    named = address.kind.startswith("dns")
+    return named or address.host == remote_host or reach_of(address.host) is Reach.PUBLIC

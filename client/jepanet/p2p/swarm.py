@@ -73,6 +73,7 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
         self._refuse = refuse
         self._streams: dict[MeteredStream, bool] = {}
         self._per_ip: Counter[str] = Counter()
+        self._answered: set[ID] = set()
 
     async def run(self) -> None:
         contain_tasks(self.manager, "swarm")
@@ -89,13 +90,32 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
 
         super().set_stream_handler(contained)
 
+    async def dial_peer(self, peer_id: ID) -> Any:
+        """The connections there are. The library would dial whatever the peer claims to listen at; here the
+        dialler alone dials, and only what it has judged."""
+        found = [item for item in self.get_connections(peer_id) if not item.is_closed]
+        if not found:
+            raise SwarmException(f"peer {peer_id} is not connected")
+        return found
+
+    async def dial_peer_replacement(self, peer_id: ID) -> Any:
+        return None
+
     async def dial(self, address: Any, peer_id: ID) -> None:
-        """Connects to one address.
+        """Connects to one address; one call at a time for one peer.
 
         Raises:
             SwarmException: no connection, another identity, banned, or no room.
         """
+        self._answered.discard(peer_id)
         await self.dial_addr(address, peer_id)
+
+    def answered(self, peer_id: ID) -> bool:
+        """Whether somebody, the peer or not, took the connection of the last `dial` for it."""
+        return peer_id in self._answered
+
+    def forget_dial(self, peer_id: ID) -> None:
+        self._answered.discard(peer_id)
 
     async def _do_handle_inbound_connection(self, stream: Any, maddr: Any, failure_event: Any) -> None:
         metered = MeteredStream(stream.stream)
@@ -120,6 +140,7 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
     async def upgrade_outbound_raw_conn(self, raw_conn: Any, peer_id: ID, pre_scope: Any = None) -> Any:
         metered: MeteredStream = raw_conn.stream
         self._streams[metered] = False
+        self._answered.add(peer_id)
         try:
             with trio.fail_after(2 * HANDSHAKE_SECONDS):
                 connection = await super().upgrade_outbound_raw_conn(raw_conn, peer_id, pre_scope)

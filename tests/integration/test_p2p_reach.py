@@ -182,8 +182,8 @@ async def test_the_library_dials_nobody_by_itself(group: Group) -> None:
             from multiaddr import Multiaddr
 
             network = member.node._network
-            network._swarm.peerstore.add_addrs(peer, [Multiaddr(f"/ip4/127.0.0.1/tcp/{knocks.port}")], 600)
             await network._swarm.close_peer(peer)
+            network._swarm.peerstore.add_addrs(peer, [Multiaddr(f"/ip4/127.0.0.1/tcp/{knocks.port}")], 600)
             with contextlib.suppress(Exception):
                 await network._host.new_stream(peer, ["/x/1"])
             return True

@@ -531,6 +531,23 @@ def test_attack_only_addresses_of_the_announcing_peer_are_kept(address: str) -> 
     assert gate.providers(DELTA) == ()
 
 
+def test_attack_a_wallet_does_not_leave_its_peer_s_back_off_by_speaking_for_another() -> None:
+    passed = 0.0
+    gate = admission.Gate(lambda: verifying(), chain_id=CHAIN_ID, contract=CONTRACT, passing=lambda: passed)
+
+    def speaks_for(peer: Address) -> tuple[str, ...]:
+        where = at("10.0.0.1", peer)
+        by = replace(vouched(SOLVER), peer=vouched(peer).peer)
+        return gate.remember(provide(DELTA, where=where), by)
+
+    assert speaks_for(SOLVER)
+    assert not speaks_for(OTHER), "another peer at once"
+    assert speaks_for(SOLVER), "its own peer goes on"
+    passed = 601.0
+    assert speaks_for(OTHER), "a node that got a new key is heard ten minutes later"
+    assert not speaks_for(SOLVER)
+
+
 def test_the_table_of_providers_is_bounded_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "_PROVIDED_DIGESTS", 16)
     monkeypatch.setattr(admission, "_PROVIDERS_PER_DIGEST", 2)

@@ -533,9 +533,9 @@ def test_attack_only_addresses_of_the_announcing_peer_are_kept(address: str) -> 
 
 def test_attack_a_wallet_does_not_leave_its_peer_s_back_off_by_speaking_for_another() -> None:
     passed = 0.0
-    gate = admission.Gate(lambda: verifying(), chain_id=CHAIN_ID, contract=CONTRACT, passing=lambda: passed)
+    gate = admission.Gate(verifying, chain_id=CHAIN_ID, contract=CONTRACT, passing=lambda: passed)
 
-    def speaks_for(peer: Address) -> tuple[str, ...]:
+    def speaks_for(peer: Wallet) -> tuple[str, ...]:
         where = at("10.0.0.1", peer)
         by = replace(vouched(SOLVER), peer=vouched(peer).peer)
         return gate.remember(provide(DELTA, where=where), by)

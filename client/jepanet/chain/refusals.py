@@ -63,7 +63,7 @@ class Demand:
 
 
 _NUMBER = r"[^0-9]{0,3}(\d{1,30})\b(?!\.)\s*(gwei)?"
-_TIPS = re.compile(r"(?:minimum needed|minimum tip(?: is)?|too low:? \d{1,30} <)" + _NUMBER)
+_TIPS = re.compile(r"(?:minimum(?: needed| tip)?(?: is)?|too low:? \d{1,30} <)" + _NUMBER)
 _BASES = re.compile(r"base ?fee(?: per gas)?(?: is)?" + _NUMBER)
 
 

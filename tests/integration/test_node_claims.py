@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -24,11 +25,12 @@ from contract_fixtures import (
 )
 
 from jepanet.chain.contracts import Attestation, Standing
-from jepanet.cid import to_cid
+from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Exit, Fatal
 from jepanet.node import claims
 from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
 from jepanet.protocol.typed_data import result_data
+from jepanet.storage.blob_files import place_of
 from jepanet.types import Digest, Phase, RoundId, Verdict
 
 pytestmark = pytest.mark.integration
@@ -64,7 +66,7 @@ async def committed(network: Network, round_id: int, *solvers: int, unseal: bool
         await network.do(who, rounds.reveal(round_id, DELTA, bytes(32)))
 
 
-async def settled(network: Network, round_id: int = 1) -> list[Leaf]:
+async def settled(network: Network, round_id: int = 1, sheet: Digest = SHEET) -> list[Leaf]:
     """A round that paid SOLVER and JUDGE, settled; its sheet is nowhere to be had."""
     await committed(network, round_id, SOLVER)
     rounds, deployment = network.contracts.rounds, network.deployment
@@ -75,11 +77,11 @@ async def settled(network: Network, round_id: int = 1) -> list[Leaf]:
     root = merkle_root([result_leaf(RoundId(round_id), leaf) for leaf in leaves])
     model = MODEL if (await rounds.round(round_id, "latest")).base == BASE else BASE
     typed = result_data(
-        deployment.chain_id, deployment.rounds, round_id=round_id, root=root, model=model, sheet=SHEET,
+        deployment.chain_id, deployment.rounds, round_id=round_id, root=root, model=model, sheet=sheet,
         payout=PAY + FEE, improvement=500,
     )  # fmt: skip
     signed = [Attestation(500, network.wallet(who).sign_typed(typed)) for who in (JUDGE, SECOND)]
-    await network.do(SOLVER, rounds.record_training(round_id, root, model, SHEET, PAY + FEE, signed))
+    await network.do(SOLVER, rounds.record_training(round_id, root, model, sheet, PAY + FEE, signed))
     await network.at((await rounds.round(round_id, "latest")).challenge_end)
     await network.do(OTHER, rounds.settle(round_id))
     return leaves
@@ -128,6 +130,36 @@ async def test_what_a_missing_sheet_holds_back_is_said_and_the_rest_is_taken(
     with pytest.raises(Fatal) as caught:
         await claim(config, 1, 7)
     assert caught.value.code is Exit.NOT_FOUND
+
+
+@pytest.mark.parametrize("place", ["own store", "inputs"])
+async def test_a_claim_finds_its_sheet_without_a_peer(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """On the first node of a network nobody else serves the sheet; its own store has it."""
+    data = b"a score sheet"
+    leaves = await settled(network, sheet=digest_of(data))
+    hashes = [result_leaf(RoundId(1), leaf) for leaf in leaves]
+
+    class Sheet:
+        def leaf_of(self, account: str) -> Any:
+            found = next(n for n, leaf in enumerate(leaves) if leaf.account == account)
+            return leaves[found], merkle_proof(hashes, found)
+
+    monkeypatch.setattr(claims, "decode_sheet", lambda read: {data: Sheet()}[read])
+    config = configured(network, JUDGE, tmp_path, "coordinator")
+    own = place_of(tmp_path / "data" / "blobs", digest_of(data))
+    other = tmp_path / "inputs" / to_cid(digest_of(data), "dag-json")
+    target = own if place == "own store" else other
+    await asyncio.to_thread(target.parent.mkdir, parents=True)
+    await asyncio.to_thread(target.write_bytes, b"damaged" if place == "own store" else data)
+    made = await claim(config, offline=True)
+    if place == "own store":
+        assert made["missing"] == 1, "a damaged blob is not believed"
+        await asyncio.to_thread(target.write_bytes, data)
+        made = await claim(config)
+    assert made["rounds"] == [{"round": 1, "claimed": str(FEE), "verdict": "fee"}]
+    assert (made["withdrawn"], made["missing"]) == (str(FEE), 0)
 
 
 async def test_claims_that_have_ended_leave_the_bond_and_the_unclaimed_pay(

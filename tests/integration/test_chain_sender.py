@@ -364,7 +364,9 @@ async def _proxy(
             other = answer(question)
             if isinstance(other, int):
                 return web.Response(status=other)
-            return web.json_response(reply if other is None else {"jsonrpc": "2.0", "id": 1, **other})
+            return web.json_response(
+                reply if other is None else {"jsonrpc": "2.0", "id": question["id"], **other}
+            )
 
         application = web.Application()
         application.router.add_post("/", handle)
@@ -446,6 +448,21 @@ async def test_the_journal_is_a_store(chain: Chain, pinger: Pinger, tmp_path: Pa
     with Journal.open(tmp_path / "journal.sqlite") as journal:
         sender = chain.sender(store=JournalIntents(journal, Intent))  # type: ignore[arg-type]
         assert await sender.send("duty", pinger.ping(1)) == first
+    assert await _pings(chain, pinger) == 1
+
+
+async def test_an_estimate_that_is_too_low_is_no_refusal(chain: Chain, pinger: Pinger) -> None:
+    def lie(question: dict[str, Any]) -> dict[str, Any] | None:
+        return {"result": "0x1"} if question["method"] == "eth_estimateGas" else None
+
+    async with _proxy(chain.anvil.url, lie) as url:
+        rpc = Rpc([url], CHAIN_ID, cooldown=0.1)
+        sender = Sender(rpc, chain.wallets[0], MemoryIntents(), FEES, 1, ErrorDecoder([]), poll=0.05)
+        for _ in range(2):  # each with twice the gas of the one before
+            with pytest.raises(Transient, match="ran out of the"):
+                await sender.send("duty", pinger.ping(1))
+        assert (await sender.send("duty", pinger.ping(1))).succeeded
+        await rpc.close()
     assert await _pings(chain, pinger) == 1
 
 

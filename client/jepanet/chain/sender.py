@@ -34,6 +34,7 @@ from jepanet.telemetry import get_logger
 
 log = get_logger("chain")
 
+OUT_OF_GAS = "out-of-gas"
 _CREATION = 32_000
 
 
@@ -126,8 +127,8 @@ class Sender:
         await self._submissions.recovered()
         return self.pending
 
-    async def _attempt(self, key: str, call: UnsignedCall, depth: int) -> Receipt:
-        gas = await self._simulate(call)
+    async def _attempt(self, key: str, call: UnsignedCall, depth: int, least_gas: int = 0) -> Receipt:
+        gas = await self._simulate(call, least_gas)
         fees = await quote(self._rpc, self._policy)
         intent, offer = await self._submissions.submit(key, call, gas, fees)
         return await self._deliver(intent, call, depth, offer)
@@ -145,9 +146,10 @@ class Sender:
                 return await self._deliver(reopened, call, max(depth, deep))
             except Rejected:
                 pass
-        return await self._attempt(intent.key, call, depth)
+        short = receipt.gas_used >= intent.gas
+        return await self._attempt(intent.key, call, depth, 2 * intent.gas if short else 0)
 
-    async def _simulate(self, call: UnsignedCall) -> int:
+    async def _simulate(self, call: UnsignedCall, least_gas: int = 0) -> int:
         """Gas for the call: the node's estimate, as far as it makes sense."""
         transaction = _request(self.address, call.to or "", call.data, call.value)
         try:
@@ -161,7 +163,7 @@ class Sender:
         # What every transaction costs at least, EIP-7623 included: with less it would be refused for ever.
         least = 21_000 + 40 * len(call.data) + (0 if call.to else _CREATION)
         most = (await self._rpc.head()).gas_limit
-        return min(max(int(estimate * self._policy.gas_margin), least), most)
+        return min(max(int(estimate * self._policy.gas_margin), least, least_gas), most)
 
     async def _deliver(
         self, intent: Intent, call: UnsignedCall, depth: int, offer: Offer | None = None
@@ -178,6 +180,12 @@ class Sender:
             return receipt
         revert = await self._explain(intent, receipt)
         self._submissions.put(replace(mined, state=IntentState.FAILED, error=str(revert)))
+        if revert.name == OUT_OF_GAS:
+            # Gas comes from an estimate, which is advice: no refusal of the call.
+            raise Transient(
+                f"{call} ran out of the {intent.gas} gas that the endpoint had estimated",
+                remedy="call again: it is sent with twice as much",
+            )
         raise revert.rejected(str(call))
 
     async def _explain(self, intent: Intent, receipt: Receipt) -> Revert:
@@ -186,7 +194,7 @@ class Sender:
         Exact unless other transactions of the same block changed what it depends on.
         """
         if receipt.gas_used >= intent.gas:
-            return Revert("out-of-gas", {"gas": intent.gas})
+            return Revert(OUT_OF_GAS, {"gas": intent.gas})
         transaction = _request(self.address, intent.to, intent.data, intent.value)
         for block in (receipt.block_number, receipt.block_number - 1):
             try:

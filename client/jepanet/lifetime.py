@@ -10,14 +10,16 @@ handles.
 
 from __future__ import annotations
 
+# Nothing here that takes time to import: until `leave_at_once` a Ctrl-C is a traceback.
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
@@ -27,6 +29,11 @@ _received: list[int] = []
 def code_of_end() -> int:
     """The exit code of a command that KeyboardInterrupt ended: 128 plus the number of the signal."""
     return 128 + (_received[-1] if _received else signal.SIGINT)
+
+
+def was_stopped() -> bool:
+    """Whether SIGTERM or SIGHUP has told the command to end."""
+    return bool(_received)
 
 
 def name_of_end() -> str:
@@ -72,18 +79,18 @@ def end_like_interrupt() -> None:
     sys.unraisablehook = _deliver_again
 
 
-@contextmanager
-def signals_held() -> Iterator[None]:
+class signals_held:  # noqa: N801  # used as a function is
     """Holds the three signals back while children are started, which inherit that and keep it.
 
     A Ctrl-C or a service manager reaches every process of a group; what it means for the children their
     parent decides.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def __enter__(self) -> None:
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+    def __exit__(self, *_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
 def die_with_parent() -> None:
@@ -99,6 +106,7 @@ def die_with_parent() -> None:
 
 def follow_parent() -> None:
     """Ends this process with its parent, however that ends; for one that `multiprocessing` has started."""
+    import threading
     from multiprocessing import connection, parent_process
 
     parent = parent_process()
@@ -121,6 +129,8 @@ def _handle(action: Callable[[int, FrameType | None], Any]) -> None:
 def _deliver_again(unraisable: sys.UnraisableHookArgs) -> None:
     """An interrupt that hit where nothing can be raised (a destructor, a callback) would be lost."""
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        import threading
+
         # Not from here: what is raised in this hook is lost as well.
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
         return

@@ -103,6 +103,17 @@ def test_a_traceback_is_printed_when_asked_for(
     assert "Fatal: wrong" in capsys.readouterr().err
 
 
+def test_an_error_made_of_an_interrupt_is_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ImportError("cannot import") from None
+    except ImportError as error:
+        assert ended(error) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
 def test_a_reader_that_has_gone_is_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(ReaderGone()) == READER_GONE
     assert capsys.readouterr().err == ""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, JepanetError
 from jepanet.interface.streams import ReaderGone
-from jepanet.lifetime import code_of_end, name_of_end
+from jepanet.lifetime import code_of_end, name_of_end, was_stopped
 from jepanet.log_stream import LogStream
 
 TRACEBACK = "JEPANET_TRACEBACK"
@@ -48,11 +48,11 @@ def ended(error: BaseException, *, as_json: bool = False) -> int:
     """Tells what ended a command on standard error; the exit code for it. Raises nothing."""
     if isinstance(error, ReaderGone):
         return READER_GONE
-    if isinstance(error, KeyboardInterrupt):
-        _say(f"jepanet: {name_of_end()}\n  what to do: call again; what is finished is kept")
-        return code_of_end()
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(Exit.FAILURE if error.code else Exit.OK)
+    if was_stopped() or _interrupted(error):
+        _say(f"jepanet: {name_of_end()}\n  what to do: call again; what is finished is kept")
+        return code_of_end()
     if os.environ.get(TRACEBACK, "") not in ("", "0"):
         _say("".join(traceback.format_exception(error)).rstrip())
     told = explained(error)
@@ -103,6 +103,17 @@ def explained(error: BaseException) -> JepanetError:
         case RecursionError():
             return Fatal("the input is nested too deeply", remedy="give one with fewer levels")
     return Fatal(f"a fault nobody foresaw: {type(error).__name__}: {_one_line(error)}", remedy=_kept(error))
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt is behind it: libraries make other errors of one that hits their imports."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _of_system(error: OSError) -> JepanetError:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from jepanet.cid import digest_file
-from jepanet.files import write_atomically
+from jepanet.files import keep, kept_digest
 from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.data import load_shard
 from jepanet.learning.recipe import Recipe
@@ -37,7 +37,7 @@ class Controls:
         folder = data / "controls" / "-".join(map(str, [start, *arguments]))
         self.models = {name: folder / f"{name.replace(' ', '-')}.safetensors" for name in names}
         self._process: subprocess.Popen[bytes] | None = None
-        if not all(path.exists() for path in self.models.values()):
+        if any(kept_digest(path) is None for path in self.models.values()):
             command = [sys.executable, "-m", __spec__.name, str(data), str(folder), *map(str, arguments)]
             self._process = subprocess.Popen(command)
 
@@ -51,7 +51,7 @@ class Controls:
                 self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.stop()
-        return {name: path for name, path in self.models.items() if path.exists()}
+        return {name: path for name, path in self.models.items() if kept_digest(path) is not None}
 
     def stop(self) -> None:
         """Ends a training that nobody waits for any more."""
@@ -61,7 +61,7 @@ class Controls:
 
 
 def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: int) -> None:
-    """Trains every control whose file is missing."""
+    """Trains every control whose file is missing or damaged."""
     from jepanet.lab.sites import joined
     from jepanet.learning.train import train
 
@@ -77,13 +77,13 @@ def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: i
     wanted.append(("pooled-data", joined(tuple(shards)), solvers * rounds * steps))
     for name, shard, count in wanted:
         path = folder / f"{name}.safetensors"
-        if not path.exists():
+        if kept_digest(path) is None:
             made = train(
                 start, shard, recipe, seed=derive(_SEED, name), steps=count,
                 # The same share of the schedule as the federation passes through.
                 total_steps=max(count, recipe.total_steps * count // (rounds * steps)),
             )  # fmt: skip
-            write_atomically(path, model_bytes(made.weights, ModelHeader(recipe.digest(), rounds)))
+            keep(path, model_bytes(made.weights, ModelHeader(recipe.digest(), rounds)))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from jepanet.files import write_atomically
 
 _PANELS = (
     ("nmse", "normalised prediction error (lower is better)"),
@@ -19,10 +20,23 @@ _PANELS = (
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
-    """Writes a PNG: four held-out metrics before and after each merge, controls, gains, payments."""
+    """Writes a PNG: four held-out metrics before and after each merge, controls, gains, payments.
+
+    Raises:
+        Fatal: it cannot be written. Whatever matplotlib raises.
+    """
+    image = BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a screen, a notebook or TeX may not be there
+        _drawn(report).savefig(image, dpi=110, format="png")
+    write_atomically(path, image.getvalue())
+
+
+def _drawn(report: dict[str, Any]) -> Figure:
     progress = report["progress"]
     rounds = [item for item in report["rounds"] if item["heldout"]["before"].get("nmse") is not None]
-    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
+    figure = Figure(figsize=(13, 7), layout="constrained")
+    axes = figure.subplots(2, 3)
     numbers = [item["round"] for item in rounds]
     for axis, (name, title) in zip(axes.flat, _PANELS, strict=False):
         before = [item["heldout"]["before"][name] for item in rounds]
@@ -61,5 +75,4 @@ def draw(report: dict[str, Any], path: Path) -> None:
         axis.axhline(0, color="black", linewidth=0.5)
     axes.flat[4].legend(fontsize=8)
     figure.suptitle("Federated world model: what was measured and what was paid")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    return figure

@@ -13,6 +13,7 @@ from scripts.demonstration.cast import Node
 from scripts.demonstration.ledger import Ledger
 
 from jepanet.cid import to_cid
+from jepanet.files import write_atomically
 from jepanet.interface.output import tokens
 from jepanet.node.receipts import sheet_view
 from jepanet.node.worker import Worker
@@ -203,7 +204,7 @@ def failures(report: dict[str, Any]) -> list[str]:
 
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Writes report.json."""
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    write_atomically(path, (json.dumps(report, indent=1) + "\n").encode())
 
 
 def print_report(console: Console, report: dict[str, Any], directory: Path) -> None:

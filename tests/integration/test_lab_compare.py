@@ -44,6 +44,10 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
     again = compare(WISH, tmp_path, lambda *_: None)
     assert again["runs"] == report["runs"]
+    assert all(
+        item["episodes"] >= 2 for run in report["runs"] for item in run.get("control", [{}])[0].values()
+    )
+    assert all(run["made_on"]["torch"] for run in report["runs"])
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from jepanet.lab.sites import SITES, Setting, plan
 from jepanet.lab.studies import ROUND_COLUMNS, STUDIES, round_rows, spread
 from jepanet.lab.studies import rows as study_rows
 from jepanet.lab.targets import Target, interval, targets, value_of
+from jepanet.learning.proportion import Rate
 from jepanet.learning.recipe import preset
 
 pytestmark = pytest.mark.unit
@@ -42,15 +44,16 @@ def named(found: list[Target], start: str) -> Target:
     return next(item for item in found if item.name.startswith(start))
 
 
+def planned(*tens: tuple[int, int]) -> list[dict[str, Any]]:
+    """For each model, tens of successes among 10 episodes in the same room and across rooms."""
+    return [{"same": Rate(10, same).to_json(), "cross": Rate(10, cross).to_json()} for same, cross in tens]
+
+
 FIGURES = [
-    run("aligned", 0, model(0.02), control=[{"same": 0.9, "cross": 0.5}]),
-    run("aligned", 1, model(0.04), control=[{"same": 1.0, "cross": 0.7}]),
-    run(
-        "local", 0, model(0.5), model(0.1), control=[{"same": 0.8, "cross": 0.7}, {"same": 0.4, "cross": 0.1}]
-    ),
-    run(
-        "local", 1, model(0.5), model(0.5), control=[{"same": 0.8, "cross": 0.2}, {"same": 0.9, "cross": 0.1}]
-    ),
+    run("aligned", 0, model(0.02), control=planned((9, 5))),
+    run("aligned", 1, model(0.04), control=planned((10, 7))),
+    run("local", 0, model(0.5), model(0.1), control=planned((8, 7), (4, 1))),
+    run("local", 1, model(0.5), model(0.5), control=planned((8, 2), (9, 1))),
     run("pooled", 0, model(0.04, own=0.2, rank=20.0)),
     run("pooled", 1, model(0.05, own=0.2, rank=20.0)),
 ]
@@ -167,6 +170,8 @@ def test_local_models_get_a_row_for_their_mean_and_one_for_the_best() -> None:
     table = rows(FIGURES, control=True)
     assert [row[0] for row in table] == ["aligned", "local", "local, best one", "pooled"]
     assert len({len(row) for row in table}) == 1
+    assert table[0][-2:] == ["95 % [76, 99] of 20", "60 % [39, 78] of 20"]
+    assert [row[-2].split(" of ")[1] for row in table[1:3]] == ["40", "20"] and table[3][-1] == "-"
     assert value_of(FIGURES[2], "unseen", "nmse", "best") == 0.1
 
 
@@ -257,6 +262,7 @@ def test_a_report_is_shown_as_two_tables_and_targets_with_their_reasons(
             "targets": [item.to_json() for item in targets(figures)],
             "notes": notes(figures),
             "seconds": {"record": 60.0, "train": 120.0, "all": 240.0},
+            "unwritten": None,
         },
         tmp_path,
     )
@@ -311,8 +317,16 @@ def test_a_cost_under_which_better_predictors_plan_better_correlates() -> None:
 
 def test_a_planning_row_tells_the_best_local_model_from_the_mean() -> None:
     rates = [
-        {"same": same, "cross": cross, "random_same": 0.1, "random_cross": 0.0}
-        for same, cross in ((0.9, 0.5), (0.8, 0.6), (0.2, 0.0), (0.7, 0.4))
+        {
+            "same": Rate(10, same).to_json(),
+            "cross": Rate(10, cross).to_json(),
+            "random_same": Rate(10, 1).to_json(),
+            "random_cross": Rate(10, 0).to_json(),
+        }
+        for same, cross in ((9, 5), (8, 6), (2, 0), (7, 4))
     ]
     found = planning_row("sum, icem", [(rates, [0.1, 0.2, 0.4, 0.3])])
-    assert found == ["sum, icem", "90 / 50", "80 / 60", "50 / 30", "70 / 40", "10 / 0", "+0.95"]
+    assert [cell.split(" of ")[-1] for cell in found[1:-1]] == ["10", "10", "20", "10", "10"]
+    shares = [re.findall(r"(\d+) %", cell) for cell in found[1:-1]]
+    assert shares == [["90", "50"], ["80", "60"], ["50", "30"], ["70", "40"], ["10", "0"]]
+    assert found[-1] == "+0.95" and found[1] == "90 % [60, 98] of 10 / 50 % [24, 76] of 10"

@@ -72,6 +72,8 @@ def cli() -> None:
     if level not in LOG_LEVELS:
         raise click.UsageError(f"JEPANET_LOG_LEVEL is {level!r}; use one of {', '.join(LOG_LEVELS)}")
     configure_logging(level=level)
+    # A notebook sets a backend that matplotlib refuses outside it, here and in the processes that record.
+    os.environ.pop("MPLBACKEND", None)
 
 
 def main(arguments: list[str] | None = None) -> None:

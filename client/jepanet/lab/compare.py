@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -14,19 +13,21 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.files import write_atomically
+from jepanet.files import check_writable, keep, kept, kept_digest, tell_damage
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
+from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures, Measure
 from jepanet.lab.play import Played, play, seed_of
 from jepanet.lab.sites import Setting, Sites
-from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
+from jepanet.learning.surroundings import surroundings
 from jepanet.learning.train import warm_start
 from jepanet.tensors import Arrays, canonical_json
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same inputs would give other figures."""
 NETWORK_VERSION = 1
 """The same of what `Comparison.as_network` adds."""
@@ -72,6 +73,15 @@ class _Run:
     data: Path
     out: Path
 
+    @property
+    def path(self) -> Path:
+        """Where its figures are kept."""
+        return self.out / "runs" / f"{self.comparison.key(self.arm, self.seed)}.json"
+
+    def weights(self, index: int) -> Path:
+        """Where its model `index` is kept."""
+        return self.path.with_name(f"{self.path.stem}-{index}.safetensors")
+
 
 def run(
     comparison: Comparison, data: Path, out: Path, workers: int, progress: Progress | None = None
@@ -85,8 +95,10 @@ def run(
             or the public start that all arms share diverged.
     """
     runs = [_Run(comparison, arm, seed, data, out) for seed in comparison.seeds for arm in comparison.arms]
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    todo = [item for item in runs if _kept(item) is None]
+    content = places.content(data, comparison.setting)
+    todo = [item for item in runs if _kept(item, content) is None]
+    if todo:
+        check_writable(out / "runs")
     finished = len(runs) - len(todo)
     if progress is not None:
         progress(finished, len(runs), "runs kept from before" if finished else "")
@@ -98,26 +110,29 @@ def run(
             progress(finished, len(runs), f"{item.arm.name}, seed {item.seed}")
 
     in_parallel(todo, _run, workers, ended)
-    figures = [_kept(item) for item in runs]
-    return [item for item in figures if item is not None]
+    return [just_kept(item.path, dict) for item in runs]
 
 
 def models_of(comparison: Comparison, arm: Arm, seed: int, out: Path) -> list[Arrays]:
     """The weights a finished run left."""
-    key = comparison.key(arm, seed)
-    count = len(json.loads((out / "runs" / f"{key}.json").read_text())["models"])
-    paths = [out / "runs" / f"{key}-{index}.safetensors" for index in range(count)]
-    return [load_model(path, comparison.recipe).weights for path in paths]
+    run = _Run(comparison, arm, seed, out, out)
+    count = len(just_kept(run.path, dict)["models"])
+    return [load_model(run.weights(index), comparison.recipe).weights for index in range(count)]
 
 
-def _kept(item: _Run) -> Figures | None:
-    path = item.out / "runs" / f"{item.comparison.key(item.arm, item.seed)}.json"
-    if not path.exists():
+def _kept(item: _Run, content: str) -> Figures | None:
+    """The figures of a finished run; None if it has to be run (again): nothing of it may be damaged, and it
+    must be of the shards that are there."""
+    figures: Figures | None = kept_json(item.path, dict)
+    if figures is None:
         return None
-    try:
-        figures: Figures = json.loads(path.read_text())
-    except ValueError:
+    if figures.get("data") != content:
+        tell_damage(item.path, "is of other shards than those that are there")
         return None
+    for index in range(len(figures["models"])):
+        if kept_digest(item.weights(index)) is None:
+            tell_damage(item.path, f"is without its model {index}")
+            return None
     return figures
 
 
@@ -135,8 +150,10 @@ def _run(item: _Run) -> None:
             reason=error.reason,
             remedy="change the recipe's warm_rate, warm_steps or optimiser",
         ) from error
-    result: Figures = {"arm": arm.name, "seed": item.seed, "models": [], "history": [], "sent": None}
-    key = comparison.key(arm, item.seed)
+    result: Figures = {
+        "arm": arm.name, "seed": item.seed, "models": [], "history": [], "sent": None,
+        "data": sites.digest, "made_on": surroundings(),
+    }  # fmt: skip
     trained = began
     try:
         played = _played(item, sites, measure, result["history"])
@@ -156,13 +173,13 @@ def _run(item: _Run) -> None:
     else:
         header = ModelHeader(recipe.digest(), comparison.rounds)
         for index, weights in enumerate(played.models):
-            write_atomically(item.out / "runs" / f"{key}-{index}.safetensors", model_bytes(weights, header))
+            keep(item.weights(index), model_bytes(weights, header))
         result |= {"models": models, "sent": float(np.mean(played.sent)) if played.sent else None}
     result["seconds"] = {
         "train": round(trained - began, 1), "all": round(time.process_time() - began, 1)
     }  # fmt: skip
     # Last: its presence means that the weights beside it are complete.
-    write_atomically(item.out / "runs" / f"{key}.json", json.dumps(result).encode())
+    keep_json(item.path, result)
 
 
 def _played(item: _Run, sites: Sites, measure: Measure, history: list[Figures]) -> Played:
@@ -190,14 +207,16 @@ def _played(item: _Run, sites: Sites, measure: Measure, history: list[Figures]) 
 
 
 def _start(item: _Run, sites: Sites, recipe: Recipe) -> Arrays:
-    """The public warm start of a seed; made once."""
+    """The public warm start of a seed; made once, and again if it is damaged."""
     content = [VERSION, TRAINING_VERSION, recipe.digest().hex(), sites.digest, item.seed]
     name = digest_of(canonical_json(content)).hex()[:12]
     path = item.out / "runs" / f"start-s{item.seed}-{name}.safetensors"
-    if not path.exists():
+    data = kept(path, model_cap(recipe))
+    if data is None:
         weights = warm_start(recipe, sites.public, seed_of(item.seed))
-        write_atomically(path, model_bytes(weights, ModelHeader(recipe.digest(), 0)))
-    return load_model(path, recipe).weights
+        data = model_bytes(weights, ModelHeader(recipe.digest(), 0))
+        keep(path, data)
+    return load_model(data, recipe).weights
 
 
 @cache

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from jepanet.cid import digest_of
-from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
+from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures
-from jepanet.learning.control import evaluate
+from jepanet.learning.control import RATES, evaluate
 from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.parallel import in_parallel
+from jepanet.learning.proportion import together
+from jepanet.learning.surroundings import surroundings
 from jepanet.learning.tworoom_sites import Site
 from jepanet.tensors import Arrays, canonical_json
 
-VERSION = 1
+VERSION = 2
 PLANNED = ("start", BEST, "local", "pooled")
 """What all begin with, the federation, what its solvers had alone, and the ceiling."""
 COST, PLANNER = "whitened", "icem"
@@ -58,7 +57,7 @@ def add_control(
     workers: int,
     progress: Progress | None = None,
 ) -> list[Figures]:
-    """The figures with `control` added where an arm plans: success rates of each of its models.
+    """The figures with `control` added where an arm plans: each model's success rates and their episodes.
 
     `episodes` tasks of each kind are shared among the unseen sites; every model faces the same ones. The
     cost's metric is fitted on the public shard.
@@ -71,7 +70,7 @@ def add_control(
         for item in figures
         if item["arm"] in PLANNED and item["models"]
     }
-    todo = [task for task in tasks.values() if not task.path.exists()]
+    todo = [task for task in tasks.values() if kept_json(task.path, dict) is None]
     finished = len(tasks) - len(todo)
 
     def ended(task: _Task, _: None) -> None:
@@ -84,7 +83,10 @@ def add_control(
     added = []
     for item in figures:
         task = tasks.get((item["arm"], item["seed"]))
-        added.append(item if task is None else {**item, "control": json.loads(task.path.read_text())})
+        if task is not None:
+            found = just_kept(task.path, dict)
+            item = {**item, "control": found["models"], "control_made_on": found["made_on"]}
+        added.append(item)
     return added
 
 
@@ -97,19 +99,18 @@ def _plan(task: _Task) -> None:
         _rates(weights, comparison, sites, public, task.episodes)
         for weights in models_of(comparison, arm, task.seed, task.out)
     ]
-    write_atomically(task.path, json.dumps(rates).encode())
+    keep_json(task.path, {"models": rates, "made_on": surroundings()})
 
 
 def _rates(
     weights: Arrays, comparison: Comparison, sites: Sequence[Site], public: Shard, episodes: int
 ) -> Figures:
-    found = []
-    for site in sites:
-        each = max(1, episodes // len(sites))
-        result = evaluate(
+    each = max(1, episodes // len(sites))
+    found = [
+        evaluate(
             weights, comparison.recipe, site, episodes=each, seed=_SEED, cost=COST, planner=PLANNER,
             reference=public,
-        )  # fmt: skip
-        found.append([result.same.rate, result.cross.rate, result.random_same.rate, result.random_cross.rate])
-    names = ("same", "cross", "random_same", "random_cross")
-    return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
+        )
+        for site in sites
+    ]  # fmt: skip
+    return {name: together([getattr(item, name) for item in found]).to_json() for name in RATES}

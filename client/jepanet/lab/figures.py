@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from jepanet.files import write_atomically
 from jepanet.lab.measure import Figures
 from jepanet.lab.targets import by_arm, value_of
-
-mpl.use("Agg")
-
-from matplotlib import pyplot as plt  # the backend is chosen first: there may be no screen
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 _WITHOUT_ROUNDS = ("start", "local", "pooled", "pooled-wide")
 """Arms with no global model after a round: their result is a level."""
@@ -24,12 +24,24 @@ Runs = Mapping[str, Mapping[int, Figures]]
 
 
 def draw(figures: Sequence[Figures], path: Path) -> None:
-    """Writes one PNG with four panels and one legend."""
-    runs = by_arm(figures)
-    palette = plt.get_cmap("tab20")
+    """Writes one PNG with four panels and one legend, whatever settings of matplotlib's a person has.
+
+    Raises:
+        Fatal: it cannot be written. Whatever matplotlib raises.
+    """
+    image = BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a screen, a notebook or TeX may not be there
+        _drawn(by_arm(figures)).savefig(image, dpi=110, format="png")
+    write_atomically(path, image.getvalue())
+
+
+def _drawn(runs: Runs) -> Figure:
+    palette = mpl.colormaps["tab20"]
     # The strong colours of the palette first, then the pale ones.
     colours = {name: palette((2 * index % 20 + index // 10) / 20) for index, name in enumerate(runs)}
-    figure, axes = plt.subplots(2, 2, figsize=(14, 9.5), layout="constrained")
+    figure = Figure(figsize=(14, 9.5), layout="constrained")
+    axes = figure.subplots(2, 2)
     errors, rounds, ahead, drifts = axes.flat
     _errors(errors, runs, colours)
     _rounds(rounds, drifts, runs, colours)
@@ -41,10 +53,9 @@ def draw(figures: Sequence[Figures], path: Path) -> None:
     _logarithmic(ahead)
     ahead.set(xlabel="steps ahead, open loop", ylabel="error / latent variance")
     ahead.set_title("Error by horizon, unseen sites")
-    handles = [plt.Line2D([], [], color=colour, marker="o", label=name) for name, colour in colours.items()]
+    handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour in colours.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=6)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    return figure
 
 
 def _errors(axes: Axes, runs: Runs, colours: Mapping[str, tuple[float, ...]]) -> None:

@@ -7,7 +7,6 @@ the success rates say what a user of the model gets.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,25 +17,27 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST
 from jepanet.lab.compare import Comparison, models_of, run
+from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
 from jepanet.lab.measure import Figures
-from jepanet.lab.report import Progress
+from jepanet.lab.report import Progress, mixed
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import without_model
-from jepanet.learning.control import evaluate
+from jepanet.learning.control import RATES, evaluate
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning import PLANNERS
 from jepanet.learning.planning_costs import COSTS
+from jepanet.learning.proportion import Rate, shown, together
 from jepanet.learning.recipe import preset
+from jepanet.learning.surroundings import surroundings
 from jepanet.tensors import canonical_json
 
-VERSION = 1
+VERSION = 2
 RECIPE, ROUNDS, EPISODES = "tworoom-anneal", 8, 10
 COLUMNS = ("cost, planner", "federation", "best local", "mean local", "pooled", "random", "rank correlation")
-"""Success rates in the same room / across rooms, in per cent."""
+"""Success rates in the same room / across rooms, each with its 95 % interval and number of episodes."""
 _SEED = hashlib.sha256(b"laboratory planning study").digest()
 
 
@@ -80,7 +81,7 @@ def conduct(
         for cost in COSTS
         for planner in PLANNERS
     ]
-    todo = [trial for trial in trials if not trial.path.exists()]
+    todo = [trial for trial in trials if kept_json(trial.path, dict) is None]
     finished = len(trials) - len(todo)
 
     def ended(trial: _Trial, _: None) -> None:
@@ -89,15 +90,13 @@ def conduct(
         progress("planning", finished, len(trials), f"{trial.cost}, {trial.planner}")
 
     in_parallel(todo, _plan, workers, ended)
-    results = {
-        (trial.cost, trial.planner, trial.seed): json.loads(trial.path.read_text()) for trial in trials
-    }
+    results = {(trial.cost, trial.planner, trial.seed): just_kept(trial.path, dict) for trial in trials}
     errors = {
         (item["arm"], item["seed"]): [model["unseen"]["nmse"] for model in item["models"]] for item in figures
     }
     result = {
         "study": "planning",
-        "question": "Which planning cost ranks models sensibly? Success in the same room / across rooms, %",
+        "question": "Which planning cost ranks models sensibly? Success in the same room / across rooms",
         "recipe": recipe.name,
         "rounds": ROUNDS,
         "episodes": EPISODES,
@@ -106,17 +105,18 @@ def conduct(
         "rows": [
             row(
                 f"{cost}, {planner}",
-                [(results[cost, planner, seed], _errors(errors, seed)) for seed in seeds],
+                [(results[cost, planner, seed]["models"], _errors(errors, seed)) for seed in seeds],
             )
             for cost in COSTS
             for planner in PLANNERS
         ],
         "trials": [
-            {"cost": cost, "planner": planner, "seed": seed, "rates": rates}
-            for (cost, planner, seed), rates in results.items()
+            {"cost": cost, "planner": planner, "seed": seed, "rates": found["models"]}
+            for (cost, planner, seed), found in results.items()
         ],
+        "notes": mixed([*figures, *results.values()]),
     }
-    write_atomically(out / "study-planning.json", json.dumps(result, indent=1).encode())
+    save_report(out / "study-planning.json", result)
     return result
 
 
@@ -128,20 +128,26 @@ def _errors(errors: Mapping[tuple[str, int], list[float]], seed: int) -> list[fl
 def row(name: str, seeds: Sequence[tuple[Sequence[Figures], Sequence[float]]]) -> list[str]:
     """One line of the table from, for every seed, the rates of the models (federation, locals, pooled) and
     their errors."""
-    parts: dict[str, list[list[float]]] = {title: [] for title in COLUMNS[1:-1]}
+    parts: dict[str, list[tuple[Rate, Rate]]] = {title: [] for title in COLUMNS[1:-1]}
     correlations = []
     for rates, errors in seeds:
-        both = [[item["same"], item["cross"]] for item in rates]
+        both = [(Rate.from_json(item["same"]), Rate.from_json(item["cross"])) for item in rates]
         local = both[1:-1]
         parts["federation"].append(both[0])
-        parts["best local"].append(max(local, key=sum))
-        parts["mean local"].append(np.mean(local, axis=0).tolist())
+        parts["best local"].append(max(local, key=_success))
+        parts["mean local"] += local
         parts["pooled"].append(both[-1])
-        parts["random"].append([rates[0]["random_same"], rates[0]["random_cross"]])
-        correlations.append(rank_correlation([-error for error in errors], [sum(item) for item in both]))
+        parts["random"].append(
+            (Rate.from_json(rates[0]["random_same"]), Rate.from_json(rates[0]["random_cross"]))
+        )
+        correlations.append(rank_correlation([-error for error in errors], [_success(item) for item in both]))
     known = [value for value in correlations if value is not None]
-    shown = [" / ".join(f"{100 * value:.0f}" for value in np.mean(part, axis=0)) for part in parts.values()]
-    return [name, *shown, f"{np.mean(known):+.2f}" if known else "-"]
+    cells = [" / ".join(shown(together(kind)) for kind in zip(*part, strict=True)) for part in parts.values()]
+    return [name, *cells, f"{np.mean(known):+.2f}" if known else "-"]
+
+
+def _success(rates: tuple[Rate, Rate]) -> float:
+    return rates[0].rate + rates[1].rate
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -172,8 +178,5 @@ def _plan(trial: _Trial) -> None:
                 )
                 for site in sites.unseen_sites
             ]  # fmt: skip
-            names = ("same", "cross", "random_same", "random_cross")
-            found.append(
-                {name: float(np.mean([getattr(item, name).rate for item in each])) for name in names}
-            )
-    write_atomically(trial.path, json.dumps(found).encode())
+            found.append({name: together([getattr(item, name) for item in each]).to_json() for name in RATES})
+    keep_json(trial.path, {"models": found, "made_on": surroundings()})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from jepanet.errors import Exit, Fatal
-from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.control import add_control
-from jepanet.lab.figures import draw
+from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import (
@@ -32,8 +31,10 @@ from jepanet.lab.targets import (
     value_of,
     without_model,
 )
+from jepanet.learning.proportion import Rate, shown, together
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_file import recipe_named
+from jepanet.learning.surroundings import said
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, finished, in all, what has just finished)."""
@@ -103,7 +104,7 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
         figures = add_control(
             comparison, figures, data, out, wish.control, wish.workers, partial(progress, "planning")
         )
-    report = {
+    report: dict[str, Any] = {
         "recipe": recipe.name,
         "inner_steps": recipe.inner_steps,
         "rounds": wish.rounds,
@@ -120,9 +121,23 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
             "all": round(time.monotonic() - began, 1),
         },
     }
-    write_atomically(out / "report.json", json.dumps(report, indent=1).encode())
-    draw(figures, out / "comparison.png")
+    undrawn = _undrawn(figures, out / "comparison.png")
+    report["notes"] += [] if undrawn is None else [undrawn]
+    save_report(out / "report.json", report)
     return report
+
+
+def _undrawn(figures: Sequence[Figures], path: Path) -> str | None:
+    """Draws the picture; why there is none, if there is none. The table does not depend on it."""
+    try:
+        # Imported here: matplotlib reads its settings then, and refuses a backend it does not know.
+        from jepanet.lab.figures import draw
+
+        draw(figures, path)
+    except Exception as error:  # whatever a drawing library raises, hours of training are not lost by it
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return f"no picture: {why}. Its figures are in the report; call again once that is mended"
+    return None
 
 
 def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
@@ -171,11 +186,12 @@ def _value(run: Figures, where: str, metric: str, pick: str) -> float:
 
 
 def _success(runs: Mapping[int, Figures], kind: str, pick: str) -> str:
-    rates = [[model[kind] for model in run["control"]] for run in runs.values() if "control" in run]
-    if not rates:
-        return "-"
-    values = [max(each) if pick == "best" else float(np.mean(each)) for each in rates]
-    return f"{100 * float(np.mean(values)):.0f} %"
+    """The share of planning episodes that succeeded, over seeds and models: with its interval and number."""
+    found: list[Rate] = []
+    for item in runs.values():
+        rates = [Rate.from_json(model[kind]) for model in item.get("control", ())]
+        found += [max(rates, key=lambda one: one.rate)] if pick == "best" and rates else rates
+    return shown(together(found)) if found else "-"
 
 
 def notes(figures: Sequence[Figures]) -> list[str]:
@@ -193,7 +209,24 @@ def notes(figures: Sequence[Figures]) -> list[str]:
     for name, seeds in without_model(figures).items():
         reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
         found.append(f"{name}: no model in {len(seeds)} of its runs, which its row leaves out ({reasons})")
-    return found
+    return found + mixed(figures)
+
+
+def mixed(figures: Sequence[Figures]) -> list[str]:
+    """A note where figures in one table were made on different builds or processors, which differ in their
+    last digits and, over many steps of training, in more."""
+    kinds = Counter(
+        said(item[name])
+        for item in figures
+        for name in ("made_on", "control_made_on")
+        if item.get(name) is not None
+    )
+    if len(kinds) < 2:
+        return []
+    return [
+        "made on several builds or processors, between which figures differ: "
+        + "; ".join(f"{count} on {kind}" for kind, count in sorted(kinds.items()))
+    ]
 
 
 def _recipe(wish: Wish) -> Recipe:

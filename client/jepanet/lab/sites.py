@@ -16,6 +16,7 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
+from jepanet.files import kept_digest
 from jepanet.learning import pusht_sites, tworoom_sites
 from jepanet.learning.build import record_all
 from jepanet.learning.data import Shard, load_shard
@@ -170,13 +171,13 @@ def load(folder: Path, setting: Setting) -> Sites:
     """A built setting.
 
     Raises:
-        Fatal, Rejected: a file is missing or no shard.
+        Fatal: a file is missing or damaged. Rejected: it is no shard.
     """
     recordings, unseen = plan(setting)
+    digest = content(folder, setting)
     shards = {name.removesuffix(".safetensors"): load_shard(folder / name) for name in recordings}
-    builds = canonical_json([recording.build for recording in recordings.values()])
     return Sites(
-        digest=digest_of(builds).hex(),
+        digest=digest,
         training=tuple(shards[f"training-{index}"] for index in range(setting.solvers)),
         own=tuple(shards[f"own-{index}"] for index in range(setting.solvers)),
         unseen=shards["unseen"],
@@ -184,6 +185,23 @@ def load(folder: Path, setting: Setting) -> Sites:
         probe=shards["probe"],
         unseen_sites=unseen,
     )
+
+
+def content(folder: Path, setting: Setting) -> str:
+    """Names every byte of a built setting.
+
+    Raises:
+        Fatal: a file is missing or damaged.
+    """
+    digests = {name: kept_digest(folder / name) for name in plan(setting)[0]}
+    for name, digest in digests.items():
+        if digest is None:
+            raise Fatal(
+                f"{folder / name} is missing or damaged",
+                remedy="run the same command again: it is recorded anew",
+                code=Exit.DATASET,
+            )
+    return digest_of(canonical_json({name: (digest or b"").hex() for name, digest in digests.items()})).hex()
 
 
 def joined(shards: tuple[Shard, ...]) -> Shard:

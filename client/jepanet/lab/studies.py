@@ -6,7 +6,6 @@ those of schedules end with the laboratory's rate and round length besides.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from jepanet.files import write_atomically
 from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST, Arm, Attack
 from jepanet.lab.compare import Comparison, run
+from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
 from jepanet.lab.report import Progress, notes
 from jepanet.lab.sites import Setting
@@ -180,7 +179,7 @@ def conduct(
         "notes": notes(figures),
         "runs": list(figures),
     }
-    write_atomically(out / f"study-{name}.json", json.dumps(result, indent=1).encode())
+    save_report(out / f"study-{name}.json", result)
     return result
 
 

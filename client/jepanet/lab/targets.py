@@ -154,9 +154,13 @@ def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:
 def _planning(runs: Mapping[str, Mapping[int, Figures]], best: str) -> list[Target]:
     found = []
     for kind, wanted in (("same", 0.90), ("cross", 0.65)):
-        ours = {seed: run["control"][0][kind] for seed, run in runs.get(best, {}).items() if "control" in run}
+        ours = {
+            seed: run["control"][0][kind]["rate"]
+            for seed, run in runs.get(best, {}).items()
+            if "control" in run
+        }
         local = {
-            seed: max(model[kind] for model in run["control"])
+            seed: max(model[kind]["rate"] for model in run["control"])
             for seed, run in runs.get("local", {}).items()
             if "control" in run
         }

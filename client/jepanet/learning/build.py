@@ -213,6 +213,7 @@ def record_all(
             finished(name, kept)
     if not todo:
         return digests
+    check_writable(out_dir, code=Exit.DATASET)
     _check_room(out_dir, sum(shard_size(environment, recordings[name]) for name in todo))
     in_parallel(
         [RecordingTask(name, environment.record, recordings[name], out_dir / name) for name in todo],

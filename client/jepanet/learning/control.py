@@ -11,8 +11,7 @@ site that was recorded before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from math import sqrt
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from jepanet.learning.models.world.model import WorldModel, load_world_model, no
 from jepanet.learning.models.world.schema import check_weights
 from jepanet.learning.planning import Plan, Planner, Situation, plan, planner_named
 from jepanet.learning.planning_costs import CostRule, cost_rule, distance_to
+from jepanet.learning.proportion import Rate
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import numpy_generator, torch_generator
 from jepanet.learning.train import check_fit, deterministic
@@ -33,6 +33,8 @@ from jepanet.learning.tworoom_sites import SCREEN, Site, free_position
 from jepanet.tensors import Arrays
 
 KINDS = ("same", "cross")
+RATES = ("same", "cross", "random_same", "random_cross")
+"""Of a `ControlResult`."""
 """Goal in the agent's room; goal in the other room."""
 ACTIONS = 12
 RADIUS = 16.0
@@ -57,24 +59,6 @@ class Tasks:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """A share of episodes. stderr: binomial, of the rule-of-succession estimate, so never 0."""
-
-    episodes: int
-    """At least one."""
-    successes: int
-
-    @property
-    def rate(self) -> float:
-        return self.successes / self.episodes
-
-    @property
-    def stderr(self) -> float:
-        guess = (self.successes + 1) / (self.episodes + 2)
-        return sqrt(guess * (1.0 - guess) / self.episodes)
-
-
-@dataclass(frozen=True, slots=True)
 class ControlResult:
     """Success by kind of task, and that of uniformly random actions on the same tasks.
 
@@ -88,11 +72,7 @@ class ControlResult:
     actions: dict[str, float | None]
 
     def to_json(self) -> dict[str, Any]:
-        tree = asdict(self)
-        for name in ("same", "cross", "random_same", "random_cross"):
-            rate: Rate = getattr(self, name)
-            tree[name] |= {"rate": rate.rate, "stderr": rate.stderr}
-        return tree
+        return {name: getattr(self, name).to_json() for name in RATES} | {"actions": self.actions}
 
 
 def evaluate(

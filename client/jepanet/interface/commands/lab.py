@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from jepanet.errors import Fatal
 from jepanet.interface.folders import data_folder
 from jepanet.interface.output import emit, json_option
 from jepanet.interface.strict import StrictGroup
@@ -111,6 +112,7 @@ def compare(
     with _bars() as progress:
         value = compare(wish, out, progress)
     emit(value, as_json, lambda report: _show(report, out))
+    _refuse_unwritten(value)
 
 
 @command.command("study")
@@ -145,9 +147,20 @@ def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) 
         table(found["question"], found["columns"], found["rows"])
         for note in found.get("notes", ()):
             click.echo(note)
-        click.echo(f"report {out / f'study-{name}.json'}")
+        if found["unwritten"] is None:
+            click.echo(f"report {out / f'study-{name}.json'}")
 
     emit(value, as_json, show)
+    _refuse_unwritten(value)
+
+
+def _refuse_unwritten(value: dict[str, Any]) -> None:
+    """After the table, which is not lost by it: the report could not be written."""
+    if value["unwritten"] is not None:
+        raise Fatal(
+            f"the report was not written: {value['unwritten']}",
+            remedy="call again with an --out that can be written; --json prints all of it as well",
+        )
 
 
 @contextmanager
@@ -214,6 +227,7 @@ def _show(report: dict[str, Any], out: Path) -> None:
     table("Targets", ("what", "target", "mean", "by seed", ""), rows)
     for note in report["notes"]:
         click.echo(note)
-    click.echo(f"report {out / 'report.json'}, picture {out / 'comparison.png'}")
+    if report["unwritten"] is None:
+        click.echo(f"report {out / 'report.json'}, picture {out / 'comparison.png'}")
     took = {name: f"{seconds / 60:.1f}" for name, seconds in report["seconds"].items()}
     click.echo(f"minutes: recording {took['record']}, training {took['train']}, in all {took['all']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -14,6 +15,7 @@ from jepanet.interface.layout import draw, width_of_output
 from jepanet.interface.strict import never_both
 from jepanet.tokens import tokens as tokens
 
+_PEER = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/[^/]+/tcp/[0-9]{1,5}/p2p/[0-9A-Za-z]+")
 F = TypeVar("F", bound=Callable[..., Any])
 _WIDE = "jepanet.wide"
 _WEI = frozenset(
@@ -54,6 +56,19 @@ def config_option(function: F) -> F:
     )(function)
 
 
+def _peers(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses what is no peer's address before anything is opened; `p2p.identity` judges the rest."""
+    for address in given:
+        if not _PEER.fullmatch(address):
+            raise click.BadParameter(
+                f"{address!r} is not an address of the form /ip4/HOST/tcp/PORT/p2p/PEER, as a node's "
+                "`jepanet status` shows it",
+                context,
+                option,
+            )
+    return given
+
+
 def library_options(function: F) -> F:
     """Where content-addressed inputs are kept and whom to ask for those that are missing."""
     options = (
@@ -65,7 +80,12 @@ def library_options(function: F) -> F:
             help="Folder of files named by CID; what is missing is fetched into it.",
         ),
         click.option(
-            "--peer", "peers", multiple=True, help="Multiaddress to fetch from; default: p2p.bootstrap."
+            "--peer",
+            "peers",
+            multiple=True,
+            callback=_peers,
+            metavar="MULTIADDR",
+            help="Address of a node to fetch from; default: p2p.bootstrap.",
         ),
         click.option("--offline", is_flag=True, help="Use only what the folder holds."),
     )

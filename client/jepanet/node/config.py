@@ -192,6 +192,8 @@ def read_tree(path: Path) -> dict[str, Any]:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _bad(f"{path} is not valid TOML: {error}", "mend that line") from error
+    except RecursionError as error:
+        raise _bad(f"{path} is nested too deeply", "write plain tables and lists of values") from error
     _known_sections(tree)
     return tree
 

@@ -74,7 +74,9 @@ def _guarded(level: int) -> type[structlog.typing.FilteringBoundLogger]:
     """A bound logger whose calls never raise: a field that cannot be printed costs its line."""
 
     class Guarded(structlog.make_filtering_bound_logger(level)):  # type: ignore[misc]  # made at run time
-        def _proxy_to_logger(self, method: str, event: str | None = None, *words: Any, **fields: Any) -> Any:
+        def _proxy_to_logger(
+            self, method: str, event: str | None = None, /, *words: Any, **fields: Any
+        ) -> Any:
             try:
                 return super()._proxy_to_logger(method, event, *words, **fields)
             except Exception as error:  # a field's own __str__ or __repr__ may raise anything

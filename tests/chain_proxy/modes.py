@@ -75,6 +75,8 @@ class Mode:
     share: float = 1.0
     methods: tuple[str, ...] = ()
     kinds: ClassVar[dict[str, type[Mode]]] = {}
+    always: ClassVar[bool] = False
+    """Whether every call is met, also one that is forwarded and answered as it is."""
 
     def __init_subclass__(cls) -> None:
         Mode.kinds[cls.__name__] = cls

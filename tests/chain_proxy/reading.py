@@ -25,6 +25,8 @@ from chain_proxy.modes import (
     said,
 )
 
+_HASH = len("0x") + 64
+
 
 @dataclass(frozen=True)
 class CapsLogs(Mode):
@@ -78,18 +80,44 @@ class LogsEmpty(Mode):
 
 @dataclass(frozen=True)
 class Blooms(Mode):
-    """Headers carry a useless logsBloom: `bits` is zeros, ones, short or none."""
+    """Headers carry one of these useless logsBlooms."""
 
     bits: str
+    bloom: ClassVar[dict[str, str | None]] = {
+        "zeros": "0x" + "00" * 256,
+        "ones": "0x" + "ff" * 256,
+        "short": "0x00",
+        "none": None,
+    }
 
     async def after(self, call: Call, answer: Answer, chain: Chain) -> Answer:
         block = answer.get("result")
         if call.method not in BLOCKS or not isinstance(block, dict):
             return answer
-        bloom = {"zeros": "0x" + "00" * 256, "ones": "0x" + "ff" * 256, "short": "0x00", "none": None}[
-            self.bits
-        ]
-        return result(call, {**block, "logsBloom": bloom})
+        return result(call, {**block, "logsBloom": self.bloom[self.bits]})
+
+
+@dataclass(frozen=True)
+class NoTransactions(Mode):
+    """Headers name none of their transactions."""
+
+    async def after(self, call: Call, answer: Answer, chain: Chain) -> Answer:
+        block = answer.get("result")
+        if call.method not in BLOCKS or not isinstance(block, dict) or not block["transactions"]:
+            return answer
+        return result(call, {**block, "transactions": []})
+
+
+@dataclass(frozen=True)
+class Unknown(Mode):
+    """The endpoint does not know a method."""
+
+    method: str
+
+    async def before(self, call: Call, chain: Chain) -> Answer | None:
+        if call.method != self.method:
+            return None
+        return error(call, -32601, f"the method {call.method} does not exist/is not available")
 
 
 async def _span(call: Call, chain: Chain) -> int:
@@ -123,12 +151,25 @@ async def _hide_receipt(call: Call, answer: Answer, newest: int) -> Answer:
 
 @dataclass(frozen=True)
 class ReceiptsLag(Mode):
-    """Receipts and transactions mined in the newest `blocks` blocks are unknown."""
+    """What was mined in the newest `blocks` blocks is unknown: no receipts, no transactions.
+
+    `how` a block's receipts look then: "null", an "empty" list, or "bare" of their logs.
+    """
 
     blocks: int
+    how: str = "null"
+    ways: ClassVar[tuple[str, ...]] = ("null", "empty", "bare")
 
     async def after(self, call: Call, answer: Answer, chain: Chain) -> Answer:
-        return await _hide_receipt(call, answer, await chain.head() - self.blocks)
+        newest = await chain.head() - self.blocks
+        found = answer.get("result")
+        if call.method != "eth_getBlockReceipts":
+            return await _hide_receipt(call, answer, newest)
+        if not isinstance(found, list) or not found or int(found[0]["blockNumber"], 16) <= newest:
+            return answer
+        if self.how == "bare":
+            return result(call, [{**receipt, "logs": []} for receipt in found])
+        return result(call, None if self.how == "null" else [])
 
 
 @dataclass(frozen=True)
@@ -182,7 +223,7 @@ class Behind(Mode):
         if call.method in LOGS:
             return await clip_logs(call, chain, newest)
         if call.method in ("eth_getBlockByNumber", "eth_getBlockReceipts") and call.params[0] not in TAGS:
-            return result(call, None) if number(call.params[0], newest) > newest else None
+            return result(call, None) if await _block_of(call.params[0], chain, newest) > newest else None
         at = STATE.get(call.method)
         if at is None:
             return None
@@ -206,11 +247,11 @@ class Behind(Mode):
 
 
 async def _block_of(named: Any, chain: Chain, newest: int) -> int:
-    if not isinstance(named, dict):
+    if isinstance(named, dict):
+        named = named.get("blockHash") or named["blockNumber"]
+    if len(named) < _HASH:
         return number(named, newest)
-    if "blockNumber" in named:
-        return number(named["blockNumber"], newest)
-    block = await chain.ask("eth_getBlockByHash", named["blockHash"], False)
+    block = await chain.ask("eth_getBlockByHash", named, False)
     return newest + 1 if block is None else int(block["number"], 16)
 
 
@@ -231,6 +272,7 @@ class OtherChain(Mode):
             "eth_call": "0x",
             **dict.fromkeys(RECEIPTS),
             "eth_getBlockByHash": None,
+            "eth_getBlockReceipts": None,
         }
         if call.method in SENDS:
             return error(call, -32000, f"invalid chain id for signer: have 31337 want {self.chain_id}")

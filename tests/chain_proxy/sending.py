@@ -33,6 +33,7 @@ class Slow(Mode):
     """Every answer comes `seconds` later."""
 
     seconds: float
+    always: ClassVar[bool] = True
 
     async def before(self, call: Call, chain: Chain) -> None:
         await asyncio.sleep(self.seconds)

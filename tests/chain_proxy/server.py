@@ -7,7 +7,7 @@ import contextlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -33,8 +33,8 @@ class ChainProxy:
     """Speaks JSON-RPC over HTTP on 127.0.0.1 and forwards to `url`.
 
     Without a mode it changes nothing. `set` puts one backend with these modes behind the proxy, `balance`
-    several, of which each call meets one. What is random follows from `seed`, the method and how often that
-    method was asked.
+    several, of which each call meets one. What is random follows from the seed, the method and how often that
+    method was asked since the modes were switched.
 
         async with ChainProxy(anvil.url, seed=7) as proxy:
             proxy.set(LogsLag(blocks=3), Slow(seconds=0.2))
@@ -53,16 +53,19 @@ class ChainProxy:
         self._seed = seed
         self._port = port
         self._backends: tuple[Backend, ...] = (Backend(),)
+        self._drawn: Counter[str] = Counter()
         self._views: dict[int, _View] = {}
         self._switched = asyncio.Event()
 
-    def set(self, *modes: Mode) -> None:
-        """From the next call on: exactly these modes, none for a healthy endpoint."""
-        self.balance(Backend(modes))
+    def set(self, *modes: Mode, seed: int | None = None) -> None:
+        """From the next call on: exactly these modes, none for a healthy endpoint; and a new seed, if any."""
+        self.balance(Backend(modes), seed=seed)
 
-    def balance(self, *backends: Backend) -> None:
+    def balance(self, *backends: Backend, seed: int | None = None) -> None:
         """From the next call on: each call meets one of these, drawn by the seed."""
         self._backends = backends
+        self._seed = self._seed if seed is None else seed
+        self._drawn.clear()
         self._views = {}
         self._switched.set()
         self._switched = asyncio.Event()
@@ -116,9 +119,9 @@ class ChainProxy:
 
     async def _reply(self, question: dict[str, Any]) -> Reply:
         method = str(question["method"])
-        ordinal = self.asked[method]
         self.asked[method] += 1
-        draw = Random(f"{self._seed}/{method}/{ordinal}")
+        self._drawn[method] += 1
+        draw = Random(f"{self._seed}/{method}/{self._drawn[method]}")
         call = Call(method, list(question.get("params") or []), question.get("id"), draw)
         chosen = draw.randrange(len(self._backends))
         backend = self._backends[chosen]
@@ -132,9 +135,9 @@ class ChainProxy:
         done: Reply | Answer | None = None
         for mode in modes:
             asked = json.dumps(call.params)
-            with self._counted(mode, always=True) as counts:
+            with self._counted(mode) as counts:
                 done = await mode.before(call, view)
-                counts[0] = done is not None or json.dumps(call.params) != asked
+                counts[0] = mode.always or done is not None or json.dumps(call.params) != asked
             if done is not None:
                 break
         if isinstance(done, Reply):
@@ -153,12 +156,12 @@ class ChainProxy:
         return reply
 
     @contextlib.contextmanager
-    def _counted(self, mode: Mode, *, always: bool) -> Iterator[list[bool]]:
-        counts = [always]
+    def _counted(self, mode: Mode) -> Iterator[list[bool]]:
+        counts = [True]
         try:
             yield counts
         finally:
-            # A call that ends while it is held was met, too.
+            # A call that ends while it is held or delayed was met, too.
             self.met[type(mode).__name__] += counts[0]
 
 
@@ -225,10 +228,10 @@ class ProxyThread:
         self._started.append(proxy)
         return proxy
 
-    def call(self, function: Any, *arguments: Any) -> None:
-        """Runs `function(*arguments)` in the proxies' loop and waits for it."""
+    def call(self, function: Callable[..., None], *arguments: Any, **options: Any) -> None:
+        """Runs `function` in the proxies' loop and waits for it."""
 
         async def run() -> None:
-            function(*arguments)
+            function(*arguments, **options)
 
         asyncio.run_coroutine_threadsafe(run(), self._loop).result(20)

@@ -18,6 +18,7 @@ from chain_fixtures import Chain, Pinger, deploy_pinger, eventually, running_cha
 
 from chain_proxy import (
     BODIES,
+    CATALOGUE,
     Answers,
     Backend,
     Behind,
@@ -32,6 +33,7 @@ from chain_proxy import (
     LogsEmpty,
     LogsLag,
     Mode,
+    NoTransactions,
     OtherChain,
     ProxyThread,
     ReceiptsLag,
@@ -39,8 +41,9 @@ from chain_proxy import (
     Shapes,
     Slow,
     SmallTipsRefused,
+    Unknown,
 )
-from jepanet.chain.fees import GWEI, FeePolicy
+from jepanet.chain.fees import GWEI
 from jepanet.chain.signing import Wallet
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -181,12 +184,13 @@ async def test_backends_can_be_different_nodes(room: Room) -> None:
         assert {await room.ask("eth_blockNumber") for _ in range(24)} == {"0x6", "0x0"}
 
 
+async def test_the_catalogue_has_every_kind_of_fault_once() -> None:
+    assert {type(mode).__name__ for mode in CATALOGUE} == Mode.kinds.keys()
+    assert len(set(CATALOGUE)) == len(CATALOGUE) > 100
+
+
 async def test_modes_travel_as_json() -> None:
-    modes = (
-        LogsLag(blocks=3, share=0.5),
-        CapsLogs(blocks=2, how="504"),
-        Answers(body="html", methods=("a",)),
-    )
+    modes = (*CATALOGUE, LogsLag(blocks=3, share=0.5), Answers(body="html", methods=("eth_call",)))
     assert tuple(Mode.from_json(json.loads(json.dumps(mode.to_json()))) for mode in modes) == modes
 
 
@@ -296,6 +300,26 @@ async def test_receipts_lag(room: Room) -> None:
         assert await room.ask(method, room.mined[0]) is not None
 
 
+async def test_the_receipts_of_a_block_lag(room: Room) -> None:
+    blocks = [await room.ask("eth_getBlockByNumber", number, False) for number in ("0x5", "0x6")]
+    older, newer = (block["hash"] for block in blocks)
+    said = {}
+    for how in ReceiptsLag.ways:
+        room.proxy.set(ReceiptsLag(blocks=1, how=how))
+        assert len((await room.ask("eth_getBlockReceipts", older))[0]["logs"]) == 1
+        said[how] = await room.ask("eth_getBlockReceipts", newer)
+    assert said["null"] is None
+    assert said["empty"] == []
+    assert [receipt["logs"] for receipt in said["bare"]] == [[]]
+    room.proxy.set(Behind(blocks=1))
+    assert await room.ask("eth_getBlockReceipts", newer) is None
+    assert len(await room.ask("eth_getBlockReceipts", older)) == 1
+    room.proxy.set(Unknown(method="eth_getBlockReceipts"))
+    assert "does not exist" in await room.refusal("eth_getBlockReceipts", newer)
+    room.proxy.set(NoTransactions())
+    assert (await room.ask("eth_getBlockByHash", newer, False))["transactions"] == []
+
+
 async def test_counts_lag(room: Room) -> None:
     address = room.chain.wallets[0].address
     room.proxy.set(CountLags(blocks=2))
@@ -334,7 +358,7 @@ async def test_a_backend_that_stands_still(room: Room) -> None:
 
 
 async def test_blooms_are_useless(room: Room) -> None:
-    for bits, bloom in (("zeros", "0x" + "00" * 256), ("ones", "0x" + "ff" * 256), ("none", None)):
+    for bits, bloom in Blooms.bloom.items():
         room.proxy.set(Blooms(bits=bits))
         assert (await room.ask("eth_getBlockByNumber", "0x3", False))["logsBloom"] == bloom
 
@@ -378,6 +402,7 @@ async def test_delay(room: Room) -> None:
     with pytest.raises(TimeoutError):
         await room.post("eth_blockNumber", within=PATIENCE)
     assert await room.ask("eth_blockNumber") == "0x6"
+    assert room.proxy.met["Slow"] == 2
 
 
 # ------------------------------------------------------------------ fees and sending
@@ -392,7 +417,6 @@ async def test_small_tips_are_refused(room: Room) -> None:
     assert "underpriced" in await room.refusal("eth_sendRawTransaction", signed(room, 0, GWEI))
     assert int((await room.ask("eth_feeHistory", *history))["reward"][0][0], 16) == 25 * GWEI
     assert int(await room.ask("eth_maxPriorityFeePerGas"), 16) == 25 * GWEI
-    assert FeePolicy().max_tip < 25 * GWEI  # what an operator has to raise on such a chain
     number = await nonce(room)
     snapshot = await room.chain.rpc.request("evm_snapshot", [])
     await room.ask("eth_sendRawTransaction", signed(room, number, 25 * GWEI))

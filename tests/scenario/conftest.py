@@ -13,6 +13,27 @@ from network import Network, test_dataset
 from jepanet.telemetry import configure_logging
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--chaos-seed", type=int, default=1, help="seed of the episodes of test_chain_chaos")
+    parser.addoption("--chaos-episodes", default="", help="numbers of episodes, such as 31 or 30-39,45")
+
+
+@pytest.fixture
+def chaos_seed(request: pytest.FixtureRequest) -> int:
+    """Seed of the episodes."""
+    return int(request.config.getoption("--chaos-seed"))
+
+
+@pytest.fixture
+def chaos_episodes(request: pytest.FixtureRequest) -> list[int]:
+    """The episodes asked for; none for all of them."""
+    numbers: list[int] = []
+    for part in filter(None, request.config.getoption("--chaos-episodes").split(",")):
+        first, _, last = part.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quiet() -> None:
     """This process sends transactions itself; only what goes wrong is worth a line."""

@@ -115,9 +115,17 @@ class Nursery:
 
     def start(self, config: Path, log: Path, kills: KillPlan | None) -> int:
         """Forks a node; returns its process id."""
+        return self._start(["node", "run", "--config", str(config)], config, log, kills)
+
+    def run(self, arguments: Sequence[str], log: Path) -> int:
+        """Forks one command of the command line; returns its process id."""
+        return self._start(arguments, None, log, None)
+
+    def _start(self, arguments: Sequence[str], config: Path | None, log: Path, kills: KillPlan | None) -> int:
         assert self._process.stdin is not None
         request = {
             "id": 1,
+            "arguments": list(arguments),
             "config": str(config),
             "log": str(log),
             "kills": kills.to_json() if kills else None,
@@ -247,6 +255,8 @@ class Network:
     rounds: int = 0
     bootstrap: tuple[str, ...] = ()
     project: dict[str, Any] = field(default_factory=dict)
+    endpoints: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By node, what its configuration names instead of the chain itself; such a node polls only."""
 
     @classmethod
     def build(
@@ -362,6 +372,19 @@ class Network:
         if "error" in reply:
             raise ScenarioFailed(f"{method}: {reply['error']}")
         return reply["result"]
+
+    def rpc_batch(self, method: str, params: Iterable[Sequence[Any]]) -> list[Any]:
+        """The results of many calls of one method in a single request, in order."""
+        body = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": list(each)}
+            for number, each in enumerate(params)
+        ]
+        request = urllib.request.Request(
+            self.anvil.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            replies = sorted(json.load(answer), key=lambda reply: int(reply["id"]))
+        return [reply["result"] for reply in replies]
 
     def warp(self, seconds: int) -> None:
         """Moves the chain's clock forward and mines a block that says so."""
@@ -502,8 +525,11 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
         'directory = "wallet"',
         'password_file = "password"',
         "[chain]",
-        f'endpoints = ["{network.anvil.url}"]',
-        f'websocket = "{network.anvil.ws_url}"',
+        *(
+            [f"endpoints = {json.dumps(network.endpoints[node.name])}"]
+            if node.name in network.endpoints
+            else [f'endpoints = ["{network.anvil.url}"]', f'websocket = "{network.anvil.ws_url}"']
+        ),
         f'deployment = "{network.folder / "deployment.json"}"',
         f"confirmations = {network.confirmations}",
         "poll_seconds = 0.5",

@@ -86,7 +86,7 @@ def _run(request: dict[str, Any]) -> None:
     from jepanet.node.running import run_node
 
     if request["kills"] is None:
-        command_line(["node", "run", "--config", request["config"]])
+        command_line(request["arguments"])
         return
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from faults import KillPlan, killer

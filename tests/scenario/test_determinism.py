@@ -87,7 +87,8 @@ class Bench:
         ]
         return "merge_deltas", {
             "base": str(self.base), "recipe": str(self.recipe), "spec": str(self.spec),
-            "evaluation": str(self.evaluation), "deltas": deltas, "round": 1,
+            "evaluation": str(self.evaluation), "manifest": str(self.data / "manifest.json"),
+            "deltas": deltas, "round": 1,
             "target": str(self.folder / "merged"), "device": "cpu",
         }  # fmt: skip
 

@@ -112,6 +112,14 @@ def test_a_line_is_one_json_object_with_its_fields() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["method", "name", "words", "fields", "args", "of", "why"])
+def test_a_field_may_be_named_as_the_loggers_own_parameters(name: str) -> None:
+    stream = io.StringIO()
+    configure_logging(json=True, stream=stream)
+    get_logger("chain").warning("endpoint.rested", **{name: "eth_getLogs"})
+    assert json.loads(stream.getvalue())[name] == "eth_getLogs"
+
+
 def test_lines_below_the_level_are_not_written() -> None:
     stream = io.StringIO()
     configure_logging(level="warning", json=True, stream=stream)

@@ -37,8 +37,9 @@ def printable(text: str) -> str:
     text = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "replace").decode(encoding)
+    # As the stream itself would write it, so that the widths are right; one that would raise gets "?".
+    encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors or "strict"
+    return text.encode(encoding, "replace" if errors == "strict" else errors).decode(encoding, "replace")
 
 
 def width_of_output() -> int:

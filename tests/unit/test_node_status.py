@@ -7,7 +7,7 @@ import json
 import pytest
 from protocol_facts import ROUND, digest, prologue
 
-from jepanet.node.status import status_of
+from jepanet.node.status import ChainHealth, status_of
 from jepanet.protocol import inputs as i
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
@@ -21,6 +21,7 @@ def test_attack_the_status_does_not_name_a_sealed_delta() -> None:
     state = genesis(Identity(Address("0x" + "2" * 40), frozenset({Role.SOLVER})))
     for fact in (*prologue(), i.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))):
         state, _ = transition(state, fact)
-    status = status_of(state, [], head=1, cursor=1, peers=0, peer_id="", addresses=())
+    chain = ChainHealth(head=1, head_age=0.0, head_old=False, stalled=False, incomplete=False)
+    status = status_of(state, [], chain=chain, cursor=1, peers=0, peer_id="", addresses=())
     assert [item["sealed"] for item in status["rounds"]] == [True]
     assert digest("delta").hex() not in json.dumps(status)

@@ -200,9 +200,13 @@ class Chaos:
 
     # ------------------------------------------------------------------ laws
 
-    def check_round(self, round_id: int) -> None:
-        """What must hold when a round is over."""
-        self._break(round_went_well(self.network, round_id))
+    def check_round(self, round_id: int, patience: float) -> None:
+        """What must hold when a round is over, `patience` seconds later at the latest."""
+        deadline = time.monotonic() + patience
+        while (broken := list(round_went_well(self.network, round_id))) and time.monotonic() < deadline:
+            self._tend()
+            time.sleep(_LOOK)
+        self._break(broken)
         self._check_wishes()
 
     def check_all(self, patience: float) -> None:

@@ -38,7 +38,7 @@ def play(network: Network, seed: int, numbers: list[int], *, patience: float) ->
             for round_id, hand in enumerate(hands, first):
                 started = time.monotonic()
                 chaos.play(round_id, [draw(seed, number) for number in hand], patience=patience)
-                chaos.check_round(round_id)
+                chaos.check_round(round_id, patience)
                 print(f"round {round_id} took {time.monotonic() - started:.0f} s", flush=True)
             chaos.check_all(patience)
             print(chaos.report(), flush=True)

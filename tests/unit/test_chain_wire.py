@@ -76,6 +76,16 @@ def test_well_formed_answers() -> None:
     assert parse_receipt({**RECEIPT, "status": "0x0", "contractAddress": ADDRESS}).contract is not None
 
 
+def test_a_block_that_names_no_transactions_must_be_empty_by_its_header() -> None:
+    nothing = {**HEADER, "transactions": [], "logsBloom": "0x" + "00" * 256}
+    empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+    assert parse_header(nothing).transactions == ()
+    assert parse_header({**nothing, "transactionsRoot": empty}).transactions == ()
+    for lie in ({"transactionsRoot": HASH}, {"logsBloom": HEADER["logsBloom"]}, {"transactionsRoot": "0x12"}):
+        with pytest.raises(Malformed):
+            parse_header({**nothing, **lie})
+
+
 @pytest.mark.parametrize(
     "value", [None, 5, 1.5, True, "", "0x", "12", "0xzz", "0x" + "1" * 65, [], {}, "0x-1"]
 )

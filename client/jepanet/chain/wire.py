@@ -19,6 +19,11 @@ MAX_LOG_DATA = 1 << 20
 """Bytes of one log's data; the largest event of the contracts (32 set members) has under 2 KiB."""
 
 
+_NO_TRANSACTIONS = 0x56E81F171BCC55A6FF8345E692C0F86E5B48E01B996CADC001622FB5E363B421
+"""Root of the empty trie: keccak256 of the RLP of the empty string (Ethereum yellow paper, appendix D)."""
+_ALL_ONES = (1 << 2048) - 1
+
+
 class Malformed(Transient):
     """A node answered something the Ethereum JSON-RPC specification does not allow."""
 
@@ -122,6 +127,8 @@ def parse_header(raw: Any) -> Header:
     transactions = member(raw, "transactions")
     if not isinstance(transactions, list):
         raise Malformed("the node answered a block without a list of transactions")
+    if not transactions and not _is_empty(raw):
+        raise Malformed("the node answered a block whose list of transactions contradicts its header")
     return Header(
         ref=BlockRef(
             number=quantity(member(raw, "number")),
@@ -134,6 +141,15 @@ def parse_header(raw: Any) -> Header:
         bloom=None if bloom is None else int.from_bytes(octets(bloom, 256), "big"),
         transactions=tuple(octets(item, 32) for item in transactions),
     )
+
+
+def _is_empty(raw: Mapping[str, Any]) -> bool:
+    """Whether a header's own fields allow for a block without transactions."""
+    root, bloom = raw.get("transactionsRoot"), raw.get("logsBloom")
+    if root is not None and int.from_bytes(octets(root, 32), "big") not in (0, _NO_TRANSACTIONS):
+        return False
+    # Set bits come from logs. A constant bloom of ones says nothing, on a chain where it is useless.
+    return bloom is None or int.from_bytes(octets(bloom, 256), "big") in (0, _ALL_ONES)
 
 
 def asked_header(block: int | bytes | str, raw: Any) -> Header:

@@ -1,7 +1,7 @@
 """The follower at work: steps into the feed, and a look for missing logs when there is reason for one.
 
 start, a stretch read by log queries ──▶ caught up ──▶ compare counters ──▶ read again, proven, if any miss
-every hour                           ──▶
+every ten minutes                    ──▶
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jepanet.types import BlockRef
 
 log = get_logger("node")
 
-_LOOK_EVERY = 3600.0
+_LOOK_EVERY = 600.0
 _LOOK_AGAIN = 60.0
 _TICK = 1.0
 

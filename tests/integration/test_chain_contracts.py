@@ -22,13 +22,16 @@ from contract_fixtures import (
     stake,
 )
 
+from chain_proxy import Backend, Behind, ChainProxy
+from jepanet.chain.anvil import AnvilProcess, free_port
 from jepanet.chain.contracts import Attestation, Contracts, Deployment, Result, Standing
 from jepanet.chain.counters import LogTally, read_counters
 from jepanet.chain.deploy import TOKEN, DeployParameters, contract_address, deploy
 from jepanet.chain.events import decode
 from jepanet.chain.follower import Follower
+from jepanet.chain.rpc import Rpc
 from jepanet.chain.wallet import recover_typed
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol import inputs
 from jepanet.protocol.commitment import (
     Leaf,
@@ -61,10 +64,52 @@ async def test_deployment_file_round_trips_and_validates(network: Network, tmp_p
     with pytest.raises(Fatal) as caught:
         await replace(network.deployment, chain_id=1).validate(network.chain.rpc)
     assert caught.value.code is Exit.WRONG_CHAIN
-    with pytest.raises(Fatal) as caught:
+    with pytest.raises(Transient, match="no ProjectRegistry") as caught:  # it may be an endpoint that lags
         wrong = replace(network.deployment, registry=Address("0x" + "11" * 20))
         await Contracts.of(network.chain.rpc, wrong).registry.count("latest")
-    assert caught.value.code is Exit.INCOMPATIBLE
+    assert caught.value.code is Exit.INCOMPATIBLE and caught.value.remedy
+
+
+async def test_endpoints_that_know_nothing_of_the_contracts_end_no_node(network: Network) -> None:
+    """An endpoint that is still behind the deployment shows no code and answers every read with nothing."""
+    url, chain_id = network.chain.anvil.url, network.deployment.chain_id
+    await network.chain.mine(3)
+    born = network.deployment.block_number
+    far = (await network.chain.rpc.head()).ref.number - born + 2
+    async with ChainProxy(url, seed=3) as proxy, AnvilProcess(port=free_port(), chain_id=chain_id) as copy:
+        for urls, backends in (
+            ((proxy.url, url), (Backend((Behind(blocks=far),)),)),
+            ((proxy.url,), (Backend(), Backend((Behind(blocks=far),)))),
+            ((copy.url, url), (Backend(),)),
+        ):
+            proxy.balance(*backends)
+            rpc = Rpc(urls, chain_id, cooldown=0.0)
+            try:
+                await network.deployment.validate(rpc)
+                for _ in range(4):
+                    assert await Contracts.of(rpc, network.deployment).registry.count("latest") == 0
+            finally:
+                await rpc.close()
+        proxy.set(Behind(blocks=far))
+        rpc = Rpc([proxy.url], chain_id, cooldown=0.0)
+        try:
+            await network.deployment.validate(rpc)  # behind, not elsewhere
+        finally:
+            await rpc.close()
+
+
+async def test_a_copy_of_the_chain_is_named_only_when_no_endpoint_may_know_better(network: Network) -> None:
+    chain_id, gone = network.deployment.chain_id, f"http://127.0.0.1:{free_port()}"
+    async with AnvilProcess(port=free_port(), chain_id=chain_id) as copy:
+        born = network.deployment.block_number
+        for urls, kind in (((copy.url,), Fatal), ((copy.url, gone), Transient)):
+            rpc = Rpc(urls, chain_id, cooldown=0.0)
+            try:
+                await rpc.request("anvil_mine", [hex(born + 1)])
+                with pytest.raises(kind):
+                    await network.deployment.validate(rpc)
+            finally:
+                await rpc.close()
 
 
 async def test_contract_addresses_are_computed_from_nonces(network: Network) -> None:

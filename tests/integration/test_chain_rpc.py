@@ -114,6 +114,10 @@ async def test_only_endpoints_of_another_chain_are_fatal_at_the_start() -> None:
         with pytest.raises(Fatal, match=f"chain {CHAIN_ID}.*chain 4242") as caught:
             await rpc.check()
         assert caught.value.code is Exit.WRONG_CHAIN
+        async with rpc_of(dead(), stranger.url) as rpc:
+            with pytest.raises(Transient, match="chain 4242") as passing:
+                await rpc.check()
+            assert passing.value.code is Exit.WRONG_CHAIN
 
 
 async def test_a_chain_replaced_at_run_time_is_noticed_and_forgiven() -> None:

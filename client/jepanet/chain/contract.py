@@ -13,11 +13,12 @@ from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
 
 from jepanet.chain.abi import CONTRACTS, UnsignedCall, load_abi
-from jepanet.chain.reader import BlockId, RpcError
+from jepanet.chain.reader import BlockId, RpcError, state_parameter
 from jepanet.chain.refusals import is_revert
 from jepanet.chain.revert import ErrorDecoder
 from jepanet.chain.rpc import Rpc
-from jepanet.errors import Exit, Fatal
+from jepanet.chain.wire import Malformed, octets
+from jepanet.errors import Exit
 from jepanet.types import Address
 
 
@@ -31,8 +32,8 @@ class BoundContract:
 
     Reads name their block (number, hash or tag) and raise:
         Rejected: the read reverts; `reason` is the custom error's name.
-        Fatal: there is no such contract at the address (Exit.INCOMPATIBLE).
-        Transient: no endpoint answers, or it does not have the block.
+        Transient: no endpoint answers, has the block, or has such a contract at the address
+            (Exit.INCOMPATIBLE).
 
     Writes send nothing: they return an `UnsignedCall` for a `Sender`.
     """
@@ -58,25 +59,29 @@ class BoundContract:
         )
 
     async def _read(self, block: BlockId, function: str, *arguments: Any) -> Any:
+        outputs = [collapse_if_tuple(item) for item in self._outputs[function]]
+
+        def parse(raw: Any) -> tuple[Any, ...]:
+            try:
+                return decode(outputs, octets(raw))
+            except DecodingError as error:
+                # Also what an endpoint says that has not reached the deployment yet: asked elsewhere.
+                shown = "0x" + block.hex() if isinstance(block, bytes) else block
+                raise Malformed(
+                    f"there is no {self.name} at {self.address} as of block {shown}",
+                    remedy="wait for the endpoint, or use the deployment file of this chain",
+                    code=Exit.INCOMPATIBLE,
+                ) from error
+
         # Not web3's own `call`: it replaces a block hash by a number, and the number may be of another fork.
         request = {"to": self.address, "data": self._encode(function, arguments)}
         try:
-            raw = await self._rpc.call(request, block)
+            values = await self._rpc.ask("eth_call", [request, state_parameter(block)], parse)
         except RpcError as error:
             if is_revert(error):
                 raise self._decoder.decode(error.data).rejected(f"{self.name}.{function}") from error
             raise
-        outputs = self._outputs[function]
-        try:
-            values = decode([collapse_if_tuple(item) for item in outputs], raw)
-        except DecodingError as error:
-            shown = "0x" + block.hex() if isinstance(block, bytes) else block
-            raise Fatal(
-                f"there is no {self.name} at {self.address} as of block {shown}",
-                remedy="use the deployment file of this chain",
-                code=Exit.INCOMPATIBLE,
-            ) from error
-        natives = [_native(item, value) for item, value in zip(outputs, values, strict=True)]
+        natives = [_native(item, value) for item, value in zip(self._outputs[function], values, strict=True)]
         return natives[0] if len(natives) == 1 else natives
 
     def _encode(self, function: str, arguments: Sequence[Any]) -> str:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.rpc import Rpc
-from jepanet.errors import Exit, Fatal
+from jepanet.chain.rpc import ChainReader, Rpc
+from jepanet.errors import Exit, Fatal, Transient
 from jepanet.files import write_atomically
 from jepanet.protocol.fields import checksum_address
+from jepanet.telemetry import get_logger
 from jepanet.texts import read_json
 from jepanet.types import Address, BlockRef
 
+log = get_logger("chain")
+
 SCHEMA = "jepanet/deployment/1"
 _MAX_FILE = 1 << 16
+_LOOKS, _PAUSE = 4, 0.25
 _CONTRACTS = ("token", "vault", "verifier_sets", "registry", "rounds")
 
 
@@ -105,11 +110,13 @@ class Deployment:
     async def validate(self, rpc: Rpc) -> None:
         """Checks that the endpoints serve this chain and block, and that every contract has code there.
 
-        An endpoint that has not reached the block yet is believed: it is behind, not elsewhere.
+        One endpoint that holds the deployment is enough, whatever the others say. Those that have not
+        reached its block yet are behind, not elsewhere: they say nothing against it.
 
         Raises:
-            Fatal: another chain or fork (Exit.WRONG_CHAIN), or no code at an address (Exit.CONFIG).
-            Transient: no endpoint answers.
+            Fatal: every endpoint shows another chain or fork (Exit.WRONG_CHAIN), or no code at an address
+                (Exit.CONFIG).
+            Transient: no endpoint answers, or not all that would have to agree on a fault.
         """
         if rpc.chain_id != self.chain_id:
             raise Fatal(
@@ -119,25 +126,76 @@ class Deployment:
                 code=Exit.WRONG_CHAIN,
             )
         await rpc.check()
-        anchor = await rpc.header(self.block_number)
-        if anchor is not None and anchor.ref.hash != self.block_hash:
-            raise Fatal(
+        for left in reversed(range(_LOOKS)):
+            try:
+                await self._look(rpc)
+            except Transient:
+                if not left:
+                    raise
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
+
+    async def _look(self, rpc: Rpc) -> None:
+        faults: list[Fatal] = []
+        silent: Transient | None = None
+        behind = False
+        for reader in rpc.readers():
+            try:
+                fault = await self._fault(reader)
+            except Unreached:
+                behind = True
+            except Transient as error:
+                silent = error
+            else:
+                if fault is None:
+                    return
+                log.warning("deployment.missed", why=str(fault))
+                faults.append(fault)
+        if behind:
+            return
+        if silent is None:
+            raise faults[0]
+        if not faults:
+            raise silent
+        raise Transient(
+            f"{faults[0].message}; another endpoint does not answer: {silent.message}",
+            remedy=faults[0].remedy,
+            code=faults[0].code,
+        )
+
+    async def _fault(self, reader: ChainReader) -> Fatal | None:
+        """What one endpoint shows against the deployment. Raises: Unreached; Transient (no answer)."""
+        head = await reader.head()
+        if head.ref.number < self.block_number:
+            raise Unreached(f"the endpoint is at block {head.ref.number}")
+        anchor = await reader.header(self.block_number)
+        if anchor is None:
+            raise Unreached(f"the endpoint does not have block {self.block_number}")
+        if anchor.ref.hash != self.block_hash:
+            return Fatal(
                 f"block {self.block_number} of chain {self.chain_id} is 0x{anchor.ref.hash.hex()}, and 0x"
                 f"{self.block_hash.hex()} in the deployment file",
                 remedy="the chain was replaced or the file was altered: get the file from the network again",
                 code=Exit.WRONG_CHAIN,
             )
+        # On a named block: `latest` may be answered by another machine behind the same address, that lags.
         missing = [
             f"{name} ({getattr(self, name)})"
             for name in _CONTRACTS
-            if not await rpc.code(getattr(self, name), "latest")
+            if not await reader.code(getattr(self, name), head.ref.hash)
         ]
-        if missing:
-            raise Fatal(
-                f"chain {self.chain_id} has no contract for: {', '.join(missing)}",
-                remedy="the chain was replaced or the file is of another network: use the right file",
-                code=Exit.CONFIG,
-            )
+        if not missing:
+            return None
+        return Fatal(
+            f"chain {self.chain_id} has no contract for: {', '.join(missing)}",
+            remedy="the chain was replaced or the file is of another network: use the right file",
+            code=Exit.CONFIG,
+        )
+
+
+class Unreached(Transient):
+    """An endpoint has not come to the deployment's block yet."""
 
 
 def _address(name: str, value: Any) -> Address:

@@ -113,15 +113,14 @@ class Rpc(ChainReader):
     async def check(self) -> None:
         """Asks every endpoint for its chain and its head.
 
-        Raises: Fatal (every one that answers serves another chain); Transient (none answers).
+        Raises: Fatal (every one serves another chain); Transient (none that answers serves this one).
         """
         failures = await self._look_at_all()
         if len(failures) < len(self._endpoints):
             return
         failure = self._failure(failures)
-        answering = [item for item in failures.values() if not isinstance(item, EndpointDown)]
-        others = [item for item in failures.values() if isinstance(item, OtherChain)]
-        if others and not answering:
+        # One that is down for a moment may be the right one.
+        if all(isinstance(item, OtherChain) for item in failures.values()):
             raise Fatal(
                 str(failure),
                 remedy="correct chain.endpoints or use the deployment file of that chain",

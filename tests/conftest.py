@@ -22,15 +22,15 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+import pytest
+import pytest_socket
+from hypothesis import HealthCheck, settings
+
 # A starter may have these ignored (nohup, a shell's background job), and every child would inherit that: what
 # a signal does is under test.
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
-
-import pytest
-import pytest_socket
-from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = frozenset({"unit", "property", "integration", "scenario", "browser"})

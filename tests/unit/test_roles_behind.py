@@ -47,6 +47,7 @@ class Chain:
 class Sender:
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.reached: Any = None
 
     async def send(self, key: str, call: Any) -> None:
         self.sent.append(key)
@@ -58,7 +59,8 @@ def node(*, standing: Standing = Standing.REVEALED, phase: Phase = Phase.VERIFY,
     round_, state = SimpleNamespace(id=ROUND, recorded=recorded), SimpleNamespace(rounds={ROUND: 0})
     return SimpleNamespace(
         me=SOLVER, contracts=SimpleNamespace(rounds=chain, registry=chain), sender=Sender(), terms=object(),
-        journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32))), round=lambda round_id: round_,
+        journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32)), head=lambda: None),
+        round=lambda round_id: round_,
         project=lambda project_id: SimpleNamespace(id=PROJECT), state=lambda: state,
     )  # fmt: skip
 

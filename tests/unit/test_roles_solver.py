@@ -15,10 +15,12 @@ import pytest
 from eth_hash.auto import keccak
 from protocol_facts import OUTSIDER, SOLVER, digest
 
+from jepanet.chain.contracts import Standing
 from jepanet.cid import digest_of
+from jepanet.errors import Rejected
 from jepanet.learning.recipe import preset
 from jepanet.protocol.assignment import training_seed
-from jepanet.protocol.commands import TrainShard
+from jepanet.protocol.commands import SendCommit, TrainShard
 from jepanet.protocol.commitment import abi_encode
 from jepanet.roles import solver as solver_module
 from jepanet.roles.solver import PROJECTS_CARRIED, Solver
@@ -57,6 +59,11 @@ class Jobs:
         return {**made, "metrics": {}}
 
 
+class Rounds:
+    async def commitment(self, *asked: Any) -> Any:
+        return SimpleNamespace(standing=Standing.NONE)
+
+
 @dataclass
 class Bench:
     journal: Journal
@@ -69,6 +76,9 @@ class Bench:
 
     async def train(self, round_id: int, project: int = 1, base: bytes | None = None) -> None:
         """`base`: the round's model; by default every round has moved it."""
+        await self.solver(round_id, project, base).train_shard(TrainShard(RoundId(round_id)))
+
+    def solver(self, round_id: int, project: int = 1, base: bytes | None = None) -> Solver:
         model = self.blobs.put_bytes(base or f"model of round {round_id}".encode())
         round_ = SimpleNamespace(
             id=RoundId(round_id), project_id=ProjectId(project), base=model, seed=bytes(32),
@@ -78,8 +88,9 @@ class Bench:
             me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
+            contracts=SimpleNamespace(rounds=Rounds()),
         )  # fmt: skip
-        await Solver(context).train_shard(TrainShard(round_.id))
+        return Solver(context)
 
     def sealed(self, round_id: int, project: int = 1) -> bytes:
         """The residual of the delta that was sealed in a round."""
@@ -159,6 +170,20 @@ async def test_a_crash_during_training_ends_in_the_same_training(
     await bench.train(1)
     assert set(bench.jobs.seeds) == {training_seed(*PLACE, drawn)}
     assert [item.salt for item in bench.journal.salts()] == [drawn]
+
+
+async def test_a_delta_is_not_committed_in_a_round_that_took_its_rounds_place(bench: Bench) -> None:
+    """A deep fork may replace a round by another of the same number; the delta would not fit its base."""
+    await bench.train(1, base=b"the model that was")
+    sealed = bench.journal.salt(1, SOLVER)
+    after = bench.solver(1, base=b"the model of the fork")
+    for work in (after.train_shard(TrainShard(RoundId(1))), after.send_commit(SendCommit(RoundId(1)))):
+        with pytest.raises(Rejected) as caught:
+            await work
+        assert caught.value.reason == "round-replaced"
+    assert bench.journal.salt(1, SOLVER) == sealed, "kept: a commitment of it may be on the chain"
+    await bench.train(1, base=b"the model that was")
+    assert len(bench.jobs.seeds) == 1
 
 
 async def test_a_delta_sealed_by_the_release_before_is_taken_up_as_it_is(bench: Bench) -> None:

@@ -65,6 +65,8 @@ class Sender:
         timeout: float = 600.0,
     ) -> None:
         self.address = wallet.address
+        self.reached: Receipt | None = None
+        """The receipt in the newest block, of those this sender has seen."""
         self._rpc = rpc
         self._policy = fees
         self._confirmations = confirmations
@@ -109,7 +111,7 @@ class Sender:
             if intent.state is IntentState.MINED:
                 receipt = await self._evidence.receipt(intent.hashes)
                 if receipt is not None:
-                    return receipt
+                    return self._seen(receipt)
                 log.warning("transaction.reorganised", key=key, nonce=intent.nonce)
                 intent = self._submissions.put(replace(intent, state=IntentState.SENT, block_number=None))
             return await self._deliver(intent, call, depth)
@@ -174,6 +176,7 @@ class Sender:
         return await self._settle(intent, call, receipt)
 
     async def _settle(self, intent: Intent, call: UnsignedCall, receipt: Receipt) -> Receipt:
+        self._seen(receipt)
         mined = replace(intent, block_number=receipt.block_number, error=None)
         if receipt.succeeded:
             self._submissions.put(replace(mined, state=IntentState.MINED))
@@ -187,6 +190,11 @@ class Sender:
                 remedy="call again: it is sent with twice as much",
             )
         raise revert.rejected(str(call))
+
+    def _seen(self, receipt: Receipt) -> Receipt:
+        if self.reached is None or receipt.block_number >= self.reached.block_number:
+            self.reached = receipt
+        return receipt
 
     async def _explain(self, intent: Intent, receipt: Receipt) -> Revert:
         """Why a mined transaction reverted: replayed on its block, then on the block before.

@@ -22,7 +22,7 @@ from jepanet.roles.context import Context, Handlers, RoundTerms
 from jepanet.roles.obtain import obtain, obtain_bytes
 from jepanet.roles.preparation import pin_of, round_documents
 from jepanet.roles.settlement import withdraw_credit
-from jepanet.roles.submit import behind, submit
+from jepanet.roles.submit import behind, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
 from jepanet.types import Verdict
@@ -90,14 +90,15 @@ class Proposer:
         token, rounds = context.contracts.token, context.contracts.rounds
         # What earlier rounds returned is spent first.
         await withdraw_credit(context, f"{key}/withdraw")
-        held = await token.balance(context.me, "latest")
+        known = newest_known(context)
+        held = await token.balance(context.me, known)
         if held < needed:
             # Not refused for good: the round opens as soon as the wallet is funded.
             raise Transient(
                 f"a round needs {exact(needed)} tokens in escrow and the wallet holds {exact(held)}",
                 remedy=f"send tokens to {context.me}",
             )
-        if await token.allowance(context.me, rounds.address, "latest") < needed:
+        if await token.allowance(context.me, rounds.address, known) < needed:
             await submit(context, f"{key}/approve", token.approve(rounds.address, needed))
 
     async def announce_round(self, command: AnnounceRound) -> Sequence[LocalInput]:

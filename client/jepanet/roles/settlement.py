@@ -25,7 +25,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message
 from jepanet.roles.obtain import obtain_bytes
 from jepanet.roles.preparation import pin_of
-from jepanet.roles.submit import behind, submit
+from jepanet.roles.submit import behind, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
 from jepanet.types import TERMINAL_PHASES, Phase, Verdict
@@ -203,10 +203,14 @@ async def withdraw_credit(context: Context, key: str) -> int:
     Claims and returned escrow are credited first, since a recipient that reverts must not block anybody.
     `key` names the occasion.
     """
-    credit = await context.contracts.rounds.credit(context.me, "latest")
+    rounds = context.contracts.rounds
+    # What others credited since, they may have told in a newer block: that only `latest` shows.
+    credit = await rounds.credit(context.me, newest_known(context)) or await rounds.credit(
+        context.me, "latest"
+    )
     if credit:
         # With the sum: a duty that is tried again when more has come in would take the first for the second.
-        await submit(context, f"{key}/{credit}", context.contracts.rounds.withdraw_credit())
+        await submit(context, f"{key}/{credit}", rounds.withdraw_credit())
         log.info("credit.withdrawn", amount=credit, occasion=key)
     return credit
 
@@ -231,21 +235,21 @@ async def ensure_stake(context: Context, amount: int, key: str) -> None:
     """Deposits what the vault lacks to lock `amount` (wei) for this account.
 
     Raises:
-        Rejected: the wallet holds too few tokens; the message says how many are missing.
+        Transient: the wallet holds too few tokens; the message says how many are missing. Not refused for
+            good: as long as the round takes commits, tokens may come.
     """
-    vault, token = context.contracts.vault, context.contracts.token
-    lacking = amount - (await vault.account(context.me, "latest")).free
+    vault, token, known = context.contracts.vault, context.contracts.token, newest_known(context)
+    lacking = amount - (await vault.account(context.me, known)).free
     if lacking <= 0:
         return
-    held = await token.balance(context.me, "latest")
+    held = await token.balance(context.me, known)
     if held < lacking:
         held += await withdraw_credit(context, f"{key}/withdraw")
     if held < lacking:
-        raise Rejected(
+        raise Transient(
             f"the stake needs {exact(lacking)} tokens more and the wallet {context.me} holds {exact(held)}",
-            reason="insufficient-stake",
             remedy="send tokens to the wallet, or lower the bond of the rounds you join",
         )
-    if await token.allowance(context.me, vault.address, "latest") < lacking:
+    if await token.allowance(context.me, vault.address, known) < lacking:
         await submit(context, f"{key}/approve", token.approve(vault.address, lacking))
     await submit(context, f"{key}/deposit", vault.deposit(lacking))

@@ -8,6 +8,7 @@ Until the reveal nothing that leaves this process says which delta it is: no log
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class Solver:
             digest, residual = await self._train(round_, newest, salt)
             # Both are on disk before anything else may happen: without them the bond would be lost.
             context.journal.put_salt(round_.id, context.me, digest, salt, residual)
+        self._check_meant(round_)
         # Also after a crash, which may have left residuals of deltas that were never sealed.
         carried = context.journal.carried_residuals(context.me, PROJECTS_CARRIED)
         context.blobs.keep_only(carried, _RESIDUALS)
@@ -108,7 +110,8 @@ class Solver:
             kept = Digest(bytes.fromhex(result["residual"]))
             context.blobs.put_file(left, kept, move=True, pin=pin_of(round_))
             residual = StoredResidual(round_.project_id, spec.codec, kept, before, round_.base)
-        note = {"seed": seed.hex(), "shard": shard.hex(), **result}
+        meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
+        note = {"seed": seed.hex(), "shard": shard.hex(), **meant, **result}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, **result["metrics"])
         return digest, residual
@@ -134,6 +137,22 @@ class Solver:
             return None
         return digest
 
+    def _check_meant(self, round_: Round) -> None:
+        """Whether the sealed delta is one of this round. A fork deeper than the confirmations may have put
+        another round in its place, there is but one seal a round, and a delta that does not fit loses the
+        bond.
+
+        Raises:
+            Rejected: reason `round-replaced`; it was trained from another base or under another spec.
+        """
+        note = json.loads(self._context.journal.notes(round_.id).get("training", "{}"))
+        meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
+        if any(note.get(name, value) != value for name, value in meant.items()):
+            raise Rejected(
+                f"the delta sealed for round {round_.id} is of a round that the chain has replaced",
+                reason="round-replaced",
+            )
+
     def _path(self, digest: Digest) -> Path:
         path = self._context.blobs.path(digest)
         if path is None:
@@ -158,8 +177,10 @@ class Solver:
         standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
         if standing is not Standing.NONE:
             return []
-        bond = context.round(command.round_id).params.bond
+        round_ = context.round(command.round_id)
+        bond = round_.params.bond
         check_bond(context, bond)
+        self._check_meant(round_)
         await ensure_stake(context, bond, f"commit/{command.round_id}")
         word = self._sealed(command.round_id).commitment
         await submit(context, f"commit/{command.round_id}", rounds.commit(command.round_id, word))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jepanet.chain.abi import UnsignedCall
+from jepanet.chain.reader import BlockId
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 
@@ -19,10 +20,19 @@ _OVERTAKEN = frozenset(
 """Somebody else did it between this node's look and its transaction: the duty is done."""
 _TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive", "ClaimsOpen"})
 _LOOK_AGAIN = frozenset(
-    {"NoCredit", "InsufficientStake", "ERC20InsufficientBalance", "ERC20InsufficientAllowance"}
+    {
+        "NoCredit",
+        "InsufficientStake",
+        "ERC20InsufficientBalance",
+        "ERC20InsufficientAllowance",
+        "AlreadyCommitted",
+        "CommitmentMismatch",
+        "BeaconNotDrawn",
+    }
 )
-"""A balance was seen a moment ago and is not there: another duty of this node spent it, or the endpoint that
-simulates lags behind the one that was asked. Handlers look before they send, so the next try knows."""
+"""A balance, a commitment or a draw was seen a moment ago and is not there, or the reverse: another duty of
+this node came between, or the endpoint that simulates lags behind the one that was asked. Handlers look
+before they send, so the next try knows."""
 
 
 def behind(what: str) -> Transient:
@@ -31,6 +41,17 @@ def behind(what: str) -> Transient:
     Of several endpoints one may lag, and a duty that is closed on its word is never taken up again.
     """
     return Transient(f"{what}: the endpoint that answered is behind the blocks confirmed here")
+
+
+def newest_known(context: Context) -> BlockId:
+    """The newest block this node has seen: of those stored, and of those its transactions are in.
+
+    By hash: a machine that lags refuses it, where it would answer `latest` with yesterday's zero.
+    """
+    stored, reached = context.journal.head(), context.sender.reached
+    if reached is not None and (stored is None or reached.block_number > stored.number):
+        return reached.block_hash
+    return "latest" if stored is None else stored.hash
 
 
 async def submit(context: Context, key: str, call: UnsignedCall) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.interface.cli import cli
 from jepanet.interface.edge import READER_GONE, ended, explained
 from jepanet.interface.folders import data_folder
@@ -70,6 +70,14 @@ def test_an_error_has_words_a_remedy_and_a_code(
     assert named in told.message
     assert told.remedy
     assert "\n" not in told.message
+
+
+def test_what_may_heal_by_itself_says_to_call_again() -> None:
+    told = explained(Transient("eth_getBlockByNumber: Unknown block (JSON-RPC error -32000)"))
+    assert told.code == Exit.TRY_AGAIN
+    assert told.remedy is not None
+    assert told.remedy.startswith("call again")
+    assert explained(Transient("x", remedy="wait")).remedy == "wait"
 
 
 def test_what_nobody_foresaw_is_written_down(

@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from jepanet.errors import Exit, Fatal, JepanetError
+from jepanet.errors import Exit, Fatal, JepanetError, Transient
 from jepanet.interface.streams import ReaderGone
 from jepanet.lifetime import code_of_end, name_of_end, was_stopped
 from jepanet.log_stream import LogStream
@@ -70,6 +70,9 @@ def explained(error: BaseException) -> JepanetError:
             (item for item in error.exceptions if isinstance(item, JepanetError)), error.exceptions[0]
         )
     match error:
+        case Transient() if error.remedy is None:
+            again = "call again; if it repeats, look at the endpoints (`jepanet node check`) or take others"
+            return Transient(error.message, remedy=again, code=error.code)
         case JepanetError():
             return error
         case OSError():

@@ -19,6 +19,7 @@ from chain_proxy import Backend, ChainProxy, ProxyThread
 from jepanet.protocol import inputs as i
 
 _LOOK = 0.3
+_BURST = 100
 _EXTENSION, _START = 6.0, 30.0
 """Seconds that an episode lasts beyond its own if no call has met it yet: while its node runs, or starts."""
 _WINDOW = 10 * 86_400
@@ -144,7 +145,8 @@ class Chaos:
         if episode.command == "restart":
             node.stop()
         if episode.burst:
-            self.network.rpc("anvil_mine", [hex(episode.burst)])
+            for mined in range(0, episode.burst, _BURST):  # one call for all of them outlasts a request
+                self.network.rpc("anvil_mine", [hex(min(_BURST, episode.burst - mined))])
         backends = [Backend(episode.modes), *([Backend()] if episode.shared else [])]
         before, until = self._calls_met(episode), time.monotonic() + episode.seconds
         for door in self._doors[episode.node][: 1 if episode.where == "first" else 2]:

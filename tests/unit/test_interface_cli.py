@@ -167,7 +167,10 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Fatal("the wallet is locked", remedy="name a password file", code=Exit.WALLET), Exit.WALLET),
         (Fatal("wrong chain", code=Exit.WRONG_CHAIN), Exit.WRONG_CHAIN),
-        (Transient("no endpoint answers", code=Exit.CHAIN_UNREACHABLE), Exit.CHAIN_UNREACHABLE),
+        (
+            Transient("no endpoint answers", remedy="add one", code=Exit.CHAIN_UNREACHABLE),
+            Exit.CHAIN_UNREACHABLE,
+        ),
         (Rejected("refused", reason="why"), Exit.REJECTED),
         (Fatal("whatever"), Exit.FAILURE),
     ],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from chain_fixtures import Chain, Pinger, deploy_pinger, running_chain
 from test_chain_follower import Copy, Running, canonical, follower_of
+from test_chain_rpc import node
 
 from chain_proxy import (
     BODIES,
@@ -25,6 +27,7 @@ from chain_proxy import (
     ReceiptsLag,
     Shapes,
 )
+from jepanet.chain.anvil import AnvilProcess, free_port
 from jepanet.chain.follower import Follower
 from jepanet.chain.rpc import Rpc
 from jepanet.chain.wire import RawLog
@@ -148,6 +151,65 @@ async def test_a_first_endpoint_that_stands_still_does_not_stop_the_follower(
         finally:
             await rpc.close()
     assert copy.resets == 0
+
+
+async def test_an_endpoint_that_names_a_head_no_chain_has_is_asked_last(
+    chain: Chain, pinger: Pinger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured by its head every honest endpoint lags, and the follower would come back to it for ever."""
+    monkeypatch.setattr("jepanet.chain.rpc._SURVEY_EVERY", 0.2)
+    copy, high = Copy(pinger.born), 10**9
+
+    async def answer(question: dict[str, Any]) -> Any:
+        block = await chain.rpc.request(question["method"], question["params"])
+        if question["params"][0] == "latest":
+            block["number"] = hex(int(block["number"], 16) + high)
+        return block
+
+    async with node(answer) as (liar, _):
+        rpc = Rpc([liar, chain.anvil.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.3)
+        follower = follower_of(rpc, pinger, copy)
+        try:
+            async with Running(lambda: follower, copy):
+                await asyncio.sleep(1.5)  # contradictions enough
+                await chain.sender().send("k", pinger.ping(1, 3))
+                await reaches(rpc, chain, pinger, copy)
+                for _ in range(20):
+                    await asyncio.sleep(0.1)
+                    assert follower.head is not None and follower.head.number < high
+        finally:
+            await rpc.close()
+    assert copy.rewinds == [] and copy.resets == 0
+
+
+async def test_a_copy_of_the_chain_does_not_undo_what_another_endpoint_still_shows(
+    chain: Chain, pinger: Pinger
+) -> None:
+    """A copy for trials bears the chain's own id: while the first endpoint falters, it would be followed."""
+    await chain.mine(3)
+    dump = await chain.rpc.request("anvil_dumpState", [])
+    copy, sender = Copy(pinger.born), chain.sender()
+    async with (
+        AnvilProcess(port=free_port(), chain_id=chain.rpc.chain_id) as trial,
+        ChainProxy(chain.anvil.url) as first,
+    ):
+        rpc = Rpc([first.url, trial.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.2)
+        other = Rpc([trial.url], chain.rpc.chain_id)
+        try:
+            await other.request("anvil_loadState", [dump])
+            async with Running(lambda: follower_of(rpc, pinger, copy, shrink_patience=600.0), copy):
+                await sender.send("k", pinger.ping(1, 3))
+                await chain.mine(70)
+                await reaches(rpc, chain, pinger, copy)
+                await other.request("anvil_mine", [hex(90)])
+                first.set(Answers(body="internal", share=0.9))
+                await asyncio.sleep(2.0)
+                first.set()
+                await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+            await other.close()
+    assert copy.rewinds == [] and copy.resets == 0
 
 
 async def test_a_chain_that_stands_still_is_an_alarm_with_one_endpoint(chain: Chain, pinger: Pinger) -> None:

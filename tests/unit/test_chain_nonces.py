@@ -165,6 +165,34 @@ def test_who_used_a_nonce_is_asked_of_those_who_keep_old_state() -> None:
     run(episode())
 
 
+def test_a_wish_whose_nonce_is_used_on_a_fork_alone_is_still_offered() -> None:
+    """One endpoint is on a fork (or is a copy of the chain) where another transaction used the nonce."""
+
+    async def episode() -> None:
+        stage = Stage()
+        await stage.lose()
+        copy = World(random.Random(2))
+        item = foreign(WALLET, 0, TARGET)
+        copy.pool = {item.hash: item}
+        copy.mine()
+        stage.endpoint.lies = Lies()
+        stage.world.mine()
+        sender = Sender(
+            cast(Any, Balancer(Endpoint(copy, Lies(drops=1.0)), stage.endpoint)), WALLET, stage.store,
+            FeePolicy(replace_after=1000.0), 1, ErrorDecoder([]), burial=BURIAL, poll=0.5,
+        )  # fmt: skip
+        stage.world.pool = {}
+        sending = asyncio.create_task(sender.send("duty", WISH))
+        await asyncio.sleep(5.0)
+        stage.world.pool = {}  # what the start offered is lost as well
+        mining = asyncio.create_task(blocks(stage.world))
+        assert (await sending).tx_hash in stage.store.rows["duty"].hashes
+        mining.cancel()
+        assert stage.wishes == 1
+
+    run(episode())
+
+
 def test_endpoints_that_disagree_on_a_block_prove_nothing() -> None:
     async def episode() -> None:
         world, other = World(random.Random(1)), World(random.Random(2))

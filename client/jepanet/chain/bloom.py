@@ -57,11 +57,11 @@ class Blooms:
 
     def may_hold(self, header: Header) -> bool:
         """Whether the block's logs have to be read; False is certain."""
-        if not header.transactions:
-            return False
-        if header.bloom is None or self.useless or not self.proven:
-            return True
-        return any(header.bloom & entry == entry for entry in self._entries)
+        if header.bloom is None or self.useless:
+            return bool(header.transactions)
+        named = any(header.bloom & entry == entry for entry in self._entries)
+        # Also a block that is said to have no transactions: its bloom would contradict that.
+        return named or (bool(header.transactions) and not self.proven)
 
     def accepts(self, header: Header, logs: Iterable[RawLog]) -> bool:
         """Holds all logs of a block against its header; False asks the caller to read them again.

@@ -3,7 +3,7 @@
 no receipt ─┬─ nonce used ─┬─ by a form of it ─────▶ wait for its receipt
             │              ├─ by the same call, signed elsewhere ─▶ counts as a form of it
             │              ├─ by another, deep ────▶ lost: the only end without a receipt
-            │              └─ nobody shows by whom ─▶ wait
+            │              └─ nobody shows by whom ─▶ offer it again, wait
             └─ nonce free ─┬─ refused as too cheap ─▶ same nonce, what is demanded
                            └─ else ───────────────▶ offer it again to every endpoint, outbid it if stuck
 """
@@ -100,6 +100,10 @@ class Delivery:
                     intent, lost, why = await self._used(intent)
                     if lost:
                         return intent, None
+                    if now() >= offer_at:
+                        # Whoever says that the nonce is used may be on a fork: the others still need it.
+                        await self._submissions.offer(intent)
+                        offer_at = now() + _OFFER_AGAIN
                 else:
                     if offer is None and now() >= offer_at:
                         offer = await self._submissions.offer(intent)

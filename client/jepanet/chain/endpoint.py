@@ -41,7 +41,8 @@ class Health:
 
     `checked_at`: when it last named the right chain, None before. `rests_until`: it failed. `wrong_chain`:
     the chain it serves instead; it is asked nothing else until it names the right one. `head`: the newest
-    block it named; `lags`: others are ahead of it.
+    block it named; `lags`: others are ahead of it. `doubted_until`: it contradicted itself again and again;
+    until then the others are not measured by its head.
     """
 
     checked_at: float | None = None
@@ -49,6 +50,7 @@ class Health:
     wrong_chain: int | None = None
     head: BlockRef | None = None
     lags: bool = False
+    doubted_until: float = 0.0
 
 
 class Endpoint(AsyncJSONBaseProvider):

@@ -35,6 +35,8 @@ log = get_logger("chain")
 
 TRAIL = 256
 _NEAR, _NEAR_AGAIN = 16, 64
+_DEEP = 64
+"""A fork of more blocks is believed only if no other endpoint shows the blocks it would undo."""
 _RELOOK_FIRST, _RELOOK_LAST = 0.05, 2.0
 _PATIENCE_WITH_ONE = 8
 """Contradictions in a row after which an endpoint is left alone for a while."""
@@ -195,6 +197,8 @@ class Follower:
             self._contradictions += 1
             if self._contradictions % _PATIENCE_WITH_ONE == 0:
                 self._rpc.rest(reader, str(moved))
+                # It may have named a head that no chain has: what others name next is news.
+                self._head, head = None, None
         except Transient as error:
             self._contradictions = 0
             if not self._waiting:
@@ -213,6 +217,8 @@ class Follower:
             return self._read_again(self._again, head)
         position = self.position
         if head.ref.hash == position.hash:
+            if head.ref.number != position.number:
+                raise Moved(f"the node gives block {position.number} the number {head.ref.number}")
             self._short_since = None
             return None
         if head.ref.number < self._anchor.number:
@@ -255,7 +261,20 @@ class Follower:
                 low = middle
             else:
                 high = middle
+        if self.position.number - delivered[low].number > _DEEP:
+            await self._expect_gone(self.position)
         return self._rewind(delivered[low], head)
+
+    async def _expect_gone(self, ref: BlockRef) -> None:
+        """Deep forks are rare, copies of a chain under its own id are not: makes sure that no other endpoint
+        still has the block. One that has not come so far says nothing.
+
+        Raises: Moved (one has it); Transient (one does not answer).
+        """
+        for other in self._rpc.readers():
+            header = await other.header(ref.number)
+            if header is not None and header.ref.hash == ref.hash:
+                raise Moved(f"the endpoints disagree on block {ref.number}, and on many before it")
 
     def _shorter(self, delivered: list[BlockRef], within: int, head: Header) -> FollowerStep | None:
         if within == len(delivered):

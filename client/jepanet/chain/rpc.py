@@ -37,6 +37,8 @@ _SURVEY_EVERY = 5.0
 _SURVEY_TIMEOUT = 5.0
 _CHAIN_HOLDS = 30.0
 """Seconds for which an endpoint that named the right chain is believed to serve it."""
+_DOUBT = 600.0
+"""Seconds for which an endpoint that contradicted itself is asked after the others."""
 _LAG_BLOCKS, _LAG_SECONDS, _LAG_FAR = 3, 5, 20
 """An endpoint lags when it is behind by more than 3 blocks that are 5 seconds of chain time, or 20 blocks."""
 
@@ -150,10 +152,10 @@ class Rpc(ChainReader):
     def _in_order(self) -> list[Endpoint]:
         now = time.monotonic()
 
-        def rank(endpoint: Endpoint) -> tuple[bool, float, bool]:
+        def rank(endpoint: Endpoint) -> tuple[bool, float, bool, bool]:
             health = endpoint.health
             rests = max(0.0, health.rests_until - now)
-            return (health.wrong_chain is not None, rests, health.lags)
+            return (health.wrong_chain is not None, rests, health.doubted_until > now, health.lags)
 
         return sorted(self._endpoints, key=rank)  # stable: otherwise in order of preference
 
@@ -167,6 +169,7 @@ class Rpc(ChainReader):
         """Leaves the endpoint of a pinned reader alone for a while: it contradicts itself."""
         if isinstance(reader, _Pinned):
             self._rest(reader.endpoint, "a contradiction", why)
+            reader.endpoint.health.doubted_until = time.monotonic() + _DOUBT
 
     def _rest(self, endpoint: Endpoint, method: str, why: str) -> None:
         health = endpoint.health
@@ -218,7 +221,8 @@ class Rpc(ChainReader):
         heads = [(item, item.health.head) for item in usable if item.health.head is not None]
         if not heads:
             return
-        best = max((head for _, head in heads), key=lambda head: head.number)
+        believed = [head for item, head in heads if item.health.doubted_until <= now]
+        best = max(believed or [head for _, head in heads], key=lambda head: head.number)
         for endpoint, head in heads:
             behind = best.number - head.number
             late = best.timestamp - head.timestamp > _LAG_SECONDS

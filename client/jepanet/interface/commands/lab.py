@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jepanet.errors import Fatal
+from jepanet.errors import Exit, Fatal
 from jepanet.interface.folders import data_folder
 from jepanet.interface.output import emit, json_option
 from jepanet.interface.strict import StrictGroup
@@ -160,6 +160,7 @@ def _refuse_unwritten(value: dict[str, Any]) -> None:
         raise Fatal(
             f"the report was not written: {value['unwritten']}",
             remedy="call again with an --out that can be written; --json prints all of it as well",
+            code=Exit.CONFIG,
         )
 
 

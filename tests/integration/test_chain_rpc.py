@@ -327,6 +327,20 @@ async def test_pinned_requests_stay_with_one_endpoint() -> None:
             assert await rpc.pinned().request("eth_blockNumber", []) == "0x2a"
 
 
+async def test_a_key_that_a_provider_quotes_in_a_refusal_does_not_show() -> None:
+    async def answer(question: dict[str, Any]) -> Any:
+        refusal = {
+            "code": -32000,
+            "message": "project secret-api-key of /v3/secret-api-key is over its quota",
+        }
+        return web.json_response({"jsonrpc": "2.0", "id": question["id"], "error": refusal})
+
+    async with node(answer) as (url, _), rpc_of(url, cooldown=0.0) as rpc:
+        with pytest.raises(RpcError, match="over its quota") as caught:
+            await rpc.request("eth_blockNumber", [])
+        assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["ftp://x", "", "localhost:8545", "ws://localhost"])
 def test_only_http_endpoints_are_taken(url: str) -> None:
     with pytest.raises(Fatal) as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, is_dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -20,6 +20,8 @@ from jepanet.chain.rpc import Rpc
 from jepanet.chain.wire import Malformed, octets
 from jepanet.errors import Exit
 from jepanet.types import Address
+
+E = TypeVar("E", bound=IntEnum)
 
 
 def error_decoder() -> ErrorDecoder:
@@ -86,6 +88,14 @@ class BoundContract:
 
     def _encode(self, function: str, arguments: Sequence[Any]) -> str:
         return str(self._contract.encode_abi(function, args=[_plain(item) for item in arguments]))
+
+
+def named(kind: type[E], value: int) -> E:
+    """The member of an enumeration. Raises: Malformed (the contracts know no such one)."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise Malformed(f"the node answered {value} where a {kind.__name__.lower()} belongs") from error
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from jepanet.types import BlockRef
 
 _IN_FLIGHT = 32
 _READ_SIZE = 1 << 16
+_SHORTEST_SECRET = 8
+"""Shorter words of a URL (v3, mainnet) say nothing, and a refusal may need them."""
 
 
 class EndpointDown(Exception):
@@ -71,6 +74,9 @@ class Endpoint(AsyncJSONBaseProvider):
         self.name = f"{parts.scheme}://{parts.hostname}{port}"
         self.health = Health()
         self._url = url
+        # What providers quote in their refusals, keys among it.
+        words = (parts.username, parts.password, *parts.path.split("/"), *re.split("[&=]", parts.query))
+        self._secrets = tuple({word for word in words if word and len(word) >= _SHORTEST_SECRET})
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_response = max_response
         self._session: aiohttp.ClientSession | None = None
@@ -114,6 +120,9 @@ class Endpoint(AsyncJSONBaseProvider):
             raise EndpointDown(f"HTTP {status} without a JSON-RPC answer")
         if refusal is not None and not isinstance(refusal, dict):
             raise EndpointDown(f"HTTP {status} with a malformed error")
+        if refusal is not None and isinstance(refusal.get("message"), str):
+            for secret in self._secrets:
+                refusal["message"] = refusal["message"].replace(secret, "***")
         if answer.get("id") != json.loads(body)["id"]:
             raise EndpointDown("the answer is to another request")
         return cast(RPCResponse, answer)

@@ -19,11 +19,15 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from jepanet.chain.bloom import Blooms
+from jepanet.chain.events import decode
 from jepanet.chain.reader import ChainReader, Moved
 from jepanet.chain.spans import Span
 from jepanet.chain.wire import Header, Malformed, PlacedLog, RawLog
-from jepanet.errors import Transient
+from jepanet.errors import Fatal, Transient
+from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef
+
+log = get_logger("chain")
 
 Blocks = list[tuple[Header, tuple[RawLog, ...]]]
 
@@ -72,12 +76,27 @@ async def block_logs(
         Moved: the receipts are incomplete, of another fork, or do not give the header's bloom.
     """
     receipts = await reader.block_receipts(header)
-    logs = sorted((log for receipt in receipts for log in receipt.logs), key=lambda log: log.index)
+    logs = sorted((item for receipt in receipts for item in receipt.logs), key=lambda item: item.index)
     if any(one.index == two.index for one, two in pairwise(logs)):
         raise Malformed(f"the receipts of block {header.ref.number} hold one log twice")
     if not blooms.accepts(header, logs):
         raise Moved(f"the receipts of block {header.ref.number} do not give its logs bloom")
-    return tuple(log for log in logs if log.address in watched)
+    return _readable(header.ref, [item for item in logs if item.address in watched])
+
+
+def _readable(block: BlockRef, logs: Iterable[RawLog]) -> tuple[RawLog, ...]:
+    """The logs, if the protocol can read them: once stored, one that an endpoint garbled would end the node.
+
+    A bloom covers addresses and topics, not data. Raises: Moved.
+    """
+    found = tuple(logs)
+    try:
+        for item in found:
+            decode(item, block)
+    except Fatal as error:
+        log.error("event.unreadable", block=block.number, why=error.message, remedy=error.remedy)
+        raise Moved(error.message) from error
+    return found
 
 
 async def range_blocks(
@@ -167,5 +186,5 @@ def _join(headers: list[Header], logs: Iterable[PlacedLog], addresses: Sequence[
         ordered = sorted(by_number[header.ref.number], key=lambda item: item.index)
         if any(one.index == two.index for one, two in pairwise(ordered)):
             raise Malformed(f"eth_getLogs answered a log of block {header.ref.number} twice")
-        result.append((header, tuple(ordered)))
+        result.append((header, _readable(header.ref, ordered)))
     return result

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.contract import BoundContract
+from jepanet.chain.contract import BoundContract, named
 from jepanet.chain.reader import BlockId
 from jepanet.chain.views import Attestation, CommitmentView, Result, RoundView, Standing
 from jepanet.protocol.commitment import Leaf
@@ -27,13 +27,13 @@ class Rounds(BoundContract):
 
     async def phase(self, round_id: int, block: BlockId) -> Phase:
         """The phase at that block's timestamp; NONE for an unknown round."""
-        return Phase(await self._read(block, "phase", round_id))
+        return named(Phase, await self._read(block, "phase", round_id))
 
     async def round(self, round_id: int, block: BlockId) -> RoundView:
         """All the contract stores and derives; zeros for an unknown round."""
         values = await self._read(block, "getRound", round_id)
         view = RoundView(*values)
-        return replace(view, phase=Phase(view.phase))
+        return replace(view, phase=named(Phase, view.phase))
 
     async def count(self, block: BlockId) -> int:
         """Rounds opened so far; ids start at 1."""
@@ -42,7 +42,7 @@ class Rounds(BoundContract):
     async def commitment(self, round_id: int, account: Address, block: BlockId) -> CommitmentView:
         """An account's commitment and what became of it."""
         commitment, standing = await self._read(block, "commitmentOf", round_id, account)
-        return CommitmentView(bytes(commitment), Standing(standing))
+        return CommitmentView(bytes(commitment), named(Standing, standing))
 
     async def credit(self, account: Address, block: BlockId) -> int:
         """Wei of the token that `withdraw_credit` would pay."""

@@ -1,0 +1,76 @@
+"""What is believed of a block's logs: which blocks may be passed over, and which logs are kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jepanet.chain.bloom import Blooms, bloom_of
+from jepanet.chain.contract import named
+from jepanet.chain.events import topics
+from jepanet.chain.ranges import block_logs
+from jepanet.chain.reader import ChainReader, Moved
+from jepanet.chain.views import Standing
+from jepanet.chain.wire import Header, Malformed, RawLog
+from jepanet.types import Address, BlockRef, Phase
+
+pytestmark = pytest.mark.unit
+
+OURS = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
+LOG = RawLog(OURS, (b"\1" * 32,), b"", 0, b"\2" * 32)
+HELD = Header(BlockRef(7, b"\7" * 32, 70), b"\6" * 32, 1, 30_000_000, bloom_of([LOG]), (LOG.tx_hash,))
+EMPTIED = replace(HELD, transactions=())
+"""The same block as a machine answers it that has the header and not the body yet."""
+
+
+def test_a_block_said_to_be_empty_is_read_where_its_bloom_names_a_watched_address() -> None:
+    blooms = Blooms([OURS])
+    assert blooms.may_hold(EMPTIED)
+    assert not blooms.accepts(EMPTIED, ()), "asked again: no logs do not give this bloom"
+    assert blooms.accepts(HELD, [LOG]) and blooms.proven
+    assert blooms.may_hold(EMPTIED) and not blooms.accepts(EMPTIED, ())
+
+
+def test_empty_blocks_and_blocks_of_others_cost_nothing() -> None:
+    blooms = Blooms([OURS])
+    nothing = replace(EMPTIED, bloom=0)
+    assert not blooms.may_hold(nothing)
+    assert blooms.may_hold(replace(HELD, bloom=0)), "no bloom is believed before one was proven"
+    assert blooms.accepts(HELD, [LOG])
+    assert not blooms.may_hold(replace(HELD, bloom=0)) and not blooms.may_hold(nothing)
+
+
+class Node(ChainReader):
+    """Answers the receipts of one block."""
+
+    def __init__(self, log: RawLog) -> None:
+        self._log = log
+
+    async def ask(self, method: str, params: Any, parse: Any) -> Any:
+        entry = {
+            "address": self._log.address, "topics": ["0x" + item.hex() for item in self._log.topics],
+            "data": "0x" + self._log.data.hex(), "logIndex": "0x0", "blockNumber": "0x7",
+            "transactionHash": "0x" + self._log.tx_hash.hex(), "blockHash": "0x" + HELD.ref.hash.hex(),
+        }  # fmt: skip
+        return parse(
+            [{**entry, "status": "0x1", "gasUsed": "0x1", "effectiveGasPrice": "0x1", "logs": [entry]}]
+        )
+
+
+async def test_a_garbled_log_is_asked_for_again_and_never_stored() -> None:
+    """A bloom does not cover data; decoded later, from the journal, it would end the node at every start."""
+    garbled = replace(LOG, topics=topics()[:1], data=b"not an event")
+    header = replace(HELD, bloom=bloom_of([garbled]))
+    with pytest.raises(Moved, match="does not match its ABI"):
+        await block_logs(Node(garbled), header, frozenset([OURS]), Blooms([OURS]))
+    assert await block_logs(Node(LOG), HELD, frozenset([OURS]), Blooms([OURS])) == (LOG,)
+
+
+@pytest.mark.parametrize("kind", [Phase, Standing])
+def test_a_number_that_names_nothing_is_no_answer(kind: type[Phase] | type[Standing]) -> None:
+    """As an unexpected error it would have ended the duty after three tries."""
+    assert named(kind, 0) is kind.NONE
+    with pytest.raises(Malformed, match="200"):
+        named(kind, 200)

@@ -94,7 +94,7 @@ def _readable(block: BlockRef, logs: Iterable[RawLog]) -> tuple[RawLog, ...]:
         for item in found:
             decode(item, block)
     except Fatal as error:
-        log.error("event.unreadable", block=block.number, why=error.message, remedy=error.remedy)
+        log.error("event.garbled", block=block.number, why=error.message, remedy=error.remedy)
         raise Moved(error.message) from error
     return found
 

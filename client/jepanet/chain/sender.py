@@ -13,6 +13,7 @@ was signed once keeps its nonce until another transaction is proven to have used
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ log = get_logger("chain")
 
 OUT_OF_GAS = "out-of-gas"
 _CREATION = 32_000
+_JUST_NOW = 20.0
 
 
 class Sender:
@@ -65,8 +67,8 @@ class Sender:
         timeout: float = 600.0,
     ) -> None:
         self.address = wallet.address
-        self.reached: Receipt | None = None
-        """The receipt in the newest block, of those this sender has seen."""
+        self._reached: Receipt | None = None
+        self._reached_at = 0.0
         self._rpc = rpc
         self._policy = fees
         self._confirmations = confirmations
@@ -115,6 +117,11 @@ class Sender:
                 log.warning("transaction.reorganised", key=key, nonce=intent.nonce)
                 intent = self._submissions.put(replace(intent, state=IntentState.SENT, block_number=None))
             return await self._deliver(intent, call, depth)
+
+    @property
+    def reached(self) -> Receipt | None:
+        """The receipt in the newest block, of those seen just now; a fork may have forgotten older ones."""
+        return self._reached if time.monotonic() - self._reached_at < _JUST_NOW else None
 
     @property
     def pending(self) -> tuple[Intent, ...]:
@@ -192,8 +199,9 @@ class Sender:
         raise revert.rejected(str(call))
 
     def _seen(self, receipt: Receipt) -> Receipt:
-        if self.reached is None or receipt.block_number >= self.reached.block_number:
-            self.reached = receipt
+        newest = self.reached
+        if newest is None or receipt.block_number >= newest.block_number:
+            self._reached, self._reached_at = receipt, time.monotonic()
         return receipt
 
     async def _explain(self, intent: Intent, receipt: Receipt) -> Revert:

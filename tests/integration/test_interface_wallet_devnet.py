@@ -213,8 +213,9 @@ def test_a_node_cannot_be_led_to_another_chain(tmp_path: Path, devnet: Path, pas
     said("wallet", "new", "--light", "--dir", tmp_path / "wallets", "--password-file", password)
     chain = said("devnet", "up", "--dir", devnet, "--port", str(free_port()), "--block-time", "0.5")
     config = configured(tmp_path, chain)
-    ready = said("node", "check", "--config", config)
-    assert ready["roles"] == "solver"
+    here = run("node", "check", "--config", config, "--json")
+    assert here.returncode == Exit.UNFUNDED, "the right chain, and a wallet without funds"
+    assert json.loads(here.stdout)["roles"] == "solver"
     altered = tmp_path / "altered.json"
     document = json.loads(Path(chain["deployment"]).read_text())
     document["chain_id"] = 1

@@ -39,7 +39,7 @@ def rescan(config_path: Path, first: int) -> dict[str, Any]:
             stored = "none" if head is None else f"{lowest} to {head.number}"
             raise Fatal(
                 f"block {first} is not among the stored blocks ({stored})",
-                remedy=f"give a block from {lowest} on, the first after the deployment",
+                remedy="give one of these blocks; later ones are read at the next start anyway",
                 code=Exit.USAGE,
             )
         blocks, logs = journal.forget_from(first)

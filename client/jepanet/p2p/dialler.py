@@ -81,11 +81,13 @@ class Dialler:
         async def reach(peer_id: str) -> None:
             if peer_id == self._own_id or self._refuse(peer_id):
                 return
-            if not self.connected(peer_id):
+            addresses = wanted[peer_id] or self._book.addresses_of(peer_id)
+            # Without an address nobody was knocked at: that is no failure to wait for.
+            if not self.connected(peer_id) and addresses:
                 if not self._patience.over(peer_id):
                     return
                 async with self._strangers:
-                    await self._dial_stranger(peer_id, wanted[peer_id] or self._book.addresses_of(peer_id))
+                    await self._dial_stranger(peer_id, addresses)
             if self.connected(peer_id):
                 reached.add(peer_id)
 

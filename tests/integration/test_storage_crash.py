@@ -213,7 +213,7 @@ def test_a_journal_out_of_room_stops_and_keeps_what_it_had(tmp_path: Path) -> No
     n = 0
     while True:
         n += 1
-        journal.record([StoredInput("Fact", "x" * 3000, n)], [StoredCommand(f"k{n}", "T", "{}", 1)], cursor=n)
+        journal.record([StoredInput("Fact", "x" * 500, n)], [StoredCommand(f"k{n}", "T", "{}", 1)], cursor=n)
         (root / "promised").write_text(str(n))
     """
     assert refusal(program, tmp_path, limit=small_files) == Exit.DISK_FULL

@@ -29,9 +29,9 @@ from eth_hash.auto import keccak
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.chain.anvil import AnvilProcess, free_port, public_test_accounts
-from jepanet.chain.follower import Follower
-from jepanet.chain.rpc import Rpc
+from jepanet.chain.devchain.anvil import AnvilProcess, free_port, public_test_accounts
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.follower import Follower
 from jepanet.telemetry import configure_logging
 from jepanet.types import Address, BlockRef
 

@@ -22,7 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.chain.anvil import free_port
+from jepanet.chain.devchain.anvil import free_port
 
 REPEATS = 5
 IDLE_S = 10.0

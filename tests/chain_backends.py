@@ -16,9 +16,9 @@ import rlp
 from eth_account import Account
 from eth_hash.auto import keccak
 
-from jepanet.chain.intents import Intent, IntentState
-from jepanet.chain.reader import ChainReader, RpcError
-from jepanet.chain.signing import Wallet
+from jepanet.chain.endpoints.requests import ChainReader, RpcError
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.errors import Transient
 from jepanet.types import Address
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jepanet.chain.events import decode
-from jepanet.chain.follower import Follower
+from jepanet.chain.following.events import decode
+from jepanet.chain.following.follower import Follower
 from jepanet.node.access import open_chain
 from jepanet.node.observer import read_chain
 from jepanet.protocol.inputs import ChainClaimed, ChainRoundSettled

@@ -14,14 +14,14 @@ from chain_pinger import PINGER_ABI, PINGER_BYTECODE
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.anvil import AnvilProcess, find_anvil, free_port, public_test_accounts
-from jepanet.chain.fees import GWEI, FeePolicy
-from jepanet.chain.intents import Intent
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.devchain.anvil import AnvilProcess, find_anvil, free_port, public_test_accounts
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.chain.sending.fees import GWEI, FeePolicy
+from jepanet.chain.sending.intents import Intent
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Fatal
 from jepanet.types import Address, BlockRef
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
 
-from jepanet.chain.anvil import public_test_accounts
-from jepanet.chain.contracts import Contracts, Deployment, error_decoder
-from jepanet.chain.deploy import TOKEN, DeployParameters, deploy
-from jepanet.chain.password import Password
-from jepanet.chain.sender import Sender
-from jepanet.chain.wallet import Wallet, import_key
-from jepanet.chain.wire import Receipt
+from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
+from jepanet.chain.devchain.anvil import public_test_accounts
+from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, deploy
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.keys.password import Password
+from jepanet.chain.keys.wallet_files import Wallet, import_key
+from jepanet.chain.sending.sender import Sender
 from jepanet.protocol import inputs
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.telemetry import Secret

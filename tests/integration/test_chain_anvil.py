@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 from chain_fixtures import CHAIN_ID, deploy_pinger, eventually, require_anvil, running_chain
 
-from jepanet.chain import anvil as module
-from jepanet.chain.anvil import ENVIRONMENT, AnvilProcess, find_anvil, free_port, public_test_accounts
-from jepanet.chain.rpc import Rpc
+from jepanet.chain.devchain import anvil as module
+from jepanet.chain.devchain.anvil import (
+    ENVIRONMENT,
+    AnvilProcess,
+    find_anvil,
+    free_port,
+    public_test_accounts,
+)
+from jepanet.chain.endpoints.failover import Rpc
 from jepanet.errors import Exit, Fatal
 
 pytestmark = pytest.mark.integration

@@ -23,14 +23,14 @@ from contract_fixtures import (
 )
 
 from chain_proxy import Backend, Behind, ChainProxy
-from jepanet.chain.anvil import AnvilProcess, free_port
-from jepanet.chain.contracts import Attestation, Contracts, Deployment, Result, Standing
-from jepanet.chain.counters import LogTally, read_counters
-from jepanet.chain.deploy import TOKEN, DeployParameters, contract_address, deploy
-from jepanet.chain.events import decode
-from jepanet.chain.follower import Follower
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wallet import recover_typed
+from jepanet.chain.contracts.all import Attestation, Contracts, Deployment, Result, Standing
+from jepanet.chain.devchain.anvil import AnvilProcess, free_port
+from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, contract_address, deploy
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.counters import LogTally, read_counters
+from jepanet.chain.following.events import decode
+from jepanet.chain.following.follower import Follower
+from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol import inputs
 from jepanet.protocol.commitment import (

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from chain_fixtures import Chain, Pinger, deploy_pinger, running_chain
 
-from jepanet.chain.anvil import AnvilProcess, free_port
-from jepanet.chain.follower import Follower, FollowerStep
-from jepanet.chain.rpc import Rpc
+from jepanet.chain.devchain.anvil import AnvilProcess, free_port
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.follower import Follower, FollowerStep
 from jepanet.types import BlockRef
 
 pytestmark = pytest.mark.integration

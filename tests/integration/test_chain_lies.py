@@ -27,10 +27,10 @@ from chain_proxy import (
     ReceiptsLag,
     Shapes,
 )
-from jepanet.chain.anvil import AnvilProcess, free_port
-from jepanet.chain.follower import Follower
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wire import RawLog
+from jepanet.chain.devchain.anvil import AnvilProcess, free_port
+from jepanet.chain.endpoints.answers import RawLog
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.follower import Follower
 
 pytestmark = pytest.mark.integration
 
@@ -134,8 +134,8 @@ async def test_a_first_endpoint_that_stands_still_does_not_stop_the_follower(
     chain: Chain, pinger: Pinger, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second endpoint is used within two surveys, also when the first one begins to fail at run time."""
-    monkeypatch.setattr("jepanet.chain.rpc._SURVEY_EVERY", 0.3)
-    monkeypatch.setattr("jepanet.chain.rpc._CHAIN_HOLDS", 0.5)
+    monkeypatch.setattr("jepanet.chain.endpoints.failover._SURVEY_EVERY", 0.3)
+    monkeypatch.setattr("jepanet.chain.endpoints.failover._CHAIN_HOLDS", 0.5)
     copy, sender = Copy(pinger.born), chain.sender()
     async with ChainProxy(chain.anvil.url) as first:
         rpc = Rpc([first.url, chain.anvil.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.5)
@@ -157,7 +157,7 @@ async def test_an_endpoint_that_names_a_head_no_chain_has_is_asked_last(
     chain: Chain, pinger: Pinger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Measured by its head every honest endpoint lags, and the follower would come back to it for ever."""
-    monkeypatch.setattr("jepanet.chain.rpc._SURVEY_EVERY", 0.2)
+    monkeypatch.setattr("jepanet.chain.endpoints.failover._SURVEY_EVERY", 0.2)
     copy, high = Copy(pinger.born), 10**9
 
     async def answer(question: dict[str, Any]) -> Any:
@@ -226,7 +226,7 @@ async def test_a_chain_that_stands_still_is_an_alarm_with_one_endpoint(chain: Ch
 
 
 async def test_the_bloom_computed_here_is_the_chains(chain: Chain, pinger: Pinger) -> None:
-    from jepanet.chain.bloom import bloom_of
+    from jepanet.chain.following.bloom import bloom_of
 
     await chain.sender().send("k", pinger.ping(5, 4))
     header = await chain.rpc.head()

@@ -43,8 +43,8 @@ from chain_proxy import (
     SmallTipsRefused,
     Unknown,
 )
-from jepanet.chain.fees import GWEI
-from jepanet.chain.signing import Wallet
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.fees import GWEI
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from chain_fixtures import CHAIN_ID, Chain, running_chain
 
-from jepanet.chain.anvil import AnvilProcess, free_port
-from jepanet.chain.endpoint import Endpoint
-from jepanet.chain.rpc import AnswerTooLarge, Rpc, RpcError
-from jepanet.chain.wire import Malformed
+from jepanet.chain.devchain.anvil import AnvilProcess, free_port
+from jepanet.chain.endpoints.answers import Malformed
+from jepanet.chain.endpoints.endpoint import Endpoint
+from jepanet.chain.endpoints.failover import AnswerTooLarge, Rpc, RpcError
 from jepanet.errors import Exit, Fatal, Transient
 
 pytestmark = pytest.mark.integration

@@ -24,12 +24,12 @@ from chain_fixtures import (
     running_chain,
 )
 
-from jepanet.chain.fees import FeeCapReached, FeePolicy
-from jepanet.chain.intents import Intent, IntentState
-from jepanet.chain.reader import RpcError
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.requests import RpcError
+from jepanet.chain.sending.fees import FeeCapReached, FeePolicy
+from jepanet.chain.sending.intents import Intent, IntentState
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Rejected, Transient
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal

@@ -19,11 +19,11 @@ from chain_proxy import (
     Sends,
     SmallTipsRefused,
 )
-from jepanet.chain.delivery import Unresolved
-from jepanet.chain.fees import GWEI, FeePolicy
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.sending.delivery import Unresolved
+from jepanet.chain.sending.fees import GWEI, FeePolicy
+from jepanet.chain.sending.sender import Sender
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from jepanet.chain.anvil import free_port
+from jepanet.chain.devchain.anvil import free_port
 from jepanet.errors import Exit
 
 pytestmark = pytest.mark.integration

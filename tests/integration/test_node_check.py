@@ -11,7 +11,7 @@ from chain_fixtures import running_chain
 from contract_fixtures import TOKEN, Network, configured, deployed_network, found_project, stake
 
 from chain_proxy import Behind, ChainProxy
-from jepanet.chain.anvil import free_port
+from jepanet.chain.devchain.anvil import free_port
 from jepanet.errors import Exit, Transient
 from jepanet.node import observer
 from jepanet.node.access import open_chain

@@ -24,7 +24,7 @@ from contract_fixtures import (
     found_project,
 )
 
-from jepanet.chain.contracts import Attestation, Standing
+from jepanet.chain.contracts.all import Attestation, Standing
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Exit, Fatal
 from jepanet.node import claims

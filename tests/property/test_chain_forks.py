@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jepanet.chain.bloom import bloom_of
-from jepanet.chain.follower import TRAIL, Follower, FollowerStep
-from jepanet.chain.reader import BlockId, ChainReader, Moved, RpcError
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wire import Header, PlacedLog, RawLog, Receipt
+from jepanet.chain.endpoints.answers import Header, PlacedLog, RawLog, Receipt
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.requests import BlockId, ChainReader, Moved, RpcError
+from jepanet.chain.following.bloom import bloom_of
+from jepanet.chain.following.follower import TRAIL, Follower, FollowerStep
 from jepanet.errors import Transient
 from jepanet.types import Address, BlockRef
 
@@ -454,7 +454,7 @@ async def test_a_stall_is_told_and_ends(monkeypatch: pytest.MonkeyPatch) -> None
         clock += 1.0
         return clock
 
-    monkeypatch.setattr("jepanet.chain.follower.time.monotonic", monotonic)
+    monkeypatch.setattr("jepanet.chain.following.follower.time.monotonic", monotonic)
     follower = follower_of(chain, copy, stall_after=30.0)
     for _ in range(40):
         assert await follower._look() is None
@@ -470,7 +470,7 @@ async def test_an_idle_chain_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> Non
     chain, copy = started(blocks=2)
     await follow(chain, copy, until=lambda: copy.equals(chain))
     clock = 0.0
-    monkeypatch.setattr("jepanet.chain.follower.time.monotonic", lambda: clock)
+    monkeypatch.setattr("jepanet.chain.following.follower.time.monotonic", lambda: clock)
     follower = follower_of(chain, copy, stall_after=30.0)
     assert await follower._look() is None
     clock = 10_000.0

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chain_backends import BLOCK_SECONDS, GWEI, Balancer, Endpoint, Lies, Store, World, blocks, foreign, run
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.fees import FeePolicy
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.sender import Sender
-from jepanet.chain.signing import Wallet
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.fees import FeePolicy
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Transient
 from jepanet.telemetry import Secret
 from jepanet.types import Address

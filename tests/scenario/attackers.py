@@ -17,10 +17,10 @@ import numpy as np
 from eth_hash.auto import keccak
 from network import CHAIN_ID, SIZES, TOKEN, Network, sender_of
 
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.signing import Wallet
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.sender import Sender
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError, Transient
 from jepanet.federation.delta import DeltaHeader, encode_delta

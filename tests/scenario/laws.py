@@ -13,8 +13,8 @@ from typing import Any
 
 from network import Network, Node
 
-from jepanet.chain.events import decode
-from jepanet.chain.wire import parse_log
+from jepanet.chain.endpoints.answers import parse_log
+from jepanet.chain.following.events import decode
 from jepanet.protocol import inputs as i
 from jepanet.types import BlockRef
 

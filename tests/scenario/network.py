@@ -30,19 +30,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from faults import KillPlan
-from jepanet.chain.anvil import AnvilProcess, free_port, public_test_accounts
-from jepanet.chain.contract import error_decoder
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.deploy import DeployParameters, deploy
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.events import decode
-from jepanet.chain.fees import FeePolicy
-from jepanet.chain.intents import Intent
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.signing import Wallet
-from jepanet.chain.wallet import load_wallet, read_password
-from jepanet.chain.wire import parse_log
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.contracts.bound import error_decoder
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.devchain.anvil import AnvilProcess, free_port, public_test_accounts
+from jepanet.chain.devchain.deploy import DeployParameters, deploy
+from jepanet.chain.endpoints.answers import parse_log
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.events import decode
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.keys.wallet_files import load_wallet, read_password
+from jepanet.chain.sending.fees import FeePolicy
+from jepanet.chain.sending.intents import Intent
+from jepanet.chain.sending.sender import Sender
 from jepanet.learning.recipe import preset
 from jepanet.node import accounts, keys, projects
 from jepanet.node.observer import read_chain
@@ -615,7 +615,7 @@ async def _deploy(anvil: AnvilProcess, confirmations: int) -> Deployment:
 
 
 async def _fund(anvil: AnvilProcess, deployment: Deployment, addresses: list[str], tokens: int) -> None:
-    from jepanet.chain.abi import UnsignedCall
+    from jepanet.chain.contracts.abi import UnsignedCall
 
     rpc = Rpc([anvil.url], CHAIN_ID)
     try:

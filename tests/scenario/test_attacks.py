@@ -15,8 +15,8 @@ import pytest
 from attackers import Attacker, Material, Peer, attacker, material, peer, refused
 from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
 
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wallet import load_wallet, read_password
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.federation.delta import DeltaHeader
 from jepanet.protocol import inputs as i
 from jepanet.protocol.messages import SayResult, SayScores, SaySheet

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from network import Network
 
-from jepanet.chain.anvil import free_port
+from jepanet.chain.devchain.anvil import free_port
 from jepanet.errors import Exit
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(300)]

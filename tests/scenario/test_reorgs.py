@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from network import Network, Node
 
-from jepanet.chain.wire import parse_log
+from jepanet.chain.endpoints.answers import parse_log
 from jepanet.protocol import inputs as i
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]

@@ -10,13 +10,13 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 
-from jepanet.chain.abi import CONTRACTS, load_abi
-from jepanet.chain.contract import BoundContract, error_decoder
-from jepanet.chain.contracts import Registry, Rounds, Token, Vault, VerifierSets
-from jepanet.chain.events import decode, snake, topics
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.views import Attestation, ProjectView, Result, RoundView, StakeAccount
-from jepanet.chain.wire import RawLog
+from jepanet.chain.contracts.abi import CONTRACTS, load_abi
+from jepanet.chain.contracts.all import Registry, Rounds, Token, Vault, VerifierSets
+from jepanet.chain.contracts.bound import BoundContract, error_decoder
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.contracts.views import Attestation, ProjectView, Result, RoundView, StakeAccount
+from jepanet.chain.endpoints.answers import RawLog
+from jepanet.chain.following.events import decode, snake, topics
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.inputs import ChainBlock, ChainInput, RoundParams

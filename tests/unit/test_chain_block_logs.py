@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from jepanet.chain.bloom import Blooms, bloom_of
-from jepanet.chain.contract import named
-from jepanet.chain.events import topics
-from jepanet.chain.ranges import block_logs
-from jepanet.chain.reader import ChainReader, Moved
-from jepanet.chain.views import Standing
-from jepanet.chain.wire import Header, Malformed, RawLog
+from jepanet.chain.contracts.bound import named
+from jepanet.chain.contracts.views import Standing
+from jepanet.chain.endpoints.answers import Header, Malformed, RawLog
+from jepanet.chain.endpoints.requests import ChainReader, Moved
+from jepanet.chain.following.bloom import Blooms, bloom_of
+from jepanet.chain.following.events import topics
+from jepanet.chain.following.ranges import block_logs
 from jepanet.types import Address, BlockRef, Phase
 
 pytestmark = pytest.mark.unit

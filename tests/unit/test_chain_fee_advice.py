@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jepanet.chain.fees import GWEI, FeeCapReached, FeePolicy, Fees, escalate, quote
-from jepanet.chain.reader import ChainReader, RpcError
-from jepanet.chain.refusals import Demand, Refusal, classify, demanded
+from jepanet.chain.endpoints.refusals import Demand, Refusal, classify, demanded
+from jepanet.chain.endpoints.requests import ChainReader, RpcError
+from jepanet.chain.sending.fees import GWEI, FeeCapReached, FeePolicy, Fees, escalate, quote
 from jepanet.errors import Transient
 
 pytestmark = pytest.mark.unit

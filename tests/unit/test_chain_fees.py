@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jepanet.chain.fees import GWEI, FeeCapReached, FeePolicy, Fees, choose, outbid
+from jepanet.chain.sending.fees import GWEI, FeeCapReached, FeePolicy, Fees, choose, outbid
 
 pytestmark = pytest.mark.unit
 

@@ -9,14 +9,14 @@ from typing import Any, cast
 import pytest
 
 from chain_backends import Balancer, Endpoint, Lies, Store, Transaction, World, blocks, foreign, run
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.delivery import Unresolved
-from jepanet.chain.fees import FeePolicy
-from jepanet.chain.intents import IntentState
-from jepanet.chain.nonces import Evidence, find_use
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.sender import Sender
-from jepanet.chain.signing import Wallet
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.delivery import Unresolved
+from jepanet.chain.sending.fees import FeePolicy
+from jepanet.chain.sending.intents import IntentState
+from jepanet.chain.sending.nonce_evidence import Evidence, find_use
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Transient
 from jepanet.telemetry import Secret
 from jepanet.types import Address

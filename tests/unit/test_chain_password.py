@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from jepanet.chain.password import Password, password_of, read_password
-from jepanet.chain.secret_files import read_secret
-from jepanet.chain.wallet import (
+from jepanet.chain.keys.password import Password, password_of, read_password
+from jepanet.chain.keys.secret_files import read_secret
+from jepanet.chain.keys.wallet_files import (
     WalletFile,
     change_password,
     create_wallet,

@@ -12,9 +12,9 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple
 
-from jepanet.chain.contract import error_decoder
-from jepanet.chain.revert import STANDARD, Revert
-from jepanet.chain.sentences import SENTENCES
+from jepanet.chain.contracts.bound import error_decoder
+from jepanet.chain.contracts.reverts import STANDARD, Revert
+from jepanet.chain.contracts.sentences import SENTENCES
 from jepanet.tokens import exact, tokens
 
 pytestmark = pytest.mark.unit

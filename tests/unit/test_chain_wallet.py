@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from eth_keys.constants import SECPK1_N
 
-from jepanet.chain.anvil import public_test_accounts
-from jepanet.chain.wallet import (
+from jepanet.chain.devchain.anvil import public_test_accounts
+from jepanet.chain.keys.wallet_files import (
     Wallet,
     create_wallet,
     import_key,

@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from jepanet.chain.deployment import SCHEMA, Deployment
-from jepanet.chain.intents import Intent, IntentState
-from jepanet.chain.reader import RpcError, block_parameter, state_parameter
-from jepanet.chain.refusals import Refusal, classify, is_revert
-from jepanet.chain.wire import (
+from jepanet.chain.contracts.deployment import SCHEMA, Deployment
+from jepanet.chain.endpoints.answers import (
     Malformed,
     octets,
     parse_address,
@@ -21,6 +18,9 @@ from jepanet.chain.wire import (
     parse_receipt,
     quantity,
 )
+from jepanet.chain.endpoints.refusals import Refusal, classify, is_revert
+from jepanet.chain.endpoints.requests import RpcError, block_parameter, state_parameter
+from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.errors import Exit, Fatal
 from jepanet.types import Address
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.wallet import create_wallet, list_wallets, password_of
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.keys.wallet_files import create_wallet, list_wallets, password_of
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
 from jepanet.node.config import load_config

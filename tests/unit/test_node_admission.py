@@ -27,7 +27,7 @@ from protocol_facts import (
     unsealed,
 )
 
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
 from jepanet.node import admission

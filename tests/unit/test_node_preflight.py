@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.wire import Header
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.answers import Header
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.device import probe
 from jepanet.node import check_machine as machine

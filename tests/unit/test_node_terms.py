@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jepanet.chain.fees import FeePolicy
+from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import fee_policy
 from jepanet.node.config import ChainSection, ProposerSection

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.chain.wallet import create_wallet, password_of
+from jepanet.chain.keys.wallet_files import create_wallet, password_of
 from jepanet.errors import Exit, Fatal
 from jepanet.node.running import run_node
 from jepanet.node.wallet_lock import wallet_lock

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.delivery import Unresolved
-from jepanet.chain.intents import Intent, IntentState
-from jepanet.chain.sender import Sender
-from jepanet.chain.wire import Receipt
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.sending.delivery import Unresolved
+from jepanet.chain.sending.intents import Intent, IntentState
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Rejected
 from jepanet.node.wishes import carry_out, fresh_key, take_up
 from jepanet.types import Address

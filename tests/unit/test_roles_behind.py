@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from protocol_facts import OTHER, PROJECT, ROUND, SOLVER, digest
 
-from jepanet.chain.contracts import Standing
+from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Transient
 from jepanet.protocol import commands as c
 from jepanet.protocol.state import Recorded

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
 
-from jepanet.chain.contracts import Standing
+from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.recipe import preset
 from jepanet.node.config import ProposerSection

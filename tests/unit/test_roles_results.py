@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jepanet.chain.contracts import Attestation
-from jepanet.chain.wallet import Wallet, recover_typed
+from jepanet.chain.contracts.all import Attestation
+from jepanet.chain.keys.wallet_files import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.commands import BuildSheet, CheckSheet, SendRecord, SlashEquivocation
 from jepanet.protocol.inputs import LocalResultSigned

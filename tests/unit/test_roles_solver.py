@@ -15,7 +15,7 @@ import pytest
 from eth_hash.auto import keccak
 from protocol_facts import OUTSIDER, SOLVER, digest
 
-from jepanet.chain.contracts import Standing
+from jepanet.chain.contracts.all import Standing
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.learning.recipe import preset

@@ -80,7 +80,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
 }
 """Foreign package -> the rooms that may import it. Configuration is read in `node` and nowhere below it."""
 
-READS_ENVIRONMENT = frozenset({"node", "interface", "jepanet.chain.anvil"})
+READS_ENVIRONMENT = frozenset({"node", "interface", "jepanet.chain.devchain.anvil"})
 """Rooms, and one module: `anvil` looks for a developer's tool."""
 
 NOWHERE = frozenset({"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"})
@@ -108,7 +108,7 @@ class Import:
 
 
 def room_of(module: str) -> str:
-    """`jepanet.chain.rpc` -> `chain`; `jepanet` itself -> the empty string."""
+    """`jepanet.chain.endpoints.failover` -> `chain`; `jepanet` itself -> the empty string."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else ""
 
@@ -267,8 +267,8 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.protocol.duties", "if TYPE_CHECKING:\n    import web3"),
         ("jepanet.protocol.duties", "def later():\n    import random"),
         ("jepanet.protocol.duties", "from ..chain import rpc"),
-        ("jepanet.chain.rpc", "from jepanet.p2p import host"),
-        ("jepanet.chain.rpc", "from jepanet import storage"),
+        ("jepanet.chain.endpoints.failover", "from jepanet.p2p import host"),
+        ("jepanet.chain.endpoints.failover", "from jepanet import storage"),
         ("jepanet.p2p.host", "import sqlite3"),
         ("jepanet.p2p.host", "from jepanet.learning.train import train"),
         ("jepanet.storage.journal", "from jepanet.protocol.codec import encode_input"),
@@ -298,7 +298,7 @@ def test_a_planted_breach_is_seen(module: str, line: str) -> None:
     [
         ("jepanet.cid", "from jepanet.errors import Rejected"),
         ("jepanet.protocol.duties", "from jepanet.protocol.state import Round\nfrom . import state"),
-        ("jepanet.chain.events", "from jepanet.protocol import inputs\nimport web3"),
+        ("jepanet.chain.following.events", "from jepanet.protocol import inputs\nimport web3"),
         ("jepanet.learning.train", "import torch"),
         ("jepanet.node.app", "from jepanet.roles import solver\nimport tomllib"),
         ("jepanet.interface.cli", "from jepanet import __version__\nimport click"),

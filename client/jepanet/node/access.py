@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jepanet.chain.contracts import Contracts, error_decoder
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.fees import FeePolicy
-from jepanet.chain.intents import Intent
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.contracts.all import Contracts, error_decoder
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.chain.sending.fees import FeePolicy
+from jepanet.chain.sending.intents import Intent
+from jepanet.chain.sending.sender import Sender
 from jepanet.node.config import ChainSection, Config, Observer, load_config
 from jepanet.node.keys import unlock
 from jepanet.node.observer_config import load_observer

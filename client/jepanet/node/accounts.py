@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.wire import Receipt
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.endpoints.answers import Receipt
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
 from jepanet.node.beforehand import (

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from jepanet.chain.wallet import recover_typed
+from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.p2p.host import Admission, Gossip

@@ -9,12 +9,12 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from jepanet.chain.contracts import Contracts, Deployment, error_decoder
-from jepanet.chain.follower import Follower
-from jepanet.chain.intents import Intent
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.follower import Follower
+from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.chain.sending.intents import Intent
+from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
 from jepanet.node.access import ChainAccess, fee_policy
 from jepanet.node.admission import Gate

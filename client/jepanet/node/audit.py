@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.wallet import recover_typed
+from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.checkpoint import model_cap

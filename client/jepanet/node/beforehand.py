@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.sentences import moment, sentence
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.contracts.sentences import moment, sentence
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess
 from jepanet.node.terms import accounts

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jepanet.chain.events import decode
-from jepanet.chain.follower import FollowedBlock, FollowerStep
-from jepanet.chain.wire import RawLog
+from jepanet.chain.endpoints.answers import RawLog
+from jepanet.chain.following.events import decode
+from jepanet.chain.following.follower import FollowedBlock, FollowerStep
 from jepanet.node.engine import Engine
 from jepanet.protocol.inputs import ChainBlock, ChainInput
 from jepanet.storage.journal import Journal, StoredBlock, StoredLog

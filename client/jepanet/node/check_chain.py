@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wire import Header
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.answers import Header
+from jepanet.chain.endpoints.failover import Rpc
 from jepanet.errors import Exit, JepanetError, Transient
 from jepanet.node.config import ChainSection
 from jepanet.node.findings import Finding, Level, failed, fine, from_error, warned

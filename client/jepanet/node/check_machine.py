@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from jepanet.chain.deployment import Deployment
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal, JepanetError
 from jepanet.node.config import Config
 from jepanet.node.findings import Finding, failed, fine, from_error, judged, judged_later, warned

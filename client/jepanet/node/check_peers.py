@@ -7,7 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from jepanet.chain.deployment import Deployment
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, JepanetError
 from jepanet.node.config import P2PSection
 from jepanet.node.findings import Finding, failed, fine, from_error, warned

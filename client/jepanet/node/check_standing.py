@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jepanet.chain.fees import FeeCapReached, quote
-from jepanet.chain.views import ProjectView, RoundView, StakeAccount
+from jepanet.chain.contracts.views import ProjectView, RoundView, StakeAccount
+from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.node.access import ChainAccess, fee_policy

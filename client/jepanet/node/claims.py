@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.contracts import RoundView, Standing
-from jepanet.chain.sentences import moment
+from jepanet.chain.contracts.all import RoundView, Standing
+from jepanet.chain.contracts.sentences import moment
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node.access import SigningAccess, open_signing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.counters import LogTally, read_counters
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.following.counters import LogTally, read_counters
 from jepanet.node.chain_feed import ChainFeed
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import get_logger

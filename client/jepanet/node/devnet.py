@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.anvil import AnvilProcess, public_test_accounts
-from jepanet.chain.contract import error_decoder
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.deploy import DeployParameters, deploy
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.fees import FeePolicy
-from jepanet.chain.intents import Intent
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.signing import Wallet
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.contracts.bound import error_decoder
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.devchain.anvil import AnvilProcess, public_test_accounts
+from jepanet.chain.devchain.deploy import DeployParameters, deploy
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.fees import FeePolicy
+from jepanet.chain.sending.intents import Intent
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.node.process_identity import identity_of

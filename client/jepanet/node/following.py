@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from jepanet.chain.follower import Follower
+from jepanet.chain.following.follower import Follower
 from jepanet.errors import Transient
 from jepanet.node.chain_feed import ChainFeed
 from jepanet.node.completeness import Completeness

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import JepanetError, Transient
 from jepanet.node.admission import Gate, peer_input
 from jepanet.p2p.host import P2PNode

@@ -1,12 +1,12 @@
-"""Wallets for the command line: thin steps over `jepanet.chain.wallet`."""
+"""Wallets for the command line: thin steps over `jepanet.chain.keys.wallet_files`."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from jepanet.chain.secret_files import read_secret_text
-from jepanet.chain.wallet import (
+from jepanet.chain.keys.secret_files import read_secret_text
+from jepanet.chain.keys.wallet_files import (
     SCRYPT_N,
     Password,
     Wallet,

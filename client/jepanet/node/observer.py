@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.events import decode
-from jepanet.chain.follower import Follower
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.following.events import decode
+from jepanet.chain.following.follower import Follower
 from jepanet.cid import Codec, digest_file, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import tell_damage

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import Fatal, JepanetError
 from jepanet.node.access import ChainAccess, open_chain
 from jepanet.node.accounts import balances

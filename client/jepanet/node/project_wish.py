@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jepanet.chain.contracts import Contracts, ProjectView
+from jepanet.chain.contracts.all import Contracts, ProjectView
 from jepanet.errors import Exit, Fatal
 from jepanet.node.beforehand import check_members, check_set
 from jepanet.types import Address, Digest

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.contracts import ProjectView
+from jepanet.chain.contracts.all import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep, kept, tell_damage, write_atomically

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.deployment import Deployment
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal
 from jepanet.node.config import load_config
 from jepanet.node.paths import Paths

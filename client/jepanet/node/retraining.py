@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jepanet.chain.deployment import Deployment
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Rejected
 from jepanet.federation.compress import CODECS
 from jepanet.learning.manifest import DatasetManifest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jepanet.chain.deployment import Deployment
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.log_stream import make_errors_patient
 from jepanet.node.app import App
 from jepanet.node.config import load_config

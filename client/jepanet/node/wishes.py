@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.sender import Sender
-from jepanet.chain.wire import Receipt
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Rejected
 from jepanet.types import Address
 

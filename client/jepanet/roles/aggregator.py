@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.contracts import Attestation
-from jepanet.chain.wallet import recover_typed
+from jepanet.chain.contracts.all import Attestation
+from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.federation.verify import SHARD_REFUSED
 from jepanet.protocol.commands import BuildSheet, PublishSheet, SendRecord

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.sender import Sender
-from jepanet.chain.wallet import Wallet
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.inputs import LocalInput
 from jepanet.protocol.messages import Body
 from jepanet.protocol.state import NodeState, Project, Round

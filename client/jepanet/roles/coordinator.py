@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.wallet import recover_typed
+from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected
 from jepanet.protocol.commands import CheckSheet, PublishResult, PublishScores
 from jepanet.protocol.inputs import LocalInput, LocalResultSigned

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.contracts import Result, Standing
-from jepanet.chain.wallet import recover_typed
+from jepanet.chain.contracts.all import Result, Standing
+from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.commands import (
     ReleaseBond,

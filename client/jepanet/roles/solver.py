@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jepanet.chain.contracts import Standing
+from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.checkpoint import model_cap
 from jepanet.protocol.assignment import training_seed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.reader import BlockId
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.endpoints.requests import BlockId
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 

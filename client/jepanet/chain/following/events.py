@@ -13,8 +13,8 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
 
-from jepanet.chain.abi import CONTRACTS, load_abi
-from jepanet.chain.wire import RawLog
+from jepanet.chain.contracts.abi import CONTRACTS, load_abi
+from jepanet.chain.endpoints.answers import RawLog
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.inputs import ChainBlock, ChainInput, RoundParams
 from jepanet.types import BlockRef

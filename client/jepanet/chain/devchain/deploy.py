@@ -18,15 +18,15 @@ from eth_utils.address import to_checksum_address
 from web3.types import Nonce
 from web3.utils import get_create_address
 
-from jepanet.chain.abi import UnsignedCall, load_abi
-from jepanet.chain.contract import error_decoder
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.fees import FeePolicy
-from jepanet.chain.intents import Intent
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.sender import Sender
-from jepanet.chain.signing import Wallet
-from jepanet.chain.wire import Receipt
+from jepanet.chain.contracts.abi import UnsignedCall, load_abi
+from jepanet.chain.contracts.bound import error_decoder
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.fees import FeePolicy
+from jepanet.chain.sending.intents import Intent
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.types import Address, BlockRef
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jepanet.chain.reader import RpcError
-from jepanet.chain.refusals import Refusal, classify, is_revert
-from jepanet.chain.wire import Malformed, octets
+from jepanet.chain.endpoints.answers import Malformed, octets
+from jepanet.chain.endpoints.refusals import Refusal, classify, is_revert
+from jepanet.chain.endpoints.requests import RpcError
 
 _EXECUTING = frozenset({"eth_call", "eth_estimateGas"})
 # What executing can end with beside a revert; geth, reth, nethermind, besu and anvil, in lower case.

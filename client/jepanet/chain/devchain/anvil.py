@@ -14,7 +14,7 @@ from pathlib import Path
 
 from web3.types import RPCEndpoint
 
-from jepanet.chain.endpoint import Endpoint, EndpointDown
+from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown
 from jepanet.errors import Exit, Fatal
 from jepanet.telemetry import Secret
 from jepanet.types import Address

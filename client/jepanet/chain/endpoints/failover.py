@@ -18,10 +18,10 @@ from web3 import AsyncWeb3
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from jepanet.chain.answers import is_busy, is_final, refusal_of
-from jepanet.chain.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
-from jepanet.chain.reader import AnswerTooLarge, BlockId, ChainReader, RpcError, block_parameter
-from jepanet.chain.wire import Malformed, asked_header, quantity
+from jepanet.chain.endpoints.answers import Malformed, asked_header, quantity
+from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
+from jepanet.chain.endpoints.error_answers import is_busy, is_final, refusal_of
+from jepanet.chain.endpoints.requests import AnswerTooLarge, BlockId, ChainReader, RpcError, block_parameter
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.telemetry import get_logger
 

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jepanet.chain.reader import ChainReader
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wire import Receipt, member, octets, parse_address, quantity
+from jepanet.chain.endpoints.answers import Receipt, member, octets, parse_address, quantity
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.requests import ChainReader
 from jepanet.errors import Transient
 from jepanet.types import Address
 

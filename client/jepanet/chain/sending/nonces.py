@@ -6,14 +6,14 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.fees import Fees
-from jepanet.chain.intents import OPEN_STATES, Intent, IntentState, IntentStore
-from jepanet.chain.nonces import Evidence, everyone
-from jepanet.chain.reader import ChainReader, RpcError
-from jepanet.chain.refusals import Refusal, classify
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.signing import SignedTransaction, Wallet
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.refusals import Refusal, classify
+from jepanet.chain.endpoints.requests import ChainReader, RpcError
+from jepanet.chain.keys.wallet import SignedTransaction, Wallet
+from jepanet.chain.sending.fees import Fees
+from jepanet.chain.sending.intents import OPEN_STATES, Intent, IntentState, IntentStore
+from jepanet.chain.sending.nonce_evidence import Evidence, everyone
 from jepanet.errors import Exit, Transient
 from jepanet.telemetry import get_logger
 from jepanet.types import Address

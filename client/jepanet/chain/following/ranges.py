@@ -18,11 +18,11 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from jepanet.chain.bloom import Blooms
-from jepanet.chain.events import decode
-from jepanet.chain.reader import ChainReader, Moved
-from jepanet.chain.spans import Span
-from jepanet.chain.wire import Header, Malformed, PlacedLog, RawLog
+from jepanet.chain.endpoints.answers import Header, Malformed, PlacedLog, RawLog
+from jepanet.chain.endpoints.requests import ChainReader, Moved
+from jepanet.chain.following.bloom import Blooms
+from jepanet.chain.following.events import decode
+from jepanet.chain.following.spans import Span
 from jepanet.errors import Fatal, Transient
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jepanet.chain.reader import ChainReader
-from jepanet.chain.refusals import Demand
-from jepanet.chain.wire import Malformed, quantity
+from jepanet.chain.endpoints.answers import Malformed, quantity
+from jepanet.chain.endpoints.refusals import Demand
+from jepanet.chain.endpoints.requests import ChainReader
 from jepanet.errors import Transient
 
 GWEI = 10**9

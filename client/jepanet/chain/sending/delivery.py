@@ -14,14 +14,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from jepanet.chain.fees import GWEI, FeeCapReached, FeePolicy, Fees, escalate, outbid, quote
-from jepanet.chain.heads import HeadWatch
-from jepanet.chain.intents import OPEN_STATES, Intent, IntentState
-from jepanet.chain.nonces import Evidence
-from jepanet.chain.refusals import Refusal, demanded
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.submission import Offer, Submissions
-from jepanet.chain.wire import Receipt
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.refusals import Refusal, demanded
+from jepanet.chain.sending.fees import GWEI, FeeCapReached, FeePolicy, Fees, escalate, outbid, quote
+from jepanet.chain.sending.head_watch import HeadWatch
+from jepanet.chain.sending.intents import OPEN_STATES, Intent, IntentState
+from jepanet.chain.sending.nonce_evidence import Evidence
+from jepanet.chain.sending.nonces import Offer, Submissions
 from jepanet.errors import Exit, Transient
 from jepanet.telemetry import get_logger
 

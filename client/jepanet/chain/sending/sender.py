@@ -17,19 +17,19 @@ import time
 import weakref
 from dataclasses import replace
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.delivery import Delivery
-from jepanet.chain.fees import FeePolicy, quote
-from jepanet.chain.heads import HeadWatch
-from jepanet.chain.intents import Intent, IntentState, IntentStore
-from jepanet.chain.nonces import Evidence
-from jepanet.chain.reader import RpcError
-from jepanet.chain.refusals import Refusal, classify, is_revert
-from jepanet.chain.revert import ErrorDecoder, Revert
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.signing import Wallet
-from jepanet.chain.submission import Offer, Submissions
-from jepanet.chain.wire import Receipt
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.contracts.reverts import ErrorDecoder, Revert
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.refusals import Refusal, classify, is_revert
+from jepanet.chain.endpoints.requests import RpcError
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.delivery import Delivery
+from jepanet.chain.sending.fees import FeePolicy, quote
+from jepanet.chain.sending.head_watch import HeadWatch
+from jepanet.chain.sending.intents import Intent, IntentState, IntentStore
+from jepanet.chain.sending.nonce_evidence import Evidence
+from jepanet.chain.sending.nonces import Offer, Submissions
 from jepanet.errors import Rejected, Transient
 from jepanet.telemetry import get_logger
 

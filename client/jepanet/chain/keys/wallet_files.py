@@ -10,9 +10,9 @@ from pathlib import Path
 
 from eth_account import Account
 
-from jepanet.chain.keystore import SCRYPT_N, address_in, check_opens, make_keystore, open_keystore
-from jepanet.chain.password import Password, password_of, read_password
-from jepanet.chain.signing import SignedTransaction, Wallet, recover_typed
+from jepanet.chain.keys.keystore import SCRYPT_N, address_in, check_opens, make_keystore, open_keystore
+from jepanet.chain.keys.password import Password, password_of, read_password
+from jepanet.chain.keys.wallet import SignedTransaction, Wallet, recover_typed
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically, write_new
 from jepanet.telemetry import Secret

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from eth_hash.auto import keccak
 from eth_utils.address import to_canonical_address
 
-from jepanet.chain.wire import Header, RawLog
+from jepanet.chain.endpoints.answers import Header, RawLog
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
 

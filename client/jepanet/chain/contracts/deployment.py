@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.rpc import ChainReader, Rpc
+from jepanet.chain.endpoints.failover import ChainReader, Rpc
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.files import write_atomically
 from jepanet.protocol.fields import checksum_address

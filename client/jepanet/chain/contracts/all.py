@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jepanet.chain.abi import UnsignedCall, load_abi
-from jepanet.chain.contract import BoundContract, error_decoder
-from jepanet.chain.deployment import Deployment
-from jepanet.chain.reader import BlockId
-from jepanet.chain.rounds import Rounds
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.views import (
+from jepanet.chain.contracts.abi import UnsignedCall, load_abi
+from jepanet.chain.contracts.bound import BoundContract, error_decoder
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.requests import BlockId
+from jepanet.chain.contracts.training_rounds import Rounds
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.contracts.views import (
     Attestation,
     CommitmentView,
     ProjectView,

@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepanet.chain.secret_files import read_secret
+from jepanet.chain.keys.secret_files import read_secret
 from jepanet.errors import Exit, Fatal
 from jepanet.telemetry import Secret
 from jepanet.texts import decode_text

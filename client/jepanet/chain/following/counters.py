@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jepanet.chain.contracts import Contracts
-from jepanet.chain.views import RoundView
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.contracts.views import RoundView
 from jepanet.protocol.inputs import (
     ChainBeaconDrawn,
     ChainChallenged,

@@ -11,7 +11,7 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple
 
-from jepanet.chain.sentences import sentence
+from jepanet.chain.contracts.sentences import sentence
 from jepanet.errors import Rejected
 
 # What Solidity and OpenZeppelin's tokens and helpers raise and an ABI of ours need not mention

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from jepanet.chain.wire import (
+from jepanet.chain.endpoints.answers import (
     Header,
     Malformed,
     PlacedLog,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from jepanet.chain.reader import ChainReader
-from jepanet.chain.wire import Header
+from jepanet.chain.endpoints.answers import Header
+from jepanet.chain.endpoints.requests import ChainReader
 
 
 class HeadWatch:

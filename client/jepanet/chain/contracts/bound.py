@@ -12,12 +12,12 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
 
-from jepanet.chain.abi import CONTRACTS, UnsignedCall, load_abi
-from jepanet.chain.reader import BlockId, RpcError, state_parameter
-from jepanet.chain.refusals import is_revert
-from jepanet.chain.revert import ErrorDecoder
-from jepanet.chain.rpc import Rpc
-from jepanet.chain.wire import Malformed, octets
+from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, load_abi
+from jepanet.chain.endpoints.requests import BlockId, RpcError, state_parameter
+from jepanet.chain.endpoints.refusals import is_revert
+from jepanet.chain.contracts.reverts import ErrorDecoder
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.answers import Malformed, octets
 from jepanet.errors import Exit
 from jepanet.types import Address
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jepanet.chain.abi import UnsignedCall
-from jepanet.chain.contract import BoundContract, named
-from jepanet.chain.reader import BlockId
-from jepanet.chain.views import Attestation, CommitmentView, Result, RoundView, Standing
+from jepanet.chain.contracts.abi import UnsignedCall
+from jepanet.chain.contracts.bound import BoundContract, named
+from jepanet.chain.endpoints.requests import BlockId
+from jepanet.chain.contracts.views import Attestation, CommitmentView, Result, RoundView, Standing
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.inputs import RoundParams
 from jepanet.types import Address, Phase

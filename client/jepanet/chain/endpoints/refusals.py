@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from jepanet.chain.reader import RpcError
+from jepanet.chain.endpoints.requests import RpcError
 
 
 class Refusal(Enum):

@@ -20,13 +20,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from jepanet.chain.bloom import Blooms
-from jepanet.chain.hint import HeadHint
-from jepanet.chain.ranges import Blocks, proven_blocks, range_blocks
-from jepanet.chain.reader import Moved
-from jepanet.chain.rpc import ChainReader, Rpc, RpcError
-from jepanet.chain.spans import Span
-from jepanet.chain.wire import Header, RawLog
+from jepanet.chain.endpoints.answers import Header, RawLog
+from jepanet.chain.endpoints.failover import ChainReader, Rpc, RpcError
+from jepanet.chain.endpoints.head_hint import HeadHint
+from jepanet.chain.endpoints.requests import Moved
+from jepanet.chain.following.bloom import Blooms
+from jepanet.chain.following.ranges import Blocks, proven_blocks, range_blocks
+from jepanet.chain.following.spans import Span
 from jepanet.errors import Transient
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef

@@ -1,0 +1,1 @@
+"""The contracts: their ABIs, one typed wrapper each, and what their refusals mean."""

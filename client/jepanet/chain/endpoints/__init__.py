@@ -1,0 +1,1 @@
+"""JSON-RPC endpoints: one, several as one chain, and what their answers say."""

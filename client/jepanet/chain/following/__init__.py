@@ -1,0 +1,1 @@
+"""The contracts' logs, complete and in order, as facts."""

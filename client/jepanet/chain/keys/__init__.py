@@ -1,0 +1,1 @@
+"""Keys: files, passwords, signatures."""

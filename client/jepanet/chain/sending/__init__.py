@@ -1,0 +1,1 @@
+"""Transactions: nonces, fees, and what became of each."""

@@ -32,8 +32,8 @@ from multiaddr import Multiaddr
 from p2p_fixtures import BLOB, MESHSUB, TOPIC, Group, Member, Stranger, delivers, gossiping, packet, until
 from p2p_fixtures import group as group
 
-from jepanet.p2p import gossip, router, swarm, wire
-from jepanet.p2p.frames import Kind, Request
+from jepanet.p2p.hardening import pubsub, router, swarm, wire
+from jepanet.p2p.transfer.frames import Kind, Request
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -187,7 +187,7 @@ async def test_someone_elses_signed_message_is_relayed_but_ours_never_comes_back
         echo = relay.message(b"echo")
         echo.from_id = info_from_p2p_addr(Multiaddr(victim.address)).peer_id.to_bytes()
         await relay.send(victim, MESHSUB, packet(echo))
-        assert [gossip.peer_id for gossip in victim.heard] == [author.id]
+        assert [pubsub.peer_id for gossip in victim.heard] == [author.id]
 
 
 async def test_control_floods_leave_nothing_behind(victim: Member) -> None:
@@ -435,7 +435,7 @@ def test_the_library_still_has_what_is_replaced() -> None:
         wire.SecureSession: ("_drain", "read", "write"),
         wire.TransportUpgrader: ("upgrade_connection",),
         wire.TCP: ("_dial_resolved",),
-        gossip.Pubsub: ("push_msg", "stream_handler", "_handle_new_peer", "_handle_dead_peer"),
+        pubsub.Pubsub: ("push_msg", "stream_handler", "_handle_new_peer", "_handle_dead_peer"),
         router.GossipSub: ("handle_rpc", "handle_ihave", "handle_iwant", "handle_graft", "handle_prune"),
     }.items():
         for name in names:

@@ -35,7 +35,7 @@ from p2p_fixtures import group as group
 from p2p_fixtures import processes as processes
 
 from jepanet.errors import Rejected, Transient
-from jepanet.p2p.frames import (
+from jepanet.p2p.transfer.frames import (
     CHUNK_BYTES,
     REQUEST_BYTES,
     Kind,

@@ -14,8 +14,8 @@ import pytest
 from p2p_fixtures import Group, group, until
 
 from jepanet.errors import Exit, Fatal, JepanetError
-from jepanet.p2p import horizon
 from jepanet.p2p.identity import peer_id_of
+from jepanet.p2p.peers import horizon
 from jepanet.telemetry import Secret
 
 __all__ = ["group"]

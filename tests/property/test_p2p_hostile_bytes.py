@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jepanet.errors import Rejected
-from jepanet.p2p.frames import REQUEST_BYTES, RESPONSE_BYTES, Manifest, Request, decode_response
 from jepanet.p2p.identity import parse_address, parse_peer_id
+from jepanet.p2p.transfer.frames import REQUEST_BYTES, RESPONSE_BYTES, Manifest, Request, decode_response
 
 pytestmark = pytest.mark.property
 

@@ -16,8 +16,7 @@ from jepanet.node import devnet
 from jepanet.node.gossip import Conversation
 from jepanet.node.process_identity import identity_of
 from jepanet.node.status import read_status
-from jepanet.p2p import network  # noqa: F401  # loads the library whose clock is looked at
-from jepanet.p2p.steady import make_library_steady, steady_time
+from jepanet.p2p.hardening.steady_clock import make_library_steady, steady_time
 from jepanet.storage.blobs import BlobStore
 
 pytestmark = pytest.mark.unit

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.p2p import bans
-from jepanet.p2p.bans import BAN_POINTS, FIRST_BAN, HALF_LIFE, LONGEST_BAN, BanList
+from jepanet.p2p.peers import bans
+from jepanet.p2p.peers.bans import BAN_POINTS, FIRST_BAN, HALF_LIFE, LONGEST_BAN, BanList
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.p2p.blobs import build_manifest
-from jepanet.p2p.frames import (
+from jepanet.p2p.transfer.frames import (
     CHUNK_BYTES,
     MAX_BATCH,
     MAX_CHUNKS,
@@ -24,6 +23,7 @@ from jepanet.p2p.frames import (
     encode_response,
     manifest_bytes,
 )
+from jepanet.p2p.transfer.server import build_manifest
 
 pytestmark = pytest.mark.unit
 

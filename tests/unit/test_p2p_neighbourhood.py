@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jepanet.p2p.swarm import neighbourhood
+from jepanet.p2p.hardening.swarm import neighbourhood
 
 pytestmark = pytest.mark.unit
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from jepanet.errors import Exit, Fatal
-from jepanet.p2p.blobs import build_manifest
-from jepanet.p2p.frames import CHUNK_BYTES, Manifest
-from jepanet.p2p.partfile import PartFile
+from jepanet.p2p.transfer.frames import CHUNK_BYTES, Manifest
+from jepanet.p2p.transfer.partfile import PartFile
+from jepanet.p2p.transfer.server import build_manifest
 
 pytestmark = pytest.mark.unit
 

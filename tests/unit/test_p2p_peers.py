@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.p2p import peers
 from jepanet.p2p.identity import parse_address, peer_id_of
-from jepanet.p2p.peers import MAX_ADDRESSES, AddressBook
+from jepanet.p2p.peers import address_book
+from jepanet.p2p.peers.address_book import MAX_ADDRESSES, AddressBook
 from jepanet.telemetry import Secret
 
 pytestmark = pytest.mark.unit
@@ -69,7 +69,7 @@ def test_waiting_doubles_and_ends_with_success(book: AddressBook, clock: Clock) 
             clock.now += 0.5
         waits.append(clock.now - started)
     assert waits[0] <= 2.5
-    assert peers.LONGEST_WAIT / 2 <= waits[-1] <= peers.LONGEST_WAIT + 1
+    assert address_book.LONGEST_WAIT / 2 <= waits[-1] <= address_book.LONGEST_WAIT + 1
     book.met(peer)
     book.lost(peer)
     clock.now += 1.1
@@ -119,7 +119,7 @@ def test_a_peer_may_be_on_the_same_machine(book: AddressBook) -> None:
 
 
 def test_addresses_and_peers_are_bounded(book: AddressBook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "MAX_PEERS", 5)
+    monkeypatch.setattr(address_book, "MAX_PEERS", 5)
     boot, talkative = new_peer(), new_peer()
     book.load([f"/ip4/10.0.0.1/tcp/1/p2p/{boot}"])
     book.learned(talkative, [f"/ip4/1.1.1.{n}/tcp/1" for n in range(200)], "1.1.1.1")
@@ -133,7 +133,7 @@ def test_addresses_and_peers_are_bounded(book: AddressBook, monkeypatch: pytest.
 def test_visitors_do_not_displace_peers_that_were_dialled(
     book: AddressBook, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers, "MAX_PEERS", 5)
+    monkeypatch.setattr(address_book, "MAX_PEERS", 5)
     proven = new_peer()
     book.learned(proven, ["/ip4/1.1.1.1/tcp/1"], "1.1.1.1")
     book.met(proven, dialled=True)

@@ -13,14 +13,14 @@ import pytest
 import trio
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p import horizon
 from jepanet.p2p.config import P2PConfig, check_addresses, check_announced
-from jepanet.p2p.horizon import Horizon
 from jepanet.p2p.identity import PeerAddress, parse_address, peer_id_of
 from jepanet.p2p.interfaces import announced_for
-from jepanet.p2p.patience import Patience
-from jepanet.p2p.peers import AddressBook
-from jepanet.p2p.reach import Reach, reach_of
+from jepanet.p2p.peers import horizon
+from jepanet.p2p.peers.address_book import AddressBook
+from jepanet.p2p.peers.horizon import Horizon
+from jepanet.p2p.peers.patience import Patience
+from jepanet.p2p.peers.reach import Reach, reach_of
 from jepanet.telemetry import Secret
 
 pytestmark = pytest.mark.unit

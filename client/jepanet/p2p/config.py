@@ -11,7 +11,7 @@ from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.p2p.identity import key_pair, parse_address, peer_id_of
-from jepanet.p2p.reach import check_endpoint
+from jepanet.p2p.peers.reach import check_endpoint
 from jepanet.telemetry import Secret
 
 _HOSTS = ("ip4", "ip6", "dns", "dns4", "dns6")

@@ -21,7 +21,7 @@ from multiaddr import Multiaddr
 from multiaddr.protocols import P_DNS, P_DNS4, P_DNS6, P_IP4, P_IP6, P_P2P, P_TCP
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p.reach import check_endpoint
+from jepanet.p2p.peers.reach import check_endpoint
 from jepanet.telemetry import Secret
 
 KEY_BYTES = 32

@@ -7,7 +7,7 @@ import socket
 
 import psutil
 
-from jepanet.p2p.reach import Reach, reach_of
+from jepanet.p2p.peers.reach import Reach, reach_of
 
 _MOST = 4
 

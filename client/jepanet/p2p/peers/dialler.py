@@ -12,13 +12,13 @@ from libp2p.custom_types import TProtocol
 from multiaddr import Multiaddr
 
 from jepanet.errors import Rejected, Transient
-from jepanet.p2p.frames import PROTOCOL
-from jepanet.p2p.horizon import Horizon
+from jepanet.p2p.hardening.streams import StreamLost
+from jepanet.p2p.hardening.swarm import HardenedSwarm
 from jepanet.p2p.identity import PeerAddress, parse_address, parse_peer_id
-from jepanet.p2p.patience import Patience
-from jepanet.p2p.peers import MAX_ADDRESSES, AddressBook
-from jepanet.p2p.streams import StreamLost
-from jepanet.p2p.swarm import HardenedSwarm
+from jepanet.p2p.peers.address_book import MAX_ADDRESSES, AddressBook
+from jepanet.p2p.peers.horizon import Horizon
+from jepanet.p2p.peers.patience import Patience
+from jepanet.p2p.transfer.frames import PROTOCOL
 from jepanet.telemetry import get_logger
 
 DIAL_SECONDS = 20.0

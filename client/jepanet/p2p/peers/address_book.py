@@ -17,7 +17,7 @@ from pathlib import Path
 from jepanet.errors import Fatal, Rejected
 from jepanet.files import write_atomically
 from jepanet.p2p.identity import PeerAddress, parse_address
-from jepanet.p2p.reach import Reach, reach_of
+from jepanet.p2p.peers.reach import Reach, reach_of
 from jepanet.telemetry import get_logger
 
 MAX_PEERS = 256

@@ -14,7 +14,7 @@ import trio
 from jepanet.errors import Rejected
 from jepanet.p2p.identity import PeerAddress
 from jepanet.p2p.interfaces import announced_for, broadcast_addresses
-from jepanet.p2p.reach import Reach, reach_of
+from jepanet.p2p.peers.reach import Reach, reach_of
 from jepanet.telemetry import get_logger
 
 RESOLVE_SECONDS = 10.0

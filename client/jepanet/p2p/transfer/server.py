@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import trio
 
 from jepanet.errors import Rejected
-from jepanet.p2p.frames import (
+from jepanet.p2p.hardening.streams import SafeStream, StreamLost
+from jepanet.p2p.transfer.frames import (
     CHUNK_BYTES,
     MAX_CHUNKS,
     REQUEST_BYTES,
@@ -29,7 +30,6 @@ from jepanet.p2p.frames import (
     chunk_count,
     encode_response,
 )
-from jepanet.p2p.streams import SafeStream, StreamLost
 from jepanet.telemetry import get_logger
 
 IDLE = 60.0

@@ -23,9 +23,9 @@ from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.peer.peerstore import PeerStore
 
+from jepanet.p2p.hardening.streams import shielded
+from jepanet.p2p.hardening.wire import MeteredStream, MeteredTCP, Upgrader, harden_library
 from jepanet.p2p.identity import is_secp256k1
-from jepanet.p2p.streams import shielded
-from jepanet.p2p.wire import MeteredStream, MeteredTCP, Upgrader, harden_library
 from jepanet.telemetry import get_logger
 
 HANDSHAKE_SECONDS = 10.0

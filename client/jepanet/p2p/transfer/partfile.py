@@ -17,7 +17,7 @@ from pathlib import Path
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal
 from jepanet.files import FULL, tell_damage
-from jepanet.p2p.frames import CHUNK_BYTES, Manifest
+from jepanet.p2p.transfer.frames import CHUNK_BYTES, Manifest
 
 _INDEX = struct.Struct(">I")
 _HASH_AHEAD = 3

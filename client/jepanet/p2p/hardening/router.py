@@ -12,7 +12,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.score import ScoreParams, TopicScoreParams
 
 from jepanet.p2p.admission import GossipRules
-from jepanet.p2p.steady import steady_time
+from jepanet.p2p.hardening.steady_clock import steady_time
 
 FLOOD_POINTS = 50.0
 _MAX_CONTROL_ENTRIES = 128

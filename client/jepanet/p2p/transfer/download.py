@@ -21,7 +21,8 @@ from typing import Any
 import trio
 
 from jepanet.errors import JepanetError, Rejected, Transient
-from jepanet.p2p.frames import (
+from jepanet.p2p.hardening.streams import SafeStream, StreamLost
+from jepanet.p2p.transfer.frames import (
     CHUNK_BYTES,
     MAX_BATCH,
     RESPONSE_BYTES,
@@ -32,8 +33,7 @@ from jepanet.p2p.frames import (
     decode_response,
     manifest_bytes,
 )
-from jepanet.p2p.partfile import PartFile
-from jepanet.p2p.streams import SafeStream, StreamLost
+from jepanet.p2p.transfer.partfile import PartFile
 from jepanet.telemetry import get_logger
 
 MANIFEST_SECONDS = 60.0

@@ -20,21 +20,21 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p import download
 from jepanet.p2p.admission import Admission, Gossip, GossipRules
-from jepanet.p2p.bans import BanList
-from jepanet.p2p.blobs import BlobServer
 from jepanet.p2p.config import P2PConfig, PeerInfo
-from jepanet.p2p.dialler import Dialler
-from jepanet.p2p.frames import PROTOCOL
-from jepanet.p2p.gossip import SafePubsub
-from jepanet.p2p.horizon import Horizon
+from jepanet.p2p.hardening.pubsub import SafePubsub
+from jepanet.p2p.hardening.router import TopicRouter
+from jepanet.p2p.hardening.streams import shielded
+from jepanet.p2p.hardening.swarm import HardenedSwarm
 from jepanet.p2p.identity import key_pair, parse_address, parse_peer_id, peer_id_of
-from jepanet.p2p.patience import Patience
-from jepanet.p2p.peers import AddressBook
-from jepanet.p2p.router import TopicRouter
-from jepanet.p2p.streams import shielded
-from jepanet.p2p.swarm import HardenedSwarm
+from jepanet.p2p.peers.address_book import AddressBook
+from jepanet.p2p.peers.bans import BanList
+from jepanet.p2p.peers.dialler import Dialler
+from jepanet.p2p.peers.horizon import Horizon
+from jepanet.p2p.peers.patience import Patience
+from jepanet.p2p.transfer import download
+from jepanet.p2p.transfer.frames import PROTOCOL
+from jepanet.p2p.transfer.server import BlobServer
 from jepanet.telemetry import get_logger
 
 FLOOD_POINTS = 50.0

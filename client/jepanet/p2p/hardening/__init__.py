@@ -1,0 +1,1 @@
+"""What py-libp2p leaves open, closed from outside the library."""

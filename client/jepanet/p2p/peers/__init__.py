@@ -1,0 +1,1 @@
+"""Whom this node knows, dials and refuses."""

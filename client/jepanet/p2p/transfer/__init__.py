@@ -1,0 +1,1 @@
+"""Blobs from peer to peer, in pieces that are checked."""

@@ -32,7 +32,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.federation.compress import CODECS, Codec
+from jepanet.federation.deltas.codecs import CODECS, Codec
 
 TARGET = 100.0
 PIECE = 1 << 16

@@ -25,11 +25,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.federation.aggregate import mean
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import delta_of
-from jepanet.federation.outer import outer_step
-from jepanet.federation.similarity import norm
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import delta_of
+from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.outer import outer_step
+from jepanet.federation.merging.rules import mean
 from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.evaluate import GroundedScorer, Metrics, encode, heldout_metrics, metrics_of
 from jepanet.learning.guard import absolute_guards, state_guards

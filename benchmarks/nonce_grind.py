@@ -31,11 +31,11 @@ from learning_rounds import added, coded, joined
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.federation.aggregate import mean
-from jepanet.federation.delta import DeltaHeader, delta_of, encode_delta
-from jepanet.federation.outer import outer_step
-from jepanet.federation.similarity import cosine
-from jepanet.federation.verify import Claim, Metrics, Rules, judge
+from jepanet.federation.deltas.delta import DeltaHeader, delta_of, encode_delta
+from jepanet.federation.judging.judge import Claim, Metrics, Rules, judge
+from jepanet.federation.judging.similarity import cosine
+from jepanet.federation.merging.outer import outer_step
+from jepanet.federation.merging.rules import mean
 from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.evaluate import GroundedScorer, encode, heldout_metrics, metrics_of
 from jepanet.learning.guard import state_guards

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jepanet.federation.aggregate import RULES, in_digest_order
+from jepanet.federation.merging.rules import RULES, in_digest_order
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
 

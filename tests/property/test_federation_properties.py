@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CHUNK, CODECS
-from jepanet.federation.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
-from jepanet.federation.similarity import norm
-from jepanet.federation.topk import Density
-from jepanet.federation.topk import decode as topk_decode
-from jepanet.federation.topk import encode as topk_encode
-from jepanet.federation.verify import merge
+from jepanet.federation.deltas.codecs import CHUNK, CODECS
+from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
+from jepanet.federation.deltas.topk import Density
+from jepanet.federation.deltas.topk import decode as topk_decode
+from jepanet.federation.deltas.topk import encode as topk_encode
+from jepanet.federation.judging.judge import merge
+from jepanet.federation.judging.similarity import norm
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
 

@@ -23,7 +23,7 @@ from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError, Transient
-from jepanet.federation.delta import DeltaHeader, encode_delta
+from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.checkpoint import load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.node.worker import Worker
@@ -244,7 +244,7 @@ async def material(
             )
     finally:
         await worker.stop()
-    from jepanet.federation.delta import decode_delta, schema_of
+    from jepanet.federation.deltas.delta import decode_delta, schema_of
 
     recipe = Recipe.from_bytes(recipe_path.read_bytes())
     spec = decode_spec(spec_path.read_bytes())

@@ -17,7 +17,7 @@ from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
 
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
-from jepanet.federation.delta import DeltaHeader
+from jepanet.federation.deltas.delta import DeltaHeader
 from jepanet.protocol import inputs as i
 from jepanet.protocol.messages import SayResult, SayScores, SaySheet
 from jepanet.protocol.scores import ScoreReport, SignedScore, encode_report

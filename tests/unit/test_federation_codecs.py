@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from jepanet.errors import Rejected
-from jepanet.federation.aggregate import RULES
-from jepanet.federation.bfloat import from_bfloat, to_bfloat
-from jepanet.federation.compress import CHUNK, CODECS
-from jepanet.federation.topk import Density, decode, encode, size_bounds
+from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
+from jepanet.federation.deltas.codecs import CHUNK, CODECS
+from jepanet.federation.deltas.topk import Density, decode, encode, size_bounds
+from jepanet.federation.merging.rules import RULES
 
 pytestmark = pytest.mark.unit
 

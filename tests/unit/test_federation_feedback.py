@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import (
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import (
     DeltaHeader,
     decode_delta,
     decode_parts,
@@ -20,7 +20,7 @@ from jepanet.federation.delta import (
     encode_delta,
     schema_of,
 )
-from jepanet.federation.feedback import (
+from jepanet.federation.deltas.feedback import (
     Residual,
     decode_residual,
     encode_residual,

@@ -10,7 +10,7 @@ import torch
 from learning_shards import RECIPE, SEED, constant_encoder, disc_shard
 
 from jepanet.errors import Rejected
-from jepanet.federation.delta import delta_of
+from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.gauge import (
     Drift,
     FrameDeficient,

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import DeltaHeader, encode_delta
-from jepanet.federation.verify import (
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
+from jepanet.federation.judging.judge import (
     GAIN_LIMIT,
     Claim,
     Judged,

@@ -9,9 +9,9 @@ from math import fsum, sqrt
 import numpy as np
 import pytest
 
-from jepanet.federation.aggregate import RULES, sample_weighted_mean
-from jepanet.federation.compress import CODECS
-from jepanet.federation.robust import (
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.judging.judge import merge
+from jepanet.federation.merging.robust import (
     coordinate_median,
     folded,
     geometric_median,
@@ -19,8 +19,8 @@ from jepanet.federation.robust import (
     multi_krum,
     trimmed_mean,
 )
-from jepanet.federation.ties import ties
-from jepanet.federation.verify import merge
+from jepanet.federation.merging.rules import RULES, sample_weighted_mean
+from jepanet.federation.merging.ties import ties
 from jepanet.protocol import spec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest

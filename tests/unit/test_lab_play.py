@@ -10,8 +10,8 @@ from learning_shards import RECIPE as TEST_RECIPE
 from learning_shards import disc_shard
 
 from jepanet.errors import Rejected
-from jepanet.federation.delta import delta_of
-from jepanet.federation.similarity import norm
+from jepanet.federation.deltas.delta import delta_of
+from jepanet.federation.judging.similarity import norm
 from jepanet.lab.arms import ARMS, Arm
 from jepanet.lab.measure import Measure
 from jepanet.lab.play import Played, play

@@ -12,7 +12,7 @@ import pytest
 from learning_shards import RECIPE, SEED, constant_encoder, disc_shard
 
 from jepanet.cid import digest_of
-from jepanet.federation.delta import DeltaHeader, encode_delta
+from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.data import Shard, load_shard, shard_bytes
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry

@@ -12,8 +12,8 @@ from learning_shards import RECIPE, SEED, disc_shard
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.delta import decode_delta, delta_of, schema_of
-from jepanet.federation.feedback import Residual, decode_residual
+from jepanet.federation.deltas.delta import decode_delta, delta_of, schema_of
+from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
 from jepanet.learning.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.data import Shard, save_shard

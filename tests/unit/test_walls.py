@@ -277,7 +277,7 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.learning.train", "from jepanet.federation import delta"),
         ("jepanet.learning.train", "import pickle"),
         ("jepanet.learning.train", "import torch\ntorch.load('model')"),
-        ("jepanet.federation.delta", "import numpy as np\nnp.load('x', allow_pickle=True)"),
+        ("jepanet.federation.deltas.delta", "import numpy as np\nnp.load('x', allow_pickle=True)"),
         ("jepanet.roles.solver", "import torch"),
         ("jepanet.roles.solver", "from jepanet.node import config"),
         ("jepanet.node.app", "import web3.exceptions"),

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from jepanet.federation.aggregate import RULES, mean
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import DeltaHeader, decode_parts, delta_bytes, delta_of, schema_of
-from jepanet.federation.feedback import with_feedback
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_bytes, delta_of, schema_of
+from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.gauge import align, drift
-from jepanet.federation.outer import outer_step
-from jepanet.federation.similarity import norm
+from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.outer import outer_step
+from jepanet.federation.merging.rules import RULES, mean
 from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
 from jepanet.learning.anchor import frame_anchor

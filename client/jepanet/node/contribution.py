@@ -12,9 +12,16 @@ from typing import Any
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CODECS
-from jepanet.federation.delta import DeltaHeader, Schema, decode_delta, delta_bytes, delta_of, schema_of
-from jepanet.federation.feedback import (
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import (
+    DeltaHeader,
+    Schema,
+    decode_delta,
+    delta_bytes,
+    delta_of,
+    schema_of,
+)
+from jepanet.federation.deltas.feedback import (
     Residual,
     decode_residual,
     encode_residual,
@@ -22,7 +29,7 @@ from jepanet.federation.feedback import (
     with_feedback,
 )
 from jepanet.federation.gauge import align, drift
-from jepanet.federation.similarity import cosine
+from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
 from jepanet.learning.checkpoint import Model, load_model
 from jepanet.learning.data import Shard, load_shard

@@ -12,8 +12,8 @@ from typing import Any
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.delta import decode_delta, schema_of
-from jepanet.federation.verify import (
+from jepanet.federation.deltas.delta import decode_delta, schema_of
+from jepanet.federation.judging.judge import (
     UNAVAILABLE,
     Claim,
     Judgement,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CODECS
+from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
 from jepanet.node.observer import Library

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jepanet.chain.contracts.all import Attestation
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
-from jepanet.federation.verify import SHARD_REFUSED
+from jepanet.federation.judging.judge import SHARD_REFUSED
 from jepanet.protocol.commands import BuildSheet, PublishSheet, SendRecord
 from jepanet.protocol.inputs import LocalInput, LocalSheetBuilt
 from jepanet.protocol.messages import Provide, SaySheet

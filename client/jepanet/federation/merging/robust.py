@@ -17,7 +17,7 @@ from math import fsum, sqrt
 
 import numpy as np
 
-from jepanet.federation.delta import same_layout
+from jepanet.federation.deltas.delta import same_layout
 from jepanet.tensors import Arrays
 
 Weights = Mapping[str, np.ndarray]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jepanet.federation.delta import same_layout
+from jepanet.federation.deltas.delta import same_layout
 from jepanet.tensors import Arrays
 
 

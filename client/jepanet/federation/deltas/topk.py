@@ -31,7 +31,7 @@ from math import prod
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.federation.bfloat import from_bfloat, to_bfloat
+from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
 
 CHUNK = 4096
 LLOYD_STEPS = 2

@@ -11,7 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from jepanet.federation.delta import same_layout
+from jepanet.federation.deltas.delta import same_layout
 from jepanet.tensors import Arrays
 
 DENSITY = 0.2

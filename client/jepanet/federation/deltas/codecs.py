@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.federation import topk
-from jepanet.federation.bfloat import from_bfloat, to_bfloat
+from jepanet.federation.deltas import topk
+from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
 from jepanet.tensors import Arrays
 
 CHUNK = 4096

@@ -21,7 +21,7 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.delta import Schema, decode_parts, encode_parts, same_layout, schema_of
+from jepanet.federation.deltas.delta import Schema, decode_parts, encode_parts, same_layout, schema_of
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 

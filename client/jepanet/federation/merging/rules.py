@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from jepanet.federation.delta import same_layout
-from jepanet.federation.robust import (
+from jepanet.federation.deltas.delta import same_layout
+from jepanet.federation.merging.robust import (
     coordinate_median,
     geometric_median,
     krum,
     multi_krum,
     trimmed_mean,
 )
-from jepanet.federation.ties import ties
+from jepanet.federation.merging.ties import ties
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.federation.compress import CODECS, Codec
+from jepanet.federation.deltas.codecs import CODECS, Codec
 from jepanet.nesting import check_nesting
 from jepanet.tensors import (
     MAX_HEADER_BYTES,

@@ -1,0 +1,1 @@
+"""A contribution as bytes: codecs and what they leave out."""

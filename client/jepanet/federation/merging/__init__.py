@@ -1,0 +1,1 @@
+"""How deltas become one step."""

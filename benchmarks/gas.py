@@ -41,7 +41,7 @@ from jepanet.protocol.commitment import (
     merkle_root,
     result_leaf,
 )
-from jepanet.protocol.typed_data import result_data
+from jepanet.protocol.documents.typed_data import result_data
 from jepanet.types import Address, Digest, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -42,7 +42,7 @@ from jepanet.learning.guard import state_guards
 from jepanet.learning.recipe import Recipe, preset
 from jepanet.learning.train import train, warm_start
 from jepanet.learning.tworoom import DEMO, build
-from jepanet.protocol.spec import NormCaps
+from jepanet.protocol.documents.spec import NormCaps
 from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST, Address, Digest
 

@@ -9,11 +9,11 @@ from hashlib import sha256
 from eth_hash.auto import keccak
 
 from jepanet.errors import Rejected
-from jepanet.protocol.fields import checksum_address
-from jepanet.protocol.scores import ScoreReport, SignedScore, score_message
-from jepanet.protocol.spec import RoundSpec
-from jepanet.protocol.tally import RevealedDelta, RoundFacts
-from jepanet.protocol.typed_data import TypedData, signing_hash
+from jepanet.protocol.documents.fields import checksum_address
+from jepanet.protocol.documents.scores import ScoreReport, SignedScore, score_message
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.documents.typed_data import TypedData, signing_hash
+from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts
 from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict
 
 CHAIN = 31337

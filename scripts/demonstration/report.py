@@ -18,7 +18,7 @@ from jepanet.interface.output import tokens
 from jepanet.node.receipts import sheet_view
 from jepanet.node.worker import Worker
 from jepanet.protocol.assignment import training_seed
-from jepanet.protocol.sheet import ScoreSheet, decode_sheet
+from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
 from jepanet.protocol.state import Round
 from jepanet.types import Digest
 

@@ -17,7 +17,7 @@ from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.keys.password import Password
 from jepanet.chain.keys.wallet_files import Wallet, import_key
 from jepanet.chain.sending.sender import Sender
-from jepanet.protocol import inputs
+from jepanet.protocol import facts
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.telemetry import Secret
 from jepanet.types import Digest, ProjectId
@@ -97,7 +97,7 @@ async def found_project(network: Network) -> None:
     await network.do(0, network.contracts.token.approve(network.deployment.rounds, 1_000 * TOKEN))
 
 
-PARAMS = inputs.RoundParams(
+PARAMS = facts.RoundParams(
     project_id=ProjectId(1),
     spec=SPEC,
     budget=100 * TOKEN,

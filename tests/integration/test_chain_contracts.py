@@ -32,7 +32,7 @@ from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.protocol import inputs
+from jepanet.protocol import facts
 from jepanet.protocol.commitment import (
     Leaf,
     commitment,
@@ -40,7 +40,7 @@ from jepanet.protocol.commitment import (
     merkle_root,
     result_leaf,
 )
-from jepanet.protocol.typed_data import result_data
+from jepanet.protocol.documents.typed_data import result_data
 from jepanet.types import Address, Digest, Phase, RoundId, Verdict
 
 pytestmark = pytest.mark.integration
@@ -256,25 +256,25 @@ async def test_a_whole_round(network: Network) -> None:
     decoded = await _followed(network)
     kinds = [type(item) for item in decoded]
     assert kinds == [
-        inputs.ChainVerifierSetCreated,
-        inputs.ChainProjectCreated,
-        inputs.ChainRoundOpened,
-        inputs.ChainCommitted,
-        inputs.ChainCommitted,
-        inputs.ChainCommitsClosed,
-        inputs.ChainBeaconDrawn,
-        inputs.ChainShardUnsealed,
-        inputs.ChainRevealed,
-        inputs.ChainRevealed,
-        inputs.ChainRevealsClosed,
-        inputs.ChainTrainingRecorded,
+        facts.ChainVerifierSetCreated,
+        facts.ChainProjectCreated,
+        facts.ChainRoundOpened,
+        facts.ChainCommitted,
+        facts.ChainCommitted,
+        facts.ChainCommitsClosed,
+        facts.ChainBeaconDrawn,
+        facts.ChainShardUnsealed,
+        facts.ChainRevealed,
+        facts.ChainRevealed,
+        facts.ChainRevealsClosed,
+        facts.ChainTrainingRecorded,
         *kinds[12:],
     ]
-    assert set(kinds[12:]) >= {inputs.ChainModelAdvanced, inputs.ChainRoundSettled, inputs.ChainClaimed}
-    opened = next(item for item in decoded if isinstance(item, inputs.ChainRoundOpened))
+    assert set(kinds[12:]) >= {facts.ChainModelAdvanced, facts.ChainRoundSettled, facts.ChainClaimed}
+    opened = next(item for item in decoded if isinstance(item, facts.ChainRoundOpened))
     assert opened.params == PARAMS
     assert opened.proposer == network.wallet(0).address
-    created = next(item for item in decoded if isinstance(item, inputs.ChainVerifierSetCreated))
+    created = next(item for item in decoded if isinstance(item, facts.ChainVerifierSetCreated))
     assert set(created.members) == {network.wallet(1).address, network.wallet(2).address}
 
     # The contracts' counters agree with these logs, and with no set of logs that lacks one of them.
@@ -282,8 +282,8 @@ async def test_a_whole_round(network: Network) -> None:
     counters = await read_counters(network.contracts, head.hash)
     blocks = [(fact.block.number, [fact]) for fact in decoded]
     assert LogTally(blocks).missing_since(counters) is None
-    uncounted = (inputs.ChainCommitsClosed, inputs.ChainRevealsClosed, inputs.ChainModelAdvanced)
-    follow_up = (*uncounted, inputs.ChainClaimed, inputs.ChainBondReleased, inputs.ChainBlock)
+    uncounted = (facts.ChainCommitsClosed, facts.ChainRevealsClosed, facts.ChainModelAdvanced)
+    follow_up = (*uncounted, facts.ChainClaimed, facts.ChainBondReleased, facts.ChainBlock)
     for position, fact in enumerate(decoded):
         if not isinstance(fact, follow_up):
             since = LogTally(blocks[:position] + blocks[position + 1 :]).missing_since(counters)
@@ -350,5 +350,5 @@ async def test_slashing_and_cancelling(network: Network) -> None:
     reporter = await network.contracts.vault.account(network.wallet(4).address, "latest")
     assert reporter.free == 1_000 * TOKEN + TOKEN // 2
     decoded = await _followed(network)
-    assert any(isinstance(item, inputs.ChainBondSlashed) for item in decoded)
-    assert [item.cause for item in decoded if isinstance(item, inputs.ChainRoundCancelled)] == [3]
+    assert any(isinstance(item, facts.ChainBondSlashed) for item in decoded)
+    assert [item.cause for item in decoded if isinstance(item, facts.ChainRoundCancelled)] == [3]

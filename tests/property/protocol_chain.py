@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 from jepanet.types import Address, BlockRef, Digest, Phase, ProjectId, RoundId
 
 RESOLVE_DURATION = 90
@@ -29,7 +29,7 @@ class RoundModel:
     id: RoundId
     project: ProjectId
     proposer: Address
-    params: i.RoundParams
+    params: facts.RoundParams
     members: tuple[Address, ...]
     threshold: int
     commit_end: int
@@ -73,14 +73,14 @@ class ChainModel:
     """
 
     def __init__(self) -> None:
-        self.blocks: list[tuple[BlockRef, tuple[i.ChainInput, ...]]] = []
+        self.blocks: list[tuple[BlockRef, tuple[facts.ChainInput, ...]]] = []
         self.phases: list[dict[RoundId, Phase]] = []
         self.rounds: dict[RoundId, RoundModel] = {}
         self.active: dict[ProjectId, RoundId | None] = {}
         self.owners: dict[ProjectId, Address] = {}
         self.sets: dict[int, tuple[tuple[Address, ...], int]] = {}
         self.project_set: dict[ProjectId, int] = {}
-        self._pending: list[i.ChainInput] = []
+        self._pending: list[facts.ChainInput] = []
         self._open = self._ref(1, 1_000)
 
     @property
@@ -111,13 +111,17 @@ class ChainModel:
     def create_set(self, set_id: int, members: tuple[Address, ...], threshold: int) -> None:
         self.sets[set_id] = (members, threshold)
         self._emit(
-            i.ChainVerifierSetCreated, set_id=set_id, creator=members[0], members=members, threshold=threshold
+            facts.ChainVerifierSetCreated,
+            set_id=set_id,
+            creator=members[0],
+            members=members,
+            threshold=threshold,
         )
 
     def create_project(self, project: ProjectId, owner: Address, set_id: int) -> None:
         self.owners[project], self.active[project], self.project_set[project] = owner, None, set_id
         self._emit(
-            i.ChainProjectCreated, project_id=project, owner=owner, recipe=digest("recipe"),
+            facts.ChainProjectCreated, project_id=project, owner=owner, recipe=digest("recipe"),
             dataset=digest("dataset"), model=digest("model", project), evaluation_root=bytes(32),
             evaluation_count=256, verifier_set=set_id, metadata=digest("metadata"),
         )  # fmt: skip
@@ -126,7 +130,7 @@ class ChainModel:
         if self.owners[project] != sender or self.active[project] is not None:
             raise Refused("NotProjectOwner or RoundActive")
         round_id = RoundId(len(self.rounds) + 1)
-        params = i.RoundParams(project, digest("spec", round_id), 10**21, 10**20, 10**18, 10**18, 60, 10, 90,
+        params = facts.RoundParams(project, digest("spec", round_id), 10**21, 10**20, 10**18, 10**18, 60, 10, 90,
                                240, 60, max_solvers)  # fmt: skip
         members, threshold = self.sets[self.project_set[project]]
         commit_end = self.now + params.commit_duration
@@ -136,7 +140,7 @@ class ChainModel:
         )  # fmt: skip
         self.active[project] = round_id
         self._emit(
-            i.ChainRoundOpened, round_id=round_id, project_id=project, proposer=sender, params=params,
+            facts.ChainRoundOpened, round_id=round_id, project_id=project, proposer=sender, params=params,
             base=digest("model", project), verifier_set=self.project_set[project],
             seed=bytes(digest("seed", round_id)), commit_end=commit_end,
         )  # fmt: skip
@@ -146,14 +150,14 @@ class ChainModel:
         round_ = self._at(round_id, Phase.COMMIT)
         if sender in round_.members or sender in round_.commitments:
             raise Refused("VerifierCannotCommit or AlreadyCommitted")
-        self._emit(i.ChainCommitted, round_id=round_id, solver=sender, commitment=commitment,
+        self._emit(facts.ChainCommitted, round_id=round_id, solver=sender, commitment=commitment,
                    index=len(round_.order))  # fmt: skip
         round_.commitments[sender] = commitment
         round_.order.append(sender)
         if len(round_.order) == round_.params.max_solvers:
             round_.commit_end = self.now
             round_.reveal_end = self.now + round_.params.gap + round_.params.reveal_duration
-            self._emit(i.ChainCommitsClosed, round_id=round_id, at=self.now)
+            self._emit(facts.ChainCommitsClosed, round_id=round_id, at=self.now)
 
     def draw_beacon(self, round_id: RoundId) -> None:
         round_ = self._at(round_id, Phase.GAP, Phase.REVEAL)
@@ -161,7 +165,7 @@ class ChainModel:
             raise Refused("BeaconAlreadyDrawn or BeaconTooEarly")
         round_.index = int(round_id) % 256
         beacon = int.from_bytes(digest("beacon", round_id))
-        self._emit(i.ChainBeaconDrawn, round_id=round_id, beacon=beacon, index=round_.index)
+        self._emit(facts.ChainBeaconDrawn, round_id=round_id, beacon=beacon, index=round_.index)
 
     def unseal(self, round_id: RoundId, sender: Address) -> None:
         round_ = self.rounds[round_id]
@@ -170,7 +174,7 @@ class ChainModel:
         if self.now >= round_.reveal_end:
             raise Refused("WrongPhase")
         round_.unsealed = True
-        self._emit(i.ChainShardUnsealed, round_id=round_id, index=round_.index,
+        self._emit(facts.ChainShardUnsealed, round_id=round_id, index=round_.index,
                    shard=digest("shard", round_id), blinding=bytes(digest("blinding", round_id)))  # fmt: skip
         self._close_reveals(round_)
 
@@ -179,14 +183,14 @@ class ChainModel:
         if sender in round_.revealed or round_.commitments.get(sender) != commitment_of(sender, delta):
             raise Refused("CommitmentMismatch")
         round_.revealed.add(sender)
-        self._emit(i.ChainRevealed, round_id=round_id, solver=sender, digest=delta,
+        self._emit(facts.ChainRevealed, round_id=round_id, solver=sender, digest=delta,
                    salt=bytes(digest("salt", sender)))  # fmt: skip
         self._close_reveals(round_)
 
     def _close_reveals(self, round_: RoundModel) -> None:
         if round_.unsealed and len(round_.revealed) == len(round_.commitments):
             round_.reveal_end = self.now
-            self._emit(i.ChainRevealsClosed, round_id=round_.id, at=self.now)
+            self._emit(facts.ChainRevealsClosed, round_id=round_.id, at=self.now)
 
     def record(self, round_id: RoundId, sheet: Digest, signers: set[Address]) -> None:
         round_ = self._at(round_id, Phase.VERIFY)
@@ -194,18 +198,18 @@ class ChainModel:
             raise Refused("NotEnoughAttestations, NotVerifier or SignerSlashed")
         round_.status, round_.sheet = "recorded", sheet
         round_.challenge_end = self.now + round_.params.challenge_duration
-        self._emit(i.ChainTrainingRecorded, round_id=round_id, root=bytes(digest("root", sheet)),
+        self._emit(facts.ChainTrainingRecorded, round_id=round_id, root=bytes(digest("root", sheet)),
                    model=digest("merged", sheet), sheet=sheet, payout=10**20, improvement=1_234,
                    challenge_end=round_.challenge_end)  # fmt: skip
 
     def challenge(self, round_id: RoundId, sender: Address) -> None:
         round_ = self._at(round_id, Phase.CHALLENGE)
         round_.status, round_.resolve_end = "disputed", self.now + RESOLVE_DURATION
-        self._emit(i.ChainChallenged, round_id=round_id, challenger=sender, evidence=bytes(32))
+        self._emit(facts.ChainChallenged, round_id=round_id, challenger=sender, evidence=bytes(32))
 
     def resolve(self, round_id: RoundId, challenger: Address, *, overturn: bool) -> None:
         round_ = self._at(round_id, Phase.DISPUTED)
-        self._emit(i.ChainResolved, round_id=round_id, overturned=overturn)
+        self._emit(facts.ChainResolved, round_id=round_id, overturned=overturn)
         if overturn:
             self._end(round_, "cancelled", 5)
             return
@@ -227,10 +231,10 @@ class ChainModel:
         self.active[round_.project] = None
         model = digest("merged", round_.sheet) if status == "settled" else digest("model", round_.project)
         if status == "settled":
-            self._emit(i.ChainRoundSettled, round_id=round_.id, model=model, returned=7)
+            self._emit(facts.ChainRoundSettled, round_id=round_.id, model=model, returned=7)
         else:
-            self._emit(i.ChainRoundCancelled, round_id=round_.id, cause=cause)
-        self._emit(i.ChainModelAdvanced, project_id=round_.project, round_id=round_.id, model=model)
+            self._emit(facts.ChainRoundCancelled, round_id=round_.id, cause=cause)
+        self._emit(facts.ChainModelAdvanced, project_id=round_.project, round_id=round_.id, model=model)
 
     def slash_non_reveal(self, round_id: RoundId, solver: Address) -> None:
         round_ = self.rounds[round_id]
@@ -248,21 +252,21 @@ class ChainModel:
         self._slash(round_id, member, CAUSE_EQUIVOCATION)
 
     def _slash(self, round_id: RoundId, account: Address, cause: int) -> None:
-        self._emit(i.ChainBondSlashed, round_id=round_id, account=account, amount=10**18, cause=cause)
+        self._emit(facts.ChainBondSlashed, round_id=round_id, account=account, amount=10**18, cause=cause)
 
     def claim(self, round_id: RoundId, account: Address) -> None:
         round_ = self._at(round_id, Phase.SETTLED)
         if account in round_.released or account not in round_.revealed | set(round_.members):
             raise Refused("NothingToClaim")
         round_.released.add(account)
-        self._emit(i.ChainClaimed, round_id=round_id, account=account, amount=10**17)
+        self._emit(facts.ChainClaimed, round_id=round_id, account=account, amount=10**17)
 
     def release(self, round_id: RoundId, account: Address) -> None:
         round_ = self._at(round_id, Phase.CANCELLED)
         if account in round_.released or account not in round_.revealed:
             raise Refused("NotRevealed")
         round_.released.add(account)
-        self._emit(i.ChainBondReleased, round_id=round_id, solver=account, amount=10**18)
+        self._emit(facts.ChainBondReleased, round_id=round_id, solver=account, amount=10**18)
 
 
 def commitment_of(solver: Address, delta: Digest) -> bytes:

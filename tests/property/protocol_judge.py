@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from jepanet.protocol import commands as c
-from jepanet.protocol import inputs as i
+from jepanet.protocol import duties, facts
 from jepanet.protocol.state import Identity
 from jepanet.types import Address, Digest, ProjectId, Role, RoundId
 
 CLAIM_SECONDS = 90 * 86_400
-EXITS = (c.SendClaim, c.ReleaseBond)
-REPEATED = (c.PublishDelta, c.PublishScores, c.PublishSheet, c.PublishResult)
+EXITS = (duties.SendClaim, duties.ReleaseBond)
+REPEATED = (duties.PublishDelta, duties.PublishScores, duties.PublishSheet, duties.PublishResult)
 
 
 @dataclass
 class Told:
     """One round as the node heard of it."""
 
-    opened: i.ChainRoundOpened
+    opened: facts.ChainRoundOpened
     commit_end: int
     reveals_closed: int | None = None
     commits: set[Address] = field(default_factory=set)
@@ -73,13 +72,13 @@ class Judge:
 
     # ---------------------------------------------------------------- hearing
 
-    def hear(self, fact: i.Input) -> None:
-        if isinstance(fact, i.ChainBlock):
+    def hear(self, fact: facts.Input) -> None:
+        if isinstance(fact, facts.ChainBlock):
             if fact.block.number > self.block:
                 self.block, self.now = fact.block.number, fact.block.timestamp
-        elif isinstance(fact, i.PeerInput):
+        elif isinstance(fact, facts.PeerInput):
             self._hear_peer(fact)
-        elif isinstance(fact, i.LocalInput):
+        elif isinstance(fact, facts.LocalInput):
             self._hear_local(fact)
         elif (fact.block.number, fact.log_index) > self.place:
             self.place = (fact.block.number, fact.log_index)
@@ -94,49 +93,49 @@ class Judge:
     def admitted(self, told: Told, sender: Address) -> bool:
         return sender in self.members(told) or sender in told.aggregators
 
-    def _hear_chain(self, fact: i.ChainInput) -> None:
-        if isinstance(fact, i.ChainVerifierSetCreated):
+    def _hear_chain(self, fact: facts.ChainInput) -> None:
+        if isinstance(fact, facts.ChainVerifierSetCreated):
             self.sets[fact.set_id] = (fact.members, fact.threshold)
-        elif isinstance(fact, i.ChainProjectCreated):
+        elif isinstance(fact, facts.ChainProjectCreated):
             if not self.me.projects or fact.project_id in self.me.projects:
                 self.owners[fact.project_id] = fact.owner
-        elif isinstance(fact, i.ChainRoundOpened):
+        elif isinstance(fact, facts.ChainRoundOpened):
             if fact.project_id in self.owners:
                 self.rounds[fact.round_id] = Told(fact, fact.commit_end)
                 self.opened[fact.project_id] += 1
                 self.active[fact.project_id] = fact.round_id
-        elif not isinstance(fact, i.ChainBlock) and fact.round_id in self.rounds:
+        elif not isinstance(fact, facts.ChainBlock) and fact.round_id in self.rounds:
             self._hear_round(self.rounds[fact.round_id], fact)
 
-    def _hear_round(self, told: Told, fact: i.ChainInput) -> None:
-        if isinstance(fact, i.ChainCommitted):
+    def _hear_round(self, told: Told, fact: facts.ChainInput) -> None:
+        if isinstance(fact, facts.ChainCommitted):
             told.commits.add(fact.solver)
-        elif isinstance(fact, i.ChainCommitsClosed):
+        elif isinstance(fact, facts.ChainCommitsClosed):
             told.commit_end = fact.at
-        elif isinstance(fact, i.ChainBeaconDrawn):
+        elif isinstance(fact, facts.ChainBeaconDrawn):
             told.index = fact.index
-        elif isinstance(fact, i.ChainShardUnsealed):
+        elif isinstance(fact, facts.ChainShardUnsealed):
             told.unsealed = True
-        elif isinstance(fact, i.ChainRevealed):
+        elif isinstance(fact, facts.ChainRevealed):
             told.reveals.add(fact.solver)
-        elif isinstance(fact, i.ChainRevealsClosed):
+        elif isinstance(fact, facts.ChainRevealsClosed):
             told.reveals_closed = fact.at
-        elif isinstance(fact, i.ChainTrainingRecorded):
+        elif isinstance(fact, facts.ChainTrainingRecorded):
             told.recorded, told.challenge_end = True, fact.challenge_end
-        elif isinstance(fact, i.ChainRoundSettled | i.ChainRoundCancelled):
+        elif isinstance(fact, facts.ChainRoundSettled | facts.ChainRoundCancelled):
             told.end, told.ended_at = type(fact).__name__, fact.block.timestamp
             del self.active[told.opened.project_id]
-        elif isinstance(fact, i.ChainBondSlashed) and fact.cause in (1, 2, 3, 4):
+        elif isinstance(fact, facts.ChainBondSlashed) and fact.cause in (1, 2, 3, 4):
             told.slashed.add(fact.account)
 
-    def _hear_peer(self, fact: i.PeerInput) -> None:
+    def _hear_peer(self, fact: facts.PeerInput) -> None:
         told = self.rounds.get(fact.round_id)
         if told is None:
             return
-        if isinstance(fact, i.PeerScored):
+        if isinstance(fact, facts.PeerScored):
             if fact.coordinator in self.members(told):
                 told.scores.add(fact.coordinator)
-        elif isinstance(fact, i.PeerSheet):
+        elif isinstance(fact, facts.PeerSheet):
             if self.admitted(told, fact.sender):
                 told.sheets.setdefault(fact.sender, fact.sheet)
         elif fact.coordinator in self.members(told):
@@ -145,23 +144,23 @@ class Judge:
             if fact.coordinator == self.me.address:
                 told.signed = told.signed or fact.sheet
 
-    def _hear_local(self, fact: i.LocalInput) -> None:
+    def _hear_local(self, fact: facts.LocalInput) -> None:
         told = self.rounds.get(fact.round_id)
         if told is None:
             return
-        if isinstance(fact, i.LocalRoundPrepared) and not told.prepared:
+        if isinstance(fact, facts.LocalRoundPrepared) and not told.prepared:
             told.prepared, told.aggregators = True, fact.aggregators
-        elif isinstance(fact, i.LocalDeltaSealed):
+        elif isinstance(fact, facts.LocalDeltaSealed):
             told.sealed = True
-        elif isinstance(fact, i.LocalScored):
+        elif isinstance(fact, facts.LocalScored):
             told.scored = True
             if self.me.address in self.members(told):
                 told.scores.add(self.me.address)
-        elif isinstance(fact, i.LocalSheetBuilt) and told.built is None:
+        elif isinstance(fact, facts.LocalSheetBuilt) and told.built is None:
             told.built = fact.sheet
             told.sheets.setdefault(self.me.address, fact.sheet)
         elif (
-            isinstance(fact, i.LocalResultSigned)
+            isinstance(fact, facts.LocalResultSigned)
             and told.signed is None
             and self.me.address in self.members(told)
         ):
@@ -170,54 +169,54 @@ class Judge:
 
     # ---------------------------------------------------------------- ruling
 
-    def rule(self, command: c.Command) -> None:
-        key = c.command_key(command)
+    def rule(self, command: duties.Command) -> None:
+        key = duties.command_key(command)
         assert key not in self.keys, f"{key} was issued twice"
         self.keys.add(key)
-        if isinstance(command, c.OpenRound):
+        if isinstance(command, duties.OpenRound):
             project = command.project_id
             assert self.owners[project] == self.me.address and Role.PROPOSER in self.me.roles
             assert project not in self.active
             assert command.number == self.opened[project] + 1 <= self.me.rounds_to_play
             return
         told = self.rounds[command.round_id]
-        late = (*EXITS, c.SlashInvalid, c.WithdrawCredit, c.SweepRound)
+        late = (*EXITS, duties.SlashInvalid, duties.WithdrawCredit, duties.SweepRound)
         assert not told.end or isinstance(command, late), f"{key} after the round had ended"
         if isinstance(command, REPEATED):
             told.repeats[type(command).__name__] += 1
             assert told.repeats[type(command).__name__] <= 51, f"{key}: gossip without end"
         getattr(self, f"_rule_{type(command).__name__}")(told, command)
 
-    def _rule_AnnounceRound(self, told: Told, command: c.AnnounceRound) -> None:
+    def _rule_AnnounceRound(self, told: Told, command: duties.AnnounceRound) -> None:
         assert not told.end and told.opened.proposer == self.me.address
 
-    def _rule_PrepareRound(self, told: Told, command: c.PrepareRound) -> None:
+    def _rule_PrepareRound(self, told: Told, command: duties.PrepareRound) -> None:
         assert not told.recorded
 
-    def _rule_TrainShard(self, told: Told, command: c.TrainShard) -> None:
+    def _rule_TrainShard(self, told: Told, command: duties.TrainShard) -> None:
         me = self.me.address
         assert Role.SOLVER in self.me.roles and me not in self.members(told), "a verifier may not train"
         assert self.now < told.commit_end and me not in told.commits
         assert told.prepared and not told.sealed
 
-    def _rule_SendCommit(self, told: Told, command: c.SendCommit) -> None:
+    def _rule_SendCommit(self, told: Told, command: duties.SendCommit) -> None:
         me = self.me.address
         assert me not in self.members(told) and me not in told.commits
         assert told.sealed and self.now < told.commit_end
 
-    def _rule_DrawBeacon(self, told: Told, command: c.DrawBeacon) -> None:
+    def _rule_DrawBeacon(self, told: Told, command: duties.DrawBeacon) -> None:
         assert told.commits and told.commit_end < self.now < told.reveal_end and told.index is None
 
-    def _rule_UnsealShard(self, told: Told, command: c.UnsealShard) -> None:
+    def _rule_UnsealShard(self, told: Told, command: duties.UnsealShard) -> None:
         assert told.opened.proposer == self.me.address and command.index == told.index
         assert told.commit_end < self.now < told.reveal_end and not told.unsealed
 
-    def _rule_SendReveal(self, told: Told, command: c.SendReveal) -> None:
+    def _rule_SendReveal(self, told: Told, command: duties.SendReveal) -> None:
         assert self.me.address in told.commits, "reveal without a confirmed commit of one's own"
         assert told.reveal_start <= self.now < told.reveal_end, "reveal before commits are closed"
         assert told.sealed and self.me.address not in told.reveals
 
-    def _rule_PublishDelta(self, told: Told, command: c.PublishDelta) -> None:
+    def _rule_PublishDelta(self, told: Told, command: duties.PublishDelta) -> None:
         assert self.me.address in told.reveals, "delta published before its reveal was confirmed"
         assert told.sealed
 
@@ -226,78 +225,78 @@ class Judge:
         assert told.unsealed and told.reveals and not told.recorded
         assert told.reveal_end <= self.now < end and told.prepared
 
-    def _rule_ScoreDeltas(self, told: Told, command: c.ScoreDeltas) -> None:
+    def _rule_ScoreDeltas(self, told: Told, command: duties.ScoreDeltas) -> None:
         self._in_verify(told)
         assert self.admitted(told, self.me.address)
 
-    def _rule_PublishScores(self, told: Told, command: c.PublishScores) -> None:
+    def _rule_PublishScores(self, told: Told, command: duties.PublishScores) -> None:
         self._in_verify(told)
         assert told.scored and self.me.address in self.members(told)
 
-    def _rule_BuildSheet(self, told: Told, command: c.BuildSheet) -> None:
+    def _rule_BuildSheet(self, told: Told, command: duties.BuildSheet) -> None:
         self._in_verify(told)
         assert told.scored and told.built is None and self.admitted(told, self.me.address)
         assert self.threshold(told) <= len(told.scores) <= len(self.members(told))
         patience = told.reveal_end + told.opened.params.verify_duration // 3
         assert len(told.scores) == len(self.members(told)) or self.now >= patience
 
-    def _rule_PublishSheet(self, told: Told, command: c.PublishSheet) -> None:
+    def _rule_PublishSheet(self, told: Told, command: duties.PublishSheet) -> None:
         self._in_verify(told)
         assert told.built is not None and self.admitted(told, self.me.address)
 
-    def _rule_CheckSheet(self, told: Told, command: c.CheckSheet) -> None:
+    def _rule_CheckSheet(self, told: Told, command: duties.CheckSheet) -> None:
         self._in_verify(told)
         assert Role.COORDINATOR in self.me.roles and self.me.address in self.members(told)
         assert command.sheet in told.sheets.values(), "a sheet nobody admitted has sent"
         assert told.signed is None, "a second result of one coordinator costs its stake"
 
-    def _rule_PublishResult(self, told: Told, command: c.PublishResult) -> None:
+    def _rule_PublishResult(self, told: Told, command: duties.PublishResult) -> None:
         self._in_verify(told)
         assert told.signed is not None and self.me.address in self.members(told)
 
-    def _rule_SendRecord(self, told: Told, command: c.SendRecord) -> None:
+    def _rule_SendRecord(self, told: Told, command: duties.SendRecord) -> None:
         self._in_verify(told)
         signers = {who for who, sheet in told.results.items() if sheet == command.sheet} - told.slashed
         assert len(signers) >= self.threshold(told), "too few signatures the contract would count"
 
-    def _rule_KeepRound(self, told: Told, command: c.KeepRound) -> None:
+    def _rule_KeepRound(self, told: Told, command: duties.KeepRound) -> None:
         assert told.recorded and told.opened.proposer == self.me.address
 
-    def _rule_SendSettle(self, told: Told, command: c.SendSettle) -> None:
+    def _rule_SendSettle(self, told: Told, command: duties.SendSettle) -> None:
         assert told.recorded and self.now >= told.challenge_end
 
-    def _rule_SendCancel(self, told: Told, command: c.SendCancel) -> None:
+    def _rule_SendCancel(self, told: Told, command: duties.SendCancel) -> None:
         scorable = told.unsealed and told.reveals
         end = told.reveal_end + (told.opened.params.verify_duration if scorable else 0)
         assert not told.recorded and self.now >= (end if told.commits else told.commit_end)
 
-    def _rule_SlashNonReveal(self, told: Told, command: c.SlashNonReveal) -> None:
+    def _rule_SlashNonReveal(self, told: Told, command: duties.SlashNonReveal) -> None:
         assert command.solver in told.commits - told.reveals - told.slashed - {self.me.address}
         assert self.now >= told.reveal_end
 
-    def _rule_SlashInvalid(self, told: Told, command: c.SlashInvalid) -> None:
+    def _rule_SlashInvalid(self, told: Told, command: duties.SlashInvalid) -> None:
         assert told.end == "ChainRoundSettled" and told.opened.proposer == self.me.address
 
-    def _rule_SlashEquivocation(self, told: Told, command: c.SlashEquivocation) -> None:
+    def _rule_SlashEquivocation(self, told: Told, command: duties.SlashEquivocation) -> None:
         who = command.verifier
         assert who in set(self.members(told)) - told.slashed - {self.me.address}
         assert len(told.words[who]) > 1 and (command.sheet, command.improvement) in told.words[who]
         assert self.now >= told.commit_end
 
-    def _rule_SendClaim(self, told: Told, command: c.SendClaim) -> None:
+    def _rule_SendClaim(self, told: Told, command: duties.SendClaim) -> None:
         assert told.end == "ChainRoundSettled" and self.now < told.ended_at + CLAIM_SECONDS
         assert self.me.address in (told.reveals - told.slashed) | set(self.members(told))
 
-    def _rule_ReleaseBond(self, told: Told, command: c.ReleaseBond) -> None:
+    def _rule_ReleaseBond(self, told: Told, command: duties.ReleaseBond) -> None:
         assert told.end == "ChainRoundCancelled" or self._unclaimed(told)
         assert self.me.address in told.reveals - told.slashed
 
-    def _rule_SweepRound(self, told: Told, command: c.SweepRound) -> None:
+    def _rule_SweepRound(self, told: Told, command: duties.SweepRound) -> None:
         assert self._unclaimed(told) and told.opened.proposer == self.me.address
 
     def _unclaimed(self, told: Told) -> bool:
         """Whether the round settled so long ago that no claim is taken any more."""
         return told.end == "ChainRoundSettled" and self.now >= told.ended_at + CLAIM_SECONDS
 
-    def _rule_WithdrawCredit(self, told: Told, command: c.WithdrawCredit) -> None:
+    def _rule_WithdrawCredit(self, told: Told, command: duties.WithdrawCredit) -> None:
         assert told.end and told.opened.proposer == self.me.address

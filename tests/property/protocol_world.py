@@ -7,9 +7,9 @@ from random import Random
 from protocol_chain import ChainModel, Refused, commitment_of, digest
 from protocol_judge import EXITS, Judge
 
-from jepanet.protocol import commands as c
-from jepanet.protocol import inputs as i
-from jepanet.protocol.codec import (
+from jepanet.protocol import duties, facts
+from jepanet.protocol.due import project_duties, round_duties
+from jepanet.protocol.journal_codec import (
     decode_command,
     decode_input,
     decode_state,
@@ -17,7 +17,6 @@ from jepanet.protocol.codec import (
     encode_input,
     encode_state,
 )
-from jepanet.protocol.duties import project_duties, round_duties
 from jepanet.protocol.state import KEPT_ROUNDS, Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, Phase, ProjectId, Role, RoundId
@@ -44,15 +43,15 @@ class Node:
         self.block_first = block_first
         self.state: NodeState = genesis(me)
         self.judge = Judge(me)
-        self.journal: list[tuple[i.Input, tuple[c.Command, ...]]] = []
+        self.journal: list[tuple[facts.Input, tuple[duties.Command, ...]]] = []
         self.snapshots: list[tuple[int, bytes]] = []
-        self.outbox: dict[str, c.Command] = {}
-        self.inbox: list[i.PeerInput] = []
-        self.signed: dict[RoundId, i.LocalResultSigned] = {}
-        self.heard: list[i.ChainInput] = []
+        self.outbox: dict[str, duties.Command] = {}
+        self.inbox: list[facts.PeerInput] = []
+        self.signed: dict[RoundId, facts.LocalResultSigned] = {}
+        self.heard: list[facts.ChainInput] = []
         self.position = 0
 
-    def feed(self, *facts: i.Input) -> None:
+    def feed(self, *facts: facts.Input) -> None:
         for fact in facts:
             self.judge.hear(fact)
             before = self.state
@@ -64,11 +63,11 @@ class Node:
             self._check_lists(before, fact)
             for command in commands:
                 self.judge.rule(command)
-                self.outbox[c.command_key(command)] = command
+                self.outbox[duties.command_key(command)] = command
 
-    def _check_lists(self, before: NodeState, fact: i.Input) -> None:
+    def _check_lists(self, before: NodeState, fact: facts.Input) -> None:
         """First word counts, ends are final, memory is bounded."""
-        if isinstance(fact, i.ChainBlock):
+        if isinstance(fact, facts.ChainBlock):
             assert sum(1 for item in self.state.rounds.values() if item.ended_at) <= KEPT_ROUNDS
             return
         round_ = self.state.rounds.get(getattr(fact, "round_id", None))  # type: ignore[arg-type]  # None is no key
@@ -98,7 +97,7 @@ class Node:
         """Feeds up to `blocks` closed blocks; the phases must then be the contract's."""
         for ref, facts in chain.blocks[self.position : self.position + blocks]:
             self.position += 1
-            step = (i.ChainBlock(ref), *facts) if self.block_first else (*facts, i.ChainBlock(ref))
+            step = (facts.ChainBlock(ref), *facts) if self.block_first else (*facts, facts.ChainBlock(ref))
             self.feed(*step)
             self.heard += step
         if self.position:
@@ -137,12 +136,12 @@ class Node:
         """Handlers repeated after a crash bring other answers: the first ones stand."""
         for key, round_ in self.state.rounds.items():
             other = digest("other")
-            facts: list[tuple[object, i.LocalInput]] = [
-                (round_.sealed, i.LocalDeltaSealed(key, other, b"other")),
-                (round_.own_scores, i.LocalScored(key, other)),
-                (round_.own_sheet, i.LocalSheetBuilt(key, other)),
-                (round_.own_result, i.LocalResultSigned(key, other, 9, b"other")),
-                (round_.prepared or None, i.LocalRoundPrepared(key, (STRANGER,))),
+            facts: list[tuple[object, facts.LocalInput]] = [
+                (round_.sealed, facts.LocalDeltaSealed(key, other, b"other")),
+                (round_.own_scores, facts.LocalScored(key, other)),
+                (round_.own_sheet, facts.LocalSheetBuilt(key, other)),
+                (round_.own_result, facts.LocalResultSigned(key, other, 9, b"other")),
+                (round_.prepared or None, facts.LocalRoundPrepared(key, (STRANGER,))),
             ]
             self.feed(*(fact for known, fact in facts if known is not None))
 
@@ -150,7 +149,7 @@ class Node:
         """What the engine still runs; the rest of the outbox is closed unperformed."""
         found = [d for project in self.state.projects.values() for d in project_duties(self.state, project)]
         found += [d for round_ in self.state.rounds.values() for d in round_duties(self.state, round_)]
-        return {c.command_key(item) for item in found}
+        return {duties.command_key(item) for item in found}
 
 
 class World:
@@ -176,7 +175,7 @@ class World:
         self.chain.create_project(FOREIGN, STRANGER, 2)
         self.chain.create_project(PROJECT, PROPOSER, 1)
 
-    def say(self, sender: Node, fact: i.PeerInput) -> None:
+    def say(self, sender: Node, fact: facts.PeerInput) -> None:
         for node in self.nodes.values():
             if node is not sender:
                 node.inbox.append(fact)
@@ -190,67 +189,71 @@ class World:
         try:
             learnt = self._handle(node, command)
         except Refused as error:
-            learnt = [i.LocalDutyFailed(command.round_id, type(command).__name__, str(error))] \
-                if not isinstance(command, c.OpenRound) else []  # fmt: skip
+            learnt = [facts.LocalDutyFailed(command.round_id, type(command).__name__, str(error))] \
+                if not isinstance(command, duties.OpenRound) else []  # fmt: skip
         if not repeat:
             del node.outbox[key]
         node.feed(*learnt)
 
-    def _handle(self, node: Node, command: c.Command) -> list[i.LocalInput]:
+    def _handle(self, node: Node, command: duties.Command) -> list[facts.LocalInput]:
         me, chain = node.me.address, self.chain
-        if isinstance(command, c.OpenRound):
+        if isinstance(command, duties.OpenRound):
             chain.open_round(command.project_id, me, self.max_solvers)
             return []
         key = command.round_id
         round_ = node.state.rounds[key]
         delta = digest("delta", me, key)
         match command:
-            case c.PrepareRound():
-                return [i.LocalRoundPrepared(key, self.aggregators)]
-            case c.TrainShard():
-                return [i.LocalDeltaSealed(key, delta, commitment_of(me, delta))]
-            case c.SendCommit():
+            case duties.PrepareRound():
+                return [facts.LocalRoundPrepared(key, self.aggregators)]
+            case duties.TrainShard():
+                return [facts.LocalDeltaSealed(key, delta, commitment_of(me, delta))]
+            case duties.SendCommit():
                 chain.commit(key, me, commitment_of(me, delta))
-            case c.DrawBeacon():
+            case duties.DrawBeacon():
                 chain.draw_beacon(key)
-            case c.UnsealShard():
+            case duties.UnsealShard():
                 chain.unseal(key, me)
-            case c.SendReveal():
+            case duties.SendReveal():
                 chain.reveal(key, me, delta)
-            case c.ScoreDeltas():
-                return [i.LocalScored(key, digest("scores", me, key))]
-            case c.PublishScores():
+            case duties.ScoreDeltas():
+                return [facts.LocalScored(key, digest("scores", me, key))]
+            case duties.PublishScores():
                 assert round_.own_scores is not None
-                self.say(node, i.PeerScored(key, me, round_.own_scores))
-            case c.BuildSheet():
-                return [i.LocalSheetBuilt(key, digest("sheet", me, key, round_.scores))]
-            case c.PublishSheet():
+                self.say(node, facts.PeerScored(key, me, round_.own_scores))
+            case duties.BuildSheet():
+                return [facts.LocalSheetBuilt(key, digest("sheet", me, key, round_.scores))]
+            case duties.PublishSheet():
                 assert round_.own_sheet is not None
-                self.say(node, i.PeerSheet(key, me, round_.own_sheet))
-            case c.CheckSheet(sheet=sheet):
+                self.say(node, facts.PeerSheet(key, me, round_.own_sheet))
+            case duties.CheckSheet(sheet=sheet):
                 if key in node.signed:
                     return [node.signed[key]]
-                node.signed[key] = i.LocalResultSigned(key, sheet, 1_000, digest("signature", me, sheet))
+                node.signed[key] = facts.LocalResultSigned(key, sheet, 1_000, digest("signature", me, sheet))
                 return [node.signed[key]]
-            case c.PublishResult():
+            case duties.PublishResult():
                 own = round_.own_result
                 assert own is not None
-                self.say(node, i.PeerResult(key, me, own.sheet, own.improvement, own.signature))
-            case c.SendRecord(sheet=sheet):
+                self.say(node, facts.PeerResult(key, me, own.sheet, own.improvement, own.signature))
+            case duties.SendRecord(sheet=sheet):
                 signers = {item.coordinator for item in round_.results if item.sheet == sheet}
                 chain.record(key, sheet, signers - set(round_.slashed))
-            case c.SendSettle():
+            case duties.SendSettle():
                 chain.settle(key)
-            case c.SendCancel():
+            case duties.SendCancel():
                 chain.cancel(key)
-            case c.SlashNonReveal(solver=solver):
+            case duties.SlashNonReveal(solver=solver):
                 chain.slash_non_reveal(key, solver)
-            case c.SendClaim():
+            case duties.SendClaim():
                 chain.claim(key, me)
-            case c.ReleaseBond():
+            case duties.ReleaseBond():
                 chain.release(key, me)
             case (
-                c.PublishDelta() | c.KeepRound() | c.SlashEquivocation() | c.WithdrawCredit() | c.SweepRound()
+                duties.PublishDelta()
+                | duties.KeepRound()
+                | duties.SlashEquivocation()
+                | duties.WithdrawCredit()
+                | duties.SweepRound()
             ):
                 # Second results are made up; the real handler would find no signature. Here is no money.
                 pass
@@ -289,7 +292,7 @@ class World:
                 for key in keys:
                     if rng.random() < failures:
                         del node.outbox[key]
-                        node.feed(i.LocalDutyFailed(RoundId(1), key.split("/")[0], "no-provider"))
+                        node.feed(facts.LocalDutyFailed(RoundId(1), key.split("/")[0], "no-provider"))
                     elif rng.random() < 0.85:
                         self.perform(node, key, repeat=rng.random() < 0.1)
                 if rng.random() < 0.05:
@@ -299,5 +302,5 @@ class World:
 
     def exits_of(self, round_id: RoundId) -> set[Address]:
         """Nodes that were told to take out what is theirs."""
-        keys = {c.command_key(kind(round_id)) for kind in EXITS}
+        keys = {duties.command_key(kind(round_id)) for kind in EXITS}
         return {who for who, node in self.nodes.items() if keys & node.judge.keys}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.protocol.messages import (
+from jepanet.protocol.documents.messages import (
     Binding,
     Body,
     Envelope,

@@ -27,8 +27,7 @@ from protocol_world import (
     World,
 )
 
-from jepanet.protocol import commands as c
-from jepanet.protocol import inputs as i
+from jepanet.protocol import duties, facts
 from jepanet.protocol.state import KEPT_ROUNDS
 from jepanet.types import Address, Digest, Phase, RoundId
 
@@ -88,7 +87,7 @@ class Rounds(RuleBasedStateMachine):
     @rule(name=names, command=st.sampled_from(("TrainShard", "CheckSheet")))
     def duty_fails_twice(self, name: Address, command: str) -> None:
         for round_id in self._known():
-            fact = i.LocalDutyFailed(round_id, command, "no-provider")
+            fact = facts.LocalDutyFailed(round_id, command, "no-provider")
             self.world.nodes[name].feed(fact, fact)
 
     # ---------------------------------------------------------------- corrupted twins
@@ -96,7 +95,7 @@ class Rounds(RuleBasedStateMachine):
     def _known(self) -> tuple[RoundId, ...]:
         return tuple(self.world.chain.rounds)[-1:]
 
-    def _tell(self, *facts: i.PeerInput) -> None:
+    def _tell(self, *facts: facts.PeerInput) -> None:
         """As if admission had let it pass, to everybody: the machine must not rely on admission alone."""
         for node in self.world.nodes.values():
             node.feed(*facts)
@@ -106,12 +105,12 @@ class Rounds(RuleBasedStateMachine):
         for key in self._known():
             sheet = digest("forged", outsider)
             self._tell(
-                i.PeerScored(key, outsider, digest("forged scores")),
-                i.PeerSheet(key, outsider, sheet),
-                i.PeerResult(key, outsider, sheet, 1, b"forged"),
+                facts.PeerScored(key, outsider, digest("forged scores")),
+                facts.PeerSheet(key, outsider, sheet),
+                facts.PeerResult(key, outsider, sheet, 1, b"forged"),
             )
             for node in self.world.nodes.values():
-                node.feed(*(i.PeerResult(key, outsider, s, 1, b"x") for s in self._sheets(node, key)))
+                node.feed(*(facts.PeerResult(key, outsider, s, 1, b"x") for s in self._sheets(node, key)))
 
     @staticmethod
     def _sheets(node: Node, key: RoundId) -> set[Digest]:
@@ -125,8 +124,8 @@ class Rounds(RuleBasedStateMachine):
                 if node.me.address != member:
                     known = sorted(self._sheets(node, key))
                     choice = known[nonce % len(known)] if known else digest("no sheet", nonce)
-                    node.feed(i.PeerResult(key, member, digest(choice), 1, b"second"))
-                    node.feed(i.PeerResult(key, member, choice, 1, b"first"))
+                    node.feed(facts.PeerResult(key, member, digest(choice), 1, b"second"))
+                    node.feed(facts.PeerResult(key, member, choice, 1, b"first"))
 
     @rule(member=members)
     def equivocation_is_slashed(self, member: Address) -> None:
@@ -143,16 +142,16 @@ class Rounds(RuleBasedStateMachine):
         for key in self._known():
             if key in node.state.rounds and key not in node.signed:
                 sheet = digest("signed before the crash", member)
-                node.signed[key] = i.LocalResultSigned(key, sheet, 5, b"earlier")
-                node.feed(i.PeerResult(key, member, sheet, 5, b"earlier"), node.signed[key])
+                node.signed[key] = facts.LocalResultSigned(key, sheet, 5, b"earlier")
+                node.feed(facts.PeerResult(key, member, sheet, 5, b"earlier"), node.signed[key])
 
     @rule(sender=st.sampled_from((AGGREGATOR, *COORDINATORS)), count=st.integers(2, 30))
     def flood_of_sheets(self, sender: Address, count: int) -> None:
         for key in self._known():
             for node in self.world.nodes.values():
                 if node.me.address != sender:
-                    node.feed(*(i.PeerSheet(key, sender, digest("flood", n)) for n in range(count)))
-                    node.feed(*(i.PeerScored(key, sender, digest("flood", n)) for n in range(count)))
+                    node.feed(*(facts.PeerSheet(key, sender, digest("flood", n)) for n in range(count)))
+                    node.feed(*(facts.PeerScored(key, sender, digest("flood", n)) for n in range(count)))
 
     @rule(round_id=st.sampled_from((0, 99, 2**60)))
     def unknown_round(self, round_id: int) -> None:
@@ -160,10 +159,10 @@ class Rounds(RuleBasedStateMachine):
         for node in self.world.nodes.values():
             before = node.state
             node.feed(
-                i.PeerSheet(key, COORDINATORS[0], sheet),
-                i.PeerResult(key, COORDINATORS[0], sheet, 1, b"s"),
-                i.LocalDeltaSealed(key, sheet, b"c"),
-                i.LocalScored(key, sheet),
+                facts.PeerSheet(key, COORDINATORS[0], sheet),
+                facts.PeerResult(key, COORDINATORS[0], sheet, 1, b"s"),
+                facts.LocalDeltaSealed(key, sheet, b"c"),
+                facts.LocalScored(key, sheet),
             )
             assert node.state is before
 
@@ -348,7 +347,7 @@ def test_every_duty_is_handed_out_in_some_round() -> None:
         world.burst(Random(3), 2)
         kinds |= {key.split("/")[0] for node in world.nodes.values() for key in node.judge.keys}
     # Nobody signs twice in these: `coordinator_signs_twice` above does.
-    assert kinds == {kind.__name__ for kind in c.Command.__args__} - {"SlashEquivocation"}
+    assert kinds == {kind.__name__ for kind in duties.Command.__args__} - {"SlashEquivocation"}
 
 
 def test_a_silent_arbiter_does_not_hold_a_round() -> None:

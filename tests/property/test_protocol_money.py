@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 from jepanet.errors import Rejected
 from jepanet.protocol.assignment import evaluation_index
 from jepanet.protocol.commitment import merkle_proof, merkle_root, result_leaf, verify_proof
-from jepanet.protocol.rewards import INT64_MAX, INT64_MIN, UINT128_MAX, capped, earned, settle_payouts
-from jepanet.protocol.scores import MAX_GAIN, decode_report, encode_report
-from jepanet.protocol.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
-from jepanet.protocol.spec import MAX_PRICE, decode_spec, encode_spec
-from jepanet.protocol.tally import decide
+from jepanet.protocol.documents.scores import MAX_GAIN, decode_report, encode_report
+from jepanet.protocol.documents.spec import MAX_PRICE, decode_spec, encode_spec
+from jepanet.protocol.settling.rewards import (
+    INT64_MAX,
+    INT64_MIN,
+    UINT128_MAX,
+    capped,
+    earned,
+    settle_payouts,
+)
+from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
+from jepanet.protocol.settling.tally import decide
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Verdict
 from round_samples import (

@@ -30,9 +30,9 @@ from jepanet.node.worker import Worker
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.commitment import abi_encode, commitment
-from jepanet.protocol.messages import Binding, Body, Envelope, Provide, encode_envelope
-from jepanet.protocol.spec import RoundSpec, decode_spec
-from jepanet.protocol.typed_data import node_binding_data
+from jepanet.protocol.documents.messages import Binding, Body, Envelope, Provide, encode_envelope
+from jepanet.protocol.documents.spec import RoundSpec, decode_spec
+from jepanet.protocol.documents.typed_data import node_binding_data
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, RoundId

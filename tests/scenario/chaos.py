@@ -16,7 +16,7 @@ from laws import Effects, facts_of, journals_are_the_chain, round_went_well, wis
 from network import Network, Node, ScenarioFailed
 
 from chain_proxy import Backend, ChainProxy, ProxyThread
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 
 _LOOK = 0.3
 _BURST = 100
@@ -87,7 +87,7 @@ class Chaos:
 
     def open_rounds(self, count: int) -> int:
         """Has the hub open `count` more rounds, one after the other; returns the first one's id."""
-        before = len(self.network.events(i.ChainRoundOpened))
+        before = len(self.network.events(facts.ChainRoundOpened))
         self.network.rounds = before + count
         self.network.hub.stop()
         self.network.write_configs(
@@ -129,7 +129,7 @@ class Chaos:
 
     def _settled(self, round_id: int) -> int | None:
         """The block in which the round was settled."""
-        found = self.network.events(i.ChainRoundSettled, round_id)
+        found = self.network.events(facts.ChainRoundSettled, round_id)
         return found[0].block.number if found else None
 
     def _finished(self, round_id: int) -> bool:

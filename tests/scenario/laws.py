@@ -15,7 +15,7 @@ from network import Network, Node
 
 from jepanet.chain.endpoints.answers import parse_log
 from jepanet.chain.following.events import decode
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 from jepanet.types import BlockRef
 
 _AT_ONCE = 200
@@ -23,13 +23,13 @@ Call = tuple[str, bytes, int]
 """Receiver, data and value of a transaction."""
 
 ONCE: tuple[type[Any], ...] = (
-    i.ChainRoundOpened,
-    i.ChainShardUnsealed,
-    i.ChainTrainingRecorded,
-    i.ChainRoundSettled,
+    facts.ChainRoundOpened,
+    facts.ChainShardUnsealed,
+    facts.ChainTrainingRecorded,
+    facts.ChainRoundSettled,
 )
-ONCE_A_SOLVER: tuple[type[Any], ...] = (i.ChainCommitted, i.ChainRevealed, i.ChainBondReleased)
-NEVER: tuple[type[Any], ...] = (i.ChainBondSlashed, i.ChainRoundCancelled)
+ONCE_A_SOLVER: tuple[type[Any], ...] = (facts.ChainCommitted, facts.ChainRevealed, facts.ChainBondReleased)
+NEVER: tuple[type[Any], ...] = (facts.ChainBondSlashed, facts.ChainRoundCancelled)
 
 
 def facts_of(network: Network, round_id: int) -> list[Any]:
@@ -58,10 +58,10 @@ def round_went_well(network: Network, round_id: int) -> Iterator[str]:
     for fact in facts:
         if isinstance(fact, NEVER):
             yield f"round {round_id}: {fact}"
-    claims = [fact for fact in facts if isinstance(fact, i.ChainClaimed)]
+    claims = [fact for fact in facts if isinstance(fact, facts.ChainClaimed)]
     if len({fact.account for fact in claims}) != len(claims):
         yield f"round {round_id}: claims {claims}"
-    owed = sum(fact.payout for fact in facts if isinstance(fact, i.ChainTrainingRecorded))
+    owed = sum(fact.payout for fact in facts if isinstance(fact, facts.ChainTrainingRecorded))
     paid = sum(fact.amount for fact in claims)
     if owed != paid:
         yield f"round {round_id}: {paid} was claimed of {owed}"

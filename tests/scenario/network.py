@@ -46,7 +46,7 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.learning.recipe import preset
 from jepanet.node import accounts, keys, projects
 from jepanet.node.observer import read_chain
-from jepanet.protocol import inputs
+from jepanet.protocol import facts
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, BlockRef, Phase
@@ -421,7 +421,7 @@ class Network:
                 state, _ = transition(state, fact)
         head = self.rpc("eth_getBlockByNumber", ["latest", False])
         ref = BlockRef(int(head["number"], 16), bytes.fromhex(head["hash"][2:]), int(head["timestamp"], 16))
-        return transition(state, inputs.ChainBlock(ref))[0]
+        return transition(state, facts.ChainBlock(ref))[0]
 
     def round(self, round_id: int) -> Round:
         return next(item for key, item in self.state().rounds.items() if key == round_id)
@@ -461,7 +461,7 @@ class Network:
     def wait_finished(self, round_id: int, **options: Any) -> None:
         """Settled, everything owed claimed, and no running node has anything left to do."""
         self.wait_phase(round_id, Phase.SETTLED, **options)
-        settled = self.events(inputs.ChainRoundSettled, round_id)[0].block.number
+        settled = self.events(facts.ChainRoundSettled, round_id)[0].block.number
 
         def idle() -> bool:
             started = [node for node in self.nodes.values() if node.pid is not None]

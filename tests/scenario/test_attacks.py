@@ -18,9 +18,9 @@ from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.federation.deltas.delta import DeltaHeader
-from jepanet.protocol import inputs as i
-from jepanet.protocol.messages import SayResult, SayScores, SaySheet
-from jepanet.protocol.scores import ScoreReport, SignedScore, encode_report
+from jepanet.protocol import facts
+from jepanet.protocol.documents.messages import SayResult, SayScores, SaySheet
+from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report
 from jepanet.types import Digest, Phase, RoundId, Verdict
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
@@ -217,7 +217,7 @@ def test_a_bad_delta_is_refused_with_its_reason_and_earns_nothing(attacked: Outc
 def test_a_copied_commitment_cannot_be_revealed_and_costs_its_bond(attacked: Outcome) -> None:
     copycat = attacked.attackers["copycat"]
     assert attacked.refusals["copycat"] == "CommitmentMismatch"
-    slashed = attacked.network.events(i.ChainBondSlashed, attacked.round_id)
+    slashed = attacked.network.events(facts.ChainBondSlashed, attacked.round_id)
     assert (copycat.wallet.address, 1) in [(item.account, item.cause) for item in slashed]
     assert attacked.balances["copycat"] == 90 * TOKEN
     assert copycat.wallet.address not in attacked.receipts
@@ -238,7 +238,7 @@ def test_attack_a_duplicate_is_not_paid_and_keeps_its_bond(attacked: Outcome) ->
     """Of two with one digest the later may be the victim."""
     assert attacked.balances["same-digest"] == 100 * TOKEN
     copy = attacked.attackers["same-digest"].wallet.address
-    assert copy not in {item.account for item in attacked.network.events(i.ChainBondSlashed)}
+    assert copy not in {item.account for item in attacked.network.events(facts.ChainBondSlashed)}
 
 
 def test_attack_a_rival_cannot_recompute_a_delta_from_public_facts(attacked: Outcome) -> None:
@@ -256,16 +256,18 @@ def test_lies_over_gossip_are_refused_and_believed_by_nobody(attacked: Outcome) 
         reasons = {item["reason"] for item in node.events("message.refused")}
         assert {"outsider", "forged-binding"} <= reasons, node.name
         assert reasons & {"bad-json", "not-canonical", "malformed"}, (node.name, reasons)
-    recorded = attacked.network.events(i.ChainTrainingRecorded, attacked.round_id)
+    recorded = attacked.network.events(facts.ChainTrainingRecorded, attacked.round_id)
     assert [item.sheet for item in recorded] != [b"\x66" * 32]
 
 
 def test_honest_solvers_are_not_hurt(attacked: Outcome) -> None:
     network = attacked.network
-    slashed = {item.account for item in network.events(i.ChainBondSlashed, attacked.round_id)}
+    slashed = {item.account for item in network.events(facts.ChainBondSlashed, attacked.round_id)}
     for node in network.nodes.values():
         assert node.alive
         assert node.address not in slashed
     for node in network.solvers:
         assert attacked.receipts[node.address]["verdict"] != "invalid"
-        assert node.address in {item.account for item in network.events(i.ChainClaimed, attacked.round_id)}
+        assert node.address in {
+            item.account for item in network.events(facts.ChainClaimed, attacked.round_id)
+        }

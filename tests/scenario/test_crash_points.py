@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faults import KillPlan, lines
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 from jepanet.protocol.assignment import training_seed
 
 pytestmark = pytest.mark.scenario
@@ -88,8 +88,8 @@ def play_and_die(
 
 def check_nothing_twice(network: Network, round_id: int) -> None:
     addresses = {node.address: node for node in network.solvers}
-    committed = Counter(item.solver for item in network.events(i.ChainCommitted, round_id))
-    revealed = {item.solver: item.digest for item in network.events(i.ChainRevealed, round_id)}
+    committed = Counter(item.solver for item in network.events(facts.ChainCommitted, round_id))
+    revealed = {item.solver: item.digest for item in network.events(facts.ChainRevealed, round_id)}
     assert committed == dict.fromkeys(addresses, 1)
     assert set(revealed) == set(addresses)
     for address, node in addresses.items():
@@ -104,10 +104,15 @@ def check_nothing_twice(network: Network, round_id: int) -> None:
         round_ = network.round(round_id)
         place = (CHAIN_ID, network.deployment.rounds, int(round_.project_id), round_id, address, round_.seed)
         assert json.loads(note)["seed"] == training_seed(*place, drawn[0][0]).hex()
-    assert network.events(i.ChainBondSlashed, round_id) == []
-    for kind in (i.ChainRoundOpened, i.ChainTrainingRecorded, i.ChainRoundSettled, i.ChainShardUnsealed):
+    assert network.events(facts.ChainBondSlashed, round_id) == []
+    for kind in (
+        facts.ChainRoundOpened,
+        facts.ChainTrainingRecorded,
+        facts.ChainRoundSettled,
+        facts.ChainShardUnsealed,
+    ):
         assert len(network.events(kind, round_id)) == 1, kind.__name__
-    claims = Counter(item.account for item in network.events(i.ChainClaimed, round_id))
+    claims = Counter(item.account for item in network.events(facts.ChainClaimed, round_id))
     assert set(claims.values()) == {1}
     for node in network.nodes.values():
         assert node.pending() == []

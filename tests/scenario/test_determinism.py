@@ -13,7 +13,7 @@ from jepanet.cid import digest_of
 from jepanet.learning.recipe import preset
 from jepanet.node.datasets import build_dataset
 from jepanet.node.worker import Worker
-from jepanet.protocol.spec import MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]

@@ -6,7 +6,7 @@ import pytest
 from network import TERMS, TOKEN, Network, run_async
 
 from jepanet.node import accounts
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 from jepanet.types import Phase
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
@@ -37,11 +37,11 @@ def test_a_solver_that_never_reveals_is_slashed_and_the_others_settle(network: N
     network.wait("the unsealed shard", lambda: network.round(round_id).shard)
     network.warp(TERMS["reveal_seconds"])
     network.wait_finished(round_id)
-    slashed = network.events(i.ChainBondSlashed, round_id)
+    slashed = network.events(facts.ChainBondSlashed, round_id)
     assert [(item.account, item.cause, item.amount) for item in slashed] == [
         (silent.address, NOT_REVEALED, 10 * TOKEN)
     ]
-    claims = {item.account for item in network.events(i.ChainClaimed, round_id)}
+    claims = {item.account for item in network.events(facts.ChainClaimed, round_id)}
     assert claims == {honest.address, network.judge.address}
     assert locked(network, "solver-1") == 0
     # It comes back, finds that it is too late, and stays up.
@@ -58,8 +58,10 @@ def test_a_proposer_that_does_not_unseal_pays_those_who_revealed(network: Networ
     network.warp(TERMS["reveal_seconds"] + 60)
     network.wait_phase(round_id, Phase.CANCELLED)
     assert network.round(round_id).cancel_cause == CAUSE_NOT_UNSEALED
-    network.wait("both bonds to be released", lambda: len(network.events(i.ChainBondReleased, round_id)) == 2)
-    assert [item.cause for item in network.events(i.ChainBondSlashed, round_id)] == [NOT_UNSEALED]
+    network.wait(
+        "both bonds to be released", lambda: len(network.events(facts.ChainBondReleased, round_id)) == 2
+    )
+    assert [item.cause for item in network.events(facts.ChainBondSlashed, round_id)] == [NOT_UNSEALED]
     for name in ("solver-1", "solver-2"):
         assert locked(network, name) == 0
     network.run_nodes("hub")
@@ -74,8 +76,10 @@ def test_a_vanished_aggregator_costs_the_solvers_nothing(network: Network) -> No
     network.warp(TERMS["verify_seconds"] + 60)
     network.wait_phase(round_id, Phase.CANCELLED)
     assert network.round(round_id).cancel_cause == CAUSE_EXPIRED
-    network.wait("both bonds to be released", lambda: len(network.events(i.ChainBondReleased, round_id)) == 2)
-    assert network.events(i.ChainBondSlashed, round_id) == []
+    network.wait(
+        "both bonds to be released", lambda: len(network.events(facts.ChainBondReleased, round_id)) == 2
+    )
+    assert network.events(facts.ChainBondSlashed, round_id) == []
     for name in ("solver-1", "solver-2"):
         assert locked(network, name) == 0
     network.run_nodes("hub")

@@ -9,7 +9,7 @@ import pytest
 from network import Network, Node
 
 from jepanet.chain.endpoints.answers import parse_log
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
 
@@ -53,8 +53,8 @@ def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[.
             # The chain rewinds only to blocks whose state it holds: those since its start.
             let_blocks_pass(network, CONFIRMATIONS)
     network.wait_finished(round_id, within=400)
-    assert network.events(i.ChainBondSlashed, round_id) == []
-    assert len(network.events(i.ChainCommitted, round_id)) == 2
+    assert network.events(facts.ChainBondSlashed, round_id) == []
+    assert len(network.events(facts.ChainCommitted, round_id)) == 2
     let_blocks_pass(network, 2)
     for node in network.nodes.values():
         node.stop()

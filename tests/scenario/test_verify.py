@@ -15,7 +15,7 @@ from jepanet.cid import to_cid
 from jepanet.errors import Exit
 from jepanet.interface.cli import main
 from jepanet.node.access import open_chain
-from jepanet.protocol import inputs
+from jepanet.protocol import facts
 from jepanet.protocol.state import Round
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
@@ -48,7 +48,7 @@ def filled(network: Network, settled: int, tmp_path_factory: pytest.TempPathFact
 
 
 def test_running_nodes_leave_no_credit_in_the_contract(network: Network, settled: int) -> None:
-    (ended,) = network.events(inputs.ChainRoundSettled, settled)
+    (ended,) = network.events(facts.ChainRoundSettled, settled)
     assert ended.returned > 0, "the escrow exceeds what was paid"
     for node in network.nodes.values():
         network.wait(f"the credit of {node.name}", lambda node=node: credit_of(network, node.address) == 0)
@@ -158,8 +158,8 @@ def test_one_altered_byte_of_any_input_is_named(
     network: Network, settled: int, filled: Path, tmp_path: Path
 ) -> None:
     inputs = names(network, network.round(settled))
-    assert set(INPUTS) < set(inputs) and len(inputs) == len(INPUTS) + 2
-    for what, name in inputs.items():
+    assert set(INPUTS) < set(facts) and len(facts) == len(INPUTS) + 2
+    for what, name in facts.items():
         folder = tmp_path / what.split()[0] / name
         shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
         path = folder / name

@@ -11,8 +11,8 @@ from typing import Any, Self
 from protocol_facts import SOLVER, prepared, prologue, sealed
 
 from jepanet.node.engine import Engine, Handler, Trace
-from jepanet.protocol.commands import Command
-from jepanet.protocol.inputs import ChainBlock, ChainInput, LocalInput
+from jepanet.protocol.duties import Command
+from jepanet.protocol.facts import ChainBlock, ChainInput, LocalInput
 from jepanet.protocol.state import Identity
 from jepanet.storage.journal import Journal
 from jepanet.types import BlockRef, Role

@@ -7,8 +7,7 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
-from jepanet.protocol import commands as c
-from jepanet.protocol import inputs as i
+from jepanet.protocol import duties, facts
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
@@ -25,18 +24,18 @@ def digest(name: str) -> Digest:
     return Digest(sha256(name.encode()).digest())
 
 
-def params(**changes: Any) -> i.RoundParams:
+def params(**changes: Any) -> facts.RoundParams:
     values: dict[str, Any] = {
         "project_id": PROJECT, "spec": digest("spec"), "budget": 10**21, "fee": 10**20, "bond": 10**18,
         "unseal_bond": 10**18, "commit_duration": 60, "gap": 10, "reveal_duration": 90,
         "verify_duration": 120, "challenge_duration": 60, "max_solvers": 0,
     }  # fmt: skip
-    return i.RoundParams(**{**values, **changes})
+    return facts.RoundParams(**{**values, **changes})
 
 
-def block(timestamp: int) -> i.ChainBlock:
+def block(timestamp: int) -> facts.ChainBlock:
     number = next(_places)
-    return i.ChainBlock(BlockRef(number, number.to_bytes(32), timestamp))
+    return facts.ChainBlock(BlockRef(number, number.to_bytes(32), timestamp))
 
 
 def log(kind: Any, stamp: int = OPENED, /, **fields: Any) -> Any:
@@ -47,19 +46,19 @@ def log(kind: Any, stamp: int = OPENED, /, **fields: Any) -> Any:
     return kind(**fields, block=BlockRef(number, number.to_bytes(32), stamp), log_index=0)
 
 
-def prologue(*, rounds_max_solvers: int = 0) -> list[i.Input]:
+def prologue(*, rounds_max_solvers: int = 0) -> list[facts.Input]:
     """Verifier set, project and open round, before every other fact whenever that was made."""
     facts = (
-        log(i.ChainVerifierSetCreated, set_id=1, creator=OUTSIDER, members=VERIFIERS, threshold=2),
+        log(facts.ChainVerifierSetCreated, set_id=1, creator=OUTSIDER, members=VERIFIERS, threshold=2),
         project(),
         opened(terms=params(max_solvers=rounds_max_solvers)),
     )
     return [replace(fact, block=replace(fact.block, number=n)) for n, fact in enumerate(facts, 1)]
 
 
-def project(project_id: ProjectId = PROJECT, owner: Address = PROPOSER) -> i.ChainProjectCreated:
-    fact: i.ChainProjectCreated = log(
-        i.ChainProjectCreated, project_id=project_id, owner=owner, recipe=digest("recipe"),
+def project(project_id: ProjectId = PROJECT, owner: Address = PROPOSER) -> facts.ChainProjectCreated:
+    fact: facts.ChainProjectCreated = log(
+        facts.ChainProjectCreated, project_id=project_id, owner=owner, recipe=digest("recipe"),
         dataset=digest("dataset"), model=digest("model"), evaluation_root=bytes(32), evaluation_count=8,
         verifier_set=1, metadata=digest("metadata"),
     )  # fmt: skip
@@ -67,71 +66,77 @@ def project(project_id: ProjectId = PROJECT, owner: Address = PROPOSER) -> i.Cha
 
 
 def opened(
-    round_id: RoundId = ROUND, project_id: ProjectId = PROJECT, terms: i.RoundParams | None = None
-) -> i.ChainRoundOpened:
-    fact: i.ChainRoundOpened = log(
-        i.ChainRoundOpened, round_id=round_id, project_id=project_id, proposer=PROPOSER,
+    round_id: RoundId = ROUND, project_id: ProjectId = PROJECT, terms: facts.RoundParams | None = None
+) -> facts.ChainRoundOpened:
+    fact: facts.ChainRoundOpened = log(
+        facts.ChainRoundOpened, round_id=round_id, project_id=project_id, proposer=PROPOSER,
         params=terms or params(), base=digest("model"), verifier_set=1, seed=bytes(32), commit_end=COMMIT_END,
     )  # fmt: skip
     return fact
 
 
-def committed(solver: Address, index: int = 0) -> i.ChainCommitted:
-    fact: i.ChainCommitted = log(i.ChainCommitted, solver=solver, commitment=digest(solver), index=index)
+def committed(solver: Address, index: int = 0) -> facts.ChainCommitted:
+    fact: facts.ChainCommitted = log(
+        facts.ChainCommitted, solver=solver, commitment=digest(solver), index=index
+    )
     return fact
 
 
-def revealed(solver: Address) -> i.ChainRevealed:
-    fact: i.ChainRevealed = log(i.ChainRevealed, solver=solver, digest=digest("delta"), salt=bytes(32))
+def revealed(solver: Address) -> facts.ChainRevealed:
+    fact: facts.ChainRevealed = log(
+        facts.ChainRevealed, solver=solver, digest=digest("delta"), salt=bytes(32)
+    )
     return fact
 
 
-def beacon(index: int = 5) -> i.ChainBeaconDrawn:
-    fact: i.ChainBeaconDrawn = log(i.ChainBeaconDrawn, beacon=2**255, index=index)
+def beacon(index: int = 5) -> facts.ChainBeaconDrawn:
+    fact: facts.ChainBeaconDrawn = log(facts.ChainBeaconDrawn, beacon=2**255, index=index)
     return fact
 
 
-def unsealed() -> i.ChainShardUnsealed:
-    fact: i.ChainShardUnsealed = log(i.ChainShardUnsealed, index=5, shard=digest("shard"), blinding=bytes(32))
+def unsealed() -> facts.ChainShardUnsealed:
+    fact: facts.ChainShardUnsealed = log(
+        facts.ChainShardUnsealed, index=5, shard=digest("shard"), blinding=bytes(32)
+    )
     return fact
 
 
-def recorded(challenge_end: int = 1400, at: int = 1340) -> i.ChainTrainingRecorded:
-    fact: i.ChainTrainingRecorded = log(
-        i.ChainTrainingRecorded, at, root=bytes(32), model=digest("new"), sheet=digest("sheet"), payout=5,
+def recorded(challenge_end: int = 1400, at: int = 1340) -> facts.ChainTrainingRecorded:
+    fact: facts.ChainTrainingRecorded = log(
+        facts.ChainTrainingRecorded, at, root=bytes(32), model=digest("new"), sheet=digest("sheet"), payout=5,
         improvement=-3, challenge_end=challenge_end,
     )  # fmt: skip
     return fact
 
 
-def settled(at: int = 1500) -> i.ChainRoundSettled:
-    fact: i.ChainRoundSettled = log(i.ChainRoundSettled, at, model=digest("new"), returned=0)
+def settled(at: int = 1500) -> facts.ChainRoundSettled:
+    fact: facts.ChainRoundSettled = log(facts.ChainRoundSettled, at, model=digest("new"), returned=0)
     return fact
 
 
-def cancelled(cause: int = 4, at: int = 1500) -> i.ChainRoundCancelled:
-    fact: i.ChainRoundCancelled = log(i.ChainRoundCancelled, at, cause=cause)
+def cancelled(cause: int = 4, at: int = 1500) -> facts.ChainRoundCancelled:
+    fact: facts.ChainRoundCancelled = log(facts.ChainRoundCancelled, at, cause=cause)
     return fact
 
 
-def slashed(account: Address, cause: int = 1) -> i.ChainBondSlashed:
-    fact: i.ChainBondSlashed = log(i.ChainBondSlashed, account=account, amount=1, cause=cause)
+def slashed(account: Address, cause: int = 1) -> facts.ChainBondSlashed:
+    fact: facts.ChainBondSlashed = log(facts.ChainBondSlashed, account=account, amount=1, cause=cause)
     return fact
 
 
-def prepared() -> i.LocalRoundPrepared:
-    return i.LocalRoundPrepared(ROUND, (AGGREGATOR,))
+def prepared() -> facts.LocalRoundPrepared:
+    return facts.LocalRoundPrepared(ROUND, (AGGREGATOR,))
 
 
-def sealed() -> i.LocalDeltaSealed:
-    return i.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))
+def sealed() -> facts.LocalDeltaSealed:
+    return facts.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))
 
 
-def result(who: Address, sheet: str = "sheet") -> i.PeerResult:
-    return i.PeerResult(ROUND, who, digest(sheet), 5, b"signature")
+def result(who: Address, sheet: str = "sheet") -> facts.PeerResult:
+    return facts.PeerResult(ROUND, who, digest(sheet), 5, b"signature")
 
 
-def verify_phase() -> list[i.Input]:
+def verify_phase() -> list[facts.Input]:
     """A round of one solver, one deserter (OTHER), a drawn and unsealed shard, at the start of VERIFY."""
     return [
         *prologue(), prepared(), committed(SOLVER), committed(OTHER, 1), beacon(), unsealed(),
@@ -145,16 +150,16 @@ def node(
     return genesis(Identity(address, frozenset(roles), projects, rounds))
 
 
-def play(state: NodeState, *facts: i.Input) -> tuple[NodeState, list[c.Command]]:
+def play(state: NodeState, *facts: facts.Input) -> tuple[NodeState, list[duties.Command]]:
     """Feeds `facts`; the state after them and every command on the way."""
-    commands: list[c.Command] = []
+    commands: list[duties.Command] = []
     for fact in facts:
         state, due = transition(state, fact)
         commands += due
     return state, commands
 
 
-def ask(state: NodeState, *facts: i.Input) -> list[c.Command]:
+def ask(state: NodeState, *facts: facts.Input) -> list[duties.Command]:
     """Commands of the last fact alone."""
     state, _ = play(state, *facts[:-1])
     return list(transition(state, facts[-1])[1])

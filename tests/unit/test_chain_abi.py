@@ -19,7 +19,7 @@ from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.following.events import decode, snake, topics
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.commitment import Leaf
-from jepanet.protocol.inputs import ChainBlock, ChainInput, RoundParams
+from jepanet.protocol.facts import ChainBlock, ChainInput, RoundParams
 from jepanet.types import Address, BlockRef
 
 pytestmark = pytest.mark.unit

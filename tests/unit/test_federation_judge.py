@@ -26,7 +26,7 @@ from jepanet.federation.judging.judge import (
     judge_merge,
     merge,
 )
-from jepanet.protocol.fields import checksum_address
+from jepanet.protocol.documents.fields import checksum_address
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Digest, Verdict
 

@@ -21,7 +21,7 @@ from jepanet.federation.merging.robust import (
 )
 from jepanet.federation.merging.rules import RULES, sample_weighted_mean
 from jepanet.federation.merging.ties import ties
-from jepanet.protocol import spec
+from jepanet.protocol.documents import spec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
 

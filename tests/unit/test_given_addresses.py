@@ -13,7 +13,7 @@ from jepanet.chain.keys.wallet_files import create_wallet, list_wallets, passwor
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
 from jepanet.node.config import load_config
-from jepanet.protocol.fields import checksum_address
+from jepanet.protocol.documents.fields import checksum_address
 
 pytestmark = pytest.mark.unit
 

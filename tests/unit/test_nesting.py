@@ -10,9 +10,9 @@ import pytest
 
 from jepanet.errors import Rejected
 from jepanet.nesting import MAX_DEPTH, check_nesting
-from jepanet.protocol.scores import decode_report
-from jepanet.protocol.sheet import decode_sheet
-from jepanet.protocol.spec import decode_spec
+from jepanet.protocol.documents.scores import decode_report
+from jepanet.protocol.documents.spec import decode_spec
+from jepanet.protocol.settling.sheet import decode_sheet
 
 pytestmark = pytest.mark.unit
 

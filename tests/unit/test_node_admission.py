@@ -35,8 +35,8 @@ from jepanet.node.admission import Gate, peer_input
 from jepanet.node.gossip import Conversation
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import peer_id_of
-from jepanet.protocol import inputs as i
-from jepanet.protocol.messages import (
+from jepanet.protocol import facts
+from jepanet.protocol.documents.messages import (
     MAX_MESSAGE_BYTES,
     Binding,
     Body,
@@ -47,10 +47,16 @@ from jepanet.protocol.messages import (
     SaySheet,
     encode_envelope,
 )
-from jepanet.protocol.scores import MAX_DELTAS, ScoreReport, SignedScore, encode_report, score_message
+from jepanet.protocol.documents.scores import (
+    MAX_DELTAS,
+    ScoreReport,
+    SignedScore,
+    encode_report,
+    score_message,
+)
+from jepanet.protocol.documents.typed_data import node_binding_data
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
-from jepanet.protocol.typed_data import node_binding_data
 from jepanet.telemetry import Secret, configure_logging
 from jepanet.types import Address, Digest, RoundId, Verdict
 
@@ -81,28 +87,28 @@ REAL_PEERS = {
 DELTA, OTHER_DELTA = digest("delta"), digest("other delta")
 
 
-def world(*facts: i.Input, prepared: bool = True) -> NodeState:
+def world(*facts: facts.Input, prepared: bool = True) -> NodeState:
     """A round in which SOLVER and OTHER revealed, two verifiers judge and AGGREGATOR may propose sheets."""
     members = (VERIFIER.address, SECOND.address)
-    story: list[i.Input] = [
-        log(i.ChainVerifierSetCreated, set_id=1, creator=STRANGER.address, members=members, threshold=2),
+    story: list[facts.Input] = [
+        log(facts.ChainVerifierSetCreated, set_id=1, creator=STRANGER.address, members=members, threshold=2),
         replace(project(), owner=PROPOSER.address),
         replace(opened(terms=params()), proposer=PROPOSER.address),
     ]
     story = [replace(fact, block=replace(fact.block, number=n)) for n, fact in enumerate(story, 1)]
     if prepared:
-        story.append(i.LocalRoundPrepared(ROUND, (AGGREGATOR.address,)))
+        story.append(facts.LocalRoundPrepared(ROUND, (AGGREGATOR.address,)))
     state = genesis(Identity(VERIFIER.address, frozenset()))
     for fact in (*story, *facts):
         state, _ = transition(state, fact)
     return state
 
 
-def reveals() -> tuple[i.Input, ...]:
+def reveals() -> tuple[facts.Input, ...]:
     return (
         committed(SOLVER.address), committed(OTHER.address, 1), beacon(), unsealed(),
-        log(i.ChainRevealed, solver=SOLVER.address, digest=DELTA, salt=bytes(32)),
-        log(i.ChainRevealed, solver=OTHER.address, digest=OTHER_DELTA, salt=bytes(32)),
+        log(facts.ChainRevealed, solver=SOLVER.address, digest=DELTA, salt=bytes(32)),
+        log(facts.ChainRevealed, solver=OTHER.address, digest=OTHER_DELTA, salt=bytes(32)),
     )  # fmt: skip
 
 
@@ -197,11 +203,11 @@ async def test_everybody_with_a_part_may_say_where_its_blobs_are() -> None:
 async def test_an_admitted_message_becomes_the_machines_input() -> None:
     said = Envelope(bind(VERIFIER), scores(VERIFIER))
     stored = digest("stored report")
-    assert peer_input(said, stored) == i.PeerScored(ROUND, VERIFIER.address, stored)
+    assert peer_input(said, stored) == facts.PeerScored(ROUND, VERIFIER.address, stored)
     sheet = Envelope(bind(AGGREGATOR), SaySheet(ROUND, digest("sheet")))
-    assert peer_input(sheet, None) == i.PeerSheet(ROUND, AGGREGATOR.address, digest("sheet"))
+    assert peer_input(sheet, None) == facts.PeerSheet(ROUND, AGGREGATOR.address, digest("sheet"))
     signed = peer_input(Envelope(bind(VERIFIER), result()), None)
-    assert signed == i.PeerResult(ROUND, VERIFIER.address, digest("sheet"), 5, bytes(65))
+    assert signed == facts.PeerResult(ROUND, VERIFIER.address, digest("sheet"), 5, bytes(65))
     assert peer_input(Envelope(bind(SOLVER), provide(DELTA)), None) is None
 
 
@@ -369,7 +375,7 @@ def noted(who: Wallet, detail: str) -> SayScores:
 
 async def test_attack_only_the_first_report_of_a_verifier_is_relayed(monkeypatch: pytest.MonkeyPatch) -> None:
     first = noted(VERIFIER, "first")
-    heard = i.PeerScored(ROUND, VERIFIER.address, digest_of(first.report))
+    heard = facts.PeerScored(ROUND, VERIFIER.address, digest_of(first.report))
     door = Door(world(*reveals(), block(REVEAL_END), heard))
     assert await door.told(VERIFIER, noted(VERIFIER, "second")) is IGNORE
     assert await door.told(SECOND, noted(SECOND, "second")) is ACCEPT
@@ -405,7 +411,7 @@ async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> No
             for message in messages:
                 yield message
 
-    def feed(facts: Sequence[i.PeerInput]) -> None:
+    def feed(facts: Sequence[facts.PeerInput]) -> None:
         for fact in facts:
             door.state, _ = transition(door.state, fact)
 

@@ -13,8 +13,8 @@ from protocol_facts import COMMIT_END, OPENED, ROUND, SOLVER, committed, prepare
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node import engine as engine_module
-from jepanet.protocol.commands import Command
-from jepanet.protocol.inputs import LocalInput, PeerSheet
+from jepanet.protocol.duties import Command
+from jepanet.protocol.facts import LocalInput, PeerSheet
 from jepanet.protocol.state import NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Digest, ProjectId

@@ -12,8 +12,8 @@ from jepanet.errors import Rejected
 from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.recipe import preset
 from jepanet.node.model_card import Link, Origin, check_chain, render
-from jepanet.protocol.inputs import RoundParams
-from jepanet.protocol.sheet import derive_sheet
+from jepanet.protocol.facts import RoundParams
+from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.protocol.state import Recorded, Round, Status
 from jepanet.types import Digest, ProjectId, RoundId
 from round_samples import CHAIN, CONTRACT, GOOD, HARM, a_spec, account, digest, reports_of, some_facts

@@ -19,7 +19,7 @@ from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEnt
 from jepanet.learning.models.world.schema import init_weights
 from jepanet.learning.train import warm_start
 from jepanet.node.jobs import score_deltas
-from jepanet.protocol.spec import encode_spec
+from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Verdict
 from round_samples import a_spec

@@ -8,7 +8,7 @@ import pytest
 from protocol_facts import ROUND, digest, prologue
 
 from jepanet.node.status import ChainHealth, status_of
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, Role
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 def test_attack_the_status_does_not_name_a_sealed_delta() -> None:
     """Who learns the digest before the reveal can commit to it first."""
     state = genesis(Identity(Address("0x" + "2" * 40), frozenset({Role.SOLVER})))
-    for fact in (*prologue(), i.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))):
+    for fact in (*prologue(), facts.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))):
         state, _ = transition(state, fact)
     chain = ChainHealth(head=1, head_age=0.0, head_old=False, stalled=False, incomplete=False)
     status = status_of(state, [], chain=chain, cursor=1, peers=0, peer_id="", addresses=())

@@ -13,7 +13,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.node.access import fee_policy
 from jepanet.node.config import ChainSection, ProposerSection
 from jepanet.node.terms import round_terms, wei
-from jepanet.protocol.scores import MAX_DELTAS
+from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.types import Address
 
 pytestmark = pytest.mark.unit

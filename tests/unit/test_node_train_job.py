@@ -21,7 +21,7 @@ from jepanet.learning.evaluate import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.train import train, warm_start
 from jepanet.node.contribution import train_delta
-from jepanet.protocol.spec import RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays
 from round_samples import a_spec
 

@@ -23,9 +23,7 @@ from protocol_facts import (
 )
 
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol import codec
-from jepanet.protocol import commands as c
-from jepanet.protocol import inputs as i
+from jepanet.protocol import duties, facts, journal_codec
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.tensors import canonical_json
 from jepanet.types import BlockRef, Digest, ProjectId, Role, RoundId
@@ -42,7 +40,7 @@ SAMPLES: dict[str, Any] = {
     "ProjectId": ProjectId(2**53),
     "RoundId": RoundId(2**53 - 1),
     "BlockRef": BlockRef(12, b"\x01" * 32, 1_700_000_000),
-    "RoundParams": i.RoundParams(ProjectId(1), digest("s"), 2**127, 0, 1, 1, 1, 1, 1, 1, 1, 0),
+    "RoundParams": facts.RoundParams(ProjectId(1), digest("s"), 2**127, 0, 1, 1, 1, 1, 1, 1, 1, 0),
     "tuple[Address, ...]": VERIFIERS,
 }
 
@@ -51,38 +49,38 @@ def sample(kind: type) -> Any:
     return kind(**{item.name: SAMPLES[str(item.type)] for item in fields(kind)})
 
 
-@pytest.mark.parametrize("kind", get_args(i.Input), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", get_args(facts.Input), ids=lambda kind: kind.__name__)
 def test_every_input_survives(kind: type) -> None:
     fact = sample(kind)
-    tag, text = codec.encode_input(fact)
-    assert tag == kind.__name__ and codec.decode_input(tag, text) == fact
+    tag, text = journal_codec.encode_input(fact)
+    assert tag == kind.__name__ and journal_codec.decode_input(tag, text) == fact
     assert canonical_json(json.loads(text)).decode() == text
 
 
-@pytest.mark.parametrize("kind", get_args(c.Command), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", get_args(duties.Command), ids=lambda kind: kind.__name__)
 def test_every_command_survives(kind: type) -> None:
     command = sample(kind)
-    tag, text = codec.encode_command(command)
-    assert tag == kind.__name__ and codec.decode_command(tag, text) == command
+    tag, text = journal_codec.encode_command(command)
+    assert tag == kind.__name__ and journal_codec.decode_command(tag, text) == command
 
 
-@pytest.mark.parametrize("kind", get_args(c.Command), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", get_args(duties.Command), ids=lambda kind: kind.__name__)
 def test_command_keys_name_every_field(kind: type) -> None:
     command = sample(kind)
-    key = c.command_key(command)
+    key = duties.command_key(command)
     assert key.split("/")[0] == kind.__name__ and len(key.split("/")) == 1 + len(fields(kind))
-    expected = None if kind is c.OpenRound else command.round_id
-    assert c.command_round(command) == expected
+    expected = None if kind is duties.OpenRound else command.round_id
+    assert duties.command_round(command) == expected
 
 
 def busy_state() -> NodeState:
     state, _ = play(
         node(PROPOSER, *Role, rounds=9),
         *verify_phase(),
-        i.LocalScored(RoundId(7), digest("scores")),
+        facts.LocalScored(RoundId(7), digest("scores")),
         result(VERIFIERS[0]),
-        i.PeerSheet(RoundId(7), VERIFIERS[0], digest("sheet")),
-        i.LocalDutyFailed(RoundId(7), "TrainShard", "no-provider"),
+        facts.PeerSheet(RoundId(7), VERIFIERS[0], digest("sheet")),
+        facts.LocalDutyFailed(RoundId(7), "TrainShard", "no-provider"),
         recorded(),
         settled(),
         block(1600),
@@ -92,17 +90,17 @@ def busy_state() -> NodeState:
 
 def test_a_snapshot_is_the_state_without_its_owner() -> None:
     state = busy_state()
-    data = codec.encode_state(state)
-    assert codec.decode_state(data, state.me) == state
+    data = journal_codec.encode_state(state)
+    assert journal_codec.decode_state(data, state.me) == state
     assert "me" not in json.loads(data)
     stranger = Identity(SOLVER, frozenset({Role.SOLVER}))
-    assert codec.decode_state(data, stranger).me == stranger
+    assert journal_codec.decode_state(data, stranger).me == stranger
 
 
 def test_equal_states_make_equal_snapshots() -> None:
     state = busy_state()
-    turned = codec.decode_state(codec.encode_state(state), state.me)
-    assert codec.encode_state(turned) == codec.encode_state(state)
+    turned = journal_codec.decode_state(journal_codec.encode_state(state), state.me)
+    assert journal_codec.encode_state(turned) == journal_codec.encode_state(state)
 
 
 def _refused(call: Any, *arguments: Any) -> None:
@@ -134,45 +132,47 @@ def _refused(call: Any, *arguments: Any) -> None:
     ],
 )
 def test_a_command_nobody_wrote_is_refused(payload: str) -> None:
-    assert codec.decode_command("PublishDelta", '{"repeat":0,"round_id":7}') == c.PublishDelta(RoundId(7))
-    _refused(codec.decode_command, "PublishDelta", payload)
+    assert journal_codec.decode_command("PublishDelta", '{"repeat":0,"round_id":7}') == duties.PublishDelta(
+        RoundId(7)
+    )
+    _refused(journal_codec.decode_command, "PublishDelta", payload)
 
 
 def test_large_integers_are_strings_and_only_they() -> None:
     edge = 2**53 - 1
     for value in (edge, -edge, edge + 1, -edge - 1, 0, 2**256 - 1):
-        tag, text = codec.encode_command(c.UnsealShard(RoundId(1), value))
+        tag, text = journal_codec.encode_command(duties.UnsealShard(RoundId(1), value))
         assert isinstance(json.loads(text)["index"], str) == (abs(value) > edge)
-        assert codec.decode_command(tag, text) == c.UnsealShard(RoundId(1), value)
+        assert journal_codec.decode_command(tag, text) == duties.UnsealShard(RoundId(1), value)
 
 
 def test_tags_of_the_other_direction_are_unknown() -> None:
-    tag, text = codec.encode_input(committed(SOLVER))
-    _refused(codec.decode_command, tag, text)
-    _refused(codec.decode_input, "ChainSomethingElse", text)
-    _refused(codec.decode_input, "ChainRevealed", text)
+    tag, text = journal_codec.encode_input(committed(SOLVER))
+    _refused(journal_codec.decode_command, tag, text)
+    _refused(journal_codec.decode_input, "ChainSomethingElse", text)
+    _refused(journal_codec.decode_input, "ChainRevealed", text)
 
 
 @pytest.mark.parametrize("value", ["DEADBEEF", "de ad", "abc", "zz", "0xab", 12, None])
 def test_bytes_are_lower_case_hexadecimal(value: object) -> None:
     text = canonical_json({"round_id": 7, "sheet": value}).decode()
-    _refused(codec.decode_command, "CheckSheet", text)
+    _refused(journal_codec.decode_command, "CheckSheet", text)
 
 
 @pytest.mark.parametrize("aggregators", ["abc", {"a": 1}, None, [1]])
 def test_a_list_is_a_list(aggregators: object) -> None:
     text = canonical_json({"aggregators": aggregators, "round_id": 7}).decode()
-    _refused(codec.decode_input, "LocalRoundPrepared", text)
+    _refused(journal_codec.decode_input, "LocalRoundPrepared", text)
 
 
 def _with_round(**changes: object) -> Any:
-    tree = json.loads(codec.encode_state(busy_state()))
+    tree = json.loads(journal_codec.encode_state(busy_state()))
     tree["rounds"]["7"] |= changes
     return tree
 
 
 def _with_key(key: str) -> Any:
-    tree = json.loads(codec.encode_state(busy_state()))
+    tree = json.loads(journal_codec.encode_state(busy_state()))
     tree["rounds"][key] = tree["rounds"].pop("7")
     return tree
 
@@ -194,16 +194,16 @@ def _with_key(key: str) -> Any:
     ],
 )
 def test_a_snapshot_nobody_wrote_is_refused(tree: Any) -> None:
-    _refused(codec.decode_state, canonical_json(tree), busy_state().me)
+    _refused(journal_codec.decode_state, canonical_json(tree), busy_state().me)
 
 
 def test_a_damaged_snapshot_is_refused() -> None:
     state = busy_state()
-    data = codec.encode_state(state)
-    _refused(codec.decode_state, data[:-1], state.me)
-    _refused(codec.decode_state, data.replace(b"{", b"{ ", 1), state.me)
+    data = journal_codec.encode_state(state)
+    _refused(journal_codec.decode_state, data[:-1], state.me)
+    _refused(journal_codec.decode_state, data.replace(b"{", b"{ ", 1), state.me)
 
 
 def test_what_has_no_place_in_the_journal_is_an_error_at_once() -> None:
     with pytest.raises(TypeError, match="no place in the journal"):
-        codec.encode_command(c.UnsealShard(RoundId(1), 0.5))  # type: ignore[arg-type]  # wrong on purpose
+        journal_codec.encode_command(duties.UnsealShard(RoundId(1), 0.5))  # type: ignore[arg-type]  # wrong on purpose

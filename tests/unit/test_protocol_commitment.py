@@ -12,7 +12,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
-from jepanet.protocol import assignment, rewards, typed_data
+from jepanet.protocol import assignment
 from jepanet.protocol.commitment import (
     Leaf,
     abi_encode,
@@ -23,7 +23,9 @@ from jepanet.protocol.commitment import (
     result_leaf,
     verify_proof,
 )
-from jepanet.protocol.fields import checksum_address
+from jepanet.protocol.documents import typed_data
+from jepanet.protocol.documents.fields import checksum_address
+from jepanet.protocol.settling import rewards
 from jepanet.types import Address, Digest, Verdict
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.protocol.messages import (
+from jepanet.protocol.documents.messages import (
     MAX_MESSAGE_BYTES,
     Binding,
     Body,

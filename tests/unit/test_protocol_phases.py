@@ -29,7 +29,7 @@ from protocol_facts import (
     unsealed,
 )
 
-from jepanet.protocol import inputs as i
+from jepanet.protocol import facts
 from jepanet.protocol.state import LONGEST_DISPUTE, Round
 from jepanet.types import Phase
 
@@ -79,7 +79,7 @@ def test_before_a_record(known: tuple[str, ...], now: int, expected: Phase) -> N
 
 
 def test_commits_closed_early_move_everything_after_them() -> None:
-    round_ = round_after(*facts_of("commit"), log(i.ChainCommitsClosed, 1020, at=1020))
+    round_ = round_after(*facts_of("commit"), log(facts.ChainCommitsClosed, 1020, at=1020))
     assert [round_.phase(t) for t in (1019, 1020, 1029, 1030, 1119)] == [
         Phase.COMMIT,
         Phase.GAP,
@@ -91,7 +91,7 @@ def test_commits_closed_early_move_everything_after_them() -> None:
 
 
 def test_reveals_closed_early_start_verify_at_once() -> None:
-    round_ = round_after(*facts_of(*FULL), log(i.ChainRevealsClosed, 1090, at=1090))
+    round_ = round_after(*facts_of(*FULL), log(facts.ChainRevealsClosed, 1090, at=1090))
     assert [round_.phase(t) for t in (1089, 1090, 1209, 1210)] == [
         Phase.REVEAL,
         Phase.VERIFY,
@@ -109,10 +109,10 @@ def test_a_record_opens_the_challenge_window_whatever_verify_had_left() -> None:
 
 def test_a_dispute_ends_with_its_resolution_or_with_the_arbiters_time() -> None:
     def challenged() -> Any:
-        return log(i.ChainChallenged, 1350, challenger=OTHER, evidence=bytes(32))
+        return log(facts.ChainChallenged, 1350, challenger=OTHER, evidence=bytes(32))
 
     def resolved(overturned: bool) -> Any:
-        return log(i.ChainResolved, 1380, overturned=overturned)
+        return log(facts.ChainResolved, 1380, overturned=overturned)
 
     disputed = round_after(*facts_of(*FULL), recorded(), challenged())
     assert disputed.phase(1401) is Phase.DISPUTED

@@ -9,7 +9,7 @@ import pytest
 
 from jepanet.errors import Rejected
 from jepanet.protocol.commitment import result_leaf, verify_proof
-from jepanet.protocol.scores import (
+from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     MAX_GAIN,
     MAX_METRICS,
@@ -19,9 +19,9 @@ from jepanet.protocol.scores import (
     encode_report,
     metrics_of,
 )
-from jepanet.protocol.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
-from jepanet.protocol.spec import MAX_PRICE, check_spec, decode_spec, encode_spec
-from jepanet.protocol.tally import RevealedDelta, decide
+from jepanet.protocol.documents.spec import MAX_PRICE, check_spec, decode_spec, encode_spec
+from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
+from jepanet.protocol.settling.tally import RevealedDelta, decide
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Verdict
 from round_samples import (

@@ -45,10 +45,9 @@ from protocol_facts import (
     verify_phase,
 )
 
-from jepanet.protocol import commands as c
-from jepanet.protocol import inputs as i
-from jepanet.protocol.codec import decode_state, encode_state
-from jepanet.protocol.duties import COURTESY, MAX_REPEATS, REPEAT, round_duties
+from jepanet.protocol import duties, facts
+from jepanet.protocol.due import COURTESY, MAX_REPEATS, REPEAT, round_duties
+from jepanet.protocol.journal_codec import decode_state, encode_state
 from jepanet.protocol.state import KEPT_ROUNDS, Round
 from jepanet.types import Address, ProjectId, Role, RoundId
 
@@ -58,7 +57,7 @@ S, C, A, P = Role.SOLVER, Role.COORDINATOR, Role.AGGREGATOR, Role.PROPOSER
 C0, C1, C2 = VERIFIERS
 
 
-def kinds(commands: list[c.Command]) -> list[str]:
+def kinds(commands: list[duties.Command]) -> list[str]:
     return [type(command).__name__ for command in commands]
 
 
@@ -67,11 +66,11 @@ def kinds(commands: list[c.Command]) -> list[str]:
 
 def test_a_solver_prepares_trains_and_commits_in_that_order() -> None:
     state, first = play(node(SOLVER, S), *prologue(), block(OPENED))
-    assert first == [c.PrepareRound(ROUND)]
+    assert first == [duties.PrepareRound(ROUND)]
     state, second = play(state, prepared())
-    assert second == [c.TrainShard(ROUND)]
+    assert second == [duties.TrainShard(ROUND)]
     state, third = play(state, sealed())
-    assert third == [c.SendCommit(ROUND)]
+    assert third == [duties.SendCommit(ROUND)]
     _, nothing = play(state, block(OPENED + 1), sealed(), prepared())
     assert nothing == []
 
@@ -95,11 +94,11 @@ def test_reveal_waits_for_the_confirmed_end_of_the_gap_and_for_the_own_commit() 
     start = [*prologue(), prepared(), sealed(), block(OPENED)]
     state, _ = play(node(SOLVER, S), *start, committed(SOLVER))
     for now in (COMMIT_END - 1, COMMIT_END, REVEAL_START - 1):
-        assert c.SendReveal(ROUND) not in play(state, block(now))[1]
-    assert c.SendReveal(ROUND) in ask(state, block(REVEAL_START))
-    assert c.SendReveal(ROUND) not in ask(state, block(REVEAL_END)), "too late: the contract refuses it"
+        assert duties.SendReveal(ROUND) not in play(state, block(now))[1]
+    assert duties.SendReveal(ROUND) in ask(state, block(REVEAL_START))
+    assert duties.SendReveal(ROUND) not in ask(state, block(REVEAL_END)), "too late: the contract refuses it"
     without, _ = play(node(SOLVER, S), *start, committed(OTHER))
-    assert c.SendReveal(ROUND) not in ask(without, block(REVEAL_START))
+    assert duties.SendReveal(ROUND) not in ask(without, block(REVEAL_START))
 
 
 def test_the_delta_is_published_only_after_the_own_reveal_is_confirmed() -> None:
@@ -127,21 +126,21 @@ def test_repetitions_are_spaced_and_end() -> None:
 
 def test_a_round_is_asked_for_once_and_the_next_one_after_its_end() -> None:
     state, commands = play(node(PROPOSER, P, rounds=2), project(), block(900), block(901), block(902))
-    assert commands == [c.OpenRound(PROJECT, 1)]
+    assert commands == [duties.OpenRound(PROJECT, 1)]
     state, commands = play(state, opened(), block(OPENED), block(OPENED + 1))
-    assert commands == [c.AnnounceRound(ROUND, 0)]
+    assert commands == [duties.AnnounceRound(ROUND, 0)]
     state, commands = play(state, cancelled(1), block(1500), block(1501))
-    assert commands == [c.WithdrawCredit(ROUND), c.OpenRound(PROJECT, 2)]
+    assert commands == [duties.WithdrawCredit(ROUND), duties.OpenRound(PROJECT, 2)]
     _, commands = play(state, opened(RoundId(8)), replace(cancelled(1), round_id=RoundId(8)), block(1700))
     assert "OpenRound" not in kinds(commands), "two rounds were wanted"
 
 
 def test_only_the_proposer_announces_its_round_again_and_again_while_commits_are_open() -> None:
     state, _ = play(node(PROPOSER, P), project(), opened())
-    first = [c.AnnounceRound(ROUND, 0)]
+    first = [duties.AnnounceRound(ROUND, 0)]
     assert play(state, block(OPENED), block(OPENED + 1))[1] == first, "once within an interval"
-    assert play(state, block(OPENED), block(OPENED + 6))[1] == [*first, c.AnnounceRound(ROUND, 1)]
-    assert ask(state, block(COMMIT_END)) == [c.SendCancel(ROUND)]
+    assert play(state, block(OPENED), block(OPENED + 6))[1] == [*first, duties.AnnounceRound(ROUND, 1)]
+    assert ask(state, block(COMMIT_END)) == [duties.SendCancel(ROUND)]
     assert ask(node(OUTSIDER, P), project(), opened(), block(OPENED)) == []
 
 
@@ -154,22 +153,22 @@ def test_projects_are_visited_in_the_same_order_after_a_snapshot() -> None:
     state, _ = play(node(PROPOSER, P, rounds=1), *(project(ProjectId(n)) for n in (2, 10, 1)))
     restored = decode_state(encode_state(state), state.me)
     fact = block(900)
-    assert ask(restored, fact) == ask(state, fact) == [c.OpenRound(ProjectId(n), 1) for n in (1, 2, 10)]
+    assert ask(restored, fact) == ask(state, fact) == [duties.OpenRound(ProjectId(n), 1) for n in (1, 2, 10)]
 
 
 def test_the_beacon_is_drawn_after_the_block_that_closed_commit() -> None:
     start = [*prologue(), committed(SOLVER)]
     mine, others = play(node(PROPOSER, P), *start)[0], play(node(OUTSIDER), *start)[0]
     assert ask(mine, block(COMMIT_END)) == []
-    assert ask(mine, block(COMMIT_END + 1)) == [c.DrawBeacon(ROUND)]
+    assert ask(mine, block(COMMIT_END + 1)) == [duties.DrawBeacon(ROUND)]
     assert ask(others, block(COMMIT_END + COURTESY)) == []
-    assert ask(others, block(COMMIT_END + COURTESY + 1)) == [c.DrawBeacon(ROUND)]
-    assert ask(mine, beacon(), block(COMMIT_END + 1)) == [c.UnsealShard(ROUND, 5)]
+    assert ask(others, block(COMMIT_END + COURTESY + 1)) == [duties.DrawBeacon(ROUND)]
+    assert ask(mine, beacon(), block(COMMIT_END + 1)) == [duties.UnsealShard(ROUND, 5)]
 
 
 def test_only_the_proposer_unseals_and_only_the_drawn_shard() -> None:
     start = [*prologue(), committed(SOLVER), beacon(3)]
-    assert ask(node(PROPOSER, P), *start, block(REVEAL_START)) == [c.UnsealShard(ROUND, 3)]
+    assert ask(node(PROPOSER, P), *start, block(REVEAL_START)) == [duties.UnsealShard(ROUND, 3)]
     assert ask(node(OUTSIDER, P), *start, block(REVEAL_START)) == []
     assert ask(node(PROPOSER, P), *start, unsealed(), block(REVEAL_START)) == []
 
@@ -178,7 +177,7 @@ def test_only_the_proposer_unseals_and_only_the_drawn_shard() -> None:
 def test_a_deserter_is_slashed_by_others_but_not_by_itself(late: tuple[str, ...]) -> None:
     more = [recorded(at=REVEAL_END + 1)] if late else []
     facts = [*verify_phase(), *more, block(REVEAL_END + COURTESY)]
-    slash = c.SlashNonReveal(ROUND, OTHER)
+    slash = duties.SlashNonReveal(ROUND, OTHER)
     assert slash in play(node(OUTSIDER), *facts)[1]
     assert slash not in play(node(OTHER), *facts)[1]
     assert slash not in play(node(OUTSIDER), *facts[:-1], slashed(OTHER), facts[-1])[1]
@@ -186,46 +185,50 @@ def test_a_deserter_is_slashed_by_others_but_not_by_itself(late: tuple[str, ...]
 
 
 def test_an_expired_round_is_cancelled_and_an_unchallenged_one_settled() -> None:
-    assert ask(node(PROPOSER, P), *prologue(), block(COMMIT_END)) == [c.SendCancel(ROUND)]
+    assert ask(node(PROPOSER, P), *prologue(), block(COMMIT_END)) == [duties.SendCancel(ROUND)]
     state, _ = play(node(OUTSIDER), *verify_phase())
-    assert c.SendCancel(ROUND) not in ask(state, block(VERIFY_END + COURTESY - 1))
-    assert c.SendCancel(ROUND) in ask(state, block(VERIFY_END + COURTESY))
+    assert duties.SendCancel(ROUND) not in ask(state, block(VERIFY_END + COURTESY - 1))
+    assert duties.SendCancel(ROUND) in ask(state, block(VERIFY_END + COURTESY))
     state, _ = play(state, recorded(challenge_end=1400))
-    assert c.SendSettle(ROUND) not in ask(state, block(1400 + COURTESY - 1))
-    assert c.SendSettle(ROUND) in ask(state, block(1400 + COURTESY))
+    assert duties.SendSettle(ROUND) not in ask(state, block(1400 + COURTESY - 1))
+    assert duties.SendSettle(ROUND) in ask(state, block(1400 + COURTESY))
 
 
 # ------------------------------------------------------------------ coordinator
 
 
-def scored(who: Address) -> list[i.Input]:
-    return [*verify_phase(), i.LocalScored(ROUND, digest(f"scores of {who}"))]
+def scored(who: Address) -> list[facts.Input]:
+    return [*verify_phase(), facts.LocalScored(ROUND, digest(f"scores of {who}"))]
 
 
 def test_a_coordinator_scores_in_verify_only() -> None:
     start = verify_phase()
     state, _ = play(node(C0, C), *start[:-1])
     assert "ScoreDeltas" not in kinds(ask(state, block(REVEAL_END - 1)))
-    assert c.ScoreDeltas(ROUND) in ask(state, block(REVEAL_END))
+    assert duties.ScoreDeltas(ROUND) in ask(state, block(REVEAL_END))
     assert "ScoreDeltas" not in kinds(play(node(OUTSIDER, C), *start)[1]), "not of this round's set"
 
 
 def test_a_sheet_is_checked_only_if_its_sender_was_admitted() -> None:
     state, _ = play(node(C0, C), *scored(C0))
     for stranger in (OUTSIDER, SOLVER, PROPOSER):
-        after, commands = play(state, i.PeerSheet(ROUND, stranger, digest("forged")), block(VERIFY_END - 1))
+        after, commands = play(
+            state, facts.PeerSheet(ROUND, stranger, digest("forged")), block(VERIFY_END - 1)
+        )
         assert "CheckSheet" not in kinds(commands) and after.rounds[ROUND].sheets == ()
-    assert ask(state, i.PeerSheet(ROUND, AGGREGATOR, digest("s"))) == [c.CheckSheet(ROUND, digest("s"))]
+    assert ask(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s"))) == [
+        duties.CheckSheet(ROUND, digest("s"))
+    ]
 
 
 def test_sheets_of_higher_rank_wait_for_those_of_lower() -> None:
     state, _ = play(node(C0, C), *scored(C0), block(REVEAL_END + 50))
-    sheet = i.PeerSheet(ROUND, C1, digest("second"))  # rank 2: after the aggregator and C0
+    sheet = facts.PeerSheet(ROUND, C1, digest("second"))  # rank 2: after the aggregator and C0
     state, commands = play(state, sheet, block(REVEAL_END + 50 + 2 * COURTESY - 1))
     assert "CheckSheet" not in kinds(commands)
-    assert c.CheckSheet(ROUND, digest("second")) in ask(state, block(REVEAL_END + 50 + 2 * COURTESY))
-    late, _ = play(node(C0, C), *scored(C0), i.PeerSheet(ROUND, C2, digest("last")))
-    assert c.CheckSheet(ROUND, digest("last")) in ask(late, block(REVEAL_END + 40)), (
+    assert duties.CheckSheet(ROUND, digest("second")) in ask(state, block(REVEAL_END + 50 + 2 * COURTESY))
+    late, _ = play(node(C0, C), *scored(C0), facts.PeerSheet(ROUND, C2, digest("last")))
+    assert duties.CheckSheet(ROUND, digest("last")) in ask(late, block(REVEAL_END + 40)), (
         "a third of VERIFY at most"
     )
 
@@ -235,8 +238,8 @@ def test_one_sender_has_one_sheet_one_report_and_one_result() -> None:
     for n in range(50):
         state, _ = play(
             state,
-            i.PeerSheet(ROUND, C1, digest(f"{n}")),
-            i.PeerScored(ROUND, C1, digest(f"{n}")),
+            facts.PeerSheet(ROUND, C1, digest(f"{n}")),
+            facts.PeerScored(ROUND, C1, digest(f"{n}")),
             result(C1, f"{n}"),
         )
     round_ = state.rounds[ROUND]
@@ -248,9 +251,9 @@ def test_a_verifier_heard_with_two_results_is_reported_by_every_node() -> None:
     for who, role in ((SOLVER, S), (C0, C), (AGGREGATOR, A), (PROPOSER, Role.PROPOSER)):
         state, _ = play(node(who, role), *verify_phase(), result(C1, "first"))
         assert ask(state, result(C1, "first")) == []
-        duty = c.SlashEquivocation(ROUND, C1, digest("second"), 5)
+        duty = duties.SlashEquivocation(ROUND, C1, digest("second"), 5)
         state, commands = play(state, result(C1, "second"), result(C1, "second"), block(REVEAL_END + 1))
-        assert [item for item in commands if isinstance(item, c.SlashEquivocation)] == [duty]
+        assert [item for item in commands if isinstance(item, duties.SlashEquivocation)] == [duty]
         assert duty in list(round_duties(state, state.rounds[ROUND]))
         state, _ = play(state, slashed(C1, 3))
         assert duty not in list(round_duties(state, state.rounds[ROUND]))
@@ -266,14 +269,14 @@ def test_attack_a_round_of_many_solvers_costs_their_number_not_its_square(
     looks: list[Address] = []
     monkeypatch.setattr(Round, "reveal_of", lambda round_, who: looks.append(who))
     duties = list(round_duties(state, state.rounds[ROUND]))
-    assert [item.solver for item in duties if isinstance(item, c.SlashNonReveal)] == [OTHER]
+    assert [item.solver for item in duties if isinstance(item, duties.SlashNonReveal)] == [OTHER]
     assert len(looks) < 5
 
 
 def test_two_improvements_on_one_sheet_are_two_results() -> None:
     state, _ = play(node(SOLVER, S), *verify_phase(), result(C1))
-    duty = c.SlashEquivocation(ROUND, C1, digest("sheet"), 6)
-    assert ask(state, i.PeerResult(ROUND, C1, digest("sheet"), 6, b"other")) == [duty]
+    duty = duties.SlashEquivocation(ROUND, C1, digest("sheet"), 6)
+    assert ask(state, facts.PeerResult(ROUND, C1, digest("sheet"), 6, b"other")) == [duty]
 
 
 def test_results_kept_as_evidence_are_bounded_and_never_against_oneself() -> None:
@@ -285,19 +288,19 @@ def test_results_kept_as_evidence_are_bounded_and_never_against_oneself() -> Non
 
 def test_after_the_own_result_no_other_sheet_is_checked() -> None:
     state, _ = play(node(C0, C), *scored(C0))
-    signed = i.LocalResultSigned(ROUND, digest("s"), 5, b"mine")
-    state, commands = play(state, i.PeerSheet(ROUND, AGGREGATOR, digest("s")), signed)
-    assert commands[-1] == c.PublishResult(ROUND, 0)
-    _, commands = play(state, i.PeerSheet(ROUND, C2, digest("t")), block(VERIFY_END - 1))
+    signed = facts.LocalResultSigned(ROUND, digest("s"), 5, b"mine")
+    state, commands = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), signed)
+    assert commands[-1] == duties.PublishResult(ROUND, 0)
+    _, commands = play(state, facts.PeerSheet(ROUND, C2, digest("t")), block(VERIFY_END - 1))
     assert "CheckSheet" not in kinds(commands)
 
 
 def test_a_result_heard_back_with_the_own_key_bars_a_second_one() -> None:
     """After a lost disk the network remembers what this key signed; two results cost the stake."""
     state, _ = play(node(C0, C), *scored(C0), result(C0, "before the crash"))
-    state, commands = play(state, i.PeerSheet(ROUND, AGGREGATOR, digest("s")), block(VERIFY_END - 1))
+    state, commands = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), block(VERIFY_END - 1))
     assert "CheckSheet" not in kinds(commands)
-    state, _ = play(state, i.LocalResultSigned(ROUND, digest("s"), 5, b"second"))
+    state, _ = play(state, facts.LocalResultSigned(ROUND, digest("s"), 5, b"second"))
     own = state.rounds[ROUND].own_result
     assert own is not None and own.sheet == digest("before the crash")
     assert len(state.rounds[ROUND].results) == 1
@@ -309,14 +312,14 @@ def test_a_result_heard_back_with_the_own_key_bars_a_second_one() -> None:
 def test_a_sheet_is_built_from_all_scores_or_late_from_a_quorum() -> None:
     state, _ = play(node(AGGREGATOR, A), *scored(AGGREGATOR))
     assert state.rounds[ROUND].scores == (), "an aggregator's own scores are no verifier's"
-    reports = [i.PeerScored(ROUND, who, digest(who)) for who in VERIFIERS]
-    assert c.BuildSheet(ROUND) in ask(state, *reports)
+    reports = [facts.PeerScored(ROUND, who, digest(who)) for who in VERIFIERS]
+    assert duties.BuildSheet(ROUND) in ask(state, *reports)
     two, commands = play(state, *reports[:2], block(REVEAL_END + 39))
     assert "BuildSheet" not in kinds(commands)
-    assert c.BuildSheet(ROUND) in ask(two, block(REVEAL_END + 40))
-    assert c.BuildSheet(ROUND) not in ask(state, *reports[:1], block(VERIFY_END - 1))
-    outsiders = [i.PeerScored(ROUND, who, digest(who)) for who in (OUTSIDER, SOLVER, PROPOSER)]
-    assert c.BuildSheet(ROUND) not in play(state, *outsiders, block(VERIFY_END - 1))[1]
+    assert duties.BuildSheet(ROUND) in ask(two, block(REVEAL_END + 40))
+    assert duties.BuildSheet(ROUND) not in ask(state, *reports[:1], block(VERIFY_END - 1))
+    outsiders = [facts.PeerScored(ROUND, who, digest(who)) for who in (OUTSIDER, SOLVER, PROPOSER)]
+    assert duties.BuildSheet(ROUND) not in play(state, *outsiders, block(VERIFY_END - 1))[1]
 
 
 def test_an_aggregator_the_spec_does_not_name_stays_silent() -> None:
@@ -325,10 +328,10 @@ def test_an_aggregator_the_spec_does_not_name_stays_silent() -> None:
 
 
 def test_a_record_needs_a_quorum_of_distinct_unslashed_verifiers_on_the_own_sheet() -> None:
-    built = i.LocalSheetBuilt(ROUND, digest("sheet"))
-    reports = [i.PeerScored(ROUND, who, digest(who)) for who in VERIFIERS]
+    built = facts.LocalSheetBuilt(ROUND, digest("sheet"))
+    reports = [facts.PeerScored(ROUND, who, digest(who)) for who in VERIFIERS]
     state, _ = play(node(AGGREGATOR, A), *scored(AGGREGATOR), *reports, built)
-    record = c.SendRecord(ROUND, digest("sheet"))
+    record = duties.SendRecord(ROUND, digest("sheet"))
     assert record in ask(state, result(C0), result(C1))
     for results in (
         [result(C0)],
@@ -342,16 +345,16 @@ def test_a_record_needs_a_quorum_of_distinct_unslashed_verifiers_on_the_own_shee
 
 
 def test_a_verifier_records_when_the_aggregator_does_not() -> None:
-    signed = i.LocalResultSigned(ROUND, digest("sheet"), 5, b"mine")
+    signed = facts.LocalResultSigned(ROUND, digest("sheet"), 5, b"mine")
     state, _ = play(node(C0, C), *scored(C0), signed, result(C1))
-    record = c.SendRecord(ROUND, digest("sheet"))
+    record = duties.SendRecord(ROUND, digest("sheet"))
     assert record not in ask(state, block(REVEAL_END + 2 * COURTESY - 1))
     assert record in ask(state, block(REVEAL_END + 2 * COURTESY))
 
 
 def test_two_roles_of_one_node_share_a_duty() -> None:
     _, commands = play(node(C0, C, A), *verify_phase())
-    assert len({c.command_key(item) for item in commands}) == len(commands)
+    assert len({duties.command_key(item) for item in commands}) == len(commands)
 
 
 # ------------------------------------------------------------------ exits
@@ -402,8 +405,8 @@ def test_what_nobody_claimed_in_time_is_taken_back(who: Address, end: Any, expec
     assert play(state, block(10**10))[1] == []
     if who is SOLVER and end is settled:
         state, _ = play(node(who), *verify_phase(), settled(at=1500))
-        due = {c.command_key(item) for item in round_duties(*_at(state, CLAIMS_END))}
-        assert c.command_key(c.SendClaim(ROUND)) not in due, "the contract would refuse it"
+        due = {duties.command_key(item) for item in round_duties(*_at(state, CLAIMS_END))}
+        assert duties.command_key(duties.SendClaim(ROUND)) not in due, "the contract would refuse it"
 
 
 def _at(state: Any, now: int) -> tuple[Any, Round]:
@@ -428,7 +431,7 @@ def test_losing_another_bond_does_not_cost_the_solvers() -> None:
     """A forfeiting proposer (cause 6) or a rejected challenger (cause 5) may be a solver in good standing."""
     for cause in (5, 6):
         state, _ = play(node(SOLVER, S), *verify_phase(), slashed(SOLVER, cause))
-        assert ask(state, cancelled(2)) == [c.ReleaseBond(ROUND)]
+        assert ask(state, cancelled(2)) == [duties.ReleaseBond(ROUND)]
     state, _ = play(node(SOLVER, S), *verify_phase(), slashed(SOLVER, 2))
     assert ask(state, settled()) == [], "an invalid delta has nothing to claim"
 
@@ -441,8 +444,8 @@ def test_a_log_heard_again_changes_nothing_even_out_of_its_time() -> None:
         *verify_phase(),
         recorded(),
         slashed(OTHER),
-        log(i.ChainChallenged, 1350, challenger=OTHER, evidence=bytes(32)),
-        log(i.ChainResolved, 1360, overturned=False),
+        log(facts.ChainChallenged, 1350, challenger=OTHER, evidence=bytes(32)),
+        log(facts.ChainResolved, 1360, overturned=False),
         settled(),
         block(1600),
     ]
@@ -459,22 +462,22 @@ def test_an_old_block_does_not_turn_the_clock_back() -> None:
 
 
 def test_first_word_counts_for_the_own_facts_too() -> None:
-    state, _ = play(node(C0, C, A), *scored(C0), i.LocalSheetBuilt(ROUND, digest("a")))
-    state, _ = play(state, i.LocalResultSigned(ROUND, digest("a"), 1, b"a"))
+    state, _ = play(node(C0, C, A), *scored(C0), facts.LocalSheetBuilt(ROUND, digest("a")))
+    state, _ = play(state, facts.LocalResultSigned(ROUND, digest("a"), 1, b"a"))
     again, _ = play(
         state,
-        i.LocalScored(ROUND, digest("b")),
-        i.LocalSheetBuilt(ROUND, digest("b")),
-        i.LocalResultSigned(ROUND, digest("b"), 2, b"b"),
-        i.LocalRoundPrepared(ROUND, (OUTSIDER,)),
+        facts.LocalScored(ROUND, digest("b")),
+        facts.LocalSheetBuilt(ROUND, digest("b")),
+        facts.LocalResultSigned(ROUND, digest("b"), 2, b"b"),
+        facts.LocalRoundPrepared(ROUND, (OUTSIDER,)),
     )
     assert again == state
     state, _ = play(node(SOLVER, S), *prologue(), sealed())
-    assert play(state, i.LocalDeltaSealed(ROUND, digest("b"), b"b"))[0] == state
+    assert play(state, facts.LocalDeltaSealed(ROUND, digest("b"), b"b"))[0] == state
 
 
 def test_a_failure_is_noted_once() -> None:
-    failure = i.LocalDutyFailed(ROUND, "TrainShard", "no-provider")
+    failure = facts.LocalDutyFailed(ROUND, "TrainShard", "no-provider")
     state, _ = play(node(SOLVER, S), *prologue(), failure, failure)
     assert state.rounds[ROUND].failed == (("TrainShard", "no-provider"),)
 
@@ -487,14 +490,14 @@ def test_foreign_projects_and_unknown_rounds_leave_no_trace() -> None:
         opened(key, elsewhere, params(project_id=elsewhere)),
         replace(committed(OTHER), round_id=key),
         replace(settled(), round_id=key),
-        i.PeerSheet(key, C0, digest("s")),
-        i.LocalScored(key, digest("s")),
+        facts.PeerSheet(key, C0, digest("s")),
+        facts.LocalScored(key, digest("s")),
     ):
         assert play(state, fact) == (state, [])
 
 
 def test_ended_rounds_are_forgotten_beyond_a_bound_and_stay_forgotten() -> None:
-    facts: list[i.Input] = [project()]
+    facts: list[facts.Input] = [project()]
     for n in range(1, KEPT_ROUNDS + 6):
         facts += [opened(RoundId(n)), replace(cancelled(1), round_id=RoundId(n)), block(1500 + n)]
     state, _ = play(node(SOLVER, S), *facts)
@@ -504,6 +507,6 @@ def test_ended_rounds_are_forgotten_beyond_a_bound_and_stay_forgotten() -> None:
 
 
 def test_the_model_head_moves_with_the_chain() -> None:
-    moved = log(i.ChainModelAdvanced, project_id=PROJECT, model=digest("new"))
+    moved = log(facts.ChainModelAdvanced, project_id=PROJECT, model=digest("new"))
     state, _ = play(node(SOLVER, S), *prologue(), moved)
     assert state.projects[PROJECT].model == digest("new")

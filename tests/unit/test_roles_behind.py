@@ -10,7 +10,7 @@ from protocol_facts import OTHER, PROJECT, ROUND, SOLVER, digest
 
 from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Transient
-from jepanet.protocol import commands as c
+from jepanet.protocol import duties
 from jepanet.protocol.state import Recorded
 from jepanet.roles import settlement as settlement_module
 from jepanet.roles.aggregator import Aggregator
@@ -68,11 +68,11 @@ def node(*, standing: Standing = Standing.REVEALED, phase: Phase = Phase.VERIFY,
 async def test_attack_a_lagging_endpoint_does_not_make_a_solver_skip_its_reveal() -> None:
     context = node(standing=Standing.NONE)
     with pytest.raises(Transient, match="behind"):
-        await Solver(context).send_reveal(c.SendReveal(ROUND))
+        await Solver(context).send_reveal(duties.SendReveal(ROUND))
     context = node(standing=Standing.COMMITTED)
-    await Solver(context).send_reveal(c.SendReveal(ROUND))
+    await Solver(context).send_reveal(duties.SendReveal(ROUND))
     assert context.sender.sent == ["reveal/7"]
-    assert await Solver(node(standing=Standing.REVEALED)).send_reveal(c.SendReveal(ROUND)) == []
+    assert await Solver(node(standing=Standing.REVEALED)).send_reveal(duties.SendReveal(ROUND)) == []
 
 
 @pytest.mark.parametrize("standing", [Standing.NONE, Standing.COMMITTED])
@@ -88,25 +88,25 @@ async def test_money_is_not_given_up_on_the_word_of_a_lagging_endpoint(
     monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
     there = Settlement(node(standing=standing))
     with pytest.raises(Transient, match="behind"):
-        await there.send_claim(c.SendClaim(ROUND))
+        await there.send_claim(duties.SendClaim(ROUND))
     with pytest.raises(Transient, match="behind"):
-        await there.release_bond(c.ReleaseBond(ROUND))
+        await there.release_bond(duties.ReleaseBond(ROUND))
     with pytest.raises(Transient, match="behind"):
-        await there.slash_invalid(c.SlashInvalid(ROUND))
+        await there.slash_invalid(duties.SlashInvalid(ROUND))
 
 
 async def test_a_deserter_is_not_spared_because_an_endpoint_has_not_seen_its_commit() -> None:
     with pytest.raises(Transient, match="behind"):
-        await Settlement(node(standing=Standing.NONE)).slash_non_reveal(c.SlashNonReveal(ROUND, OTHER))
+        await Settlement(node(standing=Standing.NONE)).slash_non_reveal(duties.SlashNonReveal(ROUND, OTHER))
 
 
 @pytest.mark.parametrize("phase", [Phase.NONE, Phase.COMMIT, Phase.REVEAL])
 async def test_an_end_is_not_skipped_because_an_endpoint_is_in_an_earlier_phase(phase: Phase) -> None:
     context = node(phase=phase)
     for work in (
-        Settlement(context).send_settle(c.SendSettle(ROUND)),
-        Settlement(context).send_cancel(c.SendCancel(ROUND)),
-        Aggregator(context).send_record(c.SendRecord(ROUND, digest("sheet"))),
+        Settlement(context).send_settle(duties.SendSettle(ROUND)),
+        Settlement(context).send_cancel(duties.SendCancel(ROUND)),
+        Aggregator(context).send_record(duties.SendRecord(ROUND, digest("sheet"))),
     ):
         with pytest.raises(Transient, match="behind"):
             await work
@@ -116,13 +116,13 @@ async def test_an_end_is_not_skipped_because_an_endpoint_is_in_an_earlier_phase(
 async def test_what_others_already_did_is_done() -> None:
     for phase in (Phase.SETTLED, Phase.CANCELLED):
         context = node(phase=phase)
-        assert await Settlement(context).send_settle(c.SendSettle(ROUND)) == []
-        assert await Settlement(context).send_cancel(c.SendCancel(ROUND)) == []
-        assert await Aggregator(context).send_record(c.SendRecord(ROUND, digest("sheet"))) == []
+        assert await Settlement(context).send_settle(duties.SendSettle(ROUND)) == []
+        assert await Settlement(context).send_cancel(duties.SendCancel(ROUND)) == []
+        assert await Aggregator(context).send_record(duties.SendRecord(ROUND, digest("sheet"))) == []
         assert context.sender.sent == []
 
 
 async def test_the_next_round_is_not_skipped_because_an_endpoint_still_shows_the_last_one() -> None:
     with pytest.raises(Transient, match="behind"):
-        await Proposer(node(active=ROUND)).open_round(c.OpenRound(PROJECT, 2))
-    assert await Proposer(node(active=ROUND + 1)).open_round(c.OpenRound(PROJECT, 2)) == []
+        await Proposer(node(active=ROUND)).open_round(duties.OpenRound(PROJECT, 2))
+    assert await Proposer(node(active=ROUND + 1)).open_round(duties.OpenRound(PROJECT, 2)) == []

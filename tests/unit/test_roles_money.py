@@ -14,8 +14,8 @@ from jepanet.errors import Rejected, Transient
 from jepanet.learning.recipe import preset
 from jepanet.node.config import ProposerSection
 from jepanet.node.terms import round_terms
-from jepanet.protocol.commands import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
-from jepanet.protocol.spec import decode_spec, encode_spec
+from jepanet.protocol.documents.spec import decode_spec, encode_spec
+from jepanet.protocol.duties import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
 from jepanet.roles.proposer import Proposer, round_spec

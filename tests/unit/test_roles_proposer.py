@@ -11,7 +11,7 @@ from protocol_facts import OUTSIDER, PROJECT
 
 from jepanet.cid import digest_of
 from jepanet.errors import Transient
-from jepanet.protocol.commands import OpenRound
+from jepanet.protocol.duties import OpenRound
 from jepanet.roles import proposer as proposer_module
 from jepanet.roles.proposer import PROJECT_FILES, Proposer
 from jepanet.storage.blobs import BlobStore

@@ -12,12 +12,12 @@ import pytest
 from jepanet.chain.contracts.all import Attestation
 from jepanet.chain.keys.wallet_files import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
-from jepanet.protocol.commands import BuildSheet, CheckSheet, SendRecord, SlashEquivocation
-from jepanet.protocol.inputs import LocalResultSigned
-from jepanet.protocol.scores import encode_report
-from jepanet.protocol.sheet import ScoreSheet, derive_sheet, encode_sheet
+from jepanet.protocol.documents.scores import encode_report
+from jepanet.protocol.duties import BuildSheet, CheckSheet, SendRecord, SlashEquivocation
+from jepanet.protocol.facts import LocalResultSigned
+from jepanet.protocol.settling.sheet import ScoreSheet, derive_sheet, encode_sheet
+from jepanet.protocol.settling.tally import RoundFacts, decide
 from jepanet.protocol.state import SignedResult
-from jepanet.protocol.tally import RoundFacts, decide
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
 from jepanet.roles import settlement as settlement_module

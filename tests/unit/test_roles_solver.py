@@ -20,8 +20,8 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.learning.recipe import preset
 from jepanet.protocol.assignment import training_seed
-from jepanet.protocol.commands import SendCommit, TrainShard
 from jepanet.protocol.commitment import abi_encode
+from jepanet.protocol.duties import SendCommit, TrainShard
 from jepanet.roles import solver as solver_module
 from jepanet.roles.solver import PROJECTS_CARRIED, Solver
 from jepanet.storage.blobs import BlobStore

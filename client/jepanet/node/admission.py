@@ -16,8 +16,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import parse_address
-from jepanet.protocol.inputs import PeerInput, PeerResult, PeerScored, PeerSheet
-from jepanet.protocol.messages import (
+from jepanet.protocol.documents.messages import (
     Binding,
     Envelope,
     Provide,
@@ -26,9 +25,10 @@ from jepanet.protocol.messages import (
     SaySheet,
     decode_envelope,
 )
-from jepanet.protocol.scores import check_signatures, decode_report
+from jepanet.protocol.documents.scores import check_signatures, decode_report
+from jepanet.protocol.documents.typed_data import node_binding_data
+from jepanet.protocol.facts import PeerInput, PeerResult, PeerScored, PeerSheet
 from jepanet.protocol.state import NodeState, Round
-from jepanet.protocol.typed_data import node_binding_data
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, Phase, RoundId
 

@@ -32,7 +32,7 @@ from jepanet.node.tracing import TracedIntents
 from jepanet.node.worker import Worker
 from jepanet.p2p.host import P2PConfig, P2PNode
 from jepanet.p2p.identity import load_or_create_node_key
-from jepanet.protocol.messages import MAX_MESSAGE_BYTES
+from jepanet.protocol.documents.messages import MAX_MESSAGE_BYTES
 from jepanet.protocol.state import Identity
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.context import Context, Handlers

@@ -26,10 +26,10 @@ from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.retraining import repeat_training
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import commitment
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
+from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
-from jepanet.protocol.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.types import Address, Digest, Verdict
 
 _TRAINING = "training of"

@@ -12,7 +12,7 @@ from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import FollowedBlock, FollowerStep
 from jepanet.node.engine import Engine
-from jepanet.protocol.inputs import ChainBlock, ChainInput
+from jepanet.protocol.facts import ChainBlock, ChainInput
 from jepanet.storage.journal import Journal, StoredBlock, StoredLog
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef

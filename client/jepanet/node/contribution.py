@@ -36,7 +36,7 @@ from jepanet.learning.data import Shard, load_shard
 from jepanet.learning.evaluate import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.train import train
-from jepanet.protocol.spec import RoundSpec, decode_spec
+from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.tensors import Arrays
 
 Arguments = Mapping[str, Any]

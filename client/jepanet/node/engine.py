@@ -19,7 +19,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from jepanet.errors import Fatal, Rejected, Transient
-from jepanet.protocol.codec import (
+from jepanet.protocol.due import project_duties, round_duties
+from jepanet.protocol.duties import Command, command_key, command_round
+from jepanet.protocol.facts import ChainInput, Input, LocalDutyFailed, LocalInput, PeerInput
+from jepanet.protocol.journal_codec import (
     decode_command,
     decode_input,
     decode_state,
@@ -27,9 +30,6 @@ from jepanet.protocol.codec import (
     encode_input,
     encode_state,
 )
-from jepanet.protocol.commands import Command, command_key, command_round
-from jepanet.protocol.duties import project_duties, round_duties
-from jepanet.protocol.inputs import ChainInput, Input, LocalDutyFailed, LocalInput, PeerInput
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.storage.journal import Journal, OutboxRow, StoredCommand, StoredInput

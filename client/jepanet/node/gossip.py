@@ -11,8 +11,7 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import JepanetError, Transient
 from jepanet.node.admission import Gate, peer_input
 from jepanet.p2p.host import P2PNode
-from jepanet.protocol.inputs import PeerInput
-from jepanet.protocol.messages import (
+from jepanet.protocol.documents.messages import (
     Binding,
     Body,
     Envelope,
@@ -21,7 +20,8 @@ from jepanet.protocol.messages import (
     decode_envelope,
     encode_envelope,
 )
-from jepanet.protocol.typed_data import node_binding_data
+from jepanet.protocol.documents.typed_data import node_binding_data
+from jepanet.protocol.facts import PeerInput
 from jepanet.storage.blobs import BlobStore
 from jepanet.telemetry import get_logger
 

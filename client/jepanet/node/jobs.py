@@ -34,7 +34,7 @@ from jepanet.learning.recipe import Gates, Recipe
 from jepanet.learning.suitability import check_evaluation
 from jepanet.learning.train import warm_start
 from jepanet.node.contribution import Arguments, Progress, repeat_training, round_files, train_delta
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO, Address, Digest
 

@@ -22,8 +22,8 @@ from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.projects import START_SEED
 from jepanet.node.rounds import export_model
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
-from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Recorded, Round, Status
 from jepanet.types import Digest, Verdict
 

@@ -16,7 +16,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import tell_damage
 from jepanet.node.access import ChainAccess
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
-from jepanet.protocol.inputs import ChainBlock
+from jepanet.protocol.facts import ChainBlock
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
 from jepanet.telemetry import Secret

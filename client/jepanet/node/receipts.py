@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jepanet.cid import to_cid
-from jepanet.protocol.rewards import capped, earned
-from jepanet.protocol.sheet import ScoreSheet
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.rewards import capped, earned
+from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 

@@ -12,7 +12,7 @@ from jepanet.learning.recipe import Recipe
 from jepanet.node.observer import Library
 from jepanet.node.worker import Worker
 from jepanet.protocol.assignment import training_seed, training_shard
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address
 

@@ -14,8 +14,8 @@ from jepanet.node.beforehand import check_challenge
 from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.receipts import Terms, sheet_view
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
-from jepanet.protocol.spec import MAX_SPEC_BYTES, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status
 from jepanet.types import Digest
 

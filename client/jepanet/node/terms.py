@@ -7,9 +7,9 @@ from decimal import Decimal, localcontext
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.node.config import ProposerSection
-from jepanet.protocol.fields import checksum_address
-from jepanet.protocol.scores import MAX_DELTAS
-from jepanet.protocol.spec import MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.fields import checksum_address
+from jepanet.protocol.documents.scores import MAX_DELTAS
+from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.roles.context import RoundTerms
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
 

@@ -1,199 +1,236 @@
-"""What is due, read off the state: one function a role. Pure; the caller removes what was handed out before.
-
-A round on the clock of confirmed blocks (P proposer, S solver, C coordinator, A aggregator):
-
-    COMMIT      GAP            REVEAL               VERIFY                       CHALLENGE   SETTLEABLE
-    S train     P beacon       S reveal, publish    C,A score; C publish         P keep      P settle
-    S commit    P unseal                            A sheet; C check and sign                S,C claim
-                                                    A record                                 P withdraw
-Whoever is late is replaced: every other role takes over a duty open to anyone after `COURTESY` seconds.
+"""What the state machine asks for. Each command is a duty with a stable key: offered again after a crash,
+never stored twice. Handlers (rooms `roles` and `node`) first ask "already done?".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
-from jepanet.protocol import commands as c
-from jepanet.protocol.state import NodeState, Project, Round, Status
-from jepanet.types import TERMINAL_PHASES, Address, Phase, Role
-
-COURTESY = 15
-"""Seconds others leave to the role that owns a duty before they do it themselves."""
-REPEAT = 6
-"""Seconds between repetitions of a gossip message while its phase lasts: gossip loses messages."""
-MAX_REPEATS = 50
-CLAIM_DURATION = 90 * 24 * 3600
-"""Seconds after a settlement in which claims are open: `TrainingRounds.CLAIM_DURATION`."""
-_AFTER_REVEAL = (Phase.VERIFY, Phase.CHALLENGE, Phase.DISPUTED, Phase.SETTLEABLE, Phase.CANCELLABLE)
+from jepanet.types import Address, Digest, ProjectId, RoundId
 
 
-def project_duties(state: NodeState, project: Project) -> Iterator[c.Command]:
-    """Proposer: the next round, once the last one ended and as long as more rounds are wanted."""
-    me = state.me
-    if Role.PROPOSER not in me.roles or project.owner != me.address or project.active is not None:
-        return
-    if project.rounds < me.rounds_to_play:
-        yield c.OpenRound(project.id, project.rounds + 1)
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """Proposer: publish the spec of the project's next round and open it with escrow."""
+
+    project_id: ProjectId
+    number: int
+    """1 for the project's first round."""
 
 
-def round_duties(state: NodeState, round_: Round) -> Iterator[c.Command]:
-    """Every duty of this node in this round at the current block, handed out before or not."""
-    if state.block is None:
-        return
-    phase = round_.phase(state.now)
-    roles = state.me.roles
-    if Role.SOLVER in roles:
-        yield from _solver(state, round_, phase)
-    if Role.COORDINATOR in roles and state.me.address in state.members(round_):
-        yield from _coordinator(state, round_, phase)
-    if Role.AGGREGATOR in roles:
-        yield from _aggregator(state, round_, phase)
-    yield from _anyone(state, round_, phase)
-    yield from _own_exit(state, round_, phase)
+@dataclass(frozen=True, slots=True)
+class AnnounceRound:
+    """Proposer: say where the round's spec, data and base model can be had; strangers dial that address."""
+
+    round_id: RoundId
+    repeat: int = 0
 
 
-def _solver(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command]:
-    me = state.me.address
-    if me in state.members(round_):
-        return  # a verifier of this round may not train in it
-    if phase is Phase.COMMIT and not round_.committed(me):
-        full = round_.params.max_solvers and len(round_.commits) >= round_.params.max_solvers
-        if not full:
-            yield c.PrepareRound(round_.id)
-            if round_.prepared and round_.sealed is None:
-                yield c.TrainShard(round_.id)
-            if round_.sealed is not None:
-                yield c.SendCommit(round_.id)
-    if round_.sealed is None:
-        return
-    if phase is Phase.REVEAL and round_.committed(me) and round_.reveal_of(me) is None:
-        yield c.SendReveal(round_.id)
-    # The reveal is confirmed: from here on the digest is public and copying it is useless.
-    if round_.reveal_of(me) is not None and round_.status is Status.OPEN and round_.recorded is None:
-        lasts = round_.params.reveal_duration + round_.params.verify_duration
-        yield c.PublishDelta(round_.id, _repeat(state, round_.reveal_start, lasts))
+@dataclass(frozen=True, slots=True)
+class PrepareRound:
+    """Fetch and check spec, recipe, dataset manifest, base model and, for a solver, its training shard."""
+
+    round_id: RoundId
 
 
-def _coordinator(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command]:
-    if phase in (Phase.COMMIT, Phase.GAP, Phase.REVEAL, Phase.VERIFY):
-        yield c.PrepareRound(round_.id)
-    if phase is not Phase.VERIFY or not round_.prepared:
-        return
-    yield c.ScoreDeltas(round_.id)
-    if round_.own_scores is None:
-        return
-    yield c.PublishScores(round_.id, _repeat(state, round_.reveal_end, round_.params.verify_duration))
-    if round_.own_result is None:
-        for (sender, sheet), heard_at in zip(round_.sheets, round_.sheets_at, strict=True):
-            if state.now >= max(round_.reveal_end, heard_at) + _patience(state, round_, sender):
-                yield c.CheckSheet(round_.id, sheet)
-    else:
-        yield c.PublishResult(round_.id, _repeat(state, round_.reveal_end, round_.params.verify_duration))
+@dataclass(frozen=True, slots=True)
+class TrainShard:
+    """Solver: train from the base model on the assigned shard, seal delta and salt on disk."""
+
+    round_id: RoundId
 
 
-def _aggregator(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command]:
-    if phase in (Phase.COMMIT, Phase.GAP, Phase.REVEAL, Phase.VERIFY):
-        yield c.PrepareRound(round_.id)
-    if phase is not Phase.VERIFY or not round_.prepared or not state.may_propose(round_, state.me.address):
-        return  # the others refuse a sheet of somebody the spec does not name
-    yield c.ScoreDeltas(round_.id)
-    if round_.own_scores is None:
-        return
-    if round_.own_sheet is None:
-        heard = len(round_.scores)
-        late = state.now >= round_.reveal_end + round_.params.verify_duration // 3
-        if heard == len(state.members(round_)) or (late and heard >= state.threshold(round_)):
-            yield c.BuildSheet(round_.id)
-        return
-    yield c.PublishSheet(round_.id, _repeat(state, round_.reveal_end, round_.params.verify_duration))
-    if _signatures(round_, round_.own_sheet) >= state.threshold(round_):
-        yield c.SendRecord(round_.id, round_.own_sheet)
+@dataclass(frozen=True, slots=True)
+class SendCommit:
+    round_id: RoundId
 
 
-def _anyone(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command]:
-    """Duties the contract leaves open to anyone: the proposer's first, everybody's after a courtesy."""
-    now = state.now
-    mine = round_.proposer == state.me.address and Role.PROPOSER in state.me.roles
-    wait = 0 if mine else COURTESY
+@dataclass(frozen=True, slots=True)
+class DrawBeacon:
+    """Record the randomness that selects the evaluation shard; open to anyone after commits close."""
 
-    if mine and phase is Phase.COMMIT:
-        lasts = round_.params.commit_duration
-        yield c.AnnounceRound(round_.id, _repeat(state, round_.opened_at, lasts))
-    if phase in (Phase.GAP, Phase.REVEAL) and round_.commits:
-        # Not in the block that closed COMMIT: whoever fills the last place must not pick the beacon's block.
-        if round_.beacon is None and now > round_.commit_end + wait:
-            yield c.DrawBeacon(round_.id)
-        if mine and round_.evaluation_index is not None and round_.shard is None:
-            yield c.UnsealShard(round_.id, round_.evaluation_index)
-    if phase in _AFTER_REVEAL and now >= round_.reveal_end + wait:
-        # As a set: a round without a cap on solvers must not cost the square of their number at every block.
-        spared = {state.me.address, *round_.slashed, *(item.solver for item in round_.reveals)}
-        for commit in round_.commits:
-            if commit.solver not in spared:
-                yield c.SlashNonReveal(round_.id, commit.solver)
-    if phase in _AFTER_REVEAL:
-        for item in round_.others:
-            if item.coordinator not in round_.slashed:
-                yield c.SlashEquivocation(round_.id, item.coordinator, item.sheet, item.improvement)
-    if phase is Phase.CANCELLABLE and now >= _cancellable_since(round_) + wait:
-        yield c.SendCancel(round_.id)
-    if mine and phase in (Phase.CHALLENGE, Phase.DISPUTED, Phase.SETTLEABLE):
-        yield c.KeepRound(round_.id)
-    if mine and phase is Phase.SETTLED:
-        yield c.SlashInvalid(round_.id)
-    if phase is Phase.SETTLEABLE and round_.recorded and now >= round_.recorded.challenge_end + wait:
-        yield c.SendSettle(round_.id)
-    if phase is Phase.VERIFY and Role.COORDINATOR in state.me.roles and round_.own_result is not None:
-        sheet = round_.own_result.sheet
-        enough = _signatures(round_, sheet) >= state.threshold(round_)
-        if enough and now >= round_.reveal_end + 2 * COURTESY:
-            yield c.SendRecord(round_.id, sheet)
+    round_id: RoundId
 
 
-def _own_exit(state: NodeState, round_: Round, phase: Phase) -> Iterator[c.Command]:
-    """What an ended round owes to this account, whatever roles its node has now."""
-    if phase not in TERMINAL_PHASES:
-        return
-    me = state.me.address
-    proposed = round_.proposer == me
-    entitled = round_.reveal_of(me) is not None and me not in round_.slashed
-    claims_over = phase is Phase.SETTLED and state.now >= round_.ended_at + CLAIM_DURATION
-    if phase is Phase.SETTLED and not claims_over and (entitled or me in state.members(round_)):
-        yield c.SendClaim(round_.id)
-    if entitled and (claims_over or phase is Phase.CANCELLED):
-        yield c.ReleaseBond(round_.id)
-    if proposed:
-        yield c.WithdrawCredit(round_.id)
-        if claims_over:
-            yield c.SweepRound(round_.id)
+@dataclass(frozen=True, slots=True)
+class UnsealShard:
+    """Proposer: make the selected evaluation shard public and prove that it was fixed at creation."""
+
+    round_id: RoundId
+    index: int
 
 
-def _patience(state: NodeState, round_: Round, sender: Address) -> int:
-    """Seconds a sheet waits for one of lower rank: the spec's aggregators in order, then the verifiers.
+@dataclass(frozen=True, slots=True)
+class SendReveal:
+    """Solver: only after the block that ended COMMIT is confirmed."""
 
-    Several are often proposed at once, and a verifier signs only one: this gathers the signatures on one
-    sheet. Counted from when the sheet was heard, for sheets appear long after VERIFY began. A third of VERIFY
-    at most, so that the last in line can still be recorded.
-    """
-    order = (*round_.aggregators, *state.members(round_))
-    rank = order.index(sender) if sender in order else len(order)
-    return min(rank * COURTESY, round_.params.verify_duration // 3)
+    round_id: RoundId
 
 
-def _signatures(round_: Round, sheet: bytes) -> int:
-    """Signatures the contract will count: those of a slashed verifier void the whole record."""
-    return sum(1 for item in round_.results if item.sheet == sheet and item.coordinator not in round_.slashed)
+@dataclass(frozen=True, slots=True)
+class PublishDelta:
+    """Solver: the reveal is confirmed, so the blob may be served and announced."""
+
+    round_id: RoundId
+    repeat: int = 0
 
 
-def _repeat(state: NodeState, since: int, lasts: int) -> int:
-    """Number of the repetition that is due: every `REPEAT` seconds, but at most `MAX_REPEATS` in a phase."""
-    interval = max(REPEAT, lasts // MAX_REPEATS)
-    return min(max(0, state.now - since) // interval, MAX_REPEATS)
+@dataclass(frozen=True, slots=True)
+class ScoreDeltas:
+    """Coordinator and aggregator: fetch, check and measure every revealed delta on the unsealed shard."""
+
+    round_id: RoundId
 
 
-def _cancellable_since(round_: Round) -> int:
-    if not round_.commits:
-        return round_.commit_end
-    if round_.shard is None or not round_.reveals:
-        return round_.reveal_end
-    return round_.verify_end
+@dataclass(frozen=True, slots=True)
+class PublishScores:
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSheet:
+    """Aggregator: medians, merge, score of the merged model, score sheet."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSheet:
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSheet:
+    """Coordinator: derive the sheet again, repeat the merge, measure the merged model, sign the result."""
+
+    round_id: RoundId
+    sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    round_id: RoundId
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendRecord:
+    """Submit `recordTraining` with the collected signatures."""
+
+    round_id: RoundId
+    sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRound:
+    """Proposer: hold and serve what a recorded round consists of, so that anyone can recompute it."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SendSettle:
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SendCancel:
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SlashNonReveal:
+    round_id: RoundId
+    solver: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SlashInvalid:
+    """Proposer: report every delta that the settled sheet calls invalid."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SlashEquivocation:
+    """Report a verifier that seems to have signed two results; the handler sees whether it did."""
+
+    round_id: RoundId
+    verifier: Address
+    sheet: Digest
+    improvement: int
+    """Sheet and improvement of the other result; the first one heard is in `Round.results`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendClaim:
+    """Claim this account's leaf: a solver's pay and bond, a coordinator's fee."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBond:
+    """Solver: take the bond back from a cancelled round, or from a settled one that took no claim in time."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCredit:
+    """Take what an ended round returned to its proposer out of the contract, into the wallet."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRound:
+    """Take back what nobody claimed of a round this account proposed, once its claims have ended."""
+
+    round_id: RoundId
+
+
+Command = (
+    OpenRound
+    | AnnounceRound
+    | PrepareRound
+    | TrainShard
+    | SendCommit
+    | DrawBeacon
+    | UnsealShard
+    | SendReveal
+    | PublishDelta
+    | ScoreDeltas
+    | PublishScores
+    | BuildSheet
+    | PublishSheet
+    | CheckSheet
+    | PublishResult
+    | SendRecord
+    | KeepRound
+    | SendSettle
+    | SendCancel
+    | SlashNonReveal
+    | SlashInvalid
+    | SlashEquivocation
+    | SendClaim
+    | ReleaseBond
+    | WithdrawCredit
+    | SweepRound
+)
+
+
+def command_key(command: Command) -> str:
+    """The identity of a duty: its name and every field, for example `CheckSheet/7/9f3c…`."""
+    parts = [type(command).__name__]
+    for name in command.__dataclass_fields__:
+        value = getattr(command, name)
+        parts.append(value.hex() if isinstance(value, bytes) else str(value))
+    return "/".join(parts)
+
+
+def command_round(command: Command) -> RoundId | None:
+    """The round a duty belongs to; None for a duty of a project."""
+    return None if isinstance(command, OpenRound) else command.round_id

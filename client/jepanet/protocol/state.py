@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from jepanet.protocol.inputs import RoundParams
+from jepanet.protocol.facts import RoundParams
 from jepanet.types import Address, BlockRef, Digest, Phase, ProjectId, Role, RoundId
 
 

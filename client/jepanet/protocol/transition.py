@@ -1,7 +1,7 @@
 """The rules of a round: `transition(state, input) -> (state, commands)`.
 
 No clock, no randomness, no I/O: time arrives as confirmed blocks. A step has two halves. `_absorb` folds one
-fact into the state. `jepanet.protocol.duties` then reads the state and says what is due; a duty is handed out
+fact into the state. `jepanet.protocol.due` then reads the state and says what is due; a duty is handed out
 once (`Round.issued`), and from then on the outbox keeps it until it is done, whatever crashes.
 
       fact ──▶ _absorb ──▶ state ──▶ duties ──▶ commands not handed out before
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jepanet.protocol import inputs as i
-from jepanet.protocol.commands import Command, command_key
-from jepanet.protocol.duties import project_duties, round_duties
+from jepanet.protocol import facts
+from jepanet.protocol.due import project_duties, round_duties
+from jepanet.protocol.duties import Command, command_key
 from jepanet.protocol.state import (
     KEPT_OTHERS,
     KEPT_ROUNDS,
@@ -40,7 +40,7 @@ def genesis(me: Identity) -> NodeState:
     return NodeState(me=me)
 
 
-def transition(state: NodeState, fact: i.Input) -> tuple[NodeState, tuple[Command, ...]]:
+def transition(state: NodeState, fact: facts.Input) -> tuple[NodeState, tuple[Command, ...]]:
     """One step. A fact that contradicts or repeats what is known changes nothing and asks for nothing new."""
     place = _place(fact)
     if place is not None and place <= state.cursor:
@@ -59,7 +59,7 @@ def transition(state: NodeState, fact: i.Input) -> tuple[NodeState, tuple[Comman
         if new:
             after = _with_round(after, replace(round_, issued=round_.issued.union(new)))
             commands += new.values()
-    if isinstance(fact, i.ChainBlock):
+    if isinstance(fact, facts.ChainBlock):
         # By id: the order of a dictionary does not survive a snapshot.
         for _, project in sorted(after.projects.items()):
             wanted = tuple(project_duties(after, project))
@@ -69,16 +69,16 @@ def transition(state: NodeState, fact: i.Input) -> tuple[NodeState, tuple[Comman
     return after, tuple(commands)
 
 
-def _place(fact: i.Input) -> tuple[int, int] | None:
+def _place(fact: facts.Input) -> tuple[int, int] | None:
     """Where a log stands on the chain. Logs come in this order and at least once: it tells repetitions."""
-    if isinstance(fact, i.ChainBlock | i.PeerInput | i.LocalInput):
+    if isinstance(fact, facts.ChainBlock | facts.PeerInput | facts.LocalInput):
         return None
     return fact.block.number, fact.log_index
 
 
-def _touched(state: NodeState, fact: i.Input) -> tuple[RoundId, ...]:
+def _touched(state: NodeState, fact: facts.Input) -> tuple[RoundId, ...]:
     """Rounds whose duties may have changed: the fact's own, or after a block every one still held."""
-    if isinstance(fact, i.ChainBlock):
+    if isinstance(fact, facts.ChainBlock):
         return tuple(sorted(state.rounds))
     round_id = getattr(fact, "round_id", None)
     return (round_id,) if round_id in state.rounds else ()
@@ -95,44 +95,44 @@ def _with_project(state: NodeState, project: Project) -> NodeState:
     return replace(state, projects={**state.projects, project.id: project})
 
 
-def _absorb(state: NodeState, fact: i.Input) -> NodeState:
+def _absorb(state: NodeState, fact: facts.Input) -> NodeState:
     match fact:
-        case i.ChainBlock(block):
+        case facts.ChainBlock(block):
             if state.block is not None and block.number <= state.block.number:
                 return state
             return _forget_old_rounds(replace(state, block=block))
-        case i.ChainVerifierSetCreated():
+        case facts.ChainVerifierSetCreated():
             known = VerifierSet(fact.members, fact.threshold)
             return replace(state, verifier_sets={**state.verifier_sets, fact.set_id: known})
-        case i.ChainProjectCreated():
+        case facts.ChainProjectCreated():
             return _absorb_project(state, fact)
-        case i.ChainModelAdvanced():
+        case facts.ChainModelAdvanced():
             project = state.projects.get(fact.project_id)
             return _with_project(state, replace(project, model=fact.model)) if project else state
-        case i.ChainRoundOpened():
+        case facts.ChainRoundOpened():
             return _absorb_opened(state, fact)
     round_ = state.rounds.get(fact.round_id)
     if round_ is None:
         return state
     match fact:
-        case i.ChainRoundSettled() | i.ChainRoundCancelled():
+        case facts.ChainRoundSettled() | facts.ChainRoundCancelled():
             return _absorb_end(state, round_, fact)
-        case i.PeerScored() | i.PeerSheet() | i.PeerResult():
+        case facts.PeerScored() | facts.PeerSheet() | facts.PeerResult():
             return _with_round(state, _absorb_peer(state, round_, fact))
         case (
-            i.LocalRoundPrepared()
-            | i.LocalDeltaSealed()
-            | i.LocalScored()
-            | i.LocalSheetBuilt()
-            | i.LocalResultSigned()
-            | i.LocalDutyFailed()
+            facts.LocalRoundPrepared()
+            | facts.LocalDeltaSealed()
+            | facts.LocalScored()
+            | facts.LocalSheetBuilt()
+            | facts.LocalResultSigned()
+            | facts.LocalDutyFailed()
         ):
             return _with_round(state, _absorb_local(state, round_, fact))
         case _:
             return _with_round(state, _absorb_round_event(round_, fact))
 
 
-def _absorb_project(state: NodeState, fact: i.ChainProjectCreated) -> NodeState:
+def _absorb_project(state: NodeState, fact: facts.ChainProjectCreated) -> NodeState:
     if fact.project_id in state.projects:
         return state
     wanted = state.me.projects
@@ -152,7 +152,7 @@ def _absorb_project(state: NodeState, fact: i.ChainProjectCreated) -> NodeState:
     return _with_project(state, project)
 
 
-def _absorb_opened(state: NodeState, fact: i.ChainRoundOpened) -> NodeState:
+def _absorb_opened(state: NodeState, fact: facts.ChainRoundOpened) -> NodeState:
     project = state.projects.get(fact.project_id)
     if project is None or fact.round_id in state.rounds:
         return state
@@ -171,46 +171,46 @@ def _absorb_opened(state: NodeState, fact: i.ChainRoundOpened) -> NodeState:
     return _with_round(state, round_)
 
 
-def _absorb_round_event(round_: Round, fact: i.ChainInput) -> Round:
+def _absorb_round_event(round_: Round, fact: facts.ChainInput) -> Round:
     """Events that change one open round. The contract's own checks made them possible, so they are facts."""
     match fact:
-        case i.ChainCommitted():
+        case facts.ChainCommitted():
             if round_.committed(fact.solver):
                 return round_
             return replace(
                 round_, commits=(*round_.commits, Commit(fact.solver, fact.commitment, fact.index))
             )
-        case i.ChainCommitsClosed():
+        case facts.ChainCommitsClosed():
             return replace(round_, commit_end=min(round_.commit_end, fact.at))
-        case i.ChainBeaconDrawn():
+        case facts.ChainBeaconDrawn():
             return replace(round_, beacon=fact.beacon, evaluation_index=fact.index)
-        case i.ChainShardUnsealed():
+        case facts.ChainShardUnsealed():
             return replace(round_, shard=fact.shard, blinding=fact.blinding)
-        case i.ChainRevealed():
+        case facts.ChainRevealed():
             if round_.reveal_of(fact.solver):
                 return round_
             return replace(round_, reveals=(*round_.reveals, Reveal(fact.solver, fact.digest, fact.salt)))
-        case i.ChainRevealsClosed():
+        case facts.ChainRevealsClosed():
             return replace(round_, reveals_closed_at=fact.at)
-        case i.ChainTrainingRecorded():
+        case facts.ChainTrainingRecorded():
             recorded = Recorded(
                 fact.root, fact.model, fact.sheet, fact.payout, fact.improvement, fact.challenge_end
             )
             return replace(round_, recorded=recorded, recorded_at=fact.block.timestamp)
-        case i.ChainChallenged():
+        case facts.ChainChallenged():
             return replace(round_, status=Status.DISPUTED, disputed_at=fact.block.timestamp)
-        case i.ChainResolved(overturned=False):
+        case facts.ChainResolved(overturned=False):
             return replace(round_, status=Status.OPEN)
-        case i.ChainBondSlashed(cause=cause) if cause in _OWN_FAULTS:
+        case facts.ChainBondSlashed(cause=cause) if cause in _OWN_FAULTS:
             return replace(round_, slashed=(*round_.slashed, fact.account))
         case _:
             return round_
 
 
 def _absorb_end(
-    state: NodeState, round_: Round, fact: i.ChainRoundSettled | i.ChainRoundCancelled
+    state: NodeState, round_: Round, fact: facts.ChainRoundSettled | facts.ChainRoundCancelled
 ) -> NodeState:
-    if isinstance(fact, i.ChainRoundSettled):
+    if isinstance(fact, facts.ChainRoundSettled):
         round_ = replace(round_, status=Status.SETTLED, ended_at=fact.block.timestamp)
     else:
         round_ = replace(
@@ -222,21 +222,21 @@ def _absorb_end(
     return _with_round(state, round_)
 
 
-def _absorb_peer(state: NodeState, round_: Round, fact: i.PeerInput) -> Round:
+def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerInput) -> Round:
     """First word counts: one report, one sheet and one result per sender and round, so nobody can flood."""
     members = state.members(round_)
     match fact:
-        case i.PeerScored():
+        case facts.PeerScored():
             heard = any(address == fact.coordinator for address, _ in round_.scores)
             if heard or fact.coordinator not in members:
                 return round_
             return replace(round_, scores=(*round_.scores, (fact.coordinator, fact.scores)))
-        case i.PeerSheet():
+        case facts.PeerSheet():
             heard = any(address == fact.sender for address, _ in round_.sheets)
             if heard or not state.may_propose(round_, fact.sender):
                 return round_
             return _with_sheet(state, round_, fact.sender, fact.sheet)
-        case i.PeerResult():
+        case facts.PeerResult():
             if fact.coordinator not in members:
                 return round_
             result = SignedResult(fact.coordinator, fact.sheet, fact.improvement, fact.signature)
@@ -261,33 +261,33 @@ def _with_sheet(state: NodeState, round_: Round, sender: Address, sheet: Digest)
     return replace(round_, sheets=(*round_.sheets, (sender, sheet)), sheets_at=(*round_.sheets_at, state.now))
 
 
-def _absorb_local(state: NodeState, round_: Round, fact: i.LocalInput) -> Round:
+def _absorb_local(state: NodeState, round_: Round, fact: facts.LocalInput) -> Round:
     me: Address = state.me.address
     match fact:
-        case i.LocalRoundPrepared():
+        case facts.LocalRoundPrepared():
             return round_ if round_.prepared else replace(round_, prepared=True, aggregators=fact.aggregators)
-        case i.LocalDeltaSealed():
+        case facts.LocalDeltaSealed():
             return round_ if round_.sealed else replace(round_, sealed=fact.digest)
-        case i.LocalScored():
+        case facts.LocalScored():
             if round_.own_scores:
                 return round_
             round_ = replace(round_, own_scores=fact.scores)
             if me not in state.members(round_) or any(address == me for address, _ in round_.scores):
                 return round_
             return replace(round_, scores=(*round_.scores, (me, fact.scores)))
-        case i.LocalSheetBuilt():
+        case facts.LocalSheetBuilt():
             if round_.own_sheet:
                 return round_
             if not any(address == me for address, _ in round_.sheets):
                 round_ = _with_sheet(state, round_, me, fact.sheet)
             return replace(round_, own_sheet=fact.sheet)
-        case i.LocalResultSigned():
+        case facts.LocalResultSigned():
             if round_.own_result or me not in state.members(round_):
                 return round_
             # Never twice in `results`: hearing it back from a peer would have set `own_result`.
             result = SignedResult(me, fact.sheet, fact.improvement, fact.signature)
             return replace(round_, own_result=result, results=(*round_.results, result))
-        case i.LocalDutyFailed():
+        case facts.LocalDutyFailed():
             failure = (fact.command, fact.reason)
             return round_ if failure in round_.failed else replace(round_, failed=(*round_.failed, failure))
 

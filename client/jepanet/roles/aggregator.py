@@ -11,14 +11,14 @@ from jepanet.chain.contracts.all import Attestation
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.federation.judging.judge import SHARD_REFUSED
-from jepanet.protocol.commands import BuildSheet, PublishSheet, SendRecord
-from jepanet.protocol.inputs import LocalInput, LocalSheetBuilt
-from jepanet.protocol.messages import Provide, SaySheet
-from jepanet.protocol.scores import MAX_REPORT_BYTES, ScoreReport, decode_report
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.messages import Provide, SaySheet
+from jepanet.protocol.documents.scores import MAX_REPORT_BYTES, ScoreReport, decode_report
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.duties import BuildSheet, PublishSheet, SendRecord
+from jepanet.protocol.facts import LocalInput, LocalSheetBuilt
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
+from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.protocol.state import Round
-from jepanet.protocol.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message
 from jepanet.roles.merging import Merge, measure_merge

@@ -12,8 +12,8 @@ from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
-from jepanet.protocol.inputs import LocalInput
-from jepanet.protocol.messages import Body
+from jepanet.protocol.documents.messages import Body
+from jepanet.protocol.facts import LocalInput
 from jepanet.protocol.state import NodeState, Project, Round
 from jepanet.storage.blobs import BlobStore
 from jepanet.storage.journal import Journal

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected
-from jepanet.protocol.commands import CheckSheet, PublishResult, PublishScores
-from jepanet.protocol.inputs import LocalInput, LocalResultSigned
-from jepanet.protocol.messages import Provide, SayResult, SayScores
-from jepanet.protocol.scores import MAX_REPORT_BYTES
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.messages import Provide, SayResult, SayScores
+from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
+from jepanet.protocol.duties import CheckSheet, PublishResult, PublishScores
+from jepanet.protocol.facts import LocalInput, LocalResultSigned
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
+from jepanet.protocol.settling.tally import facts_of
 from jepanet.protocol.state import Round
-from jepanet.protocol.tally import facts_of
-from jepanet.protocol.typed_data import TypedData, result_data, signing_hash
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.merging import measure_merge
 from jepanet.roles.obtain import obtain_bytes

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected
-from jepanet.protocol.scores import Metrics
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.scores import Metrics
+from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
 from jepanet.roles.obtain import obtain

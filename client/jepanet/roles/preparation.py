@@ -10,9 +10,9 @@ from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.suitability import check_manifest
 from jepanet.protocol.assignment import training_shard
-from jepanet.protocol.commands import PrepareRound
-from jepanet.protocol.inputs import LocalInput, LocalRoundPrepared
-from jepanet.protocol.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.duties import PrepareRound
+from jepanet.protocol.facts import LocalInput, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.obtain import obtain, obtain_bytes

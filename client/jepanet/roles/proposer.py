@@ -11,12 +11,12 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.built import SealedShard, open_built
 from jepanet.learning.checkpoint import model_cap
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-from jepanet.protocol.commands import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
 from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
-from jepanet.protocol.inputs import LocalInput, RoundParams
-from jepanet.protocol.messages import Provide
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
-from jepanet.protocol.spec import Gates, MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.messages import Provide
+from jepanet.protocol.documents.spec import Gates, MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.duties import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
+from jepanet.protocol.facts import LocalInput, RoundParams
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Project
 from jepanet.roles.context import Context, Handlers, RoundTerms
 from jepanet.roles.obtain import obtain, obtain_bytes

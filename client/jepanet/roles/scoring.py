@@ -11,13 +11,21 @@ from typing import Any
 
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.data import MAX_SHARD_BYTES
-from jepanet.protocol.commands import ScoreDeltas
-from jepanet.protocol.inputs import LocalInput, LocalScored
-from jepanet.protocol.scores import ScoreReport, SignedScore, encode_report, score_message
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report, score_message
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.documents.typed_data import signing_hash
+from jepanet.protocol.duties import ScoreDeltas
+from jepanet.protocol.facts import LocalInput, LocalScored
+from jepanet.protocol.settling.tally import (
+    DUPLICATE,
+    NOT_FETCHED,
+    Decision,
+    RevealedDelta,
+    RoundFacts,
+    Row,
+    facts_of,
+)
 from jepanet.protocol.state import Round
-from jepanet.protocol.tally import DUPLICATE, NOT_FETCHED, Decision, RevealedDelta, RoundFacts, Row, facts_of
-from jepanet.protocol.typed_data import signing_hash
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.obtain import obtain
 from jepanet.roles.preparation import pin_of, round_documents

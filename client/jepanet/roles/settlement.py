@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jepanet.chain.contracts.all import Result, Standing
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
-from jepanet.protocol.commands import (
+from jepanet.protocol.duties import (
     ReleaseBond,
     SendCancel,
     SendClaim,
@@ -18,8 +18,8 @@ from jepanet.protocol.commands import (
     SweepRound,
     WithdrawCredit,
 )
-from jepanet.protocol.inputs import LocalInput
-from jepanet.protocol.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.facts import LocalInput
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message

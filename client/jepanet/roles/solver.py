@@ -16,10 +16,10 @@ from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.checkpoint import model_cap
 from jepanet.protocol.assignment import training_seed
-from jepanet.protocol.commands import PublishDelta, SendCommit, SendReveal, TrainShard
 from jepanet.protocol.commitment import commitment
-from jepanet.protocol.inputs import LocalDeltaSealed, LocalInput
-from jepanet.protocol.messages import Provide
+from jepanet.protocol.documents.messages import Provide
+from jepanet.protocol.duties import PublishDelta, SendCommit, SendReveal, TrainShard
+from jepanet.protocol.facts import LocalDeltaSealed, LocalInput
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.preparation import RoundDocuments, assigned_shard, pin_of, round_documents

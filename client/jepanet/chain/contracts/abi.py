@@ -51,7 +51,7 @@ def load_abi(name: str) -> ContractAbi:
         Fatal: it is in neither place, or is not what the export writes (Exit.INCOMPATIBLE).
     """
     packaged = resources.files("jepanet") / "abi" / f"{name}.json"
-    checkout = Path(__file__).resolve().parents[3] / "abi" / f"{name}.json"
+    checkout = Path(__file__).resolve().parents[4] / "abi" / f"{name}.json"
     if packaged.is_file():
         text = packaged.read_text(encoding="utf-8")
     elif checkout.is_file():

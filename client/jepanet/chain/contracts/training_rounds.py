@@ -10,7 +10,7 @@ from jepanet.chain.contracts.bound import BoundContract, named
 from jepanet.chain.endpoints.requests import BlockId
 from jepanet.chain.contracts.views import Attestation, CommitmentView, Result, RoundView, Standing
 from jepanet.protocol.commitment import Leaf
-from jepanet.protocol.inputs import RoundParams
+from jepanet.protocol.facts import RoundParams
 from jepanet.types import Address, Phase
 
 

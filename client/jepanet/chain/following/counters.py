@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.views import RoundView
-from jepanet.protocol.inputs import (
+from jepanet.protocol.facts import (
     ChainBeaconDrawn,
     ChainChallenged,
     ChainClaimed,

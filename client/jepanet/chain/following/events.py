@@ -16,7 +16,7 @@ from eth_utils.address import to_checksum_address
 from jepanet.chain.contracts.abi import CONTRACTS, load_abi
 from jepanet.chain.endpoints.answers import RawLog
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.inputs import ChainBlock, ChainInput, RoundParams
+from jepanet.protocol.facts import ChainBlock, ChainInput, RoundParams
 from jepanet.types import BlockRef
 
 

@@ -14,7 +14,7 @@ from jepanet.chain.keys.password import Password
 from jepanet.chain.keys.secret_files import MAX_SECRET_BYTES, read_secret_text
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.fields import checksum_address
+from jepanet.protocol.documents.fields import checksum_address
 from jepanet.telemetry import Secret, get_logger
 from jepanet.texts import load_json, read_text
 from jepanet.types import Address

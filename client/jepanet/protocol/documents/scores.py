@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 from jepanet.errors import Rejected
-from jepanet.protocol.fields import SAFE_INTEGER, Fields, parse_document
-from jepanet.protocol.typed_data import TypedData, score_data
+from jepanet.protocol.documents.fields import SAFE_INTEGER, Fields, parse_document
+from jepanet.protocol.documents.typed_data import TypedData, score_data
 from jepanet.tensors import canonical_json
 from jepanet.types import MICRO, Address, Digest, RoundId, Verdict
 

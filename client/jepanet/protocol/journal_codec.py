@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.protocol import commands, inputs
+from jepanet.protocol import duties, facts
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.tensors import canonical_json, parse_json
 
@@ -21,29 +21,29 @@ _MAX_BYTES = 64 << 20
 _SAFE = (1 << 53) - 1
 T = TypeVar("T")
 
-INPUT_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(inputs.Input)}
-COMMAND_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(commands.Command)}
+INPUT_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(facts.Input)}
+COMMAND_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(duties.Command)}
 
 
-def encode_input(fact: inputs.Input) -> tuple[str, str]:
+def encode_input(fact: facts.Input) -> tuple[str, str]:
     """(tag, JSON) of an input."""
     return type(fact).__name__, _text(fact)
 
 
-def decode_input(tag: str, payload: str) -> inputs.Input:
+def decode_input(tag: str, payload: str) -> facts.Input:
     """Raises: Fatal when the journal was written by an incompatible version."""
-    value: inputs.Input = _typed(INPUT_TAGS, tag, payload)
+    value: facts.Input = _typed(INPUT_TAGS, tag, payload)
     return value
 
 
-def encode_command(command: commands.Command) -> tuple[str, str]:
+def encode_command(command: duties.Command) -> tuple[str, str]:
     """(tag, JSON) of a command."""
     return type(command).__name__, _text(command)
 
 
-def decode_command(tag: str, payload: str) -> commands.Command:
+def decode_command(tag: str, payload: str) -> duties.Command:
     """Raises: Fatal when the journal was written by an incompatible version."""
-    value: commands.Command = _typed(COMMAND_TAGS, tag, payload)
+    value: duties.Command = _typed(COMMAND_TAGS, tag, payload)
     return value
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf
-from jepanet.protocol.rewards import settle_payouts
-from jepanet.protocol.scores import MAX_DELTAS, ScoreReport, SignedScore
-from jepanet.protocol.spec import RoundSpec
+from jepanet.protocol.documents.scores import MAX_DELTAS, ScoreReport, SignedScore
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.rewards import settle_payouts
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf, merkle_proof, merkle_root, result_leaf
-from jepanet.protocol.fields import SAFE_INTEGER, Fields, parse_document
-from jepanet.protocol.rewards import UINT128_MAX
-from jepanet.protocol.scores import (
+from jepanet.protocol.documents.fields import SAFE_INTEGER, Fields, parse_document
+from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     MAX_DETAIL,
     MAX_GAIN,
@@ -29,8 +28,9 @@ from jepanet.protocol.scores import (
     read_report,
     report_value,
 )
-from jepanet.protocol.spec import RoundSpec
-from jepanet.protocol.tally import Fee, RoundFacts, Row, decide, leaves_of, pay
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.rewards import UINT128_MAX
+from jepanet.protocol.settling.tally import Fee, RoundFacts, Row, decide, leaves_of, pay
 from jepanet.tensors import canonical_json
 from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict
 

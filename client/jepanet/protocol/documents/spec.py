@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jepanet.errors import Rejected
-from jepanet.protocol.fields import SAFE_INTEGER, Fields, parse_document
+from jepanet.protocol.documents.fields import SAFE_INTEGER, Fields, parse_document
 from jepanet.tensors import canonical_json
 from jepanet.types import Address, Digest, ProjectId
 

@@ -1,0 +1,1 @@
+"""Documents that are signed or hashed, in canonical JSON."""

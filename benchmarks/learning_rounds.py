@@ -30,12 +30,12 @@ from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import mean
-from jepanet.learning.data import Shard, load_shard
-from jepanet.learning.evaluate import GroundedScorer, Metrics, encode, heldout_metrics, metrics_of
-from jepanet.learning.guard import absolute_guards, state_guards
+from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.evaluation.grounded import GroundedScorer, Metrics, encode, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.recipe import PRESETS, Recipe, preset
-from jepanet.learning.train import train, warm_start
-from jepanet.learning.tworoom import DEMO, build
+from jepanet.learning.simulators.tworoom.dataset import DEMO, build
+from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
 
 RESULT = Path(__file__).parent / "results" / "learning_rounds.json"

@@ -36,12 +36,12 @@ from jepanet.federation.judging.judge import Claim, Metrics, Rules, judge
 from jepanet.federation.judging.similarity import cosine
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import mean
-from jepanet.learning.data import Shard, load_shard
-from jepanet.learning.evaluate import GroundedScorer, encode, heldout_metrics, metrics_of
-from jepanet.learning.guard import state_guards
+from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.evaluation.grounded import GroundedScorer, encode, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.guards import state_guards
 from jepanet.learning.recipe import Recipe, preset
-from jepanet.learning.train import train, warm_start
-from jepanet.learning.tworoom import DEMO, build
+from jepanet.learning.simulators.tworoom.dataset import DEMO, build
+from jepanet.learning.training.loop import train, warm_start
 from jepanet.protocol.documents.spec import NormCaps
 from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST, Address, Digest

@@ -1,6 +1,6 @@
 """What does our training loop cost beside a bare PyTorch loop over the same model and objective?
 
-Ours: `jepanet.learning.train.train`, with seeded sampling without replacement, symmetries, colours,
+Ours: `jepanet.learning.training.loop.train`, with seeded sampling without replacement, symmetries, colours,
 divergence gate, gradient clipping and a report of every step. Yardstick, in turns with it: the same network,
 objective, batch size and AdamW in the shortest loop one would write by hand, on random windows, with the same
 augmentation and no checks, reports or determinism. Ratio = bare time / our time; 1 means that the loop is
@@ -22,12 +22,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.learning.data import Shard
-from jepanet.learning.models.world.model import load_world_model, normalise
-from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.world.model import load_world_model, normalise
+from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.objectives import world_objective
 from jepanet.learning.recipe import Recipe, preset
-from jepanet.learning.train import draw_colour, train, turn
+from jepanet.learning.training.loop import draw_colour, train, turn
 
 TARGET = 0.95
 RESULT = Path(__file__).parent / "results" / "training_step.json"

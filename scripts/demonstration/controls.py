@@ -16,10 +16,10 @@ from pathlib import Path
 
 from jepanet.cid import digest_file
 from jepanet.files import keep, kept_digest
-from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.data import load_shard
+from jepanet.learning.data.shards import load_shard
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 
 PATIENCE = 60.0
 _SEED = b"jepanet demo: controls".ljust(32, b".")
@@ -63,7 +63,7 @@ class Controls:
 def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: int) -> None:
     """Trains every control whose file is missing or damaged."""
     from jepanet.lab.sites import joined
-    from jepanet.learning.train import train
+    from jepanet.learning.training.loop import train
 
     project = data / "project"
     recipe = Recipe.from_bytes((project / "recipe.json").read_bytes())

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.control import (
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.planning.closed_loop import (
     ACTIONS,
     KINDS,
     LEAST_DISTANCE,
@@ -20,12 +21,11 @@ from jepanet.learning.control import (
     play,
     random_policy,
 )
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.planning import Planner
+from jepanet.learning.planning.planner import Planner
 from jepanet.learning.recipe import preset
-from jepanet.learning.tworoom import TINY, plan
-from jepanet.learning.tworoom_simulator import Room, record
-from jepanet.learning.tworoom_sites import GREY, SCREEN, hidden_site
+from jepanet.learning.simulators.tworoom.dataset import TINY, plan
+from jepanet.learning.simulators.tworoom.simulator import Room, record
+from jepanet.learning.simulators.tworoom.sites import GREY, SCREEN, hidden_site
 
 pytestmark = pytest.mark.integration
 

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Exit, Fatal
-from jepanet.learning import tworoom
-from jepanet.learning.build import build
-from jepanet.learning.built import BuiltDataset
-from jepanet.learning.data import Shard, load_shard
-from jepanet.learning.dataset_plan import plan
-from jepanet.learning.evaluate import heldout_metrics
-from jepanet.learning.parameters import TINY
-from jepanet.learning.pusht import PUSHT
-from jepanet.learning.pusht_simulator import _simulator, _state, _variation, record
-from jepanet.learning.pusht_sites import (
+from jepanet.learning.data.building.builder import build
+from jepanet.learning.data.building.plan import plan
+from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.on_disk import BuiltDataset
+from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.data.sizes import TINY
+from jepanet.learning.evaluation.grounded import heldout_metrics
+from jepanet.learning.recipe import preset
+from jepanet.learning.simulators.pusht.dataset import PUSHT
+from jepanet.learning.simulators.pusht.simulator import _simulator, _state, _variation, record
+from jepanet.learning.simulators.pusht.sites import (
     CLEAR,
     GREY,
     HIDDEN_SITE,
@@ -28,9 +29,8 @@ from jepanet.learning.pusht_sites import (
     random_site,
     training_site,
 )
-from jepanet.learning.recipe import preset
-from jepanet.learning.recording import Recording
-from jepanet.learning.train import warm_start
+from jepanet.learning.simulators.tworoom import dataset
+from jepanet.learning.training.loop import warm_start
 
 pytestmark = pytest.mark.integration
 
@@ -122,12 +122,12 @@ def test_a_mirrored_push_moves_the_mirrored_block() -> None:
 
 def test_a_folder_of_another_simulator_is_refused(dataset: BuiltDataset) -> None:
     with pytest.raises(Fatal, match="other parameters") as refused:
-        tworoom.build(SMALL, dataset.directory, SEED, evaluation_seed=SECRET)
+        dataset.build(SMALL, dataset.directory, SEED, evaluation_seed=SECRET)
     assert refused.value.code == Exit.DATASET
 
 
 def test_the_two_simulators_never_share_a_build_id() -> None:
-    ours, theirs = plan(PUSHT, TINY, SEED, SECRET), tworoom.plan(TINY, SEED, SECRET)
+    ours, theirs = plan(PUSHT, TINY, SEED, SECRET), dataset.plan(TINY, SEED, SECRET)
     assert set(ours) == set(theirs)
     assert not {item.build for item in ours.values()} & {item.build for item in theirs.values()}
 

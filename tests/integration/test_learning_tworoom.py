@@ -19,21 +19,27 @@ from structlog.testing import capture_logs
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep
-from jepanet.learning.built import BuiltDataset, open_built
-from jepanet.learning.data import load_shard
-from jepanet.learning.evaluate import GroundedScorer, heldout_metrics
+from jepanet.learning.data.on_disk import BuiltDataset, open_built
+from jepanet.learning.data.shards import load_shard
+from jepanet.learning.evaluation.grounded import GroundedScorer, heldout_metrics
 from jepanet.learning.recipe import preset
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.simulator import require_simulator
-from jepanet.learning.train import train, warm_start
-from jepanet.learning.tworoom import TINY, Parameters, build, plan
-from jepanet.learning.tworoom_simulator import (
+from jepanet.learning.simulators.loader import require_simulator
+from jepanet.learning.simulators.tworoom.dataset import TINY, Parameters, build, plan
+from jepanet.learning.simulators.tworoom.simulator import (
     _environment_module,
     _simulator,
     _variation,
     record,
 )
-from jepanet.learning.tworoom_sites import HIDDEN_SITE, SCREEN, free_position, random_site, training_site
+from jepanet.learning.simulators.tworoom.sites import (
+    HIDDEN_SITE,
+    SCREEN,
+    free_position,
+    random_site,
+    training_site,
+)
+from jepanet.learning.training.loop import train, warm_start
 
 pytestmark = pytest.mark.integration
 
@@ -218,7 +224,7 @@ def test_without_an_explicit_seed_the_secrets_are_fresh(
 def test_a_finished_dataset_is_reused_without_recording(
     dataset: BuiltDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jepanet.learning.build.record_all", _must_not_run)
+    monkeypatch.setattr("jepanet.learning.data.building.builder.record_all", _must_not_run)
     again = build(TINY, dataset.directory, SEED, evaluation_seed=SECRET)
     assert again.manifest == dataset.manifest
     assert again.sealed == dataset.sealed
@@ -320,13 +326,13 @@ def test_a_shard_that_comes_out_otherwise_is_not_taken_for_the_same(
 def test_a_finished_dataset_is_read_from_a_folder_that_is_locked_and_cannot_be_written(
     dataset: BuiltDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jepanet.learning.build.check_writable", _must_not_run)
+    monkeypatch.setattr("jepanet.learning.data.building.builder.check_writable", _must_not_run)
     with FileLock(dataset.directory / ".lock"):
         assert build(TINY, dataset.directory, SEED).manifest == dataset.manifest
 
 
 def test_waiting_for_another_build_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jepanet.learning.build.LONGEST_WAIT", 0.2)
+    monkeypatch.setattr("jepanet.learning.data.building.builder.LONGEST_WAIT", 0.2)
     (tmp_path / "sealed").mkdir(mode=0o700)
     with (
         FileLock(tmp_path / ".lock"),

@@ -12,8 +12,8 @@ from contract_fixtures import Network, configured, deployed_network
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
-from jepanet.learning.built import BuiltDataset, SealedShard
-from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
 from jepanet.node import projects
 from jepanet.types import Digest
 

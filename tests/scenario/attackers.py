@@ -24,8 +24,8 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
-from jepanet.learning.checkpoint import load_model
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.training.checkpoint import load_model
 from jepanet.node.worker import Worker
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.assignment import training_shard

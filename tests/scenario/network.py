@@ -553,7 +553,7 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
 
 def test_dataset(cache: Path) -> Path:
     """A tiny TwoRoom dataset of the real simulator, built once and kept."""
-    from jepanet.learning.tworoom import BUILDER_VERSION, ENVIRONMENT, Parameters
+    from jepanet.learning.simulators.tworoom.dataset import BUILDER_VERSION, ENVIRONMENT, Parameters
     from jepanet.node.datasets import build_dataset
 
     made = f"{BUILDER_VERSION} {ENVIRONMENT} {Parameters(**SIZES).to_json()}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jepanet.learning.data import Shard
+from jepanet.learning.data.shards import Shard
 from jepanet.learning.recipe import ModelSizes, Objective, Recipe, preset
 from jepanet.tensors import Arrays
 

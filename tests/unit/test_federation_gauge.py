@@ -23,8 +23,8 @@ from jepanet.federation.gauge import (
     rotate_world_model,
     trace_angle,
 )
-from jepanet.learning.models.world.model import load_world_model, normalise
-from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.families.world.model import load_world_model, normalise
+from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.recipe import ModelSizes
 from jepanet.tensors import Arrays
 

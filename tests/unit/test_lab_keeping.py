@@ -27,9 +27,9 @@ from jepanet.lab.compare import Comparison, _kept, _Run, _start
 from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
 from jepanet.lab.report import _undrawn, mixed
 from jepanet.lab.sites import Setting
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.proportion import Rate, shown, together
-from jepanet.learning.surroundings import said, surroundings
+from jepanet.learning.evaluation.proportion import Rate, shown, together
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.training.surroundings import said, surroundings
 
 pytestmark = pytest.mark.unit
 

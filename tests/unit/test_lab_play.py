@@ -16,9 +16,9 @@ from jepanet.lab.arms import ARMS, Arm
 from jepanet.lab.measure import Measure
 from jepanet.lab.play import Played, play
 from jepanet.lab.sites import Sites
-from jepanet.learning.evaluate import GroundedScorer
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.train import train
+from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit

@@ -8,10 +8,10 @@ import torch
 from learning_shards import OTHER, RECIPE, SEED, disc_shard
 
 from jepanet.errors import Rejected
-from jepanet.learning.anchor import frame_anchor
-from jepanet.learning.models.world.model import load_world_model, normalise
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.train import train
+from jepanet.learning.families.world.model import load_world_model, normalise
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.training.anchor import frame_anchor
+from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit

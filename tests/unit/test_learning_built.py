@@ -17,17 +17,17 @@ from learning_shards import SEED, disc_shard
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep
-from jepanet.learning import build as building
-from jepanet.learning.built import BuiltDataset, SealedShard, open_built, sealed_bytes
-from jepanet.learning.data import save_shard, shard_bytes
-from jepanet.learning.dataset_plan import PUBLIC, Environment, Layout, check_sizes, plan, shard_size
-from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.parameters import Parameters
-from jepanet.learning.pusht import PUSHT, USUAL
+from jepanet.learning.data.building import builder as building
+from jepanet.learning.data.building.plan import PUBLIC, Environment, Layout, check_sizes, plan, shard_size
+from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.on_disk import BuiltDataset, SealedShard, open_built, sealed_bytes
+from jepanet.learning.data.shards import save_shard, shard_bytes
+from jepanet.learning.data.sizes import Parameters
+from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.recipe import Recipe, preset
-from jepanet.learning.recording import Recording
-from jepanet.learning.suitability import check_shards
-from jepanet.learning.tworoom import DEMO, FULL, TWOROOM
+from jepanet.learning.simulators.pusht.dataset import PUSHT, USUAL
+from jepanet.learning.simulators.tworoom.dataset import DEMO, FULL, TWOROOM
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from learning_shards import OTHER, RECIPE, SEED
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
-from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes, model_cap
-from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 
 pytestmark = pytest.mark.unit

@@ -17,9 +17,9 @@ from learning_shards import SEED, disc_shard
 
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.learning.data import SCHEMA, Shard, load_shard, save_shard, shard_bytes
-from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.sampler import WindowSampler
+from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.shards import SCHEMA, Shard, load_shard, save_shard, shard_bytes
+from jepanet.learning.data.windows import WindowSampler
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.tensors import canonical_json, decode_tensors, encode_tensors
 from jepanet.types import Digest

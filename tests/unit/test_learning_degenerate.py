@@ -7,7 +7,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from jepanet.learning.statistics import (
+from jepanet.learning.evaluation.statistics import (
     FLOOR,
     effective_rank,
     floored_ratio,

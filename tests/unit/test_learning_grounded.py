@@ -9,10 +9,10 @@ import pytest
 from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, scaled
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluate import WORST, Encoded, Gain, GroundedScorer, heldout_metrics
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.statistics import halves
-from jepanet.learning.train import train, warm_start
+from jepanet.learning.evaluation.grounded import WORST, Encoded, Gain, GroundedScorer, heldout_metrics
+from jepanet.learning.evaluation.statistics import halves
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit

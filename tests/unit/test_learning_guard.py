@@ -8,7 +8,7 @@ from math import inf, nan
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.guard import DivergenceGate, absolute_guards, state_guards
+from jepanet.learning.evaluation.guards import DivergenceGate, absolute_guards, state_guards
 from jepanet.learning.recipe import Gates
 
 pytestmark = pytest.mark.unit

@@ -11,10 +11,8 @@ import torch
 from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, scaled
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluate import Encoded, Metrics, heldout_metrics, metrics_of
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.objectives import sigreg, sketched_moments
-from jepanet.learning.statistics import (
+from jepanet.learning.evaluation.grounded import Encoded, Metrics, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.statistics import (
     FLOOR,
     effective_rank,
     floored_ratio,
@@ -26,6 +24,8 @@ from jepanet.learning.statistics import (
     stratified,
     total_variance,
 )
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.objectives import sigreg, sketched_moments
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from jepanet.errors import Rejected
-from jepanet.learning.planning import (
+from jepanet.learning.planning.costs import COSTS, cost_rule, distance_to, probe, whitening
+from jepanet.learning.planning.planner import (
     PLANNERS,
     Cost,
     Planner,
@@ -20,7 +21,6 @@ from jepanet.learning.planning import (
     plan,
     planner_named,
 )
-from jepanet.learning.planning_costs import COSTS, cost_rule, distance_to, probe, whitening
 
 pytestmark = pytest.mark.unit
 

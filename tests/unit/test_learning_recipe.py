@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.models.world.schema import parameter_shapes
+from jepanet.learning.families.world.schema import parameter_shapes
 from jepanet.learning.recipe import (
     MAX_PARAMETERS,
     MAX_RECIPE_BYTES,

@@ -9,12 +9,12 @@ import pytest
 from learning_shards import RECIPE, SEED, changed, constant_encoder, disc_shard, scaled
 
 from jepanet.errors import Rejected
-from jepanet.learning.data import Shard
-from jepanet.learning.evaluate import encode, heldout_metrics
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.rollout import rollout_nmse
-from jepanet.learning.statistics import floored_ratio, total_variance
-from jepanet.learning.train import warm_start
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.grounded import encode, heldout_metrics
+from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.planning.rollout import rollout_nmse
+from jepanet.learning.training.loop import warm_start
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit

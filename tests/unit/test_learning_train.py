@@ -15,16 +15,16 @@ from torch import Tensor
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.learning.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
-from jepanet.learning.models.world.model import (
+from jepanet.learning.families.world.model import (
     WorldModel,
     load_world_model,
     normalise,
     weights_of,
 )
-from jepanet.learning.models.world.schema import check_weights, init_weights, parameter_shapes
+from jepanet.learning.families.world.schema import check_weights, init_weights, parameter_shapes
 from jepanet.learning.recipe import Optimiser
-from jepanet.learning.train import StepReport, draw_colour, learning_rate, train, turn, warm_start
+from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
+from jepanet.learning.training.loop import StepReport, draw_colour, learning_rate, train, turn, warm_start
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 

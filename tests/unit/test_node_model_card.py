@@ -9,7 +9,7 @@ import pytest
 
 from jepanet.cid import to_cid
 from jepanet.errors import Rejected
-from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.recipe import preset
 from jepanet.node.model_card import Link, Origin, check_chain, render
 from jepanet.protocol.facts import RoundParams

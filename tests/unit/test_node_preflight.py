@@ -15,7 +15,7 @@ import pytest
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.errors import Exit, Fatal
-from jepanet.learning.device import probe
+from jepanet.learning.training.device import probe
 from jepanet.node import check_machine as machine
 from jepanet.node.check_chain import judge_head
 from jepanet.node.check_machine import check_journal, check_machine, check_settings, writable_folder

@@ -10,11 +10,11 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal
-from jepanet.learning.built import BuiltDataset
-from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.pusht import PUSHT
+from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.recipe import preset
-from jepanet.learning.tworoom import TWOROOM
+from jepanet.learning.simulators.pusht.dataset import PUSHT
+from jepanet.learning.simulators.tworoom.dataset import TWOROOM
 from jepanet.node import projects
 from jepanet.node.projects import _check_suits
 

@@ -13,11 +13,11 @@ from learning_shards import RECIPE, SEED, constant_encoder, disc_shard
 
 from jepanet.cid import digest_of
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
-from jepanet.learning.checkpoint import ModelHeader, model_bytes
-from jepanet.learning.data import Shard, load_shard, shard_bytes
-from jepanet.learning.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.models.world.schema import init_weights
-from jepanet.learning.train import warm_start
+from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
+from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.training.loop import warm_start
 from jepanet.node.jobs import score_deltas
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import Arrays, encode_tensors

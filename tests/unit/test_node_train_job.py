@@ -15,11 +15,11 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import decode_delta, delta_of, schema_of
 from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
-from jepanet.learning.checkpoint import ModelHeader, model_bytes
-from jepanet.learning.data import Shard, save_shard
-from jepanet.learning.evaluate import frame_latents
+from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.evaluation.grounded import frame_latents
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.train import train, warm_start
+from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.training.loop import train, warm_start
 from jepanet.node.contribution import train_delta
 from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays

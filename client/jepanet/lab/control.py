@@ -13,12 +13,12 @@ from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
 from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures
-from jepanet.learning.control import RATES, evaluate
-from jepanet.learning.data import Shard, load_shard
+from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.evaluation.proportion import together
 from jepanet.learning.parallel import in_parallel
-from jepanet.learning.proportion import together
-from jepanet.learning.surroundings import surroundings
-from jepanet.learning.tworoom_sites import Site
+from jepanet.learning.planning.closed_loop import RATES, evaluate
+from jepanet.learning.simulators.tworoom.sites import Site
+from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import Arrays, canonical_json
 
 VERSION = 2

@@ -10,10 +10,10 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.federation.gauge import drift
 from jepanet.lab.sites import Sites
-from jepanet.learning.data import Shard
-from jepanet.learning.evaluate import GroundedScorer, frame_latents, heldout_metrics
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.grounded import GroundedScorer, frame_latents, heldout_metrics
+from jepanet.learning.planning.rollout import rollout_nmse
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.rollout import rollout_nmse
 from jepanet.tensors import Arrays
 
 Figures = dict[str, Any]

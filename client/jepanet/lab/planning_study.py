@@ -25,13 +25,13 @@ from jepanet.lab.measure import Figures
 from jepanet.lab.report import Progress, mixed
 from jepanet.lab.sites import Setting
 from jepanet.lab.targets import without_model
-from jepanet.learning.control import RATES, evaluate
+from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.parallel import in_parallel
-from jepanet.learning.planning import PLANNERS
-from jepanet.learning.planning_costs import COSTS
-from jepanet.learning.proportion import Rate, shown, together
+from jepanet.learning.planning.closed_loop import RATES, evaluate
+from jepanet.learning.planning.costs import COSTS
+from jepanet.learning.planning.planner import PLANNERS
 from jepanet.learning.recipe import preset
-from jepanet.learning.surroundings import surroundings
+from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import canonical_json
 
 VERSION = 2

@@ -17,13 +17,13 @@ from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import RULES, mean
 from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
-from jepanet.learning.anchor import frame_anchor
-from jepanet.learning.data import Shard
-from jepanet.learning.evaluate import frame_latents
-from jepanet.learning.models.world.schema import init_weights
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.grounded import frame_latents
+from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.train import Penalty, train
+from jepanet.learning.training.anchor import frame_anchor
+from jepanet.learning.training.loop import Penalty, train
 from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST
 

@@ -31,10 +31,10 @@ from jepanet.lab.targets import (
     value_of,
     without_model,
 )
-from jepanet.learning.proportion import Rate, shown, together
+from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_file import recipe_named
-from jepanet.learning.surroundings import said
+from jepanet.learning.training.surroundings import said
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, finished, in all, what has just finished)."""

@@ -16,10 +16,10 @@ from typing import Any
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.learning.checkpoint import model_cap
-from jepanet.learning.data import MAX_SHARD_BYTES
-from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.training.checkpoint import model_cap
 from jepanet.node.access import ChainAccess, open_chain
 from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain

@@ -31,11 +31,11 @@ from jepanet.federation.deltas.feedback import (
 from jepanet.federation.gauge import align, drift
 from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
-from jepanet.learning.checkpoint import Model, load_model
-from jepanet.learning.data import Shard, load_shard
-from jepanet.learning.evaluate import frame_latents
+from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.evaluation.grounded import frame_latents
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.train import train
+from jepanet.learning.training.checkpoint import Model, load_model
+from jepanet.learning.training.loop import train
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.tensors import Arrays
 

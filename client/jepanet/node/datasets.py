@@ -9,9 +9,9 @@ from typing import Any
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.learning.build import build
-from jepanet.learning.built import open_built
-from jepanet.learning.parameters import Parameters
+from jepanet.learning.data.building.builder import build
+from jepanet.learning.data.on_disk import open_built
+from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.recipe import Recipe, preset
 from jepanet.types import Digest
 
@@ -36,8 +36,8 @@ def build_dataset(
     Raises:
         Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
     """
-    from jepanet.learning.pusht import PUSHT, USUAL
-    from jepanet.learning.tworoom import DEMO, FULL, TWOROOM
+    from jepanet.learning.simulators.pusht.dataset import PUSHT, USUAL
+    from jepanet.learning.simulators.tworoom.dataset import DEMO, FULL, TWOROOM
 
     simulator, usual = {"tworoom": (TWOROOM, DEMO), "pusht": (PUSHT, USUAL)}[environment]
     if recipe is not None:

@@ -24,15 +24,15 @@ from jepanet.federation.judging.judge import (
     merge,
 )
 from jepanet.files import write_atomically
-from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.data import load_shard
-from jepanet.learning.device import probe
-from jepanet.learning.evaluate import GroundedScorer, Metrics, heldout_metrics
-from jepanet.learning.guard import absolute_guards, state_guards
-from jepanet.learning.manifest import DatasetManifest
+from jepanet.learning.data.manifest import DatasetManifest
+from jepanet.learning.data.shards import load_shard
+from jepanet.learning.data.suitability import check_evaluation
+from jepanet.learning.evaluation.grounded import GroundedScorer, Metrics, heldout_metrics
+from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates, Recipe
-from jepanet.learning.suitability import check_evaluation
-from jepanet.learning.train import warm_start
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.training.device import probe
+from jepanet.learning.training.loop import warm_start
 from jepanet.node.contribution import Arguments, Progress, repeat_training, round_files, train_delta
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays

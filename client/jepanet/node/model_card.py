@@ -15,7 +15,7 @@ from typing import Any
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Rejected
 from jepanet.files import write_atomically
-from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.node.access import ChainAccess, open_chain
 from jepanet.node.config import Observer

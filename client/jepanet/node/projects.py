@@ -11,10 +11,10 @@ from jepanet.chain.contracts.all import ProjectView
 from jepanet.cid import digest_file, digest_of, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep, kept, tell_damage, write_atomically
-from jepanet.learning.built import MANIFEST, BuiltDataset, open_built
+from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
+from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
-from jepanet.learning.suitability import check_shards
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
 from jepanet.node.config import Observer
@@ -122,8 +122,8 @@ FULL_SIZE = ("tworoom", "tworoom-anneal")
 def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
     """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
     another simulator."""
-    from jepanet.learning.pusht import PUSHT
-    from jepanet.learning.tworoom import TWOROOM
+    from jepanet.learning.simulators.pusht.dataset import PUSHT
+    from jepanet.learning.simulators.tworoom.dataset import TWOROOM
 
     # What was recorded in a simulator that is not ours suits whichever recipe its owner says.
     simulator = {TWOROOM.name: "tworoom", PUSHT.name: "pusht"}.get(built.manifest.environment, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
-from jepanet.learning.manifest import DatasetManifest
+from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
 from jepanet.node.observer import Library
 from jepanet.node.worker import Worker

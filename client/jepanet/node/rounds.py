@@ -123,8 +123,8 @@ async def export_model(
             remedy="make it first, or name another file",
             code=Exit.NOT_FOUND,
         )
-    from jepanet.learning.checkpoint import ModelHeader, load_model, model_bytes, model_cap
     from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+    from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
 
     async with open_chain(where) as chain:
         state = await read_chain(chain)

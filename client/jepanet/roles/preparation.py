@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jepanet.learning.checkpoint import model_cap
-from jepanet.learning.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.suitability import check_manifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-from jepanet.learning.suitability import check_manifest
+from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound

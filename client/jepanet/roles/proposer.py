@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.learning.built import SealedShard, open_built
-from jepanet.learning.checkpoint import model_cap
+from jepanet.learning.data.on_disk import SealedShard, open_built
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.spec import Gates, MergeRule, RoundSpec, encode_spec

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.errors import Rejected, Transient
-from jepanet.learning.data import MAX_SHARD_BYTES
+from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report, score_message
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import signing_hash

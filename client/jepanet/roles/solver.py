@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
-from jepanet.learning.checkpoint import model_cap
+from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.messages import Provide

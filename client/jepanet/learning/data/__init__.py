@@ -1,0 +1,1 @@
+"""Shards, windows and the manifest that names them."""

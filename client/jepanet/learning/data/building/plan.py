@@ -1,0 +1,171 @@
+"""Which shards a dataset has, and from which seeds, whatever simulator it is recorded with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.on_disk import SEALED
+from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, MIN_FRAMES, Shard
+from jepanet.learning.data.sizes import PROBE_FRAMES, Parameters
+from jepanet.learning.seeding import derive, numpy_generator
+from jepanet.tensors import canonical_json
+
+MB = 10**6
+_HEADER = 4096
+"""Bytes of a shard's file beside its arrays, at most."""
+PUBLIC, PROBE = "public.safetensors", "probe.safetensors"
+Record = Callable[[Recording], Shard]
+"""Plays a recording; a function of a module, since other processes import it by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The sites of a dataset: frozen dataclasses, each with a `number` of its own."""
+
+    training: tuple[Any, ...]
+    hidden: tuple[Any, ...]
+    """Of the evaluation shards: nobody trains there."""
+    public: tuple[Any, ...]
+    """Of the warm start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the builder needs to know of a simulator and its task."""
+
+    name: str
+    version: int
+    """Raised whenever the same parameters and seed would give other bytes."""
+    require: Callable[[], None]
+    """Raises `Fatal` when the simulator is not installed."""
+    sites: Callable[[np.random.Generator, Parameters], Layout]
+    record: Record
+    probe_site: int
+    """Site number of probe frames, whose looks are random."""
+    actions: int
+    """Numbers in an action ..."""
+    state: int
+    """... and in a state."""
+
+
+def plan(
+    environment: Environment, parameters: Parameters, seed: bytes, secret: bytes
+) -> dict[str, Recording]:
+    """Every shard of a dataset by file name, in a fixed order."""
+    layout = environment.sites(numpy_generator(seed, "sites"), parameters)
+    _check_apart(layout)
+    per_site = parameters.evaluation_episodes // parameters.hidden_sites
+    wanted: list[tuple[str, bytes, tuple[Any, ...], int, int]] = []
+    for index in range(parameters.evaluation_shards):
+        name = sealed_name(index)
+        wanted.append((name, derive(secret, f"shard {index}"), layout.hidden, per_site, parameters.frames))
+    for index, site in enumerate(layout.training):
+        name = training_name(index)
+        wanted.append((name, derive(seed, name), (site,), parameters.episodes, parameters.frames))
+    public = derive(seed, "public")
+    wanted.append((PUBLIC, public, layout.public, parameters.public_episodes, parameters.frames))
+    groups = parameters.probe_frames // PROBE_FRAMES
+    wanted.append((PROBE, derive(seed, "probe"), (), groups, PROBE_FRAMES))
+    recordings: dict[str, Recording] = {}
+    for name, shard_seed, sites, episodes, frames in wanted:
+        build_id = hashlib.sha256(
+            canonical_json(
+                {
+                    "builder": environment.version,
+                    "environment": environment.name,
+                    "name": name,
+                    "seed": hashlib.sha256(shard_seed).hexdigest(),
+                    "sites": [asdict(site) for site in sites],
+                    "size": [episodes, frames, parameters.image, parameters.hold],
+                }
+            )
+        ).hexdigest()
+        recordings[name] = Recording(
+            name, shard_seed, sites, episodes, frames, parameters.image, parameters.hold, build_id
+        )
+    return recordings
+
+
+def shard_size(environment: Environment, recording: Recording) -> int:
+    """Bytes of a recording's file, rounded up."""
+    return _HEADER + _episodes(recording) * _episode_size(environment, recording, recording.frames)
+
+
+def check_sizes(environment: Environment, recordings: Mapping[str, Recording]) -> None:
+    """Every file must be one that nodes accept: known from the sizes, before anything is recorded.
+
+    Raises:
+        Fatal: `USAGE`, naming what would fit.
+    """
+    for name, recording in recordings.items():
+        episodes, room = _episodes(recording), MAX_SHARD_BYTES - _HEADER
+        most = min(MAX_EPISODES, room // _episode_size(environment, recording, recording.frames))
+        if episodes <= most:
+            continue
+        frames = recording.frames
+        while frames and episodes * _episode_size(environment, recording, frames) > room:
+            frames -= 1
+        fits = [f"{most} episodes of {recording.frames} frames"]
+        if frames >= MIN_FRAMES and episodes <= MAX_EPISODES:
+            fits.append(f"{episodes} episodes of {frames} frames")
+        raise Fatal(
+            f"{name} would have {shard_size(environment, recording) / MB:,.0f} MB and {episodes} episodes; a "
+            f"shard has at most {MAX_SHARD_BYTES / MB:,.0f} MB and {MAX_EPISODES} episodes",
+            remedy=f"at {recording.image} pixels {' or '.join(fits)} fit: {_size_of(name, most, recording)}",
+            code=Exit.USAGE,
+        )
+
+
+def _size_of(name: str, most: int, recording: Recording) -> str:
+    """Which size of a dataset decides a file, and its largest value."""
+    per_site = most // max(1, len(recording.sites))
+    if name.startswith(f"{SEALED}/"):
+        return f"evaluation_episodes={per_site * len(recording.sites)} or less"
+    if name == PROBE:
+        return f"probe_frames={most * PROBE_FRAMES} or less"
+    return f"{'public_episodes' if name == PUBLIC else 'episodes'}={per_site} or less"
+
+
+def _episodes(recording: Recording) -> int:
+    return recording.episodes * max(1, len(recording.sites))
+
+
+def _episode_size(environment: Environment, recording: Recording, frames: int) -> int:
+    """Bytes of one episode: pixels, actions and states, its site's number."""
+    numbers = (frames - 1) * environment.actions + frames * environment.state + 1
+    return frames * 3 * recording.image**2 + 4 * numbers
+
+
+def sealed_name(index: int) -> str:
+    """File name of sealed shard `index`, below the dataset's folder."""
+    return f"{SEALED}/shard-{index:03d}.safetensors"
+
+
+def _check_apart(layout: Layout) -> None:
+    """Nobody may train where it is evaluated, nor on a site that differs from that in nothing but its number.
+
+    Raises:
+        Rejected: reason `bad-parameters`.
+    """
+
+    def looks(sites: tuple[Any, ...]) -> set[str]:
+        return {str({**asdict(site), "number": 0}) for site in sites}
+
+    open_to_all = (*layout.training, *layout.public)
+    shared = {site.number for site in layout.hidden} & {site.number for site in open_to_all}
+    if shared or looks(layout.hidden) & looks(open_to_all):
+        raise Rejected("evaluation sites are among those of training or warm start", reason="bad-parameters")
+    if len({site.number for site in layout.hidden}) != len(layout.hidden):
+        raise Rejected("an evaluation site is there twice", reason="bad-parameters")
+
+
+def training_name(index: int) -> str:
+    """File name of training shard `index`."""
+    return f"training-{index:02d}.safetensors"

@@ -1,0 +1,1 @@
+"""The action-conditioned world model."""

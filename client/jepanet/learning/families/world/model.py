@@ -1,0 +1,112 @@
+"""An action-conditioned joint-embedding world model (JEPA; LeCun 2022), small enough for a CPU.
+
+    frame t-1 ──encoder──▶ z[t-1] ─┐
+    frame t   ──encoder──▶ z[t]  ──┼─▶ z[t] + MLP(z[t-1], z[t], a[t-1], a[t])  =  guess of z[t+1]
+    actions   ─────────────────────┘
+
+Both sides of the prediction error carry gradients: there is no target network and no stop-gradient;
+the objective's regulariser (`objectives.py`) is what prevents collapse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from jepanet.learning.families.world.schema import KERNEL, PATCH
+from jepanet.learning.recipe import ModelSizes, Recipe
+from jepanet.tensors import Arrays
+
+
+class Encoder(nn.Module):
+    """Normalised frames [N, 3, S, S] -> latents [N, D]."""
+
+    def __init__(self, sizes: ModelSizes) -> None:
+        super().__init__()
+        one, two, three = sizes.channels
+        cells = (sizes.image // (4 * PATCH)) ** 2
+        self.patch = nn.Conv2d(3, one, PATCH, stride=PATCH)
+        self.second = nn.Conv2d(one, two, KERNEL, stride=2, padding=1)
+        self.third = nn.Conv2d(two, three, KERNEL, stride=2, padding=1)
+        self.project = nn.Linear(three * cells, sizes.hidden)
+        self.norm = nn.LayerNorm(sizes.hidden)
+        self.head = nn.Linear(sizes.hidden, sizes.latent)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        grid = functional.gelu(self.patch(frames))
+        grid = functional.gelu(self.second(grid))
+        grid = functional.gelu(self.third(grid))
+        latents: Tensor = self.head(functional.gelu(self.norm(self.project(grid.flatten(1)))))
+        return latents
+
+
+class Predictor(nn.Module):
+    """Two latents [..., D] and two actions [..., A] -> the next latent [..., D], as a change of the last."""
+
+    def __init__(self, sizes: ModelSizes) -> None:
+        super().__init__()
+        self.enter = nn.Linear(2 * (sizes.latent + sizes.actions), sizes.predictor)
+        self.middle = nn.Linear(sizes.predictor, sizes.predictor)
+        self.leave = nn.Linear(sizes.predictor, sizes.latent)
+
+    def forward(self, before: Tensor, now: Tensor, acted: Tensor, acting: Tensor) -> Tensor:
+        hidden = functional.gelu(self.enter(torch.cat([before, now, acted, acting], dim=-1)))
+        change: Tensor = self.leave(functional.gelu(self.middle(hidden)))
+        return now + change
+
+
+class WorldModel(nn.Module):
+    """Encoder and predictor of one recipe."""
+
+    def __init__(self, sizes: ModelSizes) -> None:
+        super().__init__()
+        self.encoder = Encoder(sizes)
+        self.predictor = Predictor(sizes)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Normalised frames [B, T, 3, S, S] -> latents [B, T, D]."""
+        batch, length = frames.shape[:2]
+        latents: Tensor = self.encoder(frames.flatten(0, 1))
+        return latents.view(batch, length, -1)
+
+    def predict(self, latents: Tensor, actions: Tensor) -> Tensor:
+        """Latents [B, T, D] and actions [B, T-1, A] -> guesses [B, T-2, D] of latents[:, 2:]."""
+        guesses: Tensor = self.predictor(latents[:, :-2], latents[:, 1:-1], actions[:, :-1], actions[:, 1:])
+        return guesses
+
+
+def load_world_model(recipe: Recipe, weights: Mapping[str, np.ndarray], device: str = "cpu") -> WorldModel:
+    """A model on `device` with copies of `weights` (float32, shapes of `schema.parameter_shapes`)."""
+    with torch.random.fork_rng(devices=[]):  # layers draw initial weights, which are replaced at once
+        model = WorldModel(recipe.model)
+    model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+    return model.to(device)
+
+
+def weights_of(model: WorldModel) -> Arrays:
+    """The model's parameters as float32 arrays, in ascending name order."""
+    state = model.state_dict()
+    return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
+
+
+Colour = Tensor
+"""A linear map of colours: float32 [3, 3], out of in."""
+
+
+def normalise(frames: Tensor, colour: Colour | None = None) -> Tensor:
+    """uint8 frames [..., 3, S, S] -> float32 with channel means removed and unit deviation per image.
+
+    `colour` maps the centred channels of every frame alike, before the deviation is taken: appearance that
+    one transform changes at will is nothing an encoder can predict from.
+    """
+    pixels = frames.to(torch.float32).flatten(-2)
+    pixels -= pixels.mean(dim=-1, keepdim=True)
+    if colour is not None:
+        pixels = colour @ pixels
+    variance = torch.linalg.vector_norm(pixels, dim=-1, keepdim=True).square() / pixels.shape[-1]
+    deviation = variance.mean(dim=-2, keepdim=True).add(1e-4).sqrt()
+    return pixels.div_(deviation).view(frames.shape)

@@ -1,0 +1,66 @@
+"""Open-loop prediction: how fast a model's imagination leaves what really happened.
+
+z[t-1], z[t], real actions ─▶ guess of z[t+1] ─▶ of z[t+2] ─▶ ... ─▶ of z[t+H], no frame seen in between
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from jepanet.errors import Rejected
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
+from jepanet.learning.families.world.model import load_world_model, normalise
+from jepanet.learning.families.world.schema import check_weights
+from jepanet.learning.planning.planner import Situation, imagine
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.training.loop import check_fit, deterministic
+from jepanet.tensors import Arrays
+
+STEPS = 8
+_EPISODES = 4
+
+
+def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS) -> tuple[float, ...]:
+    """Mean squared error 1, 2, ... `steps` frames ahead, each over the latents' variance.
+
+    Every horizon is measured from the same starts, so the numbers compare; the first is the one-step nmse
+    on those. Dead and input-independent latents tend to 1 at every horizon, as does a guess of the mean.
+
+    Raises:
+        Rejected: weights or shard do not fit the recipe; episodes too short (`shard-mismatch`); latents or
+            guesses that are not finite (`non-finite`).
+    """
+    check_weights(weights, recipe)
+    check_fit(shard, recipe)
+    starts = shard.length - 1 - steps
+    if steps < 1 or starts < 1:
+        raise Rejected(
+            f"episodes of {shard.length} frames are too short to look {steps} frames ahead",
+            reason="shard-mismatch",
+        )
+    latents: list[np.ndarray] = []
+    squared = np.zeros(steps)
+    with deterministic(), torch.inference_mode():
+        model = load_world_model(recipe, weights)
+        for first in range(0, shard.episodes, _EPISODES):
+            part = slice(first, first + _EPISODES)
+            seen = model.encode(normalise(torch.tensor(shard.frames[part])))
+            acted = torch.tensor(shard.actions[part])
+            # windows[e, s] = values[e, s : s + length], for every start s
+            situation = Situation(
+                seen[:, :starts].flatten(0, 1),
+                seen[:, 1 : starts + 1].flatten(0, 1),
+                acted[:, :starts].flatten(0, 1),
+            )
+            ahead = acted[:, 1:].unfold(1, steps, 1).transpose(-1, -2).flatten(0, 1)
+            truth = seen[:, 2:].unfold(1, steps, 1).transpose(-1, -2).flatten(0, 1)
+            guesses = imagine(model.predictor, situation, ahead.unsqueeze(1))[:, 0]
+            squared += ((guesses - truth).double() ** 2).sum(dim=(0, 2)).numpy()
+            latents.append(seen.numpy().astype(np.float64))
+    errors = squared / (shard.episodes * starts * recipe.model.latent)
+    variance = total_variance(np.concatenate(latents))
+    if not (np.isfinite(errors).all() and np.isfinite(variance)):
+        raise Rejected("the model's imagination holds NaN or infinity", reason="non-finite")
+    return tuple(floored_ratio(float(error), variance) for error in errors)

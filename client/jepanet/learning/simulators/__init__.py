@@ -1,0 +1,1 @@
+"""Simulators that datasets are recorded in."""

@@ -1,0 +1,1 @@
+"""TwoRoom: an agent, two rooms, a door."""

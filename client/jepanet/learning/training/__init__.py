@@ -1,0 +1,1 @@
+"""Training one solver's round."""

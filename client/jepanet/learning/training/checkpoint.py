@@ -1,0 +1,109 @@
+"""Model files: canonical safetensors of weights, with the outer step's momentum beside them.
+
+Tensors are `model.<name>` and, once an outer step has run, `velocity.<name>`: whoever holds a model of
+round r holds all that is needed to derive round r + 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.files import read_capped
+from jepanet.learning.families.world.schema import check_weights, parameter_shapes
+from jepanet.learning.recipe import FAMILY, Recipe
+from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors
+from jepanet.types import Digest
+
+SCHEMA = "jepanet.model.1"
+_MODEL, _VELOCITY = "model.", "velocity."
+_FIELDS = {"schema", "family", "recipe", "round", "parent"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHeader:
+    """What a model file says of itself. `parent` is the digest of the model it was merged from."""
+
+    recipe: Digest
+    round: int
+    """0 for the warm start."""
+    parent: Digest | None = None
+    family: str = FAMILY
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    weights: Arrays
+    velocity: Arrays | None
+    """Momentum of the outer step; None before the first."""
+    header: ModelHeader
+
+
+def model_bytes(weights: Arrays, header: ModelHeader, velocity: Arrays | None = None) -> bytes:
+    """Canonical bytes of a model; the same weights, velocity and header give the same digest."""
+    arrays = {_MODEL + name: array for name, array in weights.items()}
+    arrays |= {_VELOCITY + name: array for name, array in (velocity or {}).items()}
+    return encode_tensors(
+        arrays,
+        {
+            "schema": SCHEMA,
+            "family": header.family,
+            "recipe": header.recipe.hex(),
+            "round": header.round,
+            "parent": None if header.parent is None else header.parent.hex(),
+        },
+    )
+
+
+def model_cap(recipe: Recipe) -> int:
+    """Most bytes a model file of this recipe can have."""
+    parameters = sum(prod(shape) for shape in parameter_shapes(recipe).values())
+    return 2 * 4 * parameters + MAX_HEADER_BYTES + 8
+
+
+def load_model(source: bytes | Path, recipe: Recipe) -> Model:
+    """A model from untrusted bytes or an untrusted file; the arrays are read-only views.
+
+    Raises:
+        Rejected: `too-large`, `truncated`, `malformed`, `not-canonical`, `wrong-recipe`, `wrong-shape` or
+            `non-finite`.
+    """
+    cap = model_cap(recipe)
+    data = source if isinstance(source, bytes) else read_capped(source, cap, "model")
+    arrays, header = decode_tensors(data, max_bytes=cap, what="model")
+    if set(header) != _FIELDS or header["schema"] != SCHEMA or header["family"] != recipe.family:
+        raise Rejected(
+            f"model: header is not that of a {SCHEMA} of family {recipe.family}", reason="malformed"
+        )
+    if header["recipe"] != recipe.digest().hex():
+        raise Rejected("model: trained under another recipe", reason="wrong-recipe")
+    number, parent = header["round"], header["parent"]
+    if type(number) is not int or not 0 <= number < 2**32:
+        raise Rejected("model: round must be a non-negative integer", reason="malformed")
+    weights, velocity = _part(arrays, _MODEL), _part(arrays, _VELOCITY)
+    if len(weights) + len(velocity) != len(arrays):
+        raise Rejected("model: a tensor is neither model.* nor velocity.*", reason="wrong-shape")
+    check_weights(weights, recipe, what="model")
+    if velocity:
+        check_weights(velocity, recipe, what="velocity")
+    return Model(weights, velocity or None, ModelHeader(recipe.digest(), number, _parent(parent)))
+
+
+def _part(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _parent(value: object) -> Digest | None:
+    if value is None:
+        return None
+    try:
+        digest = bytes.fromhex(str(value))
+    except ValueError:
+        digest = b""
+    if len(digest) != 32 or digest.hex() != value:
+        raise Rejected("model: parent must be null or 64 hex digits", reason="malformed")
+    return Digest(digest)

@@ -12,11 +12,11 @@ from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Transient
 from jepanet.protocol import duties
 from jepanet.protocol.state import Recorded
-from jepanet.roles import settlement as settlement_module
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.proposer import Proposer
-from jepanet.roles.settlement import Settlement
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps import settlement as settlement_module
+from jepanet.roles.steps.settlement import Settlement
 from jepanet.types import Phase, Verdict
 
 pytestmark = pytest.mark.unit

@@ -19,9 +19,9 @@ from jepanet.protocol.duties import ReleaseBond, SendCommit, SweepRound, TrainSh
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
 from jepanet.roles.proposer import Proposer, round_spec
-from jepanet.roles.settlement import Settlement, check_bond, ensure_stake
 from jepanet.roles.solver import Solver
-from jepanet.roles.submit import submit
+from jepanet.roles.steps.settlement import Settlement, check_bond, ensure_stake
+from jepanet.roles.steps.submit import submit
 from jepanet.types import Phase
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,7 @@ import pytest
 from protocol_facts import digest
 
 from jepanet.errors import JepanetError, Rejected, Transient
-from jepanet.roles.obtain import obtain
+from jepanet.roles.steps.obtain import obtain
 
 pytestmark = pytest.mark.unit
 

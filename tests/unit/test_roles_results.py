@@ -20,12 +20,12 @@ from jepanet.protocol.settling.tally import RoundFacts, decide
 from jepanet.protocol.state import SignedResult
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
-from jepanet.roles import settlement as settlement_module
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.coordinator import Coordinator, result_message
-from jepanet.roles.merging import Merge
-from jepanet.roles.scoring import MEASURED_NOTE
-from jepanet.roles.settlement import Settlement
+from jepanet.roles.steps import settlement as settlement_module
+from jepanet.roles.steps.merging import Merge
+from jepanet.roles.steps.scoring import MEASURED_NOTE
+from jepanet.roles.steps.settlement import Settlement
 from jepanet.telemetry import Secret
 from jepanet.types import Digest, Phase, Verdict
 from round_samples import (

@@ -37,10 +37,10 @@ from jepanet.protocol.state import Identity
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import Coordinator
-from jepanet.roles.preparation import Preparation
 from jepanet.roles.proposer import Proposer
-from jepanet.roles.settlement import Settlement
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps.preparation import Preparation
+from jepanet.roles.steps.settlement import Settlement
 from jepanet.storage.blobs import BlobStore
 from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal

@@ -21,10 +21,10 @@ from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message
-from jepanet.roles.merging import Merge, measure_merge
-from jepanet.roles.preparation import pin_of, round_documents
-from jepanet.roles.scoring import Scoring, check_against_own
-from jepanet.roles.submit import behind, submit
+from jepanet.roles.steps.merging import Merge, measure_merge
+from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.scoring import Scoring, check_against_own
+from jepanet.roles.steps.submit import behind, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
 

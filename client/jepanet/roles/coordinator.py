@@ -16,10 +16,10 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_s
 from jepanet.protocol.settling.tally import facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.merging import measure_merge
-from jepanet.roles.obtain import obtain_bytes
-from jepanet.roles.preparation import pin_of, round_documents
-from jepanet.roles.scoring import Scoring, check_against_own
+from jepanet.roles.steps.merging import measure_merge
+from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 

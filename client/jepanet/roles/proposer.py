@@ -19,10 +19,10 @@ from jepanet.protocol.facts import LocalInput, RoundParams
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Project
 from jepanet.roles.context import Context, Handlers, RoundTerms
-from jepanet.roles.obtain import obtain, obtain_bytes
-from jepanet.roles.preparation import pin_of, round_documents
-from jepanet.roles.settlement import withdraw_credit
-from jepanet.roles.submit import behind, newest_known, submit
+from jepanet.roles.steps.obtain import obtain, obtain_bytes
+from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.settlement import withdraw_credit
+from jepanet.roles.steps.submit import behind, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
 from jepanet.types import Verdict

@@ -22,9 +22,9 @@ from jepanet.protocol.duties import PublishDelta, SendCommit, SendReveal, TrainS
 from jepanet.protocol.facts import LocalDeltaSealed, LocalInput
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.preparation import RoundDocuments, assigned_shard, pin_of, round_documents
-from jepanet.roles.settlement import check_bond, ensure_stake
-from jepanet.roles.submit import behind, submit
+from jepanet.roles.steps.preparation import RoundDocuments, assigned_shard, pin_of, round_documents
+from jepanet.roles.steps.settlement import check_bond, ensure_stake
+from jepanet.roles.steps.submit import behind, submit
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json

@@ -27,8 +27,8 @@ from jepanet.protocol.settling.tally import (
 )
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.obtain import obtain
-from jepanet.roles.preparation import pin_of, round_documents
+from jepanet.roles.steps.obtain import obtain
+from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Address, Digest, RoundId, Verdict

@@ -23,9 +23,9 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message
-from jepanet.roles.obtain import obtain_bytes
-from jepanet.roles.preparation import pin_of
-from jepanet.roles.submit import behind, newest_known, submit
+from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.roles.steps.preparation import pin_of
+from jepanet.roles.steps.submit import behind, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
 from jepanet.types import TERMINAL_PHASES, Phase, Verdict

@@ -15,7 +15,7 @@ from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalInput, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.obtain import obtain, obtain_bytes
+from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.types import Digest, Role
 
 

@@ -10,9 +10,9 @@ from jepanet.protocol.documents.scores import Metrics
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
-from jepanet.roles.obtain import obtain
-from jepanet.roles.preparation import pin_of
-from jepanet.roles.scoring import evaluation_shard
+from jepanet.roles.steps.obtain import obtain
+from jepanet.roles.steps.preparation import pin_of
+from jepanet.roles.steps.scoring import evaluation_shard
 from jepanet.types import Digest
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal, StoredCommand, StoredInput
 
 REPEATS = 300

@@ -31,8 +31,8 @@ from jepanet.chain.sending.fees import FeeCapReached, FeePolicy
 from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Rejected, Transient
-from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents
 
 pytestmark = pytest.mark.integration
 

@@ -30,7 +30,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.node import claims
 from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
 from jepanet.protocol.documents.typed_data import result_data
-from jepanet.storage.blob_files import place_of
+from jepanet.storage.blobs.files import place_of
 from jepanet.types import Digest, Phase, RoundId, Verdict
 
 pytestmark = pytest.mark.integration

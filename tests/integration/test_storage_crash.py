@@ -18,7 +18,7 @@ import pytest
 
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 
 pytestmark = pytest.mark.integration

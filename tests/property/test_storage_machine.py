@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import (
     Journal,
     OutboxRow,

@@ -17,7 +17,7 @@ from jepanet.node.gossip import Conversation
 from jepanet.node.process_identity import identity_of
 from jepanet.node.status import read_status
 from jepanet.p2p.hardening.steady_clock import make_library_steady, steady_time
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 
 pytestmark = pytest.mark.unit
 

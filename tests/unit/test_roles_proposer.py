@@ -14,7 +14,7 @@ from jepanet.errors import Transient
 from jepanet.protocol.duties import OpenRound
 from jepanet.roles import proposer as proposer_module
 from jepanet.roles.proposer import PROJECT_FILES, Proposer
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 
 pytestmark = pytest.mark.unit
 

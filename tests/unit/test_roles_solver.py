@@ -24,7 +24,7 @@ from jepanet.protocol.commitment import abi_encode
 from jepanet.protocol.duties import SendCommit, TrainShard
 from jepanet.roles import solver as solver_module
 from jepanet.roles.solver import PROJECTS_CARRIED, Solver
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
 from jepanet.types import ProjectId, RoundId

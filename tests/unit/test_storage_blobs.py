@@ -12,8 +12,8 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.storage.blob_files import inspect_source
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.files import inspect_source
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.types import Digest
 
 pytestmark = pytest.mark.unit
@@ -96,7 +96,7 @@ def test_a_file_from_another_file_system_is_copied(
     tmp_path: Path, store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "jepanet.storage.blobs.inspect_source",
+        "jepanet.storage.blobs.store.inspect_source",
         lambda path, same_disk_as: inspect_source(path, same_disk_as=Path("/proc")),
     )
     source = written(tmp_path / "far", b"far away")

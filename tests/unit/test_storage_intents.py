@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.storage.intents import JournalIntents, StoredIntent
 from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents, StoredIntent
 
 pytestmark = pytest.mark.unit
 

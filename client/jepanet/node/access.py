@@ -17,8 +17,8 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.node.config import ChainSection, Config, Observer, load_config
 from jepanet.node.keys import unlock
 from jepanet.node.observer_config import load_observer
-from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents
 
 GWEI = 10**9
 _MOST_GWEI = 1e9

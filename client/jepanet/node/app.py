@@ -41,9 +41,9 @@ from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
-from jepanet.storage.blobs import BlobStore
-from jepanet.storage.intents import JournalIntents
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.types import BlockRef, ProjectId, Role
 

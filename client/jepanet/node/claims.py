@@ -20,7 +20,7 @@ from jepanet.node.observer import Library, open_library
 from jepanet.node.paths import Paths
 from jepanet.node.wishes import fresh_key, take_up
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
-from jepanet.storage.blob_files import place_of
+from jepanet.storage.blobs.files import place_of
 from jepanet.types import TERMINAL_PHASES, Address, Phase, Verdict
 
 

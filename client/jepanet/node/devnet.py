@@ -26,8 +26,8 @@ from jepanet.files import write_atomically
 from jepanet.node.process_identity import identity_of
 from jepanet.node.terms import accounts
 from jepanet.node.wishes import carry_out
-from jepanet.storage.intents import JournalIntents
 from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents
 
 DEPLOYMENT = "deployment.json"
 _RECORD = "devnet.json"

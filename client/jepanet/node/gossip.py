@@ -22,7 +22,7 @@ from jepanet.protocol.documents.messages import (
 )
 from jepanet.protocol.documents.typed_data import node_binding_data
 from jepanet.protocol.facts import PeerInput
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.telemetry import get_logger
 
 log = get_logger("gossip")

@@ -15,7 +15,7 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.documents.messages import Body
 from jepanet.protocol.facts import LocalInput
 from jepanet.protocol.state import NodeState, Project, Round
-from jepanet.storage.blobs import BlobStore
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, ProjectId, RoundId
 

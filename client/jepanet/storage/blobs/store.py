@@ -24,7 +24,7 @@ from typing import Self
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import sync_directory
-from jepanet.storage.blob_files import (
+from jepanet.storage.blobs.files import (
     explained,
     hash_into,
     inspect_source,
@@ -34,7 +34,7 @@ from jepanet.storage.blob_files import (
     scan,
     temporary,
 )
-from jepanet.storage.blob_index import BlobIndex
+from jepanet.storage.blobs.index import BlobIndex
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 

@@ -19,7 +19,7 @@ import click
 
 from jepanet.errors import Exit
 from jepanet.interface.cli import cli
-from jepanet.node.config import Config
+from jepanet.settings.config import Config
 
 ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 """The first of anvil's public accounts."""

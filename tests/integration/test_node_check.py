@@ -19,10 +19,10 @@ from jepanet.node.check_chain import check_endpoints
 from jepanet.node.check_machine import check_machine
 from jepanet.node.check_peers import check_peers
 from jepanet.node.check_standing import Standing
-from jepanet.node.config import ChainSection, Config, P2PSection, load_config
 from jepanet.node.findings import Finding, Level, failures
 from jepanet.node.observer import open_library, open_visit
 from jepanet.p2p.host import probe_listen
+from jepanet.settings.config import ChainSection, Config, P2PSection, load_config
 
 pytestmark = pytest.mark.integration
 

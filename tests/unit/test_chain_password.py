@@ -22,7 +22,7 @@ from jepanet.chain.keys.wallet_files import (
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
 from jepanet.node import keys
-from jepanet.node.config import WalletSection
+from jepanet.settings.config import WalletSection
 from jepanet.telemetry import Secret
 
 pytestmark = pytest.mark.unit

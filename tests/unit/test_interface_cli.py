@@ -157,7 +157,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: Any) -> Any:
         raise error
 
-    from jepanet.node import config
+    from jepanet.settings import config
 
     monkeypatch.setattr(config, "load_config", load)
 

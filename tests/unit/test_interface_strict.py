@@ -15,8 +15,8 @@ from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import cli
 from jepanet.interface.strict import MOST_CHARACTERS, StrictCommand, StrictGroup
 from jepanet.node import devnet
-from jepanet.node.config import config_from
-from jepanet.node.terms import wei
+from jepanet.settings.config import config_from
+from jepanet.settings.terms import wei
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Exit, Fatal
-from jepanet.node.config import Config, config_from, load_config
+from jepanet.settings.config import Config, config_from, load_config
 from jepanet.types import Role
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import cli
-from jepanet.node.observer_config import load_observer
+from jepanet.settings.observer_config import load_observer
 
 pytestmark = pytest.mark.unit
 

@@ -19,11 +19,11 @@ from jepanet.learning.training.device import probe
 from jepanet.node import check_machine as machine
 from jepanet.node.check_chain import judge_head
 from jepanet.node.check_machine import check_journal, check_machine, check_settings, writable_folder
-from jepanet.node.config import Config, load_config
 from jepanet.node.findings import Finding, Level, failures
 from jepanet.node.preflight import NotReady, preflight, refuse_to_start
 from jepanet.node.projects import create_project, open_dataset
 from jepanet.node.rounds import challenge, export_model
+from jepanet.settings.config import Config, load_config
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, BlockRef
 

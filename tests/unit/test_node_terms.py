@@ -11,9 +11,9 @@ import pytest
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import fee_policy
-from jepanet.node.config import ChainSection, ProposerSection
-from jepanet.node.terms import round_terms, wei
 from jepanet.protocol.documents.scores import MAX_DELTAS
+from jepanet.settings.config import ChainSection, ProposerSection
+from jepanet.settings.terms import round_terms, wei
 from jepanet.types import Address
 
 pytestmark = pytest.mark.unit

@@ -12,8 +12,6 @@ from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, pro
 from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.recipe import preset
-from jepanet.node.config import ProposerSection
-from jepanet.node.terms import round_terms
 from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
 from jepanet.protocol.state import NodeState, Project
@@ -22,6 +20,8 @@ from jepanet.roles.proposer import Proposer, round_spec
 from jepanet.roles.solver import Solver
 from jepanet.roles.steps.settlement import Settlement, check_bond, ensure_stake
 from jepanet.roles.steps.submit import submit
+from jepanet.settings.config import ProposerSection
+from jepanet.settings.terms import round_terms
 from jepanet.types import Phase
 
 pytestmark = pytest.mark.unit

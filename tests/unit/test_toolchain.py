@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from conftest import misplaced
 from jepanet.errors import Exit
-from jepanet.node.config import config_from
+from jepanet.settings.config import config_from
 
 pytestmark = pytest.mark.unit
 

@@ -28,7 +28,7 @@ def observer_options(function: Callable[..., Any]) -> Callable[..., Any]:
         config_path: Path | None,
         **options: Any,
     ) -> Any:
-        from jepanet.node.observer_config import load_observer
+        from jepanet.settings.observer_config import load_observer
 
         where = load_observer(config_path, endpoints=endpoints, deployment=deployment)
         return function(*arguments, where=where, **options)

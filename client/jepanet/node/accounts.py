@@ -18,10 +18,10 @@ from jepanet.node.beforehand import (
     check_unbond,
     check_withdraw,
 )
-from jepanet.node.config import Observer, load_config
 from jepanet.node.keys import unlock
-from jepanet.node.terms import wei
 from jepanet.node.wishes import SETTLED, fresh_key, take_up
+from jepanet.settings.config import Observer, load_config
+from jepanet.settings.terms import wei
 from jepanet.types import Address
 
 

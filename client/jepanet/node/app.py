@@ -20,14 +20,11 @@ from jepanet.node.access import ChainAccess, fee_policy
 from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
 from jepanet.node.completeness import Completeness
-from jepanet.node.config import Config
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.following import Following
 from jepanet.node.gossip import Conversation
-from jepanet.node.paths import Paths, make_private
 from jepanet.node.preflight import advise
 from jepanet.node.status import ChainHealth, status_of, write_status
-from jepanet.node.terms import round_terms, wei
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.worker import Worker
 from jepanet.p2p.host import P2PConfig, P2PNode
@@ -41,6 +38,9 @@ from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
+from jepanet.settings.config import Config
+from jepanet.settings.paths import Paths, make_private
+from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents

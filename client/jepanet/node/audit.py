@@ -21,7 +21,6 @@ from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.node.access import ChainAccess, open_chain
-from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.retraining import repeat_training
 from jepanet.node.worker import Worker
@@ -30,6 +29,7 @@ from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spe
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
+from jepanet.settings.config import Observer
 from jepanet.types import Address, Digest, Verdict
 
 _TRAINING = "training of"

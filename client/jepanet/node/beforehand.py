@@ -12,7 +12,7 @@ from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.sentences import moment, sentence
 from jepanet.errors import Exit, Fatal
 from jepanet.node.access import ChainAccess
-from jepanet.node.terms import accounts
+from jepanet.settings.terms import accounts
 from jepanet.tokens import exact
 from jepanet.types import Address, Phase
 

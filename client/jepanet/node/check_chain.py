@@ -14,8 +14,8 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.errors import Exit, JepanetError, Transient
-from jepanet.node.config import ChainSection
 from jepanet.node.findings import Finding, Level, failed, fine, from_error, warned
+from jepanet.settings.config import ChainSection
 
 LOCAL_CHAINS = frozenset((31337, 1337))
 """Chain ids of development chains, which may stand still or run ahead on purpose: no failure there."""

@@ -14,14 +14,14 @@ import psutil
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal, JepanetError
-from jepanet.node.config import Config
 from jepanet.node.findings import Finding, failed, fine, from_error, judged, judged_later, warned
-from jepanet.node.paths import Paths
 from jepanet.node.projects import open_dataset
-from jepanet.node.terms import round_terms, wei
 from jepanet.node.worker import Worker
 from jepanet.p2p.config import check_addresses, check_announced
 from jepanet.p2p.host import probe_listen
+from jepanet.settings.config import Config
+from jepanet.settings.paths import Paths
+from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
 from jepanet.types import Role
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, JepanetError
-from jepanet.node.config import P2PSection
 from jepanet.node.findings import Finding, failed, fine, from_error, warned
 from jepanet.node.observer import open_visit
 from jepanet.p2p.host import P2PNode
+from jepanet.settings.config import P2PSection
 
 _DIAL_SECONDS = 15.0
 

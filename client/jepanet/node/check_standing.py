@@ -7,10 +7,10 @@ from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.node.access import ChainAccess, fee_policy
-from jepanet.node.config import Config
 from jepanet.node.findings import Finding, failed, fine, warned
-from jepanet.node.terms import round_terms, wei
 from jepanet.roles.proposer import PROJECT_FILES
+from jepanet.settings.config import Config
+from jepanet.settings.terms import round_terms, wei
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Role
 

@@ -17,9 +17,9 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node.access import SigningAccess, open_signing
 from jepanet.node.accounts import balances
 from jepanet.node.observer import Library, open_library
-from jepanet.node.paths import Paths
 from jepanet.node.wishes import fresh_key, take_up
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.files import place_of
 from jepanet.types import TERMINAL_PHASES, Address, Phase, Verdict
 

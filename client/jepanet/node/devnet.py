@@ -24,8 +24,8 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.node.process_identity import identity_of
-from jepanet.node.terms import accounts
 from jepanet.node.wishes import carry_out
+from jepanet.settings.terms import accounts
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 

@@ -20,8 +20,8 @@ from jepanet.chain.keys.wallet_files import (
     read_password,
 )
 from jepanet.errors import Exit, Fatal
-from jepanet.node.config import WalletSection
-from jepanet.node.terms import accounts
+from jepanet.settings.config import WalletSection
+from jepanet.settings.terms import accounts
 from jepanet.telemetry import Secret
 
 _LIGHT = 2**12

@@ -18,13 +18,13 @@ from jepanet.files import write_atomically
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.node.access import ChainAccess, open_chain
-from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.projects import START_SEED
 from jepanet.node.rounds import export_model
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Recorded, Round, Status
+from jepanet.settings.config import Observer
 from jepanet.types import Digest, Verdict
 
 

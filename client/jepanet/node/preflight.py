@@ -18,10 +18,10 @@ from jepanet.node.check_chain import check_endpoints
 from jepanet.node.check_machine import check_device, check_journal, check_machine, check_settings
 from jepanet.node.check_peers import check_peers
 from jepanet.node.check_standing import Standing
-from jepanet.node.config import Config, load_config
 from jepanet.node.findings import Finding, Level, failures, fine, from_error, refusal
 from jepanet.node.keys import unlock
 from jepanet.node.status import is_running
+from jepanet.settings.config import Config, load_config
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
 

@@ -17,11 +17,11 @@ from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
 from jepanet.node.access import SigningAccess, open_chain, open_signing
 from jepanet.node.accounts import register_set
-from jepanet.node.config import Observer
 from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
 from jepanet.node.worker import Worker
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.roles.proposer import PROJECT_FILES
+from jepanet.settings.config import Observer
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal
-from jepanet.node.config import load_config
-from jepanet.node.paths import Paths
+from jepanet.settings.config import load_config
+from jepanet.settings.paths import Paths
 from jepanet.storage.journal import Journal
 
 

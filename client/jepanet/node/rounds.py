@@ -11,12 +11,12 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import write_atomically
 from jepanet.node.access import open_chain, open_signing
 from jepanet.node.beforehand import check_challenge
-from jepanet.node.config import Observer
 from jepanet.node.observer import Library, find_round, open_library, read_chain
 from jepanet.node.receipts import Terms, sheet_view
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status
+from jepanet.settings.config import Observer
 from jepanet.types import Digest
 
 CANCEL_CAUSES = {

@@ -13,7 +13,7 @@ from jepanet.interface.output import ID, emit, json_option, library_options, pai
 from jepanet.interface.strict import StrictGroup
 
 if TYPE_CHECKING:
-    from jepanet.node.config import Observer
+    from jepanet.settings.config import Observer
 
 
 @click.group("model", cls=StrictGroup)

@@ -13,7 +13,7 @@ from jepanet.interface.output import ID, config_option, emit, json_option, pairs
 from jepanet.interface.strict import StrictGroup
 
 if TYPE_CHECKING:
-    from jepanet.node.config import Observer
+    from jepanet.settings.config import Observer
 
 
 @click.group("project", cls=StrictGroup)

@@ -23,7 +23,7 @@ from jepanet.interface.strict import StrictGroup
 from jepanet.tokens import exact
 
 if TYPE_CHECKING:
-    from jepanet.node.config import Observer
+    from jepanet.settings.config import Observer
 
 
 @click.group("round", cls=StrictGroup)

@@ -22,8 +22,8 @@ def command(config_path: Path, as_json: bool) -> None:
 
     Example: jepanet status --config node.toml
     """
-    from jepanet.node.config import load_config
     from jepanet.node.status import read_status
+    from jepanet.settings.config import load_config
 
     status = read_status(load_config(config_path).node.data_dir)
     emit(status, as_json, _show)

@@ -13,7 +13,7 @@ from jepanet.interface.output import ID, amounts, config_option, emit, json_opti
 from jepanet.interface.strict import StrictGroup
 
 if TYPE_CHECKING:
-    from jepanet.node.config import Observer
+    from jepanet.settings.config import Observer
 
 
 @click.group("verifiers", cls=StrictGroup)

@@ -14,7 +14,7 @@ from jepanet.interface.output import ID, emit, json_option, library_options, tab
 from jepanet.interface.strict import StrictCommand
 
 if TYPE_CHECKING:
-    from jepanet.node.config import Observer
+    from jepanet.settings.config import Observer
 
 
 @click.command("verify", cls=StrictCommand)
@@ -53,7 +53,7 @@ def command(
       jepanet verify 3 --config node.toml --inputs ./round-3 --offline
       jepanet verify 3 --config node.toml --retrain 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
     """
-    from jepanet.node.terms import accounts
+    from jepanet.settings.terms import accounts
 
     named = accounts(solvers)
     from jepanet.node import audit

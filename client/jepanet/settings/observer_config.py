@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from jepanet.errors import Exit, Fatal
-from jepanet.node.config import Observer, check_observer, read_tree, section_from
+from jepanet.settings.config import Observer, check_observer, read_tree, section_from
 
 _ENDPOINTS, _DEPLOYMENT = "JEPANET_CHAIN_ENDPOINTS", "JEPANET_CHAIN_DEPLOYMENT"
 

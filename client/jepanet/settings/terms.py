@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.node.config import ProposerSection
 from jepanet.protocol.documents.fields import checksum_address
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.roles.context import RoundTerms
+from jepanet.settings.config import ProposerSection
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
 
 MAX_PHASE_SECONDS = 30 * 86400

@@ -22,9 +22,9 @@ from scripts.demonstration.report import build_report, failures, measure_progres
 from jepanet.chain.devchain.anvil import free_port
 from jepanet.interface.streams import open_standard_streams
 from jepanet.learning.recipe import PRESETS
-from jepanet.node.access import open_chain
-from jepanet.node.accounts import balances
-from jepanet.node.projects import FULL_SIZE
+from jepanet.operations.access import open_chain
+from jepanet.operations.funds.accounts import balances
+from jepanet.operations.projects import FULL_SIZE
 from jepanet.telemetry import configure_logging
 from jepanet.types import Address
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jepanet.node import keys
+from jepanet.operations import keys
 
 JEPANET = [sys.executable, "-m", "jepanet.interface.cli"]
 _START_WITHIN = 60.0

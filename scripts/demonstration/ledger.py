@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import Follower
-from jepanet.node.access import open_chain
-from jepanet.node.observer import read_chain
+from jepanet.operations.access import open_chain
+from jepanet.operations.auditing.observer import read_chain
 from jepanet.protocol.facts import ChainClaimed, ChainRoundSettled
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Phase

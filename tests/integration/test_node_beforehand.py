@@ -11,7 +11,8 @@ import pytest
 from contract_fixtures import PARAMS, TOKEN, Network, configured, deployed_network, found_project
 
 from jepanet.errors import Exit, Fatal
-from jepanet.node import accounts, rounds
+from jepanet.operations.auditing import rounds
+from jepanet.operations.funds import accounts
 
 pytestmark = pytest.mark.integration
 

@@ -13,14 +13,14 @@ from contract_fixtures import TOKEN, Network, configured, deployed_network, foun
 from chain_proxy import Behind, ChainProxy
 from jepanet.chain.devchain.anvil import free_port
 from jepanet.errors import Exit, Transient
-from jepanet.node import observer
-from jepanet.node.access import open_chain
-from jepanet.node.check_chain import check_endpoints
-from jepanet.node.check_machine import check_machine
-from jepanet.node.check_peers import check_peers
-from jepanet.node.check_standing import Standing
-from jepanet.node.findings import Finding, Level, failures
-from jepanet.node.observer import open_library, open_visit
+from jepanet.operations.access import open_chain
+from jepanet.operations.auditing import observer
+from jepanet.operations.auditing.observer import open_library, open_visit
+from jepanet.operations.checks.bootstrap import check_peers
+from jepanet.operations.checks.endpoints import check_endpoints
+from jepanet.operations.checks.findings import Finding, Level, failures
+from jepanet.operations.checks.machine import check_machine
+from jepanet.operations.checks.standing import Standing
 from jepanet.p2p.host import probe_listen
 from jepanet.settings.config import ChainSection, Config, P2PSection, load_config
 

@@ -27,7 +27,7 @@ from contract_fixtures import (
 from jepanet.chain.contracts.all import Attestation, Standing
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Exit, Fatal
-from jepanet.node import claims
+from jepanet.operations.funds import claims
 from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
 from jepanet.protocol.documents.typed_data import result_data
 from jepanet.storage.blobs.files import place_of

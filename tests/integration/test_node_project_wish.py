@@ -14,7 +14,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
-from jepanet.node import projects
+from jepanet.operations import projects
 from jepanet.types import Digest
 
 pytestmark = pytest.mark.integration

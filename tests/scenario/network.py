@@ -44,8 +44,9 @@ from jepanet.chain.sending.fees import FeePolicy
 from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.learning.recipe import preset
-from jepanet.node import accounts, keys, projects
-from jepanet.node.observer import read_chain
+from jepanet.operations import keys, projects
+from jepanet.operations.auditing.observer import read_chain
+from jepanet.operations.funds import accounts
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
@@ -471,7 +472,7 @@ class Network:
 
     def receipts(self, round_id: int, inputs_folder: Path | None = None) -> dict[str, Any]:
         """`jepanet round show ROUND --json`, in this process."""
-        from jepanet.node.rounds import show_round
+        from jepanet.operations.auditing.rounds import show_round
 
         return _wait_for(
             show_round(
@@ -554,7 +555,7 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
 def test_dataset(cache: Path) -> Path:
     """A tiny TwoRoom dataset of the real simulator, built once and kept."""
     from jepanet.learning.simulators.tworoom.dataset import BUILDER_VERSION, ENVIRONMENT, Parameters
-    from jepanet.node.datasets import build_dataset
+    from jepanet.operations.datasets import build_dataset
 
     made = f"{BUILDER_VERSION} {ENVIRONMENT} {Parameters(**SIZES).to_json()}"
     target = cache / f"tworoom-{hashlib.sha256(made.encode()).hexdigest()[:12]}"

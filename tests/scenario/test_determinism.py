@@ -11,8 +11,8 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.learning.recipe import preset
-from jepanet.node.datasets import build_dataset
 from jepanet.node.worker import Worker
+from jepanet.operations.datasets import build_dataset
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from network import TERMS, TOKEN, Network, run_async
 
-from jepanet.node import accounts
+from jepanet.operations.funds import accounts
 from jepanet.protocol import facts
 from jepanet.types import Phase
 

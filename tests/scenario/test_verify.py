@@ -14,7 +14,7 @@ from safetensors.numpy import load
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
 from jepanet.interface.cli import main
-from jepanet.node.access import open_chain
+from jepanet.operations.access import open_chain
 from jepanet.protocol import facts
 from jepanet.protocol.state import Round
 

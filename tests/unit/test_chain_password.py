@@ -21,7 +21,7 @@ from jepanet.chain.keys.wallet_files import (
 )
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
-from jepanet.node import keys
+from jepanet.operations import keys
 from jepanet.settings.config import WalletSection
 from jepanet.telemetry import Secret
 

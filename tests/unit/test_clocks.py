@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from jepanet.node import devnet
 from jepanet.node.gossip import Conversation
-from jepanet.node.process_identity import identity_of
 from jepanet.node.status import read_status
+from jepanet.operations import devnet
 from jepanet.p2p.hardening.steady_clock import make_library_steady, steady_time
+from jepanet.process_identity import identity_of
 from jepanet.storage.blobs.store import BlobStore
 
 pytestmark = pytest.mark.unit
@@ -98,7 +98,7 @@ STATUS = {"chain": {}, "rounds": [], "duties": []}
 
 
 def test_a_running_node_runs_whatever_the_clock_says(tmp_path: Path, set_clock: Any) -> None:
-    from jepanet.node.process_identity import moment
+    from jepanet.process_identity import moment
 
     written = {**STATUS, "written": int(time.time()), "moment": list(moment()), "pid": os.getpid()}
     (tmp_path / "status.json").write_text(json.dumps({**written, "process": identity_of(os.getpid())}))

@@ -12,7 +12,7 @@ import structlog
 
 from jepanet.errors import Exit
 from jepanet.interface.cli import main
-from jepanet.node import claims
+from jepanet.operations.funds import claims
 
 pytestmark = pytest.mark.unit
 

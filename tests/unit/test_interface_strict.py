@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import cli
 from jepanet.interface.strict import MOST_CHARACTERS, StrictCommand, StrictGroup
-from jepanet.node import devnet
+from jepanet.operations import devnet
 from jepanet.settings.config import config_from
 from jepanet.settings.terms import wei
 

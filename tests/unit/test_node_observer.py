@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Rejected, Transient
-from jepanet.node.observer import Library
+from jepanet.operations.auditing.observer import Library
 
 pytestmark = pytest.mark.unit
 

@@ -16,13 +16,13 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.training.device import probe
-from jepanet.node import check_machine as machine
-from jepanet.node.check_chain import judge_head
-from jepanet.node.check_machine import check_journal, check_machine, check_settings, writable_folder
-from jepanet.node.findings import Finding, Level, failures
-from jepanet.node.preflight import NotReady, preflight, refuse_to_start
-from jepanet.node.projects import create_project, open_dataset
-from jepanet.node.rounds import challenge, export_model
+from jepanet.operations.auditing.rounds import challenge, export_model
+from jepanet.operations.checks import machine as machine
+from jepanet.operations.checks.endpoints import judge_head
+from jepanet.operations.checks.findings import Finding, Level, failures
+from jepanet.operations.checks.machine import check_journal, check_machine, check_settings, writable_folder
+from jepanet.operations.checks.preflight import NotReady, preflight, refuse_to_start
+from jepanet.operations.projects import create_project, open_dataset
 from jepanet.settings.config import Config, load_config
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, BlockRef

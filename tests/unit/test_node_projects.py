@@ -15,8 +15,8 @@ from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.recipe import preset
 from jepanet.learning.simulators.pusht.dataset import PUSHT
 from jepanet.learning.simulators.tworoom.dataset import TWOROOM
-from jepanet.node import projects
-from jepanet.node.projects import _check_suits
+from jepanet.operations import projects
+from jepanet.operations.projects import _check_suits
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ import pytest
 
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
-from jepanet.node.access import fee_policy
+from jepanet.operations.access import fee_policy
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.settings.config import ChainSection, ProposerSection
 from jepanet.settings.terms import round_terms, wei

@@ -13,7 +13,7 @@ from jepanet.chain.sending.delivery import Unresolved
 from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Rejected
-from jepanet.node.wishes import carry_out, fresh_key, take_up
+from jepanet.operations.funds.unfinished import carry_out, fresh_key, take_up
 from jepanet.types import Address
 
 pytestmark = pytest.mark.unit

@@ -16,17 +16,17 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
-from jepanet.node.access import ChainAccess, fee_policy
 from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
 from jepanet.node.completeness import Completeness
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.following import Following
 from jepanet.node.gossip import Conversation
-from jepanet.node.preflight import advise
 from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.worker import Worker
+from jepanet.operations.access import ChainAccess, fee_policy
+from jepanet.operations.checks.preflight import advise
 from jepanet.p2p.host import P2PConfig, P2PNode
 from jepanet.p2p.identity import load_or_create_node_key
 from jepanet.protocol.documents.messages import MAX_MESSAGE_BYTES

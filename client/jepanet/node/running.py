@@ -8,9 +8,9 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.log_stream import make_errors_patient
 from jepanet.node.app import App
 from jepanet.node.engine import Trace
-from jepanet.node.keys import unlock
-from jepanet.node.preflight import refuse_to_start
 from jepanet.node.wallet_lock import wallet_lock
+from jepanet.operations.checks.preflight import refuse_to_start
+from jepanet.operations.keys import unlock
 from jepanet.settings.config import load_config
 from jepanet.telemetry import configure_logging
 

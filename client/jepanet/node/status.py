@@ -11,7 +11,7 @@ from typing import Any
 
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
-from jepanet.node.process_identity import identity_of, moment
+from jepanet.process_identity import identity_of, moment
 from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
 from jepanet.telemetry import lost_lines

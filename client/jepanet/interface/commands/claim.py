@@ -46,7 +46,7 @@ def command(
       jepanet claim 3 4 --config solver.toml
     """
     from jepanet.errors import Exit
-    from jepanet.node import claims
+    from jepanet.operations.funds import claims
 
     made = asyncio.run(claims.claim(config_path, round_ids, inputs=inputs, peers=peers, offline=offline))
     emit(made, as_json, _show)

@@ -94,7 +94,7 @@ def _record(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from jepanet.node.datasets import build_dataset
+    from jepanet.operations.datasets import build_dataset
 
     wanted = {}
     for item in sizes:
@@ -132,7 +132,7 @@ def inspect(directory: Path, as_json: bool) -> None:
 
     Example: jepanet dataset inspect data
     """
-    from jepanet.node import datasets
+    from jepanet.operations import datasets
 
     emit(datasets.inspect(directory), as_json, _show)
 

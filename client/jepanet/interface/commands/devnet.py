@@ -51,7 +51,7 @@ def up(directory: Path, port: int, chain_id: int, block_time: float, as_json: bo
 
     Example: jepanet devnet up --port 8546
     """
-    from jepanet.node import devnet
+    from jepanet.operations import devnet
 
     value = asyncio.run(devnet.up(directory, port=port, chain_id=chain_id, block_time=block_time))
     emit(value, as_json, _show)
@@ -65,7 +65,7 @@ def down(directory: Path, as_json: bool) -> None:
 
     Example: jepanet devnet down
     """
-    from jepanet.node import devnet
+    from jepanet.operations import devnet
 
     emit(asyncio.run(devnet.down(directory)), as_json, lambda value: pairs("Devnet stopped", value))
 
@@ -78,7 +78,7 @@ def status(directory: Path, as_json: bool) -> None:
 
     Example: jepanet devnet status --json
     """
-    from jepanet.node import devnet
+    from jepanet.operations import devnet
 
     emit(asyncio.run(devnet.status(directory)), as_json, _show)
 
@@ -98,7 +98,7 @@ def fund(addresses: tuple[str, ...], directory: Path, tokens: int, ether: int, a
 
     Example: jepanet devnet fund 0xAbc… 0xDef… --tokens 500
     """
-    from jepanet.node import devnet
+    from jepanet.operations import devnet
 
     value = asyncio.run(devnet.fund(directory, addresses, tokens=tokens, ether=ether))
     emit(value, as_json, lambda made: pairs("Funded", {**made, "funded": ", ".join(made["funded"])}))

@@ -46,7 +46,7 @@ def export(
 
     Example: jepanet model export --round 4 --out model.safetensors --config node.toml
     """
-    from jepanet.node import rounds
+    from jepanet.operations.auditing import rounds
 
     made = asyncio.run(
         rounds.export_model(where, round_id, target, inputs=inputs, peers=peers, offline=offline)
@@ -74,7 +74,7 @@ def card(
 
     Example: jepanet model card 4 --out models --config node.toml
     """
-    from jepanet.node import model_card
+    from jepanet.operations.auditing import model_card
 
     made = asyncio.run(
         model_card.write_card(where, round_id, folder, inputs=inputs, peers=peers, offline=offline)

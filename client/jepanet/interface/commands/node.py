@@ -51,7 +51,7 @@ def rescan(first: int, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet node rescan 18000 --config solver.toml
     """
-    from jepanet.node.rescan import rescan as forget
+    from jepanet.operations.rescan import rescan as forget
 
     emit(forget(config_path, first), as_json, _show_rescan)
 
@@ -74,7 +74,7 @@ def check(config_path: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from jepanet.node.preflight import NotReady, preflight
+    from jepanet.operations.checks.preflight import NotReady, preflight
 
     try:
         emit(asyncio.run(preflight(config_path)), as_json, _show)

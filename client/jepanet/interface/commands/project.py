@@ -59,7 +59,7 @@ def create(
     from rich.console import Console
     from rich.progress import Progress
 
-    from jepanet.node import projects
+    from jepanet.operations import projects
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("warm start (round 0)", total=None)
@@ -81,7 +81,7 @@ def listed(where: Observer, as_json: bool) -> None:
 
     Example: jepanet project list --config node.toml
     """
-    from jepanet.node import projects
+    from jepanet.operations import projects
 
     def show(items: list[dict[str, Any]]) -> None:
         columns = ("project", "owner", "active_round", "evaluation_shards_used", "evaluation_shards", "model")
@@ -103,7 +103,7 @@ def show_project(project_id: int, where: Observer, as_json: bool) -> None:
 
     Example: jepanet project show 1 --config node.toml
     """
-    from jepanet.node import projects
+    from jepanet.operations import projects
 
     value = asyncio.run(projects.show_project(where, project_id))
     emit(value, as_json, lambda item: pairs(f"Project {project_id}", item))

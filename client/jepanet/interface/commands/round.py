@@ -47,7 +47,7 @@ def listed(where: Observer, as_json: bool) -> None:
 
     Example: jepanet round list --config node.toml
     """
-    from jepanet.node import rounds
+    from jepanet.operations.auditing import rounds
 
     def show(items: list[dict[str, Any]]) -> None:
         columns = ("round", "project", "phase", "commits", "reveals", "gain", "paid", "budget")
@@ -81,7 +81,7 @@ def show_round(
 
     Example: jepanet round show 3 --config node.toml
     """
-    from jepanet.node import rounds
+    from jepanet.operations.auditing import rounds
 
     value = asyncio.run(rounds.show_round(where, round_id, inputs=inputs, peers=peers, offline=offline))
     emit(value, as_json, show_details)
@@ -101,7 +101,7 @@ def challenge(round_id: int, evidence: str, config_path: Path, as_json: bool) ->
 
     Example: jepanet round challenge 3 --evidence bafk… --config node.toml
     """
-    from jepanet.node import rounds
+    from jepanet.operations.auditing import rounds
 
     made = asyncio.run(rounds.challenge(config_path, round_id, evidence))
     emit(made, as_json, lambda value: pairs("Challenged", {**value, "bond": tokens(value["bond"])}))

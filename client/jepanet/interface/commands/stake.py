@@ -32,7 +32,7 @@ def deposit(amount: str, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet stake deposit 200 --config node.toml
     """
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     emit(asyncio.run(accounts.deposit(config_path, amount)), as_json, _show)
 
@@ -46,7 +46,7 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet stake unbond 50 --config node.toml
     """
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     emit(asyncio.run(accounts.unbond(config_path, amount)), as_json, _show)
 
@@ -59,7 +59,7 @@ def withdraw(config_path: Path, as_json: bool) -> None:
 
     Example: jepanet stake withdraw --config node.toml
     """
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     emit(asyncio.run(accounts.withdraw(config_path)), as_json, _show)
 

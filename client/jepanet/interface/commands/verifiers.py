@@ -37,7 +37,7 @@ def create(members: tuple[str, ...], threshold: int, config_path: Path, as_json:
 
     Example: jepanet verifiers create 0xAbc… --threshold 1 --config node.toml
     """
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     made = asyncio.run(accounts.create_set(config_path, members, threshold))
     emit(
@@ -54,7 +54,7 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet verifiers join 4 --config coordinator.toml
     """
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     made = asyncio.run(accounts.join_set(config_path, set_id))
     title = "Joined before, nothing sent" if made["joined_before"] else "Joined"
@@ -70,7 +70,7 @@ def show(set_id: int, where: Observer, as_json: bool) -> None:
 
     Example: jepanet verifiers show 4 --config node.toml
     """
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     def draw(value: dict[str, Any]) -> None:
         active = "active" if value["active"] else "waiting for members to join"

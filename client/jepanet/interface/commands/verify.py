@@ -56,11 +56,11 @@ def command(
     from jepanet.settings.terms import accounts
 
     named = accounts(solvers)
-    from jepanet.node import audit
+    from jepanet.operations.auditing import verify
 
     try:
         report = asyncio.run(
-            audit.verify_round(
+            verify.verify_round(
                 where,
                 round_id,
                 inputs=inputs,
@@ -69,7 +69,7 @@ def command(
                 retrain=named,
             )
         )
-    except audit.AuditFailed as failed:
+    except verify.AuditFailed as failed:
         if as_json:
             click.echo(json.dumps(failed.report, indent=1))
         else:

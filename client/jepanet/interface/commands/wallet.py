@@ -53,7 +53,7 @@ def new(directory: Path, password_file: Path | None, light: bool, as_json: bool)
 
     Example: jepanet wallet new --dir ./wallets --password-file pw.txt
     """
-    from jepanet.node import keys
+    from jepanet.operations import keys
 
     emit(keys.new(directory, password_file, light=light), as_json, lambda made: pairs("New wallet", made))
 
@@ -68,7 +68,7 @@ def bring(source: Path, directory: Path, password_file: Path | None, as_json: bo
 
     Example: jepanet wallet import UTC--2026-01-01.json
     """
-    from jepanet.node import keys
+    from jepanet.operations import keys
 
     made = keys.bring(directory, source, password_file)
     emit(made, as_json, lambda value: pairs("Imported wallet", value))
@@ -100,7 +100,7 @@ def password(
 
     Example: jepanet wallet password --password-file old.txt --new-password-file new.txt
     """
-    from jepanet.node import keys
+    from jepanet.operations import keys
 
     made = keys.change(directory, address, password_file, new_password_file, light=light)
     emit(made, as_json, lambda value: pairs("Wallet encrypted anew", value))
@@ -114,7 +114,7 @@ def listed(directory: Path, as_json: bool) -> None:
 
     Example: jepanet wallet list
     """
-    from jepanet.node import keys
+    from jepanet.operations import keys
 
     def show(items: list[dict[str, Any]]) -> None:
         table("Wallets", ("address", "keystore"), [(item["address"], item["keystore"]) for item in items])
@@ -133,7 +133,7 @@ def show_wallet(config_path: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from jepanet.node import accounts
+    from jepanet.operations.funds import accounts
 
     def show(value: dict[str, Any]) -> None:
         pairs("Wallet (amounts in tokens; native in ether)", amounts(value))

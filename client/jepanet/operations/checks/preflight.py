@@ -12,15 +12,15 @@ from typing import Any
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import Fatal, JepanetError
-from jepanet.node.access import ChainAccess, open_chain
-from jepanet.node.accounts import balances
-from jepanet.node.check_chain import check_endpoints
-from jepanet.node.check_machine import check_device, check_journal, check_machine, check_settings
-from jepanet.node.check_peers import check_peers
-from jepanet.node.check_standing import Standing
-from jepanet.node.findings import Finding, Level, failures, fine, from_error, refusal
-from jepanet.node.keys import unlock
 from jepanet.node.status import is_running
+from jepanet.operations.access import ChainAccess, open_chain
+from jepanet.operations.checks.bootstrap import check_peers
+from jepanet.operations.checks.endpoints import check_endpoints
+from jepanet.operations.checks.findings import Finding, Level, failures, fine, from_error, refusal
+from jepanet.operations.checks.machine import check_device, check_journal, check_machine, check_settings
+from jepanet.operations.checks.standing import Standing
+from jepanet.operations.funds.accounts import balances
+from jepanet.operations.keys import unlock
 from jepanet.settings.config import Config, load_config
 from jepanet.telemetry import get_logger
 from jepanet.types import Address

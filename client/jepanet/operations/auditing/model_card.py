@@ -17,10 +17,10 @@ from jepanet.errors import Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-from jepanet.node.access import ChainAccess, open_chain
-from jepanet.node.observer import Library, find_round, open_library, read_chain
-from jepanet.node.projects import START_SEED
-from jepanet.node.rounds import export_model
+from jepanet.operations.access import ChainAccess, open_chain
+from jepanet.operations.auditing.observer import Library, find_round, open_library, read_chain
+from jepanet.operations.auditing.rounds import export_model
+from jepanet.operations.projects import START_SEED
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Recorded, Round, Status

@@ -9,8 +9,8 @@ from typing import Any
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.errors import Exit, Fatal
-from jepanet.node.access import ChainAccess, SigningAccess, open_chain, open_signing
-from jepanet.node.beforehand import (
+from jepanet.operations.access import ChainAccess, SigningAccess, open_chain, open_signing
+from jepanet.operations.funds.precheck import (
     check_deposit,
     check_members,
     check_seat,
@@ -18,8 +18,8 @@ from jepanet.node.beforehand import (
     check_unbond,
     check_withdraw,
 )
-from jepanet.node.keys import unlock
-from jepanet.node.wishes import SETTLED, fresh_key, take_up
+from jepanet.operations.funds.unfinished import SETTLED, fresh_key, take_up
+from jepanet.operations.keys import unlock
 from jepanet.settings.config import Observer, load_config
 from jepanet.settings.terms import wei
 from jepanet.types import Address

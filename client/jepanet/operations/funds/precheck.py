@@ -11,7 +11,7 @@ from typing import Any
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.sentences import moment, sentence
 from jepanet.errors import Exit, Fatal
-from jepanet.node.access import ChainAccess
+from jepanet.operations.access import ChainAccess
 from jepanet.settings.terms import accounts
 from jepanet.tokens import exact
 from jepanet.types import Address, Phase

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jepanet.chain.contracts.all import Contracts, ProjectView
 from jepanet.errors import Exit, Fatal
-from jepanet.node.beforehand import check_members, check_set
+from jepanet.operations.funds.precheck import check_members, check_set
 from jepanet.types import Address, Digest
 
 MAX_NAME = 100

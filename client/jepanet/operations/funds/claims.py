@@ -14,10 +14,10 @@ from jepanet.chain.contracts.all import RoundView, Standing
 from jepanet.chain.contracts.sentences import moment
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.node.access import SigningAccess, open_signing
-from jepanet.node.accounts import balances
-from jepanet.node.observer import Library, open_library
-from jepanet.node.wishes import fresh_key, take_up
+from jepanet.operations.access import SigningAccess, open_signing
+from jepanet.operations.auditing.observer import Library, open_library
+from jepanet.operations.funds.accounts import balances
+from jepanet.operations.funds.unfinished import fresh_key, take_up
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.files import place_of

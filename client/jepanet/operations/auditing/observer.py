@@ -14,7 +14,7 @@ from jepanet.chain.following.follower import Follower
 from jepanet.cid import Codec, digest_file, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import tell_damage
-from jepanet.node.access import ChainAccess
+from jepanet.operations.access import ChainAccess
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.facts import ChainBlock
 from jepanet.protocol.state import Identity, NodeState, Round

@@ -20,10 +20,10 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.training.checkpoint import model_cap
-from jepanet.node.access import ChainAccess, open_chain
-from jepanet.node.observer import Library, find_round, open_library, read_chain
-from jepanet.node.retraining import repeat_training
 from jepanet.node.worker import Worker
+from jepanet.operations.access import ChainAccess, open_chain
+from jepanet.operations.auditing.observer import Library, find_round, open_library, read_chain
+from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet

@@ -14,7 +14,7 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.errors import Exit, JepanetError, Transient
-from jepanet.node.findings import Finding, Level, failed, fine, from_error, warned
+from jepanet.operations.checks.findings import Finding, Level, failed, fine, from_error, warned
 from jepanet.settings.config import ChainSection
 
 LOCAL_CHAINS = frozenset((31337, 1337))

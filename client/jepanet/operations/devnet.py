@@ -23,8 +23,8 @@ from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
-from jepanet.node.process_identity import identity_of
-from jepanet.node.wishes import carry_out
+from jepanet.operations.funds.unfinished import carry_out
+from jepanet.process_identity import identity_of
 from jepanet.settings.terms import accounts
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents

@@ -14,7 +14,7 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
-from jepanet.node.keys import unlock
+from jepanet.operations.keys import unlock
 from jepanet.settings.config import ChainSection, Config, Observer, load_config
 from jepanet.settings.observer_config import load_observer
 from jepanet.storage.journal import Journal

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, JepanetError
-from jepanet.node.findings import Finding, failed, fine, from_error, warned
-from jepanet.node.observer import open_visit
+from jepanet.operations.auditing.observer import open_visit
+from jepanet.operations.checks.findings import Finding, failed, fine, from_error, warned
 from jepanet.p2p.host import P2PNode
 from jepanet.settings.config import P2PSection
 

@@ -14,9 +14,17 @@ import psutil
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal, JepanetError
-from jepanet.node.findings import Finding, failed, fine, from_error, judged, judged_later, warned
-from jepanet.node.projects import open_dataset
 from jepanet.node.worker import Worker
+from jepanet.operations.checks.findings import (
+    Finding,
+    failed,
+    fine,
+    from_error,
+    judged,
+    judged_later,
+    warned,
+)
+from jepanet.operations.projects import open_dataset
 from jepanet.p2p.config import check_addresses, check_announced
 from jepanet.p2p.host import probe_listen
 from jepanet.settings.config import Config

@@ -9,10 +9,10 @@ from typing import Any
 from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import write_atomically
-from jepanet.node.access import open_chain, open_signing
-from jepanet.node.beforehand import check_challenge
-from jepanet.node.observer import Library, find_round, open_library, read_chain
-from jepanet.node.receipts import Terms, sheet_view
+from jepanet.operations.access import open_chain, open_signing
+from jepanet.operations.auditing.observer import Library, find_round, open_library, read_chain
+from jepanet.operations.auditing.receipts import Terms, sheet_view
+from jepanet.operations.funds.precheck import check_challenge
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status

@@ -6,8 +6,8 @@ from jepanet.chain.contracts.views import ProjectView, RoundView, StakeAccount
 from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
-from jepanet.node.access import ChainAccess, fee_policy
-from jepanet.node.findings import Finding, failed, fine, warned
+from jepanet.operations.access import ChainAccess, fee_policy
+from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.roles.proposer import PROJECT_FILES
 from jepanet.settings.config import Config
 from jepanet.settings.terms import round_terms, wei

@@ -15,10 +15,10 @@ from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
-from jepanet.node.access import SigningAccess, open_chain, open_signing
-from jepanet.node.accounts import register_set
-from jepanet.node.project_wish import Wish, check_name, find_project, judges_of
 from jepanet.node.worker import Worker
+from jepanet.operations.access import SigningAccess, open_chain, open_signing
+from jepanet.operations.funds.accounts import register_set
+from jepanet.operations.project_request import Wish, check_name, find_project, judges_of
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.roles.proposer import PROJECT_FILES
 from jepanet.settings.config import Observer

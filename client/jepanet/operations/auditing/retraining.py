@@ -9,8 +9,8 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
-from jepanet.node.observer import Library
 from jepanet.node.worker import Worker
+from jepanet.operations.auditing.observer import Library
 from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round

@@ -1,0 +1,1 @@
+"""Looking and recomputing, on a machine that took no part."""

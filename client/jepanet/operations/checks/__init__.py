@@ -1,0 +1,1 @@
+"""What `jepanet node check` looks at."""

@@ -1,0 +1,1 @@
+"""Tokens, stake, seats and claims of a wallet."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jepanet.node.gossip import Conversation
+from jepanet.node.conversation import Conversation
 from jepanet.node.status import read_status
 from jepanet.operations import devnet
 from jepanet.p2p.hardening.steady_clock import make_library_steady, steady_time

@@ -16,12 +16,12 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
-from jepanet.node.admission import Gate
 from jepanet.node.chain_feed import ChainFeed
+from jepanet.node.chain_watch import Following
 from jepanet.node.completeness import Completeness
+from jepanet.node.conversation import Conversation
 from jepanet.node.engine import Engine, Trace
-from jepanet.node.following import Following
-from jepanet.node.gossip import Conversation
+from jepanet.node.gate import Gate
 from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.worker import Worker

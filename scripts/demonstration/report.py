@@ -15,12 +15,12 @@ from scripts.demonstration.ledger import Ledger
 from jepanet.cid import to_cid
 from jepanet.files import write_atomically
 from jepanet.interface.output import tokens
-from jepanet.node.worker import Worker
 from jepanet.operations.auditing.receipts import sheet_view
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
 from jepanet.protocol.state import Round
 from jepanet.types import Digest
+from jepanet.work.worker import Worker
 
 _METRICS = ("nmse", "skill", "pi", "rank", "probe_r2")
 _DUTIES = {
@@ -147,7 +147,7 @@ async def measure_progress(
     worker = Worker()
     try:
         measured = await worker.run(
-            "jepanet.node.jobs:measure_models",
+            "jepanet.work.jobs:measure_models",
             {
                 "recipe": str(recipe),
                 "models": [str(path) for path in (*map(paths.get, known), *controls.values())],

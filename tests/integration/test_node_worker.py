@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.node.worker import Worker
+from jepanet.work.worker import Worker
 
 pytestmark = pytest.mark.integration
 
@@ -102,7 +102,7 @@ async def test_a_defect_costs_one_job_and_not_the_child(worker: Worker, job: str
     assert (await worker.run("worker_jobs:echo", {}))["pid"] == first
 
 
-@pytest.mark.parametrize("job", ["os:system", "jepanet.node.jobs:train_delta", "worker_jobs", ""])
+@pytest.mark.parametrize("job", ["os:system", "jepanet.work.jobs:train_delta", "worker_jobs", ""])
 async def test_only_functions_of_the_jobs_module_are_jobs(worker: Worker, job: str) -> None:
     with pytest.raises(Rejected):
         await worker.run(job, {})

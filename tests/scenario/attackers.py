@@ -26,7 +26,6 @@ from jepanet.errors import JepanetError, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.checkpoint import load_model
-from jepanet.node.worker import Worker
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.commitment import abi_encode, commitment
@@ -36,6 +35,7 @@ from jepanet.protocol.documents.typed_data import node_binding_data
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, RoundId
+from jepanet.work.worker import Worker
 
 
 @dataclass
@@ -228,7 +228,7 @@ async def material(
             (network.dataset / f"training-{shard:02d}.safetensors", seed, recomputed),
         ):
             await worker.run(
-                "jepanet.node.jobs:train_delta",
+                "jepanet.work.jobs:train_delta",
                 {
                     "base": str(base_path),
                     "recipe": str(recipe_path),

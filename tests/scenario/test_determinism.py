@@ -11,10 +11,10 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.learning.recipe import preset
-from jepanet.node.worker import Worker
 from jepanet.operations.datasets import build_dataset
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId
+from jepanet.work.worker import Worker
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 
@@ -44,7 +44,7 @@ class Bench:
         async def work() -> list[dict[str, Any]]:
             worker = Worker()
             try:
-                return [await worker.run(f"jepanet.node.jobs:{name}", given) for name, given in jobs]
+                return [await worker.run(f"jepanet.work.jobs:{name}", given) for name, given in jobs]
             finally:
                 await worker.stop()
 

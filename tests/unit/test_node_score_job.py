@@ -18,10 +18,10 @@ from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
-from jepanet.node.jobs import score_deltas
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Verdict
+from jepanet.work.jobs import score_deltas
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit

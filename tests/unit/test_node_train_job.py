@@ -20,9 +20,9 @@ from jepanet.learning.evaluation.grounded import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import train, warm_start
-from jepanet.node.contribution import train_delta
 from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays
+from jepanet.work.training import train_delta
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
@@ -148,7 +148,7 @@ def test_attack_probe_frames_beyond_what_a_node_can_hold_are_refused(
 ) -> None:
     bench = Bench(tmp_path, "fp32")
     encoded = []
-    monkeypatch.setattr("jepanet.node.contribution.frame_latents", lambda *given: encoded.append(given))
+    monkeypatch.setattr("jepanet.work.training.frame_latents", lambda *given: encoded.append(given))
     side = bench.recipe.model.image
     for episodes, length in ((1, 65), (1 + 100_000 // 50, 50)):
         huge = Shard(

@@ -313,12 +313,12 @@ def test_the_start_is_followed_through_modules_and_packages() -> None:
         "jepanet": ("", True),
         "jepanet.node": ("from . import jobs", True),
         "jepanet.node.app": ("def late():\n    import sqlite3", False),
-        "jepanet.node.jobs": ("import torch.nn", False),
+        "jepanet.work.jobs": ("import torch.nn", False),
     }
     reached = reached_at_start("jepanet.node.app", {**sources, "jepanet.node": ("", True)})
     assert "torch" not in reached and "sqlite3" not in reached
     sources["jepanet.node.app"] = (
-        "from jepanet.node import engine\nfrom jepanet.node.jobs import train",
+        "from jepanet.node import engine\nfrom jepanet.work.jobs import train",
         False,
     )
-    assert reached_at_start("jepanet.node.app", sources)["torch"] == "jepanet.node.jobs"
+    assert reached_at_start("jepanet.node.app", sources)["torch"] == "jepanet.work.jobs"

@@ -24,7 +24,6 @@ from jepanet.node.engine import Engine, Trace
 from jepanet.node.gate import Gate
 from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.node.tracing import TracedIntents
-from jepanet.node.worker import Worker
 from jepanet.operations.access import ChainAccess, fee_policy
 from jepanet.operations.checks.preflight import advise
 from jepanet.p2p.host import P2PConfig, P2PNode
@@ -46,6 +45,7 @@ from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.types import BlockRef, ProjectId, Role
+from jepanet.work.worker import Worker
 
 log = get_logger("node")
 

@@ -15,7 +15,6 @@ from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
-from jepanet.node.worker import Worker
 from jepanet.operations.access import SigningAccess, open_chain, open_signing
 from jepanet.operations.funds.accounts import register_set
 from jepanet.operations.project_request import Wish, check_name, find_project, judges_of
@@ -24,6 +23,7 @@ from jepanet.roles.proposer import PROJECT_FILES
 from jepanet.settings.config import Observer
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
+from jepanet.work.worker import Worker
 
 START_SEED = b"jepanet round 0"
 """Its SHA-256 seeds the public warm start of every project."""
@@ -181,7 +181,7 @@ async def _first_model(
     draft = folder.parent / "model.part"
     try:
         made = await worker.run(
-            "jepanet.node.jobs:first_model",
+            "jepanet.work.jobs:first_model",
             {
                 "recipe": str(folder / "recipe.json"),
                 "shard": str(built.public_path),

@@ -88,7 +88,7 @@ class Solver:
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
         result = await context.jobs.run(
-            "jepanet.node.jobs:train_delta",
+            "jepanet.work.jobs:train_delta",
             {
                 "base": str(self._path(round_.base)),
                 "recipe": str(self._path(spec.recipe)),

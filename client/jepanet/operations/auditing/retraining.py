@@ -9,12 +9,12 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
-from jepanet.node.worker import Worker
 from jepanet.operations.auditing.observer import Library
 from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address
+from jepanet.work.worker import Worker
 
 SAME_TRAINING = 0.999
 """Cosine from which two deltas are one training on two builds (seen: 1 - 1e-12); other salts stay below."""
@@ -59,7 +59,7 @@ async def repeat_training(
         probe = str(await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes))
     try:
         found = await worker.run(
-            "jepanet.node.jobs:repeat_training",
+            "jepanet.work.jobs:repeat_training",
             {
                 **documents,
                 **drafts,

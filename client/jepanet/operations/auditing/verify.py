@@ -20,7 +20,6 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.training.checkpoint import model_cap
-from jepanet.node.worker import Worker
 from jepanet.operations.access import ChainAccess, open_chain
 from jepanet.operations.auditing.observer import Library, find_round, open_library, read_chain
 from jepanet.operations.auditing.retraining import repeat_training
@@ -31,6 +30,7 @@ from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.settings.config import Observer
 from jepanet.types import Address, Digest, Verdict
+from jepanet.work.worker import Worker
 
 _TRAINING = "training of"
 _DISPUTE = "if your inputs are intact, dispute the round before its challenge window ends"
@@ -217,7 +217,7 @@ class _Check:
                     "fault": None,
                 }
             )
-        measured = await self._worker.run("jepanet.node.jobs:score_deltas", {**self._files, "claims": claims})
+        measured = await self._worker.run("jepanet.work.jobs:score_deltas", {**self._files, "claims": claims})
         own = {item["solver"]: item for item in measured["judgements"]}
         for row in self._sheet_document.rows:
             mine = own[row.solver]
@@ -265,7 +265,7 @@ class _Check:
             deltas.append({"digest": digest.hex(), "path": str(path)})
         target = self._library.directory / "merge.part"
         merged = await self._worker.run(
-            "jepanet.node.jobs:merge_deltas",
+            "jepanet.work.jobs:merge_deltas",
             {**self._files, "deltas": deltas, "round": int(self._round.id), "target": str(target)},
         )
         target.unlink(missing_ok=True)

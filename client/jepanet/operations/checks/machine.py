@@ -14,7 +14,6 @@ import psutil
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal, JepanetError
-from jepanet.node.worker import Worker
 from jepanet.operations.checks.findings import (
     Finding,
     failed,
@@ -32,6 +31,7 @@ from jepanet.settings.paths import Paths
 from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
 from jepanet.types import Role
+from jepanet.work.worker import Worker
 
 _GIB = 1 << 30
 _LEAST_DISK = 1 * _GIB
@@ -39,7 +39,7 @@ _LEAST_MEMORY = 2 * _GIB
 _FEW_FILES, _ENOUGH_FILES = 256, 1024
 _PROBE_SECONDS = 120.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-PROBE = "jepanet.node.jobs:probe_device"
+PROBE = "jepanet.work.jobs:probe_device"
 
 
 def check_settings(config: Config) -> Iterator[Finding]:

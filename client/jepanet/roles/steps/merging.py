@@ -49,7 +49,7 @@ async def measure_merge(
     shard = await evaluation_shard(context, round_)
     target = context.work / f"model-{round_.id}.safetensors"
     result = await context.jobs.run(
-        "jepanet.node.jobs:merge_deltas",
+        "jepanet.work.jobs:merge_deltas",
         {
             "base": str(context.blobs.path(round_.base)),
             "base_digest": round_.base.hex(),

@@ -77,7 +77,7 @@ class Scoring:
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         files = await self._deltas(round_, documents.spec, facts.reveals)
         return await context.jobs.run(
-            "jepanet.node.jobs:score_deltas",
+            "jepanet.work.jobs:score_deltas",
             {
                 "base": str(context.blobs.path(round_.base)),
                 "recipe": str(context.blobs.path(documents.spec.recipe)),

@@ -33,10 +33,10 @@ from jepanet.learning.recipe import Gates, Recipe
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.training.device import probe
 from jepanet.learning.training.loop import warm_start
-from jepanet.node.contribution import Arguments, Progress, repeat_training, round_files, train_delta
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO, Address, Digest
+from jepanet.work.training import Arguments, Progress, repeat_training, round_files, train_delta
 
 __all__ = [
     "first_model", "measure_models", "merge_deltas", "probe_device", "repeat_training", "score_deltas",

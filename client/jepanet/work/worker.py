@@ -24,7 +24,7 @@ from jepanet.telemetry import get_logger
 
 log = get_logger("node")
 
-JOBS = "jepanet.node.jobs"
+JOBS = "jepanet.work.jobs"
 _LINE_LIMIT = 16 << 20
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -74,7 +74,7 @@ class Worker:
         )  # fmt: skip
         with signals_held():  # a service manager's signal to the whole group is the node's to act upon
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "jepanet.node.worker_child", self._module,
+                sys.executable, "-m", "jepanet.work.child", self._module,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 limit=_LINE_LIMIT, env=environment, start_new_session=True,
             )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from jepanet.errors import Fatal, Rejected
 from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
-from jepanet.lab.report import Wish, compare
+from jepanet.lab.reporting.report import Wish, compare
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.recipe import preset
 

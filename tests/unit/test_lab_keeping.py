@@ -25,7 +25,7 @@ from jepanet.lab import compare
 from jepanet.lab.arms import ARMS
 from jepanet.lab.compare import Comparison, _kept, _Run, _start
 from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
-from jepanet.lab.report import _undrawn, mixed
+from jepanet.lab.reporting.report import _undrawn, mixed
 from jepanet.lab.sites import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.families.world.schema import init_weights
@@ -142,7 +142,7 @@ def test_the_picture_ignores_what_matplotlib_is_told_elsewhere(
 def test_without_a_picture_there_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no picture" in str(_undrawn([], tmp_path / "no folder" / "picture.png"))
     # As where matplotlib refuses the backend that MPLBACKEND names.
-    monkeypatch.setitem(sys.modules, "jepanet.lab.figures", None)
+    monkeypatch.setitem(sys.modules, "jepanet.lab.reporting.figures", None)
     assert "no picture" in str(_undrawn([], tmp_path / "picture.png"))
 
 

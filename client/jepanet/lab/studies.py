@@ -19,9 +19,9 @@ from jepanet.lab.arms import ARMS, BEST, Arm, Attack
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
-from jepanet.lab.report import Progress, notes
+from jepanet.lab.reporting.report import Progress, notes
+from jepanet.lab.reporting.targets import by_arm, empty_row, titled, value_of
 from jepanet.lab.sites import Setting
-from jepanet.lab.targets import by_arm, empty_row, titled, value_of
 from jepanet.learning.recipe import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")

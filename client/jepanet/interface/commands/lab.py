@@ -93,7 +93,7 @@ def compare(
       jepanet lab compare --arms aligned,pooled --seeds 0,1 --sites tune
     """
     from jepanet.lab.arms import chosen
-    from jepanet.lab.report import Wish, compare
+    from jepanet.lab.reporting.report import Wish, compare
 
     base = PRESETS[preset]
     wish = Wish(

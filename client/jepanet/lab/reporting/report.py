@@ -19,8 +19,7 @@ from jepanet.lab.compare import Comparison, run
 from jepanet.lab.control import add_control
 from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
-from jepanet.lab.sites import Setting
-from jepanet.lab.targets import (
+from jepanet.lab.reporting.targets import (
     by_arm,
     collapsed,
     empty_row,
@@ -31,6 +30,7 @@ from jepanet.lab.targets import (
     value_of,
     without_model,
 )
+from jepanet.lab.sites import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_file import recipe_named
@@ -131,7 +131,7 @@ def _undrawn(figures: Sequence[Figures], path: Path) -> str | None:
     """Draws the picture; why there is none, if there is none. The table does not depend on it."""
     try:
         # Imported here: matplotlib reads its settings then, and refuses a backend it does not know.
-        from jepanet.lab.figures import draw
+        from jepanet.lab.reporting.figures import draw
 
         draw(figures, path)
     except Exception as error:  # whatever a drawing library raises, hours of training are not lost by it

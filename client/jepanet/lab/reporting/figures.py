@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from jepanet.files import write_atomically
 from jepanet.lab.measure import Figures
-from jepanet.lab.targets import by_arm, value_of
+from jepanet.lab.reporting.targets import by_arm, value_of
 
 _WITHOUT_ROUNDS = ("start", "local", "pooled", "pooled-wide")
 """Arms with no global model after a round: their result is a level."""

@@ -20,7 +20,7 @@ from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
-from jepanet.interface.streams import open_standard_streams
+from jepanet.interface.terminal.streams import open_standard_streams
 from jepanet.learning.recipe import PRESETS
 from jepanet.operations.access import open_chain
 from jepanet.operations.funds.accounts import balances

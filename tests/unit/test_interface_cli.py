@@ -17,7 +17,7 @@ from jepanet import __version__
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.interface import cli as module
 from jepanet.interface.cli import COMMANDS, cli, main
-from jepanet.interface.output import amounts, emit, pairs, table, tokens
+from jepanet.interface.terminal.output import amounts, emit, pairs, table, tokens
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.commands.round import show_details
 from jepanet.interface.commands.status import command as status_command
-from jepanet.interface.layout import draw, shortened
-from jepanet.interface.output import json_option, pairs
+from jepanet.interface.terminal.layout import draw, shortened
+from jepanet.interface.terminal.output import json_option, pairs
 
 pytestmark = pytest.mark.unit
 

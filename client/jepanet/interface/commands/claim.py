@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import (
+from jepanet.interface.strict import StrictCommand
+from jepanet.interface.terminal.output import (
     ID,
     amounts,
     config_option,
@@ -19,7 +20,6 @@ from jepanet.interface.output import (
     table,
     tokens,
 )
-from jepanet.interface.strict import StrictCommand
 
 
 @click.command("claim", cls=StrictCommand)

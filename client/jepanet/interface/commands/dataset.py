@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import emit, json_option, table
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import emit, json_option, table
 
 _MOST_DIGITS = 9
 

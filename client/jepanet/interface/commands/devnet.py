@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from jepanet.interface.folders import data_folder
-from jepanet.interface.output import emit, json_option, pairs
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import emit, json_option, pairs
 
 _DIRECTORY = click.option(
     "--dir", "directory", type=click.Path(file_okay=False, path_type=Path),

@@ -12,8 +12,8 @@ import click
 
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.folders import data_folder
-from jepanet.interface.output import emit, json_option
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import emit, json_option
 
 _ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
 STUDIES = ("ablation", "robust", "codecs", "planning", "schedule", "schedule-pusht")
@@ -133,7 +133,7 @@ def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) 
       jepanet lab study codecs
       jepanet lab study ablation --seeds 10 --out ablation
     """
-    from jepanet.interface.output import table
+    from jepanet.interface.terminal.output import table
     from jepanet.lab import planning_study, studies
 
     chosen = () if seeds is None else _numbers(seeds)
@@ -205,7 +205,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _show(report: dict[str, Any], out: Path) -> None:
-    from jepanet.interface.output import table
+    from jepanet.interface.terminal.output import table
 
     columns, lines = report["table"]["columns"], report["table"]["rows"]
     # Two tables: one of so many columns fits no terminal.

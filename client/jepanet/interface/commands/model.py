@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jepanet.interface.observing import observer_options
-from jepanet.interface.output import ID, emit, json_option, library_options, pairs
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import ID, emit, json_option, library_options, pairs
 
 if TYPE_CHECKING:
     from jepanet.settings.config import Observer

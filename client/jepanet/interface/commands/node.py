@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import amounts, config_option, emit, json_option, pairs, table
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import amounts, config_option, emit, json_option, pairs, table
 
 
 @click.group("node", cls=StrictGroup)

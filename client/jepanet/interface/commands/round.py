@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jepanet.interface.observing import observer_options
-from jepanet.interface.output import (
+from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import (
     ID,
     config_option,
     emit,
@@ -19,7 +20,6 @@ from jepanet.interface.output import (
     table,
     tokens,
 )
-from jepanet.interface.strict import StrictGroup
 from jepanet.tokens import exact
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import amounts, config_option, emit, json_option, pairs
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import amounts, config_option, emit, json_option, pairs
 
 
 @click.group("stake", cls=StrictGroup)

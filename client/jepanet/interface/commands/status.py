@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from jepanet.errors import Exit, Fatal
-from jepanet.interface.output import config_option, emit, json_option, pairs, table
 from jepanet.interface.strict import StrictCommand
+from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, table
 
 
 @click.command("status", cls=StrictCommand)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jepanet.interface.observing import observer_options
-from jepanet.interface.output import ID, amounts, config_option, emit, json_option, pairs, table
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import ID, amounts, config_option, emit, json_option, pairs, table
 
 if TYPE_CHECKING:
     from jepanet.settings.config import Observer

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jepanet.interface.observing import observer_options
-from jepanet.interface.output import ID, emit, json_option, library_options, table
 from jepanet.interface.strict import StrictCommand
+from jepanet.interface.terminal.output import ID, emit, json_option, library_options, table
 
 if TYPE_CHECKING:
     from jepanet.settings.config import Observer

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from jepanet.interface.output import amounts, emit, json_option, pairs, table
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.output import amounts, emit, json_option, pairs, table
 
 _DIRECTORY = click.option(
     "--dir",

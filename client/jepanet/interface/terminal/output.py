@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 import click
 
 from jepanet.interface.folders import cache_folder
-from jepanet.interface.layout import draw, width_of_output
 from jepanet.interface.strict import never_both
+from jepanet.interface.terminal.layout import draw, width_of_output
 from jepanet.tokens import tokens as tokens
 
 _PEER = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/[^/]+/tcp/[0-9]{1,5}/p2p/[0-9A-Za-z]+")

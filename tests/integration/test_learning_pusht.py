@@ -29,7 +29,7 @@ from jepanet.learning.simulators.pusht.sites import (
     random_site,
     training_site,
 )
-from jepanet.learning.simulators.tworoom import dataset
+from jepanet.learning.simulators.tworoom import dataset as tworoom
 from jepanet.learning.training.loop import warm_start
 
 pytestmark = pytest.mark.integration
@@ -122,12 +122,12 @@ def test_a_mirrored_push_moves_the_mirrored_block() -> None:
 
 def test_a_folder_of_another_simulator_is_refused(dataset: BuiltDataset) -> None:
     with pytest.raises(Fatal, match="other parameters") as refused:
-        dataset.build(SMALL, dataset.directory, SEED, evaluation_seed=SECRET)
+        tworoom.build(SMALL, dataset.directory, SEED, evaluation_seed=SECRET)
     assert refused.value.code == Exit.DATASET
 
 
 def test_the_two_simulators_never_share_a_build_id() -> None:
-    ours, theirs = plan(PUSHT, TINY, SEED, SECRET), dataset.plan(TINY, SEED, SECRET)
+    ours, theirs = plan(PUSHT, TINY, SEED, SECRET), tworoom.plan(TINY, SEED, SECRET)
     assert set(ours) == set(theirs)
     assert not {item.build for item in ours.values()} & {item.build for item in theirs.values()}
 

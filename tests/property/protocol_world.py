@@ -95,9 +95,9 @@ class Node:
 
     def follow(self, chain: ChainModel, blocks: int = 1 << 30) -> None:
         """Feeds up to `blocks` closed blocks; the phases must then be the contract's."""
-        for ref, facts in chain.blocks[self.position : self.position + blocks]:
+        for ref, found in chain.blocks[self.position : self.position + blocks]:
             self.position += 1
-            step = (facts.ChainBlock(ref), *facts) if self.block_first else (*facts, facts.ChainBlock(ref))
+            step = (facts.ChainBlock(ref), *found) if self.block_first else (*found, facts.ChainBlock(ref))
             self.feed(*step)
             self.heard += step
         if self.position:
@@ -136,14 +136,14 @@ class Node:
         """Handlers repeated after a crash bring other answers: the first ones stand."""
         for key, round_ in self.state.rounds.items():
             other = digest("other")
-            facts: list[tuple[object, facts.LocalInput]] = [
+            offered: list[tuple[object, facts.LocalInput]] = [
                 (round_.sealed, facts.LocalDeltaSealed(key, other, b"other")),
                 (round_.own_scores, facts.LocalScored(key, other)),
                 (round_.own_sheet, facts.LocalSheetBuilt(key, other)),
                 (round_.own_result, facts.LocalResultSigned(key, other, 9, b"other")),
                 (round_.prepared or None, facts.LocalRoundPrepared(key, (STRANGER,))),
             ]
-            self.feed(*(fact for known, fact in facts if known is not None))
+            self.feed(*(fact for known, fact in offered if known is not None))
 
     def due(self) -> set[str]:
         """What the engine still runs; the rest of the outbox is closed unperformed."""

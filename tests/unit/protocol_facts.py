@@ -48,12 +48,12 @@ def log(kind: Any, stamp: int = OPENED, /, **fields: Any) -> Any:
 
 def prologue(*, rounds_max_solvers: int = 0) -> list[facts.Input]:
     """Verifier set, project and open round, before every other fact whenever that was made."""
-    facts = (
+    first = (
         log(facts.ChainVerifierSetCreated, set_id=1, creator=OUTSIDER, members=VERIFIERS, threshold=2),
         project(),
         opened(terms=params(max_solvers=rounds_max_solvers)),
     )
-    return [replace(fact, block=replace(fact.block, number=n)) for n, fact in enumerate(facts, 1)]
+    return [replace(fact, block=replace(fact.block, number=n)) for n, fact in enumerate(first, 1)]
 
 
 def project(project_id: ProjectId = PROJECT, owner: Address = PROPOSER) -> facts.ChainProjectCreated:

@@ -30,7 +30,7 @@ from protocol_facts import (
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
-from jepanet.node import gate
+from jepanet.node import gate as gate_module
 from jepanet.node.conversation import Conversation
 from jepanet.node.gate import Gate, peer_input
 from jepanet.p2p.host import Admission, Gossip
@@ -262,7 +262,7 @@ async def test_a_known_binding_is_not_accepted_from_another_peer() -> None:
 
 
 async def test_remembered_bindings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_KNOWN_BINDINGS", 4)
+    monkeypatch.setattr(gate_module, "_KNOWN_BINDINGS", 4)
     door = Door(verifying())
     for n in range(10):
         assert await door.told(VERIFIER, result(), expiry=int(NOW) + DAY + n) is ACCEPT
@@ -380,7 +380,7 @@ async def test_attack_only_the_first_report_of_a_verifier_is_relayed(monkeypatch
     assert await door.told(VERIFIER, noted(VERIFIER, "second")) is IGNORE
     assert await door.told(SECOND, noted(SECOND, "second")) is ACCEPT
     # Its repetition still is, for those who missed it, and costs no signature check.
-    monkeypatch.setattr(gate, "check_signatures", lambda *given: pytest.fail("checked again"))
+    monkeypatch.setattr(gate_module, "check_signatures", lambda *given: pytest.fail("checked again"))
     assert await door.told(VERIFIER, first) is ACCEPT
 
 
@@ -539,7 +539,7 @@ def test_attack_only_addresses_of_the_announcing_peer_are_kept(address: str) -> 
 
 def test_attack_a_wallet_does_not_leave_its_peer_s_back_off_by_speaking_for_another() -> None:
     passed = 0.0
-    gate = gate.Gate(verifying, chain_id=CHAIN_ID, contract=CONTRACT, passing=lambda: passed)
+    gate = Gate(verifying, chain_id=CHAIN_ID, contract=CONTRACT, passing=lambda: passed)
 
     def speaks_for(peer: Wallet) -> tuple[str, ...]:
         where = at("10.0.0.1", peer)
@@ -555,8 +555,8 @@ def test_attack_a_wallet_does_not_leave_its_peer_s_back_off_by_speaking_for_anot
 
 
 def test_the_table_of_providers_is_bounded_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_PROVIDED_DIGESTS", 16)
-    monkeypatch.setattr(gate, "_PROVIDERS_PER_DIGEST", 2)
+    monkeypatch.setattr(gate_module, "_PROVIDED_DIGESTS", 16)
+    monkeypatch.setattr(gate_module, "_PROVIDERS_PER_DIGEST", 2)
     gate = Door(verifying()).gate
     for who in (SOLVER, OTHER, VERIFIER):
         addresses = tuple(at(f"10.0.0.{n}", who) for n in range(8))

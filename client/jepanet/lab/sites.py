@@ -24,9 +24,9 @@ from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.simulators.pusht import sites
+from jepanet.learning.simulators.pusht import sites as pusht_sites
 from jepanet.learning.simulators.pusht.dataset import PUSHT
-from jepanet.learning.simulators.tworoom import sites
+from jepanet.learning.simulators.tworoom import sites as tworoom_sites
 from jepanet.learning.simulators.tworoom.dataset import DEMO, TWOROOM
 from jepanet.tensors import canonical_json
 
@@ -55,8 +55,8 @@ class Terrain:
 
 
 TERRAINS: Mapping[str, Terrain] = {
-    "tworoom": Terrain(TWOROOM, sites.distinct_site, sites.GREY, hold=4),
-    "pusht": Terrain(PUSHT, sites.random_site, sites.GREY, hold=2),
+    "tworoom": Terrain(TWOROOM, tworoom_sites.distinct_site, tworoom_sites.GREY, hold=4),
+    "pusht": Terrain(PUSHT, pusht_sites.random_site, pusht_sites.GREY, hold=2),
 }
 
 
@@ -118,7 +118,7 @@ def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
     # Homes and unseen sites come from one distribution: what is asked is how sites add up, not how far a
     # model carries to looks that none of them has.
     homes = [terrain.drawn(_FIRST_HOME[which] + index, draw) for index in range(setting.solvers)]
-    first = sites.HIDDEN_SITE + _FIRST_HIDDEN[which]
+    first = tworoom_sites.HIDDEN_SITE + _FIRST_HIDDEN[which]
     unseen = tuple(
         replace(terrain.drawn(first + index, draw), policy="mixture") for index in range(setting.unseen_sites)
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jepanet.learning.data.building import builder as building
-from jepanet.learning.data.building import plan
+from jepanet.learning.data.building import plan as planning
 from jepanet.learning.data.building.builder import Progress
 from jepanet.learning.data.building.plan import Environment, Layout
 from jepanet.learning.data.building.recording import Recording
@@ -64,5 +64,5 @@ def build(
 
 
 def plan(parameters: Parameters, seed: bytes, secret: bytes) -> dict[str, Recording]:
-    """`dataset_plan.plan` for TwoRoom."""
-    return plan.plan(TWOROOM, parameters, seed, secret)
+    """`building.plan.plan` for TwoRoom."""
+    return planning.plan(TWOROOM, parameters, seed, secret)

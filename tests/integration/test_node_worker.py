@@ -174,7 +174,7 @@ async def test_jobs_that_cannot_be_loaded_end_the_node() -> None:
 
 _PARENT = """
 import asyncio, sys
-from jepanet.node.worker import Worker
+from jepanet.work.worker import Worker
 from jepanet.telemetry import configure_logging
 configure_logging()
 asyncio.run(Worker(module="worker_jobs").run(sys.argv[1], {}, lambda told: print(told["pid"], flush=True)))

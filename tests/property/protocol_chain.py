@@ -130,8 +130,20 @@ class ChainModel:
         if self.owners[project] != sender or self.active[project] is not None:
             raise Refused("NotProjectOwner or RoundActive")
         round_id = RoundId(len(self.rounds) + 1)
-        params = facts.RoundParams(project, digest("spec", round_id), 10**21, 10**20, 10**18, 10**18, 60, 10, 90,
-                               240, 60, max_solvers)  # fmt: skip
+        params = facts.RoundParams(
+            project,
+            digest("spec", round_id),
+            10**21,
+            10**20,
+            10**18,
+            10**18,
+            60,
+            10,
+            90,
+            240,
+            60,
+            max_solvers,
+        )
         members, threshold = self.sets[self.project_set[project]]
         commit_end = self.now + params.commit_duration
         self.rounds[round_id] = RoundModel(

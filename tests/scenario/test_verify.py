@@ -157,9 +157,9 @@ def test_offline_without_a_file_says_which_one(network: Network, settled: int, t
 def test_one_altered_byte_of_any_input_is_named(
     network: Network, settled: int, filled: Path, tmp_path: Path
 ) -> None:
-    files = names(network, network.round(settled))
-    assert set(INPUTS) < set(files) and len(files) == len(INPUTS) + 2
-    for what, name in files.items():
+    inputs = names(network, network.round(settled))
+    assert set(INPUTS) < set(inputs) and len(inputs) == len(INPUTS) + 2
+    for what, name in inputs.items():
         folder = tmp_path / what.split()[0] / name
         shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
         path = folder / name
@@ -190,7 +190,7 @@ def test_a_card_beside_the_model_tells_where_it_came_from(
     weights = load(Path(made["file"]).read_bytes())
     assert made["model"] == to_cid(recorded.model) and made["model"] in text
     assert sum(int(array.size) for array in weights.values()) == made["parameters"]
-    files = names(network, network.round(settled))
+    inputs = names(network, network.round(settled))
     for what in ("score sheet", "recipe", "dataset manifest", "base model", "evaluation shard"):
         assert inputs[what] in text, what
     assert command(network, folder, *card, "--offline") == (Exit.OK, made)

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.unit, pytest.mark.subprocess]
 
 _ATTACK = """
 import json
-import jepanet.chain.rpc
+import jepanet.chain.endpoints.failover
 try:
     json.loads("[" * 200_000)
 except RecursionError:

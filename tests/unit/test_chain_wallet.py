@@ -117,7 +117,7 @@ def test_scrypt_under_a_real_limit_names_the_memory(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 import psutil
-from jepanet.chain.wallet import load_wallet, password_of
+from jepanet.chain.keys.wallet_files import load_wallet, password_of
 from jepanet.errors import Fatal
 limit = psutil.Process().memory_info().vms + (32 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))

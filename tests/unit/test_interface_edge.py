@@ -270,7 +270,7 @@ def test_a_signal_in_the_middle_of_the_first_imports_ends_it(number: signal.Sign
 
 RUNNING = """
 import signal, sys
-import jepanet.node.keys as keys
+import jepanet.operations.keys as keys
 def listed(_):
     signal.raise_signal({number})
     {wait}

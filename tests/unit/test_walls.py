@@ -26,6 +26,7 @@ LEAVES = frozenset(
         "errors",
         "files",
         "log_stream",
+        "process_identity",
         "repetition",
         "telemetry",
         "lifetime",
@@ -35,7 +36,7 @@ LEAVES = frozenset(
         "texts",
     }
 )
-_MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation"})
+_MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation", "settings", "work"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "types": frozenset(),
@@ -45,6 +46,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "telemetry": frozenset({"log_stream", "repetition"}),
     "log_stream": frozenset(),
     "lifetime": frozenset(),
+    "process_identity": frozenset(),
     "cid": frozenset({"types", "errors"}),
     "nesting": frozenset({"errors"}),
     "tensors": frozenset({"errors", "nesting"}),
@@ -56,10 +58,13 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "storage": LEAVES,
     "learning": LEAVES,
     "federation": LEAVES,
-    "roles": LEAVES | _MIDDLE,
-    "node": LEAVES | _MIDDLE | {"roles"},
+    "work": LEAVES | {"protocol", "learning", "federation"},
+    "settings": LEAVES | {"protocol"},
+    "roles": LEAVES | _MIDDLE - {"settings", "work"},
+    "operations": LEAVES | _MIDDLE | {"node", "roles"},
+    "node": LEAVES | _MIDDLE | {"operations", "roles"},
     "lab": LEAVES | {"learning", "federation"},
-    "interface": LEAVES | {"node", "protocol", "lab"},
+    "interface": LEAVES | {"node", "operations", "settings", "protocol", "lab"},
 }
 """Room -> what it may import of ours beside itself."""
 
@@ -70,17 +75,19 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "multiaddr": frozenset({"p2p"}),
     "trio": frozenset({"p2p"}),
     "sqlite3": frozenset({"storage"}),
-    "torch": frozenset({"learning", "federation"}),
+    "torch": frozenset({"learning", "federation", "work"}),
     "gymnasium": frozenset({"learning"}),
     "stable_worldmodel": frozenset({"learning"}),
-    "tomllib": frozenset({"node", "interface"}),
+    "tomllib": frozenset({"settings", "interface"}),
     "platformdirs": frozenset({"node", "interface"}),
     "click": frozenset({"interface"}),
     "rich": frozenset({"interface"}),
 }
 """Foreign package -> the rooms that may import it. Configuration is read in `node` and nowhere below it."""
 
-READS_ENVIRONMENT = frozenset({"node", "interface", "jepanet.chain.devchain.anvil"})
+READS_ENVIRONMENT = frozenset(
+    {"settings", "operations", "work", "interface", "jepanet.chain.devchain.anvil", "jepanet.node.tracing"}
+)
 """Rooms, and one module: `anvil` looks for a developer's tool."""
 
 NOWHERE = frozenset({"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"})

@@ -13,6 +13,7 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.documents.messages import Body
+from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.facts import LocalInput
 from jepanet.protocol.state import NodeState, Project, Round
 from jepanet.storage.blobs.store import BlobStore
@@ -51,32 +52,6 @@ class Jobs(Protocol):
         arguments: Mapping[str, Any],
         on_progress: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RoundTerms:
-    """How a proposer opens its rounds: `[proposer]` of the configuration in base units (wei, seconds)."""
-
-    budget: int
-    fee: int
-    bond: int
-    unseal_bond: int
-    price: int
-    shrink_milli: int
-    inner_steps: int
-    """0: as many as the recipe says."""
-    codec: str
-    merge_rule: str
-    max_delta_bytes: int
-    outer_lr_milli: int
-    outer_momentum_milli: int
-    commit_seconds: int
-    gap_seconds: int
-    reveal_seconds: int
-    verify_seconds: int
-    challenge_seconds: int
-    max_solvers: int
-    aggregators: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)

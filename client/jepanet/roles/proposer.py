@@ -14,11 +14,12 @@ from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.spec import Gates, MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
 from jepanet.protocol.facts import LocalInput, RoundParams
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Project
-from jepanet.roles.context import Context, Handlers, RoundTerms
+from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.settlement import withdraw_credit

@@ -9,7 +9,7 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol.documents.fields import checksum_address
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
-from jepanet.roles.context import RoundTerms
+from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.settings.config import ProposerSection
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
 

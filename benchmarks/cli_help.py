@@ -15,7 +15,7 @@ from rich.table import Table
 REPEATS = 15
 TARGET_S = 0.3
 RESULT = Path(__file__).parent / "results" / "cli_help.json"
-HELP = [sys.executable, "-m", "jepanet.interface.cli", "--help"]
+HELP = [sys.executable, "-m", "jepanet", "--help"]
 YARDSTICK = [sys.executable, "-c", "pass"]
 
 

@@ -28,7 +28,7 @@ REPEATS = 5
 IDLE_S = 10.0
 TARGET_S, TARGET_MIB = 3.0, 150.0
 RESULT = Path(__file__).parent / "results" / "startup.json"
-JEPANET = [sys.executable, "-m", "jepanet.interface.cli"]
+JEPANET = [sys.executable, "-m", "jepanet"]
 BARE = "import web3, libp2p, os, time; print(os.getpid(), flush=True); time.sleep(600)"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from jepanet.operations import keys
 
-JEPANET = [sys.executable, "-m", "jepanet.interface.cli"]
+JEPANET = [sys.executable, "-m", "jepanet"]
 _START_WITHIN = 60.0
 
 

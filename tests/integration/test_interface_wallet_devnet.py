@@ -19,7 +19,7 @@ from jepanet.errors import Exit
 
 pytestmark = pytest.mark.integration
 
-JEPANET = [sys.executable, "-m", "jepanet.interface.cli"]
+JEPANET = [sys.executable, "-m", "jepanet"]
 # The first of anvil's public test accounts: worth nothing, printed in every anvil log.
 PUBLIC_TEST_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 PUBLIC_TEST_ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

@@ -18,7 +18,7 @@ from jepanet.errors import Exit
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(300)]
 
-RUN = [sys.executable, "-m", "jepanet.interface.cli"]
+RUN = [sys.executable, "-m", "jepanet"]
 SMALL_DISK = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))

@@ -95,9 +95,3 @@ def main(arguments: list[str] | None = None) -> None:
         raise
     except BaseException as error:
         sys.exit(ended(error, as_json=as_json))
-
-
-if __name__ == "__main__":
-    from jepanet.interface.entry import main as console
-
-    console()

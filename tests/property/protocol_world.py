@@ -51,8 +51,8 @@ class Node:
         self.heard: list[facts.ChainInput] = []
         self.position = 0
 
-    def feed(self, *facts: facts.Input) -> None:
-        for fact in facts:
+    def feed(self, *told: facts.Input) -> None:
+        for fact in told:
             self.judge.hear(fact)
             before = self.state
             after, commands = transition(before, fact)

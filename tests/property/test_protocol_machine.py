@@ -95,10 +95,10 @@ class Rounds(RuleBasedStateMachine):
     def _known(self) -> tuple[RoundId, ...]:
         return tuple(self.world.chain.rounds)[-1:]
 
-    def _tell(self, *facts: facts.PeerInput) -> None:
+    def _tell(self, *told: facts.PeerInput) -> None:
         """As if admission had let it pass, to everybody: the machine must not rely on admission alone."""
         for node in self.world.nodes.values():
-            node.feed(*facts)
+            node.feed(*told)
 
     @rule(outsider=st.sampled_from((STRANGER, *SOLVERS, UNNAMED)))
     def outsider_scores_and_signs(self, outsider: Address) -> None:

@@ -45,23 +45,23 @@ def facts_of(network: Network, round_id: int) -> list[Any]:
 
 def round_went_well(network: Network, round_id: int) -> Iterator[str]:
     """As in a healthy network: everything once, everybody paid, nobody punished, nothing given up."""
-    facts = facts_of(network, round_id)
+    told = facts_of(network, round_id)
     solvers = dict.fromkeys((node.address for node in network.solvers), 1)
     for kind in ONCE:
-        count = sum(isinstance(fact, kind) for fact in facts)
+        count = sum(isinstance(fact, kind) for fact in told)
         if count != 1:
             yield f"round {round_id}: {kind.__name__} {count} times"
     for kind in ONCE_A_SOLVER:
-        who = Counter(fact.solver for fact in facts if isinstance(fact, kind))
+        who = Counter(fact.solver for fact in told if isinstance(fact, kind))
         if who != solvers:
             yield f"round {round_id}: {kind.__name__} of {dict(who)}"
-    for fact in facts:
+    for fact in told:
         if isinstance(fact, NEVER):
             yield f"round {round_id}: {fact}"
-    claims = [fact for fact in facts if isinstance(fact, facts.ChainClaimed)]
+    claims = [fact for fact in told if isinstance(fact, facts.ChainClaimed)]
     if len({fact.account for fact in claims}) != len(claims):
         yield f"round {round_id}: claims {claims}"
-    owed = sum(fact.payout for fact in facts if isinstance(fact, facts.ChainTrainingRecorded))
+    owed = sum(fact.payout for fact in told if isinstance(fact, facts.ChainTrainingRecorded))
     paid = sum(fact.amount for fact in claims)
     if owed != paid:
         yield f"round {round_id}: {paid} was claimed of {owed}"

@@ -150,16 +150,16 @@ def node(
     return genesis(Identity(address, frozenset(roles), projects, rounds))
 
 
-def play(state: NodeState, *facts: facts.Input) -> tuple[NodeState, list[duties.Command]]:
+def play(state: NodeState, *told: facts.Input) -> tuple[NodeState, list[duties.Command]]:
     """Feeds `facts`; the state after them and every command on the way."""
     commands: list[duties.Command] = []
-    for fact in facts:
+    for fact in told:
         state, due = transition(state, fact)
         commands += due
     return state, commands
 
 
-def ask(state: NodeState, *facts: facts.Input) -> list[duties.Command]:
+def ask(state: NodeState, *told: facts.Input) -> list[duties.Command]:
     """Commands of the last fact alone."""
-    state, _ = play(state, *facts[:-1])
-    return list(transition(state, facts[-1])[1])
+    state, _ = play(state, *told[:-1])
+    return list(transition(state, told[-1])[1])

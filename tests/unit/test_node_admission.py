@@ -87,7 +87,7 @@ REAL_PEERS = {
 DELTA, OTHER_DELTA = digest("delta"), digest("other delta")
 
 
-def world(*facts: facts.Input, prepared: bool = True) -> NodeState:
+def world(*told: facts.Input, prepared: bool = True) -> NodeState:
     """A round in which SOLVER and OTHER revealed, two verifiers judge and AGGREGATOR may propose sheets."""
     members = (VERIFIER.address, SECOND.address)
     story: list[facts.Input] = [
@@ -99,7 +99,7 @@ def world(*facts: facts.Input, prepared: bool = True) -> NodeState:
     if prepared:
         story.append(facts.LocalRoundPrepared(ROUND, (AGGREGATOR.address,)))
     state = genesis(Identity(VERIFIER.address, frozenset()))
-    for fact in (*story, *facts):
+    for fact in (*story, *told):
         state, _ = transition(state, fact)
     return state
 
@@ -411,8 +411,8 @@ async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> No
             for message in messages:
                 yield message
 
-    def feed(facts: Sequence[facts.PeerInput]) -> None:
-        for fact in facts:
+    def feed(told: Sequence[facts.PeerInput]) -> None:
+        for fact in told:
             door.state, _ = transition(door.state, fact)
 
     given: Any = (Network(), door.gate, Blobs(), VERIFIER, None)

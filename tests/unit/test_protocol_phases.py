@@ -36,8 +36,8 @@ from jepanet.types import Phase
 pytestmark = pytest.mark.unit
 
 
-def round_after(*facts: Any) -> Round:
-    state, _ = play(node(OUTSIDER), *prologue(), *facts)
+def round_after(*told: Any) -> Round:
+    state, _ = play(node(OUTSIDER), *prologue(), *told)
     return state.rounds[ROUND]
 
 

@@ -176,11 +176,11 @@ def test_only_the_proposer_unseals_and_only_the_drawn_shard() -> None:
 @pytest.mark.parametrize("late", [(), ("recorded",)])
 def test_a_deserter_is_slashed_by_others_but_not_by_itself(late: tuple[str, ...]) -> None:
     more = [recorded(at=REVEAL_END + 1)] if late else []
-    facts = [*verify_phase(), *more, block(REVEAL_END + COURTESY)]
+    told = [*verify_phase(), *more, block(REVEAL_END + COURTESY)]
     slash = duties.SlashNonReveal(ROUND, OTHER)
-    assert slash in play(node(OUTSIDER), *facts)[1]
-    assert slash not in play(node(OTHER), *facts)[1]
-    assert slash not in play(node(OUTSIDER), *facts[:-1], slashed(OTHER), facts[-1])[1]
+    assert slash in play(node(OUTSIDER), *told)[1]
+    assert slash not in play(node(OTHER), *told)[1]
+    assert slash not in play(node(OUTSIDER), *told[:-1], slashed(OTHER), told[-1])[1]
     assert slash in play(node(PROPOSER, P), *verify_phase())[1], "the proposer need not wait"
 
 
@@ -263,13 +263,13 @@ def test_attack_a_round_of_many_solvers_costs_their_number_not_its_square(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     crowd = [OTHER, *(Address(f"0x{n:040x}") for n in range(100, 140))]
-    facts = [committed(who, n) for n, who in enumerate(crowd)]
-    state, _ = play(node(PROPOSER, Role.PROPOSER), *prologue(), *facts, beacon(), unsealed())
+    told = [committed(who, n) for n, who in enumerate(crowd)]
+    state, _ = play(node(PROPOSER, Role.PROPOSER), *prologue(), *told, beacon(), unsealed())
     state, _ = play(state, *(revealed(who) for who in crowd[1:]), block(REVEAL_END))
     looks: list[Address] = []
     monkeypatch.setattr(Round, "reveal_of", lambda round_, who: looks.append(who))
-    duties = list(round_duties(state, state.rounds[ROUND]))
-    assert [item.solver for item in duties if isinstance(item, duties.SlashNonReveal)] == [OTHER]
+    asked = list(round_duties(state, state.rounds[ROUND]))
+    assert [item.solver for item in asked if isinstance(item, duties.SlashNonReveal)] == [OTHER]
     assert len(looks) < 5
 
 
@@ -497,12 +497,12 @@ def test_foreign_projects_and_unknown_rounds_leave_no_trace() -> None:
 
 
 def test_ended_rounds_are_forgotten_beyond_a_bound_and_stay_forgotten() -> None:
-    facts: list[facts.Input] = [project()]
+    told: list[facts.Input] = [project()]
     for n in range(1, KEPT_ROUNDS + 6):
-        facts += [opened(RoundId(n)), replace(cancelled(1), round_id=RoundId(n)), block(1500 + n)]
-    state, _ = play(node(SOLVER, S), *facts)
+        told += [opened(RoundId(n)), replace(cancelled(1), round_id=RoundId(n)), block(1500 + n)]
+    state, _ = play(node(SOLVER, S), *told)
     assert sorted(state.rounds) == list(range(6, KEPT_ROUNDS + 6))
-    assert play(state, *facts) == (state, [])
+    assert play(state, *told) == (state, [])
     assert state.projects[PROJECT].rounds == KEPT_ROUNDS + 5
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jepanet.storage.blobs.store import BlobStore
-from jepanet.storage.journal import Journal, StoredCommand, StoredInput
+from jepanet.storage.journal import Journal, StoredDuty, StoredFact
 
 REPEATS = 300
 RESULT = Path(__file__).parent / "results" / "journal_cost.json"
@@ -48,12 +48,12 @@ def main() -> None:
 
             def record(n: int) -> None:
                 journal.record(
-                    [StoredInput("Fact", "x" * 300, n)],
-                    [StoredCommand(f"k{n}", "Duty", "x" * 300, 1)],
+                    [StoredFact("Fact", "x" * 300, n)],
+                    [StoredDuty(f"k{n}", "Duty", "x" * 300, 1)],
                     cursor=n,
                 )
 
-            figures["record: 1 input, 1 command, cursor"] = median_ms(record)
+            figures["record: 1 fact, 1 duty, cursor"] = median_ms(record)
             figures["put_salt"] = median_ms(lambda n: journal.put_salt(n, "0xAa", bytes(32), bytes(32)))
             figures["pending, 300 rows"] = median_ms(lambda n: journal.pending())
             figures["put_bytes, 64 KiB"] = median_ms(lambda n: blobs.put_bytes(n.to_bytes(8) * 8192), 100)
@@ -62,15 +62,15 @@ def main() -> None:
             path = root / f"{size}.sqlite"
             with Journal.open(path) as journal:
                 journal.record(
-                    [StoredInput("Fact", "x" * 300, n) for n in range(size)],
-                    [StoredCommand(f"k{n}", "Duty", "x" * 300, n) for n in range(size // 10)],
+                    [StoredFact("Fact", "x" * 300, n) for n in range(size)],
+                    [StoredDuty(f"k{n}", "Duty", "x" * 300, n) for n in range(size // 10)],
                 )
 
             def restart(_: int, path: Path = path) -> None:
                 with Journal.open(path) as journal:
-                    list(journal.inputs())
+                    list(journal.facts())
 
-            figures[f"open, check and read {size} inputs"] = median_ms(restart, 5)
+            figures[f"open, check and read {size} facts"] = median_ms(restart, 5)
 
     yardstick = figures["yardstick: write 4 KiB, fsync"]
     table = Table("step", "median ms", "times the yardstick")

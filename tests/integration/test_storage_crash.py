@@ -33,7 +33,7 @@ from hashlib import sha256
 from pathlib import Path
 from jepanet.errors import Fatal
 from jepanet.storage.blobs import BlobStore
-from jepanet.storage.journal import Journal, StoredBlock, StoredCommand, StoredInput, StoredLog
+from jepanet.storage.journal import Journal, StoredBlock, StoredDuty, StoredFact, StoredLog
 from jepanet.telemetry import configure_logging
 
 configure_logging(level="error")
@@ -53,8 +53,8 @@ head = journal.head()
 n = head.number if head else 0
 # What the last run left unfinished between its transactions is finished first.
 if n and journal.cursor() != n:
-    journal.record([StoredInput("Block", str(n), n), StoredInput("Fact", str(n), n)],
-                   [StoredCommand(f"duty:{n}", "Duty", "x" * 2000, n)], cursor=n)
+    journal.record([StoredFact("Block", str(n), n), StoredFact("Fact", str(n), n)],
+                   [StoredDuty(f"duty:{n}", "Duty", "x" * 2000, n)], cursor=n)
 promise("open", n)
 while True:
     n += 1
@@ -62,8 +62,8 @@ while True:
     logs = [StoredLog(n, block.hash, i, "0xAa", (digest(i),), b"d" * 500, digest("tx")) for i in range(3)]
     journal.apply_step(rewind_to=None, blocks=[(block, logs)])
     promise("step", n)
-    journal.record([StoredInput("Block", str(n), n), StoredInput("Fact", str(n), n)],
-                   [StoredCommand(f"duty:{n}", "Duty", "x" * 2000, n)], cursor=n)
+    journal.record([StoredFact("Block", str(n), n), StoredFact("Fact", str(n), n)],
+                   [StoredDuty(f"duty:{n}", "Duty", "x" * 2000, n)], cursor=n)
     promise("record", n)
     journal.snapshot(journal.last_sequence(), b"%d" % n * 500)
     journal.put_salt(n, "0xAa", digest(f"delta {n}"), digest(f"salt {n}"))
@@ -144,14 +144,14 @@ def test_a_killed_journal_keeps_its_promises_and_is_never_torn(tmp_path: Path) -
                 assert journal.salt(n, "0xAa") == (sealed(f"delta {n}"), sealed(f"salt {n}"))
             for n in promised(lines, "sign"):
                 assert journal.signature("result", n, "") == (sealed(f"result {n}"), b"signature")
-            # Nothing torn: a block has all its logs; an input has its twin, its command and the cursor.
+            # Nothing torn: a block has all its logs; a fact has its twin, its duty and the cursor.
             assert [block.number for block in journal.trail(10**6)] == list(range(1, last + 1))
             assert [(log.block_number, log.log_index) for log in journal.logs()] == [
                 (n, i) for n in range(1, last + 1) for i in range(3)
             ]
             cursor = journal.cursor() or 0
             assert cursor in (last, last - 1)
-            assert [(item.tag, item.payload) for _, item in journal.inputs()] == [
+            assert [(item.tag, item.payload) for _, item in journal.facts()] == [
                 (tag, str(n)) for n in range(1, cursor + 1) for tag in ("Block", "Fact")
             ]
             assert [row.key for row in journal.outbox()] == [f"duty:{n}" for n in range(1, cursor + 1)]
@@ -213,7 +213,7 @@ def test_a_journal_out_of_room_stops_and_keeps_what_it_had(tmp_path: Path) -> No
     n = 0
     while True:
         n += 1
-        journal.record([StoredInput("Fact", "x" * 500, n)], [StoredCommand(f"k{n}", "T", "{}", 1)], cursor=n)
+        journal.record([StoredFact("Fact", "x" * 500, n)], [StoredDuty(f"k{n}", "T", "{}", 1)], cursor=n)
         (root / "promised").write_text(str(n))
     """
     assert refusal(program, tmp_path, limit=small_files) == Exit.DISK_FULL
@@ -221,7 +221,7 @@ def test_a_journal_out_of_room_stops_and_keeps_what_it_had(tmp_path: Path) -> No
     assert kept > 10
     with Journal.open(tmp_path / "journal.sqlite") as journal:  # with room again
         assert journal.cursor() == kept
-        assert [item.block_number for _, item in journal.inputs()] == list(range(1, kept + 1))
+        assert [item.block_number for _, item in journal.facts()] == list(range(1, kept + 1))
         assert len(journal.outbox()) == kept
         journal.put_salt(1, "0xAa", sealed("delta"), sealed("salt"))
 

@@ -73,14 +73,14 @@ class ChainModel:
     """
 
     def __init__(self) -> None:
-        self.blocks: list[tuple[BlockRef, tuple[facts.ChainInput, ...]]] = []
+        self.blocks: list[tuple[BlockRef, tuple[facts.ChainFact, ...]]] = []
         self.phases: list[dict[RoundId, Phase]] = []
         self.rounds: dict[RoundId, RoundModel] = {}
         self.active: dict[ProjectId, RoundId | None] = {}
         self.owners: dict[ProjectId, Address] = {}
         self.sets: dict[int, tuple[tuple[Address, ...], int]] = {}
         self.project_set: dict[ProjectId, int] = {}
-        self._pending: list[facts.ChainInput] = []
+        self._pending: list[facts.ChainFact] = []
         self._open = self._ref(1, 1_000)
 
     @property

@@ -56,7 +56,7 @@ class Told:
 
 
 class Judge:
-    """Hears every fact before the node does, and rules on every command after it."""
+    """Hears every fact before the node does, and rules on every duty after it."""
 
     def __init__(self, me: Identity) -> None:
         self.me = me
@@ -72,13 +72,13 @@ class Judge:
 
     # ---------------------------------------------------------------- hearing
 
-    def hear(self, fact: facts.Input) -> None:
+    def hear(self, fact: facts.Fact) -> None:
         if isinstance(fact, facts.ChainBlock):
             if fact.block.number > self.block:
                 self.block, self.now = fact.block.number, fact.block.timestamp
-        elif isinstance(fact, facts.PeerInput):
+        elif isinstance(fact, facts.PeerFact):
             self._hear_peer(fact)
-        elif isinstance(fact, facts.LocalInput):
+        elif isinstance(fact, facts.LocalFact):
             self._hear_local(fact)
         elif (fact.block.number, fact.log_index) > self.place:
             self.place = (fact.block.number, fact.log_index)
@@ -93,7 +93,7 @@ class Judge:
     def admitted(self, told: Told, sender: Address) -> bool:
         return sender in self.members(told) or sender in told.aggregators
 
-    def _hear_chain(self, fact: facts.ChainInput) -> None:
+    def _hear_chain(self, fact: facts.ChainFact) -> None:
         if isinstance(fact, facts.ChainVerifierSetCreated):
             self.sets[fact.set_id] = (fact.members, fact.threshold)
         elif isinstance(fact, facts.ChainProjectCreated):
@@ -107,7 +107,7 @@ class Judge:
         elif not isinstance(fact, facts.ChainBlock) and fact.round_id in self.rounds:
             self._hear_round(self.rounds[fact.round_id], fact)
 
-    def _hear_round(self, told: Told, fact: facts.ChainInput) -> None:
+    def _hear_round(self, told: Told, fact: facts.ChainFact) -> None:
         if isinstance(fact, facts.ChainCommitted):
             told.commits.add(fact.solver)
         elif isinstance(fact, facts.ChainCommitsClosed):
@@ -128,7 +128,7 @@ class Judge:
         elif isinstance(fact, facts.ChainBondSlashed) and fact.cause in (1, 2, 3, 4):
             told.slashed.add(fact.account)
 
-    def _hear_peer(self, fact: facts.PeerInput) -> None:
+    def _hear_peer(self, fact: facts.PeerFact) -> None:
         told = self.rounds.get(fact.round_id)
         if told is None:
             return
@@ -144,7 +144,7 @@ class Judge:
             if fact.coordinator == self.me.address:
                 told.signed = told.signed or fact.sheet
 
-    def _hear_local(self, fact: facts.LocalInput) -> None:
+    def _hear_local(self, fact: facts.LocalFact) -> None:
         told = self.rounds.get(fact.round_id)
         if told is None:
             return
@@ -169,54 +169,54 @@ class Judge:
 
     # ---------------------------------------------------------------- ruling
 
-    def rule(self, command: duties.Command) -> None:
-        key = duties.command_key(command)
+    def rule(self, duty: duties.Duty) -> None:
+        key = duties.duty_key(duty)
         assert key not in self.keys, f"{key} was issued twice"
         self.keys.add(key)
-        if isinstance(command, duties.OpenRound):
-            project = command.project_id
+        if isinstance(duty, duties.OpenRound):
+            project = duty.project_id
             assert self.owners[project] == self.me.address and Role.PROPOSER in self.me.roles
             assert project not in self.active
-            assert command.number == self.opened[project] + 1 <= self.me.rounds_to_play
+            assert duty.number == self.opened[project] + 1 <= self.me.rounds_to_play
             return
-        told = self.rounds[command.round_id]
+        told = self.rounds[duty.round_id]
         late = (*EXITS, duties.SlashInvalid, duties.WithdrawCredit, duties.SweepRound)
-        assert not told.end or isinstance(command, late), f"{key} after the round had ended"
-        if isinstance(command, REPEATED):
-            told.repeats[type(command).__name__] += 1
-            assert told.repeats[type(command).__name__] <= 51, f"{key}: gossip without end"
-        getattr(self, f"_rule_{type(command).__name__}")(told, command)
+        assert not told.end or isinstance(duty, late), f"{key} after the round had ended"
+        if isinstance(duty, REPEATED):
+            told.repeats[type(duty).__name__] += 1
+            assert told.repeats[type(duty).__name__] <= 51, f"{key}: gossip without end"
+        getattr(self, f"_rule_{type(duty).__name__}")(told, duty)
 
-    def _rule_AnnounceRound(self, told: Told, command: duties.AnnounceRound) -> None:
+    def _rule_AnnounceRound(self, told: Told, duty: duties.AnnounceRound) -> None:
         assert not told.end and told.opened.proposer == self.me.address
 
-    def _rule_PrepareRound(self, told: Told, command: duties.PrepareRound) -> None:
+    def _rule_PrepareRound(self, told: Told, duty: duties.PrepareRound) -> None:
         assert not told.recorded
 
-    def _rule_TrainShard(self, told: Told, command: duties.TrainShard) -> None:
+    def _rule_TrainShard(self, told: Told, duty: duties.TrainShard) -> None:
         me = self.me.address
         assert Role.SOLVER in self.me.roles and me not in self.members(told), "a verifier may not train"
         assert self.now < told.commit_end and me not in told.commits
         assert told.prepared and not told.sealed
 
-    def _rule_SendCommit(self, told: Told, command: duties.SendCommit) -> None:
+    def _rule_SendCommit(self, told: Told, duty: duties.SendCommit) -> None:
         me = self.me.address
         assert me not in self.members(told) and me not in told.commits
         assert told.sealed and self.now < told.commit_end
 
-    def _rule_DrawBeacon(self, told: Told, command: duties.DrawBeacon) -> None:
+    def _rule_DrawBeacon(self, told: Told, duty: duties.DrawBeacon) -> None:
         assert told.commits and told.commit_end < self.now < told.reveal_end and told.index is None
 
-    def _rule_UnsealShard(self, told: Told, command: duties.UnsealShard) -> None:
-        assert told.opened.proposer == self.me.address and command.index == told.index
+    def _rule_UnsealShard(self, told: Told, duty: duties.UnsealShard) -> None:
+        assert told.opened.proposer == self.me.address and duty.index == told.index
         assert told.commit_end < self.now < told.reveal_end and not told.unsealed
 
-    def _rule_SendReveal(self, told: Told, command: duties.SendReveal) -> None:
+    def _rule_SendReveal(self, told: Told, duty: duties.SendReveal) -> None:
         assert self.me.address in told.commits, "reveal without a confirmed commit of one's own"
         assert told.reveal_start <= self.now < told.reveal_end, "reveal before commits are closed"
         assert told.sealed and self.me.address not in told.reveals
 
-    def _rule_PublishDelta(self, told: Told, command: duties.PublishDelta) -> None:
+    def _rule_PublishDelta(self, told: Told, duty: duties.PublishDelta) -> None:
         assert self.me.address in told.reveals, "delta published before its reveal was confirmed"
         assert told.sealed
 
@@ -225,78 +225,78 @@ class Judge:
         assert told.unsealed and told.reveals and not told.recorded
         assert told.reveal_end <= self.now < end and told.prepared
 
-    def _rule_ScoreDeltas(self, told: Told, command: duties.ScoreDeltas) -> None:
+    def _rule_ScoreDeltas(self, told: Told, duty: duties.ScoreDeltas) -> None:
         self._in_verify(told)
         assert self.admitted(told, self.me.address)
 
-    def _rule_PublishScores(self, told: Told, command: duties.PublishScores) -> None:
+    def _rule_PublishScores(self, told: Told, duty: duties.PublishScores) -> None:
         self._in_verify(told)
         assert told.scored and self.me.address in self.members(told)
 
-    def _rule_BuildSheet(self, told: Told, command: duties.BuildSheet) -> None:
+    def _rule_BuildSheet(self, told: Told, duty: duties.BuildSheet) -> None:
         self._in_verify(told)
         assert told.scored and told.built is None and self.admitted(told, self.me.address)
         assert self.threshold(told) <= len(told.scores) <= len(self.members(told))
         patience = told.reveal_end + told.opened.params.verify_duration // 3
         assert len(told.scores) == len(self.members(told)) or self.now >= patience
 
-    def _rule_PublishSheet(self, told: Told, command: duties.PublishSheet) -> None:
+    def _rule_PublishSheet(self, told: Told, duty: duties.PublishSheet) -> None:
         self._in_verify(told)
         assert told.built is not None and self.admitted(told, self.me.address)
 
-    def _rule_CheckSheet(self, told: Told, command: duties.CheckSheet) -> None:
+    def _rule_CheckSheet(self, told: Told, duty: duties.CheckSheet) -> None:
         self._in_verify(told)
         assert Role.COORDINATOR in self.me.roles and self.me.address in self.members(told)
-        assert command.sheet in told.sheets.values(), "a sheet nobody admitted has sent"
+        assert duty.sheet in told.sheets.values(), "a sheet nobody admitted has sent"
         assert told.signed is None, "a second result of one coordinator costs its stake"
 
-    def _rule_PublishResult(self, told: Told, command: duties.PublishResult) -> None:
+    def _rule_PublishResult(self, told: Told, duty: duties.PublishResult) -> None:
         self._in_verify(told)
         assert told.signed is not None and self.me.address in self.members(told)
 
-    def _rule_SendRecord(self, told: Told, command: duties.SendRecord) -> None:
+    def _rule_SendRecord(self, told: Told, duty: duties.SendRecord) -> None:
         self._in_verify(told)
-        signers = {who for who, sheet in told.results.items() if sheet == command.sheet} - told.slashed
+        signers = {who for who, sheet in told.results.items() if sheet == duty.sheet} - told.slashed
         assert len(signers) >= self.threshold(told), "too few signatures the contract would count"
 
-    def _rule_KeepRound(self, told: Told, command: duties.KeepRound) -> None:
+    def _rule_KeepRound(self, told: Told, duty: duties.KeepRound) -> None:
         assert told.recorded and told.opened.proposer == self.me.address
 
-    def _rule_SendSettle(self, told: Told, command: duties.SendSettle) -> None:
+    def _rule_SendSettle(self, told: Told, duty: duties.SendSettle) -> None:
         assert told.recorded and self.now >= told.challenge_end
 
-    def _rule_SendCancel(self, told: Told, command: duties.SendCancel) -> None:
+    def _rule_SendCancel(self, told: Told, duty: duties.SendCancel) -> None:
         scorable = told.unsealed and told.reveals
         end = told.reveal_end + (told.opened.params.verify_duration if scorable else 0)
         assert not told.recorded and self.now >= (end if told.commits else told.commit_end)
 
-    def _rule_SlashNonReveal(self, told: Told, command: duties.SlashNonReveal) -> None:
-        assert command.solver in told.commits - told.reveals - told.slashed - {self.me.address}
+    def _rule_SlashNonReveal(self, told: Told, duty: duties.SlashNonReveal) -> None:
+        assert duty.solver in told.commits - told.reveals - told.slashed - {self.me.address}
         assert self.now >= told.reveal_end
 
-    def _rule_SlashInvalid(self, told: Told, command: duties.SlashInvalid) -> None:
+    def _rule_SlashInvalid(self, told: Told, duty: duties.SlashInvalid) -> None:
         assert told.end == "ChainRoundSettled" and told.opened.proposer == self.me.address
 
-    def _rule_SlashEquivocation(self, told: Told, command: duties.SlashEquivocation) -> None:
-        who = command.verifier
+    def _rule_SlashEquivocation(self, told: Told, duty: duties.SlashEquivocation) -> None:
+        who = duty.verifier
         assert who in set(self.members(told)) - told.slashed - {self.me.address}
-        assert len(told.words[who]) > 1 and (command.sheet, command.improvement) in told.words[who]
+        assert len(told.words[who]) > 1 and (duty.sheet, duty.improvement) in told.words[who]
         assert self.now >= told.commit_end
 
-    def _rule_SendClaim(self, told: Told, command: duties.SendClaim) -> None:
+    def _rule_SendClaim(self, told: Told, duty: duties.SendClaim) -> None:
         assert told.end == "ChainRoundSettled" and self.now < told.ended_at + CLAIM_SECONDS
         assert self.me.address in (told.reveals - told.slashed) | set(self.members(told))
 
-    def _rule_ReleaseBond(self, told: Told, command: duties.ReleaseBond) -> None:
+    def _rule_ReleaseBond(self, told: Told, duty: duties.ReleaseBond) -> None:
         assert told.end == "ChainRoundCancelled" or self._unclaimed(told)
         assert self.me.address in told.reveals - told.slashed
 
-    def _rule_SweepRound(self, told: Told, command: duties.SweepRound) -> None:
+    def _rule_SweepRound(self, told: Told, duty: duties.SweepRound) -> None:
         assert self._unclaimed(told) and told.opened.proposer == self.me.address
 
     def _unclaimed(self, told: Told) -> bool:
         """Whether the round settled so long ago that no claim is taken any more."""
         return told.end == "ChainRoundSettled" and self.now >= told.ended_at + CLAIM_SECONDS
 
-    def _rule_WithdrawCredit(self, told: Told, command: duties.WithdrawCredit) -> None:
+    def _rule_WithdrawCredit(self, told: Told, duty: duties.WithdrawCredit) -> None:
         assert told.end and told.opened.proposer == self.me.address

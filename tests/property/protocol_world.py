@@ -10,11 +10,11 @@ from protocol_judge import EXITS, Judge
 from jepanet.protocol import duties, facts
 from jepanet.protocol.due import project_duties, round_duties
 from jepanet.protocol.journal_codec import (
-    decode_command,
-    decode_input,
+    decode_duty,
+    decode_fact,
     decode_state,
-    encode_command,
-    encode_input,
+    encode_duty,
+    encode_fact,
     encode_state,
 )
 from jepanet.protocol.state import KEPT_ROUNDS, Identity, NodeState
@@ -43,29 +43,29 @@ class Node:
         self.block_first = block_first
         self.state: NodeState = genesis(me)
         self.judge = Judge(me)
-        self.journal: list[tuple[facts.Input, tuple[duties.Command, ...]]] = []
+        self.journal: list[tuple[facts.Fact, tuple[duties.Duty, ...]]] = []
         self.snapshots: list[tuple[int, bytes]] = []
-        self.outbox: dict[str, duties.Command] = {}
-        self.inbox: list[facts.PeerInput] = []
+        self.outbox: dict[str, duties.Duty] = {}
+        self.inbox: list[facts.PeerFact] = []
         self.signed: dict[RoundId, facts.LocalResultSigned] = {}
-        self.heard: list[facts.ChainInput] = []
+        self.heard: list[facts.ChainFact] = []
         self.position = 0
 
-    def feed(self, *told: facts.Input) -> None:
+    def feed(self, *told: facts.Fact) -> None:
         for fact in told:
             self.judge.hear(fact)
             before = self.state
-            after, commands = transition(before, fact)
-            assert transition(before, fact) == (after, commands), "transition is not pure"
-            if commands or after != before:  # what changes nothing is not kept, as in the engine
-                self.journal.append((fact, commands))
+            after, asked = transition(before, fact)
+            assert transition(before, fact) == (after, asked), "transition is not pure"
+            if asked or after != before:  # what changes nothing is not kept, as in the engine
+                self.journal.append((fact, asked))
             self.state = after
             self._check_lists(before, fact)
-            for command in commands:
-                self.judge.rule(command)
-                self.outbox[duties.command_key(command)] = command
+            for duty in asked:
+                self.judge.rule(duty)
+                self.outbox[duties.duty_key(duty)] = duty
 
-    def _check_lists(self, before: NodeState, fact: facts.Input) -> None:
+    def _check_lists(self, before: NodeState, fact: facts.Fact) -> None:
         """First word counts, ends are final, memory is bounded."""
         if isinstance(fact, facts.ChainBlock):
             assert sum(1 for item in self.state.rounds.values() if item.ended_at) <= KEPT_ROUNDS
@@ -115,12 +115,12 @@ class Node:
         assert copy == self.state and encode_state(copy) == data
 
     def crash(self, rng: Random) -> None:
-        """Restores from a snapshot (or from nothing) and the journal: same state, same commands."""
+        """Restores from a snapshot (or from nothing) and the journal: same state, same duties."""
         start, data = rng.choice([(0, encode_state(genesis(self.me))), *self.snapshots])
         state = decode_state(data, self.me)
-        for fact, commands in self.journal[start:]:
-            state, again = transition(state, decode_input(*encode_input(fact)))
-            assert again == tuple(decode_command(*encode_command(item)) for item in commands)
+        for fact, asked in self.journal[start:]:
+            state, again = transition(state, decode_fact(*encode_fact(fact)))
+            assert again == tuple(decode_duty(*encode_duty(item)) for item in asked)
         assert state == self.state
         self.state = state
 
@@ -136,7 +136,7 @@ class Node:
         """Handlers repeated after a crash bring other answers: the first ones stand."""
         for key, round_ in self.state.rounds.items():
             other = digest("other")
-            offered: list[tuple[object, facts.LocalInput]] = [
+            offered: list[tuple[object, facts.LocalFact]] = [
                 (round_.sealed, facts.LocalDeltaSealed(key, other, b"other")),
                 (round_.own_scores, facts.LocalScored(key, other)),
                 (round_.own_sheet, facts.LocalSheetBuilt(key, other)),
@@ -149,7 +149,7 @@ class Node:
         """What the engine still runs; the rest of the outbox is closed unperformed."""
         found = [d for project in self.state.projects.values() for d in project_duties(self.state, project)]
         found += [d for round_ in self.state.rounds.values() for d in round_duties(self.state, round_)]
-        return {duties.command_key(item) for item in found}
+        return {duties.duty_key(item) for item in found}
 
 
 class World:
@@ -175,35 +175,35 @@ class World:
         self.chain.create_project(FOREIGN, STRANGER, 2)
         self.chain.create_project(PROJECT, PROPOSER, 1)
 
-    def say(self, sender: Node, fact: facts.PeerInput) -> None:
+    def say(self, sender: Node, fact: facts.PeerFact) -> None:
         for node in self.nodes.values():
             if node is not sender:
                 node.inbox.append(fact)
 
     def perform(self, node: Node, key: str, *, repeat: bool = False) -> None:
         """Runs one duty of the outbox, if still due. `repeat` keeps it there: delivery is at least once."""
-        command = node.outbox[key]
+        duty = node.outbox[key]
         if key not in node.due():
             del node.outbox[key]
             return
         try:
-            learnt = self._handle(node, command)
+            learnt = self._handle(node, duty)
         except Refused as error:
-            learnt = [facts.LocalDutyFailed(command.round_id, type(command).__name__, str(error))] \
-                if not isinstance(command, duties.OpenRound) else []  # fmt: skip
+            learnt = [facts.LocalDutyFailed(duty.round_id, type(duty).__name__, str(error))] \
+                if not isinstance(duty, duties.OpenRound) else []  # fmt: skip
         if not repeat:
             del node.outbox[key]
         node.feed(*learnt)
 
-    def _handle(self, node: Node, command: duties.Command) -> list[facts.LocalInput]:
+    def _handle(self, node: Node, duty: duties.Duty) -> list[facts.LocalFact]:
         me, chain = node.me.address, self.chain
-        if isinstance(command, duties.OpenRound):
-            chain.open_round(command.project_id, me, self.max_solvers)
+        if isinstance(duty, duties.OpenRound):
+            chain.open_round(duty.project_id, me, self.max_solvers)
             return []
-        key = command.round_id
+        key = duty.round_id
         round_ = node.state.rounds[key]
         delta = digest("delta", me, key)
-        match command:
+        match duty:
             case duties.PrepareRound():
                 return [facts.LocalRoundPrepared(key, self.aggregators)]
             case duties.TrainShard():
@@ -302,5 +302,5 @@ class World:
 
     def exits_of(self, round_id: RoundId) -> set[Address]:
         """Nodes that were told to take out what is theirs."""
-        keys = {duties.command_key(kind(round_id)) for kind in EXITS}
+        keys = {duties.duty_key(kind(round_id)) for kind in EXITS}
         return {who for who, node in self.nodes.items() if keys & node.judge.keys}

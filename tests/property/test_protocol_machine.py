@@ -1,6 +1,6 @@
 """The round state machine among honest, late, forgetful and hostile company.
 
-A `RuleBasedStateMachine` mixes honest steps with their corrupted twins; `Judge` rules on every command a node
+A `RuleBasedStateMachine` mixes honest steps with their corrupted twins; `Judge` rules on every duty a node
 is given, from its own account of what the node was told. The liveness tests drive whole rounds to their end.
 """
 
@@ -84,10 +84,10 @@ class Rounds(RuleBasedStateMachine):
         node.crash(Random(seed))
         node.snapshot()
 
-    @rule(name=names, command=st.sampled_from(("TrainShard", "CheckSheet")))
-    def duty_fails_twice(self, name: Address, command: str) -> None:
+    @rule(name=names, duty=st.sampled_from(("TrainShard", "CheckSheet")))
+    def duty_fails_twice(self, name: Address, duty: str) -> None:
         for round_id in self._known():
-            fact = facts.LocalDutyFailed(round_id, command, "no-provider")
+            fact = facts.LocalDutyFailed(round_id, duty, "no-provider")
             self.world.nodes[name].feed(fact, fact)
 
     # ---------------------------------------------------------------- corrupted twins
@@ -95,7 +95,7 @@ class Rounds(RuleBasedStateMachine):
     def _known(self) -> tuple[RoundId, ...]:
         return tuple(self.world.chain.rounds)[-1:]
 
-    def _tell(self, *told: facts.PeerInput) -> None:
+    def _tell(self, *told: facts.PeerFact) -> None:
         """As if admission had let it pass, to everybody: the machine must not rely on admission alone."""
         for node in self.world.nodes.values():
             node.feed(*told)
@@ -339,7 +339,7 @@ def test_the_remaining_verifiers_sign_the_same_sheet(seed: int) -> None:
 
 
 def test_every_duty_is_handed_out_in_some_round() -> None:
-    """The judge rules on all kinds of commands, or its silence would mean nothing."""
+    """The judge rules on all kinds of duties, or its silence would mean nothing."""
     kinds: set[str] = set()
     for part, since in (("nobody", 0), ("proposer", 9), ("one solver", 9), ("all coordinators", 9)):
         world = _drive(3, PARTS[part], since, 0, 0.2)
@@ -347,7 +347,7 @@ def test_every_duty_is_handed_out_in_some_round() -> None:
         world.burst(Random(3), 2)
         kinds |= {key.split("/")[0] for node in world.nodes.values() for key in node.judge.keys}
     # Nobody signs twice in these: `coordinator_signs_twice` above does.
-    assert kinds == {kind.__name__ for kind in duties.Command.__args__} - {"SlashEquivocation"}
+    assert kinds == {kind.__name__ for kind in duties.Duty.__args__} - {"SlashEquivocation"}
 
 
 def test_a_silent_arbiter_does_not_hold_a_round() -> None:

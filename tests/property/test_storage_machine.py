@@ -21,8 +21,8 @@ from jepanet.storage.journal import (
     Journal,
     OutboxRow,
     StoredBlock,
-    StoredCommand,
-    StoredInput,
+    StoredDuty,
+    StoredFact,
     StoredLog,
 )
 
@@ -46,7 +46,7 @@ class Model:
 
     blocks: dict[int, StoredBlock] = field(default_factory=dict)
     logs: dict[int, list[StoredLog]] = field(default_factory=dict)
-    inputs: dict[int, StoredInput] = field(default_factory=dict)
+    facts: dict[int, StoredFact] = field(default_factory=dict)
     sequence: int = 0
     cursor: int | None = None
     rewind: int | None = None
@@ -56,10 +56,10 @@ class Model:
     signatures: dict[tuple[str, int, str], tuple[bytes, bytes]] = field(default_factory=dict)
     notes: dict[tuple[int, str], str] = field(default_factory=dict)
 
-    def record(self, inputs: list[StoredInput], keys: list[str], cursor: int | None, done: list[str]) -> None:
-        for item in inputs:
+    def record(self, facts: list[StoredFact], keys: list[str], cursor: int | None, done: list[str]) -> None:
+        for item in facts:
             self.sequence += 1
-            self.inputs[self.sequence] = item
+            self.facts[self.sequence] = item
         for key in keys:
             fresh = OutboxRow(key, TAGS[key], "{}", int(key[-1]), "pending", 0, None)
             known = self.outbox.get(key)
@@ -72,7 +72,7 @@ class Model:
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """Chain steps, forks, inputs, commands and secrets in any order."""
+    """Chain steps, forks, facts, duties and secrets in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,22 +139,20 @@ class JournalMachine(RuleBasedStateMachine):
         cursor = min(self._head(), (self.model.cursor or 0) + ahead)
         if self.model.cursor is not None and cursor < self.model.cursor:
             return
-        inputs = [StoredInput("ChainBlock", f"{cursor}", cursor)]
-        self.journal.record(
-            inputs, [StoredCommand(k, TAGS[k], "{}", int(k[-1])) for k in keys], cursor=cursor
-        )
-        self.model.record(inputs, keys, cursor, [])
+        facts = [StoredFact("ChainBlock", f"{cursor}", cursor)]
+        self.journal.record(facts, [StoredDuty(k, TAGS[k], "{}", int(k[-1])) for k in keys], cursor=cursor)
+        self.model.record(facts, keys, cursor, [])
 
     @rule(keys=st.lists(KEYS, max_size=2), done=st.lists(KEYS, max_size=2))
     def learn(self, keys: list[str], done: list[str]) -> None:
-        inputs = [StoredInput("Local", "{}", None)]
-        commands = [StoredCommand(k, TAGS[k], "{}", int(k[-1])) for k in keys]
+        facts = [StoredFact("Local", "{}", None)]
+        duties = [StoredDuty(k, TAGS[k], "{}", int(k[-1])) for k in keys]
         if set(done) <= {*self.model.outbox, *keys}:
-            self.journal.record(inputs, commands, done=done)
-            self.model.record(inputs, keys, None, done)
+            self.journal.record(facts, duties, done=done)
+            self.model.record(facts, keys, None, done)
         else:
-            with pytest.raises(ValueError, match="no command"):
-                self.journal.record(inputs, commands, done=done)
+            with pytest.raises(ValueError, match="no duty"):
+                self.journal.record(facts, duties, done=done)
 
     @rule(back=st.integers(0, 5))
     def rewind(self, back: int) -> None:
@@ -162,12 +160,12 @@ class JournalMachine(RuleBasedStateMachine):
         target = max(0, (model.cursor or 0) - back)
         if model.rewind is not None and target > model.rewind:
             with pytest.raises(ValueError, match="rewound"):
-                self.journal.rewind_inputs(target, reoffer=REOFFERED)
+                self.journal.rewind_facts(target, reoffer=REOFFERED)
             return
-        self.journal.rewind_inputs(target, reoffer=REOFFERED)
-        gone = [seq for seq, item in model.inputs.items() if (item.block_number or 0) > target]
+        self.journal.rewind_facts(target, reoffer=REOFFERED)
+        gone = [seq for seq, item in model.facts.items() if (item.block_number or 0) > target]
         for seq in gone:
-            del model.inputs[seq]
+            del model.facts[seq]
         if gone:
             model.snapshots = {seq: s for seq, s in model.snapshots.items() if seq < min(gone)}
         if model.cursor is not None:
@@ -187,7 +185,7 @@ class JournalMachine(RuleBasedStateMachine):
     def fail(self, key: str, reject: bool) -> None:
         row = self.model.outbox.get(key)
         if row is None:
-            with pytest.raises(ValueError, match="no command"):
+            with pytest.raises(ValueError, match="no duty"):
                 self.journal.reject(key, "why")
             return
         if reject:
@@ -232,7 +230,7 @@ class JournalMachine(RuleBasedStateMachine):
         numbers = sorted(model.blocks)
         assert journal.trail() == [model.blocks[n] for n in numbers]
         assert journal.logs() == [log for n in numbers for log in model.logs[n]]
-        assert list(journal.inputs()) == sorted(model.inputs.items())
+        assert list(journal.facts()) == sorted(model.facts.items())
         assert journal.last_sequence() == model.sequence
         assert (journal.cursor(), journal.rewind_due()) == (model.cursor, model.rewind)
         assert journal.latest_snapshot() == max(model.snapshots.items(), default=None)

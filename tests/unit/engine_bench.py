@@ -11,14 +11,14 @@ from typing import Any, Self
 from protocol_facts import SOLVER, prepared, prologue, sealed
 
 from jepanet.node.engine import Engine, Handler, Trace
-from jepanet.protocol.duties import Command
-from jepanet.protocol.facts import ChainBlock, ChainInput, LocalInput
+from jepanet.protocol.duties import Duty
+from jepanet.protocol.facts import ChainBlock, ChainFact, LocalFact
 from jepanet.protocol.state import Identity
 from jepanet.storage.journal import Journal
 from jepanet.types import BlockRef, Role
 
 ME = Identity(SOLVER, frozenset({Role.SOLVER}))
-Answer = Callable[[Command], Awaitable[Sequence[LocalInput]] | Sequence[LocalInput]]
+Answer = Callable[[Duty], Awaitable[Sequence[LocalFact]] | Sequence[LocalFact]]
 
 
 class Clock:
@@ -35,9 +35,9 @@ class Chain:
     """Confirmed blocks in order; every fact is followed by the block that held it."""
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[int, list[ChainInput]]] = []
+        self._blocks: list[tuple[int, list[ChainFact]]] = []
 
-    def add(self, *facts: ChainInput) -> Self:
+    def add(self, *facts: ChainFact) -> Self:
         for fact in facts:
             end = [] if isinstance(fact, ChainBlock) else [ChainBlock(fact.block)]
             self._blocks.append((fact.block.number, [fact, *end]))
@@ -55,7 +55,7 @@ class Chain:
     def head(self) -> int:
         return self._blocks[-1][0]
 
-    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainInput]]]:
+    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainFact]]]:
         for number, facts in self._blocks:
             if cursor is None or number > cursor:
                 yield number, facts
@@ -80,7 +80,7 @@ class Bench:
 
     def open_round(self) -> None:
         """A verifier set, a project and a round that accepts commits."""
-        self.chain.add(*prologue())  # type: ignore[arg-type]  # a prologue holds chain inputs alone
+        self.chain.add(*prologue())  # type: ignore[arg-type]  # a prologue holds chain facts alone
         self.feed()
 
     def start(self) -> asyncio.Task[None]:
@@ -108,7 +108,7 @@ class Bench:
         self._task = None
 
     def state_of(self, key: str) -> str | None:
-        return self.journal.command_state(key)
+        return self.journal.duty_state(key)
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,12 +127,12 @@ class _Handlers(dict[str, Handler]):
         self._bench = bench
 
     def __missing__(self, tag: str) -> Handler:
-        async def handle(command: Command) -> Sequence[LocalInput]:
+        async def handle(duty: Duty) -> Sequence[LocalFact]:
             self._bench.calls.append(tag)
             answer = self._bench.answers.get(tag)
             if answer is None:
                 return []
-            learnt: Any = answer(command)
+            learnt: Any = answer(duty)
             return list(await learnt) if asyncio.iscoroutine(learnt) else learnt
 
         return handle

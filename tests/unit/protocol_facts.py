@@ -46,7 +46,7 @@ def log(kind: Any, stamp: int = OPENED, /, **fields: Any) -> Any:
     return kind(**fields, block=BlockRef(number, number.to_bytes(32), stamp), log_index=0)
 
 
-def prologue(*, rounds_max_solvers: int = 0) -> list[facts.Input]:
+def prologue(*, rounds_max_solvers: int = 0) -> list[facts.Fact]:
     """Verifier set, project and open round, before every other fact whenever that was made."""
     first = (
         log(facts.ChainVerifierSetCreated, set_id=1, creator=OUTSIDER, members=VERIFIERS, threshold=2),
@@ -136,7 +136,7 @@ def result(who: Address, sheet: str = "sheet") -> facts.PeerResult:
     return facts.PeerResult(ROUND, who, digest(sheet), 5, b"signature")
 
 
-def verify_phase() -> list[facts.Input]:
+def verify_phase() -> list[facts.Fact]:
     """A round of one solver, one deserter (OTHER), a drawn and unsealed shard, at the start of VERIFY."""
     return [
         *prologue(), prepared(), committed(SOLVER), committed(OTHER, 1), beacon(), unsealed(),
@@ -150,16 +150,16 @@ def node(
     return genesis(Identity(address, frozenset(roles), projects, rounds))
 
 
-def play(state: NodeState, *told: facts.Input) -> tuple[NodeState, list[duties.Command]]:
-    """Feeds `facts`; the state after them and every command on the way."""
-    commands: list[duties.Command] = []
+def play(state: NodeState, *told: facts.Fact) -> tuple[NodeState, list[duties.Duty]]:
+    """Feeds `facts`; the state after them and every duty on the way."""
+    asked: list[duties.Duty] = []
     for fact in told:
         state, due = transition(state, fact)
-        commands += due
-    return state, commands
+        asked += due
+    return state, asked
 
 
-def ask(state: NodeState, *told: facts.Input) -> list[duties.Command]:
+def ask(state: NodeState, *told: facts.Fact) -> list[duties.Duty]:
     """Commands of the last fact alone."""
     state, _ = play(state, *told[:-1])
     return list(transition(state, told[-1])[1])

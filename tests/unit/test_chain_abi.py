@@ -19,14 +19,14 @@ from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.following.events import decode, snake, topics
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.commitment import Leaf
-from jepanet.protocol.facts import ChainBlock, ChainInput, RoundParams
+from jepanet.protocol.facts import ChainBlock, ChainFact, RoundParams
 from jepanet.types import Address, BlockRef
 
 pytestmark = pytest.mark.unit
 
 BLOCK = BlockRef(7, b"\x07" * 32, 1_700_000_000)
 ACCOUNT = Address("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
-EVENTS = [kind for kind in get_args(ChainInput) if kind is not ChainBlock]
+EVENTS = [kind for kind in get_args(ChainFact) if kind is not ChainBlock]
 
 
 def entries(kind: str) -> list[tuple[str, dict[str, Any]]]:

@@ -32,7 +32,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
 from jepanet.node import gate as gate_module
 from jepanet.node.conversation import Conversation
-from jepanet.node.gate import Gate, peer_input
+from jepanet.node.gate import Gate, peer_fact
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import peer_id_of
 from jepanet.protocol import facts
@@ -87,10 +87,10 @@ REAL_PEERS = {
 DELTA, OTHER_DELTA = digest("delta"), digest("other delta")
 
 
-def world(*told: facts.Input, prepared: bool = True) -> NodeState:
+def world(*told: facts.Fact, prepared: bool = True) -> NodeState:
     """A round in which SOLVER and OTHER revealed, two verifiers judge and AGGREGATOR may propose sheets."""
     members = (VERIFIER.address, SECOND.address)
-    story: list[facts.Input] = [
+    story: list[facts.Fact] = [
         log(facts.ChainVerifierSetCreated, set_id=1, creator=STRANGER.address, members=members, threshold=2),
         replace(project(), owner=PROPOSER.address),
         replace(opened(terms=params()), proposer=PROPOSER.address),
@@ -104,7 +104,7 @@ def world(*told: facts.Input, prepared: bool = True) -> NodeState:
     return state
 
 
-def reveals() -> tuple[facts.Input, ...]:
+def reveals() -> tuple[facts.Fact, ...]:
     return (
         committed(SOLVER.address), committed(OTHER.address, 1), beacon(), unsealed(),
         log(facts.ChainRevealed, solver=SOLVER.address, digest=DELTA, salt=bytes(32)),
@@ -203,12 +203,12 @@ async def test_everybody_with_a_part_may_say_where_its_blobs_are() -> None:
 async def test_an_admitted_message_becomes_the_machines_input() -> None:
     said = Envelope(bind(VERIFIER), scores(VERIFIER))
     stored = digest("stored report")
-    assert peer_input(said, stored) == facts.PeerScored(ROUND, VERIFIER.address, stored)
+    assert peer_fact(said, stored) == facts.PeerScored(ROUND, VERIFIER.address, stored)
     sheet = Envelope(bind(AGGREGATOR), SaySheet(ROUND, digest("sheet")))
-    assert peer_input(sheet, None) == facts.PeerSheet(ROUND, AGGREGATOR.address, digest("sheet"))
-    signed = peer_input(Envelope(bind(VERIFIER), result()), None)
+    assert peer_fact(sheet, None) == facts.PeerSheet(ROUND, AGGREGATOR.address, digest("sheet"))
+    signed = peer_fact(Envelope(bind(VERIFIER), result()), None)
     assert signed == facts.PeerResult(ROUND, VERIFIER.address, digest("sheet"), 5, bytes(65))
-    assert peer_input(Envelope(bind(SOLVER), provide(DELTA)), None) is None
+    assert peer_fact(Envelope(bind(SOLVER), provide(DELTA)), None) is None
 
 
 # ------------------------------------------------------------------ bindings
@@ -411,7 +411,7 @@ async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> No
             for message in messages:
                 yield message
 
-    def feed(told: Sequence[facts.PeerInput]) -> None:
+    def feed(told: Sequence[facts.PeerFact]) -> None:
         for fact in told:
             door.state, _ = transition(door.state, fact)
 

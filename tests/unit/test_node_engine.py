@@ -13,8 +13,8 @@ from protocol_facts import COMMIT_END, OPENED, ROUND, SOLVER, committed, prepare
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node import engine as engine_module
-from jepanet.protocol.duties import Command
-from jepanet.protocol.facts import LocalInput, PeerSheet
+from jepanet.protocol.duties import Duty
+from jepanet.protocol.facts import LocalFact, PeerSheet
 from jepanet.protocol.state import NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Digest, ProjectId
@@ -72,7 +72,7 @@ async def test_a_running_duty_is_not_started_again(path: Path) -> None:
     async with Bench(path) as bench:
         gate = asyncio.Event()
 
-        async def slowly(_: Command) -> list[LocalInput]:
+        async def slowly(_: Duty) -> list[LocalFact]:
             await gate.wait()
             return [prepared()]
 
@@ -89,7 +89,7 @@ async def test_a_running_duty_is_not_started_again(path: Path) -> None:
 async def test_a_slow_duty_holds_up_no_other(path: Path) -> None:
     async with Bench(path) as bench:
 
-        async def never(_: Command) -> list[LocalInput]:
+        async def never(_: Duty) -> list[LocalFact]:
             await asyncio.Event().wait()
             return []
 
@@ -119,7 +119,7 @@ async def test_facts_that_change_nothing_are_not_kept(path: Path) -> None:
 async def test_what_fails_for_now_is_tried_again_ever_more_patiently(path: Path, clock: Clock) -> None:
     async with Bench(path) as bench:
 
-        def not_yet(_: Command) -> list[LocalInput]:
+        def not_yet(_: Duty) -> list[LocalFact]:
             raise Transient("no peer serves it")
 
         bench.answers["PrepareRound"] = not_yet
@@ -141,7 +141,7 @@ async def test_what_fails_for_now_is_tried_again_ever_more_patiently(path: Path,
 
 
 async def test_a_postponed_duty_is_due_at_the_next_start(path: Path, clock: Clock) -> None:
-    def not_yet(_: Command) -> list[LocalInput]:
+    def not_yet(_: Duty) -> list[LocalFact]:
         raise Transient("later")
 
     async with Bench(path) as bench:
@@ -165,7 +165,7 @@ async def test_a_retry_keeps_its_time_when_the_clock_is_set(
     """The real engine and journal: a retry due in half a second was due in an hour."""
     failed: list[float] = []
 
-    def once(_: Command) -> list[LocalInput]:
+    def once(_: Duty) -> list[LocalFact]:
         if failed:
             return [prepared()]
         failed.append(time.monotonic())
@@ -189,7 +189,7 @@ async def test_a_retry_keeps_its_time_when_the_clock_is_set(
 
 
 async def test_what_is_refused_for_good_is_recorded_and_never_tried_again(path: Path) -> None:
-    def refuse(_: Command) -> list[LocalInput]:
+    def refuse(_: Duty) -> list[LocalFact]:
         raise Rejected("the spec disagrees with the chain", reason="bad-spec")
 
     async with Bench(path) as bench:
@@ -215,7 +215,7 @@ async def test_what_is_refused_for_good_is_recorded_and_never_tried_again(path: 
 
 
 async def test_a_defect_is_tried_three_times_and_then_given_up(path: Path, clock: Clock) -> None:
-    def break_down(_: Command) -> list[LocalInput]:
+    def break_down(_: Duty) -> list[LocalFact]:
         raise ZeroDivisionError("a defect")
 
     async with Bench(path) as bench:
@@ -234,7 +234,7 @@ async def test_a_defect_is_tried_three_times_and_then_given_up(path: Path, clock
 
 
 async def test_a_fatal_error_ends_the_engine_and_leaves_the_duty_pending(path: Path) -> None:
-    def no_disk(_: Command) -> list[LocalInput]:
+    def no_disk(_: Duty) -> list[LocalFact]:
         raise Fatal("the disk is full", remedy="free some space", code=Exit.DISK_FULL)
 
     async with Bench(path) as bench:
@@ -264,7 +264,7 @@ async def test_a_journal_that_fails_ends_the_engine(path: Path, monkeypatch: pyt
 async def test_stopping_cancels_handlers_and_their_duties_come_back(path: Path) -> None:
     cancelled = []
 
-    async def never(_: Command) -> list[LocalInput]:
+    async def never(_: Duty) -> list[LocalFact]:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -290,7 +290,7 @@ async def test_stopping_cancels_handlers_and_their_duties_come_back(path: Path) 
 
 
 async def test_a_duty_whose_time_is_over_is_closed_without_running(path: Path, clock: Clock) -> None:
-    def unreachable(_: Command) -> list[LocalInput]:
+    def unreachable(_: Duty) -> list[LocalFact]:
         raise Transient("no endpoint answers")
 
     async with Bench(path) as bench:
@@ -309,7 +309,7 @@ async def test_a_duty_whose_time_is_over_is_closed_without_running(path: Path, c
 async def test_a_duty_somebody_else_fulfilled_is_closed_without_running(path: Path, clock: Clock) -> None:
     """A commit that was mined although its handler saw no receipt."""
 
-    def lost(_: Command) -> list[LocalInput]:
+    def lost(_: Duty) -> list[LocalFact]:
         raise Transient("no receipt yet")
 
     async with Bench(path) as bench:
@@ -386,7 +386,7 @@ async def test_many_blocks_are_recorded_in_batches_that_end_with_a_block(
 ) -> None:
     monkeypatch.setattr(engine_module, "_BATCH", 3)
     async with Bench(path) as bench:
-        bench.chain.add(*prologue())  # type: ignore[arg-type]  # chain inputs alone
+        bench.chain.add(*prologue())  # type: ignore[arg-type]  # chain facts alone
         for n in range(10):
             bench.chain.at(OPENED + n)
         recorded: list[int | None] = []
@@ -438,7 +438,7 @@ async def test_a_round_that_left_the_chain_and_came_back_is_played(path: Path) -
         assert ROUND not in bench.engine.state.rounds
         await bench.settle()
         opened = prologue()[2]
-        bench.chain.add(opened)  # type: ignore[arg-type]  # a chain input
+        bench.chain.add(opened)  # type: ignore[arg-type]  # a chain fact
         bench.feed()
         await bench.until(lambda: bench.calls.count("SendCommit") == 2)
         assert replayed(bench) == bench.engine.state

@@ -49,28 +49,28 @@ def sample(kind: type) -> Any:
     return kind(**{item.name: SAMPLES[str(item.type)] for item in fields(kind)})
 
 
-@pytest.mark.parametrize("kind", get_args(facts.Input), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", get_args(facts.Fact), ids=lambda kind: kind.__name__)
 def test_every_input_survives(kind: type) -> None:
     fact = sample(kind)
-    tag, text = journal_codec.encode_input(fact)
-    assert tag == kind.__name__ and journal_codec.decode_input(tag, text) == fact
+    tag, text = journal_codec.encode_fact(fact)
+    assert tag == kind.__name__ and journal_codec.decode_fact(tag, text) == fact
     assert canonical_json(json.loads(text)).decode() == text
 
 
-@pytest.mark.parametrize("kind", get_args(duties.Command), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", get_args(duties.Duty), ids=lambda kind: kind.__name__)
 def test_every_command_survives(kind: type) -> None:
-    command = sample(kind)
-    tag, text = journal_codec.encode_command(command)
-    assert tag == kind.__name__ and journal_codec.decode_command(tag, text) == command
+    duty = sample(kind)
+    tag, text = journal_codec.encode_duty(duty)
+    assert tag == kind.__name__ and journal_codec.decode_duty(tag, text) == duty
 
 
-@pytest.mark.parametrize("kind", get_args(duties.Command), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", get_args(duties.Duty), ids=lambda kind: kind.__name__)
 def test_command_keys_name_every_field(kind: type) -> None:
-    command = sample(kind)
-    key = duties.command_key(command)
+    duty = sample(kind)
+    key = duties.duty_key(duty)
     assert key.split("/")[0] == kind.__name__ and len(key.split("/")) == 1 + len(fields(kind))
-    expected = None if kind is duties.OpenRound else command.round_id
-    assert duties.command_round(command) == expected
+    expected = None if kind is duties.OpenRound else duty.round_id
+    assert duties.duty_round(duty) == expected
 
 
 def busy_state() -> NodeState:
@@ -132,37 +132,37 @@ def _refused(call: Any, *arguments: Any) -> None:
     ],
 )
 def test_a_command_nobody_wrote_is_refused(payload: str) -> None:
-    assert journal_codec.decode_command("PublishDelta", '{"repeat":0,"round_id":7}') == duties.PublishDelta(
+    assert journal_codec.decode_duty("PublishDelta", '{"repeat":0,"round_id":7}') == duties.PublishDelta(
         RoundId(7)
     )
-    _refused(journal_codec.decode_command, "PublishDelta", payload)
+    _refused(journal_codec.decode_duty, "PublishDelta", payload)
 
 
 def test_large_integers_are_strings_and_only_they() -> None:
     edge = 2**53 - 1
     for value in (edge, -edge, edge + 1, -edge - 1, 0, 2**256 - 1):
-        tag, text = journal_codec.encode_command(duties.UnsealShard(RoundId(1), value))
+        tag, text = journal_codec.encode_duty(duties.UnsealShard(RoundId(1), value))
         assert isinstance(json.loads(text)["index"], str) == (abs(value) > edge)
-        assert journal_codec.decode_command(tag, text) == duties.UnsealShard(RoundId(1), value)
+        assert journal_codec.decode_duty(tag, text) == duties.UnsealShard(RoundId(1), value)
 
 
 def test_tags_of_the_other_direction_are_unknown() -> None:
-    tag, text = journal_codec.encode_input(committed(SOLVER))
-    _refused(journal_codec.decode_command, tag, text)
-    _refused(journal_codec.decode_input, "ChainSomethingElse", text)
-    _refused(journal_codec.decode_input, "ChainRevealed", text)
+    tag, text = journal_codec.encode_fact(committed(SOLVER))
+    _refused(journal_codec.decode_duty, tag, text)
+    _refused(journal_codec.decode_fact, "ChainSomethingElse", text)
+    _refused(journal_codec.decode_fact, "ChainRevealed", text)
 
 
 @pytest.mark.parametrize("value", ["DEADBEEF", "de ad", "abc", "zz", "0xab", 12, None])
 def test_bytes_are_lower_case_hexadecimal(value: object) -> None:
     text = canonical_json({"round_id": 7, "sheet": value}).decode()
-    _refused(journal_codec.decode_command, "CheckSheet", text)
+    _refused(journal_codec.decode_duty, "CheckSheet", text)
 
 
 @pytest.mark.parametrize("aggregators", ["abc", {"a": 1}, None, [1]])
 def test_a_list_is_a_list(aggregators: object) -> None:
     text = canonical_json({"aggregators": aggregators, "round_id": 7}).decode()
-    _refused(journal_codec.decode_input, "LocalRoundPrepared", text)
+    _refused(journal_codec.decode_fact, "LocalRoundPrepared", text)
 
 
 def _with_round(**changes: object) -> Any:
@@ -206,4 +206,4 @@ def test_a_damaged_snapshot_is_refused() -> None:
 
 def test_what_has_no_place_in_the_journal_is_an_error_at_once() -> None:
     with pytest.raises(TypeError, match="no place in the journal"):
-        journal_codec.encode_command(duties.UnsealShard(RoundId(1), 0.5))  # type: ignore[arg-type]  # wrong on purpose
+        journal_codec.encode_duty(duties.UnsealShard(RoundId(1), 0.5))  # type: ignore[arg-type]  # wrong on purpose

@@ -57,8 +57,8 @@ S, C, A, P = Role.SOLVER, Role.COORDINATOR, Role.AGGREGATOR, Role.PROPOSER
 C0, C1, C2 = VERIFIERS
 
 
-def kinds(commands: list[duties.Command]) -> list[str]:
-    return [type(command).__name__ for command in commands]
+def kinds(asked: list[duties.Duty]) -> list[str]:
+    return [type(duty).__name__ for duty in asked]
 
 
 # ------------------------------------------------------------------ solver
@@ -86,8 +86,8 @@ def test_a_full_round_is_left_alone() -> None:
 
 
 def test_a_verifier_of_the_round_never_trains_in_it() -> None:
-    _, commands = play(node(C0, S, C), *prologue(), block(OPENED), prepared(), sealed(), block(OPENED + 9))
-    assert kinds(commands) == ["PrepareRound"]
+    _, asked = play(node(C0, S, C), *prologue(), block(OPENED), prepared(), sealed(), block(OPENED + 9))
+    assert kinds(asked) == ["PrepareRound"]
 
 
 def test_reveal_waits_for_the_confirmed_end_of_the_gap_and_for_the_own_commit() -> None:
@@ -115,8 +115,8 @@ def test_repetitions_are_spaced_and_end() -> None:
     state, _ = play(node(SOLVER, S), *prologue(), prepared(), sealed(), committed(SOLVER), revealed(SOLVER))
     published: list[int] = []
     for now in range(REVEAL_START, VERIFY_END + 3000):
-        state, commands = play(state, block(now))
-        published += [now] * kinds(commands).count("PublishDelta")
+        state, asked = play(state, block(now))
+        published += [now] * kinds(asked).count("PublishDelta")
     assert len(published) == MAX_REPEATS + 1
     assert all(b - a == REPEAT for a, b in pairwise(published))
 
@@ -125,14 +125,14 @@ def test_repetitions_are_spaced_and_end() -> None:
 
 
 def test_a_round_is_asked_for_once_and_the_next_one_after_its_end() -> None:
-    state, commands = play(node(PROPOSER, P, rounds=2), project(), block(900), block(901), block(902))
-    assert commands == [duties.OpenRound(PROJECT, 1)]
-    state, commands = play(state, opened(), block(OPENED), block(OPENED + 1))
-    assert commands == [duties.AnnounceRound(ROUND, 0)]
-    state, commands = play(state, cancelled(1), block(1500), block(1501))
-    assert commands == [duties.WithdrawCredit(ROUND), duties.OpenRound(PROJECT, 2)]
-    _, commands = play(state, opened(RoundId(8)), replace(cancelled(1), round_id=RoundId(8)), block(1700))
-    assert "OpenRound" not in kinds(commands), "two rounds were wanted"
+    state, asked = play(node(PROPOSER, P, rounds=2), project(), block(900), block(901), block(902))
+    assert asked == [duties.OpenRound(PROJECT, 1)]
+    state, asked = play(state, opened(), block(OPENED), block(OPENED + 1))
+    assert asked == [duties.AnnounceRound(ROUND, 0)]
+    state, asked = play(state, cancelled(1), block(1500), block(1501))
+    assert asked == [duties.WithdrawCredit(ROUND), duties.OpenRound(PROJECT, 2)]
+    _, asked = play(state, opened(RoundId(8)), replace(cancelled(1), round_id=RoundId(8)), block(1700))
+    assert "OpenRound" not in kinds(asked), "two rounds were wanted"
 
 
 def test_only_the_proposer_announces_its_round_again_and_again_while_commits_are_open() -> None:
@@ -197,7 +197,7 @@ def test_an_expired_round_is_cancelled_and_an_unchallenged_one_settled() -> None
 # ------------------------------------------------------------------ coordinator
 
 
-def scored(who: Address) -> list[facts.Input]:
+def scored(who: Address) -> list[facts.Fact]:
     return [*verify_phase(), facts.LocalScored(ROUND, digest(f"scores of {who}"))]
 
 
@@ -212,10 +212,8 @@ def test_a_coordinator_scores_in_verify_only() -> None:
 def test_a_sheet_is_checked_only_if_its_sender_was_admitted() -> None:
     state, _ = play(node(C0, C), *scored(C0))
     for stranger in (OUTSIDER, SOLVER, PROPOSER):
-        after, commands = play(
-            state, facts.PeerSheet(ROUND, stranger, digest("forged")), block(VERIFY_END - 1)
-        )
-        assert "CheckSheet" not in kinds(commands) and after.rounds[ROUND].sheets == ()
+        after, asked = play(state, facts.PeerSheet(ROUND, stranger, digest("forged")), block(VERIFY_END - 1))
+        assert "CheckSheet" not in kinds(asked) and after.rounds[ROUND].sheets == ()
     assert ask(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s"))) == [
         duties.CheckSheet(ROUND, digest("s"))
     ]
@@ -224,8 +222,8 @@ def test_a_sheet_is_checked_only_if_its_sender_was_admitted() -> None:
 def test_sheets_of_higher_rank_wait_for_those_of_lower() -> None:
     state, _ = play(node(C0, C), *scored(C0), block(REVEAL_END + 50))
     sheet = facts.PeerSheet(ROUND, C1, digest("second"))  # rank 2: after the aggregator and C0
-    state, commands = play(state, sheet, block(REVEAL_END + 50 + 2 * COURTESY - 1))
-    assert "CheckSheet" not in kinds(commands)
+    state, asked = play(state, sheet, block(REVEAL_END + 50 + 2 * COURTESY - 1))
+    assert "CheckSheet" not in kinds(asked)
     assert duties.CheckSheet(ROUND, digest("second")) in ask(state, block(REVEAL_END + 50 + 2 * COURTESY))
     late, _ = play(node(C0, C), *scored(C0), facts.PeerSheet(ROUND, C2, digest("last")))
     assert duties.CheckSheet(ROUND, digest("last")) in ask(late, block(REVEAL_END + 40)), (
@@ -252,8 +250,8 @@ def test_a_verifier_heard_with_two_results_is_reported_by_every_node() -> None:
         state, _ = play(node(who, role), *verify_phase(), result(C1, "first"))
         assert ask(state, result(C1, "first")) == []
         duty = duties.SlashEquivocation(ROUND, C1, digest("second"), 5)
-        state, commands = play(state, result(C1, "second"), result(C1, "second"), block(REVEAL_END + 1))
-        assert [item for item in commands if isinstance(item, duties.SlashEquivocation)] == [duty]
+        state, asked = play(state, result(C1, "second"), result(C1, "second"), block(REVEAL_END + 1))
+        assert [item for item in asked if isinstance(item, duties.SlashEquivocation)] == [duty]
         assert duty in list(round_duties(state, state.rounds[ROUND]))
         state, _ = play(state, slashed(C1, 3))
         assert duty not in list(round_duties(state, state.rounds[ROUND]))
@@ -282,24 +280,24 @@ def test_two_improvements_on_one_sheet_are_two_results() -> None:
 def test_results_kept_as_evidence_are_bounded_and_never_against_oneself() -> None:
     state, _ = play(node(C0, C), *verify_phase(), *(result(C1, f"{n}") for n in range(50)))
     assert [item.sheet for item in state.rounds[ROUND].others] == [digest(f"{n}") for n in range(1, 5)]
-    state, commands = play(state, *(result(C0, f"{n}") for n in range(3)))
-    assert len(state.rounds[ROUND].others) == 4 and "SlashEquivocation" not in kinds(commands)
+    state, asked = play(state, *(result(C0, f"{n}") for n in range(3)))
+    assert len(state.rounds[ROUND].others) == 4 and "SlashEquivocation" not in kinds(asked)
 
 
 def test_after_the_own_result_no_other_sheet_is_checked() -> None:
     state, _ = play(node(C0, C), *scored(C0))
     signed = facts.LocalResultSigned(ROUND, digest("s"), 5, b"mine")
-    state, commands = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), signed)
-    assert commands[-1] == duties.PublishResult(ROUND, 0)
-    _, commands = play(state, facts.PeerSheet(ROUND, C2, digest("t")), block(VERIFY_END - 1))
-    assert "CheckSheet" not in kinds(commands)
+    state, asked = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), signed)
+    assert asked[-1] == duties.PublishResult(ROUND, 0)
+    _, asked = play(state, facts.PeerSheet(ROUND, C2, digest("t")), block(VERIFY_END - 1))
+    assert "CheckSheet" not in kinds(asked)
 
 
 def test_a_result_heard_back_with_the_own_key_bars_a_second_one() -> None:
     """After a lost disk the network remembers what this key signed; two results cost the stake."""
     state, _ = play(node(C0, C), *scored(C0), result(C0, "before the crash"))
-    state, commands = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), block(VERIFY_END - 1))
-    assert "CheckSheet" not in kinds(commands)
+    state, asked = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), block(VERIFY_END - 1))
+    assert "CheckSheet" not in kinds(asked)
     state, _ = play(state, facts.LocalResultSigned(ROUND, digest("s"), 5, b"second"))
     own = state.rounds[ROUND].own_result
     assert own is not None and own.sheet == digest("before the crash")
@@ -314,8 +312,8 @@ def test_a_sheet_is_built_from_all_scores_or_late_from_a_quorum() -> None:
     assert state.rounds[ROUND].scores == (), "an aggregator's own scores are no verifier's"
     reports = [facts.PeerScored(ROUND, who, digest(who)) for who in VERIFIERS]
     assert duties.BuildSheet(ROUND) in ask(state, *reports)
-    two, commands = play(state, *reports[:2], block(REVEAL_END + 39))
-    assert "BuildSheet" not in kinds(commands)
+    two, asked = play(state, *reports[:2], block(REVEAL_END + 39))
+    assert "BuildSheet" not in kinds(asked)
     assert duties.BuildSheet(ROUND) in ask(two, block(REVEAL_END + 40))
     assert duties.BuildSheet(ROUND) not in ask(state, *reports[:1], block(VERIFY_END - 1))
     outsiders = [facts.PeerScored(ROUND, who, digest(who)) for who in (OUTSIDER, SOLVER, PROPOSER)]
@@ -323,8 +321,8 @@ def test_a_sheet_is_built_from_all_scores_or_late_from_a_quorum() -> None:
 
 
 def test_an_aggregator_the_spec_does_not_name_stays_silent() -> None:
-    _, commands = play(node(OUTSIDER, A), *scored(OUTSIDER), block(VERIFY_END - 1))
-    assert {"ScoreDeltas", "BuildSheet", "PublishSheet"}.isdisjoint(kinds(commands))
+    _, asked = play(node(OUTSIDER, A), *scored(OUTSIDER), block(VERIFY_END - 1))
+    assert {"ScoreDeltas", "BuildSheet", "PublishSheet"}.isdisjoint(kinds(asked))
 
 
 def test_a_record_needs_a_quorum_of_distinct_unslashed_verifiers_on_the_own_sheet() -> None:
@@ -353,8 +351,8 @@ def test_a_verifier_records_when_the_aggregator_does_not() -> None:
 
 
 def test_two_roles_of_one_node_share_a_duty() -> None:
-    _, commands = play(node(C0, C, A), *verify_phase())
-    assert len({duties.command_key(item) for item in commands}) == len(commands)
+    _, asked = play(node(C0, C, A), *verify_phase())
+    assert len({duties.duty_key(item) for item in asked}) == len(asked)
 
 
 # ------------------------------------------------------------------ exits
@@ -378,8 +376,8 @@ CLAIMS_END = 1500 + 90 * 86_400
 )
 def test_exits(who: Address, end: Any, expected: list[str]) -> None:
     state, _ = play(node(who, S, C, A), *verify_phase())
-    state, commands = play(state, end())
-    assert kinds(commands) == expected
+    state, asked = play(state, end())
+    assert kinds(asked) == expected
     _, later = play(
         state, *(block(now) for now in (1600, 10_000, CLAIMS_END - 1)), result(C1), prepared(), sealed()
     )
@@ -400,13 +398,13 @@ def test_exits(who: Address, end: Any, expected: list[str]) -> None:
 def test_what_nobody_claimed_in_time_is_taken_back(who: Address, end: Any, expected: list[str]) -> None:
     state, _ = play(node(who), *verify_phase())
     state, _ = play(state, end(at=1500), block(CLAIMS_END - 1))
-    state, commands = play(state, block(CLAIMS_END))
-    assert kinds(commands) == expected
+    state, asked = play(state, block(CLAIMS_END))
+    assert kinds(asked) == expected
     assert play(state, block(10**10))[1] == []
     if who is SOLVER and end is settled:
         state, _ = play(node(who), *verify_phase(), settled(at=1500))
-        due = {duties.command_key(item) for item in round_duties(*_at(state, CLAIMS_END))}
-        assert duties.command_key(duties.SendClaim(ROUND)) not in due, "the contract would refuse it"
+        due = {duties.duty_key(item) for item in round_duties(*_at(state, CLAIMS_END))}
+        assert duties.duty_key(duties.SendClaim(ROUND)) not in due, "the contract would refuse it"
 
 
 def _at(state: Any, now: int) -> tuple[Any, Round]:
@@ -422,8 +420,8 @@ def test_what_a_round_returns_goes_to_its_proposer_whatever_its_node_does_now() 
 
 def test_the_proposer_reports_invalid_deltas_once_the_result_stands() -> None:
     state, _ = play(node(PROPOSER, P), *verify_phase())
-    state, commands = play(state, settled())
-    assert kinds(commands) == ["SlashInvalid", "WithdrawCredit"]
+    state, asked = play(state, settled())
+    assert kinds(asked) == ["SlashInvalid", "WithdrawCredit"]
     assert play(state, block(CLAIMS_END - 1))[1] == []
 
 
@@ -451,8 +449,8 @@ def test_a_log_heard_again_changes_nothing_even_out_of_its_time() -> None:
     ]
     state, _ = play(node(SOLVER, S), *history)
     for fact in history:
-        after, commands = play(state, fact)
-        assert after == state and commands == []
+        after, asked = play(state, fact)
+        assert after == state and asked == []
 
 
 def test_an_old_block_does_not_turn_the_clock_back() -> None:
@@ -497,7 +495,7 @@ def test_foreign_projects_and_unknown_rounds_leave_no_trace() -> None:
 
 
 def test_ended_rounds_are_forgotten_beyond_a_bound_and_stay_forgotten() -> None:
-    told: list[facts.Input] = [project()]
+    told: list[facts.Fact] = [project()]
     for n in range(1, KEPT_ROUNDS + 6):
         told += [opened(RoundId(n)), replace(cancelled(1), round_id=RoundId(n)), block(1500 + n)]
     state, _ = play(node(SOLVER, S), *told)

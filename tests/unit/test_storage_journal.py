@@ -15,8 +15,8 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.storage.journal import (
     Journal,
     StoredBlock,
-    StoredCommand,
-    StoredInput,
+    StoredDuty,
+    StoredFact,
     StoredLog,
     StoredResidual,
 )
@@ -42,12 +42,12 @@ def event(of: StoredBlock, index: int, topics: int = 2) -> StoredLog:
     )
 
 
-def chain_input(number: int) -> StoredInput:
-    return StoredInput("ChainBlock", f'{{"number":{number}}}', number)
+def chain_fact(number: int) -> StoredFact:
+    return StoredFact("ChainBlock", f'{{"number":{number}}}', number)
 
 
-def command(key: str, tag: str = "SendCommit", round_id: int | None = 1) -> StoredCommand:
-    return StoredCommand(key, tag, "{}", round_id)
+def duty(key: str, tag: str = "SendCommit", round_id: int | None = 1) -> StoredDuty:
+    return StoredDuty(key, tag, "{}", round_id)
 
 
 @pytest.fixture
@@ -162,21 +162,19 @@ def test_a_journal_serves_one_deployment(path: Path) -> None:
 
 def test_a_full_disk_keeps_nothing_of_the_step_and_all_before_it(path: Path) -> None:
     with Journal.open(path) as journal:
-        journal.record([chain_input(1)], [command("before")], cursor=1)
+        journal.record([chain_fact(1)], [duty("before")], cursor=1)
         pages = journal.database.row("PRAGMA page_count")
         assert pages is not None
         journal.database.rows(f"PRAGMA max_page_count = {pages[0]}")
         with pytest.raises(Fatal) as full:
-            journal.record(
-                [StoredInput("Big", "x" * 100_000, None), chain_input(2)], [command("after")], cursor=2
-            )
+            journal.record([StoredFact("Big", "x" * 100_000, None), chain_fact(2)], [duty("after")], cursor=2)
         assert full.value.code is Exit.DISK_FULL
         assert "free space" in (full.value.remedy or "")
-        assert [seq for seq, _ in journal.inputs()] == [1]
+        assert [seq for seq, _ in journal.facts()] == [1]
         assert journal.cursor() == 1
     with Journal.open(path) as journal:
-        assert journal.command_state("before") == "pending"
-        assert journal.command_state("after") is None
+        assert journal.duty_state("before") == "pending"
+        assert journal.duty_state("after") is None
 
 
 # ------------------------------------------------------------------ chain copy
@@ -243,7 +241,7 @@ def test_blocks_forgotten_on_request_are_read_again_and_proven(path: Path) -> No
     with Journal.open(path) as journal:
         blocks = [block(number) for number in range(1, 9)]
         journal.apply_step(rewind_to=None, blocks=[(item, [event(item, 0)]) for item in blocks])
-        journal.record([chain_input(7)], [], cursor=7)
+        journal.record([chain_fact(7)], [], cursor=7)
         assert journal.proven_until() == -1
         assert [item.number for item in journal.trail(below=5)] == [1, 2, 3, 4]
         assert journal.forget_from(5) == (4, 4)
@@ -279,29 +277,27 @@ def test_pruning_keeps_logs_the_newest_and_what_was_not_fed(journal: Journal) ->
 def test_inputs_commands_and_cursor_are_one_step(path: Path) -> None:
     with Journal.open(path) as journal:
         assert (journal.cursor(), journal.last_sequence(), journal.latest_snapshot()) == (None, 0, None)
-        journal.record(
-            [chain_input(5), StoredInput("Tick", "{}", None)], [command("a"), command("b")], cursor=5
-        )
-        with pytest.raises(ValueError, match="no command"):
-            journal.record([chain_input(6)], [command("c")], cursor=6, done=["a", "unknown"])
+        journal.record([chain_fact(5), StoredFact("Tick", "{}", None)], [duty("a"), duty("b")], cursor=5)
+        with pytest.raises(ValueError, match="no duty"):
+            journal.record([chain_fact(6)], [duty("c")], cursor=6, done=["a", "unknown"])
     with Journal.open(path) as journal:
-        assert [item for _, item in journal.inputs()] == [chain_input(5), StoredInput("Tick", "{}", None)]
+        assert [item for _, item in journal.facts()] == [chain_fact(5), StoredFact("Tick", "{}", None)]
         assert journal.cursor() == 5
         assert journal.last_sequence() == 2
         assert [(row.key, row.state) for row in journal.outbox()] == [("a", "pending"), ("b", "pending")]
 
 
 def test_a_duty_named_again_after_it_was_done_is_offered_again_unchanged(journal: Journal) -> None:
-    journal.record([], [command("a")], done=["a"])
-    journal.record([], [StoredCommand("a", "Other", '{"x":1}', 9), command("b")])
+    journal.record([], [duty("a")], done=["a"])
+    journal.record([], [StoredDuty("a", "Other", '{"x":1}', 9), duty("b")])
     (row, _) = journal.outbox()
     assert (row.tag, row.payload, row.round_id, row.state) == ("SendCommit", "{}", 1, "pending")
 
 
 def test_a_rejected_duty_named_again_stays_rejected(journal: Journal) -> None:
-    journal.record([], [command("a")])
+    journal.record([], [duty("a")])
     journal.reject("a", "refused")
-    journal.record([], [command("a")])
+    journal.record([], [duty("a")])
     (row,) = journal.outbox()
     assert row.state == "rejected"
 
@@ -310,48 +306,48 @@ def test_the_cursor_only_moves_forward(journal: Journal) -> None:
     journal.record([], [], cursor=5)
     journal.record([], [], cursor=5)
     with pytest.raises(ValueError, match="cursor"):
-        journal.record([chain_input(4)], [], cursor=4)
+        journal.record([chain_fact(4)], [], cursor=4)
     assert journal.cursor() == 5
     assert journal.last_sequence() == 0
 
 
 def test_inputs_are_read_page_by_page(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jepanet.storage.journal._PAGE_OF_INPUTS", 7)
-    journal.record([chain_input(n) for n in range(100)], [])
-    assert [item.block_number for _, item in journal.inputs()] == list(range(100))
-    assert [seq for seq, _ in journal.inputs(after_seq=95)] == [96, 97, 98, 99, 100]
+    monkeypatch.setattr("jepanet.storage.journal._PAGE_OF_FACTS", 7)
+    journal.record([chain_fact(n) for n in range(100)], [])
+    assert [item.block_number for _, item in journal.facts()] == list(range(100))
+    assert [seq for seq, _ in journal.facts(after_seq=95)] == [96, 97, 98, 99, 100]
     # Writing between two pages is allowed.
     seen = 0
-    for _ in journal.inputs():
+    for _ in journal.facts():
         seen += 1
         if seen == 10:
-            journal.record([chain_input(100)], [])
+            journal.record([chain_fact(100)], [])
     assert seen == 101
 
 
 def test_the_last_three_snapshots_stay(journal: Journal) -> None:
-    journal.record([chain_input(n) for n in range(5)], [])
+    journal.record([chain_fact(n) for n in range(5)], [])
     for seq in range(6):
         journal.snapshot(seq, b"state %d" % seq)
     assert journal.latest_snapshot() == (5, b"state 5")
     assert journal.database.rows("SELECT seq FROM snapshots ORDER BY seq") == [(3,), (4,), (5,)]
     journal.snapshot(5, b"again")
     assert journal.latest_snapshot() == (5, b"again")
-    with pytest.raises(ValueError, match="newest input"):
+    with pytest.raises(ValueError, match="newest fact"):
         journal.snapshot(6, b"from the future")
 
 
 def test_a_deep_reorg_rewinds_inputs_snapshots_and_cursor(journal: Journal) -> None:
     for n in (1, 2, 3, 4):
-        journal.record([chain_input(n), StoredInput("Local", f"{n}", None)], [], cursor=n)
+        journal.record([chain_fact(n), StoredFact("Local", f"{n}", None)], [], cursor=n)
         journal.snapshot(journal.last_sequence(), b"after %d" % n)
-    journal.record([], [command("sent"), command("seen", tag="FetchBlob")], done=["sent", "seen"])
-    journal.record([], [command("refused")])
+    journal.record([], [duty("sent"), duty("seen", tag="FetchBlob")], done=["sent", "seen"])
+    journal.record([], [duty("refused")])
     journal.reject("refused", "no")
 
-    journal.rewind_inputs(2, reoffer={"SendCommit"})
+    journal.rewind_facts(2, reoffer={"SendCommit"})
 
-    assert [item.payload for _, item in journal.inputs()] == [
+    assert [item.payload for _, item in journal.facts()] == [
         '{"number":1}', "1", '{"number":2}', "2", "3", "4",
     ]  # fmt: skip
     assert journal.latest_snapshot() == (4, b"after 2")
@@ -359,18 +355,18 @@ def test_a_deep_reorg_rewinds_inputs_snapshots_and_cursor(journal: Journal) -> N
     states = {row.key: (row.state, row.attempts) for row in journal.outbox()}
     assert states == {"sent": ("pending", 0), "seen": ("done", 0), "refused": ("rejected", 1)}
     # Sequence numbers are not used twice, so the older snapshot cannot be mistaken for a newer one.
-    journal.record([chain_input(3)], [], cursor=3)
+    journal.record([chain_fact(3)], [], cursor=3)
     assert journal.last_sequence() == 9
-    journal.rewind_inputs(3)
+    journal.rewind_facts(3)
     assert journal.cursor() == 3
 
 
 def test_a_snapshot_taken_right_after_a_forgotten_block_goes_too(journal: Journal) -> None:
-    journal.record([chain_input(1)], [], cursor=1)
+    journal.record([chain_fact(1)], [], cursor=1)
     journal.snapshot(1, b"after 1")
-    journal.record([chain_input(2)], [], cursor=2)
+    journal.record([chain_fact(2)], [], cursor=2)
     journal.snapshot(2, b"after 2")
-    journal.rewind_inputs(1)
+    journal.rewind_facts(1)
     assert journal.latest_snapshot() == (1, b"after 1")
 
 
@@ -378,21 +374,21 @@ def test_a_crash_between_the_two_halves_of_a_deep_reorg_is_not_forgotten(path: P
     with Journal.open(path) as journal:
         journal.apply_step(rewind_to=None, blocks=[(block(n), []) for n in range(1, 6)])
         for n in range(1, 6):
-            journal.record([chain_input(n)], [], cursor=n)
+            journal.record([chain_fact(n)], [], cursor=n)
         assert journal.rewind_due() is None
         journal.apply_step(rewind_to=3, blocks=[(block(4, "b", "a"), [])])
         journal.apply_step(rewind_to=2, blocks=[(block(3, "b", "a"), []), (block(4, "b"), [])])
     with Journal.open(path) as journal:
         assert journal.rewind_due() == 2
-        with pytest.raises(ValueError, match="rewind_inputs"):
-            journal.record([chain_input(6)], [], cursor=6)
-        journal.record([StoredInput("Local", "{}", None)], [])  # facts of this node are never refused
+        with pytest.raises(ValueError, match="rewind_facts"):
+            journal.record([chain_fact(6)], [], cursor=6)
+        journal.record([StoredFact("Local", "{}", None)], [])  # facts of this node are never refused
         with pytest.raises(ValueError, match="rewound to block 2"):
-            journal.rewind_inputs(3)
-        journal.rewind_inputs(2)
+            journal.rewind_facts(3)
+        journal.rewind_facts(2)
         assert journal.rewind_due() is None
         assert journal.cursor() == 2
-        journal.record([chain_input(3)], [], cursor=3)
+        journal.record([chain_fact(3)], [], cursor=3)
 
 
 def test_a_shallow_reorg_asks_for_no_rewind(journal: Journal) -> None:
@@ -407,7 +403,7 @@ def test_a_shallow_reorg_asks_for_no_rewind(journal: Journal) -> None:
 
 def test_pending_commands_stay_so_in_order(journal: Journal) -> None:
     assert journal.pending() == []
-    journal.record([], [command("a"), command("b", round_id=2), command("c", round_id=None)])
+    journal.record([], [duty("a"), duty("b", round_id=2), duty("c", round_id=None)])
     assert [row.key for row in journal.pending()] == ["a", "b", "c"]
     journal.postpone("a", "endpoint down")
     assert [row.key for row in journal.pending()] == ["a", "b", "c"]
@@ -415,11 +411,11 @@ def test_pending_commands_stay_so_in_order(journal: Journal) -> None:
     (row,) = journal.pending()
     assert (row.attempts, row.error) == (1, "endpoint down")
     assert [row.key for row in journal.outbox(2)] == ["b"]
-    assert journal.command_state("b") == "done"
+    assert journal.duty_state("b") == "done"
 
 
 def test_done_and_rejected_are_final_for_failures(journal: Journal) -> None:
-    journal.record([], [command("a"), command("b")], done=["a"])
+    journal.record([], [duty("a"), duty("b")], done=["a"])
     journal.postpone("a", "late failure")  # a handler that fails after the chain finished its duty
     journal.reject("a", "late failure")
     journal.reject("b", "bond too small")
@@ -429,9 +425,9 @@ def test_done_and_rejected_are_final_for_failures(journal: Journal) -> None:
         ("rejected", "bond too small"),
     ]
     assert journal.pending() == []
-    with pytest.raises(ValueError, match="no command"):
+    with pytest.raises(ValueError, match="no duty"):
         journal.postpone("x", "e")
-    with pytest.raises(ValueError, match="no command"):
+    with pytest.raises(ValueError, match="no duty"):
         journal.reject("x", "e")
 
 

@@ -314,7 +314,7 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.chain.endpoints.failover", "from jepanet import storage"),
         ("jepanet.p2p.host", "import sqlite3"),
         ("jepanet.p2p.host", "from jepanet.learning.training.loop import train"),
-        ("jepanet.storage.journal", "from jepanet.protocol.journal_codec import encode_input"),
+        ("jepanet.storage.journal", "from jepanet.protocol.journal_codec import encode_fact"),
         ("jepanet.storage.journal", "import tomllib"),
         ("jepanet.storage.journal", "import os\nos.environ.get('HOME')"),
         ("jepanet.learning.training.loop", "from jepanet.federation import delta"),
@@ -341,7 +341,7 @@ def test_a_planted_breach_is_seen(module: str, line: str) -> None:
     [
         ("jepanet.cid", "from jepanet.errors import Rejected"),
         ("jepanet.protocol.due", "from jepanet.protocol.state import Round\nfrom . import state"),
-        ("jepanet.chain.following.events", "from jepanet.protocol import inputs\nimport web3"),
+        ("jepanet.chain.following.events", "from jepanet.protocol import facts\nimport web3"),
         ("jepanet.learning.training.loop", "import torch"),
         ("jepanet.node.app", "from jepanet.roles import solver"),
         ("jepanet.settings.config", "import tomllib"),

@@ -12,7 +12,7 @@ from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import FollowedBlock, FollowerStep
 from jepanet.node.engine import Engine
-from jepanet.protocol.facts import ChainBlock, ChainInput
+from jepanet.protocol.facts import ChainBlock, ChainFact
 from jepanet.storage.journal import Journal, StoredBlock, StoredLog
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef
@@ -54,17 +54,17 @@ class ChainFeed:
         if due is not None:
             self._engine.rewind(due)
 
-    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainInput]]]:
+    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainFact]]]:
         """Confirmed blocks above `cursor` with their facts: decoded events in log order, then the block."""
         head = self._journal.head()
         if head is not None:
             yield from self._facts(0 if cursor is None else cursor + 1, head.number - self._confirmations)
 
-    def up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainInput]]]:
+    def up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainFact]]]:
         """Blocks up to `last` with their facts, as `after`."""
         yield from self._facts(0, last)
 
-    def _facts(self, first: int, last: int) -> Iterator[tuple[int, Sequence[ChainInput]]]:
+    def _facts(self, first: int, last: int) -> Iterator[tuple[int, Sequence[ChainFact]]]:
         if last < first:
             return
         logs: dict[int, list[StoredLog]] = {}

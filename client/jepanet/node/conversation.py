@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import JepanetError, Transient
-from jepanet.node.gate import Gate, peer_input
+from jepanet.node.gate import Gate, peer_fact
 from jepanet.p2p.host import P2PNode
 from jepanet.protocol.documents.messages import (
     Binding,
@@ -21,7 +21,7 @@ from jepanet.protocol.documents.messages import (
     encode_envelope,
 )
 from jepanet.protocol.documents.typed_data import node_binding_data
-from jepanet.protocol.facts import PeerInput
+from jepanet.protocol.facts import PeerFact
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.telemetry import get_logger
 
@@ -50,7 +50,7 @@ class Conversation:
         """Gossips one message under this node's binding. Raises: Rejected for one over the cap."""
         await self._network.publish(encode_envelope(Envelope(self._own_binding(), body)))
 
-    async def listen(self, feed: Callable[[Sequence[PeerInput]], None]) -> None:
+    async def listen(self, feed: Callable[[Sequence[PeerFact]], None]) -> None:
         """Feeds what peers said until cancelled; score reports are kept as pinned blobs first."""
         async for gossip in self._network.messages():
             envelope = decode_envelope(gossip.payload)  # admitted: it was checked before it was relayed
@@ -68,7 +68,7 @@ class Conversation:
                     log.warning("report.dropped", round=envelope.body.round_id, why=str(error))
                     continue
                 self._blobs.pin(report, f"round/{envelope.body.round_id}")
-            fact = peer_input(envelope, report)
+            fact = peer_fact(envelope, report)
             if fact is not None:
                 feed([fact])
 

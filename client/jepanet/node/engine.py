@@ -1,11 +1,11 @@
 """Journal, transition, outbox, handlers: the loop every role runs on.
 
-    chain step ─┐                        ┌─▶ journal: input + commands + cursor, one transaction
-    peer input ─┼─▶ transition(state) ───┤
-    local input ┘                        └─▶ outbox ─▶ handler ─▶ local inputs (recorded with "done")
+    chain step ─┐                        ┌─▶ journal: fact + duties + cursor, one transaction
+    peer fact ──┼─▶ transition(state) ───┤
+    local fact ─┘                        └─▶ outbox ─▶ handler ─▶ local facts (recorded with "done")
 
-A command leaves the outbox only in the transaction that records what its handler learnt. After a crash every
-pending command is offered again, so handlers first ask "already done?". A command that is no longer due (its
+A duty leaves the outbox only in the transaction that records what its handler learnt. After a crash every
+pending duty is offered again, so handlers first ask "already done?". A duty that is no longer due (its
 phase is over, a later repetition replaced it) is closed without running.
 """
 
@@ -20,24 +20,24 @@ from typing import Any, Protocol
 
 from jepanet.errors import Fatal, Rejected, Transient
 from jepanet.protocol.due import project_duties, round_duties
-from jepanet.protocol.duties import Command, command_key, command_round
-from jepanet.protocol.facts import ChainInput, Input, LocalDutyFailed, LocalInput, PeerInput
+from jepanet.protocol.duties import Duty, duty_key, duty_round
+from jepanet.protocol.facts import ChainFact, Fact, LocalDutyFailed, LocalFact, PeerFact
 from jepanet.protocol.journal_codec import (
-    decode_command,
-    decode_input,
+    decode_duty,
+    decode_fact,
     decode_state,
-    encode_command,
-    encode_input,
+    encode_duty,
+    encode_fact,
     encode_state,
 )
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
-from jepanet.storage.journal import Journal, OutboxRow, StoredCommand, StoredInput
+from jepanet.storage.journal import Journal, OutboxRow, StoredDuty, StoredFact
 from jepanet.telemetry import get_logger
 
 log = get_logger("node")
 
-Handler = Callable[[Command], Awaitable[Sequence[LocalInput]]]
+Handler = Callable[[Duty], Awaitable[Sequence[LocalFact]]]
 Trace = Callable[[str], None]
 """Called with the name of every step, so that a test can stop the process between any two of them."""
 
@@ -56,7 +56,7 @@ _REOFFER = (
 class Matured(Protocol):
     """Confirmed blocks of the journal's canonical copy, decoded: what `node.chain_feed` provides."""
 
-    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainInput]]]: ...
+    def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainFact]]]: ...
 
 
 class Engine:
@@ -82,21 +82,21 @@ class Engine:
     # -------------------------------------------------------------- state
 
     def restore(self) -> int:
-        """Rebuilds the state from the last snapshot and the inputs after it; returns their number."""
+        """Rebuilds the state from the last snapshot and the facts after it; returns their number."""
         snapshot = self._journal.latest_snapshot()
         after, self.state = 0, genesis(self._me)
         if snapshot is not None:
             after, self.state = snapshot[0], decode_state(snapshot[1], self._me)
         count = 0
-        for _, stored in self._journal.inputs(after):
-            self.state, _ = transition(self.state, decode_input(stored.tag, stored.payload))
+        for _, stored in self._journal.facts(after):
+            self.state, _ = transition(self.state, decode_fact(stored.tag, stored.payload))
             count += 1
         log.info("engine.restored", inputs=count, rounds=len(self.state.rounds))
         return count
 
     def feed_chain(self, matured: Matured) -> None:
         """Feeds every confirmed block not fed yet: its events in order, then the block itself."""
-        batch: list[tuple[Input, int | None]] = []
+        batch: list[tuple[Fact, int | None]] = []
         for number, facts in matured.after(self._journal.cursor()):
             batch += [(fact, number) for fact in facts]
             if len(batch) >= _BATCH:
@@ -105,27 +105,27 @@ class Engine:
         if batch:
             self._apply(batch, cursor=batch[-1][1])
 
-    def feed(self, facts: Sequence[PeerInput | LocalInput], *, done: str | None = None) -> None:
+    def feed(self, facts: Sequence[PeerFact | LocalFact], *, done: str | None = None) -> None:
         """Records what peers said or handlers learnt; `done` closes the duty in the same transaction."""
         self._apply([(fact, None) for fact in facts], done=done)
         for fact in facts:
             self._trace(f"recorded:{type(fact).__name__}")
 
     def _apply(
-        self, facts: Sequence[tuple[Input, int | None]], *, cursor: int | None = None, done: str | None = None
+        self, facts: Sequence[tuple[Fact, int | None]], *, cursor: int | None = None, done: str | None = None
     ) -> None:
         state = self.state
-        commands: list[Command] = []
-        stored: list[StoredInput] = []
+        asked: list[Duty] = []
+        stored: list[StoredFact] = []
         for fact, block_number in facts:
             before = state
             state, due = transition(state, fact)
             # A fact that changed nothing (gossip repeated, a foreign project) need not be kept for replay.
             if due or state != before:
-                tag, payload = encode_input(fact)
-                stored.append(StoredInput(tag, payload, block_number))
-            commands += due
-        rows = [_stored(command) for command in commands]
+                tag, payload = encode_fact(fact)
+                stored.append(StoredFact(tag, payload, block_number))
+            asked += due
+        rows = [_stored(duty) for duty in asked]
         self._journal.record(stored, rows, cursor=cursor, done=[done] if done else [])
         self.state = state
         self._since_snapshot += len(stored)
@@ -145,7 +145,7 @@ class Engine:
         Salts, deltas, scores and signatures stay; handlers find on chain what survived.
         """
         log.warning("engine.rewound", kept_until=block_number, cursor=self._journal.cursor())
-        self._journal.rewind_inputs(block_number, reoffer=_REOFFER)
+        self._journal.rewind_facts(block_number, reoffer=_REOFFER)
         self.restore()
         self._wake.set()
 
@@ -159,7 +159,7 @@ class Engine:
         reached = self._journal.cursor()
         if reached is None:
             return
-        self._journal.rewind_inputs(reached, reoffer=_REOFFER)
+        self._journal.rewind_facts(reached, reoffer=_REOFFER)
         for key, task in self._running.items():
             if key.partition("/")[0] in _REOFFER:
                 task.cancel()
@@ -168,7 +168,7 @@ class Engine:
     # -------------------------------------------------------------- outbox
 
     async def run(self) -> None:
-        """Dispatches due commands until cancelled.
+        """Dispatches due duties until cancelled.
 
         Raises:
             Fatal: a handler says that the operator must act.
@@ -214,9 +214,9 @@ class Engine:
 
     def _due_keys(self) -> set[str]:
         state = self.state
-        commands = [c for project in state.projects.values() for c in project_duties(state, project)]
-        commands += [c for round_ in state.rounds.values() for c in round_duties(state, round_)]
-        return {command_key(command) for command in commands}
+        asked = [c for project in state.projects.values() for c in project_duties(state, project)]
+        asked += [c for round_ in state.rounds.values() for c in round_duties(state, round_)]
+        return {duty_key(duty) for duty in asked}
 
     def _finished(self, key: str, task: asyncio.Task[None]) -> None:
         self._running.pop(key, None)
@@ -225,13 +225,13 @@ class Engine:
         self._wake.set()
 
     async def _perform(self, row: OutboxRow) -> None:
-        command = decode_command(row.tag, row.payload)
-        round_id = command_round(command)
+        duty = decode_duty(row.tag, row.payload)
+        round_id = duty_round(duty)
         fields = {"duty": row.tag, "round": round_id, "attempt": row.attempts + 1}
         self._trace(f"start:{row.tag}")
         started = time.monotonic()
         try:
-            learnt = await self._handlers[row.tag](command)
+            learnt = await self._handlers[row.tag](duty)
         except Transient as error:
             delay = min(_MAX_DELAY, 0.5 * 2 ** min(row.attempts, 8))
             log.info("duty.retried", **fields, after=delay, why=str(error))
@@ -243,7 +243,7 @@ class Engine:
                 # A project's next round is wanted until it is open: what refused it can be mended.
                 self._postpone(row, str(error), _MAX_DELAY)
                 return
-            self._give_up(row, command, error.reason, str(error))
+            self._give_up(row, duty, error.reason, str(error))
             return
         except Fatal:
             raise
@@ -252,7 +252,7 @@ class Engine:
             if row.attempts + 1 < _UNEXPECTED_LIMIT:
                 self._postpone(row, repr(error), 1.0)
             else:
-                self._give_up(row, command, "internal-error", repr(error))
+                self._give_up(row, duty, "internal-error", repr(error))
             return
         self._trace(f"handled:{row.tag}")
         self.feed(learnt, done=row.key)
@@ -264,13 +264,13 @@ class Engine:
         self._journal.postpone(row.key, why)
         self._waits[row.key] = time.monotonic() + delay
 
-    def _give_up(self, row: OutboxRow, command: Command, reason: str, why: str) -> None:
+    def _give_up(self, row: OutboxRow, duty: Duty, reason: str, why: str) -> None:
         self._journal.reject(row.key, f"{reason}: {why}")
-        round_id = command_round(command)
+        round_id = duty_round(duty)
         if round_id is not None:
             self.feed([LocalDutyFailed(round_id, row.tag, reason)])
 
 
-def _stored(command: Command) -> StoredCommand:
-    tag, payload = encode_command(command)
-    return StoredCommand(command_key(command), tag, payload, command_round(command))
+def _stored(duty: Duty) -> StoredDuty:
+    tag, payload = encode_duty(duty)
+    return StoredDuty(duty_key(duty), tag, payload, duty_round(duty))

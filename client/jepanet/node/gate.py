@@ -27,7 +27,7 @@ from jepanet.protocol.documents.messages import (
 )
 from jepanet.protocol.documents.scores import check_signatures, decode_report
 from jepanet.protocol.documents.typed_data import node_binding_data
-from jepanet.protocol.facts import PeerInput, PeerResult, PeerScored, PeerSheet
+from jepanet.protocol.facts import PeerFact, PeerResult, PeerScored, PeerSheet
 from jepanet.protocol.state import NodeState, Round
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, Phase, RoundId
@@ -207,8 +207,8 @@ def _leads_to(address: str, peer: str) -> bool:
         return False
 
 
-def peer_input(envelope: Envelope, report: Digest | None) -> PeerInput | None:
-    """The machine's input for an admitted message; None for an announcement.
+def peer_fact(envelope: Envelope, report: Digest | None) -> PeerFact | None:
+    """The fact an admitted message is; None for an announcement.
 
     `report` is the digest under which a message's score report was stored.
     """

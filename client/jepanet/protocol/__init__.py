@@ -1,1 +1,1 @@
-"""The rules of a round, pure: (state, input) -> (state, commands)."""
+"""The rules of a round, pure: (state, fact) -> (state, duties)."""

@@ -27,7 +27,7 @@ CLAIM_DURATION = 90 * 24 * 3600
 _AFTER_REVEAL = (Phase.VERIFY, Phase.CHALLENGE, Phase.DISPUTED, Phase.SETTLEABLE, Phase.CANCELLABLE)
 
 
-def project_duties(state: NodeState, project: Project) -> Iterator[duties.Command]:
+def project_duties(state: NodeState, project: Project) -> Iterator[duties.Duty]:
     """Proposer: the next round, once the last one ended and as long as more rounds are wanted."""
     me = state.me
     if Role.PROPOSER not in me.roles or project.owner != me.address or project.active is not None:
@@ -36,7 +36,7 @@ def project_duties(state: NodeState, project: Project) -> Iterator[duties.Comman
         yield duties.OpenRound(project.id, project.rounds + 1)
 
 
-def round_duties(state: NodeState, round_: Round) -> Iterator[duties.Command]:
+def round_duties(state: NodeState, round_: Round) -> Iterator[duties.Duty]:
     """Every duty of this node in this round at the current block, handed out before or not."""
     if state.block is None:
         return
@@ -52,7 +52,7 @@ def round_duties(state: NodeState, round_: Round) -> Iterator[duties.Command]:
     yield from _own_exit(state, round_, phase)
 
 
-def _solver(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Command]:
+def _solver(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Duty]:
     me = state.me.address
     if me in state.members(round_):
         return  # a verifier of this round may not train in it
@@ -74,7 +74,7 @@ def _solver(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Co
         yield duties.PublishDelta(round_.id, _repeat(state, round_.reveal_start, lasts))
 
 
-def _coordinator(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Command]:
+def _coordinator(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Duty]:
     if phase in (Phase.COMMIT, Phase.GAP, Phase.REVEAL, Phase.VERIFY):
         yield duties.PrepareRound(round_.id)
     if phase is not Phase.VERIFY or not round_.prepared:
@@ -93,7 +93,7 @@ def _coordinator(state: NodeState, round_: Round, phase: Phase) -> Iterator[duti
         )
 
 
-def _aggregator(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Command]:
+def _aggregator(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Duty]:
     if phase in (Phase.COMMIT, Phase.GAP, Phase.REVEAL, Phase.VERIFY):
         yield duties.PrepareRound(round_.id)
     if phase is not Phase.VERIFY or not round_.prepared or not state.may_propose(round_, state.me.address):
@@ -112,7 +112,7 @@ def _aggregator(state: NodeState, round_: Round, phase: Phase) -> Iterator[dutie
         yield duties.SendRecord(round_.id, round_.own_sheet)
 
 
-def _anyone(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Command]:
+def _anyone(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Duty]:
     """Duties the contract leaves open to anyone: the proposer's first, everybody's after a courtesy."""
     now = state.now
     mine = round_.proposer == state.me.address and Role.PROPOSER in state.me.roles
@@ -152,7 +152,7 @@ def _anyone(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Co
             yield duties.SendRecord(round_.id, sheet)
 
 
-def _own_exit(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Command]:
+def _own_exit(state: NodeState, round_: Round, phase: Phase) -> Iterator[duties.Duty]:
     """What an ended round owes to this account, whatever roles its node has now."""
     if phase not in TERMINAL_PHASES:
         return

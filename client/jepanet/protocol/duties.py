@@ -1,5 +1,7 @@
-"""What the state machine asks for. Each command is a duty with a stable key: offered again after a crash,
-never stored twice. Handlers (rooms `roles` and `node`) first ask "already done?".
+"""Duties: what the state machine asks this node to do. When each is due, `due` says.
+
+A duty has a stable key: it is offered again after a crash and never stored twice. Handlers (room `roles`)
+first ask "already done?".
 """
 
 from __future__ import annotations
@@ -192,7 +194,7 @@ class SweepRound:
     round_id: RoundId
 
 
-Command = (
+Duty = (
     OpenRound
     | AnnounceRound
     | PrepareRound
@@ -222,15 +224,15 @@ Command = (
 )
 
 
-def command_key(command: Command) -> str:
+def duty_key(duty: Duty) -> str:
     """The identity of a duty: its name and every field, for example `CheckSheet/7/9f3c…`."""
-    parts = [type(command).__name__]
-    for name in command.__dataclass_fields__:
-        value = getattr(command, name)
+    parts = [type(duty).__name__]
+    for name in duty.__dataclass_fields__:
+        value = getattr(duty, name)
         parts.append(value.hex() if isinstance(value, bytes) else str(value))
     return "/".join(parts)
 
 
-def command_round(command: Command) -> RoundId | None:
+def duty_round(duty: Duty) -> RoundId | None:
     """The round a duty belongs to; None for a duty of a project."""
-    return None if isinstance(command, OpenRound) else command.round_id
+    return None if isinstance(duty, OpenRound) else duty.round_id

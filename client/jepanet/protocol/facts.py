@@ -1,7 +1,9 @@
-"""Everything the state machine is ever told. Names show the direction: `Chain*` (a confirmed log or block),
-`Peer*` (an admitted gossip message), `Local*` (a handler of this node finished).
+"""Facts: everything the state machine is ever told.
 
-A chain input is fed only once its block is as deep as the deployment's confirmations, in (block, log index)
+Names show where a fact comes from: `Chain*` (a confirmed log or block), `Peer*` (an admitted gossip message),
+`Local*` (a handler of this node finished).
+
+A chain fact is fed only once its block is as deep as the deployment's confirmations, in (block, log index)
 order. Its fields are the arguments of the event of the same name (see `contracts/src/interfaces`).
 """
 
@@ -296,14 +298,15 @@ class LocalResultSigned:
 
 @dataclass(frozen=True, slots=True)
 class LocalDutyFailed:
-    """A command was refused for good; the round goes on without it."""
+    """A duty was refused for good; the round goes on without it."""
 
     round_id: RoundId
     command: str
+    """Tag of the duty. The journal holds the field under this name."""
     reason: str
 
 
-ChainInput = (
+ChainFact = (
     ChainBlock
     | ChainVerifierSetCreated
     | ChainProjectCreated
@@ -324,8 +327,8 @@ ChainInput = (
     | ChainBondReleased
     | ChainBondSlashed
 )
-PeerInput = PeerScored | PeerSheet | PeerResult
-LocalInput = (
+PeerFact = PeerScored | PeerSheet | PeerResult
+LocalFact = (
     LocalRoundPrepared
     | LocalDeltaSealed
     | LocalScored
@@ -333,4 +336,4 @@ LocalInput = (
     | LocalResultSigned
     | LocalDutyFailed
 )
-Input = ChainInput | PeerInput | LocalInput
+Fact = ChainFact | PeerFact | LocalFact

@@ -1,4 +1,4 @@
-"""Inputs, commands and state as canonical JSON with stable tags, for the journal.
+"""Facts, duties and state as canonical JSON with stable tags, for the journal.
 
 A tag is the class name. Fields are read by name and type, so a journal written by another version of a class
 is refused instead of misread. Integers beyond 2**53 - 1 (amounts, beacons) are written as decimal strings.
@@ -21,29 +21,29 @@ _MAX_BYTES = 64 << 20
 _SAFE = (1 << 53) - 1
 T = TypeVar("T")
 
-INPUT_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(facts.Input)}
-COMMAND_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(duties.Command)}
+FACT_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(facts.Fact)}
+DUTY_TAGS: dict[str, type] = {kind.__name__: kind for kind in get_args(duties.Duty)}
 
 
-def encode_input(fact: facts.Input) -> tuple[str, str]:
-    """(tag, JSON) of an input."""
+def encode_fact(fact: facts.Fact) -> tuple[str, str]:
+    """(tag, JSON) of a fact."""
     return type(fact).__name__, _text(fact)
 
 
-def decode_input(tag: str, payload: str) -> facts.Input:
+def decode_fact(tag: str, payload: str) -> facts.Fact:
     """Raises: Fatal when the journal was written by an incompatible version."""
-    value: facts.Input = _typed(INPUT_TAGS, tag, payload)
+    value: facts.Fact = _typed(FACT_TAGS, tag, payload)
     return value
 
 
-def encode_command(command: duties.Command) -> tuple[str, str]:
-    """(tag, JSON) of a command."""
-    return type(command).__name__, _text(command)
+def encode_duty(duty: duties.Duty) -> tuple[str, str]:
+    """(tag, JSON) of a duty."""
+    return type(duty).__name__, _text(duty)
 
 
-def decode_command(tag: str, payload: str) -> duties.Command:
+def decode_duty(tag: str, payload: str) -> duties.Duty:
     """Raises: Fatal when the journal was written by an incompatible version."""
-    value: duties.Command = _typed(COMMAND_TAGS, tag, payload)
+    value: duties.Duty = _typed(DUTY_TAGS, tag, payload)
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a node knows, as frozen values: a fold of `transition` over its inputs, nothing else."""
+"""What a node knows, as frozen values: a fold of `transition` over its facts, nothing else."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Round:
     others: tuple[SignedResult, ...] = ()
     """Further, different results of verifiers already heard: one truly signed costs the verifier's stake."""
     failed: tuple[tuple[str, str], ...] = ()
-    """(command name, reason) of duties refused for good."""
+    """(duty name, reason) of duties refused for good."""
     issued: frozenset[str] = frozenset()
     """Keys of duties already handed out; the outbox holds them from then on."""
 

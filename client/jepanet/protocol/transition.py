@@ -1,10 +1,10 @@
-"""The rules of a round: `transition(state, input) -> (state, commands)`.
+"""The rules of a round: `transition(state, fact) -> (state, duties)`.
 
 No clock, no randomness, no I/O: time arrives as confirmed blocks. A step has two halves. `_absorb` folds one
 fact into the state. `jepanet.protocol.due` then reads the state and says what is due; a duty is handed out
 once (`Round.issued`), and from then on the outbox keeps it until it is done, whatever crashes.
 
-      fact ──▶ _absorb ──▶ state ──▶ duties ──▶ commands not handed out before
+      fact ──▶ _absorb ──▶ state ──▶ what is due ──▶ duties not handed out before
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from jepanet.protocol import facts
 from jepanet.protocol.due import project_duties, round_duties
-from jepanet.protocol.duties import Command, command_key
+from jepanet.protocol.duties import Duty, duty_key
 from jepanet.protocol.state import (
     KEPT_OTHERS,
     KEPT_ROUNDS,
@@ -40,7 +40,7 @@ def genesis(me: Identity) -> NodeState:
     return NodeState(me=me)
 
 
-def transition(state: NodeState, fact: facts.Input) -> tuple[NodeState, tuple[Command, ...]]:
+def transition(state: NodeState, fact: facts.Fact) -> tuple[NodeState, tuple[Duty, ...]]:
     """One step. A fact that contradicts or repeats what is known changes nothing and asks for nothing new."""
     place = _place(fact)
     if place is not None and place <= state.cursor:
@@ -50,33 +50,33 @@ def transition(state: NodeState, fact: facts.Input) -> tuple[NodeState, tuple[Co
         return state, ()
     if place is not None:
         after = replace(after, cursor=place)
-    commands: list[Command] = []
+    asked: list[Duty] = []
     for round_id in _touched(after, fact):
         round_ = after.rounds[round_id]
         # Two roles of one node may name the same duty.
-        due = {command_key(command): command for command in round_duties(after, round_)}
-        new = {key: command for key, command in due.items() if key not in round_.issued}
+        due = {duty_key(duty): duty for duty in round_duties(after, round_)}
+        new = {key: duty for key, duty in due.items() if key not in round_.issued}
         if new:
             after = _with_round(after, replace(round_, issued=round_.issued.union(new)))
-            commands += new.values()
+            asked += new.values()
     if isinstance(fact, facts.ChainBlock):
         # By id: the order of a dictionary does not survive a snapshot.
         for _, project in sorted(after.projects.items()):
             wanted = tuple(project_duties(after, project))
             if wanted and project.asked <= project.rounds:
                 after = _with_project(after, replace(project, asked=project.rounds + 1))
-                commands += wanted
-    return after, tuple(commands)
+                asked += wanted
+    return after, tuple(asked)
 
 
-def _place(fact: facts.Input) -> tuple[int, int] | None:
+def _place(fact: facts.Fact) -> tuple[int, int] | None:
     """Where a log stands on the chain. Logs come in this order and at least once: it tells repetitions."""
-    if isinstance(fact, facts.ChainBlock | facts.PeerInput | facts.LocalInput):
+    if isinstance(fact, facts.ChainBlock | facts.PeerFact | facts.LocalFact):
         return None
     return fact.block.number, fact.log_index
 
 
-def _touched(state: NodeState, fact: facts.Input) -> tuple[RoundId, ...]:
+def _touched(state: NodeState, fact: facts.Fact) -> tuple[RoundId, ...]:
     """Rounds whose duties may have changed: the fact's own, or after a block every one still held."""
     if isinstance(fact, facts.ChainBlock):
         return tuple(sorted(state.rounds))
@@ -95,7 +95,7 @@ def _with_project(state: NodeState, project: Project) -> NodeState:
     return replace(state, projects={**state.projects, project.id: project})
 
 
-def _absorb(state: NodeState, fact: facts.Input) -> NodeState:
+def _absorb(state: NodeState, fact: facts.Fact) -> NodeState:
     match fact:
         case facts.ChainBlock(block):
             if state.block is not None and block.number <= state.block.number:
@@ -171,7 +171,7 @@ def _absorb_opened(state: NodeState, fact: facts.ChainRoundOpened) -> NodeState:
     return _with_round(state, round_)
 
 
-def _absorb_round_event(round_: Round, fact: facts.ChainInput) -> Round:
+def _absorb_round_event(round_: Round, fact: facts.ChainFact) -> Round:
     """Events that change one open round. The contract's own checks made them possible, so they are facts."""
     match fact:
         case facts.ChainCommitted():
@@ -222,7 +222,7 @@ def _absorb_end(
     return _with_round(state, round_)
 
 
-def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerInput) -> Round:
+def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerFact) -> Round:
     """First word counts: one report, one sheet and one result per sender and round, so nobody can flood."""
     members = state.members(round_)
     match fact:
@@ -261,7 +261,7 @@ def _with_sheet(state: NodeState, round_: Round, sender: Address, sheet: Digest)
     return replace(round_, sheets=(*round_.sheets, (sender, sheet)), sheets_at=(*round_.sheets_at, state.now))
 
 
-def _absorb_local(state: NodeState, round_: Round, fact: facts.LocalInput) -> Round:
+def _absorb_local(state: NodeState, round_: Round, fact: facts.LocalFact) -> Round:
     me: Address = state.me.address
     match fact:
         case facts.LocalRoundPrepared():

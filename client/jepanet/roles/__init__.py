@@ -1,1 +1,1 @@
-"""Role handlers: one table of command handlers per role."""
+"""Role handlers: one table of duty handlers per role."""

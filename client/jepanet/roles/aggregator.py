@@ -15,7 +15,7 @@ from jepanet.protocol.documents.messages import Provide, SaySheet
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES, ScoreReport, decode_report
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.duties import BuildSheet, PublishSheet, SendRecord
-from jepanet.protocol.facts import LocalInput, LocalSheetBuilt
+from jepanet.protocol.facts import LocalFact, LocalSheetBuilt
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.protocol.state import Round
@@ -52,9 +52,9 @@ class Aggregator:
             SendRecord.__name__: self.send_record,
         }
 
-    async def build_sheet(self, command: BuildSheet) -> Sequence[LocalInput]:
+    async def build_sheet(self, duty: BuildSheet) -> Sequence[LocalFact]:
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         reports = self._reports(round_)
@@ -103,35 +103,35 @@ class Aggregator:
                 f"{error.message}; {len(facts.members) - len(reports)} reports are out"
             ) from error
 
-    async def publish_sheet(self, command: PublishSheet) -> Sequence[LocalInput]:
+    async def publish_sheet(self, duty: PublishSheet) -> Sequence[LocalFact]:
         context = self._context
-        sheet = context.round(command.round_id).own_sheet
+        sheet = context.round(duty.round_id).own_sheet
         if sheet is not None:
             model = decode_sheet(context.blobs.read(sheet, max_bytes=MAX_SHEET_BYTES)).model
             for blob in (sheet, model):
-                await context.say(Provide(command.round_id, blob, context.network.addresses))
-            await context.say(SaySheet(command.round_id, sheet))
+                await context.say(Provide(duty.round_id, blob, context.network.addresses))
+            await context.say(SaySheet(duty.round_id, sheet))
         return []
 
-    async def send_record(self, command: SendRecord) -> Sequence[LocalInput]:
+    async def send_record(self, duty: SendRecord) -> Sequence[LocalFact]:
         """Checks the collected signatures and submits them, sorted by measured improvement."""
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         rounds = context.contracts.rounds
         phase = await rounds.phase(round_.id, "latest")
         if phase < Phase.VERIFY:
             raise behind(f"record/{round_.id}")
         if phase is not Phase.VERIFY:
             return []
-        sheet = decode_sheet(context.blobs.read(command.sheet, max_bytes=MAX_SHEET_BYTES))
-        attestations = self._attestations(round_, command.sheet)
+        sheet = decode_sheet(context.blobs.read(duty.sheet, max_bytes=MAX_SHEET_BYTES))
+        attestations = self._attestations(round_, duty.sheet)
         needed = context.state().threshold(round_)
         if len(attestations) < needed:
             raise Transient(
                 f"round {round_.id} has {len(attestations)} valid signatures, {needed} are needed"
             )
         call = rounds.record_training(
-            round_.id, sheet.root, sheet.model, command.sheet, sheet.payout, attestations
+            round_.id, sheet.root, sheet.model, duty.sheet, sheet.payout, attestations
         )
         await submit(context, f"record/{round_.id}", call)
         return []

@@ -14,13 +14,13 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.documents.messages import Body
 from jepanet.protocol.documents.terms import RoundTerms
-from jepanet.protocol.facts import LocalInput
+from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.state import NodeState, Project, Round
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, ProjectId, RoundId
 
-Handler = Callable[[Any], Awaitable[Sequence[LocalInput]]]
+Handler = Callable[[Any], Awaitable[Sequence[LocalFact]]]
 Handlers = dict[str, Handler]
 
 

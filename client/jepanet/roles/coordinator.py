@@ -11,7 +11,7 @@ from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
 from jepanet.protocol.duties import CheckSheet, PublishResult, PublishScores
-from jepanet.protocol.facts import LocalInput, LocalResultSigned
+from jepanet.protocol.facts import LocalFact, LocalResultSigned
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import facts_of
 from jepanet.protocol.state import Round
@@ -40,31 +40,31 @@ class Coordinator:
             PublishResult.__name__: self.publish_result,
         }
 
-    async def publish_scores(self, command: PublishScores) -> Sequence[LocalInput]:
+    async def publish_scores(self, duty: PublishScores) -> Sequence[LocalFact]:
         context = self._context
-        own = context.round(command.round_id).own_scores
+        own = context.round(duty.round_id).own_scores
         if own is not None:
             report = context.blobs.read(own, max_bytes=MAX_REPORT_BYTES)
-            await context.say(SayScores(command.round_id, report))
+            await context.say(SayScores(duty.round_id, report))
         return []
 
-    async def check_sheet(self, command: CheckSheet) -> Sequence[LocalInput]:
+    async def check_sheet(self, duty: CheckSheet) -> Sequence[LocalFact]:
         """Signs at most one result a round; refuses, with the reason in the log, what it cannot reproduce."""
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
-        data = await obtain_bytes(context, command.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
+        data = await obtain_bytes(context, duty.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         sheet = decode_sheet(data)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         check_sheet(sheet, facts, documents.spec, recover_typed)
         check_against_own(context, facts, sheet.reports, sheet.rows, documents.spec.score_tolerance)
-        improvement = await self._improvement(round_, documents.spec, sheet, command.sheet)
-        typed = result_message(context, sheet, command.sheet, improvement)
+        improvement = await self._improvement(round_, documents.spec, sheet, duty.sheet)
+        typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)
         # Two different results signed in one round would cost the stake: the journal refuses the second.
         context.journal.put_signature("result", round_.id, context.me, signing_hash(typed), signature)
-        log.info("result.signed", round=round_.id, sheet=command.sheet, improvement=improvement)
-        return [LocalResultSigned(round_.id, command.sheet, improvement, signature)]
+        log.info("result.signed", round=round_.id, sheet=duty.sheet, improvement=improvement)
+        return [LocalResultSigned(round_.id, duty.sheet, improvement, signature)]
 
     async def _improvement(self, round_: Round, spec: RoundSpec, sheet: ScoreSheet, digest: Digest) -> int:
         """Measured once and kept before it is signed, so that a repetition signs the same number."""
@@ -98,14 +98,14 @@ class Coordinator:
             )
         return min(0, merge.improvement)
 
-    async def publish_result(self, command: PublishResult) -> Sequence[LocalInput]:
+    async def publish_result(self, duty: PublishResult) -> Sequence[LocalFact]:
         context = self._context
-        own = context.round(command.round_id).own_result
+        own = context.round(duty.round_id).own_result
         if own is not None:
             sheet = decode_sheet(context.blobs.read(own.sheet, max_bytes=MAX_SHEET_BYTES))
             if context.blobs.is_public(sheet.model):
-                await context.say(Provide(command.round_id, sheet.model, context.network.addresses))
-            await context.say(SayResult(command.round_id, own.sheet, own.improvement, own.signature))
+                await context.say(Provide(duty.round_id, sheet.model, context.network.addresses))
+            await context.say(SayResult(duty.round_id, own.sheet, own.improvement, own.signature))
         return []
 
 

@@ -16,7 +16,7 @@ from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.spec import Gates, MergeRule, RoundSpec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
-from jepanet.protocol.facts import LocalInput, RoundParams
+from jepanet.protocol.facts import LocalFact, RoundParams
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Project
 from jepanet.roles.context import Context, Handlers
@@ -49,23 +49,23 @@ class Proposer:
             KeepRound.__name__: self.keep_round,
         }
 
-    async def open_round(self, command: OpenRound) -> Sequence[LocalInput]:
+    async def open_round(self, duty: OpenRound) -> Sequence[LocalFact]:
         context = self._context
         terms = context.terms
         if terms is None:
             raise Rejected("this node has no [proposer] terms", reason="not-configured")
-        project = context.project(command.project_id)
+        project = context.project(duty.project_id)
         active = (await context.contracts.registry.project(project.id, "latest")).active_round
         if active in context.state().rounds:  # one that is confirmed to have ended
-            raise behind(f"open/{project.id}/{command.number}")
+            raise behind(f"open/{project.id}/{duty.number}")
         if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
         await asyncio.to_thread(self._serve_project, project)
         recipe = Recipe.from_bytes(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
-        spec = encode_spec(round_spec(project, recipe, terms, command.number))
+        spec = encode_spec(round_spec(project, recipe, terms, duty.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
         context.blobs.publish(digest)
-        await self._allow(terms, f"open/{project.id}/{command.number}")
+        await self._allow(terms, f"open/{project.id}/{duty.number}")
         params = RoundParams(
             project_id=project.id,
             spec=digest,
@@ -81,8 +81,8 @@ class Proposer:
             max_solvers=terms.max_solvers,
         )
         call = context.contracts.rounds.open_round(params)
-        await submit(context, f"open/{project.id}/{command.number}", call)
-        log.info("round.opened", project=project.id, number=command.number, spec=digest)
+        await submit(context, f"open/{project.id}/{duty.number}", call)
+        log.info("round.opened", project=project.id, number=duty.number, spec=digest)
         return []
 
     async def _allow(self, terms: RoundTerms, key: str) -> None:
@@ -102,46 +102,46 @@ class Proposer:
         if await token.allowance(context.me, rounds.address, known) < needed:
             await submit(context, f"{key}/approve", token.approve(rounds.address, needed))
 
-    async def announce_round(self, command: AnnounceRound) -> Sequence[LocalInput]:
+    async def announce_round(self, duty: AnnounceRound) -> Sequence[LocalFact]:
         context = self._context
-        spec = context.round(command.round_id).params.spec
-        await context.say(Provide(command.round_id, spec, context.network.addresses))
+        spec = context.round(duty.round_id).params.spec
+        await context.say(Provide(duty.round_id, spec, context.network.addresses))
         return []
 
-    async def draw_beacon(self, command: DrawBeacon) -> Sequence[LocalInput]:
+    async def draw_beacon(self, duty: DrawBeacon) -> Sequence[LocalFact]:
         rounds = self._context.contracts.rounds
-        if not (await rounds.round(command.round_id, "latest")).beacon_drawn:
-            await submit(self._context, f"beacon/{command.round_id}", rounds.draw_beacon(command.round_id))
+        if not (await rounds.round(duty.round_id, "latest")).beacon_drawn:
+            await submit(self._context, f"beacon/{duty.round_id}", rounds.draw_beacon(duty.round_id))
         return []
 
-    async def unseal_shard(self, command: UnsealShard) -> Sequence[LocalInput]:
+    async def unseal_shard(self, duty: UnsealShard) -> Sequence[LocalFact]:
         """Publishes the selected shard and proves that the project fixed it at creation.
 
         The beacon is confirmed and commits are closed, so nobody can train on the bytes any more.
         """
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         project = context.project(round_.project_id)
         # Every file is hashed on the way: not on the event loop.
         sealed = await asyncio.to_thread(self._sealed, project)
-        shard = sealed[command.index]
+        shard = sealed[duty.index]
         digest = context.blobs.put_file(shard.path, shard.digest, move=False, pin=pin_of(round_))
         context.blobs.publish(digest)
         rounds = context.contracts.rounds
         if not (await rounds.round(round_.id, "latest")).unsealed:
             leaves = _leaves(sealed)
-            call = rounds.unseal(round_.id, digest, shard.blinding, merkle_proof(leaves, command.index))
+            call = rounds.unseal(round_.id, digest, shard.blinding, merkle_proof(leaves, duty.index))
             await submit(context, f"unseal/{round_.id}", call)
         await context.say(Provide(round_.id, digest, context.network.addresses))
         return []
 
-    async def keep_round(self, command: KeepRound) -> Sequence[LocalInput]:
+    async def keep_round(self, duty: KeepRound) -> Sequence[LocalFact]:
         """Fetches what a stranger needs to recompute the round, and serves it as long as the project lives.
 
         A delta that was not merged and that nobody serves any more is no part of the result.
         """
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         if round_.recorded is None:
             return []
         pin = f"project/{round_.project_id}"

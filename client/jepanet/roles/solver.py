@@ -19,7 +19,7 @@ from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.duties import PublishDelta, SendCommit, SendReveal, TrainShard
-from jepanet.protocol.facts import LocalDeltaSealed, LocalInput
+from jepanet.protocol.facts import LocalDeltaSealed, LocalFact
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.preparation import RoundDocuments, assigned_shard, pin_of, round_documents
@@ -54,10 +54,10 @@ class Solver:
             PublishDelta.__name__: self.publish_delta,
         }
 
-    async def train_shard(self, command: TrainShard) -> Sequence[LocalInput]:
+    async def train_shard(self, duty: TrainShard) -> Sequence[LocalFact]:
         """Trains and seals. What was drawn or sealed before a crash is taken up again, never replaced."""
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
             check_bond(context, round_.params.bond)
@@ -171,38 +171,38 @@ class Solver:
             raise Rejected(f"there is no sealed delta for round {round_id}", reason="nothing-sealed")
         return sealed
 
-    async def send_commit(self, command: SendCommit) -> Sequence[LocalInput]:
+    async def send_commit(self, duty: SendCommit) -> Sequence[LocalFact]:
         context = self._context
         rounds = context.contracts.rounds
-        standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
+        standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
         if standing is not Standing.NONE:
             return []
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         bond = round_.params.bond
         check_bond(context, bond)
         self._check_meant(round_)
-        await ensure_stake(context, bond, f"commit/{command.round_id}")
-        word = self._sealed(command.round_id).commitment
-        await submit(context, f"commit/{command.round_id}", rounds.commit(command.round_id, word))
+        await ensure_stake(context, bond, f"commit/{duty.round_id}")
+        word = self._sealed(duty.round_id).commitment
+        await submit(context, f"commit/{duty.round_id}", rounds.commit(duty.round_id, word))
         return []
 
-    async def send_reveal(self, command: SendReveal) -> Sequence[LocalInput]:
+    async def send_reveal(self, duty: SendReveal) -> Sequence[LocalFact]:
         context = self._context
         rounds = context.contracts.rounds
-        standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
+        standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
         if standing is Standing.NONE:  # this duty exists because the commit was confirmed
-            raise behind(f"reveal/{command.round_id}")
+            raise behind(f"reveal/{duty.round_id}")
         if standing is not Standing.COMMITTED:
             return []
-        digest, salt = self._salt(command.round_id)
-        call = rounds.reveal(command.round_id, digest, salt)
-        await submit(context, f"reveal/{command.round_id}", call)
+        digest, salt = self._salt(duty.round_id)
+        call = rounds.reveal(duty.round_id, digest, salt)
+        await submit(context, f"reveal/{duty.round_id}", call)
         return []
 
-    async def publish_delta(self, command: PublishDelta) -> Sequence[LocalInput]:
+    async def publish_delta(self, duty: PublishDelta) -> Sequence[LocalFact]:
         context = self._context
-        digest = Digest(self._salt(command.round_id)[0])
+        digest = Digest(self._salt(duty.round_id)[0])
         context.blobs.publish(digest)
-        await context.say(Provide(command.round_id, digest, context.network.addresses))
-        log.debug("delta.provided", round=command.round_id, digest=digest)
+        await context.say(Provide(duty.round_id, digest, context.network.addresses))
+        log.debug("delta.provided", round=duty.round_id, digest=digest)
         return []

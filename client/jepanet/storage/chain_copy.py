@@ -45,7 +45,7 @@ class ChainCopy:
     def rewind_due(self) -> int | None:
         """The block to which the machine must be rewound because later ones it was fed left the chain.
 
-        None: the machine's inputs agree with the stored chain. `rewind_inputs` settles the debt; until then
+        None: the machine's facts agree with the stored chain. `rewind_facts` settles the debt; until then
         `record` takes nothing from the chain.
         """
         found = self._db.row("SELECT value FROM meta WHERE name = 'rewind'")

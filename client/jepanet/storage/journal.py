@@ -1,8 +1,8 @@
 """The journal: everything a node must still know after a kill -9, in one SQLite file.
 
     follower step ──apply_step──▶ blocks, logs
-    input ─▶ transition ──record──▶ inputs + commands + cursor     (one transaction, before anything acts)
-    restart: latest_snapshot, replay inputs(after its seq), offer pending() again
+    fact ─▶ transition ──record──▶ facts + duties + cursor     (one transaction, before anything acts)
+    restart: latest_snapshot, replay facts(after its seq), offer pending() again
 
 Methods are short and synchronous; any thread may call, one call runs at a time. Every one may raise `Fatal`
 (full disk, damaged file) and `Transient` (another program holds the file): see `Database.transaction`.
@@ -19,26 +19,26 @@ from jepanet.errors import Exit, Fatal
 from jepanet.storage.chain_copy import ChainCopy, read_number, write_number
 from jepanet.storage.database import Database, stored_meta
 from jepanet.storage.outbox import Outbox
-from jepanet.storage.rows import CommandState, OutboxRow, StoredBlock, StoredCommand, StoredInput, StoredLog
+from jepanet.storage.rows import DutyState, OutboxRow, StoredBlock, StoredDuty, StoredFact, StoredLog
 from jepanet.storage.rows import StoredResidual as StoredResidual
 from jepanet.storage.rows import StoredSalt as StoredSalt
 from jepanet.storage.safe import Safe
 from jepanet.storage.schema import JOURNAL
 
 __all__ = [
-    "CommandState",
+    "DutyState",
     "Journal",
     "OutboxRow",
     "StoredBlock",
-    "StoredCommand",
-    "StoredInput",
+    "StoredDuty",
+    "StoredFact",
     "StoredLog",
     "StoredResidual",
     "StoredSalt",
 ]
 
 SNAPSHOTS_KEPT = 3
-_PAGE_OF_INPUTS = 512
+_PAGE_OF_FACTS = 512
 _LAST_SEQ = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'inputs'), 0)"
 
 
@@ -101,45 +101,45 @@ class Journal(ChainCopy, Outbox, Safe):
 
     def record(
         self,
-        inputs: Sequence[StoredInput],
-        commands: Sequence[StoredCommand],
+        facts: Sequence[StoredFact],
+        duties: Sequence[StoredDuty],
         *,
         cursor: int | None = None,
         done: Collection[str] = (),
     ) -> None:
-        """Stores inputs, the commands they led to and the chain cursor in one transaction.
+        """Stores facts, the duties they led to and the chain cursor in one transaction.
 
         Args:
-            inputs: appended in order.
-            commands: entered as pending. A key already known stays as it is, unless it is done: the machine
+            facts: appended in order.
+            duties: entered as pending. A key already known stays as it is, unless it is done: the machine
                 names a duty twice only after it was rewound, when its effect may be gone.
             cursor: number of the last block whose logs the machine has been fed; never moves back here.
-            done: keys of commands that are carried out.
+            done: keys of duties that are carried out.
 
         Raises:
-            ValueError: an unknown key in `done`, a cursor that moves back, or input from the chain while
+            ValueError: an unknown key in `done`, a cursor that moves back, or fact from the chain while
                 `rewind_due`.
         """
         with self._db.transaction() as sql:
-            from_chain = cursor is not None or any(item.block_number is not None for item in inputs)
+            from_chain = cursor is not None or any(item.block_number is not None for item in facts)
             if from_chain and read_number(sql, "rewind") is not None:
-                raise ValueError("the chain was rewound below the cursor: call rewind_inputs first")
+                raise ValueError("the chain was rewound below the cursor: call rewind_facts first")
             sql.executemany(
                 "INSERT INTO inputs (tag, payload, block_number) VALUES (?, ?, ?)",
-                [(item.tag, item.payload, item.block_number) for item in inputs],
+                [(item.tag, item.payload, item.block_number) for item in facts],
             )
             sql.executemany(
                 "INSERT INTO outbox (key, tag, payload, round_id) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET state = 'pending', attempts = 0, error = NULL "
                 "WHERE state = 'done'",
-                [(item.key, item.tag, item.payload, item.round_id) for item in commands],
+                [(item.key, item.tag, item.payload, item.round_id) for item in duties],
             )
             for key in done:
                 finished = sql.execute(
                     "UPDATE outbox SET state = 'done', error = NULL WHERE key = ?", (key,)
                 ).rowcount
                 if not finished:
-                    raise ValueError(f"no command has the key {key!r}")
+                    raise ValueError(f"no duty has the key {key!r}")
             if cursor is not None:
                 reached = read_number(sql, "cursor")
                 if reached is not None and cursor < reached:
@@ -152,30 +152,30 @@ class Journal(ChainCopy, Outbox, Safe):
         return None if found is None else int(found[0])
 
     def last_sequence(self) -> int:
-        """Sequence number of the newest input ever stored, 0 before the first; `snapshot` is given it."""
+        """Sequence number of the newest fact ever stored, 0 before the first; `snapshot` is given it."""
         found = self._db.row(_LAST_SEQ)
         return 0 if found is None else int(found[0])
 
-    def inputs(self, after_seq: int = 0) -> Iterator[tuple[int, StoredInput]]:
-        """Inputs with a sequence number above `after_seq`, in order; read page by page as it advances."""
+    def facts(self, after_seq: int = 0) -> Iterator[tuple[int, StoredFact]]:
+        """Facts with a sequence number above `after_seq`, in order; read page by page as it advances."""
         while page := self._db.rows(
             "SELECT seq, tag, payload, block_number FROM inputs WHERE seq > ? ORDER BY seq LIMIT ?",
-            (after_seq, _PAGE_OF_INPUTS),
+            (after_seq, _PAGE_OF_FACTS),
         ):
             for seq, tag, payload, block_number in page:
-                yield seq, StoredInput(tag, payload, block_number)
+                yield seq, StoredFact(tag, payload, block_number)
             after_seq = page[-1][0]
 
     def snapshot(self, seq: int, state: bytes) -> None:
-        """Keeps the machine's state after input `seq`; the newest `SNAPSHOTS_KEPT` stay.
+        """Keeps the machine's state after fact `seq`; the newest `SNAPSHOTS_KEPT` stay.
 
         Raises:
-            ValueError: no input with that number was ever stored.
+            ValueError: no fact with that number was ever stored.
         """
         with self._db.transaction() as sql:
             newest = sql.execute(_LAST_SEQ).fetchone()[0]
             if not 0 <= seq <= newest:
-                raise ValueError(f"a snapshot after input {seq}, but the newest input is {newest}")
+                raise ValueError(f"a snapshot after fact {seq}, but the newest fact is {newest}")
             sql.execute(
                 "INSERT INTO snapshots (seq, state) VALUES (?, ?) "
                 "ON CONFLICT (seq) DO UPDATE SET state = excluded.state",
@@ -192,12 +192,12 @@ class Journal(ChainCopy, Outbox, Safe):
         found = self._db.row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1")
         return None if found is None else (found[0], found[1])
 
-    def rewind_inputs(self, block_number: int, *, reoffer: Collection[str] = ()) -> None:
+    def rewind_facts(self, block_number: int, *, reoffer: Collection[str] = ()) -> None:
         """Undoes a reorganisation deeper than the confirmations: the machine goes back to `block_number`.
 
-        In one transaction: inputs from later blocks go, and every snapshot that had seen one; the cursor
-        moves back; done commands whose tag is in `reoffer` become pending again (their effect may have left
-        the chain with the block). Inputs that are not from the chain stay. Then replay from
+        In one transaction: facts from later blocks go, and every snapshot that had seen one; the cursor
+        moves back; done duties whose tag is in `reoffer` become pending again (their effect may have left
+        the chain with the block). Facts that are not from the chain stay. Then replay from
         `latest_snapshot`.
 
         Raises:

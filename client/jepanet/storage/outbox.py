@@ -1,9 +1,9 @@
 """Commands waiting to be carried out. Delivery is at least once: every handler first asks "already done?".
 
 pending --record(done=...)--> done          pending --reject--> rejected
-   ^------postpone (later)                  done --rewind_inputs(reoffer=...)--> pending
+   ^------postpone (later)                  done --rewind_facts(reoffer=...)--> pending
 
-When a failed command is tried again is the engine's business: a wait is no date, so none is stored, and what
+When a failed duty is tried again is the engine's business: a wait is no date, so none is stored, and what
 is pending is due at every start.
 """
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 from jepanet.storage.database import Database
-from jepanet.storage.rows import CommandState, OutboxRow
+from jepanet.storage.rows import DutyState, OutboxRow
 
 _EVERYTHING = "SELECT key, tag, payload, round_id, state, attempts, error FROM outbox"
 
 
 class Outbox:
-    """Reading the outbox and noting failures; commands enter and finish through `Journal.record`."""
+    """Reading the outbox and noting failures; duties enter and finish through `Journal.record`."""
 
     _db: Database
 
@@ -27,25 +27,25 @@ class Outbox:
         return _rows(self._db.rows(f"{_EVERYTHING} WHERE state = 'pending' ORDER BY position"))
 
     def outbox(self, round_id: int | None = None) -> list[OutboxRow]:
-        """Every command (of one round), in the order they were given."""
+        """Every duty (of one round), in the order they were given."""
         if round_id is None:
             return _rows(self._db.rows(f"{_EVERYTHING} ORDER BY position"))
         return _rows(self._db.rows(f"{_EVERYTHING} WHERE round_id = ? ORDER BY position", (round_id,)))
 
-    def command_state(self, key: str) -> CommandState | None:
-        """How far a command got; None when it was never given."""
+    def duty_state(self, key: str) -> DutyState | None:
+        """How far a duty got; None when it was never given."""
         found = self._db.row("SELECT state FROM outbox WHERE key = ?", (key,))
-        return None if found is None else cast(CommandState, found[0])
+        return None if found is None else cast(DutyState, found[0])
 
     def postpone(self, key: str, error: str) -> None:
-        """Notes a failed attempt; it stays pending. A command already done or rejected stays so."""
+        """Notes a failed attempt; it stays pending. A duty already done or rejected stays so."""
         self._fail(
             "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE key = ? AND state = 'pending'",
             (error, key),
         )
 
     def reject(self, key: str, error: str) -> None:
-        """Gives a command up for good, with the reason. A command already done stays done."""
+        """Gives a duty up for good, with the reason. A duty already done stays done."""
         self._fail(
             "UPDATE outbox SET attempts = attempts + 1, error = ?, state = 'rejected' "
             "WHERE key = ? AND state = 'pending'",
@@ -55,8 +55,8 @@ class Outbox:
     def _fail(self, statement: str, arguments: tuple[Any, ...]) -> None:
         key = arguments[-1]
         with self._db.transaction() as sql:
-            if sql.execute(statement, arguments).rowcount == 0 and self.command_state(key) is None:
-                raise ValueError(f"no command has the key {key!r}")
+            if sql.execute(statement, arguments).rowcount == 0 and self.duty_state(key) is None:
+                raise ValueError(f"no duty has the key {key!r}")
 
 
 def _rows(found: list[tuple[Any, ...]]) -> list[OutboxRow]:

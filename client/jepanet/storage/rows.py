@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-CommandState = Literal["pending", "done", "rejected"]
+DutyState = Literal["pending", "done", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class StoredLog:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredInput:
-    """One input of the state machine. `block_number` is None when it does not come from the chain."""
+class StoredFact:
+    """One fact of the state machine. `block_number` is None when it does not come from the chain."""
 
     tag: str
     payload: str
@@ -41,8 +41,8 @@ class StoredInput:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredCommand:
-    """One command the state machine gave; `key` names the duty, so the same duty is stored once."""
+class StoredDuty:
+    """One duty the state machine gave; `key` names the duty, so the same duty is stored once."""
 
     key: str
     tag: str
@@ -52,13 +52,13 @@ class StoredCommand:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A command and how far it got; `attempts` counts failed ones."""
+    """A duty and how far it got; `attempts` counts failed ones."""
 
     key: str
     tag: str
     payload: str
     round_id: int | None
-    state: CommandState
+    state: DutyState
     attempts: int
     error: str | None
 

@@ -6,7 +6,7 @@ from jepanet.storage.database import Schema
 
 # Amounts of wei are text: they do not fit SQLite's 64-bit integers. Accounts compare without case, so
 # that two spellings of one address are one account. Sequence numbers are never used twice
-# (AUTOINCREMENT), so a snapshot's number stays comparable after a rewind deleted the newest inputs.
+# (AUTOINCREMENT), so a snapshot's number stays comparable after a rewind deleted the newest facts.
 _FIRST = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     """CREATE TABLE blocks (

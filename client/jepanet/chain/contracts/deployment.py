@@ -50,7 +50,7 @@ class Deployment:
 
     @property
     def followed(self) -> tuple[Address, ...]:
-        """Contracts whose events are protocol inputs."""
+        """Contracts whose events are facts of the protocol."""
         return (self.verifier_sets, self.registry, self.rounds)
 
     def save(self, path: Path) -> None:

@@ -18,7 +18,7 @@ from jepanet.protocol.facts import (
     ChainChallenged,
     ChainClaimed,
     ChainCommitted,
-    ChainInput,
+    ChainFact,
     ChainProjectCreated,
     ChainRevealed,
     ChainRoundCancelled,
@@ -70,7 +70,7 @@ class _Seen:
 class LogTally:
     """The same numbers, from logs. `blocks` are the confirmed blocks' numbers with their facts, in order."""
 
-    def __init__(self, blocks: Iterable[tuple[int, Sequence[ChainInput]]]) -> None:
+    def __init__(self, blocks: Iterable[tuple[int, Sequence[ChainFact]]]) -> None:
         self.verifier_sets: list[int] = []
         self.projects: list[int] = []
         self.rounds: dict[RoundId, _Seen] = {}
@@ -78,7 +78,7 @@ class LogTally:
             for fact in facts:
                 self._take(number, fact)
 
-    def _take(self, number: int, fact: ChainInput) -> None:
+    def _take(self, number: int, fact: ChainFact) -> None:
         if isinstance(fact, ChainVerifierSetCreated):
             self.verifier_sets.append(number)
         elif isinstance(fact, ChainProjectCreated):

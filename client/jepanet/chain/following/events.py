@@ -1,4 +1,4 @@
-"""Logs -> protocol inputs: decoded once, here, and never again."""
+"""Logs -> facts: decoded once, here, and never again."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from eth_utils.address import to_checksum_address
 from jepanet.chain.contracts.abi import CONTRACTS, load_abi
 from jepanet.chain.endpoints.answers import RawLog
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.facts import ChainBlock, ChainInput, RoundParams
+from jepanet.protocol.facts import ChainBlock, ChainFact, RoundParams
 from jepanet.types import BlockRef
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How one event becomes one input."""
+    """How one event becomes one fact."""
 
-    make: Callable[..., ChainInput]
+    make: Callable[..., ChainFact]
     names: tuple[str, ...]
     indexed: tuple[tuple[str, str], ...]
     plain: tuple[tuple[str, str], ...]
 
 
-def decode(log: RawLog, block: BlockRef) -> ChainInput | None:
-    """The input a log is, or None when the protocol does not care about the event.
+def decode(log: RawLog, block: BlockRef) -> ChainFact | None:
+    """The fact a log is, or None when the protocol does not care about the event.
 
     Raises:
         Fatal: the event has a known signature but other contents: contracts and package do not fit together
@@ -70,7 +70,7 @@ def snake(name: str) -> str:
 @cache
 def _shapes() -> Mapping[bytes, _Shape]:
     wanted = {
-        kind.__name__.removeprefix("Chain"): kind for kind in get_args(ChainInput) if kind is not ChainBlock
+        kind.__name__.removeprefix("Chain"): kind for kind in get_args(ChainFact) if kind is not ChainBlock
     }
     shapes: dict[bytes, _Shape] = {}
     for contract in CONTRACTS:

@@ -12,7 +12,7 @@ from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
-from jepanet.protocol.facts import LocalInput, LocalRoundPrepared
+from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
@@ -37,9 +37,9 @@ class Preparation:
     def handlers(self) -> Handlers:
         return {PrepareRound.__name__: self.prepare}
 
-    async def prepare(self, command: PrepareRound) -> Sequence[LocalInput]:
+    async def prepare(self, duty: PrepareRound) -> Sequence[LocalFact]:
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
         await obtain(context, round_.base, max_bytes=model_cap(documents.recipe), pin=pin_of(round_))

@@ -15,7 +15,7 @@ from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_r
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import signing_hash
 from jepanet.protocol.duties import ScoreDeltas
-from jepanet.protocol.facts import LocalInput, LocalScored
+from jepanet.protocol.facts import LocalFact, LocalScored
 from jepanet.protocol.settling.tally import (
     DUPLICATE,
     NOT_FETCHED,
@@ -50,10 +50,10 @@ class Scoring:
     def handlers(self) -> Handlers:
         return {ScoreDeltas.__name__: self.score_deltas}
 
-    async def score_deltas(self, command: ScoreDeltas) -> Sequence[LocalInput]:
+    async def score_deltas(self, duty: ScoreDeltas) -> Sequence[LocalFact]:
         """Scores once; after a crash the stored scores are taken, since a signed score must never change."""
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         stored = context.journal.notes(round_.id).get(SCORES_NOTE)
         if stored is not None:
             return [LocalScored(round_.id, Digest(bytes.fromhex(json.loads(stored)["digest"])))]

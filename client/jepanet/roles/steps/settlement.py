@@ -18,7 +18,7 @@ from jepanet.protocol.duties import (
     SweepRound,
     WithdrawCredit,
 )
-from jepanet.protocol.facts import LocalInput
+from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
@@ -55,38 +55,38 @@ class Settlement:
             SlashEquivocation.__name__: self.slash_equivocation,
         }
 
-    async def send_settle(self, command: SendSettle) -> Sequence[LocalInput]:
+    async def send_settle(self, duty: SendSettle) -> Sequence[LocalFact]:
         rounds = self._context.contracts.rounds
-        phase = await rounds.phase(command.round_id, "latest")
+        phase = await rounds.phase(duty.round_id, "latest")
         if phase < Phase.SETTLEABLE:
-            raise behind(f"settle/{command.round_id}")
+            raise behind(f"settle/{duty.round_id}")
         if phase is Phase.SETTLEABLE:
-            await submit(self._context, f"settle/{command.round_id}", rounds.settle(command.round_id))
+            await submit(self._context, f"settle/{duty.round_id}", rounds.settle(duty.round_id))
         return []
 
-    async def send_cancel(self, command: SendCancel) -> Sequence[LocalInput]:
+    async def send_cancel(self, duty: SendCancel) -> Sequence[LocalFact]:
         rounds = self._context.contracts.rounds
-        phase = await rounds.phase(command.round_id, "latest")
+        phase = await rounds.phase(duty.round_id, "latest")
         if phase <= Phase.VERIFY:
-            raise behind(f"cancel/{command.round_id}")
+            raise behind(f"cancel/{duty.round_id}")
         if phase is Phase.CANCELLABLE:
-            await submit(self._context, f"cancel/{command.round_id}", rounds.cancel(command.round_id))
+            await submit(self._context, f"cancel/{duty.round_id}", rounds.cancel(duty.round_id))
         return []
 
-    async def slash_non_reveal(self, command: SlashNonReveal) -> Sequence[LocalInput]:
+    async def slash_non_reveal(self, duty: SlashNonReveal) -> Sequence[LocalFact]:
         rounds = self._context.contracts.rounds
-        standing = (await rounds.commitment(command.round_id, command.solver, "latest")).standing
+        standing = (await rounds.commitment(duty.round_id, duty.solver, "latest")).standing
         if standing is Standing.NONE:
-            raise behind(f"slash/{command.round_id}/{command.solver}")
+            raise behind(f"slash/{duty.round_id}/{duty.solver}")
         if standing is Standing.COMMITTED:
-            key = f"slash/{command.round_id}/{command.solver}"
-            await submit(self._context, key, rounds.slash_non_reveal(command.round_id, command.solver))
+            key = f"slash/{duty.round_id}/{duty.solver}"
+            await submit(self._context, key, rounds.slash_non_reveal(duty.round_id, duty.solver))
         return []
 
-    async def slash_invalid(self, command: SlashInvalid) -> Sequence[LocalInput]:
+    async def slash_invalid(self, duty: SlashInvalid) -> Sequence[LocalFact]:
         """Takes the bonds of solvers whose deltas the settled result calls invalid."""
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         if round_.recorded is None:
             return []
         sheet_digest, rounds = round_.recorded.sheet, context.contracts.rounds
@@ -105,15 +105,15 @@ class Settlement:
                 log.info("bond.slashed", round=round_.id, solver=row.solver, reason=row.reason)
         return []
 
-    async def slash_equivocation(self, command: SlashEquivocation) -> Sequence[LocalInput]:
+    async def slash_equivocation(self, duty: SlashEquivocation) -> Sequence[LocalFact]:
         """Takes the stake of a verifier that signed two results: any two of what it said, truly signed.
 
         Raises:
             Transient: a sheet is not to be had, and without it nobody knows what was signed.
             Rejected: reason `no-equivocation`; less than two bear the verifier's signature.
         """
-        context, who = self._context, command.verifier
-        round_ = context.round(command.round_id)
+        context, who = self._context, duty.verifier
+        round_ = context.round(duty.round_id)
         signed: list[tuple[Result, bytes]] = []
         missing: Transient | None = None
         for item in (*round_.results, *round_.others):
@@ -142,10 +142,10 @@ class Settlement:
             raise Rejected("the signature is not over this result", reason="bad-signature")
         return Result(round_.id, sheet.root, sheet.model, said.sheet, sheet.payout, said.improvement)
 
-    async def send_claim(self, command: SendClaim) -> Sequence[LocalInput]:
+    async def send_claim(self, duty: SendClaim) -> Sequence[LocalFact]:
         """Claims this account's leaf: pay and bond of a solver, fee of a coordinator."""
         context = self._context
-        round_ = context.round(command.round_id)
+        round_ = context.round(duty.round_id)
         recorded = round_.recorded
         rounds = context.contracts.rounds
         standing = (await rounds.commitment(round_.id, context.me, "latest")).standing
@@ -167,33 +167,33 @@ class Settlement:
         await withdraw_credit(context, f"withdraw/{round_.id}")
         return []
 
-    async def release_bond(self, command: ReleaseBond) -> Sequence[LocalInput]:
+    async def release_bond(self, duty: ReleaseBond) -> Sequence[LocalFact]:
         context, rounds = self._context, self._context.contracts.rounds
-        standing = (await rounds.commitment(command.round_id, context.me, "latest")).standing
+        standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
         if standing in _BEFORE_REVEAL:
-            raise behind(f"release/{command.round_id}")
+            raise behind(f"release/{duty.round_id}")
         if standing is Standing.REVEALED:
-            await submit(context, f"release/{command.round_id}", rounds.release_bond(command.round_id))
+            await submit(context, f"release/{duty.round_id}", rounds.release_bond(duty.round_id))
         # With the bond comes a share of the unseal bond, where the proposer forfeited it.
-        await withdraw_credit(context, f"withdraw/{command.round_id}/released")
+        await withdraw_credit(context, f"withdraw/{duty.round_id}/released")
         return []
 
-    async def withdraw_returned(self, command: WithdrawCredit) -> Sequence[LocalInput]:
+    async def withdraw_returned(self, duty: WithdrawCredit) -> Sequence[LocalFact]:
         """Settling and cancelling, by whomever, credit the proposer with what the escrow did not pay."""
-        phase = await self._context.contracts.rounds.phase(command.round_id, "latest")
+        phase = await self._context.contracts.rounds.phase(duty.round_id, "latest")
         if phase not in TERMINAL_PHASES:
-            raise behind(f"withdraw/{command.round_id}")
-        await withdraw_credit(self._context, f"withdraw/{command.round_id}/returned")
+            raise behind(f"withdraw/{duty.round_id}")
+        await withdraw_credit(self._context, f"withdraw/{duty.round_id}/returned")
         return []
 
-    async def sweep_round(self, command: SweepRound) -> Sequence[LocalInput]:
+    async def sweep_round(self, duty: SweepRound) -> Sequence[LocalFact]:
         context, rounds = self._context, self._context.contracts.rounds
-        view = await rounds.round(command.round_id, "latest")
+        view = await rounds.round(duty.round_id, "latest")
         if view.phase is not Phase.SETTLED:
-            raise behind(f"sweep/{command.round_id}")
+            raise behind(f"sweep/{duty.round_id}")
         if view.claimed < view.payout:
-            await submit(context, f"sweep/{command.round_id}", rounds.sweep(command.round_id))
-        await withdraw_credit(context, f"withdraw/{command.round_id}/swept")
+            await submit(context, f"sweep/{duty.round_id}", rounds.sweep(duty.round_id))
+        await withdraw_credit(context, f"withdraw/{duty.round_id}/swept")
         return []
 
 

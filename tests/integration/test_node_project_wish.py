@@ -15,6 +15,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
 from jepanet.operations import projects
+from jepanet.protocol.documents.project_folder import METADATA_FILE, PROJECT_FILES
 from jepanet.types import Digest
 
 pytestmark = pytest.mark.integration
@@ -80,7 +81,7 @@ async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Pat
     again = await create(config, data, **who)
     assert again == {**made, "created": False}
     assert (await create(config, data, verifier_set=made["set"]))["created"] is False
-    kept = (data / projects.PROJECT_FILES / "metadata.json").read_bytes()
+    kept = (data / PROJECT_FILES / METADATA_FILE).read_bytes()
     other = {"verifiers": (network.wallet(3).address,), "threshold": 1}
     for changes, what in (
         ({**who, "name": "second"}, "another name"),
@@ -95,7 +96,7 @@ async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Pat
     assert await registry.count("latest") == 1
     assert await network.contracts.verifier_sets.count("latest") == 1
     assert warm.made == 1
-    assert (data / projects.PROJECT_FILES / "metadata.json").read_bytes() == kept, "the first one is served"
+    assert (data / PROJECT_FILES / METADATA_FILE).read_bytes() == kept, "the first one is served"
     stranger = configured(network, 4, tmp_path / "stranger")
     assert (await create(stranger, data, **who))["project"] == 2, "a copied root blocks nobody"
 

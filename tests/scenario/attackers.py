@@ -32,6 +32,7 @@ from jepanet.protocol.commitment import abi_encode, commitment
 from jepanet.protocol.documents.messages import Binding, Body, Envelope, Provide, encode_envelope
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.protocol.documents.typed_data import node_binding_data
+from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, RoundId
@@ -100,7 +101,7 @@ async def peer(network: Network, folder: Path) -> AsyncIterator[Peer]:
         bootstrap=network.bootstrap,
         node_key=Secret(os.urandom(32)),
         directory=folder / "p2p",
-        topic=f"/jepanet/1/{deployment.chain_id}/{deployment.rounds.lower()}",
+        topic=topic_of(deployment),
     )
     config.directory.mkdir(mode=0o700)
 

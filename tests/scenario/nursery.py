@@ -21,7 +21,8 @@ def main() -> None:
     """Serves start requests until standard input ends."""
     import jepanet.interface.commands.node
     import jepanet.node.app
-    import jepanet.node.running  # noqa: F401
+    import jepanet.node.running
+    import jepanet.operations.checks.preflight  # noqa: F401
 
     os.dup2(os.open(os.devnull, os.O_RDWR), 3)
     wake_read, wake_write = os.pipe()
@@ -83,7 +84,7 @@ def _run(request: dict[str, Any]) -> None:
     import asyncio
 
     from jepanet.interface.cli import main as command_line
-    from jepanet.node.running import run_node
+    from jepanet.interface.commands.node import start
 
     if request["kills"] is None:
         command_line(request["arguments"])
@@ -91,7 +92,7 @@ def _run(request: dict[str, Any]) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from faults import KillPlan, killer
 
-    asyncio.run(run_node(Path(request["config"]), trace=killer(KillPlan.from_json(request["kills"]))))
+    asyncio.run(start(Path(request["config"]), trace=killer(KillPlan.from_json(request["kills"]))))
 
 
 def _say(**fields: Any) -> None:

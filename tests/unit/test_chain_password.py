@@ -23,6 +23,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
 from jepanet.operations import keys
 from jepanet.settings.config import WalletSection
+from jepanet.settings.unlock import unlock
 from jepanet.telemetry import Secret
 
 pytestmark = pytest.mark.unit
@@ -248,13 +249,13 @@ def test_a_password_from_the_environment_is_inherited_by_nobody(
     monkeypatch.setenv(name, GIVEN + "\n")
     section = WalletSection(directory=tmp_path / "w", password_env=name)
     for _ in range(2):  # some commands unlock twice
-        assert keys.unlock(section).address == made.address
+        assert unlock(section).address == made.address
         assert name not in os.environ
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="NOBODY_SETS_THIS") as caught:
-        keys.unlock(WalletSection(directory=tmp_path, password_env="NOBODY_SETS_THIS"))
+        unlock(WalletSection(directory=tmp_path, password_env="NOBODY_SETS_THIS"))
     assert caught.value.code is Exit.WALLET
 
 
@@ -312,14 +313,14 @@ def test_a_credential_of_the_service_manager_is_used(tmp_path: Path, monkeypatch
     made = create_wallet(tmp_path / "w", password_of("secret"), scrypt_n=N)
     section = WalletSection(directory=tmp_path / "w", password_credential="wallet")
     with pytest.raises(Fatal, match="no credentials"):
-        keys.unlock(section)
+        unlock(section)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     on_a_mount(monkeypatch, read_only=False, owner=0)
-    assert keys.unlock(section).address == made.address
+    assert unlock(section).address == made.address
     aside = file_of(tmp_path, b"secret\n", "aside")
     aside.chmod(0o440)
     with pytest.raises(Fatal, match="open to other users"):
-        keys.unlock(WalletSection(directory=tmp_path / "w", password_file=aside))
+        unlock(WalletSection(directory=tmp_path / "w", password_file=aside))
 
 
 def test_a_named_pipe_does_not_keep_the_node_waiting(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from jepanet.node.conversation import Conversation
-from jepanet.node.status import read_status
 from jepanet.operations import devnet
+from jepanet.operations.status import read_status
 from jepanet.p2p.hardening.steady_clock import make_library_steady, steady_time
 from jepanet.process_identity import identity_of
 from jepanet.storage.blobs.store import BlobStore
@@ -23,17 +23,18 @@ pytestmark = pytest.mark.unit
 
 SOURCE = Path(__file__).resolve().parents[2] / "client" / "jepanet"
 DATES = {
-    "chain/sentences.py": "tells people when, as a contract said it",
-    "chain/submission.py": "when a transaction was made, for people",
+    "chain/contracts/sentences.py": "tells people when, as a contract said it",
+    "chain/sending/nonces.py": "when a transaction was made, for people",
     "interface/edge.py": "names a file of a fault",
-    "node/admission.py": "the expiry of a binding is a date that nodes agree on",
-    "node/check_chain.py": "the age of a block, which is dated",
-    "node/gossip.py": "the expiry of a binding is a date that nodes agree on",
-    "node/wishes.py": "makes the key of a wish unique",
+    "node/conversation.py": "the expiry of a binding is a date that nodes agree on",
+    "node/gate.py": "the expiry of a binding is a date that nodes agree on",
     "node/status.py": "when the file was written, for people",
-    "p2p/gossip.py": "message numbers that no earlier run has used",
-    "p2p/steady.py": "the date once, at start",
-    "storage/blobs.py": "puts uses in order; only ever compared with each other",
+    "operations/checks/endpoints.py": "the age of a block, which is dated",
+    "operations/funds/unfinished.py": "makes the key of a request unique",
+    "operations/status.py": "the age of a file written before the machine was started again",
+    "p2p/hardening/pubsub.py": "message numbers that no earlier run has used",
+    "p2p/hardening/steady_clock.py": "the date once, at start",
+    "storage/blobs/store.py": "puts uses in order; only ever compared with each other",
 }
 """Who may ask what time it is, and what for. Whoever measures a wait uses `time.monotonic`."""
 

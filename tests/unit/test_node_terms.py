@@ -10,9 +10,9 @@ import pytest
 
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.access import fee_policy
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.settings.config import ChainSection, ProposerSection
+from jepanet.settings.fees import fee_policy
 from jepanet.settings.terms import round_terms, wei
 from jepanet.types import Address
 

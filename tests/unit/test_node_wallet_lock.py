@@ -10,7 +10,7 @@ import pytest
 
 from jepanet.chain.keys.wallet_files import create_wallet, password_of
 from jepanet.errors import Exit, Fatal
-from jepanet.node.running import run_node
+from jepanet.interface.commands.node import start
 from jepanet.node.wallet_lock import wallet_lock
 from jepanet.types import Address
 
@@ -104,7 +104,7 @@ deployment = "deployment.json"
 allow_isolated = true
 """)
     with wallet_lock(tmp_path / "wallet", made.address, 31337), pytest.raises(Fatal) as caught:
-        asyncio.run(run_node(tmp_path / "node.toml"))
+        asyncio.run(start(tmp_path / "node.toml"))
     assert caught.value.code is Exit.ALREADY_RUNNING
     assert made.address in caught.value.message
     assert not (tmp_path / "second").exists()

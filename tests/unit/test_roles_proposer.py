@@ -11,9 +11,10 @@ from protocol_facts import OUTSIDER, PROJECT
 
 from jepanet.cid import digest_of
 from jepanet.errors import Transient
+from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.protocol.duties import OpenRound
 from jepanet.roles import proposer as proposer_module
-from jepanet.roles.proposer import PROJECT_FILES, Proposer
+from jepanet.roles.proposer import Proposer
 from jepanet.storage.blobs.store import BlobStore
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
@@ -24,8 +24,6 @@ from jepanet.node.engine import Engine, Trace
 from jepanet.node.gate import Gate
 from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.node.tracing import TracedIntents
-from jepanet.operations.access import ChainAccess, fee_policy
-from jepanet.operations.checks.preflight import advise
 from jepanet.p2p.host import P2PConfig, P2PNode
 from jepanet.p2p.identity import load_or_create_node_key
 from jepanet.protocol.documents.messages import MAX_MESSAGE_BYTES
@@ -38,13 +36,15 @@ from jepanet.roles.solver import Solver
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.settings.config import Config
+from jepanet.settings.fees import fee_policy
+from jepanet.settings.network import topic_of
 from jepanet.settings.paths import Paths, make_private
 from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
-from jepanet.types import BlockRef, ProjectId, Role
+from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.worker import Worker
 
 log = get_logger("node")
@@ -56,16 +56,26 @@ _HOUSE_EVERY = 60.0
 _ROUNDS_PINNED = 8
 _BLOCKS_KEPT = 512
 
+Advise = Callable[[Config, Rpc, Deployment, Address], Coroutine[None, None, None]]
+"""Looks at chain and wallet of a node that has started, and logs what its operator should see to."""
+
 
 class App:
     """One node with any set of roles."""
 
     def __init__(
-        self, config: Config, wallet: Wallet, deployment: Deployment, *, trace: Trace | None = None
+        self,
+        config: Config,
+        wallet: Wallet,
+        deployment: Deployment,
+        *,
+        advise: Advise,
+        trace: Trace | None = None,
     ) -> None:
         self._config = config
         self._wallet = wallet
         self._deployment = deployment
+        self._advise = advise
         self._trace = trace
         self._paths = Paths(config.node.data_dir)
         self._stop = asyncio.Event()
@@ -98,7 +108,7 @@ class App:
                      roles=sorted(map(str, self._config.node.roles)),
                      addresses=list(self.network.addresses))  # fmt: skip
             advice = asyncio.create_task(
-                advise(self._config, self.chain, self._wallet.address), name="advice"
+                self._advise(self._config, self.rpc, self._deployment, self._wallet.address), name="advice"
             )
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +158,6 @@ class App:
         self._exits.push_async_callback(self.rpc.close)
         await self.rpc.check()
         await deployment.validate(self.rpc)
-        self.chain = ChainAccess(config, self.rpc, deployment, Contracts.of(self.rpc, deployment))
         confirmations = config.chain.confirmations
         self.confirmations = deployment.confirmations if confirmations is None else confirmations
         intents = TracedIntents(JournalIntents(self.journal, Intent), self._trace)
@@ -190,7 +199,7 @@ class App:
             say=self.conversation.say,
             providers=self.gate.providers,
             jobs=self.worker,
-            contracts=self.chain.contracts,
+            contracts=Contracts.of(self.rpc, deployment),
             deployment=deployment,
             sender=sender,
             work=paths.work,
@@ -217,7 +226,6 @@ class App:
     async def _start_network(self) -> P2PNode:
         config, paths = self._config, self._paths
         make_private(paths.network)
-        deployment = self._deployment
         network = P2PNode(
             P2PConfig(
                 listen=config.p2p.listen,
@@ -225,7 +233,7 @@ class App:
                 announce_addresses=config.p2p.announce,
                 node_key=load_or_create_node_key(paths.network / "node.key"),
                 directory=paths.network,
-                topic=f"/jepanet/1/{deployment.chain_id}/{deployment.rounds.lower()}",
+                topic=topic_of(self._deployment),
                 max_message_bytes=MAX_MESSAGE_BYTES,
             ),
             self.blobs,

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.process_identity import identity_of, moment
 from jepanet.protocol.state import NodeState, Round
@@ -17,7 +16,6 @@ from jepanet.storage.journal import OutboxRow
 from jepanet.telemetry import lost_lines
 
 _RECENT_ROUNDS = 8
-_STALE_AFTER = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +84,3 @@ def _round(state: NodeState, round_: Round) -> dict[str, Any]:
         "results": len(round_.results),
         "failed": [list(item) for item in round_.failed],
     }
-
-
-def is_running(data_dir: Path) -> bool:
-    """Whether a node says of itself that it runs on this folder."""
-    try:
-        return bool(read_status(data_dir)["running"])
-    except Fatal:
-        return False
-
-
-def read_status(data_dir: Path) -> dict[str, Any]:
-    """The last status a node wrote, with its age in seconds and whether its process still runs.
-
-    Raises:
-        Fatal: the node has never run with this data directory (exit code `NOT_FOUND`).
-    """
-    path = data_dir / "status.json"
-    try:
-        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"pid", "written", "process", "moment", "chain", "rounds", "duties"} <= set(status):
-            raise ValueError("it is of another version")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise Fatal(
-            f"no node has written {path} yet",
-            remedy="start one: jepanet node run --config FILE",
-            code=Exit.NOT_FOUND,
-        ) from error
-    (here, now), (there, then) = moment(), status.get("moment", ("", 0.0))
-    same_boot = here == there
-    # A date is all there is to go by after the machine was started again; the process has ended anyway.
-    status["age"] = int(now - then) if same_boot else max(0, int(time.time()) - int(status["written"]))
-    process = status.get("process")
-    alive = process is not None and identity_of(int(status["pid"])) == process
-    status["running"] = same_boot and alive and status["age"] < _STALE_AFTER
-    return status

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from jepanet.chain.contracts.all import Contracts, error_decoder
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
-from jepanet.chain.sending.fees import FeePolicy
 from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
-from jepanet.operations.keys import unlock
-from jepanet.settings.config import ChainSection, Config, Observer, load_config
+from jepanet.settings.config import Config, Observer, load_config
+from jepanet.settings.fees import fee_policy
 from jepanet.settings.observer_config import load_observer
+from jepanet.settings.unlock import unlock
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
-
-GWEI = 10**9
-_MOST_GWEI = 1e9
-"""A whole ether per gas: more is no cap, and must not overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +45,6 @@ class SigningAccess:
     wallet: Wallet
     sender: Sender
     data_dir: Path
-
-
-def fee_policy(section: ChainSection) -> FeePolicy:
-    """What the operator is willing to pay, from the `[chain]` section; a low cap also caps the tip."""
-    usual = FeePolicy()
-    cap, least = _wei(section.max_fee_gwei), _wei(section.min_tip_gwei)
-    top = max(usual.max_tip, least) if section.max_tip_gwei is None else _wei(section.max_tip_gwei)
-    top = min(top, cap)
-    return replace(
-        usual, max_fee=cap, max_tip=top, min_tip=min(least, top), replace_after=section.stuck_seconds
-    )
-
-
-def _wei(gwei: float) -> int:
-    return max(1, int(min(gwei, _MOST_GWEI) * GWEI))
 
 
 @asynccontextmanager

@@ -19,7 +19,13 @@ from jepanet.operations.access import SigningAccess, open_chain, open_signing
 from jepanet.operations.funds.accounts import register_set
 from jepanet.operations.project_request import Wish, check_name, find_project, judges_of
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
-from jepanet.roles.proposer import PROJECT_FILES
+from jepanet.protocol.documents.project_folder import (
+    FIRST_MODEL_FILE,
+    MANIFEST_FILE,
+    METADATA_FILE,
+    PROJECT_FILES,
+    RECIPE_FILE,
+)
 from jepanet.settings.config import Observer
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
@@ -59,9 +65,9 @@ async def create_project(
     _check_shards(built, chosen)
     root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
     documents = {
-        "recipe.json": chosen.to_bytes(),
-        "manifest.json": built.manifest.with_root(root).to_bytes(),
-        "metadata.json": canonical_json({"schema": "jepanet.metadata.1", "name": name}),
+        RECIPE_FILE: chosen.to_bytes(),
+        MANIFEST_FILE: built.manifest.with_root(root).to_bytes(),
+        METADATA_FILE: canonical_json({"schema": "jepanet.metadata.1", "name": name}),
     }
     recipe_, dataset_, metadata = (digest_of(data) for data in documents.values())
     wish = Wish(root, len(built.sealed), recipe_, dataset_, metadata, judges)
@@ -166,7 +172,7 @@ async def _first_model(
     progress: Callable[[Mapping[str, Any]], None] | None,
 ) -> Digest:
     """The round-0 model; the one made by an earlier call is kept if its inputs are the same."""
-    target, origin = folder / "model.safetensors", folder.parent / "model-origin.json"
+    target, origin = folder / FIRST_MODEL_FILE, folder.parent / "model-origin.json"
     inputs = {
         "recipe": recipe.digest().hex(),
         "public": built.manifest.public.digest.hex(),
@@ -183,7 +189,7 @@ async def _first_model(
         made = await worker.run(
             "jepanet.work.jobs:first_model",
             {
-                "recipe": str(folder / "recipe.json"),
+                "recipe": str(folder / RECIPE_FILE),
                 "shard": str(built.public_path),
                 "seed": digest_of(START_SEED).hex(),
                 "target": str(draft),

@@ -13,6 +13,7 @@ from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
 from jepanet.protocol.documents.messages import Provide
+from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.protocol.documents.spec import Gates, MergeRule, RoundSpec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
@@ -29,9 +30,6 @@ from jepanet.tokens import exact
 from jepanet.types import Verdict
 
 log = get_logger("proposer")
-
-PROJECT_FILES = "project"
-"""Folder below a dataset for what `jepanet project create` publishes: recipe, first model, metadata."""
 
 
 class Proposer:

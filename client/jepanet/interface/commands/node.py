@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import amounts, config_option, emit, json_option, pairs, table
+
+if TYPE_CHECKING:
+    from jepanet.node.engine import Trace
 
 
 @click.group("node", cls=StrictGroup)
@@ -34,9 +37,26 @@ def run(config_path: Path) -> None:
     """
     import asyncio
 
-    from jepanet.node.running import run_node
+    asyncio.run(start(config_path))
 
-    asyncio.run(run_node(config_path))
+
+async def start(config_path: Path, *, trace: Trace | None = None) -> None:
+    """Runs a node once nothing is wrong that no waiting heals; `trace` as `run_node` takes it.
+
+    Raises:
+        Fatal: the operator must act; the message names the remedy.
+    """
+    from jepanet.log_stream import make_errors_patient
+    from jepanet.node.running import run_node
+    from jepanet.operations.checks.preflight import advise, refuse_to_start
+    from jepanet.settings.config import load_config
+    from jepanet.telemetry import configure_logging
+
+    config = load_config(config_path)
+    make_errors_patient()
+    configure_logging(level=config.log.level, json=config.log.json)
+    await refuse_to_start(config)
+    await run_node(config, advise=advise, trace=trace)
 
 
 @command.command("rescan")

@@ -22,7 +22,7 @@ def command(config_path: Path, as_json: bool) -> None:
 
     Example: jepanet status --config node.toml
     """
-    from jepanet.node.status import read_status
+    from jepanet.operations.status import read_status
     from jepanet.settings.config import load_config
 
     status = read_status(load_config(config_path).node.data_dir)

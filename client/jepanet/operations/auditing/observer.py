@@ -19,6 +19,7 @@ from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.facts import ChainBlock
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
+from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 from jepanet.types import Address, Digest, RoundId
 
@@ -165,7 +166,7 @@ async def open_visit(
         node_key=Secret(os.urandom(32)),
         directory=directory,
         dial_private=True,
-        topic=f"/jepanet/1/{deployment.chain_id}/{deployment.rounds.lower()}",
+        topic=topic_of(deployment),
     )
     _make(config.directory)
     network = P2PNode(config, _Nothing(), _deaf)

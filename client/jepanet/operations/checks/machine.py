@@ -24,9 +24,9 @@ from jepanet.operations.checks.findings import (
     warned,
 )
 from jepanet.operations.projects import open_dataset
-from jepanet.p2p.config import check_addresses, check_announced
 from jepanet.p2p.host import probe_listen
 from jepanet.settings.config import Config
+from jepanet.settings.network import check_network
 from jepanet.settings.paths import Paths
 from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
@@ -138,8 +138,7 @@ def writable_folder(path: Path) -> str:
 
 def _addresses(config: Config) -> str:
     section = config.p2p
-    check_addresses(section.listen, section.bootstrap)
-    check_announced(section.announce)
+    check_network(section)
     return f"listens on {section.listen}, announces {', '.join(section.announce) or 'what it listens on'}"
 
 

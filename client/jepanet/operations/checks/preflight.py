@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import Fatal, JepanetError
-from jepanet.node.status import is_running
 from jepanet.operations.access import ChainAccess, open_chain
 from jepanet.operations.checks.bootstrap import check_peers
 from jepanet.operations.checks.endpoints import check_endpoints
@@ -20,8 +21,9 @@ from jepanet.operations.checks.findings import Finding, Level, failures, fine, f
 from jepanet.operations.checks.machine import check_device, check_journal, check_machine, check_settings
 from jepanet.operations.checks.standing import Standing
 from jepanet.operations.funds.accounts import balances
-from jepanet.operations.keys import unlock
+from jepanet.operations.status import is_running
 from jepanet.settings.config import Config, load_config
+from jepanet.settings.unlock import unlock
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
 
@@ -119,13 +121,14 @@ async def refuse_to_start(config: Config) -> None:
         raise refusal(final, "the node would not work")
 
 
-async def advise(config: Config, chain: ChainAccess, wallet: Address) -> None:
+async def advise(config: Config, rpc: Rpc, deployment: Deployment, wallet: Address) -> None:
     """Logs what a running node's operator should look at: frozen or differing endpoints, stake, seats, funds.
 
     Never ends the node: what cannot be read now shows elsewhere.
     """
     try:
-        rows = await check_endpoints(chain.config.chain, chain.deployment)
+        chain = ChainAccess(config, rpc, deployment, Contracts.of(rpc, deployment))
+        rows = await check_endpoints(config.chain, deployment)
         rows += await Standing(config, chain, wallet).findings()
     except JepanetError as error:
         log.info("check.skipped", why=str(error))

@@ -6,10 +6,11 @@ from jepanet.chain.contracts.views import ProjectView, RoundView, StakeAccount
 from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
-from jepanet.operations.access import ChainAccess, fee_policy
+from jepanet.operations.access import ChainAccess
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
-from jepanet.roles.proposer import PROJECT_FILES
+from jepanet.protocol.documents.project_folder import MANIFEST_FILE, PROJECT_FILES
 from jepanet.settings.config import Config
+from jepanet.settings.fees import GWEI, fee_policy
 from jepanet.settings.terms import round_terms, wei
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Role
@@ -52,7 +53,7 @@ class Standing:
             price = (await quote(self._chain.rpc, fee_policy(self._config.chain))).max_fee
         except FeeCapReached as error:
             self._rows.append(warned("fees", error.message, error.remedy or "raise chain.max_fee_gwei"))
-            price = int(self._config.chain.max_fee_gwei * 10**9)
+            price = int(self._config.chain.max_fee_gwei * GWEI)
         text, remedy = f"{self._wallet} holds {tokens(native)} ether", f"send ether to {self._wallet}"
         if native < _ONE_CALL * price:
             need = f"a transaction may cost {exact(_ONE_CALL * price)}"
@@ -163,7 +164,7 @@ class Standing:
             remedy = f"jepanet project create --dataset {dataset} …"
             self._rows.append(warned("own projects", f"no project of {self._wallet}", remedy))
             return
-        manifest = dataset / PROJECT_FILES / "manifest.json"
+        manifest = dataset / PROJECT_FILES / MANIFEST_FILE
         digest = digest_of(manifest.read_bytes()) if manifest.is_file() else None
         if all(view.dataset != digest for view in own.values()):
             self._rows.append(

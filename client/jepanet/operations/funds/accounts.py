@@ -19,9 +19,9 @@ from jepanet.operations.funds.precheck import (
     check_withdraw,
 )
 from jepanet.operations.funds.unfinished import SETTLED, fresh_key, take_up
-from jepanet.operations.keys import unlock
 from jepanet.settings.config import Observer, load_config
 from jepanet.settings.terms import wei
+from jepanet.settings.unlock import unlock
 from jepanet.types import Address
 
 

@@ -69,3 +69,45 @@ class Verdict(IntEnum):
     """A fault anyone can recompute (form, base, non-finite): the bond is lost."""
     FEE = 4
     """Not a delta: a coordinator's fee leaf."""
+
+
+class Standing(IntEnum):
+    """What became of one address in one round; the numbers equal `ITrainingRounds.Standing`."""
+
+    NONE = 0
+    COMMITTED = 1
+    REVEALED = 2
+    RELEASED = 3
+    SLASHED = 4
+    VERIFIER = 5
+    VERIFIER_PAID = 6
+
+
+class CancelCause(IntEnum):
+    """Why a round was cancelled; the numbers equal `ITrainingRounds.CancelCause`."""
+
+    NONE = 0
+    NO_COMMITS = 1
+    NOT_UNSEALED = 2
+    NO_REVEALS = 3
+    EXPIRED = 4
+    """No result was recorded in time."""
+    OVERTURNED = 5
+
+
+class SlashCause(IntEnum):
+    """Why somebody lost a bond or stake; the numbers equal `ITrainingRounds.SlashCause`."""
+
+    NONE = 0
+    NOT_REVEALED = 1
+    """A solver committed and did not reveal."""
+    INVALID = 2
+    """A solver's delta has a fault that anyone can recompute."""
+    EQUIVOCATION = 3
+    """A verifier signed two results of one round."""
+    OVERTURNED = 4
+    """A verifier signed a result that the arbiter overturned."""
+    CHALLENGE_REJECTED = 5
+    """A challenger disputed a result that stood."""
+    NOT_UNSEALED = 6
+    """A proposer did not unseal the drawn evaluation shard."""

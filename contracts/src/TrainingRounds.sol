@@ -107,18 +107,18 @@ contract TrainingRounds is ITrainingRounds, Ownable2Step, Pausable, ReentrancyGu
     /// @notice Time to claim after a round was settled.
     uint256 public constant CLAIM_DURATION = 90 days;
 
-    uint8 private constant CANCELLED_NO_COMMITS = 1;
-    uint8 private constant CANCELLED_NOT_UNSEALED = 2;
-    uint8 private constant CANCELLED_NO_REVEALS = 3;
-    uint8 private constant CANCELLED_EXPIRED = 4;
-    uint8 private constant CANCELLED_OVERTURNED = 5;
+    uint8 private constant CANCELLED_NO_COMMITS = uint8(CancelCause.NoCommits);
+    uint8 private constant CANCELLED_NOT_UNSEALED = uint8(CancelCause.NotUnsealed);
+    uint8 private constant CANCELLED_NO_REVEALS = uint8(CancelCause.NoReveals);
+    uint8 private constant CANCELLED_EXPIRED = uint8(CancelCause.Expired);
+    uint8 private constant CANCELLED_OVERTURNED = uint8(CancelCause.Overturned);
 
-    uint8 private constant SLASHED_NOT_REVEALED = 1;
-    uint8 private constant SLASHED_INVALID = 2;
-    uint8 private constant SLASHED_EQUIVOCATION = 3;
-    uint8 private constant SLASHED_OVERTURNED = 4;
-    uint8 private constant SLASHED_CHALLENGE_REJECTED = 5;
-    uint8 private constant SLASHED_NOT_UNSEALED = 6;
+    uint8 private constant SLASHED_NOT_REVEALED = uint8(SlashCause.NotRevealed);
+    uint8 private constant SLASHED_INVALID = uint8(SlashCause.Invalid);
+    uint8 private constant SLASHED_EQUIVOCATION = uint8(SlashCause.Equivocation);
+    uint8 private constant SLASHED_OVERTURNED = uint8(SlashCause.Overturned);
+    uint8 private constant SLASHED_CHALLENGE_REJECTED = uint8(SlashCause.ChallengeRejected);
+    uint8 private constant SLASHED_NOT_UNSEALED = uint8(SlashCause.NotUnsealed);
 
     IERC20 public immutable token;
     IStakeVault public immutable vault;

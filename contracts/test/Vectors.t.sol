@@ -156,7 +156,71 @@ contract VectorsTest is RoundTest {
         vm.assertGt(count, 1, "cases");
     }
 
+    function test_enumerations() public view {
+        string memory json = _file("enumerations");
+        _numbered(json, "Phase", "None", uint8(ITrainingRounds.Phase.None));
+        _numbered(json, "Phase", "Commit", uint8(ITrainingRounds.Phase.Commit));
+        _numbered(json, "Phase", "Gap", uint8(ITrainingRounds.Phase.Gap));
+        _numbered(json, "Phase", "Reveal", uint8(ITrainingRounds.Phase.Reveal));
+        _numbered(json, "Phase", "Verify", uint8(ITrainingRounds.Phase.Verify));
+        _numbered(json, "Phase", "Challenge", uint8(ITrainingRounds.Phase.Challenge));
+        _numbered(json, "Phase", "Disputed", uint8(ITrainingRounds.Phase.Disputed));
+        _numbered(json, "Phase", "Settleable", uint8(ITrainingRounds.Phase.Settleable));
+        _numbered(json, "Phase", "Settled", uint8(ITrainingRounds.Phase.Settled));
+        _numbered(json, "Phase", "Cancellable", uint8(ITrainingRounds.Phase.Cancellable));
+        _numbered(json, "Phase", "Cancelled", uint8(ITrainingRounds.Phase.Cancelled));
+        _sized(json, "Phase", uint8(type(ITrainingRounds.Phase).max));
+        _numbered(json, "Verdict", "None", uint8(ITrainingRounds.Verdict.None));
+        _numbered(json, "Verdict", "Accepted", uint8(ITrainingRounds.Verdict.Accepted));
+        _numbered(json, "Verdict", "Excluded", uint8(ITrainingRounds.Verdict.Excluded));
+        _numbered(json, "Verdict", "Invalid", uint8(ITrainingRounds.Verdict.Invalid));
+        _numbered(json, "Verdict", "Fee", uint8(ITrainingRounds.Verdict.Fee));
+        _sized(json, "Verdict", uint8(type(ITrainingRounds.Verdict).max));
+    }
+
+    function test_standingsAndCauses() public view {
+        string memory json = _file("enumerations");
+        _numbered(json, "Standing", "None", uint8(ITrainingRounds.Standing.None));
+        _numbered(json, "Standing", "Committed", uint8(ITrainingRounds.Standing.Committed));
+        _numbered(json, "Standing", "Revealed", uint8(ITrainingRounds.Standing.Revealed));
+        _numbered(json, "Standing", "Released", uint8(ITrainingRounds.Standing.Released));
+        _numbered(json, "Standing", "Slashed", uint8(ITrainingRounds.Standing.Slashed));
+        _numbered(json, "Standing", "Verifier", uint8(ITrainingRounds.Standing.Verifier));
+        _numbered(json, "Standing", "VerifierPaid", uint8(ITrainingRounds.Standing.VerifierPaid));
+        _sized(json, "Standing", uint8(type(ITrainingRounds.Standing).max));
+        _numbered(json, "CancelCause", "None", uint8(ITrainingRounds.CancelCause.None));
+        _numbered(json, "CancelCause", "NoCommits", uint8(ITrainingRounds.CancelCause.NoCommits));
+        _numbered(json, "CancelCause", "NotUnsealed", uint8(ITrainingRounds.CancelCause.NotUnsealed));
+        _numbered(json, "CancelCause", "NoReveals", uint8(ITrainingRounds.CancelCause.NoReveals));
+        _numbered(json, "CancelCause", "Expired", uint8(ITrainingRounds.CancelCause.Expired));
+        _numbered(json, "CancelCause", "Overturned", uint8(ITrainingRounds.CancelCause.Overturned));
+        _sized(json, "CancelCause", uint8(type(ITrainingRounds.CancelCause).max));
+        _numbered(json, "SlashCause", "None", uint8(ITrainingRounds.SlashCause.None));
+        _numbered(json, "SlashCause", "NotRevealed", uint8(ITrainingRounds.SlashCause.NotRevealed));
+        _numbered(json, "SlashCause", "Invalid", uint8(ITrainingRounds.SlashCause.Invalid));
+        _numbered(json, "SlashCause", "Equivocation", uint8(ITrainingRounds.SlashCause.Equivocation));
+        _numbered(json, "SlashCause", "Overturned", uint8(ITrainingRounds.SlashCause.Overturned));
+        _numbered(
+            json, "SlashCause", "ChallengeRejected", uint8(ITrainingRounds.SlashCause.ChallengeRejected)
+        );
+        _numbered(json, "SlashCause", "NotUnsealed", uint8(ITrainingRounds.SlashCause.NotUnsealed));
+        _sized(json, "SlashCause", uint8(type(ITrainingRounds.SlashCause).max));
+    }
+
     // ---------------------------------------------------------------- reading
+
+    function _numbered(string memory json, string memory kind, string memory name, uint8 number)
+        private
+        pure
+    {
+        string memory at_ = string.concat(".members.", kind, ".", name);
+        vm.assertEq(vm.parseJsonUint(json, at_), number, at_);
+    }
+
+    function _sized(string memory json, string memory kind, uint8 last) private pure {
+        string memory at_ = string.concat(".sizes.", kind);
+        vm.assertEq(vm.parseJsonUint(json, at_), uint256(last) + 1, at_);
+    }
 
     function _earned(string memory json, string memory at_) private view returns (uint256) {
         return libraries.earned(

@@ -23,7 +23,7 @@ from contract_fixtures import (
 )
 
 from chain_proxy import Backend, Behind, ChainProxy
-from jepanet.chain.contracts.all import Attestation, Contracts, Deployment, Result, Standing
+from jepanet.chain.contracts.all import Attestation, Contracts, Deployment, Result
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
 from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, contract_address, deploy
 from jepanet.chain.endpoints.failover import Rpc
@@ -41,7 +41,7 @@ from jepanet.protocol.commitment import (
     result_leaf,
 )
 from jepanet.protocol.documents.typed_data import result_data
-from jepanet.types import Address, Digest, Phase, RoundId, Verdict
+from jepanet.types import Address, Digest, Phase, RoundId, Standing, Verdict
 
 pytestmark = pytest.mark.integration
 

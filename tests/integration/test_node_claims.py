@@ -24,14 +24,14 @@ from contract_fixtures import (
     found_project,
 )
 
-from jepanet.chain.contracts.all import Attestation, Standing
+from jepanet.chain.contracts.all import Attestation
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.funds import claims
 from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
 from jepanet.protocol.documents.typed_data import result_data
 from jepanet.storage.blobs.files import place_of
-from jepanet.types import Digest, Phase, RoundId, Verdict
+from jepanet.types import Digest, Phase, RoundId, Standing, Verdict
 
 pytestmark = pytest.mark.integration
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from jepanet.protocol import facts
-from jepanet.types import Address, BlockRef, Digest, Phase, ProjectId, RoundId
+from jepanet.types import Address, BlockRef, CancelCause, Digest, Phase, ProjectId, RoundId, SlashCause
 
 RESOLVE_DURATION = 90
-CAUSE_NOT_REVEALED, CAUSE_EQUIVOCATION, CAUSE_REJECTED, CAUSE_NOT_UNSEALED = 1, 3, 5, 6
 
 
 class Refused(Exception):
@@ -223,22 +222,26 @@ class ChainModel:
         round_ = self._at(round_id, Phase.DISPUTED)
         self._emit(facts.ChainResolved, round_id=round_id, overturned=overturn)
         if overturn:
-            self._end(round_, "cancelled", 5)
+            self._end(round_, "cancelled", CancelCause.OVERTURNED)
             return
         round_.status = "recorded"
-        self._slash(round_id, challenger, CAUSE_REJECTED)
+        self._slash(round_id, challenger, SlashCause.CHALLENGE_REJECTED)
 
     def settle(self, round_id: RoundId) -> None:
-        self._end(self._at(round_id, Phase.SETTLEABLE), "settled", 0)
+        self._end(self._at(round_id, Phase.SETTLEABLE), "settled", CancelCause.NONE)
 
     def cancel(self, round_id: RoundId) -> None:
         round_ = self._at(round_id, Phase.CANCELLABLE)
-        cause = 1 if not round_.commitments else 3 if not round_.revealed else 4 if round_.unsealed else 2
-        if cause == 2:
-            self._slash(round_id, round_.proposer, CAUSE_NOT_UNSEALED)
+        cause = CancelCause.EXPIRED if round_.unsealed else CancelCause.NOT_UNSEALED
+        if not round_.commitments:
+            cause = CancelCause.NO_COMMITS
+        elif not round_.revealed:
+            cause = CancelCause.NO_REVEALS
+        if cause is CancelCause.NOT_UNSEALED:
+            self._slash(round_id, round_.proposer, SlashCause.NOT_UNSEALED)
         self._end(round_, "cancelled", cause)
 
-    def _end(self, round_: RoundModel, status: str, cause: int) -> None:
+    def _end(self, round_: RoundModel, status: str, cause: CancelCause) -> None:
         round_.status = status
         self.active[round_.project] = None
         model = digest("merged", round_.sheet) if status == "settled" else digest("model", round_.project)
@@ -254,16 +257,16 @@ class ChainModel:
         if self.now < round_.reveal_end or gone:
             raise Refused("WrongPhase or NotUnrevealed")
         round_.slashed.add(solver)
-        self._slash(round_id, solver, CAUSE_NOT_REVEALED)
+        self._slash(round_id, solver, SlashCause.NOT_REVEALED)
 
     def slash_equivocation(self, round_id: RoundId, member: Address) -> None:
         round_ = self.rounds[round_id]
         if member in round_.slashed:
             raise Refused("AlreadySlashed")
         round_.slashed.add(member)
-        self._slash(round_id, member, CAUSE_EQUIVOCATION)
+        self._slash(round_id, member, SlashCause.EQUIVOCATION)
 
-    def _slash(self, round_id: RoundId, account: Address, cause: int) -> None:
+    def _slash(self, round_id: RoundId, account: Address, cause: SlashCause) -> None:
         self._emit(facts.ChainBondSlashed, round_id=round_id, account=account, amount=10**18, cause=cause)
 
     def claim(self, round_id: RoundId, account: Address) -> None:

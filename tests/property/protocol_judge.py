@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from jepanet.protocol import duties, facts
 from jepanet.protocol.state import Identity
-from jepanet.types import Address, Digest, ProjectId, Role, RoundId
+from jepanet.types import Address, Digest, ProjectId, Role, RoundId, SlashCause
 
 CLAIM_SECONDS = 90 * 86_400
 EXITS = (duties.SendClaim, duties.ReleaseBond)
@@ -125,7 +125,10 @@ class Judge:
         elif isinstance(fact, facts.ChainRoundSettled | facts.ChainRoundCancelled):
             told.end, told.ended_at = type(fact).__name__, fact.block.timestamp
             del self.active[told.opened.project_id]
-        elif isinstance(fact, facts.ChainBondSlashed) and fact.cause in (1, 2, 3, 4):
+        elif isinstance(fact, facts.ChainBondSlashed) and fact.cause not in (
+            SlashCause.CHALLENGE_REJECTED,
+            SlashCause.NOT_UNSEALED,
+        ):
             told.slashed.add(fact.account)
 
     def _hear_peer(self, fact: facts.PeerFact) -> None:

@@ -21,7 +21,7 @@ from jepanet.federation.deltas.delta import DeltaHeader
 from jepanet.protocol import facts
 from jepanet.protocol.documents.messages import SayResult, SayScores, SaySheet
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report
-from jepanet.types import Digest, Phase, RoundId, Verdict
+from jepanet.types import Digest, Phase, RoundId, SlashCause, Verdict
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
 
@@ -218,7 +218,9 @@ def test_a_copied_commitment_cannot_be_revealed_and_costs_its_bond(attacked: Out
     copycat = attacked.attackers["copycat"]
     assert attacked.refusals["copycat"] == "CommitmentMismatch"
     slashed = attacked.network.events(facts.ChainBondSlashed, attacked.round_id)
-    assert (copycat.wallet.address, 1) in [(item.account, item.cause) for item in slashed]
+    assert (copycat.wallet.address, SlashCause.NOT_REVEALED) in [
+        (item.account, item.cause) for item in slashed
+    ]
     assert attacked.balances["copycat"] == 90 * TOKEN
     assert copycat.wallet.address not in attacked.receipts
 

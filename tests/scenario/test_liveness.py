@@ -7,13 +7,11 @@ from network import TERMS, TOKEN, Network, run_async
 
 from jepanet.operations.funds import accounts
 from jepanet.protocol import facts
-from jepanet.types import Phase
+from jepanet.types import CancelCause, Phase, SlashCause
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 
 GAP = 40
-NOT_REVEALED, NOT_UNSEALED = 1, 6
-CAUSE_NOT_UNSEALED, CAUSE_EXPIRED = 2, 4
 
 
 def play_until_commits(network: Network) -> int:
@@ -39,7 +37,7 @@ def test_a_solver_that_never_reveals_is_slashed_and_the_others_settle(network: N
     network.wait_finished(round_id)
     slashed = network.events(facts.ChainBondSlashed, round_id)
     assert [(item.account, item.cause, item.amount) for item in slashed] == [
-        (silent.address, NOT_REVEALED, 10 * TOKEN)
+        (silent.address, SlashCause.NOT_REVEALED, 10 * TOKEN)
     ]
     claims = {item.account for item in network.events(facts.ChainClaimed, round_id)}
     assert claims == {honest.address, network.judge.address}
@@ -57,11 +55,13 @@ def test_a_proposer_that_does_not_unseal_pays_those_who_revealed(network: Networ
     network.wait("both reveals", lambda: len(network.round(round_id).reveals) == 2)
     network.warp(TERMS["reveal_seconds"] + 60)
     network.wait_phase(round_id, Phase.CANCELLED)
-    assert network.round(round_id).cancel_cause == CAUSE_NOT_UNSEALED
+    assert network.round(round_id).cancel_cause is CancelCause.NOT_UNSEALED
     network.wait(
         "both bonds to be released", lambda: len(network.events(facts.ChainBondReleased, round_id)) == 2
     )
-    assert [item.cause for item in network.events(facts.ChainBondSlashed, round_id)] == [NOT_UNSEALED]
+    assert [item.cause for item in network.events(facts.ChainBondSlashed, round_id)] == [
+        SlashCause.NOT_UNSEALED
+    ]
     for name in ("solver-1", "solver-2"):
         assert locked(network, name) == 0
     network.run_nodes("hub")
@@ -75,7 +75,7 @@ def test_a_vanished_aggregator_costs_the_solvers_nothing(network: Network) -> No
     network.wait("both reveals", lambda: len(network.round(round_id).reveals) == 2)
     network.warp(TERMS["verify_seconds"] + 60)
     network.wait_phase(round_id, Phase.CANCELLED)
-    assert network.round(round_id).cancel_cause == CAUSE_EXPIRED
+    assert network.round(round_id).cancel_cause is CancelCause.EXPIRED
     network.wait(
         "both bonds to be released", lambda: len(network.events(facts.ChainBondReleased, round_id)) == 2
     )

@@ -10,7 +10,7 @@ from typing import Any
 from jepanet.protocol import duties, facts
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
-from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
+from jepanet.types import Address, BlockRef, CancelCause, Digest, ProjectId, Role, RoundId, SlashCause
 
 PROJECT, ROUND = ProjectId(3), RoundId(7)
 PROPOSER, SOLVER, OTHER, AGGREGATOR, OUTSIDER = (Address(f"0x{n:040x}") for n in range(1, 6))
@@ -114,12 +114,12 @@ def settled(at: int = 1500) -> facts.ChainRoundSettled:
     return fact
 
 
-def cancelled(cause: int = 4, at: int = 1500) -> facts.ChainRoundCancelled:
+def cancelled(cause: CancelCause = CancelCause.EXPIRED, at: int = 1500) -> facts.ChainRoundCancelled:
     fact: facts.ChainRoundCancelled = log(facts.ChainRoundCancelled, at, cause=cause)
     return fact
 
 
-def slashed(account: Address, cause: int = 1) -> facts.ChainBondSlashed:
+def slashed(account: Address, cause: SlashCause = SlashCause.NOT_REVEALED) -> facts.ChainBondSlashed:
     fact: facts.ChainBondSlashed = log(facts.ChainBondSlashed, account=account, amount=1, cause=cause)
     return fact
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from jepanet.chain.contracts.bound import named
-from jepanet.chain.contracts.views import Standing
 from jepanet.chain.endpoints.answers import Header, Malformed, RawLog
 from jepanet.chain.endpoints.requests import ChainReader, Moved
 from jepanet.chain.following.bloom import Blooms, bloom_of
 from jepanet.chain.following.events import topics
 from jepanet.chain.following.ranges import block_logs
-from jepanet.types import Address, BlockRef, Phase
+from jepanet.types import Address, BlockRef, CancelCause, Phase, Standing
 
 pytestmark = pytest.mark.unit
 
@@ -68,8 +67,8 @@ async def test_a_garbled_log_is_asked_for_again_and_never_stored() -> None:
     assert await block_logs(Node(LOG), HELD, frozenset([OURS]), Blooms([OURS])) == (LOG,)
 
 
-@pytest.mark.parametrize("kind", [Phase, Standing])
-def test_a_number_that_names_nothing_is_no_answer(kind: type[Phase] | type[Standing]) -> None:
+@pytest.mark.parametrize("kind", [Phase, Standing, CancelCause])
+def test_a_number_that_names_nothing_is_no_answer(kind: type[Phase | Standing | CancelCause]) -> None:
     """As an unexpected error it would have ended the duty after three tries."""
     assert named(kind, 0) is kind.NONE
     with pytest.raises(Malformed, match="200"):

@@ -49,7 +49,7 @@ from jepanet.protocol import duties, facts
 from jepanet.protocol.due import COURTESY, MAX_REPEATS, REPEAT, round_duties
 from jepanet.protocol.journal_codec import decode_state, encode_state
 from jepanet.protocol.state import KEPT_ROUNDS, Round
-from jepanet.types import Address, ProjectId, Role, RoundId
+from jepanet.types import Address, CancelCause, ProjectId, Role, RoundId, SlashCause
 
 pytestmark = pytest.mark.unit
 
@@ -129,9 +129,14 @@ def test_a_round_is_asked_for_once_and_the_next_one_after_its_end() -> None:
     assert asked == [duties.OpenRound(PROJECT, 1)]
     state, asked = play(state, opened(), block(OPENED), block(OPENED + 1))
     assert asked == [duties.AnnounceRound(ROUND, 0)]
-    state, asked = play(state, cancelled(1), block(1500), block(1501))
+    state, asked = play(state, cancelled(CancelCause.NO_COMMITS), block(1500), block(1501))
     assert asked == [duties.WithdrawCredit(ROUND), duties.OpenRound(PROJECT, 2)]
-    _, asked = play(state, opened(RoundId(8)), replace(cancelled(1), round_id=RoundId(8)), block(1700))
+    _, asked = play(
+        state,
+        opened(RoundId(8)),
+        replace(cancelled(CancelCause.NO_COMMITS), round_id=RoundId(8)),
+        block(1700),
+    )
     assert "OpenRound" not in kinds(asked), "two rounds were wanted"
 
 
@@ -253,7 +258,7 @@ def test_a_verifier_heard_with_two_results_is_reported_by_every_node() -> None:
         state, asked = play(state, result(C1, "second"), result(C1, "second"), block(REVEAL_END + 1))
         assert [item for item in asked if isinstance(item, duties.SlashEquivocation)] == [duty]
         assert duty in list(round_duties(state, state.rounds[ROUND]))
-        state, _ = play(state, slashed(C1, 3))
+        state, _ = play(state, slashed(C1, SlashCause.EQUIVOCATION))
         assert duty not in list(round_duties(state, state.rounds[ROUND]))
 
 
@@ -336,10 +341,10 @@ def test_a_record_needs_a_quorum_of_distinct_unslashed_verifiers_on_the_own_shee
         [result(C0), result(C0), result(C0, "other")],
         [result(C0), result(C1, "other"), result(C1)],
         [result(C0), result(OUTSIDER), result(AGGREGATOR), result(SOLVER)],
-        [slashed(C1, 3), result(C0), result(C1)],
+        [slashed(C1, SlashCause.EQUIVOCATION), result(C0), result(C1)],
     ):
         assert record not in play(state, *results, block(REVEAL_END + 60))[1]
-    assert record in ask(state, slashed(C1, 3), result(C0), result(C1), result(C2))
+    assert record in ask(state, slashed(C1, SlashCause.EQUIVOCATION), result(C0), result(C1), result(C2))
 
 
 def test_a_verifier_records_when_the_aggregator_does_not() -> None:
@@ -426,11 +431,11 @@ def test_the_proposer_reports_invalid_deltas_once_the_result_stands() -> None:
 
 
 def test_losing_another_bond_does_not_cost_the_solvers() -> None:
-    """A forfeiting proposer (cause 6) or a rejected challenger (cause 5) may be a solver in good standing."""
-    for cause in (5, 6):
+    """A forfeiting proposer or a rejected challenger may be a solver in good standing."""
+    for cause in (SlashCause.CHALLENGE_REJECTED, SlashCause.NOT_UNSEALED):
         state, _ = play(node(SOLVER, S), *verify_phase(), slashed(SOLVER, cause))
-        assert ask(state, cancelled(2)) == [duties.ReleaseBond(ROUND)]
-    state, _ = play(node(SOLVER, S), *verify_phase(), slashed(SOLVER, 2))
+        assert ask(state, cancelled(CancelCause.NOT_UNSEALED)) == [duties.ReleaseBond(ROUND)]
+    state, _ = play(node(SOLVER, S), *verify_phase(), slashed(SOLVER, SlashCause.INVALID))
     assert ask(state, settled()) == [], "an invalid delta has nothing to claim"
 
 
@@ -497,7 +502,11 @@ def test_foreign_projects_and_unknown_rounds_leave_no_trace() -> None:
 def test_ended_rounds_are_forgotten_beyond_a_bound_and_stay_forgotten() -> None:
     told: list[facts.Fact] = [project()]
     for n in range(1, KEPT_ROUNDS + 6):
-        told += [opened(RoundId(n)), replace(cancelled(1), round_id=RoundId(n)), block(1500 + n)]
+        told += [
+            opened(RoundId(n)),
+            replace(cancelled(CancelCause.NO_COMMITS), round_id=RoundId(n)),
+            block(1500 + n),
+        ]
     state, _ = play(node(SOLVER, S), *told)
     assert sorted(state.rounds) == list(range(6, KEPT_ROUNDS + 6))
     assert play(state, *told) == (state, [])

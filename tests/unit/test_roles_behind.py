@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from protocol_facts import OTHER, PROJECT, ROUND, SOLVER, digest
 
-from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Transient
 from jepanet.protocol import duties
 from jepanet.protocol.state import Recorded
@@ -17,7 +16,7 @@ from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
 from jepanet.roles.steps import settlement as settlement_module
 from jepanet.roles.steps.settlement import Settlement
-from jepanet.types import Phase, Verdict
+from jepanet.types import Phase, Standing, Verdict
 
 pytestmark = pytest.mark.unit
 

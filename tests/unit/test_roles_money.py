@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
 
-from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.recipe import preset
 from jepanet.protocol.documents.spec import decode_spec, encode_spec
@@ -22,7 +21,7 @@ from jepanet.roles.steps.settlement import Settlement, check_bond, ensure_stake
 from jepanet.roles.steps.submit import submit
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
-from jepanet.types import Phase
+from jepanet.types import Phase, Standing
 
 pytestmark = pytest.mark.unit
 

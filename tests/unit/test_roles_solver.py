@@ -15,7 +15,6 @@ import pytest
 from eth_hash.auto import keccak
 from protocol_facts import OUTSIDER, SOLVER, digest
 
-from jepanet.chain.contracts.all import Standing
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.learning.recipe import preset
@@ -27,7 +26,7 @@ from jepanet.roles.solver import PROJECTS_CARRIED, Solver
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
-from jepanet.types import ProjectId, RoundId
+from jepanet.types import ProjectId, RoundId, Standing
 
 pytestmark = pytest.mark.unit
 

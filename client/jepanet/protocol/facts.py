@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jepanet.types import Address, BlockRef, Digest, ProjectId, RoundId
+from jepanet.types import Address, BlockRef, CancelCause, Digest, ProjectId, RoundId, SlashCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class ChainRoundSettled:
 @dataclass(frozen=True, slots=True)
 class ChainRoundCancelled:
     round_id: RoundId
-    cause: int
+    cause: CancelCause
     block: BlockRef
     log_index: int
 
@@ -215,7 +215,7 @@ class ChainBondSlashed:
     round_id: RoundId
     account: Address
     amount: int
-    cause: int
+    cause: SlashCause
     block: BlockRef
     log_index: int
 

@@ -152,7 +152,10 @@ def _build(kind: Any, tree: Any) -> Any:
                 raise ValueError(f"fields {sorted(set(tree) ^ set(hints))} differ")
             return kind(**{name: _build(hint, tree[name]) for name, hint in hints.items()})
         if isinstance(kind, type) and issubclass(kind, Enum):
-            return kind(tree)
+            member = kind(tree)
+            if type(tree) is not type(member.value):  # True and 1.0 equal the number 1
+                raise ValueError(f"{tree!r} is not written as the journal writes it")
+            return member
     except (TypeError, ValueError, AttributeError) as error:
         raise _incompatible(f"{getattr(kind, '__name__', kind)}: {error}") from error
     if not isinstance(tree, kind):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jepanet.protocol.facts import RoundParams
-from jepanet.types import Address, BlockRef, Digest, Phase, ProjectId, Role, RoundId
+from jepanet.types import Address, BlockRef, CancelCause, Digest, Phase, ProjectId, Role, RoundId
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Round:
     recorded_at: int = 0
     disputed_at: int = 0
     status: Status = Status.OPEN
-    cancel_cause: int = 0
+    cancel_cause: CancelCause = CancelCause.NONE
     ended_at: int = 0
     # This node's own part.
     prepared: bool = False

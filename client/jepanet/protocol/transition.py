@@ -28,11 +28,11 @@ from jepanet.protocol.state import (
     Status,
     VerifierSet,
 )
-from jepanet.types import Address, Digest, ProjectId, RoundId
+from jepanet.types import Address, Digest, ProjectId, RoundId, SlashCause
 
-_OWN_FAULTS = (1, 2, 3, 4)
-"""Causes of `BondSlashed` about a solver's bond (not revealed, invalid) or a verifier's stake (two results,
-overturned). A challenger or proposer may be slashed too and still be a solver in good standing."""
+_OWN_FAULTS = (SlashCause.NOT_REVEALED, SlashCause.INVALID, SlashCause.EQUIVOCATION, SlashCause.OVERTURNED)
+"""Faults of a solver or a verifier. A challenger or proposer may be slashed and still be a solver in good
+standing."""
 
 
 def genesis(me: Identity) -> NodeState:

@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jepanet.chain.contracts.all import Standing
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_seed
@@ -28,7 +27,7 @@ from jepanet.roles.steps.submit import behind, submit
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
-from jepanet.types import Digest, RoundId
+from jepanet.types import Digest, RoundId, Standing
 
 log = get_logger("solver")
 

@@ -51,6 +51,27 @@ interface ITrainingRounds {
         VerifierPaid
     }
 
+    /// @dev Why a round was cancelled: the `cause` of `RoundCancelled` and of a round's view.
+    enum CancelCause {
+        None,
+        NoCommits,
+        NotUnsealed,
+        NoReveals,
+        Expired,
+        Overturned
+    }
+
+    /// @dev Why a bond or stake was taken: the `cause` of `BondSlashed`. `NotUnsealed` is the proposer's.
+    enum SlashCause {
+        None,
+        NotRevealed,
+        Invalid,
+        Equivocation,
+        Overturned,
+        ChallengeRejected,
+        NotUnsealed
+    }
+
     /// @param token the one ERC-20 of the deployment; must equal the vault's.
     /// @param arbiter resolves challenges. If it stays silent, results stand.
     /// @param owner may pause entries, nothing else.
@@ -200,13 +221,12 @@ interface ITrainingRounds {
     event Resolved(uint256 indexed roundId, bool overturned);
     /// @param returned what went back to the proposer's credit.
     event RoundSettled(uint256 indexed roundId, bytes32 model, uint256 returned);
-    /// @param cause 1 no commits, 2 not unsealed, 3 no reveals, 4 expired, 5 overturned.
+    /// @param cause a `CancelCause`.
     event RoundCancelled(uint256 indexed roundId, uint8 cause);
     /// @dev Also for a revealer's share of a forfeited unseal bond.
     event Claimed(uint256 indexed roundId, address indexed account, uint256 amount);
     event BondReleased(uint256 indexed roundId, address indexed solver, uint256 amount);
-    /// @param cause 1 not revealed, 2 invalid delta, 3 equivocation, 4 overturned result, 5 challenge rejected,
-    /// 6 shard not unsealed (the proposer's unseal bond).
+    /// @param cause a `SlashCause`.
     event BondSlashed(uint256 indexed roundId, address indexed account, uint256 amount, uint8 cause);
     event Swept(uint256 indexed roundId, address indexed proposer, uint256 amount);
     event CreditWithdrawn(address indexed account, uint256 amount);

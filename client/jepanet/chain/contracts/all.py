@@ -18,7 +18,6 @@ from jepanet.chain.contracts.views import (
     Result,
     RoundView,
     StakeAccount,
-    Standing,
 )
 from jepanet.types import Address
 
@@ -33,7 +32,6 @@ __all__ = [
     "RoundView",
     "Rounds",
     "StakeAccount",
-    "Standing",
     "Token",
     "UnsignedCall",
     "Vault",

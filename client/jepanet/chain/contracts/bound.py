@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, is_dataclass
+import re
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -95,7 +96,8 @@ def named(kind: type[E], value: int) -> E:
     try:
         return kind(value)
     except ValueError as error:
-        raise Malformed(f"the node answered {value} where a {kind.__name__.lower()} belongs") from error
+        what = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+        raise Malformed(f"the node answered {value} where a {what} belongs") from error
 
 
 def _plain(value: Any) -> Any:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.contracts.bound import BoundContract, named
 from jepanet.chain.endpoints.requests import BlockId
-from jepanet.chain.contracts.views import Attestation, CommitmentView, Result, RoundView, Standing
+from jepanet.chain.contracts.views import Attestation, CommitmentView, Result, RoundView
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.facts import RoundParams
-from jepanet.types import Address, Phase
+from jepanet.types import Address, CancelCause, Phase, Standing
 
 
 class Rounds(BoundContract):
@@ -33,7 +33,7 @@ class Rounds(BoundContract):
         """All the contract stores and derives; zeros for an unknown round."""
         values = await self._read(block, "getRound", round_id)
         view = RoundView(*values)
-        return replace(view, phase=named(Phase, view.phase))
+        return replace(view, phase=named(Phase, view.phase), cause=named(CancelCause, view.cause))
 
     async def count(self, block: BlockId) -> int:
         """Rounds opened so far; ids start at 1."""

@@ -6,21 +6,8 @@ Amounts in wei of the token, times in unix seconds, gains in micro-nats per dire
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-from jepanet.types import Address, Digest, Phase, ProjectId, RoundId
-
-
-class Standing(IntEnum):
-    """What became of one address in one round; the numbers equal `ITrainingRounds.Standing`."""
-
-    NONE = 0
-    COMMITTED = 1
-    REVEALED = 2
-    RELEASED = 3
-    SLASHED = 4
-    VERIFIER = 5
-    VERIFIER_PAID = 6
+from jepanet.types import Address, CancelCause, Digest, Phase, ProjectId, RoundId, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +44,7 @@ class ProjectView:
 class RoundView:
     """Everything the contract knows of a round. `model` is the base until a result is recorded.
 
-    `signers` is a bitmap of positions in the verifier set; `cause` says why it was cancelled (1 no commits,
-    2 not unsealed, 3 no reveals, 4 expired, 5 overturned), 0 otherwise.
+    `signers` is a bitmap of positions in the verifier set.
     """
 
     proposer: Address
@@ -96,7 +82,7 @@ class RoundView:
     claim_end: int
     fees_claimed: int
     signers: int
-    cause: int
+    cause: CancelCause
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from jepanet.protocol.facts import (
     ChainTrainingRecorded,
     ChainVerifierSetCreated,
 )
-from jepanet.types import Phase, RoundId
+from jepanet.types import CancelCause, Phase, RoundId
 
 _AT_ONCE = 16
 
@@ -163,7 +163,7 @@ async def read_counters(
 
 def _counters(view: RoundView) -> RoundCounters:
     # A sweep counts as claimed, and a forfeited unseal bond is paid without being counted.
-    uncounted = view.claimed == view.payout or (view.cause != 0)
+    uncounted = view.claimed == view.payout or view.cause is not CancelCause.NONE
     return RoundCounters(
         commits=view.commits,
         reveals=view.reveals,

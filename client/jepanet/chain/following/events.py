@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from functools import cache
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
@@ -28,6 +29,7 @@ class _Shape:
     names: tuple[str, ...]
     indexed: tuple[tuple[str, str], ...]
     plain: tuple[tuple[str, str], ...]
+    enums: tuple[tuple[str, type[IntEnum]], ...]
 
 
 def decode(log: RawLog, block: BlockRef) -> ChainFact | None:
@@ -46,6 +48,7 @@ def decode(log: RawLog, block: BlockRef) -> ChainFact | None:
             (values[name],) = abi_decode([kind], topic)
         decoded = abi_decode([kind for _, kind in shape.plain], log.data)
         values.update(zip((name for name, _ in shape.plain), decoded, strict=True))
+        values.update((name, kind(values[name])) for name, kind in shape.enums)
     except (DecodingError, ValueError, OverflowError) as error:
         raise Fatal(
             f"a log of {log.address} in block {block.number} does not match its ABI: {error}",
@@ -88,6 +91,11 @@ def _shapes() -> Mapping[bytes, _Shape]:
                 names=names,
                 indexed=tuple((name, kind) for name, kind, indexed in pairs if indexed),
                 plain=tuple((name, kind) for name, kind, indexed in pairs if not indexed),
+                enums=tuple(
+                    (name, kind)
+                    for name, kind in get_type_hints(make).items()
+                    if isinstance(kind, type) and issubclass(kind, IntEnum)
+                ),
             )
     if wanted:
         raise _mismatch(", ".join(sorted(wanted)))

@@ -17,14 +17,14 @@ from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round, Status
 from jepanet.settings.config import Observer
-from jepanet.types import Digest
+from jepanet.types import CancelCause, Digest
 
 CANCEL_CAUSES = {
-    1: "no commits",
-    2: "evaluation shard not unsealed",
-    3: "no reveals",
-    4: "no result in time",
-    5: "result overturned",
+    CancelCause.NO_COMMITS: "no commits",
+    CancelCause.NOT_UNSEALED: "evaluation shard not unsealed",
+    CancelCause.NO_REVEALS: "no reveals",
+    CancelCause.EXPIRED: "no result in time",
+    CancelCause.OVERTURNED: "result overturned",
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from jepanet.chain.contracts.all import RoundView, Standing
+from jepanet.chain.contracts.all import RoundView
 from jepanet.chain.contracts.sentences import moment
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
@@ -21,7 +21,7 @@ from jepanet.operations.funds.unfinished import fresh_key, take_up
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.files import place_of
-from jepanet.types import TERMINAL_PHASES, Address, Phase, Verdict
+from jepanet.types import TERMINAL_PHASES, Address, Phase, Standing, Verdict
 
 
 async def claim(

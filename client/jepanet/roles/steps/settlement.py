@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.contracts.all import Result, Standing
+from jepanet.chain.contracts.all import Result
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.duties import (
@@ -28,7 +28,7 @@ from jepanet.roles.steps.preparation import pin_of
 from jepanet.roles.steps.submit import behind, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
-from jepanet.types import TERMINAL_PHASES, Phase, Verdict
+from jepanet.types import TERMINAL_PHASES, Phase, Standing, Verdict
 
 log = get_logger("settlement")
 

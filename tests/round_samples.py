@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from eth_hash.auto import keccak
 
+from jepanet.addresses import checksum_address
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore, score_message
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import TypedData, signing_hash

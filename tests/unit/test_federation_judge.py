@@ -12,6 +12,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+from jepanet.addresses import checksum_address
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
@@ -26,7 +27,6 @@ from jepanet.federation.judging.judge import (
     judge_merge,
     merge,
 )
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Digest, Verdict
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from jepanet.addresses import checksum_address
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import create_wallet, list_wallets, password_of
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.cli import main
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.settings.config import load_config
 
 pytestmark = pytest.mark.unit

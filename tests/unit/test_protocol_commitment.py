@@ -12,6 +12,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
+from jepanet.addresses import checksum_address
 from jepanet.protocol import assignment
 from jepanet.protocol.commitment import (
     Leaf,
@@ -24,7 +25,6 @@ from jepanet.protocol.commitment import (
     verify_proof,
 )
 from jepanet.protocol.documents import typed_data
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.protocol.settling import rewards
 from jepanet.types import Address, Digest, Verdict
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.texts import read_text
 from jepanet.types import Address, Role
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
+from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms

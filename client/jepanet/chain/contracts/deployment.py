@@ -12,7 +12,7 @@ from typing import Any
 from jepanet.chain.endpoints.failover import ChainReader, Rpc
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.files import write_atomically
-from jepanet.protocol.documents.fields import checksum_address
+from jepanet.addresses import checksum_address
 from jepanet.telemetry import get_logger
 from jepanet.texts import read_json
 from jepanet.types import Address, BlockRef

@@ -10,11 +10,11 @@ from typing import Any
 from eth_account import Account
 from eth_keyfile.exceptions import EthKeyfileValueError
 
+from jepanet.addresses import checksum_address
 from jepanet.chain.keys.password import Password
 from jepanet.chain.keys.secret_files import MAX_SECRET_BYTES, read_secret_text
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.documents.fields import checksum_address
 from jepanet.telemetry import Secret, get_logger
 from jepanet.texts import load_json, read_text
 from jepanet.types import Address

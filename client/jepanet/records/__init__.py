@@ -1,0 +1,1 @@
+"""Strict trees <-> frozen records: one reader and writer for configuration, documents, recipes, journal."""

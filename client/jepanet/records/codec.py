@@ -1,0 +1,145 @@
+"""A record class in one spelling: canonical JSON or a parsed tree on one side, a frozen record on the other.
+
+    SPEC = Codec(RoundSpec, "round spec", max_bytes=65536, head={"version": 1})
+    SPEC.decode(SPEC.encode(spec)) == spec
+
+What is read is checked to the last field: a duplicate, unknown or missing field, a value of another type or
+outside its bounds, and, in bytes, any other form than the canonical one (RFC 8785) is refused with the dotted
+key of the place. Writing holds the same bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from jepanet.errors import JepanetError, Rejected
+from jepanet.records.compiling import record_of
+from jepanet.records.compound import Record
+from jepanet.records.kinds import Spelling
+from jepanet.records.refusal import Wrong, shown
+from jepanet.tensors import canonical_json, parse_json
+
+T = TypeVar("T")
+Refuse = Callable[[str, str], JepanetError]
+"""Makes the error from a message and a remedy."""
+
+
+def rejected(reason: str) -> Refuse:
+    """Makes `Rejected` with this reason."""
+    return lambda message, remedy: Rejected(message, reason=reason, remedy=remedy)
+
+
+_BAD_FIELD = rejected("bad-field")
+DOCUMENT = Spelling()
+"""Documents of the protocol: hex with 0x, addresses in EIP-55 form."""
+JOURNAL = Spelling(prefix="", wide=True, addresses="unchecked")
+"""What this machine wrote itself: its journal, and what node and worker say to each other."""
+
+
+class Codec(Generic[T]):
+    """Reads and writes one record class. Compiled at its first use, so that declaring one costs nothing."""
+
+    def __init__(
+        self,
+        kind: type[T],
+        what: str,
+        *,
+        max_bytes: int = 1 << 20,
+        head: Mapping[str, str | int] | None = None,
+        spelling: Spelling = DOCUMENT,
+        refuse: Refuse = _BAD_FIELD,
+    ) -> None:
+        """`head`: constant fields that the record does not have, such as the document's version."""
+        self.what = what
+        self.max_bytes = max_bytes
+        self._kind: type = kind
+        self._head = dict(head or {})
+        self._spelling = spelling
+        self._refuse = refuse
+
+    @cached_property
+    def record(self) -> Record:
+        """The compiled class: its fields, their kinds and meanings."""
+        return record_of(self._kind, self._spelling)
+
+    def decode(self, data: bytes) -> T:
+        """A record from untrusted bytes.
+
+        Raises:
+            Rejected: larger than `max_bytes`, nested too deeply, not JSON or not canonical.
+            Rejected, or what `refuse` makes: a field missing, unknown, of another type or out of bounds.
+        """
+        return self.read(parse_json(data, max_bytes=self.max_bytes, what=self.what))
+
+    def encode(self, value: T) -> bytes:
+        """Canonical JSON. Raises: Rejected, or what `refuse` makes, for a field out of bounds."""
+        return canonical_json(self.tree(value))
+
+    def read(self, tree: object) -> T:
+        """A record from a parsed JSON or TOML value. Raises: as `decode`, for a field."""
+        try:
+            value: T = self.record.read(self._without_head(tree) if self._head else tree)
+        except Wrong as wrong:
+            raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
+        return value
+
+    def tree(self, value: T) -> dict[str, Any]:
+        """The JSON value of a record. Raises: as `encode`."""
+        try:
+            return {**self._head, **self.record.write(value)}
+        except Wrong as wrong:
+            raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
+
+    def check(self, value: T) -> None:
+        """Holds a record that was made in Python against its bounds. Raises: as `encode`."""
+        self.tree(value)
+
+    def _without_head(self, tree: object) -> object:
+        if type(tree) is not dict:
+            return tree  # refused as any other value that is no object
+        for name, expected in self._head.items():
+            if name not in tree:
+                raise Wrong(" is missing", "add {key}").inside(name)
+            if type(tree[name]) is not type(expected) or tree[name] != expected:
+                raise Wrong(
+                    f" must be {expected!r}, not {shown(tree[name])}", "use a release that reads this {key}"
+                ).inside(name)
+        return {name: item for name, item in tree.items() if name not in self._head}
+
+
+class Tagged(Generic[T]):
+    """Several record classes, told apart by a tag that travels beside the record."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, type],
+        what: str,
+        *,
+        max_bytes: int = 1 << 20,
+        spelling: Spelling = DOCUMENT,
+        refuse: Refuse = _BAD_FIELD,
+    ) -> None:
+        """`kinds`: by tag. The rest as `Codec`, which each class gets one of."""
+        self.what = what
+        self._refuse = refuse
+        self._tags = {kind: tag for tag, kind in kinds.items()}
+        self._codecs = {
+            tag: Codec[T](kind, f"{what} {tag}", max_bytes=max_bytes, spelling=spelling, refuse=refuse)
+            for tag, kind in kinds.items()
+        }
+
+    def tag_of(self, value: T) -> str:
+        """Raises: TypeError for a value of no class of these."""
+        try:
+            return self._tags[type(value)]
+        except KeyError:
+            raise TypeError(f"{self.what}: there is no {type(value).__name__}") from None
+
+    def codec(self, tag: object) -> Codec[T]:
+        """Of the class with this tag. Raises: Rejected, or what `refuse` makes, for an unknown one."""
+        if isinstance(tag, str) and tag in self._codecs:
+            return self._codecs[tag]
+        known = ", ".join(self._codecs)
+        raise self._refuse(f"{self.what}: {shown(tag)} is no kind of it", f"known: {known}")

@@ -1,0 +1,129 @@
+"""From type hints to kinds: what `Annotated[int, Range(1, 512)]` reads and writes in one spelling."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from jepanet.records.compound import Fixed, Many, Maybe, Record, Table
+from jepanet.records.kinds import (
+    Account,
+    Choice,
+    Decimal,
+    FilePath,
+    Flag,
+    Hex,
+    Kind,
+    Real,
+    Spelling,
+    Text,
+    Whole,
+    WideWhole,
+)
+from jepanet.records.marks import DecimalText, Form, Hidden, Mark, OneOf, Range, Size
+from jepanet.types import Address, Digest
+
+M = TypeVar("M", bound=Mark)
+
+
+@cache
+def record_of(kind: type, spelling: Spelling) -> Record:
+    """A record class compiled for a spelling, once."""
+    hints = get_type_hints(kind, include_extras=True)
+    names = [item.name for item in fields(kind)]
+    return Record(
+        kind,
+        {name: kind_of(hints[name], spelling) for name in names},
+        {name: meaning_of(hints[name]) for name in names},
+        defaults=spelling.defaults,
+    )
+
+
+def kind_of(hint: Any, spelling: Spelling) -> Kind:
+    """The kind of a type hint.
+
+    Raises:
+        TypeError: a type that has no place in a record.
+    """
+    marks: list[Any] = []
+    while get_origin(hint) is Annotated:
+        hint, *more = get_args(hint)
+        marks += more
+    kind = _plain_kind(hint, marks, spelling)
+    if any(isinstance(mark, Hidden) for mark in marks):
+        (kind.inner if isinstance(kind, Maybe | Many) else kind).hidden = True
+    return kind
+
+
+def meaning_of(hint: Any) -> str:
+    """The bare string beside a field's type; empty without one."""
+    if get_origin(hint) is not Annotated:
+        return ""
+    return next((mark for mark in get_args(hint)[1:] if isinstance(mark, str)), "")
+
+
+def _mark(marks: Sequence[object], kind: type[M]) -> M | None:
+    return next((mark for mark in marks if isinstance(mark, kind)), None)
+
+
+def _plain_kind(hint: Any, marks: list[Any], spelling: Spelling) -> Kind:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        parts = [part for part in arguments if part is not type(None)]
+        if len(parts) != 1 or len(parts) == len(arguments):
+            raise TypeError(f"{hint} has no place in a record: only `X | None` has")
+        return Maybe(kind_of(Annotated[(parts[0], *marks)] if marks else parts[0], spelling))
+    size = _mark(marks, Size)
+    if origin in (tuple, frozenset):
+        if origin is frozenset or arguments[-1] is Ellipsis:
+            return Many(kind_of(arguments[0], spelling), size, origin)
+        return Fixed([kind_of(part, spelling) for part in arguments])
+    if origin is dict:
+        by_number = _base(arguments[0]) is int
+        key = None if by_number else kind_of(arguments[0], spelling)
+        return Table(key, kind_of(arguments[1], spelling), size)
+    form, only = _mark(marks, Form), _mark(marks, OneOf)
+    among = hint if isinstance(hint, type) and issubclass(hint, Enum) else None
+    if among or only:
+        return Choice(among, only)
+    if hint is Address and not form and spelling.addresses != "unchecked":
+        return Account(mend=spelling.addresses == "mended")
+    if hint is Digest:
+        size = Size(32, 32)
+    return _scalar(_base(hint), marks, size, spelling)
+
+
+def _scalar(base: Any, marks: list[Any], size: Size | None, spelling: Spelling) -> Kind:
+    if base is bool:
+        return Flag()
+    if base is int:
+        if decimal := _mark(marks, DecimalText):
+            return Decimal(decimal.high)
+        bounds = _mark(marks, Range)
+        return WideWhole() if spelling.wide and not bounds else Whole(bounds)
+    if base is float:
+        return Real(_mark(marks, Range))
+    if base is str:
+        if size is None and spelling.longest is not None:
+            size = Size(0, spelling.longest)
+        return Text(size, _mark(marks, Form))
+    if base is bytes:
+        return Hex(size, spelling.prefix)
+    if base is Path:
+        return FilePath()
+    if isinstance(base, type) and is_dataclass(base):
+        return record_of(base, spelling)
+    raise TypeError(f"{base} has no place in a record")
+
+
+def _base(hint: Any) -> Any:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    while isinstance(hint, NewType):
+        hint = hint.__supertype__
+    return hint

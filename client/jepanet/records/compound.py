@@ -1,0 +1,205 @@
+"""Kinds made of others: optional values, lists, sets, pairs, dictionaries, records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
+from itertools import repeat
+from typing import Any
+
+from jepanet.records.kinds import Kind
+from jepanet.records.marks import Size
+from jepanet.records.refusal import Wrong
+
+_KEY = re.compile(r"0|-?[1-9][0-9]{0,77}")
+
+
+class Maybe(Kind):
+    """A value, or null."""
+
+    def __init__(self, inner: Kind) -> None:
+        self.inner = inner
+        self.wanted = f"{inner.wanted}, or null"
+
+    def read(self, tree: object) -> Any:
+        return None if tree is None else self.inner.read(tree)
+
+    def write(self, value: Any) -> Any:
+        return None if value is None else self.inner.write(value)
+
+
+class Many(Kind):
+    """A tuple of any length, or a frozen set, which is written in ascending order."""
+
+    def __init__(
+        self, inner: Kind, size: Size | None, container: type[tuple[Any, ...] | frozenset[Any]]
+    ) -> None:
+        self.inner, self._size, self._container = inner, size, container
+        self.wanted = f"a list of {size.of('items')}" if size else "a list"
+
+    def read(self, tree: object) -> Any:
+        if not isinstance(tree, list) or not self._fits(tree):
+            raise self.wrong(tree)
+        items = _each(repeat(self.inner.read), tree)
+        if self._container is tuple:
+            return tuple(items)
+        members = frozenset(items)
+        if len(members) != len(items):
+            raise Wrong(" has an item twice", "write each item of {key} once")
+        return members
+
+    def write(self, value: Any) -> list[Any]:
+        if not isinstance(value, self._container) or not self._fits(value):
+            raise self.wrong(value)
+        items = _each(repeat(self.inner.write), value)
+        return items if self._container is tuple else sorted(items)
+
+    def _fits(self, value: Collection[Any]) -> bool:
+        return self._size is None or len(value) in self._size
+
+
+class Fixed(Kind):
+    """A tuple whose parts have a type each."""
+
+    def __init__(self, parts: Sequence[Kind]) -> None:
+        self.parts = tuple(parts)
+        self.wanted = f"a list of {len(self.parts)} items"
+
+    def read(self, tree: object) -> tuple[Any, ...]:
+        if not isinstance(tree, list) or len(tree) != len(self.parts):
+            raise self.wrong(tree)
+        return tuple(_each((part.read for part in self.parts), tree))
+
+    def write(self, value: Any) -> list[Any]:
+        if type(value) is not tuple or len(value) != len(self.parts):
+            raise self.wrong(value)
+        return _each((part.write for part in self.parts), value)
+
+
+def _each(steps: Iterable[Callable[[Any], Any]], items: Iterable[Any]) -> list[Any]:
+    """What each step makes of its item; what is refused is named by its index."""
+    done: list[Any] = []
+    try:
+        for step, item in zip(steps, items, strict=False):
+            done.append(step(item))  # its length is the index in the message
+    except Wrong as wrong:
+        wrong.inside(len(done))
+        raise
+    return done
+
+
+class Table(Kind):
+    """A dictionary by text or by number; numbers are keys in their only decimal spelling."""
+
+    def __init__(self, key: Kind | None, inner: Kind, size: Size | None) -> None:
+        """`key` None: by number."""
+        self.key, self.inner, self._size = key, inner, size
+        self.wanted = f"an object of {size.of('members')}" if size else "an object"
+
+    def read(self, tree: object) -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
+        for name, item in self._checked(tree).items():
+            try:
+                found[self._key(name)] = self.inner.read(item)
+            except Wrong as wrong:
+                wrong.inside(str(name))
+                raise
+        return found
+
+    def write(self, value: Any) -> dict[str, Any]:
+        written: dict[str, Any] = {}
+        for name, item in self._checked(value).items():
+            try:
+                written[str(name) if self.key is None else self.key.write(name)] = self.inner.write(item)
+            except Wrong as wrong:
+                wrong.inside(str(name))
+                raise
+        return written
+
+    def _checked(self, value: object) -> dict[Any, Any]:
+        if isinstance(value, dict) and (self._size is None or len(value) in self._size):
+            return value
+        raise self.wrong(value)
+
+    def _key(self, name: object) -> Any:
+        if self.key is not None:
+            return self.key.read(name)
+        if type(name) is str and _KEY.fullmatch(name):
+            return int(name)
+        raise Wrong(" is a key that is not a whole number", "correct the key {key}")
+
+
+class Record(Kind):
+    """A frozen dataclass: an object with exactly its fields.
+
+    Where the spelling has defaults, fields with one may be missing.
+    """
+
+    def __init__(
+        self, kind: type, kinds: Mapping[str, Kind], meanings: Mapping[str, str], defaults: bool
+    ) -> None:
+        self.kind, self.kinds, self.meanings = kind, kinds, meanings
+        self.fields: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}
+        self.wanted = f"a {kind.__name__}"
+        self._names = frozenset(self.fields)
+        self._defaults = defaults
+        self._readers = [(name, kinds[name].read) for name in self.fields]
+        self._writers = [(name, kinds[name].write) for name in self.fields]
+
+    def read(self, tree: object) -> Any:
+        if not isinstance(tree, dict):
+            raise Kind.wrong(_OBJECT, tree)
+        if tree.keys() != self._names:
+            return self._read_some(tree)
+        values = []
+        name = ""
+        try:
+            for name, read in self._readers:
+                values.append(read(tree[name]))
+        except Wrong as wrong:
+            wrong.inside(name)
+            raise
+        return self.kind(*values)
+
+    def write(self, value: Any) -> dict[str, Any]:
+        if type(value) is not self.kind:
+            raise self.wrong(value)
+        tree = {}
+        name = ""
+        try:
+            for name, write in self._writers:
+                tree[name] = write(getattr(value, name))
+        except Wrong as wrong:
+            wrong.inside(name)
+            raise
+        return tree
+
+    def _read_some(self, tree: dict[Any, Any]) -> Any:
+        known = ", ".join(self.fields)
+        for name in tree:
+            if name not in self._names:
+                raise Wrong(" is unknown", f"remove {{key}}; known: {known}").inside(str(name))
+        given = {}
+        for name, read in self._readers:
+            if name in tree:
+                try:
+                    given[name] = read(tree[name])
+                except Wrong as wrong:
+                    wrong.inside(name)
+                    raise
+            elif not self._defaults or self.required(name):
+                raise Wrong(" is missing", "add {key}").inside(name)
+        return self.kind(**given)
+
+    def required(self, name: str) -> bool:
+        """Whether the field has no default."""
+        item = self.fields[name]
+        return item.default is MISSING and item.default_factory is MISSING
+
+
+class _Object(Kind):
+    wanted = "an object"
+
+
+_OBJECT = _Object()

@@ -1,0 +1,56 @@
+"""What a record class may hold, field by field: for pages that are written from code or held against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+from jepanet.records.codec import Codec
+from jepanet.records.compound import Fixed, Many, Maybe, Record, Table
+from jepanet.records.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A field of a reference: dotted key, what it may hold, default as JSON (None: required), meaning."""
+
+    key: str
+    allowed: str
+    default: str | None
+    meaning: str
+
+
+def reference(codec: Codec[Any]) -> tuple[Entry, ...]:
+    """Every field of a record class and of the records inside it, in the order of their declaration."""
+    return tuple(_entries(codec.record, ""))
+
+
+def _entries(record: Record, prefix: str) -> Iterator[Entry]:
+    for name, kind in record.kinds.items():
+        inner, path = _inner_record(kind, prefix + name)
+        if inner is not None:
+            yield from _entries(inner, f"{path}.")
+            continue
+        item = record.fields[name]
+        default = None
+        if not record.required(name):
+            value = item.default if item.default_factory is MISSING else item.default_factory()
+            default = json.dumps(kind.write(value), ensure_ascii=False)
+        yield Entry(prefix + name, _allowed(kind), default, record.meanings[name])
+
+
+def _inner_record(kind: Kind, path: str) -> tuple[Record | None, str]:
+    while isinstance(kind, Maybe | Many | Table):
+        path += "" if isinstance(kind, Maybe) else "[]"
+        kind = kind.inner
+    return (kind if isinstance(kind, Record) else None), path
+
+
+def _allowed(kind: Kind) -> str:
+    if isinstance(kind, Many | Table) and kind.inner.wanted:
+        return f"{kind.wanted}, each {kind.inner.wanted}"
+    if isinstance(kind, Fixed):
+        return f"a list: {'; '.join(part.wanted for part in kind.parts)}"
+    return kind.wanted

@@ -21,7 +21,7 @@ from scripts.demonstration.report import build_report, failures, measure_progres
 
 from jepanet.chain.devchain.anvil import free_port
 from jepanet.interface.terminal.streams import open_standard_streams
-from jepanet.learning.recipe import PRESETS
+from jepanet.learning.presets import PRESETS
 from jepanet.operations.access import open_chain
 from jepanet.operations.funds.accounts import balances
 from jepanet.operations.projects import FULL_SIZE

@@ -14,7 +14,7 @@ from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.reporting.report import Wish, compare
 from jepanet.learning.parallel import in_parallel
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

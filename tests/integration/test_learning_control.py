@@ -22,7 +22,7 @@ from jepanet.learning.planning.closed_loop import (
     random_policy,
 )
 from jepanet.learning.planning.planner import Planner
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.learning.simulators.tworoom.dataset import TINY, plan
 from jepanet.learning.simulators.tworoom.simulator import Room, record
 from jepanet.learning.simulators.tworoom.sites import GREY, SCREEN, hidden_site

@@ -15,8 +15,8 @@ from jepanet.learning.data.building.recording import Recording
 from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import TINY
-from jepanet.learning.evaluation.grounded import heldout_metrics
-from jepanet.learning.recipe import preset
+from jepanet.learning.evaluation.metrics import heldout_metrics
+from jepanet.learning.presets import preset
 from jepanet.learning.simulators.pusht.dataset import PUSHT
 from jepanet.learning.simulators.pusht.simulator import _simulator, _state, _variation, record
 from jepanet.learning.simulators.pusht.sites import (

@@ -21,8 +21,9 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep
 from jepanet.learning.data.on_disk import BuiltDataset, open_built
 from jepanet.learning.data.shards import load_shard
-from jepanet.learning.evaluation.grounded import GroundedScorer, heldout_metrics
-from jepanet.learning.recipe import preset
+from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.evaluation.metrics import heldout_metrics
+from jepanet.learning.presets import preset
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.simulators.loader import require_simulator
 from jepanet.learning.simulators.tworoom.dataset import TINY, Parameters, build, plan

@@ -43,7 +43,7 @@ from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.operations import keys, projects
 from jepanet.operations.auditing.observer import read_chain
 from jepanet.operations.funds import accounts

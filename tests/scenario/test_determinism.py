@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jepanet.cid import digest_of
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.operations.datasets import build_dataset
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId

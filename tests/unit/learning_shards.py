@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.recipe import ModelSizes, Objective, Recipe, preset
+from jepanet.learning.presets import preset
+from jepanet.learning.recipe import ModelSizes, Objective, Recipe
 from jepanet.tensors import Arrays
 
 SEED = bytes(range(32))

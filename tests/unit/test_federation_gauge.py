@@ -20,10 +20,10 @@ from jepanet.federation.gauge import (
     frame,
     principal_angles,
     procrustes,
-    rotate_world_model,
     trace_angle,
 )
 from jepanet.learning.families.world.model import load_world_model, normalise
+from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.recipe import ModelSizes
 from jepanet.tensors import Arrays
@@ -142,7 +142,7 @@ def test_turning_there_and_back_returns_the_weights() -> None:
 
 def test_a_rotated_clone_of_the_base_has_a_zero_delta() -> None:
     clone = rotate_world_model(WEIGHTS, orthogonal(RECIPE.model.latent))
-    found = align(clone, encoded(WEIGHTS), encoded(clone))
+    found = align(clone, encoded(WEIGHTS), encoded(clone), rotate_world_model)
     before, after = delta_of(clone, WEIGHTS), delta_of(found.weights, WEIGHTS)
     assert np.abs(before["encoder.head.weight"]).max() > 0.1
     for name, array in after.items():
@@ -150,7 +150,7 @@ def test_a_rotated_clone_of_the_base_has_a_zero_delta() -> None:
 
 
 def test_alignment_of_the_base_itself_changes_nothing() -> None:
-    found = align(WEIGHTS, encoded(WEIGHTS), encoded(WEIGHTS))
+    found = align(WEIGHTS, encoded(WEIGHTS), encoded(WEIGHTS), rotate_world_model)
     np.testing.assert_allclose(found.rotation, np.eye(RECIPE.model.latent), atol=1e-12)
 
 
@@ -250,7 +250,7 @@ def test_attack_a_deficient_frame_is_an_error_and_never_no_drift(latents: np.nda
 def test_a_model_with_a_constant_encoder_cannot_be_aligned() -> None:
     dead = constant_encoder(WEIGHTS)
     with pytest.raises(FrameDeficient, match="constant"):
-        align(dead, encoded(WEIGHTS), encoded(dead))
+        align(dead, encoded(WEIGHTS), encoded(dead), rotate_world_model)
 
 
 def test_the_least_rank_can_be_asked_for() -> None:

@@ -21,7 +21,7 @@ from jepanet.lab.sites import SITES, Setting, plan
 from jepanet.lab.studies import ROUND_COLUMNS, STUDIES, round_rows, spread
 from jepanet.lab.studies import rows as study_rows
 from jepanet.learning.evaluation.proportion import Rate
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 
 pytestmark = pytest.mark.unit
 

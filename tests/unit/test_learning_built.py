@@ -25,7 +25,8 @@ from jepanet.learning.data.on_disk import BuiltDataset, SealedShard, open_built,
 from jepanet.learning.data.shards import save_shard, shard_bytes
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.data.suitability import check_shards
-from jepanet.learning.recipe import Recipe, preset
+from jepanet.learning.presets import preset
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.pusht.dataset import PUSHT, USUAL
 from jepanet.learning.simulators.tworoom.dataset import DEMO, FULL, TWOROOM
 

@@ -9,7 +9,8 @@ import pytest
 from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, scaled
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluation.grounded import WORST, Encoded, Gain, GroundedScorer, heldout_metrics
+from jepanet.learning.evaluation.grounded import WORST, Gain, GroundedScorer
+from jepanet.learning.evaluation.metrics import Encoded, heldout_metrics
 from jepanet.learning.evaluation.statistics import halves
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.loop import train, warm_start

@@ -8,8 +8,9 @@ from math import inf, nan
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluation.guards import DivergenceGate, absolute_guards, state_guards
+from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates
+from jepanet.learning.training.divergence import DivergenceGate
 
 pytestmark = pytest.mark.unit
 

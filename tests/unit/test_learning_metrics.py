@@ -11,7 +11,7 @@ import torch
 from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, scaled
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluation.grounded import Encoded, Metrics, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.metrics import Encoded, Metrics, heldout_metrics, metrics_of
 from jepanet.learning.evaluation.statistics import (
     FLOOR,
     effective_rank,

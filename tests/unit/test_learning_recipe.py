@@ -12,15 +12,8 @@ import pytest
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.schema import parameter_shapes
-from jepanet.learning.recipe import (
-    MAX_PARAMETERS,
-    MAX_RECIPE_BYTES,
-    PRESETS,
-    ModelSizes,
-    Optimiser,
-    Recipe,
-    preset,
-)
+from jepanet.learning.presets import PRESETS, preset
+from jepanet.learning.recipe import MAX_PARAMETERS, MAX_RECIPE_BYTES, ModelSizes, Optimiser, Recipe
 from jepanet.tensors import canonical_json
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,7 @@ from learning_shards import RECIPE, SEED, changed, constant_encoder, disc_shard,
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.grounded import encode, heldout_metrics
+from jepanet.learning.evaluation.metrics import encode, heldout_metrics
 from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.planning.rollout import rollout_nmse

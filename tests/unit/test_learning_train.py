@@ -15,6 +15,7 @@ from torch import Tensor
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
+from jepanet.learning.families.world.augment import draw_colour, turn
 from jepanet.learning.families.world.model import (
     WorldModel,
     load_world_model,
@@ -24,7 +25,8 @@ from jepanet.learning.families.world.model import (
 from jepanet.learning.families.world.schema import check_weights, init_weights, parameter_shapes
 from jepanet.learning.recipe import Optimiser
 from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
-from jepanet.learning.training.loop import StepReport, draw_colour, learning_rate, train, turn, warm_start
+from jepanet.learning.training.loop import StepReport, train, warm_start
+from jepanet.learning.training.optimiser import learning_rate
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 

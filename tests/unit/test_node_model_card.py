@@ -10,7 +10,7 @@ import pytest
 from jepanet.cid import to_cid
 from jepanet.errors import Rejected
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.operations.auditing.model_card import Link, Origin, check_chain, render
 from jepanet.protocol.facts import RoundParams
 from jepanet.protocol.settling.sheet import derive_sheet

@@ -12,7 +12,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.learning.simulators.pusht.dataset import PUSHT
 from jepanet.learning.simulators.tworoom.dataset import TWOROOM
 from jepanet.operations import projects

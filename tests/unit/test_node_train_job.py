@@ -16,7 +16,7 @@ from jepanet.federation.deltas.delta import decode_delta, delta_of, schema_of
 from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
 from jepanet.learning.data.shards import Shard, save_shard
-from jepanet.learning.evaluation.grounded import frame_latents
+from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import train, warm_start

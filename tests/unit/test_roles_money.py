@@ -10,7 +10,7 @@ import pytest
 from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
 
 from jepanet.errors import Rejected, Transient
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
 from jepanet.protocol.state import NodeState, Project

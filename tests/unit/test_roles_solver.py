@@ -17,7 +17,7 @@ from protocol_facts import OUTSIDER, SOLVER, digest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import abi_encode
 from jepanet.protocol.duties import SendCommit, TrainShard

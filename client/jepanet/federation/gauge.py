@@ -1,4 +1,4 @@
-"""The gauge of a world model: its latent space may be turned by any orthogonal matrix and predicts as before.
+"""The gauge of a model: its latent space may be turned by any orthogonal matrix and predicts as before.
 
     frames ──encoder──▶ z ──predictor──▶ z'        latents are rows, a rotation R acts from the right
     frames ──encoder──▶ zR ─predictor'─▶ z'R       the same model in another frame
@@ -18,7 +18,7 @@ here is part of what verifiers repeat bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -29,6 +29,8 @@ from jepanet.tensors import Arrays
 
 Array = np.ndarray
 Weights = Mapping[str, np.ndarray]
+Rotate = Callable[[Weights, Array], Arrays]
+"""(weights, rotation float64 [D, D]) -> the same model with latents z R instead of z; the family's own."""
 
 CARRIED = 1e-4
 """Share of the largest covariance eigenvalue from which a direction counts as carrying variance."""
@@ -40,10 +42,6 @@ DEAD = 1e-4
 """Mean variance per dimension below which latents are constant; healthy ones have variance near 1."""
 _ROUNDING = 1e-5
 """Deviation, as a share of the latents' size, that float32 arithmetic alone can cause."""
-
-HEAD = ("encoder.head.weight", "encoder.head.bias")
-ENTER = "predictor.enter.weight"
-LEAVE = ("predictor.leave.weight", "predictor.leave.bias")
 
 
 class FrameDeficient(Rejected):
@@ -108,53 +106,27 @@ def procrustes(source: Array, target: Array, *, floor: float = FITTED, least: in
     return rotation
 
 
-def rotate_world_model(weights: Weights, rotation: Array) -> Arrays:
-    """The same world model in another frame: encode'(x) = encode(x) R, predict'(z R, a) = predict(z, a) R.
-
-    Changes the encoder's last layer, the predictor's first (whose columns are two latents, then two actions)
-    and its last; every other tensor is copied. Computed in float64 and rounded to float32 once.
-
-    Raises:
-        ValueError: `rotation` is not orthogonal to 1e-6, or the weights are not a world model's of its size.
-    """
-    size = len(rotation)
-    if rotation.shape != (size, size) or not np.allclose(rotation.T @ rotation, np.eye(size), atol=1e-6):
-        raise ValueError("a change of frame is a square orthogonal matrix")
-    shapes = {name: weights[name].shape if name in weights else () for name in (*HEAD, ENTER, *LEAVE)}
-    if any(shapes[name][:1] != (size,) for name in (*HEAD, *LEAVE)) or not (
-        len(shapes[ENTER]) == 2 and shapes[ENTER][1] > 2 * size
-    ):
-        raise ValueError(
-            f"these are not the weights of a world model with {size} latent dimensions: {shapes}"
-        )
-    turned = {name: np.array(weights[name], copy=True) for name in sorted(weights)}
-    for name in (*HEAD, *LEAVE):
-        turned[name] = (rotation.T @ weights[name].astype(np.float64)).astype(np.float32)
-    columns = weights[ENTER].astype(np.float64)
-    for first in (0, size):
-        turned[ENTER][:, first : first + size] = columns[:, first : first + size] @ rotation
-    return turned
-
-
 def align(
     local_weights: Weights,
     base_latents: Array,
     local_latents: Array,
+    rotate: Rotate,
     *,
     floor: float = FITTED,
     least: int | None = None,
 ) -> Aligned:
     """What a participant does before it forms its delta: its model, turned into the frame of the base.
 
-    Both latents [N, D] are of the same public frames in the same order, by the base and by the local model.
+    `rotate` is how the model's family turns its weights. Both latents [N, D] are of the same public frames in
+    the same order, by the base and by the local model.
     A rotated clone of the base comes back as the base: every weight within 1e-5 of the largest of its tensor
     when every direction has at least a hundredth of the largest deviation (float32 latents resolve no more).
 
     Raises:
-        FrameDeficient, Rejected, ValueError: as `procrustes` and `rotate_world_model`.
+        FrameDeficient, Rejected, ValueError: as `procrustes` and `rotate`.
     """
     rotation = procrustes(local_latents, base_latents, floor=floor, least=least)
-    return Aligned(rotate_world_model(local_weights, rotation), rotation)
+    return Aligned(rotate(local_weights, rotation), rotation)
 
 
 def principal_angles(rotation: Array) -> Array:

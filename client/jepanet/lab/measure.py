@@ -11,7 +11,8 @@ from jepanet.errors import Rejected
 from jepanet.federation.gauge import drift
 from jepanet.lab.sites import Sites
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.grounded import GroundedScorer, frame_latents, heldout_metrics
+from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.evaluation.metrics import frame_latents, heldout_metrics
 from jepanet.learning.planning.rollout import rollout_nmse
 from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays

@@ -30,7 +30,7 @@ from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning.closed_loop import RATES, evaluate
 from jepanet.learning.planning.costs import COSTS
 from jepanet.learning.planning.planner import PLANNERS
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import canonical_json
 

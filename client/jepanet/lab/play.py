@@ -18,7 +18,8 @@ from jepanet.federation.merging.rules import RULES, mean
 from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.grounded import frame_latents
+from jepanet.learning.evaluation.metrics import frame_latents
+from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
@@ -187,7 +188,7 @@ def _aligned(trained: Arrays, base: Arrays, recipe: Recipe, probe: Shard) -> Arr
     mine, theirs = (frame_latents(weights, recipe, probe) for weights in (trained, base))
     if drift(theirs, mine).rms_degrees <= recipe.align_above:
         return trained
-    return align(trained, theirs, mine).weights
+    return align(trained, theirs, mine, rotate_world_model).weights
 
 
 def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes) -> Penalty:

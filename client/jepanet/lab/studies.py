@@ -22,7 +22,7 @@ from jepanet.lab.measure import Figures
 from jepanet.lab.reporting.report import Progress, notes
 from jepanet.lab.reporting.targets import by_arm, empty_row, titled, value_of
 from jepanet.lab.sites import Setting
-from jepanet.learning.recipe import preset
+from jepanet.learning.presets import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")
 ROUND_COLUMNS = ("variant", "rounds that gain", "least gain", "gain, start to end", "nmse unseen", "nmse own",

@@ -1,40 +1,9 @@
-"""The training objective: prediction error, SIGReg and a guard against its dead zones."""
+"""Parts that objectives are made of: random directions, SIGReg and a guard against its dead zones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
-
-from jepanet.learning.recipe import Objective
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Scalar tensors of one step; `loss` is what is minimised (before injected penalties)."""
-
-    loss: Tensor
-    prediction: Tensor
-    sigreg: Tensor
-    moments: Tensor
-
-
-def world_objective(
-    latents: Tensor, guesses: Tensor, objective: Objective, generator: torch.Generator
-) -> Terms:
-    """Loss of latents [B, T, D] and guesses [B, T-2, D] of latents[:, 2:].
-
-    The regulariser sees all B*T latents, uncentred, along fresh random directions drawn from `generator`
-    on the CPU.
-    """
-    prediction = (guesses - latents[:, 2:]).square().mean()
-    flat = latents.flatten(0, 1)
-    projected = flat @ random_directions(flat.shape[1], objective.directions, generator).to(flat.device)
-    statistic = sigreg(projected, objective.knots)
-    moments = sketched_moments(projected)
-    loss = prediction + objective.weight * (statistic + objective.guard * moments)
-    return Terms(loss, prediction, statistic, moments)
 
 
 def random_directions(dimensions: int, count: int, generator: torch.Generator) -> Tensor:

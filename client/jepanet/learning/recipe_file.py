@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, PRESETS, Recipe
+from jepanet.learning.presets import PRESETS
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.tensors import canonical_json
 from jepanet.texts import read_json
 

@@ -12,7 +12,8 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.on_disk import open_built
 from jepanet.learning.data.sizes import Parameters
-from jepanet.learning.recipe import Recipe, preset
+from jepanet.learning.presets import preset
+from jepanet.learning.recipe import Recipe
 from jepanet.types import Digest
 
 Progress = Callable[[int, int, str], None]

@@ -13,7 +13,8 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep, kept, tell_damage, write_atomically
 from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.suitability import check_shards
-from jepanet.learning.recipe import PRESETS, TRAINING_VERSION, Recipe
+from jepanet.learning.presets import PRESETS
+from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
 from jepanet.operations.access import SigningAccess, open_chain, open_signing
 from jepanet.operations.funds.accounts import register_set

@@ -27,8 +27,9 @@ from jepanet.files import write_atomically
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.data.shards import load_shard
 from jepanet.learning.data.suitability import check_evaluation
-from jepanet.learning.evaluation.grounded import GroundedScorer, Metrics, heldout_metrics
+from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
+from jepanet.learning.evaluation.metrics import Metrics, heldout_metrics
 from jepanet.learning.recipe import Gates, Recipe
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.training.device import probe

@@ -32,7 +32,8 @@ from jepanet.federation.gauge import align, drift
 from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, load_shard
-from jepanet.learning.evaluation.grounded import frame_latents
+from jepanet.learning.evaluation.metrics import frame_latents
+from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.checkpoint import Model, load_model
 from jepanet.learning.training.loop import train
@@ -159,7 +160,7 @@ def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | N
     found = drift(theirs, ours)
     if found.rms_degrees <= recipe.align_above:
         return trained, found.rms_degrees
-    return align(trained, theirs, ours).weights, found.rms_degrees
+    return align(trained, theirs, ours, rotate_world_model).weights, found.rms_degrees
 
 
 def _residual(path: str | None, schema: Schema, codec: str) -> Residual | None:

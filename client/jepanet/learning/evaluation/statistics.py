@@ -122,11 +122,11 @@ def probe_r2(latents: Array, state: Array, site: tuple[int, ...], ridge: float =
         fit, score = side != half, side == half
         if not fit.any() or not score.any():
             continue
-        known, seen = _rows(state[fit]), _rows(latents[fit])
+        known, seen = rows(state[fit]), rows(latents[fit])
         middle, offset = known.mean(axis=0), seen.mean(axis=0)
         weights = ridge_map(seen - offset, known - middle, ridge)
-        truth = _rows(state[score]) - middle
-        error = truth - (_rows(latents[score]) - offset) @ weights
+        truth = rows(state[score]) - middle
+        error = truth - (rows(latents[score]) - offset) @ weights
         residual += (error**2).sum(axis=0)
         total += (truth**2).sum(axis=0)
     return max(-1.0, float(np.mean(1.0 - residual / np.maximum(total, _TINY)))) if total.all() else 0.0
@@ -153,5 +153,6 @@ def stratified(values: Array, site: tuple[int, ...]) -> tuple[float, float, dict
     return float(np.mean(list(means.values()))), sqrt(variance) / count, means
 
 
-def _rows(values: Array) -> Array:
+def rows(values: Array) -> Array:
+    """[..., D] -> [N, D]."""
     return values.reshape(-1, values.shape[-1])

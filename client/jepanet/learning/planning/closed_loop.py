@@ -29,7 +29,8 @@ from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import numpy_generator, torch_generator
 from jepanet.learning.simulators.tworoom.simulator import Room
 from jepanet.learning.simulators.tworoom.sites import SCREEN, Site, free_position
-from jepanet.learning.training.loop import check_fit, deterministic
+from jepanet.learning.training.determinism import deterministic
+from jepanet.learning.training.loop import check_fit
 from jepanet.tensors import Arrays
 
 KINDS = ("same", "cross")

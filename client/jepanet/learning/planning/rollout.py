@@ -15,7 +15,8 @@ from jepanet.learning.families.world.model import load_world_model, normalise
 from jepanet.learning.families.world.schema import check_weights
 from jepanet.learning.planning.planner import Situation, imagine
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.loop import check_fit, deterministic
+from jepanet.learning.training.determinism import deterministic
+from jepanet.learning.training.loop import check_fit
 from jepanet.tensors import Arrays
 
 STEPS = 8

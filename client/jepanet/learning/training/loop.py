@@ -7,25 +7,24 @@ Bit-for-bit only on one machine and build with one thread; across machines compa
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.data.windows import WindowSampler
-from jepanet.learning.evaluation.guards import DivergenceGate
-from jepanet.learning.families.world.model import Colour, WorldModel, load_world_model, normalise, weights_of
+from jepanet.learning.families.world.augment import draw_colour, turn
+from jepanet.learning.families.world.model import WorldModel, load_world_model, normalise, weights_of
+from jepanet.learning.families.world.objective import world_objective
 from jepanet.learning.families.world.schema import check_weights, init_weights
-from jepanet.learning.objectives import world_objective
-from jepanet.learning.recipe import Optimiser, Recipe
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, torch_generator
+from jepanet.learning.training.determinism import deterministic
+from jepanet.learning.training.divergence import DivergenceGate
+from jepanet.learning.training.optimiser import AdamW, clip, learning_rate
 from jepanet.tensors import Arrays
 
 Penalty = Callable[[WorldModel, Tensor, int], Tensor]
@@ -168,85 +167,6 @@ def warm_start(
     ).weights
 
 
-class AdamW:
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) over torch's own fused kernel.
-
-    `torch.optim.AdamW` does the same sums, but building one imports the compiler: three seconds of every
-    worker's first job.
-    """
-
-    def __init__(self, parameters: Sequence[Tensor], rules: Optimiser) -> None:
-        self._parameters = list(parameters)
-        self._rules = rules
-        self._means = [torch.zeros_like(item) for item in self._parameters]
-        self._squares = [torch.zeros_like(item) for item in self._parameters]
-        self._steps = [torch.zeros((), device=item.device) for item in self._parameters]
-
-    @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor], rate: float) -> None:
-        """One step at learning rate `rate`; the gradients are in the order of the parameters."""
-        rules = self._rules
-        adamw(
-            self._parameters, list(gradients), self._means, self._squares, [], self._steps, fused=True,
-            amsgrad=False, beta1=rules.beta1, beta2=rules.beta2, lr=rate,
-            weight_decay=rules.weight_decay, eps=1e-8, maximize=False,
-        )  # fmt: skip
-
-
-def clip(gradients: Sequence[Tensor], limit: float) -> float:
-    """Scales gradients in place to a global L2 norm of at most `limit`; returns the norm before."""
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
-    torch._foreach_mul_(list(gradients), torch.clamp(limit / (norm + 1e-6), max=1.0))
-    return float(norm)
-
-
-def learning_rate(rules: Optimiser, local: int, count: int, globally: int, total: int) -> float:
-    """Linear warm-up and cool-down over `count` local steps, times a cosine over global steps."""
-    warm = min(1.0, (local + 1) / rules.warmup) if rules.warmup else 1.0
-    cool = min(1.0, (count - local) / (rules.cooldown * count)) if rules.cooldown else 1.0
-    progress = min(1.0, globally / max(1, total))
-    cosine = rules.final + (1.0 - rules.final) * 0.5 * (1.0 + math.cos(math.pi * progress))
-    return rules.learning_rate * warm * cool * cosine
-
-
-def draw_colour(generator: torch.Generator, device: str = "cpu", *, hues: bool = True) -> Colour:
-    """A random linear map of colours: gains in [0.5, 1.5] for the channels and one sign, then any rotation
-    (`hues`) or any order of the channels.
-
-    With rotations background, wall and agent take any hue, while contrasts between them stay within the
-    gains. Rotations are uniform: a normalised Gaussian quaternion (Muller 1959, doi:10.1145/377939.377946).
-    """
-    mixed = _rotation(generator) if hues else torch.eye(3)[torch.randperm(3, generator=generator)]
-    gains = 0.5 + torch.rand(3, generator=generator)
-    sign = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
-    return (mixed * (gains * sign)).to(device)
-
-
-def _rotation(generator: torch.Generator) -> Tensor:
-    quaternion = torch.randn(4, generator=generator)
-    w, x, y, z = (quaternion / quaternion.norm()).tolist()
-    return torch.tensor(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def turn(frames: Tensor, actions: Tensor, which: int) -> tuple[Tensor, Tensor]:
-    """One of the square's eight symmetries, applied to frames [..., S, S] and actions [..., 2] (x, y) alike.
-
-    Bit 0 of `which` mirrors x, bit 1 mirrors y, bit 2 swaps the axes.
-    """
-    mirrored = [axis for axis, bit in ((-1, 1), (-2, 2)) if which & bit]
-    if mirrored:
-        frames = frames.flip(mirrored)
-        signs = [-1.0 if which & bit else 1.0 for bit in (1, 2)]
-        actions = actions * torch.tensor(signs, device=actions.device)
-    return (frames.transpose(-1, -2), actions.flip(-1)) if which & 4 else (frames, actions)
-
-
 def check_fit(shard: Shard, recipe: Recipe) -> None:
     """Checks frame size and action dimensions against the recipe.
 
@@ -260,26 +180,6 @@ def check_fit(shard: Shard, recipe: Recipe) -> None:
             f"{recipe.model.image} and {recipe.model.actions}",
             reason="shard-mismatch",
         )
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """One thread and deterministic kernels, with the previous settings restored afterwards."""
-    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    memory: Any = torch.utils.deterministic
-    filling = memory.fill_uninitialized_memory
-    torch.set_num_threads(1)
-    # The same switch as use_deterministic_algorithms, which would import the compiler: three seconds of every
-    # worker's first job.
-    torch.set_deterministic_debug_mode("error")
-    # Nothing here reads uninitialised memory, and filling it costs a tenth of a step.
-    memory.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(mode)
-        memory.fill_uninitialized_memory = filling
 
 
 def _summary(reports: Sequence[StepReport]) -> dict[str, float]:

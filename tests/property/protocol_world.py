@@ -8,7 +8,7 @@ from protocol_chain import ChainModel, Refused, commitment_of, digest
 from protocol_judge import EXITS, Judge
 
 from jepanet.protocol import duties, facts
-from jepanet.protocol.due import project_duties, round_duties
+from jepanet.protocol.due.table import project_duties, round_duties
 from jepanet.protocol.journal_codec import (
     decode_duty,
     decode_fact,
@@ -19,13 +19,17 @@ from jepanet.protocol.journal_codec import (
 )
 from jepanet.protocol.state import KEPT_ROUNDS, Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
-from jepanet.types import Address, Phase, ProjectId, Role, RoundId
+from jepanet.types import Address, Digest, Phase, ProjectId, Role, RoundId
 
 PROJECT, FOREIGN = ProjectId(10), ProjectId(2)
 
 
 def address(name: str) -> Address:
     return Address("0x" + digest("address", name).hex()[:40])
+
+
+def delta_of(solver: Address, round_id: RoundId) -> Digest:
+    return Digest(digest("delta", solver, round_id))
 
 
 PROPOSER, STRANGER, ARBITER = address("proposer"), address("stranger"), address("arbiter")
@@ -67,29 +71,35 @@ class Node:
 
     def _check_lists(self, before: NodeState, fact: facts.Fact) -> None:
         """First word counts, ends are final, memory is bounded."""
+        assert set(self.state.rounds) == set(self.state.own) == set(self.state.off_chain)
         if isinstance(fact, facts.ChainBlock):
             assert sum(1 for item in self.state.rounds.values() if item.ended_at) <= KEPT_ROUNDS
             return
         round_ = self.state.rounds.get(getattr(fact, "round_id", None))  # type: ignore[arg-type]  # None is no key
         if round_ is None:
             return
+        own, off_chain = self.state.own[round_.id], self.state.off_chain[round_.id]
         members = set(self.state.members(round_))
-        scorers, senders = [who for who, _ in round_.scores], [who for who, _ in round_.sheets]
-        signers = [item.coordinator for item in round_.results]
+        scorers = [item.coordinator for item in off_chain.scores]
+        senders = [item.sender for item in off_chain.sheets]
+        signers = [item.coordinator for item in off_chain.results]
         for names, allowed in ((scorers, members), (signers, members)):
             assert len(set(names)) == len(names) and set(names) <= allowed, (fact, names, allowed)
         assert len(set(senders)) == len(senders)
-        assert set(senders) <= members | set(round_.aggregators) | {self.me.address}
-        assert len(set(round_.slashed)) == len(round_.slashed) and len(set(round_.failed)) == len(
-            round_.failed
-        )
+        assert set(senders) <= members | set(own.aggregators) | {self.me.address}
+        assert len(set(round_.slashed)) == len(round_.slashed)
+        assert len(set(own.failed)) == len(own.failed)
         old = before.rounds.get(round_.id)
         if old is None:
             return
         assert not old.ended_at or (old.status, old.ended_at) == (round_.status, round_.ended_at)
-        for name in ("sealed", "own_scores", "own_sheet", "own_result", "beacon", "shard", "recorded"):
+        earlier = before.own[round_.id]
+        for name in ("beacon", "shard", "recorded"):
             first = getattr(old, name)
             assert first is None or getattr(round_, name) == first, f"{name} was overwritten"
+        for name in ("sealed", "scores", "sheet", "result"):
+            first = getattr(earlier, name)
+            assert first is None or getattr(own, name) == first, f"own {name} was overwritten"
 
     # ---------------------------------------------------------------- chain feed, crashes
 
@@ -134,14 +144,14 @@ class Node:
 
     def second_word(self) -> None:
         """Handlers repeated after a crash bring other answers: the first ones stand."""
-        for key, round_ in self.state.rounds.items():
+        for key, own in self.state.own.items():
             other = digest("other")
             offered: list[tuple[object, facts.LocalFact]] = [
-                (round_.sealed, facts.LocalDeltaSealed(key, other, b"other")),
-                (round_.own_scores, facts.LocalScored(key, other)),
-                (round_.own_sheet, facts.LocalSheetBuilt(key, other)),
-                (round_.own_result, facts.LocalResultSigned(key, other, 9, b"other")),
-                (round_.prepared or None, facts.LocalRoundPrepared(key, (STRANGER,))),
+                (own.sealed, facts.LocalDeltaSealed(key, other, b"other")),
+                (own.scores, facts.LocalScored(key, other)),
+                (own.sheet, facts.LocalSheetBuilt(key, other)),
+                (own.result, facts.LocalResultSigned(key, other, 9, b"other")),
+                (own.prepared or None, facts.LocalRoundPrepared(key, (STRANGER,))),
             ]
             self.feed(*(fact for known, fact in offered if known is not None))
 
@@ -196,68 +206,79 @@ class World:
         node.feed(*learnt)
 
     def _handle(self, node: Node, duty: duties.Duty) -> list[facts.LocalFact]:
-        me, chain = node.me.address, self.chain
         if isinstance(duty, duties.OpenRound):
-            chain.open_round(duty.project_id, me, self.max_solvers)
+            self.chain.open_round(duty.project_id, node.me.address, self.max_solvers)
             return []
-        key = duty.round_id
-        round_ = node.state.rounds[key]
-        delta = digest("delta", me, key)
+        # What none of the three knows needs money, or a signature that was never made: second results are
+        # made up here, and the real handler would find none.
+        self._publish(node, duty)
+        self._send(node, duty)
+        return self._work(node, duty)
+
+    def _work(self, node: Node, duty: duties.Duty) -> list[facts.LocalFact]:
+        """Duties that bring this node a fact of its own."""
+        me = node.me.address
         match duty:
-            case duties.PrepareRound():
+            case duties.PrepareRound(key):
                 return [facts.LocalRoundPrepared(key, self.aggregators)]
-            case duties.TrainShard():
+            case duties.TrainShard(key):
+                delta = delta_of(me, key)
                 return [facts.LocalDeltaSealed(key, delta, commitment_of(me, delta))]
-            case duties.SendCommit():
-                chain.commit(key, me, commitment_of(me, delta))
-            case duties.DrawBeacon():
-                chain.draw_beacon(key)
-            case duties.UnsealShard():
-                chain.unseal(key, me)
-            case duties.SendReveal():
-                chain.reveal(key, me, delta)
-            case duties.ScoreDeltas():
+            case duties.ScoreDeltas(key):
                 return [facts.LocalScored(key, digest("scores", me, key))]
-            case duties.PublishScores():
-                assert round_.own_scores is not None
-                self.say(node, facts.PeerScored(key, me, round_.own_scores))
-            case duties.BuildSheet():
-                return [facts.LocalSheetBuilt(key, digest("sheet", me, key, round_.scores))]
-            case duties.PublishSheet():
-                assert round_.own_sheet is not None
-                self.say(node, facts.PeerSheet(key, me, round_.own_sheet))
-            case duties.CheckSheet(sheet=sheet):
-                if key in node.signed:
-                    return [node.signed[key]]
-                node.signed[key] = facts.LocalResultSigned(key, sheet, 1_000, digest("signature", me, sheet))
+            case duties.BuildSheet(key):
+                scores = node.state.off_chain[key].scores
+                return [facts.LocalSheetBuilt(key, digest("sheet", me, key, scores))]
+            case duties.CheckSheet(key, sheet):
+                if key not in node.signed:
+                    signature = digest("signature", me, sheet)
+                    node.signed[key] = facts.LocalResultSigned(key, sheet, 1_000, signature)
                 return [node.signed[key]]
-            case duties.PublishResult():
-                own = round_.own_result
+        return []
+
+    def _publish(self, node: Node, duty: duties.Duty) -> None:
+        """Duties that tell the other nodes something."""
+        me = node.me.address
+        match duty:
+            case duties.PublishScores(key):
+                scores = node.state.own[key].scores
+                assert scores is not None
+                self.say(node, facts.PeerScored(key, me, scores))
+            case duties.PublishSheet(key):
+                sheet = node.state.own[key].sheet
+                assert sheet is not None
+                self.say(node, facts.PeerSheet(key, me, sheet))
+            case duties.PublishResult(key):
+                own = node.state.own[key].result
                 assert own is not None
                 self.say(node, facts.PeerResult(key, me, own.sheet, own.improvement, own.signature))
-            case duties.SendRecord(sheet=sheet):
-                signers = {item.coordinator for item in round_.results if item.sheet == sheet}
-                chain.record(key, sheet, signers - set(round_.slashed))
-            case duties.SendSettle():
+
+    def _send(self, node: Node, duty: duties.Duty) -> None:
+        """Duties that send a transaction."""
+        me, chain = node.me.address, self.chain
+        match duty:
+            case duties.SendCommit(key):
+                chain.commit(key, me, commitment_of(me, delta_of(me, key)))
+            case duties.DrawBeacon(key):
+                chain.draw_beacon(key)
+            case duties.UnsealShard(key):
+                chain.unseal(key, me)
+            case duties.SendReveal(key):
+                chain.reveal(key, me, delta_of(me, key))
+            case duties.SendRecord(key, sheet):
+                results, slashed = node.state.off_chain[key].results, node.state.rounds[key].slashed
+                signers = {item.coordinator for item in results if item.sheet == sheet}
+                chain.record(key, sheet, signers - set(slashed))
+            case duties.SendSettle(key):
                 chain.settle(key)
-            case duties.SendCancel():
+            case duties.SendCancel(key):
                 chain.cancel(key)
-            case duties.SlashNonReveal(solver=solver):
+            case duties.SlashNonReveal(key, solver):
                 chain.slash_non_reveal(key, solver)
-            case duties.SendClaim():
+            case duties.SendClaim(key):
                 chain.claim(key, me)
-            case duties.ReleaseBond():
+            case duties.ReleaseBond(key):
                 chain.release(key, me)
-            case (
-                duties.PublishDelta()
-                | duties.KeepRound()
-                | duties.SlashEquivocation()
-                | duties.WithdrawCredit()
-                | duties.SweepRound()
-            ):
-                # Second results are made up; the real handler would find no signature. Here is no money.
-                pass
-        return []
 
     # ---------------------------------------------------------------- a scheduler
 

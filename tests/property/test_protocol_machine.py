@@ -114,8 +114,8 @@ class Rounds(RuleBasedStateMachine):
 
     @staticmethod
     def _sheets(node: Node, key: RoundId) -> set[Digest]:
-        round_ = node.state.rounds.get(key)
-        return {sheet for _, sheet in round_.sheets} if round_ else set()
+        known = node.state.off_chain.get(key)
+        return {item.sheet for item in known.sheets} if known else set()
 
     @rule(member=members, nonce=st.integers(0, 3))
     def coordinator_signs_twice(self, member: Address, nonce: int) -> None:

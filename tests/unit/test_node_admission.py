@@ -418,7 +418,7 @@ async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> No
     given: Any = (Network(), door.gate, Blobs(), VERIFIER, None)
     await Conversation(*given).listen(feed)
     assert len(kept) == 1
-    assert len(door.state.rounds[ROUND].scores) == 1
+    assert len(door.state.off_chain[ROUND].scores) == 1
 
 
 # ------------------------------------------------------------------ not here, not now

@@ -15,7 +15,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node import engine as engine_module
 from jepanet.protocol.duties import Duty
 from jepanet.protocol.facts import LocalFact, PeerSheet
-from jepanet.protocol.state import NodeState
+from jepanet.protocol.state import FailedDuty, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Digest, ProjectId
 
@@ -197,18 +197,18 @@ async def test_what_is_refused_for_good_is_recorded_and_never_tried_again(path: 
         bench.start()
         bench.open_round()
         await bench.until(lambda: bench.state_of(PREPARE) == "rejected")
-        await bench.until(lambda: bench.engine.state.rounds[ROUND].failed)
+        await bench.until(lambda: bench.engine.state.own[ROUND].failed)
         bench.chain.at(OPENED + 10)
         bench.feed()
         await bench.settle()
         assert bench.calls == ["PrepareRound"]
-        assert bench.engine.state.rounds[ROUND].failed == (("PrepareRound", "bad-spec"),)
+        assert bench.engine.state.own[ROUND].failed == (FailedDuty("PrepareRound", "bad-spec"),)
         (row,) = bench.journal.outbox(ROUND)
         assert row.error is not None
         assert "the spec disagrees with the chain" in row.error
     async with Bench(path) as bench:
         bench.engine.restore()
-        assert bench.engine.state.rounds[ROUND].failed == (("PrepareRound", "bad-spec"),)
+        assert bench.engine.state.own[ROUND].failed == (FailedDuty("PrepareRound", "bad-spec"),)
         bench.start()
         await bench.settle()
         assert bench.calls == []
@@ -228,7 +228,7 @@ async def test_a_defect_is_tried_three_times_and_then_given_up(path: Path, clock
             clock.now += 1.5
             bench.engine.notice()
         await bench.until(lambda: bench.state_of(PREPARE) == "rejected")
-        assert bench.engine.state.rounds[ROUND].failed == (("PrepareRound", "internal-error"),)
+        assert bench.engine.state.own[ROUND].failed == (FailedDuty("PrepareRound", "internal-error"),)
         await bench.settle()
         assert len(bench.calls) == 3
 
@@ -422,7 +422,7 @@ async def test_after_a_deep_rewind_what_was_sent_is_sent_again(path: Path) -> No
         await bench.settle()
         # Training is not repeated: what was sealed stays sealed.
         assert bench.calls.count("TrainShard") == 1
-        assert bench.engine.state.rounds[ROUND].sealed is not None
+        assert bench.engine.state.own[ROUND].sealed is not None
         bench.chain.at(OPENED + 20)
         bench.feed()
         assert replayed(bench) == bench.engine.state

@@ -165,9 +165,9 @@ def test_a_list_is_a_list(aggregators: object) -> None:
     _refused(journal_codec.decode_fact, "LocalRoundPrepared", text)
 
 
-def _with_round(**changes: object) -> Any:
+def _with(record: str, **changes: object) -> Any:
     tree = json.loads(journal_codec.encode_state(busy_state()))
-    tree["rounds"]["7"] |= changes
+    tree[record]["7"] |= changes
     return tree
 
 
@@ -182,12 +182,13 @@ def _with_key(key: str) -> Any:
     [
         [],
         {},
-        _with_round(status="asleep"),
-        _with_round(issued=["a", "a"]),
-        _with_round(issued="abc"),
-        _with_round(prepared=1),
-        _with_round(commits=[["solver", "00", 0]]),
-        _with_round(scores=[[SOLVER]]),
+        _with("rounds", status="asleep"),
+        _with("own", issued=["a", "a"]),
+        _with("own", issued="abc"),
+        _with("own", prepared=1),
+        _with("rounds", commits=[["solver", "00", 0]]),
+        _with("off_chain", scores=[[SOLVER]]),
+        _with("rounds", prepared=True),
         _with_key("07"),
         _with_key("1_0"),
         _with_key("seven"),

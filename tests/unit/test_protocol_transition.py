@@ -46,9 +46,10 @@ from protocol_facts import (
 )
 
 from jepanet.protocol import duties, facts
-from jepanet.protocol.due import COURTESY, MAX_REPEATS, REPEAT, round_duties
+from jepanet.protocol.due.table import round_duties
+from jepanet.protocol.due.view import COURTESY, MAX_REPEATS, REPEAT
 from jepanet.protocol.journal_codec import decode_state, encode_state
-from jepanet.protocol.state import KEPT_ROUNDS, Round
+from jepanet.protocol.state import KEPT_ROUNDS, FailedDuty, ProposedSheet, Round, SignedScores
 from jepanet.types import Address, CancelCause, ProjectId, Role, RoundId, SlashCause
 
 pytestmark = pytest.mark.unit
@@ -218,7 +219,7 @@ def test_a_sheet_is_checked_only_if_its_sender_was_admitted() -> None:
     state, _ = play(node(C0, C), *scored(C0))
     for stranger in (OUTSIDER, SOLVER, PROPOSER):
         after, asked = play(state, facts.PeerSheet(ROUND, stranger, digest("forged")), block(VERIFY_END - 1))
-        assert "CheckSheet" not in kinds(asked) and after.rounds[ROUND].sheets == ()
+        assert "CheckSheet" not in kinds(asked) and after.off_chain[ROUND].sheets == ()
     assert ask(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s"))) == [
         duties.CheckSheet(ROUND, digest("s"))
     ]
@@ -245,9 +246,10 @@ def test_one_sender_has_one_sheet_one_report_and_one_result() -> None:
             facts.PeerScored(ROUND, C1, digest(f"{n}")),
             result(C1, f"{n}"),
         )
-    round_ = state.rounds[ROUND]
-    assert round_.sheets == ((C1, digest("0")),) and round_.scores[1:] == ((C1, digest("0")),)
-    assert [item.sheet for item in round_.results] == [digest("0")]
+    known = state.off_chain[ROUND]
+    assert known.sheets == (ProposedSheet(C1, digest("0"), REVEAL_END),)
+    assert known.scores[1:] == (SignedScores(C1, digest("0")),)
+    assert [item.sheet for item in known.results] == [digest("0")]
 
 
 def test_a_verifier_heard_with_two_results_is_reported_by_every_node() -> None:
@@ -284,9 +286,11 @@ def test_two_improvements_on_one_sheet_are_two_results() -> None:
 
 def test_results_kept_as_evidence_are_bounded_and_never_against_oneself() -> None:
     state, _ = play(node(C0, C), *verify_phase(), *(result(C1, f"{n}") for n in range(50)))
-    assert [item.sheet for item in state.rounds[ROUND].others] == [digest(f"{n}") for n in range(1, 5)]
+    assert [item.sheet for item in state.off_chain[ROUND].conflicting] == [
+        digest(f"{n}") for n in range(1, 5)
+    ]
     state, asked = play(state, *(result(C0, f"{n}") for n in range(3)))
-    assert len(state.rounds[ROUND].others) == 4 and "SlashEquivocation" not in kinds(asked)
+    assert len(state.off_chain[ROUND].conflicting) == 4 and "SlashEquivocation" not in kinds(asked)
 
 
 def test_after_the_own_result_no_other_sheet_is_checked() -> None:
@@ -304,9 +308,9 @@ def test_a_result_heard_back_with_the_own_key_bars_a_second_one() -> None:
     state, asked = play(state, facts.PeerSheet(ROUND, AGGREGATOR, digest("s")), block(VERIFY_END - 1))
     assert "CheckSheet" not in kinds(asked)
     state, _ = play(state, facts.LocalResultSigned(ROUND, digest("s"), 5, b"second"))
-    own = state.rounds[ROUND].own_result
+    own = state.own[ROUND].result
     assert own is not None and own.sheet == digest("before the crash")
-    assert len(state.rounds[ROUND].results) == 1
+    assert len(state.off_chain[ROUND].results) == 1
 
 
 # ------------------------------------------------------------------ aggregator
@@ -314,7 +318,7 @@ def test_a_result_heard_back_with_the_own_key_bars_a_second_one() -> None:
 
 def test_a_sheet_is_built_from_all_scores_or_late_from_a_quorum() -> None:
     state, _ = play(node(AGGREGATOR, A), *scored(AGGREGATOR))
-    assert state.rounds[ROUND].scores == (), "an aggregator's own scores are no verifier's"
+    assert state.off_chain[ROUND].scores == (), "an aggregator's own scores are no verifier's"
     reports = [facts.PeerScored(ROUND, who, digest(who)) for who in VERIFIERS]
     assert duties.BuildSheet(ROUND) in ask(state, *reports)
     two, asked = play(state, *reports[:2], block(REVEAL_END + 39))
@@ -482,7 +486,7 @@ def test_first_word_counts_for_the_own_facts_too() -> None:
 def test_a_failure_is_noted_once() -> None:
     failure = facts.LocalDutyFailed(ROUND, "TrainShard", "no-provider")
     state, _ = play(node(SOLVER, S), *prologue(), failure, failure)
-    assert state.rounds[ROUND].failed == (("TrainShard", "no-provider"),)
+    assert state.own[ROUND].failed == (FailedDuty("TrainShard", "no-provider"),)
 
 
 def test_foreign_projects_and_unknown_rounds_leave_no_trace() -> None:

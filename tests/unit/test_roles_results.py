@@ -17,7 +17,7 @@ from jepanet.protocol.duties import BuildSheet, CheckSheet, SendRecord, SlashEqu
 from jepanet.protocol.facts import LocalResultSigned
 from jepanet.protocol.settling.sheet import ScoreSheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, decide
-from jepanet.protocol.state import SignedResult
+from jepanet.protocol.state import SignedResult, SignedScores
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
 from jepanet.roles.aggregator import Aggregator
@@ -27,7 +27,7 @@ from jepanet.roles.steps.merging import Merge
 from jepanet.roles.steps.scoring import MEASURED_NOTE
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.telemetry import Secret
-from jepanet.types import Digest, Phase, Verdict
+from jepanet.types import Address, Digest, Phase, Verdict
 from round_samples import (
     CHAIN,
     CONTRACT,
@@ -98,12 +98,12 @@ class Blobs:
 def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a node's context for a round whose documents are here and whose merge is always good."""
 
-    def make(facts: RoundFacts, votes: Sequence[Vote], **round_fields: Any) -> Any:
+    def make(facts: RoundFacts, votes: Sequence[Vote]) -> Any:
         documents = SimpleNamespace(spec=a_spec())
         blobs = Blobs()
         wallet = Wallet.from_key(Secret(b"\x07" * 32))
-        fields = {"id": facts.round_id, "base": facts.base, "scores": (), "results": (), "slashed": ()}
-        round_ = SimpleNamespace(**{**fields, **round_fields})
+        round_ = SimpleNamespace(id=facts.round_id, base=facts.base, slashed=())
+        off_chain = SimpleNamespace(scores=(), results=(), conflicting=())
 
         async def round_documents(context: Any, of: Any) -> Any:
             return documents
@@ -123,6 +123,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
         return SimpleNamespace(
             me=wallet.address, wallet=wallet, chain_id=CHAIN, rounds_address=CONTRACT, blobs=blobs,
             journal=Journal(facts, votes), round=lambda round_id: round_,
+            off_chain=lambda round_id: off_chain,
             state=lambda: SimpleNamespace(threshold=lambda of: facts.threshold),
         )  # fmt: skip
 
@@ -192,16 +193,20 @@ async def test_what_could_not_be_fetched_here_is_left_to_those_who_could(desk: A
 # ------------------------------------------------------------------ building
 
 
+def scores_of(members: Sequence[Address], names: Sequence[Digest]) -> tuple[SignedScores, ...]:
+    return tuple(SignedScores(who, name) for who, name in zip(members, names, strict=True))
+
+
 async def test_attack_a_liar_among_the_first_reports_does_not_end_the_aggregators_duty(desk: Any) -> None:
     facts = some_facts(solvers=2, coordinators=3)
     reports = reports_of(facts, [[POOR, GOOD], [GOOD, GOOD], [GOOD, GOOD]])
     context = desk(facts, [GOOD] * 2)
     names = [context.blobs.put_bytes(encode_report(report)) for report in reports]
-    round_ = context.round(facts.round_id)
-    round_.scores = tuple(zip(facts.members[:2], names[:2], strict=True))
+    off_chain = context.off_chain(facts.round_id)
+    off_chain.scores = scores_of(facts.members[:2], names[:2])
     with pytest.raises(Transient, match="1 reports are out"):
         await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
-    round_.scores = tuple(zip(facts.members, names, strict=True))
+    off_chain.scores = scores_of(facts.members, names)
     assert await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
 
 
@@ -210,7 +215,7 @@ async def test_scores_of_everybody_that_cannot_be_reproduced_are_not_built_on(de
     context = desk(facts, [GOOD] * 2)
     reports = reports_of(facts, [[RICH, GOOD]] * 3)
     names = [context.blobs.put_bytes(encode_report(report)) for report in reports]
-    context.round(facts.round_id).scores = tuple(zip(facts.members, names, strict=True))
+    context.off_chain(facts.round_id).scores = scores_of(facts.members, names)
     with pytest.raises(Rejected) as caught:
         await Aggregator(context).build_sheet(BuildSheet(facts.round_id))
     assert caught.value.reason == "scores-disagree"
@@ -254,11 +259,11 @@ async def test_attack_a_signature_with_a_contradicting_improvement_does_not_stop
         assert call is rounds
 
     monkeypatch.setattr(aggregator_module, "submit", submit)
-    duty, round_ = SendRecord(facts.round_id, name), context.round(facts.round_id)
-    round_.results = (signed(keys[0], -5), signed(keys[1], 30_000))
+    duty, off_chain = SendRecord(facts.round_id, name), context.off_chain(facts.round_id)
+    off_chain.results = (signed(keys[0], -5), signed(keys[1], 30_000))
     with pytest.raises(Transient, match="1 valid signatures, 2 are needed"):
         await Aggregator(context).send_record(duty)
-    round_.results += (signed(keys[2], 29_000),)
+    off_chain.results += (signed(keys[2], 29_000),)
     await Aggregator(context).send_record(duty)
     assert rounds.carried == [29_000, 30_000]
 
@@ -280,8 +285,8 @@ async def test_two_truly_signed_results_are_reported_whatever_else_was_said(
         typed = result_message(context, sheets[place], names[place], improvement)
         signature = bytes(65) if number == forged else liar.sign_typed(typed)
         said.append(SignedResult(liar.address, names[place], improvement, signature))
-    round_ = context.round(facts.round_id)
-    round_.results, round_.others = (said[0],), tuple(said[1:])
+    off_chain = context.off_chain(facts.round_id)
+    off_chain.results, off_chain.conflicting = (said[0],), tuple(said[1:])
 
     async def obtain_bytes(context: Any, name: bytes, **limits: Any) -> bytes:
         data: bytes = context.blobs.held[name]
@@ -315,9 +320,9 @@ async def test_attack_nobody_is_reported_for_results_it_did_not_sign(
     sheet = sheet_of(facts, [[GOOD] * 2] * 3)
     name = context.blobs.put_bytes(encode_sheet(sheet))
     true = honest.sign_typed(result_message(context, sheet, name, 30_000))
-    round_ = context.round(facts.round_id)
-    round_.results = (SignedResult(honest.address, name, 30_000, true),)
-    round_.others = (SignedResult(honest.address, name, 29_000, true),)
+    off_chain = context.off_chain(facts.round_id)
+    off_chain.results = (SignedResult(honest.address, name, 30_000, true),)
+    off_chain.conflicting = (SignedResult(honest.address, name, 29_000, true),)
 
     async def obtain_bytes(context: Any, name: bytes, **limits: Any) -> bytes:
         data: bytes = context.blobs.held[name]

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from jepanet.errors import Fatal, Rejected, Transient
-from jepanet.protocol.due import project_duties, round_duties
+from jepanet.protocol.due.table import project_duties, round_duties
 from jepanet.protocol.duties import Duty, duty_key, duty_round
 from jepanet.protocol.facts import ChainFact, Fact, LocalDutyFailed, LocalFact, PeerFact
 from jepanet.protocol.journal_codec import (

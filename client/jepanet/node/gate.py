@@ -84,8 +84,10 @@ class Gate:
 
     def report_heard(self, round_id: RoundId, wallet: Address) -> Digest | None:
         """Digest of the report that counts for a verifier: its first. Others are neither kept nor relayed."""
-        round_ = self._state().rounds.get(round_id)
-        return dict(round_.scores).get(wallet) if round_ is not None else None
+        known = self._state().off_chain.get(round_id)
+        if known is None:
+            return None
+        return next((item.scores for item in known.scores if item.coordinator == wallet), None)
 
     def remember(self, said: Provide, by: Binding) -> tuple[str, ...]:
         """Keeps where an announced blob can be had: of each wallet its last word, about its own peer alone.
@@ -162,9 +164,9 @@ class Gate:
                 elif heard != digest_of(body.report):
                     return Admission.IGNORE, f"another report of {wallet} was heard first"
             case SaySheet():
-                if not round_.prepared:
+                if not state.own[round_.id].prepared:
                     return Admission.IGNORE, "the round's spec is not here yet"
-                if wallet not in state.members(round_) and wallet not in round_.aggregators:
+                if not state.may_propose(round_, wallet):
                     raise Rejected(f"{wallet} may not propose sheets in round {round_.id}", reason="outsider")
                 if phase is not Phase.VERIFY:
                     return Admission.IGNORE, f"a sheet in phase {phase.name}"
@@ -184,7 +186,7 @@ class Gate:
         if revealed is not None and revealed.digest == said.digest:
             return Admission.ACCEPT, ""
         # Its reveal, or the spec that names it as aggregator, may simply not be known here yet.
-        if round_.committed(wallet) or not round_.prepared:
+        if round_.committed(wallet) or not state.own[round_.id].prepared:
             return Admission.IGNORE, "not (yet) a blob of this wallet in this round"
         raise Rejected(f"{wallet} has no part in round {round_.id}", reason="outsider")
 

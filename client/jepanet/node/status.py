@@ -72,15 +72,16 @@ def write_status(path: Path, status: dict[str, Any]) -> None:
 
 
 def _round(state: NodeState, round_: Round) -> dict[str, Any]:
+    own = state.own[round_.id]
     return {
         "round": round_.id,
         "project": round_.project_id,
         "phase": round_.phase(state.now).name.lower(),
         "commits": len(round_.commits),
         "reveals": len(round_.reveals),
-        "prepared": round_.prepared,
-        "sealed": round_.sealed is not None,
-        "scored": round_.own_scores is not None,
-        "results": len(round_.results),
-        "failed": [list(item) for item in round_.failed],
+        "prepared": own.prepared,
+        "sealed": own.sealed is not None,
+        "scored": own.scores is not None,
+        "results": len(state.off_chain[round_.id].results),
+        "failed": [[item.duty, item.reason] for item in own.failed],
     }

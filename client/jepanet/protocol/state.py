@@ -1,8 +1,15 @@
-"""What a node knows, as frozen values: a fold of `transition` over its facts, nothing else."""
+"""What a node knows, as frozen values: a fold of `transition` over its facts, nothing else.
+
+Of every round there are three records, apart because they are true for different reasons:
+
+    Round     what the chain says; every honest node has the same one at the same block
+    Own       what this node did: what its handlers reported, and which duties it was handed
+    OffChain  scores, sheets and results that were exchanged beside the chain, as they arrived here
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from jepanet.protocol.facts import RoundParams
@@ -71,14 +78,6 @@ class Recorded:
     challenge_end: int
 
 
-@dataclass(frozen=True, slots=True)
-class SignedResult:
-    coordinator: Address
-    sheet: Digest
-    improvement: int
-    signature: bytes
-
-
 LONGEST_DISPUTE = 30 * 24 * 3600
 """Seconds after which a silent arbiter has surely forfeited its say: `TrainingRounds.MAX_DURATION`."""
 
@@ -94,6 +93,8 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Round:
+    """What the chain says of a round. Times are block timestamps (seconds)."""
+
     id: RoundId
     project_id: ProjectId
     proposer: Address
@@ -118,25 +119,6 @@ class Round:
     status: Status = Status.OPEN
     cancel_cause: CancelCause = CancelCause.NONE
     ended_at: int = 0
-    # This node's own part.
-    prepared: bool = False
-    aggregators: tuple[Address, ...] = ()
-    sealed: Digest | None = None
-    own_scores: Digest | None = None
-    scores: tuple[tuple[Address, Digest], ...] = ()
-    own_sheet: Digest | None = None
-    sheets: tuple[tuple[Address, Digest], ...] = ()
-    sheets_at: tuple[int, ...] = ()
-    """When each of `sheets` was heard."""
-    own_result: SignedResult | None = None
-    results: tuple[SignedResult, ...] = ()
-    """The first result of each verifier, signatures unseen."""
-    others: tuple[SignedResult, ...] = ()
-    """Further, different results of verifiers already heard: one truly signed costs the verifier's stake."""
-    failed: tuple[tuple[str, str], ...] = ()
-    """(duty name, reason) of duties refused for good."""
-    issued: frozenset[str] = frozenset()
-    """Keys of duties already handed out; the outbox holds them from then on."""
 
     def committed(self, solver: Address) -> bool:
         return any(item.solver == solver for item in self.commits)
@@ -186,20 +168,113 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedResult:
+    coordinator: Address
+    sheet: Digest
+    improvement: int
+    """Micro-nats, as this verifier measured it."""
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDuty:
+    """A duty that was refused for good."""
+
+    duty: str
+    """Its class name."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What this node did in a round."""
+
+    prepared: bool = False
+    aggregators: tuple[Address, ...] = ()
+    """Who may propose a sheet beside the verifiers, in the order of the spec; read while preparing."""
+    sealed: Digest | None = None
+    """The delta on disk, committed to or about to be."""
+    scores: Digest | None = None
+    sheet: Digest | None = None
+    """The sheet this node built as an aggregator."""
+    result: SignedResult | None = None
+    """The one result this node signed, also if it lost its disk since and peers repeated it."""
+    failed: tuple[FailedDuty, ...] = ()
+    issued: frozenset[str] = frozenset()
+    """Keys of duties already handed out; the outbox holds them from then on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedScores:
+    """A coordinator's scores of all deltas: the digest of the document that holds them."""
+
+    coordinator: Address
+    scores: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedSheet:
+    sender: Address
+    sheet: Digest
+    at: int
+    """Timestamp of the block at which it arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class OffChain:
+    """What was exchanged about a round beside the chain, this node's own share included.
+
+    The first of each kind counts of every sender, so nobody can fill the memory.
+    """
+
+    scores: tuple[SignedScores, ...] = ()
+    sheets: tuple[ProposedSheet, ...] = ()
+    results: tuple[SignedResult, ...] = ()
+    """The first result of each verifier, signatures unchecked."""
+    conflicting: tuple[SignedResult, ...] = ()
+    """Further, different results of the same verifiers: one truly signed costs the verifier's stake."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
+    """Dictionaries are replaced, never changed in place."""
+
     me: Identity
     block: BlockRef | None = None
     """Last confirmed block; its timestamp is the clock."""
     cursor: tuple[int, int] = (-1, -1)
-    """(block number, log index) of the last log that changed anything: none up to it is heard again."""
+    """(block number, log index) of the last log that changed anything; it and older ones are ignored."""
     verifier_sets: dict[int, VerifierSet] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     rounds: dict[RoundId, Round] = field(default_factory=dict)
-    """Dictionaries are replaced, never changed in place. Ended rounds beyond `KEPT_ROUNDS` are dropped."""
+    """Ended rounds beyond `KEPT_ROUNDS` are dropped."""
+    own: dict[RoundId, Own] = field(default_factory=dict)
+    """Of the same rounds as `rounds`."""
+    off_chain: dict[RoundId, OffChain] = field(default_factory=dict)
+    """Of the same rounds as `rounds`."""
 
     @property
     def now(self) -> int:
         return self.block.timestamp if self.block else 0
+
+    def with_project(self, project: Project) -> NodeState:
+        return replace(self, projects={**self.projects, project.id: project})
+
+    def with_round(self, round_: Round) -> NodeState:
+        """The same object if nothing changed, as the next two: what changes nothing need not be journaled."""
+        if self.rounds.get(round_.id) is round_:
+            return self
+        return replace(self, rounds={**self.rounds, round_.id: round_})
+
+    def with_own(self, round_id: RoundId, own: Own) -> NodeState:
+        if self.own.get(round_id) is own:
+            return self
+        return replace(self, own={**self.own, round_id: own})
+
+    def with_off_chain(self, round_id: RoundId, off_chain: OffChain) -> NodeState:
+        if self.off_chain.get(round_id) is off_chain:
+            return self
+        return replace(self, off_chain={**self.off_chain, round_id: off_chain})
 
     def members(self, round_: Round) -> tuple[Address, ...]:
         known = self.verifier_sets.get(round_.verifier_set)
@@ -211,10 +286,10 @@ class NodeState:
 
     def may_propose(self, round_: Round, sender: Address) -> bool:
         """Whether `sender` may propose a score sheet: the spec's aggregators and the verifiers."""
-        return sender in round_.aggregators or sender in self.members(round_)
+        return sender in self.own[round_.id].aggregators or sender in self.members(round_)
 
 
-KEPT_OTHERS = 4
-"""Further results kept of one verifier; their signatures are seen only by who has the sheets."""
+KEPT_CONFLICTING = 4
+"""Conflicting results kept of one verifier; their signatures can be checked only by who has the sheets."""
 KEPT_ROUNDS = 64
 """Ended rounds kept in memory; older ones stay in the journal and on the chain."""

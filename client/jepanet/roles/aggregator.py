@@ -83,7 +83,8 @@ class Aggregator:
 
     def _reports(self, round_: Round) -> list[ScoreReport]:
         blobs = self._context.blobs
-        return [decode_report(blobs.read(digest, max_bytes=MAX_REPORT_BYTES)) for _, digest in round_.scores]
+        digests = [item.scores for item in self._context.off_chain(round_.id).scores]
+        return [decode_report(blobs.read(digest, max_bytes=MAX_REPORT_BYTES)) for digest in digests]
 
     def _compare(
         self,
@@ -105,7 +106,7 @@ class Aggregator:
 
     async def publish_sheet(self, duty: PublishSheet) -> Sequence[LocalFact]:
         context = self._context
-        sheet = context.round(duty.round_id).own_sheet
+        sheet = context.own(duty.round_id).sheet
         if sheet is not None:
             model = decode_sheet(context.blobs.read(sheet, max_bytes=MAX_SHEET_BYTES)).model
             for blob in (sheet, model):
@@ -140,7 +141,7 @@ class Aggregator:
         context = self._context
         sheet = decode_sheet(context.blobs.read(digest, max_bytes=MAX_SHEET_BYTES))
         valid = []
-        for item in round_.results:
+        for item in context.off_chain(round_.id).results:
             # The contract refuses a whole record that carries a slashed signer, and one whose median
             # improvement contradicts its model: no signer of this sheet can honestly have measured that.
             contradicts = (item.improvement > 0) != sheet.published

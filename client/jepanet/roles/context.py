@@ -15,7 +15,7 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.documents.messages import Body
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.facts import LocalFact
-from jepanet.protocol.state import NodeState, Project, Round
+from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, ProjectId, RoundId
@@ -97,6 +97,12 @@ class Context:
 
     def round(self, round_id: RoundId) -> Round:
         return self.state().rounds[round_id]
+
+    def own(self, round_id: RoundId) -> Own:
+        return self.state().own[round_id]
+
+    def off_chain(self, round_id: RoundId) -> OffChain:
+        return self.state().off_chain[round_id]
 
     def project(self, project_id: ProjectId) -> Project:
         return self.state().projects[project_id]

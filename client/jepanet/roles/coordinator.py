@@ -42,7 +42,7 @@ class Coordinator:
 
     async def publish_scores(self, duty: PublishScores) -> Sequence[LocalFact]:
         context = self._context
-        own = context.round(duty.round_id).own_scores
+        own = context.own(duty.round_id).scores
         if own is not None:
             report = context.blobs.read(own, max_bytes=MAX_REPORT_BYTES)
             await context.say(SayScores(duty.round_id, report))
@@ -100,7 +100,7 @@ class Coordinator:
 
     async def publish_result(self, duty: PublishResult) -> Sequence[LocalFact]:
         context = self._context
-        own = context.round(duty.round_id).own_result
+        own = context.own(duty.round_id).result
         if own is not None:
             sheet = decode_sheet(context.blobs.read(own.sheet, max_bytes=MAX_SHEET_BYTES))
             if context.blobs.is_public(sheet.model):

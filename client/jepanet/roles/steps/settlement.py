@@ -114,9 +114,10 @@ class Settlement:
         """
         context, who = self._context, duty.verifier
         round_ = context.round(duty.round_id)
+        off_chain = context.off_chain(round_.id)
         signed: list[tuple[Result, bytes]] = []
         missing: Transient | None = None
-        for item in (*round_.results, *round_.others):
+        for item in (*off_chain.results, *off_chain.conflicting):
             if item.coordinator != who:
                 continue
             try:

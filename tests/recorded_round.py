@@ -48,7 +48,7 @@ from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report, score_message
 from jepanet.protocol.documents.spec import MERGE_RULES, decode_spec, encode_spec
 from jepanet.protocol.documents.typed_data import result_data
-from jepanet.protocol.duties import command_key
+from jepanet.protocol.duties import duty_key
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts
 from jepanet.protocol.state import Identity
@@ -353,25 +353,46 @@ def settle(
 def rows(ledger: Ledger, story: Mapping[str, Any]) -> None:
     """The journal: every kind of row is read and written again; a node's life is folded from its rows."""
     for tag, tree in story["inputs"]:
-        fact = journal.decode_input(tag, canonical_json(tree).decode())
-        ledger.exact(f"input {tag}", " ".join(journal.encode_input(fact)))
+        fact = journal.decode_fact(tag, canonical_json(tree).decode())
+        ledger.exact(f"input {tag}", " ".join(journal.encode_fact(fact)))
     for tag, tree in story["commands"]:
-        command = journal.decode_command(tag, canonical_json(tree).decode())
-        ledger.exact(f"command {tag}", " ".join(journal.encode_command(command)))
-        ledger.exact(f"command {tag}, key", command_key(command))
+        command = journal.decode_duty(tag, canonical_json(tree).decode())
+        ledger.exact(f"command {tag}", " ".join(journal.encode_duty(command)))
+        ledger.exact(f"command {tag}, key", duty_key(command))
     for life in story["lives"]:
         me = Identity(
             Address(life["address"]), frozenset(Role(role) for role in life["roles"]), rounds_to_play=9
         )
         state = genesis(me)
         for place, (tag, tree) in enumerate(life["inputs"]):
-            state, due = transition(state, journal.decode_input(tag, canonical_json(tree).decode()))
-            asked = " ".join(command_key(command) for command in due)
+            state, due = transition(state, journal.decode_fact(tag, canonical_json(tree).decode()))
+            asked = " ".join(duty_key(command) for command in due)
             ledger.exact(f"life of a {life['name']}, {place} {tag}", asked)
         data = journal.encode_state(state)
-        ledger.exact(f"life of a {life['name']}, state", data.decode())
+        ledger.exact(f"life of a {life['name']}, state", _in_one(data).decode())
         again = journal.encode_state(journal.decode_state(data, me))
-        ledger.exact(f"life of a {life['name']}, state read", digest_of(again).hex())
+        ledger.exact(f"life of a {life['name']}, state read", digest_of(_in_one(again)).hex())
+
+
+def _in_one(snapshot: bytes) -> bytes:
+    """A snapshot in the form of the recording, in which all that is known of a round was one record."""
+    tree = json.loads(snapshot)
+    own, off_chain = tree.pop("own"), tree.pop("off_chain")
+    assert set(tree["rounds"]) == set(own) == set(off_chain)
+    for key, round_ in tree["rounds"].items():
+        mine, others = own[key], off_chain[key]
+        round_ |= {
+            **{name: mine.pop(name) for name in ("prepared", "aggregators", "sealed", "issued")},
+            **{f"own_{name}": mine.pop(name) for name in ("scores", "sheet", "result")},
+            "failed": [[item["duty"], item["reason"]] for item in mine.pop("failed")],
+            "scores": [[item["coordinator"], item["scores"]] for item in others.pop("scores")],
+            "sheets": [[item["sender"], item["sheet"]] for item in others["sheets"]],
+            "sheets_at": [item["at"] for item in others.pop("sheets")],
+            "results": others.pop("results"),
+            "others": others.pop("conflicting"),
+        }
+        assert not mine and not others, "a field that the recording does not know"
+    return canonical_json(tree)
 
 
 # ------------------------------------------------------------------ the story

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from math import inf, nan
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 
@@ -46,6 +46,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
+    HEAD: ClassVar = {"version": 1}
+
     digest: Digest
     account: Address
     words: Annotated[tuple[Annotated[str, Size(1, 8), WORD], ...], Size(1, 3), "what it is called"]
@@ -65,7 +67,7 @@ class Whole:
     secret: Annotated[str | None, Size(1, 5), Hidden()] = None
 
 
-CODEC = Codec(Whole, "thing", head={"version": 1})
+CODEC = Codec(Whole, "thing")
 GOOD = Whole(
     digest=Digest(bytes(range(32))),
     account=ADDRESS,
@@ -166,7 +168,7 @@ def test_a_wrong_value_is_refused_by_key_bounds_and_remedy(name: str, value: Any
     assert name in (caught.value.remedy or "") or "address" in (caught.value.remedy or "")
 
 
-@pytest.mark.parametrize("name", ["version", *Whole.__dataclass_fields__])
+@pytest.mark.parametrize("name", ["version", *(item.name for item in fields(Whole))])
 def test_a_missing_field_is_named(name: str) -> None:
     tree = {key: item for key, item in CODEC.tree(GOOD).items() if key != name}
     with pytest.raises(Rejected, match=f"^thing: {name} is missing"):
@@ -286,9 +288,7 @@ def test_tags_choose_the_class() -> None:
         both.tag_of(3)  # type: ignore[arg-type]  # wrong on purpose
 
 
-@pytest.mark.parametrize(
-    "hint", [Any, int | str, list[int], object, complex, tuple[int, ...] | frozenset[int]]
-)
+@pytest.mark.parametrize("hint", [Any, int | str, list[int], complex, tuple[int, ...] | frozenset[int]])
 def test_a_type_without_a_place_is_an_error_at_first_use(hint: Any) -> None:
     kind = type("Odd", (), {"__annotations__": {"field": hint}})
     with pytest.raises(TypeError, match="has no place in a record"):
@@ -307,4 +307,4 @@ def test_the_reference_names_every_field_with_bounds_default_and_meaning() -> No
     assert found["limit"].default == "null"
     assert found["pairs"].default is None
     outer = {key.partition(".")[0].removesuffix("[]") for key in found}
-    assert outer == set(Whole.__dataclass_fields__)
+    assert outer == {item.name for item in fields(Whole)}

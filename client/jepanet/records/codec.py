@@ -1,6 +1,6 @@
 """A record class in one spelling: canonical JSON or a parsed tree on one side, a frozen record on the other.
 
-    SPEC = Codec(RoundSpec, "round spec", max_bytes=65536, head={"version": 1})
+    SPEC = Codec(RoundSpec, "round spec", max_bytes=65536)
     SPEC.decode(SPEC.encode(spec)) == spec
 
 What is read is checked to the last field: a duplicate, unknown or missing field, a value of another type or
@@ -47,15 +47,12 @@ class Codec(Generic[T]):
         what: str,
         *,
         max_bytes: int = 1 << 20,
-        head: Mapping[str, str | int] | None = None,
         spelling: Spelling = DOCUMENT,
         refuse: Refuse = _BAD_FIELD,
     ) -> None:
-        """`head`: constant fields that the record does not have, such as the document's version."""
         self.what = what
         self.max_bytes = max_bytes
         self._kind: type = kind
-        self._head = dict(head or {})
         self._spelling = spelling
         self._refuse = refuse
 
@@ -74,13 +71,23 @@ class Codec(Generic[T]):
         return self.read(parse_json(data, max_bytes=self.max_bytes, what=self.what))
 
     def encode(self, value: T) -> bytes:
-        """Canonical JSON. Raises: Rejected, or what `refuse` makes, for a field out of bounds."""
-        return canonical_json(self.tree(value))
+        """Canonical JSON.
+
+        Raises:
+            Rejected: larger than `max_bytes`.
+            Rejected, or what `refuse` makes: a field out of bounds.
+        """
+        data = canonical_json(self.tree(value))
+        if len(data) > self.max_bytes:
+            raise Rejected(
+                f"{self.what} has {len(data)} bytes, over the cap of {self.max_bytes}", reason="too-large"
+            )
+        return data
 
     def read(self, tree: object) -> T:
         """A record from a parsed JSON or TOML value. Raises: as `decode`, for a field."""
         try:
-            value: T = self.record.read(self._without_head(tree) if self._head else tree)
+            value: T = self.record.read(tree)
         except Wrong as wrong:
             raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
         return value
@@ -88,25 +95,13 @@ class Codec(Generic[T]):
     def tree(self, value: T) -> dict[str, Any]:
         """The JSON value of a record. Raises: as `encode`."""
         try:
-            return {**self._head, **self.record.write(value)}
+            return self.record.write(value)
         except Wrong as wrong:
             raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
 
     def check(self, value: T) -> None:
         """Holds a record that was made in Python against its bounds. Raises: as `encode`."""
         self.tree(value)
-
-    def _without_head(self, tree: object) -> object:
-        if type(tree) is not dict:
-            return tree  # refused as any other value that is no object
-        for name, expected in self._head.items():
-            if name not in tree:
-                raise Wrong(" is missing", "add {key}").inside(name)
-            if type(tree[name]) is not type(expected) or tree[name] != expected:
-                raise Wrong(
-                    f" must be {expected!r}, not {shown(tree[name])}", "use a release that reads this {key}"
-                ).inside(name)
-        return {name: item for name, item in tree.items() if name not in self._head}
 
 
 class Tagged(Generic[T]):

@@ -10,11 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from jepanet.records.compound import Fixed, Many, Maybe, Record, Table
+from jepanet.records.compound import Fixed, Many, Maybe, Part, Record, Table
 from jepanet.records.kinds import (
     Account,
+    AsIs,
     Choice,
     Decimal,
+    Document,
     FilePath,
     Flag,
     Hex,
@@ -25,23 +27,24 @@ from jepanet.records.kinds import (
     Whole,
     WideWhole,
 )
-from jepanet.records.marks import DecimalText, Form, Hidden, Mark, OneOf, Range, Size
+from jepanet.records.marks import DecimalText, Embedded, Form, Hidden, Mark, Name, OneOf, Range, Size
 from jepanet.types import Address, Digest
 
-M = TypeVar("M", bound=Mark)
+M = TypeVar("M", bound=Mark | str)
 
 
 @cache
 def record_of(kind: type, spelling: Spelling) -> Record:
     """A record class compiled for a spelling, once."""
     hints = get_type_hints(kind, include_extras=True)
-    names = [item.name for item in fields(kind)]
-    return Record(
-        kind,
-        {name: kind_of(hints[name], spelling) for name in names},
-        {name: meaning_of(hints[name]) for name in names},
-        defaults=spelling.defaults,
-    )
+    parts = []
+    for item in fields(kind):
+        marks = _parted(hints[item.name])[1]
+        name = _mark(marks, Name)
+        meaning = _mark(marks, str) or ""
+        read_as = name.text if name else item.name
+        parts.append(Part(read_as, kind_of(hints[item.name], spelling), meaning, item))
+    return Record(kind, parts, defaults=spelling.defaults)
 
 
 def kind_of(hint: Any, spelling: Spelling) -> Kind:
@@ -50,21 +53,20 @@ def kind_of(hint: Any, spelling: Spelling) -> Kind:
     Raises:
         TypeError: a type that has no place in a record.
     """
-    marks: list[Any] = []
-    while get_origin(hint) is Annotated:
-        hint, *more = get_args(hint)
-        marks += more
+    hint, marks = _parted(hint)
     kind = _plain_kind(hint, marks, spelling)
     if any(isinstance(mark, Hidden) for mark in marks):
         (kind.inner if isinstance(kind, Maybe | Many) else kind).hidden = True
     return kind
 
 
-def meaning_of(hint: Any) -> str:
-    """The bare string beside a field's type; empty without one."""
-    if get_origin(hint) is not Annotated:
-        return ""
-    return next((mark for mark in get_args(hint)[1:] if isinstance(mark, str)), "")
+def _parted(hint: Any) -> tuple[Any, list[Any]]:
+    """A type hint without its marks, and these."""
+    marks: list[Any] = []
+    while get_origin(hint) is Annotated:
+        hint, *more = get_args(hint)
+        marks += more
+    return hint, marks
 
 
 def _mark(marks: Sequence[object], kind: type[M]) -> M | None:
@@ -113,7 +115,9 @@ def _scalar(base: Any, marks: list[Any], size: Size | None, spelling: Spelling) 
             size = Size(0, spelling.longest)
         return Text(size, _mark(marks, Form))
     if base is bytes:
-        return Hex(size, spelling.prefix)
+        return Document() if _mark(marks, Embedded) else Hex(size, spelling.prefix)
+    if base is object:
+        return AsIs()
     if base is Path:
         return FilePath()
     if isinstance(base, type) and is_dataclass(base):
@@ -122,8 +126,7 @@ def _scalar(base: Any, marks: list[Any], size: Size | None, spelling: Spelling) 
 
 
 def _base(hint: Any) -> Any:
-    while get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
+    hint, _ = _parted(hint)
     while isinstance(hint, NewType):
         hint = hint.__supertype__
     return hint

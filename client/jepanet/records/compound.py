@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import MISSING, Field, dataclass
 from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from jepanet.records.kinds import Kind
 from jepanet.records.marks import Size
-from jepanet.records.refusal import Wrong
+from jepanet.records.refusal import Wrong, shown
 
 _KEY = re.compile(r"0|-?[1-9][0-9]{0,77}")
 
@@ -130,28 +131,44 @@ class Table(Kind):
         raise Wrong(" is a key that is not a whole number", "correct the key {key}")
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One field of a record: its name in the tree, its kind, what it means, and the dataclass's field."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    field: Field[Any]
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.field.default is MISSING and self.field.default_factory is MISSING
+
+
 class Record(Kind):
     """A frozen dataclass: an object with exactly its fields.
 
     Where the spelling has defaults, fields with one may be missing.
     """
 
-    def __init__(
-        self, kind: type, kinds: Mapping[str, Kind], meanings: Mapping[str, str], defaults: bool
-    ) -> None:
-        self.kind, self.kinds, self.meanings = kind, kinds, meanings
-        self.fields: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}
+    def __init__(self, kind: type, parts: Sequence[Part], *, defaults: bool) -> None:
+        self.kind = kind
+        self.parts = tuple(parts)
         self.wanted = f"a {kind.__name__}"
-        self._names = frozenset(self.fields)
+        self._head: dict[str, str | int] = dict(getattr(kind, "HEAD", {}))
+        self._names = frozenset([*self._head, *(part.name for part in parts)])
         self._defaults = defaults
-        self._readers = [(name, kinds[name].read) for name in self.fields]
-        self._writers = [(name, kinds[name].write) for name in self.fields]
+        self._readers = [(part.name, part.kind.read) for part in parts]
+        self._writers = [(part.name, attrgetter(part.field.name), part.kind.write) for part in parts]
 
     def read(self, tree: object) -> Any:
         if not isinstance(tree, dict):
             raise Kind.wrong(_OBJECT, tree)
         if tree.keys() != self._names:
             return self._read_some(tree)
+        if self._head:
+            self._check_head(tree)
         values = []
         name = ""
         try:
@@ -165,37 +182,44 @@ class Record(Kind):
     def write(self, value: Any) -> dict[str, Any]:
         if type(value) is not self.kind:
             raise self.wrong(value)
-        tree = {}
+        tree: dict[str, Any] = self._head.copy()
         name = ""
         try:
-            for name, write in self._writers:
-                tree[name] = write(getattr(value, name))
+            for name, get, write in self._writers:
+                tree[name] = write(get(value))
         except Wrong as wrong:
             wrong.inside(name)
             raise
         return tree
 
     def _read_some(self, tree: dict[Any, Any]) -> Any:
-        known = ", ".join(self.fields)
+        """Where a name is missing or unknown; fields with a default may be missing."""
         for name in tree:
             if name not in self._names:
+                known = ", ".join([*self._head, *(part.name for part in self.parts)])
                 raise Wrong(" is unknown", f"remove {{key}}; known: {known}").inside(str(name))
+        self._check_head(tree)
         given = {}
-        for name, read in self._readers:
-            if name in tree:
+        for part in self.parts:
+            if part.name in tree:
                 try:
-                    given[name] = read(tree[name])
+                    given[part.field.name] = part.kind.read(tree[part.name])
                 except Wrong as wrong:
-                    wrong.inside(name)
+                    wrong.inside(part.name)
                     raise
-            elif not self._defaults or self.required(name):
-                raise Wrong(" is missing", "add {key}").inside(name)
+            elif not self._defaults or part.required:
+                raise Wrong(" is missing", "add {key}").inside(part.name)
         return self.kind(**given)
 
-    def required(self, name: str) -> bool:
-        """Whether the field has no default."""
-        item = self.fields[name]
-        return item.default is MISSING and item.default_factory is MISSING
+    def _check_head(self, tree: dict[Any, Any]) -> None:
+        for name, constant in self._head.items():
+            if name not in tree:
+                raise Wrong(" is missing", "add {key}").inside(name)
+            found = tree[name]
+            if type(found) is not type(constant) or found != constant:
+                raise Wrong(
+                    f" must be {constant!r}, not {shown(found)}", "use a release that reads this {key}"
+                ).inside(name)
 
 
 class _Object(Kind):

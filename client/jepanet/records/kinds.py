@@ -15,6 +15,7 @@ from typing import Any, Literal
 from jepanet.addresses import checksum_address
 from jepanet.records.marks import SAFE_INTEGER, Form, OneOf, Range, Size
 from jepanet.records.refusal import Wrong, shown
+from jepanet.tensors import canonical_json, parse_json
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
 _WIDE = re.compile(r"-?[1-9][0-9]{15,77}")
@@ -196,6 +197,29 @@ class Hex(Kind):
         if type(value) is bytes and (self._size is None or len(value) in self._size):
             return self._prefix + value.hex()
         raise self.wrong(f"{len(value)} bytes" if isinstance(value, bytes) else value)
+
+
+class Document(Kind):
+    """A JSON document inside another: bytes here, its own value there."""
+
+    wanted = "a JSON value"
+
+    def read(self, tree: object) -> bytes:
+        return canonical_json(tree)
+
+    def write(self, value: Any) -> object:
+        if type(value) is bytes:
+            return parse_json(value, max_bytes=len(value), what="an embedded document")
+        raise self.wrong(value)
+
+
+class AsIs(Kind):
+    """A JSON value that is read further by whoever knows its type."""
+
+    wanted = "a JSON value"
+
+    def read(self, tree: object) -> object:
+        return tree
 
 
 class Account(Kind):

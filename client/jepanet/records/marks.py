@@ -79,9 +79,21 @@ class Hidden:
     """The value may be a secret: no message repeats it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Bytes of a canonical JSON document that travels as the value it is, not as hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The field's name in JSON or TOML, where it differs from that of the record."""
+
+    text: str
+
+
 WORD = Form(r"[a-z0-9][a-z0-9._-]*", "a lower-case word")
 """A short machine-readable word: lower-case letters, digits, dots, hyphens, underscores."""
 PRINTABLE = Form(r"[ -~]*", "printable ASCII")
 """Possibly empty: nothing in it can move a cursor or disguise itself."""
 
-Mark = Range | Size | Form | OneOf | DecimalText | Hidden
+Mark = Range | Size | Form | OneOf | DecimalText | Hidden | Embedded | Name

@@ -28,24 +28,24 @@ def reference(codec: Codec[Any]) -> tuple[Entry, ...]:
 
 
 def _entries(record: Record, prefix: str) -> Iterator[Entry]:
-    for name, kind in record.kinds.items():
-        inner, path = _inner_record(kind, prefix + name)
+    for part in record.parts:
+        inner, path = _inner_record(part.kind, prefix + part.name)
         if inner is not None:
             yield from _entries(inner, f"{path}.")
             continue
-        item = record.fields[name]
-        default = None
-        if not record.required(name):
+        item, default = part.field, None
+        if not part.required:
             value = item.default if item.default_factory is MISSING else item.default_factory()
-            default = json.dumps(kind.write(value), ensure_ascii=False)
-        yield Entry(prefix + name, _allowed(kind), default, record.meanings[name])
+            default = json.dumps(part.kind.write(value), ensure_ascii=False)
+        yield Entry(path, _allowed(part.kind), default, part.meaning)
 
 
 def _inner_record(kind: Kind, path: str) -> tuple[Record | None, str]:
-    while isinstance(kind, Maybe | Many | Table):
-        path += "" if isinstance(kind, Maybe) else "[]"
-        kind = kind.inner
-    return (kind if isinstance(kind, Record) else None), path
+    inner, inside = kind, path
+    while isinstance(inner, Maybe | Many | Table):
+        inside += "" if isinstance(inner, Maybe) else "[]"
+        inner = inner.inner
+    return (inner, inside) if isinstance(inner, Record) else (None, path)
 
 
 def _allowed(kind: Kind) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.fields import SAFE_INTEGER, Fields, parse_document
 from jepanet.protocol.documents.typed_data import TypedData, score_data
+from jepanet.records.codec import Codec
+from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, WORD, Name, OneOf, Range, Size
 from jepanet.tensors import canonical_json
 from jepanet.types import MICRO, Address, Digest, RoundId, Verdict
 
@@ -29,8 +30,15 @@ MAX_REPORT_BYTES = 704 << 10
 """A report travels in one gossip message (`messages.MAX_MESSAGE_BYTES`)."""
 SIGNATURE_BYTES = 65
 
-Metrics = tuple[tuple[str, int], ...]
-"""(name, value in millionths), ascending by name."""
+Metrics = Annotated[
+    tuple[tuple[Annotated[str, Size(1, 32), WORD], int], ...],
+    Size(0, MAX_METRICS),
+    "(name, value in millionths), ascending by name",
+]
+Reason = Annotated[str, Size(1, MAX_REASON), WORD]
+Gain = Annotated[int, Range(-MAX_GAIN, MAX_GAIN), "micro-nats per direction"]
+StandardError = Annotated[int, Range(0, MAX_GAIN), "of the gain"]
+DeltaVerdict = Annotated[Verdict, OneOf((Verdict.ACCEPTED, Verdict.EXCLUDED, Verdict.INVALID))]
 Recover = Callable[[TypedData, bytes], Address]
 """The account that signed typed data; raises Rejected for a malformed signature."""
 
@@ -41,12 +49,12 @@ class SignedScore:
 
     solver: Address
     digest: Digest
-    verdict: Verdict
-    reason: str
-    gain: int
-    stderr: int
-    signature: bytes
-    detail: str = ""
+    verdict: DeltaVerdict
+    reason: Reason
+    gain: Gain
+    stderr: StandardError
+    signature: Annotated[bytes, Size(SIGNATURE_BYTES, SIGNATURE_BYTES)]
+    detail: Annotated[str, Size(0, MAX_DETAIL), PRINTABLE] = ""
     metrics: Metrics = ()
 
 
@@ -54,9 +62,14 @@ class SignedScore:
 class ScoreReport:
     """All scores of one coordinator in one round, ascending by solver."""
 
-    round_id: RoundId
+    HEAD: ClassVar = {"version": VERSION}
+
+    round_id: Annotated[RoundId, Name("round"), Range(0, SAFE_INTEGER)]
     coordinator: Address
-    scores: tuple[SignedScore, ...]
+    scores: Annotated[tuple[SignedScore, ...], Size(0, MAX_DELTAS)]
+
+
+REPORT = Codec(ScoreReport, "score report", max_bytes=MAX_REPORT_BYTES)
 
 
 def score_message(chain_id: int, contract: Address, round_id: RoundId, score: SignedScore) -> TypedData:
@@ -98,13 +111,13 @@ def encode_report(report: ScoreReport) -> bytes:
     Raises:
         Rejected: a field out of bounds.
     """
-    data = canonical_json(report_value(report))
-    if len(data) > MAX_REPORT_BYTES:
-        data = canonical_json(report_value(_without(report, metrics=())))
-    if len(data) > MAX_REPORT_BYTES:
-        data = canonical_json(report_value(_without(report, metrics=(), detail="")))
-    decode_report(data)
-    return data
+    check_report(report)
+    for notes in ({}, {"metrics": ()}, {"metrics": (), "detail": ""}):
+        scores = tuple(replace(score, **notes) for score in report.scores)
+        data = canonical_json(REPORT.tree(replace(report, scores=scores)))
+        if len(data) <= MAX_REPORT_BYTES:
+            return data
+    raise Rejected(f"score report has {len(data)} bytes, more than {MAX_REPORT_BYTES}", reason="too-large")
 
 
 def decode_report(data: bytes) -> ScoreReport:
@@ -113,47 +126,32 @@ def decode_report(data: bytes) -> ScoreReport:
     Raises:
         Rejected: too large, not canonical, or a field that is missing, unknown or out of bounds.
     """
-    return read_report(parse_document(data, max_bytes=MAX_REPORT_BYTES, what="score report"))
+    report = REPORT.decode(data)
+    check_report(report)
+    return report
 
 
-def report_value(report: ScoreReport) -> dict[str, Any]:
-    """The JSON value of a report, as it stands in its own document and inside a sheet."""
-    return {
-        "version": VERSION,
-        "round": report.round_id,
-        "coordinator": report.coordinator,
-        "scores": [
-            {
-                "solver": score.solver,
-                "digest": "0x" + score.digest.hex(),
-                "verdict": int(score.verdict),
-                "reason": score.reason,
-                "gain": score.gain,
-                "stderr": score.stderr,
-                "signature": "0x" + score.signature.hex(),
-                "detail": score.detail,
-                "metrics": metrics_value(score.metrics),
-            }
-            for score in report.scores
-        ],
-    }
-
-
-def read_report(value: Any) -> ScoreReport:
-    """A report from a parsed JSON value of unknown origin.
+def check_report(report: ScoreReport) -> None:
+    """What no single field says: order and coherence.
 
     Raises:
-        Rejected: a field that is missing, unknown or out of bounds.
+        Rejected: solvers or metrics are not strictly ascending, or an invalid delta has a gain.
     """
-    fields = Fields(value, "score report", ("version", "round", "coordinator", "scores"))
-    fields.integer("version", VERSION, VERSION)
-    scores = tuple(_score(item) for item in fields.items("scores", MAX_DELTAS))
-    keys = [score.solver.lower() for score in scores]
+    keys = [score.solver.lower() for score in report.scores]
     if any(a >= b for a, b in pairwise(keys)):
         raise Rejected("score report: solvers are not strictly ascending", reason="bad-field")
-    return ScoreReport(
-        RoundId(fields.integer("round", 0, SAFE_INTEGER)), fields.address("coordinator"), scores
-    )
+    for index, score in enumerate(report.scores):
+        where = f"score report: scores[{index}]"
+        check_metrics(score.metrics, where)
+        if score.verdict is Verdict.INVALID and (score.gain or score.stderr):
+            raise Rejected(f"{where}: an invalid delta has no gain", reason="bad-field")
+
+
+def check_metrics(metrics: Metrics, where: str) -> None:
+    """Raises: Rejected for names that are not strictly ascending."""
+    names = [name for name, _ in metrics]
+    if names != sorted(set(names)):
+        raise Rejected(f"{where}: metric names are not strictly ascending", reason="bad-field")
 
 
 def metrics_of(values: Mapping[str, float]) -> Metrics:
@@ -164,46 +162,3 @@ def metrics_of(values: Mapping[str, float]) -> Metrics:
         if abs(scaled) <= SAFE_INTEGER:
             notes.append((name, round(scaled)))
     return tuple(notes[:MAX_METRICS])
-
-
-def metrics_value(metrics: Metrics) -> list[list[str | int]]:
-    return [[name, value] for name, value in metrics]
-
-
-def read_metrics(value: Any, what: str) -> Metrics:
-    """Raises: Rejected for too many, unsorted or malformed metrics."""
-    if not isinstance(value, list) or len(value) > MAX_METRICS:
-        raise Rejected(f"{what}: not a list of at most {MAX_METRICS} metrics", reason="bad-field")
-    metrics = []
-    for item in value:
-        if not isinstance(item, list) or len(item) != 2:
-            raise Rejected(f"{what}: a metric is a pair of name and value", reason="bad-field")
-        fields = Fields({"name": item[0], "value": item[1]}, what, ("name", "value"))
-        metrics.append((fields.token("name", 32), fields.integer("value", -SAFE_INTEGER, SAFE_INTEGER)))
-    names = [name for name, _ in metrics]
-    if names != sorted(set(names)):
-        raise Rejected(f"{what}: metric names are not strictly ascending", reason="bad-field")
-    return tuple(metrics)
-
-
-def _without(report: ScoreReport, **notes: Any) -> ScoreReport:
-    return replace(report, scores=tuple(replace(score, **notes) for score in report.scores))
-
-
-def _score(value: Any) -> SignedScore:
-    what = "score"
-    fields = Fields(value, what, tuple(SignedScore.__dataclass_fields__))
-    score = SignedScore(
-        solver=fields.address("solver"),
-        digest=fields.digest("digest"),
-        verdict=Verdict(fields.integer("verdict", Verdict.ACCEPTED, Verdict.INVALID)),
-        reason=fields.token("reason", MAX_REASON),
-        gain=fields.integer("gain", -MAX_GAIN, MAX_GAIN),
-        stderr=fields.integer("stderr", 0, MAX_GAIN),
-        signature=fields.hex("signature", SIGNATURE_BYTES),
-        detail=fields.text("detail", MAX_DETAIL),
-        metrics=read_metrics(fields.member("metrics"), what),
-    )
-    if score.verdict is Verdict.INVALID and (score.gain or score.stderr):
-        raise Rejected("score: an invalid delta has no gain", reason="bad-field")
-    return score

@@ -7,11 +7,11 @@ same number. Nothing that decides about money or merging lives anywhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.fields import SAFE_INTEGER, Fields, parse_document
-from jepanet.tensors import canonical_json
+from jepanet.records.codec import Codec
+from jepanet.records.marks import SAFE_INTEGER, DecimalText, OneOf, Range, Size
 from jepanet.types import Address, Digest, ProjectId
 
 VERSION = 1
@@ -29,9 +29,9 @@ MERGE_RULES = ("mean", "median", "trimmed", "krum", "multi-krum", "geometric-med
 class MergeRule:
     """How accepted deltas become the next model: merged by a rule, then the DiLoCo outer step (Nesterov)."""
 
-    rule: str = "mean"
-    outer_lr_milli: int = 700
-    outer_momentum_milli: int = 600
+    rule: Annotated[str, OneOf(MERGE_RULES)] = "mean"
+    outer_lr_milli: Annotated[int, Range(1, 10_000)] = 700
+    outer_momentum_milli: Annotated[int, Range(0, 999)] = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,57 +43,78 @@ class Gates:
     the merge alone: once the base's variance has reached healthy_variance, it never falls below it again.
     """
 
-    variance_floor_milli: int = 900
-    variance_ceiling_milli: int = 1150
-    variance_cap_milli: int = 1200
-    sigreg_log_milli: int = 120
-    rank_ratio_milli: int = 930
-    healthy_variance_milli: int = 800
-    harm_sigmas_milli: int = 3000
-    """Excluded when gain + this many standard errors is still below zero."""
+    variance_floor_milli: Annotated[int, Range(0, 1000)] = 900
+    variance_ceiling_milli: Annotated[int, Range(1000, 100_000)] = 1150
+    variance_cap_milli: Annotated[int, Range(0, 100_000)] = 1200
+    sigreg_log_milli: Annotated[int, Range(0, 10_000)] = 120
+    rank_ratio_milli: Annotated[int, Range(0, 1000)] = 930
+    healthy_variance_milli: Annotated[int, Range(0, 10_000)] = 800
+    harm_sigmas_milli: Annotated[
+        int, Range(0, 100_000), "a delta is excluded when gain + this many standard errors is below zero"
+    ] = 3000
 
 
 @dataclass(frozen=True, slots=True)
 class NormCaps:
     """L2 norms a delta may have."""
 
-    to_base_milli: int = 1000
-    """Above this multiple of the base model's norm a delta is invalid: anyone can recompute it."""
-    to_median_milli: int = 2000
-    """Above this multiple of the round's median norm a delta is excluded."""
-    zero_nano: int = 1000
-    """At or below this multiple of the base model's norm a delta counts as zero."""
+    to_base_milli: Annotated[
+        int,
+        Range(1, 1_000_000),
+        "above this multiple of the base model's norm a delta is invalid: anyone can recompute it",
+    ] = 1000
+    to_median_milli: Annotated[
+        int, Range(1000, 1_000_000), "above this multiple of the round's median norm a delta is excluded"
+    ] = 2000
+    zero_nano: Annotated[
+        int,
+        Range(0, 1_000_000_000),
+        "at or below this multiple of the base model's norm a delta counts as zero",
+    ] = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class RoundSpec:
     """Everything a node needs to know about a round beside the chain's own parameters."""
 
-    project: ProjectId
+    HEAD: ClassVar = {"version": VERSION}
+
+    project: Annotated[ProjectId, Range(1, SAFE_INTEGER)]
     base: Digest
     recipe: Digest
-    dataset: Digest
-    """Dataset manifest: training and evaluation shards."""
-    inner_steps: int
-    """Optimiser steps a solver takes (H)."""
-    start_step: int
-    """Steps every solver has taken before this round: where the learning-rate schedule resumes."""
-    total_steps: int
-    codec: str
-    max_delta_bytes: int
-    price: int
-    """Wei per micro-nat of shrunk gain."""
-    shrink_milli: int = 1000
-    """Thousandths of a standard error taken off each gain before it is paid."""
-    similarity_milli: int = 900
-    """|cosine| from which two deltas of a round are near-copies."""
-    score_tolerance: int = 2000
-    """Micro-nats a coordinator may be off the median and still earn its fee."""
+    dataset: Annotated[Digest, "dataset manifest: training and evaluation shards"]
+    inner_steps: Annotated[int, Range(1, MAX_STEPS), "optimiser steps a solver takes (H)"]
+    start_step: Annotated[
+        int,
+        Range(0, MAX_STEPS),
+        "steps every solver has taken before this round: where the learning-rate schedule resumes",
+    ]
+    total_steps: Annotated[int, Range(1, MAX_STEPS)]
+    codec: Annotated[str, OneOf(CODECS)]
+    max_delta_bytes: Annotated[int, Range(1, MAX_DELTA_BYTES)]
+    price: Annotated[int, DecimalText(MAX_PRICE), "wei per micro-nat of shrunk gain"]
+    shrink_milli: Annotated[
+        int, Range(0, 100_000), "thousandths of a standard error taken off each gain before it is paid"
+    ] = 1000
+    similarity_milli: Annotated[
+        int, Range(1, 1000), "|cosine| from which two deltas of a round are near-copies"
+    ] = 900
+    score_tolerance: Annotated[
+        int,
+        Range(0, 1_000_000_000),
+        "micro-nats a coordinator may be off the median and still earn its fee",
+    ] = 2000
     merge: MergeRule = field(default_factory=MergeRule)
     gates: Gates = field(default_factory=Gates)
     norms: NormCaps = field(default_factory=NormCaps)
-    aggregators: tuple[Address, ...] = ()
-    """Who may propose sheets beside the verifiers; earlier ones go first."""
+    aggregators: Annotated[
+        tuple[Address, ...],
+        Size(0, MAX_AGGREGATORS),
+        "who may propose sheets beside the verifiers; earlier ones go first",
+    ] = ()
+
+
+SPEC = Codec(RoundSpec, "round spec", max_bytes=MAX_SPEC_BYTES)
 
 
 def encode_spec(spec: RoundSpec) -> bytes:
@@ -102,29 +123,8 @@ def encode_spec(spec: RoundSpec) -> bytes:
     Raises:
         Rejected: a field out of bounds, so that nobody can publish a spec that others refuse.
     """
-    document = {
-        "version": VERSION,
-        "project": spec.project,
-        "base": "0x" + spec.base.hex(),
-        "recipe": "0x" + spec.recipe.hex(),
-        "dataset": "0x" + spec.dataset.hex(),
-        "inner_steps": spec.inner_steps,
-        "start_step": spec.start_step,
-        "total_steps": spec.total_steps,
-        "codec": spec.codec,
-        "max_delta_bytes": spec.max_delta_bytes,
-        "price": str(spec.price),
-        "shrink_milli": spec.shrink_milli,
-        "similarity_milli": spec.similarity_milli,
-        "score_tolerance": spec.score_tolerance,
-        "merge": _members(spec.merge),
-        "gates": _members(spec.gates),
-        "norms": _members(spec.norms),
-        "aggregators": list(spec.aggregators),
-    }
-    data = canonical_json(document)
-    decode_spec(data)
-    return data
+    _check(spec)
+    return SPEC.encode(spec)
 
 
 def decode_spec(data: bytes) -> RoundSpec:
@@ -133,36 +133,16 @@ def decode_spec(data: bytes) -> RoundSpec:
     Raises:
         Rejected: too large, not canonical JSON, or a field that is missing, unknown or out of bounds.
     """
-    what = "round spec"
-    fields = Fields(parse_document(data, max_bytes=MAX_SPEC_BYTES, what=what), what, _NAMES)
-    if fields.integer("version", 0, SAFE_INTEGER) != VERSION:
-        raise Rejected(
-            f"{what}: another version than {VERSION}", reason="version", remedy="use the release it names"
-        )
-    spec = RoundSpec(
-        project=ProjectId(fields.integer("project", 1, SAFE_INTEGER)),
-        base=fields.digest("base"),
-        recipe=fields.digest("recipe"),
-        dataset=fields.digest("dataset"),
-        inner_steps=fields.integer("inner_steps", 1, MAX_STEPS),
-        start_step=fields.integer("start_step", 0, MAX_STEPS),
-        total_steps=fields.integer("total_steps", 1, MAX_STEPS),
-        codec=fields.choice("codec", CODECS),
-        max_delta_bytes=fields.integer("max_delta_bytes", 1, MAX_DELTA_BYTES),
-        price=fields.big("price", MAX_PRICE),
-        shrink_milli=fields.integer("shrink_milli", 0, 100_000),
-        similarity_milli=fields.integer("similarity_milli", 1, 1000),
-        score_tolerance=fields.integer("score_tolerance", 0, 1_000_000_000),
-        merge=_merge(fields.member("merge")),
-        gates=_gates(fields.member("gates")),
-        norms=_norms(fields.member("norms")),
-        aggregators=fields.addresses("aggregators", MAX_AGGREGATORS),
-    )
-    if spec.start_step + spec.inner_steps > spec.total_steps:
-        raise Rejected(f"{what}: the round ends after total_steps", reason="bad-field")
-    if len(set(spec.aggregators)) != len(spec.aggregators):
-        raise Rejected(f"{what}: an aggregator is listed twice", reason="bad-field")
+    spec = SPEC.decode(data)
+    _check(spec)
     return spec
+
+
+def _check(spec: RoundSpec) -> None:
+    if spec.start_step + spec.inner_steps > spec.total_steps:
+        raise Rejected("round spec: the round ends after total_steps", reason="bad-field")
+    if len(set(spec.aggregators)) != len(spec.aggregators):
+        raise Rejected("round spec: an aggregator is listed twice", reason="bad-field")
 
 
 def check_spec(spec: RoundSpec, *, project: ProjectId, base: bytes, recipe: bytes, dataset: bytes) -> None:
@@ -179,41 +159,3 @@ def check_spec(spec: RoundSpec, *, project: ProjectId, base: bytes, recipe: byte
     ):
         if said != known:
             raise Rejected(f"the round's spec names another {name} than the chain", reason="wrong-spec")
-
-
-def _merge(value: Any) -> MergeRule:
-    fields = Fields(value, "round spec merge", tuple(MergeRule.__dataclass_fields__))
-    return MergeRule(
-        rule=fields.choice("rule", MERGE_RULES),
-        outer_lr_milli=fields.integer("outer_lr_milli", 1, 10_000),
-        outer_momentum_milli=fields.integer("outer_momentum_milli", 0, 999),
-    )
-
-
-def _gates(value: Any) -> Gates:
-    fields = Fields(value, "round spec gates", tuple(Gates.__dataclass_fields__))
-    return Gates(
-        variance_floor_milli=fields.integer("variance_floor_milli", 0, 1000),
-        variance_ceiling_milli=fields.integer("variance_ceiling_milli", 1000, 100_000),
-        variance_cap_milli=fields.integer("variance_cap_milli", 0, 100_000),
-        sigreg_log_milli=fields.integer("sigreg_log_milli", 0, 10_000),
-        rank_ratio_milli=fields.integer("rank_ratio_milli", 0, 1000),
-        healthy_variance_milli=fields.integer("healthy_variance_milli", 0, 10_000),
-        harm_sigmas_milli=fields.integer("harm_sigmas_milli", 0, 100_000),
-    )
-
-
-def _norms(value: Any) -> NormCaps:
-    fields = Fields(value, "round spec norms", tuple(NormCaps.__dataclass_fields__))
-    return NormCaps(
-        to_base_milli=fields.integer("to_base_milli", 1, 1_000_000),
-        to_median_milli=fields.integer("to_median_milli", 1000, 1_000_000),
-        zero_nano=fields.integer("zero_nano", 0, 1_000_000_000),
-    )
-
-
-def _members(value: MergeRule | Gates | NormCaps) -> dict[str, int | str]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
-
-
-_NAMES = ("version", *RoundSpec.__dataclass_fields__)

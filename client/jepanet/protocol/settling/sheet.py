@@ -9,29 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf, merkle_proof, merkle_root, result_leaf
-from jepanet.protocol.documents.fields import SAFE_INTEGER, Fields, parse_document
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     MAX_DETAIL,
-    MAX_GAIN,
-    MAX_REASON,
+    Gain,
     Metrics,
     Recover,
     ScoreReport,
+    check_metrics,
+    check_report,
     check_signatures,
-    metrics_value,
-    read_metrics,
-    read_report,
-    report_value,
 )
 from jepanet.protocol.documents.spec import RoundSpec
-from jepanet.protocol.settling.rewards import UINT128_MAX
-from jepanet.protocol.settling.tally import Fee, RoundFacts, Row, decide, leaves_of, pay
-from jepanet.tensors import canonical_json
+from jepanet.protocol.settling.tally import Amount, Fee, RoundFacts, Row, decide, leaves_of, pay
+from jepanet.records.codec import Codec
+from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, Range, Size
 from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict
 
 VERSION = 1
@@ -41,26 +37,28 @@ MAX_REPORTS = 32
 
 @dataclass(frozen=True, slots=True)
 class ScoreSheet:
-    """The outcome of one round. `improvement`: the author's measurement of the merged model, micro-nats."""
+    """The outcome of one round."""
 
-    chain_id: int
+    HEAD: ClassVar = {"version": VERSION}
+
+    chain_id: Annotated[int, DecimalText((1 << 256) - 1)]
     contract: Address
-    round_id: RoundId
-    project_id: ProjectId
+    round_id: Annotated[RoundId, Range(0, SAFE_INTEGER)]
+    project_id: Annotated[ProjectId, Range(0, SAFE_INTEGER)]
     spec: Digest
     base: Digest
     shard: Digest
-    model: Digest
-    """The new global model; the base when the merge did not improve on it."""
-    improvement: int
-    note: str
-    """Why the merge was withheld, empty when it was published."""
+    model: Annotated[Digest, "the new global model; the base when the merge did not improve on it"]
+    improvement: Annotated[Gain, "the author's measurement of the merged model, micro-nats"]
+    note: Annotated[
+        str, Size(0, MAX_DETAIL), PRINTABLE, "why the merge was withheld, empty when it was published"
+    ]
     metrics: Metrics
-    reports: tuple[ScoreReport, ...]
-    rows: tuple[Row, ...]
-    fees: tuple[Fee, ...]
-    root: bytes
-    payout: int
+    reports: Annotated[tuple[ScoreReport, ...], Size(0, MAX_REPORTS)]
+    rows: Annotated[tuple[Row, ...], Size(0, MAX_DELTAS)]
+    fees: Annotated[tuple[Fee, ...], Size(0, MAX_REPORTS)]
+    root: Annotated[bytes, Size(32, 32)]
+    payout: Amount
 
     @property
     def published(self) -> bool:
@@ -83,6 +81,9 @@ class ScoreSheet:
             if leaf.account == account:
                 return leaf, merkle_proof(hashes, i)
         return None
+
+
+SHEET = Codec(ScoreSheet, "score sheet", max_bytes=MAX_SHEET_BYTES)
 
 
 def derive_sheet(
@@ -166,39 +167,8 @@ def encode_sheet(sheet: ScoreSheet) -> bytes:
     Raises:
         Rejected: a field out of bounds.
     """
-    document = {
-        "version": VERSION,
-        "chain_id": str(sheet.chain_id),
-        "contract": sheet.contract,
-        "round_id": sheet.round_id,
-        "project_id": sheet.project_id,
-        "spec": "0x" + sheet.spec.hex(),
-        "base": "0x" + sheet.base.hex(),
-        "shard": "0x" + sheet.shard.hex(),
-        "model": "0x" + sheet.model.hex(),
-        "improvement": sheet.improvement,
-        "note": sheet.note,
-        "metrics": metrics_value(sheet.metrics),
-        "reports": [report_value(report) for report in sheet.reports],
-        "rows": [
-            {
-                "solver": row.solver,
-                "digest": "0x" + row.digest.hex(),
-                "verdict": int(row.verdict),
-                "reason": row.reason,
-                "gain": row.gain,
-                "stderr": row.stderr,
-                "amount": str(row.amount),
-            }
-            for row in sheet.rows
-        ],
-        "fees": [{"coordinator": fee.coordinator, "amount": str(fee.amount)} for fee in sheet.fees],
-        "root": "0x" + sheet.root.hex(),
-        "payout": str(sheet.payout),
-    }
-    data = canonical_json(document)
-    decode_sheet(data)
-    return data
+    _check(sheet)
+    return SHEET.encode(sheet)
 
 
 def decode_sheet(data: bytes) -> ScoreSheet:
@@ -207,45 +177,12 @@ def decode_sheet(data: bytes) -> ScoreSheet:
     Raises:
         Rejected: too large, not canonical, or a field that is missing, unknown or out of bounds.
     """
-    what = "score sheet"
-    read = Fields(parse_document(data, max_bytes=MAX_SHEET_BYTES, what=what), what, _NAMES)
-    read.integer("version", VERSION, VERSION)
-    return ScoreSheet(
-        chain_id=read.big("chain_id", (1 << 256) - 1),
-        contract=read.address("contract"),
-        round_id=RoundId(read.integer("round_id", 0, SAFE_INTEGER)),
-        project_id=ProjectId(read.integer("project_id", 0, SAFE_INTEGER)),
-        spec=read.digest("spec"),
-        base=read.digest("base"),
-        shard=read.digest("shard"),
-        model=read.digest("model"),
-        improvement=read.integer("improvement", -MAX_GAIN, MAX_GAIN),
-        note=read.text("note", MAX_DETAIL),
-        metrics=read_metrics(read.member("metrics"), what),
-        reports=tuple(read_report(item) for item in read.items("reports", MAX_REPORTS)),
-        rows=tuple(_row(item) for item in read.items("rows", MAX_DELTAS)),
-        fees=tuple(_fee(item) for item in read.items("fees", MAX_REPORTS)),
-        root=read.hex("root", 32),
-        payout=read.big("payout", UINT128_MAX),
-    )
+    sheet = SHEET.decode(data)
+    _check(sheet)
+    return sheet
 
 
-def _row(value: Any) -> Row:
-    read = Fields(value, "score sheet row", tuple(Row.__dataclass_fields__))
-    return Row(
-        solver=read.address("solver"),
-        digest=read.digest("digest"),
-        verdict=Verdict(read.integer("verdict", Verdict.ACCEPTED, Verdict.INVALID)),
-        reason=read.token("reason", MAX_REASON),
-        gain=read.integer("gain", -MAX_GAIN, MAX_GAIN),
-        stderr=read.integer("stderr", 0, MAX_GAIN),
-        amount=read.big("amount", UINT128_MAX),
-    )
-
-
-def _fee(value: Any) -> Fee:
-    read = Fields(value, "score sheet fee", tuple(Fee.__dataclass_fields__))
-    return Fee(read.address("coordinator"), read.big("amount", UINT128_MAX))
-
-
-_NAMES = ("version", *ScoreSheet.__dataclass_fields__)
+def _check(sheet: ScoreSheet) -> None:
+    check_metrics(sheet.metrics, "score sheet")
+    for report in sheet.reports:
+        check_report(report)

@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf
-from jepanet.protocol.documents.scores import MAX_DELTAS, ScoreReport, SignedScore
+from jepanet.protocol.documents.scores import (
+    MAX_DELTAS,
+    DeltaVerdict,
+    Gain,
+    Reason,
+    ScoreReport,
+    SignedScore,
+    StandardError,
+)
 from jepanet.protocol.documents.spec import RoundSpec
-from jepanet.protocol.settling.rewards import settle_payouts
+from jepanet.protocol.settling.rewards import UINT128_MAX, settle_payouts
 from jepanet.protocol.state import NodeState, Round
+from jepanet.records.marks import DecimalText
 from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
 
 NOT_FETCHED = ("unavailable", "too-large")
@@ -25,6 +35,7 @@ too many bytes proves nothing: only whole bytes with the right digest prove a fa
 DUPLICATE = "duplicate"
 DISPUTED = "disputed"
 """Reason when no majority accepts and nobody gave a reason to exclude."""
+Amount = Annotated[int, DecimalText(UINT128_MAX), "wei"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +79,23 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A solver's line of the sheet. `amount` in wei."""
+    """A solver's line of the sheet."""
 
     solver: Address
     digest: Digest
-    verdict: Verdict
-    reason: str
-    gain: int
-    stderr: int
-    amount: int
+    verdict: DeltaVerdict
+    reason: Reason
+    gain: Gain
+    stderr: StandardError
+    amount: Amount
 
 
 @dataclass(frozen=True, slots=True)
 class Fee:
+    """What a coordinator earns for its scores."""
+
     coordinator: Address
-    amount: int
+    amount: Amount
 
 
 def facts_of(state: NodeState, round_: Round, chain_id: int, contract: Address) -> RoundFacts:

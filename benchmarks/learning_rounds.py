@@ -30,11 +30,13 @@ from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import mean
+from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.grounded import GroundedScorer, Metrics, encode, heldout_metrics, metrics_of
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
-from jepanet.learning.recipe import PRESETS, Recipe, preset
-from jepanet.learning.simulators.tworoom.dataset import DEMO, build
+from jepanet.learning.presets import PRESETS, preset
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.simulators.tworoom.dataset import DEMO, TASK
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
 
@@ -252,7 +254,7 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         folder = data or Path(temporary) / "data"
         sizes = replace(DEMO, image=recipe.model.image)
-        build(sizes, folder, hashlib.sha256(b"benchmark data").digest(),
+        build(TASK.environment, sizes, folder, hashlib.sha256(b"benchmark data").digest(),
               evaluation_seed=hashlib.sha256(b"benchmark secret").digest())  # fmt: skip
         for number in range(first_seed, first_seed + seeds):
             play(folder, recipe, number, options, record)

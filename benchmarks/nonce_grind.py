@@ -36,11 +36,13 @@ from jepanet.federation.judging.judge import Claim, Metrics, Rules, judge
 from jepanet.federation.judging.similarity import cosine
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import mean
+from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.grounded import GroundedScorer, encode, heldout_metrics, metrics_of
 from jepanet.learning.evaluation.guards import state_guards
-from jepanet.learning.recipe import Recipe, preset
-from jepanet.learning.simulators.tworoom.dataset import DEMO, build
+from jepanet.learning.presets import preset
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.simulators.tworoom.dataset import DEMO, TASK
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.protocol.documents.spec import NormCaps
 from jepanet.tensors import Arrays
@@ -299,7 +301,7 @@ def main(seeds: int, first_seed: int, rounds: str, data: Path | None, raw: tuple
             ]
             if wanted:
                 sizes = replace(DEMO, evaluation_shards=ROUNDS + EXTRA_SHARDS)
-                build(sizes, folder, hashlib.sha256(b"benchmark data").digest(),
+                build(TASK.environment, sizes, folder, hashlib.sha256(b"benchmark data").digest(),
                       evaluation_seed=hashlib.sha256(b"benchmark secret").digest())  # fmt: skip
                 play(folder, recipe, number, wanted, keep)
     found = summary(cells)

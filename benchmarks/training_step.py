@@ -26,7 +26,8 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.families.world.model import load_world_model, normalise
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.objectives import world_objective
-from jepanet.learning.recipe import Recipe, preset
+from jepanet.learning.presets import preset
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.loop import draw_colour, train, turn
 
 TARGET = 0.95

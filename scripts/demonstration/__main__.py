@@ -22,9 +22,10 @@ from scripts.demonstration.report import build_report, failures, measure_progres
 from jepanet.chain.devchain.anvil import free_port
 from jepanet.interface.terminal.streams import open_standard_streams
 from jepanet.learning.presets import PRESETS
+from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.learning.simulators.registry import dataset_for as usual_dataset
 from jepanet.operations.access import open_chain
 from jepanet.operations.funds.accounts import balances
-from jepanet.operations.projects import FULL_SIZE
 from jepanet.telemetry import configure_logging
 from jepanet.types import Address
 
@@ -116,7 +117,7 @@ def play(
         cast += [(f"solver-{i + 1}", "solver") for i in range(solvers)]
         with stage(f"local chain, wallets, dataset (the real simulator {simulator}; kept for the next run)"):
             options = [item for size in sizes for item in ("--size", size)]
-            if simulator == "tworoom":
+            if len(SIMULATORS[simulator].datasets) > 1:
                 options += ["--recipe", sizes_of]
             chain, _, nodes = together(
                 lambda: jepanet("devnet", "up", "--dir", chain_dir, "--port", str(free_port())),
@@ -201,9 +202,9 @@ def play(
 
 def dataset_for(recipe: str) -> tuple[str, str]:
     """(simulator, preset whose sizes are usual) of a dataset for a recipe. A recipe file gets the demo's."""
-    if recipe in PRESETS and recipe.startswith("pusht"):
-        return "pusht", "pusht"
-    return "tworoom", "tworoom" if recipe in FULL_SIZE else "tworoom-small"
+    found = usual_dataset(recipe) or usual_dataset("tworoom-small")
+    assert found is not None
+    return found[0].name, found[1].recipe
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:

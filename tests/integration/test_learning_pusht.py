@@ -17,19 +17,19 @@ from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import TINY
 from jepanet.learning.evaluation.metrics import heldout_metrics
 from jepanet.learning.presets import preset
-from jepanet.learning.simulators.pusht.dataset import PUSHT
+from jepanet.learning.simulators.offer import HIDDEN_SITE
+from jepanet.learning.simulators.pusht.dataset import TASK
 from jepanet.learning.simulators.pusht.simulator import _simulator, _state, _variation, record
 from jepanet.learning.simulators.pusht.sites import (
     CLEAR,
     GREY,
-    HIDDEN_SITE,
     SCREEN,
     beginning,
     block_centre,
     random_site,
     training_site,
 )
-from jepanet.learning.simulators.tworoom import dataset as tworoom
+from jepanet.learning.simulators.tworoom.dataset import TASK as TWOROOM
 from jepanet.learning.training.loop import warm_start
 
 pytestmark = pytest.mark.integration
@@ -41,7 +41,9 @@ SMALL = replace(TINY, hold=2, frames=12)
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> BuiltDataset:
-    return build(PUSHT, SMALL, tmp_path_factory.mktemp("pusht") / "data", SEED, evaluation_seed=SECRET)
+    return build(
+        TASK.environment, SMALL, tmp_path_factory.mktemp("pusht") / "data", SEED, evaluation_seed=SECRET
+    )
 
 
 def played(policy: str, episodes: int = 6, frames: int = 20) -> Shard:
@@ -50,7 +52,7 @@ def played(policy: str, episodes: int = 6, frames: int = 20) -> Shard:
 
 
 def test_the_same_seeds_give_the_same_bytes(dataset: BuiltDataset, tmp_path: Path) -> None:
-    again = build(PUSHT, SMALL, tmp_path / "again", SEED, workers=1, evaluation_seed=SECRET)
+    again = build(TASK.environment, SMALL, tmp_path / "again", SEED, workers=1, evaluation_seed=SECRET)
     assert again.manifest == dataset.manifest
     assert [item.digest for item in again.sealed] == [item.digest for item in dataset.sealed]
 
@@ -122,12 +124,12 @@ def test_a_mirrored_push_moves_the_mirrored_block() -> None:
 
 def test_a_folder_of_another_simulator_is_refused(dataset: BuiltDataset) -> None:
     with pytest.raises(Fatal, match="other parameters") as refused:
-        tworoom.build(SMALL, dataset.directory, SEED, evaluation_seed=SECRET)
+        build(TWOROOM.environment, SMALL, dataset.directory, SEED, evaluation_seed=SECRET)
     assert refused.value.code == Exit.DATASET
 
 
 def test_the_two_simulators_never_share_a_build_id() -> None:
-    ours, theirs = plan(PUSHT, TINY, SEED, SECRET), tworoom.plan(TINY, SEED, SECRET)
+    ours, theirs = plan(TASK.environment, TINY, SEED, SECRET), plan(TWOROOM.environment, TINY, SEED, SECRET)
     assert set(ours) == set(theirs)
     assert not {item.build for item in ours.values()} & {item.build for item in theirs.values()}
 

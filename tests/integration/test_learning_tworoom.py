@@ -8,6 +8,7 @@ import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,18 @@ from structlog.testing import capture_logs
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep
+from jepanet.learning.data.building import builder
+from jepanet.learning.data.building import plan as planning
 from jepanet.learning.data.on_disk import BuiltDataset, open_built
 from jepanet.learning.data.shards import load_shard
+from jepanet.learning.data.sizes import TINY, Parameters
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import heldout_metrics
 from jepanet.learning.presets import preset
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.simulators.loader import require_simulator
-from jepanet.learning.simulators.tworoom.dataset import TINY, Parameters, build, plan
+from jepanet.learning.simulators.offer import HIDDEN_SITE
+from jepanet.learning.simulators.tworoom.dataset import TASK
 from jepanet.learning.simulators.tworoom.simulator import (
     _environment_module,
     _simulator,
@@ -34,7 +39,6 @@ from jepanet.learning.simulators.tworoom.simulator import (
     record,
 )
 from jepanet.learning.simulators.tworoom.sites import (
-    HIDDEN_SITE,
     SCREEN,
     free_position,
     random_site,
@@ -46,6 +50,8 @@ pytestmark = pytest.mark.integration
 
 SEED = bytes(range(32))
 SECRET = bytes(range(32, 64))
+build = partial(builder.build, TASK.environment)
+plan = partial(planning.plan, TASK.environment)
 
 
 @pytest.fixture(scope="module")

@@ -554,10 +554,11 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
 
 def test_dataset(cache: Path) -> Path:
     """A tiny TwoRoom dataset of the real simulator, built once and kept."""
-    from jepanet.learning.simulators.tworoom.dataset import BUILDER_VERSION, ENVIRONMENT, Parameters
+    from jepanet.learning.data.sizes import Parameters
+    from jepanet.learning.simulators.tworoom.dataset import TASK
     from jepanet.operations.datasets import build_dataset
 
-    made = f"{BUILDER_VERSION} {ENVIRONMENT} {Parameters(**SIZES).to_json()}"
+    made = f"{TASK.environment.version} {TASK.environment.name} {Parameters(**SIZES).to_json()}"
     target = cache / f"tworoom-{hashlib.sha256(made.encode()).hexdigest()[:12]}"
     build_dataset(
         "tworoom",

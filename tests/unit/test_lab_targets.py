@@ -13,6 +13,7 @@ import pytest
 from jepanet.errors import Fatal
 from jepanet.interface.commands import lab
 from jepanet.lab.arms import ARMS, chosen
+from jepanet.lab.defaults import STUDY_NAMES
 from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
 from jepanet.lab.reporting.report import COLUMNS, Wish, _columns, compare, notes, rows
@@ -249,7 +250,7 @@ def test_a_schedule_is_told_by_what_its_rounds_gain() -> None:
 
 
 def test_the_command_offers_every_study() -> None:
-    assert set(lab.STUDIES) == {*STUDIES, "planning"}
+    assert set(STUDY_NAMES) == {*STUDIES, "planning"}
 
 
 def test_a_report_is_shown_as_two_tables_and_targets_with_their_reasons(

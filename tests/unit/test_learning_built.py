@@ -25,12 +25,13 @@ from jepanet.learning.data.on_disk import BuiltDataset, SealedShard, open_built,
 from jepanet.learning.data.shards import save_shard, shard_bytes
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.data.suitability import check_shards
-from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.simulators.pusht.dataset import PUSHT, USUAL
-from jepanet.learning.simulators.tworoom.dataset import DEMO, FULL, TWOROOM
+from jepanet.learning.simulators.registry import SIMULATORS
 
 pytestmark = pytest.mark.unit
+
+TWOROOM = SIMULATORS["tworoom"].load().environment
+ENVIRONMENTS = [simulator.load().environment for simulator in SIMULATORS.values()]
 
 FILES = ["training-00.safetensors", "public.safetensors", "probe.safetensors", "sealed/shard-001.safetensors"]
 
@@ -211,7 +212,7 @@ def test_a_dataset_that_cannot_serve_a_recipe_is_refused_before_the_work(
 # ------------------------------------------------------------------ sizes are known before the work
 
 
-@pytest.mark.parametrize("environment", [TWOROOM, PUSHT], ids=lambda item: item.name)
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda item: item.name)
 @pytest.mark.parametrize(
     ("size", "wanted", "step"),
     [
@@ -265,12 +266,7 @@ def test_a_disk_without_room_is_noticed_before_the_work(
 # ------------------------------------------------------------------ usual sizes and public sites
 
 
-@pytest.mark.parametrize(("sizes", "name"), [(DEMO, "tworoom-small"), (FULL, "tworoom"), (USUAL, "pusht")])
-def test_usual_sizes_fit_the_preset_that_they_are_for(sizes: Parameters, name: str) -> None:
-    assert sizes.image == preset(name).model.image
-
-
-@pytest.mark.parametrize("environment", [TWOROOM, PUSHT], ids=lambda item: item.name)
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda item: item.name)
 def test_the_public_shard_holds_as_many_sites_as_asked_for_and_no_others(environment: Environment) -> None:
     parameters = Parameters(public_sites=5, public_episodes=3)
     recordings = plan(environment, parameters, bytes(32), bytes(32))

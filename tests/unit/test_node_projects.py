@@ -13,8 +13,8 @@ from jepanet.errors import Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.presets import preset
-from jepanet.learning.simulators.pusht.dataset import PUSHT
-from jepanet.learning.simulators.tworoom.dataset import TWOROOM
+from jepanet.learning.simulators.pusht import PUSHT
+from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.operations import projects
 from jepanet.operations.projects import _check_suits
 
@@ -31,10 +31,10 @@ def dataset(environment: str, image: int) -> BuiltDataset:
 @pytest.mark.parametrize(
     ("environment", "image", "recipe", "remedy"),
     [
-        (TWOROOM.name, 32, "tworoom", "build the dataset with --recipe tworoom"),
-        (TWOROOM.name, 64, "tworoom-small", "use --recipe tworoom"),
-        (TWOROOM.name, 64, "pusht", "use --recipe tworoom or"),
-        (PUSHT.name, 64, "tworoom", "use --recipe pusht"),
+        (TWOROOM.environment, 32, "tworoom", "build the dataset with --recipe tworoom"),
+        (TWOROOM.environment, 64, "tworoom-small", "use --recipe tworoom"),
+        (TWOROOM.environment, 64, "pusht", "use --recipe tworoom or"),
+        (PUSHT.environment, 64, "tworoom", "use --recipe pusht"),
         ("some other simulator", 48, "tworoom-small", "--size image=32"),
     ],
 )
@@ -49,8 +49,8 @@ def test_a_recipe_for_other_frames_or_another_simulator_is_refused(
 def test_fitting_recipes_pass() -> None:
     other = ("some other simulator", 64, "tworoom")
     for environment, image, recipe in (
-        (TWOROOM.name, 32, "tworoom-tiny"),
-        (PUSHT.name, 64, "pusht"),
+        (TWOROOM.environment, 32, "tworoom-tiny"),
+        (PUSHT.environment, 64, "pusht"),
         other,
     ):
         _check_suits(dataset(environment, image), preset(recipe))
@@ -75,7 +75,7 @@ def test_a_first_model_is_kept_until_what_made_it_changes(
     monkeypatch.setattr(projects, "Worker", Trainer)
     folder = tmp_path / "files"
     folder.mkdir()
-    built, recipe = dataset(TWOROOM.name, 32), preset("tworoom-tiny")
+    built, recipe = dataset(TWOROOM.environment, 32), preset("tworoom-tiny")
 
     def first() -> bytes:
         return asyncio.run(projects._first_model(built, recipe, folder, None))

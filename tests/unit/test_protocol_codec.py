@@ -26,7 +26,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.protocol import duties, facts, journal_codec
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.tensors import canonical_json
-from jepanet.types import BlockRef, Digest, ProjectId, Role, RoundId
+from jepanet.types import BlockRef, CancelCause, Digest, ProjectId, Role, RoundId, SlashCause
 
 pytestmark = pytest.mark.unit
 
@@ -39,6 +39,8 @@ SAMPLES: dict[str, Any] = {
     "Address": SOLVER,
     "ProjectId": ProjectId(2**53),
     "RoundId": RoundId(2**53 - 1),
+    "CancelCause": CancelCause.OVERTURNED,
+    "SlashCause": SlashCause.NOT_UNSEALED,
     "BlockRef": BlockRef(12, b"\x01" * 32, 1_700_000_000),
     "RoundParams": facts.RoundParams(ProjectId(1), digest("s"), 2**127, 0, 1, 1, 1, 1, 1, 1, 1, 0),
     "tuple[Address, ...]": VERIFIERS,

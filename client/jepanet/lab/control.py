@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jepanet.cid import digest_of
 from jepanet.lab import sites as places
@@ -17,7 +18,6 @@ from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.proportion import together
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning.closed_loop import RATES, evaluate
-from jepanet.learning.simulators.tworoom.sites import Site
 from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import Arrays, canonical_json
 
@@ -103,12 +103,13 @@ def _plan(task: _Task) -> None:
 
 
 def _rates(
-    weights: Arrays, comparison: Comparison, sites: Sequence[Site], public: Shard, episodes: int
+    weights: Arrays, comparison: Comparison, sites: Sequence[Any], public: Shard, episodes: int
 ) -> Figures:
     each = max(1, episodes // len(sites))
+    play = places.play_of(comparison.setting.environment)
     found = [
         evaluate(
-            weights, comparison.recipe, site, episodes=each, seed=_SEED, cost=COST, planner=PLANNER,
+            weights, comparison.recipe, play, site, episodes=each, seed=_SEED, cost=COST, planner=PLANNER,
             reference=public,
         )
         for site in sites

@@ -168,12 +168,13 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 def _plan(trial: _Trial) -> None:
     comparison = trial.comparison
     sites = places.load(trial.data, comparison.setting)
+    play = places.play_of(comparison.setting.environment)
     found = []
     for arm in comparison.arms:
         for weights in models_of(comparison, arm, trial.seed, trial.out):
             each = [
                 evaluate(
-                    weights, comparison.recipe, site, episodes=EPISODES, seed=_SEED, cost=trial.cost,
+                    weights, comparison.recipe, play, site, episodes=EPISODES, seed=_SEED, cost=trial.cost,
                     planner=trial.planner, reference=sites.public,
                 )
                 for site in sites.unseen_sites

@@ -7,7 +7,7 @@ reported on `report`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,17 @@ import numpy as np
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
 from jepanet.files import kept_digest
+from jepanet.lab.defaults import SIMULATOR
 from jepanet.learning.data.building.builder import record_all
-from jepanet.learning.data.building.plan import Environment, check_sizes
+from jepanet.learning.data.building.plan import check_sizes
 from jepanet.learning.data.building.recording import Recording
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.simulators.pusht import sites as pusht_sites
-from jepanet.learning.simulators.pusht.dataset import PUSHT
-from jepanet.learning.simulators.tworoom import sites as tworoom_sites
-from jepanet.learning.simulators.tworoom.dataset import DEMO, TWOROOM
+from jepanet.learning.simulators.offer import HIDDEN_SITE, Task
+from jepanet.learning.simulators.play import Play
+from jepanet.learning.simulators.registry import SIMULATORS, dataset_for
 from jepanet.tensors import canonical_json
 
 VERSION = 3
@@ -35,29 +35,9 @@ PROBE_EPISODES = 96
 SITES = ("report", "tune")
 _PUBLIC_SEED = hashlib.sha256(b"laboratory public sites").digest()
 _FIRST_PUBLIC = 300
-_SMALL = ("tworoom-small", "tworoom-tiny")
 _FIRST_HOME = {"tune": 100, "report": 200}
 _FIRST_HIDDEN = {"tune": 10, "report": 20}
 """Unseen sites are drawn, not designed: these numbers are used by no dataset that a network trains on."""
-Draw = Callable[[int, np.random.Generator], Any]
-"""(number, generator) -> a site."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terrain:
-    """An environment and its sites."""
-
-    environment: Environment
-    drawn: Draw
-    public: Any
-    hold: int
-    """Simulator steps for which an action is held."""
-
-
-TERRAINS: Mapping[str, Terrain] = {
-    "tworoom": Terrain(TWOROOM, tworoom_sites.distinct_site, tworoom_sites.GREY, hold=4),
-    "pusht": Terrain(PUSHT, pusht_sites.random_site, pusht_sites.GREY, hold=2),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +47,7 @@ class Setting:
     Episodes of 32 frames: per solver to train on and to report on, per unseen site, public.
     """
 
-    environment: str = "tworoom"
+    environment: str = SIMULATOR
     sites: str = "report"
     solvers: int = 4
     training: int = 64
@@ -81,7 +61,7 @@ class Setting:
     image: int = 64
 
     def __post_init__(self) -> None:
-        for what, known in (("environment", TERRAINS), ("sites", SITES)):
+        for what, known in (("environment", SIMULATORS), ("sites", SITES)):
             if getattr(self, what) not in known:
                 raise Fatal(
                     f"no {what} called {getattr(self, what)!r}",
@@ -104,28 +84,52 @@ class Sites:
     unseen_sites: tuple[Any, ...]
 
 
+def task_of(setting: Setting) -> Task:
+    """The simulator's folder, loaded."""
+    return SIMULATORS[setting.environment].load()
+
+
+def play_of(environment: str) -> Play:
+    """How models act in a simulator.
+
+    Raises:
+        Fatal: it can only be recorded (`USAGE`).
+    """
+    play = SIMULATORS[environment].load().play
+    if play is None:
+        able = [item.title for item in SIMULATORS.values() if item.load().play is not None]
+        raise Fatal(
+            f"planning is measured in {' and '.join(able)} alone, not in {environment}",
+            remedy="--control 0",
+            code=Exit.USAGE,
+        )
+    return play
+
+
 def public_sizes(recipe: Recipe) -> tuple[int, int]:
     """Public sites, and episodes of each, in a network's dataset for this recipe."""
-    usual = DEMO if recipe.name in _SMALL else Parameters()
+    found = dataset_for(recipe.name)
+    usual = Parameters() if found is None else found[0].load().sizes[found[1].recipe]
     return usual.public_sites, usual.public_episodes
 
 
 def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
     """Every recording by file name, and the unseen sites."""
-    terrain, which = TERRAINS[setting.environment], setting.sites
+    task, which = task_of(setting), setting.sites
     seed = hashlib.sha256(f"laboratory {which}".encode()).digest()
     draw = numpy_generator(seed, "sites")
     # Homes and unseen sites come from one distribution: what is asked is how sites add up, not how far a
     # model carries to looks that none of them has.
-    homes = [terrain.drawn(_FIRST_HOME[which] + index, draw) for index in range(setting.solvers)]
-    first = tworoom_sites.HIDDEN_SITE + _FIRST_HIDDEN[which]
+    homes = [task.drawn_site(_FIRST_HOME[which] + index, draw) for index in range(setting.solvers)]
+    first = HIDDEN_SITE + _FIRST_HIDDEN[which]
     unseen = tuple(
-        replace(terrain.drawn(first + index, draw), policy="mixture") for index in range(setting.unseen_sites)
+        replace(task.drawn_site(first + index, draw), policy="mixture")
+        for index in range(setting.unseen_sites)
     )
     open_to_all = numpy_generator(_PUBLIC_SEED, "public sites")
     public = (
-        terrain.public,
-        *(terrain.drawn(_FIRST_PUBLIC + index, open_to_all) for index in range(setting.public_sites - 1)),
+        task.grey_site,
+        *(task.drawn_site(_FIRST_PUBLIC + index, open_to_all) for index in range(setting.public_sites - 1)),
     )
     wanted: list[tuple[str, tuple[Any, ...], int, int]] = [
         (f"training-{index}", (site,), setting.training, setting.frames) for index, site in enumerate(homes)
@@ -138,11 +142,11 @@ def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
     ]
     recordings = {}
     for name, sites, episodes, frames in wanted:
-        content = [VERSION, terrain.environment.name, which, name, [asdict(site) for site in sites],
-                   episodes, frames, setting.image, terrain.hold]  # fmt: skip
+        content = [VERSION, task.environment.name, which, name, [asdict(site) for site in sites],
+                   episodes, frames, setting.image, task.hold]  # fmt: skip
         build = digest_of(canonical_json(content)).hex()
         recordings[f"{name}.safetensors"] = Recording(
-            name, derive(seed, name), sites, episodes, frames, setting.image, terrain.hold, build
+            name, derive(seed, name), sites, episodes, frames, setting.image, task.hold, build
         )
     return recordings, unseen
 
@@ -155,7 +159,7 @@ def build(
     Raises:
         Fatal: the simulator is missing, or the folder cannot be written.
     """
-    environment = TERRAINS[setting.environment].environment
+    environment = task_of(setting).environment
     environment.require()
     recordings, _ = plan(setting)
     check_sizes(environment, recordings)

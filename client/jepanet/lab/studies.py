@@ -17,6 +17,7 @@ import numpy as np
 from jepanet.lab import sites as places
 from jepanet.lab.arms import ARMS, BEST, Arm, Attack
 from jepanet.lab.compare import Comparison, run
+from jepanet.lab.defaults import SIMULATOR
 from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
 from jepanet.lab.reporting.report import Progress, notes
@@ -45,7 +46,7 @@ class Study:
     training: int = 64
     unseen: int = 60
     inner_steps: int | None = None
-    environment: str = "tworoom"
+    environment: str = SIMULATOR
     by_round: bool = False
     """Whether rounds are a network's and the table is about each of them: `round_rows` instead of `rows`."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,37 @@ from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.on_disk import open_built
 from jepanet.learning.data.sizes import Parameters
-from jepanet.learning.presets import preset
+from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.simulators.registry import SIMULATORS
 from jepanet.types import Digest
 
 Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recordable:
+    """A simulator that datasets can be recorded with."""
+
+    name: str
+    summary: str
+    recipes: tuple[str, ...]
+    """Presets that name its usual sizes; the first is the usual one."""
+    examples: tuple[str, ...]
+    """What may follow its name on the command line."""
+
+
+def simulators() -> Mapping[str, Recordable]:
+    """Every simulator of the registry, by name; none of them is loaded."""
+    return {
+        name: Recordable(
+            name,
+            f"Record {simulator.title} episodes of {simulator.library} on several sites.",
+            tuple(dataset.recipe for dataset in simulator.datasets),
+            simulator.examples,
+        )
+        for name, simulator in SIMULATORS.items()
+    }
 
 
 def build_dataset(
@@ -30,23 +56,20 @@ def build_dataset(
     evaluation_seed: bytes | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Builds (or finishes, or reuses) a dataset with a real simulator, `tworoom` or `pusht`.
+    """Builds (or finishes, or reuses) a dataset with a simulator of the registry.
 
-    `recipe` names the preset whose sizes are the ones that `sizes` changes.
+    `recipe` names the usual sizes, which `sizes` changes; None: the simulator's first.
 
     Raises:
         Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
     """
-    from jepanet.learning.simulators.pusht.dataset import PUSHT, USUAL
-    from jepanet.learning.simulators.tworoom.dataset import DEMO, FULL, TWOROOM
-
-    simulator, usual = {"tworoom": (TWOROOM, DEMO), "pusht": (PUSHT, USUAL)}[environment]
-    if recipe is not None:
-        usual = {"tworoom": FULL, "tworoom-small": DEMO, "pusht": USUAL}[recipe]
-    parameters = _resized(usual, sizes)
-    _check_window(parameters, preset(recipe or environment))
+    simulator = SIMULATORS[environment]
+    task, named = simulator.load(), recipe or simulator.datasets[0].recipe
+    parameters = _resized(task.sizes[named], sizes)
+    if named in PRESETS:
+        _check_window(parameters, PRESETS[named])
     build(
-        simulator,
+        task.environment,
         parameters,
         directory,
         seed,

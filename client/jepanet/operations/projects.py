@@ -16,6 +16,7 @@ from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
+from jepanet.learning.simulators.registry import dataset_for, recorded_in
 from jepanet.operations.access import SigningAccess, open_chain, open_signing
 from jepanet.operations.funds.accounts import register_set
 from jepanet.operations.project_request import Wish, check_name, find_project, judges_of
@@ -122,36 +123,39 @@ def open_dataset(directory: Path) -> BuiltDataset:
 
 
 _MAX_ORIGIN_BYTES = 4096
-FULL_SIZE = ("tworoom", "tworoom-anneal")
-"""Recipes for a dataset of `dataset build tworoom --recipe tworoom`."""
 
 
 def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
     """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
     another simulator."""
-    from jepanet.learning.simulators.pusht.dataset import PUSHT
-    from jepanet.learning.simulators.tworoom.dataset import TWOROOM
-
+    simulator = recorded_in(built.manifest.environment)
     # What was recorded in a simulator that is not ours suits whichever recipe its owner says.
-    simulator = {TWOROOM.name: "tworoom", PUSHT.name: "pusht"}.get(built.manifest.environment, "")
-    if recipe in PRESETS.values() and not recipe.name.startswith(simulator):
+    suiting = [name for name in PRESETS if simulator is None or simulator.trains(name)]
+    if simulator is not None and recipe in PRESETS.values() and recipe.name not in suiting:
         raise Fatal(
-            f"the dataset was recorded in {simulator} and recipe {recipe.name!r} is for another simulator",
-            remedy=f"use --recipe {' or '.join(name for name in PRESETS if name.startswith(simulator))}",
+            f"the dataset was recorded in {simulator.name} and recipe {recipe.name!r} is for another "
+            "simulator",
+            remedy=f"use --recipe {' or '.join(suiting)}",
             code=Exit.DATASET,
         )
     has, wants = built.manifest.parameters.get("image", recipe.model.image), recipe.model.image
     if has != wants:
-        fitting = [
-            name for name, item in PRESETS.items() if item.model.image == has and name.startswith(simulator)
-        ]
+        fitting = [name for name in suiting if PRESETS[name].model.image == has]
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
             remedy="build the dataset with "
-            + ("--recipe tworoom" if recipe.name in FULL_SIZE else f"--size image={wants}")
+            + _option_for(recipe, wants)
             + (f", or use --recipe {' or '.join(fitting)}" if fitting else ""),
             code=Exit.DATASET,
         )
+
+
+def _option_for(recipe: Recipe, image: int) -> str:
+    """What `dataset build` is to be given, so that its frames suit the recipe."""
+    found = dataset_for(recipe.name)
+    if found is None or found[1] is found[0].datasets[0]:
+        return f"--size image={image}"
+    return f"--recipe {found[1].recipe}"
 
 
 def _check_shards(built: BuiltDataset, recipe: Recipe) -> None:

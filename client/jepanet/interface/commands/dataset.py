@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from jepanet.interface.strict import StrictGroup
+from jepanet.interface.strict import StrictCommand, StrictGroup
 from jepanet.interface.terminal.output import emit, json_option, table
+
+if TYPE_CHECKING:
+    from jepanet.operations.datasets import Recordable
 
 _MOST_DIGITS = 9
 
@@ -25,11 +28,6 @@ def command() -> None:
       jepanet dataset build pusht --out pusht --seed 7
       jepanet dataset inspect data
     """
-
-
-@command.group("build")
-def build() -> None:
-    """Build a dataset with a real simulator."""
 
 
 def _build_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -53,31 +51,46 @@ def _build_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-@build.command("tworoom")
-@click.option("--recipe", type=click.Choice(["tworoom-small", "tworoom"]), default="tworoom-small",
-              show_default=True, help="The preset that is to train on it: its usual sizes.")  # fmt: skip
-@_build_options
-def tworoom(**options: Any) -> None:
-    """Record TwoRoom episodes of stable-worldmodel on several sites.
+class _Simulators(StrictGroup):
+    """One command a simulator of the registry, which is asked only when this group is."""
 
-    \b
-    Examples:
-      jepanet dataset build tworoom --out data --seed 7 --size episodes=64
-      jepanet dataset build tworoom --recipe tworoom --out data --seed 7
-    """
-    _record("tworoom", **options)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from jepanet.operations.datasets import simulators
+
+        return sorted(simulators())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from jepanet.operations.datasets import simulators
+
+        simulator = simulators().get(cmd_name)
+        return None if simulator is None else _command_of(simulator)
 
 
-@build.command("pusht")
-@_build_options
-def pusht(**options: Any) -> None:
-    """Record PushT episodes of stable-worldmodel on several sites.
+@command.group("build", cls=_Simulators)
+def build() -> None:
+    """Build a dataset with a real simulator."""
 
-    \b
-    Example:
-      jepanet dataset build pusht --out data --seed 7
-    """
-    _record("pusht", **options)
+
+def _command_of(simulator: Recordable) -> click.Command:
+    """`dataset build NAME`; `--recipe` where the simulator has several usual sizes."""
+
+    def record(**options: Any) -> None:
+        _record(simulator.name, **options)
+
+    examples = "".join(f"  jepanet dataset build {simulator.name} {rest}\n" for rest in simulator.examples)
+    record.__doc__ = (
+        f"{simulator.summary}\n\n\b\nExample{'s' if len(simulator.examples) > 1 else ''}:\n{examples}"
+    )
+    function = _build_options(record)
+    if len(simulator.recipes) > 1:
+        function = click.option(
+            "--recipe",
+            type=click.Choice(simulator.recipes),
+            default=simulator.recipes[0],
+            show_default=True,
+            help="The preset that is to train on it: its usual sizes.",
+        )(function)
+    return click.command(simulator.name, cls=StrictCommand)(function)
 
 
 def _record(

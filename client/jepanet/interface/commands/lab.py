@@ -14,22 +14,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.interface.folders import data_folder
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import emit, json_option
-
-_ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
-STUDIES = ("ablation", "robust", "codecs", "planning", "schedule", "schedule-pusht")
-PRESETS: dict[str, dict[str, Any]] = {
-    "full": {
-        "recipe": "tworoom-anneal", "rounds": 8, "seeds": "0,1,2,3,4",
-        "episodes": 64, "unseen": 60, "control": 60,
-    },
-    "small": {
-        "recipe": "tworoom-small", "rounds": 2, "seeds": "0,1", "episodes": 16, "unseen": 20, "control": 20,
-    },
-    "pusht": {
-        "recipe": "pusht-anneal", "environment": "pusht", "arms": "start,local,fedavg,diloco,aligned,pooled",
-        "rounds": 8, "seeds": "0,1,2", "episodes": 64, "unseen": 60, "control": 0,
-    },
-}  # fmt: skip
+from jepanet.lab.defaults import COMPARISONS, STUDY_NAMES
 
 
 @click.group("lab", cls=StrictGroup)
@@ -46,7 +31,7 @@ def command() -> None:
 
 
 @command.command("compare")
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True,
+@click.option("--preset", type=click.Choice(list(COMPARISONS)), default="full", show_default=True,
               help="full: 40 minutes on two cores. small: minutes. pusht: the other simulator.")  # fmt: skip
 @click.option(
     "--recipe",
@@ -95,19 +80,19 @@ def compare(
     from jepanet.lab.arms import chosen
     from jepanet.lab.reporting.report import Wish, compare
 
-    base = PRESETS[preset]
+    base = COMPARISONS[preset]
     wish = Wish(
-        recipe=recipe or base["recipe"],
+        recipe=recipe or base.recipe,
         inner_steps=inner_steps,
-        arms=chosen(base.get("arms", _ARMS) if arms is None else arms),
-        seeds=_numbers(base["seeds"] if seeds is None else seeds),
-        rounds=rounds or base["rounds"],
+        arms=chosen(base.arms if arms is None else arms),
+        seeds=_numbers(base.seeds if seeds is None else seeds),
+        rounds=rounds or base.rounds,
         sites=sites,
-        episodes=base["episodes"],
-        unseen=base["unseen"],
-        control=base["control"] if control is None else control,
+        episodes=base.episodes,
+        unseen=base.unseen,
+        control=base.control if control is None else control,
         workers=workers,
-        environment=base.get("environment", "tworoom"),
+        environment=base.simulator,
     )
     with _bars() as progress:
         value = compare(wish, out, progress)
@@ -116,7 +101,7 @@ def compare(
 
 
 @command.command("study")
-@click.argument("name", type=click.Choice(STUDIES))
+@click.argument("name", type=click.Choice(STUDY_NAMES))
 @click.option("--seeds", default=None, metavar="10,11,...", help="Default: the study's own.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=lambda: data_folder("lab"),

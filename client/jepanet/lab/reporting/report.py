@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from jepanet.errors import Exit, Fatal
 from jepanet.lab import sites as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.control import add_control
+from jepanet.lab.defaults import SIMULATOR
 from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
 from jepanet.lab.reporting.targets import (
@@ -64,7 +64,7 @@ class Wish:
     """Planning episodes of each kind; 0: none."""
     workers: int
     inner_steps: int | None = None
-    environment: str = "tworoom"
+    environment: str = SIMULATOR
     solvers: int = 4
 
 
@@ -75,12 +75,8 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
         Fatal: recipe, arms or folder cannot be used, or nobody can plan in the environment.
     """
     began = time.monotonic()
-    if wish.control and wish.environment != "tworoom":
-        raise Fatal(
-            f"planning is measured in TwoRoom alone, not in {wish.environment}",
-            remedy="--control 0",
-            code=Exit.USAGE,
-        )
+    if wish.control:
+        places.play_of(wish.environment)
     recipe = _recipe(wish)
     public_sites, public = places.public_sizes(recipe)
     setting = Setting(

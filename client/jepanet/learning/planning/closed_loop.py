@@ -1,9 +1,9 @@
-"""Whether a model is good for acting: latent planning in a closed loop with the real TwoRoom simulator.
+"""Whether a model is good for acting: latent planning in a closed loop with a real simulator.
 
     frame ─▶ encoder ─▶ plan towards the goal picture's latent ─▶ first action, held ─▶ simulator ─▶ frame
 
 Starts and goals follow from a seed alone, so every model faces the same. A task is solved when the agent
-comes within 16 pixels of its goal, the environment's own radius, at any simulator step of 12 actions. The
+comes within the environment's own radius of its goal at any simulator step of 12 actions. The
 model sees pictures, its own actions and the picture of the goal: no position, and nothing of the evaluated
 site that was recorded before.
 """
@@ -27,20 +27,16 @@ from jepanet.learning.planning.costs import CostRule, cost_rule, distance_to
 from jepanet.learning.planning.planner import Plan, Planner, Situation, plan, planner_named
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import numpy_generator, torch_generator
-from jepanet.learning.simulators.tworoom.simulator import Room
-from jepanet.learning.simulators.tworoom.sites import SCREEN, Site, free_position
+from jepanet.learning.simulators.play import Play, Room
 from jepanet.learning.training.determinism import deterministic
 from jepanet.learning.training.loop import check_fit
 from jepanet.tensors import Arrays
 
 KINDS = ("same", "cross")
+"""Goal in the agent's room; goal in the other room."""
 RATES = ("same", "cross", "random_same", "random_cross")
 """Of a `ControlResult`."""
-"""Goal in the agent's room; goal in the other room."""
 ACTIONS = 12
-RADIUS = 16.0
-LEAST_DISTANCE = 40.0
-"""Pixels between start and goal, so that nothing is solved before it begins."""
 REACH = 0.8
 """A goal's way, through a door if need be, is at most this share of what the agent can travel."""
 _BLOCK = 64
@@ -79,7 +75,8 @@ class ControlResult:
 def evaluate(
     weights: Arrays,
     recipe: Recipe,
-    site: Site,
+    simulator: Play,
+    site: Any,
     *,
     episodes: int = 50,
     seed: bytes,
@@ -88,7 +85,7 @@ def evaluate(
     reference: Shard | None = None,
     hold: int = 4,
 ) -> ControlResult:
-    """Plans `episodes` tasks of each kind at `site` with a model, all side by side.
+    """Plans `episodes` tasks of each kind at `site` of a simulator with a model, all side by side.
 
     `hold` is the dataset's. Costs with a metric of their own are fitted on `reference`: frames and states
     of sites the model's owner holds, not of `site`.
@@ -101,14 +98,14 @@ def evaluate(
     check_weights(weights, recipe)
     rule = cost_rule(cost)
     chosen = planner_named(planner) if isinstance(planner, str) else planner
-    tasks = draw_tasks(site, episodes, seed, hold)
+    tasks = draw_tasks(simulator, site, episodes, seed, hold)
     with deterministic(), torch.inference_mode():
         model = load_world_model(recipe, weights)
         matrix = _fitted(model, recipe, rule, reference, site)
-        room = Room(site, recipe.model.image, hold)
+        room = simulator.enter(site, recipe.model.image, hold)
         policy = _LatentPolicy(model, room, tasks, rule, matrix, chosen, torch_generator(seed, "planning"))
-        planned = play(room, tasks, policy)
-        idle = play(room, tasks, random_policy(seed))
+        planned = play(room, tasks, policy, simulator.radius)
+        idle = play(room, tasks, random_policy(seed), simulator.radius)
     rates = [_rates(tasks, arrival) for arrival in (planned, idle)]
     means = {
         kind: float(solved.mean()) if len(solved := planned[(tasks.kind == index) & (planned > 0)]) else None
@@ -117,19 +114,19 @@ def evaluate(
     return ControlResult(*rates[0], *rates[1], actions=means)
 
 
-def draw_tasks(site: Site, episodes: int, seed: bytes, hold: int = 4) -> Tasks:
+def draw_tasks(simulator: Play, site: Any, episodes: int, seed: bytes, hold: int = 4) -> Tasks:
     """`episodes` reachable tasks of each kind; the same for every model.
 
     Raises:
         Rejected: the site has no doors, or hardly any goal of a kind is within reach (`no-tasks`).
     """
     generator = numpy_generator(seed, "tasks")
-    budget = REACH * ACTIONS * hold * site.speed
+    budget = REACH * ACTIONS * hold * simulator.speed(site)
     found: list[list[tuple[np.ndarray, np.ndarray]]] = [[], []]
     for _ in range(1000 * episodes):
-        start, goal = free_position(site, generator), free_position(site, generator)
-        kind, travel = _way(site, start, goal)
-        near = float(np.linalg.norm(goal - start)) < LEAST_DISTANCE
+        start, goal = simulator.position(site, generator), simulator.position(site, generator)
+        kind, travel = simulator.way(site, start, goal)
+        near = float(np.linalg.norm(goal - start)) < simulator.least_distance
         if near or travel > budget or len(found[kind]) == episodes:
             continue
         found[kind].append((start, goal))
@@ -141,7 +138,7 @@ def draw_tasks(site: Site, episodes: int, seed: bytes, hold: int = 4) -> Tasks:
     return Tasks(starts, goals, np.repeat([0, 1], episodes))
 
 
-def play(room: Room, tasks: Tasks, policy: Policy) -> np.ndarray:
+def play(room: Room, tasks: Tasks, policy: Policy, radius: float) -> np.ndarray:
     """The number of actions, from 1, after which every task was solved: int64 [N], 0 where it was not."""
     position = tasks.start.copy()
     arrival = np.zeros(len(position), dtype=np.int64)
@@ -152,7 +149,7 @@ def play(room: Room, tasks: Tasks, policy: Policy) -> np.ndarray:
         for task, action in zip(active, policy(active, position[active]), strict=True):
             passed = room.act(position[task], action)
             position[task] = passed[-1]
-            if np.linalg.norm(passed - tasks.goal[task], axis=1).min() < RADIUS:
+            if np.linalg.norm(passed - tasks.goal[task], axis=1).min() < radius:
                 arrival[task] = moment
     return arrival
 
@@ -212,7 +209,7 @@ def encode_frames(model: WorldModel, frames: Sequence[np.ndarray]) -> Tensor:
 
 
 def _fitted(
-    model: WorldModel, recipe: Recipe, rule: CostRule, reference: Shard | None, site: Site
+    model: WorldModel, recipe: Recipe, rule: CostRule, reference: Shard | None, site: Any
 ) -> Tensor | None:
     if rule.metric is None:
         return None
@@ -226,20 +223,6 @@ def _fitted(
     latents = encode_frames(model, list(reference.frames.reshape(-1, *reference.frames.shape[2:])[every]))
     state = reference.state.reshape(count, -1)[every].astype(np.float64)
     return torch.tensor(rule.metric(latents.numpy().astype(np.float64), state), dtype=torch.float32)
-
-
-def _way(site: Site, start: np.ndarray, goal: np.ndarray) -> tuple[int, float]:
-    """The kind of a task and the pixels to travel; diagonals cost as much as their longer side."""
-    across = 0 if site.axis == 1 else 1
-    middle = SCREEN / 2
-    if (start[across] > middle) == (goal[across] > middle):
-        return 0, float(np.abs(goal - start).max())
-    ways = []
-    for centre, _ in site.doors:
-        door = np.empty(2)
-        door[across], door[1 - across] = middle, centre
-        ways.append(float(np.abs(door - start).max() + np.abs(goal - door).max()))
-    return 1, min(ways, default=np.inf)
 
 
 def _rates(tasks: Tasks, arrival: np.ndarray) -> tuple[Rate, Rate]:

@@ -21,6 +21,8 @@ MB = 10**6
 _HEADER = 4096
 """Bytes of a shard's file beside its arrays, at most."""
 PUBLIC, PROBE = "public.safetensors", "probe.safetensors"
+DrawnSite = Callable[[int, np.random.Generator], Any]
+"""(index among the sites of its kind, generator) -> a site."""
 Record = Callable[[Recording], Shard]
 """Plays a recording; a function of a module, since other processes import it by name."""
 
@@ -50,9 +52,24 @@ class Environment:
     probe_site: int
     """Site number of probe frames, whose looks are random."""
     actions: int
-    """Numbers in an action ..."""
+    """Numbers in an action."""
     state: int
-    """... and in a state."""
+    """Numbers in a state."""
+
+
+def layout_of(
+    training: DrawnSite, hidden: DrawnSite, public: DrawnSite
+) -> Callable[[np.random.Generator, Parameters], Layout]:
+    """Draws the sites of a dataset in this order, on which its bytes depend."""
+
+    def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
+        return Layout(
+            tuple(training(index, generator) for index in range(parameters.training_sites)),
+            tuple(hidden(index, generator) for index in range(parameters.hidden_sites)),
+            tuple(public(index, generator) for index in range(parameters.public_sites)),
+        )
+
+    return sites
 
 
 def plan(

@@ -1,1 +1,23 @@
 """PushT: a disc pushes a T."""
+
+from __future__ import annotations
+
+from jepanet.learning.simulators.loader import VERSION
+from jepanet.learning.simulators.offer import Dataset, Simulator, Task
+
+
+def _load() -> Task:
+    from jepanet.learning.simulators.pusht.dataset import TASK
+
+    return TASK
+
+
+PUSHT = Simulator(
+    name="pusht",
+    title="PushT",
+    library="stable-worldmodel",
+    environment=f"stable-worldmodel {VERSION} swm/PushT-v1",
+    datasets=(Dataset("pusht", ("pusht-anneal",)),),
+    examples=("--out data --seed 7",),
+    load=_load,
+)

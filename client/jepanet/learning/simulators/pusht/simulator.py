@@ -11,9 +11,10 @@ import numpy as np
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.building.recording import Episode, Recording, record_episodes
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.simulators.loader import VERSION, environment_module, require_simulator
+from jepanet.learning.simulators.loader import environment_module, require_simulator
+from jepanet.learning.simulators.offer import PROBE_SITE
+from jepanet.learning.simulators.pusht import PUSHT
 from jepanet.learning.simulators.pusht.sites import (
-    PROBE_SITE,
     SCREEN,
     STRIDE,
     Site,
@@ -22,7 +23,6 @@ from jepanet.learning.simulators.pusht.sites import (
     random_site,
 )
 
-ENVIRONMENT = f"stable-worldmodel {VERSION} swm/PushT-v1"
 _TEE = 2
 """The block's shape: the T."""
 
@@ -33,7 +33,7 @@ def record(recording: Recording) -> Shard:
     Raises:
         Fatal: the simulator is not installed (`DATASET`).
     """
-    return record_episodes(recording, ENVIRONMENT, partial(random_site, PROBE_SITE), _episode)
+    return record_episodes(recording, PUSHT.environment, partial(random_site, PROBE_SITE), _episode)
 
 
 def _episode(site: Site, generator: np.random.Generator, recording: Recording) -> Episode:

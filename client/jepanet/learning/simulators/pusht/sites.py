@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jepanet.learning.simulators.offer import GREY_SITE, HIDDEN_SITE
+
 SCREEN = 512
-GREY_SITE = 2000
-PROBE_SITE = 3000
-HIDDEN_SITE = 1000
-"""Hidden sites are numbered upwards from here; training sites from 0."""
 STRIDE = 100.0
 """Pixels from the agent at which a full action puts the point that the agent is drawn towards."""
 CLEAR = 140.0

@@ -1,1 +1,23 @@
-"""TwoRoom: an agent, two rooms, a door."""
+"""TwoRoom: a disc walks between two rooms."""
+
+from __future__ import annotations
+
+from jepanet.learning.simulators.loader import VERSION
+from jepanet.learning.simulators.offer import Dataset, Simulator, Task
+
+
+def _load() -> Task:
+    from jepanet.learning.simulators.tworoom.dataset import TASK
+
+    return TASK
+
+
+TWOROOM = Simulator(
+    name="tworoom",
+    title="TwoRoom",
+    library="stable-worldmodel",
+    environment=f"stable-worldmodel {VERSION} swm/TwoRoom-v1",
+    datasets=(Dataset("tworoom-small", ("tworoom-tiny",)), Dataset("tworoom", ("tworoom-anneal",))),
+    examples=("--out data --seed 7 --size episodes=64", "--recipe tworoom --out data --seed 7"),
+    load=_load,
+)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-
-from jepanet.learning.data.building import builder as building
-from jepanet.learning.data.building import plan as planning
-from jepanet.learning.data.building.builder import Progress
-from jepanet.learning.data.building.plan import Environment, Layout
-from jepanet.learning.data.building.recording import Recording
-from jepanet.learning.data.on_disk import BuiltDataset
-from jepanet.learning.data.sizes import TINY, Parameters
+from jepanet.learning.data.building.plan import Environment, layout_of
+from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.simulators.loader import require_simulator
-from jepanet.learning.simulators.tworoom.simulator import ENVIRONMENT, record
-from jepanet.learning.simulators.tworoom.sites import PROBE_SITE, hidden_site, public_site, training_site
-
-__all__ = ["BUILDER_VERSION", "DEMO", "ENVIRONMENT", "FULL", "TINY", "TWOROOM", "Parameters"]
-__all__ += ["build", "plan"]
+from jepanet.learning.simulators.offer import PROBE_SITE, Task
+from jepanet.learning.simulators.play import Play
+from jepanet.learning.simulators.tworoom import TWOROOM
+from jepanet.learning.simulators.tworoom.simulator import Room, record
+from jepanet.learning.simulators.tworoom.sites import (
+    GREY,
+    Site,
+    distinct_site,
+    free_position,
+    hidden_site,
+    public_site,
+    training_site,
+    way,
+)
 
 BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
@@ -28,41 +28,24 @@ FULL = Parameters(episodes=64, evaluation_episodes=32)
 """For recipe `tworoom`."""
 
 
-def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
-    """The designed sites first, drawn ones after them."""
-    return Layout(
-        tuple(training_site(index, generator) for index in range(parameters.training_sites)),
-        tuple(hidden_site(index, generator) for index in range(parameters.hidden_sites)),
-        tuple(public_site(index, generator) for index in range(parameters.public_sites)),
-    )
+def _speed(site: Site) -> float:
+    return site.speed
 
 
-TWOROOM = Environment(
-    ENVIRONMENT, BUILDER_VERSION, require_simulator, sites, record, PROBE_SITE, actions=2, state=2
+TASK = Task(
+    environment=Environment(
+        name=TWOROOM.environment,
+        version=BUILDER_VERSION,
+        require=require_simulator,
+        sites=layout_of(training_site, hidden_site, public_site),
+        record=record,
+        probe_site=PROBE_SITE,
+        actions=2,
+        state=2,
+    ),
+    sizes={"tworoom-small": DEMO, "tworoom": FULL},
+    drawn_site=distinct_site,
+    grey_site=GREY,
+    hold=4,
+    play=Play(enter=Room, position=free_position, way=way, speed=_speed, radius=16.0, least_distance=40.0),
 )
-
-
-def build(
-    parameters: Parameters,
-    out_dir: Path,
-    seed: bytes,
-    *,
-    workers: int = 2,
-    evaluation_seed: bytes | None = None,
-    progress: Progress | None = None,
-) -> BuiltDataset:
-    """`build.build` with the TwoRoom simulator."""
-    return building.build(
-        TWOROOM,
-        parameters,
-        out_dir,
-        seed,
-        workers=workers,
-        evaluation_seed=evaluation_seed,
-        progress=progress,
-    )
-
-
-def plan(parameters: Parameters, seed: bytes, secret: bytes) -> dict[str, Recording]:
-    """`building.plan.plan` for TwoRoom."""
-    return planning.plan(TWOROOM, parameters, seed, secret)

@@ -12,17 +12,16 @@ from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.building.recording import Episode, record_episodes
 from jepanet.learning.data.building.recording import Recording as Recording  # part of what `record` takes
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.simulators.loader import VERSION, environment_module, require_simulator
+from jepanet.learning.simulators.loader import environment_module, require_simulator
+from jepanet.learning.simulators.offer import PROBE_SITE
+from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.learning.simulators.tworoom.sites import (
-    PROBE_SITE,
     SCREEN,
     Site,
     free_position,
     policy_of,
     random_site,
 )
-
-ENVIRONMENT = f"stable-worldmodel {VERSION} swm/TwoRoom-v1"
 
 
 def record(recording: Recording) -> Shard:
@@ -31,7 +30,7 @@ def record(recording: Recording) -> Shard:
     Raises:
         Fatal: the simulator is not installed (`DATASET`).
     """
-    return record_episodes(recording, ENVIRONMENT, partial(random_site, PROBE_SITE), _episode)
+    return record_episodes(recording, TWOROOM.environment, partial(random_site, PROBE_SITE), _episode)
 
 
 def _episode(site: Site, generator: np.random.Generator, recording: Recording) -> Episode:

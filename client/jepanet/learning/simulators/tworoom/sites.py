@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jepanet.learning.simulators.offer import GREY_SITE, HIDDEN_SITE
+
 SCREEN = 224
-GREY_SITE = 2000
-PROBE_SITE = 3000
-HIDDEN_SITE = 1000
-"""Hidden sites are numbered upwards from here; training sites from 0."""
 _CONTRAST = 250
 """Least sum of absolute differences over the three channels; white and black differ by 765."""
 
@@ -210,6 +208,23 @@ def free_position(site: Site, generator: np.random.Generator) -> np.ndarray:
     near, far = clear, SCREEN / 2 - reach
     position[across] = SCREEN / 2 + side * generator.uniform(near, far)
     return position.astype(np.float32)
+
+
+def way(site: Site, start: np.ndarray, goal: np.ndarray) -> tuple[int, float]:
+    """0 for a goal in the agent's room and 1 for one in the other, and the pixels to travel.
+
+    Diagonals cost as much as their longer side.
+    """
+    across = 0 if site.axis == 1 else 1
+    middle = SCREEN / 2
+    if (start[across] > middle) == (goal[across] > middle):
+        return 0, float(np.abs(goal - start).max())
+    ways = []
+    for centre, _ in site.doors:
+        door = np.empty(2)
+        door[across], door[1 - across] = middle, centre
+        ways.append(float(np.abs(door - start).max() + np.abs(goal - door).max()))
+    return 1, min(ways, default=np.inf)
 
 
 def policy_of(site: Site, generator: np.random.Generator) -> Policy:

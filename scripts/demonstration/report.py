@@ -20,6 +20,7 @@ from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
 from jepanet.protocol.state import Round
 from jepanet.types import Digest
+from jepanet.work.requests import MeasureModels
 from jepanet.work.worker import Worker
 
 _METRICS = ("nmse", "skill", "pi", "rank", "probe_r2")
@@ -147,16 +148,15 @@ async def measure_progress(
     worker = Worker()
     try:
         measured = await worker.run(
-            "jepanet.work.jobs:measure_models",
-            {
-                "recipe": str(recipe),
-                "models": [str(path) for path in (*map(paths.get, known), *controls.values())],
-                "shards": [str(path) for path in shards if path is not None],
-            },
+            MeasureModels(
+                recipe=recipe,
+                models=tuple(path for path in (*map(paths.get, known), *controls.values()) if path),
+                shards=tuple(path for path in shards if path is not None),
+            )
         )
     finally:
         await worker.stop()
-    found = measured["metrics"]
+    found = measured.metrics
     return (
         [
             {"round": models[digest], "model": to_cid(Digest(digest)), **metrics}

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from worker_jobs import Echo, Misbehave, Unknown
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.work.worker import Worker
+from jepanet.work.requests import ProbeDevice, Progress, Request
+from jepanet.work.worker import RunningJob, Worker
 
 pytestmark = pytest.mark.integration
 
@@ -53,99 +54,103 @@ async def ends(pid: int, within: float = 30.0) -> bool:
 
 
 async def test_a_job_takes_arguments_tells_progress_and_returns(worker: Worker) -> None:
-    told: list[Any] = []
-    result = await worker.run("worker_jobs:echo", {"steps": 3, "name": "ä\n\u2028"}, told.append)
-    assert told == [{"step": 0}, {"step": 1}, {"step": 2}]
-    assert result["arguments"] == {"steps": 3, "name": "ä\n\u2028"}
-    assert result["pid"] == worker.pid
-    assert result["threads"] == "1"
+    told: list[Progress] = []
+    result = await worker.run(Echo(3, "ä\n\u2028"), told.append)
+    assert told == [Progress(0, 3), Progress(1, 3), Progress(2, 3)]
+    assert result.name == "ä\n\u2028"
+    assert result.pid == worker.pid
+    assert result.threads == "1"
 
 
 async def test_what_the_running_job_told_last_can_be_asked_for(worker: Worker) -> None:
     """The status file says how far training is, not only that it goes on."""
-    assert worker.work is None
-    seen: list[Any] = []
-    await worker.run("worker_jobs:echo", {"steps": 3}, lambda _: seen.append(worker.work))
-    assert [(item["job"], item["step"]) for item in seen] == [("echo", 0), ("echo", 1), ("echo", 2)]
-    assert all(item["seconds"] >= 0 for item in seen)
-    assert worker.work is None
+    assert worker.running is None
+    seen: list[RunningJob | None] = []
+    await worker.run(Echo(3), lambda _: seen.append(worker.running))
+    told = [(item.job, item.progress) for item in seen if item is not None]
+    assert told == [("echo", Progress(step, 3)) for step in range(3)]
+    assert all(item is not None and item.seconds >= 0 for item in seen)
+    assert worker.running is None
     with pytest.raises(Rejected):
-        await worker.run("worker_jobs:refuse", {})
-    assert worker.work is None
+        await worker.run(Misbehave("refuse"))
+    assert worker.running is None
 
 
 async def test_jobs_queue_up_in_one_child(worker: Worker) -> None:
-    results = await asyncio.gather(*(worker.run("worker_jobs:echo", {"n": n}) for n in range(5)))
-    assert [item["arguments"]["n"] for item in results] == list(range(5))
-    assert len({item["pid"] for item in results}) == 1
+    results = await asyncio.gather(*(worker.run(Echo(name=str(n))) for n in range(5)))
+    assert [item.name for item in results] == list("01234")
+    assert len({item.pid for item in results}) == 1
 
 
 async def test_what_a_job_raises_on_purpose_arrives_as_it_was(worker: Worker) -> None:
     with pytest.raises(Rejected) as refused:
-        await worker.run("worker_jobs:refuse", {})
+        await worker.run(Misbehave("refuse"))
     assert (refused.value.message, refused.value.reason) == ("training diverged", "diverged")
     assert refused.value.remedy == "lower the learning rate"
     with pytest.raises(Transient, match="the disk is busy"):
-        await worker.run("worker_jobs:later", {})
+        await worker.run(Misbehave("later"))
     with pytest.raises(Fatal, match="no such device") as fatal:
-        await worker.run("worker_jobs:hopeless", {})
+        await worker.run(Misbehave("hopeless"))
     assert fatal.value.code is Exit.CONFIG
 
 
-@pytest.mark.parametrize("job", ["defect", "no_json", "missing_function"])
-async def test_a_defect_costs_one_job_and_not_the_child(worker: Worker, job: str) -> None:
-    first = (await worker.run("worker_jobs:echo", {}))["pid"]
+@pytest.mark.parametrize("how", ["defect", "no_record", "mistyped", "nothing that is known"])
+async def test_a_defect_costs_one_job_and_not_the_child(worker: Worker, how: str) -> None:
+    first = (await worker.run(Echo())).pid
     with pytest.raises(Rejected) as refused:
-        await worker.run(f"worker_jobs:{job}", {})
+        await worker.run(Misbehave(how))
     assert refused.value.reason == "worker-error"
     assert len(refused.value.message) < 3000
-    assert (await worker.run("worker_jobs:echo", {}))["pid"] == first
+    assert (await worker.run(Echo())).pid == first
 
 
-@pytest.mark.parametrize("job", ["os:system", "jepanet.work.jobs:train_delta", "worker_jobs", ""])
-async def test_only_functions_of_the_jobs_module_are_jobs(worker: Worker, job: str) -> None:
-    with pytest.raises(Rejected):
-        await worker.run(job, {})
+@pytest.mark.parametrize("request_", [Unknown(), ProbeDevice("cpu")])
+async def test_the_child_does_the_requests_of_its_table_and_no_others(
+    worker: Worker, request_: Request[object]
+) -> None:
+    with pytest.raises(Rejected, match="is not a job"):
+        await worker.run(request_)
 
 
-async def test_an_answer_too_long_to_read_is_refused(worker: Worker) -> None:
+@pytest.mark.parametrize("how", ["huge", "other_record"])
+async def test_an_answer_that_is_none_is_refused(worker: Worker, how: str) -> None:
     with pytest.raises(Rejected) as refused:
-        await worker.run("worker_jobs:huge", {})
+        await worker.run(Misbehave(how))
     assert refused.value.reason == "worker-error"
-    assert await worker.run("worker_jobs:echo", {})
+    assert await worker.run(Echo())
 
 
 async def test_what_a_job_prints_is_no_answer(worker: Worker) -> None:
-    assert await worker.run("worker_jobs:noisy", {}) == {"heard": True}
-    assert (await worker.run("worker_jobs:echo", {"n": 1}))["arguments"] == {"n": 1}
+    assert (await worker.run(Misbehave("noisy"))).name == "noisy"
+    assert (await worker.run(Echo(name="next"))).name == "next"
 
 
 async def test_a_child_that_dies_in_a_job_is_replaced(worker: Worker) -> None:
-    first = (await worker.run("worker_jobs:echo", {}))["pid"]
+    first = (await worker.run(Echo())).pid
     with pytest.raises(Transient, match="status -9"):
-        await worker.run("worker_jobs:die", {})
+        await worker.run(Misbehave("die"))
     assert worker.pid is None
-    assert (await worker.run("worker_jobs:echo", {}))["pid"] != first
+    assert (await worker.run(Echo())).pid != first
 
 
 async def test_a_child_that_died_between_jobs_is_replaced(worker: Worker) -> None:
-    first = (await worker.run("worker_jobs:echo", {}))["pid"]
+    first = (await worker.run(Echo())).pid
     os.kill(first, signal.SIGKILL)
     assert await ends(first)
     try:
-        result = await worker.run("worker_jobs:echo", {})
+        result = await worker.run(Echo())
     except Transient:  # its end was not noticed yet: the outbox tries again
-        result = await worker.run("worker_jobs:echo", {})
-    assert result["pid"] != first
+        result = await worker.run(Echo())
+    assert result.pid != first
 
 
 async def test_a_job_over_its_time_is_killed() -> None:
     worker = Worker(module="worker_jobs", job_timeout=60.0)
     try:
-        pid = (await worker.run("worker_jobs:echo", {}))["pid"]
+        pid = (await worker.run(Echo())).pid
         worker._timeout = 0.5
         with pytest.raises(Transient, match=r"took longer than 0\.5 s"):
-            await worker.run("worker_jobs:busy", {})
+            await worker.run(Misbehave("busy"))
         assert gone(pid)
     finally:
         await worker.stop()
@@ -153,21 +158,19 @@ async def test_a_job_over_its_time_is_killed() -> None:
 
 async def test_cancelling_kills_the_job(worker: Worker) -> None:
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(
-        worker.run("worker_jobs:busy", {}, lambda told: started.set_result(told["pid"]))
-    )
+    task = asyncio.create_task(worker.run(Misbehave("busy"), lambda told: started.set_result(told.step)))
     pid = await asyncio.wait_for(started, 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert gone(pid)
-    assert await worker.run("worker_jobs:echo", {})
+    assert await worker.run(Echo())
 
 
 async def test_jobs_that_cannot_be_loaded_end_the_node() -> None:
     worker = Worker(module="no_such_jobs")
     with pytest.raises(Fatal, match="cannot load no_such_jobs") as caught:
-        await worker.run("no_such_jobs:run", {})
+        await worker.run(Echo())
     assert caught.value.code is Exit.WORKER
     assert caught.value.remedy
 
@@ -176,21 +179,23 @@ _PARENT = """
 import asyncio, sys
 from jepanet.work.worker import Worker
 from jepanet.telemetry import configure_logging
+from worker_jobs import Misbehave
 configure_logging()
-asyncio.run(Worker(module="worker_jobs").run(sys.argv[1], {}, lambda told: print(told["pid"], flush=True)))
+job = Misbehave(sys.argv[1])
+asyncio.run(Worker(module="worker_jobs").run(job, lambda told: print(told.step, flush=True)))
 """
 
 
-def node_that_trains(job: str) -> subprocess.Popen[str]:
+def node_that_trains(how: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _PARENT, f"worker_jobs:{job}"],
+        [sys.executable, "-c", _PARENT, how],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("job", ["sleep", "busy"])
-async def test_a_node_killed_outright_leaves_no_trainer_behind(job: str) -> None:
-    with node_that_trains(job) as parent:
+@pytest.mark.parametrize("how", ["sleep", "busy"])
+async def test_a_node_killed_outright_leaves_no_trainer_behind(how: str) -> None:
+    with node_that_trains(how) as parent:
         try:
             assert parent.stdout is not None
             child = int(await asyncio.to_thread(parent.stdout.readline))

@@ -7,68 +7,114 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-
-Arguments = Mapping[str, Any]
-Progress = Callable[[Mapping[str, Any]], None]
+from jepanet.work.requests import JobTable, OnProgress, Progress, Request
 
 
-def echo(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    for step in range(int(arguments.get("steps", 0))):
-        progress({"step": step})
-    return {"arguments": dict(arguments), "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+@dataclass(frozen=True, slots=True)
+class Echoed:
+    name: str
+    pid: int
+    threads: str
 
 
-def refuse(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Echo(Request[Echoed]):
+    job: ClassVar[str] = "echo"
+
+    steps: int = 0
+    name: str = ""
+
+
+def echo(request: Echo, on_progress: OnProgress) -> Echoed:
+    for step in range(request.steps):
+        on_progress(Progress(step, request.steps))
+    return Echoed(request.name, os.getpid(), os.environ["OMP_NUM_THREADS"])
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehave(Request[Echoed]):
+    """Does what `how` says, a function of this module."""
+
+    job: ClassVar[str] = "misbehave"
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Request[Echoed]):
+    """In no table: nobody does it."""
+
+    job: ClassVar[str] = "unknown"
+
+
+def misbehave(request: Misbehave, on_progress: OnProgress) -> object:
+    on_progress(Progress(os.getpid(), 0))
+    return {
+        "refuse": refuse, "later": later, "hopeless": hopeless, "defect": defect, "no_record": no_record,
+        "other_record": other_record, "mistyped": mistyped, "huge": huge, "noisy": noisy, "die": die,
+        "sleep": sleep, "busy": busy,
+    }[request.how]()  # fmt: skip
+
+
+def refuse() -> object:
     raise Rejected("training diverged", reason="diverged", remedy="lower the learning rate")
 
 
-def later(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+def later() -> object:
     raise Transient("the disk is busy")
 
 
-def hopeless(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+def hopeless() -> object:
     raise Fatal("no such device", remedy="set worker.device", code=Exit.CONFIG)
 
 
-def defect(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+def defect() -> object:
     raise ZeroDivisionError("a defect " + "x" * 10_000)
 
 
-def no_json(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    return {"path": Path("/tmp")}  # only its type matters
+def no_record() -> object:
+    return {"name": ""}
 
 
-def huge(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    return {"data": "x" * (17 << 20)}
+def mistyped() -> object:
+    return Echoed(name=object(), pid=1, threads="1")  # type: ignore[arg-type]  # what no line can hold
 
 
-def noisy(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+def other_record() -> object:
+    return Misbehave("well")
+
+
+def huge() -> object:
+    return Echoed("x" * (17 << 20), 1, "1")
+
+
+def noisy() -> object:
     """Prints in every way a library can, protocol look-alikes among it."""
-    print('{"id": 1, "result": {"forged": true}}', flush=True)
+    print('{"id": 1, "result": {"name": "forged", "pid": 1, "threads": "1"}}', flush=True)
     sys.__stdout__.write("noise\n")  # type: ignore[union-attr]  # there is one
     os.write(1, b'{"id": 2, "error": {}}\n')
     subprocess.run([sys.executable, "-c", "print('noise from a grandchild')"], check=True)
-    return {"heard": True}
+    return Echoed("noisy", 1, "1")
 
 
-def die(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+def die() -> object:
     os.kill(os.getpid(), signal.SIGKILL)
-    return {}
+    return None
 
 
-def sleep(arguments: Arguments, progress: Progress) -> dict[str, Any]:
-    progress({"pid": os.getpid()})
+def sleep() -> object:
     time.sleep(600)
-    return {}
+    return None
 
 
-def busy(arguments: Arguments, progress: Progress) -> dict[str, Any]:
+def busy() -> object:
     """Never gives the interpreter up for long, as a training loop."""
-    progress({"pid": os.getpid()})
     while True:
         sum(range(100_000))
+
+
+JOBS: JobTable = {Echo: echo, Misbehave: misbehave}

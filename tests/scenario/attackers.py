@@ -36,6 +36,7 @@ from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, RoundId
+from jepanet.work.requests import RoundFiles, TrainDelta
 from jepanet.work.worker import Worker
 
 
@@ -229,19 +230,15 @@ async def material(
             (network.dataset / f"training-{shard:02d}.safetensors", seed, recomputed),
         ):
             await worker.run(
-                "jepanet.work.jobs:train_delta",
-                {
-                    "base": str(base_path),
-                    "recipe": str(recipe_path),
-                    "spec": str(spec_path),
-                    "shard": str(shard_path),
-                    "probe": None,
-                    "residual": None,
-                    "residual_target": "",
-                    "seed": job_seed.hex(),
-                    "target": str(place),
-                    "device": "cpu",
-                },
+                TrainDelta(
+                    round=RoundFiles(base_path, recipe_path, spec_path),
+                    shard=shard_path,
+                    probe=None,
+                    residual=None,
+                    seed=job_seed,
+                    target=place,
+                    residual_target=folder / "left-out",
+                )
             )
     finally:
         await worker.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,19 @@ from jepanet.cid import digest_of
 from jepanet.learning.presets import preset
 from jepanet.operations.datasets import build_dataset
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
-from jepanet.types import Digest, ProjectId
+from jepanet.types import Digest, ProjectId, RoundId
+from jepanet.work.requests import (
+    AcceptedDelta,
+    EvaluationFiles,
+    MakeFirstModel,
+    MergeDeltas,
+    R,
+    RepeatedTraining,
+    RepeatTraining,
+    Request,
+    RoundFiles,
+    TrainDelta,
+)
 from jepanet.work.worker import Worker
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
@@ -38,27 +49,25 @@ class Bench:
         self.probe = data / "probe.safetensors"
         self.evaluation = data / "sealed" / "shard-000.safetensors"
 
-    def run(self, *jobs: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-        """Runs jobs in one fresh worker process."""
+    def run(self, *requests: Request[R]) -> list[R]:
+        """Does jobs in one fresh worker process."""
 
-        async def work() -> list[dict[str, Any]]:
+        async def work() -> list[R]:
             worker = Worker()
             try:
-                return [await worker.run(f"jepanet.work.jobs:{name}", given) for name, given in jobs]
+                return [await worker.run(request) for request in requests]
             finally:
                 await worker.stop()
 
         return asyncio.run(work())
 
     def write_base(self) -> None:
-        job = {
-            "recipe": str(self.recipe), "shard": str(self.data / "public.safetensors"),
-            "seed": bytes(32).hex(), "target": str(self.base), "device": "cpu",
-        }  # fmt: skip
-        (made,) = self.run(("first_model", job))
+        (made,) = self.run(
+            MakeFirstModel(self.recipe, self.data / "public.safetensors", seed=bytes(32), target=self.base)
+        )
         spec = RoundSpec(
             project=ProjectId(1),
-            base=Digest(bytes.fromhex(made["digest"])),
+            base=made.digest,
             recipe=RECIPE.digest(),
             dataset=digest_of(b"dataset"),
             inner_steps=STEPS,
@@ -73,24 +82,30 @@ class Bench:
         )
         self.spec.write_bytes(encode_spec(spec))
 
-    def train(self, seed: bytes, shard: int, name: str) -> tuple[str, dict[str, Any]]:
-        return "train_delta", {
-            "base": str(self.base), "recipe": str(self.recipe), "spec": str(self.spec),
-            "shard": str(self.training[shard]), "probe": str(self.probe), "residual": None,
-            "residual_target": "", "seed": seed.hex(), "target": str(self.folder / name), "device": "cpu",
-        }  # fmt: skip
+    @property
+    def round(self) -> RoundFiles:
+        return RoundFiles(self.base, self.recipe, self.spec)
 
-    def merge(self, *names: str) -> tuple[str, dict[str, Any]]:
-        deltas = [
-            {"digest": digest_of((self.folder / name).read_bytes()).hex(), "path": str(self.folder / name)}
-            for name in names
-        ]
-        return "merge_deltas", {
-            "base": str(self.base), "recipe": str(self.recipe), "spec": str(self.spec),
-            "evaluation": str(self.evaluation), "manifest": str(self.data / "manifest.json"),
-            "deltas": deltas, "round": 1,
-            "target": str(self.folder / "merged"), "device": "cpu",
-        }  # fmt: skip
+    def train(self, seed: bytes, shard: int, name: str) -> TrainDelta:
+        return TrainDelta(
+            round=self.round,
+            shard=self.training[shard],
+            probe=self.probe,
+            residual=None,
+            seed=seed,
+            target=self.folder / name,
+            residual_target=self.folder / "left-out",
+        )
+
+    def merge(self, *names: str) -> MergeDeltas:
+        paths = [self.folder / name for name in names]
+        return MergeDeltas(
+            round=self.round,
+            evaluation=EvaluationFiles(self.evaluation, self.data / "manifest.json"),
+            deltas=tuple(AcceptedDelta(digest_of(path.read_bytes()), path) for path in paths),
+            number=RoundId(1),
+            target=self.folder / "merged",
+        )
 
 
 @pytest.fixture(scope="module")
@@ -104,43 +119,42 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.fixture(scope="module")
-def trained(bench: Bench) -> dict[str, str]:
+def trained(bench: Bench) -> dict[str, Digest]:
     """Digests of deltas: `a` and `again` from one seed in two processes, `b` from another seed and shard."""
     first = bench.run(bench.train(SEEDS[0], 0, "a"))
     second = bench.run(bench.train(SEEDS[0], 0, "again"), bench.train(SEEDS[1], 1, "b"))
-    return {name: done["digest"] for name, done in zip(("a", "again", "b"), (*first, *second), strict=True)}
+    return {name: done.digest for name, done in zip(("a", "again", "b"), (*first, *second), strict=True)}
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process(trained: dict[str, str]) -> None:
+def test_the_same_seed_gives_the_same_bytes_in_another_process(trained: dict[str, Digest]) -> None:
     assert trained["a"] == trained["again"]
 
 
 def test_a_training_is_repeated_with_the_same_seed_and_not_with_another(
-    bench: Bench, trained: dict[str, str]
+    bench: Bench, trained: dict[str, Digest]
 ) -> None:
-    def again(seed: bytes) -> tuple[str, dict[str, Any]]:
-        _, given = bench.train(seed, 0, "repeated")
-        return "repeat_training", {**given, "claimed": str(bench.folder / "a")}
+    def again(seed: bytes) -> RepeatTraining:
+        return RepeatTraining(bench.train(seed, 0, "repeated"), claimed=bench.folder / "a")
 
     right, wrong = bench.run(again(SEEDS[0]), again(SEEDS[1]))
-    assert right == {"same": True, "cosine": 1.0}
-    assert not wrong["same"]
-    assert wrong["cosine"] < 0.9  # the round's bound on near-copies
+    assert right == RepeatedTraining(same=True, cosine=1.0)
+    assert not wrong.same
+    assert wrong.cosine < 0.9  # the round's bound on near-copies
 
 
-def test_another_seed_gives_another_delta(trained: dict[str, str]) -> None:
+def test_another_seed_gives_another_delta(trained: dict[str, Digest]) -> None:
     assert trained["b"] != trained["a"]
 
 
-def test_merging_is_bit_exact_and_order_does_not_matter(bench: Bench, trained: dict[str, str]) -> None:
+def test_merging_is_bit_exact_and_order_does_not_matter(bench: Bench, trained: dict[str, Digest]) -> None:
     one, two = bench.run(bench.merge("a", "b")), bench.run(bench.merge("b", "a"))
-    assert one[0]["digest"] == two[0]["digest"]
+    assert one[0].digest == two[0].digest
 
 
-def test_the_merged_model_predicts_held_out_data_better(bench: Bench, trained: dict[str, str]) -> None:
+def test_the_merged_model_predicts_held_out_data_better(bench: Bench, trained: dict[str, Digest]) -> None:
     (merged,) = bench.run(bench.merge("a", "b"))
-    metrics = dict(merged["metrics"])
-    assert merged["published"] and merged["improvement"] > 3 * merged["stderr"], merged
+    metrics = dict(merged.metrics)
+    assert merged.published and merged.improvement > 3 * merged.stderr, merged
     assert metrics["after.pi"] > metrics["before.pi"]
 
 
@@ -151,4 +165,4 @@ def test_merges_of_many_seeds_predict_held_out_data_better(bench: Bench, number:
     names = (f"one-{number}", f"two-{number}")
     bench.run(bench.train(one, 0, names[0]), bench.train(two, 1, names[1]))
     (merged,) = bench.run(bench.merge(*names))
-    assert merged["published"] and merged["improvement"] > 2 * merged["stderr"], merged
+    assert merged.published and merged.improvement > 2 * merged.stderr, merged

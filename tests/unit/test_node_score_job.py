@@ -20,14 +20,15 @@ from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import Arrays, encode_tensors
-from jepanet.types import Verdict
-from jepanet.work.jobs import score_deltas
+from jepanet.types import Address, Verdict
+from jepanet.work.jobs import run
+from jepanet.work.requests import ClaimedDelta, EvaluationFiles, RoundFiles, ScoreClaims, ScoredDeltas
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
 
 SITES = (3, 3, 3, 8, 8, 8)
-SOLVERS = ("0x" + "11" * 20, "0x" + "22" * 20)
+SOLVERS = (Address("0x" + "11" * 20), Address("0x" + "22" * 20))
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,7 @@ def base() -> Arrays:
     return warm_start(RECIPE, disc_shard(1, (0,) * 12), SEED, steps=80)
 
 
-def score(
-    folder: Path, base: Arrays, evaluation: bytes, announced: tuple[int, ...] = (3, 8)
-) -> dict[str, Any]:
+def score(folder: Path, base: Arrays, evaluation: bytes, announced: tuple[int, ...] = (3, 8)) -> ScoredDeltas:
     """What a coordinator measures of one honest delta and one with another base, on an evaluation shard."""
     model = model_bytes(base, ModelHeader(RECIPE.digest(), 0))
     spec = a_spec(base=digest_of(model), recipe=RECIPE.digest(), codec="fp32", max_delta_bytes=1 << 20)
@@ -57,21 +56,23 @@ def score(
     }  # fmt: skip
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    claims = [
-        {
-            "solver": solver, "index": index, "digest": digest_of(data).hex(), "path": str(folder / name),
-            "fault": None,
-        }
+    claims = tuple(
+        ClaimedDelta(solver, index, digest_of(data), folder / name)
         for index, (solver, data, name) in enumerate(zip(SOLVERS, deltas, ("first", "second"), strict=True))
-    ]  # fmt: skip
-    paths = {name: str(folder / name) for name in ("base", "recipe", "spec", "evaluation", "manifest")}
-    return score_deltas({**paths, "claims": claims}, lambda _: None)
+    )
+    return run(
+        ScoreClaims(
+            RoundFiles(folder / "base", folder / "recipe", folder / "spec"),
+            EvaluationFiles(folder / "evaluation", folder / "manifest"),
+            claims,
+        )
+    )
 
 
 def test_a_sound_shard_measures(tmp_path: Path, base: Arrays) -> None:
-    found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES)))["judgements"]
-    assert found[0]["reason"] != "shard-refused" and found[0]["stderr"] > 0
-    assert found[1]["verdict"] == Verdict.INVALID
+    found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
+    assert found[0].reason != "shard-refused" and found[0].stderr > 0
+    assert found[1].verdict is Verdict.INVALID
 
 
 def _changed(**fields: Callable[[Shard], Any]) -> bytes:
@@ -104,17 +105,17 @@ def test_a_shard_that_measures_nothing_excludes_every_delta_and_costs_no_bond(
 ) -> None:
     data, announced = REFUSED[kind]
     found = score(tmp_path, base, data, announced)
-    first, second = found["judgements"]
-    assert (first["verdict"], first["reason"]) == (Verdict.EXCLUDED, "shard-refused")
-    assert (first["gain"], first["stderr"], first["metrics"]) == (0, 0, [])
-    assert first["detail"], "the record says why"
-    assert second["verdict"] == Verdict.INVALID, "what the bytes prove needs no shard"
-    assert found["base_metrics"] == []
+    first, second = found.judgements
+    assert (first.verdict, first.reason) == (Verdict.EXCLUDED, "shard-refused")
+    assert (first.gain, first.stderr, first.metrics) == (0, 0, ())
+    assert first.detail, "the record says why"
+    assert second.verdict is Verdict.INVALID, "what the bytes prove needs no shard"
+    assert found.base_metrics == ()
 
 
 def test_a_dead_base_scores_nobody(tmp_path: Path, base: Arrays) -> None:
-    (first, _) = score(tmp_path, constant_encoder(base), shard_bytes(disc_shard(2, SITES)))["judgements"]
-    assert (first["reason"], first["detail"][:9]) == ("shard-refused", "dead-base")
+    (first, _) = score(tmp_path, constant_encoder(base), shard_bytes(disc_shard(2, SITES))).judgements
+    assert (first.reason, first.detail[:9]) == ("shard-refused", "dead-base")
 
 
 def test_a_shard_is_read_back_with_actions_at_the_border(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,8 @@ from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays
-from jepanet.work.training import train_delta
+from jepanet.work.jobs import run
+from jepanet.work.requests import RoundFiles, TrainDelta, TrainedDelta
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
@@ -54,32 +54,30 @@ class Bench:
         save_shard(folder / "shard", disc_shard(1))
         save_shard(folder / "probe", PROBE)
 
-    def train(self, *, residual: str | None = None, probe: bool = True) -> tuple[dict[str, Any], Arrays]:
+    def train(self, *, residual: str | None = None, probe: bool = True) -> tuple[TrainedDelta, Arrays]:
         """What the job reports, and the delta as every other node reads it."""
-        path = {name: str(self.folder / name) for name in ("base", "recipe", "spec", "shard")}
-        made = train_delta(
-            {
-                **path,
-                "probe": str(self.folder / "probe") if probe else None,
-                "residual": str(self.folder / residual) if residual else None,
-                "seed": SEED.hex(),
-                "target": str(self.folder / "delta"),
-                "residual_target": str(self.folder / "left"),
-                "device": "cpu",
-            },
-            lambda _: None,
+        made = run(
+            TrainDelta(
+                round=RoundFiles(self.folder / "base", self.folder / "recipe", self.folder / "spec"),
+                shard=self.folder / "shard",
+                probe=self.folder / "probe" if probe else None,
+                residual=self.folder / residual if residual else None,
+                seed=SEED,
+                target=self.folder / "delta",
+                residual_target=self.folder / "left",
+            )
         )
         data = (self.folder / "delta").read_bytes()
-        assert made["digest"] == digest_of(data).hex()
+        assert made.digest == digest_of(data)
         return made, decode_delta(
             data, schema=schema_of(self.base), max_bytes=1 << 20, base=self.spec.base,
             recipe=self.spec.recipe, codec=self.spec.codec,
         )  # fmt: skip
 
-    def left(self, made: dict[str, Any], name: str) -> Residual:
+    def left(self, made: TrainedDelta, name: str) -> Residual:
         """The residual that the last training left, kept under another name."""
         data = (self.folder / "left").read_bytes()
-        assert made["residual"] == digest_of(data).hex()
+        assert made.residual == digest_of(data)
         (self.folder / name).write_bytes(data)
         return decode_residual(data, schema=schema_of(self.base), max_bytes=len(data), codec=self.spec.codec)
 
@@ -96,11 +94,11 @@ def test_what_one_delta_leaves_out_the_next_one_carries(tmp_path: Path) -> None:
     exact = bench.exact()
     made, first = bench.train(probe=False)
     before = bench.left(made, "residual-1")
-    assert before.before is None and before.delta.hex() == made["digest"]
+    assert before.before is None and before.delta == made.digest
     again, second = bench.train(residual="residual-1", probe=False)
     after = bench.left(again, "residual-2")
-    assert after.before is not None and after.before.hex() == made["residual"]
-    assert again["digest"] != made["digest"]
+    assert after.before is not None and after.before == made.residual
+    assert again.digest != made.digest
     for name, change in exact.items():
         np.testing.assert_allclose(first[name] + before.values[name], change, atol=1e-7)
         # Nothing is lost over two rounds: both changes arrive or are still carried.
@@ -113,12 +111,12 @@ def test_the_same_residual_gives_the_same_bytes(tmp_path: Path) -> None:
     made, _ = bench.train()
     bench.left(made, "residual")
     once, twice = (bench.train(residual="residual")[0] for _ in range(2))
-    assert (once["digest"], once["residual"]) == (twice["digest"], twice["residual"])
+    assert (once.digest, once.residual) == (twice.digest, twice.residual)
 
 
 def test_a_codec_without_feedback_leaves_nothing(tmp_path: Path) -> None:
     made, _ = Bench(tmp_path, "int8").train()
-    assert made["residual"] is None
+    assert made.residual is None
     assert not (tmp_path / "left").exists()
 
 
@@ -131,14 +129,14 @@ def test_a_solver_turns_its_frame_back_before_it_forms_its_delta(tmp_path: Path)
         weights = {name: array + change[name] for name, array in bench.base.items()}
         return drift(reference, frame_latents(weights, bench.recipe, PROBE)).rms_degrees
 
-    assert made["turned_degrees"] == pytest.approx(turned(bench.exact()), abs=0.01)
-    assert turned(delta) < 0.05 * made["turned_degrees"]
+    assert made.turned_degrees == pytest.approx(turned(bench.exact()), abs=0.01)
+    assert turned(delta) < 0.05 * made.turned_degrees
 
 
 def test_below_the_recipes_angle_the_frame_stays_as_trained(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "fp32", replace(RECIPE, align_above=170.0))
     made, delta = bench.train()
-    assert 0.0 < made["turned_degrees"] <= 170.0
+    assert 0.0 < made.turned_degrees <= 170.0
     for name, change in bench.exact().items():
         np.testing.assert_array_equal(delta[name], change)
 
@@ -148,7 +146,7 @@ def test_attack_probe_frames_beyond_what_a_node_can_hold_are_refused(
 ) -> None:
     bench = Bench(tmp_path, "fp32")
     encoded = []
-    monkeypatch.setattr("jepanet.work.training.frame_latents", lambda *given: encoded.append(given))
+    monkeypatch.setattr("jepanet.work.contribution.frame_latents", lambda *given: encoded.append(given))
     side = bench.recipe.model.image
     for episodes, length in ((1, 65), (1 + 100_000 // 50, 50)):
         huge = Shard(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -24,10 +23,11 @@ from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.coordinator import Coordinator, result_message
 from jepanet.roles.steps import settlement as settlement_module
 from jepanet.roles.steps.merging import Merge
-from jepanet.roles.steps.scoring import MEASURED_NOTE
+from jepanet.roles.steps.scoring import MEASURED, MEASURED_NOTE
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.telemetry import Secret
 from jepanet.types import Address, Digest, Phase, Verdict
+from jepanet.work.requests import ScoredDelta, ScoredDeltas
 from round_samples import (
     CHAIN,
     CONTRACT,
@@ -55,17 +55,13 @@ class Journal:
     """Notes and signatures of one node that measured `votes` itself."""
 
     def __init__(self, facts: RoundFacts, votes: Sequence[Vote]) -> None:
-        judgements = [
-            {
-                "solver": item.solver,
-                "verdict": int(vote[0]),
-                "reason": vote[1],
-                "gain": vote[2],
-                "stderr": vote[3],
-            }
+        judgements = tuple(
+            ScoredDelta(
+                item.solver, item.digest, *vote[:2], detail="", gain=vote[2], stderr=vote[3], metrics=()
+            )
             for item, vote in zip(facts.reveals, votes, strict=True)
-        ]
-        self.kept = {MEASURED_NOTE: json.dumps({"judgements": judgements})}
+        )
+        self.kept = {MEASURED_NOTE: MEASURED.encode(ScoredDeltas((), judgements)).decode()}
         self.signed: list[bytes] = []
 
     def notes(self, round_id: int) -> dict[str, str]:

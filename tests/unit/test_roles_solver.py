@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +26,8 @@ from jepanet.roles.solver import PROJECTS_CARRIED, Solver
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
-from jepanet.types import ProjectId, RoundId, Standing
+from jepanet.types import Digest, ProjectId, RoundId, Standing
+from jepanet.work.requests import TrainDelta, TrainedDelta
 
 pytestmark = pytest.mark.unit
 
@@ -41,21 +42,21 @@ class Killed(Exception):
 class Jobs:
     """Trains at once; every run gives other bytes, as a GPU may."""
 
-    given: list[str | None] = field(default_factory=list)
+    given: list[Path | None] = field(default_factory=list)
     seeds: list[bytes] = field(default_factory=list)
 
-    async def run(self, job: str, arguments: Mapping[str, Any], on_progress: Any = None) -> dict[str, Any]:
-        self.given.append(arguments["residual"])
-        self.seeds.append(bytes.fromhex(arguments["seed"]))
-        return self._made(arguments)
+    async def run(self, request: TrainDelta, on_progress: Any = None) -> TrainedDelta:
+        self.given.append(request.residual)
+        self.seeds.append(request.seed)
+        return self._made(request)
 
-    def _made(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        made = {}
-        for what, place in (("digest", "target"), ("residual", "residual_target")):
+    def _made(self, request: TrainDelta) -> TrainedDelta:
+        made: list[Digest] = []
+        for what, place in (("digest", request.target), ("residual", request.residual_target)):
             data = f"{what} of run {len(self.given)}".encode()
-            Path(arguments[place]).write_bytes(data)
-            made[what] = digest_of(data).hex()
-        return {**made, "metrics": {}}
+            place.write_bytes(data)
+            made.append(digest_of(data))
+        return TrainedDelta(made[0], made[1], 0.0, 1, 1, {}, 0.0)
 
 
 class Rounds:
@@ -212,7 +213,7 @@ async def test_attack_no_log_line_names_a_delta_before_its_reveal(
 async def test_a_delta_builds_on_the_residual_of_the_one_sealed_before(bench: Bench) -> None:
     for number in (1, 2):
         await bench.train(number)
-    assert bench.jobs.given == [None, str(bench.blobs.path(bench.sealed(1)))]
+    assert bench.jobs.given == [None, bench.blobs.path(bench.sealed(1))]
     assert bench.kept(1, 2) == {bench.sealed(1), bench.sealed(2)}
     bench.codec = "topk1"
     await bench.train(3)
@@ -223,13 +224,13 @@ async def test_what_a_delta_that_was_never_merged_left_out_is_not_added_to_its_r
     bench: Bench,
 ) -> None:
     await bench.train(1)
-    first = str(bench.blobs.path(bench.sealed(1)))
+    first = bench.blobs.path(bench.sealed(1))
     for number in (2, 3):  # the merge of round 2 is withheld, so round 3 trains the same change again
         await bench.train(number, base=b"stays")
         assert bench.jobs.given[-1] == first
     assert bench.kept(1, 2, 3) == {bench.sealed(1), bench.sealed(3)}
     await bench.train(4)
-    assert bench.jobs.given[-1] == str(bench.blobs.path(bench.sealed(3)))
+    assert bench.jobs.given[-1] == bench.blobs.path(bench.sealed(3))
 
 
 @pytest.mark.parametrize("last", ["put_salt", "keep_only"])
@@ -247,7 +248,7 @@ async def test_a_crash_around_the_sealing_leaves_one_residual(
             await bench.train(2)
     await bench.train(2)
     # Trained again only where nothing had been sealed, and then on the same residual.
-    assert bench.jobs.given[1:] == [str(bench.blobs.path(bench.sealed(1)))] * (2 if last == "put_salt" else 1)
+    assert bench.jobs.given[1:] == [bench.blobs.path(bench.sealed(1))] * (2 if last == "put_salt" else 1)
     assert bench.kept(1, 2) == {bench.sealed(1), bench.sealed(2)}
 
 

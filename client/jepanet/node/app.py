@@ -175,7 +175,6 @@ class App:
         self.worker = Worker(
             threads=config.worker.threads,
             job_timeout=config.worker.job_timeout_seconds,
-            device=config.worker.device,
         )
         self._exits.push_async_callback(self.worker.stop)
 
@@ -311,7 +310,7 @@ class App:
             peers=len(await self.network.peers()),
             peer_id=self.network.peer_id,
             addresses=self.network.addresses,
-            work=self.worker.work,
+            running=self.worker.running,
         )
         write_status(self._paths.status, status)
 

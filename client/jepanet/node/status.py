@@ -14,6 +14,7 @@ from jepanet.process_identity import identity_of, moment
 from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
 from jepanet.telemetry import lost_lines
+from jepanet.work.worker import RunningJob
 
 _RECENT_ROUNDS = 8
 
@@ -43,7 +44,7 @@ def status_of(
     peers: int,
     peer_id: str,
     addresses: tuple[str, ...],
-    work: dict[str, Any] | None = None,
+    running: RunningJob | None = None,
 ) -> dict[str, Any]:
     """What an operator wants to know at a glance, as JSON-able values."""
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
@@ -59,10 +60,22 @@ def status_of(
         "peers": peers,
         "chain": {**asdict(chain), "confirmed": cursor, "timestamp": state.now},
         "projects": sorted(state.projects),
-        "work": work,
+        "work": _work(running),
         "log_lines_lost": lost_lines(),
         "rounds": [_round(state, item) for item in rounds],
         "duties": [{"duty": row.key, "attempts": row.attempts, "error": row.error} for row in pending],
+    }
+
+
+def _work(running: RunningJob | None) -> dict[str, Any] | None:
+    """The running job with what it told last; None without one."""
+    if running is None:
+        return None
+    told = {} if running.progress is None else asdict(running.progress)
+    return {
+        "job": running.job,
+        "seconds": running.seconds,
+        **{name: value for name, value in told.items() if value is not None},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from jepanet.protocol.documents.project_folder import (
 from jepanet.settings.config import Observer
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
+from jepanet.work.requests import MakeFirstModel, OnProgress
 from jepanet.work.worker import Worker
 
 START_SEED = b"jepanet round 0"
@@ -46,7 +47,7 @@ async def create_project(
     verifier_set: int | None,
     verifiers: Sequence[str],
     threshold: int | None,
-    progress: Callable[[Mapping[str, Any]], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Registers a project made from a built dataset. Repeating an interrupted call continues it.
 
@@ -174,7 +175,7 @@ async def _first_model(
     built: BuiltDataset,
     recipe: Recipe,
     folder: Path,
-    progress: Callable[[Mapping[str, Any]], None] | None,
+    progress: OnProgress | None,
 ) -> Digest:
     """The round-0 model; the one made by an earlier call is kept if its inputs are the same."""
     target, origin = folder / FIRST_MODEL_FILE, folder.parent / "model-origin.json"
@@ -192,21 +193,19 @@ async def _first_model(
     draft = folder.parent / "model.part"
     try:
         made = await worker.run(
-            "jepanet.work.jobs:first_model",
-            {
-                "recipe": str(folder / RECIPE_FILE),
-                "shard": str(built.public_path),
-                "seed": digest_of(START_SEED).hex(),
-                "target": str(draft),
-                "device": "cpu",
-            },
+            MakeFirstModel(
+                recipe=folder / RECIPE_FILE,
+                shard=built.public_path,
+                seed=digest_of(START_SEED),
+                target=draft,
+            ),
             on_progress=progress,
         )
     finally:
         await worker.stop()
     draft.replace(target)
-    keep(origin, canonical_json({**inputs, "model": made["digest"]}))
-    return Digest(bytes.fromhex(made["digest"]))
+    keep(origin, canonical_json({**inputs, "model": made.digest.hex()}))
+    return made.digest
 
 
 def _origin(path: Path) -> dict[str, Any] | None:

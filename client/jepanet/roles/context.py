@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, ProjectId, RoundId
+from jepanet.work.requests import OnProgress, R, Request
 
 Handler = Callable[[Any], Awaitable[Sequence[LocalFact]]]
 Handlers = dict[str, Handler]
@@ -42,16 +43,11 @@ class Network(Protocol):
 
 
 class Jobs(Protocol):
-    """The worker: heavy functions named by entry point, run in a child process."""
+    """The worker: heavy work in a child process."""
 
     async def start(self) -> None: ...
 
-    async def run(
-        self,
-        job: str,
-        arguments: Mapping[str, Any],
-        on_progress: Callable[[Mapping[str, Any]], None] | None = None,
-    ) -> dict[str, Any]: ...
+    async def run(self, request: Request[R], on_progress: OnProgress | None = None) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +70,7 @@ class Context:
     work: Path
     """Folder for files of running jobs; emptied at start."""
     device: str = "cpu"
+    """Where this node trains, as torch names it. Scores and merges are always measured on the CPU."""
     max_bond: int | None = None
     """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.training.checkpoint import model_cap
@@ -20,14 +19,23 @@ from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.duties import PublishDelta, SendCommit, SendReveal, TrainShard
 from jepanet.protocol.facts import LocalDeltaSealed, LocalFact
 from jepanet.protocol.state import Round
+from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.steps.preparation import RoundDocuments, assigned_shard, pin_of, round_documents
+from jepanet.roles.steps.obtain import stored
+from jepanet.roles.steps.preparation import (
+    RoundDocuments,
+    assigned_shard,
+    pin_of,
+    round_documents,
+    round_files,
+)
 from jepanet.roles.steps.settlement import check_bond, ensure_stake
 from jepanet.roles.steps.submit import behind, submit
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Standing
+from jepanet.work.requests import TrainDelta, TrainedDelta
 
 log = get_logger("solver")
 
@@ -35,6 +43,7 @@ SALT_BYTES = 32
 PROJECTS_CARRIED = 8
 """Projects (those sealed in last) whose residuals outlive their rounds. Anybody may open projects, and
 what is pinned for good fills the store."""
+_MADE = Codec(TrainedDelta, "made delta", spelling=JOURNAL)
 _RESIDUALS = "residuals"
 """Who pins the residuals that next deltas build on."""
 
@@ -86,33 +95,30 @@ class Solver:
         seed = training_seed(*place, round_.seed, salt)
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
-        result = await context.jobs.run(
-            "jepanet.work.jobs:train_delta",
-            {
-                "base": str(self._path(round_.base)),
-                "recipe": str(self._path(spec.recipe)),
-                "spec": str(self._path(round_.params.spec)),
-                "shard": str(self._path(shard)),
-                "probe": str(self._path(probe.digest)) if documents.recipe.aligns else None,
-                "residual": str(self._path(before)) if before else None,
-                "seed": seed.hex(),
-                "target": str(target),
-                "residual_target": str(left),
-                "device": context.device,
-            },
-            on_progress=lambda step: log.debug("solver.step", round=round_.id, **step),
+        made = await context.jobs.run(
+            TrainDelta(
+                round=round_files(context, round_, spec),
+                shard=stored(context, shard),
+                probe=stored(context, probe.digest) if documents.recipe.aligns else None,
+                residual=stored(context, before) if before else None,
+                seed=seed,
+                target=target,
+                residual_target=left,
+                device=context.device,
+            ),
+            on_progress=lambda step: log.debug(
+                "solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss
+            ),
         )
-        expected = Digest(bytes.fromhex(result["digest"]))
-        digest = context.blobs.put_file(target, expected, move=True, pin=pin_of(round_))
+        digest = context.blobs.put_file(target, made.digest, move=True, pin=pin_of(round_))
         residual = None
-        if result["residual"] is not None:
-            kept = Digest(bytes.fromhex(result["residual"]))
-            context.blobs.put_file(left, kept, move=True, pin=pin_of(round_))
-            residual = StoredResidual(round_.project_id, spec.codec, kept, before, round_.base)
+        if made.residual is not None:
+            context.blobs.put_file(left, made.residual, move=True, pin=pin_of(round_))
+            residual = StoredResidual(round_.project_id, spec.codec, made.residual, before, round_.base)
         meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
-        note = {"seed": seed.hex(), "shard": shard.hex(), **meant, **result}
+        note = {"seed": seed.hex(), "shard": shard.hex(), **meant, **_MADE.tree(made)}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
-        log.info("solver.trained", round=round_.id, **result["metrics"])
+        log.info("solver.trained", round=round_.id, **made.metrics)
         return digest, residual
 
     def _carried(
@@ -151,12 +157,6 @@ class Solver:
                 f"the delta sealed for round {round_.id} is of a round that the chain has replaced",
                 reason="round-replaced",
             )
-
-    def _path(self, digest: Digest) -> Path:
-        path = self._context.blobs.path(digest)
-        if path is None:
-            raise Rejected(f"blob {digest.hex()} is gone from the store", reason="blob-missing")
-        return path
 
     def _sealed(self, round_id: RoundId) -> LocalDeltaSealed:
         digest, salt = self._salt(round_id)

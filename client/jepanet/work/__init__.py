@@ -1,1 +1,1 @@
-"""Heavy work in a child process."""
+"""Heavy work as typed requests, carried out in a child process."""

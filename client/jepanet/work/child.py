@@ -1,39 +1,50 @@
-"""The child of `Worker`: jobs come on standard input, a JSON line each, answers go to standard output."""
+"""The worker's process: requests come on standard input, a JSON line each, replies go to standard output."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import TextIO
 
-from jepanet.errors import Exit, JepanetError
+from jepanet.errors import Exit, Fatal, JepanetError, Rejected
 from jepanet.lifetime import die_with_parent
 from jepanet.log_stream import make_errors_patient
+from jepanet.work.lines import Failure, failure_line, number_of, progress_line, read_call, result_line
+from jepanet.work.requests import JobTable
+
+_MAX_MESSAGE = 2000
 
 
 def main(module: str) -> None:
-    """Serves jobs of one module until standard input ends; exit status `WORKER` if it cannot be imported."""
+    """Serves the requests in `JOBS` of a module until standard input ends.
+
+    Exit status `WORKER` if the module cannot be imported.
+    """
     die_with_parent()
     # Libraries that print must not break the protocol: file descriptor 1 becomes standard error.
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = make_errors_patient()  # nor may a log that nobody reads hold up a job
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin, requests), daemon=True).start()
     try:
-        importlib.import_module(module)
-    except ImportError:
+        jobs: JobTable = importlib.import_module(module).JOBS
+    except (ImportError, AttributeError):
         traceback.print_exc()
         sys.exit(int(Exit.WORKER))
+
+    def send(line: bytes) -> None:
+        replies.write(line)
+        replies.flush()
+
     while True:
-        request = json.loads(requests.get())
-        _send(replies, {"id": request["id"], **_answer(module, request, replies)})
+        line = requests.get()
+        send(_answer(jobs, line, send))
 
 
 def _read(source: TextIO, requests: queue.SimpleQueue[str]) -> None:
@@ -42,30 +53,29 @@ def _read(source: TextIO, requests: queue.SimpleQueue[str]) -> None:
     os._exit(0)  # the node is gone, also in the middle of a job
 
 
-def _answer(allowed: str, request: Mapping[str, Any], replies: TextIO) -> dict[str, Any]:
-    def progress(fields: Mapping[str, Any]) -> None:
-        _send(replies, {"id": request["id"], "progress": dict(fields)})
-
+def _answer(jobs: JobTable, line: str, send: Callable[[bytes], None]) -> bytes:
+    """The last line about a call: its result, or why there is none."""
+    number = number_of(line)
     try:
-        module, _, function = str(request["job"]).partition(":")
-        if module != allowed:
-            raise ValueError(f"{request['job']!r} is not a job")
-        job: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), function)
-        result = job(request["arguments"], progress)
-        json.dumps(result)  # one without a JSON form is a defect of the job and must not end the child
-        return {"result": result}
+        request = read_call(line, jobs)
+        result = jobs[type(request)](request, lambda progress: send(progress_line(number, progress)))
+        return result_line(number, request, result)  # one that no line can hold is a defect like any other
     except JepanetError as error:
-        kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "jepanet.errors")
-        fields = {"kind": kind, "message": error.message, "remedy": error.remedy, "code": int(error.code)}
-        return {"error": {**fields, "reason": getattr(error, "reason", None)}}
+        return failure_line(number, _told(error))
     except Exception as error:
         traceback.print_exc()
-        return {"error": {"kind": type(error).__name__, "message": str(error)[:2000]}}
+        return failure_line(number, Failure(type(error).__name__, str(error)[:_MAX_MESSAGE]))
 
 
-def _send(replies: TextIO, message: Mapping[str, Any]) -> None:
-    replies.write(json.dumps(message) + "\n")
-    replies.flush()
+def _told(error: JepanetError) -> Failure:
+    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == JepanetError.__module__)
+    return Failure(
+        kind,
+        error.message,
+        error.remedy,
+        reason=error.reason if isinstance(error, Rejected) else None,
+        code=int(error.code) if isinstance(error, Fatal) else None,
+    )
 
 
 if __name__ == "__main__":

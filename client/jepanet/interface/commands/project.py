@@ -67,7 +67,7 @@ def create(
             projects.create_project(
                 config_path, dataset, recipe=recipe, name=name, verifier_set=verifier_set,
                 verifiers=verifiers, threshold=threshold,
-                progress=lambda step: bar.update(task, completed=step["step"], total=step["steps"]),
+                progress=lambda step: bar.update(task, completed=step.step, total=step.steps),
             )
         )  # fmt: skip
     emit(value, as_json, lambda made: pairs("Project" if made["created"] else "Exists, nothing sent", made))

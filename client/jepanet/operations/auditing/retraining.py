@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
@@ -14,6 +12,7 @@ from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address
+from jepanet.work.requests import RepeatTraining, RoundFiles, TrainDelta
 from jepanet.work.worker import Worker
 
 SAME_TRAINING = 0.999
@@ -29,13 +28,13 @@ async def repeat_training(
     spec: RoundSpec,
     recipe: Recipe,
     manifest: DatasetManifest,
-    documents: dict[str, str],
+    documents: RoundFiles,
     library: Library,
     worker: Worker,
 ) -> tuple[bool, str]:
     """Whether `solver`'s revealed delta is what its salt leads to, and how the outcome compares.
 
-    `documents` holds the paths of the round's base, recipe and spec, as every job takes them.
+    `documents`: where the round's base, recipe and spec lie.
 
     Raises:
         Rejected: `not-revealed`; `not-repeatable` where the delta also holds what the solver's earlier deltas
@@ -53,31 +52,30 @@ async def repeat_training(
         )
     place = (deployment.chain_id, deployment.rounds, round_.project_id, round_.id, solver, round_.seed)
     shard = manifest.training[training_shard(*place, count=len(manifest.training))]
-    probe, get, drafts = None, library.get, _drafts(library.directory)
+    probe, get = None, library.get
+    target, left_out = (library.directory / f"{name}.part" for name in ("target", "residual_target"))
     if recipe.aligns:
         wanted = manifest.probe
-        probe = str(await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes))
+        probe = await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes)
     try:
-        found = await worker.run(
-            "jepanet.work.jobs:repeat_training",
-            {
-                **documents,
-                **drafts,
-                "shard": str(await get("training shard", shard.digest, "raw", max_bytes=shard.bytes)),
-                "claimed": str(
-                    await get(f"delta of {solver}", reveal.digest, "raw", max_bytes=spec.max_delta_bytes)
-                ),
-                "probe": probe,
-                "residual": None,
-                "seed": training_seed(*place, reveal.salt).hex(),
-            },
+        training = TrainDelta(
+            round=documents,
+            shard=await get("training shard", shard.digest, "raw", max_bytes=shard.bytes),
+            probe=probe,
+            residual=None,
+            seed=training_seed(*place, reveal.salt),
+            target=target,
+            residual_target=left_out,
         )
+        claimed = await get(f"delta of {solver}", reveal.digest, "raw", max_bytes=spec.max_delta_bytes)
+        found = await worker.run(RepeatTraining(training, claimed))
     finally:
-        _discard(drafts)
-    if found["same"]:
+        for draft in (target, left_out):
+            draft.unlink(missing_ok=True)
+    if found.same:
         return True, f"its salt {reveal.salt.hex()} leads to the same bytes"
-    return found["cosine"] > SAME_TRAINING, (
-        f"its salt {reveal.salt.hex()} leads to other bytes, cosine {found['cosine']:.6f}"
+    return found.cosine > SAME_TRAINING, (
+        f"its salt {reveal.salt.hex()} leads to other bytes, cosine {found.cosine:.6f}"
     )
 
 
@@ -86,12 +84,3 @@ def _revealed_before(state: NodeState, round_: Round, solver: Address) -> bool:
         item.id < round_.id and item.project_id == round_.project_id and item.reveal_of(solver) is not None
         for item in state.rounds.values()
     )
-
-
-def _discard(drafts: dict[str, str]) -> None:
-    for path in drafts.values():
-        Path(path).unlink(missing_ok=True)
-
-
-def _drafts(directory: Path) -> dict[str, str]:
-    return {name: str(directory / f"{name}.part") for name in ("target", "residual_target")}

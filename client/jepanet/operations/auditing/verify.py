@@ -30,6 +30,14 @@ from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.settings.config import Observer
 from jepanet.types import Address, Digest, Verdict
+from jepanet.work.requests import (
+    AcceptedDelta,
+    ClaimedDelta,
+    EvaluationFiles,
+    MergeDeltas,
+    RoundFiles,
+    ScoreClaims,
+)
 from jepanet.work.worker import Worker
 
 _TRAINING = "training of"
@@ -154,14 +162,8 @@ class _Check:
         if round_.shard is None:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
         shard = await get("evaluation shard", round_.shard, "raw", max_bytes=MAX_SHARD_BYTES)
-        self._files = {
-            "base": str(base),
-            "recipe": str(recipe_path),
-            "spec": str(spec_path),
-            "evaluation": str(shard),
-            "manifest": str(manifest_path),
-            "device": "cpu",
-        }
+        self._files = RoundFiles(base=base, recipe=recipe_path, spec=spec_path)
+        self._evaluation = EvaluationFiles(shard, manifest_path)
         self._audit.note(
             "inputs", True, "sheet, spec, recipe, manifest, base and evaluation shard match their CIDs"
         )
@@ -208,25 +210,17 @@ class _Check:
         claims = []
         for item in self._facts.reveals:
             path = await self._delta(item.solver, item.digest)
-            claims.append(
-                {
-                    "solver": item.solver,
-                    "index": item.index,
-                    "digest": item.digest.hex(),
-                    "path": str(path) if path else None,
-                    "fault": None,
-                }
-            )
-        measured = await self._worker.run("jepanet.work.jobs:score_deltas", {**self._files, "claims": claims})
-        own = {item["solver"]: item for item in measured["judgements"]}
+            claims.append(ClaimedDelta(item.solver, item.index, item.digest, path))
+        measured = await self._worker.run(ScoreClaims(self._files, self._evaluation, tuple(claims)))
+        own = {item.solver: item for item in measured.judgements}
         for row in self._sheet_document.rows:
             mine = own[row.solver]
-            close = abs(mine["gain"] - row.gain) <= self._spec.score_tolerance
+            close = abs(mine.gain - row.gain) <= self._spec.score_tolerance
             # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
-            absent = mine["reason"] in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
-            agrees = absent or (Verdict(mine["verdict"]) is row.verdict and close)
+            absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
+            agrees = absent or (mine.verdict is row.verdict and close)
             said = f"{row.verdict.name.lower()} ({row.reason})"
-            detail = f"{said}, gain {row.gain} micro-nats, measured {mine['gain']}"
+            detail = f"{said}, gain {row.gain} micro-nats, measured {mine.gain}"
             self._audit.note(f"score of {row.solver}", agrees, detail)
 
     async def training(self, solver: Address) -> None:
@@ -262,16 +256,15 @@ class _Check:
         deltas = []
         for digest in sheet.accepted:
             path = await self._library.get("delta", digest, "raw", max_bytes=self._spec.max_delta_bytes)
-            deltas.append({"digest": digest.hex(), "path": str(path)})
+            deltas.append(AcceptedDelta(digest, path))
         target = self._library.directory / "merge.part"
         merged = await self._worker.run(
-            "jepanet.work.jobs:merge_deltas",
-            {**self._files, "deltas": deltas, "round": int(self._round.id), "target": str(target)},
+            MergeDeltas(self._files, self._evaluation, tuple(deltas), self._round.id, target)
         )
         target.unlink(missing_ok=True)
         if sheet.published:
-            detail = f"model {to_cid(sheet.model)}, improvement {merged['improvement']} micro-nats"
-            self._audit.note("merge", merged["digest"] == sheet.model.hex() and merged["published"], detail)
+            detail = f"model {to_cid(sheet.model)}, improvement {merged.improvement} micro-nats"
+            self._audit.note("merge", merged.digest == sheet.model and merged.published, detail)
         else:
-            small = not merged["published"] or merged["improvement"] <= self._spec.score_tolerance
+            small = not merged.published or merged.improvement <= self._spec.score_tolerance
             self._audit.note("merge", small, f"withheld: {sheet.note}")

@@ -31,6 +31,7 @@ from jepanet.settings.paths import Paths
 from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
 from jepanet.types import Role
+from jepanet.work.requests import ProbeDevice
 from jepanet.work.worker import Worker
 
 _GIB = 1 << 30
@@ -39,7 +40,6 @@ _LEAST_MEMORY = 2 * _GIB
 _FEW_FILES, _ENOUGH_FILES = 256, 1024
 _PROBE_SECONDS = 120.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-PROBE = "jepanet.work.jobs:probe_device"
 
 
 def check_settings(config: Config) -> Iterator[Finding]:
@@ -90,12 +90,12 @@ async def check_device(config: Config) -> Finding:
 
     async def look() -> str:
         section = config.worker
-        worker = Worker(threads=section.threads, device=section.device, job_timeout=_PROBE_SECONDS)
+        worker = Worker(threads=section.threads, job_timeout=_PROBE_SECONDS)
         try:
-            made = await worker.run(PROBE, {"device": section.device})
+            made = await worker.run(ProbeDevice(section.device))
         finally:
             await worker.stop()
-        return f"{section.device}: torch {made['torch']}, {made['threads']} threads"
+        return f"{section.device}: torch {made.torch}, {made.threads} threads"
 
     return await judged_later("device", look)
 

@@ -11,9 +11,10 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
 from jepanet.roles.steps.obtain import obtain
-from jepanet.roles.steps.preparation import pin_of
-from jepanet.roles.steps.scoring import evaluation_shard
+from jepanet.roles.steps.preparation import pin_of, round_files
+from jepanet.roles.steps.scoring import evaluation_files
 from jepanet.types import Digest
+from jepanet.work.requests import AcceptedDelta, MergeDeltas
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +41,19 @@ async def measure_merge(
         raise Rejected(f"round {round_.id} has no accepted delta", reason="nothing-to-merge")
     pin = pin_of(round_)
     deltas = [
-        {
-            "digest": digest.hex(),
-            "path": str(await obtain(context, digest, max_bytes=spec.max_delta_bytes, pin=pin)),
-        }
+        AcceptedDelta(digest, await obtain(context, digest, max_bytes=spec.max_delta_bytes, pin=pin))
         for digest in sorted(accepted)
     ]
-    shard = await evaluation_shard(context, round_)
+    evaluation = await evaluation_files(context, round_, spec)
     target = context.work / f"model-{round_.id}.safetensors"
-    result = await context.jobs.run(
-        "jepanet.work.jobs:merge_deltas",
-        {
-            "base": str(context.blobs.path(round_.base)),
-            "base_digest": round_.base.hex(),
-            "recipe": str(context.blobs.path(spec.recipe)),
-            "spec": str(context.blobs.path(round_.params.spec)),
-            "evaluation": str(shard),
-            "manifest": str(context.blobs.path(spec.dataset)),
-            "deltas": deltas,
-            "round": int(round_.id),
-            "target": str(target),
-            "device": context.device,
-        },
+    made = await context.jobs.run(
+        MergeDeltas(
+            round=round_files(context, round_, spec),
+            evaluation=evaluation,
+            deltas=tuple(deltas),
+            number=round_.id,
+            target=target,
+        )
     )
-    digest = context.blobs.put_file(target, Digest(bytes.fromhex(result["digest"])), move=True, pin=pin)
-    return Merge(
-        model=digest,
-        published=bool(result["published"]),
-        improvement=int(result["improvement"]),
-        note=str(result["note"]),
-        metrics=tuple((str(name), int(value)) for name, value in result["metrics"]),
-    )
+    model = context.blobs.put_file(target, made.digest, move=True, pin=pin)
+    return Merge(model, made.published, made.improvement, made.note, made.metrics)

@@ -62,6 +62,14 @@ async def _fetch(context: Context, digest: Digest, max_bytes: int, hints: Sequen
     return await fetch()
 
 
+def stored(context: Context, digest: Digest) -> Path:
+    """The local path of a blob that was obtained before. Raises: Rejected (`blob-missing`) without one."""
+    path = context.blobs.path(digest)
+    if path is None:
+        raise Rejected(f"blob {digest.hex()} is gone from the store", reason="blob-missing")
+    return path
+
+
 async def obtain_bytes(context: Context, digest: Digest, *, max_bytes: int, pin: str) -> bytes:
     """Content of a small blob, verified on reading. Raises as `obtain` does."""
     await obtain(context, digest, max_bytes=max_bytes, pin=pin)

@@ -15,8 +15,9 @@ from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.steps.obtain import obtain, obtain_bytes
+from jepanet.roles.steps.obtain import obtain, obtain_bytes, stored
 from jepanet.types import Digest, Role
+from jepanet.work.requests import RoundFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ def assigned_shard(context: Context, round_: Round, manifest: DatasetManifest) -
         count=len(shards),
     )
     return Digest(shards[index].digest), shards[index].bytes
+
+
+def round_files(context: Context, round_: Round, spec: RoundSpec) -> RoundFiles:
+    """Where the files lie that every job about a prepared round reads. Raises: Rejected (`blob-missing`)."""
+    return RoundFiles(
+        base=stored(context, round_.base),
+        recipe=stored(context, spec.recipe),
+        spec=stored(context, round_.params.spec),
+    )
 
 
 def pin_of(round_: Round) -> str:

@@ -7,11 +7,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
-from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report, score_message
+from jepanet.protocol.documents.scores import (
+    SIGNATURE_BYTES,
+    ScoreReport,
+    SignedScore,
+    encode_report,
+    score_message,
+)
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import signing_hash
 from jepanet.protocol.duties import ScoreDeltas
@@ -26,17 +31,20 @@ from jepanet.protocol.settling.tally import (
     facts_of,
 )
 from jepanet.protocol.state import Round
+from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.steps.obtain import obtain
-from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.obtain import obtain, stored
+from jepanet.roles.steps.preparation import pin_of, round_documents, round_files
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
-from jepanet.types import Address, Digest, RoundId, Verdict
+from jepanet.types import Digest, RoundId, Verdict
+from jepanet.work.requests import ClaimedDelta, EvaluationFiles, ScoreClaims, ScoredDelta, ScoredDeltas
 
 log = get_logger("scoring")
 
 SCORES_NOTE = "scores"
 MEASURED_NOTE = "measured"
+MEASURED = Codec(ScoredDeltas, "own scores", max_bytes=64 << 20, spelling=JOURNAL)
 _SHARE_OF_VERIFY = 4
 """A delta nobody serves within this fraction of VERIFY counts as unavailable."""
 
@@ -58,44 +66,30 @@ class Scoring:
         if stored is not None:
             return [LocalScored(round_.id, Digest(bytes.fromhex(json.loads(stored)["digest"])))]
         measured = await self._measure(round_)
-        context.journal.put_note(round_.id, MEASURED_NOTE, canonical_json(measured).decode())
+        note = MEASURED.encode(measured)
+        context.journal.put_note(round_.id, MEASURED_NOTE, note.decode())
         if context.me in context.state().members(round_):
-            report = self._signed(round_.id, measured["judgements"])
+            report = self._signed(round_.id, measured.judgements)
             digest = context.blobs.put_bytes(encode_report(report), pin=pin_of(round_))
         else:
-            digest = context.blobs.put_bytes(canonical_json(measured), pin=pin_of(round_))
+            digest = context.blobs.put_bytes(note, pin=pin_of(round_))
         context.journal.put_note(round_.id, SCORES_NOTE, canonical_json({"digest": digest.hex()}).decode())
-        for item in measured["judgements"]:
-            log.info("delta.scored", round=round_.id, solver=item["solver"], verdict=item["verdict"],
-                     reason=item["reason"], gain=item["gain"], stderr=item["stderr"])  # fmt: skip
+        for item in measured.judgements:
+            log.info("delta.scored", round=round_.id, solver=item.solver, verdict=int(item.verdict),
+                     reason=item.reason, gain=item.gain, stderr=item.stderr)  # fmt: skip
         return [LocalScored(round_.id, digest)]
 
-    async def _measure(self, round_: Round) -> dict[str, Any]:
+    async def _measure(self, round_: Round) -> ScoredDeltas:
         context = self._context
-        documents = await round_documents(context, round_)
-        shard = await evaluation_shard(context, round_)
+        spec = (await round_documents(context, round_)).spec
+        evaluation = await evaluation_files(context, round_, spec)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
-        files = await self._deltas(round_, documents.spec, facts.reveals)
+        files = await self._deltas(round_, spec, facts.reveals)
+        claims = [
+            ClaimedDelta(item.solver, item.index, item.digest, *files[item.digest]) for item in facts.reveals
+        ]
         return await context.jobs.run(
-            "jepanet.work.jobs:score_deltas",
-            {
-                "base": str(context.blobs.path(round_.base)),
-                "recipe": str(context.blobs.path(documents.spec.recipe)),
-                "spec": str(context.blobs.path(round_.params.spec)),
-                "evaluation": str(shard),
-                "manifest": str(context.blobs.path(documents.spec.dataset)),
-                "claims": [
-                    {
-                        "solver": item.solver,
-                        "index": item.index,
-                        "digest": item.digest.hex(),
-                        "path": str(files[item.digest][0]) if files[item.digest][0] else None,
-                        "fault": files[item.digest][1],
-                    }
-                    for item in facts.reveals
-                ],
-                "device": context.device,
-            },
+            ScoreClaims(round=round_files(context, round_, spec), evaluation=evaluation, claims=tuple(claims))
         )
 
     async def _deltas(
@@ -134,20 +128,20 @@ class Scoring:
             log.warning("delta.withheld", round=round_.id, solver=item.solver, digest=item.digest)
             return None, None
 
-    def _signed(self, round_id: RoundId, judgements: Sequence[dict[str, Any]]) -> ScoreReport:
+    def _signed(self, round_id: RoundId, judgements: Sequence[ScoredDelta]) -> ScoreReport:
         context = self._context
         scores = []
-        for item in sorted(judgements, key=lambda item: str(item["solver"]).lower()):
+        for item in sorted(judgements, key=lambda item: item.solver.lower()):
             score = SignedScore(
-                solver=Address(item["solver"]),
-                digest=Digest(bytes.fromhex(item["digest"])),
-                verdict=Verdict(item["verdict"]),
-                reason=item["reason"],
-                gain=item["gain"],
-                stderr=item["stderr"],
-                signature=bytes(65),
-                detail=item["detail"],
-                metrics=tuple((name, value) for name, value in item["metrics"]),
+                solver=item.solver,
+                digest=item.digest,
+                verdict=item.verdict,
+                reason=item.reason,
+                gain=item.gain,
+                stderr=item.stderr,
+                signature=bytes(SIGNATURE_BYTES),
+                detail=item.detail,
+                metrics=item.metrics,
             )
             typed = score_message(context.chain_id, context.rounds_address, round_id, score)
             signature = context.wallet.sign_typed(typed)
@@ -156,11 +150,12 @@ class Scoring:
         return ScoreReport(round_id, context.me, tuple(scores))
 
 
-async def evaluation_shard(context: Context, round_: Round) -> Path:
-    """The evaluation shard the round unsealed. Raises as `obtain` does."""
+async def evaluation_files(context: Context, round_: Round, spec: RoundSpec) -> EvaluationFiles:
+    """The evaluation shard the round unsealed, fetched, and its manifest. Raises as `obtain` does."""
     if round_.shard is None:
         raise Transient(f"the evaluation shard of round {round_.id} is not unsealed yet")
-    return await obtain(context, round_.shard, max_bytes=MAX_SHARD_BYTES, pin=pin_of(round_))
+    shard = await obtain(context, round_.shard, max_bytes=MAX_SHARD_BYTES, pin=pin_of(round_))
+    return EvaluationFiles(shard, manifest=stored(context, spec.dataset))
 
 
 def check_against_own(
@@ -183,12 +178,12 @@ def check_against_own(
     if note is None:
         raise Transient(f"round {facts.round_id} is not measured here yet")
     # By solver: of two that reveal one digest only the later is a duplicate.
-    own: dict[str, dict[str, Any]] = {item["solver"]: item for item in json.loads(note)["judgements"]}
+    own = {item.solver: item for item in MEASURED.decode(note.encode()).judgements}
     for item in decisions:
         mine = own[item.solver]
-        if mine["reason"] in NOT_FETCHED or item.reason == DUPLICATE or _not_served(facts, reports, item):
+        if mine.reason in NOT_FETCHED or item.reason == DUPLICATE or _not_served(facts, reports, item):
             continue
-        verdict, gain, stderr = Verdict(mine["verdict"]), int(mine["gain"]), int(mine["stderr"])
+        verdict, gain, stderr = mine.verdict, mine.gain, mine.stderr
         faulty = (verdict is Verdict.INVALID) != (item.verdict is Verdict.INVALID)
         counted = _worth(verdict, gain) - _worth(item.verdict, item.gain)
         if faulty or max(abs(gain - item.gain), abs(stderr - item.stderr), abs(counted)) > tolerance:

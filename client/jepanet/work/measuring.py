@@ -1,0 +1,41 @@
+"""Measuring jobs: models on the same shards, and whether a device computes at all."""
+
+from __future__ import annotations
+
+from jepanet.learning.data.shards import load_shard
+from jepanet.learning.evaluation.metrics import heldout_metrics
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.training.checkpoint import load_model
+from jepanet.learning.training.device import probe
+from jepanet.work.requests import (
+    MeasuredModels,
+    MeasureModels,
+    OnProgress,
+    ProbedDevice,
+    ProbeDevice,
+    Progress,
+)
+from jepanet.work.scoring import plain_metrics
+
+
+def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredModels:
+    """Held-out metrics of several models on the same shards. On the CPU.
+
+    Raises:
+        Rejected: a file does not fit the recipe, or a model's latents are not finite.
+    """
+    recipe = Recipe.from_bytes(request.recipe.read_bytes())
+    shards = [load_shard(path) for path in request.shards]
+    found = []
+    for number, path in enumerate(request.models):
+        weights = load_model(path, recipe).weights
+        each = [plain_metrics(heldout_metrics(weights, recipe, shard)) for shard in shards]
+        found.append({name: sum(item[name] for item in each) / len(each) for name in each[0]})
+        on_progress(Progress(number + 1, len(request.models)))
+    return MeasuredModels(tuple(found))
+
+
+def probe_device(request: ProbeDevice, on_progress: OnProgress) -> ProbedDevice:
+    """Computes on a device. Raises: Fatal (exit code `CONFIG`) if that does not work; it names the remedy."""
+    made = probe(request.device)
+    return ProbedDevice(torch=str(made["torch"]), threads=int(made["threads"]))

@@ -1,0 +1,274 @@
+"""What the worker can be asked to do: one frozen record a job, and one frozen record for its result.
+
+A job reads files and writes files, so a request holds paths and never bytes of models or shards. Given the
+same files, a job gives the same bytes on the same machine and build; merging gives them on every CPU.
+
+`device` (as torch spells it, "cpu" or "cuda:0") is a field of the jobs that train, and says where they do so.
+Jobs that measure (scoring, merging, comparing models) have none and compute on the CPU, whatever device a
+node trains on: their numbers are held against those of other nodes, within a round's `score_tolerance`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from jepanet.protocol.documents.scores import Metrics
+from jepanet.records.marks import Range
+from jepanet.types import Address, Digest, RoundId, Verdict
+
+R = TypeVar("R", covariant=True)
+Number = Annotated[float, Range(-sys.float_info.max, sys.float_info.max)]
+"""Any finite number: what is measured of a stranger's model has no other bounds."""
+
+
+class Request(Generic[R]):
+    """One job; `R` is the record that it answers with."""
+
+    __slots__ = ()
+
+    job: ClassVar[str]
+    """Its name on the wire between node and worker, in the status file and in error messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job is: `step` (from 1) of `steps`, and the loss of that step where it trains."""
+
+    step: int
+    steps: int
+    loss: Number | None = None
+
+
+OnProgress = Callable[[Progress], None]
+Job = Callable[[Any, OnProgress], object]
+"""What does one kind of request: takes the request, returns the record that it asks for."""
+JobTable = Mapping[type[Request[object]], Job]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFiles:
+    """The files every job about a round reads: base model, recipe and round spec."""
+
+    base: Path
+    recipe: Path
+    spec: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFiles:
+    """An unsealed evaluation shard, and the dataset manifest that announced it."""
+
+    shard: Path
+    manifest: Path
+
+
+# ------------------------------------------------------------------ training
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedDelta:
+    """The delta file of one training."""
+
+    digest: Digest
+    residual: Digest | None
+    """Digest of the file that holds what a lossy codec left out; None where the codec leaves nothing out."""
+    turned_degrees: float
+    """Rms angle by which training had turned the latent frame against the base's; 0 without probe frames."""
+    bytes: int
+    steps: int
+    metrics: dict[str, Number]
+    """By name: first and last loss, its terms at the last step, the largest gradient norm."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainDelta(Request[TrainedDelta]):
+    """Train from the round's base on one shard; write the encoded delta to `target`."""
+
+    job: ClassVar[str] = "train_delta"
+
+    round: RoundFiles
+    shard: Path
+    probe: Path | None
+    """Public frames on which the latent frame is compared with the base's; None: it stays as trained."""
+    residual: Path | None
+    """What the delta before this one left out, to be added to this one."""
+    seed: bytes
+    target: Path
+    residual_target: Path
+    """Where to write what this delta leaves out; not written by a codec that leaves nothing out."""
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedTraining:
+    """A revealed delta against one trained again."""
+
+    same: bool
+    """Whether the bytes are equal, as they are on the same machine type and build."""
+    cosine: float
+    """Between the two deltas: 1 up to rounding on another build, far below for another seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatTraining(Request[RepeatedTraining]):
+    """Do a training again and compare its delta with the revealed file `claimed`."""
+
+    job: ClassVar[str] = "repeat_training"
+
+    training: TrainDelta
+    claimed: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FirstModel:
+    """The model file of round 0."""
+
+    digest: Digest
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFirstModel(Request[FirstModel]):
+    """Make the public warm start of a project from recipe, public shard and seed; write it to `target`."""
+
+    job: ClassVar[str] = "first_model"
+
+    recipe: Path
+    shard: Path
+    seed: bytes
+    target: Path
+    device: str = "cpu"
+
+
+# ------------------------------------------------------------------ scoring
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelta:
+    """A revealed delta as this node could fetch it."""
+
+    solver: Address
+    index: int
+    """Order of commitment."""
+    digest: Digest
+    path: Path | None
+    """None where no provider served it."""
+    fault: str | None = None
+    """Why its bytes were refused before they arrived, for example `too-large`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDelta:
+    """One node's finding on one delta. Gain and standard error in micro-nats per direction."""
+
+    solver: Address
+    digest: Digest
+    verdict: Verdict
+    reason: str
+    detail: str
+    gain: int
+    stderr: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDeltas:
+    """What a round's deltas were found to be worth."""
+
+    base_metrics: Metrics
+    """Of the base model; empty if nothing could be scored."""
+    judgements: tuple[ScoredDelta, ...]
+    """In order of commitment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreClaims(Request[ScoredDeltas]):
+    """Judge every claimed delta of a round on its evaluation shard. On the CPU."""
+
+    job: ClassVar[str] = "score_deltas"
+
+    round: RoundFiles
+    evaluation: EvaluationFiles
+    claims: tuple[ClaimedDelta, ...]
+
+
+# ------------------------------------------------------------------ merging
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedDelta:
+    """A delta to merge."""
+
+    digest: Digest
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MergedModel:
+    """A merged model and how it compares with its base. Improvement and error in micro-nats per direction."""
+
+    digest: Digest
+    published: bool
+    """Whether it improves the score and no guard objects; `note` says why not."""
+    improvement: int
+    stderr: int
+    note: str
+    metrics: Metrics
+    """Of the base as `before.NAME`, of the merged model as `after.NAME`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeDeltas(Request[MergedModel]):
+    """Merge deltas into the model of the next round, write it to `target`, measure it. On the CPU."""
+
+    job: ClassVar[str] = "merge_deltas"
+
+    round: RoundFiles
+    evaluation: EvaluationFiles
+    deltas: tuple[AcceptedDelta, ...]
+    number: RoundId
+    """The round's id, which the model file carries."""
+    target: Path
+
+
+# ------------------------------------------------------------------ measuring
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredModels:
+    """Held-out metrics by name, each the mean over the shards; one dictionary a model, in the order given."""
+
+    metrics: tuple[dict[str, Number], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureModels(Request[MeasuredModels]):
+    """Measure several models on the same shards, so that they can be compared. On the CPU."""
+
+    job: ClassVar[str] = "measure_models"
+
+    recipe: Path
+    models: tuple[Path, ...]
+    shards: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedDevice:
+    """What a device was found to compute with: the version of torch, and its threads."""
+
+    torch: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeDevice(Request[ProbedDevice]):
+    """Find out whether the worker computes on a device, for `jepanet node check`."""
+
+    job: ClassVar[str] = "probe_device"
+
+    device: str

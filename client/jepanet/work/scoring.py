@@ -1,0 +1,150 @@
+"""The scoring job: every revealed delta of a round judged on the shard the round unsealed. On the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jepanet.errors import Rejected
+from jepanet.federation.judging.judge import UNAVAILABLE, Claim, Judgement, Rules, Unscored, judge
+from jepanet.learning.data.manifest import DatasetManifest
+from jepanet.learning.data.shards import load_shard
+from jepanet.learning.data.suitability import check_evaluation
+from jepanet.learning.evaluation.grounded import Gain, GroundedScorer
+from jepanet.learning.evaluation.guards import absolute_guards, state_guards
+from jepanet.learning.evaluation.metrics import Metrics, heldout_metrics
+from jepanet.learning.recipe import Gates
+from jepanet.protocol.documents.scores import Metrics as Millionths
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.tensors import Arrays
+from jepanet.types import MICRO
+from jepanet.work.requests import (
+    ClaimedDelta,
+    EvaluationFiles,
+    OnProgress,
+    ScoreClaims,
+    ScoredDelta,
+    ScoredDeltas,
+)
+from jepanet.work.round_files import OpenedRound, open_round
+
+_LIMIT = (1 << 53) - 1
+"""JSON's largest whole number."""
+
+
+def score_claims(request: ScoreClaims, on_progress: OnProgress) -> ScoredDeltas:
+    """Judges every claimed delta on the unsealed evaluation shard.
+
+    The shard is the proposer's. One that can score nothing excludes every delta without a fault, with the
+    reason in the report: no delta is merged or paid, and no bond is lost for it.
+    """
+    round_ = open_round(request.round)
+    claims = [_claim(item, round_.spec) for item in request.claims]
+    scorer: HeldOut | Unscored
+    try:
+        scorer = HeldOut(round_, request.evaluation)
+    except Rejected as error:
+        scorer = Unscored(f"{error.reason}: {error.message}")
+    judged = judge(round_.base.weights, claims, _rules(round_.spec), scorer)
+    faults = {item.solver: item.fault for item in request.claims if item.fault}
+    return ScoredDeltas(
+        base_metrics=millionths(judged.base_metrics),
+        judgements=tuple(_scored(item, faults.get(item.solver)) for item in judged.judgements),
+    )
+
+
+class HeldOut:
+    """The scorer that `federation.judging.judge` asks for, over one evaluation shard.
+
+    Raises (constructor):
+        Rejected: the shard is not what the manifest announces, or can score nothing against this base.
+    """
+
+    def __init__(self, round_: OpenedRound, files: EvaluationFiles) -> None:
+        self._recipe = round_.recipe
+        self._shard = load_shard(files.shard)
+        manifest = DatasetManifest.from_bytes(files.manifest.read_bytes())
+        check_evaluation(self._shard, manifest, self._recipe)
+        self._grounded = GroundedScorer(round_.base.weights, self._recipe, self._shard)
+        self._gates = _guard_gates(round_.spec)
+        self._measured: dict[int, tuple[Arrays, Metrics]] = {}
+
+    def gain(self, weights: Arrays) -> Gain:
+        return self._grounded.gain(weights)
+
+    def metrics(self, weights: Arrays) -> dict[str, float]:
+        return plain_metrics(self._full(weights))
+
+    def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
+        return state_guards(Metrics(**base), Metrics(**candidate), self._gates)
+
+    def merge_guards(self, base: Mapping[str, float], merged: Mapping[str, float]) -> tuple[str, ...]:
+        before, after = Metrics(**base), Metrics(**merged)
+        return (*state_guards(before, after, self._gates), *absolute_guards(before, after, self._gates))
+
+    def _full(self, weights: Arrays) -> Metrics:
+        # The base is asked for several times; keyed by identity, with the arrays kept alive.
+        known = self._measured.get(id(weights))
+        if known is None:
+            known = (weights, heldout_metrics(weights, self._recipe, self._shard))
+            self._measured = {id(weights): known}
+        return known[1]
+
+
+def millionths(metrics: Mapping[str, float]) -> Millionths:
+    """Metrics as notes of a document: whole millionths, ascending by name, cut to what JSON holds exactly."""
+    return tuple(
+        (name, max(-_LIMIT, min(_LIMIT, round(value * MICRO)))) for name, value in sorted(metrics.items())
+    )
+
+
+def plain_metrics(metrics: Metrics) -> dict[str, float]:
+    """Metrics by name."""
+    return {name: float(value) for name, value in metrics.to_json().items()}
+
+
+def _claim(item: ClaimedDelta, spec: RoundSpec) -> Claim:
+    data = None
+    if item.path is not None:
+        data = item.path.read_bytes() if item.path.stat().st_size <= spec.max_delta_bytes else None
+    return Claim(item.solver, item.index, item.digest, data)
+
+
+def _rules(spec: RoundSpec) -> Rules:
+    return Rules(
+        base=spec.base,
+        recipe=spec.recipe,
+        codec=spec.codec,
+        max_delta_bytes=spec.max_delta_bytes,
+        to_base_milli=spec.norms.to_base_milli,
+        to_median_milli=spec.norms.to_median_milli,
+        zero_nano=spec.norms.zero_nano,
+        similarity_milli=spec.similarity_milli,
+        harm_sigmas_milli=spec.gates.harm_sigmas_milli,
+    )
+
+
+def _guard_gates(spec: RoundSpec) -> Gates:
+    """The round's guards: the spec decides, not the recipe's defaults."""
+    gates = spec.gates
+    return Gates(
+        variance_floor=gates.variance_floor_milli / 1000,
+        variance_ceiling=gates.variance_ceiling_milli / 1000,
+        variance_cap=gates.variance_cap_milli / 1000,
+        sigreg_log=gates.sigreg_log_milli / 1000,
+        rank_ratio=gates.rank_ratio_milli / 1000,
+        healthy_variance=gates.healthy_variance_milli / 1000,
+        harm_sigmas=gates.harm_sigmas_milli / 1000,
+    )
+
+
+def _scored(item: Judgement, fault: str | None) -> ScoredDelta:
+    return ScoredDelta(
+        solver=item.solver,
+        digest=item.digest,
+        verdict=item.verdict,
+        reason=fault if fault and item.reason == UNAVAILABLE else item.reason,
+        detail=item.detail,
+        gain=item.gain,
+        stderr=item.stderr,
+        metrics=millionths(item.metrics or {}),
+    )

@@ -1,0 +1,182 @@
+"""What node and worker write to each other: every request and result arrives as it was, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jepanet.roles.steps.scoring import MEASURED
+from jepanet.types import Address, Digest, RoundId, Verdict
+from jepanet.work.jobs import JOBS
+from jepanet.work.lines import (
+    Failure,
+    call_line,
+    failure_line,
+    number_of,
+    progress_line,
+    read_call,
+    read_reply,
+    result_line,
+    result_of,
+)
+from jepanet.work.requests import (
+    AcceptedDelta,
+    ClaimedDelta,
+    EvaluationFiles,
+    FirstModel,
+    MakeFirstModel,
+    MeasuredModels,
+    MeasureModels,
+    MergeDeltas,
+    MergedModel,
+    ProbedDevice,
+    ProbeDevice,
+    Progress,
+    RepeatedTraining,
+    RepeatTraining,
+    Request,
+    RoundFiles,
+    ScoreClaims,
+    ScoredDelta,
+    ScoredDeltas,
+    TrainDelta,
+    TrainedDelta,
+)
+
+pytestmark = pytest.mark.unit
+
+DIGEST = Digest(bytes(range(32)))
+ROUND = RoundFiles(Path("/a/base"), Path("/a/recipe ä"), Path("spec\udcff"))
+EVALUATION = EvaluationFiles(Path("/shard"), Path("/manifest"))
+TRAINING = TrainDelta(ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0")
+SOLVER = Address("0x" + "Aa" * 20)
+CLAIMS = (ClaimedDelta(SOLVER, 2, DIGEST, None, "too-large"), ClaimedDelta(SOLVER, 3, DIGEST, Path("d")))
+FAULTY = ScoredDelta(SOLVER, DIGEST, Verdict.INVALID, "norm-cap", "…", -1, 0, ())
+EXCHANGES: list[tuple[Request[Any], Any]] = [
+    (TRAINING, TrainedDelta(DIGEST, None, 1.5, 2**60, 3, {"loss_last": 0.25}, 0.0)),
+    (RepeatTraining(TRAINING, Path("c")), RepeatedTraining(False, -0.5)),
+    (MakeFirstModel(Path("r"), Path("s"), bytes(32), Path("t")), FirstModel(DIGEST, 7)),
+    (ScoreClaims(ROUND, EVALUATION, CLAIMS), ScoredDeltas((("pi", -5),), (FAULTY,))),
+    (
+        MergeDeltas(ROUND, EVALUATION, (AcceptedDelta(DIGEST, Path("d")),), RoundId(4), Path("t")),
+        MergedModel(DIGEST, True, 5, 6, "", (("after.pi", 1), ("before.pi", 0))),
+    ),
+    (MeasureModels(Path("r"), (Path("m"),), ()), MeasuredModels(({"pi": 1.0}, {}))),
+    (ProbeDevice("cpu"), ProbedDevice("2.0", 1)),
+]  # fmt: skip
+
+
+def test_every_job_is_exchanged_here() -> None:
+    assert {type(request) for request, _ in EXCHANGES} == set(JOBS)
+    names = [kind.job for kind in JOBS]
+    assert len(set(names)) == len(names), "two jobs of one name"
+    for request, result in EXCHANGES:
+        assert result_of(request) is type(result)
+
+
+@pytest.mark.parametrize(("request_", "result"), EXCHANGES, ids=[item.job for item, _ in EXCHANGES])
+def test_a_request_and_its_result_arrive_as_they_were(request_: Request[object], result: object) -> None:
+    line = call_line(9, request_).decode()
+    assert line.count("\n") == 1 and number_of(line) == 9
+    assert read_call(line, JOBS) == request_
+    assert read_reply(result_line(9, request_, result), 9, request_) == result
+
+
+@pytest.mark.parametrize("progress", [Progress(1, 2), Progress(2, 2, 0.5), Progress(2, 2, 1e300)])
+def test_progress_arrives_as_it_was_and_no_other_call_hears_of_it(progress: Progress) -> None:
+    assert read_reply(progress_line(3, progress), 3, TRAINING) == progress
+    assert read_reply(progress_line(2, progress), 3, TRAINING) is None
+
+
+def test_a_failure_arrives_as_it_was() -> None:
+    failure = Failure("Rejected", "no", remedy="ä", reason="diverged")
+    assert read_reply(failure_line(3, failure), 3, TRAINING) == failure
+
+
+def test_the_form_of_scores_that_journals_hold_is_kept() -> None:
+    """Journals were written in it before it had a record."""
+    found = ScoredDeltas((("pi", 1),), (ScoredDelta(SOLVER, DIGEST, Verdict.EXCLUDED, "a", "b", 2, 3, ()),))
+    assert MEASURED.tree(found) == {
+        "base_metrics": [["pi", 1]],
+        "judgements": [
+            {
+                "solver": SOLVER, "digest": DIGEST.hex(), "verdict": int(Verdict.EXCLUDED), "reason": "a",
+                "detail": "b", "gain": 2, "stderr": 3, "metrics": [],
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_a_job_that_is_in_no_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="'train_delta' is not a job"):
+        read_call(call_line(1, TRAINING).decode(), [ProbeDevice])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": None}, "request: seed"),
+        ({"seed": "AB"}, "request: seed"),
+        ({"seed": "zz"}, "request: seed"),
+        ({"device": 1}, "request: device"),
+        ({"device": True}, "request: device"),
+        ({"round": {"base": "b", "recipe": "r"}}, "request: round"),
+        ({"round": {"base": 1, "recipe": "r", "spec": "s"}}, "request: round.base"),
+        ({"round": []}, "request: round"),
+        ({"probe": ["p"]}, "request: probe"),
+        ({"base_digest": "00"}, "base_digest"),
+    ],
+)
+def test_a_field_that_is_missing_unknown_or_mistyped_is_refused(
+    change: dict[str, object], named: str
+) -> None:
+    message = json.loads(call_line(1, TRAINING))
+    message["request"].update(change)
+    with pytest.raises(ValueError, match=named):
+        read_call(json.dumps(message), JOBS)
+
+
+@pytest.mark.parametrize(
+    ("result", "named"),
+    [
+        ({"same": 1, "cosine": 1.0}, "result: same"),
+        ({"same": True, "cosine": "1"}, "result: cosine"),
+        ({"same": True}, "cosine"),
+        ({"same": True, "cosine": 1.0, "more": 0}, "more"),
+        (None, "result"),
+    ],
+)
+def test_a_result_that_is_not_the_one_asked_for_is_refused(result: object, named: str) -> None:
+    line = json.dumps({"id": 1, "result": result}).encode()
+    with pytest.raises(ValueError, match=named):
+        read_reply(line, 1, RepeatTraining(TRAINING, Path("c")))
+
+
+@pytest.mark.parametrize("line", [b"{}", b"[]", b"1", b'{"id": 1}', b'{"id": 1, "said": {}}', b"not json"])
+def test_a_line_that_is_no_reply_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):  # json's own error is one as well
+        read_reply(line, 1, TRAINING)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1, "1"])
+def test_a_number_that_no_line_can_hold_is_no_result(value: Any) -> None:
+    with pytest.raises(ValueError, match="cosine must be a finite number"):
+        result_line(1, RepeatTraining(TRAINING, Path("c")), RepeatedTraining(False, value))
+
+
+@pytest.mark.parametrize(
+    "result", [{"same": True, "cosine": 1.0}, None, RepeatedTraining, FirstModel(DIGEST, 1)]
+)
+def test_another_record_than_the_one_asked_for_is_no_result(result: Any) -> None:
+    with pytest.raises(ValueError, match="repeat_training made a"):
+        result_line(1, RepeatTraining(TRAINING, Path("c")), result)
+
+
+def test_only_jobs_that_train_or_look_at_a_device_can_be_given_one() -> None:
+    """The numbers of all others are held against those of other nodes, so all compute them on the CPU."""
+    given = {kind for kind in JOBS if "device" in {item.name for item in fields(kind)}}  # type: ignore[arg-type]
+    assert given == {TrainDelta, MakeFirstModel, ProbeDevice}

@@ -53,10 +53,21 @@ from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
+from jepanet.records.codec import JOURNAL, Codec
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, canonical_json, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, ProjectId, Role, RoundId, Verdict
-from jepanet.work import jobs
+from jepanet.work.jobs import run
+from jepanet.work.requests import (
+    AcceptedDelta,
+    ClaimedDelta,
+    EvaluationFiles,
+    MakeFirstModel,
+    MergeDeltas,
+    RoundFiles,
+    ScoreClaims,
+    TrainDelta,
+)
 
 FOLDER = Path(__file__).resolve().parent / "recordings"
 STORY, OUTCOMES, ARRAYS = FOLDER / "story.json", FOLDER / "round.json", FOLDER / "round"
@@ -140,69 +151,63 @@ class Bench:
         for name, data in (("recipe", recipe), ("manifest", manifest), ("evaluation", EVALUATION)):
             self._put(name, data)
 
-    def _put(self, name: str, data: bytes) -> str:
+    def _put(self, name: str, data: bytes) -> Path:
         (self._folder / name).write_bytes(data)
-        return str(self._folder / name)
+        return self._folder / name
 
-    def _path(self, name: str) -> str:
-        return str(self._folder / name)
+    @property
+    def _round(self) -> RoundFiles:
+        return RoundFiles(self._folder / "base", self._folder / "recipe", self._folder / "spec")
+
+    @property
+    def _evaluation(self) -> EvaluationFiles:
+        return EvaluationFiles(self._folder / "evaluation", self._folder / "manifest")
 
     def open(self, spec: bytes, base: bytes) -> None:
         self._put("spec", spec)
         self._put("base", base)
 
     def first_model(self, seed: bytes) -> bytes:
-        arguments = {
-            "recipe": self._path("recipe"), "shard": self._put("public", PUBLIC), "seed": seed.hex(),
-            "target": self._path("first"), "device": "cpu",
-        }  # fmt: skip
-        jobs.first_model(arguments, lambda _: None)
-        return (self._folder / "first").read_bytes()
+        target = self._folder / "first"
+        run(MakeFirstModel(self._folder / "recipe", self._put("public", PUBLIC), seed, target))
+        return target.read_bytes()
 
     def train(self, shard: bytes, seed: bytes, residual: bytes | None) -> Trained:
-        made = jobs.train_delta(
-            {
-                **{name: self._path(name) for name in ("base", "recipe", "spec")},
-                "shard": self._put("shard", shard),
-                "probe": self._put("probe", PROBE) if self._aligns else None,
-                "residual": self._put("before", residual) if residual else None,
-                "seed": seed.hex(),
-                "target": self._path("delta"),
-                "residual_target": self._path("left"),
-                "device": "cpu",
-            },
-            lambda _: None,
+        made = run(
+            TrainDelta(
+                round=self._round,
+                shard=self._put("shard", shard),
+                probe=self._put("probe", PROBE) if self._aligns else None,
+                residual=self._put("before", residual) if residual else None,
+                seed=seed,
+                target=self._folder / "delta",
+                residual_target=self._folder / "left",
+            )
         )
-        left = (self._folder / "left").read_bytes() if made["residual"] else None
-        told = {
-            "steps": made["steps"],
-            "turned": round(made["turned_degrees"] * 1000),
-            **_micro(made["metrics"]),
-        }
+        left = (self._folder / "left").read_bytes() if made.residual else None
+        told = {"steps": made.steps, "turned": round(made.turned_degrees * 1000), **_micro(made.metrics)}
         return Trained((self._folder / "delta").read_bytes(), left, told)
 
     def score(self, claims: Sequence[tuple[Address, Digest, bytes | None]]) -> dict[str, Any]:
-        items = [
-            {
-                "solver": solver, "index": index, "digest": digest.hex(), "fault": None,
-                "path": None if data is None else self._put(f"claim-{index}", data),
-            }
+        items = tuple(
+            ClaimedDelta(solver, index, digest, None if data is None else self._put(f"claim-{index}", data))
             for index, (solver, digest, data) in enumerate(claims)
-        ]  # fmt: skip
-        paths = {name: self._path(name) for name in ("base", "recipe", "spec", "evaluation", "manifest")}
-        return jobs.score_deltas({**paths, "claims": items, "device": "cpu"}, lambda _: None)
+        )
+        return _tree(run(ScoreClaims(self._round, self._evaluation, items)))
 
     def merge(self, number: int, deltas: Sequence[bytes]) -> tuple[bytes, dict[str, Any]]:
-        paths = {name: self._path(name) for name in ("base", "recipe", "spec", "evaluation", "manifest")}
-        items = [
-            {"digest": digest_of(data).hex(), "path": self._put(f"accepted-{index}", data)}
+        items = tuple(
+            AcceptedDelta(digest_of(data), self._put(f"accepted-{index}", data))
             for index, data in enumerate(deltas)
-        ]
-        target = self._path("merged")
-        told = jobs.merge_deltas(
-            {**paths, "deltas": items, "round": number, "target": target, "device": "cpu"}, lambda _: None
         )
-        return (self._folder / "merged").read_bytes(), told
+        target = self._folder / "merged"
+        told = run(MergeDeltas(self._round, self._evaluation, items, RoundId(number), target))
+        return target.read_bytes(), _tree(told)
+
+
+def _tree(result: object) -> dict[str, Any]:
+    """A result as a journal notes it."""
+    return Codec(type(result), "result", spelling=JOURNAL).tree(result)
 
 
 def _micro(metrics: Mapping[str, float]) -> dict[str, int]:

@@ -168,9 +168,7 @@ def test_a_number_that_no_line_can_hold_is_no_result(value: Any) -> None:
         result_line(1, RepeatTraining(TRAINING, Path("c")), RepeatedTraining(False, value))
 
 
-@pytest.mark.parametrize(
-    "result", [{"same": True, "cosine": 1.0}, None, RepeatedTraining, FirstModel(DIGEST, 1)]
-)
+@pytest.mark.parametrize("result", [{"same": True, "cosine": 1.0}, None, RepeatedTraining, Progress(1, 2)])
 def test_another_record_than_the_one_asked_for_is_no_result(result: Any) -> None:
     with pytest.raises(ValueError, match="repeat_training made a"):
         result_line(1, RepeatTraining(TRAINING, Path("c")), result)

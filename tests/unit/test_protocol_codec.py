@@ -44,8 +44,6 @@ SAMPLES: dict[str, Any] = {
     "BlockRef": BlockRef(12, b"\x01" * 32, 1_700_000_000),
     "RoundParams": facts.RoundParams(ProjectId(1), digest("s"), 2**127, 0, 1, 1, 1, 1, 1, 1, 1, 0),
     "tuple[Address, ...]": VERIFIERS,
-    "CancelCause": CancelCause.EXPIRED,
-    "SlashCause": SlashCause.NOT_REVEALED,
 }
 
 

@@ -94,7 +94,7 @@ class Whole(Kind):
 
 
 class WideWhole(Kind):
-    """A whole number of any size: a JSON number within 2**53 - 1, beyond it a decimal string."""
+    """A whole number of at most 256 bits: a JSON number within 2**53 - 1, beyond it a decimal string."""
 
     wanted = f"a whole number, beyond {SAFE_INTEGER} as a decimal string"
 
@@ -103,7 +103,7 @@ class WideWhole(Kind):
             return tree
         if type(tree) is str and _WIDE.fullmatch(tree):
             number = int(tree)
-            if not -SAFE_INTEGER <= number <= SAFE_INTEGER:
+            if number.bit_length() <= 256 and not -SAFE_INTEGER <= number <= SAFE_INTEGER:
                 return number
         raise self.wrong(tree)
 

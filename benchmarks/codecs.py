@@ -32,7 +32,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.federation.deltas.codecs import CODECS, Codec
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.contract import Codec
 
 TARGET = 100.0
 PIECE = 1 << 16

@@ -28,8 +28,8 @@ from rich.table import Table
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
-from jepanet.federation.merging.rules import mean
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.grounded import GroundedScorer, Metrics, encode, heldout_metrics, metrics_of

@@ -34,8 +34,8 @@ from rich.table import Table
 from jepanet.federation.deltas.delta import DeltaHeader, delta_of, encode_delta
 from jepanet.federation.judging.judge import Claim, Metrics, Rules, judge
 from jepanet.federation.judging.similarity import cosine
+from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
-from jepanet.federation.merging.rules import mean
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.grounded import GroundedScorer, encode, heldout_metrics, metrics_of

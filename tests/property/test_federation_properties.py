@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CHUNK, CODECS
+from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
+from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.deltas.topk import Density
 from jepanet.federation.deltas.topk import decode as topk_decode
 from jepanet.federation.deltas.topk import encode as topk_encode

@@ -13,7 +13,8 @@ import torch
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
-from jepanet.federation.deltas.codecs import CHUNK, CODECS
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.deltas.topk import Density, decode, encode, size_bounds
 from jepanet.federation.merging.rules import RULES
 

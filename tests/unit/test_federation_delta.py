@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CHUNK, CODECS
+from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
+from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.judging.judge import merge
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
+from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
-from jepanet.federation.merging.rules import in_digest_order, mean
+from jepanet.federation.merging.rules import in_digest_order
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Digest
 

@@ -11,6 +11,7 @@ import pytest
 
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.judging.judge import merge
+from jepanet.federation.merging.mean import sample_weighted_mean
 from jepanet.federation.merging.robust import (
     coordinate_median,
     folded,
@@ -19,7 +20,7 @@ from jepanet.federation.merging.robust import (
     multi_krum,
     trimmed_mean,
 )
-from jepanet.federation.merging.rules import RULES, sample_weighted_mean
+from jepanet.federation.merging.rules import RULES
 from jepanet.federation.merging.ties import ties
 from jepanet.protocol.documents import spec
 from jepanet.tensors import Arrays

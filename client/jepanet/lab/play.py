@@ -13,8 +13,9 @@ from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_byt
 from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.gauge import align, drift
 from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
-from jepanet.federation.merging.rules import RULES, mean
+from jepanet.federation.merging.rules import RULES
 from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
 from jepanet.learning.data.shards import Shard

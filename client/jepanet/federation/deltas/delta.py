@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CODECS, Codec
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.contract import Codec
 from jepanet.nesting import check_nesting
 from jepanet.tensors import (
     MAX_HEADER_BYTES,
@@ -28,6 +29,8 @@ SCHEMA_VERSION = 1
 KIND = "delta"
 _F32 = np.dtype("<f4")
 
+Weights = Mapping[str, np.ndarray]
+"""float32 arrays by name."""
 Schema = Mapping[str, tuple[int, ...]]
 """Name and shape of every weight; all are float32."""
 

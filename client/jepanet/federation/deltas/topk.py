@@ -1,4 +1,4 @@
-"""Top-k with two bits per value: the largest few per cent of each chunk, and nothing else.
+"""Codecs `topk10`, `topk3`, `topk1`: the largest few per cent of each chunk at two bits a value.
 
 An array is cut into chunks of 4096 values. Of each chunk the k per cent of largest magnitude stay (of equal
 ones the earliest), as a sign and one of two levels: magnitudes are split in two groups by Lloyd's rule (Lloyd
@@ -24,14 +24,17 @@ sums in a stated order occur, so the same array gives the same bytes on every CP
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
+from jepanet.federation.deltas.contract import U8, Codec, Shape, checked, part
+from jepanet.tensors import Arrays
 
 CHUNK = 4096
 LLOYD_STEPS = 2
@@ -39,8 +42,6 @@ _ROWS = 64
 """Chunks worked on at once: a mebibyte of float32, which stays in cache."""
 _U2 = np.dtype("<u2")
 _U4 = np.dtype("<u4")
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,3 +266,24 @@ def _unpack_pairs(data: np.ndarray, count: int) -> np.ndarray:
     if spread[count:].any():
         raise Rejected("unused bits of a top-k part are set", reason="malformed")
     return spread[:count]
+
+
+def _encode_parts(array: np.ndarray, density: Density) -> Arrays:
+    return {"packed": encode(checked(array), density)}
+
+
+def _decode_parts(tensors: Mapping[str, np.ndarray], shape: Shape, density: Density) -> np.ndarray:
+    packed = tensors["packed"]
+    if packed.ndim != 1:
+        raise Rejected(f"part packed has {packed.ndim} dimensions, not one", reason="wrong-shape")
+    return decode(part(tensors, "packed", U8, packed.shape), shape, density)
+
+
+def _codec(name: str, density: Density) -> Codec:
+    pack, unpack = partial(_encode_parts, density=density), partial(_decode_parts, density=density)
+    return Codec(name, ("packed",), pack, unpack, feedback=True)
+
+
+TOPK10 = _codec("topk10", Density(percent=10, low_bits=3))
+TOPK3 = _codec("topk3", Density(percent=3, low_bits=4))
+TOPK1 = _codec("topk1", Density(percent=1, low_bits=6))

@@ -22,10 +22,10 @@ from typing import Protocol
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.delta import decode_delta, schema_of
+from jepanet.federation.deltas.delta import Weights, decode_delta, schema_of
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
 from jepanet.federation.merging.outer import outer_step
-from jepanet.federation.merging.rules import RULES, Weights, in_digest_order
+from jepanet.federation.merging.rules import RULES, in_digest_order
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO, Address, Digest, Verdict
 

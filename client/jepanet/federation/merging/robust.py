@@ -12,15 +12,13 @@ an order, and nothing can be fused. Zeros lose their sign first, since a sort ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import fsum, sqrt
 
 import numpy as np
 
-from jepanet.federation.deltas.delta import same_layout
+from jepanet.federation.deltas.delta import Weights, same_layout
 from jepanet.tensors import Arrays
-
-Weights = Mapping[str, np.ndarray]
 
 WEISZFELD_STEPS = 8
 _SMOOTHING = 1e-6

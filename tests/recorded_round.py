@@ -374,12 +374,12 @@ def rows(ledger: Ledger, story: Mapping[str, Any]) -> None:
             asked = " ".join(duty_key(command) for command in due)
             ledger.exact(f"life of a {life['name']}, {place} {tag}", asked)
         data = journal.encode_state(state)
-        ledger.exact(f"life of a {life['name']}, state", _in_one(data).decode())
+        ledger.exact(f"life of a {life['name']}, state", in_one_record(data).decode())
         again = journal.encode_state(journal.decode_state(data, me))
-        ledger.exact(f"life of a {life['name']}, state read", digest_of(_in_one(again)).hex())
+        ledger.exact(f"life of a {life['name']}, state read", digest_of(in_one_record(again)).hex())
 
 
-def _in_one(snapshot: bytes) -> bytes:
+def in_one_record(snapshot: bytes) -> bytes:
     """A snapshot in the form of the recording, in which all that is known of a round was one record."""
     tree = json.loads(snapshot)
     own, off_chain = tree.pop("own"), tree.pop("off_chain")

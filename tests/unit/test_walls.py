@@ -70,7 +70,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "roles": LEAVES | _MIDDLE - {"settings", "work"} | {"work.requests"},
     "operations": LEAVES | _MIDDLE,
     "node": LEAVES | _MIDDLE | {"roles"},
-    "lab": LEAVES | {"learning", "federation"},
+    "lab": LEAVES | {"work", "learning", "federation"},
     "interface": LEAVES | {"node", "operations", "settings", "protocol", "lab"},
     "__main__": frozenset({"interface"}),
 }

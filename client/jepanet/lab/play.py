@@ -8,10 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from jepanet.federation.deltas.codecs import CODECS
-from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_bytes, delta_of, schema_of
-from jepanet.federation.deltas.feedback import with_feedback
-from jepanet.federation.gauge import align, drift
+from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_bytes, schema_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
@@ -20,7 +17,6 @@ from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.metrics import frame_latents
-from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
@@ -28,6 +24,7 @@ from jepanet.learning.training.anchor import frame_anchor
 from jepanet.learning.training.loop import Penalty, train
 from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST
+from jepanet.work.contribution import contribution
 
 _HEADER = DeltaHeader(ZERO_DIGEST, ZERO_DIGEST)
 """Of delta files that are only weighed."""
@@ -131,12 +128,17 @@ def _federated(
             trained = _trained(
                 recipe, shard, base, seed, total, number, solver, penalties=penalties, frozen=frozen
             )
-            if arm.align:
-                trained = _aligned(trained, weights, recipe, sites.probe)
-            honest = delta_of(trained, weights)
-            delta, left, size = _coded(honest, residuals[solver], arm.codec)
-            residuals[solver] = left if arm.feedback and CODECS[arm.codec].feedback else None
-            played.sent.append(size)
+            made = contribution(
+                trained,
+                weights,
+                recipe,
+                codec=arm.codec,
+                probe=sites.probe if arm.align and recipe.aligns else None,
+                left_out=residuals[solver],
+            )
+            residuals[solver] = made.left_out if arm.feedback else None
+            played.sent.append(len(delta_bytes(made.parts, _HEADER, arm.codec)))
+            delta = decode_parts(made.parts, schema_of(weights), arm.codec)
             if solver >= arm.attackers:
                 deltas.append(delta)
             elif arm.attack != "absent":
@@ -182,27 +184,10 @@ def _seed(seed: bytes, number: int, solver: int) -> bytes:
     return derive(seed, f"round {number} solver {solver}")
 
 
-def _aligned(trained: Arrays, base: Arrays, recipe: Recipe, probe: Shard) -> Arrays:
-    """What a node does (`node.contribution`): turned back once it has left the base's frame far enough."""
-    if not recipe.aligns:
-        return trained
-    mine, theirs = (frame_latents(weights, recipe, probe) for weights in (trained, base))
-    if drift(theirs, mine).rms_degrees <= recipe.align_above:
-        return trained
-    return align(trained, theirs, mine, rotate_world_model).weights
-
-
 def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes) -> Penalty:
     reference = frame_latents(start, recipe, probe).astype(np.float32)
     frames = probe.frames.reshape(-1, *probe.frames.shape[2:])
     return frame_anchor(reference, frames, weight, seed=derive(seed, "anchor"))
-
-
-def _coded(delta: Arrays, residual: Arrays | None, codec: str) -> tuple[Arrays, Arrays, int]:
-    """What arrives of a delta, what was left out of it, and the bytes of its file."""
-    parts, left = with_feedback(delta, residual, codec)
-    size = len(delta_bytes(parts, _HEADER, codec))
-    return decode_parts(parts, schema_of(delta), codec), left, size
 
 
 def _attack(arm: Arm, honest: Arrays, seed: bytes, number: int, solver: int) -> Arrays:

@@ -25,7 +25,9 @@ from jepanet.learning.presets import PRESETS
 from jepanet.learning.simulators.registry import SIMULATORS
 from jepanet.learning.simulators.registry import dataset_for as usual_dataset
 from jepanet.operations.access import open_chain
-from jepanet.operations.funds.accounts import balances
+from jepanet.operations.funds.stake import balances
+from jepanet.operations.views.json_form import json_form
+from jepanet.settings.config import load_config
 from jepanet.telemetry import configure_logging
 from jepanet.types import Address
 
@@ -215,8 +217,8 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 async def balances_of(nodes: list[Node]) -> dict[str, Any]:
     """What every actor holds, from the chain."""
-    async with open_chain(nodes[0].config) as chain:
-        return {node.name: await balances(chain, Address(node.address)) for node in nodes}
+    async with open_chain(load_config(nodes[0].config).chain) as chain:
+        return {node.name: json_form(await balances(chain, Address(node.address))) for node in nodes}
 
 
 async def watch(proposer: Node, nodes: list[Node], rounds: int) -> Any:

@@ -116,7 +116,7 @@ def make_wallet(folder: Path, name: str, role: str) -> Node:
     password.touch(mode=0o600)
     password.write_text(os.urandom(16).hex() + "\n")
     made = keys.new(home / "wallet", password, light=True)
-    return Node(name, role, home, made["address"])
+    return Node(name, role, home, made.address)
 
 
 def write_config(

@@ -8,9 +8,10 @@ from pathlib import Path
 from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import Follower
 from jepanet.operations.access import open_chain
-from jepanet.operations.auditing.observer import read_chain
+from jepanet.operations.reading.history import open_history
 from jepanet.protocol.facts import ChainClaimed, ChainRoundSettled
 from jepanet.protocol.state import NodeState, Round
+from jepanet.settings.config import load_config
 from jepanet.types import Phase
 
 # Event name -> the step a reader knows it by.
@@ -55,8 +56,8 @@ class Ledger:
 
 async def read_ledger(config: Path) -> Ledger:
     """Reads the whole chain afresh."""
-    async with open_chain(config) as chain:
-        state = await read_chain(chain)
+    async with open_chain(load_config(config).chain) as chain, open_history(chain) as history:
+        state = await history.state()
         rounds = {int(key): item for key, item in sorted(state.rounds.items())}
         phases = {number: Phase(item.phase(state.now)).name.lower() for number, item in rounds.items()}
         ledger = Ledger(state, rounds, phases)

@@ -16,6 +16,7 @@ from jepanet.cid import to_cid
 from jepanet.files import write_atomically
 from jepanet.interface.terminal.output import tokens
 from jepanet.operations.auditing.receipts import sheet_view
+from jepanet.operations.views.json_form import json_form
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
 from jepanet.protocol.state import Round
@@ -71,7 +72,7 @@ def _round(
     recorded = round_.recorded
     sheet = _sheet(recorded.sheet, nodes) if recorded else None
     nothing: dict[str, Any] = {"heldout": {"before": {}, "after": {}}, "receipts": [], "fees": []}
-    view = sheet_view(sheet, None) if sheet else nothing
+    view: Any = json_form(sheet_view(sheet, None)) if sheet else nothing
     claimed = ledger.claimed.get(number, {})
     params = round_.params
     salts = {item.solver: item.salt for item in round_.reveals}

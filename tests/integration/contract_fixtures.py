@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
 
@@ -17,11 +17,14 @@ from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.keys.password import Password
 from jepanet.chain.keys.wallet_files import Wallet, import_key
 from jepanet.chain.sending.sender import Sender
+from jepanet.operations.access import SigningAccess, open_signing
 from jepanet.protocol import facts
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
+from jepanet.settings.config import load_config
 from jepanet.telemetry import Secret
 from jepanet.types import Digest, ProjectId
 
+T = TypeVar("T")
 BASE, MODEL, SHEET, SPEC = (Digest(bytes([n]) * 32) for n in (1, 2, 3, 4))
 SHARDS = [(index, bytes([50 + index]) * 32, bytes([90 + index]) * 32) for index in range(3)]
 LEAVES = [evaluation_leaf(*shard) for shard in SHARDS]
@@ -111,6 +114,12 @@ PARAMS = facts.RoundParams(
     challenge_duration=100,
     max_solvers=2,
 )
+
+
+async def signed(config: Path, action: Callable[[SigningAccess], Awaitable[T]]) -> T:
+    """What a command does that signs: opens the handles of a configuration, and calls the action once."""
+    async with open_signing(load_config(config)) as access:
+        return await action(access)
 
 
 def configured(network: Network, who: int, folder: Path, role: str = "solver") -> Path:

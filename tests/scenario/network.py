@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +45,17 @@ from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.learning.presets import preset
 from jepanet.operations import keys, projects
-from jepanet.operations.auditing.observer import read_chain
-from jepanet.operations.funds import accounts
+from jepanet.operations.access import SigningAccess, open_chain, open_signing, open_worker
+from jepanet.operations.auditing.rounds import show_round
+from jepanet.operations.funds import stake, verifier_sets
+from jepanet.operations.reading.history import open_history
+from jepanet.operations.reading.library import open_library
+from jepanet.operations.views.json_form import Json, json_form
+from jepanet.operations.views.projects import CreatedProject
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
+from jepanet.settings.config import load_config
 from jepanet.types import Address, BlockRef, Phase
 
 T = TypeVar("T")
@@ -255,7 +261,7 @@ class Network:
     nodes: dict[str, Node] = field(default_factory=dict)
     rounds: int = 0
     bootstrap: tuple[str, ...] = ()
-    project: dict[str, Any] = field(default_factory=dict)
+    project: CreatedProject | None = None
     endpoints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By node, what its configuration names instead of the chain itself; such a node polls only."""
 
@@ -300,14 +306,19 @@ class Network:
         self.write_configs()
         hub, judge = self.hub, self.judge
         # One after the other: both write the judge's intents file.
-        _wait_for(accounts.deposit(judge.config, "200"))
-        self.project = _wait_for(
-            projects.create_project(
-                hub.config, self.dataset, recipe=recipe, name="scenario", verifier_set=None,
-                verifiers=[judge.address], threshold=1,
-            )
+        _wait_for(signed(judge.config, lambda access: stake.deposit(access, 200 * TOKEN)))
+        draft = projects.draft_project(
+            self.dataset, recipe=recipe, name="scenario", verifier_set=None, verifiers=[judge.address],
+            threshold=1,
         )  # fmt: skip
-        _wait_for(accounts.join_set(judge.config, self.project["set"]))
+
+        async def create(access: SigningAccess) -> CreatedProject:
+            async with open_worker() as worker:
+                return await projects.create_project(access, worker, draft)
+
+        self.project = _wait_for(signed(hub.config, create))
+        set_id = self.project.set
+        _wait_for(signed(judge.config, lambda access: verifier_sets.join_set(access, set_id)))
         self.rpc("evm_setIntervalMining", [self.block_time])
         hub.start()
         self.wait("the hub to be up", lambda: hub.status() is not None)
@@ -470,16 +481,18 @@ class Network:
 
         self.wait(f"round {round_id}: every outbox empty", idle, **options)
 
-    def receipts(self, round_id: int, inputs_folder: Path | None = None) -> dict[str, Any]:
+    def receipts(self, round_id: int, inputs_folder: Path | None = None) -> Any:
         """`jepanet round show ROUND --json`, in this process."""
-        from jepanet.operations.auditing.rounds import show_round
+        return _wait_for(self._receipts(round_id, inputs_folder or self.folder / "receipts"))
 
-        return _wait_for(
-            show_round(
-                self.judge.config, round_id, inputs=inputs_folder or self.folder / "receipts",
-                peers=self.bootstrap, offline=False,
-            )
-        )  # fmt: skip
+    async def _receipts(self, round_id: int, folder: Path) -> Json:
+        peers = self.bootstrap
+        async with (
+            open_chain(load_config(self.judge.config).chain) as chain,
+            open_history(chain) as history,
+            open_library(chain.deployment, folder, peers=peers, offline=False) as library,
+        ):
+            return json_form(await show_round(history, library, round_id))
 
     # -------------------------------------------------------------- ends
 
@@ -509,7 +522,7 @@ def new_wallet(home: Path) -> Address:
     password = home / "password"
     password.touch(mode=0o600)
     password.write_text(os.urandom(16).hex() + "\n")
-    return Address(keys.new(home / "wallet", password, light=True)["address"])
+    return Address(keys.new(home / "wallet", password, light=True).address)
 
 
 def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
@@ -633,9 +646,15 @@ async def _fund(anvil: AnvilProcess, deployment: Deployment, addresses: list[str
         await rpc.close()
 
 
+async def signed(config: Path, action: Callable[[SigningAccess], Awaitable[T]]) -> T:
+    """What a command does that signs: opens the handles of a configuration, and calls the action once."""
+    async with open_signing(load_config(config)) as access:
+        return await action(access)
+
+
 def _wait_for(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
 run_async = _wait_for
-__all__ = ["Network", "Node", "ScenarioFailed", "read_chain", "run_async"]
+__all__ = ["Network", "Node", "ScenarioFailed", "run_async"]

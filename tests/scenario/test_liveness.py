@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from network import TERMS, TOKEN, Network, run_async
+from network import TERMS, TOKEN, Network, Node, run_async
 
-from jepanet.operations.funds import accounts
+from jepanet.operations.access import open_chain
+from jepanet.operations.funds.stake import balances
 from jepanet.protocol import facts
+from jepanet.settings.config import load_config
 from jepanet.types import CancelCause, Phase, SlashCause
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
@@ -23,7 +25,12 @@ def play_until_commits(network: Network) -> int:
 
 
 def locked(network: Network, name: str) -> int:
-    return int(run_async(accounts.show(network.nodes[name].config))["stake_locked"])
+    return int(run_async(_locked(network.nodes[name])))
+
+
+async def _locked(node: Node) -> int:
+    async with open_chain(load_config(node.config).chain) as chain:
+        return (await balances(chain, node.address)).stake_locked
 
 
 def test_a_solver_that_never_reveals_is_slashed_and_the_others_settle(network: Network) -> None:

@@ -17,6 +17,7 @@ from jepanet.interface.cli import main
 from jepanet.operations.access import open_chain
 from jepanet.protocol import facts
 from jepanet.protocol.state import Round
+from jepanet.settings.config import load_config
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 
@@ -59,7 +60,7 @@ def credit_of(network: Network, account: Any) -> int:
 
 
 async def _credit(network: Network, account: Any) -> int:
-    async with open_chain(network.hub.config) as chain:
+    async with open_chain(load_config(network.hub.config).chain) as chain:
         return await chain.contracts.rounds.credit(account, "latest")
 
 

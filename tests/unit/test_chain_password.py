@@ -221,7 +221,7 @@ def test_the_command_encrypts_anew(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + b"11" * 32 + b"\r\n", b" 0x" + b"11" * 32 + b"\n"])
 def test_a_key_file_may_have_a_mark(tmp_path: Path, data: bytes) -> None:
     made = keys.bring(tmp_path / "w", file_of(tmp_path, data, "key"), file_of(tmp_path, b"x"))
-    assert made["address"] == "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+    assert made.address == "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 
 
 @pytest.mark.parametrize("data", [("11" * 32).encode("utf-16"), b"11" * 31 + b"\xff1"])

@@ -7,17 +7,23 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jepanet.node.conversation import Conversation
+from jepanet.node.status import ChainHealth, status_of
 from jepanet.operations import devnet
 from jepanet.operations.status import read_status
+from jepanet.operations.views.local import DevnetProcess
 from jepanet.p2p.hardening.steady_clock import make_library_steady, steady_time
 from jepanet.process_identity import identity_of
+from jepanet.protocol.state import Identity
+from jepanet.protocol.transition import genesis
 from jepanet.storage.blobs.store import BlobStore
+from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
@@ -95,7 +101,11 @@ def test_the_network_library_keeps_its_waits(set_clock: Any) -> None:
     assert steady_time() == pytest.approx(before, abs=5)
 
 
-STATUS = {"chain": {}, "rounds": [], "duties": []}
+CHAIN = ChainHealth(head=None, head_age=0.0, head_old=False, stalled=False, incomplete=False)
+STATUS = status_of(
+    genesis(Identity(Address("0x" + "2" * 40), frozenset())), [], chain=CHAIN, cursor=None, peers=0,
+    peer_id="", addresses=(),
+)  # fmt: skip
 
 
 def test_a_running_node_runs_whatever_the_clock_says(tmp_path: Path, set_clock: Any) -> None:
@@ -105,13 +115,13 @@ def test_a_running_node_runs_whatever_the_clock_says(tmp_path: Path, set_clock: 
     (tmp_path / "status.json").write_text(json.dumps({**written, "process": identity_of(os.getpid())}))
     set_clock()
     found = read_status(tmp_path)
-    assert found["running"] is True
-    assert 0 <= found["age"] < 30
+    assert found.running is True
+    assert 0 <= found.age < 30
     other = {**written, "process": f"{identity_of(os.getpid())}1"}
     (tmp_path / "status.json").write_text(json.dumps(other))
-    assert read_status(tmp_path)["running"] is False, "another process has its id now"
+    assert read_status(tmp_path).running is False, "another process has its id now"
     (tmp_path / "status.json").write_text(json.dumps({**written, "process": None, "pid": 2**22 + 1}))
-    assert read_status(tmp_path)["running"] is False
+    assert read_status(tmp_path).running is False
 
 
 def test_a_status_of_an_earlier_boot_is_of_a_dead_node(tmp_path: Path) -> None:
@@ -119,15 +129,15 @@ def test_a_status_of_an_earlier_boot_is_of_a_dead_node(tmp_path: Path) -> None:
               "pid": os.getpid(), "process": identity_of(os.getpid())}  # fmt: skip
     (tmp_path / "status.json").write_text(json.dumps(status))
     found = read_status(tmp_path)
-    assert found["running"] is False
-    assert 100 <= found["age"] < 160
+    assert found.running is False
+    assert 100 <= found.age < 160
 
 
 def test_a_devnet_is_known_by_its_process_not_by_a_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = {"pid": os.getpid(), "process": identity_of(os.getpid()), "rpc": "", "chain_id": 1}
-    (tmp_path / "devnet.json").write_text(json.dumps(record))
+    record = DevnetProcess(os.getpid(), identity_of(os.getpid()), 8545, 1, "", "")
+    (tmp_path / "devnet.json").write_text(json.dumps(asdict(record)))
     monkeypatch.setattr("psutil.Process.create_time", lambda _: 0.0)  # what a clock that was set makes of it
     assert devnet._required(tmp_path) == record
     assert identity_of(2**22 + 1) is None

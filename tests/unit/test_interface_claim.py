@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,20 +14,25 @@ import structlog
 
 from jepanet.errors import Exit
 from jepanet.interface.cli import main
-from jepanet.operations.funds import claims
+from jepanet.operations import access
+from jepanet.operations.funds import claim as action
+from jepanet.operations.views.funds import Account, Claimed, RoundClaim
+from jepanet.operations.views.json_form import Wei
+from jepanet.settings import config
+from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
-WALLET = {
-    "address": "0x" + "1" * 40, "native": "0", "tokens": str(5 * 10**18), "stake_free": str(2 * 10**18),
-    "stake_locked": "0", "stake_unbonding": "0", "credit": "0",
-}  # fmt: skip
-ROUNDS: list[dict[str, Any]] = [
-    {"round": 1, "claimed": str(3 * 10**18), "verdict": "accepted"},
-    {"round": 2, "bond_released": str(10**19)},
-    {"round": 3, "swept": str(4 * 10**18)},
-    {"round": 4, "reason": "no peer has it", "missing": True},
-]
+TOKEN = 10**18
+CONFIG = SimpleNamespace(p2p=SimpleNamespace(bootstrap=()), node=SimpleNamespace(data_dir=Path("data")))
+NOTHING = Wei(0)
+WALLET = Account(Address("0x" + "1" * 40), NOTHING, Wei(5 * TOKEN), Wei(2 * TOKEN), NOTHING, NOTHING, NOTHING)
+ROUNDS = (
+    RoundClaim(1, claimed=Wei(3 * TOKEN), verdict="accepted"),
+    RoundClaim(2, bond_released=Wei(10 * TOKEN)),
+    RoundClaim(3, swept=Wei(4 * TOKEN)),
+    RoundClaim(4, reason="no peer has it", missing=True),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -37,14 +44,19 @@ def logging_is_left_as_it_was() -> Iterator[None]:
 def ran(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    rounds: list[dict[str, Any]],
+    rounds: tuple[RoundClaim, ...],
     *more: str,
 ) -> tuple[int, str]:
-    async def claim(*_: Any, **__: Any) -> dict[str, Any]:
-        missing = sum("missing" in item for item in rounds)
-        return {"rounds": rounds, "missing": missing, "withdrawn": str(7 * 10**18), "wallet": WALLET}
+    async def claim(*_: Any, **__: Any) -> Claimed:
+        return Claimed(rounds, sum(bool(item.missing) for item in rounds), Wei(7 * TOKEN), WALLET)
 
-    monkeypatch.setattr(claims, "claim", claim)
+    @asynccontextmanager
+    async def signing(_: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(chain=SimpleNamespace(deployment=None))
+
+    monkeypatch.setattr(config, "load_config", lambda _: CONFIG)
+    monkeypatch.setattr(access, "open_signing", signing)
+    monkeypatch.setattr(action, "claim", claim)
     with pytest.raises(SystemExit) as caught:
         main(["claim", "--config", str(Path("node.toml")), *more])
     return int(caught.value.code or 0), capsys.readouterr().out
@@ -61,11 +73,24 @@ def test_a_missing_sheet_is_told_after_everything_else(
     assert "stake unbond" in said, "what lies in the stake is not forgotten"
     code, printed = ran(monkeypatch, capsys, ROUNDS, "--json")
     assert code == Exit.NO_PEERS
-    assert json.loads(printed)["missing"] == 1
+    assert json.loads(printed) == {
+        "rounds": [
+            {"round": 1, "claimed": str(3 * TOKEN), "verdict": "accepted"},
+            {"round": 2, "bond_released": str(10 * TOKEN)},
+            {"round": 3, "swept": str(4 * TOKEN)},
+            {"round": 4, "reason": "no peer has it", "missing": True},
+        ],
+        "missing": 1,
+        "withdrawn": str(7 * TOKEN),
+        "wallet": {
+            "address": "0x" + "1" * 40, "native": "0", "tokens": str(5 * TOKEN), "credit": "0",
+            "stake_free": str(2 * TOKEN), "stake_locked": "0", "stake_unbonding": "0",
+        },
+    }  # fmt: skip
 
 
 def test_all_taken_out_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ran(monkeypatch, capsys, ROUNDS[:3])[0] == Exit.OK
-    assert ran(monkeypatch, capsys, [])[0] == Exit.OK
+    assert ran(monkeypatch, capsys, ())[0] == Exit.OK

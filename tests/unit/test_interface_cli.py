@@ -17,7 +17,10 @@ from jepanet import __version__
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.interface import cli as module
 from jepanet.interface.cli import COMMANDS, cli, main
-from jepanet.interface.terminal.output import amounts, emit, pairs, table, tokens
+from jepanet.interface.terminal.output import emit, pairs, shown, table, tokens
+from jepanet.operations.views.funds import Account, JoinedSet
+from jepanet.operations.views.json_form import Wei
+from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
@@ -125,7 +128,8 @@ def test_a_command_imports_its_work_only_when_it_runs(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            assert not (node.module or "").startswith(("jepanet.node", "rich")), ast.unparse(node)
+            heavy = ("jepanet.node", "jepanet.operations", "rich")
+            assert not (node.module or "").startswith(heavy), ast.unparse(node)
 
 
 # ------------------------------------------------------------------ errors
@@ -243,8 +247,12 @@ def test_tokens_for_people(wei: int | str, text: str) -> None:
 
 
 def test_of_a_wallet_only_the_amounts_become_tokens() -> None:
-    held = {"address": "0x01", "roles": "solver", "head": 7, "stake_free": "100000000000000000000", "set": 4}
-    assert amounts(held) == {"address": "0x01", "roles": "solver", "head": 7, "stake_free": "100", "set": 4}
+    nothing, hundred = Wei(0), Wei(100 * 10**18)
+    account = Account(Address("0x01"), nothing, nothing, hundred, nothing, nothing, nothing)
+    told = shown(JoinedSet(4, False, True, Wei(10**17), account))
+    assert told["set"] == 4 and told["joined_before"] is False and told["address"] == "0x01"
+    assert told["minimum_stake"] == "0.1" and told["stake_free"] == "100"
+    assert list(told)[:4] == ["set", "joined_before", "active", "minimum_stake"]
 
 
 def test_json_is_sorted_and_complete(capsys: pytest.CaptureFixture[str]) -> None:

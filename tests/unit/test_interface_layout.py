@@ -17,6 +17,17 @@ from jepanet.interface.commands.round import show_details
 from jepanet.interface.commands.status import command as status_command
 from jepanet.interface.terminal.layout import draw, shortened
 from jepanet.interface.terminal.output import json_option, pairs
+from jepanet.operations.views.json_form import Wei
+from jepanet.operations.views.rounds import (
+    FeeReceipt,
+    HeldOut,
+    Receipt,
+    RoundDetails,
+    RoundSummary,
+    SheetFigures,
+    SheetView,
+)
+from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
@@ -88,16 +99,25 @@ def test_wide_reaches_the_table_of_a_command(monkeypatch: pytest.MonkeyPatch) ->
     assert ADDRESS in CliRunner().invoke(show, ["--wide"]).output
 
 
-RECEIPT = {
-    "round": 3, "project": 1, "phase": "settled", "cause": None, "commits": 2, "reveals": 2,
-    "budget": str(100 * 10**18), "fee": str(2 * 10**18), "payout": str(12243 * 10**15), "improvement": 29023,
-    "price": str(5 * 10**14), "published": True, "note": "", "heldout": {"before": {}, "after": {}},
-    "receipts": [
-        {"solver": ADDRESS, "verdict": "accepted", "reason": "accepted", "detail": "", "gain": 29023,
-         "stderr": 4537, "paid": str(12243 * 10**15), "how": "(29,023 - 4,537) x 0.0005 = 12.243"},
-    ],
-    "fees": [{"coordinator": "0x" + "Ab" * 20, "paid": str(2 * 10**18), "how": "2 / 1 verifiers = 2"}],
-}  # fmt: skip
+DETAILS = RoundDetails(
+    RoundSummary(
+        round=3, project=1, phase="settled", cause=None, base=CID, model=CID, sheet=CID, commits=2, reveals=2,
+        budget=Wei(100 * 10**18), fee=Wei(2 * 10**18), payout=Wei(12243 * 10**15), improvement=29023,
+    ),
+    SheetView(
+        receipts=(
+            Receipt(
+                solver=Address(ADDRESS), delta=CID, verdict="accepted", reason="accepted", detail="",
+                gain=29023, stderr=4537, measured_on=CID, against=CID, paid=Wei(12243 * 10**15),
+                how="(29,023 - 4,537) x 0.0005 = 12.243",
+            ),
+        ),
+        figures=SheetFigures(
+            published=True, note="", price=Wei(5 * 10**14), heldout=HeldOut({}, {}),
+            fees=(FeeReceipt(Address("0x" + "Ab" * 20), Wei(2 * 10**18), "2 / 1 verifiers = 2"),),
+        ),
+    ),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("width", ["60", "80", "200"])
@@ -105,7 +125,7 @@ def test_a_round_shows_sums_fees_and_units(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    show_details(RECEIPT)
+    show_details(DETAILS)
     text = " ".join(re.sub("[│┃]", " ", capsys.readouterr().out).split())
     for words in ("(29,023 - 4,537) x 0.0005 = 12.243", "2 / 1 verifiers = 2", "0.0005 tokens a micro-nat",
                   "100 tokens", "29,023 micro-nats", "micro-nats, paid in tokens", "fee"):  # fmt: skip
@@ -132,8 +152,9 @@ def test_the_status_of_a_dead_node_is_no_success(tmp_path: Path) -> None:
     status = {
         "written": 1, "moment": ["gone", 1.0], "pid": 999_999_999, "process": "gone", "wallet": ADDRESS,
         "roles": ["solver"], "peer": PEER, "addresses": [f"/ip4/203.0.113.7/tcp/4701/p2p/{PEER}"], "peers": 0,
-        "chain": {"head": 14218, "confirmed": 14210, "timestamp": 1}, "projects": [], "work": None,
-        "rounds": [], "duties": [],
+        "chain": {"head": 14218, "confirmed": 14210, "timestamp": 1, "head_age": 0.5, "head_old": False,
+                  "stalled": False, "incomplete": False},
+        "projects": [], "work": None, "rounds": [], "duties": [], "log_lines_lost": 0,
     }  # fmt: skip
     file.write_text(json.dumps(status))
     done = CliRunner().invoke(status_command, asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected
@@ -15,6 +14,7 @@ from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.operations.views.projects import Dataset, SealedShard, Shard
 from jepanet.types import Digest
 
 Progress = Callable[[int, int, str], None]
@@ -55,7 +55,7 @@ def build_dataset(
     workers: int,
     evaluation_seed: bytes | None,
     progress: Progress | None,
-) -> dict[str, Any]:
+) -> Dataset:
     """Builds (or finishes, or reuses) a dataset with a simulator of the registry.
 
     `recipe` names the usual sizes, which `sizes` changes; None: the simulator's first.
@@ -103,24 +103,21 @@ def _check_window(parameters: Parameters, recipe: Recipe) -> None:
         )
 
 
-def inspect(directory: Path) -> dict[str, Any]:
-    """What a built dataset holds; every digest is checked."""
+def inspect(directory: Path) -> Dataset:
+    """What a built dataset holds; every digest is checked.
+
+    Raises: Fatal: no dataset there, or an incomplete or altered one (exit code `DATASET`).
+    """
     built = open_built(directory)
     manifest = built.manifest
     entries = [("training", entry) for entry in manifest.training]
     entries += [("public", manifest.public), ("probe", manifest.probe)]
-    return {
-        "directory": str(directory),
-        "environment": manifest.environment,
-        "shards": [
-            {
-                "kind": kind,
-                "site": entry.site,
-                "episodes": entry.episodes,
-                "bytes": entry.bytes,
-                "cid": to_cid(Digest(entry.digest)),
-            }
+    return Dataset(
+        directory=directory,
+        environment=manifest.environment,
+        shards=tuple(
+            Shard(kind, entry.site, entry.episodes, entry.bytes, to_cid(Digest(entry.digest)))
             for kind, entry in entries
-        ],
-        "sealed": [{"index": item.index, "bytes": item.path.stat().st_size} for item in built.sealed],
-    }
+        ),
+        sealed=tuple(SealedShard(item.index, item.path.stat().st_size) for item in built.sealed),
+    )

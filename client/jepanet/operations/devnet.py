@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.contracts.all import Contracts
@@ -24,6 +26,7 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.operations.funds.unfinished import carry_out
+from jepanet.operations.views.local import Devnet, DevnetFunded, DevnetProcess, DevnetStopped
 from jepanet.process_identity import identity_of
 from jepanet.settings.terms import accounts
 from jepanet.storage.journal import Journal
@@ -36,7 +39,7 @@ _LOG = "anvil.log"
 _TOKEN = 10**18
 
 
-async def up(directory: Path, *, port: int, chain_id: int, block_time: float) -> dict[str, Any]:
+async def up(directory: Path, *, port: int, chain_id: int, block_time: float) -> Devnet:
     """Starts anvil (taking up its saved state, if any) and deploys the contracts once.
 
     Raises:
@@ -45,7 +48,7 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
     running = _record(directory)
     if running is not None and _alive(running):
         raise Fatal(
-            f"a devnet is already running in {directory} (process {running['pid']})",
+            f"a devnet is already running in {directory} (process {running.pid})",
             remedy="stop it with `jepanet devnet down`",
             code=Exit.ALREADY_RUNNING,
         )
@@ -66,35 +69,35 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
         log=directory / _LOG,
     )
     await anvil.start()
-    record = {
-        "pid": anvil.pid,
-        "process": identity_of(anvil.pid or 0),
-        "port": port,
-        "chain_id": chain_id,
-        "rpc": anvil.url,
-        "websocket": anvil.ws_url,
-    }
-    write_atomically(directory / _RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    pid = anvil.pid or 0
+    record = DevnetProcess(pid, identity_of(pid), port, chain_id, anvil.url, anvil.ws_url)
+    write_atomically(directory / _RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
     try:
-        if fresh or not (directory / DEPLOYMENT).exists():
-            deployer = _deployer()
-            rpc = Rpc([anvil.url], chain_id)
-            try:
+        async with _open(record) as rpc:
+            if fresh or not (directory / DEPLOYMENT).exists():
+                deployer = _deployer()
                 made = await deploy(rpc, deployer, DeployParameters.for_devnet(deployer.address))
-            finally:
-                await rpc.close()
-            made.save(directory / DEPLOYMENT)
+                made.save(directory / DEPLOYMENT)
+            return await _status(directory, record, rpc)
     except BaseException:
         await anvil.stop()
         (directory / _RECORD).unlink(missing_ok=True)
         raise
-    return await status(directory)
 
 
-async def down(directory: Path) -> dict[str, Any]:
+@asynccontextmanager
+async def _open(record: DevnetProcess) -> AsyncIterator[Rpc]:
+    rpc = Rpc([record.rpc], record.chain_id)
+    try:
+        yield rpc
+    finally:
+        await rpc.close()
+
+
+async def down(directory: Path) -> DevnetStopped:
     """Ends anvil gracefully; it saves its state for the next `up`."""
     record = _required(directory)
-    pid = record["pid"]
+    pid = record.pid
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 20
     while _alive(record):
@@ -103,34 +106,34 @@ async def down(directory: Path) -> dict[str, Any]:
             break
         await asyncio.sleep(0.1)
     (directory / _RECORD).unlink(missing_ok=True)
-    return {"stopped": pid, "state": str(directory / _STATE)}
+    return DevnetStopped(pid, directory / _STATE)
 
 
-async def status(directory: Path) -> dict[str, Any]:
+async def status(directory: Path) -> Devnet:
     """Process, endpoint, head and contract addresses.
 
     Raises:
         Fatal: no devnet runs in this folder (exit code `NOT_FOUND`).
     """
     record = _required(directory)
+    async with _open(record) as rpc:
+        return await _status(directory, record, rpc)
+
+
+async def _status(directory: Path, record: DevnetProcess, rpc: Rpc) -> Devnet:
     deployment = Deployment.load(directory / DEPLOYMENT)
-    rpc = Rpc([record["rpc"]], record["chain_id"])
-    try:
-        head = await rpc.head()
-    finally:
-        await rpc.close()
-    return {
-        **record,
-        "head": head.ref.number,
-        "deployment": str(directory / DEPLOYMENT),
-        "contracts": {
+    return Devnet(
+        anvil=record,
+        head=(await rpc.head()).ref.number,
+        deployment=directory / DEPLOYMENT,
+        contracts={
             name: getattr(deployment, name)
             for name in ("token", "vault", "verifier_sets", "registry", "rounds")
         },
-    }
+    )
 
 
-async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ether: int) -> dict[str, Any]:
+async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ether: int) -> DevnetFunded:
     """Mints development tokens and sends ether to each address."""
     receivers = accounts(addresses)
     twice = next((item for item in receivers if receivers.count(item) > 1), None)
@@ -139,8 +142,7 @@ async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ethe
         raise Fatal(f"{twice} is named twice", remedy=remedy, code=Exit.USAGE)
     record = _required(directory)
     deployment = Deployment.load(directory / DEPLOYMENT)
-    rpc = Rpc([record["rpc"]], record["chain_id"])
-    try:
+    async with _open(record) as rpc:
         token = Contracts.of(rpc, deployment).token
         with Journal.open(directory / "faucet.sqlite") as journal:
             sender = Sender(
@@ -153,9 +155,7 @@ async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ethe
                 gift = UnsignedCall(to=receiver, data=b"", value=ether * _TOKEN, contract="ether")
                 calls.append(carry_out(sender, f"ether/{receiver}", gift))
             await asyncio.gather(*calls)
-    finally:
-        await rpc.close()
-    return {"funded": receivers, "tokens": tokens, "ether": ether}
+    return DevnetFunded(tuple(receivers), tokens, ether)
 
 
 def _prepare(directory: Path) -> bool:
@@ -169,20 +169,19 @@ def _deployer() -> Wallet:
     return Wallet.from_key(public_test_accounts(1)[0].key)
 
 
-def _record(directory: Path) -> dict[str, Any] | None:
+def _record(directory: Path) -> DevnetProcess | None:
     try:
-        record: dict[str, Any] = json.loads((directory / _RECORD).read_text())
-    except (OSError, ValueError):
+        return DevnetProcess(**json.loads((directory / _RECORD).read_text()))
+    except (OSError, ValueError, TypeError):
         return None
-    return record if {"pid", "process", "rpc", "chain_id"} <= set(record) else None
 
 
-def _alive(record: dict[str, Any]) -> bool:
+def _alive(record: DevnetProcess) -> bool:
     """Whether the recorded anvil still runs."""
-    return record["process"] is not None and identity_of(int(record["pid"])) == record["process"]
+    return record.process is not None and identity_of(record.pid) == record.process
 
 
-def _required(directory: Path) -> dict[str, Any]:
+def _required(directory: Path) -> DevnetProcess:
     record = _record(directory)
     if record is None or not _alive(record):
         raise Fatal(

@@ -24,8 +24,8 @@ class Judges:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a call asks the registry for, but for the first model, which takes long to make."""
+class ProjectRequest:
+    """What the registry is asked for, but for the first model, which takes long to make."""
 
     root: bytes
     shards: int
@@ -65,20 +65,22 @@ def judges_of(verifier_set: int | None, verifiers: Sequence[str], threshold: int
     return Judges(members=check_members(verifiers, threshold), threshold=threshold)
 
 
-async def find_project(contracts: Contracts, wish: Wish, owner: Address) -> tuple[int, ProjectView] | None:
+async def find_project(
+    contracts: Contracts, request: ProjectRequest, owner: Address
+) -> tuple[int, ProjectView] | None:
     """This owner's project over the same sealed shards, with its id.
 
     Shards serve one project: what one has drawn is public, and measures nothing in another.
 
     Raises:
-        Fatal: there is one that differs from the wish (exit code `REJECTED`), or none and the wish names a
+        Fatal: there is one that differs from the request (exit code `REJECTED`), or none and it names a
             verifier set that does not exist (`NOT_FOUND`).
     """
     for project_id in range(1, await contracts.registry.count("latest") + 1):
         project = await contracts.registry.project(project_id, "latest")
-        if project.owner != owner or project.evaluation_root != wish.root:
+        if project.owner != owner or project.evaluation_root != request.root:
             continue
-        differing = await _differing(contracts, project, wish)
+        differing = await _differing(contracts, project, request)
         if differing:
             raise Fatal(
                 f"project {project_id} was made from this dataset with another "
@@ -87,13 +89,13 @@ async def find_project(contracts: Contracts, wish: Wish, owner: Address) -> tupl
                 code=Exit.REJECTED,
             )
         return project_id, project
-    if wish.judges.set_id:
-        await check_set(contracts, wish.judges.set_id)
+    if request.judges.set_id:
+        await check_set(contracts, request.judges.set_id)
     return None
 
 
-async def _differing(contracts: Contracts, project: ProjectView, wish: Wish) -> list[str]:
-    judges, sets = wish.judges, contracts.verifier_sets
+async def _differing(contracts: Contracts, project: ProjectView, request: ProjectRequest) -> list[str]:
+    judges, sets = request.judges, contracts.verifier_sets
     if judges.set_id:
         same = project.verifier_set == judges.set_id
     else:
@@ -101,9 +103,9 @@ async def _differing(contracts: Contracts, project: ProjectView, wish: Wish) -> 
         same = set(members) == set(judges.members)
         same = same and await sets.threshold(project.verifier_set, "latest") == judges.threshold
     compared = {
-        "recipe": project.recipe == wish.recipe,
-        "manifest": project.dataset == wish.dataset,
-        "name": project.metadata == wish.metadata,
+        "recipe": project.recipe == request.recipe,
+        "manifest": project.dataset == request.dataset,
+        "name": project.metadata == request.metadata,
         "verifier set": same,
     }
     return [what for what, agrees in compared.items() if not agrees]

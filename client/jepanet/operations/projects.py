@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.recipe_file import recipe_named
 from jepanet.learning.simulators.registry import dataset_for, recorded_in
-from jepanet.operations.access import SigningAccess, open_chain, open_signing
-from jepanet.operations.funds.accounts import register_set
-from jepanet.operations.project_request import Wish, check_name, find_project, judges_of
+from jepanet.operations.access import ChainAccess, SigningAccess
+from jepanet.operations.funds.verifier_sets import register_set
+from jepanet.operations.project_request import ProjectRequest, check_name, find_project, judges_of
+from jepanet.operations.views.projects import CreatedProject, Project
 from jepanet.protocol.commitment import evaluation_leaf, merkle_root
 from jepanet.protocol.documents.project_folder import (
     FIRST_MODEL_FILE,
@@ -28,7 +29,6 @@ from jepanet.protocol.documents.project_folder import (
     PROJECT_FILES,
     RECIPE_FILE,
 )
-from jepanet.settings.config import Observer
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
 from jepanet.work.requests import MakeFirstModel, OnProgress
@@ -38,8 +38,21 @@ START_SEED = b"jepanet round 0"
 """Its SHA-256 seeds the public warm start of every project."""
 
 
-async def create_project(
-    config_path: Path,
+@dataclass(frozen=True, slots=True)
+class ProjectDraft:
+    """A project that can be registered, but for its first model."""
+
+    folder: Path
+    """Of the dataset."""
+    name: str
+    built: BuiltDataset
+    recipe: Recipe
+    documents: Mapping[str, bytes]
+    """What is published, by file name."""
+    request: ProjectRequest
+
+
+def draft_project(
     dataset: Path,
     *,
     recipe: str,
@@ -47,18 +60,13 @@ async def create_project(
     verifier_set: int | None,
     verifiers: Sequence[str],
     threshold: int | None,
-    progress: OnProgress | None = None,
-) -> dict[str, Any]:
-    """Registers a project made from a built dataset. Repeating an interrupted call continues it.
+) -> ProjectDraft:
+    """A project from a built dataset, checked as far as that goes without the chain.
 
-    The evaluation shards' Merkle root is fixed here, before anybody has trained; the first model is a public
-    warm start from recipe, public shard and a fixed seed, so that anyone can repeat it.
-
-    Returns the project with `created`: False when it existed, so that nothing was sent.
+    The evaluation shards' Merkle root is fixed here, before anybody has trained.
 
     Raises:
-        Fatal: dataset, recipe, name or verifier set cannot be used, or the chain or wallet (before any
-            training); or this wallet's project from the dataset is another one.
+        Fatal: dataset, recipe, name or verifier set cannot be used.
     """
     check_name(name)
     judges = judges_of(verifier_set, verifiers, threshold)
@@ -73,39 +81,56 @@ async def create_project(
         METADATA_FILE: canonical_json({"schema": "jepanet.metadata.1", "name": name}),
     }
     recipe_, dataset_, metadata = (digest_of(data) for data in documents.values())
-    wish = Wish(root, len(built.sealed), recipe_, dataset_, metadata, judges)
-    # Not held open meanwhile: the warm start may take longer than an endpoint keeps a connection.
-    async with open_signing(config_path) as access:
-        found = await find_project(access.chain.contracts, wish, access.wallet.address)
-        if found is not None:
-            return _made(*found, name, created=False)
-    folder = dataset / PROJECT_FILES
+    request = ProjectRequest(root, len(built.sealed), recipe_, dataset_, metadata, judges)
+    return ProjectDraft(dataset, name, built, chosen, documents, request)
+
+
+async def create_project(
+    access: SigningAccess,
+    worker: Worker,
+    draft: ProjectDraft,
+    progress: OnProgress | None = None,
+) -> CreatedProject:
+    """Registers a project. Repeating an interrupted call continues it.
+
+    The first model is a public warm start from recipe, public shard and a fixed seed, so that anyone can
+    repeat it.
+
+    Raises:
+        Fatal: the verifier set does not exist (before any training), or this wallet's project from the
+            dataset is another one.
+    """
+    contracts, request = access.chain.contracts, draft.request
+    found = await find_project(contracts, request, access.wallet.address)
+    if found is not None:
+        return _made(*found, draft.name, created=False)
+    folder = draft.folder / PROJECT_FILES
     folder.mkdir(exist_ok=True)
-    for file, data in documents.items():
+    for file, data in draft.documents.items():
         write_atomically(folder / file, data)
-    model = await _first_model(built, chosen, folder, progress)
-    async with open_signing(config_path) as access:
-        if not judges.set_id:
-            key = f"create-set/{root.hex()}/{digest_of(repr(judges).encode()).hex()}"
-            made = await register_set(access, key, judges.members, judges.threshold)
-            wish = replace(wish, judges=replace(judges, set_id=made))
-        project_id = await _register(access, wish, model)
-        project = await access.chain.contracts.registry.project(project_id, "latest")
-        return _made(project_id, project, name, created=True)
+    model = await _first_model(worker, draft.built, draft.recipe, folder, progress)
+    judges = request.judges
+    if not judges.set_id:
+        key = f"create-set/{request.root.hex()}/{digest_of(repr(judges).encode()).hex()}"
+        made = await register_set(access, key, judges.members, judges.threshold)
+        request = replace(request, judges=replace(judges, set_id=made))
+    project_id = await _register(access, request, model)
+    project = await contracts.registry.project(project_id, "latest")
+    return _made(project_id, project, draft.name, created=True)
 
 
-def _made(project_id: int, project: ProjectView, name: str, *, created: bool) -> dict[str, Any]:
-    return {
-        "project": project_id,
-        "created": created,
-        "set": project.verifier_set,
-        "name": name,
-        "recipe": to_cid(project.recipe, "dag-json"),
-        "dataset": to_cid(project.dataset, "dag-json"),
-        "model": to_cid(project.model),
-        "evaluation_shards": project.evaluation_count,
-        "evaluation_root": "0x" + project.evaluation_root.hex(),
-    }
+def _made(project_id: int, project: ProjectView, name: str, *, created: bool) -> CreatedProject:
+    return CreatedProject(
+        project=project_id,
+        created=created,
+        set=project.verifier_set,
+        name=name,
+        recipe=to_cid(project.recipe, "dag-json"),
+        dataset=to_cid(project.dataset, "dag-json"),
+        model=to_cid(project.model),
+        evaluation_shards=project.evaluation_count,
+        evaluation_root="0x" + project.evaluation_root.hex(),
+    )
 
 
 def open_dataset(directory: Path) -> BuiltDataset:
@@ -172,6 +197,7 @@ def _check_shards(built: BuiltDataset, recipe: Recipe) -> None:
 
 
 async def _first_model(
+    worker: Worker,
     built: BuiltDataset,
     recipe: Recipe,
     folder: Path,
@@ -189,20 +215,16 @@ async def _first_model(
         if target.is_file() and digest_file(target).hex() == known["model"]:
             return digest_file(target)
         tell_damage(target, "is missing or differs from its digest")
-    worker = Worker()
     draft = folder.parent / "model.part"
-    try:
-        made = await worker.run(
-            MakeFirstModel(
-                recipe=folder / RECIPE_FILE,
-                shard=built.public_path,
-                seed=digest_of(START_SEED),
-                target=draft,
-            ),
-            on_progress=progress,
-        )
-    finally:
-        await worker.stop()
+    made = await worker.run(
+        MakeFirstModel(
+            recipe=folder / RECIPE_FILE,
+            shard=built.public_path,
+            seed=digest_of(START_SEED),
+            target=draft,
+        ),
+        on_progress=progress,
+    )
     draft.replace(target)
     keep(origin, canonical_json({**inputs, "model": made.digest.hex()}))
     return made.digest
@@ -219,58 +241,57 @@ def _origin(path: Path) -> dict[str, Any] | None:
     return known if isinstance(known, dict) else None
 
 
-async def _register(access: SigningAccess, wish: Wish, model: Digest) -> int:
+async def _register(access: SigningAccess, request: ProjectRequest, model: Digest) -> int:
     registry = access.chain.contracts.registry
     call = registry.create_project(
-        recipe=wish.recipe,
-        dataset=wish.dataset,
+        recipe=request.recipe,
+        dataset=request.dataset,
         model=model,
-        evaluation_root=wish.root,
-        evaluation_count=wish.shards,
-        verifier_set=wish.judges.set_id,
-        metadata=wish.metadata,
+        evaluation_root=request.root,
+        evaluation_count=request.shards,
+        verifier_set=request.judges.set_id,
+        metadata=request.metadata,
     )
-    # The root hides the shards and is fresh for every dataset, so it names the wish.
-    receipt = await access.sender.send(f"create-project/{wish.root.hex()}", call)
+    # The root hides the shards and is fresh for every dataset, so it names the request.
+    receipt = await access.sender.send(f"create-project/{request.root.hex()}", call)
     for raw in receipt.logs:
         if raw.address == registry.address and len(raw.topics) == 3:
-            # An earlier call that was cut short may have sent another wish under this key.
-            await find_project(access.chain.contracts, wish, access.wallet.address)
+            # An earlier call that was cut short may have sent another request under this key.
+            await find_project(access.chain.contracts, request, access.wallet.address)
             return int.from_bytes(raw.topics[1], "big")
     raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.REJECTED)
 
 
-async def list_projects(where: Observer | Path) -> list[dict[str, Any]]:
+async def list_projects(chain: ChainAccess) -> tuple[Project, ...]:
     """Every project of the deployment, from the registry."""
-    async with open_chain(where) as chain:
-        count = await chain.contracts.registry.count("latest")
-        return [_view(i, await chain.contracts.registry.project(i, "latest")) for i in range(1, count + 1)]
+    count = await chain.contracts.registry.count("latest")
+    return tuple([await _project(chain, number) for number in range(1, count + 1)])
 
 
-async def show_project(where: Observer | Path, project_id: int) -> dict[str, Any]:
+async def show_project(chain: ChainAccess, project_id: int) -> Project:
     """One project.
 
     Raises:
         Fatal: there is no such project (exit code `NOT_FOUND`).
     """
-    projects = await list_projects(where)
-    for item in projects:
-        if item["project"] == project_id:
-            return item
-    raise Fatal(
-        f"there is no project {project_id}", remedy=f"ids run from 1 to {len(projects)}", code=Exit.NOT_FOUND
+    count = await chain.contracts.registry.count("latest")
+    if not 1 <= project_id <= count:
+        raise Fatal(
+            f"there is no project {project_id}", remedy=f"ids run from 1 to {count}", code=Exit.NOT_FOUND
+        )
+    return await _project(chain, project_id)
+
+
+async def _project(chain: ChainAccess, project_id: int) -> Project:
+    project = await chain.contracts.registry.project(project_id, "latest")
+    return Project(
+        project=project_id,
+        owner=project.owner,
+        recipe=to_cid(project.recipe, "dag-json"),
+        dataset=to_cid(project.dataset, "dag-json"),
+        model=to_cid(project.model),
+        verifier_set=project.verifier_set,
+        evaluation_shards=project.evaluation_count,
+        evaluation_shards_used=project.used_shards.bit_count(),
+        active_round=project.active_round or None,
     )
-
-
-def _view(project_id: int, project: Any) -> dict[str, Any]:
-    return {
-        "project": project_id,
-        "owner": project.owner,
-        "recipe": to_cid(project.recipe, "dag-json"),
-        "dataset": to_cid(project.dataset, "dag-json"),
-        "model": to_cid(project.model),
-        "verifier_set": project.verifier_set,
-        "evaluation_shards": project.evaluation_count,
-        "evaluation_shards_used": project.used_shards.bit_count(),
-        "active_round": project.active_round or None,
-    }

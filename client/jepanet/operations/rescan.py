@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal
-from jepanet.settings.config import load_config
+from jepanet.operations.views.node import Rescanned
+from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths
 from jepanet.storage.journal import Journal
 
 
-def rescan(config_path: Path, first: int) -> dict[str, Any]:
-    """Drops the journal's blocks from `first` on; the next start reads them again.
+@dataclass(frozen=True, slots=True)
+class JournalAccess:
+    """The journal of a node that does not run. `lowest` is the first block it may hold."""
 
-    Returns:
-        `from`: the first block to be read, `blocks` and `logs`: how many were dropped.
+    journal: Journal
+    lowest: int
 
-    Raises:
-        Fatal: the node runs (`ALREADY_RUNNING`), has never run (`NOT_FOUND`), or `first` lies below the
-            deployment or above what was stored (`USAGE`).
-    """
-    config = load_config(config_path)
+
+@contextmanager
+def open_journal(config: Config) -> Iterator[JournalAccess]:
+    """Raises: Fatal: the node runs (exit code `ALREADY_RUNNING`) or has never run (`NOT_FOUND`)."""
     deployment = Deployment.load(config.chain.deployment)
     paths = Paths(config.node.data_dir)
     if not paths.journal.exists():
@@ -31,16 +33,24 @@ def rescan(config_path: Path, first: int) -> dict[str, Any]:
             remedy="check node.data_dir; a new node reads the whole chain anyway",
             code=Exit.NOT_FOUND,
         )
-    lowest = deployment.anchor.number + 1
     with Journal.open(paths.journal) as journal:
         journal.bind(f"{deployment.chain_id}/{deployment.rounds}")
-        head = journal.head()
-        if first < lowest or head is None or first > head.number:
-            stored = "none" if head is None else f"{lowest} to {head.number}"
-            raise Fatal(
-                f"block {first} is not among the stored blocks ({stored})",
-                remedy="give one of these blocks; later ones are read at the next start anyway",
-                code=Exit.USAGE,
-            )
-        blocks, logs = journal.forget_from(first)
-    return {"from": first, "blocks": blocks, "logs": logs}
+        yield JournalAccess(journal, deployment.anchor.number + 1)
+
+
+def rescan(access: JournalAccess, first: int) -> Rescanned:
+    """Drops the journal's blocks from `first` on; the next start reads them again.
+
+    Raises:
+        Fatal: `first` lies below the deployment or above what was stored (exit code `USAGE`).
+    """
+    head = access.journal.head()
+    if first < access.lowest or head is None or first > head.number:
+        stored = "none" if head is None else f"{access.lowest} to {head.number}"
+        raise Fatal(
+            f"block {first} is not among the stored blocks ({stored})",
+            remedy="give one of these blocks; later ones are read at the next start anyway",
+            code=Exit.USAGE,
+        )
+    blocks, logs = access.journal.forget_from(first)
+    return Rescanned(first, blocks, logs)

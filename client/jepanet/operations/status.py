@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jepanet.errors import Exit, Fatal
+from jepanet.operations.views.node import ChainPosition, NodeStatus, OpenDuty, RoundStatus, Work
 from jepanet.process_identity import identity_of, moment
 from jepanet.settings.paths import Paths
 
@@ -18,33 +20,48 @@ _STALE_AFTER = 60
 def is_running(data_dir: Path) -> bool:
     """Whether a node says of itself that it runs on this folder."""
     try:
-        return bool(read_status(data_dir)["running"])
+        return read_status(data_dir).running
     except Fatal:
         return False
 
 
-def read_status(data_dir: Path) -> dict[str, Any]:
+def read_status(data_dir: Path) -> NodeStatus:
     """The last status a node wrote, with its age in seconds and whether its process still runs.
 
     Raises:
-        Fatal: the node has never run with this data directory (exit code `NOT_FOUND`).
+        Fatal: the node has never run with this data directory, or another version of it (exit code
+            `NOT_FOUND`).
     """
     path = Paths(data_dir).status
     try:
-        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"pid", "written", "process", "moment", "chain", "rounds", "duties"} <= set(status):
-            raise ValueError("it is of another version")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        return _status(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Fatal(
             f"no node has written {path} yet",
             remedy="start one: jepanet node run --config FILE",
             code=Exit.NOT_FOUND,
         ) from error
-    (here, now), (there, then) = moment(), status.get("moment", ("", 0.0))
+
+
+def _status(tree: Mapping[str, Any]) -> NodeStatus:
+    (here, now), (there, then) = moment(), tree["moment"]
     same_boot = here == there
     # A date is all there is to go by after the machine was started again; the process has ended anyway.
-    status["age"] = int(now - then) if same_boot else max(0, int(time.time()) - int(status["written"]))
-    process = status.get("process")
-    alive = process is not None and identity_of(int(status["pid"])) == process
-    status["running"] = same_boot and alive and status["age"] < _STALE_AFTER
-    return status
+    age = int(now - then) if same_boot else max(0, int(time.time()) - int(tree["written"]))
+    process = tree["process"]
+    alive = process is not None and identity_of(int(tree["pid"])) == process
+    listed = {
+        "moment": (there, then),
+        "roles": tuple(tree["roles"]),
+        "addresses": tuple(tree["addresses"]),
+        "chain": ChainPosition(**tree["chain"]),
+        "projects": tuple(tree["projects"]),
+        "work": None if tree["work"] is None else Work(**tree["work"]),
+        "rounds": tuple(
+            RoundStatus(**{**item, "failed": tuple((what, why) for what, why in item["failed"])})
+            for item in tree["rounds"]
+        ),
+        "duties": tuple(OpenDuty(**item) for item in tree["duties"]),
+    }
+    running = same_boot and alive and age < _STALE_AFTER
+    return NodeStatus(**{**tree, **listed}, age=age, running=running)

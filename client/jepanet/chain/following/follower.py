@@ -17,7 +17,7 @@ import asyncio
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from jepanet.chain.endpoints.answers import Header, RawLog
@@ -153,7 +153,7 @@ class Follower:
         self._again_until = max(self._again_until, self.position.number)
         self._again = [ref for ref in trail if ref.number > self._anchor.number][-TRAIL:]
 
-    async def steps(self) -> AsyncIterator[FollowerStep]:
+    async def steps(self) -> AsyncGenerator[FollowerStep]:
         """Steps for ever. The caller stores each before asking for the next; a crash in between repeats it.
 
         An unreachable or inconsistent node only delays: it is asked again at the next poll.

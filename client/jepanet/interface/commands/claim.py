@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.handles import Inputs
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import (
     ID,
-    amounts,
     config_option,
     emit,
     json_option,
     library_options,
     pairs,
+    shown,
     table,
     tokens,
 )
+
+if TYPE_CHECKING:
+    from jepanet.operations.views.funds import Claimed, RoundClaim
 
 
 @click.command("claim", cls=StrictCommand)
@@ -27,14 +31,7 @@ from jepanet.interface.terminal.output import (
 @config_option
 @library_options
 @json_option
-def command(
-    round_ids: tuple[int, ...],
-    config_path: Path,
-    inputs: Path,
-    peers: tuple[str, ...],
-    offline: bool,
-    as_json: bool,
-) -> None:
+def command(round_ids: tuple[int, ...], config_path: Path, inputs: Inputs, as_json: bool) -> None:
     """Claim pay, fees and bonds of ROUND_IDS, or of every ended round; withdraw all credit.
 
     A running node does this by itself. Only a claim needs the round's score sheet, from the node's own store,
@@ -46,29 +43,46 @@ def command(
       jepanet claim 3 4 --config solver.toml
     """
     from jepanet.errors import Exit
-    from jepanet.operations.funds import claims
 
-    made = asyncio.run(claims.claim(config_path, round_ids, inputs=inputs, peers=peers, offline=offline))
+    made = asyncio.run(_claim(config_path, round_ids, inputs))
     emit(made, as_json, _show)
-    if made["missing"]:
+    if made.missing:
         click.get_current_context().exit(int(Exit.NO_PEERS))
 
 
-def _show(value: dict[str, Any]) -> None:
-    table("Claims", ("round", "tokens", "outcome"), [_row(item) for item in value["rounds"]])
-    click.echo(f"withdrawn to the wallet: {tokens(value['withdrawn'])} tokens")
-    pairs("Wallet (amounts in tokens; native in ether)", amounts(value["wallet"]))
-    if int(value["wallet"]["stake_free"]):
+async def _claim(config_path: Path, round_ids: tuple[int, ...], inputs: Inputs) -> Claimed:
+    from jepanet.operations.access import open_signing
+    from jepanet.operations.funds.claim import claim
+    from jepanet.operations.reading.library import open_library
+    from jepanet.settings.config import load_config
+    from jepanet.settings.paths import Paths
+
+    config = load_config(config_path)
+    peers, own = inputs.peers or config.p2p.bootstrap, Paths(config.node.data_dir).blobs
+    async with (
+        open_signing(config) as access,
+        open_library(
+            access.chain.deployment, inputs.folder, peers=peers, offline=inputs.offline, store=own
+        ) as library,
+    ):
+        return await claim(access, library, round_ids)
+
+
+def _show(value: Claimed) -> None:
+    table("Claims", ("round", "tokens", "outcome"), [_row(item) for item in value.rounds])
+    click.echo(f"withdrawn to the wallet: {tokens(value.withdrawn)} tokens")
+    pairs("Wallet (amounts in tokens; native in ether)", shown(value.wallet))
+    if value.wallet.stake_free:
         click.echo("free stake backs the next bonds; `jepanet stake unbond AMOUNT` asks it back")
 
 
-def _row(item: dict[str, Any]) -> tuple[Any, ...]:
-    said = []
-    if "claimed" in item:
-        said.append(str(item["verdict"]))
-    if "bond_released" in item:
-        said.append(f"bond of {tokens(item['bond_released'])} back in the stake")
-    if "swept" in item:
-        said.append("unclaimed pay")
-    amount = item.get("claimed", item.get("swept"))
-    return item["round"], "" if amount is None else tokens(amount), ", ".join(said) or item["reason"]
+def _row(item: RoundClaim) -> tuple[object, ...]:
+    told = []
+    if item.claimed is not None:
+        told.append(str(item.verdict))
+    if item.bond_released is not None:
+        told.append(f"bond of {tokens(item.bond_released)} back in the stake")
+    if item.swept is not None:
+        told.append("unclaimed pay")
+    amount = item.swept if item.claimed is None else item.claimed
+    return item.round, "" if amount is None else tokens(amount), ", ".join(told) or item.reason

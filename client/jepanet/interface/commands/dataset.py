@@ -14,6 +14,7 @@ from jepanet.interface.terminal.output import emit, json_option, table
 
 if TYPE_CHECKING:
     from jepanet.operations.datasets import Recordable
+    from jepanet.operations.views.projects import Dataset
 
 _MOST_DIGITS = 9
 
@@ -154,13 +155,8 @@ def _seed(text: str) -> bytes:
     return hashlib.sha256(b"jepanet dataset " + text.encode()).digest()
 
 
-def _show(value: dict[str, Any]) -> None:
-    rows = [
-        (item["kind"], item["site"], item["episodes"], f"{item['bytes']:,}", item["cid"])
-        for item in value["shards"]
-    ]
-    table(
-        f"{value['environment']} in {value['directory']}", ("kind", "site", "episodes", "bytes", "cid"), rows
-    )
-    total = sum(item["bytes"] for item in value["sealed"])
-    click.echo(f"{len(value['sealed'])} sealed evaluation shards, {total:,} bytes, private until drawn")
+def _show(value: Dataset) -> None:
+    rows = [(item.kind, item.site, item.episodes, f"{item.bytes:,}", item.cid) for item in value.shards]
+    table(f"{value.environment} in {value.directory}", ("kind", "site", "episodes", "bytes", "cid"), rows)
+    total = sum(item.bytes for item in value.sealed)
+    click.echo(f"{len(value.sealed)} sealed evaluation shards, {total:,} bytes, private until drawn")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.interface.folders import data_folder
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import emit, json_option, pairs
+from jepanet.interface.terminal.output import emit, json_option, pairs, shown
+
+if TYPE_CHECKING:
+    from jepanet.operations.views.local import Devnet
 
 _DIRECTORY = click.option(
     "--dir", "directory", type=click.Path(file_okay=False, path_type=Path),
@@ -67,7 +70,7 @@ def down(directory: Path, as_json: bool) -> None:
     """
     from jepanet.operations import devnet
 
-    emit(asyncio.run(devnet.down(directory)), as_json, lambda value: pairs("Devnet stopped", value))
+    emit(asyncio.run(devnet.down(directory)), as_json, lambda value: pairs("Devnet stopped", shown(value)))
 
 
 @command.command("status")
@@ -101,10 +104,10 @@ def fund(addresses: tuple[str, ...], directory: Path, tokens: int, ether: int, a
     from jepanet.operations import devnet
 
     value = asyncio.run(devnet.fund(directory, addresses, tokens=tokens, ether=ether))
-    emit(value, as_json, lambda made: pairs("Funded", {**made, "funded": ", ".join(made["funded"])}))
+    emit(value, as_json, lambda made: pairs("Funded", shown(made)))
 
 
-def _show(value: dict[str, Any]) -> None:
-    rows = {**value, **value["contracts"]}
+def _show(value: Devnet) -> None:
+    rows = {**shown(value), **value.contracts}
     rows.pop("contracts")
     pairs("Devnet", rows)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import ID, emit, json_option, library_options, pairs
+from jepanet.interface.terminal.output import ID, emit, json_option, library_options, pairs, shown
 
 if TYPE_CHECKING:
+    from jepanet.operations.views.rounds import ExportedModel, ModelCard
     from jepanet.settings.config import Observer
 
 
@@ -37,21 +39,21 @@ def export(
     round_id: int | None,
     target: Path,
     where: Observer,
-    inputs: Path,
-    peers: tuple[str, ...],
-    offline: bool,
+    inputs: Inputs,
     as_json: bool,
 ) -> None:
     """Write a round's model as safetensors, hash checked against the chain.
 
     Example: jepanet model export --round 4 --out model.safetensors --config node.toml
     """
-    from jepanet.operations.auditing import rounds
+    from jepanet.operations.auditing.model_export import check_target, export_model
 
-    made = asyncio.run(
-        rounds.export_model(where, round_id, target, inputs=inputs, peers=peers, offline=offline)
-    )
-    emit(made, as_json, lambda value: pairs("Exported model", value))
+    async def exported() -> ExportedModel:
+        async with open_reading(where, inputs) as reading:
+            return await export_model(reading.history, reading.library, round_id, target)
+
+    check_target(target)
+    emit(asyncio.run(exported()), as_json, lambda value: pairs("Exported model", shown(value)))
 
 
 @command.command("card")
@@ -65,18 +67,18 @@ def card(
     round_id: int,
     folder: Path,
     where: Observer,
-    inputs: Path,
-    peers: tuple[str, ...],
-    offline: bool,
+    inputs: Inputs,
     as_json: bool,
 ) -> None:
     """Export a round's model with a card: metrics, data, every step since round 0, how to repeat it.
 
     Example: jepanet model card 4 --out models --config node.toml
     """
-    from jepanet.operations.auditing import model_card
+    from jepanet.operations.auditing.model_card import write_card
 
-    made = asyncio.run(
-        model_card.write_card(where, round_id, folder, inputs=inputs, peers=peers, offline=offline)
-    )
-    emit(made, as_json, lambda value: pairs("Model card", value))
+    async def written() -> ModelCard:
+        async with open_reading(where, inputs) as reading:
+            deployment = reading.chain.deployment
+            return await write_card(deployment, reading.history, reading.library, round_id, folder)
+
+    emit(asyncio.run(written()), as_json, lambda value: pairs("Model card", shown(value)))

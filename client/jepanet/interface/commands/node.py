@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import amounts, config_option, emit, json_option, pairs, table
+from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, shown, table
 
 if TYPE_CHECKING:
     from jepanet.node.engine import Trace
+    from jepanet.operations.views.node import CheckReport
 
 
 @click.group("node", cls=StrictGroup)
@@ -71,13 +72,13 @@ def rescan(first: int, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet node rescan 18000 --config solver.toml
     """
+    from jepanet.operations.rescan import open_journal
     from jepanet.operations.rescan import rescan as forget
+    from jepanet.settings.config import load_config
 
-    emit(forget(config_path, first), as_json, _show_rescan)
-
-
-def _show_rescan(value: dict[str, Any]) -> None:
-    pairs("To be read again at the next start", value)
+    with open_journal(load_config(config_path)) as access:
+        dropped = forget(access, first)
+    emit(dropped, as_json, lambda value: pairs("To be read again at the next start", shown(value)))
 
 
 @command.command("check")
@@ -94,19 +95,25 @@ def check(config_path: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from jepanet.operations.checks.preflight import NotReady, preflight
+    from jepanet.errors import Fatal
+    from jepanet.operations.checks.preflight import NotReady, preflight, unreadable
+    from jepanet.settings.config import load_config
 
     try:
-        emit(asyncio.run(preflight(config_path)), as_json, _show)
+        try:
+            config = load_config(config_path)
+        except Fatal as error:
+            raise unreadable(error) from error
+        emit(asyncio.run(preflight(config, config_path)), as_json, _show)
     except NotReady as failed:
         emit(failed.report, as_json, _show)
         raise
 
 
-def _show(value: dict[str, Any]) -> None:
-    rows = [(row["level"], row["check"], row["finding"], row["remedy"] or "") for row in value["rows"]]
-    verdict = "Ready to run" if value["ready"] else "NOT ready to run"
+def _show(value: CheckReport) -> None:
+    rows = [(row.level, row.check, row.finding, row.remedy or "") for row in value.rows]
+    verdict = "Ready to run" if value.ready else "NOT ready to run"
     table(verdict, ("", "check", "finding", "what to do"), rows)
-    account = {name: item for name, item in value.items() if name not in ("rows", "ready")}
-    if "native" in account:
-        pairs("Account (amounts in tokens; native in ether)", amounts(account))
+    if value.account is not None:
+        account = {"roles": value.roles, "head": value.head, **shown(value.account)}
+        pairs("Account (amounts in tokens; native in ether)", account)

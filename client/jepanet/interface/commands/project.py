@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import ID, config_option, emit, json_option, pairs, table
+from jepanet.interface.terminal.output import ID, config_option, emit, json_option, pairs, shown, table
 
 if TYPE_CHECKING:
+    from jepanet.operations.views.projects import CreatedProject, Project
     from jepanet.settings.config import Observer
 
 
@@ -60,17 +61,26 @@ def create(
     from rich.progress import Progress
 
     from jepanet.operations import projects
+    from jepanet.operations.access import open_signing, open_worker
+    from jepanet.settings.config import load_config
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("warm start (round 0)", total=None)
-        value = asyncio.run(
-            projects.create_project(
-                config_path, dataset, recipe=recipe, name=name, verifier_set=verifier_set,
-                verifiers=verifiers, threshold=threshold,
-                progress=lambda step: bar.update(task, completed=step.step, total=step.steps),
-            )
+        draft = projects.draft_project(
+            dataset, recipe=recipe, name=name, verifier_set=verifier_set, verifiers=verifiers,
+            threshold=threshold,
         )  # fmt: skip
-    emit(value, as_json, lambda made: pairs("Project" if made["created"] else "Exists, nothing sent", made))
+
+        async def created() -> CreatedProject:
+            async with open_signing(load_config(config_path)) as access, open_worker() as worker:
+                return await projects.create_project(
+                    access, worker, draft,
+                    progress=lambda step: bar.update(task, completed=step.step, total=step.steps),
+                )  # fmt: skip
+
+        value = asyncio.run(created())
+    title = "Project" if value.created else "Exists, nothing sent"
+    emit(value, as_json, lambda made: pairs(title, shown(made)))
 
 
 @command.command("list")
@@ -81,17 +91,22 @@ def listed(where: Observer, as_json: bool) -> None:
 
     Example: jepanet project list --config node.toml
     """
-    from jepanet.operations import projects
+    from jepanet.operations.access import open_chain
+    from jepanet.operations.projects import list_projects
 
-    def show(items: list[dict[str, Any]]) -> None:
+    async def found() -> tuple[Project, ...]:
+        async with open_chain(where.chain) as chain:
+            return await list_projects(chain)
+
+    def show(items: tuple[Project, ...]) -> None:
         columns = ("project", "owner", "active_round", "evaluation_shards_used", "evaluation_shards", "model")
         table(
             "Projects",
             columns,
-            [["" if item[name] is None else item[name] for name in columns] for item in items],
+            [["" if item[name] is None else item[name] for name in columns] for item in map(shown, items)],
         )
 
-    emit(asyncio.run(projects.list_projects(where)), as_json, show)
+    emit(asyncio.run(found()), as_json, show)
 
 
 @command.command("show")
@@ -104,6 +119,10 @@ def show_project(project_id: int, where: Observer, as_json: bool) -> None:
     Example: jepanet project show 1 --config node.toml
     """
     from jepanet.operations import projects
+    from jepanet.operations.access import open_chain
 
-    value = asyncio.run(projects.show_project(where, project_id))
-    emit(value, as_json, lambda item: pairs(f"Project {project_id}", item))
+    async def found() -> Project:
+        async with open_chain(where.chain) as chain:
+            return await projects.show_project(chain, project_id)
+
+    emit(asyncio.run(found()), as_json, lambda item: pairs(f"Project {project_id}", shown(item)))

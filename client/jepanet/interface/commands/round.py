@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import (
@@ -17,12 +18,14 @@ from jepanet.interface.terminal.output import (
     json_option,
     library_options,
     pairs,
+    shown,
     table,
     tokens,
 )
 from jepanet.tokens import exact
 
 if TYPE_CHECKING:
+    from jepanet.operations.views.rounds import Challenged, RoundDetails, RoundSummary
     from jepanet.settings.config import Observer
 
 
@@ -47,26 +50,32 @@ def listed(where: Observer, as_json: bool) -> None:
 
     Example: jepanet round list --config node.toml
     """
-    from jepanet.operations.auditing import rounds
+    from jepanet.operations.access import open_chain
+    from jepanet.operations.auditing.rounds import list_rounds
+    from jepanet.operations.reading.history import open_history
 
-    def show(items: list[dict[str, Any]]) -> None:
+    async def found() -> tuple[RoundSummary, ...]:
+        async with open_chain(where.chain) as chain, open_history(chain) as history:
+            return await list_rounds(history)
+
+    def show(items: tuple[RoundSummary, ...]) -> None:
         columns = ("round", "project", "phase", "commits", "reveals", "gain", "paid", "budget")
         rows = [
             (
-                item["round"],
-                item["project"],
-                item["phase"] + (f": {item['cause']}" if item["cause"] else ""),
-                item["commits"],
-                item["reveals"],
-                "" if item["improvement"] is None else f"{item['improvement']:,}",
-                "" if item["payout"] is None else tokens(item["payout"]),
-                tokens(item["budget"]),
+                item.round,
+                item.project,
+                item.phase + (f": {item.cause}" if item.cause else ""),
+                item.commits,
+                item.reveals,
+                "" if item.improvement is None else f"{item.improvement:,}",
+                "" if item.payout is None else tokens(item.payout),
+                tokens(item.budget),
             )
             for item in items
         ]
         table("Rounds (gain in micro-nats; paid and budget in tokens)", columns, rows)
 
-    emit(asyncio.run(rounds.list_rounds(where)), as_json, show)
+    emit(asyncio.run(found()), as_json, show)
 
 
 @command.command("show")
@@ -74,17 +83,18 @@ def listed(where: Observer, as_json: bool) -> None:
 @observer_options
 @library_options
 @json_option
-def show_round(
-    round_id: int, where: Observer, inputs: Path, peers: tuple[str, ...], offline: bool, as_json: bool
-) -> None:
+def show_round(round_id: int, where: Observer, inputs: Inputs, as_json: bool) -> None:
     """Show a round: its phase, held-out scores before and after, and one receipt per solver.
 
     Example: jepanet round show 3 --config node.toml
     """
     from jepanet.operations.auditing import rounds
 
-    value = asyncio.run(rounds.show_round(where, round_id, inputs=inputs, peers=peers, offline=offline))
-    emit(value, as_json, show_details)
+    async def found() -> RoundDetails:
+        async with open_reading(where, inputs) as reading:
+            return await rounds.show_round(reading.history, reading.library, round_id)
+
+    emit(asyncio.run(found()), as_json, show_details)
 
 
 @command.command("challenge")
@@ -101,38 +111,46 @@ def challenge(round_id: int, evidence: str, config_path: Path, as_json: bool) ->
 
     Example: jepanet round challenge 3 --evidence bafk… --config node.toml
     """
+    from jepanet.operations.access import open_signing
     from jepanet.operations.auditing import rounds
+    from jepanet.settings.config import load_config
 
-    made = asyncio.run(rounds.challenge(config_path, round_id, evidence))
-    emit(made, as_json, lambda value: pairs("Challenged", {**value, "bond": tokens(value["bond"])}))
+    digest = rounds.evidence_digest(evidence)
+
+    async def disputed() -> Challenged:
+        async with open_signing(load_config(config_path)) as access:
+            return await rounds.challenge(access, round_id, digest)
+
+    emit(asyncio.run(disputed()), as_json, lambda value: pairs("Challenged", shown(value)))
 
 
-def show_details(value: dict[str, Any]) -> None:
+def show_details(value: RoundDetails) -> None:
     """Tables of one round."""
-    plain = {k: v for k, v in value.items() if not isinstance(v, list | dict) and v is not None}
-    for name in ("budget", "fee", "payout"):
-        if name in plain:
-            plain[name] = f"{tokens(plain[name])} tokens"
-    if "price" in plain:
-        plain["price"] = f"{exact(plain['price'])} tokens a micro-nat"
-    if "improvement" in plain:
-        plain["improvement"] = f"{plain['improvement']:,} micro-nats"
-    pairs(f"Round {value['round']}", plain)
-    if value.get("heldout", {}).get("before"):
-        before, after = value["heldout"]["before"], value["heldout"]["after"]
+    summary, figures = value.summary, value.sheet.figures
+    plain = {name: item for name, item in shown(summary).items() if item is not None}
+    for name, wei in (("budget", summary.budget), ("fee", summary.fee), ("payout", summary.payout)):
+        if wei is not None:
+            plain[name] = f"{tokens(wei)} tokens"
+    if summary.improvement is not None:
+        plain["improvement"] = f"{summary.improvement:,} micro-nats"
+    if figures is not None:
+        plain |= {"published": figures.published, "note": figures.note}
+        if figures.price is not None:
+            plain["price"] = f"{exact(figures.price)} tokens a micro-nat"
+    pairs(f"Round {summary.round}", plain)
+    if figures is not None and figures.heldout.before:
+        before, after = figures.heldout.before, figures.heldout.after
         measured = [(name, f"{before[name]:.4f}", f"{after[name]:.4f}") for name in before]
         table("Held-out shard, global model", ("metric", "before", "after"), measured)
-    rows: list[tuple[Any, ...]] = [
+    rows = [
         (
-            item["solver"], item["verdict"], f"{item['gain']:,}", f"{item['stderr']:,}", tokens(item["paid"]),
-            item["how"] or ": ".join(filter(None, (item["reason"], item["detail"]))),
+            item.solver, item.verdict, f"{item.gain:,}", f"{item.stderr:,}", tokens(item.paid),
+            item.how or ": ".join(filter(None, (item.reason, item.detail))),
         )
-        for item in value["receipts"]
+        for item in value.sheet.receipts
     ]  # fmt: skip
-    rows += [
-        (item["coordinator"], "fee", "", "", tokens(item["paid"]), item["how"])
-        for item in value.get("fees", ())
-    ]
+    fees = () if figures is None else figures.fees
+    rows += [(item.coordinator, "fee", "", "", tokens(item.paid), item.how) for item in fees]
     if rows:
         columns = ("who", "verdict", "gain", "± s.e.", "paid", "how, or why not")
         table("Receipts (gain and its standard error in micro-nats, paid in tokens)", columns, rows)

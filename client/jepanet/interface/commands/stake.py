@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import amounts, config_option, emit, json_option, pairs
+from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, shown
+
+if TYPE_CHECKING:
+    from jepanet.operations.access import SigningAccess
+    from jepanet.operations.views.funds import Sent
 
 
 @click.group("stake", cls=StrictGroup)
@@ -32,9 +37,11 @@ def deposit(amount: str, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet stake deposit 200 --config node.toml
     """
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.funds import stake
+    from jepanet.settings.terms import wei
 
-    emit(asyncio.run(accounts.deposit(config_path, amount)), as_json, _show)
+    value = wei(amount, "AMOUNT")
+    _send(config_path, lambda access: stake.deposit(access, value), as_json)
 
 
 @command.command("unbond")
@@ -46,9 +53,11 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet stake unbond 50 --config node.toml
     """
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.funds import stake
+    from jepanet.settings.terms import wei
 
-    emit(asyncio.run(accounts.unbond(config_path, amount)), as_json, _show)
+    value = wei(amount, "AMOUNT")
+    _send(config_path, lambda access: stake.unbond(access, value), as_json)
 
 
 @command.command("withdraw")
@@ -59,10 +68,18 @@ def withdraw(config_path: Path, as_json: bool) -> None:
 
     Example: jepanet stake withdraw --config node.toml
     """
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.funds import stake
 
-    emit(asyncio.run(accounts.withdraw(config_path)), as_json, _show)
+    _send(config_path, stake.withdraw, as_json)
 
 
-def _show(value: dict[str, Any]) -> None:
-    pairs("Stake (amounts in tokens; native in ether)", amounts(value))
+def _send(config_path: Path, action: Callable[[SigningAccess], Awaitable[Sent]], as_json: bool) -> None:
+    from jepanet.operations.access import open_signing
+    from jepanet.settings.config import load_config
+
+    async def sent() -> Sent:
+        async with open_signing(load_config(config_path)) as access:
+            return await action(access)
+
+    title = "Stake (amounts in tokens; native in ether)"
+    emit(asyncio.run(sent()), as_json, lambda value: pairs(title, shown(value)))

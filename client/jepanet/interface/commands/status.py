@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, table
+
+if TYPE_CHECKING:
+    from jepanet.operations.views.node import NodeStatus, Work
 
 
 @click.command("status", cls=StrictCommand)
@@ -27,56 +30,55 @@ def command(config_path: Path, as_json: bool) -> None:
 
     status = read_status(load_config(config_path).node.data_dir)
     emit(status, as_json, _show)
-    if not status["running"]:
+    if not status.running:
         raise Fatal(
-            f"the node does not run: its status is {status['age']} s old",
+            f"the node does not run: its status is {status.age} s old",
             remedy="start it: jepanet node run --config FILE; the end of its log says why it ended",
             code=Exit.NOT_RUNNING,
         )
 
 
-def _show(value: dict[str, Any]) -> None:
-    chain = value["chain"]
+def _show(value: NodeStatus) -> None:
     pairs(
         "Node",
         {
-            "running": value["running"],
-            "wallet": value["wallet"],
-            "roles": ", ".join(value["roles"]),
-            "peer id": value["peer"],
-            "peers": value["peers"],
-            "chain head / confirmed": f"{chain['head']} / {chain['confirmed']}",
-            "working on": _work(value.get("work")),
-            "log lines lost": value.get("log_lines_lost", 0),
-            "seconds since written": value["age"],
+            "running": value.running,
+            "wallet": value.wallet,
+            "roles": ", ".join(value.roles),
+            "peer id": value.peer,
+            "peers": value.peers,
+            "chain head / confirmed": f"{value.chain.head} / {value.chain.confirmed}",
+            "working on": _work(value.work),
+            "log lines lost": value.log_lines_lost,
+            "seconds since written": value.age,
         },
     )
     # On lines of their own and whole: this is what other nodes' operators are given.
-    for address in value["addresses"]:
+    for address in value.addresses:
         click.echo(f"Address for others (p2p.bootstrap, --peer): {address}")
     columns = ("round", "project", "phase", "commits", "reveals", "scored", "results", "refused")
-    rows: list[tuple[Any, ...]] = [
+    rows = [
         (
-            item["round"], item["project"], item["phase"], item["commits"], item["reveals"],
-            "yes" if item["scored"] else "no", item["results"],
-            ", ".join(f"{a}: {b}" for a, b in item["failed"]),
+            item.round, item.project, item.phase, item.commits, item.reveals,
+            "yes" if item.scored else "no", item.results,
+            ", ".join(f"{a}: {b}" for a, b in item.failed),
         )
-        for item in value["rounds"]
+        for item in value.rounds
     ]  # fmt: skip
     table("Rounds", columns, rows)
-    if value["duties"]:
-        rows = [(item["duty"], item["attempts"], item["error"] or "") for item in value["duties"]]
-        table("Open duties", ("duty", "attempts", "last error"), rows)
+    if value.duties:
+        duties = [(item.duty, item.attempts, item.error or "") for item in value.duties]
+        table("Open duties", ("duty", "attempts", "last error"), duties)
 
 
-def _work(work: dict[str, Any] | None) -> str:
+def _work(work: Work | None) -> str:
     """The running job, for example "train_delta: step 12 of 40, loss 0.4312, for 31 s"."""
     if work is None:
         return "nothing"
     told = []
-    if "step" in work:
-        told.append(f"step {work['step']} of {work['steps']}")
-    if "loss" in work:
-        told.append(f"loss {work['loss']:.4g}")
-    told.append(f"for {work['seconds']} s")
-    return f"{work['job']}: {', '.join(told)}"
+    if work.step is not None:
+        told.append(f"step {work.step} of {work.steps}")
+    if work.loss is not None:
+        told.append(f"loss {work.loss:.4g}")
+    told.append(f"for {work.seconds} s")
+    return f"{work.job}: {', '.join(told)}"

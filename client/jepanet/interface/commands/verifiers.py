@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import ID, amounts, config_option, emit, json_option, pairs, table
+from jepanet.interface.terminal.output import ID, config_option, emit, json_option, pairs, shown, table
 
 if TYPE_CHECKING:
+    from jepanet.operations.views.funds import CreatedSet, JoinedSet, VerifierSet
     from jepanet.settings.config import Observer
 
 
@@ -37,12 +38,18 @@ def create(members: tuple[str, ...], threshold: int, config_path: Path, as_json:
 
     Example: jepanet verifiers create 0xAbc… --threshold 1 --config node.toml
     """
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.access import open_signing
+    from jepanet.operations.funds.precheck import check_members
+    from jepanet.operations.funds.verifier_sets import create_set
+    from jepanet.settings.config import load_config
 
-    made = asyncio.run(accounts.create_set(config_path, members, threshold))
-    emit(
-        made, as_json, lambda value: pairs("Verifier set", {**value, "members": ", ".join(value["members"])})
-    )
+    addresses = check_members(members, threshold)
+
+    async def made() -> CreatedSet:
+        async with open_signing(load_config(config_path)) as access:
+            return await create_set(access, addresses, threshold)
+
+    emit(asyncio.run(made()), as_json, lambda value: pairs("Verifier set", shown(value)))
 
 
 @command.command("join")
@@ -54,11 +61,17 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet verifiers join 4 --config coordinator.toml
     """
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.access import open_signing
+    from jepanet.operations.funds.verifier_sets import join_set
+    from jepanet.settings.config import load_config
 
-    made = asyncio.run(accounts.join_set(config_path, set_id))
-    title = "Joined before, nothing sent" if made["joined_before"] else "Joined"
-    emit(made, as_json, lambda value: pairs(f"{title} (amounts in tokens; native in ether)", amounts(value)))
+    async def joined() -> JoinedSet:
+        async with open_signing(load_config(config_path)) as access:
+            return await join_set(access, set_id)
+
+    made = asyncio.run(joined())
+    title = "Joined before, nothing sent" if made.joined_before else "Joined"
+    emit(made, as_json, lambda value: pairs(f"{title} (amounts in tokens; native in ether)", shown(value)))
 
 
 @command.command("show")
@@ -70,13 +83,16 @@ def show(set_id: int, where: Observer, as_json: bool) -> None:
 
     Example: jepanet verifiers show 4 --config node.toml
     """
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.access import open_chain
+    from jepanet.operations.funds.verifier_sets import show_set
 
-    def draw(value: dict[str, Any]) -> None:
-        active = "active" if value["active"] else "waiting for members to join"
-        rows = [(item["address"], "yes" if item["joined"] else "no") for item in value["members"]]
-        table(
-            f"Set {value['set']}: {value['threshold']} of {len(rows)}, {active}", ("member", "joined"), rows
-        )
+    async def found() -> VerifierSet:
+        async with open_chain(where.chain) as chain:
+            return await show_set(chain, set_id)
 
-    emit(asyncio.run(accounts.show_set(where, set_id)), as_json, draw)
+    def draw(value: VerifierSet) -> None:
+        active = "active" if value.active else "waiting for members to join"
+        rows = [(item.address, "yes" if item.joined else "no") for item in value.members]
+        table(f"Set {value.set}: {value.threshold} of {len(rows)}, {active}", ("member", "joined"), rows)
+
+    emit(asyncio.run(found()), as_json, draw)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import ID, emit, json_option, library_options, table
 
 if TYPE_CHECKING:
+    from jepanet.operations.views.rounds import Verification
     from jepanet.settings.config import Observer
+    from jepanet.types import Address
 
 
 @click.command("verify", cls=StrictCommand)
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
 def command(
     round_id: int,
     where: Observer,
-    inputs: Path,
-    peers: tuple[str, ...],
-    offline: bool,
+    inputs: Inputs,
     solvers: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -53,32 +53,29 @@ def command(
       jepanet verify 3 --config node.toml --inputs ./round-3 --offline
       jepanet verify 3 --config node.toml --retrain 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
     """
+    from jepanet.operations.auditing.verify import AuditFailed
     from jepanet.settings.terms import accounts
 
     named = accounts(solvers)
-    from jepanet.operations.auditing import verify
-
     try:
-        report = asyncio.run(
-            verify.verify_round(
-                where,
-                round_id,
-                inputs=inputs,
-                peers=peers,
-                offline=offline,
-                retrain=named,
-            )
-        )
-    except verify.AuditFailed as failed:
-        if as_json:
-            click.echo(json.dumps(failed.report, indent=1))
-        else:
-            _show(failed.report)
+        report = asyncio.run(_verify(round_id, where, inputs, named))
+    except AuditFailed as failed:
+        emit(failed.report, as_json, _show)
         raise
     emit(report, as_json, _show)
 
 
-def _show(report: dict[str, Any]) -> None:
-    rows = [(item["check"], "yes" if item["agrees"] else "NO", item["detail"]) for item in report["checks"]]
-    verdict = "verified" if report["agrees"] else "DOES NOT VERIFY"
-    table(f"Round {report['round']}: {verdict}", ("check", "agrees", "detail"), rows)
+async def _verify(round_id: int, where: Observer, inputs: Inputs, retrain: Sequence[Address]) -> Verification:
+    from jepanet.operations.access import open_worker
+    from jepanet.operations.auditing.verify import verify_round
+
+    async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
+        return await verify_round(
+            reading.chain.deployment, reading.history, reading.library, worker, round_id, retrain=retrain
+        )
+
+
+def _show(report: Verification) -> None:
+    rows = [(item.check, "yes" if item.agrees else "NO", item.detail) for item in report.checks]
+    verdict = "verified" if report.agrees else "DOES NOT VERIFY"
+    table(f"Round {report.round}: {verdict}", ("check", "agrees", "detail"), rows)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import amounts, emit, json_option, pairs, table
+from jepanet.interface.terminal.output import emit, json_option, pairs, shown, table
+
+if TYPE_CHECKING:
+    from jepanet.operations.views.funds import Account
+    from jepanet.operations.views.local import Keystore
 
 _DIRECTORY = click.option(
     "--dir",
@@ -55,7 +59,11 @@ def new(directory: Path, password_file: Path | None, light: bool, as_json: bool)
     """
     from jepanet.operations import keys
 
-    emit(keys.new(directory, password_file, light=light), as_json, lambda made: pairs("New wallet", made))
+    emit(
+        keys.new(directory, password_file, light=light),
+        as_json,
+        lambda made: pairs("New wallet", shown(made)),
+    )
 
 
 @command.command("import")
@@ -71,7 +79,7 @@ def bring(source: Path, directory: Path, password_file: Path | None, as_json: bo
     from jepanet.operations import keys
 
     made = keys.bring(directory, source, password_file)
-    emit(made, as_json, lambda value: pairs("Imported wallet", value))
+    emit(made, as_json, lambda value: pairs("Imported wallet", shown(value)))
 
 
 @command.command("password")
@@ -103,7 +111,7 @@ def password(
     from jepanet.operations import keys
 
     made = keys.change(directory, address, password_file, new_password_file, light=light)
-    emit(made, as_json, lambda value: pairs("Wallet encrypted anew", value))
+    emit(made, as_json, lambda value: pairs("Wallet encrypted anew", shown(value)))
 
 
 @command.command("list")
@@ -116,8 +124,8 @@ def listed(directory: Path, as_json: bool) -> None:
     """
     from jepanet.operations import keys
 
-    def show(items: list[dict[str, Any]]) -> None:
-        table("Wallets", ("address", "keystore"), [(item["address"], item["keystore"]) for item in items])
+    def show(items: tuple[Keystore, ...]) -> None:
+        table("Wallets", ("address", "keystore"), [(item.address, item.keystore) for item in items])
 
     emit(keys.listed(directory), as_json, show)
 
@@ -133,9 +141,15 @@ def show_wallet(config_path: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from jepanet.operations.funds import accounts
+    from jepanet.operations.access import open_chain
+    from jepanet.operations.funds.stake import balances
+    from jepanet.settings.config import load_config
+    from jepanet.settings.unlock import unlock
 
-    def show(value: dict[str, Any]) -> None:
-        pairs("Wallet (amounts in tokens; native in ether)", amounts(value))
+    async def held() -> Account:
+        config = load_config(config_path)
+        async with open_chain(config.chain) as chain:
+            return await balances(chain, unlock(config.wallet).address)
 
-    emit(asyncio.run(accounts.show(config_path)), as_json, show)
+    title = "Wallet (amounts in tokens; native in ether)"
+    emit(asyncio.run(held()), as_json, lambda value: pairs(title, shown(value)))

@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from jepanet.interface.folders import cache_folder
+from jepanet.interface.handles import Inputs
 from jepanet.interface.strict import never_both
 from jepanet.interface.terminal.layout import draw, width_of_output
+from jepanet.operations.views.json_form import Wei, fields_of, json_form
 from jepanet.tokens import tokens as tokens
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _PEER = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/[^/]+/tcp/[0-9]{1,5}/p2p/[0-9A-Za-z]+")
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 _WIDE = "jepanet.wide"
-_WEI = frozenset(
-    ("native", "tokens", "stake_free", "stake_locked", "stake_unbonding", "credit", "minimum_stake",
-     "stake_needed_as_coordinator")
-)  # fmt: skip
 
 ID = click.IntRange(1, (1 << 48) - 1)
 """Numbers of rounds, projects and verifier sets: what the contracts can count."""
@@ -70,7 +73,7 @@ def _peers(context: click.Context, option: click.Parameter, given: tuple[str, ..
 
 
 def library_options(function: F) -> F:
-    """Where content-addressed inputs are kept and whom to ask for those that are missing."""
+    """Where content-addressed inputs are kept and whom to ask for those that are missing: `inputs`."""
     options = (
         click.option(
             "--inputs",
@@ -89,16 +92,21 @@ def library_options(function: F) -> F:
         ),
         click.option("--offline", is_flag=True, help="Use only what the folder holds."),
     )
-    found: Any = never_both("peers", "offline", "one asks peers, the other nobody")(function)
+
+    @wraps(function)
+    def command(*arguments: Any, inputs: Path, peers: tuple[str, ...], offline: bool, **others: Any) -> Any:
+        return function(*arguments, inputs=Inputs(inputs, peers, offline), **others)
+
+    found: Any = never_both("peers", "offline", "one asks peers, the other nobody")(command)
     for option in reversed(options):
         found = option(found)
     return cast(F, found)
 
 
-def emit(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """Prints `value` as JSON, or lets `show` print it for people."""
+def emit(value: T, as_json: bool, show: Callable[[T], object]) -> None:
+    """Prints a record of an action as JSON, or lets `show` print it for people."""
     if as_json:
-        click.echo(json.dumps(value, indent=1, sort_keys=True))
+        click.echo(json.dumps(json_form(value), indent=1, sort_keys=True))
     else:
         show(value)
 
@@ -117,6 +125,12 @@ def pairs(title: str, value: Mapping[str, Any]) -> None:
     table(title, ("field", "value"), [(name, "" if item is None else item) for name, item in value.items()])
 
 
-def amounts(value: Mapping[str, Any]) -> dict[str, Any]:
-    """An account's fields for people: those that carry wei as tokens, the others as they are."""
-    return {name: tokens(item) if name in _WEI else item for name, item in value.items()}
+def shown(record: DataclassInstance) -> dict[str, object]:
+    """A record's fields for people: amounts in tokens, sequences with commas, the others as they are."""
+    return {name: _cell(item) for name, item in fields_of(record).items()}
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Wei):
+        return tokens(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -10,21 +10,21 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-from jepanet.operations.access import ChainAccess, open_chain
-from jepanet.operations.auditing.observer import Library, find_round, open_library, read_chain
-from jepanet.operations.auditing.rounds import export_model
+from jepanet.operations.auditing.model_export import write_model
 from jepanet.operations.projects import START_SEED
+from jepanet.operations.reading.history import History, find_round
+from jepanet.operations.reading.library import Library
+from jepanet.operations.views.rounds import ModelCard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Recorded, Round, Status
-from jepanet.settings.config import Observer
 from jepanet.types import Digest, Verdict
 
 
@@ -56,15 +56,9 @@ class Origin:
 
 
 async def write_card(
-    where: Observer | Path,
-    round_id: int,
-    folder: Path,
-    *,
-    inputs: Path,
-    peers: tuple[str, ...],
-    offline: bool,
-) -> dict[str, Any]:
-    """Exports a round's model into `folder` and writes its card beside it.
+    deployment: Deployment, history: History, library: Library, round_id: int, folder: Path
+) -> ModelCard:
+    """Exports a round's model into `folder`, made if need be, and writes its card beside it.
 
     Raises:
         Fatal: no such round, or it recorded no model that counts.
@@ -73,20 +67,16 @@ async def write_card(
     """
     weights = folder / f"model-round-{round_id}.safetensors"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    async with open_chain(where) as chain:
-        state = await read_chain(chain)
-        round_ = find_round(state, round_id)
-        exported = await export_model(where, round_id, weights, inputs=inputs, peers=peers, offline=offline)
-        asked = peers or chain.config.p2p.bootstrap
-        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
-            origin = await _origin(chain, state, round_, library, int(exported["parameters"]))
+    state = await history.state()
+    exported = await write_model(state, library, round_id, weights)
+    origin = await _origin(deployment, state, find_round(state, round_id), library, exported.parameters)
     card = weights.with_suffix(".md")
     await asyncio.to_thread(write_atomically, card, render(origin).encode())
-    return {**exported, "card": str(card), "rounds": len(origin.links)}
+    return ModelCard(exported, card, len(origin.links))
 
 
 async def _origin(
-    chain: ChainAccess, state: NodeState, round_: Round, library: Library, parameters: int
+    deployment: Deployment, state: NodeState, round_: Round, library: Library, parameters: int
 ) -> Origin:
     project = state.projects[round_.project_id]
     links = []
@@ -100,8 +90,8 @@ async def _origin(
     manifest = await library.get("manifest", project.dataset, "dag-json", max_bytes=MAX_MANIFEST_BYTES)
     spec = await library.get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
     return Origin(
-        chain_id=chain.deployment.chain_id,
-        contract=chain.deployment.rounds,
+        chain_id=deployment.chain_id,
+        contract=deployment.rounds,
         recipe=Recipe.from_bytes(recipe.read_bytes()),
         recipe_digest=project.recipe,
         manifest=DatasetManifest.from_bytes(manifest.read_bytes()),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from jepanet.cid import to_cid
+from jepanet.operations.views.json_form import Wei
+from jepanet.operations.views.rounds import FeeReceipt, HeldOut, Receipt, SheetFigures, SheetView
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.rewards import capped, earned
 from jepanet.protocol.settling.sheet import ScoreSheet
@@ -26,49 +27,43 @@ class Terms:
     members: int
 
 
-def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> dict[str, Any]:
-    """Receipts, fees and held-out metrics as JSON-able values; amounts in wei as text.
-
-    `how` is the sum behind a payment, in micro-nats and tokens; empty without terms.
-    """
-    metrics = {name: value / 1e6 for name, value in sheet.metrics}
+def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
+    """Receipts, fees and held-out metrics. Without terms there is no price, and no sum behind a payment."""
     details = {
         score.solver: score.detail for report in sheet.reports for score in report.scores if score.detail
     }
     sums = {} if terms is None else payment_sums(sheet, terms.spec, terms.budget)
-    return {
-        "published": sheet.published,
-        "note": sheet.note,
-        "price": None if terms is None else str(terms.spec.price),
-        "heldout": {
-            when: {name.split(".", 1)[1]: value for name, value in metrics.items() if name.startswith(when)}
-            for when in ("before", "after")
-        },
-        "receipts": [
-            {
-                "solver": row.solver,
-                "delta": to_cid(row.digest),
-                "verdict": row.verdict.name.lower(),
-                "reason": row.reason,
-                "detail": details.get(row.solver, ""),
-                "gain": row.gain,
-                "stderr": row.stderr,
-                "measured_on": to_cid(sheet.shard),
-                "against": to_cid(sheet.base),
-                "paid": str(row.amount),
-                "how": sums.get(row.solver, ""),
-            }
-            for row in sheet.rows
-        ],
-        "fees": [
-            {
-                "coordinator": item.coordinator,
-                "paid": str(item.amount),
-                "how": _share(item.amount, terms),
-            }
-            for item in sheet.fees
-        ],
-    }
+    receipts = tuple(
+        Receipt(
+            solver=row.solver,
+            delta=to_cid(row.digest),
+            verdict=row.verdict.name.lower(),
+            reason=row.reason,
+            detail=details.get(row.solver, ""),
+            gain=row.gain,
+            stderr=row.stderr,
+            measured_on=to_cid(sheet.shard),
+            against=to_cid(sheet.base),
+            paid=Wei(row.amount),
+            how=sums.get(row.solver, ""),
+        )
+        for row in sheet.rows
+    )
+    figures = SheetFigures(
+        published=sheet.published,
+        note=sheet.note,
+        price=None if terms is None else Wei(terms.spec.price),
+        heldout=HeldOut(before=_metrics(sheet, "before"), after=_metrics(sheet, "after")),
+        fees=tuple(
+            FeeReceipt(item.coordinator, Wei(item.amount), _share(item.amount, terms)) for item in sheet.fees
+        ),
+    )
+    return SheetView(receipts, figures)
+
+
+def _metrics(sheet: ScoreSheet, when: str) -> dict[str, float]:
+    """Metrics that the sheet calls `WHEN.NAME`, by NAME."""
+    return {name.split(".", 1)[1]: value / 1e6 for name, value in sheet.metrics if name.startswith(when)}
 
 
 def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Address, str]:

@@ -7,7 +7,7 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
-from jepanet.operations.auditing.observer import Library
+from jepanet.operations.reading.library import Library
 from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
@@ -20,15 +20,15 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.training.checkpoint import model_cap
-from jepanet.operations.access import ChainAccess, open_chain
-from jepanet.operations.auditing.observer import Library, find_round, open_library, read_chain
 from jepanet.operations.auditing.retraining import repeat_training
+from jepanet.operations.reading.history import History, find_round
+from jepanet.operations.reading.library import Library
+from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
-from jepanet.settings.config import Observer
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.requests import (
     AcceptedDelta,
@@ -50,68 +50,62 @@ class Audit:
     """What was checked so far. A check that fails stays in the list with its reason."""
 
     round_id: int
-    checks: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
     def note(self, what: str, agrees: bool, detail: str) -> None:
-        self.checks.append({"check": what, "agrees": agrees, "detail": detail})
+        self.checks.append(Check(what, agrees, detail))
 
-    @property
-    def agrees(self) -> bool:
-        return all(item["agrees"] for item in self.checks)
+    def report(self) -> Verification:
+        return Verification(self.round_id, all(item.agrees for item in self.checks), tuple(self.checks))
 
 
 async def verify_round(
-    where: Observer | Path,
+    deployment: Deployment,
+    history: History,
+    library: Library,
+    worker: Worker,
     round_id: int,
     *,
-    inputs: Path,
-    peers: Sequence[str] = (),
-    offline: bool = False,
     retrain: Sequence[Address] = (),
-) -> dict[str, Any]:
+) -> Verification:
     """Recomputes scores, merge and payouts of a recorded round, and the trainings of solvers in `retrain`.
 
     Raises:
-        Fatal: something disagrees (exit code `VERIFICATION_FAILED`; the message names it), or the round has
-            no recorded result.
+        AuditFailed: something disagrees; the message names it.
+        Fatal: no such round, or it has no recorded result (exit code `NOT_FOUND`).
     """
+    state = await history.state()
+    round_ = find_round(state, round_id)
+    if round_.recorded is None:
+        raise Fatal(
+            f"round {round_id} has no recorded result (phase {round_.phase(state.now).name.lower()})",
+            remedy="verify it after its result was recorded",
+            code=Exit.NOT_FOUND,
+        )
     audit = Audit(round_id)
-    async with open_chain(where) as chain:
-        state = await read_chain(chain)
-        round_ = find_round(state, round_id)
-        if round_.recorded is None:
-            raise Fatal(
-                f"round {round_id} has no recorded result (phase {round_.phase(state.now).name.lower()})",
-                remedy="verify it after its result was recorded",
-                code=Exit.NOT_FOUND,
-            )
-        asked = tuple(peers) or chain.config.p2p.bootstrap
-        async with open_library(chain, inputs, peers=asked, offline=offline) as library:
-            worker = Worker(threads=chain.config.worker.threads)
-            try:
-                check = _Check(chain, state, round_, round_.recorded, library, worker, audit)
-                await check.run()
-                for solver in retrain:
-                    await check.training(solver)
-            except Rejected as error:
-                audit.note(error.reason, False, error.message)
-            finally:
-                await worker.stop()
-    report = {"round": round_id, "agrees": audit.agrees, "checks": audit.checks}
-    if not audit.agrees:
-        failed = next(item for item in audit.checks if not item["agrees"])
+    check = _Check(deployment, state, round_, round_.recorded, library, worker, audit)
+    try:
+        await check.run()
+        for solver in retrain:
+            await check.training(solver)
+    except Rejected as error:
+        audit.note(error.reason, False, error.message)
+    report = audit.report()
+    failed = next((item for item in report.checks if not item.agrees), None)
+    if failed is not None:
         raise AuditFailed(
             report,
-            f"round {round_id} does not verify: {failed['check']}: {failed['detail']}",
-            remedy=_NO_FAULT if failed["check"].startswith(_TRAINING) else _DISPUTE,
+            f"round {round_id} does not verify: {failed.check}: {failed.detail}",
+            remedy=_NO_FAULT if failed.check.startswith(_TRAINING) else _DISPUTE,
         )
     return report
 
 
 class AuditFailed(Fatal):
-    """The recomputation disagrees with what was recorded; `report` holds every check."""
+    """The recomputation disagrees with what was recorded (exit code `VERIFICATION_FAILED`); `report` holds
+    every check."""
 
-    def __init__(self, report: dict[str, Any], message: str, *, remedy: str) -> None:
+    def __init__(self, report: Verification, message: str, *, remedy: str) -> None:
         super().__init__(message, remedy=remedy, code=Exit.VERIFICATION_FAILED)
         self.report = report
 
@@ -121,7 +115,7 @@ class _Check:
 
     def __init__(
         self,
-        chain: ChainAccess,
+        deployment: Deployment,
         state: NodeState,
         round_: Round,
         recorded: Recorded,
@@ -129,7 +123,8 @@ class _Check:
         worker: Worker,
         audit: Audit,
     ) -> None:
-        self._chain, self._state, self._round, self._recorded = chain, state, round_, recorded
+        self._deployment, self._state = deployment, state
+        self._round, self._recorded = round_, recorded
         self._library, self._worker, self._audit = library, worker, audit
 
     async def run(self) -> None:
@@ -170,7 +165,7 @@ class _Check:
 
     @property
     def _facts(self) -> RoundFacts:
-        deployment = self._chain.deployment
+        deployment = self._deployment
         return facts_of(self._state, self._round, deployment.chain_id, deployment.rounds)
 
     def _sheet(self) -> None:
@@ -187,7 +182,7 @@ class _Check:
         ):
             shown = said.hex() if isinstance(said, bytes) else str(said)
             self._audit.note(f"chain {what}", said == known, f"sheet {shown}")
-        deployment = self._chain.deployment
+        deployment = self._deployment
         salts = {item.solver: item for item in self._round.reveals}
         for commit in self._round.commits:
             reveal = salts.get(commit.solver)
@@ -228,7 +223,7 @@ class _Check:
         what = f"{_TRAINING} {solver}"
         try:
             agrees, detail = await repeat_training(
-                solver, state=self._state, round_=self._round, deployment=self._chain.deployment,
+                solver, state=self._state, round_=self._round, deployment=self._deployment,
                 spec=self._spec, recipe=self._recipe, manifest=self._manifest, documents=self._files,
                 library=self._library, worker=self._worker,
             )  # fmt: skip

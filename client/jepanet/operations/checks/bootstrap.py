@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, JepanetError
-from jepanet.operations.auditing.observer import open_visit
 from jepanet.operations.checks.findings import Finding, failed, fine, from_error, warned
+from jepanet.operations.reading.visit import open_visit
 from jepanet.p2p.host import P2PNode
 from jepanet.settings.config import P2PSection
 

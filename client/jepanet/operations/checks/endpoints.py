@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import aiohttp
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.chain.endpoints.failover import Rpc
-from jepanet.errors import Exit, JepanetError, Transient
+from jepanet.errors import Exit, JepanetError
 from jepanet.operations.checks.findings import Finding, Level, failed, fine, from_error, warned
 from jepanet.settings.config import ChainSection
 
@@ -28,16 +29,29 @@ _WEBSOCKET_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    name: str
+    url: str
+    rpc: Rpc
     head: Header
     pace: float
     """Seconds a block takes, over the last blocks."""
-    common: bytes | None = None
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or self.url
+
+    @property
+    def name(self) -> str:
+        return f"endpoint {urlsplit(self.url).hostname}"
 
 
 async def check_endpoints(section: ChainSection, deployment: Deployment) -> list[Finding]:
     """Asks each endpoint by itself: one that is down, elsewhere or behind would hide behind the others."""
-    asked = await asyncio.gather(*(_ask(section, deployment, url) for url in section.endpoints))
+    async with AsyncExitStack() as exits:
+        return await _compare(section, deployment, exits)
+
+
+async def _compare(section: ChainSection, deployment: Deployment, exits: AsyncExitStack) -> list[Finding]:
+    asked = await asyncio.gather(*(_ask(section, deployment, url, exits) for url in section.endpoints))
     answers = [item for item in asked if isinstance(item, _Answer)]
     rows = [item for item in asked if isinstance(item, Finding)]
     if not answers:
@@ -88,23 +102,20 @@ def _graver(check: str, text: str, remedy: str, code: Exit, mild: bool) -> Findi
     return warned(check, text, remedy) if mild else failed(check, text, remedy, code)
 
 
-async def _ask(section: ChainSection, deployment: Deployment, url: str) -> _Answer | Finding:
-    parts = urlsplit(url)
-    name = f"endpoint {parts.hostname}"
-    rpc = None
+async def _ask(
+    section: ChainSection, deployment: Deployment, url: str, exits: AsyncExitStack
+) -> _Answer | Finding:
     try:
         rpc = Rpc([url], deployment.chain_id, section.timeout_seconds)
+        exits.push_async_callback(rpc.close)
         await rpc.check()
         head = await rpc.head()
         before = await rpc.header(max(0, head.ref.number - _SAMPLE))
     except JepanetError as error:
-        return from_error(name, error)
-    finally:
-        if rpc is not None:
-            await rpc.close()
+        return from_error(f"endpoint {urlsplit(url).hostname}", error)
     blocks = head.ref.number - before.ref.number if before is not None else 0
     pace = (head.ref.timestamp - before.ref.timestamp) / blocks if before is not None and blocks else 0.0
-    return _Answer(name, head, pace)
+    return _Answer(url, rpc, head, pace)
 
 
 def _place(item: _Answer, best: _Answer) -> Finding:
@@ -126,18 +137,13 @@ async def _forks(section: ChainSection, deployment: Deployment, answers: Sequenc
     depth = max(1, section.confirmations if section.confirmations is not None else deployment.confirmations)
     number = max(0, min(item.head.ref.number for item in answers) - depth)
     hashes: dict[bytes, str] = {}
-    for url in section.endpoints:
-        rpc = Rpc([url], deployment.chain_id, section.timeout_seconds)
+    for item in answers:
         try:
-            header = await rpc.header(number)
-        except Transient:
-            continue
+            header = await item.rpc.header(number)
         except JepanetError:
-            continue  # its own row says so
-        finally:
-            await rpc.close()
+            continue
         if header is not None:
-            hashes.setdefault(header.ref.hash, urlsplit(url).hostname or url)
+            hashes.setdefault(header.ref.hash, item.host)
     if len(hashes) < 2:
         return []
     told = ", ".join(f"{host}: 0x{block.hex()[:12]}…" for block, host in hashes.items())

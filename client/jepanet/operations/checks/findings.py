@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from jepanet.errors import Exit, Fatal, JepanetError
+from jepanet.operations.views.node import CheckRow
 
 
 class Level(StrEnum):
@@ -33,15 +33,9 @@ class Finding:
     code: Exit = Exit.OK
     final: bool = False
 
-    def view(self) -> dict[str, Any]:
-        """The row as JSON-able values."""
-        return {
-            "check": self.check,
-            "level": str(self.level),
-            "finding": self.text,
-            "remedy": self.remedy,
-            "code": int(self.code),
-        }
+    def view(self) -> CheckRow:
+        """The row as it is shown."""
+        return CheckRow(self.check, str(self.level), self.text, self.remedy, int(self.code))
 
 
 def fine(check: str, text: str) -> Finding:

@@ -6,10 +6,9 @@ anything is opened, and logs the others once it runs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
@@ -20,9 +19,11 @@ from jepanet.operations.checks.endpoints import check_endpoints
 from jepanet.operations.checks.findings import Finding, Level, failures, fine, from_error, refusal
 from jepanet.operations.checks.machine import check_device, check_journal, check_machine, check_settings
 from jepanet.operations.checks.standing import Standing
-from jepanet.operations.funds.accounts import balances
+from jepanet.operations.funds.stake import balances
 from jepanet.operations.status import is_running
-from jepanet.settings.config import Config, load_config
+from jepanet.operations.views.funds import Account
+from jepanet.operations.views.node import CheckReport
+from jepanet.settings.config import Config
 from jepanet.settings.unlock import unlock
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
@@ -35,7 +36,7 @@ _USUAL_DEVICE = "cpu"
 class NotReady(Fatal):
     """At least one row is a failure; `report` holds them all."""
 
-    def __init__(self, report: dict[str, Any], rows: list[Finding]) -> None:
+    def __init__(self, report: CheckReport, rows: list[Finding]) -> None:
         bad = failures(rows)
         names = ", ".join(dict.fromkeys(row.check for row in bad))
         super().__init__(
@@ -46,30 +47,46 @@ class NotReady(Fatal):
         self.report = report
 
 
-async def preflight(config_path: Path) -> dict[str, Any]:
-    """Every check there is: `rows`, and the account's balances (wei as text) where they could be read.
+@dataclass
+class _Findings:
+    """What was found so far."""
+
+    rows: list[Finding]
+    roles: str | None = None
+    head: int | None = None
+    account: Account | None = None
+
+    def report(self) -> CheckReport:
+        """Raises: NotReady: some row is a failure; its code is the first one's."""
+        ready = not failures(self.rows)
+        shown = tuple(row.view() for row in self.rows)
+        report = CheckReport(shown, ready, roles=self.roles, head=self.head, account=self.account)
+        if not ready:
+            raise NotReady(report, self.rows)
+        return report
+
+
+async def preflight(config: Config, source: Path) -> CheckReport:
+    """Every check there is of the configuration read from `source`, with the account where it could be read.
+
+    What is opened is opened to see whether it can be.
 
     Raises:
-        NotReady: some row is a failure; its code is the first one's.
+        NotReady: some row is a failure.
     """
-    rows: list[Finding] = []
-    report: dict[str, Any] = {}
-    try:
-        config = load_config(config_path)
-    except Fatal as error:
-        rows.append(from_error("configuration", error))
-    else:
-        rows.append(fine("configuration", str(config_path)))
-        report = await _look(config, rows)
-    report["rows"] = [row.view() for row in rows]
-    report["ready"] = not failures(rows)
-    if not report["ready"]:
-        raise NotReady(report, rows)
-    return report
+    found = _Findings([fine("configuration", str(source))], roles=", ".join(config.node.roles))
+    await _look(config, found)
+    return found.report()
 
 
-async def _look(config: Config, rows: list[Finding]) -> dict[str, Any]:
-    report: dict[str, Any] = {"roles": ", ".join(config.node.roles)}
+def unreadable(error: Fatal) -> NotReady:
+    """The report where there is no configuration to check: one row."""
+    rows = [from_error("configuration", error)]
+    return NotReady(CheckReport(tuple(row.view() for row in rows), ready=False), rows)
+
+
+async def _look(config: Config, found: _Findings) -> None:
+    rows = found.rows
     rows += check_settings(config)
     rows += check_machine(config, running=is_running(config.node.data_dir))
     rows.append(await check_device(config))
@@ -82,25 +99,20 @@ async def _look(config: Config, rows: list[Finding]) -> dict[str, Any]:
     try:
         deployment = Deployment.load(config.chain.deployment)
     except Fatal as error:
-        return _with(report, rows, from_error("deployment", error))
+        rows.append(from_error("deployment", error))
+        return
     rows += check_journal(config.node.data_dir, deployment)
     rows += await check_endpoints(config.chain, deployment)
     rows += await check_peers(config.p2p, deployment) if not _unusable(rows) else []
     try:
-        async with open_chain(config) as chain:
+        async with open_chain(config.chain) as chain:
             rows.append(fine("deployment", f"chain {deployment.chain_id}, contracts in place"))
-            report["head"] = (await chain.rpc.head()).ref.number
+            found.head = (await chain.rpc.head()).ref.number
             if wallet is not None:
                 rows += await Standing(config, chain, wallet.address).findings()
-                report.update(await balances(chain, wallet.address))
+                found.account = await balances(chain, wallet.address)
     except JepanetError as error:
-        return _with(report, rows, from_error("deployment", error))
-    return report
-
-
-def _with(report: dict[str, Any], rows: list[Finding], row: Finding) -> dict[str, Any]:
-    rows.append(row)
-    return report
+        rows.append(from_error("deployment", error))
 
 
 def _unusable(rows: list[Finding]) -> bool:
@@ -127,7 +139,7 @@ async def advise(config: Config, rpc: Rpc, deployment: Deployment, wallet: Addre
     Never ends the node: what cannot be read now shows elsewhere.
     """
     try:
-        chain = ChainAccess(config, rpc, deployment, Contracts.of(rpc, deployment))
+        chain = ChainAccess.of(config.chain, rpc, deployment)
         rows = await check_endpoints(config.chain, deployment)
         rows += await Standing(config, chain, wallet).findings()
     except JepanetError as error:

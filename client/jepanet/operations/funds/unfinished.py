@@ -1,7 +1,7 @@
 """One command, one effect: what an earlier command sent and could not follow is settled before more is sent.
 
-Each call of a command is a new wish, so its intent gets a new key. But a person who was told "unresolved"
-calls again and means the same wish: that one is taken up, and nothing new is sent.
+Each call of a command asks for something new, so its intent gets a new key. But a person who was told
+"unresolved" calls again and means the same transaction: that one is taken up, and nothing new is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SETTLED = "an earlier call sent this transaction; it is settled now and nothing 
 
 
 def fresh_key(what: str) -> str:
-    """The key of a new wish; `what` names the command, and whatever its repetition would harm."""
+    """The key of a new request; `what` names the command, and whatever its repetition would harm."""
     return f"{_prefix(what)}{time.time_ns()}"
 
 
@@ -26,7 +26,7 @@ async def take_up(sender: Sender, what: str, call: UnsignedCall) -> Receipt | No
     """Settles what earlier calls of the command left open.
 
     Returns the receipt of the one that asked for just this call, if there is one and it took effect; what was
-    open beside it is settled too, but is another wish.
+    open beside it is settled too, but was asked for by another call.
 
     Raises:
         Unresolved: it cannot be settled yet, so nothing new may be sent.

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Rejected, Transient
-from jepanet.operations.auditing.observer import Library
+from jepanet.operations.reading.library import Library
 
 pytestmark = pytest.mark.unit
 
@@ -34,7 +34,10 @@ class Peers:
 
 
 async def get(folder: Path, peers: Any) -> bytes:
-    library = Library(folder, peers)
+    async def connect() -> Any:
+        return peers
+
+    library = Library(folder, connect)
     return (await library.get("model", DIGEST, "raw", max_bytes=100)).read_bytes()
 
 

@@ -69,16 +69,13 @@ def test_a_first_model_is_kept_until_what_made_it_changes(
             await asyncio.to_thread(Path(arguments["target"]).write_bytes, made[-1])
             return {"digest": digest_of(made[-1]).hex()}
 
-        async def stop(self) -> None:
-            pass
-
-    monkeypatch.setattr(projects, "Worker", Trainer)
+    trainer: Any = Trainer()
     folder = tmp_path / "files"
     folder.mkdir()
     built, recipe = dataset(TWOROOM.environment, 32), preset("tworoom-tiny")
 
     def first() -> bytes:
-        return asyncio.run(projects._first_model(built, recipe, folder, None))
+        return asyncio.run(projects._first_model(trainer, built, recipe, folder, None))
 
     assert first() == first() == digest_of(made[0])
     assert len(made) == 1

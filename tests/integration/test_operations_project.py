@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_fixtures import Network, configured, deployed_network
+from contract_fixtures import Network, configured, deployed_network, signed
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
 from jepanet.operations import projects
+from jepanet.operations.access import open_worker
+from jepanet.operations.views.projects import CreatedProject
 from jepanet.protocol.documents.project_folder import METADATA_FILE, PROJECT_FILES
 from jepanet.types import Digest
 
@@ -61,12 +64,14 @@ def warm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Warm:
     return made
 
 
-async def create(config: Path, dataset: Path, **changes: Any) -> dict[str, Any]:
-    wish: dict[str, Any] = {
+async def create(config: Path, dataset: Path, **changes: Any) -> CreatedProject:
+    options: dict[str, Any] = {
         "recipe": "tworoom-small", "name": "first", "verifier_set": None, "verifiers": (), "threshold": None,
     }  # fmt: skip
     await asyncio.to_thread(dataset.mkdir, exist_ok=True)
-    return await projects.create_project(config, dataset, **{**wish, **changes})
+    draft = projects.draft_project(dataset, **{**options, **changes})
+    async with open_worker() as worker:
+        return await signed(config, lambda access: projects.create_project(access, worker, draft))
 
 
 async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Path, warm: Warm) -> None:
@@ -77,10 +82,10 @@ async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Pat
         await create(config, data, verifier_set=7)
     assert (caught.value.code, warm.made) == (Exit.NOT_FOUND, 0), "found out before training"
     made = await create(config, data, **who)
-    assert made["created"] and made["project"] == 1
+    assert made.created and made.project == 1
     again = await create(config, data, **who)
-    assert again == {**made, "created": False}
-    assert (await create(config, data, verifier_set=made["set"]))["created"] is False
+    assert again == replace(made, created=False)
+    assert (await create(config, data, verifier_set=made.set)).created is False
     kept = (data / PROJECT_FILES / METADATA_FILE).read_bytes()
     other = {"verifiers": (network.wallet(3).address,), "threshold": 1}
     for changes, what in (
@@ -98,7 +103,7 @@ async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Pat
     assert warm.made == 1
     assert (data / PROJECT_FILES / METADATA_FILE).read_bytes() == kept, "the first one is served"
     stranger = configured(network, 4, tmp_path / "stranger")
-    assert (await create(stranger, data, **who))["project"] == 2, "a copied root blocks nobody"
+    assert (await create(stranger, data, **who)).project == 2, "a copied root blocks nobody"
 
 
 async def test_an_interrupted_call_goes_on_and_makes_no_second_set(
@@ -116,7 +121,7 @@ async def test_an_interrupted_call_goes_on_and_makes_no_second_set(
         await create(config, data, **who)
     monkeypatch.setattr(projects, "_register", register)
     made = await create(config, data, **who)
-    assert made["created"] and made["set"] == 1
+    assert made.created and made.set == 1
     assert await network.contracts.verifier_sets.count("latest") == 1
 
 

@@ -22,12 +22,17 @@ from contract_fixtures import (
     configured,
     deployed_network,
     found_project,
+    signed,
 )
 
 from jepanet.chain.contracts.all import Attestation
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.funds import claims
+from jepanet.operations.access import SigningAccess
+from jepanet.operations.funds import claim as action
+from jepanet.operations.reading.library import open_library
+from jepanet.operations.views.funds import Claimed
+from jepanet.operations.views.json_form import json_form
 from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
 from jepanet.protocol.documents.typed_data import result_data
 from jepanet.storage.blobs.files import place_of
@@ -87,9 +92,16 @@ async def settled(network: Network, round_id: int = 1, sheet: Digest = SHEET) ->
     return leaves
 
 
-async def claim(config: Path, *round_ids: int, offline: bool = False) -> dict[str, Any]:
-    folder = config.parent / "inputs"
-    return await claims.claim(config, round_ids, inputs=folder, peers=(), offline=offline)
+async def claim(config: Path, *round_ids: int, offline: bool = False) -> Any:
+    """What `jepanet claim --json` prints."""
+    folder, store = config.parent / "inputs", config.parent / "data" / "blobs"
+
+    async def act(access: SigningAccess) -> Claimed:
+        deployment = access.chain.deployment
+        async with open_library(deployment, folder, peers=(), offline=offline, store=store) as library:
+            return await action.claim(access, library, round_ids)
+
+    return json_form(await signed(config, act))
 
 
 async def test_a_proposer_on_a_first_node_needs_neither_sheets_nor_peers(
@@ -146,7 +158,7 @@ async def test_a_claim_finds_its_sheet_without_a_peer(
             found = next(n for n, leaf in enumerate(leaves) if leaf.account == account)
             return leaves[found], merkle_proof(hashes, found)
 
-    monkeypatch.setattr(claims, "decode_sheet", lambda read: {data: Sheet()}[read])
+    monkeypatch.setattr(action, "decode_sheet", lambda read: {data: Sheet()}[read])
     config = configured(network, JUDGE, tmp_path, "coordinator")
     own = place_of(tmp_path / "data" / "blobs", digest_of(data))
     other = tmp_path / "inputs" / to_cid(digest_of(data), "dag-json")

@@ -14,13 +14,14 @@ from chain_proxy import Behind, ChainProxy
 from jepanet.chain.devchain.anvil import free_port
 from jepanet.errors import Exit, Transient
 from jepanet.operations.access import open_chain
-from jepanet.operations.auditing import observer
-from jepanet.operations.auditing.observer import open_library, open_visit
 from jepanet.operations.checks.bootstrap import check_peers
 from jepanet.operations.checks.endpoints import check_endpoints
 from jepanet.operations.checks.findings import Finding, Level, failures
 from jepanet.operations.checks.machine import check_machine
 from jepanet.operations.checks.standing import Standing
+from jepanet.operations.reading import library as library_module
+from jepanet.operations.reading.library import open_library
+from jepanet.operations.reading.visit import open_visit
 from jepanet.p2p.host import probe_listen
 from jepanet.settings.config import ChainSection, Config, P2PSection, load_config
 
@@ -46,7 +47,7 @@ def sound(rows: list[Finding]) -> list[Finding]:
 
 
 async def standing(config: Config, address: str) -> list[Finding]:
-    async with open_chain(config) as chain:
+    async with open_chain(config.chain) as chain:
         return sound(await Standing(config, chain, address).findings())  # type: ignore[arg-type]  # as text here
 
 
@@ -93,7 +94,7 @@ async def test_a_deployment_of_another_fork_is_refused(network: Network, tmp_pat
     config = configured(network, 1, tmp_path)
     replace(network.deployment, block_hash=bytes(32)).save(tmp_path / "deployment.json")
     with pytest.raises(Exception, match="in the deployment file") as caught:
-        async with open_chain(config):
+        async with open_chain(load_config(config).chain):
             pass
     assert caught.value.code is Exit.WRONG_CHAIN  # type: ignore[attr-defined]  # a Fatal
 
@@ -194,19 +195,21 @@ async def test_bootstrap_peers_are_dialled(network: Network, tmp_path: Path) -> 
 async def test_nobody_to_ask_and_nobody_who_has_it_are_told_apart(
     network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(observer, "_TRIES", 1)
-    config = load_config(configured(network, 1, tmp_path), {})
-    async with open_chain(config) as chain, open_visit(network.deployment, tmp_path / "peer", ()) as peer:
+    monkeypatch.setattr(library_module, "_TRIES", 1)
+    async with open_visit(network.deployment, tmp_path / "peer", ()) as peer:
         alive = peer.addresses[0]
         dead = alive.replace(alive.split("/")[4], str(free_port()))
         for address, code in ((dead, Exit.NO_PEERS), (alive, Exit.NOT_FOUND)):
-            async with open_library(chain, tmp_path / "in", peers=(address,), offline=False) as library:
+            async with open_library(
+                network.deployment, tmp_path / "in", peers=(address,), offline=False
+            ) as library:
                 if address is alive:
+                    await library._join()
                     await library._network.connect(address)  # type: ignore[union-attr]
                 with pytest.raises(Transient) as caught:
                     await library.get("score sheet", bytes(32), "dag-json", max_bytes=1000)
             assert caught.value.code is code and caught.value.remedy
-        async with open_library(chain, tmp_path / "in", peers=(), offline=True) as library:
+        async with open_library(network.deployment, tmp_path / "in", peers=(), offline=True) as library:
             with pytest.raises(Transient) as caught:
                 await library.get("score sheet", bytes(32), "dag-json", max_bytes=1000)
         assert caught.value.code is Exit.NOT_FOUND

@@ -28,7 +28,7 @@ def sheet_of(*votes: Any, budget: int = 100 * TOKEN, spec: Any = SPEC, **changes
 def sums(sheet: ScoreSheet, spec: Any = SPEC, budget: int = 100 * TOKEN) -> dict[int, str]:
     """The sums by gain."""
     view = sheet_view(sheet, Terms(spec, budget, 2 * TOKEN, 3))
-    return {item["gain"]: item["how"] for item in view["receipts"]}
+    return {item.gain: item.how for item in view.receipts}
 
 
 def test_a_payment_is_shown_as_the_sum_it_is() -> None:
@@ -36,8 +36,9 @@ def test_a_payment_is_shown_as_the_sum_it_is() -> None:
     assert sums(sheet)[29_023] == "(29,023 - 4,537) x 0.0005 = 12.243"
     assert sums(sheet)[40_000] == "(40,000 - 2,000) x 0.0005 = 19"
     assert sums(sheet)[-50_000] == sums(sheet)[0] == ""
-    fees = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3))["fees"]
-    assert {item["how"] for item in fees} == {"2 / 3 verifiers = 0.666"}
+    figures = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3)).figures
+    assert figures is not None
+    assert {item.how for item in figures.fees} == {"2 / 3 verifiers = 0.666"}
 
 
 def test_another_part_of_the_error_is_named() -> None:
@@ -67,4 +68,5 @@ def test_a_sheet_that_pays_something_else_is_called_so() -> None:
 
 def test_without_the_spec_nothing_is_made_up() -> None:
     view = sheet_view(sheet_of(GOOD), None)
-    assert view["receipts"][0]["how"] == "" and view["price"] is None
+    assert view.receipts[0].how == ""
+    assert view.figures is not None and view.figures.price is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -11,18 +12,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click import Command
+from click.testing import CliRunner
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.errors import Exit, Fatal
+from jepanet.interface.commands.model import command as model
+from jepanet.interface.commands.node import command as node
+from jepanet.interface.commands.round import command as round_
+from jepanet.interface.commands.stake import command as stake
+from jepanet.interface.commands.verifiers import command as verifiers
 from jepanet.learning.training.device import probe
-from jepanet.operations.auditing.rounds import challenge, export_model
+from jepanet.operations import access
 from jepanet.operations.checks import machine as machine
 from jepanet.operations.checks.endpoints import judge_head
 from jepanet.operations.checks.findings import Finding, Level, failures
 from jepanet.operations.checks.machine import check_journal, check_machine, check_settings, writable_folder
-from jepanet.operations.checks.preflight import NotReady, preflight, refuse_to_start
-from jepanet.operations.projects import create_project, open_dataset
+from jepanet.operations.checks.preflight import NotReady, refuse_to_start
+from jepanet.operations.projects import draft_project, open_dataset
 from jepanet.settings.config import Config, load_config
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, BlockRef
@@ -198,12 +206,13 @@ async def test_a_start_that_would_fail_is_refused_with_every_cause(tmp_path: Pat
         assert word in (caught.value.remedy or "")
 
 
-async def test_a_file_that_is_no_configuration_is_one_row(tmp_path: Path) -> None:
-    with pytest.raises(NotReady) as caught:
-        await preflight(tmp_path / "none.toml")
-    assert caught.value.code is Exit.CONFIG
-    (row,) = caught.value.report["rows"]
-    assert (row["check"], row["level"]) == ("configuration", "failure") and row["remedy"]
+def test_a_file_that_is_no_configuration_is_one_row(tmp_path: Path) -> None:
+    done = CliRunner().invoke(node, ["check", "--config", str(tmp_path / "none.toml"), "--json"])
+    assert isinstance(done.exception, NotReady) and done.exception.code is Exit.CONFIG
+    (row,) = done.exception.report.rows
+    assert (row.check, row.level) == ("configuration", "failure") and row.remedy
+    printed = json.loads(done.stdout)
+    assert set(printed) == {"rows", "ready"} and printed["ready"] is False
 
 
 # ------------------------------------------------------------------ the chain's clock
@@ -251,29 +260,31 @@ def test_a_folder_that_is_no_dataset_is_not_to_be_removed(tmp_path: Path) -> Non
     assert "remove" not in (caught.value.remedy or "")
 
 
-async def test_a_project_without_verifiers_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_project_without_verifiers_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="needs verifiers") as caught:
-        await create_project(
-            tmp_path / "none.toml", tmp_path / "none", recipe="tworoom-tiny", name="x",
-            verifier_set=None, verifiers=("0x01",), threshold=None,
+        draft_project(
+            tmp_path / "none", recipe="tworoom-tiny", name="x", verifier_set=None, verifiers=("0x01",),
+            threshold=None,
         )  # fmt: skip
     assert caught.value.code is Exit.USAGE
 
 
-async def test_a_model_is_not_fetched_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="no folder") as caught:
-        await export_model(
-            tmp_path / "none.toml",
-            None,
-            tmp_path / "nowhere" / "model",
-            inputs=tmp_path,
-            peers=(),
-            offline=True,
-        )
-    assert caught.value.remedy
-
-
-async def test_evidence_that_is_no_digest_is_refused_before_the_chain_is_asked(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="foo") as caught:
-        await challenge(tmp_path / "none.toml", 1, "foo")
-    assert caught.value.code is Exit.USAGE
+@pytest.mark.parametrize(
+    ("command", "arguments", "word"),
+    [
+        (model, ("export", "--out", "nowhere/model"), "no folder"),
+        (round_, ("challenge", "1", "--evidence", "foo"), "foo"),
+        (stake, ("deposit", "many"), "AMOUNT"),
+        (verifiers, ("create", "0x12", "--threshold", "1"), "0x12"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command, arguments: tuple[str, ...], word: str
+) -> None:
+    configured(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for opened in ("open_chain", "open_signing"):
+        monkeypatch.setattr(access, opened, lambda *_: pytest.fail("something was opened"))
+    done = CliRunner().invoke(command, [*arguments, "--config", "node.toml"])
+    assert isinstance(done.exception, Fatal), done.exception
+    assert word in done.exception.message and done.exception.remedy

@@ -1,0 +1,52 @@
+"""Handles as commands open them, from their options: actions get them open, and print nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jepanet.operations.access import ChainAccess
+    from jepanet.operations.reading.history import History
+    from jepanet.operations.reading.library import Library
+    from jepanet.settings.config import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What `library_options` were given: a folder, peers to ask for what it lacks, or nobody."""
+
+    folder: Path
+    peers: tuple[str, ...]
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What looking at rounds takes."""
+
+    chain: ChainAccess
+    history: History
+    library: Library
+
+
+@asynccontextmanager
+async def open_reading(where: Observer, inputs: Inputs) -> AsyncIterator[Reading]:
+    """Chain, history and library; the latter two do nothing before they are asked.
+
+    Raises: as `open_chain`.
+    """
+    from jepanet.operations.access import open_chain
+    from jepanet.operations.reading.history import open_history
+    from jepanet.operations.reading.library import open_library
+
+    peers = inputs.peers or where.p2p.bootstrap
+    async with (
+        open_chain(where.chain) as chain,
+        open_history(chain) as history,
+        open_library(chain.deployment, inputs.folder, peers=peers, offline=inputs.offline) as library,
+    ):
+        yield Reading(chain, history, library)

@@ -1,0 +1,85 @@
+"""`jepanet model export`: a round's global model as plain safetensors."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from jepanet.cid import to_cid
+from jepanet.errors import Exit, Fatal
+from jepanet.files import write_atomically
+from jepanet.operations.reading.history import History, find_round
+from jepanet.operations.reading.library import Library
+from jepanet.operations.views.rounds import ExportedModel
+from jepanet.protocol.state import NodeState, Round, Status
+from jepanet.types import Digest
+
+
+def check_target(target: Path) -> None:
+    """Raises: Fatal: there is no folder to write into (exit code `NOT_FOUND`)."""
+    if not target.parent.is_dir():
+        raise Fatal(
+            f"there is no folder {target.parent}",
+            remedy="make it first, or name another file",
+            code=Exit.NOT_FOUND,
+        )
+
+
+async def export_model(
+    history: History, library: Library, round_id: int | None, target: Path
+) -> ExportedModel:
+    """Writes a round's global model without the optimiser's momentum; of the newest settled round by default.
+
+    Raises:
+        Fatal: no such round, or it recorded no model that counts. Transient: nobody serves it.
+    """
+    return await write_model(await history.state(), library, round_id, target)
+
+
+async def write_model(
+    state: NodeState, library: Library, round_id: int | None, target: Path
+) -> ExportedModel:
+    """As `export_model`, from a state that was read."""
+    from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+    from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
+
+    round_, digest = _model_of(state, round_id)
+    project = state.projects[round_.project_id]
+    recipe_path = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
+    recipe = Recipe.from_bytes(recipe_path.read_bytes())
+    path = await library.get("model", digest, "raw", max_bytes=model_cap(recipe))
+    model = load_model(path, recipe)
+    header = ModelHeader(
+        family=model.header.family,
+        recipe=model.header.recipe,
+        round=model.header.round,
+        parent=model.header.parent,
+    )
+    data = await asyncio.to_thread(model_bytes, model.weights, header)
+    await asyncio.to_thread(write_atomically, target, data)
+    return ExportedModel(
+        round=int(round_.id),
+        model=to_cid(digest),
+        file=target,
+        bytes=len(data),
+        parameters=sum(int(array.size) for array in model.weights.values()),
+    )
+
+
+def _model_of(state: NodeState, round_id: int | None) -> tuple[Round, Digest]:
+    if round_id is not None:
+        round_ = find_round(state, round_id)
+    else:
+        settled = [item for _, item in sorted(state.rounds.items()) if item.status is Status.SETTLED]
+        if not settled:
+            raise Fatal("no round has settled on a model yet", remedy="wait for one", code=Exit.NOT_FOUND)
+        round_ = settled[-1]
+    if round_.recorded is None:
+        raise Fatal(f"round {round_.id} recorded no model", remedy="name another", code=Exit.NOT_FOUND)
+    if round_.status is Status.CANCELLED:
+        raise Fatal(
+            f"round {round_.id} was cancelled: its model does not count",
+            remedy="name another",
+            code=Exit.NOT_FOUND,
+        )
+    return round_, round_.recorded.model

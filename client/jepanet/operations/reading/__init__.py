@@ -1,0 +1,1 @@
+"""What actions that only look hold open: the chain's history, a library of blobs, a visit to the network."""

@@ -1,0 +1,1 @@
+"""What an operator's actions answer: frozen records, and the one form they have in JSON."""

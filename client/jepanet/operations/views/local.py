@@ -1,0 +1,56 @@
+"""Answers about this machine: keystores, and a chain for development."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jepanet.operations.views.json_form import MERGED
+from jepanet.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Keystore:
+    """A wallet's account and its encrypted file."""
+
+    address: Address
+    keystore: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetProcess:
+    """The anvil of a devnet. `process` tells it from another one with the same number."""
+
+    pid: int
+    process: str | None
+    port: int
+    chain_id: int
+    rpc: str
+    websocket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devnet:
+    anvil: DevnetProcess = field(metadata=MERGED)
+    head: int
+    deployment: Path
+    contracts: Mapping[str, Address]
+    """By their names in `deployment.json`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetStopped:
+    """The process that ended, and the file with the chain's state."""
+
+    stopped: int
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetFunded:
+    """Who got so many whole tokens and ether each."""
+
+    funded: tuple[Address, ...]
+    tokens: int
+    ether: int

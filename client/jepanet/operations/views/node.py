@@ -1,0 +1,110 @@
+"""Answers about a node: whether it could run, whether it runs, what its journal is to read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jepanet.operations.views.funds import Account
+from jepanet.operations.views.json_form import MERGED, OPTIONAL, named
+from jepanet.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One check. `level` is ok, warning or failure; `code` what `node check` ends with if it is its first."""
+
+    check: str
+    level: str
+    finding: str
+    remedy: str | None
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Every check, with what else was learnt on the way."""
+
+    rows: tuple[CheckRow, ...]
+    ready: bool
+    roles: str | None = field(default=None, metadata=OPTIONAL)
+    head: int | None = field(default=None, metadata=OPTIONAL)
+    account: Account | None = field(default=None, metadata=MERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPosition:
+    """How the chain looks from the node; `confirmed` is the newest block that it acts on."""
+
+    head: int | None
+    head_age: float
+    head_old: bool
+    stalled: bool
+    incomplete: bool
+    confirmed: int | None
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The running job: seconds since it began, and its last progress."""
+
+    job: str
+    seconds: int
+    step: int | None = field(default=None, metadata=OPTIONAL)
+    steps: int | None = field(default=None, metadata=OPTIONAL)
+    loss: float | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStatus:
+    """A round as the node knows it, and what it has done for it."""
+
+    round: int
+    project: int
+    phase: str
+    commits: int
+    reveals: int
+    prepared: bool
+    sealed: bool
+    scored: bool
+    results: int
+    failed: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDuty:
+    duty: str
+    attempts: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """The status a node last wrote: `age` seconds ago; `running` says whether that process still runs."""
+
+    written: int
+    moment: tuple[str, float]
+    pid: int
+    process: str | None
+    wallet: Address
+    roles: tuple[str, ...]
+    peer: str
+    addresses: tuple[str, ...]
+    peers: int
+    chain: ChainPosition
+    projects: tuple[int, ...]
+    work: Work | None
+    log_lines_lost: int
+    rounds: tuple[RoundStatus, ...]
+    duties: tuple[OpenDuty, ...]
+    age: int
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rescanned:
+    """Blocks and logs that were dropped, to be read again from block `first` on."""
+
+    first: int = field(metadata=named("from"))
+    blocks: int
+    logs: int

@@ -1,0 +1,66 @@
+"""Answers about projects and datasets. Digests are CIDs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepanet.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedProject:
+    """A project made from a dataset. `created` is False when it existed, so that nothing was sent."""
+
+    project: int
+    created: bool
+    set: int
+    name: str
+    recipe: str
+    dataset: str
+    model: str
+    evaluation_shards: int
+    evaluation_root: str
+    """0x-hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as the registry holds it."""
+
+    project: int
+    owner: Address
+    recipe: str
+    dataset: str
+    model: str
+    verifier_set: int
+    evaluation_shards: int
+    evaluation_shards_used: int
+    active_round: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A public shard. `kind` is training, public or probe."""
+
+    kind: str
+    site: int
+    episodes: int
+    bytes: int
+    cid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedShard:
+    """An evaluation shard that nobody sees before it is drawn."""
+
+    index: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    directory: Path
+    environment: str
+    shards: tuple[Shard, ...]
+    sealed: tuple[SealedShard, ...]

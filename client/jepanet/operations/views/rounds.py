@@ -1,0 +1,135 @@
+"""Answers about rounds: what the chain says, receipts of score sheets, exported models, verifications.
+
+Digests are CIDs; gains and errors are micro-nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jepanet.operations.views.json_form import MERGED, Wei
+from jepanet.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSummary:
+    """What the chain alone says of a round. What only a recorded result has is None before."""
+
+    round: int
+    project: int
+    phase: str
+    cause: str | None
+    """Why it was cancelled, if it was."""
+    base: str
+    model: str | None
+    sheet: str | None
+    commits: int
+    reveals: int
+    budget: Wei
+    fee: Wei
+    payout: Wei | None
+    improvement: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One solver's row of a score sheet. `how` is the sum behind the payment, empty without a price."""
+
+    solver: Address
+    delta: str
+    verdict: str
+    reason: str
+    detail: str
+    gain: int
+    stderr: int
+    measured_on: str
+    against: str
+    paid: Wei
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeeReceipt:
+    coordinator: Address
+    paid: Wei
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Metrics of the global model on the evaluation shard, by name."""
+
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetFigures:
+    """What a score sheet says of the round as a whole. `price` is in wei a micro-nat."""
+
+    published: bool
+    note: str
+    price: Wei | None
+    heldout: HeldOut
+    fees: tuple[FeeReceipt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetView:
+    """A score sheet; before one is recorded there is neither a receipt nor a figure."""
+
+    receipts: tuple[Receipt, ...] = ()
+    figures: SheetFigures | None = field(default=None, metadata=MERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDetails:
+    summary: RoundSummary = field(metadata=MERGED)
+    sheet: SheetView = field(metadata=MERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """A dispute that was raised; `bond` is locked out of the stake."""
+
+    round: int
+    bond: Wei
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A model that was written to `file`, of so many bytes and parameters."""
+
+    round: int
+    model: str
+    file: Path
+    bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The card that was written beside a model; it tells of `rounds` rounds."""
+
+    model: ExportedModel = field(metadata=MERGED)
+    card: Path
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    check: str
+    agrees: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Everything that was recomputed of a round, and whether all of it agrees with what was recorded."""
+
+    round: int
+    agrees: bool
+    checks: tuple[Check, ...]

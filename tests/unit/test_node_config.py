@@ -94,7 +94,10 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "an endpoint with a space": (changed(":8545", ":8545/ "), "chain.endpoints", "correct"),
     "missing key": (changed('data_dir = "data"\n', ""), "'data_dir'", "add `data_dir = …` below [node]"),
     "missing section": ("[node]\n" + GOOD.split("[node]\n")[1].split("[wallet]")[0], "[wallet]", "directory"),
-    "no such role": (changed('"solver"', '"miner"'), "node.roles: 'miner'", "solver"),
+    "no such role": (
+        changed('"solver"', '"miner"'),
+        "node.roles[0] must be one of proposer, solver, coordinator, aggregator, not 'miner'", "solver",
+    ),
     "a role that is no text": (changed('["solver"]', "[3]"), "node.roles", "roles"),
     "no role at all": (changed('["solver"]', "[]"), "node.roles is empty", "solver"),
     "roles that exclude each other": (

@@ -13,7 +13,7 @@ import pytest
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.records.codec import JOURNAL, Codec, Tagged, rejected
-from jepanet.records.kinds import Spelling
+from jepanet.records.kinds import Real, Spelling
 from jepanet.records.marks import (
     PRINTABLE,
     SAFE_INTEGER,
@@ -25,6 +25,7 @@ from jepanet.records.marks import (
     Size,
 )
 from jepanet.records.reference import Entry, reference
+from jepanet.records.refusal import Wrong
 from jepanet.tensors import canonical_json
 from jepanet.types import Address, Digest, RoundId, Verdict
 
@@ -262,6 +263,15 @@ def test_addresses_can_be_mended() -> None:
     assert codec.read({"account": ADDRESS.lower()}).account == ADDRESS
     with pytest.raises(Rejected, match="mistyped"):
         codec.read({"account": ADDRESS[:-1] + "c"})
+
+
+@pytest.mark.parametrize("bounds", [Range(), Range(0), Range(None, 5), Range(0, above=True)])
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_no_bounds_let_pass_what_is_not_finite(bounds: Range, value: float) -> None:
+    real = Real(bounds)
+    for step in (real.read, real.write):
+        with pytest.raises(Wrong, match="must be a finite number"):
+            step(value)
 
 
 def test_a_caller_s_own_error() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -142,12 +143,12 @@ class Real(Kind):
     def read(self, tree: object) -> float:
         if type(tree) is int and -SAFE_INTEGER <= tree <= SAFE_INTEGER:
             tree = float(tree)
-        if type(tree) is float and tree in self._bounds:
+        if type(tree) is float and isfinite(tree) and tree in self._bounds:
             return tree
         raise self.wrong(tree)
 
     def write(self, value: Any) -> float:
-        if type(value) is float and value in self._bounds:
+        if type(value) is float and isfinite(value) and value in self._bounds:
             return value
         raise self.wrong(value)
 

@@ -173,6 +173,12 @@ def _with(record: str, **changes: object) -> Any:
     return tree
 
 
+def _without(record: str) -> Any:
+    """As before a round's state was kept in three records."""
+    tree = json.loads(journal_codec.encode_state(busy_state()))
+    return {name: value for name, value in tree.items() if name != record}
+
+
 def _with_key(key: str) -> Any:
     tree = json.loads(journal_codec.encode_state(busy_state()))
     tree["rounds"][key] = tree["rounds"].pop("7")
@@ -191,6 +197,8 @@ def _with_key(key: str) -> Any:
         _with("rounds", commits=[["solver", "00", 0]]),
         _with("off_chain", scores=[[SOLVER]]),
         _with("rounds", prepared=True),
+        _without("own"),
+        _without("off_chain"),
         _with_key("07"),
         _with_key("1_0"),
         _with_key("seven"),

@@ -17,11 +17,8 @@ def ended(view: RoundView) -> bool:
 
 
 def claim(view: RoundView) -> Iterator[duties.Duty]:
-    if (
-        view.phase is Phase.SETTLED
-        and not _claims_over(view)
-        and (_revealed(view) or view.me in view.members)
-    ):
+    entitled = _revealed(view) or view.me in view.members
+    if view.phase is Phase.SETTLED and not _claims_over(view) and entitled:
         yield duties.SendClaim(view.round.id)
 
 

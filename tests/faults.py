@@ -1,6 +1,6 @@
 """Faults for node processes: a hook that kills its own process between two named steps, and small disks.
 
-Nothing of this is in the package. `jepanet.node.running.run_node` takes a `trace` callable that is called
+Nothing of this is in the package. `jepanet.node.app.run_node` takes a `trace` callable that is called
 with the name of every durable step; here that callable sends SIGKILL, which no handler can catch.
 """
 

@@ -88,7 +88,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_a_node_loads_no_learning_library() -> None:
-    program = "import sys, jepanet.node.running, jepanet.operations.checks.preflight\nprint(*sys.modules)"
+    program = "import sys, jepanet.node.app, jepanet.operations.checks.preflight\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert not loaded & {"torch", "matplotlib", "scipy", "pandas", "gymnasium", "stable_worldmodel", "cv2"}

@@ -21,7 +21,6 @@ def main() -> None:
     """Serves start requests until standard input ends."""
     import jepanet.interface.commands.node
     import jepanet.node.app
-    import jepanet.node.running
     import jepanet.operations.checks.preflight  # noqa: F401
 
     os.dup2(os.open(os.devnull, os.O_RDWR), 3)

@@ -48,7 +48,7 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
         Fatal: the operator must act; the message names the remedy.
     """
     from jepanet.log_stream import make_errors_patient
-    from jepanet.node.running import run_node
+    from jepanet.node.app import run_node
     from jepanet.operations.checks.preflight import advise, refuse_to_start
     from jepanet.settings.config import load_config
     from jepanet.telemetry import configure_logging

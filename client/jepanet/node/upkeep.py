@@ -1,0 +1,65 @@
+"""What a running node does beside its duties: its status file, its housekeeping, an eye on its network."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jepanet.node.engine import Engine
+from jepanet.node.status import write_status
+from jepanet.p2p.host import P2PNode
+from jepanet.storage.blobs.store import BlobStore
+from jepanet.storage.journal import Journal
+from jepanet.telemetry import get_logger, tell_repeated
+
+log = get_logger("node")
+
+_STATUS_EVERY = 2.0
+_NO_PEERS_PATIENCE = 30.0
+_HOUSE_EVERY = 60.0
+_ROUNDS_PINNED = 8
+_BLOCKS_KEPT = 512
+
+
+async def keep_status(path: Path, status: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    """Writes the status file by time, not by blocks: a node whose chain stands still must say so."""
+    while True:
+        try:
+            write_status(path, await status())
+        except OSError as error:
+            log.warning("status.unsaved", path=str(path), why=error.strerror,
+                        remedy="make room or mend the folder's permissions")  # fmt: skip
+        await asyncio.sleep(_STATUS_EVERY)
+
+
+async def keep_house(engine: Engine, journal: Journal, blobs: BlobStore) -> None:
+    """Forgets what ended rounds no longer need: their pins, old empty blocks, blobs over the budget."""
+    while True:
+        await asyncio.sleep(_HOUSE_EVERY)
+        tell_repeated()
+        ended = [key for key, item in sorted(engine.state.rounds.items()) if item.ended_at]
+        for key in ended[:-_ROUNDS_PINNED]:
+            blobs.unpin_owner(f"round/{key}")
+        journal.prune_blocks(_BLOCKS_KEPT)
+        await asyncio.to_thread(blobs.collect)
+
+
+async def watch_network(network: P2PNode, bootstrap: Sequence[str]) -> None:
+    """Ends with the network thread's error if that dies; warns as long as nobody is connected."""
+    failure = asyncio.ensure_future(asyncio.shield(network.failure))
+    lonely_since: float | None = time.monotonic()
+    while True:
+        done, _ = await asyncio.wait({failure}, timeout=5.0)
+        if done:
+            failure.result()
+        if await network.peers():
+            lonely_since = None
+        elif lonely_since is None:
+            lonely_since = time.monotonic()
+        elif time.monotonic() - lonely_since > _NO_PEERS_PATIENCE and bootstrap:
+            log.warning("network.isolated", tried=list(bootstrap),
+                        remedy="check the addresses in p2p.bootstrap and the firewall")  # fmt: skip
+            lonely_since = time.monotonic()

@@ -379,7 +379,7 @@ class Network:
         request = urllib.request.Request(
             self.anvil.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             reply = json.load(answer)
         if "error" in reply:
             raise ScenarioFailed(f"{method}: {reply['error']}")

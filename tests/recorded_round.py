@@ -38,8 +38,7 @@ from jepanet.federation.deltas.delta import DeltaHeader, Schema, decode_delta, e
 from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.judging.judge import merge
 from jepanet.learning.data.manifest import DatasetManifest
-from jepanet.learning.families.world.schema import init_weights
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import load_model
 from jepanet.learning.training.surroundings import surroundings
 from jepanet.protocol import journal_codec as journal
@@ -147,7 +146,7 @@ class Bench:
 
     def __init__(self, folder: Path, recipe: bytes, manifest: bytes) -> None:
         self._folder, self._recipe = folder, recipe
-        self._aligns = Recipe.from_bytes(recipe).aligns
+        self._aligns = read_recipe(recipe).aligns
         for name, data in (("recipe", recipe), ("manifest", manifest), ("evaluation", EVALUATION)):
             self._put(name, data)
 
@@ -217,11 +216,11 @@ def _micro(metrics: Mapping[str, float]) -> dict[str, int]:
 def documents(ledger: Ledger, story: Mapping[str, Any]) -> None:
     """Every document of the story is read and written again."""
     for name, tree in story["recipes"].items():
-        recipe = Recipe.from_bytes(canonical_json(tree))
+        recipe = read_recipe(canonical_json(tree))
         ledger.exact(f"recipe {name}", recipe.to_bytes().decode())
         ledger.exact(f"recipe {name}, digest", recipe.digest().hex())
         for seed in ("a", "b"):
-            drawn = init_weights(recipe, word("initial", seed))
+            drawn = recipe.family.initial_weights(word("initial", seed))
             ledger.exact(f"recipe {name}, weights {seed}", digest_of(encode_tensors(drawn, {})).hex())
     manifest = DatasetManifest.from_bytes(canonical_json(story["manifest"]))
     ledger.exact("manifest", manifest.to_bytes().decode())
@@ -235,7 +234,7 @@ def arithmetic(
     ledger: Ledger, story: Mapping[str, Any], base: bytes, merged: bytes, deltas: Sequence[bytes]
 ) -> None:
     """Every codec on one change, with and without what it left out before; every merge rule on all deltas."""
-    recipe = Recipe.from_bytes(canonical_json(story["recipes"]["plain"]))
+    recipe = read_recipe(canonical_json(story["recipes"]["plain"]))
     before, after = (load_model(data, recipe).weights for data in (base, merged))
     change = {name: np.asarray(np.subtract(after[name], before[name])) for name in sorted(before)}
     header = DeltaHeader(Digest(digest_of(base)), recipe.digest())
@@ -262,8 +261,8 @@ def change_of(story: Mapping[str, Any], delta: bytes, residual: bytes | None) ->
 
     The sum is the same wherever the codec drew the line.
     """
-    recipe = Recipe.from_bytes(canonical_json(story["recipes"]["plain"]))
-    weights = _decoded(delta, schema_of(init_weights(recipe, bytes(32))))
+    recipe = read_recipe(canonical_json(story["recipes"]["plain"]))
+    weights = _decoded(delta, schema_of(recipe.family.initial_weights(bytes(32))))
     if residual is None:
         return weights
     left, _ = decode_tensors(residual, max_bytes=1 << 20, what="residual")

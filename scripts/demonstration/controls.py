@@ -17,7 +17,7 @@ from pathlib import Path
 from jepanet.cid import digest_file
 from jepanet.files import keep, kept_digest
 from jepanet.learning.data.shards import load_shard
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import derive
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 
@@ -30,7 +30,7 @@ class Controls:
 
     def __init__(self, data: Path, rounds: int, solvers: int, steps: int | None) -> None:
         project = data / "project"
-        recipe = Recipe.from_bytes((project / "recipe.json").read_bytes())
+        recipe = read_recipe((project / "recipe.json").read_bytes())
         arguments = [rounds, solvers, steps or recipe.inner_steps]
         names = [f"solver {number + 1} alone" for number in range(solvers)] + ["pooled data"]
         start = digest_file(project / "model.safetensors").hex()[:12]
@@ -66,7 +66,7 @@ def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: i
     from jepanet.learning.training.loop import train
 
     project = data / "project"
-    recipe = Recipe.from_bytes((project / "recipe.json").read_bytes())
+    recipe = read_recipe((project / "recipe.json").read_bytes())
     start = load_model(project / "model.safetensors", recipe).weights
     shards = [load_shard(path) for path in sorted(data.glob("training-*.safetensors"))]
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: i
                 # The same share of the schedule as the federation passes through.
                 total_steps=max(count, recipe.total_steps * count // (rounds * steps)),
             )  # fmt: skip
-            keep(path, model_bytes(made.weights, ModelHeader(recipe.digest(), rounds)))
+            keep(path, model_bytes(made.weights, ModelHeader.of(recipe, rounds)))
 
 
 if __name__ == "__main__":

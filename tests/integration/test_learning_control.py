@@ -11,7 +11,6 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.learning.data.building.plan import plan
 from jepanet.learning.data.sizes import TINY
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.planning.closed_loop import (
     ACTIONS,
     KINDS,
@@ -97,7 +96,7 @@ def test_a_room_draws_and_moves_as_the_recordings_do() -> None:
 
 
 def test_a_model_is_judged_the_same_twice() -> None:
-    weights = init_weights(RECIPE, SEED)
+    weights = RECIPE.family.initial_weights(SEED)
     first, second = (
         evaluate(weights, RECIPE, TWOROOM, SITE, episodes=4, seed=SEED, planner=QUICK) for _ in range(2)
     )
@@ -110,7 +109,7 @@ def test_a_model_is_judged_the_same_twice() -> None:
 
 
 def test_a_fitted_cost_needs_frames_of_another_site() -> None:
-    weights = init_weights(RECIPE, SEED)
+    weights = RECIPE.family.initial_weights(SEED)
     reference = record(plan(TASK.environment, TINY, SEED, SEED)["public.safetensors"])
     result = evaluate(
         weights,

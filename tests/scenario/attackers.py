@@ -25,6 +25,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import JepanetError, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import load_model
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.assignment import training_shard
@@ -244,7 +245,7 @@ async def material(
         await worker.stop()
     from jepanet.federation.deltas.delta import decode_delta, schema_of
 
-    recipe = Recipe.from_bytes(recipe_path.read_bytes())
+    recipe = read_recipe(recipe_path.read_bytes())
     spec = decode_spec(spec_path.read_bytes())
     base = load_model(base_path, recipe).weights
     honest = decode_delta(

@@ -72,7 +72,7 @@ SIZES = {
     "evaluation_shards": 24,
     "evaluation_episodes": 8,
     "hidden_sites": 2,
-    "image": preset("tworoom-tiny").model.image,
+    "image": preset("tworoom-tiny").family.sizes.image,
 }
 TERMS: dict[str, Any] = {
     "budget": "100",

@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.world.family import World
+from jepanet.learning.families.world.sizes import ModelSizes, Objective
 from jepanet.learning.presets import preset
-from jepanet.learning.recipe import ModelSizes, Objective, Recipe
+from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays
 
 SEED = bytes(range(32))
 OTHER = bytes(range(1, 33))
 IMAGE = 16
 
-RECIPE: Recipe = replace(
-    preset("tworoom-small"),
-    name="test",
+WORLD = World(
     model=ModelSizes(image=IMAGE, latent=6, channels=(4, 6, 8), hidden=16, predictor=24),
     objective=Objective(directions=16),
     colour=False,
     symmetry=False,
     windows=16,
+    window=6,
+    hues=False,
+)
+RECIPE: Recipe = replace(
+    preset("tworoom-small"),
+    name="test",
+    family=WORLD,
     inner_steps=6,
     total_steps=60,
     warm_steps=250,
     warm_rate=1e-2,
 )
 """Learns the disc's world in a few seconds, which has neither colours nor symmetric borders to teach."""
+
+
+def sized(recipe: Recipe, **changes: object) -> Recipe:
+    """The recipe with other values in fields of its family, for example `window=5`."""
+    return replace(recipe, family=replace(cast(World, recipe.family), **changes))  # type: ignore[arg-type]
+
+
+def initial(seed: bytes, recipe: Recipe = RECIPE) -> Arrays:
+    """Weights before any training."""
+    return recipe.family.initial_weights(seed)
 
 
 def disc_shard(seed: int, site: tuple[int, ...] = (0,) * 8, frames: int = 9) -> Shard:

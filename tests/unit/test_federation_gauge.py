@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from learning_shards import RECIPE, SEED, constant_encoder, disc_shard
+from learning_shards import RECIPE, SEED, WORLD, constant_encoder, disc_shard, initial
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
@@ -22,10 +20,10 @@ from jepanet.federation.gauge import (
     procrustes,
     trace_angle,
 )
+from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.model import load_world_model, normalise
 from jepanet.learning.families.world.rotation import rotate_world_model
-from jepanet.learning.families.world.schema import init_weights
-from jepanet.learning.recipe import ModelSizes
+from jepanet.learning.families.world.sizes import ModelSizes
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit
@@ -59,15 +57,13 @@ def planes(size: int, *degrees: float) -> np.ndarray:
 def encoded(weights: Arrays) -> np.ndarray:
     """Latents [N, D] of every frame of the shard."""
     with torch.inference_mode():
-        latents: np.ndarray = (
-            load_world_model(RECIPE, weights).encode(normalise(FRAMES)).flatten(0, 1).numpy()
-        )
+        latents: np.ndarray = load_world_model(WORLD, weights).encode(normalise(FRAMES)).flatten(0, 1).numpy()
     return latents
 
 
 WEIGHTS = {
     name: array * np.float32(30 if name == "encoder.head.weight" else 1)
-    for name, array in init_weights(RECIPE, SEED).items()
+    for name, array in initial(SEED).items()
 }
 """Untrained; the head is scaled so that latents have a variance near 1."""
 
@@ -120,9 +116,9 @@ def test_noise_far_below_the_floor_does_not_turn_the_frame() -> None:
 
 
 def test_a_rotated_world_model_predicts_the_same_in_another_frame() -> None:
-    rotation = orthogonal(RECIPE.model.latent)
+    rotation = orthogonal(RECIPE.family.sizes.latent)
     actions = torch.tensor(SHARD.actions)
-    one, two = (load_world_model(RECIPE, item) for item in (WEIGHTS, rotate_world_model(WEIGHTS, rotation)))
+    one, two = (load_world_model(WORLD, item) for item in (WEIGHTS, rotate_world_model(WEIGHTS, rotation)))
     turn = torch.tensor(rotation, dtype=torch.float32)
     with torch.inference_mode():
         latents, turned = one.encode(normalise(FRAMES)), two.encode(normalise(FRAMES))
@@ -132,7 +128,7 @@ def test_a_rotated_world_model_predicts_the_same_in_another_frame() -> None:
 
 
 def test_turning_there_and_back_returns_the_weights() -> None:
-    rotation = orthogonal(RECIPE.model.latent)
+    rotation = orthogonal(RECIPE.family.sizes.latent)
     back = rotate_world_model(rotate_world_model(WEIGHTS, rotation), rotation.T)
     assert list(back) == sorted(WEIGHTS)
     for name, array in back.items():
@@ -141,7 +137,7 @@ def test_turning_there_and_back_returns_the_weights() -> None:
 
 
 def test_a_rotated_clone_of_the_base_has_a_zero_delta() -> None:
-    clone = rotate_world_model(WEIGHTS, orthogonal(RECIPE.model.latent))
+    clone = rotate_world_model(WEIGHTS, orthogonal(RECIPE.family.sizes.latent))
     found = align(clone, encoded(WEIGHTS), encoded(clone), rotate_world_model)
     before, after = delta_of(clone, WEIGHTS), delta_of(found.weights, WEIGHTS)
     assert np.abs(before["encoder.head.weight"]).max() > 0.1
@@ -151,14 +147,14 @@ def test_a_rotated_clone_of_the_base_has_a_zero_delta() -> None:
 
 def test_alignment_of_the_base_itself_changes_nothing() -> None:
     found = align(WEIGHTS, encoded(WEIGHTS), encoded(WEIGHTS), rotate_world_model)
-    np.testing.assert_allclose(found.rotation, np.eye(RECIPE.model.latent), atol=1e-12)
+    np.testing.assert_allclose(found.rotation, np.eye(RECIPE.family.sizes.latent), atol=1e-12)
 
 
 def test_only_world_models_of_the_right_size_are_turned() -> None:
     with pytest.raises(ValueError, match="orthogonal"):
-        rotate_world_model(WEIGHTS, 2 * np.eye(RECIPE.model.latent))
+        rotate_world_model(WEIGHTS, 2 * np.eye(RECIPE.family.sizes.latent))
     with pytest.raises(ValueError, match="world model"):
-        rotate_world_model(WEIGHTS, np.eye(RECIPE.model.latent + 1))
+        rotate_world_model(WEIGHTS, np.eye(RECIPE.family.sizes.latent + 1))
     with pytest.raises(ValueError, match="world model"):
         rotate_world_model({"encoder.head.weight": WEIGHTS["encoder.head.weight"]}, np.eye(6))
 
@@ -166,8 +162,7 @@ def test_only_world_models_of_the_right_size_are_turned() -> None:
 def test_every_tensor_the_frame_touches_is_turned() -> None:
     """Names and layout follow the model: other sizes, another number of actions."""
     sizes = ModelSizes(image=16, latent=5, actions=3, channels=(2, 2, 2), hidden=7, predictor=11)
-    recipe = replace(RECIPE, model=sizes)
-    weights = init_weights(recipe, SEED)
+    weights = World(model=sizes, symmetry=False).initial_weights(SEED)
     turned = rotate_world_model(weights, orthogonal(5))
     moved = {name for name in weights if (weights[name] != turned[name]).any()}
     assert moved == {

@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from learning_shards import RECIPE, SEED, disc_shard
+from learning_shards import RECIPE, SEED, disc_shard, initial
 from structlog.testing import capture_logs
 
 from jepanet.errors import Fatal
@@ -28,7 +28,6 @@ from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
 from jepanet.lab.reporting.report import _undrawn, mixed
 from jepanet.lab.sites import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.surroundings import said, surroundings
 
 pytestmark = pytest.mark.unit
@@ -89,7 +88,7 @@ def test_a_damaged_start_is_made_again(
 
     def warm(*_: Any) -> Any:
         made.append(1)
-        return init_weights(RECIPE, SEED)
+        return initial(SEED)
 
     monkeypatch.setattr(compare, "warm_start", warm)
     run = _Run(COMPARISON, ARMS["aligned"], 0, tmp_path, tmp_path)

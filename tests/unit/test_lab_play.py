@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from learning_shards import RECIPE as TEST_RECIPE
-from learning_shards import disc_shard
+from learning_shards import disc_shard, initial, sized
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
@@ -17,7 +17,6 @@ from jepanet.lab.measure import Measure
 from jepanet.lab.play import Played, play
 from jepanet.lab.sites import Sites
 from jepanet.learning.evaluation.grounded import GroundedScorer
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
 
@@ -33,7 +32,7 @@ def sites(*shards: int) -> Sites:
 
 
 def played(arm: Arm, data: Sites, rounds: int = 1) -> Played:
-    return play(arm, RECIPE, data, init_weights(RECIPE, SEED), SEED, rounds, lambda *_: None)
+    return play(arm, RECIPE, data, initial(SEED), SEED, rounds, lambda *_: None)
 
 
 def distance(a: Arrays, b: Arrays) -> float:
@@ -44,14 +43,14 @@ def test_one_outer_round_of_a_single_solver_at_lr_1_is_its_local_result() -> Non
     data = sites(1)
     (merged,) = played(Arm("plain"), data).models
     (local,) = played(ARMS["local"], data).models
-    start = init_weights(RECIPE, SEED)
+    start = initial(SEED)
     assert distance(local, start) > 1e-3
     assert distance(merged, local) < 1e-5 * distance(local, start)
 
 
 def test_held_local_training_moves_towards_lower_loss_not_away_from_it() -> None:
     data = sites(1)
-    start = init_weights(RECIPE, SEED)
+    start = initial(SEED)
     (merged,) = played(Arm("plain"), data).models
     forward = delta_of(played(ARMS["local"], data).models[0], start)
     step = delta_of(merged, start)
@@ -60,7 +59,7 @@ def test_held_local_training_moves_towards_lower_loss_not_away_from_it() -> None
 
 def test_a_frozen_encoder_keeps_its_weights_and_the_predictor_learns() -> None:
     (model,) = played(ARMS["frozen-encoder"], sites(1, 2)).models
-    start = init_weights(RECIPE, SEED)
+    start = initial(SEED)
     changed = {name for name in model if not np.array_equal(model[name], start[name])}
     assert changed and all(name.startswith("predictor.") for name in changed)
 
@@ -68,15 +67,16 @@ def test_a_frozen_encoder_keeps_its_weights_and_the_predictor_learns() -> None:
 def test_an_arm_changes_the_recipe_it_names_and_nothing_else() -> None:
     arm = Arm("changed", changes=(("optimiser.learning_rate", 5e-4), ("colour", True)), split=3)
     changed = arm.recipe(RECIPE)
-    assert (changed.optimiser.learning_rate, changed.colour, changed.inner_steps) == (5e-4, True, 1)
-    assert replace(changed, optimiser=RECIPE.optimiser, colour=False, inner_steps=3) == RECIPE
+    assert (changed.optimiser.learning_rate, changed.inner_steps) == (5e-4, 1)
+    assert changed.family.fields()["colour"] is True
+    assert replace(sized(changed, colour=False), optimiser=RECIPE.optimiser, inner_steps=3) == RECIPE
     for bad in (replace(arm, split=2), Arm("odd", changes=(("optimiser.rate", 1.0),))):
         with pytest.raises(Rejected):
             bad.recipe(RECIPE)
 
 
 def test_starts_of_their_own_replace_the_public_one_at_any_outer_rate() -> None:
-    data, start = sites(1), init_weights(RECIPE, SEED)
+    data, start = sites(1), initial(SEED)
     far = {name: array + np.float32(3.0) for name, array in start.items()}
     for lr, momentum in ((1.0, 0.0), (0.7, 0.6)):
         arm = Arm("apart", own_start=True, outer_lr=lr, outer_momentum=momentum)
@@ -105,7 +105,7 @@ def test_absent_attackers_leave_the_others_alone() -> None:
 
 def test_frames_are_turned_back_only_when_they_have_left_far_enough() -> None:
     data = sites(1, 2)
-    start = train(init_weights(RECIPE, SEED), data.public, RECIPE, seed=SEED, steps=60).weights
+    start = train(initial(SEED), data.public, RECIPE, seed=SEED, steps=60).weights
     plain, *others = (
         play(
             Arm("arm", align=align), replace(RECIPE, align_above=above), data, start, SEED, 1, lambda *_: None
@@ -148,7 +148,7 @@ def test_the_result_of_a_tail_is_the_mean_of_its_rounds() -> None:
     seen: list[Arrays] = []
     arm = Arm("tail", tail=2)
     result = play(
-        arm, RECIPE, sites(1), init_weights(RECIPE, SEED), SEED, 2,
+        arm, RECIPE, sites(1), initial(SEED), SEED, 2,
         lambda _, weights: seen.append(weights) if weights is not None else None,
     )  # fmt: skip
     last = played(replace(arm, tail=1), sites(1), rounds=2).models[0]
@@ -160,7 +160,7 @@ def test_the_result_of_a_tail_is_the_mean_of_its_rounds() -> None:
 def test_pooled_training_sees_as_many_samples_as_all_solvers() -> None:
     data = sites(1, 2)
     (pooled,) = played(ARMS["pooled"], data).models
-    start = init_weights(RECIPE, SEED)
+    start = initial(SEED)
     short = train(start, data.training[0], RECIPE, seed=SEED, steps=3).weights
     assert distance(pooled, start) > distance(short, start)
 
@@ -174,14 +174,14 @@ def test_an_arm_leaves_the_public_start_alone_unless_it_is_about_it() -> None:
 
 def test_what_everyone_begins_with_is_an_arm_of_its_own() -> None:
     (model,) = played(ARMS["start"], sites(1)).models
-    assert distance(model, init_weights(RECIPE, SEED)) == 0.0
+    assert distance(model, initial(SEED)) == 0.0
 
 
 def test_a_round_gains_what_a_network_finds_it_gains() -> None:
     data = sites(1, 2)
     two = disc_shard(90, site=(0,) * 12 + (1,) * 12)
     data = replace(data, unseen=two)
-    base = train(init_weights(RECIPE, SEED), data.public, RECIPE, seed=SEED, steps=40).weights
+    base = train(initial(SEED), data.public, RECIPE, seed=SEED, steps=40).weights
     measure = Measure(RECIPE, data, base)
     better = train(base, two, RECIPE, seed=SEED, steps=60).weights
     assert measure.gain(base, better) == GroundedScorer(base, RECIPE, two).gain(better).mean
@@ -191,7 +191,7 @@ def test_a_round_gains_what_a_network_finds_it_gains() -> None:
 
 
 def test_a_longer_schedule_keeps_the_rate_up() -> None:
-    data, start = sites(1), init_weights(RECIPE, SEED)
+    data, start = sites(1), initial(SEED)
     arm = Arm("plain")
     short, same, long = (
         play(arm, RECIPE, data, start, SEED, 3, lambda *_: None, total_steps=total).models[0]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from learning_shards import OTHER, RECIPE, SEED, disc_shard
+from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.model import load_world_model, normalise
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.anchor import frame_anchor
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
@@ -18,13 +17,13 @@ pytestmark = pytest.mark.unit
 
 SHARD = disc_shard(5)
 PROBES = SHARD.frames.reshape(-1, *SHARD.frames.shape[2:])
-START = init_weights(RECIPE, SEED)
+START = initial(SEED)
 
 
 def reference(weights: Arrays = START) -> np.ndarray:
     with torch.inference_mode():
         latents: np.ndarray = (
-            load_world_model(RECIPE, weights).encoder(normalise(torch.tensor(PROBES))).numpy()
+            load_world_model(WORLD, weights).encoder(normalise(torch.tensor(PROBES))).numpy()
         )
     return latents
 
@@ -34,7 +33,7 @@ def value(
 ) -> float:
     wanted = reference() if targets is None else targets
     penalty = frame_anchor(wanted, PROBES, 0.5, seed=SEED, batch=batch)
-    return float(penalty(load_world_model(RECIPE, weights), torch.zeros(1), step).detach())
+    return float(penalty(load_world_model(WORLD, weights), step).detach())
 
 
 def test_the_reference_itself_costs_nothing() -> None:
@@ -43,24 +42,24 @@ def test_the_reference_itself_costs_nothing() -> None:
 
 def test_the_penalty_is_the_weighted_error_per_element() -> None:
     assert value(START, targets=reference() + np.float32(3)) == pytest.approx(0.5 * 9, rel=1e-4)
-    other = init_weights(RECIPE, OTHER)
+    other = initial(OTHER)
     expected = 0.5 * np.square(reference(other) - reference()).mean()
     assert value(other) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_step_and_seed_choose_the_probes() -> None:
-    other = init_weights(RECIPE, OTHER)
+    other = initial(OTHER)
     found = [value(other, step, batch=4) for step in (0, 1, 2, 0)]
     assert found[0] == found[3]
     assert len(set(found)) == 3
 
 
 def test_its_gradient_reaches_the_encoder_alone() -> None:
-    model = load_world_model(RECIPE, init_weights(RECIPE, OTHER))
-    frame_anchor(reference(), PROBES, 0.5, seed=SEED)(model, torch.zeros(1), 0).backward()
+    model = load_world_model(WORLD, initial(OTHER))
+    frame_anchor(reference(), PROBES, 0.5, seed=SEED)(model, 0).backward()
     touched = {name.split(".")[0] for name, item in model.named_parameters() if item.grad is not None}
     assert touched == {"encoder"}
-    before, after = np.inf, value(init_weights(RECIPE, OTHER))
+    before, after = np.inf, value(initial(OTHER))
     with torch.no_grad():
         for item in model.encoder.parameters():
             item -= 0.05 * item.grad
@@ -90,7 +89,7 @@ def test_attack_references_that_do_not_fit_are_refused() -> None:
         assert error.value.reason == reason
     narrow = frame_anchor(good[:, :1].copy(), PROBES, 0.1, seed=SEED)
     with pytest.raises(Rejected, match="another size"):
-        narrow(load_world_model(RECIPE, START), torch.zeros(1), 0)
+        narrow(load_world_model(WORLD, START), 0)
     for weight in (0.0, -1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match="anchor"):
             frame_anchor(good, PROBES, weight, seed=SEED)

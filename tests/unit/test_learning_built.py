@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from learning_shards import RECIPE as TINY_RECIPE
-from learning_shards import SEED, disc_shard
+from learning_shards import SEED, disc_shard, sized
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep
@@ -177,7 +177,7 @@ def test_a_sound_dataset_suits_a_recipe_for_it(built: BuiltDataset) -> None:
     check_shards(sealed_again(built, (1000,) * 4), RECIPE)
 
 
-RECIPE = replace(TINY_RECIPE, window=3)
+RECIPE = sized(TINY_RECIPE, window=3)
 
 
 def sealed_again(built: BuiltDataset, sites: tuple[int, ...], **manifest: Any) -> BuiltDataset:
@@ -191,8 +191,8 @@ def sealed_again(built: BuiltDataset, sites: tuple[int, ...], **manifest: Any) -
 @pytest.mark.parametrize(
     ("sites", "recipe", "manifest", "why"),
     [
-        ((1000,) * 4, replace(RECIPE, window=6), {}, "windows of 6"),
-        ((1000,) * 4, replace(RECIPE, window=6), {"parameters": {"frames": 5}}, "5 frames"),
+        ((1000,) * 4, sized(RECIPE, window=6), {}, "windows of 6"),
+        ((1000,) * 4, sized(RECIPE, window=6), {"parameters": {"frames": 5}}, "5 frames"),
         ((1000,) * 4, replace(RECIPE, score=replace(RECIPE.score, minimum_episodes=5)), {}, "scores on 5"),
         ((1000,) * 3 + (1001,), RECIPE, {}, "manifest announces"),
         ((1000,) * 5, RECIPE, {}, "manifest announces"),

@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_shards import OTHER, RECIPE, SEED
+from learning_shards import OTHER, RECIPE, SEED, initial
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 
 pytestmark = pytest.mark.unit
 
-WEIGHTS = init_weights(RECIPE, SEED)
-VELOCITY = init_weights(RECIPE, OTHER)
-HEADER = ModelHeader(RECIPE.digest(), 3, digest_of(b"parent"))
+WEIGHTS = initial(SEED)
+VELOCITY = initial(OTHER)
+HEADER = ModelHeader.of(RECIPE, 3, digest_of(b"parent"))
 DATA = model_bytes(WEIGHTS, HEADER, VELOCITY)
 
 
@@ -49,7 +48,7 @@ def test_a_model_survives_the_wire() -> None:
 
 
 def test_a_model_of_round_zero_has_neither_parent_nor_velocity() -> None:
-    model = load_model(model_bytes(WEIGHTS, ModelHeader(RECIPE.digest(), 0)), RECIPE)
+    model = load_model(model_bytes(WEIGHTS, ModelHeader.of(RECIPE, 0)), RECIPE)
     assert model.velocity is None
     assert model.header.parent is None
 
@@ -120,7 +119,7 @@ def edited(change: Callable[[Arrays, dict[str, Any]], object]) -> bytes:
 
 
 BIAS = "model.encoder.head.bias"
-LATENT = RECIPE.model.latent
+LATENT = RECIPE.family.sizes.latent
 
 
 @pytest.mark.parametrize(

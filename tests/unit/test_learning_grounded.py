@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, scaled
+from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, initial, scaled
 
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.grounded import WORST, Gain, GroundedScorer
-from jepanet.learning.evaluation.metrics import Encoded, heldout_metrics
+from jepanet.learning.evaluation.metrics import heldout_metrics
 from jepanet.learning.evaluation.statistics import halves
-from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.families.world.model import one_step_ahead
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
 
@@ -91,7 +91,7 @@ def test_a_model_that_sees_less_is_never_rewarded(kind: str, base: Arrays, score
         "constant": constant_encoder(base),
         "deaf head": changed(base, encoder_head=0.0),
         "large": scaled(base, 1e3),
-        "untrained": init_weights(RECIPE, OTHER),
+        "untrained": initial(OTHER),
     }[kind]
     gain = scorer.gain(candidate)
     assert WORST <= gain.mean < 0
@@ -124,13 +124,13 @@ def test_one_latent_that_is_not_finite_is_enough(scorer: GroundedScorer, value: 
     latents, guesses = np.zeros((10, 14, 6)), np.zeros((10, 12, 6))
     guesses[4, 2, 1] = value
     with pytest.raises(Rejected) as caught:
-        scorer.gain_of(Encoded(latents, guesses))
+        scorer.gain_of(one_step_ahead(latents, guesses))
     assert caught.value.reason == "non-finite"
 
 
 @pytest.mark.parametrize("kind", ["larger", "smaller", "rotated", "sheared"])
 def test_other_coordinates_change_no_gain(kind: str, base: Arrays, scorer: GroundedScorer) -> None:
-    size = RECIPE.model.latent
+    size = RECIPE.family.sizes.latent
     generator = np.random.default_rng(0)
     matrix = {
         "larger": 8 * np.eye(size),
@@ -149,13 +149,13 @@ def test_a_static_offset_of_the_latents_earns_nothing(base: Arrays, scorer: Grou
     """Centring within episodes removes what does not move, in the target and in the guess alike."""
     latents = np.zeros((10, 14, 6))
     still = np.repeat(np.random.default_rng(0).standard_normal((10, 1, 6)), 12, axis=1)
-    assert scorer.gain_of(Encoded(latents, still)).score == pytest.approx(0.0, abs=1e-6)
+    assert scorer.gain_of(one_step_ahead(latents, still)).score == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["zero", "constant"])
 def test_collapse_gains_nothing_over_a_base_that_is_worse_than_the_mean(kind: str) -> None:
     """An untrained base predicts worse than the mean in some directions; dead latents predict the mean."""
-    weak = init_weights(RECIPE, OTHER)
+    weak = initial(OTHER)
     scorer = GroundedScorer(weak, RECIPE, disc_shard(2, SITES, 14))
     dead = {name: np.zeros_like(array) for name, array in weak.items()}
     assert scorer.gain(weak).mean == 0.0
@@ -184,9 +184,7 @@ def test_a_site_with_one_episode_cannot_be_scored(base: Arrays, sites: tuple[int
 
 
 def test_two_episodes_of_a_site_can_be_scored(base: Arrays) -> None:
-    noise = {
-        name: array + np.float32(0.05) * init_weights(RECIPE, OTHER)[name] for name, array in base.items()
-    }
+    noise = {name: array + np.float32(0.05) * initial(OTHER)[name] for name, array in base.items()}
     gain = GroundedScorer(base, RECIPE, disc_shard(2, (3, 3, 8, 8), 14)).gain(noise)
     assert gain.mean != 0.0 and gain.stderr > 0.0
 

@@ -8,10 +8,10 @@ from math import isfinite, log
 import numpy as np
 import pytest
 import torch
-from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, scaled
+from learning_shards import RECIPE, SEED, WORLD, constant_encoder, disc_shard, initial, scaled, sized
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluation.metrics import Encoded, Metrics, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.metrics import Metrics, heldout_metrics, metrics_of
 from jepanet.learning.evaluation.statistics import (
     FLOOR,
     effective_rank,
@@ -24,7 +24,7 @@ from jepanet.learning.evaluation.statistics import (
     stratified,
     total_variance,
 )
-from jepanet.learning.families.world.schema import init_weights
+from jepanet.learning.families.world.model import one_step_ahead
 from jepanet.learning.objectives import sigreg, sketched_moments
 from jepanet.tensors import Arrays
 
@@ -180,7 +180,7 @@ SHARD = disc_shard(1, (0, 0, 0, 0, 5, 5, 5, 5))
 
 
 def measured(latents: np.ndarray, guesses: np.ndarray) -> Metrics:
-    return metrics_of(Encoded(latents, guesses), SHARD, RECIPE)
+    return metrics_of(one_step_ahead(latents, guesses), SHARD, RECIPE)
 
 
 def test_metrics_of_a_perfect_and_of_an_idle_predictor() -> None:
@@ -203,7 +203,7 @@ def test_metrics_of_dead_latents() -> None:
 
 
 def weights_named(kind: str) -> Arrays:
-    weights = init_weights(RECIPE, SEED)
+    weights = initial(SEED)
     return {
         "initial": weights,
         "zero": scaled(weights, 0.0),
@@ -230,7 +230,7 @@ def test_weights_that_overflow_are_refused() -> None:
 
 
 def test_a_shard_of_another_size_is_refused() -> None:
-    other = replace(RECIPE, model=replace(RECIPE.model, image=32))
+    other = sized(RECIPE, model=replace(WORLD.model, image=32))
     with pytest.raises(Rejected) as caught:
-        heldout_metrics(init_weights(other, SEED), other, SHARD)
+        heldout_metrics(initial(SEED, other), other, SHARD)
     assert caught.value.reason == "shard-mismatch"

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, SEED, changed, constant_encoder, disc_shard, scaled
+from learning_shards import RECIPE, SEED, changed, constant_encoder, disc_shard, initial, scaled
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.metrics import encode, heldout_metrics
 from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.planning.rollout import rollout_nmse
 from jepanet.learning.training.loop import warm_start
 from jepanet.tensors import Arrays
@@ -20,7 +19,7 @@ from jepanet.tensors import Arrays
 pytestmark = pytest.mark.unit
 
 SHARD = disc_shard(5, frames=14)
-WEIGHTS = init_weights(RECIPE, SEED)
+WEIGHTS = initial(SEED)
 
 
 def still(weights: Arrays) -> Arrays:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from learning_shards import OTHER, RECIPE, SEED, disc_shard, scaled
+from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled, sized
 from torch import Tensor
 
 from jepanet.cid import digest_of
@@ -20,9 +20,8 @@ from jepanet.learning.families.world.model import (
     WorldModel,
     load_world_model,
     normalise,
-    weights_of,
 )
-from jepanet.learning.families.world.schema import check_weights, init_weights, parameter_shapes
+from jepanet.learning.family import Network, check_weights
 from jepanet.learning.recipe import Optimiser
 from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.training.loop import StepReport, train, warm_start
@@ -33,8 +32,8 @@ from jepanet.types import Digest
 pytestmark = pytest.mark.unit
 
 SHARD = disc_shard(1)
-START = init_weights(RECIPE, SEED)
-PLAYFUL = replace(RECIPE, colour=True, symmetry=True)
+START = initial(SEED)
+PLAYFUL = sized(RECIPE, colour=True, symmetry=True)
 """With every source of randomness switched on."""
 
 
@@ -122,41 +121,55 @@ def test_training_lowers_the_loss_and_reports_every_step() -> None:
     assert result.metrics["loss_first"] == reports[0].loss
     assert result.metrics["gradient_norm_max"] == max(report.gradient_norm for report in reports)
     assert all(isfinite(value) for value in result.metrics.values())
-    terms = RECIPE.objective
     for report in reports:
-        expected = report.prediction + terms.weight * (report.sigreg + terms.guard * report.moments)
-        assert report.loss == pytest.approx(expected, rel=1e-4)
+        assert set(report.parts) == {"prediction", "sigreg"}
+        least = report.parts["prediction"] + WORLD.objective.weight * report.parts["sigreg"]
+        assert report.loss > least, "the guard's moments are in the loss as well"
         assert report.penalty == 0.0
+    assert result.metrics["prediction_last"] == reports[-1].parts["prediction"]
 
 
-def test_penalties_are_called_with_the_batch_and_add_to_the_loss() -> None:
-    seen: list[tuple[tuple[int, ...], int]] = []
+def test_without_a_guard_the_loss_is_prediction_and_sigreg() -> None:
+    reports: list[StepReport] = []
+    objective = replace(WORLD.objective, guard=0.0)
+    train(START, SHARD, sized(RECIPE, objective=objective), seed=SEED, steps=3, on_step=reports.append)
+    for report in reports:
+        expected = report.parts["prediction"] + objective.weight * report.parts["sigreg"]
+        assert report.loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_penalties_are_called_with_the_model_and_add_to_the_loss() -> None:
+    seen: list[int] = []
     reports: list[StepReport] = []
 
-    def penalty(model: WorldModel, latents: Tensor, step: int) -> Tensor:
+    def penalty(model: Network, step: int) -> Tensor:
         assert isinstance(model, WorldModel)
-        assert latents.requires_grad
-        seen.append((tuple(latents.shape), step))
+        seen.append(step)
         return 3.0 * model.encoder.head.bias.square().sum() + 0.5
 
     plain = train(START, SHARD, RECIPE, seed=SEED, steps=3)
     pulled = train(START, SHARD, RECIPE, seed=SEED, steps=3, penalties=[penalty], on_step=reports.append)
-    assert seen == [((16, RECIPE.window, 6), step) for step in range(3)]
+    assert seen == [0, 1, 2]
     assert all(report.penalty >= 0.5 for report in reports)
     assert reports[0].loss == pytest.approx(plain.metrics["loss_first"] + reports[0].penalty, rel=1e-5)
     assert not same(pulled.weights, plain.weights), "its gradient counts"
 
 
+def bias(model: Network) -> Tensor:
+    """A scalar that gradients flow through."""
+    return dict(model.named_parameters())["encoder.head.bias"].sum()
+
+
 @pytest.mark.parametrize("value", [nan, inf])
 def test_a_loss_that_is_not_finite_is_divergence(value: float) -> None:
     with pytest.raises(Rejected) as caught:
-        train(START, SHARD, RECIPE, seed=SEED, penalties=[lambda m, z, s: z.sum() * 0 + value])
+        train(START, SHARD, RECIPE, seed=SEED, penalties=[lambda model, step: bias(model) * 0 + value])
     assert caught.value.reason == "diverged"
 
 
 def test_a_gradient_that_is_not_finite_is_divergence() -> None:
-    def steep(model: WorldModel, latents: Tensor, step: int) -> Tensor:
-        return (latents * 0).sum().sqrt()
+    def steep(model: Network, step: int) -> Tensor:
+        return (bias(model) * 0).sqrt()
 
     with pytest.raises(Rejected, match="gradient") as caught:
         train(START, SHARD, RECIPE, seed=SEED, penalties=[steep])
@@ -171,7 +184,7 @@ def test_a_loss_that_explodes_is_divergence() -> None:
             RECIPE,
             seed=SEED,
             steps=14,
-            penalties=[lambda m, z, s: z.sum() * 0 + (1e5 if s > 9 else 0.0)],
+            penalties=[lambda model, step: bias(model) * 0 + (1e5 if step > 9 else 0.0)],
         )
     assert caught.value.reason == "diverged"
 
@@ -210,25 +223,25 @@ def test_a_warm_start_can_be_repeated_by_anyone() -> None:
     first = warm_start(RECIPE, SHARD, SEED, steps=2)
     assert same(first, warm_start(RECIPE, SHARD, SEED, steps=2))
     assert not same(first, warm_start(RECIPE, SHARD, OTHER, steps=2))
-    check_weights(first, RECIPE)
+    check_weights(first, RECIPE.family)
     cold = warm_start(RECIPE, SHARD, SEED, steps=0)
     assert not same(first, cold)
-    check_weights(cold, RECIPE)
+    check_weights(cold, RECIPE.family)
 
 
 # ------------------------------------------------------------------ model and augmentation
 
 
 def test_the_schema_names_exactly_the_models_parameters() -> None:
-    shapes = parameter_shapes(RECIPE)
-    model = WorldModel(RECIPE.model)
+    shapes = WORLD.parameter_shapes()
+    model = WorldModel(WORLD)
     assert {name: tuple(value.shape) for name, value in model.state_dict().items()} == shapes
     assert list(shapes) == sorted(shapes)
-    assert same(weights_of(load_world_model(RECIPE, START)), START)
+    assert same(load_world_model(WORLD, START).weights(), START)
 
 
 def test_a_guess_sees_no_frame_of_its_future() -> None:
-    model = load_world_model(RECIPE, START)
+    model = load_world_model(WORLD, START)
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(1, 6, 6, generator=generator)
     actions = torch.randn(1, 5, 2, generator=generator)
@@ -279,7 +292,7 @@ def test_without_hues_channels_only_change_places() -> None:
     assert ((colours != 0).sum(dim=-1) == 1).all() and ((colours != 0).sum(dim=-2) == 1).all()
     assert len({tuple((colour != 0).flatten().tolist()) for colour in colours}) == 6
     ours, plain = (
-        train(START, SHARD, replace(PLAYFUL, hues=hues), seed=SEED, steps=2).weights for hues in (True, False)
+        train(START, SHARD, sized(PLAYFUL, hues=hues), seed=SEED, steps=2).weights for hues in (True, False)
     )
     assert not same(ours, plain)
 
@@ -308,7 +321,7 @@ def test_the_turns_are_the_eight_symmetries_of_the_square() -> None:
 
 # ------------------------------------------------------------------ model files
 
-HEADER = ModelHeader(RECIPE.digest(), 3, Digest(digest_of(b"parent")))
+HEADER = ModelHeader.of(RECIPE, 3, Digest(digest_of(b"parent")))
 VELOCITY = scaled(START, 0.1)
 
 
@@ -317,7 +330,7 @@ def reloaded(data: bytes) -> Model:
 
 
 @pytest.mark.parametrize("velocity", [None, VELOCITY], ids=["cold", "moving"])
-@pytest.mark.parametrize("header", [HEADER, ModelHeader(RECIPE.digest(), 0)], ids=["merged", "first"])
+@pytest.mark.parametrize("header", [HEADER, ModelHeader.of(RECIPE, 0)], ids=["merged", "first"])
 def test_a_model_survives_the_wire(header: ModelHeader, velocity: Arrays | None, tmp_path: Path) -> None:
     data = model_bytes(START, header, velocity)
     path = tmp_path / "model"
@@ -414,6 +427,6 @@ def test_a_tensor_of_neither_kind_is_refused() -> None:
 
 
 def test_initial_weights_follow_from_their_seed() -> None:
-    assert same(init_weights(RECIPE, SEED), START)
-    assert not same(init_weights(RECIPE, OTHER), START)
-    check_weights(START, RECIPE)
+    assert same(initial(SEED), START)
+    assert not same(initial(OTHER), START)
+    check_weights(START, RECIPE.family)

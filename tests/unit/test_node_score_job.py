@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, SEED, constant_encoder, disc_shard
+from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, initial
 
 from jepanet.cid import digest_of
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
@@ -38,13 +37,13 @@ def base() -> Arrays:
 
 def score(folder: Path, base: Arrays, evaluation: bytes, announced: tuple[int, ...] = (3, 8)) -> ScoredDeltas:
     """What a coordinator measures of one honest delta and one with another base, on an evaluation shard."""
-    model = model_bytes(base, ModelHeader(RECIPE.digest(), 0))
+    model = model_bytes(base, ModelHeader.of(RECIPE, 0))
     spec = a_spec(base=digest_of(model), recipe=RECIPE.digest(), codec="fp32", max_delta_bytes=1 << 20)
     entry = ShardEntry(0, digest_of(b"shard"), 1, 1)
     manifest = DatasetManifest(
         "discs", {}, SEED, (entry,), entry, entry, EvaluationEntry(1, None, len(SITES), announced)
     )
-    noise = {name: np.float32(0.02) * array for name, array in init_weights(RECIPE, SEED[::-1]).items()}
+    noise = {name: np.float32(0.02) * array for name, array in initial(SEED[::-1]).items()}
     header = DeltaHeader(base=spec.base, recipe=spec.recipe)
     deltas = [
         encode_delta(noise, header, "fp32"),

@@ -36,7 +36,7 @@ class Bench:
     def __init__(self, folder: Path, codec: str, recipe: Recipe = RECIPE) -> None:
         self.folder, self.recipe = folder, recipe
         self.base = warm_start(recipe, disc_shard(90), SEED, steps=60)
-        data = model_bytes(self.base, ModelHeader(recipe.digest(), 0))
+        data = model_bytes(self.base, ModelHeader.of(recipe, 0))
         self.spec: RoundSpec = a_spec(
             base=digest_of(data),
             recipe=recipe.digest(),
@@ -147,7 +147,7 @@ def test_attack_probe_frames_beyond_what_a_node_can_hold_are_refused(
     bench = Bench(tmp_path, "fp32")
     encoded = []
     monkeypatch.setattr("jepanet.work.contribution.frame_latents", lambda *given: encoded.append(given))
-    side = bench.recipe.model.image
+    side = bench.recipe.family.sizes.image
     for episodes, length in ((1, 65), (1 + 100_000 // 50, 50)):
         huge = Shard(
             np.zeros((episodes, length, 3, side, side), np.uint8),

@@ -17,7 +17,6 @@ from protocol_facts import OUTSIDER, SOLVER, digest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.learning.presets import preset
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import abi_encode
 from jepanet.protocol.duties import SendCommit, TrainShard
@@ -118,7 +117,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
                 spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE)),
-                recipe=SimpleNamespace(aligns=False, model=preset("tworoom-tiny").model),
+                recipe=SimpleNamespace(aligns=False),
                 manifest=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
             )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import changed
 
 Scheme = Literal["federated", "local", "pooled", "start"]
 Attack = Literal["noise", "reversed", "absent"]
-T = TypeVar("T", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Arm:
             Rejected: a change names no field, or a value out of bounds.
         """
         for path, value in self.changes:
-            base = _changed(base, path.split("."), value)
+            base = changed(base, path, value)
         if base.inner_steps % self.split:
             raise Rejected(
                 f"{base.inner_steps} steps do not split into {self.split} rounds", reason="bad-recipe"
@@ -114,11 +114,3 @@ def chosen(names: str) -> tuple[Arm, ...]:
             code=Exit.USAGE,
         )
     return tuple(ARMS[name] for name in dict.fromkeys(wanted))
-
-
-def _changed(record: T, path: list[str], value: Any) -> T:
-    name, *rest = path
-    if not hasattr(record, name):
-        raise Rejected(f"a recipe has no field {name!r}", reason="bad-recipe")
-    changed: T = replace(record, **{name: _changed(getattr(record, name), rest, value) if rest else value})
-    return changed

@@ -171,7 +171,7 @@ def _run(item: _Run) -> None:
             raise
         result["no_model"] = error.message
     else:
-        header = ModelHeader(recipe.digest(), comparison.rounds)
+        header = ModelHeader.of(recipe, comparison.rounds)
         for index, weights in enumerate(played.models):
             keep(item.weights(index), model_bytes(weights, header))
         result |= {"models": models, "sent": float(np.mean(played.sent)) if played.sent else None}
@@ -214,7 +214,7 @@ def _start(item: _Run, sites: Sites, recipe: Recipe) -> Arrays:
     data = kept(path, model_cap(recipe))
     if data is None:
         weights = warm_start(recipe, sites.public, seed_of(item.seed))
-        data = model_bytes(weights, ModelHeader(recipe.digest(), 0))
+        data = model_bytes(weights, ModelHeader.of(recipe, 0))
         keep(path, data)
     return load_model(data, recipe).weights
 

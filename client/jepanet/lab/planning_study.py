@@ -66,7 +66,7 @@ def conduct(
         Fatal: the simulator is missing, or a file cannot be written. Rejected: an arm ended with no model.
     """
     recipe = preset(RECIPE)
-    setting = Setting(sites="tune", image=recipe.model.image)
+    setting = Setting(sites="tune", image=recipe.family.sizes.image)
     data = out / "study-planning-sites"
     places.build(data, setting, workers, partial(progress, "recording episodes"))
     arms = (ARMS[BEST], ARMS["local"], ARMS["pooled"])

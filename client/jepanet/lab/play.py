@@ -17,7 +17,6 @@ from jepanet.lab.arms import Arm
 from jepanet.lab.sites import Sites, joined
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.metrics import frame_latents
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.training.anchor import frame_anchor
@@ -79,7 +78,7 @@ def _pooled(
 ) -> Played:
     solvers, part = len(sites.training), recipe.inner_steps
     if arm.wide:
-        recipe = replace(recipe, windows=recipe.windows * solvers)
+        recipe = replace(recipe, family=recipe.family.widened(solvers))
     else:
         part *= solvers
     count = rounds * part
@@ -122,7 +121,9 @@ def _federated(
         bases = [weights] * count
         apart = arm.own_start and number == 1
         if apart:
-            bases = [init_weights(recipe, derive(seed, f"start {solver}")) for solver in range(count)]
+            bases = [
+                recipe.family.initial_weights(derive(seed, f"start {solver}")) for solver in range(count)
+            ]
         deltas = []
         for solver, (shard, base) in enumerate(zip(sites.training, bases, strict=True)):
             trained = _trained(

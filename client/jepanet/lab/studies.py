@@ -159,7 +159,7 @@ def conduct(
     public_sites, public = places.public_sizes(recipe)
     setting = Setting(
         study.environment, study.sites, solvers=study.solvers, training=study.training,
-        own=study.training // 4, unseen=study.unseen, image=recipe.model.image,
+        own=study.training // 4, unseen=study.unseen, image=recipe.family.sizes.image,
         public_sites=public_sites, public=public,
     )  # fmt: skip
     data = out / f"study-{name}-sites"

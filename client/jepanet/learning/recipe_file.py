@@ -7,6 +7,7 @@ from pathlib import Path
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.tensors import canonical_json
 from jepanet.texts import read_json
 
@@ -24,7 +25,7 @@ def recipe_named(text: str) -> Recipe:
         Path(text), "preset or recipe file", code=Exit.USAGE, max_bytes=4 * MAX_RECIPE_BYTES, absent=presets
     )
     try:
-        return Recipe.from_bytes(canonical_json(tree))
+        return read_recipe(canonical_json(tree))
     except Rejected as error:
         raise Fatal(
             f"{text} is no recipe: {error.message}",

@@ -94,11 +94,11 @@ def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:
 
 
 def _check_window(parameters: Parameters, recipe: Recipe) -> None:
-    if parameters.frames < recipe.window:
+    if parameters.frames < recipe.family.sizes.window:
         raise Fatal(
             f"episodes of {parameters.frames} frames are too short: recipe {recipe.name!r} trains on windows "
-            f"of {recipe.window}",
-            remedy=f"--size frames={recipe.window} or more",
+            f"of {recipe.family.sizes.window}",
+            remedy=f"--size frames={recipe.family.sizes.window} or more",
             code=Exit.USAGE,
         )
 

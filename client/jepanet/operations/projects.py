@@ -164,9 +164,9 @@ def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
             remedy=f"use --recipe {' or '.join(suiting)}",
             code=Exit.DATASET,
         )
-    has, wants = built.manifest.parameters.get("image", recipe.model.image), recipe.model.image
+    has, wants = built.manifest.parameters.get("image", recipe.family.sizes.image), recipe.family.sizes.image
     if has != wants:
-        fitting = [name for name in suiting if PRESETS[name].model.image == has]
+        fitting = [name for name in suiting if PRESETS[name].family.sizes.image == has]
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",
             remedy="build the dataset with "

@@ -10,6 +10,7 @@ from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.on_disk import SealedShard, open_built
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
 from jepanet.protocol.documents.messages import Provide
@@ -59,7 +60,7 @@ class Proposer:
         if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
         await asyncio.to_thread(self._serve_project, project)
-        recipe = Recipe.from_bytes(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
+        recipe = read_recipe(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
         spec = encode_spec(round_spec(project, recipe, terms, duty.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
         context.blobs.publish(digest)

@@ -15,7 +15,6 @@ from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.gauge import align, drift
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.metrics import frame_latents
-from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays
 
@@ -69,4 +68,4 @@ def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | N
     found = drift(theirs, ours)
     if found.rms_degrees <= recipe.align_above:
         return trained, found.rms_degrees
-    return align(trained, theirs, ours, rotate_world_model).weights, found.rms_degrees
+    return align(trained, theirs, ours, recipe.family.rotated).weights, found.rms_degrees

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jepanet.learning.data.shards import load_shard
 from jepanet.learning.evaluation.metrics import heldout_metrics
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import load_model
 from jepanet.learning.training.device import probe
 from jepanet.work.requests import (
@@ -24,7 +24,7 @@ def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredM
     Raises:
         Rejected: a file does not fit the recipe, or a model's latents are not finite.
     """
-    recipe = Recipe.from_bytes(request.recipe.read_bytes())
+    recipe = read_recipe(request.recipe.read_bytes())
     shards = [load_shard(path) for path in request.shards]
     found = []
     for number, path in enumerate(request.models):

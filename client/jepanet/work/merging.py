@@ -33,9 +33,7 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
         lr_milli=spec.merge.outer_lr_milli,
         momentum_milli=spec.merge.outer_momentum_milli,
     )
-    header = ModelHeader(
-        family=round_.recipe.family, recipe=spec.recipe, round=request.number, parent=spec.base
-    )
+    header = ModelHeader.of(round_.recipe, request.number, spec.base)
     data = model_bytes(weights, header, velocity)
     write_atomically(request.target, data)
     scorer = HeldOut(round_, request.evaluation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from jepanet.federation.deltas.delta import Schema, decode_delta, schema_of
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import Model, load_model
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.tensors import Arrays
@@ -38,6 +39,6 @@ class OpenedRound:
 
 def open_round(files: RoundFiles) -> OpenedRound:
     """Raises: Rejected as the readers of recipe, spec and model."""
-    recipe = Recipe.from_bytes(files.recipe.read_bytes())
+    recipe = read_recipe(files.recipe.read_bytes())
     spec = decode_spec(files.spec.read_bytes())
     return OpenedRound(recipe, spec, load_model(files.base, recipe))

@@ -16,7 +16,7 @@ from jepanet.federation.deltas.feedback import Residual, decode_residual, encode
 from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, load_shard
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import StepReport, train, warm_start
 from jepanet.work.contribution import contribution
@@ -115,7 +115,7 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
     Raises:
         Rejected: as the training loop, or a file does not fit.
     """
-    recipe = Recipe.from_bytes(request.recipe.read_bytes())
+    recipe = read_recipe(request.recipe.read_bytes())
     weights = warm_start(
         recipe,
         load_shard(request.shard),
@@ -123,7 +123,7 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
         on_step=lambda step: on_progress(_progress(step)),
         device=request.device,
     )
-    header = ModelHeader(family=recipe.family, recipe=recipe.digest(), round=0, parent=None)
+    header = ModelHeader.of(recipe, 0)
     data = model_bytes(weights, header)
     write_atomically(request.target, data)
     return FirstModel(digest_of(data), len(data))

@@ -86,11 +86,11 @@ def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
         training=wish.episodes,
         own=max(4, wish.episodes // 4),
         unseen=wish.unseen,
-        image=recipe.model.image,
+        image=recipe.family.sizes.image,
         public_sites=public_sites,
         public=public,
     )
-    data = out / f"{wish.environment}-{wish.sites}-{wish.episodes}-{wish.unseen}-{recipe.model.image}"
+    data = out / f"{wish.environment}-{wish.sites}-{wish.episodes}-{wish.unseen}-{recipe.family.sizes.image}"
     places.build(data, setting, wish.workers, partial(progress, "recording episodes"))
     recorded = time.monotonic()
     comparison = Comparison(recipe, wish.arms, wish.seeds, wish.rounds, setting)

@@ -27,11 +27,12 @@ def check_manifest(manifest: DatasetManifest, recipe: Recipe) -> None:
             "or more",
             f"build the dataset with --size evaluation_episodes={wanted} or more",
         )
-    frames = manifest.parameters.get("frames", recipe.window)
-    if frames < recipe.window:
+    window = recipe.family.sizes.window
+    frames = manifest.parameters.get("frames", window)
+    if frames < window:
         raise _unsuitable(
-            f"episodes have {frames} frames and recipe {recipe.name!r} trains on windows of {recipe.window}",
-            f"build the dataset with --size frames={recipe.window} or more",
+            f"episodes have {frames} frames and recipe {recipe.name!r} trains on windows of {window}",
+            f"build the dataset with --size frames={window} or more",
         )
 
 
@@ -62,10 +63,10 @@ def check_shards(built: BuiltDataset, recipe: Recipe) -> None:
     for path in (*paths, built.public_path):
         shard = load_shard(path)
         trained |= set(shard.site)
-        if shard.length < recipe.window:
+        if shard.length < recipe.family.sizes.window:
             raise _unsuitable(
                 f"{path.name}: episodes of {shard.length} frames, and recipe {recipe.name!r} trains on "
-                f"windows of {recipe.window}"
+                f"windows of {recipe.family.sizes.window}"
             )
     load_shard(built.probe_path)
     for sealed in built.sealed:

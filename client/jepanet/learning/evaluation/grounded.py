@@ -12,8 +12,9 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.learning.data.scorable import check_scorable
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.metrics import Encoded, encode
+from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.evaluation.statistics import Array, halves, ridge_map, rows, stratified, within_episode
+from jepanet.learning.family import Encoded
 from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO
@@ -56,7 +57,7 @@ class GroundedScorer:
     it drops, it fails to predict. Dead latents score zero, like a guess of the mean.
     """
 
-    def __init__(self, base_weights: Arrays, recipe: Recipe, shard: Shard) -> None:
+    def __init__(self, base_weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> None:
         """Encodes the base.
 
         Raises:
@@ -65,12 +66,12 @@ class GroundedScorer:
                 vary (`dead-base`): nothing was measured then, which is not a gain of nothing.
         """
         check_scorable(shard, minimum=recipe.score.minimum_episodes)
-        self._recipe, self._shard = recipe, shard
+        self._recipe, self._shard, self._device = recipe, shard, device
         self._side = halves(shard.site)
-        base = encode(base_weights, recipe, shard)
+        base = encode(base_weights, recipe, shard, device=device)
         if not base.finite:
             raise Rejected("the base model's latents hold NaN or infinity", reason="non-finite")
-        self._targets = _whitened(within_episode(base.latents[:, 2:]), recipe.score.eigenvalue_floor)
+        self._targets = _whitened(within_episode(base.actual), recipe.score.eigenvalue_floor)
         if not self.directions:
             raise Rejected("the base's latents do not vary on this shard", reason="dead-base")
         self._total = (self._targets**2).sum(axis=1)
@@ -93,7 +94,7 @@ class GroundedScorer:
         Raises:
             Rejected: the weights do not fit the recipe; they or the latents are not finite (`non-finite`).
         """
-        return self.gain_of(encode(weights, self._recipe, self._shard))
+        return self.gain_of(encode(weights, self._recipe, self._shard, device=self._device))
 
     def gain_of(self, encoded: Encoded) -> Gain:
         """Gain of a candidate whose latents on this shard are already computed.
@@ -132,7 +133,7 @@ class GroundedScorer:
 
     def _residuals(self, encoded: Encoded) -> Array:
         """Squared error [E, K] of every episode and direction, summed over frames."""
-        features = within_episode(encoded.guesses)
+        features = within_episode(encoded.predicted)
         largest = np.abs(features).max(initial=0.0)
         features = features / largest if largest > 1e-9 else np.zeros_like(features)
         residual = np.zeros((len(features), self.directions))

@@ -14,7 +14,7 @@ from jepanet.learning.recipe import Gates
 
 
 class State(Protocol):
-    """The part of `evaluate.Metrics` that the guards read."""
+    """The part of `metrics.Metrics` that the guards read."""
 
     @property
     def variance(self) -> float: ...

@@ -23,26 +23,10 @@ from jepanet.learning.evaluation.statistics import (
     sigreg_value,
     total_variance,
 )
-from jepanet.learning.families.world.model import load_world_model, normalise
-from jepanet.learning.families.world.schema import check_weights
+from jepanet.learning.family import Encoded, check_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.determinism import deterministic
-from jepanet.learning.training.loop import check_fit
 from jepanet.tensors import Arrays
-
-_BLOCK = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """latents float64 [E, T, D]; guesses float64 [E, T-2, D] of latents[:, 2:]."""
-
-    latents: Array
-    guesses: Array
-
-    @property
-    def finite(self) -> bool:
-        return bool(np.isfinite(self.latents).all() and np.isfinite(self.guesses).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +54,28 @@ class Metrics:
         return asdict(self)
 
 
-def encode(weights: Arrays, recipe: Recipe, shard: Shard) -> Encoded:
-    """Latents and one-step guesses of every episode.
+def encode(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Encoded:
+    """Latents of every episode, and what the model predicts of them.
 
     Raises:
         Rejected: weights or shard do not fit the recipe.
     """
-    check_weights(weights, recipe)
-    check_fit(shard, recipe)
-    latents: list[Array] = []
-    guesses: list[Array] = []
+    check_weights(weights, recipe.family)
+    recipe.family.check_shard(shard)
     with deterministic(), torch.inference_mode():
-        model = load_world_model(recipe, weights)
-        for first in range(0, shard.episodes, _BLOCK // 16):
-            part = slice(first, first + _BLOCK // 16)
-            seen = model.encode(normalise(torch.tensor(shard.frames[part])))
-            guessed = model.predict(seen, torch.tensor(shard.actions[part]))
-            latents.append(seen.numpy().astype(np.float64))
-            guesses.append(guessed.numpy().astype(np.float64))
-    return Encoded(np.concatenate(latents), np.concatenate(guesses))
+        return recipe.family.network(weights, device).compare(shard)
 
 
-def frame_latents(weights: Arrays, recipe: Recipe, shard: Shard) -> Array:
+def frame_latents(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Array:
     """Latents of all frames of a shard in order, float64 [N, D]: what frames of reference are compared on.
 
     Raises:
         Rejected: weights or shard do not fit the recipe.
     """
-    return rows(encode(weights, recipe, shard).latents)
+    return rows(encode(weights, recipe, shard, device=device).latents)
 
 
-def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard) -> Metrics:
+def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Metrics:
     """Metrics of a model on a shard.
 
     Raises:
@@ -108,7 +83,7 @@ def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard) -> Metrics:
             latents are not finite (`non-finite`).
     """
     check_sites(shard.site)  # position is read by a probe fitted on other episodes of every site
-    encoded = encode(weights, recipe, shard)
+    encoded = encode(weights, recipe, shard, device=device)
     if not encoded.finite:
         raise Rejected("the model's latents hold NaN or infinity", reason="non-finite")
     return metrics_of(encoded, shard, recipe)
@@ -116,10 +91,10 @@ def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard) -> Metrics:
 
 def metrics_of(encoded: Encoded, shard: Shard, recipe: Recipe) -> Metrics:
     """Metrics of latents that are already computed and finite."""
-    latents, guesses = encoded.latents, encoded.guesses
-    targets, before = latents[:, 2:], latents[:, 1:-1]
+    latents, guesses, targets = encoded.latents, encoded.predicted, encoded.actual
+    sizes = recipe.family.sizes
     val_pred = float(np.mean((guesses - targets) ** 2))
-    identity = float(np.mean((before - targets) ** 2))
+    identity = float(np.mean((encoded.unchanged - targets) ** 2))
     variance = total_variance(latents)
     sites = np.asarray(shard.site)
     information = [
@@ -135,6 +110,6 @@ def metrics_of(encoded: Encoded, shard: Shard, recipe: Recipe) -> Metrics:
         rank=effective_rank(latents),
         latent_std=float(latents.reshape(-1, latents.shape[-1]).std(axis=0).mean()),
         variance=variance,
-        sigreg=sigreg_value(latents, recipe.objective.knots, recipe.windows * recipe.window),
+        sigreg=sigreg_value(latents, sizes.knots, sizes.frames),
         probe_r2=probe_r2(latents, shard.state.astype(np.float64), shard.site),
     )

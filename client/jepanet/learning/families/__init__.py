@@ -1,1 +1,1 @@
-"""Families of models."""
+"""Model families: one folder each, beside the registry that names them."""

@@ -21,15 +21,13 @@ from torch import Tensor
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.proportion import Rate
-from jepanet.learning.families.world.model import WorldModel, load_world_model, normalise
-from jepanet.learning.families.world.schema import check_weights
+from jepanet.learning.family import PlanningNetwork, check_weights, planning_network
 from jepanet.learning.planning.costs import CostRule, cost_rule, distance_to
 from jepanet.learning.planning.planner import Plan, Planner, Situation, plan, planner_named
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import numpy_generator, torch_generator
 from jepanet.learning.simulators.play import Play, Room
 from jepanet.learning.training.determinism import deterministic
-from jepanet.learning.training.loop import check_fit
 from jepanet.tensors import Arrays
 
 KINDS = ("same", "cross")
@@ -91,18 +89,19 @@ def evaluate(
     of sites the model's owner holds, not of `site`.
 
     Raises:
-        Rejected: weights or shard do not fit; unknown cost or planner; `no-reference` when the cost needs
-            one; `leaked-site` when the reference is of the evaluated site; `no-tasks`.
+        Rejected: weights or shard do not fit; the family cannot plan (`no-planning`); unknown cost or
+            planner; `no-reference` when the cost needs one; `leaked-site` when the reference is of the
+            evaluated site; `no-tasks`.
         Fatal: the simulator is not installed (`DATASET`).
     """
-    check_weights(weights, recipe)
+    check_weights(weights, recipe.family)
     rule = cost_rule(cost)
     chosen = planner_named(planner) if isinstance(planner, str) else planner
     tasks = draw_tasks(simulator, site, episodes, seed, hold)
     with deterministic(), torch.inference_mode():
-        model = load_world_model(recipe, weights)
+        model = planning_network(recipe.family, weights)
         matrix = _fitted(model, recipe, rule, reference, site)
-        room = simulator.enter(site, recipe.model.image, hold)
+        room = simulator.enter(site, recipe.family.sizes.image, hold)
         policy = _LatentPolicy(model, room, tasks, rule, matrix, chosen, torch_generator(seed, "planning"))
         planned = play(room, tasks, policy, simulator.radius)
         idle = play(room, tasks, random_policy(seed), simulator.radius)
@@ -168,7 +167,7 @@ def random_policy(seed: bytes) -> Policy:
 class _LatentPolicy:
     """Plans for all active tasks in one search; one picture per task and action."""
 
-    model: WorldModel
+    model: PlanningNetwork
     room: Room
     tasks: Tasks
     rule: CostRule
@@ -194,7 +193,7 @@ class _LatentPolicy:
             previous = self._plan.select(kept)
             situation = Situation(self._situation.now[kept], now, previous.actions[:, 0])
         cost = distance_to(self._goal[torch.from_numpy(active)], self.rule, self.matrix)
-        found = plan(self.model.predictor, situation, cost, self.planner, self.generator, previous)
+        found = plan(self.model.step, situation, cost, self.planner, self.generator, previous)
         self._active, self._situation, self._plan = active, situation, found
         return found.actions[:, 0].numpy()
 
@@ -202,14 +201,14 @@ class _LatentPolicy:
         return encode_frames(self.model, [self.room.picture(position) for position in positions])
 
 
-def encode_frames(model: WorldModel, frames: Sequence[np.ndarray]) -> Tensor:
+def encode_frames(model: PlanningNetwork, frames: Sequence[np.ndarray]) -> Tensor:
     """Latents float32 [N, D] of uint8 frames [3, S, S]."""
     parts = [torch.tensor(np.stack(frames[at : at + _BLOCK])) for at in range(0, len(frames), _BLOCK)]
-    return torch.cat([model.encode(normalise(part.unsqueeze(0)))[0] for part in parts])
+    return torch.cat([model.latents(part) for part in parts])
 
 
 def _fitted(
-    model: WorldModel, recipe: Recipe, rule: CostRule, reference: Shard | None, site: Any
+    model: PlanningNetwork, recipe: Recipe, rule: CostRule, reference: Shard | None, site: Any
 ) -> Tensor | None:
     if rule.metric is None:
         return None
@@ -217,7 +216,7 @@ def _fitted(
         raise Rejected("this planning cost needs reference frames to be fitted on", reason="no-reference")
     if site.number in reference.site:
         raise Rejected("reference frames must not be of the evaluated site", reason="leaked-site")
-    check_fit(reference, recipe)
+    recipe.family.check_shard(reference)
     count = reference.episodes * reference.length
     every = slice(None, None, max(1, count // _METRIC_FRAMES))
     latents = encode_frames(model, list(reference.frames.reshape(-1, *reference.frames.shape[2:])[every]))

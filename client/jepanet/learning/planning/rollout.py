@@ -11,12 +11,10 @@ import torch
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
-from jepanet.learning.families.world.model import load_world_model, normalise
-from jepanet.learning.families.world.schema import check_weights
+from jepanet.learning.family import check_weights, planning_network
 from jepanet.learning.planning.planner import Situation, imagine
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.determinism import deterministic
-from jepanet.learning.training.loop import check_fit
 from jepanet.tensors import Arrays
 
 STEPS = 8
@@ -30,11 +28,12 @@ def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = 
     on those. Dead and input-independent latents tend to 1 at every horizon, as does a guess of the mean.
 
     Raises:
-        Rejected: weights or shard do not fit the recipe; episodes too short (`shard-mismatch`); latents or
-            guesses that are not finite (`non-finite`).
+        Rejected: weights or shard do not fit the recipe; its family cannot plan (`no-planning`); episodes
+            too short (`shard-mismatch`); latents or guesses that are not finite (`non-finite`).
     """
-    check_weights(weights, recipe)
-    check_fit(shard, recipe)
+    family = recipe.family
+    check_weights(weights, family)
+    family.check_shard(shard)
     starts = shard.length - 1 - steps
     if steps < 1 or starts < 1:
         raise Rejected(
@@ -44,10 +43,11 @@ def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = 
     latents: list[np.ndarray] = []
     squared = np.zeros(steps)
     with deterministic(), torch.inference_mode():
-        model = load_world_model(recipe, weights)
+        model = planning_network(family, weights)
         for first in range(0, shard.episodes, _EPISODES):
             part = slice(first, first + _EPISODES)
-            seen = model.encode(normalise(torch.tensor(shard.frames[part])))
+            frames = torch.tensor(shard.frames[part])
+            seen = model.latents(frames.flatten(0, 1)).view(*frames.shape[:2], -1)
             acted = torch.tensor(shard.actions[part])
             # windows[e, s] = values[e, s : s + length], for every start s
             situation = Situation(
@@ -57,10 +57,10 @@ def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = 
             )
             ahead = acted[:, 1:].unfold(1, steps, 1).transpose(-1, -2).flatten(0, 1)
             truth = seen[:, 2:].unfold(1, steps, 1).transpose(-1, -2).flatten(0, 1)
-            guesses = imagine(model.predictor, situation, ahead.unsqueeze(1))[:, 0]
+            guesses = imagine(model.step, situation, ahead.unsqueeze(1))[:, 0]
             squared += ((guesses - truth).double() ** 2).sum(dim=(0, 2)).numpy()
             latents.append(seen.numpy().astype(np.float64))
-    errors = squared / (shard.episodes * starts * recipe.model.latent)
+    errors = squared / (shard.episodes * starts * family.sizes.latent)
     variance = total_variance(np.concatenate(latents))
     if not (np.isfinite(errors).all() and np.isfinite(variance)):
         raise Rejected("the model's imagination holds NaN or infinity", reason="non-finite")

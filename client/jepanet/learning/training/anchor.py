@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jepanet.errors import Rejected
-from jepanet.learning.families.world.model import WorldModel, normalise
+from jepanet.learning.family import Network, frame_encoder
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.loop import Penalty
 
@@ -30,7 +30,8 @@ def frame_anchor(
     per element needs no retuning when D or N change; weights of 0.1 to 0.3 were found useful.
 
     Raises:
-        Rejected: reason `wrong-shape` or `non-finite`.
+        Rejected: reason `wrong-shape` or `non-finite`; in training, `no-frames` where the family does not
+            encode single frames.
         ValueError: a weight that is not positive and finite, or an empty batch.
     """
     if not (isfinite(weight) and weight > 0) or batch < 1:
@@ -47,12 +48,12 @@ def frame_anchor(
         raise Rejected("reference latents hold NaN or infinity", reason="non-finite")
     frames, targets = torch.tensor(probe_frames), torch.tensor(reference_latents)
 
-    def penalty(model: WorldModel, latents: Tensor, step: int) -> Tensor:
+    def penalty(model: Network, step: int) -> Tensor:
         generator = torch_generator(derive(seed, f"anchor {step}"), "probes")
         chosen = torch.randperm(len(frames), generator=generator)[:batch]
-        current: Tensor = model.encoder(normalise(frames[chosen].to(latents.device)))
+        current = frame_encoder(model).latents(frames[chosen])
         if current.shape[1] != targets.shape[1]:
             raise Rejected("reference latents are of another size than the model's", reason="wrong-shape")
-        return weight * (current - targets[chosen].to(latents.device)).square().mean()
+        return weight * (current - targets[chosen].to(current.device)).square().mean()
 
     return penalty

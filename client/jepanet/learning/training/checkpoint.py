@@ -7,15 +7,14 @@ round r holds all that is needed to derive round r + 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.files import read_capped
-from jepanet.learning.families.world.schema import check_weights, parameter_shapes
-from jepanet.learning.recipe import FAMILY, Recipe
+from jepanet.learning.family import check_weights
+from jepanet.learning.recipe import Recipe
 from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 
@@ -31,8 +30,13 @@ class ModelHeader:
     recipe: Digest
     round: int
     """0 for the warm start."""
-    parent: Digest | None = None
-    family: str = FAMILY
+    parent: Digest | None
+    family: str
+
+    @classmethod
+    def of(cls, recipe: Recipe, number: int, parent: Digest | None = None) -> ModelHeader:
+        """The header of a model of round `number`, trained under `recipe`."""
+        return cls(recipe.digest(), number, parent, recipe.family.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,7 @@ def model_bytes(weights: Arrays, header: ModelHeader, velocity: Arrays | None = 
 
 def model_cap(recipe: Recipe) -> int:
     """Most bytes a model file of this recipe can have."""
-    parameters = sum(prod(shape) for shape in parameter_shapes(recipe).values())
-    return 2 * 4 * parameters + MAX_HEADER_BYTES + 8
+    return 2 * 4 * recipe.parameters() + MAX_HEADER_BYTES + 8
 
 
 def load_model(source: bytes | Path, recipe: Recipe) -> Model:
@@ -75,9 +78,9 @@ def load_model(source: bytes | Path, recipe: Recipe) -> Model:
     cap = model_cap(recipe)
     data = source if isinstance(source, bytes) else read_capped(source, cap, "model")
     arrays, header = decode_tensors(data, max_bytes=cap, what="model")
-    if set(header) != _FIELDS or header["schema"] != SCHEMA or header["family"] != recipe.family:
+    if set(header) != _FIELDS or header["schema"] != SCHEMA or header["family"] != recipe.family.name:
         raise Rejected(
-            f"model: header is not that of a {SCHEMA} of family {recipe.family}", reason="malformed"
+            f"model: header is not that of a {SCHEMA} of family {recipe.family.name}", reason="malformed"
         )
     if header["recipe"] != recipe.digest().hex():
         raise Rejected("model: trained under another recipe", reason="wrong-recipe")
@@ -87,10 +90,10 @@ def load_model(source: bytes | Path, recipe: Recipe) -> Model:
     weights, velocity = _part(arrays, _MODEL), _part(arrays, _VELOCITY)
     if len(weights) + len(velocity) != len(arrays):
         raise Rejected("model: a tensor is neither model.* nor velocity.*", reason="wrong-shape")
-    check_weights(weights, recipe, what="model")
+    check_weights(weights, recipe.family, what="model")
     if velocity:
-        check_weights(velocity, recipe, what="velocity")
-    return Model(weights, velocity or None, ModelHeader(recipe.digest(), number, _parent(parent)))
+        check_weights(velocity, recipe.family, what="velocity")
+    return Model(weights, velocity or None, ModelHeader.of(recipe, number, _parent(parent)))
 
 
 def _part(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:

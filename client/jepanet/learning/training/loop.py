@@ -1,6 +1,6 @@
 """Local training of one round: the same weights, shard, recipe and seed give the same bytes.
 
-    weights ──▶ steps x (windows ─▶ colour ─▶ encode ─▶ predict ─▶ loss ─▶ AdamW) ──▶ weights'
+    weights ──▶ steps x (the family's batch ─▶ its loss ─▶ gradient, clipped ─▶ AdamW) ──▶ weights'
 
 Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance.
 """
@@ -13,13 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.data.windows import WindowSampler
-from jepanet.learning.families.world.augment import draw_colour, turn
-from jepanet.learning.families.world.model import WorldModel, load_world_model, normalise, weights_of
-from jepanet.learning.families.world.objective import world_objective
-from jepanet.learning.families.world.schema import check_weights, init_weights
+from jepanet.learning.family import Network, check_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.determinism import deterministic
@@ -27,8 +22,8 @@ from jepanet.learning.training.divergence import DivergenceGate
 from jepanet.learning.training.optimiser import AdamW, clip, learning_rate
 from jepanet.tensors import Arrays
 
-Penalty = Callable[[WorldModel, Tensor, int], Tensor]
-"""(model, latents [B, T, D] of the batch, step) -> scalar added to the loss; carries its own weight."""
+Penalty = Callable[[Network, int], Tensor]
+"""(model, step from 0) -> scalar added to the loss; carries its own weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +34,8 @@ class StepReport:
     """From 1 to `steps`."""
     steps: int
     loss: float
-    prediction: float
-    sigreg: float
-    moments: float
+    parts: dict[str, float]
+    """The parts of the loss that the family reports."""
     penalty: float
     gradient_norm: float
     """Before clipping."""
@@ -52,7 +46,7 @@ class StepReport:
 class TrainResult:
     weights: Arrays
     metrics: dict[str, float]
-    """loss_first, loss_last, prediction_last, sigreg_last, gradient_norm_max."""
+    """loss_first, loss_last, `_last` of every part of the loss that the family reports, gradient_norm_max."""
     steps: int
 
 
@@ -73,8 +67,8 @@ def train(
     """Trains from `weights` on one shard with a fresh optimiser.
 
     `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
-    global steps (defaults: the recipe's). `seed` drives data order, colour transforms and projections.
-    Parameters whose names start with an entry of `frozen` keep their values.
+    global steps (defaults: the recipe's). `seed` drives the family's batches and its loss.
+    Parameters whose names start with an entry of `frozen` keep their values, and those the family freezes.
 
     Raises:
         Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `wrong-shape` or
@@ -82,31 +76,22 @@ def train(
     """
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
-    check_weights(weights, recipe, what="starting weights")
-    check_fit(shard, recipe)
-    sampler = WindowSampler(shard.site, shard.length, recipe.window, torch_generator(seed, "windows"))
-    colours, sketches = torch_generator(seed, "colours"), torch_generator(seed, "directions")
-    turns = torch_generator(seed, "turns")
+    family = recipe.family
+    check_weights(weights, family, what="starting weights")
+    family.check_shard(shard)
+    batches = family.batches(shard, seed)
+    sketches = torch_generator(seed, "directions")
     gate = DivergenceGate(recipe.explode)
     reports: list[StepReport] = []
     with deterministic():
-        model = load_world_model(recipe, weights, device)
-        frames, actions = torch.tensor(shard.frames), torch.tensor(shard.actions)
-        rules = recipe.optimiser
-        parameters = [item for name, item in model.named_parameters() if not name.startswith(frozen)]
+        model = family.network(weights, device)
+        rules, kept = recipe.optimiser, (*frozen, *family.frozen)
+        parameters = [item for name, item in model.named_parameters() if not name.startswith(kept)]
         optimiser = AdamW(parameters, rules)
         for step in range(count):
             rate = learning_rate(rules, step, count, start_step + step, horizon)
-            episode, moments = sampler.draw(recipe.windows)
-            batch = frames[episode.unsqueeze(1), moments].to(device)
-            acted = actions[episode.unsqueeze(1), moments[:, :-1]].to(device)
-            if recipe.symmetry:
-                batch, acted = turn(batch, acted, int(torch.randint(8, (), generator=turns)))
-            colour = draw_colour(colours, device, hues=recipe.hues) if recipe.colour else None
-
-            latents = model.encode(normalise(batch, colour))
-            terms = world_objective(latents, model.predict(latents, acted), recipe.objective, sketches)
-            penalty = sum((term(model, latents, step) for term in penalties), latents.new_zeros(()))
+            terms = model.loss(next(batches).to(device), sketches)
+            penalty = sum((term(model, step) for term in penalties), terms.loss.new_zeros(()))
             loss = terms.loss + penalty
             gate.admit(step, float(loss.detach()))
             gradients = torch.autograd.grad(loss, parameters)
@@ -119,9 +104,7 @@ def train(
                     step=step + 1,
                     steps=count,
                     loss=float(loss.detach()),
-                    prediction=float(terms.prediction.detach()),
-                    sigreg=float(terms.sigreg.detach()),
-                    moments=float(terms.moments.detach()),
+                    parts={name: float(part.detach()) for name, part in terms.parts.items()},
                     penalty=float(penalty.detach()),
                     gradient_norm=norm,
                     learning_rate=rate,
@@ -129,8 +112,8 @@ def train(
             )
             if on_step is not None:
                 on_step(reports[-1])
-        trained = weights_of(model)
-    check_weights(trained, recipe, what="trained weights")
+        trained = model.weights()
+    check_weights(trained, family, what="trained weights")
     return TrainResult(trained, _summary(reports), count)
 
 
@@ -151,7 +134,7 @@ def warm_start(
         Rejected: as `train`.
     """
     count = recipe.warm_steps if steps is None else steps
-    weights = init_weights(recipe, derive(seed, "initial"))
+    weights = recipe.family.initial_weights(derive(seed, "initial"))
     if count == 0:
         return weights
     rules = replace(recipe.optimiser, learning_rate=recipe.warm_rate)
@@ -167,21 +150,6 @@ def warm_start(
     ).weights
 
 
-def check_fit(shard: Shard, recipe: Recipe) -> None:
-    """Checks frame size and action dimensions against the recipe.
-
-    Raises:
-        Rejected: reason `shard-mismatch`.
-    """
-    actions = shard.actions.shape[-1]
-    if shard.image != recipe.model.image or actions != recipe.model.actions:
-        raise Rejected(
-            f"shard has {shard.image}-pixel frames and {actions} action dimensions; the recipe wants "
-            f"{recipe.model.image} and {recipe.model.actions}",
-            reason="shard-mismatch",
-        )
-
-
 def _summary(reports: Sequence[StepReport]) -> dict[str, float]:
     if not reports:
         return {}
@@ -189,7 +157,6 @@ def _summary(reports: Sequence[StepReport]) -> dict[str, float]:
     return {
         "loss_first": first.loss,
         "loss_last": last.loss,
-        "prediction_last": last.prediction,
-        "sigreg_last": last.sigreg,
+        **{f"{name}_last": value for name, value in last.parts.items()},
         "gradient_norm_max": max(report.gradient_norm for report in reports),
     }

@@ -17,6 +17,7 @@ from jepanet.errors import Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.auditing.model_export import write_model
 from jepanet.operations.projects import START_SEED
 from jepanet.operations.reading.history import History, find_round
@@ -92,7 +93,7 @@ async def _origin(
     return Origin(
         chain_id=deployment.chain_id,
         contract=deployment.rounds,
-        recipe=Recipe.from_bytes(recipe.read_bytes()),
+        recipe=read_recipe(recipe.read_bytes()),
         recipe_digest=project.recipe,
         manifest=DatasetManifest.from_bytes(manifest.read_bytes()),
         dataset_digest=project.dataset,
@@ -126,7 +127,7 @@ def render(origin: Origin) -> str:
     """The card, as Markdown."""
     last = origin.links[-1]
     recipe, manifest = origin.recipe, origin.manifest
-    sizes = recipe.model
+    sizes = recipe.family.sizes
     lines = [
         f"# World model after round {last.round.id}",
         "",

@@ -40,22 +40,17 @@ async def write_model(
     state: NodeState, library: Library, round_id: int | None, target: Path
 ) -> ExportedModel:
     """As `export_model`, from a state that was read."""
-    from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-    from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
+    from jepanet.learning.recipe import MAX_RECIPE_BYTES
+    from jepanet.learning.recipe_reader import read_recipe
+    from jepanet.learning.training.checkpoint import load_model, model_bytes, model_cap
 
     round_, digest = _model_of(state, round_id)
     project = state.projects[round_.project_id]
     recipe_path = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
-    recipe = Recipe.from_bytes(recipe_path.read_bytes())
+    recipe = read_recipe(recipe_path.read_bytes())
     path = await library.get("model", digest, "raw", max_bytes=model_cap(recipe))
     model = load_model(path, recipe)
-    header = ModelHeader(
-        family=model.header.family,
-        recipe=model.header.recipe,
-        round=model.header.round,
-        parent=model.header.parent,
-    )
-    data = await asyncio.to_thread(model_bytes, model.weights, header)
+    data = await asyncio.to_thread(model_bytes, model.weights, model.header)
     await asyncio.to_thread(write_atomically, target, data)
     return ExportedModel(
         round=int(round_.id),

@@ -18,7 +18,8 @@ from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe import MAX_RECIPE_BYTES
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.reading.history import History, find_round
@@ -147,7 +148,7 @@ class _Check:
             self._spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset
         )
         self._sheet_document: ScoreSheet = decode_sheet(sheet_path.read_bytes())
-        recipe = Recipe.from_bytes(recipe_path.read_bytes())
+        recipe = read_recipe(recipe_path.read_bytes())
         manifest = DatasetManifest.from_bytes(manifest_path.read_bytes())
         if manifest.evaluation.root != project.evaluation_root:
             raise Rejected("the manifest names another evaluation root than the chain", reason="wrong-root")

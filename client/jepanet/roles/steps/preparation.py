@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.suitability import check_manifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
@@ -67,9 +68,7 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     data = await obtain_bytes(context, round_.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
     spec = decode_spec(data)
     check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
-    recipe = Recipe.from_bytes(
-        await obtain_bytes(context, project.recipe, max_bytes=MAX_RECIPE_BYTES, pin=pin)
-    )
+    recipe = read_recipe(await obtain_bytes(context, project.recipe, max_bytes=MAX_RECIPE_BYTES, pin=pin))
     manifest = DatasetManifest.from_bytes(
         await obtain_bytes(context, project.dataset, max_bytes=MAX_MANIFEST_BYTES, pin=pin)
     )

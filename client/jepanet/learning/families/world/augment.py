@@ -8,7 +8,7 @@ from torch import Tensor
 from jepanet.learning.families.world.model import Colour
 
 
-def draw_colour(generator: torch.Generator, device: str = "cpu", *, hues: bool = True) -> Colour:
+def draw_colour(generator: torch.Generator, *, hues: bool = True) -> Colour:
     """A random linear map of colours: gains in [0.5, 1.5] for the channels and one sign, then any rotation
     (`hues`) or any order of the channels.
 
@@ -18,7 +18,7 @@ def draw_colour(generator: torch.Generator, device: str = "cpu", *, hues: bool =
     mixed = _rotation(generator) if hues else torch.eye(3)[torch.randperm(3, generator=generator)]
     gains = 0.5 + torch.rand(3, generator=generator)
     sign = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
-    return (mixed * (gains * sign)).to(device)
+    return mixed * (gains * sign)
 
 
 def _rotation(generator: torch.Generator) -> Tensor:

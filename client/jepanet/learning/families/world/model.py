@@ -5,7 +5,7 @@
     actions   ─────────────────────┘
 
 Both sides of the prediction error carry gradients: there is no target network and no stop-gradient;
-the objective's regulariser (`objectives.py`) is what prevents collapse.
+the objective's regulariser (`objective.py`) is what prevents collapse.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.world.objective import world_objective
 from jepanet.learning.families.world.schema import KERNEL, PATCH
-from jepanet.learning.recipe import ModelSizes, Recipe
+from jepanet.learning.families.world.sizes import ModelSizes, WorldSizes
+from jepanet.learning.family import Batch, Encoded, Terms
 from jepanet.tensors import Arrays
+
+_EPISODES = 4
+"""Episodes encoded at once when a shard is compared."""
 
 
 class Encoder(nn.Module):
@@ -60,12 +66,13 @@ class Predictor(nn.Module):
 
 
 class WorldModel(nn.Module):
-    """Encoder and predictor of one recipe."""
+    """Encoder and predictor of one recipe, with their loss and what the score compares."""
 
-    def __init__(self, sizes: ModelSizes) -> None:
+    def __init__(self, sizes: WorldSizes) -> None:
         super().__init__()
-        self.encoder = Encoder(sizes)
-        self.predictor = Predictor(sizes)
+        self.objective = sizes.objective
+        self.encoder = Encoder(sizes.model)
+        self.predictor = Predictor(sizes.model)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Normalised frames [B, T, 3, S, S] -> latents [B, T, D]."""
@@ -78,19 +85,60 @@ class WorldModel(nn.Module):
         guesses: Tensor = self.predictor(latents[:, :-2], latents[:, 1:-1], actions[:, :-1], actions[:, 1:])
         return guesses
 
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        """Loss of the windows of a batch (`batches.py`)."""
+        seen = batch.tensors
+        latents = self.encode(normalise(seen["frames"], seen.get("colour")))
+        guesses = self.predict(latents, seen["actions"])
+        return world_objective(latents, guesses, self.objective, generator)
 
-def load_world_model(recipe: Recipe, weights: Mapping[str, np.ndarray], device: str = "cpu") -> WorldModel:
+    def compare(self, shard: Shard) -> Encoded:
+        """Latents of all frames; guesses of frames 2, 3, ...; the frame before as a guess."""
+        latents: list[np.ndarray] = []
+        guesses: list[np.ndarray] = []
+        with torch.inference_mode():
+            for first in range(0, shard.episodes, _EPISODES):
+                part = slice(first, first + _EPISODES)
+                seen = self.encode(normalise(self._here(shard.frames[part])))
+                guessed = self.predict(seen, self._here(shard.actions[part]))
+                latents.append(seen.cpu().numpy().astype(np.float64))
+                guesses.append(guessed.cpu().numpy().astype(np.float64))
+        return one_step_ahead(np.concatenate(latents), np.concatenate(guesses))
+
+    def latents(self, frames: Tensor) -> Tensor:
+        """uint8 frames [N, 3, S, S] -> latents [N, D]."""
+        encoded: Tensor = self.encoder(normalise(frames.to(self._device)))
+        return encoded
+
+    def step(self, before: Tensor, now: Tensor, acted: Tensor, acting: Tensor) -> Tensor:
+        """Two latents [M, D] and the actions [M, A] after each -> the next latent [M, D]."""
+        following: Tensor = self.predictor(before, now, acted, acting)
+        return following
+
+    def weights(self) -> Arrays:
+        """The parameters as float32 arrays, in ascending name order."""
+        state = self.state_dict()
+        return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
+
+    def _here(self, array: np.ndarray) -> Tensor:
+        return torch.tensor(array).to(self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.encoder.head.weight.device
+
+
+def load_world_model(sizes: WorldSizes, weights: Mapping[str, np.ndarray], device: str = "cpu") -> WorldModel:
     """A model on `device` with copies of `weights` (float32, shapes of `schema.parameter_shapes`)."""
     with torch.random.fork_rng(devices=[]):  # layers draw initial weights, which are replaced at once
-        model = WorldModel(recipe.model)
+        model = WorldModel(sizes)
     model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
     return model.to(device)
 
 
-def weights_of(model: WorldModel) -> Arrays:
-    """The model's parameters as float32 arrays, in ascending name order."""
-    state = model.state_dict()
-    return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
+def one_step_ahead(latents: np.ndarray, guesses: np.ndarray) -> Encoded:
+    """Latents [E, T, D] with guesses [E, T-2, D] of latents[:, 2:]; unchanged: latents[:, 1:-1]."""
+    return Encoded(latents, actual=latents[:, 2:], predicted=guesses, unchanged=latents[:, 1:-1])
 
 
 Colour = Tensor

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from jepanet.learning.families.world.sizes import Objective
+from jepanet.learning.family import Terms
 from jepanet.learning.objectives import random_directions, sigreg, sketched_moments
-from jepanet.learning.recipe import Objective
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Scalar tensors of one step; `loss` is what is minimised (before injected penalties)."""
-
-    loss: Tensor
-    prediction: Tensor
-    sigreg: Tensor
-    moments: Tensor
 
 
 def world_objective(
@@ -35,4 +24,4 @@ def world_objective(
     statistic = sigreg(projected, objective.knots)
     moments = sketched_moments(projected)
     loss = prediction + objective.weight * (statistic + objective.guard * moments)
-    return Terms(loss, prediction, statistic, moments)
+    return Terms(loss, {"prediction": prediction, "sigreg": statistic})

@@ -9,8 +9,8 @@ from math import prod, sqrt
 
 import numpy as np
 
-from jepanet.errors import Rejected
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.families.world.sizes import ModelSizes
+from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
 from jepanet.tensors import Arrays
 
@@ -19,9 +19,8 @@ PATCH = 4
 KERNEL = 3
 
 
-def parameter_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
+def parameter_shapes(sizes: ModelSizes) -> Shapes:
     """Shape of every parameter, in ascending name order; all are float32."""
-    sizes = recipe.model
     one, two, three = sizes.channels
     cells = (sizes.image // (4 * PATCH)) ** 2
     width = sizes.predictor
@@ -41,13 +40,13 @@ def parameter_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
     return {name: both[name] for name in sorted(both)}
 
 
-def init_weights(recipe: Recipe, seed: bytes) -> Arrays:
+def init_weights(sizes: ModelSizes, seed: bytes) -> Arrays:
     """Weights before any training: uniform in +-1/sqrt(fan-in), layer norm at identity.
 
     Drawn by numpy in name order, so the same seed gives the same bytes on every machine.
     """
     generator = numpy_generator(seed, "weights")
-    shapes = parameter_shapes(recipe)
+    shapes = parameter_shapes(sizes)
     weights: Arrays = {}
     for name, shape in shapes.items():
         layer, _, kind = name.rpartition(".")
@@ -57,24 +56,3 @@ def init_weights(recipe: Recipe, seed: bytes) -> Arrays:
         bound = 1.0 / sqrt(prod(shapes[f"{layer}.weight"][1:]))
         weights[name] = (bound * (2.0 * generator.random(shape) - 1.0)).astype(np.float32)
     return weights
-
-
-def check_weights(weights: Arrays, recipe: Recipe, *, what: str = "weights") -> None:
-    """Checks names, shapes, dtype and finiteness against the recipe.
-
-    Raises:
-        Rejected: reason `wrong-shape` or `non-finite`, naming the tensor.
-    """
-    shapes = parameter_shapes(recipe)
-    if set(weights) != set(shapes):
-        odd = sorted(set(weights) ^ set(shapes))[:4]
-        raise Rejected(f"{what}: tensors missing or unknown: {', '.join(odd)}", reason="wrong-shape")
-    for name, shape in shapes.items():
-        array = weights[name]
-        if array.shape != shape or array.dtype != np.float32:
-            raise Rejected(
-                f"{what}: {name} is {array.dtype}{list(array.shape)}, not float32{list(shape)}",
-                reason="wrong-shape",
-            )
-        if not np.isfinite(array).all():
-            raise Rejected(f"{what}: {name} holds NaN or infinity", reason="non-finite")

@@ -1,0 +1,80 @@
+"""The world model as training, scoring, planning and alignment see it; imports torch when one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.world.rotation import rotate_world_model
+from jepanet.learning.families.world.schema import init_weights, parameter_shapes
+from jepanet.learning.families.world.sizes import WorldSizes
+from jepanet.learning.family import Batch, Family, FamilyKind, Fields, Network, Shapes, Sizes
+from jepanet.learning.recipe_fields import read_record, tree_of
+from jepanet.tensors import Arrays
+
+
+class World(WorldSizes):
+    """The action-conditioned world model at the sizes of one recipe (`family.Family`)."""
+
+    __slots__ = ()
+
+    name = "world"
+    frozen: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, fields: Fields) -> World:
+        return read_record(cls, fields, "recipe")
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(
+            image=self.model.image,
+            window=self.window,
+            frames=self.windows * self.window,
+            latent=self.model.latent,
+            knots=self.objective.knots,
+        )
+
+    def fields(self) -> dict[str, object]:
+        return dict(tree_of(self))
+
+    def parameter_shapes(self) -> Shapes:
+        return parameter_shapes(self.model)
+
+    def initial_weights(self, seed: bytes) -> Arrays:
+        return init_weights(self.model, seed)
+
+    def check_shard(self, shard: Shard) -> None:
+        actions = shard.actions.shape[-1]
+        if shard.image != self.model.image or actions != self.model.actions:
+            raise Rejected(
+                f"shard has {shard.image}-pixel frames and {actions} action dimensions; the recipe wants "
+                f"{self.model.image} and {self.model.actions}",
+                reason="shard-mismatch",
+            )
+
+    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
+        from jepanet.learning.families.world.batches import world_batches
+
+        return world_batches(self, shard, seed)
+
+    def widened(self, times: int) -> World:
+        return replace(self, windows=self.windows * times)
+
+    def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Network:
+        from jepanet.learning.families.world.model import load_world_model
+
+        return load_world_model(self, weights, device)
+
+    def rotated(self, weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
+        return rotate_world_model(weights, rotation)
+
+
+if TYPE_CHECKING:
+    _CONFORMS: FamilyKind = World
+    _USUAL: Family = World()

@@ -1,0 +1,218 @@
+"""The contract of a model family: all that training, scoring, planning and alignment ask of a model.
+
+    recipe ──▶ Family                          Network, a model with weights; needs torch
+               sizes, fields of the recipe     ├─ loss(batch)      what training minimises
+               parameter_shapes                ├─ compare(shard)   what score and metrics compare
+               initial_weights                 └─ weights()
+               batches(shard, seed)            PlanningNetwork, where the family can plan
+               network(weights) ─────────────▶ ├─ latents(frames)
+               rotated(weights, rotation)      └─ step(latents, actions)
+
+A `Family` is a value of one recipe: its sizes are read and checked, and everything but `batches` and
+`network` works without torch. Nobody outside `families/` knows which family it is. A new one is a folder
+beside `families/world` and a line in `families/registry.py`; `tests/unit/family_conformance.py` holds what
+this contract promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.learning.data.shards import Shard
+from jepanet.tensors import Arrays
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Shapes = dict[str, tuple[int, ...]]
+"""Shape of every parameter, in ascending name order. All are float32; an encoder's start with `encoder.`."""
+Fields = Mapping[str, object]
+"""The part of a recipe's JSON object that belongs to the family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What others need to know of a family's sizes."""
+
+    image: int
+    """Side of the square RGB frames it reads, in pixels; 0 when it reads no frames."""
+    window: int
+    """Fewest frames an episode must have to be trained on."""
+    frames: int
+    """Frames (or texts) encoded in one step of training; a recipe caps their number per round."""
+    latent: int
+    """Dimensions of a latent."""
+    knots: int
+    """Quadrature points of the SIGReg metric that the state guards read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step trains on. Only the family knows what its tensors mean."""
+
+    tensors: Mapping[str, Tensor]
+    examples: Tensor
+    """int64 [B]: the number, within the shard, of every example in the batch."""
+
+    def to(self, device: str) -> Batch:
+        return replace(self, tensors={name: item.to(device) for name, item in self.tensors.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Scalar tensors of one step."""
+
+    loss: Tensor
+    """What is minimised, before penalties that are added from outside."""
+    parts: Mapping[str, Tensor]
+    """Its parts as they are reported at the end of training, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the score and the metrics compare, float64, over E episodes.
+
+    latents [E, T, D]: of every frame. actual [E, S, D]: what was to be predicted; predicted [E, S, D']: what
+    the model predicts of it without seeing it; unchanged [E, S, D]: a guess that nothing changes. Slot s of
+    the last three is one and the same place.
+    """
+
+    latents: np.ndarray
+    actual: np.ndarray
+    predicted: np.ndarray
+    unchanged: np.ndarray
+
+    @property
+    def finite(self) -> bool:
+        return all(bool(np.isfinite(item).all()) for item in (self.latents, self.actual, self.predicted))
+
+
+class Family(Protocol):
+    """One model family at the sizes of one recipe. Families of equal sizes are equal."""
+
+    @property
+    def name(self) -> str:
+        """As recipes and model files spell it."""
+
+    @property
+    def sizes(self) -> Sizes: ...
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """How names of parameters start that no training changes."""
+
+    def fields(self) -> dict[str, object]:
+        """Its fields of a recipe, as JSON; `FamilyKind.read` reads them back."""
+
+    def parameter_shapes(self) -> Shapes: ...
+
+    def initial_weights(self, seed: bytes) -> Arrays:
+        """Weights before any training; the same seed gives the same bytes on every machine."""
+
+    def check_shard(self, shard: Shard) -> None:
+        """Raises: Rejected (`shard-mismatch`) when frames or actions are not of these sizes."""
+
+    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
+        """Batches without end, on the CPU; the same seed gives the same ones.
+
+        Every example of a site is drawn before any of that site is drawn twice.
+
+        Raises:
+            Rejected: episodes too short (`shard-mismatch`).
+        """
+
+    def widened(self, times: int) -> Family:
+        """The same family with batches so many times as large."""
+
+    def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Network:
+        """A model on `device` with copies of `weights`, which `check_weights` has passed."""
+
+    def rotated(self, weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
+        """The same model with latents z R in place of z; R is orthogonal, float64 [D, D].
+
+        Raises:
+            ValueError: the matrix is not orthogonal or not of the model's size.
+        """
+
+
+class FamilyKind(Protocol):
+    """How the registry knows a family: called, it gives the family at its usual sizes."""
+
+    def __call__(self) -> Family: ...
+
+    def read(self, fields: Fields) -> Family:
+        """Raises: Rejected (`bad-recipe`), naming a field that is missing, unknown or out of bounds."""
+
+
+class Network(Protocol):
+    """A model with its weights, in torch."""
+
+    def named_parameters(self) -> Iterable[tuple[str, Tensor]]:
+        """Every parameter, under the names of `Family.parameter_shapes`."""
+
+    def weights(self) -> Arrays:
+        """Copies of the parameters, float32, in ascending name order."""
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        """Loss of a batch that is on the model's device; random numbers come from `generator` on the CPU."""
+
+    def compare(self, shard: Shard) -> Encoded:
+        """What score and metrics compare, of every episode of a shard."""
+
+
+@runtime_checkable
+class FrameEncoder(Protocol):
+    """A network that encodes single frames: what a frame anchor holds in place."""
+
+    def latents(self, frames: Tensor) -> Tensor:
+        """uint8 frames [N, 3, S, S] -> latents [N, D] on the model's device."""
+
+
+@runtime_checkable
+class PlanningNetwork(FrameEncoder, Protocol):
+    """A network that can plan: it says what follows from an action."""
+
+    def step(self, before: Tensor, now: Tensor, acted: Tensor, acting: Tensor) -> Tensor:
+        """Latents [M, D] of the last two frames, actions [M, A] after each -> the next latents [M, D]."""
+
+
+def frame_encoder(network: Network) -> FrameEncoder:
+    """Raises: Rejected (`no-frames`) when the network does not encode single frames."""
+    if not isinstance(network, FrameEncoder):
+        raise Rejected("a model of this family does not encode single frames", reason="no-frames")
+    return network
+
+
+def planning_network(family: Family, weights: Mapping[str, np.ndarray]) -> PlanningNetwork:
+    """Raises: Rejected (`no-planning`) when the family cannot plan."""
+    network = family.network(weights)
+    if not isinstance(network, PlanningNetwork):
+        raise Rejected(f"a model of family {family.name} cannot plan", reason="no-planning")
+    return network
+
+
+def check_weights(weights: Mapping[str, np.ndarray], family: Family, *, what: str = "weights") -> None:
+    """Checks names, shapes, dtype and finiteness against the family's sizes.
+
+    Raises:
+        Rejected: reason `wrong-shape` or `non-finite`, naming the tensor.
+    """
+    shapes = family.parameter_shapes()
+    if set(weights) != set(shapes):
+        odd = sorted(set(weights) ^ set(shapes))[:4]
+        raise Rejected(f"{what}: tensors missing or unknown: {', '.join(odd)}", reason="wrong-shape")
+    for name, shape in shapes.items():
+        array = weights[name]
+        if array.shape != shape or array.dtype != np.float32:
+            raise Rejected(
+                f"{what}: {name} is {array.dtype}{list(array.shape)}, not float32{list(shape)}",
+                reason="wrong-shape",
+            )
+        if not np.isfinite(array).all():
+            raise Rejected(f"{what}: {name} holds NaN or infinity", reason="non-finite")

@@ -37,6 +37,7 @@ from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, Schema, decode_delta, encode_delta, schema_of
 from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.judging.judge import merge
+from jepanet.federation.merging.rules import RULES
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import load_model
@@ -45,7 +46,7 @@ from jepanet.protocol import journal_codec as journal
 from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore, encode_report, score_message
-from jepanet.protocol.documents.spec import MERGE_RULES, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.documents.typed_data import result_data
 from jepanet.protocol.duties import duty_key
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
@@ -248,7 +249,7 @@ def arithmetic(
         read = _decoded(data, schema_of(change))
         ledger.exact(f"codec {name}, read", digest_of(encode_tensors(read, {})).hex())
     decoded = [(digest_of(data), _decoded(data, schema_of(before))) for data in deltas]
-    for rule in MERGE_RULES:
+    for rule in RULES:
         velocity = None
         for step in ("first", "second"):
             weights, velocity = merge(before, velocity, decoded, rule=rule, lr_milli=700, momentum_milli=600)

@@ -19,7 +19,15 @@ from jepanet.protocol.documents.scores import (
     encode_report,
     metrics_of,
 )
-from jepanet.protocol.documents.spec import MAX_PRICE, check_spec, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import (
+    MAX_PRICE,
+    MergeRule,
+    Methods,
+    check_methods,
+    check_spec,
+    decode_spec,
+    encode_spec,
+)
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RevealedDelta, decide
 from jepanet.tensors import canonical_json, parse_json
@@ -69,7 +77,9 @@ def test_spec_round_trip() -> None:
         ("inner_steps", 0),
         ("inner_steps", -1),
         ("total_steps", 100),
-        ("codec", "pickle"),
+        ("codec", "pick/le"),
+        ("codec", ""),
+        ("codec", "x" * 33),
         ("codec", ["int8"]),
         ("max_delta_bytes", 1 << 50),
         ("price", 5),
@@ -78,7 +88,7 @@ def test_spec_round_trip() -> None:
         ("price", str(MAX_PRICE + 1)),
         ("price", "9" * 5000),
         ("similarity_milli", 0),
-        ("merge", {"rule": "loudest", "outer_lr_milli": 700, "outer_momentum_milli": 0}),
+        ("merge", {"rule": "loudest of all", "outer_lr_milli": 700, "outer_momentum_milli": 0}),
         ("merge", {"rule": "mean", "outer_lr_milli": 700, "outer_momentum_milli": 1000}),
         ("merge", []),
         ("gates", {}),
@@ -103,6 +113,16 @@ def test_spec_must_match_the_chain() -> None:
     for name in known:
         with pytest.raises(Rejected, match=f"another {name}"):
             check_spec(spec, **{**known, name: 9 if name == "project" else digest("other")})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", [{"codec": "pickle"}, {"merge": MergeRule("loudest")}])
+def test_attack_a_spec_that_names_what_nobody_has(change: dict[str, Any]) -> None:
+    spec, methods = replace(a_spec(), **change), Methods(("int8", "fp32"), ("mean", "median"))
+    check_methods(a_spec(), methods)
+    with pytest.raises(Rejected) as caught:
+        check_methods(decode_spec(encode_spec(spec)), methods)
+    assert caught.value.reason == "bad-field"
+    assert ("int8, fp32" if "codec" in change else "mean, median") in caught.value.message
 
 
 def test_spec_in_another_spelling_is_refused() -> None:

@@ -22,6 +22,7 @@ from jepanet.roles.steps.submit import submit
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.types import Phase, Standing
+from jepanet.work.methods import METHODS
 
 pytestmark = pytest.mark.unit
 
@@ -338,7 +339,7 @@ def a_project() -> Project:
 
 def test_steps_continue_where_the_last_round_ended_and_the_schedule_covers_all() -> None:
     recipe = preset("tworoom")
-    terms = round_terms(ProposerSection(rounds=4, inner_steps=40))
+    terms = round_terms(ProposerSection(rounds=4, inner_steps=40), METHODS)
     specs = [round_spec(a_project(), recipe, terms, number) for number in (1, 2, 4, 10_000)]
     assert [spec.start_step for spec in specs] == [0, 40, 120, 399_960]
     assert [spec.total_steps for spec in specs[:3]] == [recipe.total_steps] * 3
@@ -346,7 +347,7 @@ def test_steps_continue_where_the_last_round_ended_and_the_schedule_covers_all()
 
 
 def test_a_spec_from_any_terms_can_be_read_by_everybody() -> None:
-    terms = round_terms(ProposerSection(rounds=2, price="0.0005", codec="int8", max_delta_mb=3))
+    terms = round_terms(ProposerSection(rounds=2, price="0.0005", codec="int8", max_delta_mb=3), METHODS)
     spec = round_spec(a_project(), preset("tworoom"), terms, 1)
     assert decode_spec(encode_spec(spec)) == spec
     assert spec.price == 5 * 10**14

@@ -15,6 +15,7 @@ from jepanet.settings.config import ChainSection, ProposerSection
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.terms import round_terms, wei
 from jepanet.types import Address
+from jepanet.work.methods import METHODS
 
 pytestmark = pytest.mark.unit
 
@@ -60,7 +61,7 @@ def test_the_section_becomes_terms_in_base_units() -> None:
         rounds=3, budget="100", fee="2.5", price="0.0005", max_delta_mb=2,
         aggregators=(AGGREGATOR,),
     )  # fmt: skip
-    terms = round_terms(section)
+    terms = round_terms(section, METHODS)
     assert terms.budget == 100 * 10**18
     assert terms.fee == 25 * 10**17
     assert terms.price == 5 * 10**14
@@ -95,7 +96,7 @@ AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
 )
 def test_a_bad_term_names_its_key(change: dict[str, Any], key: str) -> None:
     with pytest.raises(Fatal) as caught:
-        round_terms(ProposerSection(dataset=Path("data"), **change))
+        round_terms(ProposerSection(dataset=Path("data"), **change), METHODS)
     assert caught.value.code is Exit.CONFIG
     assert key in caught.value.message
     assert caught.value.remedy
@@ -104,9 +105,9 @@ def test_a_bad_term_names_its_key(change: dict[str, Any], key: str) -> None:
 
 def test_attack_no_round_takes_more_solvers_than_a_sheet_holds() -> None:
     """One more, revealed, and nothing could be recorded: bonds return, everybody's work is lost."""
-    assert round_terms(ProposerSection(max_solvers=0)).max_solvers == MAX_DELTAS
-    assert round_terms(ProposerSection(max_solvers=MAX_DELTAS)).max_solvers == MAX_DELTAS
-    assert round_terms(ProposerSection(max_solvers=3)).max_solvers == 3
+    assert round_terms(ProposerSection(max_solvers=0), METHODS).max_solvers == MAX_DELTAS
+    assert round_terms(ProposerSection(max_solvers=MAX_DELTAS), METHODS).max_solvers == MAX_DELTAS
+    assert round_terms(ProposerSection(max_solvers=3), METHODS).max_solvers == 3
 
 
 @pytest.mark.parametrize("cap", [1e-12, 0.01, 1.0, 5.0, 200.0, 1e300])

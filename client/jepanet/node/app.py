@@ -49,6 +49,7 @@ from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.types import Address, BlockRef, ProjectId, Role
+from jepanet.work.methods import METHODS
 from jepanet.work.worker import Worker
 
 log = get_logger("node")
@@ -206,9 +207,10 @@ async def build(
         deployment=deployment,
         sender=_sender(config, rpc, wallet, journal, confirmations, trace),
         work=paths.work,
+        methods=METHODS,
         device=config.worker.device,
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
-        terms=round_terms(config.proposer) if Role.PROPOSER in config.node.roles else None,
+        terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,
         dataset=config.proposer.dataset,
         trace=trace or (lambda _: None),
     )

@@ -13,6 +13,7 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.documents.messages import Body
+from jepanet.protocol.documents.spec import Methods
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
@@ -69,6 +70,8 @@ class Context:
     sender: Sender
     work: Path
     """Folder for files of running jobs; emptied at start."""
+    methods: Methods
+    """Codecs and merge rules of the work that `jobs` does."""
     device: str = "cpu"
     """Where this node trains, as torch names it. Scores and merges are always measured on the CPU."""
     max_bond: int | None = None

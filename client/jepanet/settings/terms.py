@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol.documents.scores import MAX_DELTAS
-from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import MergeRule, Methods, RoundSpec, check_methods, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.settings.config import ProposerSection
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
@@ -21,7 +21,7 @@ _DIGITS = 120
 """Enough that no amount below 2**120 wei is ever rounded; the default of 28 would lose digits silently."""
 
 
-def round_terms(section: ProposerSection) -> RoundTerms:
+def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
     """The `[proposer]` section in base units.
 
     `max_solvers` 0 becomes the most a score sheet holds: a round with more reveals could never be recorded.
@@ -50,11 +50,11 @@ def round_terms(section: ProposerSection) -> RoundTerms:
         max_solvers=section.max_solvers or MAX_DELTAS,
         aggregators=section.aggregators,
     )
-    _check(terms)
+    _check(terms, methods)
     return terms
 
 
-def _check(terms: RoundTerms) -> None:
+def _check(terms: RoundTerms, methods: Methods) -> None:
     """Refuses at start what contract and spec would refuse whenever a round is due."""
     for name in ("commit", "gap", "reveal", "verify", "challenge"):
         seconds = getattr(terms, f"{name}_seconds")
@@ -85,6 +85,7 @@ def _check(terms: RoundTerms) -> None:
     )
     try:
         encode_spec(trial)
+        check_methods(trial, methods)
     except Rejected as error:
         raise _bad(
             f"[proposer] makes a round spec that everybody refuses: {error.message}", "correct that key"

@@ -8,8 +8,9 @@ from jepanet.federation.deltas.delta import Schema, decode_delta, schema_of
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import Model, load_model
-from jepanet.protocol.documents.spec import RoundSpec, decode_spec
+from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
+from jepanet.work.methods import known_spec
 from jepanet.work.requests import RoundFiles
 
 
@@ -40,5 +41,5 @@ class OpenedRound:
 def open_round(files: RoundFiles) -> OpenedRound:
     """Raises: Rejected as the readers of recipe, spec and model."""
     recipe = read_recipe(files.recipe.read_bytes())
-    spec = decode_spec(files.spec.read_bytes())
+    spec = known_spec(files.spec.read_bytes())
     return OpenedRound(recipe, spec, load_model(files.base, recipe))

@@ -23,10 +23,11 @@ from jepanet.operations.projects import START_SEED
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import ModelCard
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Recorded, Round, Status
 from jepanet.types import Digest, Verdict
+from jepanet.work.methods import known_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ async def _origin(
         recipe_digest=project.recipe,
         manifest=DatasetManifest.from_bytes(manifest.read_bytes()),
         dataset_digest=project.dataset,
-        spec=decode_spec(spec.read_bytes()),
+        spec=known_spec(spec.read_bytes()),
         links=tuple(links),
         parameters=parameters,
         forgotten=project.rounds - sum(item.project_id == project.id for item in state.rounds.values()),

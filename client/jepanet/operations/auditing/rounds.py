@@ -11,10 +11,11 @@ from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import Challenged, RoundDetails, RoundSummary, SheetView
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import CancelCause, Digest
+from jepanet.work.methods import known_spec
 
 CANCEL_CAUSES = {
     CancelCause.NO_COMMITS: "no commits",
@@ -54,7 +55,7 @@ async def _terms(library: Library, state: NodeState, round_: Round) -> Terms | N
     except Transient:
         return None
     members = len(state.members(round_))
-    return Terms(decode_spec(path.read_bytes()), round_.params.budget, round_.params.fee, members)
+    return Terms(known_spec(path.read_bytes()), round_.params.budget, round_.params.fee, members)
 
 
 def summary(state: NodeState, round_: Round) -> RoundSummary:

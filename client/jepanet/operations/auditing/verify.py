@@ -26,11 +26,12 @@ from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
+from jepanet.work.methods import known_spec
 from jepanet.work.requests import (
     AcceptedDelta,
     ClaimedDelta,
@@ -143,7 +144,7 @@ class _Check:
         manifest_path = await get(
             "dataset manifest", project.dataset, "dag-json", max_bytes=MAX_MANIFEST_BYTES
         )
-        self._spec: RoundSpec = decode_spec(spec_path.read_bytes())
+        self._spec: RoundSpec = known_spec(spec_path.read_bytes())
         check_spec(
             self._spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset
         )

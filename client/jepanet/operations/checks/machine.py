@@ -31,6 +31,7 @@ from jepanet.settings.paths import Paths
 from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
 from jepanet.types import Role
+from jepanet.work.methods import METHODS
 from jepanet.work.requests import ProbeDevice
 from jepanet.work.worker import Worker
 
@@ -150,7 +151,7 @@ def _bond(config: Config) -> str:
 def _proposer(config: Config) -> Iterator[Finding]:
     section = config.proposer
     try:
-        round_terms(section)
+        round_terms(section, METHODS)
         if section.dataset is None:
             yield failed(
                 "proposer",

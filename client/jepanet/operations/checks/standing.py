@@ -14,6 +14,7 @@ from jepanet.settings.fees import GWEI, fee_policy
 from jepanet.settings.terms import round_terms, wei
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Role
+from jepanet.work.methods import METHODS
 
 _ONE_CALL, _ONE_ROUND = 300_000, 2_000_000
 """Gas of one transaction, and of a round's worth of them with room to spare."""
@@ -181,7 +182,7 @@ class Standing:
             self._rows.append(warned("own projects", text, "make a new project for further rounds"))
         if not self._config.proposer.rounds:
             return
-        terms = round_terms(self._config.proposer)
+        terms = round_terms(self._config.proposer, METHODS)
         need = terms.budget + terms.fee + terms.unseal_bond
         credit = await self._chain.contracts.rounds.credit(self._wallet, "latest")
         text = f"{tokens(held + credit)} tokens; a round puts {tokens(need)} in escrow"

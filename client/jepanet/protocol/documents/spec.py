@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
 from jepanet.records.codec import Codec
-from jepanet.records.marks import SAFE_INTEGER, DecimalText, OneOf, Range, Size
+from jepanet.records.marks import SAFE_INTEGER, DecimalText, Form, Range, Size
 from jepanet.types import Address, Digest, ProjectId
 
 VERSION = 1
@@ -21,15 +21,22 @@ MAX_STEPS = 10_000_000
 MAX_DELTA_BYTES = 8 << 30
 MAX_PRICE = 10**24
 """Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `tally`)."""
-CODECS = ("fp32", "bf16", "int8", "int6", "topk10", "topk3", "topk1")
-MERGE_RULES = ("mean", "median", "trimmed", "krum", "multi-krum", "geometric-median", "ties")
+_NAME = Form(r"[a-z0-9][a-z0-9-]{0,31}", "a name of at most 32 small letters, digits and hyphens")
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """Codecs and merge rules that this program has, by name; messages list them in this order."""
+
+    codecs: tuple[str, ...]
+    merge_rules: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MergeRule:
     """How accepted deltas become the next model: merged by a rule, then the DiLoCo outer step (Nesterov)."""
 
-    rule: Annotated[str, OneOf(MERGE_RULES)] = "mean"
+    rule: Annotated[str, _NAME] = "mean"
     outer_lr_milli: Annotated[int, Range(1, 10_000)] = 700
     outer_momentum_milli: Annotated[int, Range(0, 999)] = 600
 
@@ -90,7 +97,7 @@ class RoundSpec:
         "steps every solver has taken before this round: where the learning-rate schedule resumes",
     ]
     total_steps: Annotated[int, Range(1, MAX_STEPS)]
-    codec: Annotated[str, OneOf(CODECS)]
+    codec: Annotated[str, _NAME]
     max_delta_bytes: Annotated[int, Range(1, MAX_DELTA_BYTES)]
     price: Annotated[int, DecimalText(MAX_PRICE), "wei per micro-nat of shrunk gain"]
     shrink_milli: Annotated[
@@ -143,6 +150,25 @@ def _check(spec: RoundSpec) -> None:
         raise Rejected("round spec: the round ends after total_steps", reason="bad-field")
     if len(set(spec.aggregators)) != len(spec.aggregators):
         raise Rejected("round spec: an aggregator is listed twice", reason="bad-field")
+
+
+def check_methods(spec: RoundSpec, methods: Methods) -> None:
+    """Holds a spec against what this program can do: nobody opens, joins or judges a round that it cannot.
+
+    Raises:
+        Rejected: reason `bad-field`; an unknown codec or merge rule.
+    """
+    for key, name, known in (
+        ("codec", spec.codec, methods.codecs),
+        ("merge.rule", spec.merge.rule, methods.merge_rules),
+    ):
+        if name not in known:
+            wanted = f"one of {', '.join(known)}"
+            raise Rejected(
+                f"round spec: {key} must be {wanted}, not {name!r}",
+                reason="bad-field",
+                remedy=f"write {wanted} for {key}",
+            )
 
 
 def check_spec(spec: RoundSpec, *, project: ProjectId, base: bytes, recipe: bytes, dataset: bytes) -> None:

@@ -11,7 +11,7 @@ from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_shard
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
@@ -67,6 +67,7 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     pin = pin_of(round_)
     data = await obtain_bytes(context, round_.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
     spec = decode_spec(data)
+    check_methods(spec, context.methods)
     check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
     recipe = read_recipe(await obtain_bytes(context, project.recipe, max_bytes=MAX_RECIPE_BYTES, pin=pin))
     manifest = DatasetManifest.from_bytes(

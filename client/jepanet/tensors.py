@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -123,24 +123,27 @@ def decode_tensors(data: bytes, *, max_bytes: int, what: str) -> tuple[Arrays, H
         raise refuse("the 'jepanet' metadata is not an object")
 
     body = memoryview(data)[8 + length :]
-    arrays: Arrays = {}
-    for name, entry in table.items():
-        try:
-            dtype = _DTYPES[entry["dtype"]]
-            shape = tuple(entry["shape"])
-            start, end = entry["data_offsets"]
-            integers = all(type(item) is int and item >= 0 for item in (*shape, start, end))
-        except (KeyError, TypeError, ValueError) as error:
-            raise refuse(f"tensor {name!r} has a malformed entry") from error
-        if not integers or len(shape) > 8 or end > len(body) or end - start != prod(shape) * dtype.itemsize:
-            raise refuse(f"tensor {name!r}: shape, dtype and offsets disagree with the file", "truncated")
-        try:
-            name.encode()
-            arrays[name] = np.frombuffer(body[start:end], dtype=dtype).reshape(shape)
-        except ValueError as error:  # a lone surrogate in the name, or a dimension no array can have
-            raise refuse(f"tensor {name!r} has an impossible name or shape") from error
+    arrays = {name: _view(body, name, entry, refuse) for name, entry in table.items()}
     arrays = {name: arrays[name] for name in sorted(arrays)}
     # One comparison rules out gaps, overlaps, odd orders and trailing bytes at once.
     if encode_tensors(arrays, header) != bytes(data):
         raise refuse("not the canonical encoding of its tensors", "not-canonical")
     return arrays, header
+
+
+def _view(body: memoryview, name: str, entry: Any, refuse: Callable[..., Rejected]) -> np.ndarray:
+    """One tensor as a view into the file's body, once everything its table entry says was checked."""
+    try:
+        dtype = _DTYPES[entry["dtype"]]
+        shape = tuple(entry["shape"])
+        start, end = entry["data_offsets"]
+        integers = all(type(item) is int and item >= 0 for item in (*shape, start, end))
+    except (KeyError, TypeError, ValueError) as error:
+        raise refuse(f"tensor {name!r} has a malformed entry") from error
+    if not integers or len(shape) > 8 or end > len(body) or end - start != prod(shape) * dtype.itemsize:
+        raise refuse(f"tensor {name!r}: shape, dtype and offsets disagree with the file", "truncated")
+    try:
+        name.encode()
+        return np.frombuffer(body[start:end], dtype=dtype).reshape(shape)
+    except ValueError as error:  # a lone surrogate in the name, or a dimension no array can have
+        raise refuse(f"tensor {name!r} has an impossible name or shape") from error

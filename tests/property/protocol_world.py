@@ -64,13 +64,14 @@ class Node:
             if asked or after != before:  # what changes nothing is not kept, as in the engine
                 self.journal.append((fact, asked))
             self.state = after
-            self._check_lists(before, fact)
+            self._check_lists(fact)
+            self._check_kept(before, fact)
             for duty in asked:
                 self.judge.rule(duty)
                 self.outbox[duties.duty_key(duty)] = duty
 
-    def _check_lists(self, before: NodeState, fact: facts.Fact) -> None:
-        """First word counts, ends are final, memory is bounded."""
+    def _check_lists(self, fact: facts.Fact) -> None:
+        """One entry a sender, of those who may speak; memory is bounded."""
         assert set(self.state.rounds) == set(self.state.own) == set(self.state.off_chain)
         if isinstance(fact, facts.ChainBlock):
             assert sum(1 for item in self.state.rounds.values() if item.ended_at) <= KEPT_ROUNDS
@@ -89,11 +90,14 @@ class Node:
         assert set(senders) <= members | set(own.aggregators) | {self.me.address}
         assert len(set(round_.slashed)) == len(round_.slashed)
         assert len(set(own.failed)) == len(own.failed)
-        old = before.rounds.get(round_.id)
-        if old is None:
+
+    def _check_kept(self, before: NodeState, fact: facts.Fact) -> None:
+        """The first answer counts, ends are final."""
+        old = before.rounds.get(getattr(fact, "round_id", None))  # type: ignore[arg-type]  # None is no key
+        if old is None or isinstance(fact, facts.ChainBlock):
             return
+        round_, own, earlier = self.state.rounds[old.id], self.state.own[old.id], before.own[old.id]
         assert not old.ended_at or (old.status, old.ended_at) == (round_.status, round_.ended_at)
-        earlier = before.own[round_.id]
         for name in ("beacon", "shard", "recorded"):
             first = getattr(old, name)
             assert first is None or getattr(round_, name) == first, f"{name} was overwritten"

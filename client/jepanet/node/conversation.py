@@ -60,7 +60,7 @@ class Conversation:
             report = None
             if isinstance(envelope.body, SayScores):
                 # Admitted, but a whole queue may have been before the first of its author was heard here.
-                if self._gate.report_heard(envelope.body.round_id, envelope.binding.wallet) is not None:
+                if self._gate.counted_report(envelope.body.round_id, envelope.binding.wallet) is not None:
                     continue
                 try:
                     report = self._blobs.put_bytes(envelope.body.report)

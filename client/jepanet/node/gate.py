@@ -82,7 +82,7 @@ class Gate:
         known = self._providers.get(bytes(digest), {})
         return tuple(address for addresses in reversed(known.values()) for address in addresses)
 
-    def report_heard(self, round_id: RoundId, wallet: Address) -> Digest | None:
+    def counted_report(self, round_id: RoundId, wallet: Address) -> Digest | None:
         """Digest of the report that counts for a verifier: its first. Others are neither kept nor relayed."""
         known = self._state().off_chain.get(round_id)
         if known is None:
@@ -158,10 +158,10 @@ class Gate:
                     raise Rejected(f"{wallet} is no verifier of round {round_.id}", reason="outsider")
                 if phase is not Phase.VERIFY:
                     return Admission.IGNORE, f"scores in phase {phase.name}"
-                heard = self.report_heard(body.round_id, wallet)
-                if heard is None:
+                first = self.counted_report(body.round_id, wallet)
+                if first is None:
                     self._check_report(round_, wallet, body.report)
-                elif heard != digest_of(body.report):
+                elif first != digest_of(body.report):
                     return Admission.IGNORE, f"another report of {wallet} was heard first"
             case SaySheet():
                 if not state.own[round_.id].prepared:

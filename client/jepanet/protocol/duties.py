@@ -163,7 +163,7 @@ class SlashEquivocation:
     verifier: Address
     sheet: Digest
     improvement: int
-    """Sheet and improvement of the other result; the first one heard is in `OffChain.results`."""
+    """Sheet and improvement of the other result; the first one is in `OffChain.results`."""
 
 
 @dataclass(frozen=True, slots=True)

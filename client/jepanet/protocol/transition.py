@@ -20,7 +20,7 @@ from jepanet.types import RoundId
 
 
 def genesis(me: Identity) -> NodeState:
-    """The state of a node that has heard nothing yet."""
+    """The state of a node that was told nothing yet."""
     return NodeState(me=me)
 
 

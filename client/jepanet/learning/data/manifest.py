@@ -6,14 +6,15 @@ the evaluation shards again: their content comes from a secret seed that stays w
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.scorable import LEAST_EPISODES_OF_A_SITE
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES
-from jepanet.tensors import canonical_json, parse_json
+from jepanet.records.codec import Codec, rejected
+from jepanet.records.kinds import Spelling
+from jepanet.records.marks import Range, Size
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.dataset.1"
@@ -21,28 +22,33 @@ MAX_MANIFEST_BYTES = 1 << 20
 MAX_TRAINING_SHARDS = 4096
 MAX_EVALUATION_SHARDS = 256
 """The registry marks used shards in one 256-bit word."""
-_HEX = re.compile(r"[0-9a-f]+")
+
+SiteNumber = Annotated[int, Range(0, (1 << 31) - 1)]
+Episodes = Annotated[int, Range(1, MAX_EPISODES)]
 
 
 @dataclass(frozen=True, slots=True)
 class ShardEntry:
     """A public shard: `site` number, SHA-256 of the file, its size and number of episodes."""
 
-    site: int
+    site: SiteNumber
     digest: Digest
-    bytes: int
-    episodes: int
+    bytes: Annotated[int, Range(1, MAX_SHARD_BYTES)]
+    episodes: Episodes
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEntry:
     """The hidden shards: how many, the Merkle root over them, episodes per shard, held-out site numbers."""
 
-    count: int
-    root: bytes | None
-    """None until the proposer has built the tree; a manifest without root is not published."""
-    episodes: int
-    sites: tuple[int, ...]
+    count: Annotated[int, Range(1, MAX_EVALUATION_SHARDS)]
+    root: Annotated[
+        bytes | None,
+        Size(32, 32),
+        "none until the proposer has built the tree; a manifest without root is not published",
+    ]
+    episodes: Episodes
+    sites: Annotated[tuple[SiteNumber, ...], Size(1, 1024)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +78,16 @@ class DatasetManifest:
         return replace(self, evaluation=replace(self.evaluation, root=root))
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON; its SHA-256 is the dataset's digest."""
-        evaluation = self.evaluation
-        return canonical_json(
-            {
-                "schema": SCHEMA,
-                "environment": self.environment,
-                "builder": {"parameters": self.parameters, "seed": self.seed.hex()},
-                "training": [_entry_tree(entry) for entry in self.training],
-                "public": _entry_tree(self.public),
-                "probe": _entry_tree(self.probe),
-                "evaluation": {
-                    "count": evaluation.count,
-                    "root": None if evaluation.root is None else evaluation.root.hex(),
-                    "episodes": evaluation.episodes,
-                    "sites": list(evaluation.sites),
-                },
-            }
+        """Canonical JSON; its SHA-256 is the dataset's digest. Raises: Rejected for a field out of bounds."""
+        return _MANIFEST.encode(
+            _Written(
+                environment=self.environment,
+                builder=_Builder(self.parameters, self.seed),
+                training=self.training,
+                public=self.public,
+                probe=self.probe,
+                evaluation=self.evaluation,
+            )
         )
 
     @classmethod
@@ -98,42 +97,15 @@ class DatasetManifest:
         Raises:
             Rejected: over 1 MiB, not canonical JSON, or a field missing, unknown, mistyped or out of bounds.
         """
-        tree = parse_json(data, max_bytes=MAX_MANIFEST_BYTES, what="dataset manifest")
-        top = _fields(
-            tree,
-            {"schema", "environment", "builder", "training", "public", "probe", "evaluation"},
-            "manifest",
-        )
-        if top["schema"] != SCHEMA:
-            raise _bad(f"schema {str(top['schema'])[:40]!r} is not {SCHEMA!r}")
-        environment = top["environment"]
-        if not isinstance(environment, str) or not 1 <= len(environment) <= 200:
-            raise _bad("environment must be a short text")
-        builder = _fields(top["builder"], {"parameters", "seed"}, "builder")
-        parameters = builder["parameters"]
-        if not isinstance(parameters, dict) or len(parameters) > 64:
-            raise _bad("builder.parameters must be an object of at most 64 integers")
-        training = top["training"]
-        if not isinstance(training, list) or not 1 <= len(training) <= MAX_TRAINING_SHARDS:
-            raise _bad(f"there must be 1 to {MAX_TRAINING_SHARDS} training shards")
-        evaluation = _fields(top["evaluation"], {"count", "root", "episodes", "sites"}, "evaluation")
-        sites = evaluation["sites"]
-        if not isinstance(sites, list) or not 1 <= len(sites) <= 1024:
-            raise _bad("evaluation.sites must list 1 to 1024 sites")
-        root = evaluation["root"]
+        written = _MANIFEST.decode(data)
         manifest = cls(
-            environment=environment,
-            parameters={name: _whole(value, -(2**53), 2**53, name) for name, value in parameters.items()},
-            seed=_bytes(builder["seed"], "builder.seed"),
-            training=tuple(_entry(item, f"training[{index}]") for index, item in enumerate(training)),
-            public=_entry(top["public"], "public"),
-            probe=_entry(top["probe"], "probe"),
-            evaluation=EvaluationEntry(
-                count=_whole(evaluation["count"], 1, MAX_EVALUATION_SHARDS, "evaluation.count"),
-                root=None if root is None else _bytes(root, "evaluation.root"),
-                episodes=_whole(evaluation["episodes"], 1, MAX_EPISODES, "evaluation.episodes"),
-                sites=tuple(_whole(site, 0, 2**31 - 1, "site") for site in sites),
-            ),
+            environment=written.environment,
+            parameters=written.builder.parameters,
+            seed=written.builder.seed,
+            training=written.training,
+            public=written.public,
+            probe=written.probe,
+            evaluation=written.evaluation,
         )
         hidden = set(manifest.evaluation.sites)
         if shared := hidden & {manifest.public.site, *(entry.site for entry in manifest.training)}:
@@ -146,41 +118,33 @@ class DatasetManifest:
         return manifest
 
 
-def _entry_tree(entry: ShardEntry) -> dict[str, Any]:
-    return {
-        "site": entry.site,
-        "digest": entry.digest.hex(),
-        "bytes": entry.bytes,
-        "episodes": entry.episodes,
-    }
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    parameters: Annotated[dict[str, int], Size(0, 64)]
+    seed: Annotated[bytes, Size(32, 32)]
 
 
-def _entry(tree: Any, where: str) -> ShardEntry:
-    raw = _fields(tree, {"site", "digest", "bytes", "episodes"}, where)
-    return ShardEntry(
-        site=_whole(raw["site"], 0, 2**31 - 1, f"{where}.site"),
-        digest=Digest(_bytes(raw["digest"], f"{where}.digest")),
-        bytes=_whole(raw["bytes"], 1, MAX_SHARD_BYTES, f"{where}.bytes"),
-        episodes=_whole(raw["episodes"], 1, MAX_EPISODES, f"{where}.episodes"),
-    )
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A manifest as it is written: what concerns the builder is an object of its own."""
+
+    HEAD: ClassVar = {"schema": SCHEMA}
+
+    environment: Annotated[str, Size(1, 200)]
+    builder: _Builder
+    training: Annotated[tuple[ShardEntry, ...], Size(1, MAX_TRAINING_SHARDS)]
+    public: ShardEntry
+    probe: ShardEntry
+    evaluation: EvaluationEntry
 
 
-def _fields(tree: Any, names: set[str], where: str) -> dict[str, Any]:
-    if not isinstance(tree, dict) or set(tree) != names:
-        raise _bad(f"{where} must be an object with exactly the fields {', '.join(sorted(names))}")
-    return tree
-
-
-def _whole(value: Any, low: int, high: int, where: str) -> int:
-    if type(value) is not int or not low <= value <= high:
-        raise _bad(f"{where} must be an integer in [{low}, {high}]")
-    return value
-
-
-def _bytes(value: Any, where: str) -> bytes:
-    if not isinstance(value, str) or len(value) != 64 or not _HEX.fullmatch(value):
-        raise _bad(f"{where} must be 64 lower-case hex digits")
-    return bytes.fromhex(value)
+_MANIFEST = Codec(
+    _Written,
+    "dataset manifest",
+    max_bytes=MAX_MANIFEST_BYTES,
+    spelling=Spelling(prefix=""),
+    refuse=rejected("bad-manifest"),
+)
 
 
 def _bad(message: str) -> Rejected:

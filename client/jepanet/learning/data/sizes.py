@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.manifest import MAX_EVALUATION_SHARDS
 from jepanet.learning.data.scorable import LEAST_EPISODES_OF_A_SITE
+from jepanet.records.codec import Codec, rejected
+from jepanet.records.kinds import Spelling
+from jepanet.records.marks import Range
 
 PROBE_FRAMES = 4
 """Frames of one probe episode."""
@@ -18,39 +21,24 @@ PROBE_FRAMES = 4
 class Parameters:
     """Size of a dataset. Episodes are per shard, public ones per public site; frames are per episode."""
 
-    training_sites: int = 4
-    episodes: int = 28
-    frames: int = 32
-    public_sites: int = 8
-    """Of the warm start: one grey site, the others drawn. Many looks keep it from learning one."""
-    public_episodes: int = 12
-    probe_frames: int = 384
-    evaluation_shards: int = 8
-    evaluation_episodes: int = 20
-    hidden_sites: int = 2
-    image: int = 64
-    hold: int = 4
+    training_sites: Annotated[int, Range(1, 256)] = 4
+    episodes: Annotated[int, Range(1, 10_000)] = 28
+    frames: Annotated[int, Range(4, 1000)] = 32
+    public_sites: Annotated[
+        int,
+        Range(1, 256),
+        "of the warm start: one grey site, the others drawn; many looks keep it from learning one",
+    ] = 8
+    public_episodes: Annotated[int, Range(1, 10_000)] = 12
+    probe_frames: Annotated[int, Range(PROBE_FRAMES, 100_000)] = 384
+    evaluation_shards: Annotated[int, Range(1, MAX_EVALUATION_SHARDS)] = 8
+    evaluation_episodes: Annotated[int, Range(4, 10_000)] = 20
+    hidden_sites: Annotated[int, Range(1, 16)] = 2
+    image: Annotated[int, Range(16, 128)] = 64
+    hold: Annotated[int, Range(1, 64)] = 4
 
     def __post_init__(self) -> None:
-        bounds = {
-            "training_sites": (1, 256),
-            "episodes": (1, 10_000),
-            "frames": (4, 1000),
-            "public_sites": (1, 256),
-            "public_episodes": (1, 10_000),
-            "probe_frames": (PROBE_FRAMES, 100_000),
-            "evaluation_shards": (1, MAX_EVALUATION_SHARDS),
-            "evaluation_episodes": (4, 10_000),
-            "hidden_sites": (1, 16),
-            "image": (16, 128),
-            "hold": (1, 64),
-        }
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise Rejected(
-                    f"dataset parameter {name} must be in [{low}, {high}]", reason="bad-parameters"
-                )
+        _PARAMETERS.check(self)
         if self.image % 16:
             raise Rejected("dataset parameter image must be a multiple of 16", reason="bad-parameters")
         if self.evaluation_episodes < LEAST_EPISODES_OF_A_SITE * self.hidden_sites:
@@ -67,21 +55,24 @@ class Parameters:
             )
 
     def to_json(self) -> dict[str, int]:
-        return asdict(self)
+        return _PARAMETERS.tree(self)
 
     @classmethod
-    def from_json(cls, tree: Mapping[str, Any]) -> Parameters:
+    def from_json(cls, tree: Mapping[str, object]) -> Parameters:
         """Parameters from a mapping; what is missing keeps its default.
 
         Raises:
             Rejected: an unknown name or a value out of bounds.
         """
-        unknown = sorted(set(tree) - {item.name for item in fields(cls)})
-        if unknown:
-            raise Rejected(f"unknown dataset parameters: {', '.join(unknown)[:200]}", reason="bad-parameters")
-        return cls(**tree)
+        return _PARAMETERS.read(dict(tree))
 
 
+_PARAMETERS = Codec(
+    Parameters,
+    "dataset parameters",
+    spelling=Spelling(defaults=True),
+    refuse=rejected("bad-parameters"),
+)
 TINY = Parameters(
     training_sites=2,
     episodes=4,

@@ -81,6 +81,16 @@ PARTS_MAY_IMPORT: Mapping[str, frozenset[str]] = {
 }
 """Module -> the same, without the rest of its room: what rooms import that may not import all of it."""
 
+FAMILIES = "jepanet.learning.families"
+FAMILY_REGISTRY = f"{FAMILIES}.registry"
+A_FAMILY_MAY_IMPORT = tuple(
+    f"{PACKAGE}.learning.{part}"
+    for part in ("family", "recipe", "recipe_fields", "objectives", "seeding", "data")
+)
+"""What of learning a family may import beside its own folder: never a sibling."""
+USES_THE_REGISTRY = (f"{PACKAGE}.learning.recipe_reader", f"{PACKAGE}.learning.presets")
+"""Who may ask for a family by name. Training, evaluation, planning and other rooms find one in a recipe."""
+
 ONLY_IN: Mapping[str, frozenset[str]] = {
     "web3": frozenset({"chain"}),
     "eth_account": frozenset({"chain"}),
@@ -194,6 +204,9 @@ def breaches_of(source: str, module: str, *, is_package: bool = False) -> list[s
         top = item.module.split(".")[0]
         if top == PACKAGE:
             target = room_of(item.module)
+            if (why := _family_breach(item.module, module)) is not None:
+                report(item.line, why)
+                continue
             # `from jepanet import __version__` and the room's own modules are free.
             if target not in ("", "__version__") and not _allowed(item.module, module):
                 report(item.line, f"{room or 'the package root'} may not import {target}")
@@ -216,6 +229,31 @@ def breaches_of(source: str, module: str, *, is_package: bool = False) -> list[s
         if any(word.arg == "allow_pickle" for word in node.keywords):
             report(node.lineno, "allow_pickle runs code when it reads; use jepanet.tensors")
     return breaches
+
+
+def _family_breach(target: str, module: str) -> str | None:
+    """Why `module` may not import `target` for what it says of model families, or None."""
+    ours, theirs = _family_of(module), _family_of(target)
+    if theirs is not None and theirs != ours and module != FAMILY_REGISTRY:
+        return f"family {theirs} is known to its own folder and the registry alone; go through the contract"
+    of_learning = ours is not None and theirs is None and _is_in(target, f"{PACKAGE}.learning")
+    if of_learning and not any(_is_in(target, allowed) for allowed in A_FAMILY_MAY_IMPORT):
+        return "of learning, a family imports the contract, recipe, objectives, seeding and data alone"
+    if _is_in(target, FAMILY_REGISTRY) and not any(_is_in(module, shelf) for shelf in USES_THE_REGISTRY):
+        return "the registry is for reading recipes; take the recipe and its family as arguments"
+    return None
+
+
+def _family_of(module: str) -> str | None:
+    """`jepanet.learning.families.world.model` -> `world`."""
+    inside = module.removeprefix(f"{FAMILIES}.")
+    if inside == module or _is_in(module, FAMILY_REGISTRY):
+        return None
+    return inside.split(".")[0]
+
+
+def _is_in(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}.")
 
 
 def _allowed(target: str, module: str) -> bool:
@@ -318,7 +356,15 @@ def test_no_import_crosses_a_wall() -> None:
     assert not breaches, "\n".join(breaches)
 
 
-@pytest.mark.parametrize("entry", ["jepanet.interface.cli", "jepanet.node.app"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "jepanet.interface.cli",
+        "jepanet.node.app",
+        "jepanet.learning.presets",
+        "jepanet.learning.families.world.family",
+    ],
+)
 def test_a_node_starts_without_torch(entry: str) -> None:
     reached = reached_at_start(entry, modules())
     assert "torch" not in reached, f"torch is imported by {reached.get('torch')} when {entry} is imported"
@@ -361,6 +407,21 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.learning.training.loop", "import pickle"),
         ("jepanet.learning.training.loop", "import torch\ntorch.load('model')"),
         ("jepanet.federation.deltas.delta", "import numpy as np\nnp.load('x', allow_pickle=True)"),
+        ("jepanet.learning.training.loop", "from jepanet.learning.families.world.model import WorldModel"),
+        ("jepanet.learning.training.loop", "from jepanet.learning.families import registry"),
+        ("jepanet.learning.evaluation.metrics", "from jepanet.learning.families.world import schema"),
+        ("jepanet.learning.planning.rollout", "from ..families.world.model import normalise"),
+        ("jepanet.learning.recipe_reader", "import jepanet.learning.families.world.sizes"),
+        ("jepanet.learning.presets", "FAMILY = 'jepanet.learning.families.world.family:World'"),
+        (
+            "jepanet.learning.families.image.model",
+            "from jepanet.learning.families.world.model import Encoder",
+        ),
+        ("jepanet.learning.families.image.model", "from jepanet.learning.families import registry"),
+        ("jepanet.learning.families.world.model", "from jepanet.learning.training.loop import train"),
+        ("jepanet.learning.families.world.model", "from jepanet.learning.evaluation import metrics"),
+        ("jepanet.lab.play", "from jepanet.learning.families.world.schema import init_weights"),
+        ("jepanet.work.contribution", "from jepanet.learning.families.world import rotation"),
         ("jepanet.roles.solver", "import torch"),
         ("jepanet.roles.solver", "from jepanet.node import config"),
         ("jepanet.roles.solver", "from jepanet.work.worker import Worker"),
@@ -400,6 +461,11 @@ def test_a_planted_breach_is_seen(module: str, line: str) -> None:
         ("jepanet.protocol.transition", "from jepanet.protocol.state import Round\nfrom . import state"),
         ("jepanet.chain.following.events", "from jepanet.protocol import facts\nimport web3"),
         ("jepanet.learning.training.loop", "import torch"),
+        ("jepanet.learning.training.loop", "from jepanet.learning.family import Network"),
+        ("jepanet.learning.families.world.model", "from jepanet.learning.families.world.sizes import World"),
+        ("jepanet.learning.families.world.model", "from jepanet.learning.data.shards import Shard"),
+        ("jepanet.learning.families.registry", "HERE = 'jepanet.learning.families.world.family:World'"),
+        ("jepanet.learning.recipe_reader", "from jepanet.learning.families.registry import family_kind"),
         ("jepanet.node.app", "from jepanet.roles import solver"),
         ("jepanet.roles.solver", "from jepanet.work.requests import TrainDelta\nkind = 'jepanet.recipe.1'"),
         ("jepanet.work.worker", "JOBS = 'jepanet.work.jobs'"),

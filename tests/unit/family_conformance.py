@@ -1,0 +1,294 @@
+"""What every model family must pass (`learning/family.py`): one function a promise.
+
+`test_learning_families.py` runs them on every family of the registry, and on families broken on purpose.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from math import inf, isfinite, nan, prod
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from jepanet.errors import Rejected
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.family import Batch, Family, FamilyKind, check_weights
+from jepanet.learning.recipe import MAX_PARAMETERS, Recipe
+from jepanet.learning.seeding import torch_generator
+from jepanet.learning.training.loop import train
+from jepanet.tensors import Arrays, canonical_json
+
+SEED, OTHER = bytes(range(32)), bytes(range(1, 33))
+HOSTILE = (nan, inf, -inf, -1, -1e-12, 1e308, 2**53 - 1, 2**60, None, "1", True, [], {}, [1])
+MOST_BYTES = 4 << 20
+"""More memory than reading sizes may ever take; the weights of hostile sizes would take gigabytes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family at small sizes, with data for it."""
+
+    kind: FamilyKind
+    family: Family
+    shard: Shard
+    """One site, at least eight episodes in which something moves."""
+    strange: Shard
+    """Of other sizes than the family's."""
+
+
+def small_recipe(family: Family) -> Recipe:
+    return Recipe(family, "conformance", inner_steps=40, warm_steps=40)
+
+
+def _trained(case: Case) -> Arrays:
+    """Weights that have learned a little: their latents vary and predict something."""
+    recipe = small_recipe(case.family)
+    return train(case.family.initial_weights(SEED), case.shard, recipe, seed=SEED).weights
+
+
+def _same(one: Arrays, other: Arrays) -> bool:
+    return set(one) == set(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+# ------------------------------------------------------------------ sizes and recipes
+
+
+def fields_survive_the_wire(case: Case) -> None:
+    for family in (case.family, case.kind()):
+        written = json.loads(canonical_json(family.fields()))
+        again = case.kind.read(written)
+        assert again == family
+        assert canonical_json(again.fields()) == canonical_json(family.fields())
+    taken = {item.name for item in fields(Recipe)} | {"schema"}
+    assert not taken & set(case.family.fields()), "the family's fields stand beside the recipe's own"
+
+
+def missing_and_unknown_fields_are_refused(case: Case) -> None:
+    usual = case.family.fields()
+    for name in usual:
+        with pytest.raises(Rejected, match=name) as caught:
+            case.kind.read({key: value for key, value in usual.items() if key != name})
+        assert caught.value.reason == "bad-recipe"
+    with pytest.raises(Rejected):
+        case.kind.read({**usual, "extra": 1})
+
+
+def hostile_values_are_refused_before_anything_is_allocated(case: Case) -> None:
+    usual = json.loads(canonical_json(case.family.fields()))
+    tracemalloc.start()
+    try:
+        for path in _leaves(usual):
+            for value in HOSTILE:
+                place = tree = copy.deepcopy(usual)
+                for step in path[:-1]:
+                    place = place[step]
+                if isinstance(place[path[-1]], bool) and isinstance(value, bool):
+                    continue
+                place[path[-1]] = value
+                with pytest.raises(Rejected) as caught:
+                    small_recipe(case.kind.read(tree))
+                assert caught.value.reason == "bad-recipe"
+                named = [str(step) for step in path if isinstance(step, str)]
+                assert all(step in caught.value.message for step in named), caught.value.message
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < MOST_BYTES, f"{most} bytes were allocated while sizes were refused"
+
+
+def _leaves(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(tree, dict | list):
+        for name, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _leaves(value, (*path, name))
+    else:
+        yield path
+
+
+def sizes_say_what_they_are(case: Case) -> None:
+    sizes = case.family.sizes
+    assert sizes.frames >= sizes.window >= 1 and sizes.latent >= 1 and sizes.knots >= 3
+    assert sizes.image in (0, case.shard.image)
+    assert case.family.widened(3).sizes.frames == 3 * sizes.frames
+    assert case.family.widened(1) == case.family
+
+
+# ------------------------------------------------------------------ weights
+
+
+def shapes_are_those_of_the_weights(case: Case) -> None:
+    shapes = case.family.parameter_shapes()
+    weights = case.family.initial_weights(SEED)
+    assert list(shapes) == sorted(shapes)
+    assert any(name.startswith("encoder.") for name in shapes)
+    check_weights(weights, case.family)
+    network = case.family.network(weights)
+    assert {name: tuple(item.shape) for name, item in network.named_parameters()} == shapes
+    assert _same(network.weights(), weights)
+    counted = small_recipe(case.family).parameters()
+    assert counted == sum(prod(shape) for shape in shapes.values()) <= MAX_PARAMETERS
+    assert counted == sum(array.size for array in weights.values())
+
+
+def a_network_copies_its_weights(case: Case) -> None:
+    weights = case.family.initial_weights(SEED)
+    network = case.family.network(weights)
+    with torch.no_grad():
+        for _, item in network.named_parameters():
+            item += 1.0
+    assert _same(weights, case.family.initial_weights(SEED))
+
+
+def initial_weights_follow_from_the_seed(case: Case) -> None:
+    first = case.family.initial_weights(SEED)
+    np.random.default_rng(1).normal()
+    torch.manual_seed(5)
+    assert _same(first, case.family.initial_weights(SEED))
+    assert not _same(first, case.family.initial_weights(OTHER))
+
+
+# ------------------------------------------------------------------ training
+
+
+def batches_follow_from_the_seed(case: Case) -> None:
+    first, again, other = (
+        list(islice(case.family.batches(case.shard, seed), 5)) for seed in (SEED, SEED, OTHER)
+    )
+    assert all(_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not all(_equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+def every_example_is_drawn_before_any_twice(case: Case) -> None:
+    drawn: list[int] = []
+    for batch in islice(case.family.batches(case.shard, SEED), 40):
+        assert batch.examples.ndim == 1 and len(batch.examples) >= 1
+        drawn += batch.examples.tolist()
+    there = len(set(drawn))
+    assert len(drawn) >= 2 * there, "too few batches to judge by"
+    for start in range(0, len(drawn) - there + 1, there):
+        assert len(set(drawn[start : start + there])) == there
+
+
+def _equal(one: Batch, other: Batch) -> bool:
+    return (
+        torch.equal(one.examples, other.examples)
+        and set(one.tensors) == set(other.tensors)
+        and all(torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+    )
+
+
+def a_shard_of_other_sizes_is_refused(case: Case) -> None:
+    case.family.check_shard(case.shard)
+    with pytest.raises(Rejected) as caught:
+        case.family.check_shard(case.strange)
+    assert caught.value.reason == "shard-mismatch"
+
+
+def the_loss_reaches_every_parameter(case: Case) -> None:
+    network = case.family.network(case.family.initial_weights(SEED))
+    learning = [
+        (name, item)
+        for name, item in network.named_parameters()
+        if not name.startswith(tuple(case.family.frozen))
+    ]
+    assert learning, "a family of which everything is frozen learns nothing"
+    terms = network.loss(next(case.family.batches(case.shard, SEED)), torch_generator(SEED, "loss"))
+    assert terms.loss.shape == () and isfinite(float(terms.loss.detach()))
+    assert terms.parts and all(isfinite(float(part.detach())) for part in terms.parts.values())
+    assert terms.loss.requires_grad, "nothing can be learned from this loss"
+    gradients = torch.autograd.grad(terms.loss, [item for _, item in learning], allow_unused=True)
+    for (name, _), gradient in zip(learning, gradients, strict=True):
+        assert gradient is not None and bool(torch.isfinite(gradient).all()), f"no gradient: {name}"
+        assert bool(gradient.any()), f"the loss does not depend on {name}, which is not declared frozen"
+
+
+def the_loss_draws_from_its_generator_alone(case: Case) -> None:
+    network = case.family.network(case.family.initial_weights(SEED))
+    batch = next(case.family.batches(case.shard, SEED))
+    losses = []
+    for stray in (1, 2):
+        torch.manual_seed(stray)
+        losses.append(float(network.loss(batch, torch_generator(SEED, "loss")).loss.detach()))
+    assert losses[0] == losses[1]
+
+
+# ------------------------------------------------------------------ scoring and alignment
+
+
+def what_the_score_compares_has_one_place_a_slot(case: Case) -> None:
+    encoded = case.family.network(case.family.initial_weights(SEED)).compare(case.shard)
+    episodes, slots = encoded.actual.shape[:2]
+    assert episodes == case.shard.episodes and slots >= 1 and encoded.finite
+    assert encoded.latents.ndim == 3 and encoded.latents.shape[0] == episodes
+    assert encoded.latents.shape[2] == encoded.actual.shape[2] == case.family.sizes.latent
+    assert encoded.unchanged.shape == encoded.actual.shape
+    assert encoded.predicted.shape[:2] == (episodes, slots)
+    for item in (encoded.latents, encoded.actual, encoded.predicted, encoded.unchanged):
+        assert item.dtype == np.float64
+
+
+def a_rotation_turns_latents_and_leaves_the_score(case: Case) -> None:
+    family, weights = case.family, _trained(case)
+    rotation = _orthogonal(family.sizes.latent)
+    turned = family.rotated(weights, rotation)
+    check_weights(turned, family)
+    before, after = (family.network(item).compare(case.shard) for item in (weights, turned))
+    scale = float(np.abs(before.latents).max())
+    for name in ("latents", "actual", "predicted", "unchanged"):
+        wanted = getattr(before, name) @ rotation
+        np.testing.assert_allclose(getattr(after, name), wanted, rtol=0, atol=1e-4 * scale, err_msg=name)
+    scorer = GroundedScorer(weights, small_recipe(family), case.shard)
+    assert abs(scorer.gain(turned).mean) < 1e-4
+    back = family.rotated(turned, rotation.T)
+    for name, array in weights.items():
+        largest = float(np.abs(array).max()) + 1e-6
+        np.testing.assert_allclose(back[name], array, rtol=0, atol=1e-5 * largest, err_msg=name)
+    assert any((turned[name] != weights[name]).any() for name in weights)
+
+
+def what_is_no_rotation_is_refused(case: Case) -> None:
+    weights, size = case.family.initial_weights(SEED), case.family.sizes.latent
+    for matrix in (2.0 * np.eye(size), np.eye(size + 1), np.ones((size, size)), np.eye(size)[:, :-1]):
+        with pytest.raises(ValueError):
+            case.family.rotated(weights, matrix)
+
+
+def _orthogonal(size: int) -> np.ndarray:
+    found: np.ndarray = np.linalg.qr(np.random.default_rng(3).normal(size=(size, size)))[0]
+    return found
+
+
+def a_collapsed_model_gains_nothing(case: Case) -> None:
+    weights = _trained(case)
+    scorer = GroundedScorer(weights, small_recipe(case.family), case.shard)
+    dead = {name: np.zeros_like(array) for name, array in weights.items()}
+    assert scorer.gain(dead).mean <= 1e-9
+    assert scorer.gain(dead).score <= 1e-6, "dead latents predict nothing"
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = (
+    fields_survive_the_wire,
+    missing_and_unknown_fields_are_refused,
+    hostile_values_are_refused_before_anything_is_allocated,
+    sizes_say_what_they_are,
+    shapes_are_those_of_the_weights,
+    a_network_copies_its_weights,
+    initial_weights_follow_from_the_seed,
+    batches_follow_from_the_seed,
+    every_example_is_drawn_before_any_twice,
+    a_shard_of_other_sizes_is_refused,
+    the_loss_reaches_every_parameter,
+    the_loss_draws_from_its_generator_alone,
+    what_the_score_compares_has_one_place_a_slot,
+    a_rotation_turns_latents_and_leaves_the_score,
+    what_is_no_rotation_is_refused,
+    a_collapsed_model_gains_nothing,
+)

@@ -1,0 +1,326 @@
+"""Every family of the registry conforms, and a family that breaks a promise is caught by the check for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib import import_module
+from itertools import islice
+from typing import Any, cast
+
+import family_conformance as conformance
+import numpy as np
+import pytest
+import torch
+from family_conformance import CHECKS, Case
+from test_learning_family_world import CASE
+
+from jepanet.errors import Rejected
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.registry import FAMILIES, family_kind
+from jepanet.learning.families.world.batches import world_batches
+from jepanet.learning.families.world.family import World
+from jepanet.learning.families.world.model import WorldModel, load_world_model, normalise
+from jepanet.learning.families.world.rotation import HEAD
+from jepanet.learning.family import Batch, Encoded, Family, Network, Shapes, Terms, planning_network
+from jepanet.tensors import Arrays
+
+pytestmark = pytest.mark.unit
+
+Weights = Mapping[str, np.ndarray]
+
+
+# ------------------------------------------------------------------ the registry
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_family_conforms(name: str, check: Callable[[Case], None]) -> None:
+    """A new family brings `test_learning_family_<name>.py` with its `CASE`."""
+    check(import_module(f"test_learning_family_{name}").CASE)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_goes_by_the_name_of_its_line(name: str) -> None:
+    assert family_kind(name)().name == name
+
+
+@pytest.mark.parametrize("name", ["", "World", "language", "os:system", "world" * 1000])
+def test_an_unknown_family_is_refused(name: str) -> None:
+    with pytest.raises(Rejected, match=f"is not one of: {', '.join(FAMILIES)}") as caught:
+        family_kind(name)
+    assert caught.value.reason == "bad-recipe" and len(str(caught.value)) < 200
+
+
+@pytest.mark.subprocess
+def test_recipes_are_read_and_sized_without_torch() -> None:
+    """A node does so in its own process, which never imports torch."""
+    code = (
+        "import sys\n"
+        "from jepanet.learning.presets import PRESETS\n"
+        "from jepanet.learning.recipe_reader import read_recipe\n"
+        "from jepanet.learning.training.checkpoint import model_cap\n"
+        "for recipe in PRESETS.values():\n"
+        "    assert read_recipe(recipe.to_bytes()) == recipe and model_cap(recipe) > 0\n"
+        "    recipe.family.initial_weights(bytes(32))\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# ------------------------------------------------------------------ families broken on purpose
+
+
+class ForgetsAParameter(World):
+    __slots__ = ()
+
+    def parameter_shapes(self) -> Shapes:
+        shapes = World.parameter_shapes(self)
+        del shapes["predictor.leave.bias"]
+        return shapes
+
+
+class StartsAnyhow(World):
+    __slots__ = ()
+
+    def initial_weights(self, seed: bytes) -> Arrays:
+        weights = World.initial_weights(self, seed)
+        weights["encoder.head.bias"] += np.float32(np.random.default_rng().normal())
+        return weights
+
+
+class StartsAlike(World):
+    __slots__ = ()
+
+    def initial_weights(self, seed: bytes) -> Arrays:
+        return World.initial_weights(self, bytes(32))
+
+
+class DropsAField(World):
+    __slots__ = ()
+
+    def fields(self) -> dict[str, object]:
+        return {name: value for name, value in World.fields(self).items() if name != "hues"}
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object]) -> World:
+        return cast(World, super().read({**fields, "hues": True}))
+
+
+class TakesAnyField(World):
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object]) -> World:
+        return cast(World, super().read({name: fields[name] for name in World().fields() if name in fields}))
+
+
+class Clamps(World):
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object]) -> World:
+        windows = fields.get("windows")
+        return cast(World, super().read({**fields, "windows": 8 if type(windows) is int else windows}))
+
+
+class AllocatesFirst(World):
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object]) -> World:
+        np.ones(2 << 20, dtype=np.float32)
+        return cast(World, super().read(fields))
+
+
+class NeverWidens(World):
+    __slots__ = ()
+
+    def widened(self, times: int) -> World:
+        return self
+
+
+class TakesAnyShard(World):
+    __slots__ = ()
+
+    def check_shard(self, shard: Shard) -> None:
+        pass
+
+
+class DrawsAnyhow(World):
+    __slots__ = ()
+
+    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
+        return world_batches(self, shard, np.random.default_rng().bytes(32))
+
+
+class DrawsTwice(World):
+    """Every second batch is the one before."""
+
+    __slots__ = ()
+
+    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
+        for batch in World.batches(self, shard, seed):
+            yield from (batch, batch)
+
+
+class _Detached(WorldModel):
+    def predict(self, latents: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return super().predict(latents, actions).detach()
+
+
+class _NotANumber(WorldModel):
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        terms = super().loss(batch, generator)
+        return Terms(terms.loss * float("nan"), terms.parts)
+
+
+class _Stray(WorldModel):
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        terms = super().loss(batch, generator)
+        return Terms(terms.loss * (1 + torch.rand(())), terms.parts)
+
+
+class _SeesThePicture(WorldModel):
+    """Once its latents are dead it predicts from the frames themselves."""
+
+    def compare(self, shard: Shard) -> Encoded:
+        encoded = super().compare(shard)
+        if encoded.latents.any():
+            return encoded
+        told = shard.state[:, 2:].astype(np.float64)
+        return Encoded(encoded.latents, encoded.actual, told, encoded.unchanged)
+
+
+class _OneSlotShort(WorldModel):
+    def compare(self, shard: Shard) -> Encoded:
+        encoded = super().compare(shard)
+        return Encoded(encoded.latents, encoded.actual, encoded.predicted[:, 1:], encoded.unchanged)
+
+
+class _KeepsTheArrays(WorldModel):
+    """Holds the arrays it was given, not copies."""
+
+
+def built_as(model: type[WorldModel], family: World, weights: Weights) -> Network:
+    network = model(family)
+    plain = load_world_model(family, weights)
+    network.load_state_dict(plain.state_dict())
+    return network
+
+
+def with_network(model: type[WorldModel]) -> type[World]:
+    class Odd(World):
+        __slots__ = ()
+
+        def network(self, weights: Weights, device: str = "cpu") -> Network:
+            network = built_as(model, self, weights)
+            if model is _KeepsTheArrays:
+                for name, item in cast(WorldModel, network).named_parameters():
+                    item.data = torch.from_numpy(weights[name])
+            return network
+
+    return Odd
+
+
+class TurnsNothing(World):
+    __slots__ = ()
+
+    def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
+        World.rotated(self, weights, rotation)
+        return dict(weights)
+
+
+class TurnsTheEncoderAlone(World):
+    __slots__ = ()
+
+    def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
+        turned = World.rotated(self, weights, rotation)
+        return {name: turned[name] if name in HEAD else array for name, array in weights.items()}
+
+
+class TurnsByAnything(World):
+    __slots__ = ()
+
+    def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
+        return dict(weights)
+
+
+BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
+    (DropsAField, conformance.fields_survive_the_wire),
+    (TakesAnyField, conformance.missing_and_unknown_fields_are_refused),
+    (Clamps, conformance.hostile_values_are_refused_before_anything_is_allocated),
+    (AllocatesFirst, conformance.hostile_values_are_refused_before_anything_is_allocated),
+    (NeverWidens, conformance.sizes_say_what_they_are),
+    (ForgetsAParameter, conformance.shapes_are_those_of_the_weights),
+    (with_network(_KeepsTheArrays), conformance.a_network_copies_its_weights),
+    (StartsAnyhow, conformance.initial_weights_follow_from_the_seed),
+    (StartsAlike, conformance.initial_weights_follow_from_the_seed),
+    (DrawsAnyhow, conformance.batches_follow_from_the_seed),
+    (DrawsTwice, conformance.every_example_is_drawn_before_any_twice),
+    (TakesAnyShard, conformance.a_shard_of_other_sizes_is_refused),
+    (with_network(_Detached), conformance.the_loss_reaches_every_parameter),
+    (with_network(_NotANumber), conformance.the_loss_reaches_every_parameter),
+    (with_network(_Stray), conformance.the_loss_draws_from_its_generator_alone),
+    (with_network(_OneSlotShort), conformance.what_the_score_compares_has_one_place_a_slot),
+    (TurnsNothing, conformance.a_rotation_turns_latents_and_leaves_the_score),
+    (TurnsTheEncoderAlone, conformance.a_rotation_turns_latents_and_leaves_the_score),
+    (TurnsByAnything, conformance.what_is_no_rotation_is_refused),
+    (with_network(_SeesThePicture), conformance.a_collapsed_model_gains_nothing),
+]
+
+
+def case_of(kind: type[World]) -> Case:
+    given: dict[str, Any] = {name: getattr(CASE.family, name) for name in World().fields()}
+    return Case(kind, kind(**given), CASE.shard, CASE.strange)
+
+
+@pytest.mark.parametrize(("kind", "check"), BROKEN, ids=lambda item: item.__name__)
+def test_a_broken_promise_is_caught(kind: type[World], check: Callable[[Case], None]) -> None:
+    with pytest.raises((AssertionError, Rejected, pytest.fail.Exception)):
+        check(case_of(kind))
+
+
+def test_every_check_can_fail() -> None:
+    assert {check for _, check in BROKEN} == set(CHECKS)
+
+
+def test_a_frozen_parameter_need_not_learn() -> None:
+    class Half(with_network(_Detached)):  # type: ignore[misc]  # a class made by a function
+        __slots__ = ()
+        frozen = ("predictor.",)
+
+    conformance.the_loss_reaches_every_parameter(case_of(Half))
+
+
+def test_a_family_that_cannot_plan_says_so() -> None:
+    class Blind:
+        """Nothing but a loss."""
+
+    class CannotPlan(World):
+        __slots__ = ()
+
+        def network(self, weights: Weights, device: str = "cpu") -> Network:
+            return cast(Network, Blind())
+
+    with pytest.raises(Rejected, match="family world cannot plan") as caught:
+        planning_network(cast(Family, CannotPlan()), {})
+    assert caught.value.reason == "no-planning"
+
+
+def test_batches_are_what_the_shard_holds() -> None:
+    """Without colour and symmetry a batch is windows of the shard, numbered by episode and first frame."""
+    family = case_of(World).family
+    plain = replace(cast(World, family), symmetry=False, colour=False)
+    starts = CASE.shard.length - plain.window + 1
+    for batch in islice(plain.batches(CASE.shard, conformance.SEED), 3):
+        assert set(batch.tensors) == {"frames", "actions"}
+        for row, number in enumerate(batch.examples.tolist()):
+            episode, first = divmod(number, starts)
+            frames = CASE.shard.frames[episode, first : first + plain.window]
+            actions = CASE.shard.actions[episode, first : first + plain.window - 1]
+            assert np.array_equal(batch.tensors["frames"][row].numpy(), frames)
+            assert np.array_equal(batch.tensors["actions"][row].numpy(), actions)
+    assert normalise(batch.tensors["frames"]).dtype == torch.float32

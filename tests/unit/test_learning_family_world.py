@@ -1,0 +1,45 @@
+"""The world model as a family: its case of the conformance suite, and what only it promises.
+
+`test_learning_families.py` runs the suite on `CASE`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from family_conformance import Case
+from learning_shards import SEED, WORLD, disc_shard
+
+from jepanet.errors import Rejected
+from jepanet.learning.families.world.family import World
+from jepanet.learning.family import FrameEncoder, PlanningNetwork
+
+pytestmark = pytest.mark.unit
+
+_WIDE = disc_shard(7)
+CASE = Case(
+    kind=World,
+    family=replace(WORLD, colour=True, symmetry=True),
+    shard=disc_shard(7),
+    strange=replace(_WIDE, frames=_WIDE.frames[..., ::2, ::2]),
+)
+
+
+def test_the_world_model_can_plan() -> None:
+    network = WORLD.network(WORLD.initial_weights(SEED))
+    assert isinstance(network, PlanningNetwork) and isinstance(network, FrameEncoder)
+
+
+def test_symmetry_needs_actions_in_a_plane() -> None:
+    three = replace(WORLD.model, actions=3)
+    with pytest.raises(Rejected, match="2-D actions"):
+        World(model=three)
+    assert World(model=three, symmetry=False).model.actions == 3
+
+
+def test_other_actions_than_the_recipes_are_refused() -> None:
+    shard = disc_shard(7)
+    with pytest.raises(Rejected, match="2 action dimensions; the recipe wants 16 and 3") as caught:
+        replace(WORLD, model=replace(WORLD.model, actions=3)).check_shard(shard)
+    assert caught.value.reason == "shard-mismatch"

@@ -92,7 +92,7 @@ class GroundedScorer:
         """Gain of candidate weights over the base.
 
         Raises:
-            Rejected: the weights do not fit the recipe; they or the latents are not finite (`non-finite`).
+            Rejected: its latents are not finite (`non-finite`).
         """
         return self.gain_of(encode(weights, self._recipe, self._shard, device=self._device))
 

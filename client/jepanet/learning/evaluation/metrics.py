@@ -23,7 +23,7 @@ from jepanet.learning.evaluation.statistics import (
     sigreg_value,
     total_variance,
 )
-from jepanet.learning.family import Encoded, check_weights
+from jepanet.learning.family import Encoded
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.determinism import deterministic
 from jepanet.tensors import Arrays
@@ -57,10 +57,11 @@ class Metrics:
 def encode(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Encoded:
     """Latents of every episode, and what the model predicts of them.
 
+    weights: those of a loaded or trained model, which were checked then.
+
     Raises:
-        Rejected: weights or shard do not fit the recipe.
+        Rejected: the shard does not fit the recipe.
     """
-    check_weights(weights, recipe.family)
     recipe.family.check_shard(shard)
     with deterministic(), torch.inference_mode():
         return recipe.family.network(weights, device).compare(shard)
@@ -70,7 +71,7 @@ def frame_latents(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str 
     """Latents of all frames of a shard in order, float64 [N, D]: what frames of reference are compared on.
 
     Raises:
-        Rejected: weights or shard do not fit the recipe.
+        Rejected: the shard does not fit the recipe.
     """
     return rows(encode(weights, recipe, shard, device=device).latents)
 
@@ -79,7 +80,7 @@ def heldout_metrics(weights: Arrays, recipe: Recipe, shard: Shard, *, device: st
     """Metrics of a model on a shard.
 
     Raises:
-        Rejected: weights or shard do not fit the recipe, a site has but one episode (`thin-sites`), or the
+        Rejected: the shard does not fit the recipe, a site has but one episode (`thin-sites`), or the
             latents are not finite (`non-finite`).
     """
     check_sites(shard.site)  # position is read by a probe fitted on other episodes of every site

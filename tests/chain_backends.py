@@ -18,8 +18,8 @@ from eth_hash.auto import keccak
 
 from jepanet.chain.endpoints.requests import ChainReader, RpcError
 from jepanet.chain.keys.wallet import Wallet
-from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.errors import Transient
+from jepanet.intents import Intent, IntentState
 from jepanet.types import Address
 
 T = TypeVar("T")

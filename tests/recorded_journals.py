@@ -26,7 +26,6 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.following.follower import Follower
-from jepanet.chain.sending.intents import Intent
 from jepanet.cid import digest_of
 from jepanet.node.chain_feed import ChainFeed
 from jepanet.node.completeness import Completeness
@@ -103,7 +102,7 @@ def facts_of(opened: Opened, safe: Mapping[str, Any]) -> dict[str, Any]:
     replayed = genesis(me)
     for _, stored in journal.facts():
         replayed, _ = transition(replayed, decode_fact(stored.tag, stored.payload))
-    intents = JournalIntents(journal, Intent).intents(me.address)
+    intents = JournalIntents(journal).intents(me.address)
     head = journal.head()
     return {
         "cursor": journal.cursor(),

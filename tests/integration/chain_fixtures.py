@@ -20,9 +20,9 @@ from jepanet.chain.devchain.anvil import AnvilProcess, find_anvil, free_port, pu
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.fees import GWEI, FeePolicy
-from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Fatal
+from jepanet.intents import Intent
 from jepanet.types import Address, BlockRef
 
 CHAIN_ID = 31337

@@ -28,9 +28,9 @@ from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.requests import RpcError
 from jepanet.chain.sending.fees import FeeCapReached, FeePolicy
-from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Rejected, Transient
+from jepanet.intents import Intent, IntentState
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 
@@ -443,10 +443,10 @@ async def test_endpoints_that_vanish_during_the_broadcast(chain: Chain, pinger: 
 async def test_the_journal_is_a_store(chain: Chain, pinger: Pinger, tmp_path: Path) -> None:
     """Intents survive a closed process in the store that nodes use."""
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        sender = chain.sender(store=JournalIntents(journal, Intent))  # type: ignore[arg-type]
+        sender = chain.sender(store=JournalIntents(journal))  # type: ignore[arg-type]
         first = await sender.send("duty", pinger.ping(1))
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        sender = chain.sender(store=JournalIntents(journal, Intent))  # type: ignore[arg-type]
+        sender = chain.sender(store=JournalIntents(journal))  # type: ignore[arg-type]
         assert await sender.send("duty", pinger.ping(1)) == first
     assert await _pings(chain, pinger) == 1
 

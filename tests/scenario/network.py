@@ -41,8 +41,8 @@ from jepanet.chain.following.events import decode
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.chain.sending.fees import FeePolicy
-from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
+from jepanet.intents import Intent
 from jepanet.learning.presets import preset
 from jepanet.operations import keys, projects
 from jepanet.operations.access import SigningAccess, open_chain, open_signing, open_worker

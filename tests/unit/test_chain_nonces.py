@@ -14,10 +14,10 @@ from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.delivery import Unresolved
 from jepanet.chain.sending.fees import FeePolicy
-from jepanet.chain.sending.intents import IntentState
 from jepanet.chain.sending.nonce_evidence import Evidence, find_use
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Transient
+from jepanet.intents import IntentState
 from jepanet.telemetry import Secret
 from jepanet.types import Address
 

@@ -20,7 +20,6 @@ from jepanet.chain.endpoints.answers import (
 )
 from jepanet.chain.endpoints.refusals import Refusal, classify, is_revert
 from jepanet.chain.endpoints.requests import RpcError, block_parameter, state_parameter
-from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.errors import Exit, Fatal
 from jepanet.types import Address
 
@@ -231,26 +230,3 @@ def test_rubbish_is_refused(tmp_path: Path, content: bytes) -> None:
     assert caught.value.code is Exit.CONFIG
     with pytest.raises(Fatal, match="there is no deployment file"):
         Deployment.load(tmp_path / "missing.json")
-
-
-def test_intents_take_only_known_states() -> None:
-    fields: dict[str, Any] = {
-        "key": "k",
-        "sender": DEPLOYMENT.token,
-        "chain_id": 1,
-        "nonce": 0,
-        "to": "",
-        "data": b"",
-        "value": 0,
-        "gas": 1,
-        "max_fee": 1,
-        "max_priority_fee": 1,
-        "hashes": (),
-        "raws": (),
-        "block_number": None,
-        "error": None,
-        "created": 0.0,
-    }
-    assert Intent(**fields, state="mined").state is IntentState.MINED  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="lost"):
-        Intent(**fields, state="lost")  # type: ignore[arg-type]

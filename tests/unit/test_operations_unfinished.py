@@ -10,9 +10,9 @@ import pytest
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.sending.delivery import Unresolved
-from jepanet.chain.sending.intents import Intent, IntentState
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Rejected
+from jepanet.intents import Intent, IntentState
 from jepanet.operations.funds.unfinished import carry_out, fresh_key, take_up
 from jepanet.types import Address
 

@@ -14,7 +14,6 @@ from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.keys.wallet_files import Wallet
-from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
 from jepanet.node.chain_feed import ChainFeed
@@ -256,7 +255,7 @@ def _sender(
     return Sender(
         rpc,
         wallet,
-        TracedIntents(JournalIntents(journal, Intent), trace),
+        TracedIntents(JournalIntents(journal), trace),
         fee_policy(config.chain),
         confirmations=1,
         decoder=error_decoder(),

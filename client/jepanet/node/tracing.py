@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.sending.intents import Intent, IntentStore
+from jepanet.intents import Intent, IntentStore
 from jepanet.node.engine import Trace
 
 

@@ -13,7 +13,6 @@ from jepanet.chain.contracts.all import Contracts, error_decoder
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
-from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.settings.config import ChainSection, Config
 from jepanet.settings.fees import fee_policy
@@ -93,7 +92,7 @@ async def open_signing(config: Config) -> AsyncIterator[SigningAccess]:
             # With the block: a development chain that was started anew has the same contracts' addresses,
             # and nothing sent on the old one shall be offered there again.
             journal.bind(f"{deployment.chain_id}/{deployment.rounds}/{deployment.block_hash.hex()}")
-            intents = JournalIntents(journal, Intent)
+            intents = JournalIntents(journal)
             sender = Sender(
                 chain.rpc, wallet, intents, fee_policy(config.chain), confirmations=1,
                 decoder=error_decoder(), burial=chain.confirmations + 1, poll=0.25, timeout=300.0,

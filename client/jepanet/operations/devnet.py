@@ -21,7 +21,6 @@ from jepanet.chain.devchain.deploy import DeployParameters, deploy
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.fees import FeePolicy
-from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
@@ -146,7 +145,7 @@ async def fund(directory: Path, addresses: tuple[str, ...], *, tokens: int, ethe
         token = Contracts.of(rpc, deployment).token
         with Journal.open(directory / "faucet.sqlite") as journal:
             sender = Sender(
-                rpc, _deployer(), JournalIntents(journal, Intent), FeePolicy(), confirmations=1,
+                rpc, _deployer(), JournalIntents(journal), FeePolicy(), confirmations=1,
                 decoder=error_decoder(), poll=0.2,
             )  # fmt: skip
             calls = []

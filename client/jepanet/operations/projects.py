@@ -254,12 +254,12 @@ async def _register(access: SigningAccess, request: ProjectRequest, model: Diges
     )
     # The root hides the shards and is fresh for every dataset, so it names the request.
     receipt = await access.sender.send(f"create-project/{request.root.hex()}", call)
-    for raw in receipt.logs:
-        if raw.address == registry.address and len(raw.topics) == 3:
-            # An earlier call that was cut short may have sent another request under this key.
-            await find_project(access.chain.contracts, request, access.wallet.address)
-            return int.from_bytes(raw.topics[1], "big")
-    raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.REJECTED)
+    project_id = registry.created(receipt)
+    if project_id is None:
+        raise Fatal("the transaction created no project", remedy="look at its receipt", code=Exit.REJECTED)
+    # An earlier call that was cut short may have sent another request under this key.
+    await find_project(access.chain.contracts, request, access.wallet.address)
+    return project_id
 
 
 async def list_projects(chain: ChainAccess) -> tuple[Project, ...]:

@@ -21,6 +21,7 @@ from multiaddr import Multiaddr
 from multiaddr.protocols import P_DNS, P_DNS4, P_DNS6, P_IP4, P_IP6, P_P2P, P_TCP
 
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import write_new
 from jepanet.p2p.peers.reach import check_endpoint
 from jepanet.telemetry import Secret
 
@@ -60,28 +61,17 @@ def load_or_create_node_key(path: Path) -> Secret[bytes]:
     """The node's secp256k1 private key (32 raw bytes) from `path`, created with mode 0600 if absent.
 
     Raises:
-        Fatal: the file is readable by others, belongs to somebody else, or does not hold a valid key.
+        Fatal: the file is readable by others, belongs to somebody else, does not hold a valid key, or cannot
+            be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
+    if os.path.lexists(path):  # also where nothing can be written
         return _load_node_key(path)
-    except OSError as error:
-        raise Fatal(
-            f"cannot create the node key {path}: {error}", remedy="check the directory", code=Exit.CONFIG
-        ) from error
     key = _new_key()
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise Fatal(
-            f"cannot write the node key {path}: {error}", remedy="free some space", code=Exit.DISK_FULL
-        ) from error
+        write_new(path, key, mode=0o600)
+    except FileExistsError:
+        return _load_node_key(path)
     return Secret(key)
 
 

@@ -3,73 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
+from jepanet.intents import Intent, IntentState
 from jepanet.storage.journal import Journal
-
-
-class IntentFields(Protocol):
-    """The fields an intent has, whoever defines its class. Amounts are wei, `created` is unix seconds."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def sender(self) -> str: ...
-    @property
-    def chain_id(self) -> int: ...
-    @property
-    def nonce(self) -> int: ...
-    @property
-    def to(self) -> str: ...
-    @property
-    def data(self) -> bytes: ...
-    @property
-    def value(self) -> int: ...
-    @property
-    def gas(self) -> int: ...
-    @property
-    def max_fee(self) -> int: ...
-    @property
-    def max_priority_fee(self) -> int: ...
-    @property
-    def hashes(self) -> tuple[bytes, ...]: ...
-    @property
-    def raws(self) -> tuple[bytes, ...]: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def block_number(self) -> int | None: ...
-    @property
-    def error(self) -> str | None: ...
-    @property
-    def created(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredIntent:
-    """A transaction and all its broadcast versions: `hashes[i]` is the hash of the signed bytes `raws[i]`."""
-
-    key: str
-    sender: str
-    chain_id: int
-    nonce: int
-    to: str
-    data: bytes
-    value: int
-    gas: int
-    max_fee: int
-    max_priority_fee: int
-    hashes: tuple[bytes, ...]
-    raws: tuple[bytes, ...]
-    state: str
-    block_number: int | None
-    error: str | None
-    created: float
-
-
-IntentT = TypeVar("IntentT", bound=IntentFields)
 
 _COLUMNS = (
     "key, sender, chain_id, nonce, receiver, data, value, gas, max_fee, max_priority_fee, hashes, raws, "
@@ -78,17 +15,13 @@ _COLUMNS = (
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name != "key")
 
 
-class JournalIntents(Generic[IntentT]):
-    """The intents table of a journal, for any class with the fields of `StoredIntent`.
+class JournalIntents:
+    """The intents table of a journal: the `IntentStore` of a sender."""
 
-    `make` builds that class from those fields by keyword: `JournalIntents(journal, StoredIntent)`.
-    """
-
-    def __init__(self, journal: Journal, make: Callable[..., IntentT]) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._db = journal.database
-        self._make = make
 
-    def put(self, intent: IntentT) -> None:
+    def put(self, intent: Intent) -> None:
         """Keeps an intent, replacing the one with its key; it is on the disk when this returns.
 
         Raises:
@@ -121,20 +54,20 @@ class JournalIntents(Generic[IntentT]):
             if not changed:
                 raise ValueError(f"intent {intent.key!r} belongs to another sender or chain")
 
-    def get(self, key: str) -> IntentT | None:
+    def get(self, key: str) -> Intent | None:
         """The intent with that key."""
         found = self._db.row(f"SELECT {_COLUMNS} FROM intents WHERE key = ?", (key,))  # noqa: S608
         return None if found is None else self._built(found)
 
-    def intents(self, sender: str) -> list[IntentT]:
+    def intents(self, sender: str) -> list[Intent]:
         """Every intent of a sender, in the order they were first put."""
         query = f"SELECT {_COLUMNS} FROM intents WHERE sender = ? ORDER BY position"  # noqa: S608
         return [self._built(row) for row in self._db.rows(query, (sender,))]
 
-    def _built(self, row: tuple[Any, ...]) -> IntentT:
+    def _built(self, row: tuple[Any, ...]) -> Intent:
         (key, sender, chain_id, nonce, to, data, value, gas, max_fee, max_priority_fee, *rest) = row
         hashes, raws, state, block_number, error, created = rest
-        return self._make(
+        return Intent(
             key=key,
             sender=sender,
             chain_id=chain_id,
@@ -147,7 +80,7 @@ class JournalIntents(Generic[IntentT]):
             max_priority_fee=int(max_priority_fee),
             hashes=_unpack(hashes),
             raws=_unpack(raws),
-            state=state,
+            state=IntentState(state),
             block_number=block_number,
             error=error,
             created=created,

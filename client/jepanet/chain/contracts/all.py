@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jepanet.chain.contracts.abi import UnsignedCall, load_abi
 from jepanet.chain.contracts.bound import BoundContract, error_decoder
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.endpoints.requests import BlockId
 from jepanet.chain.contracts.training_rounds import Rounds
 from jepanet.chain.endpoints.failover import Rpc
@@ -151,6 +152,10 @@ class VerifierSets(BoundContract):
         ordered = sorted(members, key=lambda member: int(member, 16))
         return self._write("createVerifierSet", ordered, threshold)
 
+    def created(self, receipt: Receipt) -> int | None:
+        """The id of the set that a transaction created; None if it created none."""
+        return self._created(receipt, "VerifierSetCreated")
+
     def join(self, set_id: int) -> UnsignedCall:
         """A member consents: its stake will be held by rounds. Reasons: NotMember, AlreadyJoined."""
         return self._write("join", set_id)
@@ -196,6 +201,11 @@ class Registry(BoundContract):
             verifier_set,
             metadata,
         )
+
+
+    def created(self, receipt: Receipt) -> int | None:
+        """The id of the project that a transaction created; None if it created none."""
+        return self._created(receipt, "ProjectCreated")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import collapse_if_tuple
+from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
 
 from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, load_abi
@@ -18,7 +18,7 @@ from jepanet.chain.endpoints.requests import BlockId, RpcError, state_parameter
 from jepanet.chain.endpoints.refusals import is_revert
 from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.endpoints.failover import Rpc
-from jepanet.chain.endpoints.answers import Malformed, octets
+from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
 from jepanet.errors import Exit
 from jepanet.types import Address
 
@@ -86,6 +86,15 @@ class BoundContract:
             raise
         natives = [_native(item, value) for item, value in zip(self._outputs[function], values, strict=True)]
         return natives[0] if len(natives) == 1 else natives
+
+    def _created(self, receipt: Receipt, event: str) -> int | None:
+        """The first indexed argument, an id, of the first such event of this contract in a transaction."""
+        (entry,) = (item for item in load_abi(self.name).entries if item.get("name") == event)
+        topic = event_abi_to_log_topic(entry)  # type: ignore[arg-type]  # JSON, not a TypedDict
+        for log in receipt.logs:
+            if log.address == self.address and log.topics[:1] == (topic,):
+                return int.from_bytes(log.topics[1], "big")
+        return None
 
     def _encode(self, function: str, arguments: Sequence[Any]) -> str:
         return str(self._contract.encode_abi(function, args=[_plain(item) for item in arguments]))

@@ -25,9 +25,9 @@ from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.fees import FeePolicy
-from jepanet.chain.sending.intents import Intent
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Exit, Fatal, Transient
+from jepanet.intents import Intent
 from jepanet.types import Address, BlockRef
 
 DAY = 86_400

@@ -19,10 +19,10 @@ from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.refusals import Refusal, demanded
 from jepanet.chain.sending.fees import GWEI, FeeCapReached, FeePolicy, Fees, escalate, outbid, quote
 from jepanet.chain.sending.head_watch import HeadWatch
-from jepanet.chain.sending.intents import OPEN_STATES, Intent, IntentState
 from jepanet.chain.sending.nonce_evidence import Evidence
 from jepanet.chain.sending.nonces import Offer, Submissions
 from jepanet.errors import Exit, Transient
+from jepanet.intents import OPEN_STATES, Intent, IntentState
 from jepanet.telemetry import get_logger
 
 log = get_logger("chain")

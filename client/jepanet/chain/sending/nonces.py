@@ -12,9 +12,9 @@ from jepanet.chain.endpoints.refusals import Refusal, classify
 from jepanet.chain.endpoints.requests import ChainReader, RpcError
 from jepanet.chain.keys.wallet import SignedTransaction, Wallet
 from jepanet.chain.sending.fees import Fees
-from jepanet.chain.sending.intents import OPEN_STATES, Intent, IntentState, IntentStore
 from jepanet.chain.sending.nonce_evidence import Evidence, everyone
 from jepanet.errors import Exit, Transient
+from jepanet.intents import OPEN_STATES, Intent, IntentState, IntentStore
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
 

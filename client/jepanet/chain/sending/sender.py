@@ -27,10 +27,10 @@ from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.delivery import Delivery
 from jepanet.chain.sending.fees import FeePolicy, quote
 from jepanet.chain.sending.head_watch import HeadWatch
-from jepanet.chain.sending.intents import Intent, IntentState, IntentStore
 from jepanet.chain.sending.nonce_evidence import Evidence
 from jepanet.chain.sending.nonces import Offer, Submissions
 from jepanet.errors import Rejected, Transient
+from jepanet.intents import Intent, IntentState, IntentStore
 from jepanet.telemetry import get_logger
 
 log = get_logger("chain")

@@ -33,11 +33,12 @@ async def register_set(access: SigningAccess, key: str, members: Sequence[Addres
 
 
 def _set_of(access: SigningAccess, receipt: Receipt) -> int:
-    sets = access.chain.contracts.verifier_sets
-    for raw in receipt.logs:
-        if raw.address == sets.address and len(raw.topics) == 3:
-            return int.from_bytes(raw.topics[1], "big")
-    raise Fatal("the transaction created no verifier set", remedy="look at its receipt", code=Exit.REJECTED)
+    set_id = access.chain.contracts.verifier_sets.created(receipt)
+    if set_id is None:
+        raise Fatal(
+            "the transaction created no verifier set", remedy="look at its receipt", code=Exit.REJECTED
+        )
+    return set_id
 
 
 async def join_set(access: SigningAccess, set_id: int) -> JoinedSet:

@@ -57,10 +57,6 @@ class Intent:
     error: str | None
     created: float
 
-    def __post_init__(self) -> None:
-        # A store hands back text; anything but the four states is refused here.
-        object.__setattr__(self, "state", IntentState(self.state))
-
     def asks(self, to: str | None, data: bytes, value: int) -> bool:
         """Whether it makes that call."""
         return (self.to.lower(), self.data, self.value) == ((to or "").lower(), data, value)

@@ -16,6 +16,7 @@ from jepanet.telemetry import configure_logging
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos-seed", type=int, default=1, help="seed of the episodes of test_chain_chaos")
     parser.addoption("--chaos-episodes", default="", help="numbers of episodes, such as 31 or 30-39,45")
+    parser.addoption("--upgrade-from", default="d551ef6", help="commit whose nodes test_upgrade starts with")
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def chaos_episodes(request: pytest.FixtureRequest) -> list[int]:
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
     return numbers
+
+
+@pytest.fixture
+def upgrade_from(request: pytest.FixtureRequest) -> str:
+    """The commit to upgrade from."""
+    return str(request.config.getoption("--upgrade-from"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.records.codec import JOURNAL, Codec, Tagged, rejected
+from jepanet.records.codec import JOURNAL, Codec, Tagged, check, rejected
 from jepanet.records.kinds import Real, Spelling
 from jepanet.records.marks import (
     PRINTABLE,
@@ -194,7 +194,7 @@ def test_writing_holds_the_same_bounds() -> None:
         ({"pairs": (("a", True),)}, "pairs[0][1] must be a whole number, not true"),
     ):
         with pytest.raises(Rejected) as caught:
-            CODEC.check(replace(GOOD, **changes))  # type: ignore[arg-type]  # wrong on purpose
+            check(replace(GOOD, **changes), "thing")  # type: ignore[arg-type]  # wrong on purpose
         assert caught.value.message.startswith(f"thing: {words}")
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from jepanet.learning.families.registry import family_kind
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, SCHEMA, Recipe
-from jepanet.learning.recipe_fields import bad, need_fields, read_record
+from jepanet.learning.recipe import COMMON, MAX_RECIPE_BYTES, Recipe, bad
+from jepanet.records.refusal import shown
 from jepanet.tensors import parse_json
-
-_COMMON = {item.name for item in fields(Recipe)}
-_HEAD = {"schema", "family"}
 
 
 def read_recipe(data: bytes) -> Recipe:
@@ -23,7 +18,7 @@ def read_recipe(data: bytes) -> Recipe:
     recipe = recipe_of(parse_json(data, max_bytes=MAX_RECIPE_BYTES, what="recipe"))
     # 1 and 1.0 are one number in canonical JSON, so equal recipes have equal bytes.
     if recipe.to_bytes() != data:
-        raise bad("recipe is not in its own canonical form")
+        raise bad("it is not in its own canonical form")
     return recipe
 
 
@@ -34,18 +29,15 @@ def recipe_of(tree: object) -> Recipe:
         Rejected: reason `bad-recipe`.
     """
     if not isinstance(tree, dict) or "family" not in tree:
-        raise bad(f"recipe must be an object with the fields {', '.join(sorted(_COMMON | _HEAD))}")
+        raise bad("it must be an object that names its family")
     name = tree["family"]
     if type(name) is not str:
-        raise bad(f"recipe.family must be a str, not {type(name).__name__}")
+        raise bad(f"family must be text, not {shown(name)}")
     kind = family_kind(name)
     own = set(kind().fields())
-    need_fields(tree, _COMMON | _HEAD | own, "recipe")
-    if tree["schema"] != SCHEMA:
-        raise bad(f"schema {str(tree['schema'])[:40]!r} is not {SCHEMA!r}")
     family = kind.read({key: value for key, value in tree.items() if key in own})
-    common = {key: value for key, value in tree.items() if key not in own | _HEAD}
-    return read_record(Recipe, common, "recipe", family=family)
+    common = {key: value for key, value in tree.items() if key not in own and key != "family"}
+    return COMMON.read(common, family=family)
 
 
 def changed(recipe: Recipe, path: str, value: object) -> Recipe:
@@ -59,7 +51,7 @@ def changed(recipe: Recipe, path: str, value: object) -> Recipe:
     place = tree
     for depth, name in enumerate(names, start=1):
         if not isinstance(place, dict) or name not in place:
-            raise bad(f"a recipe has no field {name!r}")
+            raise bad(f"there is no field {name!r}")
         if depth < len(names):
             place = place[name]
     place[names[-1]] = list(value) if isinstance(value, tuple) else value

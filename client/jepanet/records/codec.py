@@ -84,10 +84,17 @@ class Codec(Generic[T]):
             )
         return data
 
-    def read(self, tree: object) -> T:
-        """A record from a parsed JSON or TOML value. Raises: as `decode`, for a field."""
+    def read(self, tree: object, **elsewhere: object) -> T:
+        """A record from a parsed JSON or TOML value, and fields that are marked `Elsewhere`.
+
+        Raises: as `decode`, for a field.
+        """
         try:
-            value: T = self.record.read(tree)
+            value: T
+            if elsewhere:
+                value = self._kind(**self.record.values(tree), **elsewhere)
+            else:
+                value = self.record.read(tree)
         except Wrong as wrong:
             raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
         return value
@@ -99,9 +106,14 @@ class Codec(Generic[T]):
         except Wrong as wrong:
             raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
 
-    def check(self, value: T) -> None:
-        """Holds a record that was made in Python against its bounds. Raises: as `encode`."""
-        self.tree(value)
+
+def check(record: object, what: str, refuse: Refuse = _BAD_FIELD) -> None:
+    """Holds a record that was made in Python against its bounds, for a `__post_init__`.
+
+    Raises:
+        Rejected, or what `refuse` makes: a field of another type or out of bounds.
+    """
+    Codec(type(record), what, refuse=refuse).tree(record)
 
 
 class Tagged(Generic[T]):

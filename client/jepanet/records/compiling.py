@@ -27,7 +27,18 @@ from jepanet.records.kinds import (
     Whole,
     WideWhole,
 )
-from jepanet.records.marks import DecimalText, Embedded, Form, Hidden, Mark, Name, OneOf, Range, Size
+from jepanet.records.marks import (
+    DecimalText,
+    Elsewhere,
+    Embedded,
+    Form,
+    Hidden,
+    Mark,
+    Name,
+    OneOf,
+    Range,
+    Size,
+)
 from jepanet.types import Address, Digest
 
 M = TypeVar("M", bound=Mark | str)
@@ -40,6 +51,8 @@ def record_of(kind: type, spelling: Spelling) -> Record:
     parts = []
     for item in fields(kind):
         marks = _parted(hints[item.name])[1]
+        if _mark(marks, Elsewhere):
+            continue
         name = _mark(marks, Name)
         meaning = _mark(marks, str) or ""
         read_as = name.text if name else item.name

@@ -166,10 +166,10 @@ class Record(Kind):
         if not isinstance(tree, dict):
             raise Kind.wrong(_OBJECT, tree)
         if tree.keys() != self._names:
-            return self._read_some(tree)
+            return self.kind(**self.values(tree))
         if self._head:
             self._check_head(tree)
-        values = []
+        values: list[Any] = []
         name = ""
         try:
             for name, read in self._readers:
@@ -180,7 +180,7 @@ class Record(Kind):
         return self.kind(*values)
 
     def write(self, value: Any) -> dict[str, Any]:
-        if type(value) is not self.kind:
+        if not isinstance(value, self.kind):
             raise self.wrong(value)
         tree: dict[str, Any] = self._head.copy()
         name = ""
@@ -192,24 +192,26 @@ class Record(Kind):
             raise
         return tree
 
-    def _read_some(self, tree: dict[Any, Any]) -> Any:
-        """Where a name is missing or unknown; fields with a default may be missing."""
+    def values(self, tree: object) -> dict[str, Any]:
+        """What is read, by the names of the dataclass; also where names are missing or unknown."""
+        if not isinstance(tree, dict):
+            raise Kind.wrong(_OBJECT, tree)
         for name in tree:
             if name not in self._names:
                 known = ", ".join([*self._head, *(part.name for part in self.parts)])
                 raise Wrong(" is unknown", f"remove {{key}}; known: {known}").inside(str(name))
         self._check_head(tree)
-        given = {}
+        values: dict[str, Any] = {}
         for part in self.parts:
             if part.name in tree:
                 try:
-                    given[part.field.name] = part.kind.read(tree[part.name])
+                    values[part.field.name] = part.kind.read(tree[part.name])
                 except Wrong as wrong:
                     wrong.inside(part.name)
                     raise
             elif not self._defaults or part.required:
                 raise Wrong(" is missing", "add {key}").inside(part.name)
-        return self.kind(**given)
+        return values
 
     def _check_head(self, tree: dict[Any, Any]) -> None:
         for name, constant in self._head.items():

@@ -85,6 +85,11 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The field is no part of the tree: it is given to `Codec.read`, and is not written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Name:
     """The field's name in JSON or TOML, where it differs from that of the record."""
 
@@ -96,4 +101,4 @@ WORD = Form(r"[a-z0-9][a-z0-9._-]*", "a lower-case word")
 PRINTABLE = Form(r"[ -~]*", "printable ASCII")
 """Possibly empty: nothing in it can move a cursor or disguise itself."""
 
-Mark = Range | Size | Form | OneOf | DecimalText | Hidden | Embedded | Name
+Mark = Range | Size | Form | OneOf | DecimalText | Hidden | Embedded | Elsewhere | Name

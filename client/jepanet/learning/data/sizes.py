@@ -9,10 +9,11 @@ from typing import Annotated
 from jepanet.errors import Rejected
 from jepanet.learning.data.manifest import MAX_EVALUATION_SHARDS
 from jepanet.learning.data.scorable import LEAST_EPISODES_OF_A_SITE
-from jepanet.records.codec import Codec, rejected
+from jepanet.records.codec import Codec, check, rejected
 from jepanet.records.kinds import Spelling
 from jepanet.records.marks import Range
 
+_REFUSE = rejected("bad-parameters")
 PROBE_FRAMES = 4
 """Frames of one probe episode."""
 
@@ -38,7 +39,7 @@ class Parameters:
     hold: Annotated[int, Range(1, 64)] = 4
 
     def __post_init__(self) -> None:
-        _PARAMETERS.check(self)
+        check(self, "dataset parameters", _REFUSE)
         if self.image % 16:
             raise Rejected("dataset parameter image must be a multiple of 16", reason="bad-parameters")
         if self.evaluation_episodes < LEAST_EPISODES_OF_A_SITE * self.hidden_sites:
@@ -71,7 +72,7 @@ _PARAMETERS = Codec(
     Parameters,
     "dataset parameters",
     spelling=Spelling(defaults=True),
-    refuse=rejected("bad-parameters"),
+    refuse=_REFUSE,
 )
 TINY = Parameters(
     training_sites=2,

@@ -14,7 +14,7 @@ from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights, parameter_shapes
 from jepanet.learning.families.world.sizes import WorldSizes
 from jepanet.learning.family import Batch, Family, FamilyKind, Fields, Network, Shapes, Sizes
-from jepanet.learning.recipe_fields import read_record, tree_of
+from jepanet.records.codec import Codec, rejected
 from jepanet.tensors import Arrays
 
 
@@ -28,7 +28,7 @@ class World(WorldSizes):
 
     @classmethod
     def read(cls, fields: Fields) -> World:
-        return read_record(cls, fields, "recipe")
+        return WORLD.read(dict(fields))
 
     @property
     def sizes(self) -> Sizes:
@@ -41,7 +41,7 @@ class World(WorldSizes):
         )
 
     def fields(self) -> dict[str, object]:
-        return dict(tree_of(self))
+        return WORLD.tree(self)
 
     def parameter_shapes(self) -> Shapes:
         return parameter_shapes(self.model)
@@ -74,6 +74,8 @@ class World(WorldSizes):
     def rotated(self, weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
         return rotate_world_model(weights, rotation)
 
+
+WORLD = Codec(World, "recipe", refuse=rejected("bad-recipe"))
 
 if TYPE_CHECKING:
     _CONFORMS: FamilyKind = World

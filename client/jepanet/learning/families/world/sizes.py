@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
-from jepanet.learning.recipe_fields import bad, check, real, whole
+from jepanet.records.codec import check, rejected
+from jepanet.records.marks import Range
+
+Channels = Annotated[int, Range(1, 256)]
+
+_BAD_RECIPE = rejected("bad-recipe")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSizes:
     """Widths of encoder and predictor (`model.py`)."""
 
-    image: int = whole(64, 16, 128)
-    """Side of the square RGB frames in pixels; a multiple of 16."""
-    actions: int = whole(2, 1, 16)
-    latent: int = whole(64, 2, 512)
-    channels: tuple[int, int, int] = field(default=(24, 48, 64), metadata={"low": 1, "high": 256})
-    hidden: int = whole(256, 4, 2048)
-    predictor: int = whole(384, 4, 2048)
+    image: Annotated[int, Range(16, 128), "side of the square RGB frames in pixels; a multiple of 16"] = 64
+    actions: Annotated[int, Range(1, 16)] = 2
+    latent: Annotated[int, Range(2, 512)] = 64
+    channels: tuple[Channels, Channels, Channels] = (24, 48, 64)
+    hidden: Annotated[int, Range(4, 2048)] = 256
+    predictor: Annotated[int, Range(4, 2048)] = 384
 
     def __post_init__(self) -> None:
-        check(self, "recipe.model")
+        check(self, "recipe.model", _BAD_RECIPE)
         if self.image % 16:
-            raise bad("model.image must be a multiple of 16")
+            raise _BAD_RECIPE("recipe: model.image must be a multiple of 16", "correct model.image")
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
     """Prediction error + weight * (SIGReg + guard * sketched moments)."""
 
-    weight: float = real(0.03, 0.0, 10.0)
-    directions: int = whole(64, 1, 1024)
-    """Random directions drawn anew in every step."""
-    knots: int = whole(17, 3, 129)
-    """Quadrature points of the characteristic-function test on [0, 3]."""
-    guard: float = real(40.0, 0.0, 1e4)
+    weight: Annotated[float, Range(0.0, 10.0)] = 0.03
+    directions: Annotated[int, Range(1, 1024), "random directions drawn anew in every step"] = 64
+    knots: Annotated[
+        int,
+        Range(3, 129),
+        "quadrature points of the characteristic-function test on [0, 3]",
+    ] = 17
+    guard: Annotated[float, Range(0.0, 1e4)] = 40.0
 
     def __post_init__(self) -> None:
-        check(self, "recipe.objective")
+        check(self, "recipe.objective", _BAD_RECIPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +57,29 @@ class WorldSizes:
 
     model: ModelSizes = ModelSizes()
     objective: Objective = Objective()
-    colour: bool = True
-    """One random linear map of colours per batch, shared by all of its frames: channel gains, a sign, and an
-    order of the channels or a rotation (`hues`)."""
-    hues: bool = True
-    """Any rotation of colour space in place of an order of the channels. A small model learns more slowly
-    with it."""
-    symmetry: bool = True
-    """One random reflection or transposition per batch, of frames and 2-D actions alike."""
-    windows: int = whole(32, 2, 1024)
-    """Windows in a batch."""
-    window: int = whole(4, 3, 32)
-    """Frames in a window: two are context, the rest are predicted one step ahead."""
+    colour: Annotated[
+        bool,
+        "one random linear map of colours per batch, shared by all of its frames: channel gains, a sign, and "
+        "an order of the channels or a rotation (`hues`)",
+    ] = True
+    hues: Annotated[
+        bool,
+        "any rotation of colour space in place of an order of the channels; a small model learns more slowly "
+        "with it",
+    ] = True
+    symmetry: Annotated[
+        bool, "one random reflection or transposition per batch, of frames and 2-D actions alike"
+    ] = True
+    windows: Annotated[int, Range(2, 1024), "windows in a batch"] = 32
+    window: Annotated[
+        int,
+        Range(3, 32),
+        "frames in a window: two are context, the rest are predicted one step ahead",
+    ] = 4
 
     def __post_init__(self) -> None:
-        check(self, "recipe")
+        check(self, "recipe", _BAD_RECIPE)
         if self.symmetry and self.model.actions != 2:
-            raise bad("symmetry needs 2-D actions (x, y)")
+            raise _BAD_RECIPE(
+                "recipe: symmetry needs 2-D actions (x, y)", "correct symmetry or model.actions"
+            )

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
 from jepanet.chain.endpoints.failover import Rpc
@@ -129,7 +129,7 @@ class Node:
             tell_repeated(everything=True)
             log.info("node.stopped")
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, object]:
         """What `jepanet status` shows."""
         follower = self.following.follower
         return status_of(
@@ -297,7 +297,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
             loop.add_signal_handler(number, stop.set)
 
 
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[object, None, T]) -> T | None:
     """The result of `work`; None if it is given up because the node is to stop before it is done."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:

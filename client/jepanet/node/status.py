@@ -7,7 +7,6 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from jepanet.files import write_atomically
 from jepanet.process_identity import identity_of, moment
@@ -45,7 +44,7 @@ def status_of(
     peer_id: str,
     addresses: tuple[str, ...],
     running: RunningJob | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What an operator wants to know at a glance, as JSON-able values."""
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
     return {
@@ -67,7 +66,7 @@ def status_of(
     }
 
 
-def _work(running: RunningJob | None) -> dict[str, Any] | None:
+def _work(running: RunningJob | None) -> dict[str, object] | None:
     """The running job with what it told last; None without one."""
     if running is None:
         return None
@@ -79,12 +78,12 @@ def _work(running: RunningJob | None) -> dict[str, Any] | None:
     }
 
 
-def write_status(path: Path, status: dict[str, Any]) -> None:
+def write_status(path: Path, status: dict[str, object]) -> None:
     """Replaces the status file atomically; a torn file would read as a stopped node."""
     write_atomically(path, (json.dumps(status, indent=1, sort_keys=True) + "\n").encode(), durable=False)
 
 
-def _round(state: NodeState, round_: Round) -> dict[str, Any]:
+def _round(state: NodeState, round_: Round) -> dict[str, object]:
     own = state.own[round_.id]
     return {
         "round": round_.id,

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from jepanet.node.engine import Engine
 from jepanet.node.status import write_status
@@ -24,7 +23,7 @@ _ROUNDS_PINNED = 8
 _BLOCKS_KEPT = 512
 
 
-async def keep_status(path: Path, status: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+async def keep_status(path: Path, status: Callable[[], Awaitable[dict[str, object]]]) -> None:
     """Writes the status file by time, not by blocks: a node whose chain stands still must say so."""
     while True:
         try:

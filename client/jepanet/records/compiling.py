@@ -89,10 +89,8 @@ def _mark(marks: Sequence[object], kind: type[M]) -> M | None:
 def _plain_kind(hint: Any, marks: list[Any], spelling: Spelling) -> Kind:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        parts = [part for part in arguments if part is not type(None)]
-        if len(parts) != 1 or len(parts) == len(arguments):
-            raise TypeError(f"{hint} has no place in a record: only `X | None` has")
-        return Maybe(kind_of(Annotated[(parts[0], *marks)] if marks else parts[0], spelling))
+        inner = _but_none(hint)
+        return Maybe(kind_of(Annotated[(inner, *marks)] if marks else inner, spelling))
     size = _mark(marks, Size)
     if origin in (tuple, frozenset):
         if origin is frozenset or arguments[-1] is Ellipsis:
@@ -111,6 +109,15 @@ def _plain_kind(hint: Any, marks: list[Any], spelling: Spelling) -> Kind:
     if hint is Digest:
         size = Size(32, 32)
     return _scalar(_base(hint), marks, size, spelling)
+
+
+def _but_none(hint: Any) -> Any:
+    """`X` of `X | None`; nothing else that is a union can be read back."""
+    arguments = get_args(hint)
+    parts = [part for part in arguments if part is not type(None)]
+    if len(parts) != 1 or len(parts) == len(arguments):
+        raise TypeError(f"{hint} has no place in a record: only `X | None` has")
+    return parts[0]
 
 
 def _scalar(base: Any, marks: list[Any], size: Size | None, spelling: Spelling) -> Kind:

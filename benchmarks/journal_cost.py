@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jepanet.storage.blobs.store import BlobStore
-from jepanet.storage.journal import Journal, StoredDuty, StoredFact
+from jepanet.storage.journal import Journal, Place, StoredBlock, StoredDuty, StoredEvent, StoredFact
 
 REPEATS = 300
 RESULT = Path(__file__).parent / "results" / "journal_cost.json"
@@ -29,6 +29,12 @@ def median_ms(step: Callable[[int], object], repeats: int = REPEATS) -> float:
         step(n)
         times.append(time.perf_counter() - started)
     return 1e3 * statistics.median(times)
+
+
+def chain_block(number: int) -> tuple[StoredBlock, list[StoredEvent]]:
+    """A block with one event of 300 characters."""
+    block = StoredBlock(number, (number + 1).to_bytes(32), number.to_bytes(32), number)
+    return block, [StoredEvent(number, 0, "Fact", "x" * 300)]
 
 
 def main() -> None:
@@ -48,7 +54,7 @@ def main() -> None:
 
             def record(n: int) -> None:
                 journal.record(
-                    [StoredFact("Fact", "x" * 300, n)],
+                    [StoredFact("Fact", "x" * 300)],
                     [StoredDuty(f"k{n}", "Duty", "x" * 300, 1)],
                     cursor=n,
                 )
@@ -61,8 +67,9 @@ def main() -> None:
         for size in RESTARTS:
             path = root / f"{size}.sqlite"
             with Journal.open(path) as journal:
+                journal.apply_step(rewind_to=None, blocks=[chain_block(n) for n in range(size)])
                 journal.record(
-                    [StoredFact("Fact", "x" * 300, n) for n in range(size)],
+                    [Place(n, 0) for n in range(size)],
                     [StoredDuty(f"k{n}", "Duty", "x" * 300, n) for n in range(size // 10)],
                 )
 

@@ -25,12 +25,15 @@ from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
 from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.cid import digest_of
-from jepanet.node.chain_feed import ChainFeed
-from jepanet.node.completeness import Completeness
-from jepanet.node.engine import Engine
-from jepanet.protocol.journal_codec import decode_fact, encode_state
+from jepanet.node.confirmed_facts import ConfirmedFacts
+from jepanet.node.engine import Engine, fact_of
+from jepanet.node.missing_events import MissingEvents
+from jepanet.protocol.facts import ChainEvent
+from jepanet.protocol.journal_codec import encode_state
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
 from jepanet.storage.journal import Journal
@@ -78,19 +81,19 @@ class Opened:
 
     journal: Journal
     engine: Engine
-    feed: ChainFeed
+    feed: ConfirmedFacts
     deployment: Deployment
     me: Identity
 
 
 def open_journal(folder: Path, who: Mapping[str, Any], deployment: Deployment) -> Opened:
     """What `node.app` does with a data directory before the first block."""
-    journal = Journal.open(folder / DATABASE)
+    journal = Journal.open(folder / DATABASE, read_earlier_log)
     journal.bind(f"{deployment.chain_id}/{deployment.rounds}")
     roles = frozenset(Role(role) for role in who["roles"])
     me = Identity(Address(who["address"]), roles, rounds_to_play=who["rounds_to_play"])
     engine = Engine(journal, me, {})
-    feed = ChainFeed(journal, engine, deployment.confirmations)
+    feed = ConfirmedFacts(journal, engine, deployment.confirmations)
     engine.restore()
     feed.settle_rewind()
     return Opened(journal, engine, feed, deployment, me)
@@ -101,7 +104,7 @@ def facts_of(opened: Opened, safe: Mapping[str, Any]) -> dict[str, Any]:
     journal, me = opened.journal, opened.me
     replayed = genesis(me)
     for _, stored in journal.facts():
-        replayed, _ = transition(replayed, decode_fact(stored.tag, stored.payload))
+        replayed, _ = transition(replayed, fact_of(stored))
     intents = JournalIntents(journal).intents(me.address)
     head = journal.head()
     return {
@@ -138,8 +141,8 @@ async def follow(opened: Opened, url: str, until: int) -> int | None:
     """
     rpc = Rpc([url], opened.deployment.chain_id)
     trail = [BlockRef(item.number, item.hash, item.timestamp) for item in opened.journal.trail()]
-    follower = Follower(
-        rpc, opened.deployment.followed, opened.deployment.anchor, trail, poll=0.05,
+    follower: Follower[ChainEvent] = Follower(
+        rpc, opened.deployment.followed, opened.deployment.anchor, decode, trail, poll=0.05,
         proven_until=opened.journal.proven_until(),
     )  # fmt: skip
     try:
@@ -149,7 +152,7 @@ async def follow(opened: Opened, url: str, until: int) -> int | None:
                 if (opened.journal.cursor() or 0) >= until:
                     break
         contracts = Contracts.of(rpc, opened.deployment)
-        return await Completeness(contracts, opened.feed, opened.journal).look()
+        return await MissingEvents(contracts, opened.feed, opened.journal, follower).look()
     finally:
         await rpc.close()
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jepanet.chain.following.events import decode
+from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.following.follower import Follower
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.operations.access import open_chain
 from jepanet.operations.reading.history import open_history
-from jepanet.protocol.facts import ChainClaimed, ChainRoundSettled
+from jepanet.protocol.facts import ChainClaimed, ChainFact, ChainRoundSettled
 from jepanet.protocol.state import NodeState, Round
 from jepanet.settings.config import load_config
-from jepanet.types import Phase
+from jepanet.types import BlockRef, Phase
 
 # Event name -> the step a reader knows it by.
 _STEPS = {
@@ -61,17 +62,13 @@ async def read_ledger(config: Path) -> Ledger:
         rounds = {int(key): item for key, item in sorted(state.rounds.items())}
         phases = {number: Phase(item.phase(state.now)).name.lower() for number, item in rounds.items()}
         ledger = Ledger(state, rounds, phases)
-        follower = Follower(chain.rpc, chain.deployment.followed, chain.deployment.anchor, poll=0.2)
+        follower = Follower(chain.rpc, chain.deployment.followed, chain.deployment.anchor, _step, poll=0.2)
         async for step in follower.steps():
             for block in step.blocks:
-                for raw in block.logs:
-                    fact = decode(raw, block.ref)
-                    name = _STEPS.get(type(fact).__name__)
-                    if fact is None or name is None:
-                        continue
+                for name, fact, transaction in block.facts:
                     number = int(getattr(fact, "round_id", 0))
                     hashes = ledger.transactions.setdefault(number, {}).setdefault(name, [])
-                    hashes.append("0x" + raw.tx_hash.hex())
+                    hashes.append("0x" + transaction.hex())
                     ledger.times.setdefault(number, {})[name] = block.ref.timestamp
                     if isinstance(fact, ChainClaimed):
                         paid = ledger.claimed.setdefault(number, {})
@@ -81,3 +78,10 @@ async def read_ledger(config: Path) -> Ledger:
             if step.blocks and step.blocks[-1].ref.number >= step.head:
                 break
     return ledger
+
+
+def _step(log: RawLog, block: BlockRef) -> tuple[str, ChainFact, bytes] | None:
+    """The step of a round that a log is, with the hash of its transaction; None for any other event."""
+    fact = decode(log, block)
+    name = _STEPS.get(type(fact).__name__)
+    return None if fact is None or name is None else (name, fact, log.tx_hash)

@@ -28,8 +28,8 @@ from jepanet.chain.devchain.anvil import AnvilProcess, free_port
 from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, contract_address, deploy
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.following.counters import LogTally, read_counters
-from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import Follower
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol import facts
@@ -294,13 +294,15 @@ async def test_a_whole_round(network: Network) -> None:
 
 async def _followed(network: Network) -> list[Any]:
     """Everything the follower and the decoder make of the chain so far."""
-    follower = Follower(network.chain.rpc, network.deployment.followed, network.deployment.anchor, poll=0.05)
+    follower = Follower(
+        network.chain.rpc, network.deployment.followed, network.deployment.anchor, decode, poll=0.05
+    )
     head = await network.chain.block()
     decoded: list[Any] = []
     async with asyncio.timeout(20):
         async for step in follower.steps():
             for block in step.blocks:
-                decoded += [item for log in block.logs if (item := decode(log, block.ref)) is not None]
+                decoded += block.facts
             if follower.position.hash == head.hash:
                 break
     return decoded

@@ -12,6 +12,7 @@ import pytest
 from chain_fixtures import Chain, Pinger, deploy_pinger, running_chain
 
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
+from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.following.follower import Follower, FollowerStep
 from jepanet.types import BlockRef
@@ -31,7 +32,7 @@ class Copy:
         self.resets = 0
         self.steps = 0
 
-    def apply(self, step: FollowerStep) -> None:
+    def apply(self, step: FollowerStep[RawLog]) -> None:
         self.steps += 1
         if step.reset:
             assert step.rewind_to is not None
@@ -50,9 +51,9 @@ class Copy:
             if block.ref.number == top + 1:
                 previous = self.blocks[top][0].hash if self.blocks else self.anchor.hash
                 assert block.parent == previous, "a block does not continue the one before"
-            indexes = [log.index for log in block.logs]
+            indexes = [log.index for log in block.facts]
             assert indexes == sorted(set(indexes))
-            logs = tuple((block.ref.number, block.ref.hash, log.index, log.data) for log in block.logs)
+            logs = tuple((block.ref.number, block.ref.hash, log.index, log.data) for log in block.facts)
             self.blocks[block.ref.number] = (block.ref, block.parent, logs)
 
     @property
@@ -75,13 +76,22 @@ async def canonical(rpc: Rpc, pinger: Pinger) -> list[LogId]:
     return sorted(found, key=lambda item: (item[0], item[2]))
 
 
-def follower_of(rpc: Rpc, pinger: Pinger, copy: Copy, **options: Any) -> Follower:
+def undecoded(log: RawLog, block: BlockRef) -> RawLog:
+    """The pinger's events are no facts of the protocol."""
+    return log
+
+
+def follower_of(rpc: Rpc, pinger: Pinger, copy: Copy, **options: Any) -> Follower[RawLog]:
     options = {"poll": 0.05, "shrink_patience": 0.3, **options}
-    return Follower(rpc, [pinger.address], copy.anchor, copy.trail, **options)
+    return Follower(rpc, [pinger.address], copy.anchor, undecoded, copy.trail, **options)
 
 
 async def consume(
-    make: Callable[[], Follower], copy: Copy, *, crash_every: int = 0, randomness: random.Random | None = None
+    make: Callable[[], Follower[RawLog]],
+    copy: Copy,
+    *,
+    crash_every: int = 0,
+    randomness: random.Random | None = None,
 ) -> None:
     """Applies steps for ever. Every few steps it dies, before or after storing, and starts from the copy."""
     while True:
@@ -107,7 +117,7 @@ async def settle(rpc: Rpc, copy: Copy, within: float = 30.0) -> None:
 class Running:
     """A consumer in the background."""
 
-    def __init__(self, make: Callable[[], Follower], copy: Copy, **options: Any) -> None:
+    def __init__(self, make: Callable[[], Follower[RawLog]], copy: Copy, **options: Any) -> None:
         self.task = asyncio.create_task(consume(make, copy, **options))
 
     async def __aenter__(self) -> Running:

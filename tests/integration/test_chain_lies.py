@@ -214,7 +214,7 @@ async def test_a_copy_of_the_chain_does_not_undo_what_another_endpoint_still_sho
 
 async def test_a_chain_that_stands_still_is_an_alarm_with_one_endpoint(chain: Chain, pinger: Pinger) -> None:
     copy = Copy(pinger.born)
-    follower: Follower = follower_of(chain.rpc, pinger, copy, head_alarm=0.3)
+    follower: Follower[RawLog] = follower_of(chain.rpc, pinger, copy, head_alarm=0.3)
     async with Running(lambda: follower, copy):
         async with asyncio.timeout(10):
             while not follower.head_old:  # noqa: ASYNC110

@@ -29,11 +29,6 @@ from recorded_journals import (
 
 pytestmark = pytest.mark.integration
 
-not_yet = pytest.mark.xfail(
-    strict=True, reason="snapshots of schema 3 need a migration, which this branch does not have yet"
-)
-"""Goes away with the migration: strict, so whoever adds it has to take this mark off."""
-
 NAMES = sorted(path.name.removesuffix(".tar.xz") for path in FOLDER.glob("*.tar.xz"))
 
 
@@ -47,7 +42,6 @@ def test_there_is_a_recording() -> None:
     assert NAMES
 
 
-@not_yet
 def test_every_journal_reads_as_it_did(recording: tuple[Path, dict[str, Any]]) -> None:
     folder, expected = recording
     for name, node in expected["nodes"].items():
@@ -62,7 +56,6 @@ def test_every_journal_reads_as_it_did(recording: tuple[Path, dict[str, Any]]) -
             assert found[what] == before, (name, what)
 
 
-@not_yet
 def test_a_migration_leaves_a_backup_beside_the_journal(recording: tuple[Path, dict[str, Any]]) -> None:
     folder, expected = recording
     for name, node in expected["nodes"].items():
@@ -84,7 +77,6 @@ def _is_older_journal(path: Path, node: dict[str, Any]) -> bool:
         return bool(database.execute("PRAGMA user_version").fetchone()[0] == node["schema"])
 
 
-@not_yet
 async def test_every_journal_goes_on_with_the_chain(recording: tuple[Path, dict[str, Any]]) -> None:
     require_anvil()
     folder, expected = recording

@@ -19,7 +19,7 @@ import pytest
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit
 from jepanet.storage.blobs.store import BlobStore
-from jepanet.storage.journal import Journal
+from jepanet.storage.journal import Journal, StoredFact
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +32,8 @@ import os, sys
 from hashlib import sha256
 from pathlib import Path
 from jepanet.errors import Fatal
-from jepanet.storage.blobs import BlobStore
-from jepanet.storage.journal import Journal, StoredBlock, StoredDuty, StoredFact, StoredLog
+from jepanet.storage.blobs.store import BlobStore
+from jepanet.storage.journal import Journal, Place, StoredBlock, StoredDuty, StoredEvent, StoredFact
 from jepanet.telemetry import configure_logging
 
 configure_logging(level="error")
@@ -53,16 +53,16 @@ head = journal.head()
 n = head.number if head else 0
 # What the last run left unfinished between its transactions is finished first.
 if n and journal.cursor() != n:
-    journal.record([StoredFact("Block", str(n), n), StoredFact("Fact", str(n), n)],
+    journal.record([Place(n, 1), Place(n, None), StoredFact("Fact", str(n))],
                    [StoredDuty(f"duty:{n}", "Duty", "x" * 2000, n)], cursor=n)
 promise("open", n)
 while True:
     n += 1
     block = StoredBlock(n, digest(n), digest(n - 1), n)
-    logs = [StoredLog(n, block.hash, i, "0xAa", (digest(i),), b"d" * 500, digest("tx")) for i in range(3)]
-    journal.apply_step(rewind_to=None, blocks=[(block, logs)])
+    events = [StoredEvent(n, i, "Event", f"{n}/{i}" + "d" * 500) for i in range(3)]
+    journal.apply_step(rewind_to=None, blocks=[(block, events)])
     promise("step", n)
-    journal.record([StoredFact("Block", str(n), n), StoredFact("Fact", str(n), n)],
+    journal.record([Place(n, 1), Place(n, None), StoredFact("Fact", str(n))],
                    [StoredDuty(f"duty:{n}", "Duty", "x" * 2000, n)], cursor=n)
     promise("record", n)
     journal.snapshot(journal.last_sequence(), b"%d" % n * 500)
@@ -144,19 +144,22 @@ def test_a_killed_journal_keeps_its_promises_and_is_never_torn(tmp_path: Path) -
                 assert journal.salt(n, "0xAa") == (sealed(f"delta {n}"), sealed(f"salt {n}"))
             for n in promised(lines, "sign"):
                 assert journal.signature("result", n, "") == (sealed(f"result {n}"), b"signature")
-            # Nothing torn: a block has all its logs; a fact has its twin, its duty and the cursor.
+            # Nothing torn: a block has all its events; a fact has its block, its duty and the cursor.
             assert [block.number for block in journal.trail(10**6)] == list(range(1, last + 1))
-            assert [(log.block_number, log.log_index) for log in journal.logs()] == [
+            assert [(item.block_number, item.log_index) for item in journal.events()] == [
                 (n, i) for n in range(1, last + 1) for i in range(3)
             ]
             cursor = journal.cursor() or 0
             assert cursor in (last, last - 1)
-            assert [(item.tag, item.payload) for _, item in journal.facts()] == [
-                (tag, str(n)) for n in range(1, cursor + 1) for tag in ("Block", "Fact")
+            told = [fact for _, fact in journal.facts()]
+            assert [getattr(fact, "payload", "")[:20] for fact in told[::3]] == [
+                f"{n}/1{'d' * 20}"[:20] for n in range(1, cursor + 1)
             ]
+            assert [getattr(block, "number", None) for block in told[1::3]] == list(range(1, cursor + 1))
+            assert told[2::3] == [StoredFact("Fact", str(n)) for n in range(1, cursor + 1)]
             assert [row.key for row in journal.outbox()] == [f"duty:{n}" for n in range(1, cursor + 1)]
             snapshot = journal.latest_snapshot()
-            assert snapshot is None or snapshot[1] == b"%d" % (snapshot[0] // 2) * 500
+            assert snapshot is None or snapshot[1] == b"%d" % (snapshot[0] // 3) * 500
     assert promised(lines, "salt"), "the writers were killed before they wrote anything"
 
 
@@ -213,7 +216,7 @@ def test_a_journal_out_of_room_stops_and_keeps_what_it_had(tmp_path: Path) -> No
     n = 0
     while True:
         n += 1
-        journal.record([StoredFact("Fact", "x" * 500, n)], [StoredDuty(f"k{n}", "T", "{}", 1)], cursor=n)
+        journal.record([StoredFact("Fact", "x" * 500)], [StoredDuty(f"k{n}", "T", "{}", 1)], cursor=n)
         (root / "promised").write_text(str(n))
     """
     assert refusal(program, tmp_path, limit=small_files) == Exit.DISK_FULL
@@ -221,7 +224,7 @@ def test_a_journal_out_of_room_stops_and_keeps_what_it_had(tmp_path: Path) -> No
     assert kept > 10
     with Journal.open(tmp_path / "journal.sqlite") as journal:  # with room again
         assert journal.cursor() == kept
-        assert [item.block_number for _, item in journal.facts()] == list(range(1, kept + 1))
+        assert [seq for seq, _ in journal.facts()] == list(range(1, kept + 1))
         assert len(journal.outbox()) == kept
         journal.put_salt(1, "0xAa", sealed("delta"), sealed("salt"))
 

@@ -147,7 +147,7 @@ class Copy:
         self.resets = 0
         self.rewinds: list[int] = []
 
-    def apply(self, step: FollowerStep) -> None:
+    def apply(self, step: FollowerStep[RawLog]) -> None:
         if step.rewind_to is not None:
             if step.reset:
                 self.resets += 1
@@ -161,13 +161,13 @@ class Copy:
             top = max(self.blocks, default=self.anchor.number)
             above = self.blocks[top][0].hash if self.blocks else self.anchor.hash
             header, logs = self.chain.ever[block.ref.hash]
-            assert (header.ref, header.parent, logs) == (block.ref, block.parent, block.logs)
+            assert (header.ref, header.parent, logs) == (block.ref, block.parent, block.facts)
             # Back to what was delivered before: the same fork, and nothing left out that had logs.
             while header.ref.number > top + 1:
                 header, logs = self.chain.ever[header.parent]
                 assert logs == (), "a block with logs was left out"
             assert header.parent == above, "another fork"
-            self.blocks[block.ref.number] = (block.ref, block.logs)
+            self.blocks[block.ref.number] = (block.ref, block.facts)
 
     @property
     def trail(self) -> list[BlockRef]:
@@ -180,13 +180,19 @@ class Copy:
         return mine == theirs and (self.trail[-1] if self.blocks else self.anchor) == chain.top
 
 
-def follower_of(chain: FakeChain, copy: Copy, **options: Any) -> Follower:
+def undecoded(log: RawLog, block: BlockRef) -> RawLog:
+    return log
+
+
+def follower_of(chain: FakeChain, copy: Copy, **options: Any) -> Follower[RawLog]:
     rpc = cast(Rpc, chain)  # all a follower asks of an Rpc is `pinned`
     options = {"poll": 0.0, "shrink_patience": 0.0, "range_from": 16, **options}
-    return Follower(rpc, [WATCHED], copy.anchor, copy.trail, **options)
+    return Follower(rpc, [WATCHED], copy.anchor, undecoded, copy.trail, **options)
 
 
-async def follow(chain: FakeChain, copy: Copy, *, until: Callable[[], bool], **options: Any) -> Follower:
+async def follow(
+    chain: FakeChain, copy: Copy, *, until: Callable[[], bool], **options: Any
+) -> Follower[RawLog]:
     """Applies steps until the condition holds; at most a few seconds."""
     follower = follower_of(chain, copy, **options)
     steps = follower.steps()
@@ -349,7 +355,7 @@ async def test_receipts_that_do_not_give_the_bloom_are_not_believed(
     chain.bend_receipts = lambda logs: logs
     step = await follower._look()
     assert step is not None
-    assert step.blocks[-1].logs == logs
+    assert step.blocks[-1].facts == logs
 
 
 @pytest.mark.parametrize("bloom", [lambda logs: 0, lambda logs: (1 << 2048) - 1, lambda logs: None])
@@ -454,7 +460,7 @@ async def test_a_stall_is_told_and_ends(monkeypatch: pytest.MonkeyPatch) -> None
         clock += 1.0
         return clock
 
-    monkeypatch.setattr("jepanet.chain.following.follower.time.monotonic", monotonic)
+    monkeypatch.setattr("jepanet.chain.following.stall_alarm.time.monotonic", monotonic)
     follower = follower_of(chain, copy, stall_after=30.0)
     for _ in range(40):
         assert await follower._look() is None
@@ -470,7 +476,7 @@ async def test_an_idle_chain_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> Non
     chain, copy = started(blocks=2)
     await follow(chain, copy, until=lambda: copy.equals(chain))
     clock = 0.0
-    monkeypatch.setattr("jepanet.chain.following.follower.time.monotonic", lambda: clock)
+    monkeypatch.setattr("jepanet.chain.following.stall_alarm.time.monotonic", lambda: clock)
     follower = follower_of(chain, copy, stall_after=30.0)
     assert await follower._look() is None
     clock = 10_000.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,10 +21,11 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import (
     Journal,
     OutboxRow,
+    Place,
     StoredBlock,
     StoredDuty,
+    StoredEvent,
     StoredFact,
-    StoredLog,
 )
 
 pytestmark = pytest.mark.property
@@ -45,8 +47,8 @@ class Model:
     """What the journal must say."""
 
     blocks: dict[int, StoredBlock] = field(default_factory=dict)
-    logs: dict[int, list[StoredLog]] = field(default_factory=dict)
-    facts: dict[int, StoredFact] = field(default_factory=dict)
+    events: dict[int, list[StoredEvent]] = field(default_factory=dict)
+    facts: dict[int, StoredFact | Place] = field(default_factory=dict)
     sequence: int = 0
     cursor: int | None = None
     rewind: int | None = None
@@ -56,7 +58,31 @@ class Model:
     signatures: dict[tuple[str, int, str], tuple[bytes, bytes]] = field(default_factory=dict)
     notes: dict[tuple[int, str], str] = field(default_factory=dict)
 
-    def record(self, facts: list[StoredFact], keys: list[str], cursor: int | None, done: list[str]) -> None:
+    def take_back(self, number: int) -> None:
+        """What the machine was fed from blocks above `number` goes, and every snapshot that had seen it."""
+        gone = [
+            seq for seq, item in self.facts.items() if isinstance(item, Place) and item.block_number > number
+        ]
+        for seq in gone:
+            del self.facts[seq]
+        if gone:
+            self.snapshots = {seq: s for seq, s in self.snapshots.items() if seq < min(gone)}
+
+    def told(self) -> list[tuple[int, StoredFact | StoredBlock]]:
+        """Facts in order, with what the places refer to."""
+        return [(seq, self._resolved(item)) for seq, item in sorted(self.facts.items())]
+
+    def _resolved(self, item: StoredFact | Place) -> StoredFact | StoredBlock:
+        if isinstance(item, StoredFact):
+            return item
+        if item.log_index is None:
+            return self.blocks[item.block_number]
+        event = self.events[item.block_number][item.log_index]
+        return StoredFact(event.tag, event.payload)
+
+    def record(
+        self, facts: Sequence[StoredFact | Place], keys: list[str], cursor: int | None, done: list[str]
+    ) -> None:
         for item in facts:
             self.sequence += 1
             self.facts[self.sequence] = item
@@ -100,8 +126,9 @@ class JournalMachine(RuleBasedStateMachine):
         model, rewind_to = self.model, None
         if back:
             rewind_to = max(0, self._head() - back)
+            model.take_back(rewind_to)
             for number in [n for n in model.blocks if n > rewind_to]:
-                del model.blocks[number], model.logs[number]
+                del model.blocks[number], model.events[number]
             if model.cursor is not None and rewind_to < model.cursor:
                 model.rewind = rewind_to if model.rewind is None else min(model.rewind, rewind_to)
         self._forks += 1
@@ -112,14 +139,9 @@ class JournalMachine(RuleBasedStateMachine):
             block = StoredBlock(
                 number, named(self._forks, number), parent.hash if parent else named("root"), number * 12
             )
-            logs = [
-                StoredLog(
-                    number, block.hash, index, "0xAa", (named("t"),) * index, b"%d" % index, named("tx")
-                )
-                for index in range(count)
-            ]
-            model.blocks[number], model.logs[number] = block, logs
-            added.append((block, logs))
+            events = [StoredEvent(number, index, f"Event{index}", f"{self._forks}") for index in range(count)]
+            model.blocks[number], model.events[number] = block, events
+            added.append((block, events))
         for _ in range(1 + twice):
             self.journal.apply_step(rewind_to=rewind_to, blocks=added)
 
@@ -139,13 +161,14 @@ class JournalMachine(RuleBasedStateMachine):
         cursor = min(self._head(), (self.model.cursor or 0) + ahead)
         if self.model.cursor is not None and cursor < self.model.cursor:
             return
-        facts = [StoredFact("ChainBlock", f"{cursor}", cursor)]
+        numbers = range((self.model.cursor or 0) + 1, cursor + 1)
+        facts = [Place(n, index) for n in numbers for index in (*range(len(self.model.events[n])), None)]
         self.journal.record(facts, [StoredDuty(k, TAGS[k], "{}", int(k[-1])) for k in keys], cursor=cursor)
         self.model.record(facts, keys, cursor, [])
 
     @rule(keys=st.lists(KEYS, max_size=2), done=st.lists(KEYS, max_size=2))
     def learn(self, keys: list[str], done: list[str]) -> None:
-        facts = [StoredFact("Local", "{}", None)]
+        facts = [StoredFact("Local", "{}")]
         duties = [StoredDuty(k, TAGS[k], "{}", int(k[-1])) for k in keys]
         if set(done) <= {*self.model.outbox, *keys}:
             self.journal.record(facts, duties, done=done)
@@ -163,11 +186,7 @@ class JournalMachine(RuleBasedStateMachine):
                 self.journal.rewind_facts(target, reoffer=REOFFERED)
             return
         self.journal.rewind_facts(target, reoffer=REOFFERED)
-        gone = [seq for seq, item in model.facts.items() if (item.block_number or 0) > target]
-        for seq in gone:
-            del model.facts[seq]
-        if gone:
-            model.snapshots = {seq: s for seq, s in model.snapshots.items() if seq < min(gone)}
+        model.take_back(target)
         if model.cursor is not None:
             model.cursor = min(model.cursor, target)
         model.rewind = None
@@ -178,6 +197,8 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(state=st.binary(max_size=20))
     def snapshot(self, state: bytes) -> None:
         self.journal.snapshot(self.model.sequence, state)
+        if self.model.rewind is not None:
+            return
         self.model.snapshots[self.model.sequence] = state
         self.model.snapshots = dict(sorted(self.model.snapshots.items())[-3:])
 
@@ -229,8 +250,8 @@ class JournalMachine(RuleBasedStateMachine):
         journal, model = self.journal, self.model
         numbers = sorted(model.blocks)
         assert journal.trail() == [model.blocks[n] for n in numbers]
-        assert journal.logs() == [log for n in numbers for log in model.logs[n]]
-        assert list(journal.facts()) == sorted(model.facts.items())
+        assert journal.events() == [event for n in numbers for event in model.events[n]]
+        assert list(journal.facts()) == model.told()
         assert journal.last_sequence() == model.sequence
         assert (journal.cursor(), journal.rewind_due()) == (model.cursor, model.rewind)
         assert journal.latest_snapshot() == max(model.snapshots.items(), default=None)

@@ -14,7 +14,7 @@ from typing import Any
 from network import Network, Node
 
 from jepanet.chain.endpoints.answers import parse_log
-from jepanet.chain.following.events import decode
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.protocol import facts
 from jepanet.types import BlockRef
 

@@ -37,7 +37,7 @@ from jepanet.chain.devchain.anvil import AnvilProcess, free_port, public_test_ac
 from jepanet.chain.devchain.deploy import DeployParameters, deploy
 from jepanet.chain.endpoints.answers import parse_log
 from jepanet.chain.endpoints.failover import Rpc
-from jepanet.chain.following.events import decode
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.chain.sending.fees import FeePolicy

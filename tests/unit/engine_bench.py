@@ -13,8 +13,9 @@ from protocol_facts import SOLVER, prepared, prologue, sealed
 from jepanet.node.engine import Engine, Handler, Trace
 from jepanet.protocol.duties import Duty
 from jepanet.protocol.facts import ChainBlock, ChainFact, LocalFact
+from jepanet.protocol.journal_codec import encode_fact
 from jepanet.protocol.state import Identity
-from jepanet.storage.journal import Journal
+from jepanet.storage.journal import Journal, StoredBlock, StoredEvent
 from jepanet.types import BlockRef, Role
 
 ME = Identity(SOLVER, frozenset({Role.SOLVER}))
@@ -32,15 +33,22 @@ class Clock:
 
 
 class Chain:
-    """Confirmed blocks in order; every fact is followed by the block that held it."""
+    """Confirmed blocks in order, all in the journal's copy; every fact is followed by its block."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._blocks: list[tuple[int, list[ChainFact]]] = []
 
     def add(self, *facts: ChainFact) -> Self:
         for fact in facts:
-            end = [] if isinstance(fact, ChainBlock) else [ChainBlock(fact.block)]
-            self._blocks.append((fact.block.number, [fact, *end]))
+            ref = fact.block
+            events = [] if isinstance(fact, ChainBlock) else [fact]
+            stored = [StoredEvent(ref.number, item.log_index, *encode_fact(item)) for item in events]
+            before = self._journal.trail(1, below=ref.number)
+            parent = before[0].hash if before and before[0].number == ref.number - 1 else bytes(32)
+            block = StoredBlock(ref.number, ref.hash, parent, ref.timestamp)
+            self._journal.apply_step(rewind_to=None, blocks=[(block, stored)])
+            self._blocks.append((ref.number, [*events, ChainBlock(ref)]))
         return self
 
     def at(self, timestamp: int) -> Self:
@@ -49,6 +57,8 @@ class Chain:
         return self.add(ChainBlock(BlockRef(number, number.to_bytes(32), timestamp)))
 
     def forget(self, above: int) -> None:
+        """Blocks above this one leave the chain."""
+        self._journal.apply_step(rewind_to=above, blocks=[])
         self._blocks = [item for item in self._blocks if item[0] <= above]
 
     @property
@@ -72,7 +82,7 @@ class Bench:
         }  # fmt: skip
         self.engine = Engine(self.journal, me, _Handlers(self), trace)
         self.engine.caught_up = True
-        self.chain = Chain()
+        self.chain = Chain(self.journal)
         self._task: asyncio.Task[None] | None = None
 
     def feed(self) -> None:

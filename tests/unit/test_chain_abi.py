@@ -16,7 +16,7 @@ from jepanet.chain.contracts.bound import BoundContract, error_decoder
 from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.contracts.views import Attestation, ProjectView, Result, RoundView, StakeAccount
 from jepanet.chain.endpoints.answers import RawLog
-from jepanet.chain.following.events import decode, snake, topics
+from jepanet.chain.following.logs_to_facts import decode, snake, topics
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.facts import ChainBlock, ChainFact, RoundParams
@@ -77,6 +77,8 @@ def test_structs_have_the_abi_s_fields_in_order(
 
 def _sample(item: dict[str, Any], position: int) -> Any:
     kind = item["type"]
+    if item["name"] == "cause":
+        return 2  # others are no causes
     if kind == "tuple":
         return tuple(_sample(part, index) for index, part in enumerate(item["components"]))
     samples: dict[str, Any] = {

@@ -10,9 +10,9 @@ import pytest
 from jepanet.chain.contracts.bound import named
 from jepanet.chain.endpoints.answers import Header, Malformed, RawLog
 from jepanet.chain.endpoints.requests import ChainReader, Moved
+from jepanet.chain.following.block_reading import block_logs, decoded
 from jepanet.chain.following.bloom import Blooms, bloom_of
-from jepanet.chain.following.events import topics
-from jepanet.chain.following.ranges import block_logs
+from jepanet.chain.following.logs_to_facts import decode, topics
 from jepanet.types import Address, BlockRef, CancelCause, Phase, Standing
 
 pytestmark = pytest.mark.unit
@@ -62,9 +62,11 @@ async def test_a_garbled_log_is_asked_for_again_and_never_stored() -> None:
     """A bloom does not cover data; decoded later, from the journal, it would end the node at every start."""
     garbled = replace(LOG, topics=topics()[:1], data=b"not an event")
     header = replace(HELD, bloom=bloom_of([garbled]))
+    logs = await block_logs(Node(garbled), header, frozenset([OURS]), Blooms([OURS]))
     with pytest.raises(Moved, match="does not match its ABI"):
-        await block_logs(Node(garbled), header, frozenset([OURS]), Blooms([OURS]))
+        decoded(header.ref, logs, decode)
     assert await block_logs(Node(LOG), HELD, frozenset([OURS]), Blooms([OURS])) == (LOG,)
+    assert decoded(HELD.ref, [LOG], decode) == (), "an event that is no fact is dropped"
 
 
 @pytest.mark.parametrize("kind", [Phase, Standing, CancelCause])

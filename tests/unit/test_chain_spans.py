@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jepanet.chain.following.spans import Span
+from jepanet.chain.following.query_span import Span
 
 pytestmark = pytest.mark.unit
 

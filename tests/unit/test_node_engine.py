@@ -15,7 +15,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node import engine as engine_module
 from jepanet.protocol.duties import Duty
 from jepanet.protocol.facts import LocalFact, PeerSheet
-from jepanet.protocol.state import FailedDuty, NodeState
+from jepanet.protocol.state import FailedDuty, Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Digest, ProjectId
 
@@ -372,6 +372,19 @@ async def test_what_is_restored_equals_what_was_live(
         assert (bench.journal.latest_snapshot() is None) == (snapshot_every == 1000)
 
 
+async def test_a_role_that_was_added_since_is_given_its_duties(path: Path) -> None:
+    """Replay hands every duty out once: one that the outbox never held would be lost."""
+    async with Bench(path, me=Identity(SOLVER, frozenset())) as bench:
+        bench.open_round()
+        assert bench.journal.outbox() == []
+    async with Bench(path) as bench:
+        bench.engine.restore()
+        assert [row.tag for row in bench.journal.pending()] == ["PrepareRound"]
+        before = bench.journal.outbox()
+        bench.engine.restore()
+        assert bench.journal.outbox() == before
+
+
 async def test_a_snapshot_taken_at_the_end_is_enough(path: Path) -> None:
     async with Bench(path) as bench:
         bench.open_round()
@@ -415,8 +428,8 @@ async def test_after_a_deep_rewind_what_was_sent_is_sent_again(path: Path) -> No
         bench.chain.add(committed(SOLVER))
         bench.feed()
         assert bench.engine.state.rounds[ROUND].committed(SOLVER)
-        bench.engine.rewind(kept)
         bench.chain.forget(kept)
+        bench.engine.rewind(kept)
         assert not bench.engine.state.rounds[ROUND].committed(SOLVER)
         await bench.until(lambda: bench.calls.count("SendCommit") == 2)
         await bench.settle()
@@ -433,8 +446,8 @@ async def test_a_round_that_left_the_chain_and_came_back_is_played(path: Path) -
         bench.start()
         bench.open_round()
         await bench.until(lambda: bench.state_of(COMMIT) == "done")
-        bench.engine.rewind(2)
         bench.chain.forget(2)
+        bench.engine.rewind(2)
         assert ROUND not in bench.engine.state.rounds
         await bench.settle()
         opened = prologue()[2]

@@ -14,13 +14,14 @@ import pytest
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.storage.journal import (
     Journal,
+    Place,
     StoredBlock,
     StoredDuty,
+    StoredEvent,
     StoredFact,
-    StoredLog,
     StoredResidual,
 )
-from jepanet.storage.schema import JOURNAL
+from jepanet.storage.schema import journal_schema
 
 pytestmark = pytest.mark.unit
 
@@ -36,14 +37,18 @@ def block(number: int, fork: str = "a", parent_fork: str | None = None) -> Store
     return StoredBlock(number, digest(f"{fork}{number}"), parent, 1_700_000_000 + 12 * number)
 
 
-def event(of: StoredBlock, index: int, topics: int = 2) -> StoredLog:
-    return StoredLog(
-        of.number, of.hash, index, SOLVER, tuple(digest(i) for i in range(topics)), b"data", digest("tx")
-    )
+def event(of: StoredBlock, index: int) -> StoredEvent:
+    return StoredEvent(of.number, index, "ChainCommitted", f'{{"in":"{of.hash.hex()}"}}')
 
 
-def chain_fact(number: int) -> StoredFact:
-    return StoredFact("ChainBlock", f'{{"number":{number}}}', number)
+def local(text: str = "{}") -> StoredFact:
+    return StoredFact("Local", text)
+
+
+def hold(journal: Journal, *numbers: int) -> None:
+    """Stores these blocks, each with an event 0."""
+    blocks = [block(number) for number in numbers]
+    journal.apply_step(rewind_to=None, blocks=[(item, [event(item, 0)]) for item in blocks])
 
 
 def duty(key: str, tag: str = "SendCommit", round_id: int | None = 1) -> StoredDuty:
@@ -87,7 +92,7 @@ def test_a_second_owner_is_refused_until_the_first_leaves(path: Path, journal: J
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
     Journal.open(path).close()
     with sqlite3.connect(path) as raw:
-        raw.execute(f"PRAGMA user_version = {len(JOURNAL.migrations) + 1}")
+        raw.execute(f"PRAGMA user_version = {len(journal_schema(None).migrations) + 1}")
     raw.close()
     for _ in range(2):  # the refusal does not keep the lock
         with pytest.raises(Fatal, match="schema") as refused:
@@ -135,13 +140,15 @@ def test_a_place_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path
 def test_a_failed_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Journal.open(path) as journal:
         journal.put_note(1, "kept", "1")
-    broken = JOURNAL.__class__(
-        JOURNAL.what,
-        JOURNAL.application_id,
-        (*JOURNAL.migrations, ("CREATE TABLE extra (a TEXT) STRICT", "INSERT INTO nowhere VALUES (1)")),
-        JOURNAL.remedy,
+    today = journal_schema(None)
+    further = (
+        *today.migrations,
+        ("CREATE TABLE extra (a TEXT) STRICT",),
+        ("INSERT INTO nowhere VALUES (1)",),
     )
-    monkeypatch.setattr("jepanet.storage.journal.JOURNAL", broken)
+    monkeypatch.setattr(
+        "jepanet.storage.journal.journal_schema", lambda _: replace(today, migrations=further)
+    )
     with pytest.raises(Fatal):
         Journal.open(path)
     monkeypatch.undo()
@@ -162,12 +169,13 @@ def test_a_journal_serves_one_deployment(path: Path) -> None:
 
 def test_a_full_disk_keeps_nothing_of_the_step_and_all_before_it(path: Path) -> None:
     with Journal.open(path) as journal:
-        journal.record([chain_fact(1)], [duty("before")], cursor=1)
+        hold(journal, 1, 2)
+        journal.record([Place(1, None)], [duty("before")], cursor=1)
         pages = journal.database.row("PRAGMA page_count")
         assert pages is not None
         journal.database.rows(f"PRAGMA max_page_count = {pages[0]}")
         with pytest.raises(Fatal) as full:
-            journal.record([StoredFact("Big", "x" * 100_000, None), chain_fact(2)], [duty("after")], cursor=2)
+            journal.record([local("x" * 100_000), Place(2, None)], [duty("after")], cursor=2)
         assert full.value.code is Exit.DISK_FULL
         assert "free space" in (full.value.remedy or "")
         assert [seq for seq, _ in journal.facts()] == [1]
@@ -180,21 +188,21 @@ def test_a_full_disk_keeps_nothing_of_the_step_and_all_before_it(path: Path) -> 
 # ------------------------------------------------------------------ chain copy
 
 
-def test_blocks_and_logs_come_back_in_order(journal: Journal) -> None:
+def test_blocks_and_events_come_back_in_order(journal: Journal) -> None:
     blocks = [block(n) for n in range(1, 6)]
-    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 7), event(b, 3, topics=0)]) for b in blocks])
+    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 7), event(b, 3)]) for b in blocks])
     assert journal.trail() == blocks
     assert journal.trail(2) == blocks[-2:]
     assert journal.head() == blocks[-1]
     assert journal.blocks_between(2, 3) == blocks[1:3]
-    assert [(log.block_number, log.log_index) for log in journal.logs(2, 3)] == [
+    assert [(item.block_number, item.log_index) for item in journal.events(2, 3)] == [
         (2, 3),
         (2, 7),
         (3, 3),
         (3, 7),
     ]
-    assert journal.logs(5)[1] == event(blocks[4], 7)
-    assert journal.logs(6) == []
+    assert journal.events(5)[1] == event(blocks[4], 7)
+    assert journal.events(6) == []
 
 
 def test_a_repeated_step_changes_nothing(journal: Journal) -> None:
@@ -203,15 +211,15 @@ def test_a_repeated_step_changes_nothing(journal: Journal) -> None:
     journal.apply_step(rewind_to=None, blocks=step)
     journal.apply_step(rewind_to=0, blocks=step)
     assert len(journal.trail()) == 2
-    assert len(journal.logs()) == 4
+    assert len(journal.events()) == 4
 
 
-def test_a_fork_replaces_blocks_and_logs_together(journal: Journal) -> None:
+def test_a_fork_replaces_blocks_and_events_together(journal: Journal) -> None:
     journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)]) for b in map(block, range(1, 5))])
     fork = [block(3, "b", "a"), block(4, "b")]
     journal.apply_step(rewind_to=2, blocks=[(fork[0], []), (fork[1], [event(fork[1], 2)])])
     assert [b.hash for b in journal.trail()] == [block(1).hash, block(2).hash, fork[0].hash, fork[1].hash]
-    assert [log.block_hash for log in journal.logs(3)] == [fork[1].hash]
+    assert journal.events(3) == [event(fork[1], 2)]
 
 
 @pytest.mark.parametrize(
@@ -221,27 +229,27 @@ def test_a_block_of_another_fork_is_refused_whole(journal: Journal, wrong: Store
     journal.apply_step(rewind_to=None, blocks=[(block(n), []) for n in (1, 2, 3)])
     with pytest.raises(Fatal, match="contradicts"):
         journal.apply_step(rewind_to=None, blocks=[(block(2), [event(block(2), 0)]), (wrong, [])])
-    assert journal.logs() == []  # the good half of the step is not kept either
+    assert journal.events() == []  # the good half of the step is not kept either
     assert journal.head() == block(3)
 
 
-def test_a_log_of_another_block_is_refused(journal: Journal) -> None:
+def test_an_event_of_another_block_is_refused(journal: Journal) -> None:
     with pytest.raises(ValueError, match="another block"):
-        journal.apply_step(rewind_to=None, blocks=[(block(1), [event(block(1, "b"), 0)])])
+        journal.apply_step(rewind_to=None, blocks=[(block(1), [event(block(2), 0)])])
     assert journal.head() is None
 
 
 def test_a_rewind_to_before_everything_empties_the_copy(journal: Journal) -> None:
     journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)]) for b in (block(0), block(1))])
     journal.apply_step(rewind_to=-1, blocks=[])
-    assert (journal.trail(), journal.logs(), journal.head()) == ([], [], None)
+    assert (journal.trail(), journal.events(), journal.head()) == ([], [], None)
 
 
 def test_blocks_forgotten_on_request_are_read_again_and_proven(path: Path) -> None:
     with Journal.open(path) as journal:
         blocks = [block(number) for number in range(1, 9)]
         journal.apply_step(rewind_to=None, blocks=[(item, [event(item, 0)]) for item in blocks])
-        journal.record([chain_fact(7)], [], cursor=7)
+        journal.record([Place(7, None)], [], cursor=7)
         assert journal.proven_until() == -1
         assert [item.number for item in journal.trail(below=5)] == [1, 2, 3, 4]
         assert journal.forget_from(5) == (4, 4)
@@ -256,34 +264,24 @@ def test_blocks_forgotten_on_request_are_read_again_and_proven(path: Path) -> No
         assert journal.proven_until() == 11
 
 
-def test_pruning_keeps_logs_the_newest_and_what_was_not_fed(journal: Journal) -> None:
-    blocks = [block(n) for n in range(1, 11)]
-    journal.apply_step(rewind_to=None, blocks=[(b, [event(b, 0)] if b.number == 4 else []) for b in blocks])
-    assert journal.prune_blocks(keep=3) == 0  # nothing has been fed yet
-    journal.record([], [], cursor=6)
-    assert journal.prune_blocks(keep=3) == 5
-    assert [b.number for b in journal.trail()] == [4, 7, 8, 9, 10]
-    assert len(journal.logs()) == 1
-    journal.record([], [], cursor=10)
-    journal.prune_blocks(keep=1)
-    assert [b.number for b in journal.trail()] == [4, 10]
-    with pytest.raises(ValueError, match="keep"):
-        journal.prune_blocks(keep=0)
-
-
 # ------------------------------------------------------------------ the machine
 
 
-def test_inputs_commands_and_cursor_are_one_step(path: Path) -> None:
+def test_facts_duties_and_cursor_are_one_step(path: Path) -> None:
     with Journal.open(path) as journal:
         assert (journal.cursor(), journal.last_sequence(), journal.latest_snapshot()) == (None, 0, None)
-        journal.record([chain_fact(5), StoredFact("Tick", "{}", None)], [duty("a"), duty("b")], cursor=5)
+        hold(journal, 5, 6)
+        facts = [Place(5, 0), Place(5, None), local()]
+        journal.record(facts, [duty("a"), duty("b")], cursor=5)
         with pytest.raises(ValueError, match="no duty"):
-            journal.record([chain_fact(6)], [duty("c")], cursor=6, done=["a", "unknown"])
+            journal.record([Place(6, None)], [duty("c")], cursor=6, done=["a", "unknown"])
     with Journal.open(path) as journal:
-        assert [item for _, item in journal.facts()] == [chain_fact(5), StoredFact("Tick", "{}", None)]
+        (held, _) = journal.events()
+        assert [item for _, item in journal.facts()] == [
+            StoredFact(held.tag, held.payload), block(5), local(),
+        ]  # fmt: skip
         assert journal.cursor() == 5
-        assert journal.last_sequence() == 2
+        assert journal.last_sequence() == 3
         assert [(row.key, row.state) for row in journal.outbox()] == [("a", "pending"), ("b", "pending")]
 
 
@@ -306,27 +304,35 @@ def test_the_cursor_only_moves_forward(journal: Journal) -> None:
     journal.record([], [], cursor=5)
     journal.record([], [], cursor=5)
     with pytest.raises(ValueError, match="cursor"):
-        journal.record([chain_fact(4)], [], cursor=4)
+        journal.record([local()], [], cursor=4)
     assert journal.cursor() == 5
     assert journal.last_sequence() == 0
 
 
-def test_inputs_are_read_page_by_page(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [Place(6, None), Place(5, 1)], ids=str)
+def test_a_fact_that_the_copy_does_not_hold_is_refused(journal: Journal, place: Place) -> None:
+    hold(journal, 5)
+    with pytest.raises(ValueError, match="FOREIGN KEY"):
+        journal.record([place], [], cursor=6)
+    assert journal.cursor() is None
+
+
+def test_facts_are_read_page_by_page(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jepanet.storage.journal._PAGE_OF_FACTS", 7)
-    journal.record([chain_fact(n) for n in range(100)], [])
-    assert [item.block_number for _, item in journal.facts()] == list(range(100))
+    journal.record([local(str(n)) for n in range(100)], [])
+    assert [item for _, item in journal.facts()] == [local(str(n)) for n in range(100)]
     assert [seq for seq, _ in journal.facts(after_seq=95)] == [96, 97, 98, 99, 100]
     # Writing between two pages is allowed.
     seen = 0
     for _ in journal.facts():
         seen += 1
         if seen == 10:
-            journal.record([chain_fact(100)], [])
+            journal.record([local()], [])
     assert seen == 101
 
 
 def test_the_last_three_snapshots_stay(journal: Journal) -> None:
-    journal.record([chain_fact(n) for n in range(5)], [])
+    journal.record([local()] * 5, [])
     for seq in range(6):
         journal.snapshot(seq, b"state %d" % seq)
     assert journal.latest_snapshot() == (5, b"state 5")
@@ -337,9 +343,10 @@ def test_the_last_three_snapshots_stay(journal: Journal) -> None:
         journal.snapshot(6, b"from the future")
 
 
-def test_a_deep_reorg_rewinds_inputs_snapshots_and_cursor(journal: Journal) -> None:
+def test_a_deep_reorg_rewinds_facts_snapshots_and_cursor(journal: Journal) -> None:
+    hold(journal, 1, 2, 3, 4)
     for n in (1, 2, 3, 4):
-        journal.record([chain_fact(n), StoredFact("Local", f"{n}", None)], [], cursor=n)
+        journal.record([Place(n, None), local(f"{n}")], [], cursor=n)
         journal.snapshot(journal.last_sequence(), b"after %d" % n)
     journal.record([], [duty("sent"), duty("seen", tag="FetchBlob")], done=["sent", "seen"])
     journal.record([], [duty("refused")])
@@ -347,24 +354,25 @@ def test_a_deep_reorg_rewinds_inputs_snapshots_and_cursor(journal: Journal) -> N
 
     journal.rewind_facts(2, reoffer={"SendCommit"})
 
-    assert [item.payload for _, item in journal.facts()] == [
-        '{"number":1}', "1", '{"number":2}', "2", "3", "4",
+    assert [item for _, item in journal.facts()] == [
+        block(1), local("1"), block(2), local("2"), local("3"), local("4"),
     ]  # fmt: skip
     assert journal.latest_snapshot() == (4, b"after 2")
     assert journal.cursor() == 2
     states = {row.key: (row.state, row.attempts) for row in journal.outbox()}
     assert states == {"sent": ("pending", 0), "seen": ("done", 0), "refused": ("rejected", 1)}
     # Sequence numbers are not used twice, so the older snapshot cannot be mistaken for a newer one.
-    journal.record([chain_fact(3)], [], cursor=3)
+    journal.record([Place(3, None)], [], cursor=3)
     assert journal.last_sequence() == 9
     journal.rewind_facts(3)
     assert journal.cursor() == 3
 
 
 def test_a_snapshot_taken_right_after_a_forgotten_block_goes_too(journal: Journal) -> None:
-    journal.record([chain_fact(1)], [], cursor=1)
+    hold(journal, 1, 2)
+    journal.record([Place(1, None)], [], cursor=1)
     journal.snapshot(1, b"after 1")
-    journal.record([chain_fact(2)], [], cursor=2)
+    journal.record([Place(2, None)], [], cursor=2)
     journal.snapshot(2, b"after 2")
     journal.rewind_facts(1)
     assert journal.latest_snapshot() == (1, b"after 1")
@@ -374,21 +382,28 @@ def test_a_crash_between_the_two_halves_of_a_deep_reorg_is_not_forgotten(path: P
     with Journal.open(path) as journal:
         journal.apply_step(rewind_to=None, blocks=[(block(n), []) for n in range(1, 6)])
         for n in range(1, 6):
-            journal.record([chain_fact(n)], [], cursor=n)
+            journal.record([Place(n, None), local(f"{n}")], [], cursor=n)
+            journal.snapshot(journal.last_sequence(), b"after %d" % n)
         assert journal.rewind_due() is None
         journal.apply_step(rewind_to=3, blocks=[(block(4, "b", "a"), [])])
         journal.apply_step(rewind_to=2, blocks=[(block(3, "b", "a"), []), (block(4, "b"), [])])
     with Journal.open(path) as journal:
         assert journal.rewind_due() == 2
+        # What the machine was fed from the lost blocks went with them; what this node did stays.
+        kept = [block(1), local("1"), block(2), local("2"), local("3"), local("4"), local("5")]
+        assert [item for _, item in journal.facts()] == kept
+        assert journal.latest_snapshot() is None, "the three newest had all seen a lost block"
+        journal.snapshot(journal.last_sequence(), b"of a state that is not rewound yet")
+        assert journal.latest_snapshot() is None
         with pytest.raises(ValueError, match="rewind_facts"):
-            journal.record([chain_fact(6)], [], cursor=6)
-        journal.record([StoredFact("Local", "{}", None)], [])  # facts of this node are never refused
+            journal.record([Place(4, None)], [], cursor=6)
+        journal.record([local()], [])  # facts of this node are never refused
         with pytest.raises(ValueError, match="rewound to block 2"):
             journal.rewind_facts(3)
         journal.rewind_facts(2)
         assert journal.rewind_due() is None
         assert journal.cursor() == 2
-        journal.record([chain_fact(3)], [], cursor=3)
+        journal.record([Place(3, None)], [], cursor=3)
 
 
 def test_a_shallow_reorg_asks_for_no_rewind(journal: Journal) -> None:
@@ -466,7 +481,11 @@ def test_a_journal_of_the_release_before_keeps_what_it_sealed_and_draws_from_now
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr("jepanet.storage.journal.JOURNAL", replace(JOURNAL, migrations=JOURNAL.migrations[:2]))
+        today = journal_schema(None)
+        before.setattr(
+            "jepanet.storage.journal.journal_schema",
+            lambda _: replace(today, migrations=today.migrations[:2]),
+        )
         with Journal.open(path) as journal:
             journal.put_salt(1, SOLVER, digest("delta"), digest("salt"))
     with Journal.open(path) as journal:

@@ -461,7 +461,7 @@ def test_a_planted_breach_is_seen(module: str, line: str) -> None:
     [
         ("jepanet.cid", "from jepanet.errors import Rejected"),
         ("jepanet.protocol.transition", "from jepanet.protocol.state import Round\nfrom . import state"),
-        ("jepanet.chain.following.events", "from jepanet.protocol import facts\nimport web3"),
+        ("jepanet.chain.following.logs_to_facts", "from jepanet.protocol import facts\nimport web3"),
         ("jepanet.learning.training.loop", "import torch"),
         ("jepanet.learning.training.loop", "from jepanet.learning.family import Network"),
         ("jepanet.learning.families.world.model", "from jepanet.learning.families.world.sizes import World"),

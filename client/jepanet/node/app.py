@@ -12,16 +12,17 @@ from typing import TypeVar
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
 from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
-from jepanet.node.chain_feed import ChainFeed
-from jepanet.node.chain_watch import Following
-from jepanet.node.completeness import Completeness
+from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.gate import Gate
+from jepanet.node.missing_events import MissingEvents
 from jepanet.node.status import ChainHealth, status_of
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
@@ -29,6 +30,7 @@ from jepanet.node.wallet_lock import wallet_lock
 from jepanet.p2p.host import P2PConfig, P2PNode
 from jepanet.p2p.identity import load_or_create_node_key
 from jepanet.protocol.documents.messages import MAX_MESSAGE_BYTES
+from jepanet.protocol.facts import ChainEvent
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.context import Context, Handlers
@@ -94,7 +96,9 @@ class Node:
     engine: Engine
     network: P2PNode
     conversation: Conversation
-    following: Following
+    follower: Follower[ChainEvent]
+    feed: ConfirmedFacts
+    missing_events: MissingEvents
 
     async def run(self, stop: asyncio.Event, advice: Coroutine[None, None, None]) -> None:
         """Until `stop` is set. `advice` is awaited beside it.
@@ -104,13 +108,15 @@ class Node:
         """
         state = self.engine.state
         tasks = [
-            asyncio.create_task(self.following.run(), name="follower"),
-            asyncio.create_task(self.following.look_for_gaps(), name="completeness"),
+            asyncio.create_task(
+                self.feed.follow(self.follower, self.missing_events.look_soon), name="follower"
+            ),
+            asyncio.create_task(self.missing_events.watch(), name="completeness"),
             asyncio.create_task(keep_status(self.paths.status, self.status), name="status"),
             asyncio.create_task(self.engine.run(), name="engine"),
             asyncio.create_task(self.conversation.listen(self.engine.feed), name="gossip"),
             asyncio.create_task(watch_network(self.network, self.config.p2p.bootstrap), name="network"),
-            asyncio.create_task(keep_house(self.engine, self.journal, self.blobs), name="house"),
+            asyncio.create_task(keep_house(self.engine, self.blobs), name="house"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         log.info("node.started", wallet=state.me.address, peer=self.network.peer_id,
@@ -131,7 +137,7 @@ class Node:
 
     async def status(self) -> dict[str, object]:
         """What `jepanet status` shows."""
-        follower = self.following.follower
+        follower = self.follower
         return status_of(
             self.engine.state,
             self.journal.pending(),
@@ -140,7 +146,7 @@ class Node:
                 head_age=round(follower.head_age, 1),
                 head_old=follower.head_old,
                 stalled=follower.stalled,
-                incomplete=self.following.completeness.missing,
+                incomplete=self.missing_events.missing,
             ),
             cursor=self.journal.cursor(),
             peers=len(await self.network.peers()),
@@ -169,7 +175,7 @@ async def build(
     """
     paths = Paths(config.node.data_dir)
     make_private(paths.root)
-    journal = Journal.open(paths.journal)
+    journal = Journal.open(paths.journal, read_earlier_log)
     opened.callback(journal.close)
     journal.bind(f"{deployment.chain_id}/{deployment.rounds}")
     blobs = BlobStore(paths.blobs, int(config.node.storage_gb * _GIB))
@@ -214,15 +220,27 @@ async def build(
         trace=trace or (lambda _: None),
     )
     engine = Engine(journal, _identity(config, wallet), _handlers(context), trace)
-    feed = ChainFeed(journal, engine, confirmations)
+    feed = ConfirmedFacts(journal, engine, confirmations)
     engine.restore()
     feed.settle_rewind()
-    following = Following(
-        _follower(config, rpc, deployment, journal), feed, journal, Completeness(contracts, feed, journal)
-    )
+    follower = _follower(config, rpc, deployment, journal)
+    missing_events = MissingEvents(contracts, feed, journal, follower)
     await network.start()
     opened.push_async_callback(network.stop)
-    return Node(config, paths, journal, blobs, rpc, worker, engine, network, conversation, following)
+    return Node(
+        config=config,
+        paths=paths,
+        journal=journal,
+        blobs=blobs,
+        rpc=rpc,
+        worker=worker,
+        engine=engine,
+        network=network,
+        conversation=conversation,
+        follower=follower,
+        feed=feed,
+        missing_events=missing_events,
+    )
 
 
 def _identity(config: Config, wallet: Wallet) -> Identity:
@@ -278,11 +296,12 @@ def _network(config: Config, paths: Paths, deployment: Deployment, blobs: BlobSt
     return P2PNode(settings, blobs, gate.validate)
 
 
-def _follower(config: Config, rpc: Rpc, deployment: Deployment, journal: Journal) -> Follower:
+def _follower(config: Config, rpc: Rpc, deployment: Deployment, journal: Journal) -> Follower[ChainEvent]:
     return Follower(
         rpc,
         deployment.followed,
         deployment.anchor,
+        decode,
         [BlockRef(item.number, item.hash, item.timestamp) for item in journal.trail()],
         hint=config.chain.websocket,
         poll=config.chain.poll_seconds,

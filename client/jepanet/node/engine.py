@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from jepanet.errors import Fatal, Rejected, Transient
 from jepanet.protocol.due.table import project_duties, round_duties
 from jepanet.protocol.duties import Duty, duty_key, duty_round
-from jepanet.protocol.facts import ChainFact, Fact, LocalDutyFailed, LocalFact, PeerFact
+from jepanet.protocol.facts import ChainBlock, ChainFact, Fact, LocalDutyFailed, LocalFact, PeerFact
 from jepanet.protocol.journal_codec import (
     decode_duty,
     decode_fact,
@@ -32,8 +32,9 @@ from jepanet.protocol.journal_codec import (
 )
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
-from jepanet.storage.journal import Journal, OutboxRow, StoredDuty, StoredFact
+from jepanet.storage.journal import Journal, OutboxRow, Place, StoredBlock, StoredDuty, StoredFact
 from jepanet.telemetry import get_logger
+from jepanet.types import BlockRef
 
 log = get_logger("node")
 
@@ -54,7 +55,7 @@ _REOFFER = (
 
 
 class Matured(Protocol):
-    """Confirmed blocks of the journal's canonical copy, decoded: what `node.chain_feed` provides."""
+    """Confirmed blocks of the journal's canonical copy with their facts: what `ConfirmedFacts` provides."""
 
     def after(self, cursor: int | None) -> Iterator[tuple[int, Sequence[ChainFact]]]: ...
 
@@ -82,50 +83,57 @@ class Engine:
     # -------------------------------------------------------------- state
 
     def restore(self) -> int:
-        """Rebuilds the state from the last snapshot and the facts after it; returns their number."""
+        """Rebuilds the state from the last snapshot and the facts after it; returns their number.
+
+        Duties that follow from these facts and are not in the outbox enter it. With unchanged roles and rules
+        there are none; a role that was added since gets its share of the running rounds.
+        """
         snapshot = self._journal.latest_snapshot()
         after, self.state = 0, genesis(self._me)
         if snapshot is not None:
             after, self.state = snapshot[0], decode_state(snapshot[1], self._me)
         count = 0
+        asked: list[Duty] = []
         for _, stored in self._journal.facts(after):
-            self.state, _ = transition(self.state, decode_fact(stored.tag, stored.payload))
+            self.state, due = transition(self.state, fact_of(stored))
+            asked += due
             count += 1
+        known = {row.key for row in self._journal.outbox()} if asked else set()
+        missing = [duty for duty in asked if duty_key(duty) not in known]
+        if missing:
+            self._journal.record([], [_pending(duty) for duty in missing])
         log.info("engine.restored", inputs=count, rounds=len(self.state.rounds))
         return count
 
     def feed_chain(self, matured: Matured) -> None:
         """Feeds every confirmed block not fed yet: its events in order, then the block itself."""
-        batch: list[tuple[Fact, int | None]] = []
+        batch: list[ChainFact] = []
         for number, facts in matured.after(self._journal.cursor()):
-            batch += [(fact, number) for fact in facts]
+            batch += facts
             if len(batch) >= _BATCH:
                 self._apply(batch, cursor=number)
                 batch = []
         if batch:
-            self._apply(batch, cursor=batch[-1][1])
+            self._apply(batch, cursor=batch[-1].block.number)
 
     def feed(self, facts: Sequence[PeerFact | LocalFact], *, done: str | None = None) -> None:
         """Records what peers said or handlers learnt; `done` closes the duty in the same transaction."""
-        self._apply([(fact, None) for fact in facts], done=done)
+        self._apply(facts, done=done)
         for fact in facts:
             self._trace(f"recorded:{type(fact).__name__}")
 
-    def _apply(
-        self, facts: Sequence[tuple[Fact, int | None]], *, cursor: int | None = None, done: str | None = None
-    ) -> None:
+    def _apply(self, facts: Sequence[Fact], *, cursor: int | None = None, done: str | None = None) -> None:
         state = self.state
         asked: list[Duty] = []
-        stored: list[StoredFact] = []
-        for fact, block_number in facts:
+        stored: list[StoredFact | Place] = []
+        for fact in facts:
             before = state
             state, due = transition(state, fact)
             # A fact that changed nothing (gossip repeated, a foreign project) need not be kept for replay.
             if due or state != before:
-                tag, payload = encode_fact(fact)
-                stored.append(StoredFact(tag, payload, block_number))
+                stored.append(_kept(fact))
             asked += due
-        rows = [_stored(duty) for duty in asked]
+        rows = [_pending(duty) for duty in asked]
         self._journal.record(stored, rows, cursor=cursor, done=[done] if done else [])
         self.state = state
         self._since_snapshot += len(stored)
@@ -271,6 +279,22 @@ class Engine:
             self.feed([LocalDutyFailed(round_id, row.tag, reason)])
 
 
-def _stored(duty: Duty) -> StoredDuty:
+def _pending(duty: Duty) -> StoredDuty:
     tag, payload = encode_duty(duty)
     return StoredDuty(duty_key(duty), tag, payload, duty_round(duty))
+
+
+def _kept(fact: Fact) -> StoredFact | Place:
+    """How the journal notes that the machine was fed a fact: what the chain copy holds is not repeated."""
+    if isinstance(fact, ChainBlock):
+        return Place(fact.block.number, None)
+    if isinstance(fact, PeerFact | LocalFact):
+        return StoredFact(*encode_fact(fact))
+    return Place(fact.block.number, fact.log_index)
+
+
+def fact_of(stored: StoredFact | StoredBlock) -> Fact:
+    """The fact that the journal tells again. Raises: Fatal when an incompatible version wrote it."""
+    if isinstance(stored, StoredBlock):
+        return ChainBlock(BlockRef(stored.number, stored.hash, stored.timestamp))
+    return decode_fact(stored.tag, stored.payload)

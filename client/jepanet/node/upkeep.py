@@ -11,7 +11,6 @@ from jepanet.node.engine import Engine
 from jepanet.node.status import write_status
 from jepanet.p2p.host import P2PNode
 from jepanet.storage.blobs.store import BlobStore
-from jepanet.storage.journal import Journal
 from jepanet.telemetry import get_logger, tell_repeated
 
 log = get_logger("node")
@@ -20,7 +19,6 @@ _STATUS_EVERY = 2.0
 _NO_PEERS_PATIENCE = 30.0
 _HOUSE_EVERY = 60.0
 _ROUNDS_PINNED = 8
-_BLOCKS_KEPT = 512
 
 
 async def keep_status(path: Path, status: Callable[[], Awaitable[dict[str, object]]]) -> None:
@@ -34,15 +32,14 @@ async def keep_status(path: Path, status: Callable[[], Awaitable[dict[str, objec
         await asyncio.sleep(_STATUS_EVERY)
 
 
-async def keep_house(engine: Engine, journal: Journal, blobs: BlobStore) -> None:
-    """Forgets what ended rounds no longer need: their pins, old empty blocks, blobs over the budget."""
+async def keep_house(engine: Engine, blobs: BlobStore) -> None:
+    """Forgets what ended rounds no longer need: their pins, blobs over the budget."""
     while True:
         await asyncio.sleep(_HOUSE_EVERY)
         tell_repeated()
         ended = [key for key, item in sorted(engine.state.rounds.items()) if item.ended_at]
         for key in ended[:-_ROUNDS_PINNED]:
             blobs.unpin_owner(f"round/{key}")
-        journal.prune_blocks(_BLOCKS_KEPT)
         await asyncio.to_thread(blobs.collect)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.views.node import Rescanned
 from jepanet.settings.config import Config
@@ -33,7 +34,7 @@ def open_journal(config: Config) -> Iterator[JournalAccess]:
             remedy="check node.data_dir; a new node reads the whole chain anyway",
             code=Exit.NOT_FOUND,
         )
-    with Journal.open(paths.journal) as journal:
+    with Journal.open(paths.journal, read_earlier_log) as journal:
         journal.bind(f"{deployment.chain_id}/{deployment.rounds}")
         yield JournalAccess(journal, deployment.anchor.number + 1)
 

@@ -306,9 +306,8 @@ class LocalDutyFailed:
     reason: str
 
 
-ChainFact = (
-    ChainBlock
-    | ChainVerifierSetCreated
+ChainEvent = (
+    ChainVerifierSetCreated
     | ChainProjectCreated
     | ChainModelAdvanced
     | ChainRoundOpened
@@ -327,6 +326,7 @@ ChainFact = (
     | ChainBondReleased
     | ChainBondSlashed
 )
+ChainFact = ChainBlock | ChainEvent
 PeerFact = PeerScored | PeerSheet | PeerResult
 LocalFact = (
     LocalRoundPrepared

@@ -1,8 +1,8 @@
-"""This node's copy of the canonical chain: block headers and the logs of its contracts.
+"""This node's copy of the canonical chain: block headers and the events of its contracts, each stored once.
 
 A step of the follower is one transaction, so the copy is always one fork, never a mixture. When a step
-takes blocks away that the machine has already been fed, the same transaction notes that the machine must
-be rewound (`rewind_due`): a crash between the two cannot hide it.
+takes blocks away that the machine has already been fed, the same transaction takes back what it was fed from
+them, and notes that the machine must be rewound (`rewind_due`): a crash between the two cannot hide it.
 """
 
 from __future__ import annotations
@@ -12,48 +12,49 @@ from collections.abc import Sequence
 
 from jepanet.errors import Exit, Fatal
 from jepanet.storage.database import Database
-from jepanet.storage.rows import StoredBlock, StoredLog
+from jepanet.storage.rows import StoredBlock, StoredEvent
 
-_TOPIC = 32
 _END = 2**63 - 1
 
 
 class ChainCopy:
-    """Blocks and logs. Blocks link to their parents wherever both are stored."""
+    """Blocks and events. Blocks link to their parents wherever both are stored."""
 
     _db: Database
 
     def apply_step(
-        self, *, rewind_to: int | None, blocks: Sequence[tuple[StoredBlock, Sequence[StoredLog]]]
+        self, *, rewind_to: int | None, blocks: Sequence[tuple[StoredBlock, Sequence[StoredEvent]]]
     ) -> None:
         """Drops everything above block `rewind_to` (None: nothing), then adds `blocks`, in one transaction.
 
-        Blocks and logs already stored are left as they are, so a step may be applied twice.
+        Blocks and events already stored are left as they are, so a step may be applied twice.
 
         Raises:
-            ValueError: a log does not belong to its block, or a field has the wrong length.
+            ValueError: an event does not belong to its block, or a field has the wrong length.
             Fatal: a block contradicts the stored chain (another hash at its height, or a broken parent link).
         """
         with self._db.transaction() as sql:
             if rewind_to is not None:
                 _drop_above(sql, rewind_to)
-            for block, logs in blocks:
+            for block, events in blocks:
                 _add_block(sql, block)
-                for log in logs:
-                    _add_log(sql, block, log)
+                for event in events:
+                    _add_event(sql, block, event)
 
     def rewind_due(self) -> int | None:
         """The block to which the machine must be rewound because later ones it was fed left the chain.
 
-        None: the machine's facts agree with the stored chain. `rewind_facts` settles the debt; until then
+        None: the machine's state agrees with the stored chain. `rewind_facts` settles the debt; until then
         `record` takes nothing from the chain.
         """
         found = self._db.row("SELECT value FROM meta WHERE name = 'rewind'")
         return None if found is None else int(found[0])
 
     def trail(self, limit: int = 256, *, below: int | None = None) -> list[StoredBlock]:
-        """The last `limit` stored blocks, of those below number `below` if given, oldest first; after pruning
-        there may be gaps between them."""
+        """The last `limit` stored blocks, of those below number `below` if given, oldest first.
+
+        There may be gaps between them, where blocks without logs were never read.
+        """
         rows = self._db.rows(
             "SELECT number, hash, parent, timestamp FROM blocks WHERE number < ? "
             "ORDER BY number DESC LIMIT ?",
@@ -74,33 +75,32 @@ class ChainCopy:
         )
         return [StoredBlock(*row) for row in rows]
 
-    def logs(self, first: int = 0, last: int | None = None) -> list[StoredLog]:
-        """Logs of blocks `first` to `last` (None: the head), both included, by block and log index."""
+    def events(self, first: int = 0, last: int | None = None) -> list[StoredEvent]:
+        """Events of blocks `first` to `last` (None: the head), both included, by block and log index."""
         rows = self._db.rows(
-            "SELECT block_number, block_hash, log_index, address, topics, data, tx_hash FROM logs "
+            "SELECT block_number, log_index, tag, payload FROM events "
             "WHERE block_number BETWEEN ? AND ? ORDER BY block_number, log_index",
             (first, _END if last is None else last),
         )
-        return [
-            StoredLog(number, block_hash, index, address, _split(topics), data, tx_hash)
-            for number, block_hash, index, address, topics, data, tx_hash in rows
-        ]
+        return [StoredEvent(*row) for row in rows]
 
     def forget_from(self, first: int) -> tuple[int, int]:
         """Drops block `first` and everything above, to be read from the chain again with its logs proven.
 
         Returns:
-            How many blocks and logs were dropped.
+            How many blocks and events were dropped.
         """
         with self._db.transaction() as sql:
             (blocks, newest) = sql.execute(
                 "SELECT count(*), max(number) FROM blocks WHERE number >= ?", (first,)
             ).fetchone()
-            (logs,) = sql.execute("SELECT count(*) FROM logs WHERE block_number >= ?", (first,)).fetchone()
+            (events,) = sql.execute(
+                "SELECT count(*) FROM events WHERE block_number >= ?", (first,)
+            ).fetchone()
             if blocks:
                 _drop_above(sql, first - 1)
                 _prove_until(sql, newest)
-        return blocks, logs
+        return blocks, events
 
     def prove_until(self, number: int) -> None:
         """Notes that blocks up to this number are to be read one by one, also after a crash or a restart."""
@@ -111,23 +111,6 @@ class ChainCopy:
         """The highest number ever given to `prove_until` or dropped by `forget_from`; -1 without one."""
         found = self._db.row("SELECT value FROM meta WHERE name = 'proven_until'")
         return -1 if found is None else int(found[0])
-
-    def prune_blocks(self, keep: int) -> int:
-        """Forgets blocks without logs that are at least `keep` below the head; returns how many.
-
-        A block that has not been fed to the machine yet is never forgotten.
-        """
-        if keep < 1:
-            raise ValueError("the head itself cannot be pruned: keep at least 1")
-        with self._db.transaction() as sql:
-            cursor = read_number(sql, "cursor")
-            if cursor is None:
-                return 0
-            return sql.execute(
-                "DELETE FROM blocks WHERE number <= min(?, (SELECT max(number) FROM blocks) - ?) "
-                "AND NOT EXISTS (SELECT 1 FROM logs WHERE logs.block_hash = blocks.hash)",
-                (cursor, keep),
-            ).rowcount
 
 
 def read_number(sql: sqlite3.Connection, name: str) -> int | None:
@@ -145,7 +128,16 @@ def write_number(sql: sqlite3.Connection, name: str, value: int) -> None:
     )
 
 
+def take_back_fed(sql: sqlite3.Connection, number: int) -> None:
+    """Deletes what the machine was fed from blocks above `number`, and every snapshot that had seen it."""
+    (first,) = sql.execute("SELECT min(seq) FROM fed WHERE block_number > ?", (number,)).fetchone()
+    if first is not None:
+        sql.execute("DELETE FROM fed WHERE block_number > ?", (number,))
+        sql.execute("DELETE FROM snapshots WHERE seq >= ?", (first,))
+
+
 def _drop_above(sql: sqlite3.Connection, number: int) -> None:
+    take_back_fed(sql, number)
     sql.execute("DELETE FROM blocks WHERE number > ?", (number,))
     cursor = read_number(sql, "cursor")
     if cursor is not None and number < cursor:
@@ -182,25 +174,11 @@ def _add_block(sql: sqlite3.Connection, block: StoredBlock) -> None:
         )
 
 
-def _add_log(sql: sqlite3.Connection, block: StoredBlock, log: StoredLog) -> None:
-    if (log.block_number, log.block_hash) != (block.number, block.hash):
-        raise ValueError(f"log {log.log_index} names another block than {block.number}")
-    if any(len(topic) != _TOPIC for topic in log.topics):
-        raise ValueError(f"log {log.log_index} of block {block.number}: a topic has {_TOPIC} bytes")
+def _add_event(sql: sqlite3.Connection, block: StoredBlock, event: StoredEvent) -> None:
+    if event.block_number != block.number:
+        raise ValueError(f"event {event.log_index} names another block than {block.number}")
     sql.execute(
-        "INSERT INTO logs (block_hash, log_index, block_number, address, topics, data, tx_hash) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (block_hash, log_index) DO NOTHING",
-        (
-            log.block_hash,
-            log.log_index,
-            log.block_number,
-            log.address,
-            b"".join(log.topics),
-            log.data,
-            log.tx_hash,
-        ),
+        "INSERT INTO events (block_number, log_index, tag, payload) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (block_number, log_index) DO NOTHING",
+        (event.block_number, event.log_index, event.tag, event.payload),
     )
-
-
-def _split(topics: bytes) -> tuple[bytes, ...]:
-    return tuple(topics[start : start + _TOPIC] for start in range(0, len(topics), _TOPIC))

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,10 @@ from filelock import FileLock, Timeout
 
 from jepanet.errors import Exit, Fatal, JepanetError, Transient
 from jepanet.files import FULL, sync_directory
+from jepanet.storage.backup import keep_copy
+from jepanet.telemetry import get_logger
+
+log = get_logger("storage")
 
 BUSY_MILLISECONDS = 5_000
 """How long a statement waits for another program (a backup, an inspection) that holds the file."""
@@ -31,6 +35,10 @@ _DAMAGED_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CALLER_ERRORS = (sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
+Migration = tuple[str, ...] | Callable[[sqlite3.Connection], None]
+"""Statements, or a function that runs them; inside a transaction."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """What a file holds. `migrations[n]` takes it from `user_version` n to n + 1; entries never change.
@@ -40,7 +48,7 @@ class Schema:
 
     what: str
     application_id: int
-    migrations: tuple[tuple[str, ...], ...]
+    migrations: tuple[Migration, ...]
     remedy: str
 
 
@@ -176,12 +184,26 @@ class Database:
         orphan = run("PRAGMA foreign_key_check").fetchone()
         if orphan is not None:
             raise self._damaged(f"a row of table {orphan[0]} refers to a missing row of {orphan[2]}")
-        for number in range(version, len(self._schema.migrations)):
-            with self.transaction() as sql:
-                for statement in self._schema.migrations[number]:
+        self._migrate(version)
+
+    def _migrate(self, version: int) -> None:
+        """From schema `version` to the newest in one transaction; a copy of an older file is kept first."""
+        steps = self._schema.migrations[version:]
+        if not steps:
+            return
+        copy = keep_copy(self._connection, self.path, version) if version else None
+        with self.transaction() as sql:
+            for step in steps:
+                if callable(step):
+                    step(sql)
+                    continue
+                for statement in step:
                     sql.execute(statement)
-                sql.execute(f"PRAGMA application_id = {self._schema.application_id}")
-                sql.execute(f"PRAGMA user_version = {number + 1}")
+            sql.execute(f"PRAGMA application_id = {self._schema.application_id}")
+            sql.execute(f"PRAGMA user_version = {len(self._schema.migrations)}")
+        if copy is not None:
+            log.info("schema.upgraded", file=str(self.path), was=version,
+                     now=len(self._schema.migrations), backup=str(copy))  # fmt: skip
 
     def _explained(self, error: sqlite3.Error) -> JepanetError | ValueError | sqlite3.Error:
         """The same failure in terms of who must act; a caller's mistake stays what it is."""

@@ -1,7 +1,7 @@
 """The journal: everything a node must still know after a kill -9, in one SQLite file.
 
-    follower step ──apply_step──▶ blocks, logs
-    fact ─▶ transition ──record──▶ facts + duties + cursor     (one transaction, before anything acts)
+    follower step ──apply_step──▶ blocks, events
+    fact ─▶ transition ──record──▶ fed + duties + cursor     (one transaction, before anything acts)
     restart: latest_snapshot, replay facts(after its seq), offer pending() again
 
 Methods are short and synchronous; any thread may call, one call runs at a time. Every one may raise `Fatal`
@@ -16,30 +16,47 @@ from types import TracebackType
 from typing import Self
 
 from jepanet.errors import Exit, Fatal
-from jepanet.storage.chain_copy import ChainCopy, read_number, write_number
+from jepanet.storage.chain_copy import ChainCopy, read_number, take_back_fed, write_number
 from jepanet.storage.database import Database, stored_meta
+from jepanet.storage.events_once import ReadLog
 from jepanet.storage.outbox import Outbox
-from jepanet.storage.rows import DutyState, OutboxRow, StoredBlock, StoredDuty, StoredFact, StoredLog
+from jepanet.storage.rows import (
+    DutyState,
+    OutboxRow,
+    Place,
+    StoredBlock,
+    StoredDuty,
+    StoredEvent,
+    StoredFact,
+)
 from jepanet.storage.rows import StoredResidual as StoredResidual
 from jepanet.storage.rows import StoredSalt as StoredSalt
 from jepanet.storage.safe import Safe
-from jepanet.storage.schema import JOURNAL
+from jepanet.storage.schema import journal_schema
 
 __all__ = [
     "DutyState",
     "Journal",
     "OutboxRow",
+    "Place",
     "StoredBlock",
     "StoredDuty",
+    "StoredEvent",
     "StoredFact",
-    "StoredLog",
     "StoredResidual",
     "StoredSalt",
 ]
 
 SNAPSHOTS_KEPT = 3
 _PAGE_OF_FACTS = 512
-_LAST_SEQ = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'inputs'), 0)"
+_LAST_SEQ = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'fed'), 0)"
+_FED = """
+    SELECT seq, fed.block_number, fed.log_index, coalesce(events.tag, fed.tag),
+        coalesce(events.payload, fed.payload), hash, parent, timestamp
+    FROM fed
+    LEFT JOIN events ON events.block_number = fed.block_number AND events.log_index = fed.log_index
+    LEFT JOIN blocks ON blocks.number = fed.block_number AND fed.log_index IS NULL
+    WHERE seq > ? ORDER BY seq LIMIT ?"""
 
 
 class Journal(ChainCopy, Outbox, Safe):
@@ -49,14 +66,20 @@ class Journal(ChainCopy, Outbox, Safe):
         self._db = database
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Opens or creates the journal at `path`, migrates it and becomes its only owner.
+    def open(cls, path: Path, read_log: ReadLog | None = None) -> Self:
+        """Opens or creates the journal at `path`, converts an older one and becomes its only owner.
+
+        A copy of an older one is kept beside it first (see `upgrade`).
+
+        Args:
+            read_log: reads the logs that versions before schema 4 stored undecoded. Without it a journal that
+                holds any is refused.
 
         Raises:
             Fatal: in use (`ALREADY_RUNNING`), newer or foreign (`INCOMPATIBLE`), damaged, no room
                 (`DISK_FULL`), or not creatable (`CONFIG`).
         """
-        return cls(Database(path, JOURNAL))
+        return cls(Database(path, journal_schema(read_log)))
 
     def close(self) -> None:
         """Lets another process open the journal."""
@@ -101,7 +124,7 @@ class Journal(ChainCopy, Outbox, Safe):
 
     def record(
         self,
-        facts: Sequence[StoredFact],
+        facts: Sequence[StoredFact | Place],
         duties: Sequence[StoredDuty],
         *,
         cursor: int | None = None,
@@ -110,23 +133,29 @@ class Journal(ChainCopy, Outbox, Safe):
         """Stores facts, the duties they led to and the chain cursor in one transaction.
 
         Args:
-            facts: appended in order.
+            facts: appended in order to what the machine was fed; those from the chain by their place in the
+                chain copy.
             duties: entered as pending. A key already known stays as it is, unless it is done: the machine
                 names a duty twice only after it was rewound, when its effect may be gone.
             cursor: number of the last block whose logs the machine has been fed; never moves back here.
             done: keys of duties that are carried out.
 
         Raises:
-            ValueError: an unknown key in `done`, a cursor that moves back, or fact from the chain while
-                `rewind_due`.
+            ValueError: an unknown key in `done`, a cursor that moves back, a place that the chain copy does
+                not hold, or a fact from the chain while `rewind_due`.
         """
         with self._db.transaction() as sql:
-            from_chain = cursor is not None or any(item.block_number is not None for item in facts)
+            from_chain = cursor is not None or any(isinstance(item, Place) for item in facts)
             if from_chain and read_number(sql, "rewind") is not None:
                 raise ValueError("the chain was rewound below the cursor: call rewind_facts first")
             sql.executemany(
-                "INSERT INTO inputs (tag, payload, block_number) VALUES (?, ?, ?)",
-                [(item.tag, item.payload, item.block_number) for item in facts],
+                "INSERT INTO fed (block_number, log_index, tag, payload) VALUES (?, ?, ?, ?)",
+                [
+                    (item.block_number, item.log_index, None, None)
+                    if isinstance(item, Place)
+                    else (None, None, item.tag, item.payload)
+                    for item in facts
+                ],
             )
             sql.executemany(
                 "INSERT INTO outbox (key, tag, payload, round_id) VALUES (?, ?, ?, ?) "
@@ -156,18 +185,23 @@ class Journal(ChainCopy, Outbox, Safe):
         found = self._db.row(_LAST_SEQ)
         return 0 if found is None else int(found[0])
 
-    def facts(self, after_seq: int = 0) -> Iterator[tuple[int, StoredFact]]:
-        """Facts with a sequence number above `after_seq`, in order; read page by page as it advances."""
-        while page := self._db.rows(
-            "SELECT seq, tag, payload, block_number FROM inputs WHERE seq > ? ORDER BY seq LIMIT ?",
-            (after_seq, _PAGE_OF_FACTS),
-        ):
-            for seq, tag, payload, block_number in page:
-                yield seq, StoredFact(tag, payload, block_number)
+    def facts(self, after_seq: int = 0) -> Iterator[tuple[int, StoredFact | StoredBlock]]:
+        """What the machine was fed, in order: a block that was confirmed is a fact itself.
+
+        Only sequence numbers above `after_seq`; read page by page as it advances.
+        """
+        while page := self._db.rows(_FED, (after_seq, _PAGE_OF_FACTS)):
+            for seq, number, log_index, tag, payload, block_hash, parent, timestamp in page:
+                if number is not None and log_index is None:
+                    yield seq, StoredBlock(number, block_hash, parent, timestamp)
+                else:
+                    yield seq, StoredFact(tag, payload)
             after_seq = page[-1][0]
 
     def snapshot(self, seq: int, state: bytes) -> None:
         """Keeps the machine's state after fact `seq`; the newest `SNAPSHOTS_KEPT` stay.
+
+        While `rewind_due` nothing is kept: that state has seen blocks that left the chain.
 
         Raises:
             ValueError: no fact with that number was ever stored.
@@ -176,6 +210,8 @@ class Journal(ChainCopy, Outbox, Safe):
             newest = sql.execute(_LAST_SEQ).fetchone()[0]
             if not 0 <= seq <= newest:
                 raise ValueError(f"a snapshot after fact {seq}, but the newest fact is {newest}")
+            if read_number(sql, "rewind") is not None:
+                return
             sql.execute(
                 "INSERT INTO snapshots (seq, state) VALUES (?, ?) "
                 "ON CONFLICT (seq) DO UPDATE SET state = excluded.state",
@@ -207,12 +243,7 @@ class Journal(ChainCopy, Outbox, Safe):
             due = read_number(sql, "rewind")
             if due is not None and block_number > due:
                 raise ValueError(f"the chain was rewound to block {due}, below {block_number}")
-            (first,) = sql.execute(
-                "SELECT min(seq) FROM inputs WHERE block_number > ?", (block_number,)
-            ).fetchone()
-            if first is not None:
-                sql.execute("DELETE FROM inputs WHERE block_number > ?", (block_number,))
-                sql.execute("DELETE FROM snapshots WHERE seq >= ?", (first,))
+            take_back_fed(sql, block_number)
             reached = read_number(sql, "cursor")
             if reached is not None and reached > block_number:
                 write_number(sql, "cursor", block_number)

@@ -19,25 +19,29 @@ class StoredBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLog:
-    """One event log as the chain gave it; `topics` are 32 bytes each."""
+class StoredEvent:
+    """What a log of the canonical chain said; `log_index` counts within the block."""
 
     block_number: int
-    block_hash: bytes
     log_index: int
-    address: str
-    topics: tuple[bytes, ...]
-    data: bytes
-    tx_hash: bytes
+    tag: str
+    payload: str
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFact:
-    """One fact of the state machine. `block_number` is None when it does not come from the chain."""
+    """One fact of the state machine."""
 
     tag: str
     payload: str
-    block_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A fact that the chain copy holds already: an event, or without `log_index` the block itself."""
+
+    block_number: int
+    log_index: int | None
 
 
 @dataclass(frozen=True, slots=True)

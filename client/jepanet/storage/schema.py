@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jepanet.storage.database import Schema
+from jepanet.storage.events_once import ReadLog, store_events_once
 
 # Amounts of wei are text: they do not fit SQLite's 64-bit integers. Accounts compare without case, so
 # that two spellings of one address are one account. Sequence numbers are never used twice
@@ -132,10 +133,13 @@ _DRAWN_SALTS = (
     ),
 )
 
-JOURNAL = Schema(
-    what="journal",
-    application_id=0x6A65706A,  # "jepj"
-    migrations=(_FIRST, _WITHOUT_DATES, _DRAWN_SALTS),
-    remedy="stop the node and restore the journal from a backup; without one, keep the damaged file: it "
-    "holds the salts of open commitments. An empty journal follows the chain again from the start",
-)
+
+def journal_schema(read_log: ReadLog | None) -> Schema:
+    """The journal's schema. `read_log`: what a log says that an earlier version stored undecoded."""
+    return Schema(
+        what="journal",
+        application_id=0x6A65706A,  # "jepj"
+        migrations=(_FIRST, _WITHOUT_DATES, _DRAWN_SALTS, lambda sql: store_events_once(sql, read_log)),
+        remedy="stop the node and restore the journal from a backup; without one, keep the damaged file: it "
+        "holds the salts of open commitments. An empty journal follows the chain again from the start",
+    )

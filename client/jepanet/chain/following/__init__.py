@@ -1,1 +1,1 @@
-"""The contracts' logs, complete and in order, as facts."""
+"""What the contracts said, complete and in order, as facts."""

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from jepanet.chain.following.events import decode
 from jepanet.chain.following.follower import Follower, FollowerStep
+from jepanet.chain.following.logs_to_facts import decode
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import ChainAccess
-from jepanet.protocol.facts import ChainBlock
+from jepanet.protocol.facts import ChainBlock, ChainEvent
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, RoundId
@@ -33,7 +33,9 @@ class History:
     def _begin(self) -> None:
         chain = self._chain
         deployment = chain.deployment
-        follower = Follower(chain.rpc, deployment.followed, deployment.anchor, poll=_POLL_SECONDS)
+        follower: Follower[ChainEvent] = Follower(
+            chain.rpc, deployment.followed, deployment.anchor, decode, poll=_POLL_SECONDS
+        )
         self._follower, self._steps = follower, follower.steps()
         self._state, self._read = genesis(Identity(_NOBODY, frozenset())), False
 
@@ -64,12 +66,10 @@ class History:
     async def _has_more(self) -> bool:
         return (await self._chain.rpc.head()).ref.number > self._follower.position.number
 
-    def _fold(self, step: FollowerStep) -> None:
+    def _fold(self, step: FollowerStep[ChainEvent]) -> None:
         for block in step.blocks:
-            for raw in block.logs:
-                fact = decode(raw, block.ref)
-                if fact is not None:
-                    self._state, _ = transition(self._state, fact)
+            for fact in block.facts:
+                self._state, _ = transition(self._state, fact)
             self._state, _ = transition(self._state, ChainBlock(block.ref))
         self._read = bool(step.blocks) and step.blocks[-1].ref.number >= step.head
 

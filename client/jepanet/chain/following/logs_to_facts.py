@@ -1,4 +1,8 @@
-"""Logs -> facts: decoded once, here, and never again."""
+"""Contract logs become the facts that the rules are told: decoded once, here, by the contracts' ABI.
+
+A log whose event is no fact of the protocol (an owner changed, a verifier joined a set) is dropped: it is
+neither handed on nor stored.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from eth_utils.address import to_checksum_address
 from jepanet.chain.contracts.abi import CONTRACTS, load_abi
 from jepanet.chain.endpoints.answers import RawLog
 from jepanet.errors import Exit, Fatal
-from jepanet.protocol.facts import ChainBlock, ChainFact, RoundParams
+from jepanet.protocol.facts import ChainEvent, RoundParams
 from jepanet.types import BlockRef
 
 
@@ -25,14 +29,14 @@ from jepanet.types import BlockRef
 class _Shape:
     """How one event becomes one fact."""
 
-    make: Callable[..., ChainFact]
+    make: Callable[..., ChainEvent]
     names: tuple[str, ...]
     indexed: tuple[tuple[str, str], ...]
     plain: tuple[tuple[str, str], ...]
     enums: tuple[tuple[str, type[IntEnum]], ...]
 
 
-def decode(log: RawLog, block: BlockRef) -> ChainFact | None:
+def decode(log: RawLog, block: BlockRef) -> ChainEvent | None:
     """The fact a log is, or None when the protocol does not care about the event.
 
     Raises:
@@ -72,9 +76,7 @@ def snake(name: str) -> str:
 
 @cache
 def _shapes() -> Mapping[bytes, _Shape]:
-    wanted = {
-        kind.__name__.removeprefix("Chain"): kind for kind in get_args(ChainFact) if kind is not ChainBlock
-    }
+    wanted = {kind.__name__.removeprefix("Chain"): kind for kind in get_args(ChainEvent)}
     shapes: dict[bytes, _Shape] = {}
     for contract in CONTRACTS:
         for entry in load_abi(contract).entries:

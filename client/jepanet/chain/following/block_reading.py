@@ -1,4 +1,4 @@
-"""Blocks with their logs, read so that two forks cannot mix and no log is lost to an endpoint that lags.
+"""Blocks with what their logs say, read so that forks cannot mix and no log is lost to a lagging endpoint.
 
 That a query named no log proves nothing: behind one address may stand a machine whose index is behind the
 head that another one named. Two readers:
@@ -7,7 +7,7 @@ head that another one named. Two readers:
   transactions, and these are held against the header. Nothing negative is believed.
 - `range_blocks` asks `eth_getLogs`, for long distances below `finalized`. A log that any endpoint names and
   that fits a header is evidence; that none names more is not, so the contracts' counters are compared after
-  such a stretch (`node.completeness`).
+  such a stretch (`counters`).
 
 A hash fixes all its ancestors: the same newest block before and after means one fork in between.
 """
@@ -15,21 +15,25 @@ A hash fixes all its ancestors: the same newest block before and after means one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 from jepanet.chain.endpoints.answers import Header, Malformed, PlacedLog, RawLog
 from jepanet.chain.endpoints.requests import ChainReader, Moved
 from jepanet.chain.following.bloom import Blooms
-from jepanet.chain.following.events import decode
-from jepanet.chain.following.spans import Span
+from jepanet.chain.following.query_span import Span
 from jepanet.errors import Fatal, Transient
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef
 
 log = get_logger("chain")
 
-Blocks = list[tuple[Header, tuple[RawLog, ...]]]
+Read = TypeVar("Read")
+Decode = Callable[[RawLog, BlockRef], Read | None]
+"""What a log says; None drops it. Raises: Fatal when the log has a known signature but other contents."""
+Blocks = list[tuple[Header, tuple[Read, ...]]]
+"""Headers, ascending, each with what the watched contracts' logs in that block say, in order."""
 
 
 async def proven_blocks(
@@ -39,14 +43,15 @@ async def proven_blocks(
     last: int,
     head: Header,
     blooms: Blooms,
-) -> Blocks:
+    decode: Decode[Read],
+) -> Blocks[Read]:
     """Every block from position+1 to `last`, each linked to its parent, the first to `position`.
 
     `head` is a header just read; it saves a request when it is the only block.
 
     Raises:
-        Moved: the blocks do not link, receipts are missing or of another fork, or the newest block changed
-            meanwhile.
+        Moved: the blocks do not link, receipts are missing or of another fork, a log is garbled, or the
+            newest block changed meanwhile.
     """
     first = position.number + 1
     headers = [head] if first == last == head.ref.number else await _headers(reader, range(first, last + 1))
@@ -56,13 +61,14 @@ async def proven_blocks(
             raise Moved(f"block {header.ref.number} does not continue the block before it")
         parent = header.ref.hash
     watched = frozenset(addresses)
-    found: Blocks = []
+    found: Blocks[Read] = []
     for header in headers:
-        logs: tuple[RawLog, ...] = ()
+        facts: tuple[Read, ...] = ()
         if blooms.may_hold(header):
             logs = await block_logs(reader, header, watched, blooms)
+            facts = decoded(header.ref, logs, decode)
             blooms.count(header, found=bool(logs))
-        found.append((header, logs))
+        found.append((header, facts))
     await _expect(reader, headers[-1].ref)
     return found
 
@@ -81,30 +87,36 @@ async def block_logs(
         raise Malformed(f"the receipts of block {header.ref.number} hold one log twice")
     if not blooms.accepts(header, logs):
         raise Moved(f"the receipts of block {header.ref.number} do not give its logs bloom")
-    return _readable(header.ref, [item for item in logs if item.address in watched])
+    return tuple(item for item in logs if item.address in watched)
 
 
-def _readable(block: BlockRef, logs: Iterable[RawLog]) -> tuple[RawLog, ...]:
-    """The logs, if the protocol can read them: once stored, one that an endpoint garbled would end the node.
+def decoded(block: BlockRef, logs: Iterable[RawLog], decode: Decode[Read]) -> tuple[Read, ...]:
+    """What the logs of a block say, in order.
 
-    A bloom covers addresses and topics, not data. Raises: Moved.
+    Raises:
+        Moved: `decode` cannot read one. An endpoint may have garbled it (a bloom covers addresses and topics,
+            not data), so it is asked for again instead of ending the node.
     """
-    found = tuple(logs)
     try:
-        for item in found:
-            decode(item, block)
+        read = [decode(item, block) for item in logs]
     except Fatal as error:
         log.error("event.garbled", block=block.number, why=error.message, remedy=error.remedy)
         raise Moved(error.message) from error
-    return found
+    return tuple(item for item in read if item is not None)
 
 
 async def range_blocks(
-    readers: Sequence[ChainReader], addresses: Sequence[Address], position: BlockRef, last: int, span: Span
-) -> Blocks:
+    readers: Sequence[ChainReader],
+    addresses: Sequence[Address],
+    position: BlockRef,
+    last: int,
+    span: Span,
+    decode: Decode[Read],
+) -> Blocks[Read]:
     """Of the blocks from position+1 to `last`: those with logs, and `last`. For use below `finalized`.
 
-    The first reader answers; the others' logs are added where they name more.
+    Logs that `decode` drops count too. The first reader answers; the others' logs are added where they name
+    more.
 
     Raises:
         Moved: as `proven_blocks` (links are checked at both ends only), or the first reader cannot answer a
@@ -135,7 +147,7 @@ async def range_blocks(
     # Another endpoint may be on another fork: only what fits the first one's headers is evidence.
     logs = logs + [placed for placed in extra if placed.block_hash == known[placed.number].ref.hash]
     wanted = sorted({placed.number for placed in logs} | {last})
-    return _join([known[number] for number in wanted], logs, addresses)
+    return _join([known[number] for number in wanted], logs, addresses, decode)
 
 
 async def _more(
@@ -171,7 +183,9 @@ async def _expect(reader: ChainReader, ref: BlockRef) -> None:
         raise Moved(f"block {ref.number} was replaced while its logs were read")
 
 
-def _join(headers: list[Header], logs: Iterable[PlacedLog], addresses: Sequence[Address]) -> Blocks:
+def _join(
+    headers: list[Header], logs: Iterable[PlacedLog], addresses: Sequence[Address], decode: Decode[Read]
+) -> Blocks[Read]:
     watched = frozenset(addresses)
     by_number: dict[int, list[RawLog]] = {header.ref.number: [] for header in headers}
     hashes = {header.ref.number: header.ref.hash for header in headers}
@@ -181,10 +195,10 @@ def _join(headers: list[Header], logs: Iterable[PlacedLog], addresses: Sequence[
         if placed.block_hash != hashes[placed.number]:
             raise Moved(f"a log of block {placed.number} is of another fork")
         by_number[placed.number].append(placed.log)
-    result: Blocks = []
+    result: Blocks[Read] = []
     for header in headers:
         ordered = sorted(by_number[header.ref.number], key=lambda item: item.index)
         if any(one.index == two.index for one, two in pairwise(ordered)):
             raise Malformed(f"eth_getLogs answered a log of block {header.ref.number} twice")
-        result.append((header, _readable(header.ref, ordered)))
+        result.append((header, decoded(header.ref, ordered, decode)))
     return result

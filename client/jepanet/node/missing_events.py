@@ -1,0 +1,95 @@
+"""Whether the journal lacks events that the contracts' storage implies, and reading them again if it does.
+
+start, or a stretch read by log queries ──▶ caught up ──▶ compare counters ──▶ read again, proven, if any
+every ten minutes                       ──▶                                    is missing
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.following.counters import LogTally, read_counters
+from jepanet.chain.following.follower import Follower
+from jepanet.errors import Transient
+from jepanet.node.confirmed_facts import ConfirmedFacts
+from jepanet.protocol.facts import ChainEvent
+from jepanet.storage.journal import Journal
+from jepanet.telemetry import get_logger
+from jepanet.types import BlockRef, RoundId
+
+log = get_logger("node")
+
+_LOOK_EVERY = 600.0
+_LOOK_AGAIN = 60.0
+_TICK = 1.0
+
+
+class MissingEvents:
+    """Compares the journal's events with the contracts' counters on the last block fed to the machine."""
+
+    def __init__(
+        self, contracts: Contracts, feed: ConfirmedFacts, journal: Journal, follower: Follower[ChainEvent]
+    ) -> None:
+        self._contracts = contracts
+        self._feed = feed
+        self._journal = journal
+        self._follower = follower
+        self._done: set[RoundId] = set()
+        self._look_at = 0.0
+        self.missing = False
+        """Whether the last look found that events are missing."""
+
+    def look_soon(self) -> None:
+        """Blocks were read by log queries, which prove nothing about what they leave out."""
+        self._look_at = 0.0
+
+    async def watch(self) -> None:
+        """Compares and repairs until cancelled. Raises: Fatal (the journal is damaged or full)."""
+        while True:
+            await asyncio.sleep(_TICK)
+            if time.monotonic() < self._look_at or not self._feed.caught_up:
+                continue
+            try:
+                since = await self.look()
+            except Transient as error:
+                log.info("completeness.postponed", why=str(error))
+                self._look_at = time.monotonic() + _LOOK_AGAIN
+                continue
+            if since is None:
+                self._look_at = time.monotonic() + _LOOK_EVERY
+                continue
+            self._look_at = time.monotonic() + _LOOK_AGAIN
+            self._journal.prove_until(self._follower.position.number)
+            self._follower.read_again(_stored_before(self._journal, since))
+
+    async def look(self) -> int | None:
+        """The first block to read again, None when nothing is missing or there is nothing to compare yet.
+
+        Raises:
+            Transient: no endpoint has the state of the block; nothing is known then.
+        """
+        cursor = self._journal.cursor()
+        blocks = [] if cursor is None else self._journal.blocks_between(cursor, cursor)
+        if not blocks:
+            return None
+        tally = await asyncio.to_thread(lambda: LogTally(self._feed.up_to(blocks[0].number)))
+        chain = await read_counters(self._contracts, blocks[0].hash, known=self._done)
+        if self._journal.blocks_between(blocks[0].number, blocks[0].number) != blocks:
+            return None  # a fork replaced it meanwhile: what was counted is of two chains
+        since = tally.missing_since(chain)
+        self.missing = since is not None
+        if since is not None:
+            log.error("journal.mended", block=blocks[0].number, read_again_from=since)
+        else:
+            # An ended round may still be claimed from; its other numbers stand.
+            self._done |= {
+                key for key, item in chain.of_rounds.items() if item.settled and item.claimed is None
+            }
+        return since
+
+
+def _stored_before(journal: Journal, first: int) -> list[BlockRef]:
+    """The newest stored blocks below block `first`, ascending: the trail for reading from there again."""
+    return [BlockRef(item.number, item.hash, item.timestamp) for item in journal.trail(below=first)]

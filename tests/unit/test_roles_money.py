@@ -11,6 +11,7 @@ from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, pro
 
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.presets import preset
+from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
 from jepanet.protocol.state import NodeState, Project
@@ -339,8 +340,9 @@ def a_project() -> Project:
 
 def test_steps_continue_where_the_last_round_ended_and_the_schedule_covers_all() -> None:
     recipe = preset("tworoom")
+    summary = LearningDocuments().recipe(recipe.to_bytes())
     terms = round_terms(ProposerSection(rounds=4, inner_steps=40), METHODS)
-    specs = [round_spec(a_project(), recipe, terms, number) for number in (1, 2, 4, 10_000)]
+    specs = [round_spec(a_project(), summary, terms, number) for number in (1, 2, 4, 10_000)]
     assert [spec.start_step for spec in specs] == [0, 40, 120, 399_960]
     assert [spec.total_steps for spec in specs[:3]] == [recipe.total_steps] * 3
     assert all(spec.start_step + spec.inner_steps <= spec.total_steps for spec in specs)
@@ -348,7 +350,7 @@ def test_steps_continue_where_the_last_round_ended_and_the_schedule_covers_all()
 
 def test_a_spec_from_any_terms_can_be_read_by_everybody() -> None:
     terms = round_terms(ProposerSection(rounds=2, price="0.0005", codec="int8", max_delta_mb=3), METHODS)
-    spec = round_spec(a_project(), preset("tworoom"), terms, 1)
+    spec = round_spec(a_project(), LearningDocuments().recipe(preset("tworoom").to_bytes()), terms, 1)
     assert decode_spec(encode_spec(spec)) == spec
     assert spec.price == 5 * 10**14
     assert spec.max_delta_bytes == 3 << 20

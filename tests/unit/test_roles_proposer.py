@@ -13,7 +13,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Transient
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.protocol.duties import OpenRound
-from jepanet.roles import proposer as proposer_module
+from jepanet.roles.documents import OwnDataset, RecipeSummary
 from jepanet.roles.proposer import Proposer
 from jepanet.storage.blobs.store import BlobStore
 
@@ -27,22 +27,24 @@ class Opened(Exception):
 
 
 @pytest.fixture
-def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def dataset(tmp_path: Path) -> Path:
     folder = tmp_path / "dataset"
     (folder / PROJECT_FILES).mkdir(parents=True)
     for name in ("manifest.json", "public", "probe"):
         (folder / name).write_text(name)
-    built = SimpleNamespace(
-        directory=folder, public_path=folder / "public", probe_path=folder / "probe",
-        manifest=SimpleNamespace(training=()),
-    )  # fmt: skip
-    monkeypatch.setattr(proposer_module, "open_built", lambda directory: built)
-
-    def opens(data: bytes) -> Any:
-        raise Opened
-
-    monkeypatch.setattr(proposer_module.Recipe, "from_bytes", opens)
     return folder
+
+
+class Documents:
+    """Of a dataset without shards."""
+
+    max_recipe_bytes = 1 << 10
+
+    def own_dataset(self, directory: Path) -> OwnDataset:
+        return OwnDataset([directory / name for name in ("manifest.json", "public", "probe")], ())
+
+    def recipe(self, data: bytes) -> RecipeSummary:
+        raise Opened
 
 
 async def open_round(blobs: BlobStore, dataset: Path | None, rounds: int = 0) -> None:
@@ -58,7 +60,8 @@ async def open_round(blobs: BlobStore, dataset: Path | None, rounds: int = 0) ->
         return SimpleNamespace(active_round=0)
 
     context: Any = SimpleNamespace(
-        me=OUTSIDER, blobs=blobs, dataset=dataset, terms=object(), project=lambda _: project,
+        me=OUTSIDER, blobs=blobs, dataset=dataset, documents=Documents(), terms=object(),
+        project=lambda _: project,
         contracts=SimpleNamespace(registry=SimpleNamespace(project=inactive)),
         state=lambda: SimpleNamespace(rounds={}),
     )  # fmt: skip
@@ -69,7 +72,8 @@ async def test_a_project_made_while_the_node_runs_is_served_before_its_first_rou
     dataset: Path, tmp_path: Path
 ) -> None:
     with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
-        Proposer(SimpleNamespace(blobs=blobs)).serve_dataset(dataset)  # type: ignore[arg-type]  # only blobs
+        context: Any = SimpleNamespace(blobs=blobs, documents=Documents())
+        Proposer(context).serve_dataset(dataset)
         for name, data in (("recipe.json", RECIPE), ("manifest.json", MANIFEST), ("model", MODEL)):
             (dataset / PROJECT_FILES / name).write_bytes(data)
         with pytest.raises(Opened):

@@ -117,13 +117,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
                 spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE)),
-                recipe=SimpleNamespace(aligns=False),
-                manifest=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
+                recipe=SimpleNamespace(aligns=False, max_model_bytes=1000),
+                shards=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
             )
 
         monkeypatch.setattr(solver_module, "round_documents", documents)
-        monkeypatch.setattr(solver_module, "assigned_shard", lambda *_: (digest_of(SHARD), len(SHARD)))
-        monkeypatch.setattr(solver_module, "model_cap", lambda _: 1000)
+        shard = SimpleNamespace(digest=digest_of(SHARD), bytes=len(SHARD))
+        monkeypatch.setattr(solver_module, "assigned_shard", lambda *_: shard)
         yield made
 
 

@@ -69,7 +69,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "work": LEAVES | {"protocol", "learning", "federation"},
     "settings": LEAVES
     | {"protocol", "chain.contracts.deployment", "chain.keys", "chain.sending.fees", "p2p.config"},
-    "roles": LEAVES | _MIDDLE - {"settings", "work"} | {"work.requests"},
+    "roles": LEAVES | {"protocol", "chain", "p2p", "storage", "work.requests"},
     "operations": LEAVES | _MIDDLE,
     "node": LEAVES | _MIDDLE | {"roles"},
     "lab": LEAVES | {"work", "learning", "federation"},
@@ -427,6 +427,8 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.roles.solver", "import torch"),
         ("jepanet.roles.solver", "from jepanet.node import config"),
         ("jepanet.roles.solver", "from jepanet.work.worker import Worker"),
+        ("jepanet.roles.proposer", "from jepanet.learning.recipe import Recipe"),
+        ("jepanet.roles.aggregator", "from jepanet.federation.judging.judge import SHARD_REFUSED"),
         ("jepanet.roles.solver", "job = 'jepanet.work.jobs:run'"),
         ("jepanet.roles.solver", "def later():\n    return ['jepanet.work.jobs']"),
         ("jepanet.work.requests", "from jepanet.learning.recipe import Recipe"),

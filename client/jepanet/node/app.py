@@ -20,6 +20,7 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
 from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
+from jepanet.node.documents import LearningDocuments
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.gate import Gate
 from jepanet.node.missing_events import MissingEvents
@@ -208,6 +209,7 @@ async def build(
         say=conversation.say,
         providers=gate.providers,
         jobs=worker,
+        documents=LearningDocuments(),
         contracts=contracts,
         deployment=deployment,
         sender=_sender(config, rpc, wallet, journal, confirmations, trace),

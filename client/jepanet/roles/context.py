@@ -17,6 +17,7 @@ from jepanet.protocol.documents.spec import Methods
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
+from jepanet.roles.documents import Documents
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, ProjectId, RoundId
@@ -65,6 +66,7 @@ class Context:
     providers: Callable[[bytes], tuple[str, ...]]
     """Addresses announced for a digest, newest first."""
     jobs: Jobs
+    documents: Documents
     contracts: Contracts
     deployment: Deployment
     sender: Sender

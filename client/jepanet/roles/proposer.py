@@ -8,20 +8,17 @@ from pathlib import Path
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.learning.data.on_disk import SealedShard, open_built
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
-from jepanet.protocol.documents.spec import Gates, MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
 from jepanet.protocol.facts import LocalFact, RoundParams
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Project
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.documents import RecipeSummary, SealedShard
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.settlement import withdraw_credit
@@ -60,7 +57,8 @@ class Proposer:
         if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
         await asyncio.to_thread(self._serve_project, project)
-        recipe = read_recipe(context.blobs.read(project.recipe, max_bytes=MAX_RECIPE_BYTES))
+        read = context.documents
+        recipe = read.recipe(context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes))
         spec = encode_spec(round_spec(project, recipe, terms, duty.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
         context.blobs.publish(digest)
@@ -147,7 +145,7 @@ class Proposer:
         documents = await round_documents(context, round_)
         data = await obtain_bytes(context, round_.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
         sheet = decode_sheet(data)
-        await obtain(context, sheet.model, max_bytes=model_cap(documents.recipe), pin=pin)
+        await obtain(context, sheet.model, max_bytes=documents.recipe.max_model_bytes, pin=pin)
         for row in sheet.rows:
             try:
                 await obtain(context, row.digest, max_bytes=documents.spec.max_delta_bytes, pin=pin)
@@ -164,9 +162,7 @@ class Proposer:
         Sealed shards stay where they are, private, until the beacon selects them.
         """
         blobs = self._context.blobs
-        dataset = open_built(directory)
-        public = [dataset.directory / "manifest.json", dataset.public_path, dataset.probe_path]
-        public += [dataset.training_path(index) for index in range(len(dataset.manifest.training))]
+        public = [*self._context.documents.own_dataset(directory).public]
         public += sorted((directory / PROJECT_FILES).glob("*"))
         for path in public:
             blobs.publish(blobs.put_file(path, move=False, pin="dataset"))
@@ -200,7 +196,7 @@ class Proposer:
                 remedy="set proposer.dataset to the folder `jepanet dataset build` wrote",
                 code=Exit.CONFIG,
             )
-        sealed = open_built(self._context.dataset).sealed
+        sealed = self._context.documents.own_dataset(self._context.dataset).sealed
         if merkle_root(_leaves(sealed)) != project.evaluation_root:
             raise Fatal(
                 f"the sealed shards in {self._context.dataset} are not those of project {project.id}",
@@ -214,7 +210,7 @@ def _leaves(sealed: Sequence[SealedShard]) -> list[bytes]:
     return [evaluation_leaf(item.index, item.digest, item.blinding) for item in sealed]
 
 
-def round_spec(project: Project, recipe: Recipe, terms: RoundTerms, number: int) -> RoundSpec:
+def round_spec(project: Project, recipe: RecipeSummary, terms: RoundTerms, number: int) -> RoundSpec:
     """The spec of a project's `number`-th round (from 1): steps continue where the last round ended."""
     steps = terms.inner_steps or recipe.inner_steps
     start = (number - 1) * steps
@@ -228,17 +224,9 @@ def round_spec(project: Project, recipe: Recipe, terms: RoundTerms, number: int)
         total_steps=max(recipe.total_steps, start + steps),
         codec=terms.codec,
         max_delta_bytes=terms.max_delta_bytes,
-        gates=_gates(recipe),
+        gates=recipe.gates,
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         price=terms.price,
         shrink_milli=terms.shrink_milli,
         aggregators=terms.aggregators,
-    )
-
-
-def _gates(recipe: Recipe) -> Gates:
-    """The recipe's gates in thousandths: what is measured about a family belongs to its recipe, what decides
-    about money to the round's spec."""
-    return Gates(
-        **{f"{name}_milli": round(1000 * getattr(recipe.gates, name)) for name in recipe.gates.__slots__}
     )

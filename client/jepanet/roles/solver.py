@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 
 from jepanet.errors import Rejected, Transient
-from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.messages import Provide
@@ -89,8 +88,8 @@ class Solver:
         context = self._context
         documents = await round_documents(context, round_)
         spec = documents.spec
-        shard, _ = assigned_shard(context, round_, documents.manifest)
-        probe = documents.manifest.probe
+        shard = assigned_shard(context, round_, documents.shards).digest
+        probe = documents.shards.probe
         place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)
         seed = training_seed(*place, round_.seed, salt)
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
@@ -133,7 +132,7 @@ class Solver:
         digest = Digest(newest.digest)
         self._context.blobs.pin(digest, pin_of(round_))
         try:
-            self._context.blobs.read(digest, max_bytes=model_cap(documents.recipe))
+            self._context.blobs.read(digest, max_bytes=documents.recipe.max_model_bytes)
         except (Transient, Rejected) as error:
             log.warning(
                 "residual.lost", round=round_.id, residual=digest, why=str(error),

@@ -33,6 +33,8 @@ NOT_FETCHED = ("unavailable", "too-large")
 """Reasons of a coordinator that could not fetch a delta; not held against its fee. (A provider that offers
 too many bytes proves nothing: only whole bytes with the right digest prove a fault.)"""
 DUPLICATE = "duplicate"
+SHARD_REFUSED = "shard-refused"
+"""Reason of every delta without a fault where the evaluation shard, with this base, can score nothing."""
 DISPUTED = "disputed"
 """Reason when no majority accepts and nobody gave a reason to exclude."""
 Amount = Annotated[int, DecimalText(UINT128_MAX), "wei"]

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
-from jepanet.learning.data.suitability import check_manifest
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
-from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import model_cap
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, stored
-from jepanet.types import Digest, Role
+from jepanet.types import Role
 from jepanet.work.requests import RoundFiles
 
 
@@ -26,8 +22,8 @@ class RoundDocuments:
     """The documents of one round, parsed and consistent with the chain."""
 
     spec: RoundSpec
-    recipe: Recipe
-    manifest: DatasetManifest
+    recipe: RecipeSummary
+    shards: PublicShards
 
 
 class Preparation:
@@ -44,13 +40,13 @@ class Preparation:
         round_ = context.round(duty.round_id)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
-        await obtain(context, round_.base, max_bytes=model_cap(documents.recipe), pin=pin_of(round_))
+        await obtain(context, round_.base, max_bytes=documents.recipe.max_model_bytes, pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
-            digest, size = assigned_shard(context, round_, documents.manifest)
+            shard = assigned_shard(context, round_, documents.shards)
             # For this round only: anybody may open projects, and what is pinned for good fills the store.
-            await obtain(context, digest, max_bytes=size, pin=pin_of(round_))
+            await obtain(context, shard.digest, max_bytes=shard.bytes, pin=pin_of(round_))
             if documents.recipe.aligns:
-                probe = documents.manifest.probe
+                probe = documents.shards.probe
                 await obtain(context, probe.digest, max_bytes=probe.bytes, pin=pin_of(round_))
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
 
@@ -69,17 +65,15 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     spec = decode_spec(data)
     check_methods(spec, context.methods)
     check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
-    recipe = read_recipe(await obtain_bytes(context, project.recipe, max_bytes=MAX_RECIPE_BYTES, pin=pin))
-    manifest = DatasetManifest.from_bytes(
-        await obtain_bytes(context, project.dataset, max_bytes=MAX_MANIFEST_BYTES, pin=pin)
-    )
-    check_manifest(manifest, recipe)
-    return RoundDocuments(spec, recipe, manifest)
+    read = context.documents
+    recipe = await obtain_bytes(context, project.recipe, max_bytes=read.max_recipe_bytes, pin=pin)
+    summary = read.recipe(recipe)
+    manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
+    return RoundDocuments(spec, summary, read.shards(manifest, recipe))
 
 
-def assigned_shard(context: Context, round_: Round, manifest: DatasetManifest) -> tuple[Digest, int]:
-    """(digest, size in bytes) of the training shard the round's seed assigns to this wallet."""
-    shards = manifest.training
+def assigned_shard(context: Context, round_: Round, shards: PublicShards) -> PublicFile:
+    """The training shard that the round's seed assigns to this wallet."""
     index = training_shard(
         context.chain_id,
         context.rounds_address,
@@ -87,9 +81,9 @@ def assigned_shard(context: Context, round_: Round, manifest: DatasetManifest) -
         round_.id,
         context.me,
         round_.seed,
-        count=len(shards),
+        count=len(shards.training),
     )
-    return Digest(shards[index].digest), shards[index].bytes
+    return shards.training[index]
 
 
 def round_files(context: Context, round_: Round, spec: RoundSpec) -> RoundFiles:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from jepanet.errors import Rejected, Transient
-from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.protocol.documents.scores import (
     SIGNATURE_BYTES,
     ScoreReport,
@@ -154,7 +153,8 @@ async def evaluation_files(context: Context, round_: Round, spec: RoundSpec) -> 
     """The evaluation shard the round unsealed, fetched, and its manifest. Raises as `obtain` does."""
     if round_.shard is None:
         raise Transient(f"the evaluation shard of round {round_.id} is not unsealed yet")
-    shard = await obtain(context, round_.shard, max_bytes=MAX_SHARD_BYTES, pin=pin_of(round_))
+    cap = context.documents.max_shard_bytes
+    shard = await obtain(context, round_.shard, max_bytes=cap, pin=pin_of(round_))
     return EvaluationFiles(shard, manifest=stored(context, spec.dataset))
 
 

@@ -13,11 +13,13 @@ from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, initial
 
 from jepanet.cid import digest_of
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
+from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
+from jepanet.protocol.settling import tally
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Address, Verdict
 from jepanet.work.jobs import run
@@ -119,3 +121,10 @@ def test_a_dead_base_scores_nobody(tmp_path: Path, base: Arrays) -> None:
 
 def test_a_shard_is_read_back_with_actions_at_the_border(tmp_path: Path) -> None:
     assert np.abs(load_shard(_changed(actions=lambda shard: np.sign(shard.actions))).actions).max() == 1.0
+
+
+def test_reasons_that_rules_read_are_spelled_as_judging_gives_them() -> None:
+    """`federation` and `protocol` do not import each other."""
+    assert judging.UNAVAILABLE in tally.NOT_FETCHED
+    assert judging.DUPLICATE == tally.DUPLICATE
+    assert judging.SHARD_REFUSED == tally.SHARD_REFUSED

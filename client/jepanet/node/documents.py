@@ -1,0 +1,52 @@
+"""Recipes, manifests and datasets, read by `learning` for roles (`roles.documents.Documents`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.on_disk import MANIFEST, open_built
+from jepanet.learning.data.shards import MAX_SHARD_BYTES
+from jepanet.learning.data.suitability import check_manifest
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe_reader import read_recipe
+from jepanet.learning.training.checkpoint import model_cap
+from jepanet.protocol.documents.spec import Gates
+from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
+
+
+class LearningDocuments:
+    """`Documents` of the learning room. Importing it imports no torch."""
+
+    max_recipe_bytes = MAX_RECIPE_BYTES
+    max_manifest_bytes = MAX_MANIFEST_BYTES
+    max_shard_bytes = MAX_SHARD_BYTES
+
+    def recipe(self, data: bytes) -> RecipeSummary:
+        recipe = read_recipe(data)
+        return RecipeSummary(
+            inner_steps=recipe.inner_steps,
+            total_steps=recipe.total_steps,
+            gates=_gates(recipe),
+            aligns=recipe.aligns,
+            max_model_bytes=model_cap(recipe),
+        )
+
+    def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
+        found = DatasetManifest.from_bytes(manifest)
+        check_manifest(found, read_recipe(recipe))
+        return PublicShards(found.training, found.probe)
+
+    def own_dataset(self, directory: Path) -> OwnDataset:
+        built = open_built(directory)
+        training = [built.training_path(index) for index in range(len(built.manifest.training))]
+        public = (directory / MANIFEST, built.public_path, built.probe_path, *training)
+        return OwnDataset(public, built.sealed)
+
+
+def _gates(recipe: Recipe) -> Gates:
+    """The recipe's gates in thousandths: what is measured about a family belongs to its recipe, what decides
+    about money to the round's spec."""
+    return Gates(
+        **{f"{name}_milli": round(1000 * getattr(recipe.gates, name)) for name in recipe.gates.__slots__}
+    )

@@ -1,0 +1,103 @@
+"""What roles must know of a project's recipe and dataset, which another room reads for them.
+
+Roles import nothing of `learning`. `Documents` is what they ask for; `jepanet.node.documents` answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from jepanet.protocol.documents.spec import Gates
+from jepanet.types import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeSummary:
+    """What rounds depend on in a recipe."""
+
+    inner_steps: int
+    """Local steps of a round, unless the proposer's terms say otherwise."""
+    total_steps: int
+    """Length of the learning-rate schedule, in local steps."""
+    gates: Gates
+    aligns: bool
+    """Whether solvers compare their latent frame with the base's, for which they need the probe frames."""
+    max_model_bytes: int
+    """Size that no model file of the recipe exceeds."""
+
+
+class PublicFile(Protocol):
+    """A file that a manifest names."""
+
+    @property
+    def digest(self) -> Digest: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublicShards:
+    """What a manifest names for solvers."""
+
+    training: Sequence[PublicFile]
+    """In the order in which rounds assign them."""
+    probe: PublicFile
+    """Frames on which latent frames are compared."""
+
+
+class SealedShard(Protocol):
+    """An evaluation shard that only its proposer has until a beacon selects it."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def digest(self) -> Digest: ...
+
+    @property
+    def blinding(self) -> bytes: ...
+
+    @property
+    def path(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDataset:
+    """The files of a dataset that this node's operator built."""
+
+    public: Sequence[Path]
+    sealed: Sequence[SealedShard]
+
+
+class Documents(Protocol):
+    """Reads recipes, manifests and datasets. None of it needs torch."""
+
+    @property
+    def max_recipe_bytes(self) -> int: ...
+
+    @property
+    def max_manifest_bytes(self) -> int: ...
+
+    @property
+    def max_shard_bytes(self) -> int: ...
+
+    def recipe(self, data: bytes) -> RecipeSummary:
+        """Raises: Rejected for what is no recipe."""
+
+    def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
+        """The shards of a manifest that can serve a recipe.
+
+        Raises:
+            Rejected: it is no manifest, or nobody's work under the recipe could be trained or scored on it.
+        """
+
+    def own_dataset(self, directory: Path) -> OwnDataset:
+        """A built dataset, every file of which is hashed on the way: not on the event loop.
+
+        Raises:
+            Fatal: it is incomplete, damaged, or its secrets can be read by others.
+        """

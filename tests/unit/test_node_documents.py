@@ -1,0 +1,52 @@
+"""What roles are told of recipes and manifests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from learning_shards import RECIPE, SEED
+
+from jepanet.cid import digest_of
+from jepanet.errors import Rejected
+from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.training.checkpoint import model_cap
+from jepanet.node.documents import LearningDocuments
+from jepanet.protocol.documents.spec import Gates
+
+pytestmark = pytest.mark.unit
+
+SHARDS = tuple(ShardEntry(site, digest_of(bytes([site])), 100 + site, 4) for site in range(3))
+
+
+def manifest(episodes: int) -> bytes:
+    evaluation = EvaluationEntry(1, bytes(32), episodes, (8, 9))
+    return DatasetManifest("discs", {}, SEED, SHARDS, SHARDS[0], SHARDS[1], evaluation).to_bytes()
+
+
+def test_a_recipe_is_told_in_what_rounds_depend_on() -> None:
+    recipe = replace(RECIPE, align_above=12.0)
+    told = LearningDocuments().recipe(recipe.to_bytes())
+    assert (told.inner_steps, told.total_steps) == (recipe.inner_steps, recipe.total_steps)
+    assert told.aligns and told.max_model_bytes == model_cap(recipe)
+    assert not LearningDocuments().recipe(replace(recipe, align_above=180.0).to_bytes()).aligns
+
+
+def test_gates_become_thousandths() -> None:
+    gates = replace(RECIPE.gates, variance_floor=0.7004, harm_sigmas=2.5)
+    told = LearningDocuments().recipe(replace(RECIPE, gates=gates).to_bytes()).gates
+    assert (told.variance_floor_milli, told.harm_sigmas_milli) == (700, 2500)
+    assert set(Gates.__slots__) == {f"{name}_milli" for name in gates.__slots__}
+
+
+def test_a_manifest_is_told_in_its_public_shards_if_it_suits_the_recipe() -> None:
+    enough = RECIPE.score.minimum_episodes
+    told = LearningDocuments().shards(manifest(enough), RECIPE.to_bytes())
+    assert [(item.digest, item.bytes) for item in told.training] == [
+        (item.digest, item.bytes) for item in SHARDS
+    ]
+    assert told.probe.digest == SHARDS[1].digest
+    demanding = replace(RECIPE, score=replace(RECIPE.score, minimum_episodes=enough + 1))
+    with pytest.raises(Rejected) as refused:
+        LearningDocuments().shards(manifest(enough), demanding.to_bytes())
+    assert refused.value.reason == "unsuitable-dataset"

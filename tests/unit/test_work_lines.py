@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +171,3 @@ def test_a_number_that_no_line_can_hold_is_no_result(value: Any) -> None:
 def test_another_record_than_the_one_asked_for_is_no_result(result: Any) -> None:
     with pytest.raises(ValueError, match="repeat_training made a"):
         result_line(1, RepeatTraining(TRAINING, Path("c")), result)
-
-
-def test_only_jobs_that_train_or_look_at_a_device_can_be_given_one() -> None:
-    """The numbers of all others are held against those of other nodes, so all compute them on the CPU."""
-    given = {kind for kind in JOBS if "device" in {item.name for item in fields(kind)}}  # type: ignore[arg-type]
-    assert given == {TrainDelta, MakeFirstModel, ProbeDevice}

@@ -75,7 +75,7 @@ class Context:
     methods: Methods
     """Codecs and merge rules of the work that `jobs` does."""
     device: str = "cpu"
-    """Where this node trains, as torch names it. Scores and merges are always measured on the CPU."""
+    """Where this node trains, as torch names it. It measures scores and merges on the CPU, as others do."""
     max_bond: int | None = None
     """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None

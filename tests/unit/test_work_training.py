@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
 from jepanet.learning.data.shards import Shard, save_shard
 from jepanet.learning.evaluation.metrics import frame_latents
+from jepanet.learning.family import Family, check_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import train, warm_start
@@ -159,3 +161,21 @@ def test_attack_probe_frames_beyond_what_a_node_can_hold_are_refused(
         with pytest.raises(Rejected) as caught:
             bench.train()
         assert caught.value.reason == "probe-too-large" and not encoded
+
+
+def test_the_weights_of_a_job_are_checked_once_where_they_come_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base as it is read, the trained weights as they leave the training: two sets, two checks."""
+    bench = Bench(tmp_path, "topk10", replace(RECIPE, align_above=0.0))
+    checked: list[str] = []
+
+    def counting(weights: Arrays, family: Family, *, what: str = "weights") -> None:
+        checked.append(what)
+        check_weights(weights, family, what=what)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("jepanet.") and getattr(module, "check_weights", None) is check_weights:
+            monkeypatch.setattr(module, "check_weights", counting)
+    bench.train()
+    assert checked == ["model", "trained weights"]

@@ -11,7 +11,8 @@ from jepanet.learning.data.shards import load_shard
 from jepanet.learning.data.suitability import check_evaluation
 from jepanet.learning.evaluation.grounded import Gain, GroundedScorer
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
-from jepanet.learning.evaluation.metrics import Metrics, heldout_metrics
+from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
+from jepanet.learning.family import Encoded, check_weights
 from jepanet.learning.recipe import Gates
 from jepanet.protocol.documents.scores import Metrics as Millionths
 from jepanet.protocol.documents.spec import RoundSpec
@@ -66,13 +67,16 @@ class HeldOut:
         check_evaluation(self._shard, manifest, self._recipe)
         self._grounded = GroundedScorer(round_.base.weights, self._recipe, self._shard, device=device)
         self._gates = _guard_gates(round_.spec)
-        self._measured: dict[int, tuple[Arrays, Metrics]] = {}
+        self._last: tuple[Arrays, Encoded] | None = None
 
     def gain(self, weights: Arrays) -> Gain:
-        return self._grounded.gain(weights)
+        """Of weights that nobody has checked yet: base + delta / N, or a merge."""
+        check_weights(weights, self._recipe.family)
+        return self._grounded.gain_of(self._encoded(weights))
 
     def metrics(self, weights: Arrays) -> dict[str, float]:
-        return plain_metrics(self._full(weights))
+        """Of the base, or of weights whose gain was measured."""
+        return plain_metrics(metrics_of(self._encoded(weights), self._shard, self._recipe))
 
     def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
         return state_guards(Metrics(**base), Metrics(**candidate), self._gates)
@@ -81,13 +85,11 @@ class HeldOut:
         before, after = Metrics(**base), Metrics(**merged)
         return (*state_guards(before, after, self._gates), *absolute_guards(before, after, self._gates))
 
-    def _full(self, weights: Arrays) -> Metrics:
-        # The base is asked for several times; keyed by identity, with the arrays kept alive.
-        known = self._measured.get(id(weights))
-        if known is None:
-            known = (weights, heldout_metrics(weights, self._recipe, self._shard, device=self._device))
-            self._measured = {id(weights): known}
-        return known[1]
+    def _encoded(self, weights: Arrays) -> Encoded:
+        # Gain and metrics of the same weights are asked for one after the other. Kept alive, so `is` is safe.
+        if self._last is None or self._last[0] is not weights:
+            self._last = (weights, encode(weights, self._recipe, self._shard, device=self._device))
+        return self._last[1]
 
 
 def millionths(metrics: Mapping[str, float]) -> Millionths:

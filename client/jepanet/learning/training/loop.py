@@ -64,20 +64,19 @@ def train(
     on_step: Callable[[StepReport], None] | None = None,
     device: str = "cpu",
 ) -> TrainResult:
-    """Trains from `weights` on one shard with a fresh optimiser.
+    """Trains from `weights`, which `check_weights` has passed, on one shard with a fresh optimiser.
 
     `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
     global steps (defaults: the recipe's). `seed` drives the family's batches and its loss.
     Parameters whose names start with an entry of `frozen` keep their values, and those the family freezes.
 
     Raises:
-        Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `wrong-shape` or
-            `non-finite` weights.
+        Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `non-finite` when the
+            last step spoiled the weights.
     """
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
     family = recipe.family
-    check_weights(weights, family, what="starting weights")
     family.check_shard(shard)
     batches = family.batches(shard, seed)
     sketches = torch_generator(seed, "directions")

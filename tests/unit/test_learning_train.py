@@ -196,7 +196,7 @@ def test_weights_that_overflow_are_divergence() -> None:
 
 
 def test_starting_weights_that_hold_no_number_end_the_training() -> None:
-    """Names and shapes were checked as the model was read; what spoils weights afterwards shows in the loss."""
+    """Names and shapes were checked as the model was read; what spoils weights later shows in the loss."""
     spoiled = START | {"encoder.head.bias": np.full(6, np.nan, np.float32)}
     with pytest.raises(Rejected) as caught:
         train(spoiled, SHARD, RECIPE, seed=SEED)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from protocol_facts import ROUND, digest, prologue
 
 from jepanet.node.status import ChainHealth, status_of
+from jepanet.operations.views.node import Work
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, Role
+from jepanet.work.requests import Progress
+from jepanet.work.worker import RunningJob
 
 pytestmark = pytest.mark.unit
 
@@ -25,3 +29,26 @@ def test_attack_the_status_does_not_name_a_sealed_delta() -> None:
     status = status_of(state, [], chain=chain, cursor=1, peers=0, peer_id="", addresses=())
     assert [item["sealed"] for item in status["rounds"]] == [True]
     assert digest("delta").hex() not in json.dumps(status)
+
+
+@pytest.mark.parametrize(
+    ("running", "told"),
+    [
+        (None, None),
+        (RunningJob("merge_deltas", 3, None), {"job": "merge_deltas", "seconds": 3}),
+        (
+            RunningJob("train_delta", 31, Progress(12, 40, 0.43)),
+            {"job": "train_delta", "seconds": 31, "step": 12, "steps": 40, "loss": 0.43},
+        ),
+    ],
+)
+def test_the_status_tells_the_running_job_and_how_far_it_is(
+    running: RunningJob | None, told: dict[str, Any] | None
+) -> None:
+    state = genesis(Identity(Address("0x" + "2" * 40), frozenset({Role.SOLVER})))
+    chain = ChainHealth(head=1, head_age=0.0, head_old=False, stalled=False, incomplete=False)
+    status = status_of(
+        state, [], chain=chain, cursor=1, peers=0, peer_id="", addresses=(), running=running
+    )  # fmt: skip
+    assert status["work"] == told
+    assert told is None or Work(**told).job == told["job"]

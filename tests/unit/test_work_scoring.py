@@ -16,12 +16,14 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
+from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.protocol.settling import tally
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Address, Verdict
+from jepanet.work import scoring
 from jepanet.work.jobs import run
 from jepanet.work.requests import ClaimedDelta, EvaluationFiles, RoundFiles, ScoreClaims, ScoredDeltas
 from round_samples import a_spec
@@ -74,6 +76,21 @@ def test_a_sound_shard_measures(tmp_path: Path, base: Arrays) -> None:
     found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
     assert found[0].reason != "shard-refused" and found[0].stderr > 0
     assert found[1].verdict is Verdict.INVALID
+
+
+def test_a_delta_is_encoded_once_for_its_gain_and_its_metrics(
+    tmp_path: Path, base: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[Arrays] = []
+
+    def counting(weights: Arrays, *rest: Any, **more: Any) -> Any:
+        encoded.append(weights)
+        return encode(weights, *rest, **more)
+
+    monkeypatch.setattr(scoring, "encode", counting)
+    found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
+    assert found[0].metrics and found[0].stderr > 0
+    assert len(encoded) == 2, "the base, and the one delta without a fault"
 
 
 def _changed(**fields: Callable[[Shard], Any]) -> bytes:

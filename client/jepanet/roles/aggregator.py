@@ -23,7 +23,7 @@ from jepanet.roles.coordinator import result_message
 from jepanet.roles.steps.merging import Merge, measure_merge
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
-from jepanet.roles.steps.submit import behind, submit
+from jepanet.roles.steps.submit import endpoint_lags, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
 
@@ -120,7 +120,7 @@ class Aggregator:
         rounds = context.contracts.rounds
         phase = await rounds.phase(round_.id, "latest")
         if phase < Phase.VERIFY:
-            raise behind(f"record/{round_.id}")
+            raise endpoint_lags(f"record/{round_.id}")
         if phase is not Phase.VERIFY:
             return []
         sheet = decode_sheet(context.blobs.read(duty.sheet, max_bytes=MAX_SHEET_BYTES))

@@ -22,7 +22,7 @@ from jepanet.roles.documents import RecipeSummary, SealedShard
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.settlement import withdraw_credit
-from jepanet.roles.steps.submit import behind, newest_known, submit
+from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
 from jepanet.types import Verdict
@@ -53,7 +53,7 @@ class Proposer:
         project = context.project(duty.project_id)
         active = (await context.contracts.registry.project(project.id, "latest")).active_round
         if active in context.state().rounds:  # one that is confirmed to have ended
-            raise behind(f"open/{project.id}/{duty.number}")
+            raise endpoint_lags(f"open/{project.id}/{duty.number}")
         if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
         await asyncio.to_thread(self._serve_project, project)

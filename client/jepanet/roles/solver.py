@@ -29,7 +29,7 @@ from jepanet.roles.steps.preparation import (
     round_files,
 )
 from jepanet.roles.steps.settlement import check_bond, ensure_stake
-from jepanet.roles.steps.submit import behind, submit
+from jepanet.roles.steps.submit import endpoint_lags, submit
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
@@ -189,7 +189,7 @@ class Solver:
         rounds = context.contracts.rounds
         standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
         if standing is Standing.NONE:  # this duty exists because the commit was confirmed
-            raise behind(f"reveal/{duty.round_id}")
+            raise endpoint_lags(f"reveal/{duty.round_id}")
         if standing is not Standing.COMMITTED:
             return []
         digest, salt = self._salt(duty.round_id)

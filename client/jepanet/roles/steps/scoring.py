@@ -96,7 +96,7 @@ class Scoring:
     ) -> dict[Digest, tuple[Path | None, str | None]]:
         """What `_delta` finds, by digest: one that several reveal is fetched once.
 
-        All fetches end before one that failed is raised: none is left behind to meet its own repetition.
+        All fetches end before one that failed is raised: none still runs when the duty is tried again.
         """
         wanted = {item.digest: item for item in reversed(reveals)}
         found = await asyncio.gather(

@@ -25,7 +25,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import result_message
 from jepanet.roles.steps.obtain import obtain_bytes
 from jepanet.roles.steps.preparation import pin_of
-from jepanet.roles.steps.submit import behind, newest_known, submit
+from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
 from jepanet.types import TERMINAL_PHASES, Phase, Standing, Verdict
@@ -59,7 +59,7 @@ class Settlement:
         rounds = self._context.contracts.rounds
         phase = await rounds.phase(duty.round_id, "latest")
         if phase < Phase.SETTLEABLE:
-            raise behind(f"settle/{duty.round_id}")
+            raise endpoint_lags(f"settle/{duty.round_id}")
         if phase is Phase.SETTLEABLE:
             await submit(self._context, f"settle/{duty.round_id}", rounds.settle(duty.round_id))
         return []
@@ -68,7 +68,7 @@ class Settlement:
         rounds = self._context.contracts.rounds
         phase = await rounds.phase(duty.round_id, "latest")
         if phase <= Phase.VERIFY:
-            raise behind(f"cancel/{duty.round_id}")
+            raise endpoint_lags(f"cancel/{duty.round_id}")
         if phase is Phase.CANCELLABLE:
             await submit(self._context, f"cancel/{duty.round_id}", rounds.cancel(duty.round_id))
         return []
@@ -77,7 +77,7 @@ class Settlement:
         rounds = self._context.contracts.rounds
         standing = (await rounds.commitment(duty.round_id, duty.solver, "latest")).standing
         if standing is Standing.NONE:
-            raise behind(f"slash/{duty.round_id}/{duty.solver}")
+            raise endpoint_lags(f"slash/{duty.round_id}/{duty.solver}")
         if standing is Standing.COMMITTED:
             key = f"slash/{duty.round_id}/{duty.solver}"
             await submit(self._context, key, rounds.slash_non_reveal(duty.round_id, duty.solver))
@@ -98,7 +98,7 @@ class Settlement:
                 continue
             standing = (await rounds.commitment(round_.id, row.solver, "latest")).standing
             if standing in _BEFORE_REVEAL:
-                raise behind(f"slash-invalid/{round_.id}/{row.solver}")
+                raise endpoint_lags(f"slash-invalid/{round_.id}/{row.solver}")
             if standing is Standing.REVEALED:
                 call = rounds.slash_invalid(round_.id, *found)
                 await submit(context, f"slash-invalid/{round_.id}/{row.solver}", call)
@@ -153,7 +153,7 @@ class Settlement:
         if recorded is None:
             return []
         if standing in _BEFORE_REVEAL:
-            raise behind(f"claim/{round_.id}")
+            raise endpoint_lags(f"claim/{round_.id}")
         if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
             await withdraw_credit(context, f"withdraw/{round_.id}")
             return []
@@ -172,7 +172,7 @@ class Settlement:
         context, rounds = self._context, self._context.contracts.rounds
         standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
         if standing in _BEFORE_REVEAL:
-            raise behind(f"release/{duty.round_id}")
+            raise endpoint_lags(f"release/{duty.round_id}")
         if standing is Standing.REVEALED:
             await submit(context, f"release/{duty.round_id}", rounds.release_bond(duty.round_id))
         # With the bond comes a share of the unseal bond, where the proposer forfeited it.
@@ -183,7 +183,7 @@ class Settlement:
         """Settling and cancelling, by whomever, credit the proposer with what the escrow did not pay."""
         phase = await self._context.contracts.rounds.phase(duty.round_id, "latest")
         if phase not in TERMINAL_PHASES:
-            raise behind(f"withdraw/{duty.round_id}")
+            raise endpoint_lags(f"withdraw/{duty.round_id}")
         await withdraw_credit(self._context, f"withdraw/{duty.round_id}/returned")
         return []
 
@@ -191,7 +191,7 @@ class Settlement:
         context, rounds = self._context, self._context.contracts.rounds
         view = await rounds.round(duty.round_id, "latest")
         if view.phase is not Phase.SETTLED:
-            raise behind(f"sweep/{duty.round_id}")
+            raise endpoint_lags(f"sweep/{duty.round_id}")
         if view.claimed < view.payout:
             await submit(context, f"sweep/{duty.round_id}", rounds.sweep(duty.round_id))
         await withdraw_credit(context, f"withdraw/{duty.round_id}/swept")

@@ -35,7 +35,7 @@ this node came between, or the endpoint that simulates lags behind the one that 
 before they send, so the next try knows."""
 
 
-def behind(what: str) -> Transient:
+def endpoint_lags(what: str) -> Transient:
     """What to raise when an endpoint knows less than was confirmed to this node: not "already done".
 
     Of several endpoints one may lag, and a duty that is closed on its word is never taken up again.

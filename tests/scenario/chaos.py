@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from episodes import NODES, Episode
+from episodes import LOG_QUERIES_ABOVE, NODES, Episode
 from laws import Effects, facts_of, journals_are_the_chain, round_went_well, wishes_took_effect_once
 from network import Network, Node, ScenarioFailed
 
@@ -67,6 +67,7 @@ class Chaos:
         self._effects = Effects(network)
 
     def begin(self) -> None:
+        self.network.log_queries_above = LOG_QUERIES_ABOVE
         for name in NODES:
             first, second = (self._proxies.start(self.network.anvil.url) for _ in range(2))
             self._doors[name] = first, second

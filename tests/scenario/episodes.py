@@ -32,8 +32,10 @@ _OF_TRANSACTIONS = (Sends, FeeAdvice, SmallTipsRefused, CountLags, ReceiptsLag)
 _OF_RANGES = (CapsLogs, LogsLag, LogsEmpty)
 _OF_EVERYTHING = (Answers, Shapes, Freezes, HangsUp)
 _MALFORMED = Blooms(bits="short")
-_FAR = 1_200
-"""Blocks after which a node reads by log queries what it has missed, not block by block."""
+_FAR = 300
+"""Blocks after which a node reads by log queries what it has missed: above `LOG_QUERIES_ABOVE`, final ones
+alone counted. Not more: each block that anvil mines takes it longer than the one before."""
+LOG_QUERIES_ABOVE = 128
 _LONG = 0.08
 """The part of the episodes that last half a minute and more."""
 

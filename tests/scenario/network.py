@@ -262,6 +262,7 @@ class Network:
     rounds: int = 0
     bootstrap: tuple[str, ...] = ()
     project: CreatedProject | None = None
+    log_queries_above: int = 1024
     endpoints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By node, what its configuration names instead of the chain itself; such a node polls only."""
 
@@ -547,6 +548,7 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
         f'deployment = "{network.folder / "deployment.json"}"',
         f"confirmations = {network.confirmations}",
         "poll_seconds = 0.5",
+        f"log_queries_above = {network.log_queries_above}",
         "[p2p]",
         f'listen = "/ip4/127.0.0.1/tcp/{listen}"',
         f"bootstrap = {json.dumps([] if first else list(network.bootstrap))}",

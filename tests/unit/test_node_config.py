@@ -114,6 +114,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "an endpoint that is no http URL": (
         changed("http://127.0.0.1:8545", "ws://127.0.0.1:8545"), "'ws://127.0.0.1:8545'", "http://",
     ),
+    "log queries below no distance": (GOOD + "log_queries_above = -1\n", "chain.log_queries_above", "0"),
     "never polling": (GOOD + "poll_seconds = 0\n", "poll_seconds", "more than 0"),
     "negative fee cap": (GOOD + "max_fee_gwei = -1\n", "max_fee_gwei", "more than 0"),
     "a tip above the fee": (

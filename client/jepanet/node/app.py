@@ -307,6 +307,7 @@ def _follower(config: Config, rpc: Rpc, deployment: Deployment, journal: Journal
         [BlockRef(item.number, item.hash, item.timestamp) for item in journal.trail()],
         hint=config.chain.websocket,
         poll=config.chain.poll_seconds,
+        range_from=config.chain.log_queries_above,
         proven_until=journal.proven_until(),
     )
 

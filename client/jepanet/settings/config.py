@@ -66,6 +66,12 @@ class ChainSection:
         "blocks on top of an event before the node acts on it; default: the deployment's own figure",
     ] = None
     poll_seconds: Annotated[float, _MORE_THAN_0] = 1.0
+    log_queries_above: Annotated[
+        int,
+        _FROM_0,
+        "longer stretches of final blocks are read by log queries and held against the contracts' counters; "
+        "shorter ones block by block, each proven",
+    ] = 1024
     timeout_seconds: Annotated[float, _MORE_THAN_0] = 10.0
     max_fee_gwei: Annotated[
         float, _MORE_THAN_0, "never pay more for a unit of gas, base fee and tip together"

@@ -76,7 +76,9 @@ async def stake(network: Network, who: int, amount: int) -> None:
     await network.do(who, network.contracts.vault.deposit(amount))
 
 
-async def found_project(network: Network) -> None:
+async def found_project(
+    network: Network, *, recipe: bytes = b"r" * 32, dataset: bytes = b"d" * 32, model: Digest = BASE
+) -> None:
     """Accounts 1 and 2 verify; 3 and 4 solve; 0 proposes."""
     for who in range(1, 5):
         await stake(network, who, 1_000 * TOKEN)
@@ -88,9 +90,9 @@ async def found_project(network: Network) -> None:
     await network.do(
         0,
         network.contracts.registry.create_project(
-            recipe=b"r" * 32,
-            dataset=b"d" * 32,
-            model=BASE,
+            recipe=recipe,
+            dataset=dataset,
+            model=model,
             evaluation_root=merkle_root(LEAVES),
             evaluation_count=len(LEAVES),
             verifier_set=1,

@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from pathlib import Path
 
 import pytest
 from protocol_facts import ROUND, digest, prologue
 
-from jepanet.node.status import ChainHealth, status_of
 from jepanet.operations.views.node import Work
+from jepanet.node.status import ChainHealth, status_of, write_status
+from jepanet.operations.status import read_status
+from jepanet.operations.views.json_form import json_form
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
+from jepanet.storage.rows import DutyState, OutboxRow
 from jepanet.types import Address, Role
 from jepanet.work.requests import Progress
 from jepanet.work.worker import RunningJob
 
 pytestmark = pytest.mark.unit
+
+
+CHAIN = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=True)
+
+
+def test_what_a_node_writes_is_what_its_operator_is_shown(tmp_path: Path) -> None:
+    state = genesis(Identity(Address("0x" + "2" * 40), frozenset({Role.SOLVER})))
+    for fact in (*prologue(), facts.LocalDutyFailed(ROUND, "TrainDelta", "no reason")):
+        state, _ = transition(state, fact)
+    duty = OutboxRow("TrainDelta/3", "TrainDelta", "{}", 3, DutyState.PENDING, 2, "none answers")
+    for running in (None, RunningJob("train_delta", 31, None), RunningJob("x", 1, Progress(2, 5, 0.25))):
+        written = status_of(
+            state, [duty], chain=CHAIN, cursor=7, peers=3, peer_id="16Uiu2", addresses=("/ip4/a",),
+            running=running,
+        )  # fmt: skip
+        write_status(tmp_path / "status.json", written)
+        read = json_form(read_status(tmp_path))
+        assert isinstance(read, dict)
+        assert read.pop("running") is True and read.pop("age") in (0, 1, 2, 3)
+        assert read == json.loads(json.dumps(written))
+        assert written["rounds"] and written["duties"]
 
 
 def test_attack_the_status_does_not_name_a_sealed_delta() -> None:

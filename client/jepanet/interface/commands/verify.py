@@ -60,7 +60,7 @@ def command(
     try:
         report = asyncio.run(_verify(round_id, where, inputs, named))
     except AuditFailed as failed:
-        emit(failed.report, as_json, _show)
+        emit(failed.report, as_json, _show, sort_keys=False)
         raise
     emit(report, as_json, _show)
 

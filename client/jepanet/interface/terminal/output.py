@@ -103,10 +103,10 @@ def library_options(function: F) -> F:
     return cast(F, found)
 
 
-def emit(value: T, as_json: bool, show: Callable[[T], object]) -> None:
+def emit(value: T, as_json: bool, show: Callable[[T], object], *, sort_keys: bool = True) -> None:
     """Prints a record of an action as JSON, or lets `show` print it for people."""
     if as_json:
-        click.echo(json.dumps(json_form(value), indent=1, sort_keys=True))
+        click.echo(json.dumps(json_form(value), indent=1, sort_keys=sort_keys))
     else:
         show(value)
 

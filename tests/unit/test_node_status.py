@@ -16,7 +16,7 @@ from jepanet.operations.views.json_form import json_form
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
-from jepanet.storage.rows import DutyState, OutboxRow
+from jepanet.storage.rows import OutboxRow
 from jepanet.types import Address, Role
 from jepanet.work.requests import Progress
 from jepanet.work.worker import RunningJob
@@ -31,7 +31,7 @@ def test_what_a_node_writes_is_what_its_operator_is_shown(tmp_path: Path) -> Non
     state = genesis(Identity(Address("0x" + "2" * 40), frozenset({Role.SOLVER})))
     for fact in (*prologue(), facts.LocalDutyFailed(ROUND, "TrainDelta", "no reason")):
         state, _ = transition(state, fact)
-    duty = OutboxRow("TrainDelta/3", "TrainDelta", "{}", 3, DutyState.PENDING, 2, "none answers")
+    duty = OutboxRow("TrainDelta/3", "TrainDelta", "{}", 3, "pending", 2, "none answers")
     for running in (None, RunningJob("train_delta", 31, None), RunningJob("x", 1, Progress(2, 5, 0.25))):
         written = status_of(
             state, [duty], chain=CHAIN, cursor=7, peers=3, peer_id="16Uiu2", addresses=("/ip4/a",),

@@ -31,7 +31,8 @@ from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
 from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.presets import preset
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
-from jepanet.operations import projects
+from jepanet.operations.projects import create as create_module
+from jepanet.operations.projects import draft as draft_module
 from jepanet.p2p.host import P2PNode
 from jepanet.protocol.commitment import commitment, merkle_proof
 from jepanet.protocol.documents.spec import encode_spec
@@ -249,13 +250,13 @@ async def test_commands_that_sign_open_each_handle_once(
     config = configured(network, SOLVER, tmp_path / "home")
     await asyncio.to_thread(data.mkdir)
     sealed = tuple(SealedShard(n, digest_of(b"%d" % n), bytes([n]) * 32, data) for n in range(2))
-    monkeypatch.setattr(projects, "open_dataset", lambda folder: BuiltDataset(folder, MANIFEST, sealed))
-    monkeypatch.setattr(projects, "check_shards", lambda *_: None)
+    monkeypatch.setattr(draft_module, "open_dataset", lambda folder: BuiltDataset(folder, MANIFEST, sealed))
+    monkeypatch.setattr(draft_module, "check_shards", lambda *_: None)
 
     async def first_model(*_: Any) -> Digest:
         return digest_of(b"model")
 
-    monkeypatch.setattr(projects, "_first_model", first_model)
+    monkeypatch.setattr(create_module, "first_model", first_model)
     create = ("--dataset", data, "--recipe", "tworoom-tiny", "--threshold", 1,
               "--verifier", network.wallet(SOLVER).address)  # fmt: skip
     for name, more in (

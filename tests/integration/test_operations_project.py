@@ -15,8 +15,9 @@ from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
-from jepanet.operations import projects
 from jepanet.operations.access import open_worker
+from jepanet.operations.projects import create as create_module
+from jepanet.operations.projects import draft as draft_module
 from jepanet.operations.views.projects import CreatedProject
 from jepanet.protocol.documents.project_folder import METADATA_FILE, PROJECT_FILES
 from jepanet.types import Digest
@@ -57,10 +58,10 @@ def warm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Warm:
         EvaluationEntry(2, None, 4, (1000,)),
     )
     sealed = tuple(SealedShard(n, digest_of(b"%d" % n), bytes([n]) * 32, tmp_path) for n in range(2))
-    monkeypatch.setattr(projects, "open_dataset", lambda folder: BuiltDataset(folder, manifest, sealed))
+    monkeypatch.setattr(draft_module, "open_dataset", lambda folder: BuiltDataset(folder, manifest, sealed))
     made = Warm()
-    monkeypatch.setattr(projects, "check_shards", lambda *_: None)
-    monkeypatch.setattr(projects, "_first_model", made)
+    monkeypatch.setattr(draft_module, "check_shards", lambda *_: None)
+    monkeypatch.setattr(create_module, "first_model", made)
     return made
 
 
@@ -69,9 +70,9 @@ async def create(config: Path, dataset: Path, **changes: Any) -> CreatedProject:
         "recipe": "tworoom-small", "name": "first", "verifier_set": None, "verifiers": (), "threshold": None,
     }  # fmt: skip
     await asyncio.to_thread(dataset.mkdir, exist_ok=True)
-    draft = projects.draft_project(dataset, **{**options, **changes})
+    draft = draft_module.draft_project(dataset, **{**options, **changes})
     async with open_worker() as worker:
-        return await signed(config, lambda access: projects.create_project(access, worker, draft))
+        return await signed(config, lambda access: create_module.create_project(access, worker, draft))
 
 
 async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Path, warm: Warm) -> None:
@@ -111,15 +112,15 @@ async def test_an_interrupted_call_goes_on_and_makes_no_second_set(
 ) -> None:
     config, data = configured(network, 1, tmp_path / "home"), tmp_path / "data"
     who = {"verifiers": (network.wallet(2).address,), "threshold": 1}
-    register = projects._register
+    register = create_module._register
 
     async def cut(*_: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(projects, "_register", cut)
+    monkeypatch.setattr(create_module, "_register", cut)
     with pytest.raises(KeyboardInterrupt):
         await create(config, data, **who)
-    monkeypatch.setattr(projects, "_register", register)
+    monkeypatch.setattr(create_module, "_register", register)
     made = await create(config, data, **who)
     assert made.created and made.set == 1
     assert await network.contracts.verifier_sets.count("latest") == 1

@@ -44,10 +44,12 @@ from jepanet.chain.sending.fees import FeePolicy
 from jepanet.chain.sending.sender import Sender
 from jepanet.intents import Intent
 from jepanet.learning.presets import preset
-from jepanet.operations import keys, projects
+from jepanet.operations import keys
 from jepanet.operations.access import SigningAccess, open_chain, open_signing, open_worker
 from jepanet.operations.auditing.rounds import show_round
 from jepanet.operations.funds import stake, verifier_sets
+from jepanet.operations.projects.create import create_project
+from jepanet.operations.projects.draft import draft_project
 from jepanet.operations.reading.history import open_history
 from jepanet.operations.reading.library import open_library
 from jepanet.operations.views.json_form import Json, json_form
@@ -308,14 +310,14 @@ class Network:
         hub, judge = self.hub, self.judge
         # One after the other: both write the judge's intents file.
         _wait_for(signed(judge.config, lambda access: stake.deposit(access, 200 * TOKEN)))
-        draft = projects.draft_project(
+        draft = draft_project(
             self.dataset, recipe=recipe, name="scenario", verifier_set=None, verifiers=[judge.address],
             threshold=1,
         )  # fmt: skip
 
         async def create(access: SigningAccess) -> CreatedProject:
             async with open_worker() as worker:
-                return await projects.create_project(access, worker, draft)
+                return await create_project(access, worker, draft)
 
         self.project = _wait_for(signed(hub.config, create))
         set_id = self.project.set

@@ -30,7 +30,8 @@ from jepanet.operations.checks.endpoints import judge_head
 from jepanet.operations.checks.findings import Finding, Level, failures
 from jepanet.operations.checks.machine import check_journal, check_machine, check_settings, writable_folder
 from jepanet.operations.checks.preflight import NotReady, refuse_to_start
-from jepanet.operations.projects import draft_project, open_dataset
+from jepanet.operations.datasets import open_dataset
+from jepanet.operations.projects.draft import draft_project
 from jepanet.settings.config import Config, load_config
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, BlockRef

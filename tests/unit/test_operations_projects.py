@@ -15,8 +15,8 @@ from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.presets import preset
 from jepanet.learning.simulators.pusht import PUSHT
 from jepanet.learning.simulators.tworoom import TWOROOM
-from jepanet.operations import projects
-from jepanet.operations.projects import _check_suits
+from jepanet.operations.projects import first_model as module
+from jepanet.operations.projects.draft import _check_suits
 
 pytestmark = pytest.mark.unit
 
@@ -75,11 +75,11 @@ def test_a_first_model_is_kept_until_what_made_it_changes(
     built, recipe = dataset(TWOROOM.environment, 32), preset("tworoom-tiny")
 
     def first() -> bytes:
-        return asyncio.run(projects._first_model(trainer, built, recipe, folder, None))
+        return asyncio.run(module.first_model(trainer, built, recipe, folder, None))
 
     assert first() == first() == digest_of(made[0])
     assert len(made) == 1
-    monkeypatch.setattr(projects, "TRAINING_VERSION", projects.TRAINING_VERSION + 1)
+    monkeypatch.setattr(module, "TRAINING_VERSION", module.TRAINING_VERSION + 1)
     assert first() == digest_of(made[1]) and len(made) == 2
     recipe = preset("tworoom-small")
     assert first() == digest_of(made[2]) and len(made) == 3

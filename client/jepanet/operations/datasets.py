@@ -9,7 +9,7 @@ from pathlib import Path
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
-from jepanet.learning.data.on_disk import open_built
+from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
@@ -101,6 +101,21 @@ def _check_window(parameters: Parameters, recipe: Recipe) -> None:
             remedy=f"--size frames={recipe.family.sizes.window} or more",
             code=Exit.USAGE,
         )
+
+
+def open_dataset(directory: Path) -> BuiltDataset:
+    """As `open_built`; a folder that was never a dataset is not called a damaged one, which would be deleted.
+
+    Raises:
+        Fatal: no dataset there, or an incomplete or altered one (exit code `DATASET`).
+    """
+    if not (directory / MANIFEST).is_file():
+        raise Fatal(
+            f"{directory} holds no dataset",
+            remedy="name the folder that `jepanet dataset build` wrote, or build one there",
+            code=Exit.DATASET,
+        )
+    return open_built(directory)
 
 
 def inspect(directory: Path) -> Dataset:

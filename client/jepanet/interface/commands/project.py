@@ -60,20 +60,21 @@ def create(
     from rich.console import Console
     from rich.progress import Progress
 
-    from jepanet.operations import projects
     from jepanet.operations.access import open_signing, open_worker
+    from jepanet.operations.projects.create import create_project
+    from jepanet.operations.projects.draft import draft_project
     from jepanet.settings.config import load_config
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("warm start (round 0)", total=None)
-        draft = projects.draft_project(
+        draft = draft_project(
             dataset, recipe=recipe, name=name, verifier_set=verifier_set, verifiers=verifiers,
             threshold=threshold,
         )  # fmt: skip
 
         async def created() -> CreatedProject:
             async with open_signing(load_config(config_path)) as access, open_worker() as worker:
-                return await projects.create_project(
+                return await create_project(
                     access, worker, draft,
                     progress=lambda step: bar.update(task, completed=step.step, total=step.steps),
                 )  # fmt: skip
@@ -92,7 +93,7 @@ def listed(where: Observer, as_json: bool) -> None:
     Example: jepanet project list --config node.toml
     """
     from jepanet.operations.access import open_chain
-    from jepanet.operations.projects import list_projects
+    from jepanet.operations.projects.registered import list_projects
 
     async def found() -> tuple[Project, ...]:
         async with open_chain(where.chain) as chain:
@@ -118,11 +119,11 @@ def show_project(project_id: int, where: Observer, as_json: bool) -> None:
 
     Example: jepanet project show 1 --config node.toml
     """
-    from jepanet.operations import projects
     from jepanet.operations.access import open_chain
+    from jepanet.operations.projects.registered import show_project as show_registered
 
     async def found() -> Project:
         async with open_chain(where.chain) as chain:
-            return await projects.show_project(chain, project_id)
+            return await show_registered(chain, project_id)
 
     emit(asyncio.run(found()), as_json, lambda item: pairs(f"Project {project_id}", shown(item)))

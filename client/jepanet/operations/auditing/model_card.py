@@ -19,7 +19,7 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.auditing.model_export import write_model
-from jepanet.operations.projects import START_SEED
+from jepanet.operations.projects.first_model import START_SEED
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import ModelCard

@@ -23,7 +23,7 @@ from jepanet.operations.checks.findings import (
     judged_later,
     warned,
 )
-from jepanet.operations.projects import open_dataset
+from jepanet.operations.datasets import open_dataset
 from jepanet.p2p.host import probe_listen
 from jepanet.settings.config import Config
 from jepanet.settings.network import check_network

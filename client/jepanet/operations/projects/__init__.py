@@ -1,0 +1,1 @@
+"""Projects: drafting one from a dataset, its first model, registering it, looking at those there are."""

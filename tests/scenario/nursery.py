@@ -19,7 +19,7 @@ from typing import Any
 
 def main() -> None:
     """Serves start requests until standard input ends."""
-    import jepanet.interface.commands.node
+    import jepanet.interface.arguments.node
     import jepanet.node.app
     import jepanet.operations.checks.preflight  # noqa: F401
 
@@ -83,7 +83,7 @@ def _run(request: dict[str, Any]) -> None:
     import asyncio
 
     from jepanet.interface.cli import main as command_line
-    from jepanet.interface.commands.node import start
+    from jepanet.interface.arguments.node import start
 
     if request["kills"] is None:
         command_line(request["arguments"])

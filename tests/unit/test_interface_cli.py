@@ -66,8 +66,8 @@ def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 # ------------------------------------------------------------------ help
 
 
-def test_the_table_of_commands_is_the_folder_of_commands() -> None:
-    folder = Path(module.__file__).parent / "commands"
+def test_the_table_of_commands_is_the_folder_of_their_arguments() -> None:
+    folder = Path(module.__file__).parent / "arguments"
     assert set(COMMANDS) == {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
 
@@ -117,12 +117,12 @@ def test_the_summary_of_a_command_needs_no_import() -> None:
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
     assert not {
-        name for name in names if name.startswith(("jepanet.node", "jepanet.interface.commands", "rich"))
+        name for name in names if name.startswith(("jepanet.node", "jepanet.interface.arguments", "rich"))
     }
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(module.__file__).parent / "commands").glob("*.py")), ids=lambda p: p.stem
+    "path", sorted((Path(module.__file__).parent / "arguments").glob("*.py")), ids=lambda p: p.stem
 )
 def test_a_command_imports_its_work_only_when_it_runs(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))

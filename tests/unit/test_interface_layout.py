@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal
-from jepanet.interface.commands.round import show_details
-from jepanet.interface.commands.status import command as status_command
+from jepanet.interface.arguments.round import show_details
+from jepanet.interface.arguments.status import command as status_command
 from jepanet.interface.terminal.layout import draw, shortened
 from jepanet.interface.terminal.output import json_option, pairs
 from jepanet.operations.views.json_form import Wei

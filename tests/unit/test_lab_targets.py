@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Fatal
-from jepanet.interface.commands import lab
+from jepanet.interface.arguments import lab
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.defaults import STUDY_NAMES
 from jepanet.lab.planning_study import rank_correlation

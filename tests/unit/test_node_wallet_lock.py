@@ -10,7 +10,7 @@ import pytest
 
 from jepanet.chain.keys.wallet_files import create_wallet, password_of
 from jepanet.errors import Exit, Fatal
-from jepanet.interface.commands.node import start
+from jepanet.interface.arguments.node import start
 from jepanet.node.wallet_lock import wallet_lock
 from jepanet.types import Address
 

@@ -18,11 +18,11 @@ from click.testing import CliRunner
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
 from jepanet.errors import Exit, Fatal
-from jepanet.interface.commands.model import command as model
-from jepanet.interface.commands.node import command as node
-from jepanet.interface.commands.round import command as round_
-from jepanet.interface.commands.stake import command as stake
-from jepanet.interface.commands.verifiers import command as verifiers
+from jepanet.interface.arguments.model import command as model
+from jepanet.interface.arguments.node import command as node
+from jepanet.interface.arguments.round import command as round_
+from jepanet.interface.arguments.stake import command as stake
+from jepanet.interface.arguments.verifiers import command as verifiers
 from jepanet.learning.training.device import probe
 from jepanet.operations import access
 from jepanet.operations.checks import machine as machine

@@ -449,8 +449,8 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.settings.paths", "from jepanet.storage.journal import Journal"),
         ("jepanet.interface.cli", "from jepanet.chain import wallet"),
         ("jepanet.interface.cli", "from jepanet.roles import solver"),
-        ("jepanet.interface.commands.claim", "from jepanet.storage.journal import Journal"),
-        ("jepanet.interface.commands.verify", "from jepanet.work.worker import Worker"),
+        ("jepanet.interface.arguments.claim", "from jepanet.storage.journal import Journal"),
+        ("jepanet.interface.arguments.verify", "from jepanet.work.worker import Worker"),
         ("jepanet", "from jepanet.node import app"),
     ],
 )

@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 class LazyGroup(StrictGroup):
-    """A group whose commands live in `jepanet.interface.commands.<name>.command`."""
+    """A group whose commands live in `jepanet.interface.arguments.<name>.command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -40,7 +40,7 @@ class LazyGroup(StrictGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"jepanet.interface.commands.{cmd_name}")
+        module = importlib.import_module(f"jepanet.interface.arguments.{cmd_name}")
         command: click.Command = module.command
         return command
 

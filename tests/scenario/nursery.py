@@ -82,8 +82,8 @@ def _start(request: dict[str, Any], pipes: tuple[int, int]) -> int:
 def _run(request: dict[str, Any]) -> None:
     import asyncio
 
-    from jepanet.interface.cli import main as command_line
     from jepanet.interface.arguments.node import start
+    from jepanet.interface.cli import main as command_line
 
     if request["kills"] is None:
         command_line(request["arguments"])

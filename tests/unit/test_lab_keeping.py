@@ -19,8 +19,8 @@ from structlog.testing import capture_logs
 
 from jepanet.errors import Fatal
 from jepanet.files import keep
-from jepanet.interface.cli import cli
 from jepanet.interface.arguments import lab
+from jepanet.interface.cli import cli
 from jepanet.lab import compare
 from jepanet.lab.arms import ARMS
 from jepanet.lab.compare import Comparison, _kept, _Run, _start

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import pytest
 from protocol_facts import ROUND, digest, prologue
 
-from jepanet.operations.views.node import Work
 from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.operations.status import read_status
 from jepanet.operations.views.json_form import json_form
+from jepanet.operations.views.node import Work
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition

@@ -113,6 +113,13 @@ def _leaves(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
         yield path
 
 
+def a_model_card_can_describe_it(case: Case) -> None:
+    words = case.family.description
+    assert words.title and words.kind and words.title.isprintable() and words.kind.isprintable()
+    assert words.use.format(environment="somewhere").count("somewhere") == 1
+    assert words.use.endswith(".")
+
+
 def sizes_say_what_they_are(case: Case) -> None:
     sizes = case.family.sizes
     assert sizes.frames >= sizes.window >= 1 and sizes.latent >= 1 and sizes.knots >= 3
@@ -278,6 +285,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     fields_survive_the_wire,
     missing_and_unknown_fields_are_refused,
     hostile_values_are_refused_before_anything_is_allocated,
+    a_model_card_can_describe_it,
     sizes_say_what_they_are,
     shapes_are_those_of_the_weights,
     a_network_copies_its_weights,

@@ -24,7 +24,16 @@ from jepanet.learning.families.world.batches import world_batches
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.model import WorldModel, load_world_model, normalise
 from jepanet.learning.families.world.rotation import HEAD
-from jepanet.learning.family import Batch, Encoded, Family, Network, Shapes, Terms, planning_network
+from jepanet.learning.family import (
+    Batch,
+    Description,
+    Encoded,
+    Family,
+    Network,
+    Shapes,
+    Terms,
+    planning_network,
+)
 from jepanet.tensors import Arrays
 
 pytestmark = pytest.mark.unit
@@ -73,7 +82,18 @@ def test_recipes_are_read_and_sized_without_torch() -> None:
 # ------------------------------------------------------------------ families broken on purpose
 
 
-class ForgetsAParameter(World):
+class Double(World):
+    """A world model of another class, which reads itself."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object]) -> World:
+        plain = World.read(fields)
+        return cls(**{name: getattr(plain, name) for name in World().fields()})
+
+
+class ForgetsAParameter(Double):
     __slots__ = ()
 
     def parameter_shapes(self) -> Shapes:
@@ -82,7 +102,7 @@ class ForgetsAParameter(World):
         return shapes
 
 
-class StartsAnyhow(World):
+class StartsAnyhow(Double):
     __slots__ = ()
 
     def initial_weights(self, seed: bytes) -> Arrays:
@@ -91,14 +111,14 @@ class StartsAnyhow(World):
         return weights
 
 
-class StartsAlike(World):
+class StartsAlike(Double):
     __slots__ = ()
 
     def initial_weights(self, seed: bytes) -> Arrays:
         return World.initial_weights(self, bytes(32))
 
 
-class DropsAField(World):
+class DropsAField(Double):
     __slots__ = ()
 
     def fields(self) -> dict[str, object]:
@@ -109,7 +129,7 @@ class DropsAField(World):
         return cast(World, super().read({**fields, "hues": True}))
 
 
-class TakesAnyField(World):
+class TakesAnyField(Double):
     __slots__ = ()
 
     @classmethod
@@ -117,7 +137,7 @@ class TakesAnyField(World):
         return cast(World, super().read({name: fields[name] for name in World().fields() if name in fields}))
 
 
-class Clamps(World):
+class Clamps(Double):
     __slots__ = ()
 
     @classmethod
@@ -126,7 +146,7 @@ class Clamps(World):
         return cast(World, super().read({**fields, "windows": 8 if type(windows) is int else windows}))
 
 
-class AllocatesFirst(World):
+class AllocatesFirst(Double):
     __slots__ = ()
 
     @classmethod
@@ -135,28 +155,33 @@ class AllocatesFirst(World):
         return cast(World, super().read(fields))
 
 
-class NeverWidens(World):
+class HasNoWords(Double):
+    __slots__ = ()
+    description = Description(title="", kind="a model", use="Does something.")
+
+
+class NeverWidens(Double):
     __slots__ = ()
 
     def widened(self, times: int) -> World:
         return self
 
 
-class TakesAnyShard(World):
+class TakesAnyShard(Double):
     __slots__ = ()
 
     def check_shard(self, shard: Shard) -> None:
         pass
 
 
-class DrawsAnyhow(World):
+class DrawsAnyhow(Double):
     __slots__ = ()
 
     def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
         return world_batches(self, shard, np.random.default_rng().bytes(32))
 
 
-class DrawsTwice(World):
+class DrawsTwice(Double):
     """Every second batch is the one before."""
 
     __slots__ = ()
@@ -212,7 +237,7 @@ def built_as(model: type[WorldModel], family: World, weights: Weights) -> Networ
 
 
 def with_network(model: type[WorldModel]) -> type[World]:
-    class Odd(World):
+    class Odd(Double):
         __slots__ = ()
 
         def network(self, weights: Weights, device: str = "cpu") -> Network:
@@ -225,7 +250,7 @@ def with_network(model: type[WorldModel]) -> type[World]:
     return Odd
 
 
-class TurnsNothing(World):
+class TurnsNothing(Double):
     __slots__ = ()
 
     def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
@@ -233,7 +258,7 @@ class TurnsNothing(World):
         return dict(weights)
 
 
-class TurnsTheEncoderAlone(World):
+class TurnsTheEncoderAlone(Double):
     __slots__ = ()
 
     def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
@@ -241,7 +266,7 @@ class TurnsTheEncoderAlone(World):
         return {name: turned[name] if name in HEAD else array for name, array in weights.items()}
 
 
-class TurnsByAnything(World):
+class TurnsByAnything(Double):
     __slots__ = ()
 
     def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
@@ -253,6 +278,7 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (TakesAnyField, conformance.missing_and_unknown_fields_are_refused),
     (Clamps, conformance.hostile_values_are_refused_before_anything_is_allocated),
     (AllocatesFirst, conformance.hostile_values_are_refused_before_anything_is_allocated),
+    (HasNoWords, conformance.a_model_card_can_describe_it),
     (NeverWidens, conformance.sizes_say_what_they_are),
     (ForgetsAParameter, conformance.shapes_are_those_of_the_weights),
     (with_network(_KeepsTheArrays), conformance.a_network_copies_its_weights),
@@ -299,7 +325,7 @@ def test_a_family_that_cannot_plan_says_so() -> None:
     class Blind:
         """Nothing but a loss."""
 
-    class CannotPlan(World):
+    class CannotPlan(Double):
         __slots__ = ()
 
         def network(self, weights: Weights, device: str = "cpu") -> Network:

@@ -13,10 +13,10 @@ from learning_shards import sized
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.family import World
-from jepanet.learning.families.world.sizes import ModelSizes
+from jepanet.learning.families.world.sizes import ModelSizes, Objective
 from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe import MAX_PARAMETERS, MAX_RECIPE_BYTES, Optimiser, Recipe
-from jepanet.learning.recipe_reader import read_recipe
+from jepanet.learning.recipe_reader import changed, read_recipe
 from jepanet.tensors import canonical_json
 
 pytestmark = pytest.mark.unit
@@ -219,3 +219,42 @@ def test_images_that_do_not_tile_are_refused() -> None:
 def test_a_part_of_another_kind_is_refused() -> None:
     with pytest.raises(Rejected, match="must be a ModelSizes"):
         World(model=Optimiser())  # type: ignore[arg-type]  # what a careless caller might do
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "refusal"),
+    [
+        (("model", "latent"), 5000, "model.latent must be a whole number from 2 to 512, not 5000"),
+        (
+            ("model", "channels"),
+            [1, 2, 300],
+            "model.channels[2] must be a whole number from 1 to 256, not 300",
+        ),
+        (("objective", "knots"), 2, "objective.knots must be a whole number from 3 to 129, not 2"),
+        (("windows",), 1, "windows must be a whole number from 2 to 1024, not 1"),
+        (("colour",), 1, "colour must be true or false, not 1"),
+        (("optimiser", "clip"), 0, "optimiser.clip must be a finite number from 0.0001 to 10000, not 0.0"),
+        (("gates", "rank_ratio"), "1", "gates.rank_ratio must be a finite number from 0 to 1, not '1'"),
+        (("inner_steps",), 0, "inner_steps must be a whole number from 1 to 20000, not 0"),
+        (("family",), "language", "model family 'language' is not one of: world"),
+        (("family",), 3, "family must be text, not 3"),
+        (("schema",), "jepanet.recipe.2", "schema must be 'jepanet.recipe.1', not 'jepanet.recipe.2'"),
+    ],
+)
+def test_a_refusal_names_the_field_its_value_and_its_range(path: Path, value: Any, refusal: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        read_recipe(altered(path, value))
+    assert caught.value.reason == "bad-recipe"
+    assert caught.value.message.removeprefix("recipe: ") == refusal
+
+
+def test_one_field_is_changed_by_its_name() -> None:
+    assert changed(USUAL, "objective.weight", 0.5) == sized(USUAL, objective=Objective(weight=0.5))
+    assert changed(USUAL, "model.channels", (1, 2, 3)) == sized(USUAL, model=ModelSizes(channels=(1, 2, 3)))
+    assert changed(USUAL, "optimiser.clip", 2) == replace(USUAL, optimiser=Optimiser(clip=2.0))
+    for path in ("", "weight", "objective.heavy", "objective.weight.more", "name.first", "optimiser..clip"):
+        with pytest.raises(Rejected, match="there is no field") as caught:
+            changed(USUAL, path, 1)
+        assert caught.value.reason == "bad-recipe"
+    with pytest.raises(Rejected, match="from 0 to 10"):
+        changed(USUAL, "objective.weight", -1.0)

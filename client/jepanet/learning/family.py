@@ -53,6 +53,17 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """A family in the words of a model card."""
+
+    title: str
+    kind: str
+    """What sort of model it is, in a few words."""
+    use: str
+    """One sentence on what it is for; `{environment}` stands for what it was trained on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one step trains on. Only the family knows what its tensors mean."""
 
@@ -102,6 +113,9 @@ class Family(Protocol):
 
     @property
     def sizes(self) -> Sizes: ...
+
+    @property
+    def description(self) -> Description: ...
 
     @property
     def frozen(self) -> tuple[str, ...]:

@@ -128,15 +128,15 @@ def render(origin: Origin) -> str:
     """The card, as Markdown."""
     last = origin.links[-1]
     recipe, manifest = origin.recipe, origin.manifest
-    sizes = recipe.family.sizes
+    family, sizes = recipe.family.description, recipe.family.sizes
     lines = [
-        f"# World model after round {last.round.id}",
+        f"# {family.title} after round {last.round.id}",
         "",
         f"- model: `{to_cid(last.sheet.model)}`",
         f"- chain {origin.chain_id}, contract `{origin.contract}`, project {last.round.project_id}, "
         f"{_standing(last.round)}",
         f"- recipe {_plain(recipe.name)} `{to_cid(origin.recipe_digest, 'dag-json')}`: "
-        f"action-conditioned JEPA, {origin.parameters:,} float32 parameters, {sizes.image}-pixel frames, "
+        f"{family.kind}, {origin.parameters:,} float32 parameters, {sizes.image}-pixel frames, "
         f"{sizes.latent} latent dimensions",
         f"- round spec: {origin.spec.inner_steps} steps a solver, merge rule {origin.spec.merge.rule}, outer "
         f"learning rate {origin.spec.merge.outer_lr_milli / 1000:g}, momentum "
@@ -144,8 +144,8 @@ def render(origin: Origin) -> str:
         "",
         "## Use",
         "",
-        f"Predicts latent states of {_plain(manifest.environment)} from frames and actions, and plans with "
-        "them. It was trained on that simulator alone; nothing is known of it elsewhere.",
+        f"{family.use.format(environment=_plain(manifest.environment))} It was trained on that simulator "
+        "alone; nothing is known of it elsewhere.",
         "",
         "## Measured on data nobody had seen",
         "",

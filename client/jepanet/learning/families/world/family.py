@@ -13,7 +13,7 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights, parameter_shapes
 from jepanet.learning.families.world.sizes import WorldSizes
-from jepanet.learning.family import Batch, Family, FamilyKind, Fields, Network, Shapes, Sizes
+from jepanet.learning.family import Batch, Description, Family, FamilyKind, Fields, Network, Shapes, Sizes
 from jepanet.records.codec import Codec, rejected
 from jepanet.tensors import Arrays
 
@@ -25,6 +25,11 @@ class World(WorldSizes):
 
     name = "world"
     frozen: tuple[str, ...] = ()
+    description = Description(
+        title="World model",
+        kind="action-conditioned JEPA",
+        use="Predicts latent states of {environment} from frames and actions, and plans with them.",
+    )
 
     @classmethod
     def read(cls, fields: Fields) -> World:

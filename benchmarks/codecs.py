@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jepanet.federation.deltas.codecs import CODECS
-from jepanet.federation.deltas.contract import Codec
+from jepanet.federation.deltas.contract import DeltaCodec
 
 TARGET = 100.0
 PIECE = 1 << 16
@@ -59,7 +59,7 @@ class Figures:
     error: float
 
 
-def ours(codec: Codec) -> Candidate:
+def ours(codec: DeltaCodec) -> Candidate:
     return Candidate(
         codec.name, codec.encode, lambda parts: sum(part.nbytes for part in parts.values()), codec.decode
     )

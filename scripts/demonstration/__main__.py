@@ -20,7 +20,7 @@ from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
-from jepanet.interface.terminal.streams import open_standard_streams
+from jepanet.interface.terminal.standard_streams import open_standard_streams
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.simulators.registry import SIMULATORS
 from jepanet.learning.simulators.registry import dataset_for as usual_dataset

@@ -18,7 +18,7 @@ from jepanet.operations.checks.bootstrap import check_peers
 from jepanet.operations.checks.endpoints import check_endpoints
 from jepanet.operations.checks.findings import Finding, Level, failures
 from jepanet.operations.checks.machine import check_machine
-from jepanet.operations.checks.standing import Standing
+from jepanet.operations.checks.standing import AccountChecks
 from jepanet.operations.reading import library as library_module
 from jepanet.operations.reading.library import open_library
 from jepanet.operations.reading.visit import open_visit
@@ -48,7 +48,7 @@ def sound(rows: list[Finding]) -> list[Finding]:
 
 async def standing(config: Config, address: str) -> list[Finding]:
     async with open_chain(config.chain) as chain:
-        return sound(await Standing(config, chain, address).findings())  # type: ignore[arg-type]  # as text here
+        return sound(await AccountChecks(config, chain, address).findings())  # type: ignore[arg-type]  # as text here
 
 
 def changed(path: Path, old: str, new: str, **sections: str) -> Config:

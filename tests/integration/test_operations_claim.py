@@ -35,7 +35,7 @@ from jepanet.operations.views.funds import Claimed
 from jepanet.operations.views.json_form import json_form
 from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
 from jepanet.protocol.documents.typed_data import result_data
-from jepanet.storage.blobs.files import place_of
+from jepanet.storage.blobs.blob_files import place_of
 from jepanet.types import Digest, Phase, RoundId, Standing, Verdict
 
 pytestmark = pytest.mark.integration

@@ -19,7 +19,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.interface.cli import cli
 from jepanet.interface.edge import READER_GONE, ended, explained
 from jepanet.interface.folders import data_folder
-from jepanet.interface.terminal.streams import ReaderGone
+from jepanet.interface.terminal.standard_streams import ReaderGone
 
 pytestmark = pytest.mark.unit
 
@@ -218,7 +218,8 @@ def test_a_reader_that_closes_its_end_sees_no_traceback() -> None:
 def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     """What is printed would be written into it: into a journal, for one."""
     program = (
-        "from jepanet.interface.terminal.streams import open_standard_streams as o; o(); import os, sys;"
+        "import os, sys;"
+        "from jepanet.interface.terminal.standard_streams import open_standard_streams as o; o();"
         f"n = os.open({str(tmp_path / 'file')!r}, os.O_CREAT | os.O_RDWR); sys.exit(n)"
     )
     done = subprocess.run(
@@ -230,7 +231,7 @@ def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path: Path) -> N
 @pytest.mark.subprocess
 def test_a_narrow_encoding_prints_all_the_same() -> None:
     program = (
-        "from jepanet.interface.terminal.streams import open_standard_streams as o; o();"
+        "from jepanet.interface.terminal.standard_streams import open_standard_streams as o; o();"
         "from jepanet.interface.terminal.output import table; table('± …', ('a',), [('\\udcff é',)])"
     )
     done = subprocess.run(

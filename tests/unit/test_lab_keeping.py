@@ -26,7 +26,7 @@ from jepanet.lab.arms import ARMS
 from jepanet.lab.compare import Comparison, _kept, _Run, _start
 from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
 from jepanet.lab.reporting.report import _undrawn, mixed
-from jepanet.lab.sites import Setting
+from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.training.surroundings import said, surroundings
 

@@ -15,7 +15,7 @@ from jepanet.federation.judging.similarity import norm
 from jepanet.lab.arms import ARMS, Arm
 from jepanet.lab.measure import Measure
 from jepanet.lab.play import Played, play
-from jepanet.lab.sites import Sites
+from jepanet.lab.setting import Sites
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays

@@ -18,7 +18,7 @@ from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
 from jepanet.lab.reporting.report import COLUMNS, Wish, _columns, compare, notes, rows
 from jepanet.lab.reporting.targets import Target, interval, targets, value_of
-from jepanet.lab.sites import SITES, Setting, plan
+from jepanet.lab.setting import SITES, Setting, plan
 from jepanet.lab.studies import ROUND_COLUMNS, STUDIES, round_rows, spread
 from jepanet.lab.studies import rows as study_rows
 from jepanet.learning.evaluation.proportion import Rate

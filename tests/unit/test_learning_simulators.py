@@ -51,7 +51,7 @@ def test_presets_name_datasets_that_fit_them(simulator: Simulator) -> None:
         for name in (dataset.recipe, *dataset.others):
             assert dataset_for(name) == (simulator, dataset) and simulator.trains(name)
             if name in PRESETS:
-                assert sizes[dataset.recipe].image == PRESETS[name].model.image
+                assert sizes[dataset.recipe].image == PRESETS[name].family.sizes.image
                 assert sizes[dataset.recipe].frames >= PRESETS[name].window
 
 

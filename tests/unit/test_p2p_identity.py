@@ -9,7 +9,6 @@ from libp2p.crypto.ed25519 import create_new_key_pair as create_ed25519
 from libp2p.peer.id import ID
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p.config import P2PConfig
 from jepanet.p2p.identity import (
     is_secp256k1,
     key_pair,
@@ -18,6 +17,7 @@ from jepanet.p2p.identity import (
     parse_peer_id,
     peer_id_of,
 )
+from jepanet.p2p.options import P2PConfig
 from jepanet.telemetry import Secret
 
 pytestmark = pytest.mark.unit

@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p.config import P2PConfig, check_addresses, check_announced
 from jepanet.p2p.identity import PeerAddress, parse_address, peer_id_of
 from jepanet.p2p.interfaces import announced_for
+from jepanet.p2p.options import P2PConfig, check_addresses, check_announced
 from jepanet.p2p.peers import horizon
 from jepanet.p2p.peers.address_book import AddressBook
 from jepanet.p2p.peers.horizon import Horizon

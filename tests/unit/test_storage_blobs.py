@@ -12,7 +12,7 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.storage.blobs.files import inspect_source
+from jepanet.storage.blobs.blob_files import inspect_source
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.types import Digest
 

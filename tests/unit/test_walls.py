@@ -68,7 +68,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "federation": LEAVES,
     "work": LEAVES | {"protocol", "learning", "federation"},
     "settings": LEAVES
-    | {"protocol", "chain.contracts.deployment", "chain.keys", "chain.sending.fees", "p2p.config"},
+    | {"protocol", "chain.contracts.deployment", "chain.keys", "chain.sending.fees", "p2p.options"},
     "roles": LEAVES | {"protocol", "chain", "p2p", "storage", "work.requests"},
     "operations": LEAVES | _MIDDLE,
     "node": LEAVES | _MIDDLE | {"roles"},

@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, JepanetError, Transient
-from jepanet.interface.terminal.streams import ReaderGone
+from jepanet.interface.terminal.standard_streams import ReaderGone
 from jepanet.lifetime import code_of_end, name_of_end, was_stopped
 from jepanet.log_stream import LogStream
 

@@ -11,7 +11,7 @@ def main() -> None:
     """The console command: runs the command line and ends with its exit code."""
     leave_at_once()
     from jepanet.interface.edge import ended
-    from jepanet.interface.terminal.streams import open_standard_streams
+    from jepanet.interface.terminal.standard_streams import open_standard_streams
     from jepanet.log_stream import make_errors_patient
 
     try:

@@ -14,12 +14,12 @@ import numpy as np
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.files import check_writable, keep, kept, kept_digest, tell_damage
-from jepanet.lab import sites as places
+from jepanet.lab import setting as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures, Measure
 from jepanet.lab.play import Played, play, seed_of
-from jepanet.lab.sites import Setting, Sites
+from jepanet.lab.setting import Setting, Sites
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.cid import digest_of
-from jepanet.lab import sites as places
+from jepanet.lab import setting as places
 from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
 from jepanet.lab.keeping import just_kept, keep_json, kept_json

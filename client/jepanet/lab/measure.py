@@ -9,7 +9,7 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.federation.gauge import drift
-from jepanet.lab.sites import Sites
+from jepanet.lab.setting import Sites
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import frame_latents, heldout_metrics

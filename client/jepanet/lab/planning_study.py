@@ -17,14 +17,14 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.lab import sites as places
+from jepanet.lab import setting as places
 from jepanet.lab.arms import ARMS, BEST
 from jepanet.lab.compare import Comparison, models_of, run
 from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
 from jepanet.lab.measure import Figures
 from jepanet.lab.reporting.report import Progress, mixed
 from jepanet.lab.reporting.targets import without_model
-from jepanet.lab.sites import Setting
+from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning.closed_loop import RATES, evaluate

@@ -14,7 +14,7 @@ from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import RULES
 from jepanet.lab.arms import Arm
-from jepanet.lab.sites import Sites, joined
+from jepanet.lab.setting import Sites, joined
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.recipe import Recipe

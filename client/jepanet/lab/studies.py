@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from jepanet.lab import sites as places
+from jepanet.lab import setting as places
 from jepanet.lab.arms import ARMS, BEST, Arm, Attack
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.defaults import SIMULATOR
@@ -22,7 +22,7 @@ from jepanet.lab.keeping import save_report
 from jepanet.lab.measure import Figures
 from jepanet.lab.reporting.report import Progress, notes
 from jepanet.lab.reporting.targets import by_arm, empty_row, titled, value_of
-from jepanet.lab.sites import Setting
+from jepanet.lab.setting import Setting
 from jepanet.learning.presets import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")

@@ -21,12 +21,12 @@ from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.p2p.admission import Admission, Gossip, GossipRules
-from jepanet.p2p.config import P2PConfig, PeerInfo
 from jepanet.p2p.hardening.pubsub import SafePubsub
 from jepanet.p2p.hardening.router import TopicRouter
 from jepanet.p2p.hardening.streams import shielded
 from jepanet.p2p.hardening.swarm import HardenedSwarm
 from jepanet.p2p.identity import key_pair, parse_address, parse_peer_id, peer_id_of
+from jepanet.p2p.options import P2PConfig, PeerInfo
 from jepanet.p2p.peers.address_book import AddressBook
 from jepanet.p2p.peers.bans import BanList
 from jepanet.p2p.peers.dialler import Dialler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepanet.chain.contracts.deployment import Deployment
-from jepanet.p2p.config import check_addresses, check_announced
+from jepanet.p2p.options import check_addresses, check_announced
 from jepanet.settings.config import P2PSection
 
 

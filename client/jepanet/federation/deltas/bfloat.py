@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jepanet.federation.deltas.contract import F32, U16, U32, Codec, Shape, checked, part, require_finite
+from jepanet.federation.deltas.contract import F32, U16, U32, DeltaCodec, Shape, checked, part, require_finite
 from jepanet.tensors import Arrays
 
 _MAGNITUDE = 0x7FFF
@@ -47,4 +47,4 @@ def _decode(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
     return array
 
 
-BF16 = Codec("bf16", ("patterns",), _encode, _decode)
+BF16 = DeltaCodec("bf16", ("patterns",), _encode, _decode)

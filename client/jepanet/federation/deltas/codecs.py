@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet.federation.deltas.bfloat import BF16
-from jepanet.federation.deltas.contract import Codec
+from jepanet.federation.deltas.contract import DeltaCodec
 from jepanet.federation.deltas.exact import FP32
 from jepanet.federation.deltas.quantised import INT6, INT8
 from jepanet.federation.deltas.topk import TOPK1, TOPK3, TOPK10
 
-CODECS: Mapping[str, Codec] = {
+CODECS: Mapping[str, DeltaCodec] = {
     codec.name: codec
     for codec in (
         FP32,

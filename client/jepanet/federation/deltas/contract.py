@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
+class DeltaCodec:
     """One way to store a finite float32 array.
 
     encode(array): named tensors (`parts`). Raises ValueError: not float32, or not finite.

@@ -13,7 +13,7 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
-from jepanet.federation.deltas.contract import Codec
+from jepanet.federation.deltas.contract import DeltaCodec
 from jepanet.nesting import check_nesting
 from jepanet.tensors import (
     MAX_HEADER_BYTES,
@@ -167,7 +167,7 @@ def _check_header(header: Header, base: Digest, recipe: Digest, codec: str) -> N
 
 
 def _decode_one(
-    form: Codec, name: str, tensors: Mapping[str, np.ndarray], shape: tuple[int, ...]
+    form: DeltaCodec, name: str, tensors: Mapping[str, np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
     try:
         return form.decode({part: tensors[f"{name}/{part}"] for part in form.parts}, shape)

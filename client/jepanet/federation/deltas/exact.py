@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jepanet.federation.deltas.contract import F32, Codec, Shape, checked, part, require_finite
+from jepanet.federation.deltas.contract import F32, DeltaCodec, Shape, checked, part, require_finite
 from jepanet.tensors import Arrays
 
 
@@ -20,4 +20,4 @@ def _decode(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
     return values.copy()
 
 
-FP32 = Codec("fp32", ("values",), _encode, _decode)
+FP32 = DeltaCodec("fp32", ("values",), _encode, _decode)

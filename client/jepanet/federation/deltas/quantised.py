@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.contract import F32, U8, U32, Codec, Shape, checked, part, require_finite
+from jepanet.federation.deltas.contract import F32, U8, U32, DeltaCodec, Shape, checked, part, require_finite
 from jepanet.tensors import Arrays
 
 CHUNK = 4096
@@ -107,5 +107,5 @@ def _padded_chunks(flat: np.ndarray) -> np.ndarray:
     return padded.reshape(rows, CHUNK)
 
 
-INT8 = Codec("int8", ("scales", "steps"), _encode_int8, _decode_int8)
-INT6 = Codec("int6", ("packed", "scales"), _encode_int6, _decode_int6)
+INT8 = DeltaCodec("int8", ("scales", "steps"), _encode_int8, _decode_int8)
+INT6 = DeltaCodec("int6", ("packed", "scales"), _encode_int6, _decode_int6)

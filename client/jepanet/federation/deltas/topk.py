@@ -33,7 +33,7 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
-from jepanet.federation.deltas.contract import U8, Codec, Shape, checked, part
+from jepanet.federation.deltas.contract import U8, DeltaCodec, Shape, checked, part
 from jepanet.tensors import Arrays
 
 CHUNK = 4096
@@ -279,9 +279,9 @@ def _decode_parts(tensors: Mapping[str, np.ndarray], shape: Shape, density: Dens
     return decode(part(tensors, "packed", U8, packed.shape), shape, density)
 
 
-def _codec(name: str, density: Density) -> Codec:
+def _codec(name: str, density: Density) -> DeltaCodec:
     pack, unpack = partial(_encode_parts, density=density), partial(_decode_parts, density=density)
-    return Codec(name, ("packed",), pack, unpack, feedback=True)
+    return DeltaCodec(name, ("packed",), pack, unpack, feedback=True)
 
 
 TOPK10 = _codec("topk10", Density(percent=10, low_bits=3))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jepanet.lab import sites as places
+from jepanet.lab import setting as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.control import add_control
@@ -30,7 +30,7 @@ from jepanet.lab.reporting.targets import (
     value_of,
     without_model,
 )
-from jepanet.lab.sites import Setting
+from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_file import recipe_named

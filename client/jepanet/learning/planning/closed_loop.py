@@ -26,7 +26,7 @@ from jepanet.learning.planning.costs import CostRule, cost_rule, distance_to
 from jepanet.learning.planning.planner import Plan, Planner, Situation, plan, planner_named
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import numpy_generator, torch_generator
-from jepanet.learning.simulators.play import Play, Room
+from jepanet.learning.simulators.goals import Place, Play
 from jepanet.learning.training.determinism import deterministic
 from jepanet.tensors import Arrays
 
@@ -137,7 +137,7 @@ def draw_tasks(simulator: Play, site: Any, episodes: int, seed: bytes, hold: int
     return Tasks(starts, goals, np.repeat([0, 1], episodes))
 
 
-def play(room: Room, tasks: Tasks, policy: Policy, radius: float) -> np.ndarray:
+def play(room: Place, tasks: Tasks, policy: Policy, radius: float) -> np.ndarray:
     """The number of actions, from 1, after which every task was solved: int64 [N], 0 where it was not."""
     position = tasks.start.copy()
     arrival = np.zeros(len(position), dtype=np.int64)
@@ -168,7 +168,7 @@ class _LatentPolicy:
     """Plans for all active tasks in one search; one picture per task and action."""
 
     model: PlanningNetwork
-    room: Room
+    room: Place
     tasks: Tasks
     rule: CostRule
     matrix: Tensor | None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from jepanet.learning.data.building.plan import Environment
     from jepanet.learning.data.sizes import Parameters
-    from jepanet.learning.simulators.play import Play
+    from jepanet.learning.simulators.goals import Play
 
 HIDDEN_SITE, GREY_SITE, PROBE_SITE = 1000, 2000, 3000
 """First numbers of sites, the same for every simulator: hidden ones, those of the warm start, and the one
@@ -19,7 +19,7 @@ number of probe frames, each of which has a site of its own. Training sites are 
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class UsualDataset:
     """One usual size of a dataset. `recipe` names the size on the command line; `others` are presets that
     train on such a dataset as well."""
 
@@ -39,7 +39,7 @@ class Simulator:
     library: str
     environment: str
     """What manifests and shards say they were recorded in: library, version, environment."""
-    datasets: tuple[Dataset, ...]
+    datasets: tuple[UsualDataset, ...]
     """The first is the usual one."""
     examples: tuple[str, ...]
     """What follows `jepanet dataset build NAME` in the examples of its help."""
@@ -50,7 +50,7 @@ class Simulator:
         """Whether the preset of that name was made for this simulator."""
         return preset.startswith(self.name)
 
-    def dataset_for(self, recipe: str) -> Dataset | None:
+    def dataset_for(self, recipe: str) -> UsualDataset | None:
         """The dataset that the preset of that name trains on; None where no usual one is for it."""
         found = (item for item in self.datasets if recipe in (item.recipe, *item.others))
         return next(found, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jepanet.learning.simulators.offer import Dataset, Simulator
+from jepanet.learning.simulators.offer import Simulator, UsualDataset
 from jepanet.learning.simulators.pusht import PUSHT
 from jepanet.learning.simulators.tworoom import TWOROOM
 
@@ -22,7 +22,7 @@ def recorded_in(environment: str) -> Simulator | None:
     return next((item for item in SIMULATORS.values() if item.environment == environment), None)
 
 
-def dataset_for(recipe: str) -> tuple[Simulator, Dataset] | None:
+def dataset_for(recipe: str) -> tuple[Simulator, UsualDataset] | None:
     """The simulator and its dataset that the preset of that name trains on; None where no usual one is."""
     for simulator in SIMULATORS.values():
         dataset = simulator.dataset_for(recipe)

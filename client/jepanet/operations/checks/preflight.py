@@ -18,7 +18,7 @@ from jepanet.operations.checks.bootstrap import check_peers
 from jepanet.operations.checks.endpoints import check_endpoints
 from jepanet.operations.checks.findings import Finding, Level, failures, fine, from_error, refusal
 from jepanet.operations.checks.machine import check_device, check_journal, check_machine, check_settings
-from jepanet.operations.checks.standing import Standing
+from jepanet.operations.checks.standing import AccountChecks
 from jepanet.operations.funds.stake import balances
 from jepanet.operations.status import is_running
 from jepanet.operations.views.funds import Account
@@ -109,7 +109,7 @@ async def _look(config: Config, found: _Findings) -> None:
             rows.append(fine("deployment", f"chain {deployment.chain_id}, contracts in place"))
             found.head = (await chain.rpc.head()).ref.number
             if wallet is not None:
-                rows += await Standing(config, chain, wallet.address).findings()
+                rows += await AccountChecks(config, chain, wallet.address).findings()
                 found.account = await balances(chain, wallet.address)
     except JepanetError as error:
         rows.append(from_error("deployment", error))
@@ -141,7 +141,7 @@ async def advise(config: Config, rpc: Rpc, deployment: Deployment, wallet: Addre
     try:
         chain = ChainAccess.of(config.chain, rpc, deployment)
         rows = await check_endpoints(config.chain, deployment)
-        rows += await Standing(config, chain, wallet).findings()
+        rows += await AccountChecks(config, chain, wallet).findings()
     except JepanetError as error:
         log.info("check.skipped", why=str(error))
         return

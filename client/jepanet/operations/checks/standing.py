@@ -22,7 +22,7 @@ _MOST_LOOKED_AT = 64
 """Newest projects and verifier sets: there may be any number of strangers'."""
 
 
-class Standing:
+class AccountChecks:
     """One look at an account. Every method may raise Transient when no endpoint answers."""
 
     def __init__(self, config: Config, chain: ChainAccess, wallet: Address) -> None:

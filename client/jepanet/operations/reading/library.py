@@ -13,7 +13,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import tell_damage
 from jepanet.operations.reading.visit import open_visit
 from jepanet.p2p.host import P2PNode
-from jepanet.storage.blobs.files import place_of
+from jepanet.storage.blobs.blob_files import place_of
 from jepanet.types import Digest
 
 _TRIES = 8

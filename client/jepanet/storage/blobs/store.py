@@ -24,7 +24,7 @@ from typing import Self
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import sync_directory
-from jepanet.storage.blobs.files import (
+from jepanet.storage.blobs.blob_files import (
     explained,
     hash_into,
     inspect_source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepanet.learning.simulators.loader import VERSION
-from jepanet.learning.simulators.offer import Dataset, Simulator, Task
+from jepanet.learning.simulators.offer import Simulator, Task, UsualDataset
 
 
 def _load() -> Task:
@@ -17,7 +17,7 @@ PUSHT = Simulator(
     title="PushT",
     library="stable-worldmodel",
     environment=f"stable-worldmodel {VERSION} swm/PushT-v1",
-    datasets=(Dataset("pusht", ("pusht-anneal",)),),
+    datasets=(UsualDataset("pusht", ("pusht-anneal",)),),
     examples=("--out data --seed 7",),
     load=_load,
 )

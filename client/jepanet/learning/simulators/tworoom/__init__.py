@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepanet.learning.simulators.loader import VERSION
-from jepanet.learning.simulators.offer import Dataset, Simulator, Task
+from jepanet.learning.simulators.offer import Simulator, Task, UsualDataset
 
 
 def _load() -> Task:
@@ -17,7 +17,7 @@ TWOROOM = Simulator(
     title="TwoRoom",
     library="stable-worldmodel",
     environment=f"stable-worldmodel {VERSION} swm/TwoRoom-v1",
-    datasets=(Dataset("tworoom-small", ("tworoom-tiny",)), Dataset("tworoom", ("tworoom-anneal",))),
+    datasets=(UsualDataset("tworoom-small", ("tworoom-tiny",)), UsualDataset("tworoom", ("tworoom-anneal",))),
     examples=("--out data --seed 7 --size episodes=64", "--recipe tworoom --out data --seed 7"),
     load=_load,
 )

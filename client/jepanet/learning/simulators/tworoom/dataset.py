@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jepanet.learning.data.building.plan import Environment, layout_of
 from jepanet.learning.data.sizes import Parameters
+from jepanet.learning.simulators.goals import Play
 from jepanet.learning.simulators.loader import require_simulator
 from jepanet.learning.simulators.offer import PROBE_SITE, Task
-from jepanet.learning.simulators.play import Play
 from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.learning.simulators.tworoom.simulator import Room, record
 from jepanet.learning.simulators.tworoom.sites import (

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 
-class Room(Protocol):
+class Place(Protocol):
     """One site of a simulator, with an agent that can be put anywhere. Positions are float [2] (x, y)."""
 
     def picture(self, position: np.ndarray) -> np.ndarray:
@@ -23,7 +23,7 @@ class Room(Protocol):
 class Play:
     """Goals in a simulator. Distances are in pixels of its screen."""
 
-    enter: Callable[[Any, int, int], Room]
+    enter: Callable[[Any, int, int], Place]
     """(site, side of the pictures in pixels, steps for which an action is held) -> that site. Raises `Fatal`
     when the simulator is not installed."""
     position: Callable[[Any, np.random.Generator], np.ndarray]

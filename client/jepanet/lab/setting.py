@@ -25,8 +25,8 @@ from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
+from jepanet.learning.simulators.goals import Play
 from jepanet.learning.simulators.offer import HIDDEN_SITE, Task
-from jepanet.learning.simulators.play import Play
 from jepanet.learning.simulators.registry import SIMULATORS, dataset_for
 from jepanet.tensors import canonical_json
 

@@ -49,7 +49,7 @@ def struct(contract: str, function: str, *, output: bool) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
-def test_every_input_has_the_fields_of_its_event(kind: type) -> None:
+def test_every_fact_has_the_fields_of_its_event(kind: type) -> None:
     named = [entry for _, entry in entries("event") if entry["name"] == kind.__name__.removeprefix("Chain")]
     assert len(named) == 1, "one contract emits it"
     expected = [snake(item["name"]) for item in named[0]["inputs"]]

@@ -52,7 +52,7 @@ def sample(kind: type) -> Any:
 
 
 @pytest.mark.parametrize("kind", get_args(facts.Fact), ids=lambda kind: kind.__name__)
-def test_every_input_survives(kind: type) -> None:
+def test_every_fact_survives(kind: type) -> None:
     fact = sample(kind)
     tag, text = journal_codec.encode_fact(fact)
     assert tag == kind.__name__ and journal_codec.decode_fact(tag, text) == fact
@@ -60,14 +60,14 @@ def test_every_input_survives(kind: type) -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(duties.Duty), ids=lambda kind: kind.__name__)
-def test_every_command_survives(kind: type) -> None:
+def test_every_duty_survives(kind: type) -> None:
     duty = sample(kind)
     tag, text = journal_codec.encode_duty(duty)
     assert tag == kind.__name__ and journal_codec.decode_duty(tag, text) == duty
 
 
 @pytest.mark.parametrize("kind", get_args(duties.Duty), ids=lambda kind: kind.__name__)
-def test_command_keys_name_every_field(kind: type) -> None:
+def test_duty_keys_name_every_field(kind: type) -> None:
     duty = sample(kind)
     key = duties.duty_key(duty)
     assert key.split("/")[0] == kind.__name__ and len(key.split("/")) == 1 + len(fields(kind))
@@ -133,7 +133,7 @@ def _refused(call: Any, *arguments: Any) -> None:
         "",
     ],
 )
-def test_a_command_nobody_wrote_is_refused(payload: str) -> None:
+def test_a_duty_nobody_wrote_is_refused(payload: str) -> None:
     assert journal_codec.decode_duty("PublishDelta", '{"repeat":0,"round_id":7}') == duties.PublishDelta(
         RoundId(7)
     )

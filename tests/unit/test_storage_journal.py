@@ -416,7 +416,7 @@ def test_a_shallow_reorg_asks_for_no_rewind(journal: Journal) -> None:
 # ------------------------------------------------------------------ outbox
 
 
-def test_pending_commands_stay_so_in_order(journal: Journal) -> None:
+def test_pending_duties_stay_so_in_order(journal: Journal) -> None:
     assert journal.pending() == []
     journal.record([], [duty("a"), duty("b", round_id=2), duty("c", round_id=None)])
     assert [row.key for row in journal.pending()] == ["a", "b", "c"]

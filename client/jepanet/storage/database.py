@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from jepanet.errors import Exit, Fatal, JepanetError, Transient
 from jepanet.files import FULL, sync_directory
-from jepanet.storage.backup import keep_copy
+from jepanet.storage.upgrades.backup import keep_copy
 from jepanet.telemetry import get_logger
 
 log = get_logger("storage")

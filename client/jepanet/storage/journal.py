@@ -18,7 +18,6 @@ from typing import Self
 from jepanet.errors import Exit, Fatal
 from jepanet.storage.chain_copy import ChainCopy, read_number, take_back_fed, write_number
 from jepanet.storage.database import Database, stored_meta
-from jepanet.storage.events_once import ReadLog
 from jepanet.storage.outbox import Outbox
 from jepanet.storage.rows import (
     DutyState,
@@ -33,6 +32,7 @@ from jepanet.storage.rows import StoredResidual as StoredResidual
 from jepanet.storage.rows import StoredSalt as StoredSalt
 from jepanet.storage.safe import Safe
 from jepanet.storage.schema import journal_schema
+from jepanet.storage.upgrades.events_once import ReadLog
 
 __all__ = [
     "DutyState",
@@ -69,7 +69,7 @@ class Journal(ChainCopy, Outbox, Safe):
     def open(cls, path: Path, read_log: ReadLog | None = None) -> Self:
         """Opens or creates the journal at `path`, converts an older one and becomes its only owner.
 
-        A copy of an older one is kept beside it first (see `upgrade`).
+        A copy of an older one is kept beside it first (`upgrades.backup`).
 
         Args:
             read_log: reads the logs that versions before schema 4 stored undecoded. Without it a journal that

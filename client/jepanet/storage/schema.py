@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepanet.storage.database import Schema
-from jepanet.storage.events_once import ReadLog, store_events_once
+from jepanet.storage.upgrades.events_once import ReadLog, store_events_once
 
 # Amounts of wei are text: they do not fit SQLite's 64-bit integers. Accounts compare without case, so
 # that two spellings of one address are one account. Sequence numbers are never used twice

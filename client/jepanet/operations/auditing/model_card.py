@@ -113,8 +113,8 @@ def check_chain(links: Sequence[Link]) -> None:
     """
     model: Digest | None = None
     for link in links:
-        said = (link.sheet.round_id, link.sheet.base, link.sheet.model)
-        if said != (link.round.id, link.round.base, link.recorded.model):
+        named = (link.sheet.round_id, link.sheet.base, link.sheet.model)
+        if named != (link.round.id, link.round.base, link.recorded.model):
             raise Rejected(f"round {link.round.id}: the sheet is not of this round", reason="broken-chain")
         if model is not None and link.round.base != model:
             raise Rejected(

@@ -177,13 +177,13 @@ class _Check:
         self._audit.note(
             "sheet", True, f"{len(sheet.reports)} signed reports give its verdicts, medians and pay"
         )
-        for what, said, known in (
+        for what, claimed, known in (
             ("root", sheet.root, recorded.root),
             ("model", sheet.model, recorded.model),
             ("payout", sheet.payout, recorded.payout),
         ):
-            shown = said.hex() if isinstance(said, bytes) else str(said)
-            self._audit.note(f"chain {what}", said == known, f"sheet {shown}")
+            shown = claimed.hex() if isinstance(claimed, bytes) else str(claimed)
+            self._audit.note(f"chain {what}", claimed == known, f"sheet {shown}")
         deployment = self._deployment
         salts = {item.solver: item for item in self._round.reveals}
         for commit in self._round.commits:
@@ -216,8 +216,8 @@ class _Check:
             # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
             absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
             agrees = absent or (mine.verdict is row.verdict and close)
-            said = f"{row.verdict.name.lower()} ({row.reason})"
-            detail = f"{said}, gain {row.gain} micro-nats, measured {mine.gain}"
+            verdict = f"{row.verdict.name.lower()} ({row.reason})"
+            detail = f"{verdict}, gain {row.gain} micro-nats, measured {mine.gain}"
             self._audit.note(f"score of {row.solver}", agrees, detail)
 
     async def training(self, solver: Address) -> None:

@@ -28,7 +28,6 @@ from jepanet.errors import Exit, JepanetError
 from jepanet.interface.cli import cli
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
-from jepanet.learning.families.world.schema import init_weights
 from jepanet.learning.presets import preset
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.operations.projects import create as create_module
@@ -52,7 +51,7 @@ NOBODY = "/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAkyqpcnrmzZWhoJHBNxpyXbXpj6nGmkw39YgYt
 """A peer that is not there: every document lies in the folder, so nobody is asked for one."""
 ENTRY = ShardEntry(0, digest_of(b"shard"), 1, 1)
 MANIFEST = DatasetManifest(
-    "a simulator", {"image": RECIPE.model.image}, bytes(32), (ENTRY,), ENTRY, ENTRY,
+    "a simulator", {"image": RECIPE.family.sizes.image}, bytes(32), (ENTRY,), ENTRY, ENTRY,
     EvaluationEntry(len(SHARDS), None, 4, (1000,)),
 )  # fmt: skip
 
@@ -131,9 +130,11 @@ async def recorded(tmp_path: Path) -> AsyncIterator[Recorded]:
         await asyncio.to_thread(inputs.mkdir)
         made = Recorded(network, inputs)
         recipe, dataset = made.keep(RECIPE.to_bytes(), "dag-json"), made.keep(MANIFEST.to_bytes(), "dag-json")
-        base = made.keep(model_bytes(init_weights(RECIPE, b"a" * 32), ModelHeader(recipe, 0)), "raw")
-        after = ModelHeader(recipe, 1, parent=base)
-        model = made.keep(model_bytes(init_weights(RECIPE, b"b" * 32), after), "raw")
+        base = made.keep(
+            model_bytes(RECIPE.family.initial_weights(b"a" * 32), ModelHeader.of(RECIPE, 0)), "raw"
+        )
+        after = ModelHeader.of(RECIPE, 1, parent=base)
+        model = made.keep(model_bytes(RECIPE.family.initial_weights(b"b" * 32), after), "raw")
         await found_project(network, recipe=recipe, dataset=dataset, model=base)
         spec = a_spec(base=base, recipe=recipe, dataset=dataset, aggregators=())
         await _record(made, spec, made.keep(encode_spec(spec), "dag-json"), base, model)

@@ -30,9 +30,9 @@ from protocol_facts import (
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
-from jepanet.node import gate as gate_module
+from jepanet.node import gossip_gate as gate_module
 from jepanet.node.conversation import Conversation
-from jepanet.node.gate import Gate, peer_fact
+from jepanet.node.gossip_gate import Gate, peer_fact
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import peer_id_of
 from jepanet.protocol import facts

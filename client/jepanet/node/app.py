@@ -22,7 +22,7 @@ from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
 from jepanet.node.documents import LearningDocuments
 from jepanet.node.engine import Engine, Trace
-from jepanet.node.gate import Gate
+from jepanet.node.gossip_gate import Gate
 from jepanet.node.missing_events import MissingEvents
 from jepanet.node.status import ChainHealth, status_of
 from jepanet.node.tracing import TracedIntents

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.errors import JepanetError, Transient
-from jepanet.node.gate import Gate, peer_fact
+from jepanet.node.gossip_gate import Gate, peer_fact
 from jepanet.p2p.host import P2PNode
 from jepanet.protocol.documents.messages import (
     Binding,

@@ -19,7 +19,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p.admission import Admission, Gossip
 from jepanet.p2p.bridge import TrioThread
 from jepanet.p2p.hardening.steady_clock import make_library_steady
 from jepanet.p2p.identity import parse_peer_id, peer_id_of
@@ -27,6 +26,7 @@ from jepanet.p2p.options import P2PConfig, PeerInfo, parse_listen
 from jepanet.p2p.peers.bans import Ban, BanList
 from jepanet.p2p.transfer.server import BlobSource
 from jepanet.p2p.trio_side import Hooks, Network
+from jepanet.p2p.verdicts import Admission, Gossip
 from jepanet.telemetry import get_logger
 
 __all__ = ["Admission", "BlobSource", "Gossip", "P2PConfig", "P2PNode", "PeerInfo"]

@@ -20,7 +20,6 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.p2p.admission import Admission, Gossip, GossipRules
 from jepanet.p2p.hardening.pubsub import SafePubsub
 from jepanet.p2p.hardening.router import TopicRouter
 from jepanet.p2p.hardening.streams import shielded
@@ -35,6 +34,7 @@ from jepanet.p2p.peers.patience import Patience
 from jepanet.p2p.transfer import download
 from jepanet.p2p.transfer.frames import PROTOCOL
 from jepanet.p2p.transfer.server import BlobServer
+from jepanet.p2p.verdicts import Admission, Gossip, GossipRules
 from jepanet.telemetry import get_logger
 
 FLOOD_POINTS = 50.0

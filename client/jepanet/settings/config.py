@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
 from jepanet.records.marks import Hidden, OneOf, Range
-from jepanet.settings.sections import bad, section_from
+from jepanet.settings.section_reader import bad, section_from
 from jepanet.texts import read_text
 from jepanet.types import Address, Role
 

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from jepanet.errors import Exit, Fatal
 from jepanet.settings.config import Observer, check_observer, read_tree
-from jepanet.settings.sections import section_from
+from jepanet.settings.section_reader import section_from
 
 _ENDPOINTS, _DEPLOYMENT = "JEPANET_CHAIN_ENDPOINTS", "JEPANET_CHAIN_DEPLOYMENT"
 

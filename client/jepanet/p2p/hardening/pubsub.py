@@ -26,11 +26,11 @@ from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
 
 from jepanet.errors import Rejected
-from jepanet.p2p.admission import Admission, Gossip, GossipRules, Meter
 from jepanet.p2p.hardening.router import TopicRouter
 from jepanet.p2p.hardening.streams import SafeStream, StreamLost
 from jepanet.p2p.hardening.swarm import contain_tasks
 from jepanet.p2p.identity import is_secp256k1
+from jepanet.p2p.verdicts import Admission, Gossip, GossipRules, Meter
 from jepanet.telemetry import get_logger
 
 REJECTED_POINTS = 20.0

@@ -11,8 +11,8 @@ from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.score import ScoreParams, TopicScoreParams
 
-from jepanet.p2p.admission import GossipRules
 from jepanet.p2p.hardening.steady_clock import steady_time
+from jepanet.p2p.verdicts import GossipRules
 
 FLOOD_POINTS = 50.0
 _MAX_CONTROL_ENTRIES = 128

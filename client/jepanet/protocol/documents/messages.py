@@ -3,7 +3,7 @@
     {"version": 1, "kind": "provide|scores|sheet|result", "body": {...},
      "binding": {wallet, peer, expiry, signature}}
 
-Parsing checks form and size alone; who may say it is decided by `jepanet.node.gate`.
+Parsing checks form and size alone; who may say it is decided by `jepanet.node.gossip_gate`.
 """
 
 from __future__ import annotations

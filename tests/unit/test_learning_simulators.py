@@ -52,7 +52,7 @@ def test_presets_name_datasets_that_fit_them(simulator: Simulator) -> None:
             assert dataset_for(name) == (simulator, dataset) and simulator.trains(name)
             if name in PRESETS:
                 assert sizes[dataset.recipe].image == PRESETS[name].family.sizes.image
-                assert sizes[dataset.recipe].frames >= PRESETS[name].window
+                assert sizes[dataset.recipe].frames >= PRESETS[name].family.sizes.window
 
 
 @every

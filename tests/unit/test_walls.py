@@ -376,6 +376,11 @@ def test_no_chain_of_imports_is_a_circle() -> None:
     assert not circles, f"these import each other: {circles}"
 
 
+def test_configuration_is_read_without_numpy() -> None:
+    reached = reached_at_start("jepanet.settings.config", modules())
+    assert "numpy" not in reached, f"numpy is imported by {reached.get('numpy')}"
+
+
 def test_no_module_is_called_a_drawer() -> None:
     drawers = [name for name in modules() if set(name.split(".")) & BANNED_NAMES]
     assert not drawers, f"a module is named after its one reason to exist: {drawers}"

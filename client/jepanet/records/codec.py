@@ -19,7 +19,6 @@ from jepanet.records.compiling import record_of
 from jepanet.records.compound import Record
 from jepanet.records.kinds import Spelling
 from jepanet.records.refusal import Wrong, shown
-from jepanet.tensors import canonical_json, parse_json
 
 T = TypeVar("T")
 Refuse = Callable[[str, str], JepanetError]
@@ -68,6 +67,8 @@ class Codec(Generic[T]):
             Rejected: larger than `max_bytes`, nested too deeply, not JSON or not canonical.
             Rejected, or what `refuse` makes: a field missing, unknown, of another type or out of bounds.
         """
+        from jepanet.tensors import parse_json  # here: numpy is slow to import, and reading TOML needs none
+
         return self.read(parse_json(data, max_bytes=self.max_bytes, what=self.what))
 
     def encode(self, value: T) -> bytes:
@@ -77,6 +78,8 @@ class Codec(Generic[T]):
             Rejected: larger than `max_bytes`.
             Rejected, or what `refuse` makes: a field out of bounds.
         """
+        from jepanet.tensors import canonical_json
+
         data = canonical_json(self.tree(value))
         if len(data) > self.max_bytes:
             raise Rejected(

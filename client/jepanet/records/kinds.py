@@ -16,7 +16,6 @@ from typing import Any, Literal
 from jepanet.addresses import checksum_address
 from jepanet.records.marks import SAFE_INTEGER, Form, OneOf, Range, Size
 from jepanet.records.refusal import Wrong, shown
-from jepanet.tensors import canonical_json, parse_json
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
 _WIDE = re.compile(r"-?[1-9][0-9]{15,77}")
@@ -206,9 +205,13 @@ class Document(Kind):
     wanted = "a JSON value"
 
     def read(self, tree: object) -> bytes:
+        from jepanet.tensors import canonical_json
+
         return canonical_json(tree)
 
     def write(self, value: Any) -> object:
+        from jepanet.tensors import parse_json
+
         if type(value) is bytes:
             return parse_json(value, max_bytes=len(value), what="an embedded document")
         raise self.wrong(value)

@@ -83,6 +83,8 @@ def test_whole_numbers_serve_where_fractions_are_taken(tmp_path: Path) -> None:
 # (file text, part of the message that names the key, part of the remedy)
 MISTAKES: dict[str, tuple[str, str, str]] = {
     "broken TOML": ("[node\n", "not valid TOML", "mend"),
+    "a number without end": (GOOD + f"confirmations = {'9' * 5000}\n", "not valid TOML", "mend"),
+    "a folder of nobody": (changed('"data"', '"~no-such-user/d"'), "node.data_dir", "node.data_dir"),
     "unknown section": (GOOD + "[nod]\n", "[nod]", "known sections: node"),
     "a section that is no table": ("node = 3\n", "[node]", "write [node]"),
     "unknown key": (changed("data_dir", "datadir"), "'datadir'", "data_dir"),

@@ -54,7 +54,10 @@ class Many(Kind):
         if not isinstance(value, self._container) or not self._fits(value):
             raise self.wrong(value)
         items = _each(repeat(self.inner.write), value)
-        return items if self._container is tuple else sorted(items)
+        # Numbers before texts: wide numbers are written as either.
+        return (
+            items if self._container is tuple else sorted(items, key=lambda item: (type(item) is str, item))
+        )
 
     def _fits(self, value: Collection[Any]) -> bool:
         return self._size is None or len(value) in self._size

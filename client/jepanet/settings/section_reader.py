@@ -99,7 +99,10 @@ def _value(section: str, part: Part, tree: object, base: Path) -> object:
         wrong.inside(part.name).inside(section)
         raise bad(f"{wrong.key}{wrong.problem}", wrong.remedy) from wrong
     if isinstance(value, Path):
-        value = value.expanduser()
+        try:
+            value = value.expanduser()
+        except RuntimeError as error:  # `~name/…` of a user that this machine does not have
+            raise bad(f"{key} is in the home directory of nobody here", f"correct {key}") from error
         return value if value.is_absolute() else base / value
     return value
 

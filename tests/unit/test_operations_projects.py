@@ -17,6 +17,7 @@ from jepanet.learning.simulators.pusht import PUSHT
 from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.operations.projects import first_model as module
 from jepanet.operations.projects.draft import _check_suits
+from jepanet.work.requests import FirstModel, MakeFirstModel
 
 pytestmark = pytest.mark.unit
 
@@ -64,10 +65,10 @@ def test_a_first_model_is_kept_until_what_made_it_changes(
     class Trainer:
         """Stands in for the worker process: the model is whatever number of calls there were."""
 
-        async def run(self, _: str, arguments: dict[str, Any], **__: Any) -> dict[str, str]:
+        async def run(self, request: MakeFirstModel, **__: Any) -> FirstModel:
             made.append(b"model %d" % len(made))
-            await asyncio.to_thread(Path(arguments["target"]).write_bytes, made[-1])
-            return {"digest": digest_of(made[-1]).hex()}
+            await asyncio.to_thread(request.target.write_bytes, made[-1])
+            return FirstModel(digest_of(made[-1]), len(made[-1]))
 
     trainer: Any = Trainer()
     folder = tmp_path / "files"

@@ -6,6 +6,7 @@ Every function answers the laws that are broken, in words; nothing where all is 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from network import Network, Node
 from jepanet.chain.endpoints.answers import parse_log
 from jepanet.chain.following.logs_to_facts import decode
 from jepanet.protocol import facts
+from jepanet.protocol.journal_codec import encode_fact
 from jepanet.types import BlockRef
 
 _AT_ONCE = 200
@@ -75,18 +77,28 @@ def round_went_well(network: Network, round_id: int) -> Iterator[str]:
 
 
 def canonical(network: Network) -> set[tuple[Any, ...]]:
-    """The chain's logs of the followed contracts."""
+    """(block, block hash, log index, tag, fields) of the facts in the followed contracts' logs."""
     found = set()
     for raw in network.logs():
         placed = parse_log(raw)
-        log = placed.log
-        found.add((placed.number, placed.block_hash, log.index, log.address, log.data, log.tx_hash))
+        fact = decode(placed.log, BlockRef(placed.number, placed.block_hash, 0))
+        if fact is not None:
+            found.add(_placed(placed.number, placed.log.index, *encode_fact(fact)))
     return found
 
 
 def followed(node: Node) -> set[tuple[Any, ...]]:
-    """The logs in a node's journal."""
-    return set(node.query("SELECT block_number, block_hash, log_index, address, data, tx_hash FROM logs"))
+    """The same of the events in a node's journal."""
+    rows = node.query("SELECT block_number, log_index, tag, payload FROM events")
+    return {_placed(*row) for row in rows}
+
+
+def _placed(number: int, index: int, tag: str, payload: str) -> tuple[Any, ...]:
+    """Logs do not name their block's timestamp, so it is left out."""
+    tree = json.loads(payload)
+    block = tree.pop("block")
+    assert (block["number"], tree.pop("log_index")) == (number, index)
+    return number, block["hash"], index, tag, json.dumps(tree, sort_keys=True)
 
 
 def journals_are_the_chain(network: Network, newest: int) -> Iterator[str]:

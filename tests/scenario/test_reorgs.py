@@ -6,27 +6,14 @@ import time
 from collections.abc import Callable
 
 import pytest
-from network import Network, Node
+from laws import canonical, followed
+from network import Network
 
-from jepanet.chain.endpoints.answers import parse_log
 from jepanet.protocol import facts
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
 
 CONFIRMATIONS = 6
-
-
-def canonical(network: Network) -> set[tuple[object, ...]]:
-    found = set()
-    for raw in network.logs():
-        placed, log = parse_log(raw), parse_log(raw).log
-        found.add((placed.number, placed.block_hash, log.index, log.address, log.data, log.tx_hash))
-    return found
-
-
-def followed(node: Node) -> set[tuple[object, ...]]:
-    rows = node.query("SELECT block_number, block_hash, log_index, address, data, tx_hash FROM logs")
-    return {(number, block, index, address, data, tx) for number, block, index, address, data, tx in rows}
 
 
 def let_blocks_pass(network: Network, count: int) -> None:

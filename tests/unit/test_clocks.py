@@ -33,7 +33,7 @@ DATES = {
     "chain/sending/nonces.py": "when a transaction was made, for people",
     "interface/edge.py": "names a file of a fault",
     "node/conversation.py": "the expiry of a binding is a date that nodes agree on",
-    "node/gate.py": "the expiry of a binding is a date that nodes agree on",
+    "node/gossip_gate.py": "the expiry of a binding is a date that nodes agree on",
     "node/status.py": "when the file was written, for people",
     "operations/checks/endpoints.py": "the age of a block, which is dated",
     "operations/funds/unfinished.py": "makes the key of a request unique",

@@ -32,8 +32,10 @@ from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.shards import Shard, load_shard
-from jepanet.learning.evaluation.grounded import GroundedScorer, Metrics, encode, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
+from jepanet.learning.evaluation.metrics import Metrics, encode, heldout_metrics, metrics_of
+from jepanet.learning.families.world.family import World
 from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.tworoom.dataset import DEMO, TASK
@@ -91,7 +93,9 @@ def garbage(
     size = norm(honest)
     noise = {name: generator.standard_normal(array.shape).astype(np.float32) for name, array in base.items()}
     noise = {name: array * np.float32(size / norm(noise)) for name, array in noise.items()}
-    greedy = replace(recipe, objective=replace(recipe.objective, weight=0.0))
+    world = recipe.family
+    assert isinstance(world, World), "the objective without its regulariser is the world model's"
+    greedy = replace(recipe, family=replace(world, objective=replace(world.objective, weight=0.0)))
     collapse = delta_of(train(base, shard, greedy, seed=seed, start_step=start).weights, base)
     lazy = delta_of(train(base, shard, recipe, seed=seed, steps=4, start_step=start).weights, base)
     zero = {name: np.zeros_like(array) for name, array in base.items()}
@@ -253,7 +257,7 @@ def main(
     record = Record()
     with tempfile.TemporaryDirectory() as temporary:
         folder = data or Path(temporary) / "data"
-        sizes = replace(DEMO, image=recipe.model.image)
+        sizes = replace(DEMO, image=recipe.family.sizes.image)
         build(TASK.environment, sizes, folder, hashlib.sha256(b"benchmark data").digest(),
               evaluation_seed=hashlib.sha256(b"benchmark secret").digest())  # fmt: skip
         for number in range(first_seed, first_seed + seeds):

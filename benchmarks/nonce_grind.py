@@ -38,8 +38,9 @@ from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.shards import Shard, load_shard
-from jepanet.learning.evaluation.grounded import GroundedScorer, encode, heldout_metrics, metrics_of
+from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.guards import state_guards
+from jepanet.learning.evaluation.metrics import encode, heldout_metrics, metrics_of
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.tworoom.dataset import DEMO, TASK

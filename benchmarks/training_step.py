@@ -23,25 +23,33 @@ from rich.console import Console
 from rich.table import Table
 
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.world.augment import draw_colour, turn
+from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.model import load_world_model, normalise
-from jepanet.learning.families.world.schema import init_weights
-from jepanet.learning.objectives import world_objective
+from jepanet.learning.families.world.objective import world_objective
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.loop import draw_colour, train, turn
+from jepanet.learning.training.loop import train
 
 TARGET = 0.95
 RESULT = Path(__file__).parent / "results" / "training_step.json"
 SEED = bytes(range(32))
 
 
+def world_of(recipe: Recipe) -> World:
+    """The bare loop is one for the world model alone."""
+    assert isinstance(recipe.family, World)
+    return recipe.family
+
+
 def made_up_shard(recipe: Recipe, episodes: int = 32, frames: int = 32) -> Shard:
     """Random pictures: speed does not depend on what is learnt."""
     generator = np.random.Generator(np.random.PCG64(1))
-    size = recipe.model.image
+    sizes = world_of(recipe).model
+    size = sizes.image
     return Shard(
         generator.integers(0, 256, (episodes, frames, 3, size, size), dtype=np.uint8),
-        generator.uniform(-1, 1, (episodes, frames - 1, recipe.model.actions)).astype(np.float32),
+        generator.uniform(-1, 1, (episodes, frames - 1, sizes.actions)).astype(np.float32),
         np.zeros((episodes, frames, 2), np.float32),
         (0,) * episodes,
     )
@@ -49,23 +57,22 @@ def made_up_shard(recipe: Recipe, episodes: int = 32, frames: int = 32) -> Shard
 
 def bare(recipe: Recipe, shard: Shard, steps: int) -> None:
     """The yardstick."""
-    model = load_world_model(recipe, init_weights(recipe, SEED))
+    world = world_of(recipe)
+    model = load_world_model(world, world.initial_weights(SEED))
     rules = recipe.optimiser
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=1e-4, betas=(rules.beta1, rules.beta2), weight_decay=1e-4, fused=True
     )
     frames, actions = torch.from_numpy(shard.frames), torch.from_numpy(shard.actions)
     draws = torch.Generator().manual_seed(1)
-    offsets = torch.arange(recipe.window)
+    offsets = torch.arange(world.window)
     for _ in range(steps):
-        episode = torch.randint(shard.episodes, (recipe.windows, 1), generator=draws)
-        moment = (
-            torch.randint(shard.length - recipe.window + 1, (recipe.windows, 1), generator=draws) + offsets
-        )
+        episode = torch.randint(shard.episodes, (world.windows, 1), generator=draws)
+        moment = torch.randint(shard.length - world.window + 1, (world.windows, 1), generator=draws) + offsets
         batch, acted = frames[episode, moment], actions[episode, moment[:, :-1]]
         batch, acted = turn(batch, acted, int(torch.randint(8, (), generator=draws)))
         latents = model.encode(normalise(batch, draw_colour(draws)))
-        loss = world_objective(latents, model.predict(latents, acted), recipe.objective, draws).loss
+        loss = world_objective(latents, model.predict(latents, acted), world.objective, draws).loss
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), rules.clip)
@@ -90,7 +97,7 @@ def main(steps: int, repeats: int, names: tuple[str, ...]) -> None:
     figures: dict[str, dict[str, float]] = {}
     for name in names:
         recipe = preset(name)
-        shard, weights = made_up_shard(recipe), init_weights(recipe, SEED)
+        shard, weights = made_up_shard(recipe), recipe.family.initial_weights(SEED)
         ours = partial(train, weights, shard, recipe, seed=SEED, steps=steps)
         plain = partial(bare, recipe, shard, steps)
         cpu_seconds(ours), cpu_seconds(plain)

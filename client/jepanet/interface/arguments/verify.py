@@ -53,10 +53,11 @@ def command(
       jepanet verify 3 --config node.toml --inputs ./round-3 --offline
       jepanet verify 3 --config node.toml --retrain 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
     """
-    from jepanet.operations.auditing.verify import AuditFailed
     from jepanet.settings.terms import accounts
 
-    named = accounts(solvers)
+    named = accounts(solvers)  # a wrong address is told before the rest takes its second to load
+    from jepanet.operations.auditing.verify import AuditFailed
+
     try:
         report = asyncio.run(_verify(round_id, where, inputs, named))
     except AuditFailed as failed:

@@ -4,7 +4,7 @@ A solver's training depends on a salt that it draws itself (decision 17), so it 
 reveal the delta it likes best. It chooses by what it has before the reveal: the grounded score on the public
 training shards of the others (`public`). `sealed` chooses by the score that pays, which nobody knows in time:
 the upper bound, what a leak would earn. Pay is that of a round: price 1, one standard error taken off,
-nothing when `federation.verify.judge` excludes the delta beside the other honest ones.
+nothing when `federation.judging.judge` excludes the delta beside the other honest ones.
 
 The same trainings show what is left of excluding others: a rival that knows a victim's shard but not its salt
 commits the mean of m trainings there, before the victim does (near-copies); N + 1 tiny deltas beside N honest

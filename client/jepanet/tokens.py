@@ -1,4 +1,4 @@
-"""Wei as tokens, for people: 18 decimals, as `node.terms.wei` reads them."""
+"""Wei as tokens, for people: 18 decimals, as `settings.terms.wei` reads them."""
 
 from __future__ import annotations
 

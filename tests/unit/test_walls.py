@@ -348,6 +348,19 @@ def test_every_room_has_its_place_in_the_table() -> None:
     assert inward == {"__main__"}, "nothing imports interface"
 
 
+def test_the_architecture_shows_the_same_table() -> None:
+    text = (SOURCE.parent / "docs/architecture.md").read_text()
+    section = text.partition("\n## Walls\n")[2].partition("\n## ")[0]
+    shown = {}
+    for rooms, allowed in re.findall(r"^\| (`.*?) \| (.*?) \|$", section, re.MULTILINE):
+        leaves = LEAVES if "leaves" in allowed.split(", ") else frozenset()
+        for room in re.findall(r"`([\w.]+)`", rooms):
+            shown[room] = leaves | frozenset(re.findall(r"`([\w.]+)`", allowed))
+    kept = {**MAY_IMPORT, **PARTS_MAY_IMPORT}
+    del kept["__main__"]  # the two lines behind `python -m jepanet`
+    assert shown == kept
+
+
 def test_no_import_crosses_a_wall() -> None:
     breaches = [
         breach

@@ -230,7 +230,7 @@ class PeerScored:
     round_id: RoundId
     coordinator: Address
     scores: Digest
-    """Digest of the canonical JSON document that holds the signed scores (`protocol.sheet.ScoreReport`)."""
+    """Digest of the canonical JSON document that holds the signed scores (`documents.scores.ScoreReport`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
                                                                        until whoever used it is found
 
 What may be forgotten in a crash is only what nobody has seen: the intent is on disk before a node is. What
-was signed once keeps its nonce until another transaction is proven to have used it (see `chain.nonces`).
+was signed once keeps its nonce until another transaction is proven to have used it (see `nonce_evidence`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the contracts would refuse, found out before anything is signed: no gas is spent to learn it.
 
-The words are those of the refusal itself (`chain.sentences`).
+The words are those of the refusal itself (`chain.contracts.sentences`).
 """
 
 from __future__ import annotations

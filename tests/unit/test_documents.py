@@ -117,9 +117,10 @@ def _modules() -> Mapping[str, frozenset[str]]:
 
 @cache
 def _folders() -> frozenset[str]:
-    """Names of rooms and shelves, and of the leaves: what a name in short form begins with."""
-    folders = {path.parent.name for path in (CLIENT / "jepanet").rglob("*.py")}
-    return frozenset(folders | {path.stem for path in (CLIENT / "jepanet").glob("*.py")} - {"jepanet"})
+    """Names of rooms, shelves and leaves, with which names in short form begin; `data.data` is JSON's."""
+    root = CLIENT / "jepanet"
+    names = {path.parent.name for path in root.rglob("*.py")} | {path.stem for path in root.glob("*.py")}
+    return frozenset(names - {"jepanet", "data"})
 
 
 @cache

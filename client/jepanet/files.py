@@ -134,7 +134,7 @@ def keep(path: Path, data: bytes, *, mode: int = 0o644, code: Exit = Exit.CONFIG
 
 
 def kept_digest(path: Path) -> Digest | None:
-    """The digest of a kept file; None if it is absent, unreadable, or not what was kept (which is told)."""
+    """The digest of a kept file; None if it is absent, unreadable, or not what was kept (which is logged)."""
     try:
         digest = digest_file(path)
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def kept_digest(path: Path) -> Digest | None:
 
 
 def kept(path: Path, max_bytes: int) -> bytes | None:
-    """The content of a kept file; None if it is absent, larger, or not what was kept (which is told)."""
+    """The content of a kept file; None if it is absent, larger, or not what was kept (which is logged)."""
     try:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)

@@ -1,7 +1,7 @@
 """A text stream over a file descriptor that never makes its writer wait and never raises.
 
     write ──▶ queue, bounded ──▶ a thread ──▶ descriptor
-                  └─ full, or the descriptor refuses: the line is counted, and told once it accepts again
+                  └─ full, or the descriptor refuses: the line is counted, and reported once it accepts again
 
 Whoever reads a log can die, stall or run out of disk; whoever writes it must go on.
 """

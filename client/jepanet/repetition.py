@@ -88,7 +88,7 @@ class Repetition:
         return fields
 
     def overdue(self, *, everything: bool = False) -> list[dict[str, Any]]:
-        """What was held back and has not been told for `EVERY` seconds (or at all): fields of one line each.
+        """What was held back and not logged for `EVERY` seconds (or at all): fields of one line each.
 
         It is forgotten here, so each repetition is counted in one line.
         """

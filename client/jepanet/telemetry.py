@@ -95,7 +95,7 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
     """Sends log lines to `stream` (standard error by default), as text or as one JSON object a line.
 
     A log call never raises. It never waits either where standard error is a `LogStream`, as in every process
-    of ours; what a reader does not take is counted there, and told as `log.lost` once it reads again.
+    of ours; what a reader does not take is counted there, and reported as `log.lost` once it reads again.
     """
     global _repetition
     out = stream or sys.stderr

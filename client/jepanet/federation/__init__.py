@@ -1,1 +1,1 @@
-"""Weights as arrays: deltas, codecs, merging, verification."""
+"""Weights as arrays: deltas, codecs, merging, judging."""

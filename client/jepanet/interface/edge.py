@@ -45,7 +45,7 @@ _LIMITS = {
 
 
 def ended(error: BaseException, *, as_json: bool = False) -> int:
-    """Tells what ended a command on standard error; the exit code for it. Raises nothing."""
+    """Prints what ended a command on standard error and returns its exit code. Raises nothing."""
     if isinstance(error, ReaderGone):
         return READER_GONE
     if isinstance(error, SystemExit):
@@ -109,7 +109,7 @@ def explained(error: BaseException) -> JepanetError:
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether an interrupt is behind it: libraries make other errors of one that hits their imports."""
+    """Whether an interrupt caused it: libraries make other errors of one that hits their imports."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, KeyboardInterrupt):
@@ -162,7 +162,7 @@ def _kept(error: BaseException) -> str:
 
 
 def _say(text: str) -> None:
-    """One message on standard error, if anybody can be told at all."""
+    """One message on standard error, if that can be written at all."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

@@ -22,7 +22,7 @@ def keep_json(path: Path, value: Any) -> None:
 
 
 def kept_json(path: Path, kind: type) -> Any:
-    """A kept result of that type; None if it is absent, or not what was kept, which is told."""
+    """A kept result of that type; None if it is absent, or not what was kept, which is logged."""
     data = kept(path, _MAX_BYTES)
     if data is None:
         return None

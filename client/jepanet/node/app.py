@@ -66,7 +66,8 @@ Advise = Callable[[Config, Rpc, Deployment, Address], Coroutine[None, None, None
 async def run_node(config: Config, *, advise: Advise, trace: Trace | None = None) -> None:
     """Runs a node until a signal or a fatal error; leaves everything on disk for the next start.
 
-    `advise` is called once, when the node has started. `trace` is told every step, for tests that kill it.
+    `advise` is called once, when the node has started. `trace` is called with the name of every step, for
+    tests that kill it.
 
     Raises:
         Fatal: the operator must act; the message names the remedy, the code becomes the exit code.

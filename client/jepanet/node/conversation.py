@@ -1,4 +1,4 @@
-"""A node's voice and ears: signs and gossips what roles want said, hands on what the gate admitted."""
+"""A node's side of gossip: signs and sends what roles publish, hands on what the gate admitted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Conversation:
         await self._network.publish(encode_envelope(Envelope(self._own_binding(), body)))
 
     async def listen(self, feed: Callable[[Sequence[PeerFact]], None]) -> None:
-        """Feeds what peers said until cancelled; score reports are kept as pinned blobs first."""
+        """Feeds what peers published until cancelled; score reports are kept as pinned blobs first."""
         async for gossip in self._network.messages():
             envelope = decode_envelope(gossip.payload)  # admitted: it was checked before it was relayed
             if isinstance(envelope.body, Provide):
@@ -59,7 +59,7 @@ class Conversation:
                 continue
             report = None
             if isinstance(envelope.body, SayScores):
-                # Admitted, but a whole queue may have been before the first of its author was heard here.
+                # Admitted, but a whole queue may have come before the first one of its author.
                 if self._gate.counted_report(envelope.body.round_id, envelope.binding.wallet) is not None:
                     continue
                 try:

@@ -117,7 +117,7 @@ class Engine:
             self._apply(batch, cursor=batch[-1].block.number)
 
     def feed(self, facts: Sequence[PeerFact | LocalFact], *, done: str | None = None) -> None:
-        """Records what peers said or handlers learnt; `done` closes the duty in the same transaction."""
+        """Records facts of peers or of handlers; `done` closes the duty in the same transaction."""
         self._apply(facts, done=done)
         for fact in facts:
             self._trace(f"recorded:{type(fact).__name__}")
@@ -148,7 +148,7 @@ class Engine:
         self._since_snapshot = 0
 
     def rewind(self, block_number: int) -> None:
-        """The chain forgot blocks that had been confirmed: forget what they said and do the sending again.
+        """The chain dropped blocks that had been confirmed: drops their facts and offers transactions again.
 
         Salts, deltas, scores and signatures stay; handlers find on chain what survived.
         """
@@ -294,7 +294,7 @@ def _kept(fact: Fact) -> StoredFact | Place:
 
 
 def fact_of(stored: StoredFact | StoredBlock) -> Fact:
-    """The fact that the journal tells again. Raises: Fatal when an incompatible version wrote it."""
+    """The fact that a row of the journal holds. Raises: Fatal when an incompatible version wrote it."""
     if isinstance(stored, StoredBlock):
         return ChainBlock(BlockRef(stored.number, stored.hash, stored.timestamp))
     return decode_fact(stored.tag, stored.payload)

@@ -1,4 +1,4 @@
-"""Who may say what over gossip: every message is checked against the chain before it is relayed or believed.
+"""Who may gossip what: every message is checked against the chain before it is relayed or used.
 
 REJECT costs the sender its standing (malformed, forged, outsider). IGNORE is for what may be honest but is
 not usable here and now: a round this node has not seen confirmed yet, a statement too late.

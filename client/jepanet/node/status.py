@@ -67,7 +67,7 @@ def status_of(
 
 
 def _work(running: RunningJob | None) -> dict[str, object] | None:
-    """The running job with what it told last; None without one."""
+    """The running job with its last progress; None without one."""
     if running is None:
         return None
     told = {} if running.progress is None else asdict(running.progress)

@@ -22,9 +22,9 @@ log = get_logger("node")
 def wallet_lock(keystores: Path, address: Address, chain_id: int) -> Iterator[None]:
     """Holds the wallet of `address` on this chain for as long as the block runs.
 
-    Two locks, since either alone can miss the other node: one beside the keystore, which whoever uses that
-    folder meets, in a container too; one in this user's state folder ($XDG_STATE_HOME), which a copy of the
-    keystore meets. One of them suffices where the other cannot be made, as on a read-only mount. The system
+    Two locks, since either alone can miss the other node: one beside the keystore, for whoever uses that
+    folder, in a container too; one in this user's state folder ($XDG_STATE_HOME), for a copy of the
+    keystore. One of them suffices where the other cannot be made, as on a read-only mount. The system
     releases both with the process, however it ends.
 
     Raises:

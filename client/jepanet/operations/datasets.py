@@ -1,4 +1,4 @@
-"""Building and inspecting datasets for the command line."""
+"""`jepanet dataset`: datasets built, taken up again, inspected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wallets for the command line: thin steps over `jepanet.chain.keys.wallet_files`."""
+"""`jepanet wallet`: keystores made, imported, listed, encrypted anew."""
 
 from __future__ import annotations
 

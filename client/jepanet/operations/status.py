@@ -1,4 +1,4 @@
-"""`jepanet status`: what a node last said of itself, and whether it still runs."""
+"""`jepanet status`: what a node last wrote of itself, and whether it still runs."""
 
 from __future__ import annotations
 

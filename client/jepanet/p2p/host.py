@@ -129,7 +129,7 @@ class P2PNode:
         return await self._thread.call(self._network.peers)
 
     async def publish(self, payload: bytes) -> None:
-        """Signs and sends to the topic. No promise of delivery: repeat what must be heard.
+        """Signs and sends to the topic. No promise of delivery: repeat what must arrive.
 
         Raises:
             Rejected: `too-large`. Transient: the node is not running.

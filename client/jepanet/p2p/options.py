@@ -1,4 +1,4 @@
-"""What a node of the network is told at its start, and what it tells about its peers."""
+"""Settings of the network's host, and what it reports about its peers."""
 
 from __future__ import annotations
 

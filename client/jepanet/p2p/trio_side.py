@@ -273,7 +273,7 @@ def _open_descriptors() -> int:
 
 
 class _Meetings(INotifee):  # type: ignore[misc]  # libp2p has no types
-    """Tells the address book who comes and goes."""
+    """Reports to the address book who connects and disconnects."""
 
     def __init__(self, book: AddressBook, gone: Callable[[Any], None]) -> None:
         self._book = book

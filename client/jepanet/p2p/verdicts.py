@@ -1,4 +1,4 @@
-"""Gossip messages, the application's verdict on them, and the limits they meet first."""
+"""Gossip messages, the limits that hold for them first, and the application's verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts: everything the state machine is ever told.
+"""Facts: everything that enters the state machine.
 
 Names show where a fact comes from: `Chain*` (a confirmed log or block), `Peer*` (an admitted gossip message),
 `Local*` (a handler of this node finished).

@@ -50,7 +50,7 @@ class Project:
     """Rounds opened so far."""
     active: RoundId | None = None
     asked: int = 0
-    """Number of the last round this node was told to open; 0 for none."""
+    """Number of the last round this node was given the duty to open; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Recorded:
 
 
 LONGEST_DISPUTE = 30 * 24 * 3600
-"""Seconds after which a silent arbiter has surely forfeited its say: `TrainingRounds.MAX_DURATION`."""
+"""Seconds after which a silent arbiter can surely decide no more: `TrainingRounds.MAX_DURATION`."""
 
 
 class Status(StrEnum):

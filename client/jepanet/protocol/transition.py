@@ -20,7 +20,7 @@ from jepanet.types import RoundId
 
 
 def genesis(me: Identity) -> NodeState:
-    """The state of a node that was told nothing yet."""
+    """The state of a node before its first fact."""
     return NodeState(me=me)
 
 
@@ -54,7 +54,7 @@ def transition(state: NodeState, fact: facts.Fact) -> tuple[NodeState, tuple[Dut
 
 
 def _place(fact: facts.Fact) -> tuple[int, int] | None:
-    """Where a log stands on the chain. Logs come in this order and at least once: it tells repetitions."""
+    """Where a log stands on the chain. They come in this order and at least once: it shows repetitions."""
     if isinstance(fact, facts.ChainBlock | facts.PeerFact | facts.LocalFact):
         return None
     return fact.block.number, fact.log_index

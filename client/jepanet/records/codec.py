@@ -34,7 +34,7 @@ _BAD_FIELD = rejected("bad-field")
 DOCUMENT = Spelling()
 """Documents of the protocol: hex with 0x, addresses in EIP-55 form."""
 JOURNAL = Spelling(prefix="", wide=True, addresses="unchecked")
-"""What this machine wrote itself: its journal, and what node and worker say to each other."""
+"""What this machine wrote itself: its journal, and what node and worker send each other."""
 
 
 class Codec(Generic[T]):

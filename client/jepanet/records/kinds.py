@@ -42,7 +42,7 @@ class Kind:
     """One type with its bounds. `read` and `write` raise `Wrong` for a value outside them."""
 
     wanted: str
-    """What is allowed, to stand behind `must be`."""
+    """What is allowed, as it follows `must be` in a message."""
     hidden = False
     """No message repeats the value."""
 
@@ -173,7 +173,7 @@ class Text(Kind):
 
 
 class Hex(Kind):
-    """Bytes, as lower-case hexadecimal digits behind `prefix`."""
+    """Bytes, as lower-case hexadecimal digits after `prefix`."""
 
     def __init__(self, size: Size | None, prefix: str) -> None:
         self._size = size

@@ -26,7 +26,7 @@ class Range:
         return self.high is None or number <= self.high
 
     def __str__(self) -> str:
-        """To stand behind `a number`: ` from 1 to 512`, `, 0 or more`, ` of more than 0`."""
+        """As it follows `a number` in a message: ` from 1 to 512`, `, 0 or more`, ` of more than 0`."""
         low, high = (f"{n:g}" if isinstance(n, float) else str(n) for n in (self.low, self.high))
         if self.low is None:
             return "" if self.high is None else f" of at most {high}"

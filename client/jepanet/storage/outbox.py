@@ -1,4 +1,4 @@
-"""Commands waiting to be carried out. Delivery is at least once: every handler first asks "already done?".
+"""Duties waiting to be carried out, each at least once: every handler first checks whether its duty is done.
 
 pending --record(done=...)--> done          pending --reject--> rejected
    ^------postpone (later)                  done --rewind_facts(reoffer=...)--> pending

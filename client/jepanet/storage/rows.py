@@ -20,7 +20,7 @@ class StoredBlock:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """What a log of the canonical chain said; `log_index` counts within the block."""
+    """A decoded log of the canonical chain; `log_index` counts within the block."""
 
     block_number: int
     log_index: int

@@ -135,7 +135,7 @@ _DRAWN_SALTS = (
 
 
 def journal_schema(read_log: ReadLog | None) -> Schema:
-    """The journal's schema. `read_log`: what a log says that an earlier version stored undecoded."""
+    """The journal's schema. `read_log`: decodes a log that an earlier version stored."""
     return Schema(
         what="journal",
         application_id=0x6A65706A,  # "jepj"

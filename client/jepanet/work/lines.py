@@ -60,12 +60,12 @@ def read_call(line: str, kinds: Iterable[type[Request[object]]]) -> Request[obje
 
 
 def progress_line(number: int, progress: Progress) -> bytes:
-    """The line that tells how far a job is."""
+    """The line that reports how far a job is."""
     return _line({"id": number, "progress": _tree(progress, "progress")})
 
 
 def failure_line(number: int, failure: Failure) -> bytes:
-    """The line that tells why a job failed."""
+    """The line that reports why a job failed."""
     return _line({"id": number, "error": _tree(failure, "error")})
 
 
@@ -82,7 +82,7 @@ def result_line(number: int, request: Request[object], result: object) -> bytes:
 
 
 def read_reply(line: bytes, number: int, request: Request[R]) -> Progress | Failure | R | None:
-    """What is said of call `number`, which asked for `request`; None for a line about another call.
+    """The reply to call `number`, which asked for `request`; None for a line about another call.
 
     Raises:
         ValueError: it is no reply, or a field is missing, unknown or mistyped.

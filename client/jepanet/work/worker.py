@@ -2,7 +2,7 @@
 
 The node starts fast, its event loop stays free, and a job that dies (out of memory, a lost CUDA context, a
 kill) costs one job. Parent and child speak JSON lines over pipes (`work/lines.py`): files cross by path,
-never as bytes. The child ends when its standard input does: a node that is killed leaves no trainer behind.
+never as bytes. The child ends when its standard input does: a node that is killed leaves no trainer running.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RunningJob:
     seconds: int
     """Since it began."""
     progress: Progress | None
-    """What it told last."""
+    """The last progress it reported."""
 
 
 class Worker:

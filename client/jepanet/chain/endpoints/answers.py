@@ -1,7 +1,7 @@
 """JSON-RPC answers -> values, strictly and once.
 
 A node is not trusted to be well formed: every quantity and byte string is checked for type and length here,
-so that nothing behind this module sees a half-parsed answer.
+so that no caller sees a half-parsed answer.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class TooLarge(Exception):
 
 @dataclass
 class Health:
-    """What the last answers say of an endpoint. Times are of the monotonic clock.
+    """What the last answers of an endpoint showed. Times are of the monotonic clock.
 
     `checked_at`: when it last named the right chain, None before. `rests_until`: it failed. `wrong_chain`:
     the chain it serves instead; it is asked nothing else until it names the right one. `head`: the newest

@@ -1,6 +1,6 @@
-"""A WebSocket subscription as an alarm clock: it says *when* to look, never *what* happened.
+"""A WebSocket subscription that wakes the follower: it tells when to look, never what happened.
 
-Subscriptions lose events across restarts and are not told of reorganisations, so nothing they carry is used;
+Subscriptions lose events across restarts and do not report reorganisations, so nothing they carry is used;
 losing one costs latency up to the follower's poll interval and nothing else.
 """
 

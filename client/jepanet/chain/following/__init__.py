@@ -1,1 +1,1 @@
-"""What the contracts said, complete and in order, as facts."""
+"""The contracts' events, complete and in order, as facts."""

@@ -1,7 +1,7 @@
-"""Blocks with what their logs say, read so that forks cannot mix and no log is lost to a lagging endpoint.
+"""Blocks with their decoded logs, read so that forks cannot mix and no log is lost to a lagging endpoint.
 
-That a query named no log proves nothing: behind one address may stand a machine whose index is behind the
-head that another one named. Two readers:
+That a query named no log proves nothing: one address may lead to several machines, and the one that answers
+may lag behind the head that another one named. Two readers:
 
 - `proven_blocks` reads every header. What its bloom does not deny is read from the receipts of all its
   transactions, and these are held against the header. Nothing negative is believed.
@@ -31,9 +31,9 @@ log = get_logger("chain")
 
 Read = TypeVar("Read")
 Decode = Callable[[RawLog, BlockRef], Read | None]
-"""What a log says; None drops it. Raises: Fatal when the log has a known signature but other contents."""
+"""Decodes a log; None drops it. Raises: Fatal when the log has a known signature but other contents."""
 Blocks = list[tuple[Header, tuple[Read, ...]]]
-"""Headers, ascending, each with what the watched contracts' logs in that block say, in order."""
+"""Headers, ascending, each with the decoded logs of the watched contracts, in order."""
 
 
 async def proven_blocks(
@@ -91,7 +91,7 @@ async def block_logs(
 
 
 def decoded(block: BlockRef, logs: Iterable[RawLog], decode: Decode[Read]) -> tuple[Read, ...]:
-    """What the logs of a block say, in order.
+    """The logs of a block, decoded, in order.
 
     Raises:
         Moved: `decode` cannot read one. An endpoint may have garbled it (a bloom covers addresses and topics,

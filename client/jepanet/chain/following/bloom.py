@@ -66,7 +66,7 @@ class Blooms:
     def accepts(self, header: Header, logs: Iterable[RawLog]) -> bool:
         """Holds all logs of a block against its header; False asks the caller to read them again.
 
-        Three contradictions before the first agreement mean that the chain's blooms are useless: told once.
+        Three contradictions before the first agreement mean that the chain's blooms are useless: logged once.
         """
         if self.useless:
             return True

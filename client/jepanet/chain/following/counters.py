@@ -1,4 +1,4 @@
-"""What the contracts count, held against what their logs say: the test that no log is missing.
+"""What the contracts count, compared with their logs: the test that no log is missing.
 
 An event is gone for good once the endpoint's log index has forgotten it; the state it led to is not. So for
 every kind of event that the machine depends on there is a number or a flag in the contracts' storage, read on

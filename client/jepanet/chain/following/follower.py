@@ -42,7 +42,7 @@ _PATIENCE_WITH_ONE = 8
 
 @dataclass(frozen=True, slots=True)
 class FollowedBlock(Generic[Read]):
-    """One canonical block and what the watched contracts' logs in it say, in order."""
+    """One canonical block and the decoded logs of the watched contracts in it, in order."""
 
     ref: BlockRef
     parent: bytes
@@ -76,7 +76,7 @@ class Follower(Generic[Read]):
     Args:
         anchor: the deployment block. Not genesis: a development chain restarted from its state file may
             change the hash of block 0.
-        decode: what a log says. `logs_to_facts.decode` for the facts of the protocol.
+        decode: from a log to a fact. `logs_to_facts.decode` for the facts of the protocol.
         trail: the newest delivered blocks the caller has stored, ascending, canonical when stored. At most
             the last 256 count; a fork deeper than they reach rewinds to the anchor.
         hint: ws URL of a node, only to wake up earlier.

@@ -1,4 +1,4 @@
-"""Contract logs become the facts that the rules are told: decoded once, here, by the contracts' ABI.
+"""Contract logs become the facts that the rules take: decoded once, here, by the contracts' ABI.
 
 A log whose event is no fact of the protocol (an owner changed, a verifier joined a set) is dropped: it is
 neither handed on nor stored.

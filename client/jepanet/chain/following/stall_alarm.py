@@ -1,4 +1,4 @@
-"""Whether the chain's head, and the follower behind it, still move."""
+"""Whether the chain's head still moves, and the follower with it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StallAlarm:
     def saw(self, head: Header | None) -> None:
         """One look at the chain is over; `head` is None if no node answered.
 
-        Only a higher block is news: behind one address, heads go back and forth.
+        Only a higher block is news: one address may lead to several machines, whose heads go back and forth.
         """
         if head is not None and (self.head is None or head.ref.number > self.head.number):
             if self.head_old:

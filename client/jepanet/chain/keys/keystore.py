@@ -1,4 +1,4 @@
-"""One keystore file: Web3 Secret Storage v3 (scrypt, AES-128-CTR), made, opened, or told why not."""
+"""One keystore file: Web3 Secret Storage v3 (scrypt, AES-128-CTR), made, opened, or refused."""
 
 from __future__ import annotations
 

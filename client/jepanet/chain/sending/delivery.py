@@ -75,7 +75,7 @@ class Delivery:
 
         Args:
             what: the call in words.
-            offer: what the endpoints said to it just now, if it was offered.
+            offer: what the endpoints just answered to it, if it was offered.
 
         Raises:
             Unresolved: neither is known in time, or it is refused for a reason the operator can mend.

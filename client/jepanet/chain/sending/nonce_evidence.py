@@ -1,7 +1,7 @@
 """What became of a nonce, on positive evidence only.
 
-That an account's nonce is used and that no endpoint knows the transaction's hash proves nothing: behind one
-address several machines answer, and any of them may lag. What proves something is the transaction that did
+That an account's nonce is used and that no endpoint knows the transaction's hash proves nothing: several
+machines may answer at one address, and any of them may lag. What proves something is the transaction that did
 use the nonce. It is found by bisecting the account's nonce over the blocks, and read from its block.
 
     nobody shows it ─▶ unresolved      it is a form of the intent ─▶ mined      foreign and deep ─▶ lost

@@ -23,7 +23,7 @@ log = get_logger("chain")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the endpoints said to a signed transaction: whether one has it, and who refused it."""
+    """What the endpoints answered to a signed transaction: whether one has it, and who refused it."""
 
     taken: bool
     refusals: tuple[RpcError, ...]
@@ -94,7 +94,7 @@ class Submissions:
     async def offer(self, intent: Intent, *, everywhere: bool = True) -> Offer:
         """Hands the newest form to every endpoint, or to one after the other until one takes it.
 
-        That one refuses it does not mean that another, or a machine behind the same address, has not got it.
+        That one refuses it does not mean that no other has it, or no other machine at the same address.
         """
 
         async def hand(reader: ChainReader) -> RpcError | Refusal | None:
@@ -186,7 +186,7 @@ class Submissions:
         return self.put(replace(draft, hashes=(signed.hash,), raws=(signed.raw,)))
 
     async def _next_nonce(self) -> int:
-        """Behind everything this account is known to have signed: an endpoint that lags says less."""
+        """After every nonce this account is known to have signed: an endpoint that lags names a lower one."""
         signed = [item.nonce + 1 for item in (self._known or {}).values() if _binds(item)]
         return max(await self._evidence.count(self._wallet.address, "pending"), *signed, 0)
 

@@ -45,7 +45,7 @@ def sample_weighted_mean(deltas: Sequence[Weights], samples: Sequence[int]) -> A
     """(s1 d1 + s2 d2 + ...) / (s1 + s2 + ...) in float64, in the order given, rounded to float32 once.
 
     Federated averaging with clients weighted by their number of samples (McMahan et al. 2017,
-    arXiv:1602.05629). Who says how many samples it had is believed: only for numbers that can be checked.
+    arXiv:1602.05629). The numbers of samples are taken as given: use it only for numbers that can be checked.
 
     Raises:
         ValueError: no deltas, layouts that differ, not one positive integer per delta, or a sum of samples

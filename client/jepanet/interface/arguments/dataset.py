@@ -53,7 +53,7 @@ def _build_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 class _Simulators(StrictGroup):
-    """One command a simulator of the registry, which is asked only when this group is."""
+    """One command a simulator of the registry, which is imported only when this group is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from jepanet.operations.datasets import simulators

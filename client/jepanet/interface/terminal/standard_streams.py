@@ -14,13 +14,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has had enough (`| head`): no error, and nobody is left to tell."""
+    """The reader of standard output has ended (`| head`): no error, and nobody is left to read a message."""
 
 
 class _Output(io.FileIO):
     """Standard output that says what refused it, once: what follows goes nowhere.
 
-    Otherwise a closed or full one would be an OSError without a name, and be met again at exit.
+    Otherwise a closed or full one would be an OSError without a name, and be raised again at exit.
     """
 
     def write(self, data: Any, /) -> int:

@@ -55,7 +55,7 @@ def whitening(latents: Array, _: Array) -> Array:
 
 
 def probe(latents: Array, state: Array) -> Array:
-    """A ridge map to the simulator's state: distance counts only in the subspace that tells the state.
+    """A ridge map to the simulator's state: distance counts only in the subspace that predicts the state.
 
     Every state dimension is scaled to unit variance, since pixels and angles do not compare; one that never
     changes counts for nothing.

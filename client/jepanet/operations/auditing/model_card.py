@@ -41,7 +41,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Everything a card tells of."""
+    """Everything that a card shows."""
 
     chain_id: int
     contract: str

@@ -28,7 +28,7 @@ class Terms:
 
 
 def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
-    """Receipts, fees and held-out metrics. Without terms there is no price, and no sum behind a payment."""
+    """Receipts, fees and held-out metrics. Without terms there is no price, and no sum for a payment."""
     details = {
         score.solver: score.detail for report in sheet.reports for score in report.scores if score.detail
     }

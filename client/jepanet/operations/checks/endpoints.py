@@ -45,7 +45,7 @@ class _Answer:
 
 
 async def check_endpoints(section: ChainSection, deployment: Deployment) -> list[Finding]:
-    """Asks each endpoint by itself: one that is down, elsewhere or behind would hide behind the others."""
+    """Asks each endpoint by itself: among several, one that fails or lags would not be noticed."""
     async with AsyncExitStack() as exits:
         return await _compare(section, deployment, exits)
 

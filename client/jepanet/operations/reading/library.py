@@ -19,7 +19,7 @@ from jepanet.types import Digest
 _TRIES = 8
 
 Connect = Callable[[], Awaitable[P2PNode | None]]
-"""Joins the network, or says that nobody is to be asked."""
+"""Joins the network, or gives None where no peer is to be asked."""
 
 
 class Library:
@@ -129,7 +129,7 @@ async def open_library(
 ) -> AsyncIterator[Library]:
     """A library that asks `peers` of this deployment's network, under an identity of its own.
 
-    Nobody is asked when `offline`. `store` is as `Library` takes it.
+    No peer is asked when `offline`. `store` is as `Library` takes it.
     """
     async with AsyncExitStack() as exits:
 

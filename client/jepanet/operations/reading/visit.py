@@ -1,4 +1,4 @@
-"""A short stay in the peer-to-peer network, under an identity made for it, that serves and says nothing."""
+"""A short stay in the peer-to-peer network under a new identity, serving and publishing nothing."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Keystore:
 
 @dataclass(frozen=True, slots=True)
 class DevnetProcess:
-    """The anvil of a devnet. `process` tells it from another one with the same number."""
+    """The anvil of a devnet. `process` distinguishes it from another one with the same number."""
 
     pid: int
     process: str | None

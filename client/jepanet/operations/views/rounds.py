@@ -35,7 +35,7 @@ class RoundSummary:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One solver's row of a score sheet. `how` is the sum behind the payment, empty without a price."""
+    """One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price."""
 
     solver: Address
     delta: str
@@ -112,7 +112,7 @@ class ExportedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """The card that was written beside a model; it tells of `rounds` rounds."""
+    """The card that was written beside a model; it covers `rounds` rounds."""
 
     model: ExportedModel = field(metadata=MERGED)
     card: Path

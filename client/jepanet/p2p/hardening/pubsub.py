@@ -8,7 +8,7 @@ duplicates when validation takes time, and drops in silence. What arrives here g
     the application's verdict                    ACCEPT relays, IGNORE drops, REJECT drops and charges both
 
 Nothing that our own node publishes is validated or delivered here. Gossip is not reliable: announcements
-must be idempotent and are repeated by whoever needs them heard.
+must be idempotent and are repeated by whoever needs them delivered.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
 
     def _forget_all_subscriptions(self, peer_id: ID) -> None:
         """The library also forgets what a peer wants when our stream to it fails. The peer, whose own stream
-        is fine, would not say it again: the two would be deaf to each other for good."""
+        is fine, would not send it again: the two would ignore each other for good."""
         if peer_id not in self._reading:
             super()._forget_all_subscriptions(peer_id)
 

@@ -1,4 +1,4 @@
-"""Peers worth dialling again: the bootstrap list and everybody met, kept across restarts.
+"""Peers worth dialling again: the bootstrap list and every peer connected before, kept across restarts.
 
 py-libp2p neither redials nor exchanges peers by default, so after a crash a node would stay alone with the
 one peer it dials. Addresses come from peers themselves, hence: few per peer, plain TCP, and an address that

@@ -66,7 +66,7 @@ class Transport:
 
 @dataclass
 class _Answers:
-    """What the providers said: manifests by peer, and the peers that named a size over the cap."""
+    """What the providers answered: manifests by peer, and the peers that named a size over the cap."""
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
     too_large: set[str] = field(default_factory=set)

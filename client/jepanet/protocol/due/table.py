@@ -1,4 +1,4 @@
-"""The rules in the order in which they are asked. Pure; the caller removes what was handed out before.
+"""The rules in the order in which they are applied. Pure; the caller removes what was handed out before.
 
 A round on the clock of confirmed blocks (P proposer, S solver, C coordinator, A aggregator):
 

@@ -106,7 +106,7 @@ class Settlement:
         return []
 
     async def slash_equivocation(self, duty: SlashEquivocation) -> Sequence[LocalFact]:
-        """Takes the stake of a verifier that signed two results: any two of what it said, truly signed.
+        """Takes the stake of a verifier that signed two results: any two that it truly signed.
 
         Raises:
             Transient: a sheet is not to be had, and without it nobody knows what was signed.

@@ -52,7 +52,7 @@ _UNKNOWN = bytes(32)
 
 
 class ReadLog(Protocol):
-    """What a log says, as (tag, payload) of a stored event; None for an event that is no fact.
+    """A log as (tag, payload) of a stored event; None for an event that is no fact.
 
     `topics` are 32 bytes each, joined. Raises: Fatal when the log does not fit the contracts' ABI.
     """

@@ -67,16 +67,23 @@ class ConfirmedFacts:
         if head is not None:
             yield from self._facts(0 if cursor is None else cursor + 1, head.number - self._confirmations)
 
-    def up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainFact]]]:
-        """Blocks up to `last` with their facts, as `after`."""
-        yield from self._facts(0, last)
+    def events_up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainEvent]]]:
+        """Blocks up to `last` that have events, with these in log order.
+
+        Blocks without any are not read: the journal keeps them all, millions in a year.
+        """
+        yield from self._events(0, last).items()
+
+    def _events(self, first: int, last: int) -> dict[int, list[ChainEvent]]:
+        events: dict[int, list[ChainEvent]] = {}
+        for item in self._journal.events(first, last):
+            events.setdefault(item.block_number, []).append(_event(item))
+        return events
 
     def _facts(self, first: int, last: int) -> Iterator[tuple[int, Sequence[ChainFact]]]:
         if last < first:
             return
-        events: dict[int, list[ChainFact]] = {}
-        for item in self._journal.events(first, last):
-            events.setdefault(item.block_number, []).append(_event(item))
+        events = self._events(first, last)
         for block in self._journal.blocks_between(first, last):
             ref = BlockRef(block.number, block.hash, block.timestamp)
             yield block.number, (*events.get(block.number, ()), ChainBlock(ref))

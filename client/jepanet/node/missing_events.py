@@ -74,7 +74,7 @@ class MissingEvents:
         blocks = [] if cursor is None else self._journal.blocks_between(cursor, cursor)
         if not blocks:
             return None
-        tally = await asyncio.to_thread(lambda: LogTally(self._feed.up_to(blocks[0].number)))
+        tally = await asyncio.to_thread(lambda: LogTally(self._feed.events_up_to(blocks[0].number)))
         chain = await read_counters(self._contracts, blocks[0].hash, known=self._done)
         if self._journal.blocks_between(blocks[0].number, blocks[0].number) != blocks:
             return None  # a fork replaced it meanwhile: what was counted is of two chains

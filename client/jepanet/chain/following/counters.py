@@ -68,7 +68,7 @@ class _Seen:
 
 
 class LogTally:
-    """The same numbers, from logs. `blocks` are the confirmed blocks' numbers with their facts, in order."""
+    """The same numbers, from logs. `blocks`: every confirmed one with events, by number, in order."""
 
     def __init__(self, blocks: Iterable[tuple[int, Sequence[ChainFact]]]) -> None:
         self.verifier_sets: list[int] = []

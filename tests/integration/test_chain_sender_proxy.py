@@ -1,4 +1,4 @@
-"""A sender behind a load balancer whose machines lag, lose, refuse and demand: each wish once, on anvil."""
+"""A sender behind a load balancer whose machines lag, lose, refuse and demand: each intent once, on anvil."""
 
 from __future__ import annotations
 

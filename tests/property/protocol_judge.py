@@ -1,4 +1,4 @@
-"""What one node was told, as plain sets, and what it may therefore be asked to do.
+"""The facts of one node, as plain sets, and the duties it may therefore have.
 
 Kept apart from `protocol.state` on purpose: a rule that is wrong there must not excuse itself here.
 """

@@ -1,4 +1,4 @@
-"""A chain model, some nodes and a lossy network between them. Commands become facts, as in the handlers."""
+"""A chain model, some nodes and a lossy network between them. Duties become facts, as in the handlers."""
 
 from __future__ import annotations
 

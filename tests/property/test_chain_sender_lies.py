@@ -1,4 +1,4 @@
-"""Each wish takes effect exactly once, whatever endpoints leave out, through forks, crashes and rivals."""
+"""Each intent takes effect exactly once, whatever endpoints leave out, through forks, crashes and rivals."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_the_contracts_have_errors_to_speak_of() -> None:
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_every_error_of_every_abi_has_a_sentence_and_a_remedy(name: str) -> None:
-    assert name in SENTENCES, f"{name} would reach people raw: give it words in chain/sentences.py"
+    assert name in SENTENCES, f"{name} would reach people raw: give it words in chain/contracts/sentences.py"
     refused = reverted(name).rejected("StakeVault.deposit")
     assert refused.reason == name, "records and documentation go by the name"
     assert refused.remedy

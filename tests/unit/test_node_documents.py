@@ -1,4 +1,4 @@
-"""What roles are told of recipes and manifests."""
+"""What roles learn of recipes and manifests."""
 
 from __future__ import annotations
 

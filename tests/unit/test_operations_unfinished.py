@@ -1,4 +1,4 @@
-"""A command called again means the wish it could not follow, unless it asks for something else."""
+"""A command called again means the transaction it could not follow, unless it asks for something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is asked for what, and when. One rule a test; hostile facts beside the honest ones."""
+"""Who has which duty, and when. One rule a test; hostile facts beside the honest ones."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What people touch: command line, JSON-RPC, dashboard."""
+"""The command line."""

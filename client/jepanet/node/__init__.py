@@ -1,1 +1,1 @@
-"""Where everything is joined: configuration, engine, worker, application."""
+"""The running process: everything joined, the engine, the gate to gossip, upkeep."""

@@ -1,7 +1,7 @@
 """The network as the rest of the node sees it: asyncio, plain values, our own errors.
 
 py-libp2p runs on trio, so it has a thread of its own (`bridge`); nothing of libp2p or trio is visible here.
-What can be attacked from outside lives in `swarm`, `gossip`, `blobs` and `download`.
+What can be attacked from outside is on the shelves `hardening`, `peers` and `transfer`.
 """
 
 from __future__ import annotations

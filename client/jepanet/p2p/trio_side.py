@@ -1,4 +1,4 @@
-"""The node on the trio side: host, gossip, blobs, redialling, housekeeping. `host.P2PNode` is its facade."""
+"""The node on the trio side: host, gossip, blobs, redialling, upkeep. `host.P2PNode` wraps it for asyncio."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What each refusal of a contract means, and what to do about it: in words, tokens and dates.
 
-One entry for every custom error of the ABIs and of `revert.STANDARD`. In a sentence `{argument}` is the
+One entry for every custom error of the ABIs and of `reverts.STANDARD`. In a sentence `{argument}` is the
 error's argument of that name; a format says its unit: `tokens`, `time` (unix seconds), `phase`, `verdict`.
 """
 

@@ -27,7 +27,7 @@ _SHORTEST_SECRET = 8
 
 
 class EndpointDown(Exception):
-    """The endpoint gave no usable JSON-RPC answer. Never leaves `rpc`, which turns it into failover."""
+    """The endpoint gave no usable JSON-RPC answer. `failover` turns it into a question to another one."""
 
 
 class OtherChain(EndpointDown):

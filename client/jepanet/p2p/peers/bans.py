@@ -1,4 +1,4 @@
-"""Who is not spoken to, remembered across reconnects and restarts.
+"""Which peers are banned, remembered across reconnects and restarts.
 
 py-libp2p drops a peer's score when it disconnects, so reconnecting would whitewash it. Offences are
 therefore counted here: points with a half-life, and at `BAN_POINTS` a ban for some time, twice as long each

@@ -1,4 +1,4 @@
-"""Back-off by key: whoever names hosts that do not answer is believed ever less often."""
+"""Back-off by key: addresses are dialled ever less often for whoever names hosts that do not answer."""
 
 from __future__ import annotations
 

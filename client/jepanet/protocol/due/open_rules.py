@@ -1,6 +1,6 @@
 """What the contract leaves open to anyone: the proposer's first, everybody's after a courtesy.
 
-With it what the proposer alone can do for its round.
+Beside it, what the proposer alone can do for its round.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from protocol_facts import COMMIT_END, OPENED, ROUND, SOLVER, committed, prepare
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node import engine as engine_module
 from jepanet.protocol.duties import Duty
-from jepanet.protocol.facts import LocalFact, PeerSheet
+from jepanet.protocol.facts import Fact, LocalFact, PeerSheet
 from jepanet.protocol.state import FailedDuty, Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Digest, ProjectId
@@ -383,6 +383,41 @@ async def test_a_role_that_was_added_since_is_given_its_duties(path: Path) -> No
         before = bench.journal.outbox()
         bench.engine.restore()
         assert bench.journal.outbox() == before
+
+
+async def test_a_replay_that_is_killed_goes_on_where_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal may hold millions of facts, and after an upgrade no snapshot: a start that takes longer than
+    its service manager waits would begin anew for ever. No duty may be lost on the way."""
+    monkeypatch.setattr(engine_module, "_REPLAYED_BETWEEN_SNAPSHOTS", 4)
+    async with Bench(path, me=Identity(SOLVER, frozenset())) as bench:
+        bench.open_round()
+        for n in range(1, 8):
+            bench.chain.at(OPENED + n)
+        bench.feed()
+        assert bench.journal.latest_snapshot() is None
+        total = bench.journal.last_sequence()
+    left = 9
+
+    def killed(state: NodeState, fact: Fact) -> tuple[NodeState, tuple[Duty, ...]]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return transition(state, fact)
+
+    async with Bench(path) as bench:
+        with monkeypatch.context() as during, pytest.raises(KeyboardInterrupt):
+            during.setattr(engine_module, "transition", killed)
+            bench.engine.restore()
+    async with Bench(path) as bench:
+        assert bench.engine.restore() == total - 8
+        assert [row.tag for row in bench.journal.pending()] == ["PrepareRound"]
+        whole = genesis(ME)
+        for _, stored in bench.journal.facts():
+            whole, _ = transition(whole, engine_module.fact_of(stored))
+        assert bench.engine.state == whole
 
 
 async def test_a_snapshot_taken_at_the_end_is_enough(path: Path) -> None:

@@ -43,6 +43,8 @@ Trace = Callable[[str], None]
 """Called with the name of every step, so that a test can stop the process between any two of them."""
 
 _SNAPSHOT_EVERY = 500
+_REPLAYED_BETWEEN_SNAPSHOTS = 2000
+"""A few seconds of replay: the most that a kill at start repeats."""
 _BATCH = 512
 _MAX_DELAY = 30.0
 _UNEXPECTED_LIMIT = 3
@@ -87,6 +89,8 @@ class Engine:
 
         Duties that follow from these facts and are not in the outbox enter it. With unchanged roles and rules
         there are none; a role that was added since gets its share of the running rounds.
+
+        A long replay, as after an upgrade, keeps snapshots on its way: one that is killed goes on from there.
         """
         snapshot = self._journal.latest_snapshot()
         after, self.state = 0, genesis(self._me)
@@ -94,16 +98,23 @@ class Engine:
             after, self.state = snapshot[0], decode_state(snapshot[1], self._me)
         count = 0
         asked: list[Duty] = []
-        for _, stored in self._journal.facts(after):
+        for seq, stored in self._journal.facts(after):
             self.state, due = transition(self.state, fact_of(stored))
             asked += due
             count += 1
+            if count % _REPLAYED_BETWEEN_SNAPSHOTS == 0:
+                self._enter_missing(asked)  # first: the snapshot counts them as handed out
+                asked = []
+                self._journal.snapshot(seq, encode_state(self.state))
+        self._enter_missing(asked)
+        log.info("engine.restored", inputs=count, rounds=len(self.state.rounds))
+        return count
+
+    def _enter_missing(self, asked: Sequence[Duty]) -> None:
         known = {row.key for row in self._journal.outbox()} if asked else set()
         missing = [duty for duty in asked if duty_key(duty) not in known]
         if missing:
             self._journal.record([], [_pending(duty) for duty in missing])
-        log.info("engine.restored", inputs=count, rounds=len(self.state.rounds))
-        return count
 
     def feed_chain(self, matured: Matured) -> None:
         """Feeds every confirmed block not fed yet: its events in order, then the block itself."""

@@ -12,13 +12,13 @@ import pytest
 from jepanet.errors import Fatal, Rejected
 from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
-from jepanet.lab.reporting.report import Wish, compare
+from jepanet.lab.reporting.report import Request, compare
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.presets import preset
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-WISH = Wish(
+REQUEST = Request(
     recipe="tworoom-tiny",
     arms=chosen("start,aligned,local,pooled"),
     seeds=(0,),
@@ -33,7 +33,7 @@ WISH = Wish(
 
 def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) -> None:
     stages: list[str] = []
-    report = compare(WISH, tmp_path, lambda stage, *_: stages.append(stage))
+    report = compare(REQUEST, tmp_path, lambda stage, *_: stages.append(stage))
     assert {"recording episodes", "training", "planning"} <= set(stages)
     titles = [row[0] for row in report["table"]["rows"]]
     assert titles == ["start", "aligned", "local", "local, best one", "pooled"]
@@ -42,7 +42,7 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
-    again = compare(WISH, tmp_path, lambda *_: None)
+    again = compare(REQUEST, tmp_path, lambda *_: None)
     assert again["runs"] == report["runs"]
     assert all(
         item["episodes"] >= 2 for run in report["runs"] for item in run.get("control", [{}])[0].values()
@@ -72,7 +72,7 @@ def test_an_arm_that_diverges_ends_no_other(tmp_path: Path) -> None:
     # Steps of 0.1 in every weight, however small its gradient.
     changes = (("optimiser.learning_rate", 0.1), ("optimiser.beta2", 0.0), ("optimiser.clip", 1e4))
     wild = replace(ARMS["aligned"], changes=changes)
-    report = compare(replace(WISH, arms=(wild, ARMS["start"]), control=0), tmp_path, lambda *_: None)
+    report = compare(replace(REQUEST, arms=(wild, ARMS["start"]), control=0), tmp_path, lambda *_: None)
     titles = [row[:2] for row in report["table"]["rows"]]
     assert titles[0] == ["aligned (0 of 1 seeds)", "no model"] and titles[1][0] == "start"
     assert "training diverged" in report["notes"][-1]
@@ -92,8 +92,8 @@ def test_an_arm_without_a_model_for_another_reason_ends_no_other(
     tmp_path: Path, changes: tuple[tuple[str, float], ...]
 ) -> None:
     lost = replace(ARMS["aligned"], changes=changes)
-    wish = replace(WISH, arms=(lost, ARMS["start"]), control=0, rounds=3)
-    report = compare(wish, tmp_path, lambda *_: None)
+    request = replace(REQUEST, arms=(lost, ARMS["start"]), control=0, rounds=3)
+    report = compare(request, tmp_path, lambda *_: None)
     assert [bool(run["models"]) for run in report["runs"]] == [False, True]
     assert report["runs"][0]["no_model"] in report["notes"][-1]
 
@@ -102,15 +102,15 @@ def test_a_public_start_that_diverges_says_so(tmp_path: Path) -> None:
     wild = replace(preset("tworoom-tiny"), warm_rate=0.1)
     wild = replace(wild, optimiser=replace(wild.optimiser, beta2=0.0, clip=1e4))
     (tmp_path / "wild.json").write_bytes(wild.to_bytes())
-    wish = replace(WISH, recipe=str(tmp_path / "wild.json"), arms=chosen("start"), control=0)
+    request = replace(REQUEST, recipe=str(tmp_path / "wild.json"), arms=chosen("start"), control=0)
     with pytest.raises(Rejected, match=r"public start of seed 0.*diverged") as caught:
-        compare(wish, tmp_path, lambda *_: None)
+        compare(request, tmp_path, lambda *_: None)
     assert "warm_rate" in str(caught.value.remedy)
 
 
 def test_the_other_simulator_is_compared_alike(tmp_path: Path) -> None:
-    wish = replace(WISH, arms=chosen("diloco,pooled"), environment="pusht", control=0)
-    report = compare(wish, tmp_path, lambda *_: None)
+    request = replace(REQUEST, arms=chosen("diloco,pooled"), environment="pusht", control=0)
+    report = compare(request, tmp_path, lambda *_: None)
     assert [row[0] for row in report["table"]["rows"]] == ["diloco", "pooled"]
     assert report["setting"]["environment"] == "pusht"
 

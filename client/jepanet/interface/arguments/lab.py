@@ -78,10 +78,10 @@ def compare(
       jepanet lab compare --arms aligned,pooled --seeds 0,1 --sites tune
     """
     from jepanet.lab.arms import chosen
-    from jepanet.lab.reporting.report import Wish, compare
+    from jepanet.lab.reporting.report import Request, compare
 
     base = COMPARISONS[preset]
-    wish = Wish(
+    request = Request(
         recipe=recipe or base.recipe,
         inner_steps=inner_steps,
         arms=chosen(base.arms if arms is None else arms),
@@ -95,7 +95,7 @@ def compare(
         environment=base.simulator,
     )
     with _bars() as progress:
-        value = compare(wish, out, progress)
+        value = compare(request, out, progress)
     emit(value, as_json, lambda report: _show(report, out))
     _refuse_unwritten(value)
 

@@ -48,7 +48,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Request:
     """What to compare."""
 
     recipe: str
@@ -68,46 +68,49 @@ class Wish:
     solvers: int = 4
 
 
-def compare(wish: Wish, out: Path, progress: Progress) -> dict[str, Any]:
+def compare(request: Request, out: Path, progress: Progress) -> dict[str, Any]:
     """Runs what is missing below `out` and returns the report, also written as `report.json`.
 
     Raises:
         Fatal: recipe, arms or folder cannot be used, or nobody can plan in the environment.
     """
     began = time.monotonic()
-    if wish.control:
-        places.play_of(wish.environment)
-    recipe = _recipe(wish)
+    if request.control:
+        places.play_of(request.environment)
+    recipe = _recipe(request)
     public_sites, public = places.public_sizes(recipe)
     setting = Setting(
-        wish.environment,
-        wish.sites,
-        solvers=wish.solvers,
-        training=wish.episodes,
-        own=max(4, wish.episodes // 4),
-        unseen=wish.unseen,
+        request.environment,
+        request.sites,
+        solvers=request.solvers,
+        training=request.episodes,
+        own=max(4, request.episodes // 4),
+        unseen=request.unseen,
         image=recipe.family.sizes.image,
         public_sites=public_sites,
         public=public,
     )
-    data = out / f"{wish.environment}-{wish.sites}-{wish.episodes}-{wish.unseen}-{recipe.family.sizes.image}"
-    places.build(data, setting, wish.workers, partial(progress, "recording episodes"))
+    data = (
+        out
+        / f"{request.environment}-{request.sites}-{request.episodes}-{request.unseen}-{recipe.family.sizes.image}"
+    )
+    places.build(data, setting, request.workers, partial(progress, "recording episodes"))
     recorded = time.monotonic()
-    comparison = Comparison(recipe, wish.arms, wish.seeds, wish.rounds, setting)
-    figures = run(comparison, data, out, wish.workers, partial(progress, "training"))
+    comparison = Comparison(recipe, request.arms, request.seeds, request.rounds, setting)
+    figures = run(comparison, data, out, request.workers, partial(progress, "training"))
     trained = time.monotonic()
-    if wish.control:
+    if request.control:
         figures = add_control(
-            comparison, figures, data, out, wish.control, wish.workers, partial(progress, "planning")
+            comparison, figures, data, out, request.control, request.workers, partial(progress, "planning")
         )
     report: dict[str, Any] = {
         "recipe": recipe.name,
         "inner_steps": recipe.inner_steps,
-        "rounds": wish.rounds,
+        "rounds": request.rounds,
         "setting": asdict(setting),
-        "seeds": list(wish.seeds),
-        "arms": {arm.name: arm.to_json() for arm in wish.arms},
-        "table": {"columns": _columns(bool(wish.control)), "rows": rows(figures, bool(wish.control))},
+        "seeds": list(request.seeds),
+        "arms": {arm.name: arm.to_json() for arm in request.arms},
+        "table": {"columns": _columns(bool(request.control)), "rows": rows(figures, bool(request.control))},
         "targets": [target.to_json() for target in targets(figures)],
         "notes": notes(figures),
         "runs": list(figures),
@@ -225,6 +228,6 @@ def mixed(figures: Sequence[Figures]) -> list[str]:
     ]
 
 
-def _recipe(wish: Wish) -> Recipe:
-    recipe = recipe_named(wish.recipe)
-    return replace(recipe, inner_steps=wish.inner_steps) if wish.inner_steps else recipe
+def _recipe(request: Request) -> Recipe:
+    recipe = recipe_named(request.recipe)
+    return replace(recipe, inner_steps=request.inner_steps) if request.inner_steps else recipe

@@ -90,10 +90,8 @@ def compare(request: Request, out: Path, progress: Progress) -> dict[str, Any]:
         public_sites=public_sites,
         public=public,
     )
-    data = (
-        out
-        / f"{request.environment}-{request.sites}-{request.episodes}-{request.unseen}-{recipe.family.sizes.image}"
-    )
+    measures = (request.sites, request.episodes, request.unseen, recipe.family.sizes.image)
+    data = out / "-".join(map(str, (request.environment, *measures)))
     places.build(data, setting, request.workers, partial(progress, "recording episodes"))
     recorded = time.monotonic()
     comparison = Comparison(recipe, request.arms, request.seeds, request.rounds, setting)

@@ -32,10 +32,10 @@ _OF_TRANSACTIONS = (Sends, FeeAdvice, SmallTipsRefused, CountLags, ReceiptsLag)
 _OF_RANGES = (CapsLogs, LogsLag, LogsEmpty)
 _OF_EVERYTHING = (Answers, Shapes, Freezes, HangsUp)
 _MALFORMED = Blooms(bits="short")
-_FAR = 300
-"""Blocks after which a node reads by log queries what it has missed: above `LOG_QUERIES_ABOVE`, final ones
-alone counted. Not more: each block that anvil mines takes it longer than the one before."""
-LOG_QUERIES_ABOVE = 128
+LOG_QUERIES_ABOVE = 32
+_FAR = 160
+"""Blocks after which a node reads by log queries what it missed: `LOG_QUERIES_ABOVE` final ones, and the 64
+that anvil holds for not final yet. Not many more: each block that anvil mines takes it longer than the last."""
 _LONG = 0.08
 """The part of the episodes that last half a minute and more."""
 
@@ -97,8 +97,8 @@ def draw(seed: int, number: int) -> Episode:
         # Only the judge has stake to take out.
         command = dice.choice(("deposit", "unbond")) if node == "judge" else "deposit"
     elif of_ranges:
-        # What was mined while it was down is read in one go, if it is much.
-        command, burst = "restart", _FAR if dice.random() < 0.5 else burst
+        # What was mined while it was down is read in one go if it is much, and in few queries: each counts.
+        command, burst = "restart", _FAR
     elif dice.random() < 0.25:
         command = dice.choice(("claim", "deposit", "restart"))
     silent = where == "both" and any(
@@ -113,7 +113,7 @@ def draw(seed: int, number: int) -> Episode:
         where=where,
         after=dice.randint(0, LAST_POINT),
         seconds=dice.uniform(25.0, 45.0) if dice.random() < _LONG else dice.uniform(3.0, 8.0),
-        shared=dice.random() < 0.25,
+        shared=dice.random() < 0.25 and not of_ranges,
         modes=tuple(modes),
         burst=burst,
         command=command,

@@ -35,7 +35,7 @@ _MALFORMED = Blooms(bits="short")
 LOG_QUERIES_ABOVE = 32
 _FAR = 160
 """Blocks after which a node reads by log queries what it missed: `LOG_QUERIES_ABOVE` final ones, and the 64
-that anvil holds for not final yet. Not many more: each block that anvil mines takes it longer than the last."""
+that anvil holds for not final yet. Not many more: each block that anvil mines takes longer than the last."""
 _LONG = 0.08
 """The part of the episodes that last half a minute and more."""
 

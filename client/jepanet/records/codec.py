@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from jepanet.errors import JepanetError, Rejected
 from jepanet.records.compiling import record_of
@@ -97,12 +97,12 @@ class Codec(Generic[T]):
             if elsewhere:
                 value = self._kind(**self.record.values(tree), **elsewhere)
             else:
-                value = self.record.read(tree)
+                value = cast(T, self.record.read(tree))
         except Wrong as wrong:
             raise self._refuse(wrong.message(self.what), wrong.remedy) from wrong
         return value
 
-    def tree(self, value: T) -> dict[str, Any]:
+    def tree(self, value: T) -> dict[str, object]:
         """The JSON value of a record. Raises: as `encode`."""
         try:
             return self.record.write(value)

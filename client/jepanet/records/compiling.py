@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from jepanet.records.compound import Fixed, Many, Maybe, Part, Record, Table
 from jepanet.records.kinds import (
@@ -60,7 +60,7 @@ def record_of(kind: type, spelling: Spelling) -> Record:
     return Record(kind, parts, defaults=spelling.defaults)
 
 
-def kind_of(hint: Any, spelling: Spelling) -> Kind:
+def kind_of(hint: object, spelling: Spelling) -> Kind:
     """The kind of a type hint.
 
     Raises:
@@ -73,9 +73,9 @@ def kind_of(hint: Any, spelling: Spelling) -> Kind:
     return kind
 
 
-def _parted(hint: Any) -> tuple[Any, list[Any]]:
+def _parted(hint: object) -> tuple[object, list[object]]:
     """A type hint without its marks, and these."""
-    marks: list[Any] = []
+    marks: list[object] = []
     while get_origin(hint) is Annotated:
         hint, *more = get_args(hint)
         marks += more
@@ -86,7 +86,7 @@ def _mark(marks: Sequence[object], kind: type[M]) -> M | None:
     return next((mark for mark in marks if isinstance(mark, kind)), None)
 
 
-def _plain_kind(hint: Any, marks: list[Any], spelling: Spelling) -> Kind:
+def _plain_kind(hint: object, marks: list[object], spelling: Spelling) -> Kind:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         inner = _but_none(hint)
@@ -111,7 +111,7 @@ def _plain_kind(hint: Any, marks: list[Any], spelling: Spelling) -> Kind:
     return _scalar(_base(hint), marks, size, spelling)
 
 
-def _but_none(hint: Any) -> Any:
+def _but_none(hint: object) -> object:
     """`X` of `X | None`; nothing else that is a union can be read back."""
     arguments = get_args(hint)
     parts = [part for part in arguments if part is not type(None)]
@@ -120,7 +120,7 @@ def _but_none(hint: Any) -> Any:
     return parts[0]
 
 
-def _scalar(base: Any, marks: list[Any], size: Size | None, spelling: Spelling) -> Kind:
+def _scalar(base: object, marks: list[object], size: Size | None, spelling: Spelling) -> Kind:
     if base is bool:
         return Flag()
     if base is int:
@@ -145,7 +145,7 @@ def _scalar(base: Any, marks: list[Any], size: Size | None, spelling: Spelling) 
     raise TypeError(f"{base} has no place in a record")
 
 
-def _base(hint: Any) -> Any:
+def _base(hint: object) -> object:
     hint, _ = _parted(hint)
     while isinstance(hint, NewType):
         hint = hint.__supertype__

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass
 from itertools import repeat
 from operator import attrgetter
-from typing import Any
 
 from jepanet.records.kinds import Kind
 from jepanet.records.marks import Size
@@ -23,10 +22,10 @@ class Maybe(Kind):
         self.inner = inner
         self.wanted = f"{inner.wanted}, or null"
 
-    def read(self, tree: object) -> Any:
+    def read(self, tree: object) -> object:
         return None if tree is None else self.inner.read(tree)
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: object) -> object:
         return None if value is None else self.inner.write(value)
 
 
@@ -34,12 +33,12 @@ class Many(Kind):
     """A tuple of any length, or a frozen set, which is written in ascending order."""
 
     def __init__(
-        self, inner: Kind, size: Size | None, container: type[tuple[Any, ...] | frozenset[Any]]
+        self, inner: Kind, size: Size | None, container: type[tuple[object, ...] | frozenset[object]]
     ) -> None:
         self.inner, self._size, self._container = inner, size, container
         self.wanted = f"a list of {size.of('items')}" if size else "a list"
 
-    def read(self, tree: object) -> Any:
+    def read(self, tree: object) -> object:
         if not isinstance(tree, list) or not self._fits(tree):
             raise self.wrong(tree)
         items = _each(repeat(self.inner.read), tree)
@@ -50,7 +49,7 @@ class Many(Kind):
             raise Wrong(" has an item twice", "write each item of {key} once")
         return members
 
-    def write(self, value: Any) -> list[Any]:
+    def write(self, value: object) -> list[object]:
         if not isinstance(value, self._container) or not self._fits(value):
             raise self.wrong(value)
         items = _each(repeat(self.inner.write), value)
@@ -59,7 +58,7 @@ class Many(Kind):
             items if self._container is tuple else sorted(items, key=lambda item: (type(item) is str, item))
         )
 
-    def _fits(self, value: Collection[Any]) -> bool:
+    def _fits(self, value: Collection[object]) -> bool:
         return self._size is None or len(value) in self._size
 
 
@@ -70,20 +69,20 @@ class Fixed(Kind):
         self.parts = tuple(parts)
         self.wanted = f"a list of {len(self.parts)} items"
 
-    def read(self, tree: object) -> tuple[Any, ...]:
+    def read(self, tree: object) -> tuple[object, ...]:
         if not isinstance(tree, list) or len(tree) != len(self.parts):
             raise self.wrong(tree)
         return tuple(_each((part.read for part in self.parts), tree))
 
-    def write(self, value: Any) -> list[Any]:
+    def write(self, value: object) -> list[object]:
         if type(value) is not tuple or len(value) != len(self.parts):
             raise self.wrong(value)
         return _each((part.write for part in self.parts), value)
 
 
-def _each(steps: Iterable[Callable[[Any], Any]], items: Iterable[Any]) -> list[Any]:
+def _each(steps: Iterable[Callable[[object], object]], items: Iterable[object]) -> list[object]:
     """What each step makes of its item; what is refused is named by its index."""
-    done: list[Any] = []
+    done: list[object] = []
     try:
         for step, item in zip(steps, items, strict=False):
             done.append(step(item))  # its length is the index in the message
@@ -101,8 +100,8 @@ class Table(Kind):
         self.key, self.inner, self._size = key, inner, size
         self.wanted = f"an object of {size.of('members')}" if size else "an object"
 
-    def read(self, tree: object) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
+    def read(self, tree: object) -> dict[object, object]:
+        found: dict[object, object] = {}
         for name, item in self._checked(tree).items():
             try:
                 found[self._key(name)] = self.inner.read(item)
@@ -111,8 +110,8 @@ class Table(Kind):
                 raise
         return found
 
-    def write(self, value: Any) -> dict[str, Any]:
-        written: dict[str, Any] = {}
+    def write(self, value: object) -> dict[object, object]:
+        written: dict[object, object] = {}
         for name, item in self._checked(value).items():
             try:
                 written[str(name) if self.key is None else self.key.write(name)] = self.inner.write(item)
@@ -121,12 +120,12 @@ class Table(Kind):
                 raise
         return written
 
-    def _checked(self, value: object) -> dict[Any, Any]:
+    def _checked(self, value: object) -> dict[object, object]:
         if isinstance(value, dict) and (self._size is None or len(value) in self._size):
             return value
         raise self.wrong(value)
 
-    def _key(self, name: object) -> Any:
+    def _key(self, name: object) -> object:
         if self.key is not None:
             return self.key.read(name)
         if type(name) is str and _KEY.fullmatch(name):
@@ -141,7 +140,7 @@ class Part:
     name: str
     kind: Kind
     meaning: str
-    field: Field[Any]
+    field: Field[object]
 
     @property
     def required(self) -> bool:
@@ -159,20 +158,20 @@ class Record(Kind):
         self.kind = kind
         self.parts = tuple(parts)
         self.wanted = f"a {kind.__name__}"
-        self._head: dict[str, str | int] = dict(getattr(kind, "HEAD", {}))
+        self._head: dict[str, object] = dict(getattr(kind, "HEAD", {}))
         self._names = frozenset([*self._head, *(part.name for part in parts)])
         self._defaults = defaults
         self._readers = [(part.name, part.kind.read) for part in parts]
         self._writers = [(part.name, attrgetter(part.field.name), part.kind.write) for part in parts]
 
-    def read(self, tree: object) -> Any:
+    def read(self, tree: object) -> object:
         if not isinstance(tree, dict):
             raise Kind.wrong(_OBJECT, tree)
         if tree.keys() != self._names:
             return self.kind(**self.values(tree))
         if self._head:
             self._check_head(tree)
-        values: list[Any] = []
+        values: list[object] = []
         name = ""
         try:
             for name, read in self._readers:
@@ -182,10 +181,10 @@ class Record(Kind):
             raise
         return self.kind(*values)
 
-    def write(self, value: Any) -> dict[str, Any]:
+    def write(self, value: object) -> dict[str, object]:
         if not isinstance(value, self.kind):
             raise self.wrong(value)
-        tree: dict[str, Any] = self._head.copy()
+        tree: dict[str, object] = self._head.copy()
         name = ""
         try:
             for name, get, write in self._writers:
@@ -195,7 +194,7 @@ class Record(Kind):
             raise
         return tree
 
-    def values(self, tree: object) -> dict[str, Any]:
+    def values(self, tree: object) -> dict[str, object]:
         """What is read, by the names of the dataclass; also where names are missing or unknown."""
         if not isinstance(tree, dict):
             raise Kind.wrong(_OBJECT, tree)
@@ -204,7 +203,7 @@ class Record(Kind):
                 known = ", ".join([*self._head, *(part.name for part in self.parts)])
                 raise Wrong(" is unknown", f"remove {{key}}; known: {known}").inside(str(name))
         self._check_head(tree)
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         for part in self.parts:
             if part.name in tree:
                 try:
@@ -216,7 +215,7 @@ class Record(Kind):
                 raise Wrong(" is missing", "add {key}").inside(part.name)
         return values
 
-    def _check_head(self, tree: dict[Any, Any]) -> None:
+    def _check_head(self, tree: dict[object, object]) -> None:
         for name, constant in self._head.items():
             if name not in tree:
                 raise Wrong(" is missing", "add {key}").inside(name)

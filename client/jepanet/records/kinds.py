@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from jepanet.addresses import checksum_address
 from jepanet.records.marks import SAFE_INTEGER, Form, OneOf, Range, Size
@@ -46,11 +46,11 @@ class Kind:
     hidden = False
     """No message repeats the value."""
 
-    def read(self, tree: object) -> Any:
+    def read(self, tree: object) -> object:
         """The Python value of a JSON or TOML value."""
         raise NotImplementedError
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: object) -> object:
         """The JSON value of a Python value."""
         return self.read(value)
 
@@ -107,7 +107,7 @@ class WideWhole(Kind):
                 return number
         raise self.wrong(tree)
 
-    def write(self, value: Any) -> int | str:
+    def write(self, value: object) -> int | str:
         if type(value) is int and value.bit_length() <= 256:
             return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(value)
         raise self.wrong(value)
@@ -125,7 +125,7 @@ class Decimal(Kind):
             return number
         raise self.wrong(tree)
 
-    def write(self, value: Any) -> str:
+    def write(self, value: object) -> str:
         if type(value) is int and 0 <= value <= self._high:
             return str(value)
         raise self.wrong(value)
@@ -146,7 +146,7 @@ class Real(Kind):
             return tree
         raise self.wrong(tree)
 
-    def write(self, value: Any) -> float:
+    def write(self, value: object) -> float:
         if type(value) is float and isfinite(value) and value in self._bounds:
             return value
         raise self.wrong(value)
@@ -193,7 +193,7 @@ class Hex(Kind):
                     return raw
         raise self.wrong(tree)
 
-    def write(self, value: Any) -> str:
+    def write(self, value: object) -> str:
         if type(value) is bytes and (self._size is None or len(value) in self._size):
             return self._prefix + value.hex()
         raise self.wrong(f"{len(value)} bytes" if isinstance(value, bytes) else value)
@@ -209,7 +209,7 @@ class Document(Kind):
 
         return canonical_json(tree)
 
-    def write(self, value: Any) -> object:
+    def write(self, value: object) -> object:
         from jepanet.tensors import parse_json
 
         if type(value) is bytes:
@@ -249,7 +249,7 @@ class Choice(Kind):
     """One of a few texts, or one member of an enum, which travels as its value."""
 
     def __init__(self, among: type[Enum] | None, only: OneOf | None) -> None:
-        members: dict[Any, Any] = {item.value: item for item in among} if among else {}
+        members: dict[object, object] = {item.value: item for item in among} if among else {}
         if only:
             members = {value: members.get(value, value) for value in map(_plain, only.values)}
         self._members = members
@@ -258,12 +258,12 @@ class Choice(Kind):
         self._type = among or self._raw
         self.wanted = f"one of {', '.join(map(str, members))}"
 
-    def read(self, tree: object) -> Any:
+    def read(self, tree: object) -> object:
         if type(tree) is self._raw and tree in self._members:
             return self._members[tree]
         raise self.wrong(tree)
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: object) -> object:
         if type(value) is self._type and value in self._written:
             return self._written[value]
         raise self.wrong(value)
@@ -283,7 +283,7 @@ class FilePath(Kind):
             return Path(tree)
         raise self.wrong(tree)
 
-    def write(self, value: Any) -> str:
+    def write(self, value: object) -> str:
         if isinstance(value, Path):
             return str(value)
         raise self.wrong(value)

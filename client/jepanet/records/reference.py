@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
-from typing import Any
+from typing import TypeVar
 
 from jepanet.records.codec import Codec
 from jepanet.records.compound import Fixed, Many, Maybe, Record, Table
 from jepanet.records.kinds import Kind
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Entry:
     meaning: str
 
 
-def reference(codec: Codec[Any]) -> tuple[Entry, ...]:
+def reference(codec: Codec[T]) -> tuple[Entry, ...]:
     """Every field of a record class and of the records inside it, in the order of their declaration."""
     return tuple(_entries(codec.record, ""))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.manifest import MAX_EVALUATION_SHARDS
@@ -56,7 +56,8 @@ class Parameters:
             )
 
     def to_json(self) -> dict[str, int]:
-        return _PARAMETERS.tree(self)
+        # Every field is a whole number.
+        return cast(dict[str, int], _PARAMETERS.tree(self))
 
     @classmethod
     def from_json(cls, tree: Mapping[str, object]) -> Parameters:

@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-    from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
@@ -121,7 +120,7 @@ def follow_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _handle(action: Callable[[int, FrameType | None], Any]) -> None:
+def _handle(action: Callable[[int, FrameType | None], object]) -> None:
     for number in heeded():
         signal.signal(number, action)
 

@@ -12,9 +12,8 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, MutableMapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
 
 from structlog import DropEvent
 
@@ -34,7 +33,7 @@ class _Told:
     """When a line was last written, what it was about, and how many were held back or written since."""
 
     since: float
-    about: dict[str, Any]
+    about: Mapping[str, str | None]
     held: int = 0
     written: int = 1
 
@@ -53,7 +52,9 @@ class Repetition:
         # Reentrant: a destructor that logs may run in the middle of another line.
         self._lock = threading.RLock()
 
-    def __call__(self, _: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(
+        self, _: object, method: str, fields: MutableMapping[str, object]
+    ) -> MutableMapping[str, object]:
         """The line, with `repeated` where lines for its cause were held back since the one before.
 
         Raises:
@@ -87,12 +88,12 @@ class Repetition:
             fields["repeated"] = told.held
         return fields
 
-    def overdue(self, *, everything: bool = False) -> list[dict[str, Any]]:
+    def overdue(self, *, everything: bool = False) -> list[dict[str, str | int | None]]:
         """What was held back and not logged for `EVERY` seconds (or at all): fields of one line each.
 
         It is forgotten here, so each repetition is counted in one line.
         """
-        lines = []
+        lines: list[dict[str, str | int | None]] = []
         with self._lock:
             now = self._clock()
             for known in (self._causes, self._events):
@@ -107,9 +108,9 @@ class Repetition:
         return lines
 
 
-def _subject(fields: MutableMapping[str, Any]) -> dict[str, Any]:
+def _subject(fields: Mapping[str, object]) -> dict[str, str]:
     """The fields that name the cause, as text."""
-    about: dict[str, Any] = {}
+    about: dict[str, str] = {}
     for name, value in fields.items():
         if name == "exc_info":
             about["error"] = _kind_of(value)
@@ -126,6 +127,6 @@ def _subject(fields: MutableMapping[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _kind_of(failure: Any) -> str:
+def _kind_of(failure: object) -> str:
     error = sys.exc_info()[1] if failure is True else failure
     return type(error[1] if isinstance(error, tuple) else error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Generic, TextIO, TypeVar
+from typing import Generic, NoReturn, TextIO, TypeVar
 
 import structlog
 
@@ -36,7 +36,7 @@ class Secret(Generic[T]):
     def __format__(self, spec: str) -> str:
         return "***"
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is never serialised")
 
     def __eq__(self, other: object) -> bool:
@@ -46,7 +46,7 @@ class Secret(Generic[T]):
         return hash(("Secret", self._value))
 
 
-def _readable(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _readable(_: object, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     for name, value in fields.items():
         if isinstance(value, bytes):
             fields[name] = "0x" + value.hex()
@@ -75,8 +75,8 @@ def _guarded(level: int) -> type[structlog.typing.FilteringBoundLogger]:
 
     class Guarded(structlog.make_filtering_bound_logger(level)):  # type: ignore[misc]  # made at run time
         def _proxy_to_logger(
-            self, method: str, event: str | None = None, /, *words: Any, **fields: Any
-        ) -> Any:
+            self, method: str, event: str | None = None, /, *words: object, **fields: object
+        ) -> object:
             try:
                 return super()._proxy_to_logger(method, event, *words, **fields)
             except Exception as error:  # a field's own __str__ or __repr__ may raise anything

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 
+R = TypeVar("R")
 
-def observer_options(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def observer_options(function: Callable[..., R]) -> Callable[..., R]:
     """`--rpc URL`, `--deployment FILE`, `--config FILE`; the command gets them as `where`, an `Observer`."""
 
     @click.option("--rpc", "endpoints", multiple=True, metavar="URL",
@@ -22,12 +24,12 @@ def observer_options(function: Callable[..., Any]) -> Callable[..., Any]:
                   help="TOML file whose [chain], [p2p] and [worker] count (or JEPANET_CONFIG).")  # fmt: skip
     @wraps(function)
     def command(
-        *arguments: Any,
+        *arguments: object,
         endpoints: tuple[str, ...],
         deployment: Path | None,
         config_path: Path | None,
-        **options: Any,
-    ) -> Any:
+        **options: object,
+    ) -> R:
         from jepanet.settings.observer_config import load_observer
 
         where = load_observer(config_path, endpoints=endpoints, deployment=deployment)

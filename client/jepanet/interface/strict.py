@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import click
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MOST_CHARACTERS = 4096
 """Of one word of a command line: the longest path a system takes."""
 
@@ -40,15 +42,15 @@ class StrictGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
-def never_both(one: str, other: str, why: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def never_both(one: str, other: str, why: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Refuses two options of a command, by the names of their parameters, where one would be ignored.
 
     Raises: UsageError when both are given.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
-        def checked(*arguments: Any, **options: Any) -> Any:
+        def checked(*arguments: P.args, **options: P.kwargs) -> R:
             if options[one] and options[other]:
                 context = click.get_current_context()
                 names = {item.name: item.opts[0] for item in context.command.params}

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from jepanet.errors import Fatal, Rejected, Transient
 from jepanet.protocol.due.table import project_duties, round_duties
@@ -77,7 +77,7 @@ class Engine:
         """Key of a duty that failed -> when it is tried again, on the monotonic clock; not kept on disk."""
         self._since_snapshot = 0
         self._me = me
-        self._failure: asyncio.Future[Any] | None = None
+        self._failure: asyncio.Future[object] | None = None
         self.state: NodeState = genesis(me)
         self.caught_up = False
         """Set by the chain feed; nothing is dispatched while old blocks are being replayed."""
@@ -200,7 +200,7 @@ class Engine:
                     self._dispatch()
                 due = min(self._waits.values(), default=math.inf)
                 wait = min(1.0, max(0.0, due - time.monotonic())) if self.caught_up else 1.0
-                waiter: asyncio.Future[Any] = asyncio.ensure_future(self._wake.wait())
+                waiter: asyncio.Future[object] = asyncio.ensure_future(self._wake.wait())
                 await asyncio.wait({waiter, self._failure}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 waiter.cancel()
                 if self._failure.done():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from eth_abi.abi import encode
 from eth_abi.exceptions import EncodingError
@@ -102,7 +101,7 @@ def verify_proof(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:
     return node == root
 
 
-def abi_encode(types: Sequence[str], values: Sequence[Any]) -> bytes:
+def abi_encode(types: Sequence[str], values: Sequence[object]) -> bytes:
     """Solidity's `abi.encode` for static types.
 
     Raises:

@@ -6,7 +6,7 @@ is refused instead of misread. Integers beyond 2**53 - 1 (amounts, beacons) are 
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol import duties, facts
@@ -26,7 +26,7 @@ def _incompatible(why: str, _: str = "") -> Fatal:
     )
 
 
-def _by_name(kinds: object, what: str) -> Tagged[Any]:
+def _by_name(kinds: object, what: str) -> Tagged[T]:
     return Tagged(
         {kind.__name__: kind for kind in get_args(kinds)}, what, spelling=JOURNAL, refuse=_incompatible
     )
@@ -78,7 +78,7 @@ def _encoded(records: Tagged[T], value: T) -> tuple[str, str]:
     return tag, canonical_json(_plain(records.codec(tag), value)).decode()
 
 
-def _plain(codec: Codec[T], value: T) -> dict[str, Any]:
+def _plain(codec: Codec[T], value: T) -> dict[str, object]:
     try:
         return codec.tree(value)
     except Fatal as error:  # a defect of this program: nothing was read that another version had written

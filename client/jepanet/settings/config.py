@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, get_type_hints
 from urllib.parse import urlsplit
 
 from jepanet.records.marks import Hidden, OneOf, Range
@@ -197,7 +197,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     return config
 
 
-def read_tree(path: Path) -> dict[str, Any]:
+def read_tree(path: Path) -> dict[str, object]:
     """The tables of a configuration file, all of them known by name. Raises: Fatal (exit code `CONFIG`)."""
     text = read_text(path, "configuration file", absent="write one as docs/operations.md shows")
     try:
@@ -210,7 +210,7 @@ def read_tree(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _known_sections(tree: Mapping[str, Any]) -> None:
+def _known_sections(tree: Mapping[str, object]) -> None:
     sections = get_type_hints(Config)
     unknown = set(tree) - set(sections)
     if unknown:
@@ -218,7 +218,7 @@ def _known_sections(tree: Mapping[str, Any]) -> None:
 
 
 def config_from(
-    tree: Mapping[str, Any], *, base: Path, environment: Mapping[str, str] | None = None
+    tree: Mapping[str, object], *, base: Path, environment: Mapping[str, str] | None = None
 ) -> Config:
     """A configuration from a parsed TOML tree and environment overrides."""
     environment = os.environ if environment is None else environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from jepanet.errors import Exit, Fatal
 from jepanet.settings.config import Observer, check_observer, read_tree
@@ -27,10 +27,10 @@ def load_observer(
         Fatal: neither of the three says where to look (exit code `USAGE`), or as `load_config`.
     """
     environment = os.environ if environment is None else environment
-    tree: dict[str, Any] = read_tree(path) if path is not None else {}
+    tree: dict[str, object] = read_tree(path) if path is not None else {}
     chain = tree.get("chain", {})
+    chosen: dict[str, object] = {}
     if isinstance(chain, Mapping):
-        chosen: dict[str, Any] = {}
         if endpoints:
             chosen["endpoints"] = list(endpoints)
         if deployment is not None:
@@ -45,7 +45,7 @@ def load_observer(
                 ("--rpc URL", "endpoints", _ENDPOINTS),
                 ("--deployment FILE", "deployment", _DEPLOYMENT),
             )
-            if key not in tree["chain"] and variable not in environment
+            if key not in chosen and variable not in environment
         ]
         if lacking:
             raise Fatal(

@@ -24,6 +24,8 @@ from jepanet.storage.upgrades.backup import keep_copy
 from jepanet.telemetry import get_logger
 
 log = get_logger("storage")
+Row = tuple[Any, ...]
+"""Values of the columns that a query names, in its order; their types are the schema's."""
 
 BUSY_MILLISECONDS = 5_000
 """How long a statement waits for another program (a backup, an inspection) that holds the file."""
@@ -120,7 +122,7 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
-    def rows(self, query: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, arguments: Sequence[object] = ()) -> list[Row]:
         """Every row of a reading query. Raises as `transaction` does."""
         with self._mutex:
             try:
@@ -128,7 +130,7 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
-    def row(self, query: str, arguments: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def row(self, query: str, arguments: Sequence[object] = ()) -> Row | None:
         """The first row of a reading query, or None."""
         found = self.rows(query, arguments)
         return found[0] if found else None

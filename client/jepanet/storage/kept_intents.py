@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from jepanet.intents import Intent, IntentState
+from jepanet.storage.database import Row
 from jepanet.storage.journal import Journal
 
 _COLUMNS = (
@@ -64,7 +64,7 @@ class JournalIntents:
         query = f"SELECT {_COLUMNS} FROM intents WHERE sender = ? ORDER BY position"  # noqa: S608
         return [self._built(row) for row in self._db.rows(query, (sender,))]
 
-    def _built(self, row: tuple[Any, ...]) -> Intent:
+    def _built(self, row: Row) -> Intent:
         (key, sender, chain_id, nonce, to, data, value, gas, max_fee, max_priority_fee, *rest) = row
         hashes, raws, state, block_number, error, created = rest
         return Intent(

@@ -9,9 +9,9 @@ is pending is due at every start.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
-from jepanet.storage.database import Database
+from jepanet.storage.database import Database, Row
 from jepanet.storage.rows import DutyState, OutboxRow
 
 _EVERYTHING = "SELECT key, tag, payload, round_id, state, attempts, error FROM outbox"
@@ -52,12 +52,12 @@ class Outbox:
             (error, key),
         )
 
-    def _fail(self, statement: str, arguments: tuple[Any, ...]) -> None:
+    def _fail(self, statement: str, arguments: tuple[str, str]) -> None:
         key = arguments[-1]
         with self._db.transaction() as sql:
             if sql.execute(statement, arguments).rowcount == 0 and self.duty_state(key) is None:
                 raise ValueError(f"no duty has the key {key!r}")
 
 
-def _rows(found: list[tuple[Any, ...]]) -> list[OutboxRow]:
+def _rows(found: list[Row]) -> list[OutboxRow]:
     return [OutboxRow(*row) for row in found]

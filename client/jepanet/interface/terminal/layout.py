@@ -10,7 +10,6 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 _PIPE_WIDTH = 240
 _LONG_WORD = 24
@@ -50,7 +49,7 @@ def width_of_output() -> int:
 
 
 def draw(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, width: int, wide: bool = False
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, width: int, wide: bool = False
 ) -> None:
     """Prints a table of at most `width` columns; with `wide` of as many as it takes."""
     title, columns = printable(title), [printable(name) for name in columns]

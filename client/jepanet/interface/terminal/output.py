@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _PEER = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/[^/]+/tcp/[0-9]{1,5}/p2p/[0-9A-Za-z]+")
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 _WIDE = "jepanet.wide"
 
@@ -94,10 +94,12 @@ def library_options(function: F) -> F:
     )
 
     @wraps(function)
-    def command(*arguments: Any, inputs: Path, peers: tuple[str, ...], offline: bool, **others: Any) -> Any:
+    def command(
+        *arguments: object, inputs: Path, peers: tuple[str, ...], offline: bool, **others: object
+    ) -> object:
         return function(*arguments, inputs=Inputs(inputs, peers, offline), **others)
 
-    found: Any = never_both("peers", "offline", "one asks peers, the other nobody")(command)
+    found: Callable[..., object] = never_both("peers", "offline", "one asks peers, the other nobody")(command)
     for option in reversed(options):
         found = option(found)
     return cast(F, found)
@@ -111,7 +113,7 @@ def emit(value: T, as_json: bool, show: Callable[[T], object], *, sort_keys: boo
         show(value)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on standard output; numbers are right-aligned and whole, addresses short unless `--wide`.
 
     Cells may hold what strangers wrote: it is shown as it is, neither as markup nor to the terminal.
@@ -120,7 +122,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     draw(title, columns, rows, width=width_of_output(), wide=bool(context and context.meta.get(_WIDE)))
 
 
-def pairs(title: str, value: Mapping[str, Any]) -> None:
+def pairs(title: str, value: Mapping[str, object]) -> None:
     """A two-column table of one thing's fields."""
     table(title, ("field", "value"), [(name, "" if item is None else item) for name, item in value.items()])
 

@@ -6,9 +6,12 @@ import errno
 import io
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jepanet.errors import Exit, Fatal
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -23,7 +26,7 @@ class _Output(io.FileIO):
     Otherwise a closed or full one would be an OSError without a name, and be raised again at exit.
     """
 
-    def write(self, data: Any, /) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError as error:

@@ -6,7 +6,6 @@ The words are those of the refusal itself (`chain.contracts.sentences`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.sentences import moment, sentence
@@ -139,6 +138,6 @@ async def check_challenge(contracts: Contracts, round_id: int, account: Address)
     return bond
 
 
-def _refused(name: str, code: Exit = Exit.REJECTED, **arguments: Any) -> Fatal:
+def _refused(name: str, code: Exit = Exit.REJECTED, **arguments: object) -> Fatal:
     says, remedy = sentence(name, arguments)
     return Fatal(says, remedy=remedy, code=code)

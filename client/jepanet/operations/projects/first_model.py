@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Rejected
@@ -55,7 +54,7 @@ async def first_model(
     return made.digest
 
 
-def _origin(path: Path) -> dict[str, Any] | None:
+def _origin(path: Path) -> dict[str, object] | None:
     """What the model beside it was made from, and its digest; None if that is unknown."""
     data = kept(path, _MAX_ORIGIN_BYTES)
     try:

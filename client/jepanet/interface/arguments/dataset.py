@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 import click
 
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from jepanet.operations.views.projects import Dataset
 
 _MOST_DIGITS = 9
+
+
+class _Chosen(TypedDict):
+    """The options of a `dataset build` command, as click passes them on."""
+
+    directory: Path
+    seed: str
+    evaluation_seed: str | None
+    workers: int
+    sizes: tuple[str, ...]
+    as_json: bool
+    recipe: NotRequired[str]
 
 
 @click.group("dataset", cls=StrictGroup)
@@ -75,7 +87,7 @@ def build() -> None:
 def _command_of(simulator: Recordable) -> click.Command:
     """`dataset build NAME`; `--recipe` where the simulator has several usual sizes."""
 
-    def record(**options: Any) -> None:
+    def record(**options: Unpack[_Chosen]) -> None:
         _record(simulator.name, **options)
 
     examples = "".join(f"  jepanet dataset build {simulator.name} {rest}\n" for rest in simulator.examples)

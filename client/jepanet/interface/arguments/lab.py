@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from jepanet.interface.folders import data_folder
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import emit, json_option
 from jepanet.lab.defaults import COMPARISONS, STUDY_NAMES
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 @click.group("lab", cls=StrictGroup)
@@ -167,7 +170,7 @@ def _bars() -> Iterator[Callable[[str, int, int, str], None]]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
         def progress(stage: str, done: int, total: int, what: str) -> None:
             if stage not in tasks:

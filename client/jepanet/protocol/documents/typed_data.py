@@ -6,14 +6,23 @@ and `eth_account` take. The domain binds every signature to one chain and one `T
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict, cast
 
 from eth_hash.auto import keccak
 
 from jepanet.protocol.commitment import abi_encode
 from jepanet.types import Address, Verdict
 
-TypedData = dict[str, Any]
+
+class TypedData(TypedDict):
+    """A document to sign; `types` gives the members of each struct as `name` and `type`, in their order."""
+
+    types: dict[str, list[dict[str, str]]]
+    primaryType: str  # the standard's spelling
+    domain: dict[str, str | int]
+    message: Mapping[str, str | int]
+
 
 _DOMAIN = (
     ("name", "string"),
@@ -56,7 +65,7 @@ def result_data(
 
     `payout` in wei, `improvement` the signer's own measurement of the merged model in micro-nats.
     """
-    message = {
+    message: dict[str, str | int] = {
         "roundId": round_id,
         "root": "0x" + root.hex(),
         "model": "0x" + model.hex(),
@@ -80,7 +89,7 @@ def score_data(
     stderr: int,
 ) -> TypedData:
     """A coordinator's score of one delta; gain and standard error in micro-nats per direction."""
-    message = {
+    message: dict[str, str | int] = {
         "roundId": round_id,
         "solver": solver,
         "digest": "0x" + digest.hex(),
@@ -96,7 +105,7 @@ def node_binding_data(
     chain_id: int, contract: Address, *, wallet: Address, peer_id: str, expiry: int
 ) -> TypedData:
     """A wallet's statement that a libp2p peer speaks for it until `expiry` (Unix seconds)."""
-    message = {"wallet": wallet, "peerId": peer_id, "expiry": expiry}
+    message: dict[str, str | int] = {"wallet": wallet, "peerId": peer_id, "expiry": expiry}
     return _typed(chain_id, contract, "NodeBinding", _NODE_BINDING, message)
 
 
@@ -110,7 +119,7 @@ def signing_hash(typed: TypedData) -> bytes:
     return keccak(b"\x19\x01" + domain + struct_hash(typed, typed["primaryType"], typed["message"]))
 
 
-def struct_hash(typed: TypedData, name: str, values: dict[str, Any]) -> bytes:
+def struct_hash(typed: TypedData, name: str, values: Mapping[str, str | int]) -> bytes:
     """EIP-712 `hashStruct` of a flat struct (no nested structs, no arrays).
 
     Raises:
@@ -118,20 +127,25 @@ def struct_hash(typed: TypedData, name: str, values: dict[str, Any]) -> bytes:
     """
     members = [(item["name"], item["type"]) for item in typed["types"][name]]
     signature = f"{name}({','.join(f'{kind} {member}' for member, kind in members)})"
-    types, words = ["bytes32"], [keccak(signature.encode())]
+    types: list[str] = ["bytes32"]
+    words: list[str | int | bytes] = [keccak(signature.encode())]
     for member, kind in members:
-        value = values[member]
+        value: str | int | bytes = values[member]
         if kind == "string":
-            kind, value = "bytes32", keccak(value.encode())
+            kind, value = "bytes32", keccak(cast(str, value).encode())
         elif kind == "bytes32":
-            value = bytes.fromhex(value.removeprefix("0x"))
+            value = bytes.fromhex(cast(str, value).removeprefix("0x"))
         types.append(kind)
         words.append(value)
     return keccak(abi_encode(types, words))
 
 
 def _typed(
-    chain_id: int, contract: Address, name: str, members: tuple[tuple[str, str], ...], message: dict[str, Any]
+    chain_id: int,
+    contract: Address,
+    name: str,
+    members: tuple[tuple[str, str], ...],
+    message: Mapping[str, str | int],
 ) -> TypedData:
     return {
         "types": {"EIP712Domain": _members(_DOMAIN), name: _members(members)},

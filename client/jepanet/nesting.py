@@ -8,9 +8,12 @@ exception, no cleanup.
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 from jepanet.errors import Rejected
 
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+"""Whatever a JSON text holds."""
 MAX_DEPTH = 64
 # A string (to its closing quote or, unterminated, to the end) or a bracket. Possessive, therefore linear.
 _TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)

@@ -12,21 +12,21 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import rfc8785
 from safetensors.numpy import save
 
 from jepanet.errors import Rejected
-from jepanet.nesting import check_nesting
+from jepanet.nesting import Json, check_nesting
 
 Arrays = dict[str, np.ndarray]
-Header = dict[str, Any]
+Header = dict[str, Json]
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_TENSORS = 4096
-_DTYPES: dict[str, np.dtype[Any]] = {
+_DTYPES: dict[str, np.dtype[np.generic]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
     "I8": np.dtype("i1"),
@@ -38,19 +38,27 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-def canonical_json(value: Any) -> bytes:
+class _Entry(TypedDict):
+    """What the header of a file says of one tensor."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
+
+
+def canonical_json(value: object) -> bytes:
     """RFC 8785 canonical JSON.
 
     Raises:
         Rejected: NaN, infinity or an integer beyond 2**53 - 1 (write such integers as strings).
     """
     try:
-        return rfc8785.dumps(value)
+        return rfc8785.dumps(cast(Json, value))  # it refuses what is no JSON value itself
     except rfc8785.CanonicalizationError as error:
         raise Rejected(f"value has no canonical JSON form: {error}", reason="bad-json") from error
 
 
-def parse_json(data: bytes, *, max_bytes: int, what: str) -> Any:
+def parse_json(data: bytes, *, max_bytes: int, what: str) -> Json:
     """Parses a JSON document from an untrusted source.
 
     Raises:
@@ -60,7 +68,7 @@ def parse_json(data: bytes, *, max_bytes: int, what: str) -> Any:
         raise Rejected(f"{what} has {len(data)} bytes, more than {max_bytes}", reason="too-large")
     check_nesting(data, what)
     try:
-        value = json.loads(data)
+        value: Json = json.loads(data)
         if rfc8785.dumps(value) != data:
             raise Rejected(f"{what} is not canonical JSON (RFC 8785)", reason="not-canonical")
     except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
@@ -68,7 +76,7 @@ def parse_json(data: bytes, *, max_bytes: int, what: str) -> Any:
     return value
 
 
-def encode_tensors(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> bytes:
+def encode_tensors(arrays: Mapping[str, np.ndarray], header: Mapping[str, object]) -> bytes:
     """Canonical safetensors bytes of `arrays` (any shapes; dtypes of `_DTYPES`) and a JSON-able header.
 
     Raises:
@@ -131,12 +139,13 @@ def decode_tensors(data: bytes, *, max_bytes: int, what: str) -> tuple[Arrays, H
     return arrays, header
 
 
-def _view(body: memoryview, name: str, entry: Any, refuse: Callable[..., Rejected]) -> np.ndarray:
+def _view(body: memoryview, name: str, entry: object, refuse: Callable[..., Rejected]) -> np.ndarray:
     """One tensor as a view into the file's body, once everything its table entry says was checked."""
     try:
-        dtype = _DTYPES[entry["dtype"]]
-        shape = tuple(entry["shape"])
-        start, end = entry["data_offsets"]
+        declared = cast(_Entry, entry)  # what it is not raises here
+        dtype = _DTYPES[declared["dtype"]]
+        shape = tuple(declared["shape"])
+        start, end = declared["data_offsets"]
         integers = all(type(item) is int and item >= 0 for item in (*shape, start, end))
     except (KeyError, TypeError, ValueError) as error:
         raise refuse(f"tensor {name!r} has a malformed entry") from error

@@ -10,10 +10,9 @@ import codecs
 import json
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.nesting import check_nesting
+from jepanet.nesting import Json, check_nesting
 
 MAX_TEXT_BYTES = 1 << 20
 _MARK = "\ufeff"
@@ -97,14 +96,14 @@ def read_json(
     code: Exit = Exit.CONFIG,
     max_bytes: int = MAX_TEXT_BYTES,
     absent: str = "correct the path",
-) -> Any:
+) -> Json:
     """The value of a JSON file that a person may have edited. Raises: Fatal, as `read_text`, `load_json`."""
     return load_json(
         read_text(path, what, code=code, max_bytes=max_bytes, absent=absent), what, path, code=code
     )
 
 
-def load_json(text: str, what: str, path: Path | str, *, code: Exit = Exit.CONFIG) -> Any:
+def load_json(text: str, what: str, path: Path | str, *, code: Exit = Exit.CONFIG) -> Json:
     """The value of a JSON text.
 
     Raises:
@@ -113,17 +112,18 @@ def load_json(text: str, what: str, path: Path | str, *, code: Exit = Exit.CONFI
     """
     try:
         check_nesting(text.encode(), what)
-        return json.loads(text, object_pairs_hook=_each_once)
+        value: Json = json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError, Rejected) as error:
         raise Fatal(
             f"the {what} {path} is not JSON: {error}",
             remedy="mend that place, or restore the file from where it came",
             code=code,
         ) from error
+    return value
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _each_once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
     for name, value in pairs:
         if name in found:
             raise ValueError(f"it has {name[:60]!r} twice in one object")

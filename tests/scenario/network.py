@@ -44,6 +44,7 @@ from jepanet.chain.sending.fees import FeePolicy
 from jepanet.chain.sending.sender import Sender
 from jepanet.intents import Intent
 from jepanet.learning.presets import preset
+from jepanet.nesting import Json
 from jepanet.operations import keys
 from jepanet.operations.access import SigningAccess, open_chain, open_signing, open_worker
 from jepanet.operations.auditing.rounds import show_round
@@ -52,7 +53,7 @@ from jepanet.operations.projects.create import create_project
 from jepanet.operations.projects.draft import draft_project
 from jepanet.operations.reading.history import open_history
 from jepanet.operations.reading.library import open_library
-from jepanet.operations.views.json_form import Json, json_form
+from jepanet.operations.views.json_form import json_form
 from jepanet.operations.views.projects import CreatedProject
 from jepanet.protocol import facts
 from jepanet.protocol.state import Identity, NodeState, Round

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from jepanet.learning.families.registry import family_kind
 from jepanet.learning.recipe import COMMON, MAX_RECIPE_BYTES, Recipe, bad
 from jepanet.records.refusal import shown
@@ -54,5 +56,6 @@ def changed(recipe: Recipe, path: str, value: object) -> Recipe:
             raise bad(f"there is no field {name!r}")
         if depth < len(names):
             place = place[name]
-    place[names[-1]] = list(value) if isinstance(value, tuple) else value
+    # The loop found the last name in it.
+    cast(dict[str, object], place)[names[-1]] = list(value) if isinstance(value, tuple) else value
     return recipe_of(tree)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jepanet.chain.endpoints.failover import ChainReader, Rpc
 from jepanet.errors import Exit, Fatal, Transient
@@ -83,7 +83,7 @@ class Deployment:
             absent="get it from the network you join, or deploy with `jepanet devnet`",
         )
         try:
-            return cls._parse(document)
+            return cls._parse(cast(Mapping[str, Any], document))  # what it is not raises there
         except (ValueError, KeyError, TypeError) as error:
             raise Fatal(
                 f"{path} is not a deployment file: {error}", remedy="restore it", code=Exit.CONFIG

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from jepanet.cid import digest_file
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected
@@ -68,6 +68,22 @@ class BuiltDataset:
         return self.sealed[index].path
 
 
+class SealedEntry(TypedDict):
+    """One shard of `sealed.json`, its bytes in hex."""
+
+    index: int
+    digest: str
+    blinding: str
+
+
+class SealedList(TypedDict):
+    """Content of `sealed.json`, as this program wrote it."""
+
+    schema: str
+    seed: str
+    shards: list[SealedEntry]
+
+
 def sealed_bytes(secret: bytes, sealed: Sequence[SealedShard]) -> bytes:
     """Content of `sealed.json`; private to the proposer."""
     shards = [
@@ -87,7 +103,7 @@ def open_built(directory: Path) -> BuiltDataset:
     try:
         manifest = DatasetManifest.from_bytes(_whole(directory / MANIFEST, "dataset manifest"))
         secrets = directory / SEALED_LIST
-        tree = parse_json(_whole(secrets, "sealed list"), max_bytes=1 << 20, what="sealed")
+        tree = cast(SealedList, parse_json(_whole(secrets, "sealed list"), max_bytes=1 << 20, what="sealed"))
         sealed = tuple(_sealed(item, directory) for item in tree["shards"])
     except (JepanetError, KeyError, TypeError, ValueError) as error:
         raise Damaged(directory, f"is not a complete dataset: {error}") from error
@@ -105,7 +121,7 @@ def open_built(directory: Path) -> BuiltDataset:
     return built
 
 
-def _sealed(item: Any, directory: Path) -> SealedShard:
+def _sealed(item: SealedEntry, directory: Path) -> SealedShard:
     index = item["index"]
     if type(index) is not int or not 0 <= index < 256:
         raise Rejected("sealed list: index must be in 0..255", reason="malformed")

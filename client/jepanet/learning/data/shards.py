@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from jepanet.errors import Exit, Rejected
 from jepanet.files import keep, read_capped
-from jepanet.tensors import Header, decode_tensors, encode_tensors
+from jepanet.nesting import Json
+from jepanet.tensors import decode_tensors, encode_tensors
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.shard.1"
@@ -31,7 +33,7 @@ class Shard:
     actions: np.ndarray
     state: np.ndarray
     site: tuple[int, ...]
-    header: Header = field(default_factory=dict)
+    header: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def episodes(self) -> int:

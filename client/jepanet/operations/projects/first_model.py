@@ -9,6 +9,7 @@ from jepanet.errors import Rejected
 from jepanet.files import keep, kept, tell_damage
 from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
+from jepanet.nesting import Json
 from jepanet.protocol.documents.project_folder import FIRST_MODEL_FILE, RECIPE_FILE
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
@@ -54,7 +55,7 @@ async def first_model(
     return made.digest
 
 
-def _origin(path: Path) -> dict[str, object] | None:
+def _origin(path: Path) -> dict[str, Json] | None:
     """What the model beside it was made from, and its digest; None if that is unknown."""
     data = kept(path, _MAX_ORIGIN_BYTES)
     try:

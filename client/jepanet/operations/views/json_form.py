@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from jepanet.nesting import Json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 _FORM, _NAME = "form", "name"
 MERGED = {_FORM: "merged"}

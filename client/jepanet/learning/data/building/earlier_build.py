@@ -9,12 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep, kept, tell_damage
 from jepanet.learning.data.building.plan import PROBE, PUBLIC, Environment, sealed_name, training_name
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
-from jepanet.learning.data.on_disk import MANIFEST, SEALED, SEALED_LIST, BuiltDataset, Damaged, open_built
+from jepanet.learning.data.on_disk import (
+    MANIFEST,
+    SEALED,
+    SEALED_LIST,
+    BuiltDataset,
+    Damaged,
+    SealedList,
+    open_built,
+)
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.seeding import derive
 from jepanet.tensors import canonical_json, parse_json
@@ -49,7 +58,9 @@ def _seed_in(path: Path) -> bytes | None:
     if data is None:
         return None
     try:
-        seed = bytes.fromhex(parse_json(data, max_bytes=MAX_MANIFEST_BYTES, what=path.name)["seed"])
+        # What is no object with a text in it raises here.
+        tree = cast(dict[str, str], parse_json(data, max_bytes=MAX_MANIFEST_BYTES, what=path.name))
+        seed = bytes.fromhex(tree["seed"])
     except (Rejected, KeyError, TypeError, ValueError) as error:
         tell_damage(path, str(error))
         return None
@@ -71,7 +82,7 @@ def promised(out_dir: Path) -> dict[str, Digest]:
     data = kept(out_dir / SEALED_LIST, MAX_MANIFEST_BYTES)
     if data is None:
         return {}
-    tree = parse_json(data, max_bytes=MAX_MANIFEST_BYTES, what="sealed list")
+    tree = cast(SealedList, parse_json(data, max_bytes=MAX_MANIFEST_BYTES, what="sealed list"))
     return {sealed_name(item["index"]): Digest(bytes.fromhex(item["digest"])) for item in tree["shards"]}
 
 

@@ -111,8 +111,8 @@ class Engine:
         return count
 
     def _enter_missing(self, asked: Sequence[Duty]) -> None:
-        known = {row.key for row in self._journal.outbox()} if asked else set()
-        missing = [duty for duty in asked if duty_key(duty) not in known]
+        # One by one: the outbox forgets nothing, and after a year it does not fit into memory.
+        missing = [duty for duty in asked if self._journal.duty_state(duty_key(duty)) is None]
         if missing:
             self._journal.record([], [_pending(duty) for duty in missing])
 

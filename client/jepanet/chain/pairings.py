@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from functools import cache, partial
 from types import ModuleType
-from typing import Any
 
 _COSTLY = {
     "py_ecc.optimized_bls12_381.optimized_pairing": ("final_exponentiate", "normalize1", "pairing"),
@@ -33,7 +32,7 @@ def _stand_in(name: str, functions: Sequence[str]) -> ModuleType:
     return module
 
 
-def _call(name: str, function: str, *arguments: Any, **named: Any) -> Any:
+def _call(name: str, function: str, *arguments: object, **named: object) -> object:
     return getattr(_real(name), function)(*arguments, **named)
 
 

@@ -37,7 +37,7 @@ class UnsignedCall:
     value: int = 0
     contract: str = ""
     function: str = ""
-    arguments: tuple[Any, ...] = field(default=())
+    arguments: tuple[object, ...] = field(default=())
 
     def __str__(self) -> str:
         return f"{self.contract}.{self.function}" if self.function else f"creation of {self.contract}"

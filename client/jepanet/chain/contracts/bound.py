@@ -52,7 +52,7 @@ class BoundContract:
         self._outputs = {entry["name"]: entry["outputs"] for entry in entries if entry["type"] == "function"}
         self._decoder = error_decoder()
 
-    def _write(self, function: str, *arguments: Any) -> UnsignedCall:
+    def _write(self, function: str, *arguments: object) -> UnsignedCall:
         return UnsignedCall(
             to=self.address,
             data=bytes.fromhex(self._encode(function, arguments).removeprefix("0x")),
@@ -61,10 +61,10 @@ class BoundContract:
             arguments=arguments,
         )
 
-    async def _read(self, block: BlockId, function: str, *arguments: Any) -> Any:
+    async def _read(self, block: BlockId, function: str, *arguments: object) -> Any:
         outputs = [collapse_if_tuple(item) for item in self._outputs[function]]
 
-        def parse(raw: Any) -> tuple[Any, ...]:
+        def parse(raw: object) -> tuple[object, ...]:
             try:
                 return decode(outputs, octets(raw))
             except DecodingError as error:
@@ -96,7 +96,7 @@ class BoundContract:
                 return int.from_bytes(log.topics[1], "big")
         return None
 
-    def _encode(self, function: str, arguments: Sequence[Any]) -> str:
+    def _encode(self, function: str, arguments: Sequence[object]) -> str:
         return str(self._contract.encode_abi(function, args=[_plain(item) for item in arguments]))
 
 
@@ -109,7 +109,7 @@ def named(kind: type[E], value: int) -> E:
         raise Malformed(f"the node answered {value} where a {what} belongs") from error
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Dataclasses become the tuples that the ABI's structs are."""
     if is_dataclass(value) and not isinstance(value, type):
         return tuple(_plain(item) for item in astuple(value))

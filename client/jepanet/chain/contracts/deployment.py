@@ -198,14 +198,14 @@ class Unreached(Transient):
     """An endpoint has not come to the deployment's block yet."""
 
 
-def _address(name: str, value: Any) -> Address:
+def _address(name: str, value: object) -> Address:
     try:
         return checksum_address(str(value))
     except ValueError as error:
         raise ValueError(f"contracts.{name}: {error}") from error
 
 
-def _count(name: str, value: Any) -> int:
+def _count(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name} is not a natural number")
     return value

@@ -129,5 +129,5 @@ def _panic(code: int) -> str:
     return f"0x{code:02x}: {_PANICS.get(code, 'compiler-defined')}"
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)

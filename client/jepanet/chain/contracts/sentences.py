@@ -282,7 +282,7 @@ class _Units(string.Formatter):
         return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST])
 
 
-def sentence(name: str, arguments: Mapping[str, Any]) -> Sentence:
+def sentence(name: str, arguments: Mapping[str, object]) -> Sentence:
     """The words for an error; an unknown one, or arguments that do not fit, are shown as they are."""
     known = SENTENCES.get(name)
     if known is not None:

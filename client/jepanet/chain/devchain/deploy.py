@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
@@ -104,7 +103,7 @@ async def deploy(
     rounds = contract_address(wallet.address, nonce + (3 if parameters.token else 4))
     made: list[Receipt] = []
 
-    async def create(name: str, *arguments: Any) -> Address:
+    async def create(name: str, *arguments: object) -> Address:
         receipt = await sender.send(name, creation(name, *arguments))
         made.append(receipt)
         if receipt.contract is None:
@@ -156,7 +155,7 @@ async def deploy(
     )
 
 
-def creation(name: str, *arguments: Any) -> UnsignedCall:
+def creation(name: str, *arguments: object) -> UnsignedCall:
     """The creation of a contract of abi/ with its constructor's arguments.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from eth_utils.address import to_checksum_address
 
@@ -78,7 +78,7 @@ class Receipt:
     logs: tuple[RawLog, ...]
 
 
-def quantity(value: Any) -> int:
+def quantity(value: object) -> int:
     """A hexadecimal quantity of at most 256 bits.
 
     Raises:
@@ -92,7 +92,7 @@ def quantity(value: Any) -> int:
         raise Malformed(f"the node answered {value!r} where a quantity belongs") from None
 
 
-def octets(value: Any, length: int | None = None, limit: int = MAX_LOG_DATA) -> bytes:
+def octets(value: object, length: int | None = None, limit: int = MAX_LOG_DATA) -> bytes:
     """A byte string, of `length` bytes if given, of at most `limit` bytes otherwise.
 
     Raises:
@@ -109,7 +109,7 @@ def octets(value: Any, length: int | None = None, limit: int = MAX_LOG_DATA) -> 
     return result
 
 
-def member(mapping: Any, name: str) -> Any:
+def member(mapping: object, name: str) -> object:
     """`mapping[name]`.
 
     Raises:
@@ -120,14 +120,14 @@ def member(mapping: Any, name: str) -> Any:
     return mapping[name]
 
 
-def parse_header(raw: Any) -> Header:
+def parse_header(raw: object) -> Header:
     """A block object of `eth_getBlockBy*`. Raises: Malformed."""
     base_fee = raw.get("baseFeePerGas") if isinstance(raw, Mapping) else None
     bloom = raw.get("logsBloom") if isinstance(raw, Mapping) else None
     transactions = member(raw, "transactions")
     if not isinstance(transactions, list):
         raise Malformed("the node answered a block without a list of transactions")
-    if not transactions and not _is_empty(raw):
+    if not transactions and not _is_empty(cast("Mapping[str, object]", raw)):
         raise Malformed("the node answered a block whose list of transactions contradicts its header")
     return Header(
         ref=BlockRef(
@@ -143,7 +143,7 @@ def parse_header(raw: Any) -> Header:
     )
 
 
-def _is_empty(raw: Mapping[str, Any]) -> bool:
+def _is_empty(raw: Mapping[str, object]) -> bool:
     """Whether a header's own fields allow for a block without transactions."""
     root, bloom = raw.get("transactionsRoot"), raw.get("logsBloom")
     if root is not None and int.from_bytes(octets(root, 32), "big") not in (0, _NO_TRANSACTIONS):
@@ -152,7 +152,7 @@ def _is_empty(raw: Mapping[str, Any]) -> bool:
     return bloom is None or int.from_bytes(octets(bloom, 256), "big") in (0, _ALL_ONES)
 
 
-def asked_header(block: int | bytes | str, raw: Any) -> Header:
+def asked_header(block: int | bytes | str, raw: object) -> Header:
     """A block object that answers a request for `block` (number, hash or tag). Raises: Malformed."""
     header = parse_header(raw)
     if isinstance(block, int) and header.ref.number != block:
@@ -162,7 +162,7 @@ def asked_header(block: int | bytes | str, raw: Any) -> Header:
     return header
 
 
-def parse_log(raw: Any) -> PlacedLog:
+def parse_log(raw: object) -> PlacedLog:
     """One element of `eth_getLogs` or of a receipt. Raises: Malformed."""
     topics = member(raw, "topics")
     if not isinstance(topics, list) or len(topics) > 4:
@@ -180,12 +180,13 @@ def parse_log(raw: Any) -> PlacedLog:
     )
 
 
-def parse_receipt(raw: Any) -> Receipt:
+def parse_receipt(raw: object) -> Receipt:
     """A receipt object of `eth_getTransactionReceipt`. Raises: Malformed."""
     logs = member(raw, "logs")
+    fields = cast("Mapping[str, object]", raw)
     if not isinstance(logs, list):
         raise Malformed("the node answered a receipt without a list of logs")
-    contract = member(raw, "contractAddress") if "contractAddress" in raw else None
+    contract = member(raw, "contractAddress") if "contractAddress" in fields else None
     return Receipt(
         tx_hash=octets(member(raw, "transactionHash"), 32),
         block_number=quantity(member(raw, "blockNumber")),
@@ -201,7 +202,7 @@ def parse_receipt(raw: Any) -> Receipt:
 _known: dict[bytes, Address] = {}
 
 
-def parse_address(value: Any) -> Address:
+def parse_address(value: object) -> Address:
     """A 20-byte address in EIP-55 spelling. The checksum costs a hash, so recent ones are remembered.
 
     Raises:

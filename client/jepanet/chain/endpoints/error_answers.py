@@ -7,7 +7,6 @@ are read; whatever is not recognised as final is asked elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from jepanet.chain.endpoints.answers import Malformed, octets
 from jepanet.chain.endpoints.refusals import Refusal, classify, is_revert
@@ -30,7 +29,7 @@ _BUSY = (
 _LIMIT_EXCEEDED, _INTERNAL = -32005, -32603
 
 
-def refusal_of(method: str, error: Mapping[str, Any]) -> RpcError:
+def refusal_of(method: str, error: Mapping[str, object]) -> RpcError:
     """The JSON-RPC `error` member as an exception."""
     code, message, data = error.get("code"), error.get("message"), error.get("data")
     # Nodes put revert data in `data`, in `data.data`, or leave it out.

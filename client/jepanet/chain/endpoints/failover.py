@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from web3 import AsyncWeb3
 from web3.providers.async_base import AsyncJSONBaseProvider
@@ -80,9 +80,9 @@ class Rpc(ChainReader):
         self._surveyed_at = -_SURVEY_EVERY
         self._survey: asyncio.Task[None] | None = None
         # No middleware: it would ask for the chain id before every call and look up ENS names.
-        self.web3: AsyncWeb3[Any] = AsyncWeb3(_Provider(self), middleware=[])
+        self.web3: AsyncWeb3[_Provider] = AsyncWeb3(_Provider(self), middleware=[])
 
-    async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], T]) -> T:
+    async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         """Asks the endpoints in turn, the best first; see the class for errors."""
         failures: dict[Endpoint, Exception] = {}
         for attempt in range(_PASSES):
@@ -235,7 +235,7 @@ class Rpc(ChainReader):
     # -------------------------------------------------------------- one request
 
     async def _ask(
-        self, endpoint: Endpoint, method: str, params: Sequence[Any], parse: Callable[[Any], T]
+        self, endpoint: Endpoint, method: str, params: Sequence[object], parse: Callable[[object], T]
     ) -> T:
         wide = _is_wide(method, params)
         try:
@@ -243,7 +243,7 @@ class Rpc(ChainReader):
             answer = await endpoint.make_request(RPCEndpoint(method), list(params))
             error = answer.get("error")
             if error is not None:
-                raise refusal_of(method, cast(Mapping[str, Any], error))
+                raise refusal_of(method, cast(Mapping[str, object], error))
             return parse(answer.get("result"))
         except TooLarge as error:
             raise AnswerTooLarge(f"{method}: the answer of {endpoint.name} is too large ({error})") from error
@@ -301,7 +301,7 @@ class _Pinned(ChainReader):
         self._rpc = rpc
         self.endpoint = endpoint
 
-    async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], T]) -> T:
+    async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         tries = 1 if _is_wide(method, params) else _TRIES
         for attempt in range(tries):
             started = time.monotonic()
@@ -322,13 +322,13 @@ class _Provider(AsyncJSONBaseProvider):
         super().__init__()
         self._rpc = rpc
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    async def make_request(self, method: RPCEndpoint, params: Sequence[object]) -> RPCResponse:
         return cast(
             RPCResponse, {"jsonrpc": "2.0", "id": 0, "result": await self._rpc.request(method, params)}
         )
 
 
-def _is_wide(method: str, params: Sequence[Any]) -> bool:
+def _is_wide(method: str, params: Sequence[object]) -> bool:
     """Whether the request is for the logs of more than one block."""
     query = params[0] if method == "eth_getLogs" and params else None
     return isinstance(query, Mapping) and query.get("fromBlock") != query.get("toBlock")

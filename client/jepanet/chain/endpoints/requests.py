@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jepanet.chain.endpoints.answers import (
     Header,
@@ -66,10 +66,10 @@ class ChainReader(ABC):
     and Malformed."""
 
     @abstractmethod
-    async def ask(self, method: str, params: Sequence[Any], parse: Callable[[Any], T]) -> T:
+    async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         """`parse` of the answer's `result`. An answer that `parse` refuses counts as none (Malformed)."""
 
-    async def request(self, method: str, params: Sequence[Any]) -> Any:
+    async def request(self, method: str, params: Sequence[object]) -> object:
         """The `result` member of the answer, whatever it is."""
         return await self.ask(method, params, lambda raw: raw)
 
@@ -124,11 +124,11 @@ class ChainReader(ABC):
             raise Moved(f"a receipt of block {header.ref.number} is of another fork")
         return receipts
 
-    async def call(self, transaction: Mapping[str, Any], block: BlockId) -> bytes:
+    async def call(self, transaction: Mapping[str, object], block: BlockId) -> bytes:
         """Executes a call on the state of `block`. Raises: RpcError with `data` when it reverts."""
         return await self.ask("eth_call", [transaction, state_parameter(block)], octets)
 
-    async def estimate_gas(self, transaction: Mapping[str, Any]) -> int:
+    async def estimate_gas(self, transaction: Mapping[str, object]) -> int:
         """Gas the transaction would use on the newest state. Raises: RpcError with `data` when it reverts."""
         return await self.ask("eth_estimateGas", [transaction], quantity)
 
@@ -151,7 +151,7 @@ class ChainReader(ABC):
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """The receipt of a mined transaction, None while it is pending or this node does not know it."""
 
-        def parse(raw: Any) -> Receipt | None:
+        def parse(raw: object) -> Receipt | None:
             receipt = None if raw is None else parse_receipt(raw)
             if receipt is not None and receipt.tx_hash != tx_hash:
                 raise Malformed("the node answered the receipt of another transaction")
@@ -160,13 +160,13 @@ class ChainReader(ABC):
         return await self.ask("eth_getTransactionReceipt", ["0x" + tx_hash.hex()], parse)
 
 
-def _newest(raw: Any) -> Header:
+def _newest(raw: object) -> Header:
     if raw is None:
         raise Malformed("the node has no latest block yet")
     return asked_header("latest", raw)
 
 
-def _logs(raw: Any) -> list[PlacedLog]:
+def _logs(raw: object) -> list[PlacedLog]:
     if not isinstance(raw, list):
         raise Malformed("eth_getLogs did not answer a list")
     if any(isinstance(item, Mapping) and item.get("removed") is True for item in raw):
@@ -174,7 +174,7 @@ def _logs(raw: Any) -> list[PlacedLog]:
     return [parse_log(item) for item in raw]
 
 
-def _receipts(raw: Any) -> list[Receipt] | None:
+def _receipts(raw: object) -> list[Receipt] | None:
     if raw is None:
         return None
     if not isinstance(raw, list):

@@ -104,7 +104,7 @@ def _shapes() -> Mapping[bytes, _Shape]:
     return shapes
 
 
-def _native(name: str, kind: str, value: Any) -> Any:
+def _native(name: str, kind: str, value: Any) -> object:
     if kind == "address":
         return to_checksum_address(value)
     if kind == "address[]":

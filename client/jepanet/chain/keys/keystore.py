@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from eth_account import Account
 from eth_keyfile.exceptions import EthKeyfileValueError
@@ -63,7 +63,7 @@ def open_keystore(path: Path, password: Password) -> Wallet:
             its key derivation (Exit.OUT_OF_MEMORY).
     """
     document = _parse(path, read_secret_text(path, _KEYSTORE))
-    _refuse_costly(path, document["crypto"])
+    _refuse_costly(path, cast("Mapping[str, object]", document["crypto"]))
     wallet = Wallet.from_key(Secret(_decrypt(path, document, password)))
     named = document.get("address")
     if named is not None and _address(path, named) != wallet.address:
@@ -109,7 +109,7 @@ def _no_memory(path: Path) -> Fatal:
     )
 
 
-def _decrypt(path: Path, document: Mapping[str, Any], password: Password) -> bytes:
+def _decrypt(path: Path, document: Mapping[str, object], password: Password) -> bytes:
     """The key, under whichever reading of the password opens the file."""
     wrong: Fatal | None = password.refusal
     for reading in password.readings():
@@ -131,7 +131,7 @@ def _decrypt(path: Path, document: Mapping[str, Any], password: Password) -> byt
     raise wrong
 
 
-def _key_of(path: Path, document: Mapping[str, Any], password: Secret[str]) -> bytes:
+def _key_of(path: Path, document: Mapping[str, object], password: Secret[str]) -> bytes:
     try:
         return bytes(Account.decrypt(dict(document), password.reveal()))
     except Exception as error:
@@ -144,7 +144,7 @@ def address_in(path: Path) -> Address:
     return _address(path, _parse(path, text).get("address"))
 
 
-def _parse(path: Path, text: str) -> Mapping[str, Any]:
+def _parse(path: Path, text: str) -> Mapping[str, object]:
     document = load_json(text, _KEYSTORE, path, code=Exit.WALLET)
     lowered = (
         {str(key).lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
@@ -154,7 +154,7 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
     return lowered
 
 
-def _address(path: Path, value: Any) -> Address:
+def _address(path: Path, value: object) -> Address:
     try:
         return checksum_address(f"0x{str(value).removeprefix('0x')}")
     except ValueError as error:
@@ -165,7 +165,7 @@ def _address(path: Path, value: Any) -> Address:
         ) from error
 
 
-def _refuse_costly(path: Path, crypto: Mapping[str, Any]) -> None:
+def _refuse_costly(path: Path, crypto: Mapping[str, object]) -> None:
     """A file made by somebody else names its own cost; without a limit it could take all memory."""
     parameters = {str(key).lower(): value for key, value in crypto.items()}.get("kdfparams")
     if not isinstance(parameters, dict):

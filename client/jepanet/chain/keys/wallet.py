@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -48,7 +47,7 @@ class Wallet:
             )
         return cls(Address(Account.from_key(raw).address), key)
 
-    def sign_typed(self, typed: Mapping[str, Any]) -> bytes:
+    def sign_typed(self, typed: Mapping[str, object]) -> bytes:
         """Signs an EIP-712 document {types, primaryType, domain, message}: 65 bytes r, s, v with v 27 or 28.
 
         Signatures are deterministic (RFC 6979) and low-s (EIP-2).
@@ -56,13 +55,13 @@ class Wallet:
         signed = Account.sign_message(encode_typed_data(full_message=dict(typed)), self.key.reveal())
         return bytes(signed.signature)
 
-    def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
+    def sign_transaction(self, fields: Mapping[str, object]) -> SignedTransaction:
         """Signs an EIP-1559 transaction (`chainId, nonce, gas, maxFeePerGas, maxPriorityFeePerGas, ...`)."""
         signed = Account.sign_transaction(dict(fields), self.key.reveal())
         return SignedTransaction(raw=bytes(signed.raw_transaction), hash=bytes(signed.hash))
 
 
-def recover_typed(typed: Mapping[str, Any], signature: bytes) -> Address:
+def recover_typed(typed: Mapping[str, object], signature: bytes) -> Address:
     """Who signed an EIP-712 document. Accepts exactly what OpenZeppelin's ECDSA accepts on chain.
 
     Raises:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jepanet.chain.endpoints.answers import Malformed, quantity
 from jepanet.chain.endpoints.refusals import Demand
@@ -134,14 +133,14 @@ async def quote(reader: ChainReader, policy: FeePolicy) -> Fees:
     return choose(base, [] if typical is None else [typical], policy)
 
 
-async def _advice(reader: ChainReader, method: str, params: Sequence[Any]) -> Any:
+async def _advice(reader: ChainReader, method: str, params: Sequence[object]) -> object:
     try:
         return await reader.request(method, params)
     except Transient:
         return None
 
 
-def _next_base(known: int | None, history: Any) -> int:
+def _next_base(known: int | None, history: object) -> int:
     """The next block's base fee; history is believed within the factor of two that few blocks can make."""
     said = _amount(history[-1]) if isinstance(history, list) and history else None
     if known is None:
@@ -156,12 +155,12 @@ def _next_base(known: int | None, history: Any) -> int:
     return known + -(-known // 8)
 
 
-def _rewards(rows: Any) -> list[int]:
+def _rewards(rows: object) -> list[int]:
     firsts = [row[0] for row in rows if isinstance(row, list) and row] if isinstance(rows, list) else []
     return [tip for item in firsts if (tip := _amount(item)) is not None]
 
 
-def _amount(value: Any) -> int | None:
+def _amount(value: object) -> int | None:
     try:
         return quantity(value)
     except Malformed:

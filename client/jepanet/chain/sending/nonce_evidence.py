@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jepanet.chain.endpoints.answers import Receipt, member, octets, parse_address, quantity
 from jepanet.chain.endpoints.failover import Rpc
@@ -166,7 +166,7 @@ async def find_use(reader: ChainReader, account: Address, nonce: int) -> Use | N
     )
 
 
-def _used_in(block: Any, number: int, account: Address, nonce: int) -> Use | None:
+def _used_in(block: object, number: int, account: Address, nonce: int) -> Use | None:
     transactions = member(block, "transactions")
     if not isinstance(transactions, list) or quantity(member(block, "number")) != number:
         return None

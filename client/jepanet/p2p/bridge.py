@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import trio
 
@@ -94,7 +94,7 @@ class TrioThread:
     def running(self) -> bool:
         return self._token is not None and not self.failure.done() and not self._stopping
 
-    async def call(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    async def call(self, function: Callable[..., Awaitable[T]], *args: object) -> T:
         """Awaits `function(*args)` on the trio side. Cancelling the caller cancels it there.
 
         Raises:
@@ -106,16 +106,16 @@ class TrioThread:
         result: asyncio.Future[T] = loop.create_future()
         scope = trio.CancelScope()
 
-        def settle(value: Any, error: BaseException | None) -> None:
+        def settle(value: T | None, error: BaseException | None) -> None:
             if result.done():
                 return
             if error is not None:
                 result.set_exception(error)
             else:
-                result.set_result(value)
+                result.set_result(cast("T", value))
 
         async def job() -> None:
-            value: Any = None
+            value: T | None = None
             error: BaseException | None = Transient(f"{self._name} has stopped")
             try:
                 with scope:
@@ -144,7 +144,7 @@ class TrioThread:
         finally:
             self._calls.discard(result)
 
-    def soon(self, function: Callable[[], Any]) -> None:
+    def soon(self, function: Callable[[], object]) -> None:
         """Runs `function` on the trio side soon; nothing once that has ended. Callable from any thread."""
         try:
             if self._token is not None:
@@ -152,7 +152,7 @@ class TrioThread:
         except trio.RunFinishedError:
             return
 
-    def post(self, function: Callable[..., Any], *args: Any) -> None:
+    def post(self, function: Callable[..., object], *args: object) -> None:
         """Runs `function` on the asyncio loop soon; does nothing once that is closed. For the trio side."""
         try:
             if self._loop is not None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import trio
 from libp2p.abc import INotifee
@@ -36,6 +36,9 @@ from jepanet.p2p.transfer.frames import PROTOCOL
 from jepanet.p2p.transfer.server import BlobServer
 from jepanet.p2p.verdicts import Admission, Gossip, GossipRules
 from jepanet.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from libp2p.abc import INetConn, INetStream, INetwork
 
 FLOOD_POINTS = 50.0
 _FD_SLACK = 256
@@ -227,7 +230,7 @@ class Network:
         with shielded(5):
             await self._swarm.close_peer(parse_peer_id(peer_id))
 
-    def _lost(self, connection: Any) -> None:
+    def _lost(self, connection: INetConn) -> None:
         self._pubsub.connection_lost(connection)
         peer_id = connection.muxed_conn.peer_id
         if not self._swarm.get_connections(peer_id):
@@ -275,23 +278,23 @@ def _open_descriptors() -> int:
 class _Meetings(INotifee):  # type: ignore[misc]  # libp2p has no types
     """Reports to the address book who connects and disconnects."""
 
-    def __init__(self, book: AddressBook, gone: Callable[[Any], None]) -> None:
+    def __init__(self, book: AddressBook, gone: Callable[[INetConn], None]) -> None:
         self._book = book
         self._gone = gone
 
-    async def connected(self, network: Any, conn: Any) -> None:
+    async def connected(self, network: INetwork, conn: INetConn) -> None:
         self._book.met(str(conn.muxed_conn.peer_id))
 
-    async def disconnected(self, network: Any, conn: Any) -> None:
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
         peer_id = conn.muxed_conn.peer_id
         if not network.get_connections(peer_id):
             self._book.lost(str(peer_id))
         self._gone(conn)
 
-    async def opened_stream(self, network: Any, stream: Any) -> None: ...
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None: ...
 
-    async def closed_stream(self, network: Any, stream: Any) -> None: ...
+    async def closed_stream(self, network: INetwork, stream: INetStream) -> None: ...
 
-    async def listen(self, network: Any, multiaddr: Any) -> None: ...
+    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None: ...
 
-    async def listen_close(self, network: Any, multiaddr: Any) -> None: ...
+    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None: ...

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import trio
 from libp2p.peer.id import ID
@@ -33,6 +33,9 @@ from jepanet.p2p.identity import is_secp256k1
 from jepanet.p2p.verdicts import Admission, Gossip, GossipRules, Meter
 from jepanet.telemetry import get_logger
 
+if TYPE_CHECKING:
+    from libp2p.abc import IHost, INetConn, INetStream
+
 REJECTED_POINTS = 20.0
 MALFORMED_POINTS = 50.0
 ENVELOPE_BYTES = 8 * 1024
@@ -47,7 +50,7 @@ _log = get_logger("p2p")
 class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
     """Pubsub for one topic that survives its peers."""
 
-    def __init__(self, host: Any, router: TopicRouter, rules: GossipRules) -> None:
+    def __init__(self, host: IHost, router: TopicRouter, rules: GossipRules) -> None:
         packet = rules.max_message_bytes + 2 * ENVELOPE_BYTES
         super().__init__(
             host,
@@ -77,7 +80,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             await super().run()
             self._tasks.cancel_scope.cancel()
 
-    async def stream_handler(self, stream: Any) -> None:
+    async def stream_handler(self, stream: INetStream) -> None:
         peer = stream.muxed_conn.peer_id
         safe = SafeStream(stream, math.inf)
         await self._started.wait()
@@ -151,7 +154,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             elif stream.muxed_stream.closed or stream.muxed_stream.send_closed:
                 self._handle_dead_peer(peer)
 
-    def connection_lost(self, connection: Any) -> None:
+    def connection_lost(self, connection: INetConn) -> None:
         """The library keeps a stream on a dead connection as long as the peer has another one, so a peer that
         reconnects at once would stay deaf to us until our next message fails."""
         peer = connection.muxed_conn.peer_id
@@ -168,12 +171,12 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             queue.max_message_size = self._max_outbound
             queue._queue.max_size = _QUEUE_PACKETS
 
-    async def push_msg(self, msg_forwarder: ID, msg: Any) -> None:
+    async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
         """Sends a message of our own; those of others go through `_receive`."""
         self._mark_msg_seen(msg)
         await self.router.publish(msg_forwarder, msg)
 
-    def _receive(self, forwarder: ID, msg: Any) -> None:
+    def _receive(self, forwarder: ID, msg: rpc_pb2.Message) -> None:
         """Everything that can be decided at once; what remains gets a task.
 
         Raises:
@@ -204,7 +207,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             self._undecided[forwarder] += 1
             self._tasks.start_soon(self._decide, key, forwarder, origin, msg)
 
-    def _fault(self, origin: ID, msg: Any) -> str | None:
+    def _fault(self, origin: ID, msg: rpc_pb2.Message) -> str | None:
         if list(msg.topicIDs) != [self._rules.topic]:
             return "message for another topic"
         if len(msg.data) > self._rules.max_message_bytes:
@@ -216,7 +219,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             return "message with a bad or missing signature"
         return None
 
-    async def _decide(self, key: bytes, forwarder: ID, origin: ID, msg: Any) -> None:
+    async def _decide(self, key: bytes, forwarder: ID, origin: ID, msg: rpc_pb2.Message) -> None:
         try:
             gossip = Gossip(str(origin), bytes(msg.data))
             verdict = await self._rules.admit(gossip)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import trio
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
@@ -47,10 +45,10 @@ class TopicRouter(GossipSub):  # type: ignore[misc]  # libp2p has no types
         )
         self._rules = rules
 
-    async def publish(self, msg_forwarder: ID, pubsub_msg: Any) -> None:
+    async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
         await self.relay(pubsub_msg, {msg_forwarder})
 
-    async def relay(self, message: Any, holders: set[ID]) -> None:
+    async def relay(self, message: rpc_pb2.Message, holders: set[ID]) -> None:
         """Passes a message on to the mesh, except to `holders`, who have it. Our own goes to everybody."""
         pubsub, topic = self.pubsub, self._rules.topic
         self.mcache.put(message)
@@ -62,7 +60,7 @@ class TopicRouter(GossipSub):  # type: ignore[misc]  # libp2p has no types
                 self.send_rpc(peer, packet)
         await trio.lowlevel.checkpoint()
 
-    async def handle_rpc(self, rpc: Any, sender_peer_id: ID) -> None:
+    async def handle_rpc(self, rpc: rpc_pb2.RPC, sender_peer_id: ID) -> None:
         control = rpc.control
         entries = sum(
             len(part)

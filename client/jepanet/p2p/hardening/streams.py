@@ -14,12 +14,17 @@ connection is given up, because half a frame may be out.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 from libp2p.stream_muxer.yamux.yamux import HEADER_SIZE, MAX_MESSAGE_SIZE
 
 from jepanet.errors import Transient
+
+if TYPE_CHECKING:
+    from libp2p.network.stream.net_stream import NetStream
+
+T = TypeVar("T")
 
 STUCK = 30.0
 """Seconds a peer may leave its socket undrained before the connection is closed."""
@@ -47,7 +52,7 @@ class StreamLost(Transient):
 class SafeStream:
     """One stream, for one task. `stall` is the number of seconds without any byte after which it is lost."""
 
-    def __init__(self, stream: Any, stall: float) -> None:
+    def __init__(self, stream: NetStream, stall: float) -> None:
         self._stream = stream
         self._muxed = stream.muxed_stream
         self.stall = stall
@@ -165,7 +170,7 @@ class SafeStream:
         muxed = self._muxed
         return bool(muxed.send_window > 0 or muxed.closed or muxed.send_closed)
 
-    async def _shielded(self, operation: Awaitable[Any]) -> Any:
+    async def _shielded(self, operation: Awaitable[T]) -> T:
         try:
             with shielded(STUCK):
                 return await operation

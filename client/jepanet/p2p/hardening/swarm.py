@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import trio
 from libp2p.crypto.keys import KeyPair
@@ -27,6 +27,13 @@ from jepanet.p2p.hardening.streams import shielded
 from jepanet.p2p.hardening.wire import MeteredStream, MeteredTCP, Upgrader, harden_library
 from jepanet.p2p.identity import is_secp256k1
 from jepanet.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from libp2p.abc import IMuxedConn, INetConn, INetStream, IRawConnection
+    from libp2p.io.trio import TrioTCPStream
+    from libp2p.network.connection.swarm_connection import SwarmConn
+    from libp2p.tools.anyio_service.api import ManagerAPI
+    from multiaddr import Multiaddr
 
 HANDSHAKE_SECONDS = 10.0
 
@@ -79,8 +86,8 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
         contain_tasks(self.manager, "swarm")
         await super().run()
 
-    def set_stream_handler(self, stream_handler: Callable[[Any], Awaitable[None]]) -> None:
-        async def contained(stream: Any) -> None:
+    def set_stream_handler(self, stream_handler: Callable[[INetStream], Awaitable[None]]) -> None:
+        async def contained(stream: INetStream) -> None:
             try:
                 await stream_handler(stream)
             except Exception as error:
@@ -90,7 +97,7 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
 
         super().set_stream_handler(contained)
 
-    async def dial_peer(self, peer_id: ID) -> Any:
+    async def dial_peer(self, peer_id: ID) -> list[INetConn]:
         """The connections there are. The library would dial whatever the peer claims to listen at; here the
         dialler alone dials, and only what it has judged."""
         found = [item for item in self.get_connections(peer_id) if not item.is_closed]
@@ -98,10 +105,10 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
             raise SwarmException(f"peer {peer_id} is not connected")
         return found
 
-    async def dial_peer_replacement(self, peer_id: ID) -> Any:
+    async def dial_peer_replacement(self, peer_id: ID) -> INetConn | None:
         return None
 
-    async def dial(self, address: Any, peer_id: ID) -> None:
+    async def dial(self, address: Multiaddr, peer_id: ID) -> None:
         """Connects to one address; one call at a time for one peer.
 
         Raises:
@@ -117,7 +124,9 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
     def forget_dial(self, peer_id: ID) -> None:
         self._answered.discard(peer_id)
 
-    async def _do_handle_inbound_connection(self, stream: Any, maddr: Any, failure_event: Any) -> None:
+    async def _do_handle_inbound_connection(
+        self, stream: TrioTCPStream, maddr: Multiaddr, failure_event: object
+    ) -> None:
         metered = MeteredStream(stream.stream)
         ip = neighbourhood(metered.get_remote_address())
         inbound = sum(1 for is_inbound in self._streams.values() if is_inbound)
@@ -137,7 +146,9 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
             if not self._per_ip[ip]:
                 del self._per_ip[ip]
 
-    async def upgrade_outbound_raw_conn(self, raw_conn: Any, peer_id: ID, pre_scope: Any = None) -> Any:
+    async def upgrade_outbound_raw_conn(
+        self, raw_conn: IRawConnection, peer_id: ID, pre_scope: object = None
+    ) -> SwarmConn:
         metered: MeteredStream = raw_conn.stream
         self._streams[metered] = False
         self._answered.add(peer_id)
@@ -153,7 +164,7 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
         self.manager.run_task(self._outlive, connection.muxed_conn, metered)
         return connection
 
-    async def _outlive(self, muxed: Any, metered: MeteredStream) -> None:
+    async def _outlive(self, muxed: IMuxedConn, metered: MeteredStream) -> None:
         try:
             await muxed.event_closed.wait()
         finally:
@@ -163,7 +174,7 @@ class HardenedSwarm(Swarm):  # type: ignore[misc]  # libp2p has no types
         self._streams.pop(metered, None)
         metered.abort()
 
-    async def add_conn(self, muxed_conn: Any, direction: str = "unknown") -> Any:
+    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> SwarmConn:
         peer_id = muxed_conn.peer_id
         if not is_secp256k1(peer_id) or peer_id == self.get_peer_id() or self._refuse(str(peer_id)):
             await muxed_conn.close()
@@ -199,11 +210,11 @@ def neighbourhood(remote: tuple[str, int] | None) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False))
 
 
-def contain_tasks(manager: Any, service: str) -> None:
+def contain_tasks(manager: ManagerAPI, service: str) -> None:
     """Makes every task of a libp2p service manager log its exception instead of ending the node."""
     start = manager.run_task
 
-    def run_task(function: Callable[..., Awaitable[None]], *args: Any, **options: Any) -> None:
+    def run_task(function: Callable[..., Awaitable[None]], *args: object, **options: object) -> None:
         if options.get("daemon") or options.get("_internal"):
             start(function, *args, **options)
             return
@@ -219,5 +230,5 @@ def contain_tasks(manager: Any, service: str) -> None:
     manager.run_task = run_task
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     return str(getattr(function, "__qualname__", function))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libp2p.network.connection.swarm_connection as swarm_connection
 import libp2p.protocol_muxer.multiselect_communicator as multistream
@@ -36,6 +36,11 @@ from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.upgrader import TransportUpgrader
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
+if TYPE_CHECKING:
+    from libp2p.abc import IMuxedStream, ISecureConn
+    from libp2p.io.abc import Reader
+    from multiaddr import Multiaddr
+
 HANDSHAKE_BYTES = 64 * 1024
 MAX_PROTOCOL_NAME = 1024
 MAX_WINDOW = 4 << 20
@@ -50,7 +55,7 @@ _RECEIVE_BYTES = 256 * 1024
 _BODY_SECONDS = 60.0
 
 
-async def _read_protocol_name(reader: Any) -> bytes:
+async def _read_protocol_name(reader: Reader) -> bytes:
     data: bytes = await read_varint_prefixed_bytes_limited(reader, MAX_PROTOCOL_NAME)
     if data[-1:] != b"\n":
         raise ParseError("a protocol name ends with a newline")
@@ -209,7 +214,7 @@ class BoundedYamux(yamux.Yamux):  # type: ignore[misc]  # libp2p has no types
         with trio.fail_after(_BODY_SECONDS):
             return bytes(await self.secured_conn.read(length))
 
-    async def accept_stream(self) -> Any:
+    async def accept_stream(self) -> IMuxedStream:
         stream = await super().accept_stream()
         live = sum(1 for entry in self.streams.values() if not entry.is_initiator and not entry.send_closed)
         if live > MAX_INBOUND_STREAMS or len(self.streams) > MAX_STREAM_ENTRIES:
@@ -231,7 +236,7 @@ class Upgrader(TransportUpgrader):  # type: ignore[misc]  # libp2p has no types
         super().__init__({NOISE: noise}, {TProtocol(yamux.PROTOCOL_ID): BoundedYamux})
         self._on_flood = on_flood
 
-    async def upgrade_connection(self, conn: Any, peer_id: ID) -> Any:
+    async def upgrade_connection(self, conn: ISecureConn, peer_id: ID) -> BoundedYamux:
         try:
             await self.muxer_multistream.select_transport(conn)
         except MultiselectError as error:
@@ -244,6 +249,6 @@ class Upgrader(TransportUpgrader):  # type: ignore[misc]  # libp2p has no types
 class MeteredTCP(TCP):  # type: ignore[misc]  # libp2p has no types
     """Dials with `MeteredStream`s."""
 
-    async def _dial_resolved(self, maddr: Any, source: Any = None) -> RawConnection:
+    async def _dial_resolved(self, maddr: Multiaddr, source: tuple[str, int] | None = None) -> RawConnection:
         connection = await super()._dial_resolved(maddr, source)
         return RawConnection(MeteredStream(connection.stream.stream), True)

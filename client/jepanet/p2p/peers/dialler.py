@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import trio
 from libp2p.custom_types import TProtocol
@@ -20,6 +20,10 @@ from jepanet.p2p.peers.horizon import Horizon
 from jepanet.p2p.peers.patience import Patience
 from jepanet.p2p.transfer.frames import PROTOCOL
 from jepanet.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from libp2p.abc import IHost
+    from libp2p.network.stream.net_stream import NetStream
 
 DIAL_SECONDS = 20.0
 REACH_SECONDS = 30.0
@@ -39,7 +43,7 @@ class Dialler:
     def __init__(
         self,
         swarm: HardenedSwarm,
-        host: Any,
+        host: IHost,
         book: AddressBook,
         horizon: Horizon,
         patience: Patience,
@@ -159,10 +163,10 @@ class Dialler:
                 return ""
         return why
 
-    async def open_stream(self, peer_id: str) -> Any:
+    async def open_stream(self, peer_id: str) -> NetStream:
         """A negotiated blob stream. Runs on its own, so that a cancelled download leaves no half-open one."""
         opened = trio.Event()
-        box: list[Any] = []
+        box: list[NetStream] = []
         wanted = True
 
         async def negotiate() -> None:

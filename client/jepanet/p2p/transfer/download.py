@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -35,6 +35,9 @@ from jepanet.p2p.transfer.frames import (
 )
 from jepanet.p2p.transfer.partfile import PartFile
 from jepanet.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from libp2p.network.stream.net_stream import NetStream
 
 MANIFEST_SECONDS = 60.0
 """A provider hashes the file before it answers the first time."""
@@ -58,7 +61,7 @@ class _Unavailable(Exception):
 class Transport:
     """What a download needs of the network. `open` raises StreamLost when the peer cannot be reached."""
 
-    open: Callable[[str], Awaitable[Any]]
+    open: Callable[[str], Awaitable[NetStream]]
     ban: Callable[[str, str], Awaitable[None]]
     stall: float
     retries: int

@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -31,6 +31,9 @@ from jepanet.p2p.transfer.frames import (
     encode_response,
 )
 from jepanet.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from libp2p.network.stream.net_stream import NetStream
 
 IDLE = 60.0
 """Seconds a client may keep its stream open between two requests."""
@@ -69,7 +72,7 @@ class BlobServer:
         self._manifests: OrderedDict[bytes, Manifest] = OrderedDict()
         self._hashing = trio.Lock()
 
-    async def handle(self, stream: Any) -> None:
+    async def handle(self, stream: NetStream) -> None:
         """Answers requests until the client closes, errs or idles."""
         safe = SafeStream(stream, IDLE)
         try:

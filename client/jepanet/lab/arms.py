@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.recipe import Recipe
@@ -36,7 +36,7 @@ class Arm:
     frozen_encoder: bool = False
     own_start: bool = False
     """Every solver begins round 1 from random weights of its own instead of the public warm start."""
-    changes: tuple[tuple[str, Any], ...] = ()
+    changes: tuple[tuple[str, object], ...] = ()
     """(field of the recipe, its value for this arm), for example `("objective.weight", 0.0)`."""
     split: int = 1
     """Rounds of this arm for each round of the comparison, each with so many times fewer local steps."""
@@ -71,7 +71,7 @@ class Arm:
             )
         return replace(base, inner_steps=base.inner_steps // self.split)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jepanet.cid import digest_of
 from jepanet.lab import setting as places
@@ -14,6 +13,7 @@ from jepanet.lab.arms import BEST
 from jepanet.lab.compare import Comparison, Progress, models_of
 from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures
+from jepanet.learning.data.building.recording import NumberedSite
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.proportion import together
 from jepanet.learning.parallel import in_parallel
@@ -103,7 +103,7 @@ def _plan(task: _Task) -> None:
 
 
 def _rates(
-    weights: Arrays, comparison: Comparison, sites: Sequence[Any], public: Shard, episodes: int
+    weights: Arrays, comparison: Comparison, sites: Sequence[NumberedSite], public: Shard, episodes: int
 ) -> Figures:
     each = max(1, episodes // len(sites))
     play = places.play_of(comparison.setting.environment)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from jepanet.errors import Exit, Fatal
 from jepanet.files import keep, kept, tell_damage, write_atomically
 
+T = TypeVar("T")
+
 _MAX_BYTES = 64 << 20
 
 
-def keep_json(path: Path, value: Any) -> None:
+def keep_json(path: Path, value: object) -> None:
     """Writes a result that later calls rely on.
 
     Raises:
@@ -21,7 +23,7 @@ def keep_json(path: Path, value: Any) -> None:
     keep(path, json.dumps(value).encode())
 
 
-def kept_json(path: Path, kind: type) -> Any:
+def kept_json(path: Path, kind: type[T]) -> T | None:
     """A kept result of that type; None if it is absent, or not what was kept, which is logged."""
     data = kept(path, _MAX_BYTES)
     if data is None:
@@ -37,7 +39,7 @@ def kept_json(path: Path, kind: type) -> Any:
     return value
 
 
-def just_kept(path: Path, kind: type) -> Any:
+def just_kept(path: Path, kind: type[T]) -> T:
     """A result that a process has just kept.
 
     Raises:
@@ -53,7 +55,7 @@ def just_kept(path: Path, kind: type) -> Any:
     return value
 
 
-def save_report(path: Path, report: dict[str, Any]) -> None:
+def save_report(path: Path, report: dict[str, object]) -> None:
     """Writes a report for people; where that fails, `unwritten` says why, and the table is not lost."""
     report["unwritten"] = None
     try:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ class _Trial:
 
 def conduct(
     out: Path, progress: Progress, *, seeds: tuple[int, ...] = (10,), workers: int = 2
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Trains what is missing, plans with it, returns the table, also written as `study-planning.json`.
 
     Raises:

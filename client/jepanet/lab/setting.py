@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from jepanet.files import kept_digest
 from jepanet.lab.defaults import SIMULATOR
 from jepanet.learning.data.building.builder import record_all
 from jepanet.learning.data.building.plan import check_sizes
-from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.building.recording import NumberedSite, Recording
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.recipe import Recipe
@@ -81,7 +80,7 @@ class Sites:
     unseen: Shard
     public: Shard
     probe: Shard
-    unseen_sites: tuple[Any, ...]
+    unseen_sites: tuple[NumberedSite, ...]
 
 
 def task_of(setting: Setting) -> Task:
@@ -113,7 +112,7 @@ def public_sizes(recipe: Recipe) -> tuple[int, int]:
     return usual.public_sites, usual.public_episodes
 
 
-def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
+def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[NumberedSite, ...]]:
     """Every recording by file name, and the unseen sites."""
     task, which = task_of(setting), setting.sites
     seed = hashlib.sha256(f"laboratory {which}".encode()).digest()
@@ -131,7 +130,7 @@ def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[Any, ...]]:
         task.grey_site,
         *(task.drawn_site(_FIRST_PUBLIC + index, open_to_all) for index in range(setting.public_sites - 1)),
     )
-    wanted: list[tuple[str, tuple[Any, ...], int, int]] = [
+    wanted: list[tuple[str, tuple[NumberedSite, ...], int, int]] = [
         (f"training-{index}", (site,), setting.training, setting.frames) for index, site in enumerate(homes)
     ]
     wanted += [(f"own-{index}", (site,), setting.own, setting.frames) for index, site in enumerate(homes)]

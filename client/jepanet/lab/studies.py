@@ -55,7 +55,7 @@ def _with(name: str, **fields: Any) -> Arm:
     return replace(_BASE, name=name, **fields)
 
 
-def _recipe_change(name: str, field: str, value: Any) -> Arm:
+def _recipe_change(name: str, field: str, value: object) -> Arm:
     return replace(_BASE, name=name, changes=((field, value),))
 
 
@@ -146,7 +146,7 @@ STUDIES: Mapping[str, Study] = {
 
 def conduct(
     name: str, out: Path, progress: Progress, *, seeds: tuple[int, ...] = (), workers: int = 2
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Runs what is missing of a study below `out`; its table, also written as `study-NAME.json`.
 
     Raises:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import TypeVar, cast, get_args, get_origin
 
 from jepanet.errors import Rejected
 from jepanet.records.codec import JOURNAL, Codec
@@ -110,7 +110,7 @@ def result_of(request: Request[R]) -> type[R]:
     return cast("type[R]", result)
 
 
-def _tree(record: object, what: str) -> dict[str, Any]:
+def _tree(record: object, what: str) -> dict[str, object]:
     try:
         return Codec(type(record), what, spelling=JOURNAL).tree(record)
     except Rejected as error:

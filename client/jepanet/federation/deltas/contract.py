@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,9 @@ def checked(array: np.ndarray) -> np.ndarray:
     return np.asarray(array, order="C")
 
 
-def part(tensors: Mapping[str, np.ndarray], name: str, dtype: np.dtype[Any], shape: Shape) -> np.ndarray:
+def part(
+    tensors: Mapping[str, np.ndarray], name: str, dtype: np.dtype[np.generic], shape: Shape
+) -> np.ndarray:
     """One untrusted tensor. Raises: Rejected (`malformed`, `wrong-shape`) unless it is as it should be."""
     array = tensors[name]
     if array.dtype != dtype:

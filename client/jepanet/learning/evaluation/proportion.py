@@ -33,7 +33,7 @@ class Rate:
         half = _NORMAL * sqrt(share * (1 - share) / count + square / (4 * count**2)) / (1 + square / count)
         return max(0.0, middle - half), min(1.0, middle + half)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "episodes": self.episodes,
             "successes": self.successes,

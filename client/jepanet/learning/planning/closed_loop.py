@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from jepanet.errors import Rejected
+from jepanet.learning.data.building.recording import NumberedSite
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.proportion import Rate
 from jepanet.learning.family import PlanningNetwork, check_weights, planning_network
@@ -66,7 +66,7 @@ class ControlResult:
     random_cross: Rate
     actions: dict[str, float | None]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {name: getattr(self, name).to_json() for name in RATES} | {"actions": self.actions}
 
 
@@ -74,7 +74,7 @@ def evaluate(
     weights: Arrays,
     recipe: Recipe,
     simulator: Play,
-    site: Any,
+    site: NumberedSite,
     *,
     episodes: int = 50,
     seed: bytes,
@@ -113,7 +113,7 @@ def evaluate(
     return ControlResult(*rates[0], *rates[1], actions=means)
 
 
-def draw_tasks(simulator: Play, site: Any, episodes: int, seed: bytes, hold: int = 4) -> Tasks:
+def draw_tasks(simulator: Play, site: NumberedSite, episodes: int, seed: bytes, hold: int = 4) -> Tasks:
     """`episodes` reachable tasks of each kind; the same for every model.
 
     Raises:
@@ -208,7 +208,7 @@ def encode_frames(model: PlanningNetwork, frames: Sequence[np.ndarray]) -> Tenso
 
 
 def _fitted(
-    model: PlanningNetwork, recipe: Recipe, rule: CostRule, reference: Shard | None, site: Any
+    model: PlanningNetwork, recipe: Recipe, rule: CostRule, reference: Shard | None, site: NumberedSite
 ) -> Tensor | None:
     if rule.metric is None:
         return None

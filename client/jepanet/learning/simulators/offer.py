@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
     from jepanet.learning.data.building.plan import Environment
+    from jepanet.learning.data.building.recording import NumberedSite
     from jepanet.learning.data.sizes import Parameters
     from jepanet.learning.simulators.goals import Play
 
@@ -63,9 +64,9 @@ class Task:
     environment: Environment
     sizes: Mapping[str, Parameters]
     """By the name of each of `Simulator.datasets`."""
-    drawn_site: Callable[[int, np.random.Generator], Any]
+    drawn_site: Callable[[int, np.random.Generator], NumberedSite]
     """(number, generator) -> a site with random looks in which the agent can be seen."""
-    grey_site: Any
+    grey_site: NumberedSite
     """The site of the warm start that is the same in every dataset."""
     hold: int
     """Simulator steps for which an action is held, where nothing else is asked for."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.building.recording import NumberedSite, Recording
 from jepanet.learning.data.on_disk import SEALED
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, MIN_FRAMES, Shard
 from jepanet.learning.data.sizes import PROBE_FRAMES, Parameters
@@ -21,7 +20,7 @@ MB = 10**6
 _HEADER = 4096
 """Bytes of a shard's file beside its arrays, at most."""
 PUBLIC, PROBE = "public.safetensors", "probe.safetensors"
-DrawnSite = Callable[[int, np.random.Generator], Any]
+DrawnSite = Callable[[int, np.random.Generator], NumberedSite]
 """(index among the sites of its kind, generator) -> a site."""
 Record = Callable[[Recording], Shard]
 """Plays a recording; a function of a module, since other processes import it by name."""
@@ -29,12 +28,12 @@ Record = Callable[[Recording], Shard]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The sites of a dataset: frozen dataclasses, each with a `number` of its own."""
+    """The sites of a dataset, each with a number of its own."""
 
-    training: tuple[Any, ...]
-    hidden: tuple[Any, ...]
+    training: tuple[NumberedSite, ...]
+    hidden: tuple[NumberedSite, ...]
     """Of the evaluation shards: nobody trains there."""
-    public: tuple[Any, ...]
+    public: tuple[NumberedSite, ...]
     """Of the warm start."""
 
 
@@ -79,7 +78,7 @@ def plan(
     layout = environment.sites(numpy_generator(seed, "sites"), parameters)
     _check_apart(layout)
     per_site = parameters.evaluation_episodes // parameters.hidden_sites
-    wanted: list[tuple[str, bytes, tuple[Any, ...], int, int]] = []
+    wanted: list[tuple[str, bytes, tuple[NumberedSite, ...], int, int]] = []
     for index in range(parameters.evaluation_shards):
         name = sealed_name(index)
         wanted.append((name, derive(secret, f"shard {index}"), layout.hidden, per_site, parameters.frames))
@@ -172,7 +171,7 @@ def _check_apart(layout: Layout) -> None:
         Rejected: reason `bad-parameters`.
     """
 
-    def looks(sites: tuple[Any, ...]) -> set[str]:
+    def looks(sites: tuple[NumberedSite, ...]) -> set[str]:
         return {str({**asdict(site), "number": 0}) for site in sites}
 
     open_to_all = (*layout.training, *layout.public)

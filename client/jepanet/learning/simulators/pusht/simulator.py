@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,31 @@ from jepanet.learning.simulators.pusht.sites import (
 
 _TEE = 2
 """The block's shape: the T."""
+
+
+class _Body(Protocol):
+    """The agent or the block, as pymunk has it."""
+
+    @property
+    def position(self) -> tuple[float, float]: ...
+
+    @property
+    def angle(self) -> float: ...
+
+
+class _PushT(Protocol):
+    """What is used of the library's environment."""
+
+    window_size: int
+    action_scale: float
+    agent: _Body
+    block: _Body
+
+    def reset(self, *, seed: int, options: Mapping[str, object]) -> object: ...
+
+    def step(self, action: np.ndarray) -> object: ...
+
+    def render(self) -> np.ndarray: ...
 
 
 def record(recording: Recording) -> Shard:
@@ -62,7 +88,7 @@ def _episode(site: Site, generator: np.random.Generator, recording: Recording) -
     return np.stack(frames), np.stack(actions), np.stack(states)
 
 
-def _variation(site: Site) -> dict[str, Any]:
+def _variation(site: Site) -> dict[str, np.ndarray | int]:
     """The environment's own names; where things begin is given by the state instead."""
     return {
         "background.color": np.array(site.background, dtype=np.uint8),
@@ -74,23 +100,23 @@ def _variation(site: Site) -> dict[str, Any]:
     }
 
 
-def _frame(simulator: Any, image: int) -> np.ndarray:
+def _frame(simulator: _PushT, image: int) -> np.ndarray:
     import cv2
 
     small = cv2.resize(simulator.render(), (image, image), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small.transpose(2, 0, 1))
 
 
-def _state(simulator: Any) -> np.ndarray:
+def _state(simulator: _PushT) -> np.ndarray:
     agent, block, angle = simulator.agent.position, simulator.block.position, simulator.block.angle
     return np.array([*agent, *block, np.sin(angle), np.cos(angle)], dtype=np.float32)
 
 
 @cache
-def _simulator() -> Any:
+def _simulator() -> _PushT:
     """One environment per process, drawn at its window's own resolution: averaging down comes after."""
     require_simulator()
-    simulator: Any = environment_module("pusht").PushT(resolution=SCREEN, with_target=False)
+    simulator: _PushT = environment_module("pusht").PushT(resolution=SCREEN, with_target=False)
     if (simulator.window_size, simulator.action_scale) != (SCREEN, STRIDE):
         raise Fatal(
             f"PushT has a window of {simulator.window_size} pixels and strides of {simulator.action_scale}",

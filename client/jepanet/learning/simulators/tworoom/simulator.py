@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,6 +23,23 @@ from jepanet.learning.simulators.tworoom.sites import (
     policy_of,
     random_site,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class _TwoRoom(Protocol):
+    """What is used of the library's environment."""
+
+    agent_position: Tensor
+
+    def reset(self, *, seed: int, options: Mapping[str, object]) -> object: ...
+
+    def step(self, action: np.ndarray) -> object: ...
+
+    def render(self) -> np.ndarray: ...
+
+    def _set_state(self, state: np.ndarray) -> None: ...
 
 
 def record(recording: Recording) -> Shard:
@@ -83,7 +101,7 @@ class Room:
         return np.stack(positions)
 
 
-def _variation(site: Site, start: np.ndarray) -> dict[str, Any]:
+def _variation(site: Site, start: np.ndarray) -> dict[str, np.ndarray | int]:
     """The environment's own names; the order matters, since later values are checked against earlier ones."""
     padded = (*site.doors, *((49, 14),) * (3 - len(site.doors)))
     return {
@@ -103,20 +121,20 @@ def _variation(site: Site, start: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _frame(simulator: Any, image: int) -> np.ndarray:
+def _frame(simulator: _TwoRoom, image: int) -> np.ndarray:
     import cv2
 
     small = cv2.resize(simulator.render(), (image, image), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small.transpose(2, 0, 1))
 
 
-def _position(simulator: Any) -> np.ndarray:
+def _position(simulator: _TwoRoom) -> np.ndarray:
     position: np.ndarray = simulator.agent_position.numpy().astype(np.float32)
     return position
 
 
 @cache
-def _simulator() -> Any:
+def _simulator() -> _TwoRoom:
     """One environment per process: the original dynamics and pixels, rendered with less work."""
     require_simulator()
     import torch
@@ -133,12 +151,12 @@ def _simulator() -> Any:
     class FastTwoRoom(base):  # type: ignore[misc]  # the base class is loaded at run time
         """The same pixels, faster: walls are drawn once, the agent only where it can be seen."""
 
-        grid_x: Any
-        grid_y: Any
+        grid_x: Tensor
+        grid_y: Tensor
         _looks: tuple[object, ...] = ()
         _still: Any = None
 
-        def _render_frame(self, agent_pos: Any) -> Any:
+        def _render_frame(self, agent_pos: Tensor) -> Tensor:
             radius = float(self.variation_space["agent"]["radius"].value.item())
             looks = (
                 self.wall_axis,
@@ -154,7 +172,7 @@ def _simulator() -> Any:
                 # Far off the screen the agent's blob is exactly zero everywhere.
                 self._still = super()._render_frame(torch.tensor([-1e6, -1e6]))
                 self._looks = looks
-            image = self._still.clone()
+            image: Tensor = self._still.clone()
             # Beyond 6.5 deviations the blob is below float32 resolution and changes no pixel.
             reach = 6.5 * radius
             spans = [
@@ -167,7 +185,7 @@ def _simulator() -> Any:
             image[:, rows, columns] = self._alpha_blend(image[:, rows, columns], blob, colour)
             return image
 
-        def _blob(self, agent_pos: Any, radius: float, rows: slice, columns: slice) -> Any:
+        def _blob(self, agent_pos: Tensor, radius: float, rows: slice, columns: slice) -> Any:
             """The environment's own blob, computed on a part of its grid."""
             across, down = self.grid_x, self.grid_y
             self.grid_x, self.grid_y = across[rows, columns], down[rows, columns]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, is_dataclass
 import re
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -21,6 +21,9 @@ from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
 from jepanet.errors import Exit
 from jepanet.types import Address
+
+if TYPE_CHECKING:
+    from web3.contract import AsyncContract
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -48,7 +51,9 @@ class BoundContract:
         self.address = address
         self._rpc = rpc
         entries = load_abi(self.name).entries
-        self._contract: Any = rpc.web3.eth.contract(address=to_checksum_address(address), abi=list(entries))
+        self._contract: AsyncContract | type[AsyncContract] = rpc.web3.eth.contract(
+            address=to_checksum_address(address), abi=list(entries)
+        )
         self._outputs = {entry["name"]: entry["outputs"] for entry in entries if entry["type"] == "function"}
         self._decoder = error_decoder()
 
@@ -118,7 +123,7 @@ def _plain(value: object) -> object:
     return int(value) if isinstance(value, IntEnum) else value
 
 
-def _native(item: Mapping[str, Any], value: Any) -> Any:
+def _native(item: Mapping[str, Any], value: Any) -> object:
     """Addresses in EIP-55 spelling, structs as tuples of such values."""
     if item["type"] == "address":
         return to_checksum_address(value)

@@ -68,7 +68,7 @@ class Request:
     solvers: int = 4
 
 
-def compare(request: Request, out: Path, progress: Progress) -> dict[str, Any]:
+def compare(request: Request, out: Path, progress: Progress) -> dict[str, object]:
     """Runs what is missing below `out` and returns the report, also written as `report.json`.
 
     Raises:

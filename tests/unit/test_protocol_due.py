@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from protocol_facts import REVEAL_END, ROUND, VERIFIERS, ask, block, digest, node, play, verify_phase
+from protocol_facts import (
+    OTHER,
+    PROPOSER,
+    REVEAL_END,
+    ROUND,
+    SOLVER,
+    VERIFIERS,
+    ask,
+    block,
+    cancelled,
+    digest,
+    node,
+    play,
+    recorded,
+    result,
+    settled,
+    verify_phase,
+)
 
 from jepanet.protocol import facts
 from jepanet.protocol.due import (
@@ -18,7 +36,8 @@ from jepanet.protocol.due import (
     solver_rules,
     table,
 )
-from jepanet.types import Role
+from jepanet.protocol.due.view import RoundView
+from jepanet.types import TERMINAL_PHASES, Address, Role
 
 pytestmark = pytest.mark.unit
 
@@ -60,3 +79,20 @@ def test_duties_are_offered_in_the_order_of_the_table_and_shared_ones_are_handed
         block(REVEAL_END + 60),
     )
     assert [type(duty).__name__ for duty in asked] == ["PublishScores", "BuildSheet", "SlashNonReveal"]
+
+
+@pytest.mark.parametrize("end", [settled, cancelled])
+@pytest.mark.parametrize("later", [0, 30, 100 * 24 * 3600])
+@pytest.mark.parametrize("who", [PROPOSER, SOLVER, OTHER, VERIFIERS[0]])
+def test_of_an_ended_round_the_whole_table_asks_what_the_short_one_does(
+    who: Address, later: int, end: Callable[[], facts.ChainEvent]
+) -> None:
+    twice = (result(VERIFIERS[1], "one"), result(VERIFIERS[1], "another"))
+    before = [*verify_phase(), facts.LocalScored(ROUND, digest("scores")), *twice]
+    if end is settled:
+        before.append(recorded())
+    state, _ = play(node(who, *Role), *before, end(), block(1500 + later))
+    view = RoundView.of(state, state.rounds[ROUND])
+    assert view.phase in TERMINAL_PHASES
+    whole = [duty for is_for, rules in table._RULES if is_for(view) for rule in rules for duty in rule(view)]
+    assert list(table.round_duties(state, state.rounds[ROUND])) == whole

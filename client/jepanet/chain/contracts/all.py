@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from jepanet.chain.contracts.abi import UnsignedCall, load_abi
 from jepanet.chain.contracts.bound import BoundContract, error_decoder
 from jepanet.chain.contracts.deployment import Deployment
-from jepanet.chain.endpoints.answers import Receipt
-from jepanet.chain.endpoints.requests import BlockId
 from jepanet.chain.contracts.training_rounds import Rounds
-from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.contracts.views import (
     Attestation,
     CommitmentView,
@@ -20,6 +17,9 @@ from jepanet.chain.contracts.views import (
     RoundView,
     StakeAccount,
 )
+from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.requests import BlockId
 from jepanet.types import Address
 
 __all__ = [
@@ -201,7 +201,6 @@ class Registry(BoundContract):
             verifier_set,
             metadata,
         )
-
 
     def created(self, receipt: Receipt) -> int | None:
         """The id of the project that a transaction created; None if it created none."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, is_dataclass
-import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,11 +14,11 @@ from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
 
 from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, load_abi
-from jepanet.chain.endpoints.requests import BlockId, RpcError, state_parameter
-from jepanet.chain.endpoints.refusals import is_revert
 from jepanet.chain.contracts.reverts import ErrorDecoder
-from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.refusals import is_revert
+from jepanet.chain.endpoints.requests import BlockId, RpcError, state_parameter
 from jepanet.errors import Exit
 from jepanet.types import Address
 

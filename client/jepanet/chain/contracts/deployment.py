@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from jepanet.addresses import checksum_address
 from jepanet.chain.endpoints.failover import ChainReader, Rpc
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.files import write_atomically
-from jepanet.addresses import checksum_address
 from jepanet.telemetry import get_logger
 from jepanet.texts import read_json
 from jepanet.types import Address, BlockRef

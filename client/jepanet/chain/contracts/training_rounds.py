@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.contracts.bound import BoundContract, named
-from jepanet.chain.endpoints.requests import BlockId
 from jepanet.chain.contracts.views import Attestation, CommitmentView, Result, RoundView
+from jepanet.chain.endpoints.requests import BlockId
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.facts import RoundParams
 from jepanet.types import Address, CancelCause, Phase, Standing

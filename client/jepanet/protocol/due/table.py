@@ -24,7 +24,7 @@ from jepanet.protocol.due import (
 from jepanet.protocol.due.view import RoundView
 from jepanet.protocol.duties import Duty, OpenRound
 from jepanet.protocol.state import NodeState, Project, Round
-from jepanet.types import Role
+from jepanet.types import TERMINAL_PHASES, Role
 
 _RULES: tuple[tuple[Callable[[RoundView], bool], tuple[Callable[[RoundView], Iterator[Duty]], ...]], ...] = (
     (
@@ -79,6 +79,22 @@ _RULES: tuple[tuple[Callable[[RoundView], bool], tuple[Callable[[RoundView], Ite
 )
 """Who a group of rules is for, and the rules: a node has the duties of every group that is for it."""
 
+_AFTER_THE_END = frozenset(
+    {
+        open_rules.slash_invalid,
+        exit_rules.claim,
+        exit_rules.release_bond,
+        exit_rules.withdraw_credit,
+        exit_rules.sweep,
+    }
+)
+_RULES_OF_THE_ENDED = tuple(
+    (is_for, kept)
+    for is_for, rules in _RULES
+    if (kept := tuple(rule for rule in rules if rule in _AFTER_THE_END))
+)
+"""No other rule asks for anything in an ended round. Dozens of them are held, and asked at every block."""
+
 
 def project_duties(state: NodeState, project: Project) -> Iterator[Duty]:
     """Proposer: the next round, once the last one ended and as long as more rounds are wanted."""
@@ -97,7 +113,8 @@ def round_duties(state: NodeState, round_: Round) -> Iterator[Duty]:
     if state.block is None:
         return
     view = RoundView.of(state, round_)
-    for is_for, rules in _RULES:
+    ended = view.phase in TERMINAL_PHASES
+    for is_for, rules in _RULES_OF_THE_ENDED if ended else _RULES:
         if is_for(view):
             for rule in rules:
                 yield from rule(view)

@@ -22,7 +22,7 @@ _LOOK = 0.3
 _BURST = 50
 _EXTENSION, _START = 12.0, 20.0
 """Seconds that an episode lasts beyond its own if no call has met it yet: while its node runs, or starts."""
-_WINDOW = 10 * 86_400
+_WINDOW = 7_200
 """Seconds a phase of a round may last by the chain's clock: blocks mined at once must not end it."""
 _FINAL_BLOCKS = 80
 """Blocks after which even a chain without finality counts what was before them as settled."""

@@ -16,7 +16,7 @@ from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.defaults import STUDY_NAMES
 from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
-from jepanet.lab.reporting.report import COLUMNS, Wish, _columns, compare, notes, rows
+from jepanet.lab.reporting.report import COLUMNS, Request, _columns, compare, notes, rows
 from jepanet.lab.reporting.targets import Target, interval, targets, value_of
 from jepanet.lab.setting import SITES, Setting, plan
 from jepanet.lab.studies import ROUND_COLUMNS, STUDIES, round_rows, spread
@@ -212,9 +212,11 @@ def test_unseen_sites_are_no_solvers_own() -> None:
 
 
 def test_planning_where_there_is_no_planner_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    wish = Wish("pusht", chosen("aligned"), (0,), 1, "tune", 4, 4, control=1, workers=1, environment="pusht")
+    request = Request(
+        "pusht", chosen("aligned"), (0,), 1, "tune", 4, 4, control=1, workers=1, environment="pusht"
+    )
     with pytest.raises(Fatal, match="TwoRoom") as caught:
-        compare(wish, tmp_path / "out", lambda *_: None)
+        compare(request, tmp_path / "out", lambda *_: None)
     assert "--control 0" in str(caught.value.remedy) and not (tmp_path / "out").exists()
 
 

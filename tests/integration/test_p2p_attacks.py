@@ -187,7 +187,7 @@ async def test_someone_elses_signed_message_is_relayed_but_ours_never_comes_back
         echo = relay.message(b"echo")
         echo.from_id = info_from_p2p_addr(Multiaddr(victim.address)).peer_id.to_bytes()
         await relay.send(victim, MESHSUB, packet(echo))
-        assert [pubsub.peer_id for gossip in victim.heard] == [author.id]
+        assert [gossip.peer_id for gossip in victim.heard] == [author.id]
 
 
 async def test_control_floods_leave_nothing_behind(victim: Member) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from protocol_facts import ROUND, digest, prologue
 
+from jepanet.errors import Exit, Fatal
 from jepanet.node.status import ChainHealth, status_of, write_status
 from jepanet.operations.status import read_status
 from jepanet.operations.views.json_form import json_form
@@ -77,3 +78,14 @@ def test_the_status_tells_the_running_job_and_how_far_it_is(
     )  # fmt: skip
     assert status["work"] == told
     assert told is None or Work(**told).job == told["job"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": 1}', "\udc80", "[" * 5000])
+def test_a_damaged_status_is_not_taken_for_none(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Fatal, match="no node has written") as caught:
+        read_status(tmp_path)
+    assert caught.value.code is Exit.NOT_FOUND
+    (tmp_path / "status.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(Fatal, match="cannot be read") as caught:
+        read_status(tmp_path)
+    assert caught.value.code is Exit.NOT_FOUND

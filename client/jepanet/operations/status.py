@@ -29,18 +29,32 @@ def read_status(data_dir: Path) -> NodeStatus:
     """The last status a node wrote, with its age in seconds and whether its process still runs.
 
     Raises:
-        Fatal: the node has never run with this data directory, or another version of it (exit code
-            `NOT_FOUND`).
+        Fatal: the node has never run with this data directory, or its status cannot be read: it is damaged,
+            another account's or another version's (exit code `NOT_FOUND`).
     """
     path = Paths(data_dir).status
     try:
-        return _status(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
         raise Fatal(
             f"no node has written {path} yet",
             remedy="start one: jepanet node run --config FILE",
             code=Exit.NOT_FOUND,
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    try:
+        return _status(json.loads(text))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> Fatal:
+    return Fatal(
+        f"{path} cannot be read: {str(error)[:200] or type(error).__name__}",
+        remedy="start a node of this version, as the account that reads it: it writes the file anew",
+        code=Exit.NOT_FOUND,
+    )
 
 
 def _status(tree: Mapping[str, Any]) -> NodeStatus:

@@ -54,8 +54,8 @@ class History:
         while not self._read:
             try:
                 step = await anext(self._steps)
-            except asyncio.CancelledError:
-                self._steps = self._follower.steps()  # the cancelled generator gives no more
+            except BaseException:
+                self._steps = self._follower.steps()  # a generator that was cancelled or raised gives no more
                 raise
             if step.rewind_to is None:
                 self._fold(step)

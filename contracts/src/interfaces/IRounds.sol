@@ -75,6 +75,8 @@ interface IRounds {
     error BadDuration(uint256 duration, uint256 minimum);
     /// @dev At most 65,535.
     error TooManySolvers(uint256 count);
+    /// @dev Every place is taken.
+    error RoundFull(uint256 roundId);
     /// @dev Every evaluation shard of the project has been used.
     error NoShardsLeft(uint256 projectId);
     error AlreadyCommitted(uint256 roundId, address account);
@@ -137,7 +139,7 @@ interface IRounds {
     function commitListed(uint256 roundId, bytes32 commitment, bytes32[] calldata proof) external;
 
     /// @notice Commits of others, each signed by its solver; those that cannot be made (committed already, too little
-    /// stake, a bad signature, a bond to claim first) are left out. Not in rounds with an allow-list.
+    /// stake, a bad signature, a bond to claim first, an account that ever joined a verifier set) are left out. Not in rounds with an allow-list.
     /// @dev Anyone, in COMMIT. Costs the sender gas and gives it nothing but the choice of order.
     function commitMany(uint256 roundId, SignedCommit[] calldata commits) external;
 

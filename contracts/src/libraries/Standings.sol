@@ -1,57 +1,40 @@
 // SPDX-License-Identifier: MIT
-pragma solidity ^0.8.30;
+pragma solidity 0.8.37;
 
-import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
+import {Standing} from "../types/Enums.sol";
+import {Hot} from "./Hot.sol";
 
-/// @title One storage slot per (round, address): a commitment, or a mark below 256 that says what became of it.
-/// @dev A verifier's position in its set is part of its mark. One slot for both roles makes "solver or verifier, never
-/// both, paid once" a property of the layout.
+/// @title A solver's word in one lane of a project: first 29 bytes of its commitment, number of the round, standing.
+/// @dev Rounds of a project share eight lanes in turn. A word is overwritten only when its bond is gone from it.
 library Standings {
-    bytes32 internal constant NONE = bytes32(0);
-    bytes32 internal constant REVEALED = bytes32(uint256(1));
-    bytes32 internal constant RELEASED = bytes32(uint256(2));
-    bytes32 internal constant SLASHED = bytes32(uint256(3));
-    /// @dev 0x40 to 0x5f: verifiers; 0x60 to 0x7f: verifiers whose fee was paid.
-    uint256 private constant VERIFIER = 0x40;
-    uint256 private constant VERIFIER_PAID = 0x60;
-    uint256 private constant POSITIONS = 0x20;
-    /// @dev Marks are below this, commitments are not.
-    uint256 internal constant RESERVED = 0x100;
+    uint256 internal constant LANES = 8;
 
-    /// @notice The mark of the verifier at `index` of its set.
-    function verifier(uint256 index) internal pure returns (bytes32) {
-        return bytes32(VERIFIER + index);
+    /// @notice Lane of a round: its project's, by its number.
+    function lane(Hot hot) internal pure returns (uint256) {
+        return hot.project() * LANES + hot.number() % LANES;
     }
 
-    /// @notice The mark of a verifier after its fee was paid.
-    function paid(bytes32 value) internal pure returns (bytes32) {
-        return bytes32(uint256(value) + (VERIFIER_PAID - VERIFIER));
+    function committed(bytes32 commitment, uint256 number) internal pure returns (uint256) {
+        return uint256(commitment) & ~uint256(0xffffff) | number << 8 | uint256(Standing.Committed);
     }
 
-    function isCommitment(bytes32 value) internal pure returns (bool) {
-        return uint256(value) >= RESERVED;
+    function marked(Standing standing, uint256 number) internal pure returns (uint256) {
+        return number << 8 | uint256(standing);
     }
 
-    function isUnpaidVerifier(bytes32 value) internal pure returns (bool) {
-        return uint256(value) >= VERIFIER && uint256(value) < VERIFIER + POSITIONS;
+    /// @notice Standing of the word in round `number` of the project.
+    function standingIn(uint256 word, uint256 number) internal pure returns (Standing) {
+        return word >> 8 & 0xffff == number ? Standing(word & 0xff) : Standing.None;
     }
 
-    function isVerifier(bytes32 value) internal pure returns (bool) {
-        return uint256(value) >= VERIFIER && uint256(value) < VERIFIER_PAID + POSITIONS;
+    /// @notice Whether the word, of whatever round, still stands for a locked bond.
+    function bonded(uint256 word) internal pure returns (bool) {
+        uint256 standing = word & 0xff;
+        return standing == uint256(Standing.Committed) || standing == uint256(Standing.Revealed);
     }
 
-    /// @notice Position of a verifier in its set.
-    function position(bytes32 value) internal pure returns (uint256) {
-        return uint256(value) & (POSITIONS - 1);
-    }
-
-    function standing(bytes32 value) internal pure returns (ITrainingRounds.Standing) {
-        if (value == NONE) return ITrainingRounds.Standing.None;
-        if (isCommitment(value)) return ITrainingRounds.Standing.Committed;
-        if (value == REVEALED) return ITrainingRounds.Standing.Revealed;
-        if (value == RELEASED) return ITrainingRounds.Standing.Released;
-        if (value == SLASHED) return ITrainingRounds.Standing.Slashed;
-        if (isUnpaidVerifier(value)) return ITrainingRounds.Standing.Verifier;
-        return ITrainingRounds.Standing.VerifierPaid;
+    /// @notice Whether the word was made from this commitment.
+    function commitsTo(uint256 word, bytes32 commitment) internal pure returns (bool) {
+        return (word ^ uint256(commitment)) >> 24 == 0;
     }
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {DoubleEndedQueue} from "@openzeppelin/contracts/utils/structs/DoubleEndedQueue.sol";
+import {IStakes} from "../interfaces/IStakes.sol";
+import {HotWord} from "../libraries/Hot.sol";
+import {Account, Dispute, Exit, State, Training, state} from "./RoundStorage.sol";
+
+/// @title Accounting of stake: internal, for the core and its libraries.
+/// @dev `token.balanceOf(this) >= sum of free + locked + unbonding of all accounts + escrows + pots of disputes`, which
+/// `pull` keeps below 2^96, so that no sum of stake overflows and no release or slash can fail. A slash moves no tokens.
+library Stakes {
+    using SafeERC20 for IERC20;
+    using DoubleEndedQueue for DoubleEndedQueue.Bytes32Deque;
+
+    /// @notice A reporter gets one part in this many.
+    uint256 internal constant REPORTER_DIVISOR = 10;
+
+    /// @notice Takes tokens of the caller; all that is held stays within 96 bits.
+    function pull(IERC20 token, uint256 amount) internal {
+        uint256 before = token.balanceOf(address(this));
+        token.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 held = token.balanceOf(address(this));
+        if (held < before || held - before != amount) {
+            revert IStakes.TokenTookFee(amount, held < before ? 0 : held - before);
+        }
+        if (held > type(uint96).max) revert IStakes.AmountTooLarge(held);
+    }
+
+    /// @notice Turns free into locked stake. A verifier must not move its slashable stake out of reach like this.
+    function lock(address account, uint256 amount, uint256 minimum) internal {
+        Account storage holding = state().accounts[account];
+        Account memory stake = holding;
+        if (stake.free < amount) revert IStakes.InsufficientStake(account, stake.free, amount);
+        if (stake.debtor) revert IStakes.InDebt(account, state().exits[account].debt);
+        if (stake.verifier) checkDuty(account, stake, amount, minimum);
+        unchecked {
+            (holding.free, holding.locked) = (stake.free - uint96(amount), stake.locked + uint96(amount));
+        }
+    }
+
+    /// @notice Reverts if a verifier may not part with `amount` of its free stake.
+    function checkDuty(address account, Account memory stake, uint256 amount, uint256 minimum) internal view {
+        uint256 rest = stake.free - amount;
+        if (rest >= minimum) return;
+        bool pinned = stake.joined != 0
+            || (rest + state().exits[account].unbonding < minimum && isHeld(account));
+        if (pinned) revert IStakes.StakeHeld(account);
+    }
+
+    /// @notice Turns locked into free stake, and adds `reward` to it.
+    function unlock(address account, uint256 amount, uint256 reward) internal {
+        Account storage holding = state().accounts[account];
+        (uint96 free, uint96 locked) = (holding.free, holding.locked);
+        (holding.free, holding.locked) = (free + uint96(amount + reward), locked - uint96(amount));
+    }
+
+    function credit(address account, uint256 amount) internal {
+        state().accounts[account].free += uint96(amount);
+    }
+
+    /// @notice Takes a bond from locked stake.
+    function slashBond(address account, uint256 amount, address reporter, address treasury) internal {
+        state().accounts[account].locked -= uint96(amount);
+        distribute(account, amount, reporter, treasury);
+    }
+
+    /// @notice Takes `minimum` from free, then from unbonding stake (newest request first), never from locked stake, which
+    /// belongs to other bonds. What is not there becomes a debt.
+    function slashStake(address account, address reporter, uint256 minimum, address treasury)
+        internal
+        returns (uint256 taken)
+    {
+        taken = take(account, minimum);
+        if (taken != minimum) owe(account, minimum - taken);
+        distribute(account, taken, reporter, treasury);
+    }
+
+    function owe(address account, uint256 amount) internal {
+        Exit storage exit = state().exits[account];
+        exit.debt += uint96(amount);
+        state().accounts[account].debtor = true;
+        emit IStakes.DebtChanged(account, exit.debt);
+    }
+
+    /// @notice Takes up to `amount` of slashable stake and leaves it to the caller of this function to pass it on.
+    function take(address account, uint256 amount) internal returns (uint256) {
+        Account storage holding = state().accounts[account];
+        Exit storage exit = state().exits[account];
+        uint256 fromFree = Math.min(holding.free, amount);
+        uint256 fromUnbonding = Math.min(exit.unbonding, amount - fromFree);
+        holding.free -= uint96(fromFree);
+        exit.unbonding -= uint128(fromUnbonding);
+        for (uint256 left = fromUnbonding; left != 0;) {
+            (uint256 requested, uint256 availableAt) = unpack(exit.requests.popBack());
+            uint256 part = Math.min(requested, left);
+            left -= part;
+            if (part < requested) exit.requests.pushBack(pack(requested - part, availableAt));
+        }
+        return fromFree + fromUnbonding;
+    }
+
+    /// @notice Passes on what was taken. While a round is disputed in which the account signed, the reporter's part waits
+    /// for that round's challenger, so that signers gain nothing by reporting each other.
+    function distribute(address account, uint256 amount, address reporter, address treasury) internal {
+        if (amount == 0) return;
+        State storage s = state();
+        uint256 reward = amount / REPORTER_DIVISOR;
+        Training storage disputed = s.rounds[s.accounts[account].dispute];
+        if (isDisputed(disputed)) disputed.dispute.pot += uint96(reward);
+        else credit(reporter, reward);
+        credit(treasury, amount - reward);
+        emit IStakes.Slashed(account, amount, reporter);
+    }
+
+    function isDisputed(Training storage round) internal view returns (bool) {
+        // A settled or cancelled round has lost the flag, or its pot was emptied with it.
+        return round.hot.has(HotWord.DISPUTED);
+    }
+
+    /// @notice Whether an open round of one of its sets pins the account's stake.
+    function isHeld(address account) internal view returns (bool) {
+        State storage s = state();
+        for (uint256 ids = s.memberships[account]; ids != 0; ids >>= 32) {
+            if (s.sets[ids & 0xffffffff].openRounds != 0) return true;
+        }
+        return false;
+    }
+
+    function pack(uint256 amount, uint256 availableAt) internal pure returns (bytes32) {
+        return bytes32(amount << 64 | availableAt);
+    }
+
+    function unpack(bytes32 request) internal pure returns (uint256 amount, uint256 availableAt) {
+        return (uint256(request) >> 64, uint64(uint256(request)));
+    }
+}

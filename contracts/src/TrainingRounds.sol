@@ -5,9 +5,11 @@ import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step
 import {IClaims} from "./interfaces/IClaims.sol";
 import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IProjects} from "./interfaces/IProjects.sol";
+import {IRounds} from "./interfaces/IRounds.sol";
 import {IStakes} from "./interfaces/IStakes.sol";
 import {ITrainingRounds} from "./interfaces/ITrainingRounds.sol";
 import {IVerifierSets} from "./interfaces/IVerifierSets.sol";
+import {Batches} from "./rounds/Batches.sol";
 import {Beacon} from "./rounds/Beacon.sol";
 import {Claims} from "./rounds/Claims.sol";
 import {Deposits} from "./rounds/Deposits.sol";
@@ -15,15 +17,19 @@ import {Disputes} from "./rounds/Disputes.sol";
 import {Opening} from "./rounds/Opening.sol";
 import {PartnerStakes} from "./rounds/PartnerStakes.sol";
 import {Recording} from "./rounds/Recording.sol";
+import {Projects} from "./rounds/Projects.sol";
+import {Releases} from "./rounds/Releases.sol";
 import {RoundBase} from "./rounds/RoundBase.sol";
-import {Setup} from "./rounds/Setup.sol";
-import {Slashing} from "./rounds/Slashing.sol";
-import {Configuration, Leaf, Recorded, Result, Signature} from "./types/Round.sol";
+import {Sets} from "./rounds/Sets.sol";
+import {Solving} from "./rounds/Solving.sol";
+import {
+    Configuration, Leaf, Opening as OpenCommitment, ProvenLeaf, Recorded, Result, Signature, SignedCommit
+} from "./types/Round.sol";
 
 /// @title TrainingRounds
 /// @notice See `ITrainingRounds`. What happens in every round is in the chapters it inherits; the rest runs in linked
 /// libraries, on this contract's state, at addresses that are part of its bytecode.
-contract TrainingRounds is Opening, Beacon, Recording, Claims, Ownable2Step {
+contract TrainingRounds is Opening, Solving, Beacon, Recording, Claims, Ownable2Step {
     constructor(Configuration memory c) RoundBase(c) Ownable(c.owner) {}
 
     // ---------------------------------------------------------------- owner
@@ -47,68 +53,67 @@ contract TrainingRounds is Opening, Beacon, Recording, Claims, Ownable2Step {
     // ---------------------------------------------------------------- stakes
 
     /// @inheritdoc IStakes
-    function deposit(uint256, address) external nonReentrant whenNotPaused {
+    function deposit(uint256, address) external whenNotPaused {
         _forward(address(Deposits), Deposits.deposit.selector);
     }
 
     /// @inheritdoc IStakes
     function depositWithPermit(uint256, address, uint256, uint8, bytes32, bytes32)
         external
-        nonReentrant
         whenNotPaused
     {
         _forward(address(Deposits), Deposits.depositWithPermit.selector);
     }
 
     /// @inheritdoc IStakes
-    function withdraw(uint256, address) external nonReentrant {
+    function withdraw(uint256, address) external {
         _forward(address(Deposits), Deposits.withdraw.selector);
     }
 
     /// @inheritdoc IStakes
-    function requestUnbond(uint256) external nonReentrant {
+    function requestUnbond(uint256) external {
         _forward(address(Deposits), Deposits.requestUnbond.selector);
     }
 
     /// @inheritdoc IStakes
-    function withdrawUnbonded(address) external nonReentrant {
+    function withdrawUnbonded(address) external {
         _forward(address(Deposits), Deposits.withdrawUnbonded.selector);
     }
 
     /// @inheritdoc IStakes
-    function collectDebt(address) external nonReentrant returns (uint256) {
+    function collectDebt(address) external returns (uint256) {
         return _forward(address(Deposits), Deposits.collectDebt.selector);
     }
 
     // ---------------------------------------------------------------- the partner
 
     /// @inheritdoc IStakes
-    function lock(address, uint256) external nonReentrant {
+    function lock(address, uint256) external {
         _forward(address(PartnerStakes), PartnerStakes.lock.selector);
     }
 
     /// @inheritdoc IStakes
-    function unlock(address, uint256) external nonReentrant {
+    function unlock(address, uint256) external {
         _forward(address(PartnerStakes), PartnerStakes.unlock.selector);
     }
 
     /// @inheritdoc IStakes
-    function slashBond(address, uint256, address) external nonReentrant {
+    function slashBond(address, uint256, address) external {
         _forward(address(PartnerStakes), PartnerStakes.slashBond.selector);
     }
 
     /// @inheritdoc IStakes
-    function slashStake(address, address) external nonReentrant returns (uint256) {
+    function slashStake(address, address) external returns (uint256) {
         return _forward(address(PartnerStakes), PartnerStakes.slashStake.selector);
     }
 
     /// @inheritdoc IStakes
-    function hold(uint256) external nonReentrant {
+    function hold(uint256) external {
         _forward(address(PartnerStakes), PartnerStakes.hold.selector);
     }
 
     /// @inheritdoc IStakes
-    function releaseHold(uint256) external nonReentrant {
+    function releaseHold(uint256) external {
         _forward(address(PartnerStakes), PartnerStakes.releaseHold.selector);
     }
 
@@ -117,78 +122,108 @@ contract TrainingRounds is Opening, Beacon, Recording, Claims, Ownable2Step {
     /// @inheritdoc IVerifierSets
     function createVerifierSet(address[] calldata, uint32, uint128, uint32)
         external
-        nonReentrant
         returns (uint256)
     {
-        return _forward(address(Setup), Setup.createVerifierSet.selector);
+        return _forward(address(Sets), Sets.createVerifierSet.selector);
     }
 
     /// @inheritdoc IVerifierSets
-    function admit(uint256, address, bool) external nonReentrant {
-        _forward(address(Setup), Setup.admit.selector);
+    function admit(uint256, address, bool) external {
+        _forward(address(Sets), Sets.admit.selector);
     }
 
     /// @inheritdoc IVerifierSets
-    function join(uint256) external nonReentrant {
-        _forward(address(Setup), Setup.join.selector);
+    function join(uint256) external {
+        _forward(address(Sets), Sets.join.selector);
     }
 
     /// @inheritdoc IVerifierSets
-    function leave(uint256) external nonReentrant {
-        _forward(address(Setup), Setup.leave.selector);
+    function leave(uint256) external {
+        _forward(address(Sets), Sets.leave.selector);
     }
 
     /// @inheritdoc IProjects
     function createProject(bytes32, bytes32, bytes32, bytes32, uint32, uint256, bytes32)
         external
-        nonReentrant
         returns (uint256)
     {
-        return _forward(address(Setup), Setup.createProject.selector);
+        return _forward(address(Projects), Projects.createProject.selector);
+    }
+
+    /// @inheritdoc IRounds
+    function unseal(uint256, bytes32, bytes32, bytes32[] calldata) external {
+        _forward(address(Projects), Projects.unseal.selector);
+    }
+
+    // ---------------------------------------------------------------- batches
+
+    /// @inheritdoc IRounds
+    function commitListed(uint256, bytes32, bytes32[] calldata) external {
+        _forward(address(Batches), Batches.commitListed.selector);
+    }
+
+    /// @inheritdoc IRounds
+    function commitMany(uint256, SignedCommit[] calldata) external {
+        _forward(address(Batches), Batches.commitMany.selector);
+    }
+
+    /// @inheritdoc IRounds
+    function revealMany(uint256, OpenCommitment[] calldata) external {
+        _forward(address(Batches), Batches.revealMany.selector);
+    }
+
+    /// @inheritdoc IClaims
+    function claimMany(uint256, ProvenLeaf[] calldata) external {
+        _forward(address(Batches), Batches.claimMany.selector);
     }
 
     // ---------------------------------------------------------------- disputes
 
     /// @inheritdoc IDisputes
-    function challenge(uint256, bytes32, Recorded calldata) external nonReentrant {
+    function challenge(uint256, bytes32, Recorded calldata) external {
         _forward(address(Disputes), Disputes.challenge.selector);
     }
 
     /// @inheritdoc IDisputes
-    function overturn(uint256, Recorded calldata, address) external nonReentrant {
+    function overturn(uint256, Recorded calldata, address) external {
         _forward(address(Disputes), Disputes.overturn.selector);
     }
 
     /// @inheritdoc IDisputes
-    function uphold(uint256) external nonReentrant {
+    function uphold(uint256) external {
         _forward(address(Disputes), Disputes.uphold.selector);
     }
 
     /// @inheritdoc IDisputes
-    function closeChallenge(uint256, address) external nonReentrant {
+    function closeChallenge(uint256, address) external {
         _forward(address(Disputes), Disputes.closeChallenge.selector);
     }
 
-    // ---------------------------------------------------------------- bonds without a claim
+    // ---------------------------------------------------------------- ends without a claim
 
     /// @inheritdoc IClaims
-    function releaseBond(uint256) external nonReentrant {
-        _forward(address(Slashing), Slashing.releaseBond.selector);
+    function cancel(uint256) external {
+        _forward(address(Releases), Releases.cancel.selector);
     }
 
     /// @inheritdoc IClaims
-    function sweep(uint256) external nonReentrant {
-        _forward(address(Slashing), Slashing.sweep.selector);
+    function releaseBond(uint256) external {
+        _forward(address(Releases), Releases.releaseBond.selector);
     }
 
     /// @inheritdoc IClaims
-    function slashNonReveal(uint256, address) external nonReentrant {
-        _forward(address(Slashing), Slashing.slashNonReveal.selector);
+    function sweep(uint256) external {
+        _forward(address(Releases), Releases.sweep.selector);
     }
 
     /// @inheritdoc IClaims
-    function slashInvalid(uint256, Leaf calldata, bytes32[] calldata) external nonReentrant {
-        _forward(address(Slashing), Slashing.slashInvalid.selector);
+    function slashNonReveal(uint256, address) external {
+        _forward(address(Releases), Releases.slashNonReveal.selector);
+    }
+
+    /// @inheritdoc IClaims
+    function slashInvalid(uint256, Leaf calldata, bytes32[] calldata) external {
+        _forward(address(Releases), Releases.slashInvalid.selector);
     }
 
     /// @inheritdoc IDisputes
@@ -197,8 +232,8 @@ contract TrainingRounds is Opening, Beacon, Recording, Claims, Ownable2Step {
         Signature calldata,
         Result calldata,
         Signature calldata
-    ) external nonReentrant {
-        _forward(address(Slashing), Slashing.slashEquivocation.selector);
+    ) external {
+        _forward(address(Releases), Releases.slashEquivocation.selector);
     }
 
     // ---------------------------------------------------------------- views

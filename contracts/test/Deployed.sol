@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: MIT
-pragma solidity ^0.8.30;
+pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IProjectRegistry} from "../src/interfaces/IProjectRegistry.sol";
-import {IStakeVault} from "../src/interfaces/IStakeVault.sol";
+import {IRoundLens} from "../src/interfaces/IRoundLens.sol";
 import {ITrainingRounds} from "../src/interfaces/ITrainingRounds.sol";
-import {IVerifierSets} from "../src/interfaces/IVerifierSets.sol";
+import {Configuration} from "../src/types/Round.sol";
 import {vm} from "./Vm.sol";
 
-/// @dev The five contracts, deployed in the documented order. The tests know interfaces only, so that changing an
-/// implementation does not recompile them.
+/// @dev Token, core with its libraries, lens. The tests know interfaces only, so that changing an implementation does not
+/// recompile them.
 abstract contract Deployed {
-    uint256 internal constant VERIFIER_STAKE = 1000 ether;
-    uint64 internal constant UNBOND_DELAY = 7 days;
-    uint128 internal constant MINIMUM_BUDGET = 1 ether;
-    uint128 internal constant MINIMUM_BOND = 1 ether;
+    uint96 internal constant VERIFIER_STAKE = 1000 ether;
+    uint32 internal constant UNBOND_DELAY = 7 days;
+    uint96 internal constant MINIMUM_BUDGET = 1 ether;
+    uint96 internal constant MINIMUM_BOND = 1 ether;
+    uint96 internal constant KEEPER_REWARD = 0.25 ether;
+    uint32 internal constant MINIMUM_PHASE = 60;
     uint32 internal constant MINIMUM_CHALLENGE = 1 hours;
     uint32 internal constant RESOLVE = 3 days;
     uint16 internal constant CHALLENGE_BPS = 1000;
+    uint16 internal constant EXCLUDED_BPS = 2000;
+    uint16 internal constant BEACON_DELAY = 2;
 
     address internal immutable OWNER = _actor("owner");
     address internal immutable ARBITER = _actor("arbiter");
     address internal immutable TREASURY = _actor("treasury");
+    address internal immutable PARTNER = _actor("partner");
 
     IERC20 internal token;
-    IVerifierSets internal sets;
-    IStakeVault internal vault;
-    IProjectRegistry internal registry;
     ITrainingRounds internal rounds;
+    IRoundLens internal lens;
 
     function _deploy() internal {
         token = IERC20(_create("DevToken", abi.encode(address(this), uint256(1_000_000_000 ether))));
@@ -38,39 +40,75 @@ abstract contract Deployed {
     function _deployAround(address token_) internal {
         vm.warp(1_800_000_000);
         vm.roll(1000);
-        uint64 nonce = vm.getNonce(address(this));
-        address predicted = vm.computeCreateAddress(address(this), nonce + 3);
-        sets = IVerifierSets(_create("VerifierSets", ""));
-        vault = IStakeVault(
-            _create("StakeVault", abi.encode(token_, predicted, TREASURY, VERIFIER_STAKE, UNBOND_DELAY))
+        rounds = ITrainingRounds(
+            _create("TrainingRounds", abi.encode(_configuration(token_)))
         );
-        registry = IProjectRegistry(_create("ProjectRegistry", abi.encode(sets, predicted)));
-        rounds = ITrainingRounds(_create("TrainingRounds", abi.encode(_configuration(token_))));
-        vm.assertEq(address(rounds), predicted, "predicted address");
+        lens = IRoundLens(_create("RoundLens", abi.encode(rounds)));
     }
 
-    function _configuration(address token_) internal view returns (ITrainingRounds.Configuration memory) {
-        return ITrainingRounds.Configuration({
+    function _configuration(address token_) internal view returns (Configuration memory) {
+        return Configuration({
             token: IERC20(token_),
-            vault: vault,
-            sets: sets,
-            registry: registry,
-            arbiter: ARBITER,
             owner: OWNER,
+            treasury: TREASURY,
+            arbiter: ARBITER,
+            partner: PARTNER,
             minimumBudget: MINIMUM_BUDGET,
             minimumBond: MINIMUM_BOND,
+            minimumVerifierStake: VERIFIER_STAKE,
+            keeperReward: KEEPER_REWARD,
+            unbondDelay: UNBOND_DELAY,
+            minimumPhaseDuration: MINIMUM_PHASE,
             minimumChallengeDuration: MINIMUM_CHALLENGE,
             resolveDuration: RESOLVE,
-            challengeBondBps: CHALLENGE_BPS
+            beaconDelay: BEACON_DELAY,
+            challengeBondBps: CHALLENGE_BPS,
+            excludedBps: EXCLUDED_BPS
         });
     }
 
-    /// @dev Creation code as compiled with the tests, or as exported for deployment with JEPANET_BYTECODE=release.
-    function _code(string memory name) internal view returns (bytes memory) {
-        if (keccak256(bytes(vm.envOr("JEPANET_BYTECODE", string("")))) != keccak256("release")) {
-            return vm.getCode(string.concat(name, ".sol:", name));
+    // ---------------------------------------------------------------- creation code
+
+    /// @dev As compiled with the tests, or as exported for deployment with JEPANET_BYTECODE=release; linked.
+    function _code(string memory name) internal returns (bytes memory) {
+        bool release =
+            keccak256(bytes(vm.envOr("JEPANET_BYTECODE", string("")))) == keccak256("release");
+        if (keccak256(bytes(name)) != keccak256("TrainingRounds")) {
+            if (!release) return vm.getCode(string.concat(name, ".sol:", name));
+            return vm.parseJsonBytes(_exported(name), ".bytecode");
         }
-        return vm.parseJsonBytes(vm.readFile(string.concat("../abi/", name, ".json")), ".bytecode");
+        string memory code = release
+            ? vm.parseJsonString(_exported(name), ".bytecode")
+            : vm.parseJsonString(vm.readFile("out/TrainingRounds.sol/TrainingRounds.json"), ".bytecode.object");
+        string[7] memory libraries =
+            ["Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets"];
+        for (uint256 i = 0; i < libraries.length; ++i) {
+            address library_ = _create(libraries[i], "");
+            code = vm.replace(code, _placeholder(libraries[i]), _hex(library_));
+        }
+        return vm.parseBytes(code);
+    }
+
+    function _exported(string memory name) private view returns (string memory) {
+        return vm.readFile(string.concat("../abi/", name, ".json"));
+    }
+
+    /// @dev What the compiler writes where a library's address belongs.
+    function _placeholder(string memory name) private pure returns (string memory) {
+        bytes32 hash = keccak256(bytes(string.concat("src/rounds/", name, ".sol:", name)));
+        return string.concat("__$", _slice(vm.toString(hash), 2, 34), "$__");
+    }
+
+    function _hex(address account) private pure returns (string memory) {
+        return _slice(vm.toString(abi.encodePacked(account)), 2, 40);
+    }
+
+    function _slice(string memory text, uint256 from, uint256 length) private pure returns (string memory) {
+        bytes memory part = new bytes(length);
+        for (uint256 i = 0; i < length; ++i) {
+            part[i] = bytes(text)[from + i];
+        }
+        return string(part);
     }
 
     function _create(string memory name, bytes memory arguments) internal returns (address) {
@@ -100,6 +138,8 @@ abstract contract Deployed {
         }
     }
 
+    // ---------------------------------------------------------------- people
+
     function _fund(address account, uint256 amount) internal {
         require(token.transfer(account, amount), "transfer");
     }
@@ -107,8 +147,8 @@ abstract contract Deployed {
     function _stake(address account, uint256 amount) internal {
         _fund(account, amount);
         vm.startPrank(account);
-        token.approve(address(vault), amount);
-        vault.deposit(amount);
+        token.approve(address(rounds), amount);
+        rounds.deposit(amount, account);
         vm.stopPrank();
     }
 

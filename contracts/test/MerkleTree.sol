@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity ^0.8.30;
+pragma solidity 0.8.37;
 
 /// @dev Sorted-pair Merkle trees laid out as OpenZeppelin's JavaScript library does: leaves sorted, filled from the end.
 library MerkleTree {

@@ -6,12 +6,12 @@ import {Headers} from "../libraries/Headers.sol";
 import {Hot, HotWord} from "../libraries/Hot.sol";
 import {ShardTree} from "../libraries/ShardTree.sol";
 import {Phase} from "../types/Enums.sol";
-import {Solving} from "./Solving.sol";
+import {RoundBase} from "./RoundBase.sol";
 import {Project, Training, phaseOf, state} from "./RoundStorage.sol";
 import {Stakes} from "./Stakes.sol";
 
 /// @title The draw of the evaluation shard, by the randomness of a block that was fixed before anybody knew it.
-abstract contract Beacon is Solving {
+abstract contract Beacon is RoundBase {
     /// @inheritdoc IRounds
     function closeCommits(uint256 roundId) external nonReentrant {
         Training storage round = state().rounds[roundId];
@@ -46,32 +46,6 @@ abstract contract Beacon is Solving {
         round.hot = hot.with(HotWord.DRAWN);
         emit BeaconDrawn(roundId, beacon, index, msg.sender, uint128(KEEPER_REWARD));
         Stakes.credit(msg.sender, KEEPER_REWARD);
-    }
-
-    /// @inheritdoc IRounds
-    function unseal(uint256 roundId, bytes32 shard, bytes32 blinding, bytes32[] calldata proof)
-        external
-        nonReentrant
-    {
-        Training storage round = state().rounds[roundId];
-        Hot hot = round.hot;
-        if (msg.sender != round.pot.proposer) revert NotProposer(roundId, msg.sender);
-        if (!hot.has(HotWord.DRAWN)) revert BeaconNotDrawn(roundId);
-        if (hot.has(HotWord.UNSEALED)) revert AlreadyUnsealed(roundId);
-        if (block.timestamp >= hot.revealEnd()) revert WrongPhase(roundId, phaseOf(round));
-        uint32 index = round.terms.evaluationIndex;
-        Project storage project = state().projects[hot.project()];
-        bytes32 leaf = ShardTree.leaf(index, shard, blinding);
-        if (
-            !ShardTree.holds(
-                project.evaluationRoot, uint256(project.lastShard) + 1, index, leaf, proof
-            )
-        ) revert WrongShard(roundId, index);
-        if (project.shards[shard]) revert ShardReused(hot.project(), shard);
-        project.shards[shard] = true;
-        project.usedShards |= uint256(1) << index;
-        emit ShardUnsealed(roundId, index, shard, blinding);
-        round.hot = _closed(roundId, hot.with(HotWord.UNSEALED));
     }
 
     function _fix(uint256 roundId, Training storage round, uint256 reward) private {

@@ -66,7 +66,7 @@ abstract contract RoundBase is ITrainingRounds, Pausable, ReentrancyGuardTransie
 
     /// @dev Runs a function of a linked library on this contract's state, with the caller's own calldata behind the
     /// function's selector in the library. Returns the first word of the answer.
-    function _forward(address library_, bytes4 selector) internal returns (uint256 answer) {
+    function _forward(address library_, bytes4 selector) internal nonReentrant returns (uint256 answer) {
         assembly ("memory-safe") {
             let data := mload(0x40)
             calldatacopy(data, 0, calldatasize())

@@ -16,11 +16,22 @@ import {Ends} from "./Ends.sol";
 import {Training, phaseOf, requirePhase, state} from "./RoundStorage.sol";
 import {Stakes} from "./Stakes.sol";
 
-/// @title Bonds that are lost or come back without a claim. Linked library of `TrainingRounds`; see `IClaims`.
-library Slashing {
+/// @title Cancelling, and bonds that are lost or come back without a claim. Linked library of `TrainingRounds`; see `IClaims`.
+library Releases {
     using Members for bytes;
     using Standings for uint256;
     using Standings for Hot;
+
+    function cancel(uint256 roundId) external {
+        Training storage round = state().rounds[roundId];
+        requirePhase(roundId, round, Phase.Cancellable);
+        Hot hot = round.hot;
+        CancelCause cause = CancelCause.Expired;
+        if (hot.commits() == 0) cause = CancelCause.NoCommits;
+        else if (hot.reveals() == 0) cause = CancelCause.NoReveals;
+        else if (!hot.has(HotWord.UNSEALED)) cause = CancelCause.NotUnsealed;
+        Ends.cancel(roundId, round, cause, ITrainingRounds(address(this)).configuration().keeperReward);
+    }
 
     function releaseBond(uint256 roundId) external {
         Training storage round = state().rounds[roundId];

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IProjects} from "../interfaces/IProjects.sol";
-import {IStakes} from "../interfaces/IStakes.sol";
 import {IVerifierSets} from "../interfaces/IVerifierSets.sol";
 import {Members} from "../libraries/Members.sol";
-import {ShardTree} from "../libraries/ShardTree.sol";
-import {Account, Project, State, VerifierSet, state} from "./RoundStorage.sol";
+import {Account, State, VerifierSet, state} from "./RoundStorage.sol";
 
-/// @title Verifier sets and projects. Linked library of `TrainingRounds`; see `IVerifierSets` and `IProjects`.
-library Setup {
+/// @title Verifier sets. Linked library of `TrainingRounds`; see `IVerifierSets`.
+library Sets {
     using Members for bytes;
 
     uint256 internal constant MAX_MEMBERS = 32;
     uint256 internal constant MAX_SETS = 8;
     uint256 private constant ID_BITS = 32;
-
-    // ---------------------------------------------------------------- verifier sets
 
     function createVerifierSet(address[] calldata members, uint32 threshold, uint128 cap, uint32 maxHold)
         external
@@ -101,44 +96,5 @@ library Setup {
     function _canSign(address account) private view returns (bool) {
         bytes memory code = account.code;
         return code.length == 0 || (code.length == 23 && bytes3(code) == 0xef0100);
-    }
-
-    // ---------------------------------------------------------------- projects
-
-    function createProject(
-        bytes32 recipe,
-        bytes32 dataset,
-        bytes32 model,
-        bytes32 evaluationRoot,
-        uint32 evaluationCount,
-        uint256 verifierSet,
-        bytes32 metadata
-    ) external returns (uint256 projectId) {
-        if (recipe == 0 || dataset == 0 || model == 0 || evaluationRoot == 0) {
-            revert IProjects.ZeroDigest();
-        }
-        if (evaluationCount == 0 || evaluationCount > ShardTree.MAX_COUNT) {
-            revert IProjects.BadEvaluationCount(evaluationCount);
-        }
-        State storage s = state();
-        if (s.sets[verifierSet].count == 0) revert IVerifierSets.UnknownVerifierSet(verifierSet);
-        s.counts.projects += 1;
-        projectId = s.counts.projects;
-        Project storage project = s.projects[projectId];
-        (project.owner, project.verifierSet) = (msg.sender, uint32(verifierSet));
-        project.lastShard = uint8(evaluationCount - 1);
-        (project.recipe, project.dataset, project.model) = (recipe, dataset, model);
-        (project.evaluationRoot, project.metadata) = (evaluationRoot, metadata);
-        emit IProjects.ProjectCreated(
-            projectId,
-            msg.sender,
-            recipe,
-            dataset,
-            model,
-            evaluationRoot,
-            evaluationCount,
-            verifierSet,
-            metadata
-        );
     }
 }

@@ -39,7 +39,7 @@ class Role(StrEnum):
 
 
 class Phase(IntEnum):
-    """Phase of a round at one instant; the numbers equal `ITrainingRounds.Phase`."""
+    """Phase of a round at one instant; the numbers equal the contracts' `Phase`."""
 
     NONE = 0
     COMMIT = 1
@@ -58,21 +58,23 @@ TERMINAL_PHASES = frozenset({Phase.SETTLED, Phase.CANCELLED})
 
 
 class Verdict(IntEnum):
-    """What a score sheet says of one delta; the numbers equal `ITrainingRounds.Verdict`."""
+    """What a score sheet says of one delta; the numbers equal the contracts' `Verdict`."""
 
     NONE = 0
     ACCEPTED = 1
     """Merged; paid when its gain is positive."""
     EXCLUDED = 2
-    """Not merged and not paid, no fault proved: the bond returns."""
+    """Not merged and not paid, no fault proved: a part of the bond is lost."""
     INVALID = 3
     """A fault anyone can recompute (form, base, non-finite): the bond is lost."""
     FEE = 4
     """Not a delta: a coordinator's fee leaf."""
+    SPARED = 5
+    """Not merged and not paid, through no fault of its own: the whole bond returns."""
 
 
 class Standing(IntEnum):
-    """What became of one address in one round; the numbers equal `ITrainingRounds.Standing`."""
+    """What became of one address in one round; the numbers equal the contracts' `Standing`."""
 
     NONE = 0
     COMMITTED = 1
@@ -84,7 +86,7 @@ class Standing(IntEnum):
 
 
 class CancelCause(IntEnum):
-    """Why a round was cancelled; the numbers equal `ITrainingRounds.CancelCause`."""
+    """Why a round was cancelled; the numbers equal the contracts' `CancelCause`."""
 
     NONE = 0
     NO_COMMITS = 1
@@ -96,7 +98,7 @@ class CancelCause(IntEnum):
 
 
 class SlashCause(IntEnum):
-    """Why somebody lost a bond or stake; the numbers equal `ITrainingRounds.SlashCause`."""
+    """Why somebody lost a bond or stake; the numbers equal the contracts' `SlashCause`."""
 
     NONE = 0
     NOT_REVEALED = 1
@@ -111,3 +113,25 @@ class SlashCause(IntEnum):
     """A challenger disputed a result that stood."""
     NOT_UNSEALED = 6
     """A proposer did not unseal the drawn evaluation shard."""
+    EXCLUDED = 7
+    """A solver's delta was excluded: the part of its bond that this costs."""
+
+
+class ClaimKind(IntEnum):
+    """What a claim paid; the numbers equal the contracts' `ClaimKind`."""
+
+    REWARD = 0
+    FEE = 1
+    UNSEAL_SHARE = 2
+    """A revealer's share of a forfeited unseal bond."""
+
+
+class Readiness(IntEnum):
+    """Whether a verifier set could carry a round now, or why not; the contracts' `Readiness`."""
+
+    READY = 0
+    UNKNOWN = 1
+    """There is no such set."""
+    NOT_JOINED = 2
+    STAKE_TOO_LOW = 3
+    CAP_EXHAUSTED = 4

@@ -84,9 +84,8 @@ class MissingEvents:
             log.error("journal.mended", block=blocks[0].number, read_again_from=since)
         else:
             # An ended round may still be claimed from; its other numbers stand.
-            self._done |= {
-                key for key, item in chain.of_rounds.items() if item.settled and item.claimed is None
-            }
+            seen = chain.of_rounds.items()
+            self._done |= {key for key, item in seen if item.settled and not item.unclaimed}
         return since
 
 

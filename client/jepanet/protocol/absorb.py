@@ -28,7 +28,7 @@ from jepanet.protocol.state import (
     Status,
     VerifierSet,
 )
-from jepanet.types import Address, Digest, SlashCause
+from jepanet.types import Address, BlockRef, Digest, SlashCause
 
 _OWN_FAULTS = (SlashCause.NOT_REVEALED, SlashCause.INVALID, SlashCause.EQUIVOCATION, SlashCause.OVERTURNED)
 """Faults of a solver or a verifier. A challenger or proposer may be slashed and still be a solver in good
@@ -40,7 +40,7 @@ def absorb(state: NodeState, fact: facts.Fact) -> NodeState:
         case facts.ChainBlock(block):
             if state.block is not None and block.number <= state.block.number:
                 return state
-            return _forget_old_rounds(replace(state, block=block))
+            return _forget_old_rounds(_ready_beacons(replace(state, block=block), block))
         case facts.ChainVerifierSetCreated():
             known = VerifierSet(fact.members, fact.threshold)
             return replace(state, verifier_sets={**state.verifier_sets, fact.set_id: known})
@@ -70,6 +70,15 @@ def absorb(state: NodeState, fact: facts.Fact) -> NodeState:
             return _absorb_local(state, round_, fact)
         case _:
             return state.with_round(_absorb_round_event(round_, fact))
+
+
+def _ready_beacons(state: NodeState, block: BlockRef) -> NodeState:
+    """Notes of every round whether the block that will draw its shard is there."""
+    for round_ in state.rounds.values():
+        awaited = round_.beacon is None and not round_.beacon_ready_at and not round_.ended_at
+        if awaited and round_.beacon_block is not None and block.number >= round_.beacon_block:
+            state = state.with_round(replace(round_, beacon_ready_at=block.timestamp))
+    return state
 
 
 def _absorb_project(state: NodeState, fact: facts.ChainProjectCreated) -> NodeState:
@@ -124,6 +133,8 @@ def _absorb_round_event(round_: Round, fact: facts.ChainFact) -> Round:
             )
         case facts.ChainCommitsClosed():
             return replace(round_, commit_end=min(round_.commit_end, fact.at))
+        case facts.ChainBeaconFixed():
+            return replace(round_, beacon_block=fact.block_number, beacon_ready_at=0)
         case facts.ChainBeaconDrawn():
             return replace(round_, beacon=fact.beacon, evaluation_index=fact.index)
         case facts.ChainShardUnsealed():
@@ -136,7 +147,14 @@ def _absorb_round_event(round_: Round, fact: facts.ChainFact) -> Round:
             return replace(round_, reveals_closed_at=fact.at)
         case facts.ChainTrainingRecorded():
             recorded = Recorded(
-                fact.root, fact.model, fact.sheet, fact.payout, fact.improvement, fact.challenge_end
+                root=fact.root,
+                model=fact.model,
+                sheet=fact.sheet,
+                payout=fact.payout,
+                improvement=fact.improvement,
+                challenge_end=fact.challenge_end,
+                extension=fact.extension,
+                signers=fact.signers,
             )
             return replace(round_, recorded=recorded, recorded_at=fact.block.timestamp)
         case facts.ChainChallenged():

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from eth_hash.auto import keccak
 
-from jepanet.protocol.commitment import abi_encode
+from jepanet.protocol.commitment import MAX_EVALUATION_SHARDS, abi_encode
 from jepanet.types import Address
-
-MAX_EVALUATION_SHARDS = 256
-"""Used shards are one bitmap word in `ProjectRegistry`."""
 
 _SEED = keccak(b"jepanet.training.seed")
 _SALTED = keccak(b"jepanet.training.salted")
@@ -64,10 +61,19 @@ def training_shard(
     return int.from_bytes(drawn, "big") % count
 
 
+def beacon_of(randomness: bytes, round_id: int) -> int:
+    """The number that draws a round's evaluation shard, from the fixed block's `prevRandao` (32 bytes).
+
+    Raises:
+        ValueError: a value does not fit its Solidity type.
+    """
+    return int.from_bytes(keccak(abi_encode(("bytes32", "uint256"), (randomness, round_id))), "big")
+
+
 def evaluation_index(beacon: int, used: int, count: int) -> int:
     """The (beacon mod number of unused)-th unused evaluation shard, counting from index 0 upwards.
 
-    `used` is the registry's bitmap: bit i set means that shard i has judged a round before. The rule of
+    `used` is the project's bitmap: bit i set means that shard i was unsealed in a round before. The rule of
     `TrainingRounds.drawBeacon`.
 
     Raises:

@@ -1,7 +1,8 @@
 """Salted hashes and Merkle trees, byte for byte what `TrainingRounds` computes.
 
-Trees follow OpenZeppelin: `MerkleProof` with sorted pairs on chain, and the array layout of the
+Result trees follow OpenZeppelin: `MerkleProof` with sorted pairs on chain, and the array layout of the
 `@openzeppelin/merkle-tree` JavaScript library (leaves ascending by hash, filled from the end of the array).
+Trees of evaluation shards bind every leaf to its place instead: the root has one leaf for each index.
 Hash: Keccak-256 over the Solidity ABI encoding.
 """
 
@@ -16,10 +17,13 @@ from eth_hash.auto import keccak
 
 from jepanet.types import Address, Digest, Verdict
 
+MAX_EVALUATION_SHARDS = 256
+"""Used shards are one bitmap word of a project."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One line of a round's result: `ITrainingRounds.Leaf`.
+    """One line of a round's result: `Leaf` of the contracts.
 
     `gain` in micro-nats per direction (int64), `amount` in wei (uint128). A fee leaf has the zero digest.
     """
@@ -101,6 +105,39 @@ def verify_proof(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:
     return node == root
 
 
+def shard_root(leaves: Sequence[bytes]) -> bytes:
+    """Root of a project's evaluation tree: `leaves[i]` (32 bytes, see `evaluation_leaf`) lies at place i.
+
+    Depth ceil(log2(number of leaves)); the places up to the next power of two are zero.
+
+    Raises:
+        ValueError: not 1 to 256 leaves, or a leaf that is not 32 bytes.
+    """
+    return _levels(leaves)[-1][0]
+
+
+def shard_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """The siblings on the way from place `index` to the root, lowest first: as many as the tree is deep.
+
+    Raises:
+        ValueError: not 1 to 256 leaves, or a leaf that is not 32 bytes.
+        IndexError: no such leaf.
+    """
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"there is no leaf {index} among {len(leaves)}")
+    return tuple(level[index >> height ^ 1] for height, level in enumerate(_levels(leaves)[:-1]))
+
+
+def verify_shard(root: bytes, count: int, index: int, leaf: bytes, proof: Sequence[bytes]) -> bool:
+    """The same answer as `ShardTree.holds`: whether `leaf` lies at this place of a tree of `count` leaves."""
+    if not 0 <= index < count or len(proof) != (count - 1).bit_length():
+        return False
+    node = leaf
+    for height, sibling in enumerate(proof):
+        node = keccak(sibling + node if index >> height & 1 else node + sibling)
+    return node == root
+
+
 def abi_encode(types: Sequence[str], values: Sequence[object]) -> bytes:
     """Solidity's `abi.encode` for static types.
 
@@ -127,6 +164,20 @@ def _tree(leaves: Sequence[bytes]) -> list[bytes]:
     for i in range(count - 2, -1, -1):
         tree[i] = _pair(tree[2 * i + 1], tree[2 * i + 2])
     return tree
+
+
+def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Leaves first, root last."""
+    if not 1 <= len(leaves) <= MAX_EVALUATION_SHARDS:
+        raise ValueError(f"a project has 1 to {MAX_EVALUATION_SHARDS} evaluation shards, not {len(leaves)}")
+    if any(len(leaf) != 32 for leaf in leaves):
+        raise ValueError("a Merkle leaf has exactly 32 bytes")
+    places = 1 << (len(leaves) - 1).bit_length()
+    levels = [[*leaves, *[bytes(32)] * (places - len(leaves))]]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append([keccak(below[i] + below[i + 1]) for i in range(0, len(below), 2)])
+    return levels
 
 
 def _pair(a: bytes, b: bytes) -> bytes:

@@ -48,10 +48,19 @@ class SendCommit:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawBeacon:
-    """Record the randomness that selects the evaluation shard; open to anyone after commits close."""
+class CloseCommits:
+    """Fix the block whose randomness will select the evaluation shard; open to anyone after COMMIT, paid."""
 
     round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
+class DrawBeacon:
+    """Show the fixed block's header, which selects the evaluation shard; open to anyone, paid."""
+
+    round_id: RoundId
+    block_number: int
+    """The block that was fixed. Another one may replace it: then this is another duty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +184,10 @@ class SendClaim:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseBond:
-    """Solver: take the bond back from a cancelled round, or from a settled one that took no claim in time."""
+    """Solver: take the bond back from a cancelled round, or from a settled one that owes nothing else.
 
-    round_id: RoundId
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawCredit:
-    """Take what an ended round returned to its proposer out of the contract, into the wallet."""
-
-    round_id: RoundId
-
-
-@dataclass(frozen=True, slots=True)
-class SweepRound:
-    """Take back what nobody claimed of a round this account proposed, once its claims have ended."""
+    After it nothing of the round can be claimed any more.
+    """
 
     round_id: RoundId
 
@@ -200,6 +198,7 @@ Duty = (
     | PrepareRound
     | TrainShard
     | SendCommit
+    | CloseCommits
     | DrawBeacon
     | UnsealShard
     | SendReveal
@@ -219,8 +218,6 @@ Duty = (
     | SlashEquivocation
     | SendClaim
     | ReleaseBond
-    | WithdrawCredit
-    | SweepRound
 )
 
 

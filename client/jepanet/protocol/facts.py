@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jepanet.types import Address, BlockRef, CancelCause, Digest, ProjectId, RoundId, SlashCause
+from jepanet.types import Address, BlockRef, CancelCause, ClaimKind, Digest, ProjectId, RoundId, SlashCause
 
 
 @dataclass(frozen=True, slots=True)
 class RoundParams:
-    """`ITrainingRounds.RoundParams`: fixed when a round opens. Durations in seconds, amounts in wei."""
+    """`RoundParams` of the contracts: fixed when a round opens. Durations in seconds, amounts in wei."""
 
     project_id: ProjectId
     spec: Digest
@@ -30,6 +30,26 @@ class RoundParams:
     verify_duration: int
     challenge_duration: int
     max_solvers: int
+    extension: bytes
+    """Digest of a document that extends the terms; zeros for none."""
+    allow_list: bytes
+    """Merkle root over the accounts that may commit; zeros admit everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedResult:
+    """`Recorded` of the contracts: shown again by whoever settles or challenges, and compared with its hash.
+
+    `signers` is a bitmap of seats whose signatures were accepted.
+    """
+
+    root: bytes
+    model: Digest
+    sheet: Digest
+    extension: bytes
+    payout: int
+    improvement: int
+    signers: int
 
 
 # ------------------------------------------------------------------ chain
@@ -48,6 +68,8 @@ class ChainVerifierSetCreated:
     creator: Address
     members: tuple[Address, ...]
     threshold: int
+    cap: int
+    max_hold: int
     block: BlockRef
     log_index: int
 
@@ -96,6 +118,7 @@ class ChainCommitted:
     solver: Address
     commitment: bytes
     index: int
+    bond: int
     block: BlockRef
     log_index: int
 
@@ -109,10 +132,24 @@ class ChainCommitsClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainBeaconFixed:
+    """The block whose randomness draws the shard; a later one replaces it when it was missed."""
+
+    round_id: RoundId
+    block_number: int
+    keeper: Address
+    reward: int
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChainBeaconDrawn:
     round_id: RoundId
     beacon: int
     index: int
+    keeper: Address
+    reward: int
     block: BlockRef
     log_index: int
 
@@ -154,6 +191,8 @@ class ChainTrainingRecorded:
     payout: int
     improvement: int
     challenge_end: int
+    extension: bytes
+    signers: int
     block: BlockRef
     log_index: int
 
@@ -163,6 +202,7 @@ class ChainChallenged:
     round_id: RoundId
     challenger: Address
     evidence: bytes
+    bond: int
     block: BlockRef
     log_index: int
 
@@ -171,6 +211,8 @@ class ChainChallenged:
 class ChainResolved:
     round_id: RoundId
     overturned: bool
+    winner: Address
+    reward: int
     block: BlockRef
     log_index: int
 
@@ -188,6 +230,7 @@ class ChainRoundSettled:
 class ChainRoundCancelled:
     round_id: RoundId
     cause: CancelCause
+    returned: int
     block: BlockRef
     log_index: int
 
@@ -197,6 +240,7 @@ class ChainClaimed:
     round_id: RoundId
     account: Address
     amount: int
+    kind: ClaimKind
     block: BlockRef
     log_index: int
 
@@ -216,6 +260,17 @@ class ChainBondSlashed:
     account: Address
     amount: int
     cause: SlashCause
+    block: BlockRef
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSwept:
+    """What nobody claimed in time went to the treasury."""
+
+    round_id: RoundId
+    treasury: Address
+    amount: int
     block: BlockRef
     log_index: int
 
@@ -313,6 +368,7 @@ ChainEvent = (
     | ChainRoundOpened
     | ChainCommitted
     | ChainCommitsClosed
+    | ChainBeaconFixed
     | ChainBeaconDrawn
     | ChainShardUnsealed
     | ChainRevealed
@@ -325,6 +381,7 @@ ChainEvent = (
     | ChainClaimed
     | ChainBondReleased
     | ChainBondSlashed
+    | ChainSwept
 )
 ChainFact = ChainBlock | ChainEvent
 PeerFact = PeerScored | PeerSheet | PeerResult

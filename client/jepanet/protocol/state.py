@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from jepanet.protocol.facts import RoundParams
+from jepanet.protocol.facts import RecordedResult, RoundParams
 from jepanet.types import Address, BlockRef, CancelCause, Digest, Phase, ProjectId, Role, RoundId
 
 
@@ -76,6 +76,22 @@ class Recorded:
     payout: int
     improvement: int
     challenge_end: int
+    extension: bytes
+    signers: int
+    """Bitmap of seats of the verifier set."""
+
+    @property
+    def shown(self) -> RecordedResult:
+        """What whoever settles or challenges shows the contract again."""
+        return RecordedResult(
+            root=self.root,
+            model=self.model,
+            sheet=self.sheet,
+            extension=self.extension,
+            payout=self.payout,
+            improvement=self.improvement,
+            signers=self.signers,
+        )
 
 
 LONGEST_DISPUTE = 30 * 24 * 3600
@@ -109,6 +125,10 @@ class Round:
     reveals: tuple[Reveal, ...] = ()
     slashed: tuple[Address, ...] = ()
     """Solvers who lost their bond and verifiers who lost stake for what they did in this round."""
+    beacon_block: int | None = None
+    """The block whose randomness draws the shard; another one may replace it until it did."""
+    beacon_ready_at: int = 0
+    """Timestamp of the block that confirmed `beacon_block`, 0 before."""
     beacon: int | None = None
     evaluation_index: int | None = None
     shard: Digest | None = None
@@ -116,6 +136,7 @@ class Round:
     recorded: Recorded | None = None
     recorded_at: int = 0
     disputed_at: int = 0
+    """When the newest challenge of the dispute was made."""
     status: Status = Status.OPEN
     cancel_cause: CancelCause = CancelCause.NONE
     ended_at: int = 0

@@ -8,21 +8,53 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from eth_hash.auto import keccak
 
 from jepanet.errors import Exit, Fatal
 from jepanet.types import Address
 
-CONTRACTS = ("DevToken", "StakeVault", "VerifierSets", "ProjectRegistry", "TrainingRounds")
+CONTRACTS = ("DevToken", "TrainingRounds", "RoundLens")
+"""What a deployment file names, and what is called."""
+LIBRARIES = ("Deposits", "Disputes", "PartnerStakes", "Setup", "Slashing")
+"""What `TrainingRounds` is linked with: reached through it only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContractAbi:
-    """One contract as compiled: `entries` is the ABI, `bytecode` the creation code without arguments."""
+    """One contract as compiled: `entries` is the ABI, `code` the creation code in hex, without arguments.
+
+    Where the address of a library belongs, `code` holds what the compiler writes there.
+    """
 
     name: str
     entries: tuple[Mapping[str, Any], ...]
-    bytecode: bytes
+    code: str
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Names of the libraries whose addresses the code lacks."""
+        return tuple(name for name in LIBRARIES if _placeholder(name) in self.code)
+
+    def bytecode(self, libraries: Mapping[str, Address] = MappingProxyType({})) -> bytes:
+        """The creation code, linked.
+
+        Raises:
+            Fatal: it lacks the address of a library (Exit.INCOMPATIBLE).
+        """
+        code = self.code
+        for name, address in libraries.items():
+            code = code.replace(_placeholder(name), address[2:].lower())
+        try:
+            return bytes.fromhex(code)
+        except ValueError as error:
+            raise Fatal(
+                f"the bytecode of {self.name} is not linked",
+                remedy="install a consistent package",
+                code=Exit.INCOMPATIBLE,
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +101,12 @@ def load_abi(name: str) -> ContractAbi:
             remedy="install the package again",
             code=Exit.INCOMPATIBLE,
         )
-    bytecode = bytes.fromhex(str(document["bytecode"]).removeprefix("0x"))
-    return ContractAbi(name=name, entries=tuple(document["abi"]), bytecode=bytecode)
+    code = str(document["bytecode"]).removeprefix("0x")
+    return ContractAbi(name=name, entries=tuple(document["abi"]), code=code)
+
+
+def _placeholder(library: str) -> str:
+    """What the compiler writes for an address of 20 bytes that it does not know (Solidity's documentation,
+    "Library Linking")."""
+    digest: bytes = keccak(f"src/rounds/{library}.sol:{library}".encode())
+    return f"__${digest.hex()[:34]}$__"

@@ -13,7 +13,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
 
-from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, load_abi
+from jepanet.chain.contracts.abi import CONTRACTS, LIBRARIES, UnsignedCall, load_abi
 from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
 from jepanet.chain.endpoints.failover import Rpc
@@ -29,8 +29,8 @@ E = TypeVar("E", bound=IntEnum)
 
 
 def error_decoder() -> ErrorDecoder:
-    """Knows every custom error of the deployment's contracts."""
-    return ErrorDecoder([load_abi(name).entries for name in CONTRACTS])
+    """Knows every custom error of the deployment's contracts and of the libraries they are linked with."""
+    return ErrorDecoder([load_abi(name).entries for name in (*CONTRACTS, *LIBRARIES)])
 
 
 class BoundContract:
@@ -115,10 +115,12 @@ def named(kind: type[E], value: int) -> E:
 
 
 def _plain(value: object) -> object:
-    """Dataclasses become the tuples that the ABI's structs are."""
+    """Dataclasses and tuples become the tuples that the ABI's structs are."""
     if is_dataclass(value) and not isinstance(value, type):
         return tuple(_plain(item) for item in astuple(value))
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    if isinstance(value, list):
         return [_plain(item) for item in value]
     return int(value) if isinstance(value, IntEnum) else value
 

@@ -19,10 +19,10 @@ from jepanet.types import Address, BlockRef
 
 log = get_logger("chain")
 
-SCHEMA = "jepanet/deployment/1"
+SCHEMA = "jepanet/deployment/2"
 _MAX_FILE = 1 << 16
 _LOOKS, _PAUSE = 4, 0.25
-_CONTRACTS = ("token", "vault", "verifier_sets", "registry", "rounds")
+_CONTRACTS = ("token", "rounds", "lens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,8 @@ class Deployment:
     block_hash: bytes
     block_timestamp: int
     token: Address
-    vault: Address
-    verifier_sets: Address
-    registry: Address
     rounds: Address
+    lens: Address
     confirmations: int
 
     @property
@@ -51,7 +49,7 @@ class Deployment:
     @property
     def followed(self) -> tuple[Address, ...]:
         """Contracts whose events are facts of the protocol."""
-        return (self.verifier_sets, self.registry, self.rounds)
+        return (self.rounds,)
 
     def save(self, path: Path) -> None:
         """Writes the JSON file at once or not at all."""
@@ -86,13 +84,15 @@ class Deployment:
             return cls._parse(cast(Mapping[str, Any], document))  # what it is not raises there
         except (ValueError, KeyError, TypeError) as error:
             raise Fatal(
-                f"{path} is not a deployment file: {error}", remedy="restore it", code=Exit.CONFIG
+                f"{path} is not a deployment file: {error}",
+                remedy="get it from the network again, or use the version of jepanet it was written by",
+                code=Exit.CONFIG,
             ) from error
 
     @classmethod
     def _parse(cls, document: Mapping[str, Any]) -> Deployment:
         if document["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {document['schema']!r}, not {SCHEMA!r}")
+            raise ValueError(f"its schema is {document['schema']!r}, this version speaks {SCHEMA!r} only")
         block = document["block"]
         addresses = {name: _address(name, document["contracts"][name]) for name in _CONTRACTS}
         block_hash = bytes.fromhex(str(block["hash"]).removeprefix("0x"))

@@ -15,6 +15,7 @@ from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.views import RoundView
 from jepanet.protocol.facts import (
     ChainBeaconDrawn,
+    ChainBeaconFixed,
     ChainChallenged,
     ChainClaimed,
     ChainCommitted,
@@ -25,27 +26,33 @@ from jepanet.protocol.facts import (
     ChainRoundOpened,
     ChainRoundSettled,
     ChainShardUnsealed,
+    ChainSwept,
     ChainTrainingRecorded,
     ChainVerifierSetCreated,
 )
-from jepanet.types import CancelCause, Phase, RoundId
+from jepanet.types import ClaimKind, Phase, RoundId
 
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class RoundCounters:
-    """What storage holds of one round's events. `claimed` in wei; None where storage cannot tell."""
+    """What storage holds of one round's events.
+
+    `beacon_block`: the block that was fixed last, 0 without one. `unclaimed`: wei that are left of a settled
+    round's payout.
+    """
 
     commits: int
     reveals: int
+    beacon_block: int
     drawn: bool
     unsealed: bool
     recorded: bool
-    challenged: bool
+    challenges: int
     settled: bool
     cancelled: bool
-    claimed: int | None
+    unclaimed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,29 @@ class _Seen:
     opened_in: int
     commits: int = 0
     reveals: int = 0
-    claimed: int = 0
+    beacon_block: int = 0
+    challenges: int = 0
+    payout: int = 0
+    paid: int = 0
     kinds: set[type] = field(default_factory=set)
+
+    def take(self, fact: ChainFact) -> None:
+        self.kinds.add(type(fact))
+        match fact:
+            case ChainCommitted():
+                self.commits += 1
+            case ChainRevealed():
+                self.reveals += 1
+            case ChainBeaconFixed():
+                self.beacon_block = fact.block_number
+            case ChainTrainingRecorded():
+                self.payout = fact.payout
+            case ChainChallenged():
+                self.challenges += 1
+            case ChainClaimed() if fact.kind is not ClaimKind.UNSEAL_SHARE:
+                self.paid += fact.amount
+            case ChainSwept():
+                self.paid += fact.amount
 
 
 class LogTally:
@@ -89,10 +117,7 @@ class LogTally:
             round_id = getattr(fact, "round_id", None)
             seen = None if round_id is None else self.rounds.get(round_id)
             if seen is not None:
-                seen.kinds.add(type(fact))
-                seen.commits += isinstance(fact, ChainCommitted)
-                seen.reveals += isinstance(fact, ChainRevealed)
-                seen.claimed += fact.amount if isinstance(fact, ChainClaimed) else 0
+                seen.take(fact)
 
     def missing_since(self, chain: Counters) -> int | None:
         """The first block from which logs must be read again to agree with the contracts; None if they do.
@@ -121,13 +146,14 @@ def _agree(seen: _Seen, counters: RoundCounters) -> bool:
     return counters == RoundCounters(
         commits=seen.commits,
         reveals=seen.reveals,
+        beacon_block=seen.beacon_block,
         drawn=ChainBeaconDrawn in kinds,
         unsealed=ChainShardUnsealed in kinds,
         recorded=ChainTrainingRecorded in kinds,
-        challenged=ChainChallenged in kinds,
+        challenges=seen.challenges,
         settled=ChainRoundSettled in kinds,
         cancelled=ChainRoundCancelled in kinds,
-        claimed=None if counters.claimed is None else seen.claimed,
+        unclaimed=seen.payout - seen.paid if ChainRoundSettled in kinds else 0,
     )
 
 
@@ -144,34 +170,33 @@ async def read_counters(
     Raises:
         Transient: no endpoint has the state of this block.
     """
-    rounds = await contracts.rounds.count(block)
+    rounds = await contracts.lens.round_count(block)
     wanted = [RoundId(key) for key in range(max(1, rounds - newest + 1), rounds + 1) if key not in known]
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(round_id: RoundId) -> RoundCounters:
         async with slots:
-            return _counters(await contracts.rounds.round(round_id, block))
+            return _counters(await contracts.lens.round(round_id, block))
 
     found = await asyncio.gather(*(one(key) for key in wanted))
     return Counters(
-        verifier_sets=await contracts.verifier_sets.count(block),
-        projects=await contracts.registry.count(block),
+        verifier_sets=await contracts.lens.set_count(block),
+        projects=await contracts.lens.project_count(block),
         rounds=rounds,
         of_rounds=dict(zip(wanted, found, strict=True)),
     )
 
 
 def _counters(view: RoundView) -> RoundCounters:
-    # A sweep counts as claimed, and a forfeited unseal bond is paid without being counted.
-    uncounted = view.claimed == view.payout or view.cause is not CancelCause.NONE
     return RoundCounters(
         commits=view.commits,
         reveals=view.reveals,
+        beacon_block=view.beacon_block,
         drawn=view.beacon_drawn,
         unsealed=view.unsealed,
-        recorded=any(view.root),
-        challenged=int(view.challenger, 16) != 0,
+        recorded=view.recorded,
+        challenges=view.challenges,
         settled=view.phase is Phase.SETTLED,
         cancelled=view.phase is Phase.CANCELLED,
-        claimed=None if uncounted else view.claimed,
+        unclaimed=view.unclaimed,
     )

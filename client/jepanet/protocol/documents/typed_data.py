@@ -24,6 +24,9 @@ class TypedData(TypedDict):
     message: Mapping[str, str | int]
 
 
+_HALF_OF_THE_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""Half of the order of secp256k1's group (EIP-2)."""
+
 _DOMAIN = (
     ("name", "string"),
     ("version", "string"),
@@ -37,7 +40,9 @@ _RESULT = (
     ("sheet", "bytes32"),
     ("payout", "uint128"),
     ("improvement", "int64"),
+    ("extension", "bytes32"),
 )
+_COMMIT = (("roundId", "uint256"), ("commitment", "bytes32"))
 _SCORE = (
     ("roundId", "uint256"),
     ("solver", "address"),
@@ -60,10 +65,12 @@ def result_data(
     sheet: bytes,
     payout: int,
     improvement: int,
+    extension: bytes,
 ) -> TypedData:
-    """A verifier's word on a whole round: `ITrainingRounds.Result`, checked on chain.
+    """A verifier's word on a whole round: `Result` of the contracts, checked on chain.
 
-    `payout` in wei, `improvement` the signer's own measurement of the merged model in micro-nats.
+    `payout` in wei, `improvement` the signer's own measurement of the merged model in micro-nats. `extension`
+    is the digest of a document that extends the result, zeros for none.
     """
     message: dict[str, str | int] = {
         "roundId": round_id,
@@ -72,8 +79,15 @@ def result_data(
         "sheet": "0x" + sheet.hex(),
         "payout": payout,
         "improvement": improvement,
+        "extension": "0x" + extension.hex(),
     }
     return _typed(chain_id, contract, "Result", _RESULT, message)
+
+
+def commit_data(chain_id: int, contract: Address, *, round_id: int, commitment: bytes) -> TypedData:
+    """A solver's commit that somebody else sends (`commitMany`); `commitment` has 32 bytes."""
+    message: dict[str, str | int] = {"roundId": round_id, "commitment": "0x" + commitment.hex()}
+    return _typed(chain_id, contract, "Commit", _COMMIT, message)
 
 
 def score_data(
@@ -107,6 +121,21 @@ def node_binding_data(
     """A wallet's statement that a libp2p peer speaks for it until `expiry` (Unix seconds)."""
     message: dict[str, str | int] = {"wallet": wallet, "peerId": peer_id, "expiry": expiry}
     return _typed(chain_id, contract, "NodeBinding", _NODE_BINDING, message)
+
+
+def compact_signature(signature: bytes) -> tuple[bytes, bytes]:
+    """A 65-byte signature (r, s, v) as the two words (r, vs) that the contracts take (ERC-2098).
+
+    Raises:
+        ValueError: it has another length, v is neither 27 nor 28, or s is in the upper half, where no wallet
+            puts it.
+    """
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        raise ValueError("a signature has 65 bytes, the last of them 27 or 28")
+    s = int.from_bytes(signature[32:64], "big")
+    if s > _HALF_OF_THE_ORDER:
+        raise ValueError("the s of a signature lies in the lower half")
+    return signature[:32], ((signature[64] - 27) << 255 | s).to_bytes(32, "big")
 
 
 def signing_hash(typed: TypedData) -> bytes:

@@ -9,7 +9,9 @@ from jepanet.protocol.due.view import RoundView
 from jepanet.types import TERMINAL_PHASES, Phase
 
 CLAIM_DURATION = 90 * 24 * 3600
-"""Seconds after a settlement in which claims are open: `TrainingRounds.CLAIM_DURATION`."""
+"""Seconds after a settlement in which claims are open: `Ends.CLAIM_DURATION` of the contracts."""
+RELEASE_DELAY = 14 * 24 * 3600
+"""Seconds after a settlement from which a bond is released without a claim: `Ends.RELEASE_DELAY`."""
 
 
 def ended(view: RoundView) -> bool:
@@ -23,22 +25,20 @@ def claim(view: RoundView) -> Iterator[duties.Duty]:
 
 
 def release_bond(view: RoundView) -> Iterator[duties.Duty]:
-    if _revealed(view) and (_claims_over(view) or view.phase is Phase.CANCELLED):
+    """In a settled round only where the claim came to nothing: after it nothing can be claimed any more."""
+    if not _revealed(view):
+        return
+    released = view.phase is Phase.SETTLED and view.now >= view.round.ended_at + RELEASE_DELAY
+    if view.phase is Phase.CANCELLED or _claims_over(view) or (released and _claim_failed(view)):
         yield duties.ReleaseBond(view.round.id)
-
-
-def withdraw_credit(view: RoundView) -> Iterator[duties.Duty]:
-    if view.round.proposer == view.me:
-        yield duties.WithdrawCredit(view.round.id)
-
-
-def sweep(view: RoundView) -> Iterator[duties.Duty]:
-    if view.round.proposer == view.me and _claims_over(view):
-        yield duties.SweepRound(view.round.id)
 
 
 def _claims_over(view: RoundView) -> bool:
     return view.phase is Phase.SETTLED and view.now >= view.round.ended_at + CLAIM_DURATION
+
+
+def _claim_failed(view: RoundView) -> bool:
+    return any(item.duty == duties.SendClaim.__name__ for item in view.own.failed)
 
 
 def _revealed(view: RoundView) -> bool:

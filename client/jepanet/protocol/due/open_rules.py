@@ -25,15 +25,24 @@ def announce(view: RoundView) -> Iterator[duties.Duty]:
         yield duties.AnnounceRound(view.round.id, view.repeat(view.round.opened_at, lasts))
 
 
-def draw_beacon(view: RoundView) -> Iterator[duties.Duty]:
-    """Not in the block that closed COMMIT: whoever fills the last place must not pick the beacon's block."""
+def close_commits(view: RoundView) -> Iterator[duties.Duty]:
     round_ = view.round
     if (
         _between_commit_and_verify(view)
-        and round_.beacon is None
-        and view.now > round_.commit_end + view.wait
+        and round_.beacon_block is None
+        and view.now >= round_.commit_end + view.wait
     ):
-        yield duties.DrawBeacon(round_.id)
+        yield duties.CloseCommits(round_.id)
+
+
+def draw_beacon(view: RoundView) -> Iterator[duties.Duty]:
+    """Once the fixed block is confirmed: its header is then the chain's for good."""
+    round_ = view.round
+    fixed, ready = round_.beacon_block, round_.beacon_ready_at
+    if not _between_commit_and_verify(view) or round_.beacon is not None or fixed is None or not ready:
+        return
+    if view.now >= ready + view.wait:
+        yield duties.DrawBeacon(round_.id, fixed)
 
 
 def unseal(view: RoundView) -> Iterator[duties.Duty]:

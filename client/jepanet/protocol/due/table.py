@@ -3,9 +3,9 @@
 A round on the clock of confirmed blocks (P proposer, S solver, C coordinator, A aggregator):
 
     COMMIT      GAP            REVEAL               VERIFY                       CHALLENGE   SETTLEABLE
-    S train     P beacon       S reveal, publish    C,A score; C publish         P keep      P settle
-    S commit    P unseal                            A sheet; C check and sign                S,C claim
-                                                    A record                                 P withdraw
+    S train     P close        S reveal, publish    C,A score; C publish         P keep      P settle
+    S commit    P beacon                            A sheet; C check and sign                S,C claim
+                P unseal                            A record
 Whoever is late is replaced: every other role takes over a duty open to anyone after `COURTESY` seconds.
 """
 
@@ -61,6 +61,7 @@ _RULES: tuple[tuple[Callable[[RoundView], bool], tuple[Callable[[RoundView], Ite
         open_rules.everybody,
         (
             open_rules.announce,
+            open_rules.close_commits,
             open_rules.draw_beacon,
             open_rules.unseal,
             open_rules.slash_non_reveal,
@@ -74,7 +75,7 @@ _RULES: tuple[tuple[Callable[[RoundView], bool], tuple[Callable[[RoundView], Ite
     ),
     (
         exit_rules.ended,
-        (exit_rules.claim, exit_rules.release_bond, exit_rules.withdraw_credit, exit_rules.sweep),
+        (exit_rules.claim, exit_rules.release_bond),
     ),
 )
 """Who a group of rules is for, and the rules: a node has the duties of every group that is for it."""
@@ -84,8 +85,6 @@ _AFTER_THE_END = frozenset(
         open_rules.slash_invalid,
         exit_rules.claim,
         exit_rules.release_bond,
-        exit_rules.withdraw_credit,
-        exit_rules.sweep,
     }
 )
 _RULES_OF_THE_ENDED = tuple(

@@ -12,9 +12,11 @@ from typing import TypeVar
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
 from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.header_rlp import read_header
 from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.following.logs_to_facts import decode
+from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
@@ -198,6 +200,10 @@ async def build(
     def state() -> NodeState:
         return engine.state  # made below, before the network listens and before a duty is handed out
 
+    async def shortest_window() -> float:
+        pace = await measure_pace(rpc)
+        return pace.shortest_window(confirmations, config.chain.poll_seconds)
+
     gate = Gate(state, chain_id=deployment.chain_id, contract=deployment.rounds)
     network = _network(config, paths, deployment, blobs, gate)
     conversation = Conversation(network, gate, blobs, wallet, deployment)
@@ -212,6 +218,8 @@ async def build(
         jobs=worker,
         documents=LearningDocuments(),
         contracts=contracts,
+        header=lambda number: read_header(rpc, number),
+        shortest_window=shortest_window,
         deployment=deployment,
         sender=_sender(config, rpc, wallet, journal, confirmations, trace),
         work=paths.work,

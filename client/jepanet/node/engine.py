@@ -50,9 +50,9 @@ _MAX_DELAY = 30.0
 _UNEXPECTED_LIMIT = 3
 # Only transactions are lost when the chain forgets blocks; documents on disk stay true.
 _REOFFER = (
-    "SendCommit", "SendReveal", "DrawBeacon", "UnsealShard", "SendRecord", "SendSettle", "SendCancel",
-    "SendClaim", "ReleaseBond", "WithdrawCredit", "SweepRound", "SlashNonReveal", "SlashInvalid",
-    "SlashEquivocation", "OpenRound",
+    "SendCommit", "SendReveal", "CloseCommits", "DrawBeacon", "UnsealShard", "SendRecord", "SendSettle",
+    "SendCancel", "SendClaim", "ReleaseBond", "SlashNonReveal", "SlashInvalid", "SlashEquivocation",
+    "OpenRound",
 )  # fmt: skip
 
 

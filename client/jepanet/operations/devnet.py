@@ -125,10 +125,7 @@ async def _status(directory: Path, record: DevnetProcess, rpc: Rpc) -> Devnet:
         anvil=record,
         head=(await rpc.head()).ref.number,
         deployment=directory / DEPLOYMENT,
-        contracts={
-            name: getattr(deployment, name)
-            for name in ("token", "vault", "verifier_sets", "registry", "rounds")
-        },
+        contracts={name: getattr(deployment, name) for name in ("token", "rounds", "lens")},
     )
 
 

@@ -19,7 +19,7 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet, deriv
 from jepanet.protocol.settling.tally import SHARD_REFUSED, Decision, RoundFacts, decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.coordinator import result_message
+from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.merging import Merge, measure_merge
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
@@ -117,27 +117,32 @@ class Aggregator:
         """Checks the collected signatures and submits them, sorted by measured improvement."""
         context = self._context
         round_ = context.round(duty.round_id)
-        rounds = context.contracts.rounds
-        phase = await rounds.phase(round_.id, "latest")
+        contracts = context.contracts
+        phase = await contracts.lens.phase(round_.id, "latest")
         if phase < Phase.VERIFY:
             raise endpoint_lags(f"record/{round_.id}")
         if phase is not Phase.VERIFY:
             return []
         sheet = decode_sheet(context.blobs.read(duty.sheet, max_bytes=MAX_SHEET_BYTES))
-        attestations = self._attestations(round_, duty.sheet)
+        attestations = await self._attestations(round_, duty.sheet)
         needed = context.state().threshold(round_)
         if len(attestations) < needed:
             raise Transient(
                 f"round {round_.id} has {len(attestations)} valid signatures, {needed} are needed"
             )
-        call = rounds.record_training(
-            round_.id, sheet.root, sheet.model, duty.sheet, sheet.payout, attestations
+        call = contracts.rounds.record_training(
+            round_.id, sheet.root, sheet.model, duty.sheet, sheet.payout, NO_EXTENSION, attestations
         )
         await submit(context, f"record/{round_.id}", call)
         return []
 
-    def _attestations(self, round_: Round, digest: Digest) -> list[Attestation]:
+    async def _attestations(self, round_: Round, digest: Digest) -> list[Attestation]:
+        """The signatures over this sheet that the contract will count.
+
+        It refuses a whole record that carries one of a verifier that was slashed, or that lacks stake now.
+        """
         context = self._context
+        minimum = (await context.contracts.rounds.configuration("latest")).minimum_verifier_stake
         sheet = decode_sheet(context.blobs.read(digest, max_bytes=MAX_SHEET_BYTES))
         valid = []
         for item in context.off_chain(round_.id).results:
@@ -151,8 +156,12 @@ class Aggregator:
                 signer = recover_typed(typed, item.signature)
             except Rejected:
                 signer = None
-            if signer == item.coordinator:
+            if signer != item.coordinator:
+                log.warning("signature.refused", round=round_.id, coordinator=item.coordinator)
+                continue
+            stake = await context.contracts.lens.account(signer, "latest")
+            if stake.free + stake.unbonding >= minimum:
                 valid.append(Attestation(item.improvement, item.signature))
             else:
-                log.warning("signature.refused", round=round_.id, coordinator=item.coordinator)
+                log.warning("signature.without_stake", round=round_.id, coordinator=signer)
         return valid

@@ -68,6 +68,10 @@ class Context:
     jobs: Jobs
     documents: Documents
     contracts: Contracts
+    header: Callable[[int], Awaitable[bytes]]
+    """RLP of the header of the chain's block of that number; it fits the block's hash."""
+    shortest_window: Callable[[], Awaitable[float]]
+    """Seconds a phase must last for this node to act in it: measured."""
     deployment: Deployment
     sender: Sender
     work: Path

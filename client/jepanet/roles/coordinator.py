@@ -25,6 +25,9 @@ from jepanet.types import Digest
 
 log = get_logger("coordinator")
 
+NO_EXTENSION = bytes(32)
+"""What results carry that no document extends."""
+
 
 class Coordinator:
     """Handlers of the coordinator's duties."""
@@ -120,4 +123,5 @@ def result_message(context: Context, sheet: ScoreSheet, digest: Digest, improvem
         sheet=digest,
         payout=sheet.payout,
         improvement=improvement,
+        extension=NO_EXTENSION,
     )

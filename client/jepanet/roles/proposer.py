@@ -1,4 +1,4 @@
-"""Proposer: opens rounds, draws the beacon, unseals the shard the beacon selected."""
+"""Proposer: opens rounds, has the beacon drawn, unseals the shard the beacon selected."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from pathlib import Path
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.protocol.commitment import evaluation_leaf, merkle_proof, merkle_root
+from jepanet.protocol.commitment import evaluation_leaf, shard_proof, shard_root
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
-from jepanet.protocol.duties import AnnounceRound, DrawBeacon, KeepRound, OpenRound, UnsealShard
+from jepanet.protocol.duties import (
+    AnnounceRound,
+    CloseCommits,
+    DrawBeacon,
+    KeepRound,
+    OpenRound,
+    UnsealShard,
+)
 from jepanet.protocol.facts import LocalFact, RoundParams
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Project
@@ -21,7 +28,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import RecipeSummary, SealedShard
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.preparation import pin_of, round_documents
-from jepanet.roles.steps.settlement import withdraw_credit
+from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
@@ -29,9 +36,12 @@ from jepanet.types import Verdict
 
 log = get_logger("proposer")
 
+NO_DOCUMENT = EVERYBODY = bytes(32)
+"""Terms without an extending document, and without an allow-list."""
+
 
 class Proposer:
-    """Handlers of the proposer's duties (`DrawBeacon` is open to anyone and lives here too)."""
+    """Handlers of the proposer's duties (`CloseCommits` and `DrawBeacon`, open to anyone, live here too)."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -40,6 +50,7 @@ class Proposer:
         return {
             OpenRound.__name__: self.open_round,
             AnnounceRound.__name__: self.announce_round,
+            CloseCommits.__name__: self.close_commits,
             DrawBeacon.__name__: self.draw_beacon,
             UnsealShard.__name__: self.unseal_shard,
             KeepRound.__name__: self.keep_round,
@@ -51,7 +62,7 @@ class Proposer:
         if terms is None:
             raise Rejected("this node has no [proposer] terms", reason="not-configured")
         project = context.project(duty.project_id)
-        active = (await context.contracts.registry.project(project.id, "latest")).active_round
+        active = (await context.contracts.lens.project(project.id, "latest")).active_round
         if active in context.state().rounds:  # one that is confirmed to have ended
             raise endpoint_lags(f"open/{project.id}/{duty.number}")
         if active:
@@ -62,7 +73,7 @@ class Proposer:
         spec = encode_spec(round_spec(project, recipe, terms, duty.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
         context.blobs.publish(digest)
-        await self._allow(terms, f"open/{project.id}/{duty.number}")
+        await self._fund(terms, f"open/{project.id}/{duty.number}")
         params = RoundParams(
             project_id=project.id,
             spec=digest,
@@ -76,25 +87,30 @@ class Proposer:
             verify_duration=terms.verify_seconds,
             challenge_duration=terms.challenge_seconds,
             max_solvers=terms.max_solvers,
+            extension=NO_DOCUMENT,
+            allow_list=EVERYBODY,
         )
         call = context.contracts.rounds.open_round(params)
         await submit(context, f"open/{project.id}/{duty.number}", call)
         log.info("round.opened", project=project.id, number=duty.number, spec=digest)
         return []
 
-    async def _allow(self, terms: RoundTerms, key: str) -> None:
+    async def _fund(self, terms: RoundTerms, key: str) -> None:
+        """Has what the round puts in escrow in the wallet, and allows the contract to take it."""
         context = self._context
-        needed = terms.budget + terms.fee + terms.unseal_bond
         token, rounds = context.contracts.token, context.contracts.rounds
-        # What earlier rounds returned is spent first.
-        await withdraw_credit(context, f"{key}/withdraw")
+        reward = (await rounds.configuration("latest")).keeper_reward
+        needed = terms.budget + terms.fee + terms.unseal_bond + 2 * reward
         known = newest_known(context)
         held = await token.balance(context.me, known)
+        if held < needed:
+            # What earlier rounds returned is free stake.
+            held += await withdraw_stake(context, needed - held, f"{key}/withdraw")
         if held < needed:
             # Not refused for good: the round opens as soon as the wallet is funded.
             raise Transient(
                 f"a round needs {exact(needed)} tokens in escrow and the wallet holds {exact(held)}",
-                remedy=f"send tokens to {context.me}",
+                remedy=f"send tokens to {context.me}, or take stake out (`jepanet stake`)",
             )
         if await token.allowance(context.me, rounds.address, known) < needed:
             await submit(context, f"{key}/approve", token.approve(rounds.address, needed))
@@ -105,10 +121,28 @@ class Proposer:
         await context.say(Provide(duty.round_id, spec, context.network.addresses))
         return []
 
+    async def close_commits(self, duty: CloseCommits) -> Sequence[LocalFact]:
+        """Fixes the block whose randomness will draw the shard, unless somebody has."""
+        contracts = self._context.contracts
+        if not (await contracts.lens.round(duty.round_id, "latest")).beacon_block:
+            call = contracts.rounds.close_commits(duty.round_id)
+            await submit(self._context, f"close/{duty.round_id}", call)
+        return []
+
     async def draw_beacon(self, duty: DrawBeacon) -> Sequence[LocalFact]:
-        rounds = self._context.contracts.rounds
-        if not (await rounds.round(duty.round_id, "latest")).beacon_drawn:
-            await submit(self._context, f"beacon/{duty.round_id}", rounds.draw_beacon(duty.round_id))
+        """Shows the contract the header of the fixed block.
+
+        Where that block is out of its reach meanwhile, the same call fixes another one, and draws later.
+        """
+        context, contracts = self._context, self._context.contracts
+        view = await contracts.lens.round(duty.round_id, "latest")
+        if view.beacon_drawn:
+            return []
+        if not view.beacon_block:  # this duty exists because the event that fixed it was confirmed
+            raise endpoint_lags(f"beacon/{duty.round_id}")
+        header = await context.header(view.beacon_block)
+        call = contracts.rounds.draw_beacon(duty.round_id, header)
+        await submit(context, f"beacon/{duty.round_id}/{view.beacon_block}", call)
         return []
 
     async def unseal_shard(self, duty: UnsealShard) -> Sequence[LocalFact]:
@@ -124,10 +158,10 @@ class Proposer:
         shard = sealed[duty.index]
         digest = context.blobs.put_file(shard.path, shard.digest, move=False, pin=pin_of(round_))
         context.blobs.publish(digest)
-        rounds = context.contracts.rounds
-        if not (await rounds.round(round_.id, "latest")).unsealed:
-            leaves = _leaves(sealed)
-            call = rounds.unseal(round_.id, digest, shard.blinding, merkle_proof(leaves, duty.index))
+        contracts = context.contracts
+        if not (await contracts.lens.round(round_.id, "latest")).unsealed:
+            proof = shard_proof(_leaves(sealed), duty.index)
+            call = contracts.rounds.unseal(round_.id, digest, shard.blinding, proof)
             await submit(context, f"unseal/{round_.id}", call)
         await context.say(Provide(round_.id, digest, context.network.addresses))
         return []
@@ -197,7 +231,7 @@ class Proposer:
                 code=Exit.CONFIG,
             )
         sealed = self._context.documents.own_dataset(self._context.dataset).sealed
-        if merkle_root(_leaves(sealed)) != project.evaluation_root:
+        if shard_root(_leaves(sealed)) != project.evaluation_root:
             raise Fatal(
                 f"the sealed shards in {self._context.dataset} are not those of project {project.id}",
                 remedy="point proposer.dataset at the folder the project was created from",

@@ -28,8 +28,9 @@ from jepanet.roles.steps.preparation import (
     round_documents,
     round_files,
 )
-from jepanet.roles.steps.settlement import check_bond, ensure_stake
+from jepanet.roles.steps.stake import check_bond, ensure_stake
 from jepanet.roles.steps.submit import endpoint_lags, submit
+from jepanet.roles.steps.windows import check_admitted
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
@@ -68,6 +69,7 @@ class Solver:
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
             check_bond(context, round_.params.bond)
+            check_admitted(round_)
             newest = context.journal.newest_residual(round_.project_id, context.me, round_.id, round_.base)
             # On disk before training depends on it: the delta could not be repeated without it.
             salt = context.journal.draw_salt(round_.id, context.me, context.random_bytes(SALT_BYTES))
@@ -171,8 +173,8 @@ class Solver:
 
     async def send_commit(self, duty: SendCommit) -> Sequence[LocalFact]:
         context = self._context
-        rounds = context.contracts.rounds
-        standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
+        contracts = context.contracts
+        standing = (await contracts.lens.commitment(duty.round_id, context.me, "latest")).standing
         if standing is not Standing.NONE:
             return []
         round_ = context.round(duty.round_id)
@@ -181,19 +183,19 @@ class Solver:
         self._check_meant(round_)
         await ensure_stake(context, bond, f"commit/{duty.round_id}")
         word = self._sealed(duty.round_id).commitment
-        await submit(context, f"commit/{duty.round_id}", rounds.commit(duty.round_id, word))
+        await submit(context, f"commit/{duty.round_id}", contracts.rounds.commit(duty.round_id, word))
         return []
 
     async def send_reveal(self, duty: SendReveal) -> Sequence[LocalFact]:
         context = self._context
-        rounds = context.contracts.rounds
-        standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
+        contracts = context.contracts
+        standing = (await contracts.lens.commitment(duty.round_id, context.me, "latest")).standing
         if standing is Standing.NONE:  # this duty exists because the commit was confirmed
             raise endpoint_lags(f"reveal/{duty.round_id}")
         if standing is not Standing.COMMITTED:
             return []
         digest, salt = self._salt(duty.round_id)
-        call = rounds.reveal(duty.round_id, digest, salt)
+        call = contracts.rounds.reveal(duty.round_id, digest, salt)
         await submit(context, f"reveal/{duty.round_id}", call)
         return []
 

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 @library_options
 @json_option
 def command(round_ids: tuple[int, ...], config_path: Path, inputs: Inputs, as_json: bool) -> None:
-    """Claim pay, fees and bonds of ROUND_IDS, or of every ended round; withdraw all credit.
+    """Claim pay, fees and bonds of ROUND_IDS, or of every ended round. All of it becomes free stake.
 
-    A running node does this by itself. Only a claim needs the round's score sheet, from the node's own store,
-    --inputs or a peer; credit needs neither. Exit code 17 if a sheet could not be had: the rest is done.
+    A running node does this by itself. A claim needs the round's score sheet, from the node's own store,
+    --inputs or a peer; a bond that is due without one does not. Exit code 17 if a sheet could not be had: the
+    rest is done.
 
     \b
     Examples:
@@ -53,6 +54,7 @@ def command(round_ids: tuple[int, ...], config_path: Path, inputs: Inputs, as_js
 async def _claim(config_path: Path, round_ids: tuple[int, ...], inputs: Inputs) -> Claimed:
     from jepanet.operations.access import open_signing
     from jepanet.operations.funds.claim import claim
+    from jepanet.operations.reading.history import open_history
     from jepanet.operations.reading.library import open_library
     from jepanet.settings.config import load_config
     from jepanet.settings.paths import Paths
@@ -64,16 +66,16 @@ async def _claim(config_path: Path, round_ids: tuple[int, ...], inputs: Inputs) 
         open_library(
             access.chain.deployment, inputs.folder, peers=peers, offline=inputs.offline, store=own
         ) as library,
+        open_history(access.chain) as history,
     ):
-        return await claim(access, library, round_ids)
+        return await claim(access, history, library, round_ids)
 
 
 def _show(value: Claimed) -> None:
     table("Claims", ("round", "tokens", "outcome"), [_row(item) for item in value.rounds])
-    click.echo(f"withdrawn to the wallet: {tokens(value.withdrawn)} tokens")
     pairs("Wallet (amounts in tokens; native in ether)", shown(value.wallet))
-    if value.wallet.stake_free:
-        click.echo("free stake backs the next bonds; `jepanet stake unbond AMOUNT` asks it back")
+    if value.wallet.withdrawable:
+        click.echo("free stake backs the next bonds; `jepanet stake withdraw` takes it out")
 
 
 def _row(item: RoundClaim) -> tuple[object, ...]:
@@ -82,7 +84,5 @@ def _row(item: RoundClaim) -> tuple[object, ...]:
         told.append(str(item.verdict))
     if item.bond_released is not None:
         told.append(f"bond of {tokens(item.bond_released)} back in the stake")
-    if item.swept is not None:
-        told.append("unclaimed pay")
-    amount = item.swept if item.claimed is None else item.claimed
-    return item.round, "" if amount is None else tokens(amount), ", ".join(told) or item.reason
+    amount = "" if item.claimed is None else tokens(item.claimed)
+    return item.round, amount, ", ".join(told) or item.reason

@@ -73,9 +73,10 @@ def create(
         )  # fmt: skip
 
         async def created() -> CreatedProject:
-            async with open_signing(load_config(config_path)) as access, open_worker() as worker:
+            config = load_config(config_path)
+            async with open_signing(config) as access, open_worker() as worker:
                 return await create_project(
-                    access, worker, draft,
+                    access, worker, draft, config.proposer,
                     progress=lambda step: bar.update(task, completed=step.step, total=step.steps),
                 )  # fmt: skip
 

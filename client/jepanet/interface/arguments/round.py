@@ -107,19 +107,24 @@ def show_round(round_id: int, where: Observer, inputs: Inputs, as_json: bool) ->
 @config_option
 @json_option
 def challenge(round_id: int, evidence: str, config_path: Path, as_json: bool) -> None:
-    """Dispute a recorded result. Locks a bond sized by the payout; it is lost if the result stands.
+    """Dispute a recorded result. Takes a bond sized by the payout, out of free stake first, then out of tokens;
+    it is lost if the result stands.
 
     Example: jepanet round challenge 3 --evidence bafk… --config node.toml
     """
     from jepanet.operations.access import open_signing
     from jepanet.operations.auditing import rounds
+    from jepanet.operations.reading.history import open_history
     from jepanet.settings.config import load_config
 
     digest = rounds.evidence_digest(evidence)
 
     async def disputed() -> Challenged:
-        async with open_signing(load_config(config_path)) as access:
-            return await rounds.challenge(access, round_id, digest)
+        async with (
+            open_signing(load_config(config_path)) as access,
+            open_history(access.chain) as history,
+        ):
+            return await rounds.challenge(access, history, round_id, digest)
 
     emit(asyncio.run(disputed()), as_json, lambda value: pairs("Challenged", shown(value)))
 

@@ -1,4 +1,4 @@
-"""`jepanet stake`: deposits in the vault."""
+"""`jepanet stake`: what a wallet has put up."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @click.group("stake", cls=StrictGroup)
 def command() -> None:
-    """Deposit and withdraw stake. Bonds of rounds are locked out of it; coordinators are held to it.
+    """Deposit and withdraw stake. Bonds of rounds are locked out of it, and what rounds pay arrives in it.
+
+    Free stake goes back into the wallet with one call (`withdraw`); that of a wallet that ever joined a
+    verifier set only after a delay (`unbond`, then `withdraw`).
 
     \b
     Examples:
       jepanet stake deposit 200 --config node.toml
-      jepanet stake unbond 50 --config node.toml
+      jepanet stake withdraw --config solver.toml
+      jepanet stake unbond 50 --config coordinator.toml
     """
 
 
@@ -49,9 +53,9 @@ def deposit(amount: str, config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def unbond(amount: str, config_path: Path, as_json: bool) -> None:
-    """Ask AMOUNT tokens back; they can be withdrawn after the vault's delay.
+    """Ask AMOUNT tokens back, as a verifier; they can be withdrawn after the network's delay.
 
-    Example: jepanet stake unbond 50 --config node.toml
+    Example: jepanet stake unbond 50 --config coordinator.toml
     """
     from jepanet.operations.funds import stake
     from jepanet.settings.terms import wei
@@ -61,16 +65,19 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
 
 
 @command.command("withdraw")
+@click.argument("amount", required=False)
 @config_option
 @json_option
-def withdraw(config_path: Path, as_json: bool) -> None:
-    """Withdraw everything whose delay is over.
+def withdraw(amount: str | None, config_path: Path, as_json: bool) -> None:
+    """Withdraw AMOUNT tokens of free stake, or all; a verifier: everything whose delay is over.
 
     Example: jepanet stake withdraw --config node.toml
     """
     from jepanet.operations.funds import stake
+    from jepanet.settings.terms import wei
 
-    _send(config_path, stake.withdraw, as_json)
+    value = None if amount is None else wei(amount, "AMOUNT")
+    _send(config_path, lambda access: stake.withdraw(access, value), as_json)
 
 
 def _send(config_path: Path, action: Callable[[SigningAccess], Awaitable[Sent]], as_json: bool) -> None:

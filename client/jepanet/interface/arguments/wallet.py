@@ -135,7 +135,7 @@ def listed(directory: Path, as_json: bool) -> None:
               envvar="JEPANET_CONFIG", help="The node's TOML file.")  # fmt: skip
 @json_option
 def show_wallet(config_path: Path, as_json: bool) -> None:
-    """Show the balances, stake and credit of a node's wallet.
+    """Show the balances and stake of a node's wallet.
 
     Example: jepanet wallet show --config node.toml
     """

@@ -7,6 +7,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.operations.access import SigningAccess
 from jepanet.operations.auditing.receipts import Terms, sheet_view
 from jepanet.operations.funds.precheck import check_challenge
+from jepanet.operations.funds.stake import allow
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.json_form import Wei
@@ -89,14 +90,20 @@ def evidence_digest(text: str) -> Digest:
         raise Fatal(error.message, remedy="give a CID or 64 hex digits", code=Exit.USAGE) from error
 
 
-async def challenge(access: SigningAccess, round_id: int, evidence: Digest) -> Challenged:
-    """Disputes a recorded result before its window ends; locks the challenge bond out of this wallet's stake.
+async def challenge(access: SigningAccess, history: History, round_id: int, evidence: Digest) -> Challenged:
+    """Disputes a recorded result before its window ends. The bond comes from this wallet's free stake, and
+    what that lacks from its tokens.
 
     Raises:
-        Fatal: no such round, not in its challenge window, or too little free stake.
+        Fatal: no such round, not in its challenge window, challenged before, or too few tokens.
     """
-    contracts = access.chain.contracts
-    bond = await check_challenge(contracts, round_id, access.wallet.address)
-    call = contracts.rounds.challenge(round_id, evidence)
+    contracts, me = access.chain.contracts, access.wallet.address
+    recorded = find_round(await history.state(), round_id).recorded
+    bond, lacking = await check_challenge(access.chain, round_id, recorded.payout if recorded else 0, me)
+    if recorded is None:
+        raise Transient(f"the endpoint does not show what was recorded for round {round_id} yet")
+    if lacking:
+        await allow(access, lacking)
+    call = contracts.rounds.challenge(round_id, evidence, recorded.result)
     receipt = await access.sender.send(f"challenge/{round_id}/{evidence.hex()}", call)
     return Challenged(round_id, Wei(bond), "0x" + receipt.tx_hash.hex())

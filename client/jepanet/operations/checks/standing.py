@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from jepanet.chain.contracts.views import ProjectView, RoundView, StakeAccount
+from collections.abc import Mapping
+
+from jepanet.chain.contracts.all import Configuration, ProjectView, RoundView, SetView, StakeAccount
 from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.operations.access import ChainAccess
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
+from jepanet.operations.checks.openings import judge_set, judge_terms
+from jepanet.operations.checks.windows import check_windows
 from jepanet.protocol.documents.project_folder import MANIFEST_FILE, PROJECT_FILES
+from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.settings.config import Config
 from jepanet.settings.fees import GWEI, fee_policy
 from jepanet.settings.terms import round_terms, wei
@@ -36,7 +41,7 @@ class AccountChecks:
         """All rows: gas first, then projects, then each role."""
         self._rows = []
         contracts, roles = self._chain.contracts, self._config.node.roles
-        stake = await contracts.vault.account(self._wallet, "latest")
+        stake = await contracts.lens.account(self._wallet, "latest")
         held = await contracts.token.balance(self._wallet, "latest")
         await self._gas()
         await self._followed()
@@ -45,7 +50,18 @@ class AccountChecks:
         if Role.COORDINATOR in roles:
             await self._coordinator(stake)
         if Role.PROPOSER in roles and self._config.proposer.dataset is not None:
-            await self._proposer(held)
+            await self._proposer(stake, held)
+        if stake.debt:
+            self._rows.append(
+                failed(
+                    "debt",
+                    f"{self._wallet} owes {exact(stake.debt)} tokens that a slash could not take: it can "
+                    "neither commit nor take stake out",
+                    "deposit that much, and have it collected (`collectDebt`, by anybody)",
+                    Exit.UNFUNDED,
+                )
+            )
+        self._rows += await check_windows(self._config, self._chain, await self._rounds())
         return self._rows
 
     async def _gas(self) -> None:
@@ -67,8 +83,8 @@ class AccountChecks:
 
     async def _followed(self) -> None:
         """Reads the projects this node works for."""
-        registry, follow = self._chain.contracts.registry, self._config.projects.follow
-        count = await registry.count("latest")
+        lens, follow = self._chain.contracts.lens, self._config.projects.follow
+        count = await lens.project_count("latest")
         unknown = [str(item) for item in follow if not 1 <= item <= count]
         if unknown:
             self._rows.append(
@@ -84,7 +100,7 @@ class AccountChecks:
         wanted = [item for item in follow if 1 <= item <= count]
         wanted = wanted or ([] if follow else list(range(1, count + 1)))
         for project_id in wanted[-_MOST_LOOKED_AT:]:
-            self._projects[project_id] = await registry.project(project_id, "latest")
+            self._projects[project_id] = await lens.project(project_id, "latest")
         if not count and not follow:
             self._rows.append(
                 warned(
@@ -117,7 +133,7 @@ class AccountChecks:
         else:
             self._rows.append(fine("solver", text))
         for project_id, view in self._projects.items():
-            if self._wallet in await self._chain.contracts.verifier_sets.members(view.verifier_set, "latest"):
+            if self._wallet in (await self._set(view.verifier_set)).members:
                 self._rows.append(
                     warned(
                         "solver",
@@ -127,13 +143,13 @@ class AccountChecks:
                 )
 
     async def _coordinator(self, stake: StakeAccount) -> None:
-        sets, vault = self._chain.contracts.verifier_sets, self._chain.contracts.vault
+        lens = self._chain.contracts.lens
         wanted = sorted({view.verifier_set for view in self._projects.values()})
         if not self._config.projects.follow:
-            count = await sets.count("latest")
+            count = await lens.set_count("latest")
             wanted = list(range(max(1, count - _MOST_LOOKED_AT + 1), count + 1))
-        seats = [item for item in wanted if self._wallet in await sets.members(item, "latest")]
-        vacant = [item for item in seats if not await sets.has_joined(item, self._wallet, "latest")]
+        seats = [item for item in wanted if self._wallet in (await self._set(item)).members]
+        vacant = [item for item in seats if not await lens.has_joined(item, self._wallet, "latest")]
         if not seats:
             self._rows.append(
                 failed(
@@ -149,7 +165,7 @@ class AccountChecks:
             self._rows.append(failed("coordinator", text, command, Exit.REJECTED))
         else:
             self._rows.append(fine("coordinator", f"seat in set {', '.join(map(str, seats))}"))
-        minimum = await vault.minimum_verifier_stake("latest")
+        minimum = (await self._configuration()).minimum_verifier_stake
         text = f"free stake {tokens(stake.free)} of {tokens(minimum)} tokens"
         if stake.free < minimum:
             command = f"jepanet stake deposit {exact(minimum - stake.free).replace(',', '')}"
@@ -157,7 +173,7 @@ class AccountChecks:
         else:
             self._rows.append(fine("coordinator stake", text))
 
-    async def _proposer(self, held: int) -> None:
+    async def _proposer(self, stake: StakeAccount, held: int) -> None:
         dataset = self._config.proposer.dataset
         assert dataset is not None
         own = {key: view for key, view in self._projects.items() if view.owner == self._wallet}
@@ -183,12 +199,16 @@ class AccountChecks:
         if not self._config.proposer.rounds:
             return
         terms = round_terms(self._config.proposer, METHODS)
-        need = terms.budget + terms.fee + terms.unseal_bond
-        credit = await self._chain.contracts.rounds.credit(self._wallet, "latest")
-        text = f"{tokens(held + credit)} tokens; a round puts {tokens(need)} in escrow"
-        if held + credit < need and not any(view.active_round for view in own.values()):
+        deployed = await self._configuration()
+        self._rows += judge_terms(terms, deployed)
+        await self._openings(own, terms)
+        need = terms.budget + terms.fee + terms.unseal_bond + 2 * deployed.keeper_reward
+        if not stake.verifier:  # what it can take out in one call when a round needs it
+            held += await self._chain.contracts.lens.withdrawable(self._wallet, "latest")
+        text = f"{tokens(held)} tokens; a round puts {tokens(need)} in escrow"
+        if held < need and not any(view.active_round for view in own.values()):
             self._rows.append(failed("funds", text, f"send tokens to {self._wallet}", Exit.UNFUNDED))
-        elif held + credit < need * self._config.proposer.rounds:
+        elif held < need * self._config.proposer.rounds:
             self._rows.append(
                 warned(
                     "funds", f"{text}, {self._config.proposer.rounds} are wanted", "send more for all of them"
@@ -200,4 +220,25 @@ class AccountChecks:
     async def _rounds(self) -> dict[int, RoundView]:
         """The open rounds of the projects this node works for."""
         active = [int(view.active_round) for view in self._projects.values() if view.active_round]
-        return {item: await self._chain.contracts.rounds.round(item, "latest") for item in active}
+        return {item: await self._chain.contracts.lens.round(item, "latest") for item in active}
+
+    async def _set(self, set_id: int) -> SetView:
+        return await self._chain.contracts.lens.verifier_set(set_id, "latest")
+
+    async def _configuration(self) -> Configuration:
+        return await self._chain.contracts.rounds.configuration("latest")
+
+    async def _openings(self, own: Mapping[int, ProjectView], terms: RoundTerms) -> None:
+        """Whether the verifier sets of this wallet's projects would carry a round of its terms now."""
+        lens, resolve = self._chain.contracts.lens, (await self._configuration()).resolve_duration
+        for project_id, view in own.items():
+            if view.active_round:
+                continue
+            set_id, escrow = view.verifier_set, terms.budget + terms.fee
+            found = await self._set(set_id)
+            admitted = found.curator == self._wallet or await lens.is_admitted(set_id, self._wallet, "latest")
+            ready = await lens.can_open(set_id, escrow, "latest")
+            self._rows += judge_set(
+                project_id, set_id, found, ready, me=self._wallet, admitted=admitted,
+                hold=terms.longest_seconds + resolve, escrow=escrow,
+            )  # fmt: skip

@@ -1,89 +1,97 @@
 """`jepanet claim`: what ended rounds owe a wallet, taken out without a running node.
 
-Everything is read from the contracts' views. Only the proof of a claim needs more, the round's score sheet:
-what credit there is, bonds of cancelled rounds and unclaimed pay are taken out without sheets and peers.
+Everything but proofs is read from the contracts. A claim needs the round's score sheet; bonds of cancelled
+rounds, and those that no claim frees, are taken back without sheets and peers. It all arrives as free stake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jepanet.chain.contracts.all import RoundView
 from jepanet.chain.contracts.sentences import moment
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.operations.access import SigningAccess
 from jepanet.operations.funds.stake import balances
-from jepanet.operations.funds.unfinished import fresh_key, take_up
+from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.funds import Claimed, RoundClaim
 from jepanet.operations.views.json_form import Wei
+from jepanet.protocol.due.exit_rules import CLAIM_DURATION, RELEASE_DELAY
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.types import TERMINAL_PHASES, Address, Phase, Standing, Verdict
 
 
-async def claim(access: SigningAccess, library: Library, round_ids: Sequence[int]) -> Claimed:
-    """Claims this wallet's pay, fees and bonds of ended rounds, then withdraws its credit into the wallet.
+async def claim(
+    access: SigningAccess, history: History, library: Library, round_ids: Sequence[int]
+) -> Claimed:
+    """Claims this wallet's pay, fees and bonds of ended rounds; all of it becomes free stake.
 
     Without `round_ids`: of every ended round this wallet took part in. What cannot be taken out is reported
-    with its reason; `missing` counts the rounds whose score sheet `library` could not give.
+    with its reason; `missing` counts the rounds whose score sheet `library` could not give. `history` is read
+    only where a claim needs a sheet.
 
     Raises:
         Fatal: a named round does not exist. Transient: no endpoint answers.
     """
-    rounds, me = access.chain.contracts.rounds, access.wallet.address
-    count = await rounds.count("latest")
+    lens, me = access.chain.contracts.lens, access.wallet.address
+    count = await lens.round_count("latest")
     for round_id in round_ids:
         if round_id > count:
             known = f"ids run from 1 to {count}" if count else "none was opened yet"
             raise Fatal(f"there is no round {round_id}", remedy=known, code=Exit.NOT_FOUND)
     done = []
     for round_id in dict.fromkeys(round_ids) or range(1, count + 1):
-        standing = (await rounds.commitment(round_id, me, "latest")).standing
-        view = await rounds.round(round_id, "latest")
+        standing = (await lens.commitment(round_id, me, "latest")).standing
+        view = await lens.round(round_id, "latest")
         involved = standing is not Standing.NONE or view.proposer == me
         if round_ids or (involved and view.phase in TERMINAL_PHASES):
-            done.append(await _take(access, library, round_id, view, standing))
-    await take_up(access.sender, "credit", rounds.withdraw_credit())
-    credit = await rounds.credit(me, "latest")
-    if credit:
-        await access.sender.send(fresh_key("credit"), rounds.withdraw_credit())
+            done.append(await _take(access, history, library, round_id, view, standing))
     return Claimed(
         rounds=tuple(done),
         missing=sum(bool(item.missing) for item in done),
-        withdrawn=Wei(credit),
         wallet=await balances(access.chain, me),
     )
 
 
 async def _take(
-    access: SigningAccess, library: Library, round_id: int, view: RoundView, standing: Standing
+    access: SigningAccess,
+    history: History,
+    library: Library,
+    round_id: int,
+    view: RoundView,
+    standing: Standing,
 ) -> RoundClaim:
     """Sends what one round still allows this wallet; says what that was, or why there was nothing."""
-    taken = RoundClaim(round_id)
     if view.phase not in TERMINAL_PHASES:
-        return replace(taken, reason=f"not ended yet (phase {view.phase.name.lower()})")
-    rounds = access.chain.contracts.rounds
+        return RoundClaim(round_id, reason=f"not ended yet (phase {view.phase.name.lower()})")
     settled = view.phase is Phase.SETTLED
     over = settled and (await access.chain.rpc.head()).ref.timestamp >= view.claim_end
-    if over and view.proposer == access.wallet.address and view.claimed < view.payout:
-        await access.sender.send(f"sweep/{round_id}", rounds.sweep(round_id))
-        taken = replace(taken, swept=Wei(view.payout - view.claimed))
     if standing is Standing.REVEALED and (over or not settled):
-        await access.sender.send(f"release/{round_id}", rounds.release_bond(round_id))
-        return replace(taken, bond_released=Wei(view.bond))
+        return await _release(access, round_id, view)
     if settled and not over and standing in (Standing.REVEALED, Standing.VERIFIER):
-        return await _claim_leaf(access, library, round_id, view, standing)
-    if taken.swept is not None:
-        return taken
-    return replace(taken, reason=_nothing(access.wallet.address, view, standing))
+        return await _claim_leaf(access, history, library, round_id, view, standing)
+    return RoundClaim(round_id, reason=_nothing(access.wallet.address, view, standing))
+
+
+async def _release(access: SigningAccess, round_id: int, view: RoundView) -> RoundClaim:
+    await access.sender.send(f"release/{round_id}", access.chain.contracts.rounds.release_bond(round_id))
+    return RoundClaim(round_id, bond_released=Wei(view.bond))
 
 
 async def _claim_leaf(
-    access: SigningAccess, library: Library, round_id: int, view: RoundView, standing: Standing
+    access: SigningAccess,
+    history: History,
+    library: Library,
+    round_id: int,
+    view: RoundView,
+    standing: Standing,
 ) -> RoundClaim:
+    recorded = find_round(await history.state(), round_id).recorded
+    if recorded is None:
+        raise Transient(f"the endpoint does not show what was recorded for round {round_id} yet")
     try:
-        path = await library.get("score sheet", view.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
+        path = await library.get("score sheet", recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
         mine = decode_sheet(path.read_bytes()).leaf_of(access.wallet.address)
     except Rejected as error:
         return RoundClaim(round_id, reason=str(error), missing=True)
@@ -95,7 +103,10 @@ async def _claim_leaf(
     if mine is None and standing is Standing.VERIFIER:
         return RoundClaim(round_id, reason="the result grants this wallet no fee")
     if mine is None:
-        reason = f"the result has no row for it; the bond returns from {moment(view.claim_end)}"
+        releasable = view.claim_end - CLAIM_DURATION + RELEASE_DELAY
+        if (await access.chain.rpc.head()).ref.timestamp >= releasable:
+            return await _release(access, round_id, view)
+        reason = f"the result has no row for it; the bond returns from {moment(releasable)}"
         return RoundClaim(round_id, reason=reason)
     leaf, proof = mine
     if leaf.verdict is Verdict.INVALID:
@@ -110,7 +121,7 @@ def _nothing(me: Address, view: RoundView, standing: Standing) -> str:
         settled = view.phase is Phase.SETTLED
         return f"claims ended at {moment(view.claim_end)}" if settled else "a cancelled round pays no fee"
     if standing is Standing.NONE and view.proposer == me:
-        return "what it returned is credit"
+        return "what it returned is free stake"
     return {
         Standing.NONE: "this wallet took no part in it",
         Standing.COMMITTED: "its delta was not revealed: the bond does not return",

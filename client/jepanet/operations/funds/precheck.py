@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.contracts.all import Contracts
+from jepanet.chain.contracts.all import Contracts, SetView, StakeAccount
 from jepanet.chain.contracts.sentences import moment, sentence
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import ChainAccess
@@ -16,9 +16,13 @@ from jepanet.tokens import exact
 from jepanet.types import Address, Phase
 
 MAX_MEMBERS = 32
-"""`VerifierSets.MAX_MEMBERS`."""
+"""`Setup.MAX_MEMBERS` of the contracts."""
 _MAX_UNBOND_REQUESTS = 16
-"""`StakeVault.MAX_UNBOND_REQUESTS`."""
+"""`IStakes.MAX_UNBOND_REQUESTS`."""
+_MAX_SETS = 8
+"""`Setup.MAX_SETS`: those that were left count while a round of theirs is open."""
+_MOST = (1 << 96) - 1
+"""No amount in the contracts is larger."""
 _NOBODY = Address("0x" + "0" * 40)
 
 
@@ -27,7 +31,7 @@ async def check_deposit(chain: ChainAccess, account: Address, amount: int) -> No
     if not amount:
         raise _refused("ZeroAmount")
     if await chain.contracts.rounds.paused("latest"):
-        raise _refused("EntriesPaused")
+        raise _refused("EnforcedPause")
     held = await chain.contracts.token.balance(account, "latest")
     if held < amount:
         raise Fatal(
@@ -38,24 +42,53 @@ async def check_deposit(chain: ChainAccess, account: Address, amount: int) -> No
 
 
 async def check_unbond(contracts: Contracts, account: Address, amount: int) -> None:
-    """Raises: Fatal (exit code `REJECTED`): zero, less free stake, or too many requests."""
-    if not amount:
-        raise _refused("ZeroAmount")
-    free = (await contracts.vault.account(account, "latest")).free
-    if free < amount:
+    """Raises: Fatal (exit code `REJECTED`): zero, too little stake, a member's minimum, too many requests."""
+    stake = await _check_free(contracts, account, amount)
+    minimum = (await contracts.rounds.configuration("latest")).minimum_verifier_stake
+    if stake.joined and stake.free - amount < minimum:
         raise Fatal(
-            f"{account} has {exact(free)} tokens of free stake, not {exact(amount)}",
-            remedy="ask for less; bonds of open rounds come free when those end (`jepanet claim`)",
+            f"{account} is in {stake.joined} verifier set{'s' * (stake.joined > 1)}, whose members keep "
+            f"{exact(minimum)} tokens of free stake; {exact(max(0, stake.free - minimum))} can be asked back",
+            remedy="ask for less, or `jepanet verifiers leave SET` first",
             code=Exit.REJECTED,
         )
-    if len(await contracts.vault.unbond_requests(account, "latest")) >= _MAX_UNBOND_REQUESTS:
+    if len(await contracts.lens.unbond_requests(account, "latest")) >= _MAX_UNBOND_REQUESTS:
         raise _refused("TooManyUnbondRequests")
 
 
-async def check_withdraw(chain: ChainAccess, account: Address) -> None:
-    """Raises: Fatal (exit code `REJECTED`): nothing is unbonding, ripe, or free of a verifier's duty."""
-    vault, now = chain.contracts.vault, (await chain.rpc.head()).ref.timestamp
-    requests = await vault.unbond_requests(account, "latest")
+async def check_free(contracts: Contracts, account: Address, amount: int) -> None:
+    """Raises: Fatal (exit code `REJECTED`): zero, less free stake, or a debt."""
+    stake = await _check_free(contracts, account, amount)
+    if stake.debt:
+        raise _refused("InDebt", account=account, debt=stake.debt)
+
+
+async def _check_free(contracts: Contracts, account: Address, amount: int) -> StakeAccount:
+    stake = await contracts.lens.account(account, "latest")
+    if not amount:
+        raise _refused("ZeroAmount") if stake.free else _refused("NothingToWithdraw")
+    if stake.free < amount:
+        raise Fatal(
+            f"{account} has {exact(stake.free)} tokens of free stake, not {exact(amount)}",
+            remedy="ask for less; bonds of open rounds come free when those end (`jepanet claim`)",
+            code=Exit.REJECTED,
+        )
+    return stake
+
+
+async def check_ripe(chain: ChainAccess, account: Address, amount: int | None) -> None:
+    """Whether a verifier can take out what has matured, which is all of it and no other `amount`.
+
+    Raises:
+        Fatal (exit code `REJECTED`): an amount, a debt, or nothing is unbonding, ripe, or free of its duty.
+    """
+    lens, now = chain.contracts.lens, (await chain.rpc.head()).ref.timestamp
+    if amount is not None:
+        raise _refused("VerifierMustUnbond", account=account)
+    stake = await lens.account(account, "latest")
+    if stake.debt:
+        raise _refused("InDebt", account=account, debt=stake.debt)
+    requests = await lens.unbond_requests(account, "latest")
     if not requests:
         raise Fatal(
             f"{account} has asked no stake back",
@@ -69,11 +102,8 @@ async def check_withdraw(chain: ChainAccess, account: Address) -> None:
             remedy="wait until then",
             code=Exit.REJECTED,
         )
-    stake = await vault.account(account, "latest")
-    if stake.held_until > now:
-        minimum = await vault.minimum_verifier_stake("latest")
-        if stake.free + stake.unbonding <= minimum:
-            raise _refused("StakeHeld", account=account, until=stake.held_until)
+    if not await lens.withdrawable(account, "latest"):
+        raise _refused("StakeHeld", account=account)
 
 
 def check_members(members: Sequence[str], threshold: int) -> tuple[Address, ...]:
@@ -94,48 +124,83 @@ def check_members(members: Sequence[str], threshold: int) -> tuple[Address, ...]
     return addresses
 
 
-async def check_set(contracts: Contracts, set_id: int) -> tuple[Address, ...]:
-    """The members of an existing verifier set. Raises: Fatal (exit code `NOT_FOUND`)."""
-    members = await contracts.verifier_sets.members(set_id, "latest")
-    if not members:
-        count = await contracts.verifier_sets.count("latest")
+def check_limits(cap: int, max_hold: int) -> None:
+    """What the members of a verifier set consent to: most escrow in wei, and most seconds of a hold.
+
+    Raises: Fatal: zero, or more than the contracts can count (exit code `USAGE`).
+    """
+    if not 0 < cap <= _MOST or not 0 < max_hold < 1 << 32:
+        raise _refused("BadLimits", Exit.USAGE, cap=cap, maxHold=max_hold)
+
+
+async def check_set(contracts: Contracts, set_id: int) -> SetView:
+    """An existing verifier set. Raises: Fatal (exit code `NOT_FOUND`)."""
+    found = await contracts.lens.verifier_set(set_id, "latest")
+    if not found.members:
+        count = await contracts.lens.set_count("latest")
         known = f"ids run from 1 to {count}" if count else "none was made yet"
         raise Fatal(f"there is no verifier set {set_id}", remedy=known, code=Exit.NOT_FOUND)
-    return members
+    return found
 
 
-async def check_seat(contracts: Contracts, set_id: int, account: Address) -> None:
-    """Raises: Fatal: no such set (`NOT_FOUND`), or no seat in it (`REJECTED`)."""
-    if account not in await check_set(contracts, set_id):
+async def check_seat(contracts: Contracts, set_id: int, account: Address) -> SetView:
+    """The set. Raises: Fatal: no such set (`NOT_FOUND`), or no seat in it (`REJECTED`)."""
+    found = await check_set(contracts, set_id)
+    if account not in found.members:
         raise _refused("NotMember", setId=set_id, account=account)
+    return found
 
 
-async def check_challenge(contracts: Contracts, round_id: int, account: Address) -> int:
-    """The bond that a challenge of this round locks, in wei.
+async def check_join(contracts: Contracts, set_id: int, account: Address) -> None:
+    """Raises: Fatal: no such set (`NOT_FOUND`); no seat in it, or one in too many others (`REJECTED`)."""
+    await check_seat(contracts, set_id, account)
+    others = set(await contracts.lens.sets_of(account, "latest")) - {set_id}
+    if len(others) >= _MAX_SETS:
+        raise _refused("TooManySets", account=account)
+
+
+async def check_curator(contracts: Contracts, set_id: int, account: Address) -> None:
+    """Raises: Fatal: no such set (`NOT_FOUND`), or somebody else created it (`REJECTED`)."""
+    if (await check_set(contracts, set_id)).curator != account:
+        raise _refused("NotCurator", setId=set_id, account=account)
+
+
+async def check_challenge(
+    chain: ChainAccess, round_id: int, payout: int, account: Address
+) -> tuple[int, int]:
+    """The bond that a challenge of this round takes, and what of it comes out of the wallet, in wei.
 
     Raises:
-        Fatal: no such round (`NOT_FOUND`); another phase, or too little free stake (`REJECTED`).
+        Fatal: no such round (`NOT_FOUND`); another phase, one challenge already, or too few tokens
+            (`REJECTED`).
     """
-    phase = await contracts.rounds.phase(round_id, "latest")
+    contracts, lens = chain.contracts, chain.contracts.lens
+    phase = await lens.phase(round_id, "latest")
     if phase is Phase.NONE:
-        count = await contracts.rounds.count("latest")
+        count = await lens.round_count("latest")
         known = f"ids run from 1 to {count}" if count else "none was opened yet"
         raise Fatal(f"there is no round {round_id}", remedy=known, code=Exit.NOT_FOUND)
-    if phase is not Phase.CHALLENGE:
+    view, now = await lens.round(round_id, "latest"), (await chain.rpc.head()).ref.timestamp
+    if phase not in (Phase.CHALLENGE, Phase.DISPUTED) or now >= view.challenge_end:
         raise Fatal(
             f"round {round_id} cannot be disputed in its phase {phase.name.lower()}",
             remedy="a result is open to challenge from its record until its window ends",
             code=Exit.REJECTED,
         )
-    bond = await contracts.rounds.challenge_bond(round_id, "latest")
-    free = (await contracts.vault.account(account, "latest")).free
-    if free < bond:
+    if await lens.challenge(round_id, account, "latest"):
+        raise _refused("AlreadyChallenged", roundId=round_id, challenger=account)
+    bond = await lens.challenge_bond(payout, "latest")
+    stake = await lens.account(account, "latest")
+    lacking = bond if stake.verifier else max(0, bond - stake.free)
+    held = await contracts.token.balance(account, "latest")
+    if held < lacking:
+        has = exact(held + bond - lacking)
         raise Fatal(
-            f"the challenge locks {exact(bond)} tokens of stake and {exact(free)} are free",
-            remedy="jepanet stake deposit AMOUNT",
+            f"the challenge takes a bond of {exact(bond)} tokens; wallet and free stake have {has}",
+            remedy=f"send tokens to {account}",
             code=Exit.REJECTED,
         )
-    return bond
+    return bond, lacking
 
 
 def _refused(name: str, code: Exit = Exit.REJECTED, **arguments: object) -> Fatal:

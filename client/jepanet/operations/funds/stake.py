@@ -1,4 +1,4 @@
-"""What an account holds, and a wallet's stake in the vault: depositing, asking back, withdrawing."""
+"""What an account holds, and a wallet's stake: depositing, asking back, withdrawing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.operations.access import ChainAccess, SigningAccess
-from jepanet.operations.funds.precheck import check_deposit, check_unbond, check_withdraw
+from jepanet.operations.funds.precheck import (
+    check_deposit,
+    check_free,
+    check_ripe,
+    check_unbond,
+)
 from jepanet.operations.funds.unfinished import SETTLED, fresh_key, take_up
 from jepanet.operations.views.funds import Account, Sent
 from jepanet.operations.views.json_form import Wei
@@ -15,7 +20,8 @@ from jepanet.types import Address
 
 async def balances(chain: ChainAccess, address: Address) -> Account:
     """Everything one account holds, at the newest block."""
-    stake = await chain.contracts.vault.account(address, "latest")
+    lens = chain.contracts.lens
+    stake = await lens.account(address, "latest")
     return Account(
         address=address,
         native=Wei(await chain.rpc.balance(address, "latest")),
@@ -23,7 +29,8 @@ async def balances(chain: ChainAccess, address: Address) -> Account:
         stake_free=Wei(stake.free),
         stake_locked=Wei(stake.locked),
         stake_unbonding=Wei(stake.unbonding),
-        credit=Wei(await chain.contracts.rounds.credit(address, "latest")),
+        withdrawable=Wei(await lens.withdrawable(address, "latest")),
+        debt=Wei(stake.debt) if stake.debt else None,
     )
 
 
@@ -32,35 +39,50 @@ async def deposit(access: SigningAccess, amount: int) -> Sent:
 
     Raises: Fatal as `check_deposit`.
     """
-    token, vault = access.chain.contracts.token, access.chain.contracts.vault
-    call, approval = vault.deposit(amount), token.approve(vault.address, amount)
+    contracts, me = access.chain.contracts, access.wallet.address
+    call = contracts.rounds.deposit(amount, me)
 
     async def ready() -> None:
-        await check_deposit(access.chain, access.wallet.address, amount)
-        await take_up(access.sender, "approve", approval)
-        if await token.allowance(access.wallet.address, vault.address, "latest") < amount:
-            await access.sender.send(fresh_key("approve"), approval)
+        await check_deposit(access.chain, me, amount)
+        await allow(access, amount)
 
     return await _once(access, "deposit", call, ready)
 
 
+async def allow(access: SigningAccess, amount: int) -> None:
+    """Lets the rounds contract take `amount` wei of the wallet's tokens, unless it may already."""
+    token, rounds = access.chain.contracts.token, access.chain.contracts.rounds
+    approval = token.approve(rounds.address, amount)
+    await take_up(access.sender, "approve", approval)
+    if await token.allowance(access.wallet.address, rounds.address, "latest") < amount:
+        await access.sender.send(fresh_key("approve"), approval)
+
+
 async def unbond(access: SigningAccess, amount: int) -> Sent:
-    """Asks for `amount` wei of free stake back; it matures after the vault's delay.
+    """Asks for `amount` wei of a verifier's free stake back; it matures after the network's delay.
 
     Raises: Fatal as `check_unbond`.
     """
     contracts, me = access.chain.contracts, access.wallet.address
-    call = contracts.vault.request_unbond(amount)
+    call = contracts.rounds.request_unbond(amount)
     return await _once(access, "unbond", call, lambda: check_unbond(contracts, me, amount))
 
 
-async def withdraw(access: SigningAccess) -> Sent:
-    """Takes out every matured unbonding request.
+async def withdraw(access: SigningAccess, amount: int | None = None) -> Sent:
+    """Takes stake out into the wallet: of a verifier every matured request; of others free stake, all or
+    `amount` wei of it.
 
-    Raises: Fatal as `check_withdraw`.
+    Raises: Fatal as `check_ripe` (a verifier) or `check_free`.
     """
-    call = access.chain.contracts.vault.withdraw_unbonded()
-    return await _once(access, "withdraw", call, lambda: check_withdraw(access.chain, access.wallet.address))
+    contracts, me = access.chain.contracts, access.wallet.address
+    if (await contracts.lens.account(me, "latest")).verifier:
+        call = contracts.rounds.withdraw_unbonded(me)
+        return await _once(access, "withdraw", call, lambda: check_ripe(access.chain, me, amount))
+    if amount is None:
+        amount = await contracts.lens.withdrawable(me, "latest")
+    wanted = amount
+    call = contracts.rounds.withdraw(wanted, me)
+    return await _once(access, "withdraw", call, lambda: check_free(contracts, me, wanted))
 
 
 async def _once(

@@ -16,7 +16,7 @@ from jepanet.learning.recipe_file import recipe_named
 from jepanet.learning.simulators.registry import dataset_for, recorded_in
 from jepanet.operations.datasets import open_dataset
 from jepanet.operations.projects.request import ProjectRequest, check_name, judges_of
-from jepanet.protocol.commitment import evaluation_leaf, merkle_root
+from jepanet.protocol.commitment import evaluation_leaf, shard_root
 from jepanet.protocol.documents.project_folder import MANIFEST_FILE, METADATA_FILE, RECIPE_FILE
 from jepanet.tensors import canonical_json
 
@@ -57,7 +57,7 @@ def draft_project(
     built = open_dataset(dataset)
     _check_suits(built, chosen)
     _check_shards(built, chosen)
-    root = merkle_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
+    root = shard_root([evaluation_leaf(item.index, item.digest, item.blinding) for item in built.sealed])
     documents = {
         RECIPE_FILE: chosen.to_bytes(),
         MANIFEST_FILE: built.manifest.with_root(root).to_bytes(),

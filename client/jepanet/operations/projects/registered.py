@@ -10,7 +10,7 @@ from jepanet.operations.views.projects import Project
 
 async def list_projects(chain: ChainAccess) -> tuple[Project, ...]:
     """Every project of the deployment, from the registry."""
-    count = await chain.contracts.registry.count("latest")
+    count = await chain.contracts.lens.project_count("latest")
     return tuple([await _project(chain, number) for number in range(1, count + 1)])
 
 
@@ -20,7 +20,7 @@ async def show_project(chain: ChainAccess, project_id: int) -> Project:
     Raises:
         Fatal: there is no such project (exit code `NOT_FOUND`).
     """
-    count = await chain.contracts.registry.count("latest")
+    count = await chain.contracts.lens.project_count("latest")
     if not 1 <= project_id <= count:
         raise Fatal(
             f"there is no project {project_id}", remedy=f"ids run from 1 to {count}", code=Exit.NOT_FOUND
@@ -29,7 +29,7 @@ async def show_project(chain: ChainAccess, project_id: int) -> Project:
 
 
 async def _project(chain: ChainAccess, project_id: int) -> Project:
-    project = await chain.contracts.registry.project(project_id, "latest")
+    project = await chain.contracts.lens.project(project_id, "latest")
     return Project(
         project=project_id,
         owner=project.owner,

@@ -76,8 +76,8 @@ async def find_project(
         Fatal: there is one that differs from the request (exit code `REJECTED`), or none and it names a
             verifier set that does not exist (`NOT_FOUND`).
     """
-    for project_id in range(1, await contracts.registry.count("latest") + 1):
-        project = await contracts.registry.project(project_id, "latest")
+    for project_id in range(1, await contracts.lens.project_count("latest") + 1):
+        project = await contracts.lens.project(project_id, "latest")
         if project.owner != owner or project.evaluation_root != request.root:
             continue
         differing = await _differing(contracts, project, request)
@@ -95,13 +95,12 @@ async def find_project(
 
 
 async def _differing(contracts: Contracts, project: ProjectView, request: ProjectRequest) -> list[str]:
-    judges, sets = request.judges, contracts.verifier_sets
+    judges = request.judges
     if judges.set_id:
         same = project.verifier_set == judges.set_id
     else:
-        members = await sets.members(project.verifier_set, "latest")
-        same = set(members) == set(judges.members)
-        same = same and await sets.threshold(project.verifier_set, "latest") == judges.threshold
+        found = await contracts.lens.verifier_set(project.verifier_set, "latest")
+        same = set(found.members) == set(judges.members) and found.threshold == judges.threshold
     compared = {
         "recipe": project.recipe == request.recipe,
         "manifest": project.dataset == request.dataset,

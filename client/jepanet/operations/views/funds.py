@@ -18,7 +18,10 @@ class Account:
     stake_free: Wei
     stake_locked: Wei
     stake_unbonding: Wei
-    credit: Wei
+    withdrawable: Wei
+    """What `jepanet stake withdraw` would pay out now."""
+    debt: Wei | None = field(default=None, metadata=OPTIONAL)
+    """What a slash could not take yet: nothing leaves before it is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,23 @@ class CreatedSet:
     set: int
     members: tuple[Address, ...]
     threshold: int
+    curator: Address
+    """Opens rounds with it, and admits others that may."""
+    cap: Wei
+    """Most escrow of all its open rounds together."""
+    max_hold_seconds: int
+    """Longest that one round may hold its members' stake."""
     note: str | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may open rounds with a set, by its curator's word; `unchanged` where that was so before."""
+
+    set: int
+    proposer: Address
+    admitted: bool
+    unchanged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +67,19 @@ class JoinedSet:
     set: int
     joined_before: bool
     active: bool
+    cap: Wei
+    max_hold_seconds: int
     minimum_stake: Wei
     account: Account = field(metadata=MERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftSet:
+    """A seat that was given up; the stake stays held while `open_rounds` are open."""
+
+    set: int
+    left_before: bool
+    open_rounds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +91,16 @@ class Seat:
 @dataclass(frozen=True, slots=True)
 class VerifierSet:
     set: int
+    curator: Address
     threshold: int
     active: bool
+    cap: Wei
+    max_hold_seconds: int
+    open_rounds: int
+    escrow_at_risk: Wei
+    """Budgets and fees of its open rounds."""
+    stake_at_risk: Wei
+    """What one slash of every member could take now."""
     members: tuple[Seat, ...]
 
 
@@ -71,8 +109,6 @@ class RoundClaim:
     """What was taken out of one round, or the `reason` why nothing was."""
 
     round: int
-    swept: Wei | None = field(default=None, metadata=OPTIONAL)
-    """Pay that nobody claimed in time, back to the proposer."""
     bond_released: Wei | None = field(default=None, metadata=OPTIONAL)
     claimed: Wei | None = field(default=None, metadata=OPTIONAL)
     verdict: str | None = field(default=None, metadata=OPTIONAL)
@@ -87,6 +123,5 @@ class Claimed:
     rounds: tuple[RoundClaim, ...]
     missing: int
     """Rounds whose score sheet could not be had."""
-    withdrawn: Wei
-    """Credit taken into the wallet."""
     wallet: Account
+    """After it: what was claimed is free stake."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from jepanet.operations.views.json_form import OPTIONAL
 from jepanet.types import Address
 
 
@@ -22,11 +23,13 @@ class CreatedProject:
     evaluation_shards: int
     evaluation_root: str
     """0x-hex."""
+    note: str | None = field(default=None, metadata=OPTIONAL)
+    """What is missing before a round can open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as the registry holds it."""
+    """A project as the contracts hold it."""
 
     project: int
     owner: Address

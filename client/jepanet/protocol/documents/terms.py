@@ -31,3 +31,9 @@ class RoundTerms:
     challenge_seconds: int
     max_solvers: int
     aggregators: tuple[Address, ...]
+
+    @property
+    def longest_seconds(self) -> int:
+        """From the opening to the end of the challenge window, if every phase takes its full time."""
+        before = self.commit_seconds + self.gap_seconds + self.reveal_seconds
+        return before + self.verify_seconds + self.challenge_seconds

@@ -13,6 +13,7 @@ from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, stored
+from jepanet.roles.steps.windows import check_windows
 from jepanet.types import Role
 from jepanet.work.requests import RoundFiles
 
@@ -38,6 +39,7 @@ class Preparation:
     async def prepare(self, duty: PrepareRound) -> Sequence[LocalFact]:
         context = self._context
         round_ = context.round(duty.round_id)
+        await check_windows(context, round_)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
         await obtain(context, round_.base, max_bytes=documents.recipe.max_model_bytes, pin=pin_of(round_))

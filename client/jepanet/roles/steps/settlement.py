@@ -1,4 +1,4 @@
-"""The exits: settle, cancel, claim, release, slash; and the stake that makes commits possible."""
+"""The exits: settle, cancel, claim, release, slash. What they pay arrives as free stake."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from jepanet.protocol.duties import (
     SlashEquivocation,
     SlashInvalid,
     SlashNonReveal,
-    SweepRound,
-    WithdrawCredit,
 )
 from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.coordinator import result_message
+from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.obtain import obtain_bytes
 from jepanet.roles.steps.preparation import pin_of
-from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
+from jepanet.roles.steps.submit import endpoint_lags, submit
 from jepanet.telemetry import get_logger
-from jepanet.tokens import exact
-from jepanet.types import TERMINAL_PHASES, Phase, Standing, Verdict
+from jepanet.types import Phase, Standing, Verdict
 
 log = get_logger("settlement")
 
@@ -48,39 +45,41 @@ class Settlement:
             SendCancel.__name__: self.send_cancel,
             SendClaim.__name__: self.send_claim,
             ReleaseBond.__name__: self.release_bond,
-            WithdrawCredit.__name__: self.withdraw_returned,
-            SweepRound.__name__: self.sweep_round,
             SlashNonReveal.__name__: self.slash_non_reveal,
             SlashInvalid.__name__: self.slash_invalid,
             SlashEquivocation.__name__: self.slash_equivocation,
         }
 
     async def send_settle(self, duty: SendSettle) -> Sequence[LocalFact]:
-        rounds = self._context.contracts.rounds
-        phase = await rounds.phase(duty.round_id, "latest")
-        if phase < Phase.SETTLEABLE:
+        context, contracts = self._context, self._context.contracts
+        phase = await contracts.lens.phase(duty.round_id, "latest")
+        recorded = context.round(duty.round_id).recorded
+        if phase < Phase.SETTLEABLE or recorded is None:
             raise endpoint_lags(f"settle/{duty.round_id}")
         if phase is Phase.SETTLEABLE:
-            await submit(self._context, f"settle/{duty.round_id}", rounds.settle(duty.round_id))
+            call = contracts.rounds.settle(duty.round_id, recorded.result)
+            await submit(context, f"settle/{duty.round_id}", call)
         return []
 
     async def send_cancel(self, duty: SendCancel) -> Sequence[LocalFact]:
-        rounds = self._context.contracts.rounds
-        phase = await rounds.phase(duty.round_id, "latest")
+        contracts = self._context.contracts
+        phase = await contracts.lens.phase(duty.round_id, "latest")
         if phase <= Phase.VERIFY:
             raise endpoint_lags(f"cancel/{duty.round_id}")
         if phase is Phase.CANCELLABLE:
-            await submit(self._context, f"cancel/{duty.round_id}", rounds.cancel(duty.round_id))
+            call = contracts.rounds.cancel(duty.round_id)
+            await submit(self._context, f"cancel/{duty.round_id}", call)
         return []
 
     async def slash_non_reveal(self, duty: SlashNonReveal) -> Sequence[LocalFact]:
-        rounds = self._context.contracts.rounds
-        standing = (await rounds.commitment(duty.round_id, duty.solver, "latest")).standing
+        contracts = self._context.contracts
+        standing = (await contracts.lens.commitment(duty.round_id, duty.solver, "latest")).standing
         if standing is Standing.NONE:
             raise endpoint_lags(f"slash/{duty.round_id}/{duty.solver}")
         if standing is Standing.COMMITTED:
             key = f"slash/{duty.round_id}/{duty.solver}"
-            await submit(self._context, key, rounds.slash_non_reveal(duty.round_id, duty.solver))
+            call = contracts.rounds.slash_non_reveal(duty.round_id, duty.solver)
+            await submit(self._context, key, call)
         return []
 
     async def slash_invalid(self, duty: SlashInvalid) -> Sequence[LocalFact]:
@@ -89,18 +88,18 @@ class Settlement:
         round_ = context.round(duty.round_id)
         if round_.recorded is None:
             return []
-        sheet_digest, rounds = round_.recorded.sheet, context.contracts.rounds
+        sheet_digest, contracts = round_.recorded.sheet, context.contracts
         data = await obtain_bytes(context, sheet_digest, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         sheet = decode_sheet(data)
         for row in sheet.rows:
             found = sheet.leaf_of(row.solver) if row.verdict is Verdict.INVALID else None
             if found is None:
                 continue
-            standing = (await rounds.commitment(round_.id, row.solver, "latest")).standing
+            standing = (await contracts.lens.commitment(round_.id, row.solver, "latest")).standing
             if standing in _BEFORE_REVEAL:
                 raise endpoint_lags(f"slash-invalid/{round_.id}/{row.solver}")
             if standing is Standing.REVEALED:
-                call = rounds.slash_invalid(round_.id, *found)
+                call = contracts.rounds.slash_invalid(round_.id, *found)
                 await submit(context, f"slash-invalid/{round_.id}/{row.solver}", call)
                 log.info("bond.slashed", round=round_.id, solver=row.solver, reason=row.reason)
         return []
@@ -141,21 +140,21 @@ class Settlement:
         typed = result_message(context, sheet, said.sheet, said.improvement)
         if sheet.round_id != round_.id or recover_typed(typed, said.signature) != said.coordinator:
             raise Rejected("the signature is not over this result", reason="bad-signature")
-        return Result(round_.id, sheet.root, sheet.model, said.sheet, sheet.payout, said.improvement)
+        fields = (sheet.root, sheet.model, said.sheet, sheet.payout, said.improvement, NO_EXTENSION)
+        return Result(round_.id, *fields)
 
     async def send_claim(self, duty: SendClaim) -> Sequence[LocalFact]:
         """Claims this account's leaf: pay and bond of a solver, fee of a coordinator."""
         context = self._context
         round_ = context.round(duty.round_id)
         recorded = round_.recorded
-        rounds = context.contracts.rounds
-        standing = (await rounds.commitment(round_.id, context.me, "latest")).standing
+        contracts = context.contracts
+        standing = (await contracts.lens.commitment(round_.id, context.me, "latest")).standing
         if recorded is None:
             return []
         if standing in _BEFORE_REVEAL:
             raise endpoint_lags(f"claim/{round_.id}")
         if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
-            await withdraw_credit(context, f"withdraw/{round_.id}")
             return []
         data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         mine = decode_sheet(data).leaf_of(context.me)
@@ -163,94 +162,17 @@ class Settlement:
             log.info("claim.skipped", round=round_.id, verdict=mine[0].verdict.name if mine else None)
             return []
         leaf, proof = mine
-        await submit(context, f"claim/{round_.id}", rounds.claim(round_.id, leaf, proof))
+        await submit(context, f"claim/{round_.id}", contracts.rounds.claim(round_.id, leaf, proof))
         log.info("claim.done", round=round_.id, amount=leaf.amount, verdict=leaf.verdict.name)
-        await withdraw_credit(context, f"withdraw/{round_.id}")
         return []
 
     async def release_bond(self, duty: ReleaseBond) -> Sequence[LocalFact]:
-        context, rounds = self._context, self._context.contracts.rounds
-        standing = (await rounds.commitment(duty.round_id, context.me, "latest")).standing
+        context, contracts = self._context, self._context.contracts
+        standing = (await contracts.lens.commitment(duty.round_id, context.me, "latest")).standing
         if standing in _BEFORE_REVEAL:
             raise endpoint_lags(f"release/{duty.round_id}")
         if standing is Standing.REVEALED:
-            await submit(context, f"release/{duty.round_id}", rounds.release_bond(duty.round_id))
-        # With the bond comes a share of the unseal bond, where the proposer forfeited it.
-        await withdraw_credit(context, f"withdraw/{duty.round_id}/released")
+            # With the bond comes a share of the unseal bond, where the proposer forfeited it.
+            call = contracts.rounds.release_bond(duty.round_id)
+            await submit(context, f"release/{duty.round_id}", call)
         return []
-
-    async def withdraw_returned(self, duty: WithdrawCredit) -> Sequence[LocalFact]:
-        """Settling and cancelling, by whomever, credit the proposer with what the escrow did not pay."""
-        phase = await self._context.contracts.rounds.phase(duty.round_id, "latest")
-        if phase not in TERMINAL_PHASES:
-            raise endpoint_lags(f"withdraw/{duty.round_id}")
-        await withdraw_credit(self._context, f"withdraw/{duty.round_id}/returned")
-        return []
-
-    async def sweep_round(self, duty: SweepRound) -> Sequence[LocalFact]:
-        context, rounds = self._context, self._context.contracts.rounds
-        view = await rounds.round(duty.round_id, "latest")
-        if view.phase is not Phase.SETTLED:
-            raise endpoint_lags(f"sweep/{duty.round_id}")
-        if view.claimed < view.payout:
-            await submit(context, f"sweep/{duty.round_id}", rounds.sweep(duty.round_id))
-        await withdraw_credit(context, f"withdraw/{duty.round_id}/swept")
-        return []
-
-
-async def withdraw_credit(context: Context, key: str) -> int:
-    """Pays out what the contract owes this account; the wei paid, 0 if there was nothing.
-
-    Claims and returned escrow are credited first, since a recipient that reverts must not block anybody.
-    `key` names the occasion.
-    """
-    rounds = context.contracts.rounds
-    # What others credited since, they may have told in a newer block: that only `latest` shows.
-    credit = await rounds.credit(context.me, newest_known(context)) or await rounds.credit(
-        context.me, "latest"
-    )
-    if credit:
-        # With the sum: a duty that is tried again when more has come in would take the first for the second.
-        await submit(context, f"{key}/{credit}", rounds.withdraw_credit())
-        log.info("credit.withdrawn", amount=credit, occasion=key)
-    return credit
-
-
-def check_bond(context: Context, bond: int) -> None:
-    """Whether this node takes part in a round with this bond (wei).
-
-    Anybody may open a round at any bond, with verifiers of their own, who could take it.
-
-    Raises:
-        Rejected: reason `bond-too-high`; the operator's limit is lower.
-    """
-    if context.max_bond is not None and bond > context.max_bond:
-        raise Rejected(
-            f"the round's bond of {exact(bond)} tokens is above the limit of {exact(context.max_bond)}",
-            reason="bond-too-high",
-            remedy="raise solver.max_bond if you trust the project's verifiers with it",
-        )
-
-
-async def ensure_stake(context: Context, amount: int, key: str) -> None:
-    """Deposits what the vault lacks to lock `amount` (wei) for this account.
-
-    Raises:
-        Transient: the wallet holds too few tokens; the message says how many are missing. Not refused for
-            good: as long as the round takes commits, tokens may come.
-    """
-    vault, token, known = context.contracts.vault, context.contracts.token, newest_known(context)
-    lacking = amount - (await vault.account(context.me, known)).free
-    if lacking <= 0:
-        return
-    held = await token.balance(context.me, known)
-    if held < lacking:
-        held += await withdraw_credit(context, f"{key}/withdraw")
-    if held < lacking:
-        raise Transient(
-            f"the stake needs {exact(lacking)} tokens more and the wallet {context.me} holds {exact(held)}",
-            remedy="send tokens to the wallet, or lower the bond of the rounds you join",
-        )
-    if await token.allowance(context.me, vault.address, known) < lacking:
-        await submit(context, f"{key}/approve", token.approve(vault.address, lacking))
-    await submit(context, f"{key}/deposit", vault.deposit(lacking))

@@ -9,11 +9,13 @@ from jepanet.roles.context import Context
 
 _OVERTAKEN = frozenset(
     {
+        "BeaconAlreadyFixed",
         "BeaconAlreadyDrawn",
         "AlreadyUnsealed",
         "NotUnrevealed",
         "AlreadySlashed",
         "NotRevealed",
+        "AlreadyRevealed",
         "NothingToClaim",
     }
 )
@@ -21,13 +23,16 @@ _OVERTAKEN = frozenset(
 _TOO_EARLY = frozenset({"WrongPhase", "BeaconTooEarly", "VerifierSetInactive", "ClaimsOpen"})
 _LOOK_AGAIN = frozenset(
     {
-        "NoCredit",
+        "ClaimFirst",
         "InsufficientStake",
         "ERC20InsufficientBalance",
         "ERC20InsufficientAllowance",
         "AlreadyCommitted",
         "CommitmentMismatch",
+        "BeaconNotFixed",
         "BeaconNotDrawn",
+        "WrongHeader",
+        "SignerUnderStaked",
     }
 )
 """A balance, a commitment or a draw was seen a moment ago and is not there, or the reverse: another duty of

@@ -138,11 +138,11 @@ class Proposer:
         view = await contracts.lens.round(duty.round_id, "latest")
         if view.beacon_drawn:
             return []
-        if not view.beacon_block:  # this duty exists because the event that fixed it was confirmed
-            raise endpoint_lags(f"beacon/{duty.round_id}")
-        header = await context.header(view.beacon_block)
-        call = contracts.rounds.draw_beacon(duty.round_id, header)
-        await submit(context, f"beacon/{duty.round_id}/{view.beacon_block}", call)
+        key = f"beacon/{duty.round_id}/{duty.block_number}"
+        if view.beacon_block != duty.block_number:  # its event was confirmed here
+            raise endpoint_lags(key)
+        header = await context.header(duty.block_number)
+        await submit(context, key, contracts.rounds.draw_beacon(duty.round_id, header))
         return []
 
     async def unseal_shard(self, duty: UnsealShard) -> Sequence[LocalFact]:

@@ -104,6 +104,6 @@ async def challenge(access: SigningAccess, history: History, round_id: int, evid
         raise Transient(f"the endpoint does not show what was recorded for round {round_id} yet")
     if lacking:
         await allow(access, lacking)
-    call = contracts.rounds.challenge(round_id, evidence, recorded.result)
+    call = contracts.rounds.challenge(round_id, evidence, recorded.shown)
     receipt = await access.sender.send(f"challenge/{round_id}/{evidence.hex()}", call)
     return Challenged(round_id, Wei(bond), "0x" + receipt.tx_hash.hex())

@@ -57,7 +57,7 @@ class Settlement:
         if phase < Phase.SETTLEABLE or recorded is None:
             raise endpoint_lags(f"settle/{duty.round_id}")
         if phase is Phase.SETTLEABLE:
-            call = contracts.rounds.settle(duty.round_id, recorded.result)
+            call = contracts.rounds.settle(duty.round_id, recorded.shown)
             await submit(context, f"settle/{duty.round_id}", call)
         return []
 
@@ -158,6 +158,9 @@ class Settlement:
             return []
         data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         mine = decode_sheet(data).leaf_of(context.me)
+        if mine is None and standing is Standing.REVEALED:
+            # The bond is released some time after the settlement instead.
+            raise Rejected(f"the result of round {round_.id} has no row for this solver", reason="no-row")
         if mine is None or mine[0].verdict is Verdict.INVALID:
             log.info("claim.skipped", round=round_.id, verdict=mine[0].verdict.name if mine else None)
             return []

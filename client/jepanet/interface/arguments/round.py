@@ -107,8 +107,8 @@ def show_round(round_id: int, where: Observer, inputs: Inputs, as_json: bool) ->
 @config_option
 @json_option
 def challenge(round_id: int, evidence: str, config_path: Path, as_json: bool) -> None:
-    """Dispute a recorded result. Takes a bond sized by the payout, out of free stake first, then of tokens; it
-    is lost if the result stands.
+    """Dispute a recorded result. Takes a bond sized by the payout, out of free stake first, then of tokens;
+    the bond is lost if the result stands.
 
     Example: jepanet round challenge 3 --evidence bafk… --config node.toml
     """

@@ -239,28 +239,6 @@ contract TrainingRounds is Opening, Solving, Beacon, Recording, Claims, Ownable2
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc ITrainingRounds
-    function configuration() external view returns (Configuration memory) {
-        return Configuration({
-            token: TOKEN,
-            owner: owner(),
-            treasury: TREASURY,
-            arbiter: ARBITER,
-            partner: PARTNER,
-            minimumBudget: uint96(MINIMUM_BUDGET),
-            minimumBond: uint96(MINIMUM_BOND),
-            minimumVerifierStake: uint96(MINIMUM_VERIFIER_STAKE),
-            keeperReward: uint96(KEEPER_REWARD),
-            unbondDelay: uint32(UNBOND_DELAY),
-            minimumPhaseDuration: uint32(MINIMUM_PHASE),
-            minimumChallengeDuration: uint32(MINIMUM_CHALLENGE),
-            resolveDuration: uint32(RESOLVE_DURATION),
-            beaconDelay: uint16(BEACON_DELAY),
-            challengeBondBps: uint16(CHALLENGE_BOND_BPS),
-            excludedBps: uint16(EXCLUDED_BPS)
-        });
-    }
-
-    /// @inheritdoc ITrainingRounds
     function extsload(bytes32[] calldata slots) external view returns (bytes32[] memory words) {
         words = new bytes32[](slots.length);
         for (uint256 i = 0; i < slots.length; ++i) {

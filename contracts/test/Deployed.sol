@@ -27,6 +27,8 @@ abstract contract Deployed {
     address internal immutable TREASURY = _actor("treasury");
     address internal immutable PARTNER = _actor("partner");
 
+    bytes private _linked;
+
     IERC20 internal token;
     ITrainingRounds internal rounds;
     IRoundLens internal lens;
@@ -71,6 +73,7 @@ abstract contract Deployed {
 
     /// @dev As compiled with the tests, or as exported for deployment with JEPANET_BYTECODE=release; linked.
     function _code(string memory name) internal returns (bytes memory) {
+        if (keccak256(bytes(name)) == keccak256("TrainingRounds") && _linked.length != 0) return _linked;
         bool release =
             keccak256(bytes(vm.envOr("JEPANET_BYTECODE", string("")))) == keccak256("release");
         if (keccak256(bytes(name)) != keccak256("TrainingRounds")) {
@@ -80,13 +83,14 @@ abstract contract Deployed {
         string memory code = release
             ? vm.parseJsonString(_exported(name), ".bytecode")
             : vm.parseJsonString(vm.readFile("out/TrainingRounds.sol/TrainingRounds.json"), ".bytecode.object");
-        string[7] memory libraries =
-            ["Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets"];
+        string[8] memory libraries =
+            ["Admission", "Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets"];
         for (uint256 i = 0; i < libraries.length; ++i) {
             address library_ = _create(libraries[i], "");
             code = vm.replace(code, _placeholder(libraries[i]), _hex(library_));
         }
-        return vm.parseBytes(code);
+        _linked = vm.parseBytes(code);
+        return _linked;
     }
 
     function _exported(string memory name) private view returns (string memory) {

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Blob} from "./Blob.sol";
+
 /// @title Members of a verifier set, kept as the code of an account: one cold access whatever their number.
 /// @dev The code is a STOP byte (it cannot be run) and 20 bytes for each member, in seat order.
 library Members {
     uint256 internal constant NONE = type(uint256).max;
 
-    error MembersNotStored();
-
     function store(address[] calldata members) internal returns (address blob) {
-        bytes memory data = hex"00";
+        bytes memory data = "";
         for (uint256 i = 0; i < members.length; ++i) {
             data = abi.encodePacked(data, members[i]);
         }
-        // PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN: returns what follows as code.
-        data = abi.encodePacked(hex"61", uint16(data.length), hex"80600a5f395ff3", data);
-        assembly ("memory-safe") {
-            blob := create(0, add(data, 32), mload(data))
-        }
-        if (blob == address(0)) revert MembersNotStored();
+        return Blob.store(data);
     }
 
     /// @dev The whole blob, STOP byte included.

@@ -6,7 +6,7 @@ import {Verdict} from "./Enums.sol";
 
 /// @notice What is fixed for good at deployment. Amounts in units of the token, durations in seconds.
 /// @param token moves exactly the amount asked for, has no hooks and at least 9 decimals (bonds count in 1e9 units).
-/// @param owner may pause deposits and openings, nothing else.
+/// @param owner the first owner: may pause deposits and openings, nothing else.
 /// @param treasury receives slashed stake and unclaimed rewards, as free stake.
 /// @param arbiter decides disputes: an account, or a contract that counts a committee's signatures. If it stays silent,
 /// results stand.

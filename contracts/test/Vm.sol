@@ -9,6 +9,15 @@ interface Vm {
         address emitter;
     }
 
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
+
+    function lastCallGas() external view returns (Gas memory);
     function addr(uint256 key) external pure returns (address);
     function assertEq(bool left, bool right, string calldata reason) external pure;
     function assertEq(uint256 left, uint256 right, string calldata reason) external pure;

@@ -14,12 +14,13 @@ from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
 from jepanet.chain.devchain.anvil import public_test_accounts
 from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, deploy
 from jepanet.chain.endpoints.answers import Receipt
+from jepanet.chain.endpoints.header_rlp import read_header
 from jepanet.chain.keys.password import Password
 from jepanet.chain.keys.wallet_files import Wallet, import_key
 from jepanet.chain.sending.sender import Sender
 from jepanet.operations.access import SigningAccess, open_signing
 from jepanet.protocol import facts
-from jepanet.protocol.commitment import evaluation_leaf, merkle_root
+from jepanet.protocol.commitment import evaluation_leaf, shard_root
 from jepanet.settings.config import load_config
 from jepanet.telemetry import Secret
 from jepanet.types import Digest, ProjectId
@@ -28,6 +29,8 @@ T = TypeVar("T")
 BASE, MODEL, SHEET, SPEC = (Digest(bytes([n]) * 32) for n in (1, 2, 3, 4))
 SHARDS = [(index, bytes([50 + index]) * 32, bytes([90 + index]) * 32) for index in range(3)]
 LEAVES = [evaluation_leaf(*shard) for shard in SHARDS]
+CAP, MAX_HOLD = 1_000 * TOKEN, 10_000
+"""Of the verifier set: more than one round of `PARAMS` needs."""
 
 
 @dataclass
@@ -72,8 +75,8 @@ async def deployed_network() -> AsyncIterator[Network]:
 
 
 async def stake(network: Network, who: int, amount: int) -> None:
-    await network.do(who, network.contracts.token.approve(network.deployment.vault, amount))
-    await network.do(who, network.contracts.vault.deposit(amount))
+    await network.do(who, network.contracts.token.approve(network.deployment.rounds, amount))
+    await network.do(who, network.contracts.rounds.deposit(amount, network.wallet(who).address))
 
 
 async def found_project(
@@ -83,17 +86,17 @@ async def found_project(
     for who in range(1, 5):
         await stake(network, who, 1_000 * TOKEN)
     members = [network.wallet(2).address, network.wallet(1).address]
-    await network.do(0, network.contracts.verifier_sets.create(members, 2))
-    assert not await network.contracts.verifier_sets.is_active(1, "latest")
-    await network.do(1, network.contracts.verifier_sets.join(1))
-    await network.do(2, network.contracts.verifier_sets.join(1))
+    await network.do(0, network.contracts.rounds.create_verifier_set(members, 2, CAP, MAX_HOLD))
+    assert not (await network.contracts.lens.verifier_set(1, "latest")).active
+    await network.do(1, network.contracts.rounds.join(1))
+    await network.do(2, network.contracts.rounds.join(1))
     await network.do(
         0,
-        network.contracts.registry.create_project(
+        network.contracts.rounds.create_project(
             recipe=recipe,
             dataset=dataset,
             model=model,
-            evaluation_root=merkle_root(LEAVES),
+            evaluation_root=shard_root(LEAVES),
             evaluation_count=len(LEAVES),
             verifier_set=1,
             metadata=b"m" * 32,
@@ -115,7 +118,18 @@ PARAMS = facts.RoundParams(
     verify_duration=1000,
     challenge_duration=100,
     max_solvers=2,
+    extension=bytes(32),
+    allow_list=bytes(32),
 )
+
+
+async def draw(network: Network, round_id: int, who: int = 3) -> None:
+    """Has a round's shard drawn: COMMIT is closed, the fixed block comes, its header is shown."""
+    contracts, rpc = network.contracts, network.chain.rpc
+    await network.do(who, contracts.rounds.close_commits(round_id))
+    block = (await contracts.lens.round(round_id, "latest")).beacon_block
+    await network.chain.mine(block + 1 - (await rpc.head()).ref.number)
+    await network.do(who, contracts.rounds.draw_beacon(round_id, await read_header(rpc, block)))
 
 
 async def signed(config: Path, action: Callable[[SigningAccess], Awaitable[T]]) -> T:

@@ -21,6 +21,7 @@ from contract_fixtures import (
     Network,
     configured,
     deployed_network,
+    draw,
     found_project,
     signed,
 )
@@ -30,11 +31,21 @@ from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import SigningAccess
 from jepanet.operations.funds import claim as action
+from jepanet.operations.funds import stake
+from jepanet.operations.reading.history import open_history
 from jepanet.operations.reading.library import open_library
 from jepanet.operations.views.funds import Claimed
 from jepanet.operations.views.json_form import json_form
-from jepanet.protocol.commitment import Leaf, commitment, merkle_proof, merkle_root, result_leaf
+from jepanet.protocol.commitment import (
+    Leaf,
+    commitment,
+    merkle_proof,
+    merkle_root,
+    result_leaf,
+    shard_proof,
+)
 from jepanet.protocol.documents.typed_data import result_data
+from jepanet.protocol.facts import RecordedResult
 from jepanet.storage.blobs.blob_files import place_of
 from jepanet.types import Digest, Phase, RoundId, Standing, Verdict
 
@@ -60,13 +71,15 @@ async def committed(network: Network, round_id: int, *solvers: int, unseal: bool
         me = network.wallet(who).address
         word = commitment(deployment.chain_id, deployment.rounds, round_id, me, DELTA, bytes(32))
         await network.do(who, rounds.commit(round_id, word))
-    await network.at((await network.chain.block()).timestamp + 1)
-    await network.do(JUDGE, rounds.draw_beacon(round_id))
+    lens = network.contracts.lens
+    await network.at((await lens.round(round_id, "latest")).commit_end)
+    await draw(network, round_id, JUDGE)
     if unseal:
-        index = (await rounds.round(round_id, "latest")).evaluation_index
+        index = (await lens.round(round_id, "latest")).evaluation_index
         _, shard, blinding = SHARDS[index]
-        await network.do(PROPOSER, rounds.unseal(round_id, shard, blinding, merkle_proof(LEAVES, index)))
-    await network.at((await rounds.round(round_id, "latest")).reveal_start)
+        await network.do(PROPOSER, rounds.unseal(round_id, shard, blinding, shard_proof(LEAVES, index)))
+    reveals = (await lens.round(round_id, "latest")).reveal_start
+    await network.at(max(reveals, (await network.chain.block()).timestamp + 1))
     for who in solvers:
         await network.do(who, rounds.reveal(round_id, DELTA, bytes(32)))
 
@@ -80,15 +93,17 @@ async def settled(network: Network, round_id: int = 1, sheet: Digest = SHEET) ->
         Leaf(network.wallet(JUDGE).address, Digest(bytes(32)), Verdict.FEE, 0, FEE),
     ]
     root = merkle_root([result_leaf(RoundId(round_id), leaf) for leaf in leaves])
-    model = MODEL if (await rounds.round(round_id, "latest")).base == BASE else BASE
+    model = MODEL if (await network.contracts.lens.project(1, "latest")).model == BASE else BASE
     typed = result_data(
         deployment.chain_id, deployment.rounds, round_id=round_id, root=root, model=model, sheet=sheet,
-        payout=PAY + FEE, improvement=500,
+        payout=PAY + FEE, improvement=500, extension=bytes(32),
     )  # fmt: skip
     signed = [Attestation(500, network.wallet(who).sign_typed(typed)) for who in (JUDGE, SECOND)]
-    await network.do(SOLVER, rounds.record_training(round_id, root, model, sheet, PAY + FEE, signed))
-    await network.at((await rounds.round(round_id, "latest")).challenge_end)
-    await network.do(OTHER, rounds.settle(round_id))
+    call = rounds.record_training(round_id, root, model, sheet, PAY + FEE, bytes(32), signed)
+    await network.do(SOLVER, call)
+    await network.at((await network.contracts.lens.round(round_id, "latest")).challenge_end)
+    recorded = RecordedResult(root, model, sheet, bytes(32), PAY + FEE, 500, signers=0b11)
+    await network.do(OTHER, rounds.settle(round_id, recorded))
     return leaves
 
 
@@ -98,8 +113,11 @@ async def claim(config: Path, *round_ids: int, offline: bool = False) -> Any:
 
     async def act(access: SigningAccess) -> Claimed:
         deployment = access.chain.deployment
-        async with open_library(deployment, folder, peers=(), offline=offline, store=store) as library:
-            return await action.claim(access, library, round_ids)
+        async with (
+            open_library(deployment, folder, peers=(), offline=offline, store=store) as library,
+            open_history(access.chain) as history,
+        ):
+            return await action.claim(access, history, library, round_ids)
 
     return json_form(await signed(config, act))
 
@@ -109,17 +127,16 @@ async def test_a_proposer_on_a_first_node_needs_neither_sheets_nor_peers(
 ) -> None:
     await settled(network)
     config = configured(network, PROPOSER, tmp_path, "proposer")
-    returned = PARAMS.budget + PARAMS.fee + PARAMS.unseal_bond - PAY - FEE
+    returned = PARAMS.budget + PARAMS.fee + PARAMS.unseal_bond - PAY - FEE  # keepers earned theirs
     held = await network.contracts.token.balance(network.wallet(PROPOSER).address, "latest")
     made = await claim(config)
-    assert made["withdrawn"] == str(returned)
     assert made["missing"] == 0
-    assert made["rounds"] == [{"round": 1, "reason": "what it returned is credit"}]
-    assert made["wallet"]["tokens"] == str(held + returned)
-    assert made["wallet"]["credit"] == "0"
+    assert made["rounds"] == [{"round": 1, "reason": "what it returned is free stake"}]
+    assert made["wallet"]["stake_free"] == made["wallet"]["withdrawable"] == str(returned)
     assert not (tmp_path / "inputs").exists(), "nobody was asked for anything"
-    again = await claim(config)
-    assert again["withdrawn"] == "0"
+    paid = await signed(config, stake.withdraw)
+    assert paid.account.tokens == held + returned
+    assert paid.account.withdrawable == 0
 
 
 async def test_what_a_missing_sheet_holds_back_is_said_and_the_rest_is_taken(
@@ -129,7 +146,7 @@ async def test_what_a_missing_sheet_holds_back_is_said_and_the_rest_is_taken(
     config = configured(network, SOLVER, tmp_path)
     rounds, solver = network.contracts.rounds, network.wallet(SOLVER).address
     made = await claim(config)
-    assert made["missing"] == 1 and made["withdrawn"] == "0"
+    assert made["missing"] == 1 and made["wallet"]["stake_free"] == str(1_000 * TOKEN - PARAMS.bond)
     assert "no peer to fetch from" in made["rounds"][0]["reason"]
     offline = await claim(config, 1, offline=True)
     assert offline["missing"] == 1
@@ -137,8 +154,9 @@ async def test_what_a_missing_sheet_holds_back_is_said_and_the_rest_is_taken(
     hashes = [result_leaf(RoundId(1), leaf) for leaf in leaves]
     await network.do(OTHER, rounds.claim(1, leaves[0], merkle_proof(hashes, 0)))
     paid = await claim(config)
-    assert (paid["withdrawn"], paid["rounds"]) == (str(PAY), [{"round": 1, "reason": "taken out before"}])
-    assert (await rounds.commitment(1, solver, "latest")).standing is Standing.RELEASED
+    assert paid["rounds"] == [{"round": 1, "reason": "taken out before"}]
+    assert paid["wallet"]["withdrawable"] == str(1_000 * TOKEN + PAY)
+    assert (await network.contracts.lens.commitment(1, solver, "latest")).standing is Standing.RELEASED
     with pytest.raises(Fatal) as caught:
         await claim(config, 1, 7)
     assert caught.value.code is Exit.NOT_FOUND
@@ -171,23 +189,22 @@ async def test_a_claim_finds_its_sheet_without_a_peer(
         await asyncio.to_thread(target.write_bytes, data)
         made = await claim(config)
     assert made["rounds"] == [{"round": 1, "claimed": str(FEE), "verdict": "fee"}]
-    assert (made["withdrawn"], made["missing"]) == (str(FEE), 0)
+    assert made["missing"] == 0
+    assert made["wallet"]["withdrawable"] == "0", "a verifier's stake leaves by unbonding"
 
 
-async def test_claims_that_have_ended_leave_the_bond_and_the_unclaimed_pay(
-    network: Network, tmp_path: Path
-) -> None:
+async def test_claims_that_have_ended_leave_the_bond_alone(network: Network, tmp_path: Path) -> None:
     await settled(network)
-    rounds = network.contracts.rounds
-    await network.at((await rounds.round(1, "latest")).claim_end)
+    await network.at((await network.contracts.lens.round(1, "latest")).claim_end)
     made = await claim(configured(network, SOLVER, tmp_path / "solver"), 1)
     assert made["rounds"] == [{"round": 1, "bond_released": str(PARAMS.bond)}]
     judge = await claim(configured(network, JUDGE, tmp_path / "judge"), 1)
     assert "claims ended" in judge["rounds"][0]["reason"]
-    proposer = await claim(configured(network, PROPOSER, tmp_path / "proposer"))
-    assert proposer["rounds"] == [{"round": 1, "swept": str(PAY + FEE)}]
-    assert proposer["withdrawn"] == str(PARAMS.budget + PARAMS.fee + PARAMS.unseal_bond)
-    assert proposer["wallet"]["credit"] == "0"
+    before = await network.contracts.lens.account(network.wallet(PROPOSER).address, "latest")
+    await network.do(OTHER, network.contracts.rounds.sweep(1))
+    after = await network.contracts.lens.account(network.wallet(PROPOSER).address, "latest")
+    # Owner, treasury and proposer are one account here: what nobody claimed is the treasury's.
+    assert after.free - before.free == PAY + FEE
 
 
 async def test_a_cancelled_round_gives_back_escrow_bonds_and_the_forfeited_unseal_bond(
@@ -195,17 +212,18 @@ async def test_a_cancelled_round_gives_back_escrow_bonds_and_the_forfeited_unsea
 ) -> None:
     await committed(network, 1, SOLVER, OTHER, unseal=False)
     rounds = network.contracts.rounds
-    await network.at((await rounds.round(1, "latest")).reveal_end)
+    lens = network.contracts.lens
+    await network.at((await lens.round(1, "latest")).reveal_end)
     open_yet = await claim(configured(network, SOLVER, tmp_path / "early"), 1)
     assert open_yet["rounds"] == [{"round": 1, "reason": "not ended yet (phase cancellable)"}]
     await network.do(JUDGE, rounds.cancel(1))
-    assert await rounds.phase(1, "latest") is Phase.CANCELLED
+    assert await lens.phase(1, "latest") is Phase.CANCELLED
     solver = await claim(tmp_path / "early" / "node.toml")
     assert solver["rounds"] == [{"round": 1, "bond_released": str(PARAMS.bond)}]
-    assert solver["withdrawn"] == str(PARAMS.unseal_bond // 2)
+    assert solver["wallet"]["stake_free"] == str(1_000 * TOKEN + PARAMS.unseal_bond // 2)
     assert solver["wallet"]["stake_locked"] == "0"
     proposer = await claim(configured(network, PROPOSER, tmp_path / "proposer"))
-    assert proposer["withdrawn"] == str(PARAMS.budget + PARAMS.fee)
+    assert proposer["wallet"]["stake_free"] == str(PARAMS.budget + PARAMS.fee)
     judge = await claim(configured(network, JUDGE, tmp_path / "judge"), 1)
     assert "pays no fee" in judge["rounds"][0]["reason"]
 
@@ -216,7 +234,7 @@ async def test_a_delta_never_revealed_is_no_failing_transaction(network: Network
     me = network.wallet(SOLVER).address
     word = commitment(deployment.chain_id, deployment.rounds, 1, me, DELTA, bytes(32))
     await network.do(SOLVER, rounds.commit(1, word))
-    await network.at((await rounds.round(1, "latest")).reveal_end)
+    await network.at((await network.contracts.lens.round(1, "latest")).reveal_end)
     await network.do(JUDGE, rounds.cancel(1))
     made = await claim(configured(network, SOLVER, tmp_path), 1)
     assert "not revealed" in made["rounds"][0]["reason"]

@@ -17,7 +17,16 @@ import pytest
 import structlog
 from click.testing import CliRunner
 from contract_fixtures import LEAVES as SEALED
-from contract_fixtures import PARAMS, SHARDS, TOKEN, Network, configured, deployed_network, found_project
+from contract_fixtures import (
+    PARAMS,
+    SHARDS,
+    TOKEN,
+    Network,
+    configured,
+    deployed_network,
+    draw,
+    found_project,
+)
 
 from jepanet.chain.contracts.all import Attestation
 from jepanet.chain.devchain.anvil import free_port
@@ -33,9 +42,10 @@ from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.operations.projects import create as create_module
 from jepanet.operations.projects import draft as draft_module
 from jepanet.p2p.host import P2PNode
-from jepanet.protocol.commitment import commitment, merkle_proof
+from jepanet.protocol.commitment import commitment, shard_proof
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.protocol.documents.typed_data import result_data
+from jepanet.protocol.facts import RecordedResult
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts
 from jepanet.storage.journal import Journal
@@ -64,17 +74,19 @@ OPENED: dict[str, dict[str, int]] = {
     "stake withdraw": SIGNS,
     "verifiers create": SIGNS,
     "verifiers join": SIGNS,
+    "verifiers leave": SIGNS,
+    "verifiers admit": SIGNS,
     "verifiers show": LOOKS,
     "project create": SIGNS,
     "project list": LOOKS,
     "project show": LOOKS,
     "round list": READS,
     "round show": FETCHES,
-    "round challenge": SIGNS,
+    "round challenge": {**SIGNS, "history": 1},
     "verify": FETCHES,
     "model export": FETCHES,
     "model card": FETCHES,
-    "claim": {**SIGNS, "network": 1},
+    "claim": {**SIGNS, "history": 1, "network": 1},
     "node rescan": {"journal": 1},
     "devnet up": LOOKS,
     "devnet status": LOOKS,
@@ -116,6 +128,7 @@ class Recorded:
 
     network: Network
     inputs: Path
+    result: RecordedResult | None = None
 
     def keep(self, data: bytes, codec: Any) -> Digest:
         digest = digest_of(data)
@@ -148,12 +161,14 @@ async def _record(made: Recorded, spec: Any, spec_digest: Digest, base: Digest, 
     await network.do(PROPOSER, rounds.open_round(params))
     word = commitment(deployment.chain_id, deployment.rounds, RoundId(1), solver, DELTA, bytes(32))
     await network.do(SOLVER, rounds.commit(1, word))
-    await network.at((await network.chain.block()).timestamp + 1)
-    await network.do(JUDGE, rounds.draw_beacon(1))
-    index = (await rounds.round(1, "latest")).evaluation_index
+    lens = network.contracts.lens
+    await network.at((await lens.round(1, "latest")).commit_end)
+    await draw(network, 1, JUDGE)
+    index = (await lens.round(1, "latest")).evaluation_index
     _, shard, blinding = SHARDS[index]
-    await network.do(PROPOSER, rounds.unseal(1, shard, blinding, merkle_proof(SEALED, index)))
-    await network.at((await rounds.round(1, "latest")).reveal_start)
+    await network.do(PROPOSER, rounds.unseal(1, shard, blinding, shard_proof(SEALED, index)))
+    reveals = (await lens.round(1, "latest")).reveal_start
+    await network.at(max(reveals, (await network.chain.block()).timestamp + 1))
     await network.do(SOLVER, rounds.reveal(1, DELTA, bytes(32)))
     members = sorted((network.wallet(who).address for who in (JUDGE, SECOND)), key=str.lower)
     facts = RoundFacts(
@@ -167,11 +182,14 @@ async def _record(made: Recorded, spec: Any, spec_digest: Digest, base: Digest, 
     digest = made.keep(encode_sheet(sheet), "dag-json")
     typed = result_data(
         deployment.chain_id, deployment.rounds, round_id=RoundId(1), root=sheet.root, model=model,
-        sheet=digest, payout=sheet.payout, improvement=30_000,
+        sheet=digest, payout=sheet.payout, improvement=30_000, extension=bytes(32),
     )  # fmt: skip
     signed = [Attestation(30_000, network.wallet(who).sign_typed(typed)) for who in (JUDGE, SECOND)]
-    call = rounds.record_training(1, sheet.root, model, digest, sheet.payout, signed)
+    call = rounds.record_training(1, sheet.root, model, digest, sheet.payout, bytes(32), signed)
     await network.do(SOLVER, call)
+    made.result = RecordedResult(
+        sheet.root, model, digest, bytes(32), sheet.payout, improvement=30_000, signers=0b11
+    )
 
 
 # ------------------------------------------------------------------ counting
@@ -262,10 +280,12 @@ async def test_commands_that_sign_open_each_handle_once(
               "--verifier", network.wallet(SOLVER).address)  # fmt: skip
     for name, more in (
         ("stake deposit", (100,)),
-        ("stake unbond", (5,)),
         ("round challenge", (1, "--evidence", "ab" * 32)),
         ("verifiers create", (network.wallet(SOLVER).address, "--threshold", 1)),
         ("verifiers join", (2,)),
+        ("verifiers admit", (2, network.wallet(OTHER).address)),
+        ("stake unbond", (5,)),
+        ("verifiers leave", (2,)),
         ("project create", create),
     ):
         answer, counts = await ran(opened, *name.split(), *more, "--config", config)
@@ -282,9 +302,9 @@ async def test_a_claim_opens_each_handle_once(
 ) -> None:
     monkeypatch.delenv("JEPANET_CONFIG", raising=False)
     network = recorded.network
-    rounds = network.contracts.rounds
-    await network.at((await rounds.round(1, "latest")).challenge_end)
-    await network.do(OTHER, rounds.settle(1))
+    await network.at((await network.contracts.lens.round(1, "latest")).challenge_end)
+    assert recorded.result is not None
+    await network.do(OTHER, network.contracts.rounds.settle(1, recorded.result))
     config = configured(network, SOLVER, tmp_path / "home")
     fetch = ("--inputs", recorded.inputs, "--peer", NOBODY)
     made, counts = await ran(opened, "claim", 1, *fetch, "--config", config)

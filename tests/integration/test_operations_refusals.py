@@ -11,13 +11,17 @@ import pytest
 from contract_fixtures import PARAMS, TOKEN, Network, configured, deployed_network, found_project, signed
 
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.access import ChainAccess
+from jepanet.operations.access import ChainAccess, SigningAccess
 from jepanet.operations.auditing import rounds
+from jepanet.operations.checks.findings import Finding, Level
+from jepanet.operations.checks.openings import judge_set
 from jepanet.operations.funds import stake, verifier_sets
-from jepanet.operations.funds.precheck import check_members
-from jepanet.operations.views.funds import CreatedSet, JoinedSet, VerifierSet
+from jepanet.operations.funds.precheck import check_limits, check_members
+from jepanet.operations.reading.history import open_history
+from jepanet.operations.views.funds import Admission, CreatedSet, JoinedSet, LeftSet, VerifierSet
 from jepanet.operations.views.rounds import Challenged
 from jepanet.settings.terms import wei
+from jepanet.types import Address, Readiness
 
 pytestmark = pytest.mark.integration
 
@@ -42,9 +46,20 @@ async def refused(network: Network, who: int, work: Awaitable[Any], code: Exit, 
     assert await network.chain.rpc.transaction_count(address, "latest") == before
 
 
+LIMITS = verifier_sets.Limits(100 * TOKEN, 5_000)
+
+
 async def create_set(config: Path, members: Sequence[str], threshold: int) -> CreatedSet:
     addresses = check_members(members, threshold)
-    return await signed(config, lambda access: verifier_sets.create_set(access, addresses, threshold))
+    return await signed(config, lambda access: verifier_sets.create_set(access, addresses, threshold, LIMITS))
+
+
+async def leave_set(config: Path, set_id: int) -> LeftSet:
+    return await signed(config, lambda access: verifier_sets.leave_set(access, set_id))
+
+
+async def admit(config: Path, set_id: int, who: Address, *, admitted: bool = True) -> Admission:
+    return await signed(config, lambda access: verifier_sets.admit(access, set_id, who, admitted=admitted))
 
 
 async def join_set(config: Path, set_id: int) -> JoinedSet:
@@ -58,10 +73,15 @@ async def show_set(network: Network, set_id: int) -> VerifierSet:
 
 async def challenge(config: Path, evidence: str) -> Challenged:
     digest = rounds.evidence_digest(evidence)
-    return await signed(config, lambda access: rounds.challenge(access, 1, digest))
+
+    async def act(access: SigningAccess) -> Challenged:
+        async with open_history(access.chain) as history:
+            return await rounds.challenge(access, history, 1, digest)
+
+    return await signed(config, act)
 
 
-async def test_stake_commands_refuse_what_the_vault_would(network: Network, tmp_path: Path) -> None:
+async def test_stake_commands_refuse_what_the_contract_would(network: Network, tmp_path: Path) -> None:
     config = configured(network, 1, tmp_path)
     rejected = Exit.REJECTED
     await refused(
@@ -82,8 +102,27 @@ async def test_stake_commands_refuse_what_the_vault_would(network: Network, tmp_
         rejected,
         "0 tokens of free stake",
     )
-    await refused(network, 1, signed(config, stake.withdraw), rejected, "no stake back")
+    await refused(network, 1, signed(config, stake.withdraw), rejected, "nothing to withdraw")
     await signed(config, lambda a: stake.deposit(a, wei("20", "AMOUNT")))
+    await refused(
+        network,
+        1,
+        signed(config, lambda a: stake.withdraw(a, wei("20.5", "AMOUNT"))),
+        rejected,
+        "20 tokens of free stake",
+    )
+    await refused(
+        network, 1, signed(config, lambda a: stake.unbond(a, TOKEN)), rejected, "never joined", "no delay"
+    )
+    made = await create_set(config, [network.wallet(1).address], 1)
+    await join_set(config, made.set)
+    await refused(network, 1, signed(config, stake.withdraw), rejected, "no stake back")
+    await refused(network, 1, signed(config, lambda a: stake.withdraw(a, TOKEN)), rejected, "by unbonding")
+    await refused(
+        network, 1, signed(config, lambda a: stake.unbond(a, TOKEN)), rejected, "members keep 100 tokens"
+    )
+    assert not (await leave_set(config, made.set)).left_before
+    assert (await leave_set(config, made.set)).left_before
     await refused(network, 1, signed(config, lambda a: stake.unbond(a, wei("0", "AMOUNT"))), rejected, "zero")
     await refused(
         network,
@@ -94,7 +133,7 @@ async def test_stake_commands_refuse_what_the_vault_would(network: Network, tmp_
         "20.5",
     )
     for _ in range(16):
-        await network.do(1, network.contracts.vault.request_unbond(TOKEN))
+        await network.do(1, network.contracts.rounds.request_unbond(TOKEN))
     await refused(
         network,
         1,
@@ -130,9 +169,45 @@ async def test_verifier_commands_refuse_what_the_contract_would(network: Network
     await refused(network, 1, show_set(network, 2), Exit.NOT_FOUND, "no verifier set 2")
     seat = await create_set(config, [a], 1)
     assert not (await join_set(config, seat.set)).joined_before
+    assert seat.curator == a and seat.cap == LIMITS.cap and seat.max_hold_seconds == LIMITS.max_hold
+    await refused(network, 1, admit(configured(network, 2, tmp_path / "b"), 1, c), Exit.REJECTED, "curator")
+    assert not (await admit(config, 1, c)).unchanged
     nonce = await network.chain.rpc.transaction_count(a, "latest")
     assert (await join_set(config, seat.set)).joined_before
+    assert (await admit(config, 1, c)).unchanged
     assert await network.chain.rpc.transaction_count(a, "latest") == nonce
+    shown = await show_set(network, seat.set)
+    assert (shown.active, shown.open_rounds, shown.escrow_at_risk) == (True, 0, 0)
+
+
+@pytest.mark.parametrize(("cap", "hold"), [(0, 5), (5, 0), (1 << 96, 5), (5, 1 << 32)])
+def test_limits_that_the_contract_cannot_count_are_refused(cap: int, hold: int) -> None:
+    with pytest.raises(Fatal) as caught:
+        check_limits(cap, hold)
+    assert caught.value.code is Exit.USAGE
+
+
+async def test_the_next_round_is_judged_before_it_is_opened(network: Network) -> None:
+    """A row for each refusal of an opening: not admitted, held too long, above the cap, not joined."""
+    await found_project(network)
+    me, found = network.wallet(0).address, await network.contracts.lens.verifier_set(1, "latest")
+    ready = await network.contracts.lens.can_open(1, PARAMS.budget, "latest")
+
+    def row(**changes: Any) -> Finding:
+        given = {"me": me, "admitted": True, "hold": 100, "escrow": TOKEN, **changes}
+        (only,) = judge_set(1, 1, given.pop("found", found), given.pop("ready", ready), **given)
+        return only
+
+    assert row().level is Level.OK
+    for changes, word in (
+        ({"admitted": False}, "has not admitted"),
+        ({"hold": found.max_hold + 1}, "agreed to"),
+        ({"escrow": found.cap + 1}, "whose cap is"),
+        ({"ready": Readiness.STAKE_TOO_LOW}, "too little free stake"),
+        ({"ready": Readiness.NOT_JOINED}, "has joined"),
+    ):
+        bad = row(**changes)
+        assert bad.level is Level.FAILURE and word in bad.text and bad.remedy
 
 
 async def test_a_challenge_outside_its_window_is_refused(network: Network, tmp_path: Path) -> None:

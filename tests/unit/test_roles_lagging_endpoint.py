@@ -36,9 +36,6 @@ class Chain:
     async def project(self, project_id: int, block: str) -> Any:
         return SimpleNamespace(active_round=self._active)
 
-    async def credit(self, account: str, block: str) -> int:
-        return 0
-
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: (name, *arguments)
 
@@ -54,10 +51,10 @@ class Sender:
 
 def node(*, standing: Standing = Standing.REVEALED, phase: Phase = Phase.VERIFY, active: int = 0) -> Any:
     chain = Chain(standing, phase, active)
-    recorded = Recorded(bytes(32), digest("new"), digest("sheet"), 5, 3, 1400)
+    recorded = Recorded(bytes(32), digest("new"), digest("sheet"), 5, 3, 1400, bytes(32), 1)
     round_, state = SimpleNamespace(id=ROUND, recorded=recorded), SimpleNamespace(rounds={ROUND: 0})
     return SimpleNamespace(
-        me=SOLVER, contracts=SimpleNamespace(rounds=chain, registry=chain), sender=Sender(), terms=object(),
+        me=SOLVER, contracts=SimpleNamespace(rounds=chain, lens=chain), sender=Sender(), terms=object(),
         journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32)), head=lambda: None),
         round=lambda round_id: round_,
         project=lambda project_id: SimpleNamespace(id=PROJECT), state=lambda: state,

@@ -7,22 +7,31 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
+from protocol_facts import OTHER, ROUND, SOLVER, ask, block, node, prologue
 
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.presets import preset
 from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.spec import decode_spec, encode_spec
-from jepanet.protocol.duties import ReleaseBond, SendCommit, SweepRound, TrainShard, WithdrawCredit
+from jepanet.protocol.duties import (
+    CloseCommits,
+    DrawBeacon,
+    PrepareRound,
+    ReleaseBond,
+    SendCommit,
+    TrainShard,
+)
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
 from jepanet.roles.proposer import Proposer, round_spec
 from jepanet.roles.solver import Solver
-from jepanet.roles.steps.settlement import Settlement, check_bond, ensure_stake
+from jepanet.roles.steps.preparation import Preparation
+from jepanet.roles.steps.settlement import Settlement
+from jepanet.roles.steps.stake import check_bond, ensure_stake, withdraw_stake
 from jepanet.roles.steps.submit import submit
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
-from jepanet.types import Phase, Standing
+from jepanet.types import Phase, Role, Standing
 from jepanet.work.methods import METHODS
 
 pytestmark = pytest.mark.unit
@@ -45,19 +54,6 @@ class Sender:
         self.sent.append((key, call))
 
 
-class Vault:
-    address = OUTSIDER
-
-    def __init__(self, free: int) -> None:
-        self._free = free
-
-    async def account(self, who: str, block: str) -> Any:
-        return SimpleNamespace(free=self._free)
-
-    def deposit(self, amount: int) -> Any:
-        return ("deposit", amount)
-
-
 class Token:
     def __init__(self, held: int, allowed: int) -> None:
         self._held, self._allowed = held, allowed
@@ -72,16 +68,17 @@ class Token:
         return ("approve", spender, amount)
 
 
-class Rounds:
-    """The credit of an account, and the calls that would change it."""
+class Lens:
+    """What the contracts show of an account and of a round."""
 
-    address = OTHER
+    def __init__(self, free: int, *, verifier: bool, view: Any) -> None:
+        self._free, self._verifier, self._view = free, verifier, view
 
-    def __init__(self, credit: int = 0, view: Any = None) -> None:
-        self._credit, self._view = credit, view
+    async def account(self, who: str, block: str) -> Any:
+        return SimpleNamespace(free=self._free, verifier=self._verifier)
 
-    async def credit(self, who: str, block: str) -> int:
-        return self._credit
+    async def withdrawable(self, who: str, block: str) -> int:
+        return self._free
 
     async def phase(self, round_id: int, block: str) -> Phase:
         return Phase(self._view.phase)
@@ -92,17 +89,26 @@ class Rounds:
     async def commitment(self, round_id: int, who: str, block: str) -> Any:
         return self._view
 
+
+class Rounds:
+    """The calls that would change it."""
+
+    address = OTHER
+
+    async def configuration(self, block: str) -> Any:
+        return SimpleNamespace(keeper_reward=1)
+
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: (name, *arguments)
 
 
 def context(
-    *, free: int = 0, held: int = 0, allowed: int = 0, credit: int = 0, view: Any = None,
+    *, free: int = 0, held: int = 0, allowed: int = 0, verifier: bool = False, view: Any = None,
     error: Exception | None = None,
 ) -> Any:  # fmt: skip
     contracts = SimpleNamespace(
-        vault=Vault(free), token=Token(held, allowed), rounds=Rounds(credit, view),
-    )  # fmt: skip
+        lens=Lens(free, verifier=verifier, view=view), token=Token(held, allowed), rounds=Rounds()
+    )
     stored = SimpleNamespace(number=40, hash=STORED)
     return SimpleNamespace(
         me=SOLVER, contracts=contracts, sender=Sender(error), journal=SimpleNamespace(head=lambda: stored)
@@ -123,7 +129,7 @@ async def test_only_what_lacks_is_approved_and_deposited() -> None:
     given = context(free=4, held=100)
     await ensure_stake(given, 10, "commit/7")
     assert given.sender.sent == [
-        ("commit/7/approve", ("approve", OUTSIDER, 6)), ("commit/7/deposit", ("deposit", 6)),
+        ("commit/7/approve", ("approve", OTHER, 6)), ("commit/7/deposit", ("deposit", 6, SOLVER)),
     ]  # fmt: skip
 
 
@@ -131,22 +137,6 @@ async def test_an_allowance_that_is_there_is_used() -> None:
     given = context(held=100, allowed=10)
     await ensure_stake(given, 10, "commit/7")
     assert [key for key, _ in given.sender.sent] == ["commit/7/deposit"]
-
-
-async def test_credit_is_spent_before_a_wallet_counts_as_too_poor() -> None:
-    given = context(free=4, held=5, credit=3)
-    await ensure_stake(given, 10, "commit/7")
-    assert given.sender.sent == [
-        ("commit/7/withdraw/3", ("withdraw_credit",)),
-        ("commit/7/approve", ("approve", OUTSIDER, 6)),
-        ("commit/7/deposit", ("deposit", 6)),
-    ]
-
-
-async def test_a_rich_wallet_leaves_credit_to_its_own_duty() -> None:
-    given = context(held=100, credit=3)
-    await ensure_stake(given, 10, "commit/7")
-    assert [key for key, _ in given.sender.sent] == ["commit/7/approve", "commit/7/deposit"]
 
 
 async def test_a_wallet_too_poor_is_told_how_much_lacks() -> None:
@@ -169,19 +159,16 @@ class Lagging:
         return self._now if block == self._known else self._then
 
     async def account(self, who: str, block: bytes | str) -> Any:
-        return SimpleNamespace(free=self._at(block))
+        return SimpleNamespace(free=self._at(block), verifier=False)
 
     async def balance(self, who: str, block: bytes | str) -> int:
         return self._at(block)
 
-    async def credit(self, who: str, block: bytes | str) -> int:
+    async def withdrawable(self, who: str, block: bytes | str) -> int:
         return self._at(block)
 
     async def allowance(self, *asked: Any) -> int:
         return 1000
-
-    async def phase(self, round_id: int, block: bytes | str) -> Phase:
-        return Phase.SETTLED
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: (name, *arguments)
@@ -193,29 +180,29 @@ async def test_a_lagging_endpoints_zero_is_no_balance() -> None:
     await ensure_stake(given, 10, "commit/7")
     assert [key for key, _ in given.sender.sent] == ["commit/7/deposit"]
     given = context(held=100)
-    given.contracts.vault = Lagging(0, 10)
+    given.contracts.lens = Lagging(0, 10)
     await ensure_stake(given, 10, "commit/7")
     assert given.sender.sent == [], "what is at stake already is not deposited again"
 
 
-async def test_a_lagging_endpoints_zero_is_no_credit() -> None:
+async def test_a_lagging_endpoints_zero_is_no_stake() -> None:
     given = context()
-    given.contracts.rounds = Lagging(0, 5)
-    await Settlement(given).withdraw_returned(WithdrawCredit(ROUND))
-    assert given.sender.sent == [("withdraw/7/returned/5", ("withdraw_credit",))]
+    given.contracts.lens = Lagging(0, 5)
+    assert await withdraw_stake(given, 9, "open/3/1") == 5
+    assert given.sender.sent == [("open/3/1/5", ("withdraw", 5, SOLVER))]
     given = context()
     given.sender.reached = SimpleNamespace(block_number=41, block_hash=REACHED)
-    given.contracts.rounds = Lagging(0, 6, REACHED)
-    await Settlement(given).withdraw_returned(WithdrawCredit(ROUND))
-    assert given.sender.sent == [("withdraw/7/returned/6", ("withdraw_credit",))], "a claim mined just now"
+    given.contracts.lens = Lagging(0, 6, REACHED)
+    assert await withdraw_stake(given, 9, "open/3/1") == 6, "a settlement mined just now"
 
 
 @pytest.mark.parametrize("bond", [101, 10**30])
 async def test_attack_a_strangers_round_does_not_get_the_whole_wallet(bond: int) -> None:
     given = context(held=10**30)
     given.max_bond, given.journal.salt = 100, lambda *place: None
-    given.contracts.rounds = SimpleNamespace(commitment=not_committed, commit=lambda *call: call)
-    given.round = lambda round_id: SimpleNamespace(id=round_id, params=SimpleNamespace(bond=bond))
+    given.contracts.lens = SimpleNamespace(commitment=not_committed)
+    params = SimpleNamespace(bond=bond, allow_list=bytes(32))
+    given.round = lambda round_id: SimpleNamespace(id=round_id, params=params)
     for work in (Solver(given).train_shard(TrainShard(ROUND)), Solver(given).send_commit(SendCommit(ROUND))):
         with pytest.raises(Rejected) as caught:
             await work
@@ -234,7 +221,17 @@ async def not_committed(*asked: Any) -> Any:
     return SimpleNamespace(standing=Standing.NONE)
 
 
-# ------------------------------------------------------------------ credit
+async def test_a_round_with_a_list_of_who_may_commit_is_left_alone() -> None:
+    given = context(held=10**30)
+    given.max_bond, given.journal.salt = None, lambda *place: None
+    params = SimpleNamespace(bond=1, allow_list=b"\x01" * 32)
+    given.round = lambda round_id: SimpleNamespace(id=round_id, params=params)
+    with pytest.raises(Rejected) as caught:
+        await Solver(given).train_shard(TrainShard(ROUND))
+    assert caught.value.reason == "not-listed" and given.sender.sent == []
+
+
+# ------------------------------------------------------------------ funds of a round
 
 
 def proposing(**changes: Any) -> Any:
@@ -243,64 +240,94 @@ def proposing(**changes: Any) -> Any:
     return given
 
 
-async def test_a_round_is_opened_from_credit_first() -> None:
-    given = proposing(held=10, credit=4)
-    await Proposer(given)._allow(given.terms, "open/3/2")
+async def test_a_round_is_opened_from_the_wallet_then_from_free_stake() -> None:
+    """Budget, fee, unseal bond and what the two keepers earn: 12."""
+    rich = proposing(held=12, free=4)
+    await Proposer(rich)._fund(rich.terms, "open/3/2")
+    assert rich.sender.sent == [("open/3/2/approve", ("approve", OTHER, 12))]
+    given = proposing(held=9, free=4)
+    await Proposer(given)._fund(given.terms, "open/3/2")
     assert given.sender.sent == [
-        ("open/3/2/withdraw/4", ("withdraw_credit",)), ("open/3/2/approve", ("approve", OTHER, 10)),
+        ("open/3/2/withdraw/3", ("withdraw", 3, SOLVER)), ("open/3/2/approve", ("approve", OTHER, 12)),
     ]  # fmt: skip
-    poor = proposing(held=9)
-    with pytest.raises(Transient, match=r"needs 0\.00000000000000001 tokens in escrow") as caught:
-        await Proposer(poor)._allow(poor.terms, "open/3/2")
+
+
+@pytest.mark.parametrize(("free", "verifier"), [(0, False), (100, True)])
+async def test_a_proposer_too_poor_is_told_what_a_round_takes(free: int, verifier: bool) -> None:
+    poor = proposing(held=11, free=free, verifier=verifier)
+    with pytest.raises(Transient, match=r"needs 0\.000000000000000012 tokens in escrow") as caught:
+        await Proposer(poor)._fund(poor.terms, "open/3/2")
     assert caught.value.remedy and poor.sender.sent == []
 
 
-def ended(phase: Phase = Phase.SETTLED, **changes: Any) -> Any:
-    return SimpleNamespace(
-        phase=phase, **{"payout": 9, "claimed": 9, "standing": Standing.REVEALED, **changes}
+async def test_a_bond_comes_back_by_one_call_and_only_once() -> None:
+    given = context(view=SimpleNamespace(standing=Standing.REVEALED))
+    await Settlement(given).release_bond(ReleaseBond(ROUND))
+    assert given.sender.sent == [("release/7", ("release_bond", ROUND))]
+    crashed = context(view=SimpleNamespace(standing=Standing.RELEASED))
+    await Settlement(crashed).release_bond(ReleaseBond(ROUND))
+    assert crashed.sender.sent == []
+
+
+# ------------------------------------------------------------------ the beacon
+
+
+def drawing(block: int, *, drawn: bool = False) -> Any:
+    given = context(view=SimpleNamespace(beacon_block=block, beacon_drawn=drawn))
+
+    async def header(number: int) -> bytes:
+        return b"header of %d" % number
+
+    given.header = header
+    return given
+
+
+async def test_commits_are_closed_unless_somebody_has() -> None:
+    given = drawing(0)
+    await Proposer(given).close_commits(CloseCommits(ROUND))
+    assert given.sender.sent == [("close/7", ("close_commits", ROUND))]
+    for other in (drawing(90), drawing(90, drawn=True)):
+        assert await Proposer(other).close_commits(CloseCommits(ROUND)) == []
+        assert other.sender.sent == []
+
+
+async def test_the_draw_shows_the_header_of_the_fixed_block() -> None:
+    given = drawing(90)
+    await Proposer(given).draw_beacon(DrawBeacon(ROUND, 90))
+    assert given.sender.sent == [("beacon/7/90", ("draw_beacon", ROUND, b"header of 90"))]
+    assert await Proposer(drawing(90, drawn=True)).draw_beacon(DrawBeacon(ROUND, 90)) == []
+
+
+@pytest.mark.parametrize("shown", [0, 60, 99])
+async def test_a_draw_waits_for_an_endpoint_that_shows_the_same_block(shown: int) -> None:
+    """One that lags, or that knows of a replacement which is not confirmed here."""
+    given = drawing(shown)
+    with pytest.raises(Transient, match="behind"):
+        await Proposer(given).draw_beacon(DrawBeacon(ROUND, 90))
+    assert given.sender.sent == []
+
+
+# ------------------------------------------------------------------ windows
+
+
+@pytest.mark.parametrize(("role", "reveal", "verify"), [(Role.SOLVER, 9, 99), (Role.COORDINATOR, 99, 9)])
+async def test_a_round_whose_window_this_node_cannot_keep_is_not_joined(
+    role: Role, reveal: int, verify: int
+) -> None:
+    given, params = context(), SimpleNamespace(reveal_duration=reveal, verify_duration=verify)
+    given.round = lambda round_id: SimpleNamespace(id=round_id, params=params)
+    members = () if role is Role.SOLVER else (SOLVER,)
+    given.state = lambda: SimpleNamespace(
+        me=SimpleNamespace(roles=frozenset({role})), members=lambda round_: members
     )
 
+    async def shortest_window() -> float:
+        return 9.5
 
-@pytest.mark.parametrize("phase", [Phase.SETTLED, Phase.CANCELLED])
-async def test_what_an_ended_round_returned_is_withdrawn(phase: Phase) -> None:
-    given = context(credit=5, view=ended(phase))
-    await Settlement(given).withdraw_returned(WithdrawCredit(ROUND))
-    assert given.sender.sent == [("withdraw/7/returned/5", ("withdraw_credit",))]
-    nothing = context(view=ended(phase))
-    await Settlement(nothing).withdraw_returned(WithdrawCredit(ROUND))
-    assert nothing.sender.sent == [], "somebody else's duty took it with its own"
-
-
-@pytest.mark.parametrize("phase", [Phase.NONE, Phase.CHALLENGE, Phase.SETTLEABLE, Phase.CANCELLABLE])
-async def test_credit_is_not_given_up_on_the_word_of_a_lagging_endpoint(phase: Phase) -> None:
-    for work in (
-        Settlement(context(view=ended(phase))).withdraw_returned(WithdrawCredit(ROUND)),
-        Settlement(context(view=ended(phase))).sweep_round(SweepRound(ROUND)),
-    ):
-        with pytest.raises(Transient, match="behind"):
-            await work
-
-
-async def test_unclaimed_pay_is_swept_and_withdrawn() -> None:
-    given = context(credit=4, view=ended(claimed=5))
-    await Settlement(given).sweep_round(SweepRound(ROUND))
-    assert given.sender.sent == [
-        ("sweep/7", ("sweep", ROUND)), ("withdraw/7/swept/4", ("withdraw_credit",)),
-    ]  # fmt: skip
-    given = context(credit=4, view=ended())
-    await Settlement(given).sweep_round(SweepRound(ROUND))
-    assert [key for key, _ in given.sender.sent] == ["withdraw/7/swept/4"], "a stranger swept it"
-
-
-async def test_the_share_of_a_forfeited_unseal_bond_is_withdrawn_with_the_bond() -> None:
-    given = context(credit=4, view=ended(Phase.CANCELLED))
-    await Settlement(given).release_bond(ReleaseBond(ROUND))
-    assert given.sender.sent == [
-        ("release/7", ("release_bond", ROUND)), ("withdraw/7/released/4", ("withdraw_credit",)),
-    ]  # fmt: skip
-    crashed = context(credit=4, view=ended(Phase.CANCELLED, standing=Standing.RELEASED))
-    await Settlement(crashed).release_bond(ReleaseBond(ROUND))
-    assert [key for key, _ in crashed.sender.sent] == ["withdraw/7/released/4"]
+    given.shortest_window = shortest_window
+    with pytest.raises(Rejected, match="lasts 9 s") as caught:
+        await Preparation(given).prepare(PrepareRound(ROUND))
+    assert caught.value.reason == "window-too-short" and caught.value.remedy
 
 
 # ------------------------------------------------------------------ refusals
@@ -308,9 +335,9 @@ async def test_the_share_of_a_forfeited_unseal_bond_is_withdrawn_with_the_bond()
 
 @pytest.mark.parametrize(
     "reason",
-    ["WrongPhase", "BeaconTooEarly", "VerifierSetInactive", "ClaimsOpen", "NoCredit", "InsufficientStake",
+    ["WrongPhase", "BeaconTooEarly", "VerifierSetInactive", "ClaimsOpen", "ClaimFirst", "InsufficientStake",
      "ERC20InsufficientBalance", "ERC20InsufficientAllowance", "AlreadyCommitted", "CommitmentMismatch",
-     "BeaconNotDrawn"],
+     "BeaconNotFixed", "BeaconNotDrawn", "WrongHeader", "SignerUnderStaked"],
 )  # fmt: skip
 async def test_a_refusal_that_time_heals_is_tried_again(reason: str) -> None:
     given = context(error=Rejected("not now", reason=reason))

@@ -62,7 +62,7 @@ async def open_round(blobs: BlobStore, dataset: Path | None, rounds: int = 0) ->
     context: Any = SimpleNamespace(
         me=OUTSIDER, blobs=blobs, dataset=dataset, documents=Documents(), terms=object(),
         project=lambda _: project,
-        contracts=SimpleNamespace(registry=SimpleNamespace(project=inactive)),
+        contracts=SimpleNamespace(lens=SimpleNamespace(project=inactive)),
         state=lambda: SimpleNamespace(rounds={}),
     )  # fmt: skip
     await Proposer(context).open_round(OpenRound(PROJECT, rounds + 1))

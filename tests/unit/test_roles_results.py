@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -220,18 +220,34 @@ async def test_scores_of_everybody_that_cannot_be_reproduced_are_not_built_on(de
 # ------------------------------------------------------------------ recording
 
 
+class Lens:
+    """The round in VERIFY; everybody holds the minimum but whoever is named, with free and unbonding stake."""
+
+    def __init__(self, stakes: Mapping[str, tuple[int, int]] | None = None) -> None:
+        self._stakes = stakes or {}
+
+    async def phase(self, round_id: int, block: str) -> Phase:
+        return Phase.VERIFY
+
+    async def account(self, who: str, block: str) -> Any:
+        free, unbonding = self._stakes.get(who, (100, 0))
+        return SimpleNamespace(free=free, unbonding=unbonding)
+
+
 class Rounds:
     """Refuses what the contract refuses: a median improvement that contradicts the model."""
 
     def __init__(self) -> None:
         self.carried: list[int] = []
+        self.signatures: set[bytes] = set()
 
-    async def phase(self, round_id: int, block: str) -> Phase:
-        return Phase.VERIFY
+    async def configuration(self, block: str) -> Any:
+        return SimpleNamespace(minimum_verifier_stake=100)
 
     def record_training(self, *given: Any) -> Any:
         attestations: Sequence[Attestation] = given[-1]
         self.carried = sorted(item.improvement for item in attestations)
+        self.signatures = {item.signature for item in attestations}
         return self
 
 
@@ -248,8 +264,8 @@ async def test_attack_a_signature_with_a_contradicting_improvement_does_not_stop
         typed = result_message(context, sheet, name, improvement)
         return SignedResult(who.address, name, improvement, who.sign_typed(typed))
 
-    rounds = Rounds()
-    context.contracts = SimpleNamespace(rounds=rounds)
+    rounds, lens = Rounds(), Lens()
+    context.contracts = SimpleNamespace(rounds=rounds, lens=lens)
 
     async def submit(context: Any, key: str, call: Any) -> None:
         assert call is rounds
@@ -262,6 +278,31 @@ async def test_attack_a_signature_with_a_contradicting_improvement_does_not_stop
     off_chain.results += (signed(keys[2], 29_000),)
     await Aggregator(context).send_record(duty)
     assert rounds.carried == [29_000, 30_000]
+
+
+async def test_attack_a_signature_of_a_verifier_without_stake_does_not_stop_the_record(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The contract refuses a record that carries one: it is left out, also where it is on its way out."""
+    facts = some_facts(solvers=2, coordinators=3)
+    sheet = sheet_of(facts, [[GOOD] * 2] * 3)
+    context = desk(facts, [GOOD] * 2)
+    name = context.blobs.put_bytes(encode_sheet(sheet))
+    keys = [Wallet.from_key(Secret(bytes([n]) * 32)) for n in (1, 2, 3)]
+    results = []
+    for key in keys:
+        typed = result_message(context, sheet, name, 30_000)
+        results.append(SignedResult(key.address, name, 30_000, key.sign_typed(typed)))
+    context.off_chain(facts.round_id).results = tuple(results)
+    rounds, lens = Rounds(), Lens({keys[0].address: (60, 40), keys[1].address: (60, 39)})
+    context.contracts = SimpleNamespace(rounds=rounds, lens=lens)
+
+    async def submit(context: Any, key: str, call: Any) -> None:
+        assert call is rounds
+
+    monkeypatch.setattr(aggregator_module, "submit", submit)
+    await Aggregator(context).send_record(SendRecord(facts.round_id, name))
+    assert rounds.signatures == {results[0].signature, results[2].signature}
 
 
 # ------------------------------------------------------------------ equivocation

@@ -81,7 +81,7 @@ class Bench:
         model = self.blobs.put_bytes(base or f"model of round {round_id}".encode())
         round_ = SimpleNamespace(
             id=RoundId(round_id), project_id=ProjectId(project), base=model, seed=bytes(32),
-            params=SimpleNamespace(bond=0, spec=digest_of(SPEC)),
+            params=SimpleNamespace(bond=0, allow_list=bytes(32), spec=digest_of(SPEC)),
         )  # fmt: skip
         context: Any = SimpleNamespace(
             me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",

@@ -44,6 +44,12 @@ async def check_deposit(chain: ChainAccess, account: Address, amount: int) -> No
 async def check_unbond(contracts: Contracts, account: Address, amount: int) -> None:
     """Raises: Fatal (exit code `REJECTED`): zero, too little stake, a member's minimum, too many requests."""
     stake = await _check_free(contracts, account, amount)
+    if not stake.verifier:
+        raise Fatal(
+            f"{account} never joined a verifier set: its free stake needs no delay",
+            remedy=f"jepanet stake withdraw {exact(amount).replace(',', '')}",
+            code=Exit.REJECTED,
+        )
     minimum = (await contracts.rounds.configuration("latest")).minimum_verifier_stake
     if stake.joined and stake.free - amount < minimum:
         raise Fatal(

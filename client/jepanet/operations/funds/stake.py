@@ -75,7 +75,8 @@ async def withdraw(access: SigningAccess, amount: int | None = None) -> Sent:
     Raises: Fatal as `check_ripe` (a verifier) or `check_free`.
     """
     contracts, me = access.chain.contracts, access.wallet.address
-    if (await contracts.lens.account(me, "latest")).verifier:
+    asked = amount is None and await contracts.lens.unbond_requests(me, "latest")
+    if asked or (await contracts.lens.account(me, "latest")).verifier:
         call = contracts.rounds.withdraw_unbonded(me)
         return await _once(access, "withdraw", call, lambda: check_ripe(access.chain, me, amount))
     if amount is None:

@@ -24,10 +24,10 @@ from jepanet.settings.config import Config
 ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 """The first of anvil's public accounts."""
 DEPLOYMENT = {
-    "schema": "jepanet/deployment/1",
+    "schema": "jepanet/deployment/2",
     "chain_id": 31337,
     "block": {"number": 5, "hash": "0x" + "11" * 32, "timestamp": 1_700_000_000},
-    "contracts": dict.fromkeys(("token", "vault", "verifier_sets", "registry", "rounds"), ACCOUNT),
+    "contracts": dict.fromkeys(("token", "rounds", "lens"), ACCOUNT),
     "confirmations": 2,
 }  # fmt: skip
 

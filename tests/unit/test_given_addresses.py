@@ -92,27 +92,27 @@ def test_what_is_no_address_is_named_with_its_key(tmp_path: Path, text: str) -> 
     assert "proposer.aggregators" in caught.value.message
 
 
-def deployment_file(folder: Path, vault: str) -> Path:
-    names = ("token", "vault", "verifier_sets", "registry", "rounds")
+def deployment_file(folder: Path, lens: str) -> Path:
+    names = ("token", "rounds", "lens")
     path = folder / "deployment.json"
     path.write_text(json.dumps({
-        "schema": "jepanet/deployment/1", "chain_id": 31337, "confirmations": 2,
+        "schema": "jepanet/deployment/2", "chain_id": 31337, "confirmations": 2,
         "block": {"number": 1, "hash": "0x" + "11" * 32, "timestamp": 5},
-        "contracts": {**dict.fromkeys(names, GOOD), "vault": vault},
+        "contracts": {**dict.fromkeys(names, GOOD), "lens": lens},
     }))  # fmt: skip
     return path
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_a_deployment_file_with_a_wrong_checksum_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Fatal, match=r"contracts\.vault.*checksum") as caught:
+    with pytest.raises(Fatal, match=r"contracts\.lens.*checksum") as caught:
         Deployment.load(deployment_file(tmp_path, text))
     assert caught.value.code is Exit.CONFIG
 
 
 @pytest.mark.parametrize("text", [GOOD.lower(), "0x" + GOOD[2:].upper()])
 def test_a_deployment_file_without_checksums_is_read(tmp_path: Path, text: str) -> None:
-    assert Deployment.load(deployment_file(tmp_path, text)).vault == GOOD
+    assert Deployment.load(deployment_file(tmp_path, text)).lens == GOOD
 
 
 def test_a_keystore_whose_address_has_a_wrong_checksum_is_refused(tmp_path: Path) -> None:

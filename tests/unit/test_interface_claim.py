@@ -16,6 +16,7 @@ from jepanet.errors import Exit
 from jepanet.interface.cli import main
 from jepanet.operations import access
 from jepanet.operations.funds import claim as action
+from jepanet.operations.reading import history
 from jepanet.operations.views.funds import Account, Claimed, RoundClaim
 from jepanet.operations.views.json_form import Wei
 from jepanet.settings import config
@@ -26,11 +27,13 @@ pytestmark = pytest.mark.unit
 TOKEN = 10**18
 CONFIG = SimpleNamespace(p2p=SimpleNamespace(bootstrap=()), node=SimpleNamespace(data_dir=Path("data")))
 NOTHING = Wei(0)
-WALLET = Account(Address("0x" + "1" * 40), NOTHING, Wei(5 * TOKEN), Wei(2 * TOKEN), NOTHING, NOTHING, NOTHING)
+WALLET = Account(
+    Address("0x" + "1" * 40), NOTHING, Wei(5 * TOKEN), Wei(2 * TOKEN), NOTHING, NOTHING, Wei(2 * TOKEN)
+)
 ROUNDS = (
     RoundClaim(1, claimed=Wei(3 * TOKEN), verdict="accepted"),
     RoundClaim(2, bond_released=Wei(10 * TOKEN)),
-    RoundClaim(3, swept=Wei(4 * TOKEN)),
+    RoundClaim(3, claimed=Wei(4 * TOKEN), verdict="fee"),
     RoundClaim(4, reason="no peer has it", missing=True),
 )
 
@@ -48,7 +51,7 @@ def ran(
     *more: str,
 ) -> tuple[int, str]:
     async def claim(*_: Any, **__: Any) -> Claimed:
-        return Claimed(rounds, sum(bool(item.missing) for item in rounds), Wei(7 * TOKEN), WALLET)
+        return Claimed(rounds, sum(bool(item.missing) for item in rounds), WALLET)
 
     @asynccontextmanager
     async def signing(_: Any) -> AsyncIterator[Any]:
@@ -57,6 +60,7 @@ def ran(
     monkeypatch.setattr(config, "load_config", lambda _: CONFIG)
     monkeypatch.setattr(access, "open_signing", signing)
     monkeypatch.setattr(action, "claim", claim)
+    monkeypatch.setattr(history, "open_history", signing)
     with pytest.raises(SystemExit) as caught:
         main(["claim", "--config", str(Path("node.toml")), *more])
     return int(caught.value.code or 0), capsys.readouterr().out
@@ -67,24 +71,23 @@ def test_a_missing_sheet_is_told_after_everything_else(
 ) -> None:
     code, said = ran(monkeypatch, capsys, ROUNDS)
     assert code == Exit.NO_PEERS
-    for words in ("accepted", "bond of 10 back in the stake", "unclaimed pay", "no peer has it"):
+    for words in ("accepted", "bond of 10 back in the stake", "fee", "no peer has it"):
         assert words in said
-    assert "withdrawn to the wallet: 7 tokens" in said
-    assert "stake unbond" in said, "what lies in the stake is not forgotten"
+    assert "stake withdraw" in said, "what lies in the stake is not forgotten"
     code, printed = ran(monkeypatch, capsys, ROUNDS, "--json")
     assert code == Exit.NO_PEERS
     assert json.loads(printed) == {
         "rounds": [
             {"round": 1, "claimed": str(3 * TOKEN), "verdict": "accepted"},
             {"round": 2, "bond_released": str(10 * TOKEN)},
-            {"round": 3, "swept": str(4 * TOKEN)},
+            {"round": 3, "claimed": str(4 * TOKEN), "verdict": "fee"},
             {"round": 4, "reason": "no peer has it", "missing": True},
         ],
         "missing": 1,
-        "withdrawn": str(7 * TOKEN),
         "wallet": {
-            "address": "0x" + "1" * 40, "native": "0", "tokens": str(5 * TOKEN), "credit": "0",
+            "address": "0x" + "1" * 40, "native": "0", "tokens": str(5 * TOKEN),
             "stake_free": str(2 * TOKEN), "stake_locked": "0", "stake_unbonding": "0",
+            "withdrawable": str(2 * TOKEN),
         },
     }  # fmt: skip
 

@@ -25,11 +25,11 @@ pytestmark = pytest.mark.unit
 
 CONTRACT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 DEPLOYMENT = {
-    "schema": "jepanet/deployment/1",
+    "schema": "jepanet/deployment/2",
     "chain_id": 31337,
     "confirmations": 2,
     "block": {"number": 1, "hash": "0x" + "11" * 32, "timestamp": 5},
-    "contracts": dict.fromkeys(("token", "vault", "verifier_sets", "registry", "rounds"), CONTRACT),
+    "contracts": dict.fromkeys(("token", "rounds", "lens"), CONTRACT),
 }
 
 

@@ -18,11 +18,11 @@ from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
-VAULT = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
+ROUNDS = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
 
 
 def unbond(amount: int) -> UnsignedCall:
-    return UnsignedCall(to=VAULT, data=bytes([amount]), contract="StakeVault", function="requestUnbond")
+    return UnsignedCall(to=ROUNDS, data=bytes([amount]), contract="TrainingRounds", function="requestUnbond")
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Outcomes:
 
 def left_open(key: str, call: UnsignedCall) -> Intent:
     return Intent(
-        key=key, sender=VAULT, chain_id=1, nonce=0, to=str(call.to), data=call.data, value=0, gas=1,
+        key=key, sender=ROUNDS, chain_id=1, nonce=0, to=str(call.to), data=call.data, value=0, gas=1,
         max_fee=1, max_priority_fee=1, hashes=(b"h",), raws=(b"r",), state=IntentState.SENT,
         block_number=None, error=None, created=0.0,
     )  # fmt: skip

@@ -221,7 +221,7 @@ async def test_scores_of_everybody_that_cannot_be_reproduced_are_not_built_on(de
 
 
 class Lens:
-    """The round in VERIFY; everybody holds the minimum but whoever is named, with free and unbonding stake."""
+    """The round in VERIFY; everybody holds the minimum, but for those named with free and unbonding stake."""
 
     def __init__(self, stakes: Mapping[str, tuple[int, int]] | None = None) -> None:
         self._stakes = stakes or {}

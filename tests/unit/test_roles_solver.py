@@ -87,7 +87,7 @@ class Bench:
             me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
-            contracts=SimpleNamespace(rounds=Rounds()),
+            contracts=SimpleNamespace(lens=Rounds()),
         )  # fmt: skip
         return Solver(context)
 

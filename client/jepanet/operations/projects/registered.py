@@ -1,4 +1,4 @@
-"""`jepanet project list` and `show`: projects as the registry holds them."""
+"""`jepanet project list` and `show`: projects as the contracts hold them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jepanet.operations.views.projects import Project
 
 
 async def list_projects(chain: ChainAccess) -> tuple[Project, ...]:
-    """Every project of the deployment, from the registry."""
+    """Every project of the deployment."""
     count = await chain.contracts.lens.project_count("latest")
     return tuple([await _project(chain, number) for number in range(1, count + 1)])
 

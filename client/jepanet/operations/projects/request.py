@@ -25,7 +25,7 @@ class Judges:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRequest:
-    """What the registry is asked for, but for the first model, which takes long to make."""
+    """What the contracts are asked for, but for the first model, which takes long to make."""
 
     root: bytes
     shards: int

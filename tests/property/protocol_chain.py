@@ -10,9 +10,24 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from jepanet.protocol import facts
-from jepanet.types import Address, BlockRef, CancelCause, Digest, Phase, ProjectId, RoundId, SlashCause
+from jepanet.types import (
+    Address,
+    BlockRef,
+    CancelCause,
+    ClaimKind,
+    Digest,
+    Phase,
+    ProjectId,
+    RoundId,
+    SlashCause,
+)
 
 RESOLVE_DURATION = 90
+BEACON_DELAY = 2
+REACH = 12
+"""Blocks for which a past block's hash can be had; far more on any real chain."""
+RELEASE_DELAY = 14 * 86_400
+NOBODY = Address("0x" + "0" * 40)
 
 
 class Refused(Exception):
@@ -38,11 +53,16 @@ class RoundModel:
     revealed: set[Address] = field(default_factory=set)
     slashed: set[Address] = field(default_factory=set)
     released: set[Address] = field(default_factory=set)
+    beacon_block: int = 0
     index: int | None = None
     unsealed: bool = False
     sheet: Digest | None = None
     challenge_end: int = 0
     resolve_end: int = 0
+    challengers: dict[Address, int] = field(default_factory=dict)
+    """Challenger -> the dispute it belongs to, while its bond is there."""
+    dispute: int = 0
+    ended_at: int = 0
     status: str = "open"
 
     def phase(self, now: int) -> Phase:
@@ -96,7 +116,7 @@ class ChainModel:
     def _ref(number: int, timestamp: int) -> BlockRef:
         return BlockRef(number, bytes(digest("block", number)), timestamp)
 
-    def _emit(self, kind: type, **arguments: object) -> None:
+    def _emit(self, kind: type, /, **arguments: object) -> None:
         self._pending.append(kind(**arguments, block=self._open, log_index=len(self._pending)))
 
     def _at(self, round_id: RoundId, *phases: Phase) -> RoundModel:
@@ -115,6 +135,8 @@ class ChainModel:
             creator=members[0],
             members=members,
             threshold=threshold,
+            cap=10**24,
+            max_hold=10**6,
         )
 
     def create_project(self, project: ProjectId, owner: Address, set_id: int) -> None:
@@ -142,6 +164,8 @@ class ChainModel:
             240,
             60,
             max_solvers,
+            bytes(32),
+            bytes(32),
         )
         members, threshold = self.sets[self.project_set[project]]
         commit_end = self.now + params.commit_duration
@@ -161,22 +185,42 @@ class ChainModel:
         round_ = self._at(round_id, Phase.COMMIT)
         if sender in round_.members or sender in round_.commitments:
             raise Refused("VerifierCannotCommit or AlreadyCommitted")
+        if len(round_.order) == round_.params.max_solvers > 0:
+            raise Refused("RoundFull")
         self._emit(facts.ChainCommitted, round_id=round_id, solver=sender, commitment=commitment,
-                   index=len(round_.order))  # fmt: skip
+                   index=len(round_.order), bond=10**18)  # fmt: skip
         round_.commitments[sender] = commitment
         round_.order.append(sender)
         if len(round_.order) == round_.params.max_solvers:
-            round_.commit_end = self.now
-            round_.reveal_end = self.now + round_.params.gap + round_.params.reveal_duration
-            self._emit(facts.ChainCommitsClosed, round_id=round_id, at=self.now)
+            # Not before half of COMMIT.
+            round_.commit_end = max(self.now, round_.commit_end - round_.params.commit_duration // 2)
+            round_.reveal_end = round_.commit_end + round_.params.gap + round_.params.reveal_duration
+            self._emit(facts.ChainCommitsClosed, round_id=round_id, at=round_.commit_end)
 
-    def draw_beacon(self, round_id: RoundId) -> None:
+    def close_commits(self, round_id: RoundId, sender: Address) -> None:
         round_ = self._at(round_id, Phase.GAP, Phase.REVEAL)
-        if round_.index is not None or self.now <= round_.commit_end:
-            raise Refused("BeaconAlreadyDrawn or BeaconTooEarly")
+        if round_.beacon_block:
+            raise Refused("BeaconAlreadyFixed")
+        self._fix(round_, sender, 10**17)
+
+    def draw_beacon(self, round_id: RoundId, sender: Address) -> None:
+        round_ = self._at(round_id, Phase.GAP, Phase.REVEAL)
+        if round_.index is not None or not round_.beacon_block:
+            raise Refused("BeaconAlreadyDrawn or BeaconNotFixed")
+        if self._open.number <= round_.beacon_block:
+            raise Refused("BeaconTooEarly")
+        if self._open.number > round_.beacon_block + REACH:
+            self._fix(round_, sender, 0)
+            return
         round_.index = int(round_id) % 256
         beacon = int.from_bytes(digest("beacon", round_id))
-        self._emit(facts.ChainBeaconDrawn, round_id=round_id, beacon=beacon, index=round_.index)
+        self._emit(facts.ChainBeaconDrawn, round_id=round_id, beacon=beacon, index=round_.index,
+                   keeper=sender, reward=10**17)  # fmt: skip
+
+    def _fix(self, round_: RoundModel, keeper: Address, reward: int) -> None:
+        round_.beacon_block = self._open.number + BEACON_DELAY
+        self._emit(facts.ChainBeaconFixed, round_id=round_.id, block_number=round_.beacon_block,
+                   keeper=keeper, reward=reward)  # fmt: skip
 
     def unseal(self, round_id: RoundId, sender: Address) -> None:
         round_ = self.rounds[round_id]
@@ -211,21 +255,41 @@ class ChainModel:
         round_.challenge_end = self.now + round_.params.challenge_duration
         self._emit(facts.ChainTrainingRecorded, round_id=round_id, root=bytes(digest("root", sheet)),
                    model=digest("merged", sheet), sheet=sheet, payout=10**20, improvement=1_234,
-                   challenge_end=round_.challenge_end)  # fmt: skip
+                   challenge_end=round_.challenge_end, extension=bytes(32), signers=3)  # fmt: skip
 
     def challenge(self, round_id: RoundId, sender: Address) -> None:
-        round_ = self._at(round_id, Phase.CHALLENGE)
+        round_ = self._at(round_id, Phase.CHALLENGE, Phase.DISPUTED)
+        if self.now >= round_.challenge_end:
+            raise Refused("WrongPhase")
+        if sender in round_.challengers:
+            raise Refused("AlreadyChallenged")
+        round_.challengers[sender] = round_.dispute
         round_.status, round_.resolve_end = "disputed", self.now + RESOLVE_DURATION
-        self._emit(facts.ChainChallenged, round_id=round_id, challenger=sender, evidence=bytes(32))
+        self._emit(facts.ChainChallenged, round_id=round_id, challenger=sender, evidence=bytes(32),
+                   bond=10**18)  # fmt: skip
 
-    def resolve(self, round_id: RoundId, challenger: Address, *, overturn: bool) -> None:
+    def overturn(self, round_id: RoundId, winner: Address) -> None:
         round_ = self._at(round_id, Phase.DISPUTED)
-        self._emit(facts.ChainResolved, round_id=round_id, overturned=overturn)
-        if overturn:
-            self._end(round_, "cancelled", CancelCause.OVERTURNED)
-            return
-        round_.status = "recorded"
-        self._slash(round_id, challenger, SlashCause.CHALLENGE_REJECTED)
+        if round_.challengers.get(winner) != round_.dispute:
+            raise Refused("NotChallenger")
+        self._emit(facts.ChainResolved, round_id=round_id, overturned=True, winner=winner, reward=10**17)
+        self._end(round_, "cancelled", CancelCause.OVERTURNED)
+
+    def uphold(self, round_id: RoundId) -> None:
+        round_ = self._at(round_id, Phase.DISPUTED)
+        round_.status, round_.dispute = "recorded", round_.dispute + 1
+        self._emit(facts.ChainResolved, round_id=round_id, overturned=False, winner=NOBODY, reward=0)
+
+    def close_challenge(self, round_id: RoundId, challenger: Address) -> None:
+        round_ = self.rounds[round_id]
+        if challenger not in round_.challengers:
+            raise Refused("NotChallenger")
+        lost = round_.challengers[challenger] != round_.dispute
+        if not lost and round_.status not in ("settled", "cancelled"):
+            raise Refused("ChallengeOpen")
+        del round_.challengers[challenger]
+        if lost:
+            self._slash(round_id, challenger, SlashCause.CHALLENGE_REJECTED)
 
     def settle(self, round_id: RoundId) -> None:
         self._end(self._at(round_id, Phase.SETTLEABLE), "settled", CancelCause.NONE)
@@ -242,13 +306,13 @@ class ChainModel:
         self._end(round_, "cancelled", cause)
 
     def _end(self, round_: RoundModel, status: str, cause: CancelCause) -> None:
-        round_.status = status
+        round_.status, round_.ended_at = status, self.now
         self.active[round_.project] = None
-        model = digest("merged", round_.sheet) if status == "settled" else digest("model", round_.project)
-        if status == "settled":
-            self._emit(facts.ChainRoundSettled, round_id=round_.id, model=model, returned=7)
-        else:
-            self._emit(facts.ChainRoundCancelled, round_id=round_.id, cause=cause)
+        if status == "cancelled":
+            self._emit(facts.ChainRoundCancelled, round_id=round_.id, cause=cause, returned=7)
+            return
+        model = digest("merged", round_.sheet)
+        self._emit(facts.ChainRoundSettled, round_id=round_.id, model=model, returned=7)
         self._emit(facts.ChainModelAdvanced, project_id=round_.project, round_id=round_.id, model=model)
 
     def slash_non_reveal(self, round_id: RoundId, solver: Address) -> None:
@@ -273,11 +337,16 @@ class ChainModel:
         round_ = self._at(round_id, Phase.SETTLED)
         if account in round_.released or account not in round_.revealed | set(round_.members):
             raise Refused("NothingToClaim")
+        if account in round_.members and account in round_.slashed:
+            raise Refused("NothingToClaim")
         round_.released.add(account)
-        self._emit(facts.ChainClaimed, round_id=round_id, account=account, amount=10**17)
+        kind = ClaimKind.FEE if account in round_.members else ClaimKind.REWARD
+        self._emit(facts.ChainClaimed, round_id=round_id, account=account, amount=10**17, kind=kind)
 
     def release(self, round_id: RoundId, account: Address) -> None:
-        round_ = self._at(round_id, Phase.CANCELLED)
+        round_ = self._at(round_id, Phase.CANCELLED, Phase.SETTLED)
+        if round_.status == "settled" and self.now < round_.ended_at + RELEASE_DELAY:
+            raise Refused("ClaimsOpen")
         if account in round_.released or account not in round_.revealed:
             raise Refused("NotRevealed")
         round_.released.add(account)

@@ -13,6 +13,7 @@ from jepanet.protocol.state import Identity
 from jepanet.types import Address, Digest, ProjectId, Role, RoundId, SlashCause
 
 CLAIM_SECONDS = 90 * 86_400
+RELEASE_SECONDS = 14 * 86_400
 EXITS = (duties.SendClaim, duties.ReleaseBond)
 REPEATED = (duties.PublishDelta, duties.PublishScores, duties.PublishSheet, duties.PublishResult)
 
@@ -27,6 +28,7 @@ class Told:
     commits: set[Address] = field(default_factory=set)
     reveals: set[Address] = field(default_factory=set)
     slashed: set[Address] = field(default_factory=set)
+    beacon_block: int = 0
     index: int | None = None
     unsealed: bool = False
     end: str = ""
@@ -36,6 +38,7 @@ class Told:
     prepared: bool = False
     aggregators: tuple[Address, ...] = ()
     sealed: bool = False
+    failed: set[str] = field(default_factory=set)
     scored: bool = False
     built: Digest | None = None
     signed: Digest | None = None
@@ -112,6 +115,8 @@ class Judge:
             told.commits.add(fact.solver)
         elif isinstance(fact, facts.ChainCommitsClosed):
             told.commit_end = fact.at
+        elif isinstance(fact, facts.ChainBeaconFixed):
+            told.beacon_block = fact.block_number
         elif isinstance(fact, facts.ChainBeaconDrawn):
             told.index = fact.index
         elif isinstance(fact, facts.ChainShardUnsealed):
@@ -128,6 +133,7 @@ class Judge:
         elif isinstance(fact, facts.ChainBondSlashed) and fact.cause not in (
             SlashCause.CHALLENGE_REJECTED,
             SlashCause.NOT_UNSEALED,
+            SlashCause.EXCLUDED,
         ):
             told.slashed.add(fact.account)
 
@@ -153,6 +159,8 @@ class Judge:
             return
         if isinstance(fact, facts.LocalRoundPrepared) and not told.prepared:
             told.prepared, told.aggregators = True, fact.aggregators
+        elif isinstance(fact, facts.LocalDutyFailed):
+            told.failed.add(fact.command)
         elif isinstance(fact, facts.LocalDeltaSealed):
             told.sealed = True
         elif isinstance(fact, facts.LocalScored):
@@ -183,7 +191,7 @@ class Judge:
             assert duty.number == self.opened[project] + 1 <= self.me.rounds_to_play
             return
         told = self.rounds[duty.round_id]
-        late = (*EXITS, duties.SlashInvalid, duties.WithdrawCredit, duties.SweepRound)
+        late = (*EXITS, duties.SlashInvalid)
         assert not told.end or isinstance(duty, late), f"{key} after the round had ended"
         if isinstance(duty, REPEATED):
             told.repeats[type(duty).__name__] += 1
@@ -207,8 +215,13 @@ class Judge:
         assert me not in self.members(told) and me not in told.commits
         assert told.sealed and self.now < told.commit_end
 
+    def _rule_CloseCommits(self, told: Told, duty: duties.CloseCommits) -> None:
+        assert told.commits and told.commit_end <= self.now < told.reveal_end
+        assert not told.beacon_block
+
     def _rule_DrawBeacon(self, told: Told, duty: duties.DrawBeacon) -> None:
         assert told.commits and told.commit_end < self.now < told.reveal_end and told.index is None
+        assert duty.block_number == told.beacon_block <= self.block, "its header is not final"
 
     def _rule_UnsealShard(self, told: Told, duty: duties.UnsealShard) -> None:
         assert told.opened.proposer == self.me.address and duty.index == told.index
@@ -288,18 +301,12 @@ class Judge:
 
     def _rule_SendClaim(self, told: Told, duty: duties.SendClaim) -> None:
         assert told.end == "ChainRoundSettled" and self.now < told.ended_at + CLAIM_SECONDS
-        assert self.me.address in (told.reveals - told.slashed) | set(self.members(told))
+        assert self.me.address in (told.reveals | set(self.members(told))) - told.slashed
 
     def _rule_ReleaseBond(self, told: Told, duty: duties.ReleaseBond) -> None:
-        assert told.end == "ChainRoundCancelled" or self._unclaimed(told)
         assert self.me.address in told.reveals - told.slashed
-
-    def _rule_SweepRound(self, told: Told, duty: duties.SweepRound) -> None:
-        assert self._unclaimed(told) and told.opened.proposer == self.me.address
-
-    def _unclaimed(self, told: Told) -> bool:
-        """Whether the round settled so long ago that no claim is taken any more."""
-        return told.end == "ChainRoundSettled" and self.now >= told.ended_at + CLAIM_SECONDS
-
-    def _rule_WithdrawCredit(self, told: Told, duty: duties.WithdrawCredit) -> None:
-        assert told.end and told.opened.proposer == self.me.address
+        if told.end == "ChainRoundCancelled":
+            return
+        # After it nothing can be claimed: so long as a claim may still be made, it is not given up.
+        wait = RELEASE_SECONDS if "SendClaim" in told.failed else CLAIM_SECONDS
+        assert told.end == "ChainRoundSettled" and self.now >= told.ended_at + wait

@@ -263,8 +263,10 @@ class World:
         match duty:
             case duties.SendCommit(key):
                 chain.commit(key, me, commitment_of(me, delta_of(me, key)))
+            case duties.CloseCommits(key):
+                chain.close_commits(key, me)
             case duties.DrawBeacon(key):
-                chain.draw_beacon(key)
+                chain.draw_beacon(key, me)
             case duties.UnsealShard(key):
                 chain.unseal(key, me)
             case duties.SendReveal(key):

@@ -200,7 +200,9 @@ class Rounds(RuleBasedStateMachine):
                 try:
                     chain.commit(key, STRANGER, commitment)
                 except Refused:
-                    assert STRANGER in chain.rounds[key].commitments
+                    round_ = chain.rounds[key]
+                    full = len(round_.order) == round_.params.max_solvers > 0
+                    assert full or STRANGER in round_.commitments
 
     @rule(victim=st.sampled_from(SOLVERS))
     def reveal_of_a_copy_or_of_nothing(self, victim: Address) -> None:
@@ -215,16 +217,47 @@ class Rounds(RuleBasedStateMachine):
             try:
                 self.world.chain.challenge(key, who)
             except Refused:
-                assert self.world.chain.rounds[key].phase(self.world.chain.now) is not Phase.CHALLENGE
+                round_, now = self.world.chain.rounds[key], self.world.chain.now
+                contested = round_.phase(now) in (Phase.CHALLENGE, Phase.DISPUTED)
+                assert not contested or now >= round_.challenge_end or who in round_.challengers
 
     @precondition(lambda self: any(r.status == "disputed" for r in self.world.chain.rounds.values()))
     @rule(who=st.sampled_from((PROPOSER, *SOLVERS, STRANGER)), overturn=st.booleans())
     def resolve(self, who: Address, overturn: bool) -> None:
+        chain = self.world.chain
+        for key in self._known():
+            round_ = chain.rounds[key]
+            try:
+                if overturn:
+                    chain.overturn(key, who)
+                else:
+                    chain.uphold(key)
+            except Refused:
+                wrong = overturn and round_.challengers.get(who) != round_.dispute
+                assert wrong or round_.phase(chain.now) is not Phase.DISPUTED
+
+    @rule(who=st.sampled_from((PROPOSER, *SOLVERS, STRANGER)))
+    def close_challenge(self, who: Address) -> None:
+        chain = self.world.chain
         for key in self._known():
             try:
-                self.world.chain.resolve(key, who, overturn=overturn)
+                chain.close_challenge(key, who)
             except Refused:
-                assert self.world.chain.rounds[key].phase(self.world.chain.now) is not Phase.DISPUTED
+                round_ = chain.rounds[key]
+                assert round_.challengers.get(who) in (None, round_.dispute)
+
+    @rule(sender=st.sampled_from((STRANGER, *SOLVERS)), draws=st.booleans())
+    def stranger_keeps(self, sender: Address, draws: bool) -> None:
+        """Closing and drawing are open to anyone, at any time a caller likes."""
+        chain = self.world.chain
+        for key in self._known():
+            try:
+                if draws:
+                    chain.draw_beacon(key, sender)
+                else:
+                    chain.close_commits(key, sender)
+            except Refused:
+                continue
 
     # ---------------------------------------------------------------- after every step
 

@@ -28,7 +28,8 @@ def params(**changes: Any) -> facts.RoundParams:
     values: dict[str, Any] = {
         "project_id": PROJECT, "spec": digest("spec"), "budget": 10**21, "fee": 10**20, "bond": 10**18,
         "unseal_bond": 10**18, "commit_duration": 60, "gap": 10, "reveal_duration": 90,
-        "verify_duration": 120, "challenge_duration": 60, "max_solvers": 0,
+        "verify_duration": 120, "challenge_duration": 60, "max_solvers": 0, "extension": bytes(32),
+        "allow_list": bytes(32),
     }  # fmt: skip
     return facts.RoundParams(**{**values, **changes})
 
@@ -46,12 +47,23 @@ def log(kind: Any, stamp: int = OPENED, /, **fields: Any) -> Any:
     return kind(**fields, block=BlockRef(number, number.to_bytes(32), stamp), log_index=0)
 
 
-def prologue(*, rounds_max_solvers: int = 0) -> list[facts.Fact]:
+def prologue(
+    *, rounds_max_solvers: int = 0, commit_end: int = COMMIT_END, changes: dict[str, Any] | None = None
+) -> list[facts.Fact]:
     """Verifier set, project and open round, before every other fact whenever that was made."""
+    terms = params(max_solvers=rounds_max_solvers, **(changes or {}))
     first = (
-        log(facts.ChainVerifierSetCreated, set_id=1, creator=OUTSIDER, members=VERIFIERS, threshold=2),
+        log(
+            facts.ChainVerifierSetCreated,
+            set_id=1,
+            creator=OUTSIDER,
+            members=VERIFIERS,
+            threshold=2,
+            cap=10**24,
+            max_hold=10**6,
+        ),
         project(),
-        opened(terms=params(max_solvers=rounds_max_solvers)),
+        replace(opened(terms=terms), commit_end=commit_end),
     )
     return [replace(fact, block=replace(fact.block, number=n)) for n, fact in enumerate(first, 1)]
 
@@ -77,7 +89,7 @@ def opened(
 
 def committed(solver: Address, index: int = 0) -> facts.ChainCommitted:
     fact: facts.ChainCommitted = log(
-        facts.ChainCommitted, solver=solver, commitment=digest(solver), index=index
+        facts.ChainCommitted, solver=solver, commitment=digest(solver), index=index, bond=10**18
     )
     return fact
 
@@ -89,8 +101,18 @@ def revealed(solver: Address) -> facts.ChainRevealed:
     return fact
 
 
+def fixed(block_number: int) -> facts.ChainBeaconFixed:
+    """The block that draws is named."""
+    fact: facts.ChainBeaconFixed = log(
+        facts.ChainBeaconFixed, block_number=block_number, keeper=OUTSIDER, reward=10**17
+    )
+    return fact
+
+
 def beacon(index: int = 5) -> facts.ChainBeaconDrawn:
-    fact: facts.ChainBeaconDrawn = log(facts.ChainBeaconDrawn, beacon=2**255, index=index)
+    fact: facts.ChainBeaconDrawn = log(
+        facts.ChainBeaconDrawn, beacon=2**255, index=index, keeper=OUTSIDER, reward=10**17
+    )
     return fact
 
 
@@ -104,8 +126,22 @@ def unsealed() -> facts.ChainShardUnsealed:
 def recorded(challenge_end: int = 1400, at: int = 1340) -> facts.ChainTrainingRecorded:
     fact: facts.ChainTrainingRecorded = log(
         facts.ChainTrainingRecorded, at, root=bytes(32), model=digest("new"), sheet=digest("sheet"), payout=5,
-        improvement=-3, challenge_end=challenge_end,
+        improvement=-3, challenge_end=challenge_end, extension=bytes(32), signers=3,
     )  # fmt: skip
+    return fact
+
+
+def challenged(at: int = 1350, who: Address = OTHER) -> facts.ChainChallenged:
+    fact: facts.ChainChallenged = log(
+        facts.ChainChallenged, at, challenger=who, evidence=bytes(32), bond=10**18
+    )
+    return fact
+
+
+def resolved(*, overturned: bool, at: int = 1380) -> facts.ChainResolved:
+    fact: facts.ChainResolved = log(
+        facts.ChainResolved, at, overturned=overturned, winner=OTHER, reward=10**17
+    )
     return fact
 
 
@@ -115,7 +151,7 @@ def settled(at: int = 1500) -> facts.ChainRoundSettled:
 
 
 def cancelled(cause: CancelCause = CancelCause.EXPIRED, at: int = 1500) -> facts.ChainRoundCancelled:
-    fact: facts.ChainRoundCancelled = log(facts.ChainRoundCancelled, at, cause=cause)
+    fact: facts.ChainRoundCancelled = log(facts.ChainRoundCancelled, at, cause=cause, returned=10**21)
     return fact
 
 

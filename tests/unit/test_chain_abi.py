@@ -10,16 +10,24 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 
-from jepanet.chain.contracts.abi import CONTRACTS, load_abi
-from jepanet.chain.contracts.all import Registry, Rounds, Token, Vault, VerifierSets
+from jepanet.chain.contracts.abi import CONTRACTS, LIBRARIES, load_abi
+from jepanet.chain.contracts.all import Lens, Rounds, Token
 from jepanet.chain.contracts.bound import BoundContract, error_decoder
 from jepanet.chain.contracts.reverts import ErrorDecoder
-from jepanet.chain.contracts.views import Attestation, ProjectView, Result, RoundView, StakeAccount
+from jepanet.chain.contracts.views import (
+    Configuration,
+    Opening,
+    ProjectView,
+    Result,
+    RoundView,
+    SetView,
+    StakeAccount,
+)
 from jepanet.chain.endpoints.answers import RawLog
 from jepanet.chain.following.logs_to_facts import decode, snake, topics
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.commitment import Leaf
-from jepanet.protocol.facts import ChainBlock, ChainFact, RoundParams
+from jepanet.protocol.facts import ChainBlock, ChainFact, RecordedResult, RoundParams
 from jepanet.types import Address, BlockRef
 
 pytestmark = pytest.mark.unit
@@ -29,10 +37,10 @@ ACCOUNT = Address("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
 EVENTS = [kind for kind in get_args(ChainFact) if kind is not ChainBlock]
 
 
-def entries(kind: str) -> list[tuple[str, dict[str, Any]]]:
+def entries(kind: str, contracts: tuple[str, ...] = CONTRACTS) -> list[tuple[str, dict[str, Any]]]:
     return [
         (name, dict(entry))
-        for name in CONTRACTS
+        for name in contracts
         for entry in load_abi(name).entries
         if entry.get("type") == kind
     ]
@@ -61,11 +69,15 @@ def test_every_fact_has_the_fields_of_its_event(kind: type) -> None:
     [
         (RoundParams, "TrainingRounds", "openRound", False),
         (Leaf, "TrainingRounds", "claim", False),
-        (Attestation, "TrainingRounds", "recordTraining", False),
-        (Result, "TrainingRounds", "hashResult", False),
-        (RoundView, "TrainingRounds", "getRound", True),
-        (ProjectView, "ProjectRegistry", "getProject", True),
-        (StakeAccount, "StakeVault", "accountOf", True),
+        (Opening, "TrainingRounds", "revealMany", False),
+        (RecordedResult, "TrainingRounds", "settle", False),
+        (Configuration, "TrainingRounds", "configuration", True),
+        (Result, "RoundLens", "hashResult", False),
+        (RecordedResult, "RoundLens", "isRecorded", False),
+        (RoundView, "RoundLens", "getRound", True),
+        (ProjectView, "RoundLens", "getProject", True),
+        (SetView, "RoundLens", "getSet", True),
+        (StakeAccount, "RoundLens", "accountOf", True),
     ],
 )
 def test_structs_have_the_abi_s_fields_in_order(
@@ -77,8 +89,8 @@ def test_structs_have_the_abi_s_fields_in_order(
 
 def _sample(item: dict[str, Any], position: int) -> Any:
     kind = item["type"]
-    if item["name"] == "cause":
-        return 2  # others are no causes
+    if item["name"] in ("cause", "kind"):
+        return 2  # others are no causes and no kinds
     if kind == "tuple":
         return tuple(_sample(part, index) for index, part in enumerate(item["components"]))
     samples: dict[str, Any] = {
@@ -147,14 +159,14 @@ def test_a_known_event_with_other_contents_is_fatal(cut: int) -> None:
         assert caught.value.code is Exit.INCOMPATIBLE
 
 
-@pytest.mark.parametrize("wrapper", [Token, Vault, VerifierSets, Registry, Rounds])
+@pytest.mark.parametrize("wrapper", [Token, Rounds, Lens])
 def test_every_wrapper_names_an_exported_contract(wrapper: type[BoundContract]) -> None:
     assert wrapper.name in CONTRACTS
 
 
 def test_every_custom_error_decodes_by_name() -> None:
     decoder = error_decoder()
-    for _, entry in entries("error"):
+    for _, entry in entries("error", (*CONTRACTS, *LIBRARIES)):
         types = [collapse_if_tuple(item) for item in entry["inputs"]]
         selector = keccak(f"{entry['name']}({','.join(types)})".encode())[:4]
         data = encode(types, [_sample(item, index) for index, item in enumerate(entry["inputs"])])
@@ -182,3 +194,25 @@ def test_errors_of_solidity_and_openzeppelin_decode_without_any_abi() -> None:
 def test_hostile_revert_data_never_raises(data: bytes | None) -> None:
     assert error_decoder().decode(data).name in ("reverted", "unknown-error", "Error")
     assert str(error_decoder().decode(data))
+
+
+def test_the_code_of_the_core_is_linked_with_every_library_it_names() -> None:
+    core = load_abi("TrainingRounds")
+    assert core.libraries == LIBRARIES
+    places = {name: Address(f"0x{n:040x}") for n, name in enumerate(LIBRARIES, 1)}
+    code = core.bytecode(places)
+    assert all(bytes.fromhex(place[2:]) in code for place in places.values())
+    assert 2 * len(code) == len(core.code)
+
+
+@pytest.mark.parametrize("missing", LIBRARIES)
+def test_code_that_lacks_a_library_is_not_deployed(missing: str) -> None:
+    places = {name: Address("0x" + "11" * 20) for name in LIBRARIES if name != missing}
+    with pytest.raises(Fatal) as caught:
+        load_abi("TrainingRounds").bytecode(places)
+    assert caught.value.code is Exit.INCOMPATIBLE
+
+
+@pytest.mark.parametrize("name", [*LIBRARIES, "RoundLens", "DevToken"])
+def test_what_stands_alone_needs_no_links(name: str) -> None:
+    assert load_abi(name).libraries == () and load_abi(name).bytecode()

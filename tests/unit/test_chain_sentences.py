@@ -26,7 +26,13 @@ COUNTS = re.compile(
     r"(Id|position|count|members|given|length|index|code|bits|Nonce|duration|until|At|deadline)$"
 )
 """Arguments of integer type that are no amounts of tokens."""
-COUNTED = {("NotEnoughAttestations", "needed"), ("BadDuration", "minimum")}
+COUNTED = {
+    ("NotEnoughAttestations", "needed"),
+    ("BadDuration", "minimum"),
+    ("HoldTooLong", "longest"),
+    ("BeaconTooEarly", "blockNumber"),
+    ("WrongHeader", "blockNumber"),
+}
 """(error, argument) of further ones, whose names are amounts elsewhere."""
 
 
@@ -74,7 +80,7 @@ def test_the_contracts_have_errors_to_speak_of() -> None:
 @pytest.mark.parametrize("name", ERRORS)
 def test_every_error_of_every_abi_has_a_sentence_and_a_remedy(name: str) -> None:
     assert name in SENTENCES, f"{name} would reach people raw: give it words in chain/contracts/sentences.py"
-    refused = reverted(name).rejected("StakeVault.deposit")
+    refused = reverted(name).rejected("TrainingRounds.deposit")
     assert refused.reason == name, "records and documentation go by the name"
     assert refused.remedy
     assert name not in refused.message
@@ -100,10 +106,10 @@ def test_phases_amounts_and_times_are_said_in_words() -> None:
     )
     assert "0.999999999999999999" in poor.rejected("x").message, "exact: rounded it might look like enough"
     assert "2.5 tokens" in poor.rejected("x").message
-    held = error_decoder().decode(
-        keccak(b"StakeHeld(address,uint64)")[:4] + encode(["address", "uint64"], [ACCOUNT, 1_700_000_000])
+    early = error_decoder().decode(
+        keccak(b"ClaimsOpen(uint256,uint64)")[:4] + encode(["uint256", "uint64"], [4, 1_700_000_000])
     )
-    assert "2023-11-14 22:13:20 UTC" in held.rejected("x").message
+    assert "2023-11-14 22:13:20 UTC" in early.rejected("x").message
 
 
 @pytest.mark.parametrize("phase", [11, 255])
@@ -114,7 +120,7 @@ def test_a_phase_this_version_does_not_know_is_still_said(phase: int) -> None:
 
 @pytest.mark.parametrize("until", [2**64 - 1, 2**63])
 def test_a_time_beyond_every_calendar_is_still_said(until: int) -> None:
-    assert str(until) in Revert("StakeHeld", {"account": ACCOUNT, "until": until}).rejected("x").message
+    assert str(until) in Revert("ClaimsOpen", {"roundId": 1, "until": until}).rejected("x").message
 
 
 @pytest.mark.parametrize(
@@ -129,8 +135,8 @@ def test_a_time_beyond_every_calendar_is_still_said(until: int) -> None:
     ids=lambda revert: revert.name,
 )
 def test_what_cannot_be_decoded_is_refused_with_a_remedy_all_the_same(revert: Revert) -> None:
-    refused = revert.rejected("StakeVault.deposit")
-    assert "StakeVault.deposit" in refused.message
+    refused = revert.rejected("TrainingRounds.deposit")
+    assert "TrainingRounds.deposit" in refused.message
     assert refused.remedy
 
 

@@ -26,7 +26,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.protocol import duties, facts, journal_codec
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.tensors import canonical_json
-from jepanet.types import BlockRef, CancelCause, Digest, ProjectId, Role, RoundId, SlashCause
+from jepanet.types import BlockRef, CancelCause, ClaimKind, Digest, ProjectId, Role, RoundId, SlashCause
 
 pytestmark = pytest.mark.unit
 
@@ -41,8 +41,11 @@ SAMPLES: dict[str, Any] = {
     "RoundId": RoundId(2**53 - 1),
     "CancelCause": CancelCause.OVERTURNED,
     "SlashCause": SlashCause.NOT_UNSEALED,
+    "ClaimKind": ClaimKind.UNSEAL_SHARE,
     "BlockRef": BlockRef(12, b"\x01" * 32, 1_700_000_000),
-    "RoundParams": facts.RoundParams(ProjectId(1), digest("s"), 2**127, 0, 1, 1, 1, 1, 1, 1, 1, 0),
+    "RoundParams": facts.RoundParams(
+        ProjectId(1), digest("s"), 2**127, 0, 1, 1, 1, 1, 1, 1, 1, 0, bytes(32), bytes(32)
+    ),
     "tuple[Address, ...]": VERIFIERS,
 }
 

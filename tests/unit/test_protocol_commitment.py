@@ -22,7 +22,10 @@ from jepanet.protocol.commitment import (
     merkle_proof,
     merkle_root,
     result_leaf,
+    shard_proof,
+    shard_root,
     verify_proof,
+    verify_shard,
 )
 from jepanet.protocol.documents import typed_data
 from jepanet.protocol.settling import rewards
@@ -106,7 +109,7 @@ def test_values_outside_their_type_are_refused(chain_id: int) -> None:
 
 def test_result_leaf_vectors() -> None:
     cases = vectors("merkle.json")["leaves"]
-    assert {int(case["verdict"]) for case in cases} == {1, 2, 3, 4}
+    assert {int(case["verdict"]) for case in cases} == {1, 2, 3, 4, 5}
     for case in cases:
         leaf = Leaf(
             Address(case["account"]),
@@ -120,15 +123,67 @@ def test_result_leaf_vectors() -> None:
 
 def test_tree_vectors() -> None:
     data = vectors("merkle.json")
-    for tree in (*data["results"], *data["evaluations"]):
+    for tree in data["results"]:
         leaves = [raw(leaf) for leaf in tree["leaves"]]
         proof = [raw(node) for node in tree["proof"]]
         assert merkle_root(leaves) == raw(tree["root"])
         assert merkle_proof(leaves, int(tree["index"])) == tuple(proof)
         assert verify_proof(raw(tree["root"]), leaves[int(tree["index"])], proof)
-    for tree in data["evaluations"]:
-        for i, leaf in enumerate(tree["leaves"]):
-            assert evaluation_leaf(i, raw(tree["shards"][i]), raw(tree["blindings"][i])) == raw(leaf)
+
+
+def test_shard_tree_vectors() -> None:
+    data = vectors("shards.json")
+    for case in data["trees"]:
+        leaf = evaluation_leaf(int(case["index"]), raw(case["shard"]), raw(case["blinding"]))
+        assert leaf == raw(case["leaf"])
+        proof = [raw(node) for node in case["proof"]]
+        assert verify_shard(raw(case["root"]), int(case["count"]), int(case["index"]), leaf, proof)
+    for case in data["wrong"]:
+        proof = [raw(node) for node in case["proof"]]
+        place = (raw(case["root"]), int(case["count"]), int(case["index"]))
+        assert not verify_shard(*place, raw(case["leaf"]), proof)
+
+
+def test_a_shard_tree_by_hand() -> None:
+    a, b, c = (bytes([i]) * 32 for i in (1, 2, 3))
+    right = keccak(c + bytes(32))
+    assert shard_root([a, b, c]) == keccak(keccak(a + b) + right)
+    assert shard_proof([a, b, c], 2) == (bytes(32), keccak(a + b))
+    assert shard_root([a]) == a and shard_proof([a], 0) == ()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 200, 256])
+def test_attack_a_root_has_one_leaf_for_each_index(count: int) -> None:
+    """With sorted pairs and free depth several leaves of one index lay under one root."""
+    leaves = [evaluation_leaf(i, keccak(bytes([i])), bytes(32)) for i in range(count)]
+    root = shard_root(leaves)
+    for index in {0, count // 2, count - 1}:
+        proof = shard_proof(leaves, index)
+        assert len(proof) == (count - 1).bit_length()
+        assert verify_shard(root, count, index, leaves[index], proof)
+        assert [i for i in range(-1, 260) if verify_shard(root, count, i, leaves[index], proof)] == [index]
+        second = evaluation_leaf(index, b"another shard".ljust(32), bytes(32))
+        assert not verify_shard(root, count, index, second, proof)
+        for shorter in range(len(proof)):
+            assert not verify_shard(root, count, index, leaves[index], proof[:shorter])
+
+
+def test_shard_trees_refuse_nonsense() -> None:
+    for leaves in ([], [bytes(32)] * 257):
+        with pytest.raises(ValueError, match="1 to 256"):
+            shard_root(leaves)
+    with pytest.raises(ValueError, match="32 bytes"):
+        shard_root([b"short"])
+    for index in (-1, 2):
+        with pytest.raises(IndexError):
+            shard_proof([bytes(32)] * 2, index)
+
+
+def test_beacon_vectors() -> None:
+    for case in vectors("assignment.json")["beacons"]:
+        drawn = assignment.beacon_of(raw(case["randomness"]), int(case["roundId"]))
+        assert drawn == int(case["beacon"])
+        assert drawn == int.from_bytes(keccak(raw(case["randomness"]) + int(case["roundId"]).to_bytes(32)))
 
 
 def test_tree_layout_of_the_openzeppelin_library() -> None:
@@ -269,7 +324,9 @@ TYPED = [
         sheet=b"\3" * 32,
         payout=10**20,
         improvement=-5,
+        extension=b"\6" * 32,
     ),
+    typed_data.commit_data(31337, A, round_id=3, commitment=b"\5" * 32),
     typed_data.score_data(
         31337,
         A,
@@ -306,9 +363,40 @@ def test_result_signature_vectors() -> None:
             sheet=raw(case["sheet"]),
             payout=int(case["payout"]),
             improvement=int(case["improvement"]),
+            extension=raw(case["extension"]),
         )
         assert typed_data.struct_hash(typed, "Result", typed["message"]) == raw(case["structHash"])
         assert typed_data.signing_hash(typed) == raw(case["digest"])
+
+
+def test_signed_commit_vectors() -> None:
+    for case in vectors("signatures.json")["commits"]:
+        typed = typed_data.commit_data(
+            int(case["chainId"]),
+            Address(case["contract"]),
+            round_id=int(case["roundId"]),
+            commitment=raw(case["commitment"]),
+        )
+        assert typed_data.signing_hash(typed) == raw(case["digest"])
+
+
+def test_a_compact_signature_is_two_words() -> None:
+    """The examples of ERC-2098."""
+    r = raw("0x68a020a209d3d56c46f38cc50a33f704f4a9a10a59377f8dd762ac66910e9b90")
+    s = raw("0x7e865ad05c4035ab5792787d4a0297a43617ae897930a6fe4d822b8faea52064")
+    assert typed_data.compact_signature(r + s + bytes([27])) == (r, s)
+    r = raw("0x9328da16089fcba9bececa81663203989f2df5fe1faa6291a45381c81bd17f76")
+    s = raw("0x139c6d6b623b42da56557e5e734a43dc83345ddfadec52cbe24d0cc64f550793")
+    vs = raw("0x939c6d6b623b42da56557e5e734a43dc83345ddfadec52cbe24d0cc64f550793")
+    assert typed_data.compact_signature(r + s + bytes([28])) == (r, vs)
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", bytes(64), bytes(65), bytes(66), bytes(32) + b"\xff" * 32 + bytes([27])]
+)
+def test_attack_a_malformed_signature_is_not_made_compact(bad: bytes) -> None:
+    with pytest.raises(ValueError, match="signature"):
+        typed_data.compact_signature(bad)
 
 
 def test_attack_signatures_do_not_travel_between_chains_contracts_or_kinds() -> None:

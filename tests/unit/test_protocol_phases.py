@@ -1,15 +1,16 @@
-"""Phases at their borders: the rules of `TrainingRounds.phase`, second by second."""
+"""Phases at their borders: the rules of the contracts' `Phases`, second by second."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from protocol_facts import (
     COMMIT_END,
     OPENED,
-    OTHER,
     OUTSIDER,
     REVEAL_END,
     REVEAL_START,
@@ -18,12 +19,14 @@ from protocol_facts import (
     VERIFY_END,
     beacon,
     cancelled,
+    challenged,
     committed,
     log,
     node,
     play,
     prologue,
     recorded,
+    resolved,
     revealed,
     settled,
     unsealed,
@@ -31,9 +34,11 @@ from protocol_facts import (
 
 from jepanet.protocol import facts
 from jepanet.protocol.state import LONGEST_DISPUTE, Round
-from jepanet.types import Phase
+from jepanet.types import Address, Phase
 
 pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def round_after(*told: Any) -> Round:
@@ -108,12 +113,6 @@ def test_a_record_opens_the_challenge_window_whatever_verify_had_left() -> None:
 
 
 def test_a_dispute_ends_with_its_resolution_or_with_the_arbiters_time() -> None:
-    def challenged() -> Any:
-        return log(facts.ChainChallenged, 1350, challenger=OTHER, evidence=bytes(32))
-
-    def resolved(overturned: bool) -> Any:
-        return log(facts.ChainResolved, 1380, overturned=overturned)
-
     disputed = round_after(*facts_of(*FULL), recorded(), challenged())
     assert disputed.phase(1401) is Phase.DISPUTED
     assert disputed.phase(1350 + LONGEST_DISPUTE - 1) is Phase.DISPUTED
@@ -134,3 +133,49 @@ def test_a_dispute_ends_with_its_resolution_or_with_the_arbiters_time() -> None:
 def test_an_end_is_final(end: Any, expected: Phase) -> None:
     round_ = round_after(*facts_of(*FULL), recorded(), end())
     assert {round_.phase(t) for t in (0, COMMIT_END, 1399, 10**12)} == {expected}
+
+
+def test_every_further_challenge_gives_the_arbiter_its_whole_time() -> None:
+    told = (*facts_of(*FULL), recorded(), challenged(1350), challenged(1390, SOLVER))
+    disputed = round_after(*told)
+    assert disputed.phase(1390 + LONGEST_DISPUTE - 1) is Phase.DISPUTED
+    assert disputed.phase(1390 + LONGEST_DISPUTE) is Phase.SETTLEABLE
+    upheld = round_after(*told, resolved(overturned=False))
+    assert [upheld.phase(t) for t in (1399, 1400)] == [Phase.CHALLENGE, Phase.SETTLEABLE]
+
+
+def test_commit_lasts_to_its_half_although_every_place_is_taken() -> None:
+    """`CommitsClosed` may name a time to come."""
+    round_ = round_after(*facts_of("commit"), log(facts.ChainCommitsClosed, 1005, at=1030))
+    assert [round_.phase(t) for t in (1029, 1030, 1040)] == [Phase.COMMIT, Phase.GAP, Phase.REVEAL]
+
+
+def test_phases_are_the_contracts_on_shared_vectors() -> None:
+    cases = json.loads((ROOT / "tests" / "vectors" / "phases.json").read_text())["cases"]
+    assert {int(case["phase"]) for case in cases} == {int(phase) for phase in Phase} - {0}
+    for case in cases:
+        round_ = round_of(case)
+        assert round_.phase(int(case["time"])) == int(case["phase"]), case
+
+
+def round_of(case: dict[str, Any]) -> Round:
+    """A round with the facts of a vector, made from events."""
+    solvers = [Address(f"0x{n:040x}") for n in range(100, 100 + int(case["commits"]))]
+    terms = {
+        name: int(case[key])
+        for name, key in (
+            ("gap", "gap"),
+            ("reveal_duration", "revealDuration"),
+            ("verify_duration", "verifyDuration"),
+        )
+    }
+    told: list[Any] = [committed(who, index) for index, who in enumerate(solvers)]
+    told += [revealed(who) for who in solvers[: int(case["reveals"])]]
+    told += [unsealed()] if case["unsealed"] else []
+    told += [recorded(challenge_end=int(case["challengeEnd"]))] if case["recorded"] else []
+    told += [challenged(int(case["resolveEnd"]) - LONGEST_DISPUTE)] if case["disputed"] else []
+    told += [settled()] if case["settled"] else []
+    told += [cancelled()] if case["cancelled"] else []
+    first = prologue(changes={**terms}, commit_end=int(case["commitEnd"]))
+    state, _ = play(node(OUTSIDER), *first, *told)
+    return state.rounds[ROUND]

@@ -25,8 +25,10 @@ from protocol_facts import (
     beacon,
     block,
     cancelled,
+    challenged,
     committed,
     digest,
+    fixed,
     log,
     node,
     opened,
@@ -36,6 +38,7 @@ from protocol_facts import (
     project,
     prologue,
     recorded,
+    resolved,
     result,
     revealed,
     sealed,
@@ -50,7 +53,7 @@ from jepanet.protocol.due.table import round_duties
 from jepanet.protocol.due.view import COURTESY, MAX_REPEATS, REPEAT
 from jepanet.protocol.journal_codec import decode_state, encode_state
 from jepanet.protocol.state import KEPT_ROUNDS, FailedDuty, ProposedSheet, Round, SignedScores
-from jepanet.types import Address, CancelCause, ProjectId, Role, RoundId, SlashCause
+from jepanet.types import Address, BlockRef, CancelCause, ProjectId, Role, RoundId, SlashCause
 
 pytestmark = pytest.mark.unit
 
@@ -131,7 +134,7 @@ def test_a_round_is_asked_for_once_and_the_next_one_after_its_end() -> None:
     state, asked = play(state, opened(), block(OPENED), block(OPENED + 1))
     assert asked == [duties.AnnounceRound(ROUND, 0)]
     state, asked = play(state, cancelled(CancelCause.NO_COMMITS), block(1500), block(1501))
-    assert asked == [duties.WithdrawCredit(ROUND), duties.OpenRound(PROJECT, 2)]
+    assert asked == [duties.OpenRound(PROJECT, 2)]
     _, asked = play(
         state,
         opened(RoundId(8)),
@@ -162,14 +165,49 @@ def test_projects_are_visited_in_the_same_order_after_a_snapshot() -> None:
     assert ask(restored, fact) == ask(state, fact) == [duties.OpenRound(ProjectId(n), 1) for n in (1, 2, 10)]
 
 
-def test_the_beacon_is_drawn_after_the_block_that_closed_commit() -> None:
+def test_commits_are_closed_by_a_call_once_commit_is_over() -> None:
     start = [*prologue(), committed(SOLVER)]
     mine, others = play(node(PROPOSER, P), *start)[0], play(node(OUTSIDER), *start)[0]
-    assert ask(mine, block(COMMIT_END)) == []
-    assert ask(mine, block(COMMIT_END + 1)) == [duties.DrawBeacon(ROUND)]
-    assert ask(others, block(COMMIT_END + COURTESY)) == []
-    assert ask(others, block(COMMIT_END + COURTESY + 1)) == [duties.DrawBeacon(ROUND)]
-    assert ask(mine, beacon(), block(COMMIT_END + 1)) == [duties.UnsealShard(ROUND, 5)]
+    assert "CloseCommits" not in kinds(ask(mine, block(COMMIT_END - 1)))
+    assert ask(mine, block(COMMIT_END)) == [duties.CloseCommits(ROUND)]
+    assert ask(others, block(COMMIT_END + COURTESY - 1)) == []
+    assert ask(others, block(COMMIT_END + COURTESY)) == [duties.CloseCommits(ROUND)]
+    first = fixed(10**6)
+    assert ask(mine, first, block(COMMIT_END + 1)) == []
+    assert ask(play(node(PROPOSER, P), *prologue())[0], block(COMMIT_END)) == [duties.SendCancel(ROUND)]
+
+
+def block_at(number: int, timestamp: int) -> facts.ChainBlock:
+    return facts.ChainBlock(BlockRef(number, number.to_bytes(32), timestamp))
+
+
+def test_the_beacon_is_drawn_once_the_fixed_block_is_confirmed() -> None:
+    mine, others = node(PROPOSER, P), node(OUTSIDER)
+    start = [*prologue(), committed(SOLVER), fixed(10**6)]
+    draw = duties.DrawBeacon(ROUND, 10**6)
+    for state in (mine, others):
+        state, _ = play(state, *start)
+        state, asked = play(state, block_at(10**6 - 1, REVEAL_START))
+        assert asked == []
+        state, asked = play(state, block_at(10**6, REVEAL_START + 30))
+        assert asked == ([draw] if state.me == mine.me else [])
+        state, asked = play(state, block_at(10**6 + 1, REVEAL_START + 30 + COURTESY - 1))
+        assert asked == []
+        assert ask(state, block_at(10**6 + 2, REVEAL_START + 30 + COURTESY)) == (
+            [] if state.me == mine.me else [draw]
+        )
+    late = ask(mine, *start, block_at(10**6, REVEAL_END))
+    assert "DrawBeacon" not in kinds(late) and duties.SendCancel(ROUND) in late
+    assert ask(mine, *start, beacon(), block_at(10**6, REVEAL_START)) == [duties.UnsealShard(ROUND, 5)]
+
+
+def test_a_beacon_that_was_missed_is_drawn_by_the_block_that_replaced_it() -> None:
+    state, _ = play(node(PROPOSER, P), *prologue(), committed(SOLVER), fixed(10**6))
+    state, _ = play(state, block_at(10**6 + 300, REVEAL_START))
+    again = replace(fixed(10**6 + 302), block=BlockRef(10**6 + 300, bytes(32), REVEAL_START))
+    state, asked = play(state, again, block_at(10**6 + 301, REVEAL_START + 1))
+    assert asked == []
+    assert ask(state, block_at(10**6 + 302, REVEAL_START + 2)) == [duties.DrawBeacon(ROUND, 10**6 + 302)]
 
 
 def test_only_the_proposer_unseals_and_only_the_drawn_shard() -> None:
@@ -379,8 +417,8 @@ CLAIMS_END = 1500 + 90 * 86_400
         (SOLVER, cancelled, ["ReleaseBond"]),
         (OTHER, cancelled, []),
         (C0, cancelled, []),
-        (PROPOSER, settled, ["WithdrawCredit"]),
-        (PROPOSER, cancelled, ["WithdrawCredit"]),
+        (PROPOSER, settled, []),
+        (PROPOSER, cancelled, []),
     ],
 )
 def test_exits(who: Address, end: Any, expected: list[str]) -> None:
@@ -399,7 +437,7 @@ def test_exits(who: Address, end: Any, expected: list[str]) -> None:
         (SOLVER, settled, ["ReleaseBond"]),
         (OTHER, settled, []),
         (C0, settled, []),
-        (PROPOSER, settled, ["SweepRound"]),
+        (PROPOSER, settled, []),
         (SOLVER, cancelled, []),
         (PROPOSER, cancelled, []),
     ],
@@ -421,16 +459,30 @@ def _at(state: Any, now: int) -> tuple[Any, Round]:
     return state, state.rounds[ROUND]
 
 
-def test_what_a_round_returns_goes_to_its_proposer_whatever_its_node_does_now() -> None:
-    for roles in ((), (S,), (P,)):
-        state, _ = play(node(PROPOSER, *roles), *verify_phase())
-        assert "WithdrawCredit" in kinds(ask(state, settled()))
+def test_a_solver_without_a_claim_has_its_bond_back_after_two_weeks() -> None:
+    """It is left out of the tree, for example. Whoever can still claim is not made to give that up."""
+    ripe = 1500 + 14 * 86_400
+    state, _ = play(node(SOLVER), *verify_phase(), settled(at=1500))
+    assert ask(state, block(ripe)) == []
+    state, _ = play(state, facts.LocalDutyFailed(ROUND, "SendClaim", "no-row"))
+    assert ask(state, block(ripe - 1)) == []
+    assert ask(state, block(ripe)) == [duties.ReleaseBond(ROUND)]
+
+
+def test_a_slashed_verifier_has_no_fee_to_claim() -> None:
+    state, _ = play(node(C0, C), *verify_phase(), slashed(C0, SlashCause.EQUIVOCATION))
+    assert ask(state, settled()) == []
+
+
+def test_a_part_of_the_bond_lost_for_exclusion_leaves_the_solver_in_good_standing() -> None:
+    state, _ = play(node(SOLVER), *verify_phase(), settled(), slashed(SOLVER, SlashCause.EXCLUDED))
+    assert state.rounds[ROUND].slashed == ()
 
 
 def test_the_proposer_reports_invalid_deltas_once_the_result_stands() -> None:
     state, _ = play(node(PROPOSER, P), *verify_phase())
     state, asked = play(state, settled())
-    assert kinds(asked) == ["SlashInvalid", "WithdrawCredit"]
+    assert kinds(asked) == ["SlashInvalid"]
     assert play(state, block(CLAIMS_END - 1))[1] == []
 
 
@@ -451,8 +503,9 @@ def test_a_log_heard_again_changes_nothing_even_out_of_its_time() -> None:
         *verify_phase(),
         recorded(),
         slashed(OTHER),
-        log(facts.ChainChallenged, 1350, challenger=OTHER, evidence=bytes(32)),
-        log(facts.ChainResolved, 1360, overturned=False),
+        fixed(10**6),
+        challenged(),
+        resolved(overturned=False),
         settled(),
         block(1600),
     ]

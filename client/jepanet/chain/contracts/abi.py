@@ -18,7 +18,7 @@ from jepanet.types import Address
 
 CONTRACTS = ("DevToken", "TrainingRounds", "RoundLens")
 """What a deployment file names, and what is called."""
-LIBRARIES = ("Deposits", "Disputes", "PartnerStakes", "Setup", "Slashing")
+LIBRARIES = ("Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets")
 """What `TrainingRounds` is linked with: reached through it only."""
 
 

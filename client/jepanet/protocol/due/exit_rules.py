@@ -19,8 +19,9 @@ def ended(view: RoundView) -> bool:
 
 
 def claim(view: RoundView) -> Iterator[duties.Duty]:
-    entitled = _revealed(view) or view.me in view.members
-    if view.phase is Phase.SETTLED and not _claims_over(view) and entitled:
+    entitled = view.round.reveal_of(view.me) is not None or view.me in view.members
+    slashed = view.me in view.round.slashed  # a verifier's fee is lost too
+    if view.phase is Phase.SETTLED and not _claims_over(view) and entitled and not slashed:
         yield duties.SendClaim(view.round.id)
 
 

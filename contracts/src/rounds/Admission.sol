@@ -6,6 +6,7 @@ import {IRounds} from "../interfaces/IRounds.sol";
 import {IStakes} from "../interfaces/IStakes.sol";
 import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
 import {IVerifierSets} from "../interfaces/IVerifierSets.sol";
+import {Blob} from "../libraries/Blob.sol";
 import {HotWord} from "../libraries/Hot.sol";
 import {Members} from "../libraries/Members.sol";
 import {ShardTree} from "../libraries/ShardTree.sol";
@@ -39,8 +40,8 @@ library Admission {
         _enlist(project.verifierSet, escrow, longest, c.minimumVerifierStake);
     }
 
-    /// @notice Reverts unless a deployment makes sense.
-    function checkConfiguration(Configuration memory c) external view {
+    /// @notice Reverts unless a deployment makes sense; keeps its configuration as code of an account.
+    function establish(Configuration memory c) external returns (address blob) {
         if (address(c.token) == address(0) || c.treasury == address(0) || c.arbiter == address(0)) {
             revert IStakes.ZeroAddress();
         }
@@ -53,6 +54,7 @@ library Admission {
                 || c.beaconDelay > MAX_BEACON_DELAY || c.challengeBondBps > 10_000
                 || c.excludedBps > 10_000 || c.token.totalSupply() > type(uint96).max
         ) revert ITrainingRounds.BadConfiguration();
+        return Blob.store(abi.encode(c));
     }
 
     /// @dev Holds the set's members, without a write to any of them.

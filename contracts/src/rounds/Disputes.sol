@@ -105,7 +105,7 @@ library Disputes {
             emit IClaims.BondSlashed(roundId, challenger, bond, SlashCause.ChallengeRejected);
             Stakes.slashBond(challenger, bond, treasury, treasury);
         } else {
-            Stakes.unlock(challenger, bond, 0);
+            Stakes.unlock(challenger, bond, 0, 0);
         }
     }
 

@@ -21,7 +21,7 @@ library PartnerStakes {
     function unlock(address account, uint256 amount) external {
         _requirePartner();
         _spend(account, amount);
-        Stakes.unlock(account, amount, 0);
+        Stakes.unlock(account, amount, 0, 0);
         emit IStakes.StakeUnlocked(account, amount);
     }
 

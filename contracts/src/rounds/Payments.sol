@@ -63,17 +63,15 @@ library Payments {
         if (standings[account].standingIn(hot.number()) != Standing.Revealed) return false;
         standings[account] = Standings.marked(Standing.Released, hot.number());
         uint256 bond = hot.bond();
+        uint256 kept = 0;
         if (verdict == Verdict.Excluded) {
-            uint256 kept = bond * from.excludedBps / 10_000;
-            if (kept != 0) {
-                bond -= kept;
-                emit IClaims.BondSlashed(roundId, account, kept, SlashCause.Excluded);
-                Stakes.slashBond(account, kept, from.treasury, from.treasury);
-            }
+            kept = bond * from.excludedBps / 10_000;
+            emit IClaims.BondSlashed(roundId, account, kept, SlashCause.Excluded);
+            Stakes.credit(from.treasury, kept);
         }
         emit IClaims.Claimed(roundId, account, amount, ClaimKind.Reward);
-        emit IClaims.BondReleased(roundId, account, bond);
-        Stakes.unlock(account, bond, amount);
+        emit IClaims.BondReleased(roundId, account, bond - kept);
+        Stakes.unlock(account, bond, kept, amount);
         from.unclaimed -= amount;
         return true;
     }

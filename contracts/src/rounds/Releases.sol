@@ -50,7 +50,7 @@ library Releases {
             emit IClaims.Claimed(roundId, msg.sender, share, ClaimKind.UnsealShare);
         }
         emit IClaims.BondReleased(roundId, msg.sender, hot.bond());
-        Stakes.unlock(msg.sender, hot.bond(), share);
+        Stakes.unlock(msg.sender, hot.bond(), 0, share);
     }
 
     function sweep(uint256 roundId) external {

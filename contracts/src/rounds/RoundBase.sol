@@ -5,7 +5,6 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
-import {Blob} from "../libraries/Blob.sol";
 import {Configuration} from "../types/Round.sol";
 import {Admission} from "./Admission.sol";
 
@@ -21,14 +20,13 @@ abstract contract RoundBase is ITrainingRounds, Pausable, ReentrancyGuardTransie
     address private immutable CONFIGURATION;
 
     constructor(Configuration memory c) {
-        Admission.checkConfiguration(c);
         TOKEN = c.token;
         TREASURY = c.treasury;
         MINIMUM_VERIFIER_STAKE = c.minimumVerifierStake;
         KEEPER_REWARD = c.keeperReward;
         BEACON_DELAY = c.beaconDelay;
         EXCLUDED_BPS = c.excludedBps;
-        CONFIGURATION = Blob.store(abi.encode(c));
+        CONFIGURATION = Admission.establish(c);
     }
 
     /// @inheritdoc ITrainingRounds

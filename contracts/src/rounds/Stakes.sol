@@ -51,11 +51,11 @@ library Stakes {
         if (pinned) revert IStakes.StakeHeld(account);
     }
 
-    /// @notice Turns locked into free stake, and adds `reward` to it.
-    function unlock(address account, uint256 amount, uint256 reward) internal {
+    /// @notice Ends a bond: `amount` of locked stake, of which `kept` is not given back, and adds `reward`.
+    function unlock(address account, uint256 amount, uint256 kept, uint256 reward) internal {
         Account storage holding = state().accounts[account];
         (uint96 free, uint96 locked) = (holding.free, holding.locked);
-        (holding.free, holding.locked) = (free + uint96(amount + reward), locked - uint96(amount));
+        (holding.free, holding.locked) = (free + uint96(amount - kept + reward), locked - uint96(amount));
     }
 
     function credit(address account, uint256 amount) internal {

@@ -39,6 +39,7 @@ LEAVES = frozenset(
         "tensors",
         "tokens",
         "texts",
+        "traffic",
     }
 )
 _MIDDLE = frozenset({"protocol", "chain", "p2p", "storage", "learning", "federation", "settings", "work"})
@@ -52,6 +53,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "log_stream": frozenset(),
     "lifetime": frozenset(),
     "process_identity": frozenset(),
+    "traffic": frozenset(),
     "addresses": frozenset({"types"}),
     "cid": frozenset({"types", "errors"}),
     "nesting": frozenset({"errors"}),

@@ -18,6 +18,7 @@ from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
+from jepanet.node.blob_kinds import kind_of
 from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
 from jepanet.node.documents import LearningDocuments
@@ -50,6 +51,7 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
+from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.methods import METHODS
 from jepanet.work.worker import Worker
@@ -94,6 +96,7 @@ class Node:
     journal: Journal
     blobs: BlobStore
     rpc: Rpc
+    traffic: Traffic
     worker: Worker
     engine: Engine
     network: P2PNode
@@ -155,6 +158,7 @@ class Node:
             peer_id=self.network.peer_id,
             addresses=self.network.addresses,
             running=self.worker.running,
+            traffic=self.traffic,
         )
 
 
@@ -185,7 +189,8 @@ async def build(
     shutil.rmtree(paths.work, ignore_errors=True)
     paths.work.mkdir(parents=True)
 
-    rpc = Rpc(config.chain.endpoints, deployment.chain_id, config.chain.timeout_seconds)
+    traffic = Traffic()
+    rpc = Rpc(config.chain.endpoints, deployment.chain_id, config.chain.timeout_seconds, traffic=traffic)
     opened.push_async_callback(rpc.close)
     await rpc.check()
     await deployment.validate(rpc)
@@ -199,7 +204,7 @@ async def build(
         return engine.state  # made below, before the network listens and before a duty is handed out
 
     gate = Gate(state, chain_id=deployment.chain_id, contract=deployment.rounds)
-    network = _network(config, paths, deployment, blobs, gate)
+    network = _network(config, paths, deployment, blobs, gate, traffic)
     conversation = Conversation(network, gate, blobs, wallet, deployment)
     context = Context(
         wallet=wallet,
@@ -207,6 +212,7 @@ async def build(
         journal=journal,
         blobs=blobs,
         network=network,
+        traffic=traffic,
         say=conversation.say,
         providers=gate.providers,
         jobs=worker,
@@ -236,6 +242,7 @@ async def build(
         journal=journal,
         blobs=blobs,
         rpc=rpc,
+        traffic=traffic,
         worker=worker,
         engine=engine,
         network=network,
@@ -285,7 +292,9 @@ def _sender(
     )
 
 
-def _network(config: Config, paths: Paths, deployment: Deployment, blobs: BlobStore, gate: Gate) -> P2PNode:
+def _network(
+    config: Config, paths: Paths, deployment: Deployment, blobs: BlobStore, gate: Gate, traffic: Traffic
+) -> P2PNode:
     make_private(paths.network)
     settings = P2PConfig(
         listen=config.p2p.listen,
@@ -296,7 +305,7 @@ def _network(config: Config, paths: Paths, deployment: Deployment, blobs: BlobSt
         topic=topic_of(deployment),
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
-    return P2PNode(settings, blobs, gate.validate)
+    return P2PNode(settings, blobs, gate.validate, traffic, kind_of)
 
 
 def _follower(config: Config, rpc: Rpc, deployment: Deployment, journal: Journal) -> Follower[ChainEvent]:

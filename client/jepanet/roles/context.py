@@ -20,6 +20,7 @@ from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
 from jepanet.roles.documents import Documents
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.traffic import Flow, Traffic
 from jepanet.types import Address, ProjectId, RoundId
 from jepanet.work.requests import OnProgress, R, Request
 
@@ -41,6 +42,7 @@ class Network(Protocol):
         directory: Path,
         providers: Sequence[str] = (),
         on_progress: Callable[[int, int], None] | None = None,
+        flow: Flow | None = None,
     ) -> Path: ...
 
 
@@ -61,6 +63,7 @@ class Context:
     journal: Journal
     blobs: BlobStore
     network: Network
+    traffic: Traffic
     say: Callable[[Body], Awaitable[None]]
     """Signs, wraps and gossips one message."""
     providers: Callable[[bytes], tuple[str, ...]]

@@ -145,10 +145,12 @@ class Proposer:
         documents = await round_documents(context, round_)
         data = await obtain_bytes(context, round_.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
         sheet = decode_sheet(data)
-        await obtain(context, sheet.model, max_bytes=documents.recipe.max_model_bytes, pin=pin)
+        cap = documents.recipe.max_model_bytes
+        await obtain(context, sheet.model, kind="model", max_bytes=cap, pin=pin)
         for row in sheet.rows:
             try:
-                await obtain(context, row.digest, max_bytes=documents.spec.max_delta_bytes, pin=pin)
+                cap = documents.spec.max_delta_bytes
+                await obtain(context, row.digest, kind="delta", max_bytes=cap, pin=pin)
             except (Transient, Rejected) as error:
                 if row.verdict is Verdict.ACCEPTED:
                     raise

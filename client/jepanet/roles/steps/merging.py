@@ -41,7 +41,9 @@ async def measure_merge(
         raise Rejected(f"round {round_.id} has no accepted delta", reason="nothing-to-merge")
     pin = pin_of(round_)
     deltas = [
-        AcceptedDelta(digest, await obtain(context, digest, max_bytes=spec.max_delta_bytes, pin=pin))
+        AcceptedDelta(
+            digest, await obtain(context, digest, kind="delta", max_bytes=spec.max_delta_bytes, pin=pin)
+        )
         for digest in sorted(accepted)
     ]
     evaluation = await evaluation_files(context, round_, spec)

@@ -40,14 +40,15 @@ class Preparation:
         round_ = context.round(duty.round_id)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
-        await obtain(context, round_.base, max_bytes=documents.recipe.max_model_bytes, pin=pin_of(round_))
+        cap = documents.recipe.max_model_bytes
+        await obtain(context, round_.base, kind="model", max_bytes=cap, pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
             shard = assigned_shard(context, round_, documents.shards)
             # For this round only: anybody may open projects, and what is pinned for good fills the store.
-            await obtain(context, shard.digest, max_bytes=shard.bytes, pin=pin_of(round_))
+            await obtain(context, shard.digest, kind="shard", max_bytes=shard.bytes, pin=pin_of(round_))
             if documents.recipe.aligns:
                 probe = documents.shards.probe
-                await obtain(context, probe.digest, max_bytes=probe.bytes, pin=pin_of(round_))
+                await obtain(context, probe.digest, kind="shard", max_bytes=probe.bytes, pin=pin_of(round_))
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
 
 

@@ -11,6 +11,7 @@ import pytest
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.documents.scores import MAX_DELTAS
+from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.settings.config import ChainSection, ProposerSection
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.terms import round_terms, wei
@@ -69,6 +70,12 @@ def test_the_section_becomes_terms_in_base_units() -> None:
     assert terms.aggregators == (AGGREGATOR,)
 
 
+def test_the_update_s_codec_becomes_a_rule_of_the_spec() -> None:
+    assert round_terms(ProposerSection(update_codec=""), METHODS).update is None
+    terms = round_terms(ProposerSection(update_codec="int6", update_carry_milli=950), METHODS)
+    assert terms.update == UpdateRule("int6", 950)
+
+
 AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
 
 
@@ -86,6 +93,7 @@ AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
         ({"verify_seconds": 30 * 86400 + 1}, "proposer.verify_seconds"),
         ({"codec": "zip"}, "codec"),
         ({"merge_rule": "sum"}, "rule"),
+        ({"update_codec": "zip"}, "update.codec"),
         ({"outer_lr_milli": 0}, "outer_lr_milli"),
         ({"outer_momentum_milli": 1000}, "outer_momentum_milli"),
         ({"shrink_milli": 100_001}, "shrink_milli"),

@@ -1,9 +1,13 @@
-"""Recipes, manifests and datasets, read by `learning` for roles (`roles.documents.Documents`)."""
+"""Recipes, manifests, datasets and sizes, read by `learning` and `federation` for roles
+(`roles.documents.Documents`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from jepanet.errors import Rejected
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import most_file_bytes
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
@@ -16,7 +20,7 @@ from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
 
 
 class LearningDocuments:
-    """`Documents` of the learning room. Importing it imports no torch."""
+    """`Documents` of this program. Importing it imports no torch."""
 
     max_recipe_bytes = MAX_RECIPE_BYTES
     max_manifest_bytes = MAX_MANIFEST_BYTES
@@ -36,6 +40,11 @@ class LearningDocuments:
         found = DatasetManifest.from_bytes(manifest)
         check_manifest(found, read_recipe(recipe))
         return PublicShards(found.training, found.probe)
+
+    def encoded_bytes(self, recipe: bytes, codec: str) -> int:
+        if codec not in CODECS:
+            raise Rejected(f"there is no codec {codec!r:.50}", reason="bad-codec")
+        return most_file_bytes(read_recipe(recipe).family.parameter_shapes(), codec)
 
     def own_dataset(self, directory: Path) -> OwnDataset:
         built = open_built(directory)

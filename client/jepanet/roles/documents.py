@@ -95,6 +95,13 @@ class Documents(Protocol):
             Rejected: it is no manifest, or nobody's work under the recipe could be trained or scored on it.
         """
 
+    def encoded_bytes(self, recipe: bytes, codec: str) -> int:
+        """Most bytes that a delta or update file has under a recipe.
+
+        Raises:
+            Rejected: it is no recipe, or there is no such codec (`bad-codec`).
+        """
+
     def own_dataset(self, directory: Path) -> OwnDataset:
         """A built dataset, every file of which is hashed on the way: not on the event loop.
 

@@ -231,4 +231,5 @@ def round_spec(project: Project, recipe: RecipeSummary, terms: RoundTerms, numbe
         price=terms.price,
         shrink_milli=terms.shrink_milli,
         aggregators=terms.aggregators,
+        update=terms.update,
     )

@@ -133,6 +133,14 @@ class ProposerSection:
     max_delta_mb: Annotated[int, _MORE_THAN_0] = 64
     outer_lr_milli: Annotated[int, _FROM_0] = 1000
     outer_momentum_milli: Annotated[int, _FROM_0] = 600
+    update_codec: Annotated[
+        str,
+        "codec of the update from a round's base to the next model, so that nobody fetches whole models; "
+        "empty: the exact step, and models travel whole",
+    ] = ""
+    update_carry_milli: Annotated[
+        int, Range(0, 1000), "thousandths of what that codec left out that go into the next update"
+    ] = 1000
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600

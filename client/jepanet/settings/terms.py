@@ -42,6 +42,8 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         max_delta_bytes=section.max_delta_mb << 20,
         outer_lr_milli=section.outer_lr_milli,
         outer_momentum_milli=section.outer_momentum_milli,
+        update_codec=section.update_codec,
+        carry_milli=section.update_carry_milli,
         commit_seconds=section.commit_seconds,
         gap_seconds=section.gap_seconds,
         reveal_seconds=section.reveal_seconds,
@@ -82,6 +84,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         shrink_milli=terms.shrink_milli,
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         aggregators=terms.aggregators,
+        update=terms.update,
     )
     try:
         encode_spec(trial)

@@ -25,6 +25,8 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
     """
     round_ = open_round(request.round)
     spec, base = round_.spec, round_.base
+    if spec.update is not None:
+        raise Rejected("this release merges no round with an update rule", reason="no-update-rule")
     weights, velocity = merge(
         base.weights,
         base.velocity,

@@ -222,6 +222,10 @@ class MergedModel:
     note: str
     metrics: Metrics
     """Of the base as `before.NAME`, of the merged model as `after.NAME`."""
+    update: Digest | None = None
+    """Of the coded update's file; None exactly where the spec has no update rule."""
+    remainder: Digest | None = None
+    """Of the file that holds what the update's code left out; None where the next merge takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,55 @@ class MergeDeltas(Request[MergedModel]):
     target: Path
     device: str = "cpu"
     """Where the merged model is measured."""
+    remainder: Path | None = None
+    """What the code of the base's update left out: the file that the base's header names. Needed where the
+    spec has an update rule that carries it and the base has one."""
+    update_target: Path | None = None
+    """Where to write the update, needed where the spec has an update rule."""
+    remainder_target: Path | None = None
+    """Where to write what its code leaves out, needed where the spec's update rule carries that on."""
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedModel:
+    """A model made from the one before it."""
+
+    digest: Digest | None
+    """Of what was made: the expected one, or another, which was not kept; None if an input is unusable."""
+    update: Digest | None
+    """Of the coded update, where the spec has a rule for it."""
+    remainder: Digest | None
+    """Of the remainder that the next merge takes, where there is one. Its file was written on route A."""
+    cause: str
+    """Why there is no model with the expected digest, beginning with what is wrong: `base`, `spec`, `delta`,
+    `update`, `remainder`, `codec`, `order` or `build`; empty when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveModel(Request[DerivedModel]):
+    """Make the model of a recorded round from the model before it; write it to `target` if it is `expected`.
+
+    Route A takes the deltas that the round accepted, route B its coded update. Nothing is measured. A file
+    with another digest than `expected` is not left at `target`.
+    """
+
+    job: ClassVar[str] = "derive_model"
+
+    round: RoundFiles
+    """Of the round that made the model."""
+    number: RoundId
+    deltas: tuple[AcceptedDelta, ...]
+    """Route A; empty on route B."""
+    update: AcceptedDelta | None
+    """Route B: digest and file of the update."""
+    remainder: Path | None
+    """Route A under an update rule that carries: the file that the base's header names, if it names one."""
+    expected: Digest
+    target: Path
+    update_target: Path | None = None
+    """Route A under an update rule: where to write the update."""
+    remainder_target: Path | None = None
+    """Route A under an update rule that carries: where to write the new remainder."""
 
 
 # ------------------------------------------------------------------ measuring

@@ -6,6 +6,7 @@ File: canonical safetensors; for each weight `w` the parts of its codec as `w/pa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,12 @@ from jepanet.types import Digest
 SCHEMA_VERSION = 1
 KIND = "delta"
 _F32 = np.dtype("<f4")
+_HEADER_BYTES = 768
+"""What a file's table holds beside its tensors: digests and names of the header, padding."""
+_ENTRY_BYTES = 96
+"""What a tensor's entry in the table holds beside its name and shape: dtype, two offsets, punctuation."""
+_NUMBER_BYTES = 11
+"""A dimension and its comma."""
 
 Weights = Mapping[str, np.ndarray]
 """float32 arrays by name."""
@@ -105,6 +112,23 @@ def decode_parts(parts: Mapping[str, np.ndarray], schema: Schema, codec: str) ->
         odd = sorted(set(parts) ^ wanted)[:3]
         raise Rejected(f"delta: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
     return {name: _decode_one(form, name, parts, schema[name]) for name in sorted(schema)}
+
+
+def most_file_bytes(schema: Schema, codec: str) -> int:
+    """Bytes that a delta or update file of these weights never exceeds, whatever its values.
+
+    Raises:
+        ValueError: an unknown codec.
+    """
+    if codec not in CODECS:
+        raise ValueError(f"unknown codec {codec!r}; known: {', '.join(CODECS)}")
+    form = CODECS[codec]
+    total = 8 + _HEADER_BYTES
+    for name, shape in schema.items():
+        total += form.most_bytes(shape)
+        for part in form.parts:
+            total += len(json.dumps(f"{name}/{part}")) + _ENTRY_BYTES + _NUMBER_BYTES * max(1, len(shape))
+    return total
 
 
 def delta_bytes(parts: Mapping[str, np.ndarray], header: DeltaHeader, codec: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.types import Address
 
 
@@ -24,6 +25,10 @@ class RoundTerms:
     max_delta_bytes: int
     outer_lr_milli: int
     outer_momentum_milli: int
+    update_codec: str
+    """How the way from base to next model is coded; empty: not at all."""
+    carry_milli: int
+    """Thousandths of what that code left out that go into the next update."""
     commit_seconds: int
     gap_seconds: int
     reveal_seconds: int
@@ -31,3 +36,8 @@ class RoundTerms:
     challenge_seconds: int
     max_solvers: int
     aggregators: tuple[Address, ...]
+
+    @property
+    def update(self) -> UpdateRule | None:
+        """What a round's spec says of the coded update."""
+        return UpdateRule(self.update_codec, self.carry_milli) if self.update_codec else None

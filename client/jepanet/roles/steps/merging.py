@@ -26,6 +26,10 @@ class Merge:
     improvement: int
     note: str
     metrics: Metrics
+    update: Digest | None = None
+    """Of the coded update, where the spec has a rule for it."""
+    remainder: Digest | None = None
+    """What the update's code left out, where the next merge takes it."""
 
 
 async def measure_merge(

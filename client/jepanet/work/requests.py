@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from jepanet.protocol.documents.scores import Metrics
-from jepanet.records.marks import Range
+from jepanet.records.marks import LeftOut, Range
 from jepanet.types import Address, Digest, RoundId, Verdict
 
 R = TypeVar("R", covariant=True)
@@ -222,9 +222,9 @@ class MergedModel:
     note: str
     metrics: Metrics
     """Of the base as `before.NAME`, of the merged model as `after.NAME`."""
-    update: Digest | None = None
+    update: Annotated[Digest | None, LeftOut()] = None
     """Of the coded update's file; None exactly where the spec has no update rule."""
-    remainder: Digest | None = None
+    remainder: Annotated[Digest | None, LeftOut()] = None
     """Of the file that holds what the update's code left out; None where the next merge takes none."""
 
 

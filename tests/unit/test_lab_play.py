@@ -92,7 +92,7 @@ def test_codecs_that_nodes_use_without_feedback_get_none_here() -> None:
     for codec in ("int8", "int6"):
         with_it, without = (
             played(Arm(codec, codec=codec, feedback=feedback), data, rounds=3).models[0]
-            for feedback in (True, False)
+            for feedback in (1.0, 0.0)
         )
         assert distance(with_it, without) == 0.0
 
@@ -122,7 +122,7 @@ def test_error_feedback_carries_what_a_codec_left_out() -> None:
         for arm in (
             Arm("fp32"),
             Arm("kept", codec="topk10"),
-            Arm("lost", codec="topk10", feedback=False),
+            Arm("lost", codec="topk10", feedback=0.0),
         )
     )
     assert distance(kept, exact) < distance(lost, exact)

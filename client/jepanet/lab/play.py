@@ -136,8 +136,9 @@ def _federated(
                 codec=arm.codec,
                 probe=sites.probe if arm.align and recipe.aligns else None,
                 left_out=residuals[solver],
+                feedback=arm.feedback,
             )
-            residuals[solver] = made.left_out if arm.feedback else None
+            residuals[solver] = made.left_out
             played.sent.append(len(delta_bytes(made.parts, _HEADER, arm.codec)))
             delta = decode_parts(made.parts, schema_of(weights), arm.codec)
             if solver >= arm.attackers:

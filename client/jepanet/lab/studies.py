@@ -103,7 +103,7 @@ _CODECS = (
         replace(_BASE, name=codec, codec=codec)
         for codec in ("fp32", "bf16", "int8", "int6", "topk10", "topk3", "topk1")
     ),
-    replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=False),
+    replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=0.0),
 )
 
 

@@ -106,6 +106,11 @@ def test_spec_round_trip() -> None:
         ("update", {"codec": "int8", "carry_milli": -1}),
         ("update", {"codec": "int8", "carry_milli": 0.5}),
         ("update", {"codec": "int8", "carry_milli": 1000, "more": 1}),
+        ("feedback_milli", 1000),  # the default has one spelling: left out
+        ("feedback_milli", 1001),
+        ("feedback_milli", -1),
+        ("feedback_milli", 0.95),
+        ("feedback_milli", None),
     ],
 )
 def test_attack_spec_fields_out_of_bounds(field: str, value: Any) -> None:
@@ -129,6 +134,13 @@ def test_a_spec_without_an_update_rule_keeps_its_bytes() -> None:
     ruled = a_spec(update=UpdateRule("topk3", 950))
     assert document(encode_spec(ruled))["update"] == {"codec": "topk3", "carry_milli": 950}
     assert decode_spec(encode_spec(ruled)) == ruled
+
+
+def test_a_spec_with_whole_feedback_keeps_its_bytes() -> None:
+    assert "feedback_milli" not in document(encode_spec(a_spec()))
+    faded = a_spec(feedback_milli=950)
+    assert document(encode_spec(faded))["feedback_milli"] == 950
+    assert decode_spec(encode_spec(faded)) == faded
 
 
 @pytest.mark.parametrize(

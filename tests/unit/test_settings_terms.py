@@ -76,6 +76,11 @@ def test_the_update_s_codec_becomes_a_rule_of_the_spec() -> None:
     assert terms.update == UpdateRule("int6", 950)
 
 
+def test_the_share_of_the_residual_becomes_one_of_the_spec() -> None:
+    assert round_terms(ProposerSection(), METHODS).feedback_milli == 1000
+    assert round_terms(ProposerSection(feedback_milli=950), METHODS).feedback_milli == 950
+
+
 AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
 
 
@@ -97,6 +102,7 @@ AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
         ({"outer_lr_milli": 0}, "outer_lr_milli"),
         ({"outer_momentum_milli": 1000}, "outer_momentum_milli"),
         ({"shrink_milli": 100_001}, "shrink_milli"),
+        ({"feedback_milli": 1001}, "feedback_milli"),
         ({"inner_steps": 10_000_001}, "inner_steps"),
         ({"max_delta_mb": 1 << 20}, "max_delta_bytes"),
         ({"max_solvers": MAX_DELTAS + 1}, "proposer.max_solvers"),

@@ -225,6 +225,7 @@ def round_spec(project: Project, recipe: RecipeSummary, terms: RoundTerms, numbe
         start_step=start,
         total_steps=max(recipe.total_steps, start + steps),
         codec=terms.codec,
+        feedback_milli=terms.feedback_milli,
         max_delta_bytes=terms.max_delta_bytes,
         gates=recipe.gates,
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),

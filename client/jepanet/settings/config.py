@@ -129,6 +129,11 @@ class ProposerSection:
         int, _FROM_0, "optimiser steps a solver takes in a round; 0: as many as the recipe says"
     ] = 0
     codec: Annotated[str, "how deltas travel: fp32, bf16, int8, int6, topk10, topk3 or topk1"] = "int8"
+    feedback_milli: Annotated[
+        int,
+        Range(0, 1000),
+        "thousandths of what a lossy codec left out of a delta that its solver adds to the next",
+    ] = 1000
     merge_rule: Annotated[str, "mean, median, trimmed, krum, multi-krum, geometric-median or ties"] = "mean"
     max_delta_mb: Annotated[int, _MORE_THAN_0] = 64
     outer_lr_milli: Annotated[int, _FROM_0] = 1000

@@ -63,7 +63,9 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         on_step=lambda step: on_progress(_progress(step)),
         device=request.device,
     )
-    before = None if request.residual is None else _residual(request.residual, round_)
+    before = None
+    if request.residual is not None and spec.feedback_milli:
+        before = _residual(request.residual, round_)
     made = contribution(
         result.weights,
         base,
@@ -71,6 +73,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         codec=spec.codec,
         probe=probe,
         left_out=before.values if before else None,
+        feedback=spec.feedback_milli / 1000,
     )
     data = delta_bytes(made.parts, DeltaHeader(base=spec.base, recipe=spec.recipe), spec.codec)
     if len(data) > spec.max_delta_bytes:

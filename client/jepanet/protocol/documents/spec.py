@@ -135,6 +135,12 @@ class RoundSpec:
     update: Annotated[
         UpdateRule | None, LeftOut(), "how the update is coded; without it, the exact outer step"
     ] = None
+    feedback_milli: Annotated[
+        int,
+        Range(0, 1000),
+        LeftOut(),
+        "share of what the codec left out of a solver's last delta that the solver adds to its next",
+    ] = 1000
 
 
 SPEC = Codec(RoundSpec, "round spec", max_bytes=MAX_SPEC_BYTES)

@@ -21,6 +21,8 @@ class RoundTerms:
     inner_steps: int
     """0: as many as the recipe says."""
     codec: str
+    feedback_milli: int
+    """Thousandths of what that codec left out of a solver's delta that go into its next."""
     merge_rule: str
     max_delta_bytes: int
     outer_lr_milli: int

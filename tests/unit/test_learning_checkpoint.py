@@ -53,6 +53,14 @@ def test_a_model_of_round_zero_has_neither_parent_nor_velocity() -> None:
     assert model.header.parent is None
 
 
+def test_a_model_names_its_remainder_only_where_it_has_one() -> None:
+    assert b"remainder" not in DATA
+    header = replace(HEADER, remainder=digest_of(b"left"))
+    data = model_bytes(WEIGHTS, header, VELOCITY)
+    assert load_model(data, RECIPE).header == header
+    assert len(data) <= model_cap(RECIPE) and data != DATA
+
+
 def test_a_model_file_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(DATA)
@@ -151,6 +159,12 @@ LATENT = RECIPE.family.sizes.latent
         (lambda arrays, header: header.update(parent=7), "malformed"),
         (lambda arrays, header: header.update(parent="G" * 64), "malformed"),
         (lambda arrays, header: header.update(parent="AB" * 32), "malformed"),
+        (lambda arrays, header: header.update(remainder=None), "malformed"),
+        (lambda arrays, header: header.update(remainder=""), "malformed"),
+        (lambda arrays, header: header.update(remainder="AB" * 32), "malformed"),
+        (lambda arrays, header: header.update(remainder="ab" * 33), "malformed"),
+        (lambda arrays, header: header.update(remainder=["ab"] * 32), "malformed"),
+        (lambda arrays, header: header.update(remainder="ab" * 32, parent=None), "malformed"),
         (lambda arrays, header: header.update(recipe=None), "wrong-recipe"),
         (lambda arrays, header: header.update(recipe=["a"] * 32), "wrong-recipe"),
     ],

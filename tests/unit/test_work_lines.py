@@ -25,6 +25,8 @@ from jepanet.work.lines import (
 from jepanet.work.requests import (
     AcceptedDelta,
     ClaimedDelta,
+    DerivedModel,
+    DeriveModel,
     EvaluationFiles,
     FirstModel,
     MakeFirstModel,
@@ -63,6 +65,14 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     (
         MergeDeltas(ROUND, EVALUATION, (AcceptedDelta(DIGEST, Path("d")),), RoundId(4), Path("t")),
         MergedModel(DIGEST, True, 5, 6, "", (("after.pi", 1), ("before.pi", 0))),
+    ),
+    (
+        MergeDeltas(ROUND, EVALUATION, (), RoundId(4), Path("t"), "cpu", Path("l"), Path("u"), Path("n")),
+        MergedModel(DIGEST, True, 5, 6, "", (), DIGEST, DIGEST),
+    ),
+    (
+        DeriveModel(ROUND, RoundId(4), (), AcceptedDelta(DIGEST, Path("u")), None, DIGEST, Path("t")),
+        DerivedModel(DIGEST, DIGEST, None, ""),
     ),
     (MeasureModels(Path("r"), (Path("m"),), ()), MeasuredModels(({"pi": 1.0}, {}))),
     (ProbeDevice("cpu"), ProbedDevice("2.0", 1)),

@@ -22,7 +22,15 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.delta import Schema, decode_parts, encode_parts, same_layout, schema_of
+from jepanet.federation.deltas.delta import (
+    Schema,
+    decode_parts,
+    digest_in,
+    encode_parts,
+    same_layout,
+    schema_of,
+    whole_weights,
+)
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 
@@ -114,19 +122,7 @@ def decode_residual(data: bytes, *, schema: Schema, max_bytes: int, codec: str) 
         raise Rejected("residual: header fields are not the known ones", reason="malformed")
     if header["codec"] != codec:
         raise Rejected(f"residual: codec is {header['codec']!r:.100}, not {codec!r}", reason="bad-codec")
-    if {name: array.shape for name, array in tensors.items()} != dict(schema):
-        raise Rejected("residual: weights are not those of the model", reason="wrong-shape")
-    if any(array.dtype != _F32 for array in tensors.values()):
-        raise Rejected("residual: weights are not float32", reason="malformed")
-    if not all(np.isfinite(array).all() for array in tensors.values()):
-        raise Rejected("residual: NaN or infinity", reason="non-finite")
-    delta = _digest(header["delta"])
-    before = None if header["before"] == "" else _digest(header["before"])
-    return Residual({name: np.array(array) for name, array in tensors.items()}, delta, before, codec)
-
-
-def _digest(text: object) -> Digest:
-    """32 bytes from exactly 64 lowercase hexadecimal digits."""
-    if isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
-        return Digest(bytes.fromhex(text))
-    raise Rejected("residual: a digest is not 64 hexadecimal digits", reason="malformed")
+    values = whole_weights(tensors, schema, KIND)
+    delta = digest_in(header["delta"], KIND)
+    before = None if header["before"] == "" else digest_in(header["before"], KIND)
+    return Residual(values, delta, before, codec)

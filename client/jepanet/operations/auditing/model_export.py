@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from jepanet.cid import to_cid
@@ -28,7 +29,7 @@ def check_target(target: Path) -> None:
 async def export_model(
     history: History, library: Library, round_id: int | None, target: Path
 ) -> ExportedModel:
-    """Writes a round's global model without the optimiser's momentum; of the newest settled round by default.
+    """Writes a round's global model without what only merging needs; of the newest settled round by default.
 
     Raises:
         Fatal: no such round, or it recorded no model that counts. Transient: nobody serves it.
@@ -50,7 +51,7 @@ async def write_model(
     recipe = read_recipe(recipe_path.read_bytes())
     path = await library.get("model", digest, "raw", max_bytes=model_cap(recipe))
     model = load_model(path, recipe)
-    data = await asyncio.to_thread(model_bytes, model.weights, model.header)
+    data = await asyncio.to_thread(model_bytes, model.weights, replace(model.header, remainder=None))
     await asyncio.to_thread(write_atomically, target, data)
     return ExportedModel(
         round=int(round_.id),

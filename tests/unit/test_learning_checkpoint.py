@@ -15,7 +15,7 @@ from learning_shards import OTHER, RECIPE, SEED, initial
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap, remainder_of
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 
 pytestmark = pytest.mark.unit
@@ -59,6 +59,18 @@ def test_a_model_names_its_remainder_only_where_it_has_one() -> None:
     data = model_bytes(WEIGHTS, header, VELOCITY)
     assert load_model(data, RECIPE).header == header
     assert len(data) <= model_cap(RECIPE) and data != DATA
+
+
+def test_the_remainder_is_read_off_the_first_bytes_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    for left in (None, digest_of(b"left")):
+        path.write_bytes(model_bytes(WEIGHTS, replace(HEADER, remainder=left), VELOCITY)[:8000])
+        assert remainder_of(path) == left
+    for data in (b"", b"junk" * 9, DATA[:100], encode_tensors({}, {"schema": "other"}),
+                 edited(lambda arrays, header: header.update(remainder=7))):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(Rejected):
+            remainder_of(path)
 
 
 def test_a_model_file_is_read_back(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.data.suitability import check_manifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import model_cap
+from jepanet.learning.training.checkpoint import model_cap, remainder_of
 from jepanet.protocol.documents.spec import Gates
 from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
+from jepanet.types import Digest
 
 
 class LearningDocuments:
@@ -45,6 +46,9 @@ class LearningDocuments:
         if codec not in CODECS:
             raise Rejected(f"there is no codec {codec!r:.50}", reason="bad-codec")
         return most_file_bytes(read_recipe(recipe).family.parameter_shapes(), codec)
+
+    def remainder_of(self, model: Path) -> Digest | None:
+        return remainder_of(model)
 
     def own_dataset(self, directory: Path) -> OwnDataset:
         built = open_built(directory)

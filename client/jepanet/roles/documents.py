@@ -102,6 +102,13 @@ class Documents(Protocol):
             Rejected: it is no recipe, or there is no such codec (`bad-codec`).
         """
 
+    def remainder_of(self, model: Path) -> Digest | None:
+        """The remainder that a model file names, for its next merge; None where there is none.
+
+        Raises:
+            Rejected: it is no model file.
+        """
+
     def own_dataset(self, directory: Path) -> OwnDataset:
         """A built dataset, every file of which is hashed on the way: not on the event loop.
 

@@ -17,7 +17,7 @@ from jepanet.errors import Rejected
 from jepanet.files import read_capped
 from jepanet.learning.family import check_weights
 from jepanet.learning.recipe import Recipe
-from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors
+from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors, header_of
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.model.1"
@@ -73,6 +73,21 @@ def model_bytes(weights: Arrays, header: ModelHeader, velocity: Arrays | None = 
 def model_cap(recipe: Recipe) -> int:
     """Most bytes a model file of this recipe can have."""
     return 2 * 4 * recipe.parameters() + MAX_HEADER_BYTES + 8
+
+
+def remainder_of(path: Path) -> Digest | None:
+    """The remainder that a model file names for its next merge; None where there is none.
+
+    The file is one whose digest is known: of the rest nothing is looked at.
+
+    Raises:
+        Rejected: `malformed` or `truncated`; it is no model file.
+    """
+    with path.open("rb") as file:
+        header = header_of(file.read(8 + MAX_HEADER_BYTES), what="model")
+    if header.get("schema") != SCHEMA:
+        raise Rejected(f"model: header is not that of a {SCHEMA}", reason="malformed")
+    return _digest(header[_REMAINDER], _REMAINDER) if _REMAINDER in header else None
 
 
 def load_model(source: bytes | Path, recipe: Recipe) -> Model:

@@ -22,7 +22,7 @@ from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model,
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, UpdateRule, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
-from jepanet.work import merging
+from jepanet.work import next_model as making
 from jepanet.work.jobs import run
 from jepanet.work.requests import (
     AcceptedDelta,
@@ -84,12 +84,12 @@ class Node:
             made.append(AcceptedDelta(digest_of(data), self.put(f"delta-{index}", data)))
         return tuple(made)
 
-    def merged(self, files: RoundFiles, deltas: Sequence[AcceptedDelta]) -> merging.NextModel:
+    def merged(self, files: RoundFiles, deltas: Sequence[AcceptedDelta]) -> making.NextModel:
         """What whoever merges makes; nothing is measured."""
         round_ = open_round(files)
         left = round_.opened_remainder(self.left.read_bytes() if self.left else None)
         opened = [(item.digest, round_.delta(item.path.read_bytes())) for item in deltas]
-        return merging.next_model(round_, RoundId(self.number), opened, left)
+        return making.next_model(round_, RoundId(self.number), opened, left)
 
     def request(
         self, files: RoundFiles, expected: Digest, deltas: Sequence[AcceptedDelta] = (), **more: Any
@@ -311,7 +311,7 @@ def test_a_record_made_in_another_order_is_told(recorded: Any) -> None:
     def backwards(round_: Any, opened: Any, left: Any) -> Digest:
         ordered = sorted(opened, key=lambda item: item[0], reverse=True)
         named = [(Digest(bytes([place]) * 32), delta) for place, (_, delta) in enumerate(ordered)]
-        return merging.next_model(round_, RoundId(node.number), named, left).digest
+        return making.next_model(round_, RoundId(node.number), named, left).digest
 
     expected = with_other_rule(node, files, deltas, backwards)
     assert expected != made.digest
@@ -325,10 +325,10 @@ def test_a_record_made_by_another_codec_or_without_the_remainder_is_told(recorde
     def coded(round_: Any, opened: Any, left: Any) -> Digest:
         spec = replace(round_.spec, update=UpdateRule("int6", 950))
         other = replace(round_, spec=spec)
-        return merging.next_model(other, RoundId(node.number), opened, left).digest
+        return making.next_model(other, RoundId(node.number), opened, left).digest
 
     def forgetful(round_: Any, opened: Any, left: Any) -> Digest:
-        return merging.next_model(round_, RoundId(node.number), opened, None).digest
+        return making.next_model(round_, RoundId(node.number), opened, None).digest
 
     told = fails(node, files, with_other_rule(node, files, deltas, coded), deltas)
     assert told.digest == made.digest and told.cause.startswith("codec: the record codes the update as int6")

@@ -18,8 +18,8 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import load_model, model_cap
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
-from jepanet.work.merging import NextModel, Way, next_model, opened, write_beside
 from jepanet.work.methods import known_spec
+from jepanet.work.next_model import NextModel, Way, next_model, opened, write_beside
 from jepanet.work.requests import AcceptedDelta, DerivedModel, DeriveModel, OnProgress
 from jepanet.work.round_files import OpenedRound
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import pytest
 from protocol_facts import digest
 
 from jepanet.errors import JepanetError, Rejected, Transient
+from jepanet.roles.context import Turns
 from jepanet.roles.steps.obtain import obtain
 from jepanet.telemetry import configure_logging
 from jepanet.traffic import Flow, Traffic
@@ -46,7 +48,7 @@ def node(folder: Path, *, hints: tuple[str, ...], lie: JepanetError, connected: 
     )  # fmt: skip
     return SimpleNamespace(
         blobs=blobs, network=SimpleNamespace(fetch=fetch), providers=lambda name: hints, asked=asked,
-        traffic=Traffic(),
+        traffic=Traffic(), turns=Turns(),
     )  # fmt: skip
 
 
@@ -102,3 +104,12 @@ async def test_what_came_over_the_wire_is_counted_and_told_by_kind_also_of_failu
     ]
     assert context.traffic.blobs("update").received == 18
     assert context.traffic.blobs("delta").received == 0
+
+
+async def test_what_two_duties_want_at_once_is_fetched_once(tmp_path: Path) -> None:
+    context = node(tmp_path, hints=(), lie=LIES[0], connected=True)
+    paths = await asyncio.gather(
+        *(obtain(context, BLOB, kind="delta", max_bytes=100, pin=f"round/{number}") for number in range(3))
+    )
+    assert context.asked == [()]
+    assert set(paths) == {tmp_path / "fetched"}

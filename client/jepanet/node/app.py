@@ -39,6 +39,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import Coordinator
 from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps.models import way_pin
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.settings.config import Config
@@ -54,7 +55,7 @@ from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.methods import METHODS
-from jepanet.work.worker import Worker
+from jepanet.work.worker import DERIVATIONS, Worker
 
 log = get_logger("node")
 
@@ -98,6 +99,7 @@ class Node:
     rpc: Rpc
     traffic: Traffic
     worker: Worker
+    derivations: Worker
     engine: Engine
     network: P2PNode
     conversation: Conversation
@@ -157,7 +159,7 @@ class Node:
             peers=len(await self.network.peers()),
             peer_id=self.network.peer_id,
             addresses=self.network.addresses,
-            running=self.worker.running,
+            running=self.worker.running or self.derivations.running,
             traffic=self.traffic,
         )
 
@@ -199,6 +201,8 @@ async def build(
     confirmations = deployment.confirmations if configured is None else configured
     worker = Worker(threads=config.worker.threads, job_timeout=config.worker.job_timeout_seconds)
     opened.push_async_callback(worker.stop)
+    derivations = Worker(job_timeout=config.worker.job_timeout_seconds, module=DERIVATIONS)
+    opened.push_async_callback(derivations.stop)
 
     def state() -> NodeState:
         return engine.state  # made below, before the network listens and before a duty is handed out
@@ -216,6 +220,7 @@ async def build(
         say=conversation.say,
         providers=gate.providers,
         jobs=worker,
+        derivations=derivations,
         documents=LearningDocuments(),
         contracts=contracts,
         deployment=deployment,
@@ -226,11 +231,14 @@ async def build(
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
         terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,
         dataset=config.proposer.dataset,
+        keep_deltas=config.proposer.keep_deltas,
         trace=trace or (lambda _: None),
     )
     engine = Engine(journal, _identity(config, wallet), _handlers(context), trace)
     feed = ConfirmedFacts(journal, engine, confirmations)
     engine.restore()
+    for project in engine.state.projects:
+        blobs.unpin_owner(way_pin(project))  # of a derivation that a crash ended: it begins anew
     feed.settle_rewind()
     follower = _follower(config, rpc, deployment, journal)
     missing_events = MissingEvents(contracts, feed, journal, follower)
@@ -244,6 +252,7 @@ async def build(
         rpc=rpc,
         traffic=traffic,
         worker=worker,
+        derivations=derivations,
         engine=engine,
         network=network,
         conversation=conversation,

@@ -35,6 +35,7 @@ class LearningDocuments:
             gates=_gates(recipe),
             aligns=recipe.aligns,
             max_model_bytes=model_cap(recipe),
+            dense_bytes=4 * recipe.parameters(),
         )
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:

@@ -26,7 +26,9 @@ class RecipeSummary:
     aligns: bool
     """Whether solvers compare their latent frame with the base's, for which they need the probe frames."""
     max_model_bytes: int
-    """Size that no model file of the recipe exceeds."""
+    """Size that no model or remainder file of the recipe exceeds."""
+    dense_bytes: int
+    """Its weights in float32."""
 
 
 class PublicFile(Protocol):

@@ -146,6 +146,11 @@ class ProposerSection:
     update_carry_milli: Annotated[
         int, Range(0, 1000), "thousandths of what that codec left out that go into the next update"
     ] = 1000
+    keep_deltas: Annotated[
+        bool,
+        "keep every delta for as long as the project lives, so that its scores can be measured again; else "
+        "only what models are derived from",
+    ] = False
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 from jepanet.telemetry import get_logger
 from jepanet.traffic import BlobKind
-from jepanet.types import Digest
+from jepanet.types import Digest, RoundId
 
 log = get_logger("roles")
 
@@ -35,10 +36,11 @@ async def obtain(
     """
     path = context.blobs.path(digest)
     if path is None:
-        hints = tuple(dict.fromkeys((*providers, *context.providers(digest))))
-        fetched = await _fetch(context, digest, kind, max_bytes, hints)
-        if context.blobs.path(digest) is None:  # another duty may have fetched and kept it meanwhile
-            context.blobs.put_file(fetched, digest, move=True, pin=pin)
+        async with context.turns.of(digest):  # who comes second finds what the first one brought
+            if context.blobs.path(digest) is None:
+                hints = tuple(dict.fromkeys((*providers, *context.providers(digest))))
+                fetched = await _fetch(context, digest, kind, max_bytes, hints)
+                await keep(context, fetched, digest, pin=pin)
         path = context.blobs.path(digest)
         if path is None:
             raise Transient(f"blob {digest.hex()} left the store while it was being kept")
@@ -71,6 +73,21 @@ async def _fetch(
         else:
             log.info("blob.fetched", digest=digest, kind=kind, bytes=flow.received)
             return fetched
+
+
+async def keep(context: Context, file: Path, digest: Digest, *, pin: str) -> None:
+    """Takes a file among the blobs, for `pin`; it is hashed beside the event loop.
+
+    Raises:
+        Rejected: its content is another (reason `wrong-digest`).
+        Transient: no room in the budget. Fatal: no room on the disk.
+    """
+    await asyncio.to_thread(context.blobs.put_file, file, digest, move=True, pin=pin)
+
+
+def round_pin(round_id: RoundId) -> str:
+    """Who pins a round's blobs; released when the round is no longer served, or forgotten."""
+    return f"round/{round_id}"
 
 
 def stored(context: Context, digest: Digest) -> Path:

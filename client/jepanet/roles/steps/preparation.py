@@ -12,7 +12,8 @@ from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
-from jepanet.roles.steps.obtain import obtain, obtain_bytes, stored
+from jepanet.roles.steps.models import obtain_base
+from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
 from jepanet.types import Role
 from jepanet.work.requests import RoundFiles
 
@@ -40,8 +41,7 @@ class Preparation:
         round_ = context.round(duty.round_id)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
-        cap = documents.recipe.max_model_bytes
-        await obtain(context, round_.base, kind="model", max_bytes=cap, pin=pin_of(round_))
+        await obtain_base(context, round_, documents.recipe, pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
             shard = assigned_shard(context, round_, documents.shards)
             # For this round only: anybody may open projects, and what is pinned for good fills the store.
@@ -97,5 +97,5 @@ def round_files(context: Context, round_: Round, spec: RoundSpec) -> RoundFiles:
 
 
 def pin_of(round_: Round) -> str:
-    """Who pins a round's blobs; released when the round is forgotten."""
-    return f"round/{round_.id}"
+    """Who pins a round's blobs, as `round_pin`."""
+    return round_pin(round_.id)

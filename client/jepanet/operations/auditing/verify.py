@@ -25,6 +25,7 @@ from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
+from jepanet.operations.reading.models import get_model
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
@@ -154,7 +155,10 @@ class _Check:
             raise Rejected("the manifest names another evaluation root than the chain", reason="wrong-root")
         self._recipe, self._manifest = recipe, manifest
         self._model_cap = model_cap(recipe)
-        base = await get("base model", round_.base, "raw", max_bytes=self._model_cap)
+        base = await get_model(
+            "base model", round_.base, state=self._state, project=project, recipe=recipe,
+            library=self._library, worker=self._worker, round_id=round_.id,
+        )  # fmt: skip
         if round_.shard is None:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
         shard = await get("evaluation shard", round_.shard, "raw", max_bytes=MAX_SHARD_BYTES)

@@ -70,6 +70,7 @@ class Bench:
     work: Path
     jobs: Jobs = field(default_factory=Jobs)
     codec: str = "topk3"
+    delta_bytes: int = 1000
     random_bytes: Callable[[int], bytes] = os.urandom
     passed: list[str] = field(default_factory=list)
 
@@ -88,6 +89,7 @@ class Bench:
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
             contracts=SimpleNamespace(rounds=Rounds()),
+            documents=SimpleNamespace(max_recipe_bytes=1000, encoded_bytes=lambda *_: self.delta_bytes),
         )  # fmt: skip
         return Solver(context)
 
@@ -116,7 +118,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
-                spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE)),
+                spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE), max_delta_bytes=1000),
                 recipe=SimpleNamespace(aligns=False, max_model_bytes=1000),
                 shards=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
             )
@@ -139,6 +141,17 @@ async def test_attack_a_training_seed_does_not_follow_from_public_facts(bench: B
     sealed = bench.journal.salt(1, SOLVER)
     assert sealed is not None
     assert bench.jobs.seeds == [training_seed(*PLACE, sealed[1])]
+
+
+async def test_nobody_trains_a_delta_that_the_round_has_no_room_for(bench: Bench) -> None:
+    bench.delta_bytes = 1001
+    with pytest.raises(Rejected, match="up to 1001 bytes, the round allows 1000") as caught:
+        await bench.train(1)
+    assert caught.value.reason == "no-room" and "1001 bytes" in (caught.value.remedy or "")
+    assert bench.jobs.seeds == []
+    bench.delta_bytes = 1000
+    await bench.train(1)
+    assert len(bench.jobs.seeds) == 1
 
 
 async def test_one_salt_gives_one_seed_and_another_another(bench: Bench, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import RecipeSummary, SealedShard
 from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
-from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
 from jepanet.roles.steps.settlement import withdraw_credit
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
@@ -65,6 +65,10 @@ class Proposer:
         await asyncio.to_thread(self._serve_project, project)
         read = context.documents
         recipe = read.recipe(context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes))
+        check_room(
+            context, project.recipe, terms.codec, terms.max_delta_bytes,
+            "set proposer.max_delta_mb so that {bytes} bytes fit, or a smaller proposer.codec",
+        )  # fmt: skip
         spec = encode_spec(round_spec(project, recipe, terms, duty.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
         context.blobs.publish(digest)

@@ -24,6 +24,7 @@ from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import (
     RoundDocuments,
     assigned_shard,
+    check_room,
     pin_of,
     round_documents,
     round_files,
@@ -88,6 +89,10 @@ class Solver:
         context = self._context
         documents = await round_documents(context, round_)
         spec = documents.spec
+        check_room(
+            context, spec.recipe, spec.codec, spec.max_delta_bytes,
+            "nothing can be done here: the round's proposer must allow {bytes} bytes or name another codec",
+        )  # fmt: skip
         shard = assigned_shard(context, round_, documents.shards).digest
         probe = documents.shards.probe
         place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)

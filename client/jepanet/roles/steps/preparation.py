@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jepanet.errors import Rejected
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
@@ -14,7 +15,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
-from jepanet.types import Role
+from jepanet.types import Digest, Role
 from jepanet.work.requests import RoundFiles
 
 
@@ -85,6 +86,22 @@ def assigned_shard(context: Context, round_: Round, shards: PublicShards) -> Pub
         count=len(shards.training),
     )
     return shards.training[index]
+
+
+def check_room(context: Context, recipe: Digest, codec: str, cap: int, remedy: str) -> None:
+    """Whether every delta of a recipe in a codec fits under a round's cap, known before anybody trains.
+
+    Raises:
+        Rejected: reason `no-room`; one may be larger than `cap` bytes. `remedy` may name `{bytes}`.
+    """
+    read = context.documents
+    most = read.encoded_bytes(context.blobs.read(recipe, max_bytes=read.max_recipe_bytes), codec)
+    if most > cap:
+        raise Rejected(
+            f"a delta of this recipe in codec {codec} has up to {most} bytes, the round allows {cap}",
+            reason="no-room",
+            remedy=remedy.format(bytes=most),
+        )
 
 
 def round_files(context: Context, round_: Round, spec: RoundSpec) -> RoundFiles:

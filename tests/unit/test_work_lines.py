@@ -24,6 +24,7 @@ from jepanet.work.lines import (
 )
 from jepanet.work.requests import (
     AcceptedDelta,
+    CheckpointPlace,
     ClaimedDelta,
     DerivedModel,
     DeriveModel,
@@ -53,7 +54,10 @@ pytestmark = pytest.mark.unit
 DIGEST = Digest(bytes(range(32)))
 ROUND = RoundFiles(Path("/a/base"), Path("/a/recipe ä"), Path("spec\udcff"))
 EVALUATION = EvaluationFiles(Path("/shard"), Path("/manifest"))
-TRAINING = TrainDelta(ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0")
+TRAINING = TrainDelta(
+    ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0",
+    CheckpointPlace(Path("v"), 7, 0.5), Path("w"),
+)  # fmt: skip
 SOLVER = Address("0x" + "Aa" * 20)
 CLAIMS = (ClaimedDelta(SOLVER, 2, DIGEST, None, "too-large"), ClaimedDelta(SOLVER, 3, DIGEST, Path("d")))
 FAULTY = ScoredDelta(SOLVER, DIGEST, Verdict.INVALID, "norm-cap", "…", -1, 0, ())

@@ -55,6 +55,7 @@ from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.methods import METHODS
+from jepanet.work.requests import CheckpointPlace
 from jepanet.work.worker import DERIVATIONS, Worker
 
 log = get_logger("node")
@@ -228,6 +229,7 @@ async def build(
         work=paths.work,
         methods=METHODS,
         device=config.worker.device,
+        checkpoints=_checkpoints(config, paths),
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
         terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,
         dataset=config.proposer.dataset,
@@ -299,6 +301,14 @@ def _sender(
         burial=confirmations + 1,
         poll=min(0.5, config.chain.poll_seconds),
     )
+
+
+def _checkpoints(config: Config, paths: Paths) -> CheckpointPlace | None:
+    budget = int(config.worker.checkpoint_gb * _GIB)
+    if not budget:
+        return None
+    make_private(paths.checkpoints)
+    return CheckpointPlace(paths.checkpoints, budget)
 
 
 def _network(

@@ -24,7 +24,7 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.traffic import Flow, Traffic
 from jepanet.types import Address, ProjectId, RoundId
-from jepanet.work.requests import OnProgress, R, Request
+from jepanet.work.requests import CheckpointPlace, OnProgress, R, Request
 
 Handler = Callable[[Any], Awaitable[Sequence[LocalFact]]]
 Handlers = dict[str, Handler]
@@ -94,6 +94,9 @@ class Context:
     """Codecs and merge rules of the work that `jobs` does."""
     device: str = "cpu"
     """Where this node trains, as torch names it. It measures scores and merges on the CPU, as others do."""
+    checkpoints: CheckpointPlace | None = None
+    """Folder and budget of the checkpoints of trainings, by round; None: a training that is killed begins
+    anew."""
     max_bond: int | None = None
     """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None

@@ -173,6 +173,11 @@ class WorkerSection:
     threads: Annotated[int, _MORE_THAN_0] = 1
     device: str = "cpu"
     job_timeout_seconds: Annotated[float, _MORE_THAN_0] = 3600.0
+    checkpoint_gb: Annotated[
+        float,
+        Range(0.0, 1e6),
+        "room for the checkpoints of one training, which a restarted node takes up; 0: it begins anew",
+    ] = 2.0
 
 
 @dataclass(frozen=True, slots=True)

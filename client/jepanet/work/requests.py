@@ -71,6 +71,16 @@ class EvaluationFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointPlace:
+    """Where one training keeps its checkpoints: a folder of its own, and the bytes that they may take."""
+
+    folder: Path
+    budget: int
+    pause: float = 50.0
+    """Times as long as writing one took until the next is written."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedDelta:
     """The delta file of one training."""
 
@@ -84,6 +94,8 @@ class TrainedDelta:
     metrics: dict[str, Number]
     """By name: first and last loss, its terms at the last step, the largest gradient norm."""
     seconds: float
+    trace: Digest | None = None
+    """Digest of the file that holds the trace of the training's state; None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,10 @@ class TrainDelta(Request[TrainedDelta]):
     residual_target: Path
     """Where to write what this delta leaves out; not written by a codec that leaves nothing out."""
     device: str = "cpu"
+    checkpoints: CheckpointPlace | None = None
+    """Where the training is taken up if it was killed before; None: it always begins anew."""
+    trace_target: Path | None = None
+    """Where to write the trace of the training's state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import median
 
+import numpy as np
+
 from jepanet.errors import Rejected
+from jepanet.tensors import Arrays
+
+_RECENT = 32
 
 
 @dataclass(slots=True)
@@ -21,7 +26,7 @@ class DivergenceGate:
     explode: float
     settle: int = 8
     patience: int = 3
-    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=32))
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     _strikes: int = 0
 
     def admit(self, step: int, loss: float) -> None:
@@ -52,3 +57,23 @@ class DivergenceGate:
         """
         if not math.isfinite(norm):
             raise Rejected(f"training diverged: the gradient of step {step} is {norm}", reason="diverged")
+
+    def position(self) -> Arrays:
+        """`recent` float64 [at most 32] and `strikes` int64 [1], for a checkpoint."""
+        return {
+            "recent": np.array(self._recent, np.float64),
+            "strikes": np.array([self._strikes], np.int64),
+        }
+
+    def go_to(self, position: Arrays) -> None:
+        """Goes on from a position. Raises: Rejected (`wrong-shape`, `non-finite`) when it is none."""
+        if set(position) != {"recent", "strikes"}:
+            raise Rejected("a gate has recent losses and strikes", reason="wrong-shape")
+        recent, strikes = position["recent"], position["strikes"]
+        fits = recent.dtype == np.float64 and recent.ndim == 1 and len(recent) <= _RECENT
+        if not fits or strikes.dtype != np.int64 or strikes.shape != (1,) or strikes[0] < 0:
+            raise Rejected("recent losses or strikes of a gate are of another shape", reason="wrong-shape")
+        if not np.isfinite(recent).all():
+            raise Rejected("recent losses of a gate hold NaN or infinity", reason="non-finite")
+        self._recent = deque(recent.tolist(), maxlen=_RECENT)
+        self._strikes = int(strikes[0])

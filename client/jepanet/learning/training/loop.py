@@ -1,8 +1,11 @@
 """Local training of one round: the same weights, shard, recipe and seed give the same bytes.
 
     weights ──▶ steps x (the family's batch ─▶ its loss ─▶ gradient, clipped ─▶ AdamW) ──▶ weights'
+                   │
+                   └─ every few steps a point of the trace, and behind it a checkpoint
 
-Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance.
+Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance. Killed
+and begun again with the same checkpoints, a training ends in the same bytes.
 """
 
 from __future__ import annotations
@@ -17,29 +20,17 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import Network, check_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, torch_generator
+from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.determinism import deterministic
 from jepanet.learning.training.divergence import DivergenceGate
 from jepanet.learning.training.optimiser import AdamW, clip, learning_rate
+from jepanet.learning.training.resume import run_of
+from jepanet.learning.training.state import StepReport, TrainingState
+from jepanet.learning.training.trace import Trace, cadence, digest_of_arrays, trace_point
 from jepanet.tensors import Arrays
 
 Penalty = Callable[[Network, int], Tensor]
 """(model, step from 0) -> scalar added to the loss; carries its own weight."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """One step of training, for progress lines and dashboards."""
-
-    step: int
-    """From 1 to `steps`."""
-    steps: int
-    loss: float
-    parts: dict[str, float]
-    """The parts of the loss that the family reports."""
-    penalty: float
-    gradient_norm: float
-    """Before clipping."""
-    learning_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +39,7 @@ class TrainResult:
     metrics: dict[str, float]
     """loss_first, loss_last, `_last` of every part of the loss that the family reports, gradient_norm_max."""
     steps: int
+    trace: Trace
 
 
 def train(
@@ -63,57 +55,91 @@ def train(
     frozen: tuple[str, ...] = (),
     on_step: Callable[[StepReport], None] | None = None,
     device: str = "cpu",
+    checkpoints: Checkpoints | None = None,
 ) -> TrainResult:
     """Trains from `weights`, which `check_weights` has passed, on one shard with a fresh optimiser.
 
     `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
     global steps (defaults: the recipe's). `seed` drives the family's batches and its loss.
     Parameters whose names start with an entry of `frozen` keep their values, and those the family freezes.
+    With `checkpoints` it goes on where the newest usable one was written; `on_step` then hears of later steps
+    alone.
 
     Raises:
         Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `non-finite` when the
             last step spoiled the weights.
+        ValueError: checkpoints together with penalties, of which a checkpoint knows nothing.
     """
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
-    family = recipe.family
-    family.check_shard(shard)
-    batches = family.batches(shard, seed)
-    sketches = torch_generator(seed, "directions")
-    gate = DivergenceGate(recipe.explode)
-    reports: list[StepReport] = []
+    rules, kept = recipe.optimiser, (*frozen, *recipe.family.frozen)
+    every = cadence(recipe)
+    if checkpoints is not None and penalties:
+        raise ValueError("a checkpoint does not tell which penalties a training has")
+    recipe.family.check_shard(shard)
+
+    def fresh() -> TrainingState:
+        return _begin(recipe, weights, shard, seed=seed, frozen=kept, device=device)
+
     with deterministic():
-        model = family.network(weights, device)
-        rules, kept = recipe.optimiser, (*frozen, *family.frozen)
-        parameters = [item for name, item in model.named_parameters() if not name.startswith(kept)]
-        optimiser = AdamW(parameters, rules)
-        for step in range(count):
+        if checkpoints is None:
+            state = fresh()
+        else:
+            run = run_of(
+                recipe, weights, shard,
+                seed=seed, steps=(count, start_step, horizon), frozen=kept, device=device,
+            )  # fmt: skip
+            state = checkpoints.resume(fresh, run, count)
+        model, sketches = state.model, state.streams["directions"]
+        parameters = state.optimiser.parameters
+        for step in range(state.step, count):
             rate = learning_rate(rules, step, count, start_step + step, horizon)
-            terms = model.loss(next(batches).to(device), sketches)
+            batch = next(state.batches)
+            terms = model.loss(batch.to(device), sketches)
             penalty = sum((term(model, step) for term in penalties), terms.loss.new_zeros(()))
             loss = terms.loss + penalty
-            gate.admit(step, float(loss.detach()))
+            state.gate.admit(step, float(loss.detach()))
             gradients = torch.autograd.grad(loss, parameters)
             norm = clip(gradients, rules.clip)
-            gate.admit_gradient(step, norm)
-            optimiser.step(gradients, rate)
+            state.gate.admit_gradient(step, norm)
+            state.optimiser.step(gradients, rate)
 
-            reports.append(
-                StepReport(
-                    step=step + 1,
-                    steps=count,
-                    loss=float(loss.detach()),
-                    parts={name: float(part.detach()) for name, part in terms.parts.items()},
-                    penalty=float(penalty.detach()),
-                    gradient_norm=norm,
-                    learning_rate=rate,
-                )
+            report = StepReport(
+                step=step + 1,
+                steps=count,
+                loss=float(loss.detach()),
+                parts={name: float(part.detach()) for name, part in terms.parts.items()},
+                penalty=float(penalty.detach()),
+                gradient_norm=norm,
+                learning_rate=rate,
             )
+            state.admit(report, batch)
             if on_step is not None:
-                on_step(reports[-1])
+                on_step(report)
+            if state.step % every == 0 or state.step == count:
+                drawn = digest_of_arrays({name: item.numpy() for name, item in batch.tensors.items()})
+                state.trace.append(trace_point(state.step, state.parts(), drawn))
+                if checkpoints is not None and state.step < count:
+                    checkpoints.offer(state, run)
         trained = model.weights()
-    check_weights(trained, family, what="trained weights")
-    return TrainResult(trained, _summary(reports), count)
+    check_weights(trained, recipe.family, what="trained weights")
+    return TrainResult(trained, state.metrics, count, Trace(every, tuple(state.trace)))
+
+
+def _begin(
+    recipe: Recipe, weights: Arrays, shard: Shard, *, seed: bytes, frozen: tuple[str, ...], device: str
+) -> TrainingState:
+    """A training before its first step."""
+    model = recipe.family.network(weights, device)
+    trained = {name: item for name, item in model.named_parameters() if not name.startswith(frozen)}
+    return TrainingState(
+        model=model,
+        optimiser=AdamW(list(trained.values()), recipe.optimiser),
+        trained=tuple(trained),
+        batches=recipe.family.batches(shard, seed),
+        streams={"directions": torch_generator(seed, "directions")},
+        gate=DivergenceGate(recipe.explode),
+    )
 
 
 def warm_start(
@@ -147,15 +173,3 @@ def warm_start(
         on_step=on_step,
         device=device,
     ).weights
-
-
-def _summary(reports: Sequence[StepReport]) -> dict[str, float]:
-    if not reports:
-        return {}
-    first, last = reports[0], reports[-1]
-    return {
-        "loss_first": first.loss,
-        "loss_last": last.loss,
-        **{f"{name}_last": value for name, value in last.parts.items()},
-        "gradient_norm_max": max(report.gradient_norm for report in reports),
-    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jepanet.cid import Codec
@@ -52,7 +53,7 @@ async def get_model(
     sizes = Sizes(
         dense=4 * recipe.parameters(),
         most=model_cap(recipe),
-        encoded=lambda codec: most_file_bytes(shapes, codec),
+        encoded=cache(lambda codec: most_file_bytes(shapes, codec)),
     )
     wanted = Wanted(model, project, lambda: state, sizes, METHODS, what=what)
     reached: Reached = await reach(wanted, _LibraryShelf(library, worker), round_id=round_id)

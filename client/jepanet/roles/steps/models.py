@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jepanet.errors import Rejected
@@ -99,7 +100,7 @@ def sizes_of(context: Context, project: Project, recipe: RecipeSummary) -> Sizes
     return Sizes(
         dense=recipe.dense_bytes,
         most=recipe.max_model_bytes,
-        encoded=lambda codec: read.encoded_bytes(data, codec),
+        encoded=cache(lambda codec: read.encoded_bytes(data, codec)),
     )
 
 

@@ -71,6 +71,7 @@ def test_the_section_becomes_terms_in_base_units() -> None:
 
 
 def test_the_update_s_codec_becomes_a_rule_of_the_spec() -> None:
+    assert round_terms(ProposerSection(), METHODS).update == UpdateRule("int8", 1000)
     assert round_terms(ProposerSection(update_codec=""), METHODS).update is None
     terms = round_terms(ProposerSection(update_codec="int6", update_carry_milli=950), METHODS)
     assert terms.update == UpdateRule("int6", 950)

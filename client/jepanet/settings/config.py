@@ -141,8 +141,8 @@ class ProposerSection:
     update_codec: Annotated[
         str,
         "codec of the update from a round's base to the next model, so that nobody fetches whole models; "
-        "empty: the exact step, and models travel whole",
-    ] = ""
+        "empty: the exact step, and nodes derive models from all deltas",
+    ] = "int8"
     update_carry_milli: Annotated[
         int, Range(0, 1000), "thousandths of what that codec left out that go into the next update"
     ] = 1000

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from jepanet.cid import digest_of
-from jepanet.learning.recipe import Loop, Recipe
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Loop, Regime
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.protocol.documents.spec import encode_spec
@@ -34,8 +35,13 @@ TURNED = replace(
     read_recipe(canonical_json(read_story()["recipes"]["turned"])),
     inner_steps=STEPS, align_above=180.0, loop=Loop(trace=3),
 )  # fmt: skip
-WAYS: dict[str, Recipe] = {"without a guard": TURNED}
-FEW, MANY = 3, 50
+WAYS: dict[str, Recipe] = {
+    "without a guard": TURNED,
+    "fine-tuning": replace(TURNED, guard=Guard(every=4, patience=1000)),
+    "from scratch": replace(TURNED, guard=Guard(every=3, regime=Regime(FROM_SCRATCH))),
+}
+FEW_WAYS = ("without a guard", "fine-tuning")
+FEW, MANY = 2, 50
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def play(folder: Path, recipe: Recipe, moments: int) -> None:
     assert killed >= moments // 2 and resumed >= moments // 3, "too few were killed in the middle"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", FEW_WAYS)
 def test_a_training_killed_at_random_moments_seals_the_same_bytes(way: str, tmp_path: Path) -> None:
     play(tmp_path, WAYS[way], FEW)
 

@@ -21,7 +21,7 @@ import torch
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
-from jepanet.learning.family import Batch, Family, FamilyKind, check_weights
+from jepanet.learning.family import NEXT_TOKEN, Batch, Family, FamilyKind, check_weights
 from jepanet.learning.recipe import MAX_PARAMETERS, Recipe
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import train
@@ -126,6 +126,14 @@ def sizes_say_what_they_are(case: Case) -> None:
     assert sizes.image in (0, case.shard.image)
     assert case.family.widened(3).sizes.frames == 3 * sizes.frames
     assert case.family.widened(1) == case.family
+    if sizes.vocabulary is not None:
+        assert sizes.vocabulary >= 2
+        network, batch = case.family.network(case.family.initial_weights(SEED)), _first(case)
+        assert NEXT_TOKEN in network.loss(batch, torch_generator(SEED, "loss")).parts
+
+
+def _first(case: Case) -> Batch:
+    return next(iter(case.family.batches(case.shard, SEED)))
 
 
 # ------------------------------------------------------------------ weights

@@ -171,7 +171,7 @@ def kept_as(folder: Path, data: bytes) -> Path:
 
 
 def fresh() -> TrainingState:
-    return loop_module._begin(TRAINED, START, SHARD, seed=SEED, frozen=(), device="cpu")
+    return loop_module._begin(TRAINED, START, SHARD, None, seed=SEED, frozen=(), device="cpu")
 
 
 def refused(folder: Path) -> tuple[list[object], int]:

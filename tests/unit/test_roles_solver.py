@@ -233,12 +233,17 @@ async def test_checkpoints_are_kept_only_of_rounds_that_are_still_trained(bench:
     assert [item.name for item in bench.checkpoints.iterdir()] == ["2"], "3 has ended, 4 is not known"
 
 
-async def test_a_training_that_was_refused_leaves_no_checkpoints(bench: Bench) -> None:
+async def test_a_training_that_was_aborted_is_not_committed_and_its_receipt_says_why(bench: Bench) -> None:
     bench.jobs.refuses = True
     with pytest.raises(Rejected):
         await bench.train(1)
     assert not any(bench.checkpoints.iterdir())
     assert bench.journal.salt(1, SOLVER) is None, "nothing is sealed, so nothing can be committed"
+    with pytest.raises(Rejected) as caught:
+        await bench.solver(1).send_commit(SendCommit(RoundId(1)))
+    assert caught.value.reason == "nothing-sealed"
+    note = json.loads(bench.journal.notes(1)["training"])
+    assert note == {"status": "aborted(diverged)", "why": "the loss of step 3 is nan"}
 
 
 async def test_the_trace_of_a_training_is_stored_for_as_long_as_its_round(bench: Bench) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Shapes = dict[str, tuple[int, ...]]
 """Shape of every parameter, in ascending name order. All are float32; an encoder's start with `encoder.`."""
+NEXT_TOKEN = "next_token"  # noqa: S105
+"""The part of a loss, in nats a token, by which a training with a vocabulary is judged."""
 Fields = Mapping[str, object]
 """The part of a recipe's JSON object that belongs to the family."""
 
@@ -50,6 +52,8 @@ class Sizes:
     """Dimensions of a latent."""
     knots: int
     """Quadrature points of the SIGReg metric that the state guards read."""
+    vocabulary: int | None = None
+    """Tokens to choose the next one from, where its loss has a part `NEXT_TOKEN`; None where it has not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError
 from jepanet.learning.family import Family
+from jepanet.learning.recipe_loop import USUAL_LOOP, Guard, Loop
 from jepanet.records.codec import Codec, check, rejected
 from jepanet.records.marks import Elsewhere, LeftOut, Range, Size
 from jepanet.tensors import canonical_json
@@ -24,7 +25,6 @@ TRAINING_VERSION = 2
 """Raised whenever the same weights, shard, recipe and seed would give another model."""
 MAX_RECIPE_BYTES = 16 * 1024
 MAX_PARAMETERS = 32_000_000
-MAX_TRACE_STEPS = 20_000
 MAX_FRAMES_PER_ROUND = 4_000_000
 """Cap on frames encoded in one round of training: steps x frames of a batch."""
 
@@ -111,22 +111,6 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
-    """How the training loop goes about its steps (`training/loop.py`)."""
-
-    trace: Annotated[
-        int,
-        LeftOut(),
-        Range(0, MAX_TRACE_STEPS),
-        "steps between two points of the trace of a training's state, at which checkpoints can be written; "
-        "0: so many that it costs about 1 % of a step (`training/trace.py`)",
-    ] = 0
-
-    def __post_init__(self) -> None:
-        check(self, "recipe.loop", BAD_RECIPE)
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole training recipe. Construction checks every bound.
 
@@ -169,9 +153,15 @@ class Recipe:
     explode: Annotated[
         float,
         Range(2.0, 1e6),
-        "training stops when the loss exceeds this multiple of its running median",
+        "training without a guard stops when the loss exceeds this multiple of its running median",
     ] = 20.0
-    loop: Annotated[Loop, LeftOut()] = Loop()
+    loop: Annotated[Loop, LeftOut()] = USUAL_LOOP
+    guard: Annotated[
+        Guard | None,
+        LeftOut(),
+        "holds a training to its loss on a fifth of its shard; without one it trains on the whole shard, and "
+        "its training loss is what `explode` is about",
+    ] = None
 
     def __post_init__(self) -> None:
         check(self, "recipe", BAD_RECIPE)

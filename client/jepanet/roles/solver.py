@@ -122,7 +122,10 @@ class Solver:
                     "solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss
                 ),
             )
-        except Rejected:
+        except Rejected as error:
+            # The round goes on without a commitment of ours; this is what remains to tell why.
+            aborted = {"status": f"aborted({error.reason})", "why": error.message}
+            context.journal.put_note(round_.id, "training", canonical_json(aborted).decode())
             if training.checkpoints:  # nobody trains this round again: what is left would only take room
                 shutil.rmtree(training.checkpoints.folder, ignore_errors=True)
             raise

@@ -96,6 +96,8 @@ class TrainedDelta:
     seconds: float
     trace: Digest | None = None
     """Digest of the file that holds the trace of the training's state; None where none was asked for."""
+    status: str = "ok"
+    """`ok`, or `early_stop` where the recipe's guard found nothing to gain in going on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         metrics={name: float(value) for name, value in result.metrics.items()},
         seconds=round(time.monotonic() - started, 3),
         trace=traced,
+        status=result.status.value,
     )
 
 

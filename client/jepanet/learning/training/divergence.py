@@ -1,4 +1,4 @@
-"""Stops training whose loss explodes or is no longer a number."""
+"""Stops training whose loss explodes or is no longer a number: the gate of recipes without a guard."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from jepanet.tensors import Arrays
 _RECENT = 32
 
 
+def check_finite(step: int, what: str, value: float) -> None:
+    """Raises: Rejected (`diverged`), naming step, number and value, when the value is no finite number."""
+    if not math.isfinite(value):
+        raise Rejected(f"training aborted at step {step}: {what} is {value}", reason="diverged")
+
+
 @dataclass(slots=True)
 class DivergenceGate:
     """Stops training whose loss is not finite, or exceeds `explode` times its recent median.
 
-    Regime aware: the first `settle` losses only fill the record, since a cold start begins far above where
-    it settles, and one outlier is tolerated: an explosion is `patience` such steps in a row.
+    Patient with cold starts: the first `settle` losses only fill the record, since a cold start begins far
+    above where it settles, and one outlier is tolerated: an explosion is `patience` such steps in a row.
     """
 
     explode: float
@@ -35,8 +41,7 @@ class DivergenceGate:
         Raises:
             Rejected: reason `diverged`.
         """
-        if not math.isfinite(loss):
-            raise Rejected(f"training diverged: the loss of step {step} is {loss}", reason="diverged")
+        check_finite(step, "the training loss", loss)
         if len(self._recent) >= self.settle and loss > self.explode * max(median(self._recent), 1e-3):
             self._strikes += 1
             if self._strikes >= self.patience:
@@ -48,15 +53,6 @@ class DivergenceGate:
             return
         self._strikes = 0
         self._recent.append(loss)
-
-    def admit_gradient(self, step: int, norm: float) -> None:
-        """Checks the gradient norm of `step`.
-
-        Raises:
-            Rejected: reason `diverged`.
-        """
-        if not math.isfinite(norm):
-            raise Rejected(f"training diverged: the gradient of step {step} is {norm}", reason="diverged")
 
     def position(self) -> Arrays:
         """`recent` float64 [at most 32] and `strikes` int64 [1], for a checkpoint."""

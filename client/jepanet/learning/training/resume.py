@@ -12,6 +12,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.seeding import derive
+from jepanet.learning.training.regime import RegimeGate, perplexities
 from jepanet.learning.training.state import Parts, TrainingState
 from jepanet.learning.training.surroundings import surroundings
 from jepanet.learning.training.trace import (
@@ -24,7 +25,7 @@ from jepanet.tensors import MAX_HEADER_BYTES, Arrays, Header, canonical_json, de
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.training.1"
-_FIELDS = {"schema", "run", "step", "samples", "metrics"}
+_FIELDS = {"schema", "run", "step", "samples", "metrics", "optimiser", "losses", "perplexities"}
 _PARTS = ("weights", "optimiser", "streams", "data", "gate", "trace")
 _ROOM = 1 << 20
 """Bytes for what is small: the gate, streams, and the lengths of names."""
@@ -64,14 +65,26 @@ def checkpoint_bytes(state: TrainingState, run: Digest) -> bytes:
     """Canonical bytes of a training; the last point of its trace is that of this very state."""
     parts: Parts = {**state.parts(), "trace": points_as_arrays(state.trace)}
     arrays = {f"{part}.{name}": item for part, items in parts.items() for name, item in items.items()}
-    header = {
+    return encode_tensors(arrays, _header(state, run))
+
+
+def _header(state: TrainingState, run: Digest) -> Header:
+    """What a checkpoint says of itself; `metrics` has the largest gradient norm, `samples` what was seen.
+
+    `losses` on the held-out fifth, and their `perplexities`, are null where the training has none.
+    """
+    losses = state.gate.losses if isinstance(state.gate, RegimeGate) else None
+    tokens = losses is not None and state.vocabulary is not None
+    return {
         "schema": SCHEMA,
         "run": run.hex(),
         "step": state.step,
         "samples": state.samples,
-        "metrics": state.metrics,
+        "metrics": dict(state.metrics),
+        "optimiser": digest_of_arrays(state.parts()["optimiser"]).hex(),
+        "losses": None if losses is None else [*losses],
+        "perplexities": [*perplexities(losses)] if losses is not None and tokens else None,
     }
-    return encode_tensors(arrays, header)
 
 
 def checkpoint_cap(state: TrainingState, steps: int) -> int:
@@ -99,6 +112,8 @@ def restore(state: TrainingState, data: bytes, run: Digest, *, steps: int, max_b
     step, samples = _count(header, "step", steps), _count(header, "samples", 1 << 52)
     state.restore(parts, step, samples, _metrics(header))
     state.trace = points
+    if header != _header(state, run):
+        raise Rejected("checkpoint: its header does not agree with its state", reason="damaged")
     if not points or points[-1] != trace_point(step, state.parts(), points[-1].batch):
         raise Rejected("checkpoint: it does not agree with its own trace", reason="damaged")
 

@@ -13,6 +13,7 @@ from jepanet.learning.family import Batch, Batches, Network
 from jepanet.learning.seeding import set_stream, stream_state
 from jepanet.learning.training.divergence import DivergenceGate
 from jepanet.learning.training.optimiser import AdamW
+from jepanet.learning.training.regime import RegimeGate
 from jepanet.learning.training.trace import TracePoint
 from jepanet.tensors import Arrays
 
@@ -36,6 +37,16 @@ class StepReport:
     learning_rate: float
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One measurement of the validation loss."""
+
+    step: int
+    """Steps done: 0 before the first."""
+    loss: float
+    epoch: int
+
+
 @dataclass(slots=True)
 class TrainingState:
     """A training between two steps. Two of equal parts, counts and metrics go on to the same bytes."""
@@ -47,7 +58,9 @@ class TrainingState:
     batches: Batches
     streams: dict[str, torch.Generator]
     """Random numbers that the loss draws, by label; those of the data are in `batches`."""
-    gate: DivergenceGate
+    gate: DivergenceGate | RegimeGate
+    vocabulary: int | None = None
+    """Tokens to predict from, where validation losses are in nats a token."""
     step: int = 0
     """Steps done."""
     samples: int = 0
@@ -69,6 +82,12 @@ class TrainingState:
         highest = max(report.gradient_norm, self.metrics.get("gradient_norm_max", 0.0))
         last = {f"{name}_last": value for name, value in report.parts.items()}
         self.metrics |= {**first, "loss_last": report.loss, **last, "gradient_norm_max": highest}
+
+    def reported(self) -> dict[str, float]:
+        """The metrics, with first and last validation loss where there is a guard."""
+        losses = self.gate.losses if isinstance(self.gate, RegimeGate) else []
+        held = {"validation_first": losses[0], "validation_last": losses[-1]} if losses else {}
+        return self.metrics | held
 
     def parts(self) -> Parts:
         """The arrays that the rest follows from. On the CPU they are views that the next step changes."""

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from jepanet.errors import Rejected
+from jepanet.learning.family import Batch
 from jepanet.learning.recipe import Recipe
 from jepanet.records.codec import Codec
 from jepanet.records.marks import Range, Size
@@ -91,6 +92,11 @@ def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> Digest:
         state.update(head.encode())
         state.update(array.reshape(-1).view(np.uint8).data)
     return Digest(state.digest())
+
+
+def digest_of_batch(batch: Batch) -> Digest:
+    """Of the tensors of a batch on the CPU."""
+    return digest_of_arrays({name: item.numpy() for name, item in batch.tensors.items()})
 
 
 def points_as_arrays(points: list[TracePoint]) -> Arrays:

@@ -109,6 +109,32 @@ def decode_tensors(data: bytes, *, max_bytes: int, what: str) -> tuple[Arrays, H
 
     if len(data) > max_bytes:
         raise refuse(f"{len(data)} bytes, more than the cap of {max_bytes}", "too-large")
+    length, table, header = _read_head(data, what)
+
+    body = memoryview(data)[8 + length :]
+    arrays = {name: _view(body, name, entry, refuse) for name, entry in table.items()}
+    arrays = {name: arrays[name] for name in sorted(arrays)}
+    # One comparison rules out gaps, overlaps, odd orders and trailing bytes at once.
+    if encode_tensors(arrays, header) != bytes(data):
+        raise refuse("not the canonical encoding of its tensors", "not-canonical")
+    return arrays, header
+
+
+def header_of(data: bytes, *, what: str) -> Header:
+    """The header of an untrusted file, from its first bytes; whether the rest belongs to it is not looked at.
+
+    Raises:
+        Rejected: no header as `encode_tensors` writes one, or more of it than `data` has.
+    """
+    return _read_head(data, what)[2]
+
+
+def _read_head(data: bytes, what: str) -> tuple[int, dict[str, object], Header]:
+    """Length of the safetensors header, its table of tensors, and the `jepanet` header."""
+
+    def refuse(why: str, reason: str = "malformed") -> Rejected:
+        return Rejected(f"{what}: {why}", reason=reason)
+
     if len(data) < 8:
         raise refuse("shorter than a safetensors header", "truncated")
     (length,) = struct.unpack("<Q", data[:8])
@@ -129,14 +155,7 @@ def decode_tensors(data: bytes, *, max_bytes: int, what: str) -> tuple[Arrays, H
     )
     if not isinstance(header, dict):
         raise refuse("the 'jepanet' metadata is not an object")
-
-    body = memoryview(data)[8 + length :]
-    arrays = {name: _view(body, name, entry, refuse) for name, entry in table.items()}
-    arrays = {name: arrays[name] for name in sorted(arrays)}
-    # One comparison rules out gaps, overlaps, odd orders and trailing bytes at once.
-    if encode_tensors(arrays, header) != bytes(data):
-        raise refuse("not the canonical encoding of its tensors", "not-canonical")
-    return arrays, header
+    return length, table, header
 
 
 def _view(body: memoryview, name: str, entry: object, refuse: Callable[..., Rejected]) -> np.ndarray:

@@ -273,6 +273,26 @@ async def test_an_answer_over_the_cap_is_cut_off_while_it_streams() -> None:
     assert sent < 32 << 20
 
 
+async def test_the_bodies_of_requests_and_answers_are_counted_by_endpoint() -> None:
+    async def long(question: dict[str, Any]) -> str:
+        return "0x" + "7" * 998
+
+    async with node(long) as (url, asked), rpc_of(url, dead()) as rpc:
+        await rpc.request("eth_anything", [])
+        await rpc.request("eth_anything", [])
+        totals = rpc.traffic.totals()["endpoints"]
+        assert isinstance(totals, dict)
+        answering, silent = totals.values()
+        assert "secret" not in str(totals)
+        assert silent == {"received": 0, "sent": 0}
+        assert asked == ["eth_chainId", "eth_anything", "eth_anything"]
+        bodies = [{"jsonrpc": "2.0", "id": number, "result": "0x" + "7" * 998} for number in (1, 2)]
+        known = {"jsonrpc": "2.0", "id": 0, "result": hex(CHAIN_ID)}
+        assert answering["received"] == sum(len(json.dumps(body)) for body in (known, *bodies))
+        asked_for = [{"jsonrpc": "2.0", "method": method, "params": [], "id": 0} for method in asked]
+        assert answering["sent"] == sum(len(json.dumps(body)) for body in asked_for)
+
+
 async def test_a_refusal_is_an_answer_and_is_not_asked_elsewhere() -> None:
     async def refuse(question: dict[str, Any]) -> web.Response:
         error = {"code": 3, "message": "execution reverted", "data": "0x12345678"}

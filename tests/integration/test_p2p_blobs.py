@@ -38,12 +38,14 @@ from jepanet.errors import Rejected, Transient
 from jepanet.p2p.transfer.frames import (
     CHUNK_BYTES,
     REQUEST_BYTES,
+    RESPONSE_BYTES,
     Kind,
     Manifest,
     Request,
     Status,
     chunk_count,
     encode_response,
+    manifest_bytes,
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -134,6 +136,27 @@ async def test_a_blob_arrives_whole(group: Group, tmp_path: Path, size: int) -> 
     assert steps == sorted(steps)
     server.files.public.clear()  # there already: nobody is asked
     assert await fetched(client, digest, tmp_path / "here") == content
+
+
+async def test_every_byte_of_a_transfer_is_counted_on_both_sides_by_kind(
+    group: Group, tmp_path: Path
+) -> None:
+    server, client = await group.mesh(2)
+    size = 3 * CHUNK_BYTES + 17
+    digest = server.files.add(tmp_path / "blob", sized(size))
+    flow = client.node.traffic.blobs("delta").part()
+    await fetched(client, digest, tmp_path / "here", flow=flow)
+    wire = 5 * RESPONSE_BYTES + manifest_bytes(size) + size
+    assert (flow.received, flow.sent) == (wire, 2 * REQUEST_BYTES)
+    assert client.node.traffic.blobs("delta").received == wire
+    # This server was not told what its files are.
+    await until(lambda: server.node.traffic.blobs("other").sent == wire)
+    assert server.node.traffic.blobs("other").received == 2 * REQUEST_BYTES
+    server.files.public.clear()
+    with pytest.raises(Transient, match="no provider"):
+        await fetched(client, digest, tmp_path / "there", flow=flow)
+    assert flow.received == wire + RESPONSE_BYTES, "an answer that helps nobody came over the wire too"
+    assert client.node.traffic.gossip.received > 0 < client.node.traffic.gossip.sent
 
 
 async def test_providers_are_named_by_address_or_id_or_not_at_all(group: Group, tmp_path: Path) -> None:

@@ -35,6 +35,20 @@ async def test_everybody_hears_everything_once(group: Group) -> None:
         assert all(gossip.peer_id != member.id for gossip in member.validated)
 
 
+async def test_what_one_writes_of_gossip_is_what_the_other_reads(group: Group) -> None:
+    first, second = await group.mesh(2)
+    before = second.node.traffic.gossip.received
+    await first.node.publish(bytes(5000))
+    await until(lambda: second.heard)
+    assert second.node.traffic.gossip.received >= before + 5000
+
+    def same() -> bool:
+        one, other = first.node.traffic.gossip, second.node.traffic.gossip
+        return (one.sent, one.received) == (other.received, other.sent)
+
+    await until(same)
+
+
 async def test_a_slow_validator_makes_no_duplicates(group: Group) -> None:
     async def slow(gossip: Gossip) -> Admission:
         await asyncio.sleep(0.3)

@@ -16,8 +16,9 @@ import pytest
 from worker_jobs import Echo, Misbehave, Unknown
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.work.requests import ProbeDevice, Progress, Request
-from jepanet.work.worker import RunningJob, Worker
+from jepanet.types import Digest, RoundId
+from jepanet.work.requests import DeriveModel, ProbeDevice, Progress, Request, RoundFiles
+from jepanet.work.worker import DERIVATIONS, RunningJob, Worker
 
 pytestmark = pytest.mark.integration
 
@@ -204,3 +205,24 @@ async def test_a_node_killed_outright_leaves_no_trainer_behind(how: str) -> None
             assert await ends(child), "the trainer outlived its node"
         finally:
             parent.kill()
+
+
+async def test_a_worker_for_derivations_loads_no_torch_and_does_nothing_else(tmp_path: Path) -> None:
+    for name in ("base", "recipe", "spec"):
+        (tmp_path / name).write_bytes(b"{}")
+    files = RoundFiles(*(tmp_path / name for name in ("base", "recipe", "spec")))
+    deriver = Worker(module=DERIVATIONS, job_timeout=60.0)
+    try:
+        request = DeriveModel(
+            files, RoundId(1), deltas=(), update=None, remainder=None, expected=Digest(bytes(32)),
+            target=tmp_path / "target",
+        )  # fmt: skip
+        with pytest.raises(Rejected, match="recipe"):
+            await deriver.run(request)
+        loaded = [item.path for item in psutil.Process(deriver.pid).memory_maps()]
+        assert loaded and not [path for path in loaded if "libtorch" in path]
+        with pytest.raises(Rejected) as caught:
+            await deriver.run(ProbeDevice("cpu"))
+        assert caught.value.reason == "worker-error"
+    finally:
+        await deriver.stop()

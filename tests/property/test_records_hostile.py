@@ -102,8 +102,16 @@ def trees(kind: kinds.Kind) -> st.SearchStrategy[Any]:
             return st.dictionaries(keys, trees(kind.inner), **lengths(kind._size))
         case compound.Record():
             head = {name: st.just(value) for name, value in kind._head.items()}
-            return st.fixed_dictionaries(head | {part.name: trees(part.kind) for part in kind.parts})
+            parts = {part.name: part for part in kind.parts}
+            found = {name: trees(part.kind) for name, part in parts.items() if not part.left_out}
+            later = {name: later_trees(part) for name, part in parts.items() if part.left_out}
+            return st.fixed_dictionaries(head | found, optional=later)
     raise AssertionError(f"{type(kind).__name__} has no strategy")
+
+
+def later_trees(part: compound.Part) -> st.SearchStrategy[Any]:
+    """Trees of a field that is left out where it holds its default."""
+    return trees(part.kind).filter(lambda tree: part.kind.read(tree) != part.default)
 
 
 @FEW
@@ -146,7 +154,7 @@ def named(key: str) -> str:
     """The part of a key up to a name that messages put in quotes."""
     plain = []
     for part in key.split("."):
-        if not all(letter.isascii() and (letter.isalnum() or letter in "_-[]") for letter in part):
+        if not part or not all(c.isascii() and (c.isalnum() or c in "_-[]") for c in part):
             break
         plain.append(part)
     return ".".join(plain)

@@ -21,7 +21,7 @@ import torch
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
-from jepanet.learning.family import Batch, Family, FamilyKind, check_weights
+from jepanet.learning.family import NEXT_TOKEN, Batch, Family, FamilyKind, check_weights
 from jepanet.learning.recipe import MAX_PARAMETERS, Recipe
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import train
@@ -126,6 +126,14 @@ def sizes_say_what_they_are(case: Case) -> None:
     assert sizes.image in (0, case.shard.image)
     assert case.family.widened(3).sizes.frames == 3 * sizes.frames
     assert case.family.widened(1) == case.family
+    if sizes.vocabulary is not None:
+        assert sizes.vocabulary >= 2
+        network, batch = case.family.network(case.family.initial_weights(SEED)), _first(case)
+        assert NEXT_TOKEN in network.loss(batch, torch_generator(SEED, "loss")).parts
+
+
+def _first(case: Case) -> Batch:
+    return next(iter(case.family.batches(case.shard, SEED)))
 
 
 # ------------------------------------------------------------------ weights
@@ -182,6 +190,41 @@ def every_example_is_drawn_before_any_twice(case: Case) -> None:
     assert len(drawn) >= 2 * there, "too few batches to judge by"
     for start in range(0, len(drawn) - there + 1, there):
         assert len(set(drawn[start : start + there])) == there
+
+
+def examples_are_counted(case: Case) -> None:
+    batches = case.family.batches(case.shard, SEED)
+    drawn = [number for batch in islice(batches, 60) for number in batch.examples.tolist()]
+    assert len(drawn) >= 2 * batches.examples, "too few batches to judge by"
+    assert set(drawn) == set(range(batches.examples))
+
+
+def batches_are_taken_up_where_they_were_left(case: Case) -> None:
+    for skipped in (0, 1, 3, 9):
+        left = case.family.batches(case.shard, SEED)
+        for _ in range(skipped):
+            next(left)
+        position = {name: np.array(array) for name, array in left.position().items()}
+        wanted = [next(left) for _ in range(6)]
+        taken_up = case.family.batches(case.shard, SEED)
+        taken_up.go_to(position)
+        again = taken_up.position()
+        assert set(again) == set(position)
+        assert all(array.tobytes() == position[name].tobytes() for name, array in again.items())
+        for one, other in zip(wanted, taken_up, strict=False):
+            assert _equal(one, other)
+
+
+def a_position_that_is_none_is_refused(case: Case) -> None:
+    batches = case.family.batches(case.shard, SEED)
+    next(batches)
+    position = batches.position()
+    for name, array in position.items():
+        missing = {key: value for key, value in position.items() if key != name}
+        for odd in (missing, {**position, name: array.astype(np.float32)}, {**position, "odd": array}):
+            with pytest.raises(Rejected) as caught:
+                case.family.batches(case.shard, SEED).go_to(odd)
+            assert caught.value.reason == "bad-position"
 
 
 def _equal(one: Batch, other: Batch) -> bool:
@@ -292,6 +335,9 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     initial_weights_follow_from_the_seed,
     batches_follow_from_the_seed,
     every_example_is_drawn_before_any_twice,
+    examples_are_counted,
+    batches_are_taken_up_where_they_were_left,
+    a_position_that_is_none_is_refused,
     a_shard_of_other_sizes_is_refused,
     the_loss_reaches_every_parameter,
     the_loss_draws_from_its_generator_alone,

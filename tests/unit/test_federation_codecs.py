@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
 from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import DeltaHeader, encode_delta, most_file_bytes, schema_of
 from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.deltas.topk import Density, decode, encode, size_bounds
 from jepanet.federation.merging.rules import RULES
@@ -60,6 +62,37 @@ def test_bfloat_never_turns_a_finite_value_into_infinity() -> None:
 def test_attack_bfloat_not_finite(pattern: int) -> None:
     part = {"patterns": np.array([0, pattern], np.uint16)}
     assert refused(lambda: CODECS["bf16"].decode(part, (2,))) == "non-finite"
+
+
+# ------------------------------------------------------------------ sizes
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_array_takes_more_bytes_than_its_shape_says(name: str, shape: tuple[int, ...]) -> None:
+    last = np.zeros(shape, np.float32)
+    last.reshape(-1)[-60:] = 1.0  # far from each other's chunk: the longest gaps
+    for array in (normal(*shape), np.zeros(shape, np.float32), last):
+        parts = CODECS[name].encode(array)
+        assert sum(part.nbytes for part in parts.values()) <= CODECS[name].most_bytes(shape)
+    if not name.startswith("topk"):
+        assert sum(part.nbytes for part in parts.values()) == CODECS[name].most_bytes(shape)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_no_delta_file_is_larger_than_its_schema_says(name: str) -> None:
+    names = ["a", "encoder.ä" * 20, "b" * 200]
+    header = DeltaHeader(digest_of(b"base"), digest_of(b"recipe"))
+    for shapes in (SHAPES[:3], SHAPES[3:6], SHAPES[-2:], ((1,) * 8,)):
+        delta = {label: normal(*shape) for label, shape in zip(names, shapes, strict=False)}
+        size = len(encode_delta(delta, header, name))
+        most = most_file_bytes(schema_of(delta), name)
+        assert size <= most <= 1.12 * size + 2000
+
+
+def test_a_codec_that_nobody_has_says_no_size() -> None:
+    with pytest.raises(ValueError, match="unknown codec"):
+        most_file_bytes({"w": (3,)}, "zip")
 
 
 # ------------------------------------------------------------------ top-k

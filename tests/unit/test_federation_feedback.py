@@ -57,6 +57,25 @@ def test_what_is_sent_and_what_stays_behind_make_up_the_whole(codec: str) -> Non
         assert after[name].shape == SHAPES[name]
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_a_share_of_the_residual_is_added(share: float) -> None:
+    """To the bit what adding a residual that much smaller gives."""
+    delta, before = draw(1), draw(2, 0.3)
+    faded = {name: np.asarray(array * np.float32(share)) for name, array in before.items()}
+    for one, two in zip(
+        with_feedback(delta, before, "topk3", share), with_feedback(delta, faded, "topk3"), strict=True
+    ):
+        assert {name: array.tobytes() for name, array in one.items()} == {
+            name: array.tobytes() for name, array in two.items()
+        }
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.001, float("nan")])
+def test_a_share_outside_its_bounds_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="share"):
+        with_feedback(draw(1), None, "topk3", share)
+
+
 def test_a_first_round_starts_from_nothing() -> None:
     zeros = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
     for one, two in zip(

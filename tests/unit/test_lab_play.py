@@ -48,6 +48,24 @@ def test_one_outer_round_of_a_single_solver_at_lr_1_is_its_local_result() -> Non
     assert distance(merged, local) < 1e-5 * distance(local, start)
 
 
+def test_an_arm_with_coded_updates_goes_the_way_of_a_network_with_them() -> None:
+    data, plain = sites(1, 2), Arm("plain", outer_lr=0.7, outer_momentum=0.6)
+    coded = {codec: replace(plain, update_codec=codec) for codec in ("fp32", "int8", "topk3")}
+    (exact,) = played(plain, data).models
+    (first,) = played(coded["fp32"], data).models
+    assert all(np.array_equal(first[name], exact[name]) for name in exact)
+    moved = distance(exact, initial(SEED))
+    errors = [distance(played(arm, data).models[0], exact) / moved for arm in coded.values()]
+    assert errors[0] == 0 < errors[1] < 0.02 < 0.5 < errors[2] < 1
+    # From the second round on the velocity is computed, and what the code left out is carried.
+    (two,), (again,) = (played(arm, data, 2).models for arm in (plain, coded["fp32"]))
+    assert 0 < distance(two, again) < 1e-5 * distance(two, initial(SEED))
+    carrying, forgetful = coded["topk3"], replace(coded["topk3"], update_carry=0.0)
+    far = [distance(played(arm, data, 6).models[0], played(plain, data, 6).models[0])
+           for arm in (carrying, forgetful)]  # fmt: skip
+    assert far[0] < far[1]
+
+
 def test_held_local_training_moves_towards_lower_loss_not_away_from_it() -> None:
     data = sites(1)
     start = initial(SEED)
@@ -92,7 +110,7 @@ def test_codecs_that_nodes_use_without_feedback_get_none_here() -> None:
     for codec in ("int8", "int6"):
         with_it, without = (
             played(Arm(codec, codec=codec, feedback=feedback), data, rounds=3).models[0]
-            for feedback in (True, False)
+            for feedback in (1.0, 0.0)
         )
         assert distance(with_it, without) == 0.0
 
@@ -122,7 +140,7 @@ def test_error_feedback_carries_what_a_codec_left_out() -> None:
         for arm in (
             Arm("fp32"),
             Arm("kept", codec="topk10"),
-            Arm("lost", codec="topk10", feedback=False),
+            Arm("lost", codec="topk10", feedback=0.0),
         )
     )
     assert distance(kept, exact) < distance(lost, exact)

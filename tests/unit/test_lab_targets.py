@@ -287,6 +287,7 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.Cap
 def test_a_ratio_and_its_inverse_cancel() -> None:
     assert spread([2.0, 0.5]).startswith("1.00 x/÷")
     assert spread([1.5]) == "1.50"
+    assert spread([1.0, 1.004], 3).startswith("1.002 x/÷ 1.003")
 
 
 @pytest.mark.parametrize(

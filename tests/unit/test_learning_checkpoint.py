@@ -15,7 +15,7 @@ from learning_shards import OTHER, RECIPE, SEED, initial
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap, remainder_of
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 
 pytestmark = pytest.mark.unit
@@ -51,6 +51,26 @@ def test_a_model_of_round_zero_has_neither_parent_nor_velocity() -> None:
     model = load_model(model_bytes(WEIGHTS, ModelHeader.of(RECIPE, 0)), RECIPE)
     assert model.velocity is None
     assert model.header.parent is None
+
+
+def test_a_model_names_its_remainder_only_where_it_has_one() -> None:
+    assert b"remainder" not in DATA
+    header = replace(HEADER, remainder=digest_of(b"left"))
+    data = model_bytes(WEIGHTS, header, VELOCITY)
+    assert load_model(data, RECIPE).header == header
+    assert len(data) <= model_cap(RECIPE) and data != DATA
+
+
+def test_the_remainder_is_read_off_the_first_bytes_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    for left in (None, digest_of(b"left")):
+        path.write_bytes(model_bytes(WEIGHTS, replace(HEADER, remainder=left), VELOCITY)[:8000])
+        assert remainder_of(path) == left
+    for data in (b"", b"junk" * 9, DATA[:100], encode_tensors({}, {"schema": "other"}),
+                 edited(lambda arrays, header: header.update(remainder=7))):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(Rejected):
+            remainder_of(path)
 
 
 def test_a_model_file_is_read_back(tmp_path: Path) -> None:
@@ -151,6 +171,12 @@ LATENT = RECIPE.family.sizes.latent
         (lambda arrays, header: header.update(parent=7), "malformed"),
         (lambda arrays, header: header.update(parent="G" * 64), "malformed"),
         (lambda arrays, header: header.update(parent="AB" * 32), "malformed"),
+        (lambda arrays, header: header.update(remainder=None), "malformed"),
+        (lambda arrays, header: header.update(remainder=""), "malformed"),
+        (lambda arrays, header: header.update(remainder="AB" * 32), "malformed"),
+        (lambda arrays, header: header.update(remainder="ab" * 33), "malformed"),
+        (lambda arrays, header: header.update(remainder=["ab"] * 32), "malformed"),
+        (lambda arrays, header: header.update(remainder="ab" * 32, parent=None), "malformed"),
         (lambda arrays, header: header.update(recipe=None), "wrong-recipe"),
         (lambda arrays, header: header.update(recipe=["a"] * 32), "wrong-recipe"),
     ],

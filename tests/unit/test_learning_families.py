@@ -20,7 +20,7 @@ from test_learning_family_world import CASE
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.families.registry import FAMILIES, family_kind
-from jepanet.learning.families.world.batches import world_batches
+from jepanet.learning.families.world.batches import WorldBatches
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.model import WorldModel, load_world_model, normalise
 from jepanet.learning.families.world.rotation import HEAD
@@ -177,8 +177,8 @@ class TakesAnyShard(Double):
 class DrawsAnyhow(Double):
     __slots__ = ()
 
-    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
-        return world_batches(self, shard, np.random.default_rng().bytes(32))
+    def batches(self, shard: Shard, seed: bytes) -> WorldBatches:
+        return WorldBatches(self, shard, np.random.default_rng().bytes(32))
 
 
 class DrawsTwice(Double):
@@ -189,6 +189,34 @@ class DrawsTwice(Double):
     def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
         for batch in World.batches(self, shard, seed):
             yield from (batch, batch)
+
+
+class _Miscounts(WorldBatches):
+    @property
+    def examples(self) -> int:
+        return super().examples + 1
+
+
+class _ForgetsItsColours(WorldBatches):
+    def go_to(self, position: Arrays) -> None:
+        state = self._own["colours"].get_state()
+        super().go_to(position)
+        self._own["colours"].set_state(state)
+
+
+class _GoesAnywhere(WorldBatches):
+    def go_to(self, position: Arrays) -> None:
+        self._sampler._orders = [torch.from_numpy(position["order.0"].copy())]
+
+
+def with_batches(batches: type[WorldBatches]) -> type[World]:
+    class Odd(Double):
+        __slots__ = ()
+
+        def batches(self, shard: Shard, seed: bytes) -> WorldBatches:
+            return batches(self, shard, seed)
+
+    return Odd
 
 
 class _Detached(WorldModel):
@@ -286,6 +314,9 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (StartsAlike, conformance.initial_weights_follow_from_the_seed),
     (DrawsAnyhow, conformance.batches_follow_from_the_seed),
     (DrawsTwice, conformance.every_example_is_drawn_before_any_twice),
+    (with_batches(_Miscounts), conformance.examples_are_counted),
+    (with_batches(_ForgetsItsColours), conformance.batches_are_taken_up_where_they_were_left),
+    (with_batches(_GoesAnywhere), conformance.a_position_that_is_none_is_refused),
     (TakesAnyShard, conformance.a_shard_of_other_sizes_is_refused),
     (with_network(_Detached), conformance.the_loss_reaches_every_parameter),
     (with_network(_NotANumber), conformance.the_loss_reaches_every_parameter),

@@ -288,6 +288,12 @@ async def test_a_stranger_may_not_advertise_in_a_round() -> None:
     assert await Door(verifying()).told(STRANGER, provide(DELTA)) is REJECT
 
 
+async def test_a_node_that_lags_behind_condemns_no_solver_whose_commit_it_has_not_seen() -> None:
+    """As one that was just started: others announce deltas of a round that it still believes in COMMIT."""
+    door = Door(world(block(OPENED + 1)))
+    assert await door.told(SOLVER, provide(DELTA)) is IGNORE
+
+
 async def test_a_solver_may_advertise_its_own_delta_only() -> None:
     door = Door(verifying())
     assert await door.told(SOLVER, provide(OTHER_DELTA)) is IGNORE

@@ -111,7 +111,7 @@ async def build(config: Config, opened: AsyncExitStack) -> app.Node:
     return await app.build(config, unlock(config.wallet), Deployment.load(config.chain.deployment), opened)
 
 
-CLOSED = ["Worker closed", "Rpc closed", "BlobStore closed", "Journal closed"]
+CLOSED = ["Worker closed", "Worker closed", "Rpc closed", "BlobStore closed", "Journal closed"]
 
 
 async def test_a_node_is_complete_before_anything_runs(rooms: Rooms, config: Config) -> None:
@@ -126,7 +126,7 @@ async def test_a_node_is_complete_before_anything_runs(rooms: Rooms, config: Con
     assert rooms.steps[1:] == ["P2PNode closed", *CLOSED]
 
 
-@pytest.mark.parametrize(("fault", "closed"), [("chain", CLOSED[1:]), ("network", CLOSED)])
+@pytest.mark.parametrize(("fault", "closed"), [("chain", CLOSED[2:]), ("network", CLOSED)])
 async def test_what_was_opened_is_closed_when_a_later_part_fails(
     rooms: Rooms, config: Config, fault: str, closed: list[str]
 ) -> None:
@@ -149,4 +149,4 @@ async def test_a_signal_ends_a_node_that_is_still_being_built(rooms: Rooms, conf
     await asyncio.wait_for(rooms.asked.wait(), 60)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, 60)
-    assert rooms.steps == CLOSED[1:]
+    assert rooms.steps == CLOSED[2:]

@@ -9,6 +9,7 @@ from learning_shards import RECIPE, SEED
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
+from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.node.documents import LearningDocuments
@@ -50,3 +51,15 @@ def test_a_manifest_is_told_in_its_public_shards_if_it_suits_the_recipe() -> Non
     with pytest.raises(Rejected) as refused:
         LearningDocuments().shards(manifest(enough), demanding.to_bytes())
     assert refused.value.reason == "unsuitable-dataset"
+
+
+def test_the_size_of_a_delta_is_known_before_it_is_trained() -> None:
+    weights = RECIPE.family.initial_weights(SEED)
+    header = DeltaHeader(digest_of(b""), RECIPE.digest())
+    for codec in ("fp32", "int8", "topk3"):
+        size = len(encode_delta(weights, header, codec))
+        told = LearningDocuments().encoded_bytes(RECIPE.to_bytes(), codec)
+        assert size <= told < 1.1 * size + 150 * len(weights)
+    with pytest.raises(Rejected) as refused:
+        LearningDocuments().encoded_bytes(RECIPE.to_bytes(), "zip")
+    assert refused.value.reason == "bad-codec"

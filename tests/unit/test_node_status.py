@@ -18,6 +18,7 @@ from jepanet.protocol import facts
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis, transition
 from jepanet.storage.rows import OutboxRow
+from jepanet.traffic import Traffic
 from jepanet.types import Address, Role
 from jepanet.work.requests import Progress
 from jepanet.work.worker import RunningJob
@@ -33,10 +34,14 @@ def test_what_a_node_writes_is_what_its_operator_is_shown(tmp_path: Path) -> Non
     for fact in (*prologue(), facts.LocalDutyFailed(ROUND, "TrainDelta", "no reason")):
         state, _ = transition(state, fact)
     duty = OutboxRow("TrainDelta/3", "TrainDelta", "{}", 3, "pending", 2, "none answers")
+    traffic = Traffic()
+    traffic.blobs("model").came(12)
+    traffic.gossip.went(3)
+    traffic.endpoint("https://rpc.example").came(4)
     for running in (None, RunningJob("train_delta", 31, None), RunningJob("x", 1, Progress(2, 5, 0.25))):
         written = status_of(
             state, [duty], chain=CHAIN, cursor=7, peers=3, peer_id="16Uiu2", addresses=("/ip4/a",),
-            running=running,
+            running=running, traffic=traffic,
         )  # fmt: skip
         write_status(tmp_path / "status.json", written)
         read = json_form(read_status(tmp_path))
@@ -44,6 +49,9 @@ def test_what_a_node_writes_is_what_its_operator_is_shown(tmp_path: Path) -> Non
         assert read.pop("running") is True and read.pop("age") in (0, 1, 2, 3)
         assert read == json.loads(json.dumps(written))
         assert written["rounds"] and written["duties"]
+        assert read["traffic"]["blobs"]["model"] == {"received": 12, "sent": 0}
+        assert read["traffic"]["gossip"] == {"received": 0, "sent": 3}
+        assert read["traffic"]["endpoints"] == {"https://rpc.example": {"received": 4, "sent": 0}}
 
 
 def test_attack_the_status_does_not_name_a_sealed_delta() -> None:

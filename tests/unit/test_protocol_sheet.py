@@ -23,6 +23,7 @@ from jepanet.protocol.documents.spec import (
     MAX_PRICE,
     MergeRule,
     Methods,
+    UpdateRule,
     check_methods,
     check_spec,
     decode_spec,
@@ -97,6 +98,19 @@ def test_spec_round_trip() -> None:
         ("aggregators", [account("a")] * 2),
         ("aggregators", [account("a", i) for i in range(33)]),
         ("surprise", 1),
+        ("update", None),
+        ("update", {}),
+        ("update", {"codec": "int8"}),
+        ("update", {"codec": "In t8", "carry_milli": 1000}),
+        ("update", {"codec": "int8", "carry_milli": 1001}),
+        ("update", {"codec": "int8", "carry_milli": -1}),
+        ("update", {"codec": "int8", "carry_milli": 0.5}),
+        ("update", {"codec": "int8", "carry_milli": 1000, "more": 1}),
+        ("feedback_milli", 1000),  # the default has one spelling: left out
+        ("feedback_milli", 1001),
+        ("feedback_milli", -1),
+        ("feedback_milli", 0.95),
+        ("feedback_milli", None),
     ],
 )
 def test_attack_spec_fields_out_of_bounds(field: str, value: Any) -> None:
@@ -115,14 +129,30 @@ def test_spec_must_match_the_chain() -> None:
             check_spec(spec, **{**known, name: 9 if name == "project" else digest("other")})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("change", [{"codec": "pickle"}, {"merge": MergeRule("loudest")}])
+def test_a_spec_without_an_update_rule_keeps_its_bytes() -> None:
+    assert "update" not in document(encode_spec(a_spec()))
+    ruled = a_spec(update=UpdateRule("topk3", 950))
+    assert document(encode_spec(ruled))["update"] == {"codec": "topk3", "carry_milli": 950}
+    assert decode_spec(encode_spec(ruled)) == ruled
+
+
+def test_a_spec_with_whole_feedback_keeps_its_bytes() -> None:
+    assert "feedback_milli" not in document(encode_spec(a_spec()))
+    faded = a_spec(feedback_milli=950)
+    assert document(encode_spec(faded))["feedback_milli"] == 950
+    assert decode_spec(encode_spec(faded)) == faded
+
+
+@pytest.mark.parametrize(
+    "change", [{"codec": "pickle"}, {"merge": MergeRule("loudest")}, {"update": UpdateRule("codec-of-mine")}]
+)
 def test_attack_a_spec_that_names_what_nobody_has(change: dict[str, Any]) -> None:
     spec, methods = replace(a_spec(), **change), Methods(("int8", "fp32"), ("mean", "median"))
     check_methods(a_spec(), methods)
     with pytest.raises(Rejected) as caught:
         check_methods(decode_spec(encode_spec(spec)), methods)
     assert caught.value.reason == "bad-field"
-    assert ("int8, fp32" if "codec" in change else "mean, median") in caught.value.message
+    assert ("mean, median" if "merge" in change else "int8, fp32") in caught.value.message
 
 
 def test_spec_in_another_spelling_is_refused() -> None:
@@ -296,7 +326,8 @@ def a_sheet(votes: Any = None, **changes: Any) -> Any:
     facts = some_facts(4)
     reports = reports_of(facts, votes or [[GOOD, GOOD, FAULT, MISSING]] * 3)
     values: dict[str, Any] = {"model": NEW, "improvement": 30_000, "metrics": (("pi", 5),), **changes}
-    return facts, derive_sheet(facts, a_spec(), reports, **values)
+    spec = values.pop("spec", a_spec())
+    return facts, derive_sheet(facts, spec, reports, **values)
 
 
 def test_sheet_round_trip_check_and_pay() -> None:
@@ -310,6 +341,40 @@ def test_sheet_round_trip_check_and_pay() -> None:
     assert sheet.payout == 2 * expected + 3 * 10**15 <= facts.budget + facts.fee
     assert sheet.published
     assert sheet.accepted == tuple(sorted(item.digest for item in facts.reveals[:2]))
+
+
+RULED = a_spec(update=UpdateRule("int8"))
+
+
+def test_a_sheet_names_the_update_where_the_spec_has_a_rule_for_it() -> None:
+    facts, plain = a_sheet()
+    assert "update" not in document(encode_sheet(plain))
+    facts, sheet = a_sheet(spec=RULED, update=digest("update"))
+    assert decode_sheet(encode_sheet(sheet)) == sheet
+    check_sheet(sheet, facts, RULED, recover)
+    _, withheld = a_sheet(spec=RULED, model=digest("base"), improvement=0)
+    check_sheet(withheld, facts, RULED, recover)
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes"),
+    [
+        (RULED, {}),
+        (a_spec(), {"update": digest("update")}),
+        (RULED, {"update": digest("update"), "model": digest("base"), "improvement": 0}),
+    ],
+    ids=["rule without update", "update without rule", "update of a merge that was withheld"],
+)
+def test_attack_update_and_rule_contradict(spec: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(Rejected) as caught:
+        a_sheet(spec=spec, **changes)
+    assert caught.value.reason == "bad-merge"
+    facts, sheet = a_sheet(spec=RULED, update=digest("update"))
+    forged = replace(
+        sheet, update=changes.get("update"), **{k: v for k, v in changes.items() if k != "update"}
+    )
+    with pytest.raises(Rejected):
+        check_sheet(forged, facts, spec, recover)
 
 
 def test_every_account_of_a_sheet_can_prove_its_leaf() -> None:

@@ -20,6 +20,7 @@ from jepanet.records.marks import (
     WORD,
     DecimalText,
     Hidden,
+    LeftOut,
     OneOf,
     Range,
     Size,
@@ -252,6 +253,70 @@ def test_defaults_fill_what_is_missing_only_where_the_spelling_has_them() -> Non
     assert "known: width, rate" in (caught.value.remedy or "")
     with pytest.raises(Rejected, match="rate is missing"):
         Codec(Part, "part").read({"width": 9})
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A record that two fields came to later."""
+
+    HEAD: ClassVar = {"version": 1}
+
+    name: str
+    share: Annotated[int, Range(0, 1000), LeftOut(), "of the whole"] = 1000
+    part: Annotated[Part | None, LeftOut()] = None
+
+
+def test_a_field_that_came_later_leaves_older_documents_their_bytes() -> None:
+    codec = Codec(Grown, "grown")
+    old = b'{"name":"a","version":1}'
+    assert codec.encode(Grown("a")) == old
+    assert codec.decode(old) == Grown("a")
+    for new in (Grown("a", 0), Grown("a", part=Part()), Grown("a", 999, Part(5))):
+        assert codec.decode(codec.encode(new)) == new
+    assert codec.tree(Grown("a", 7)) == {"version": 1, "name": "a", "share": 7}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"share": 1000}, "share is left out where it holds its default"),
+        ({"part": None}, "part is left out where it holds its default"),
+        ({"share": 1000, "part": {"width": 1, "rate": 1}}, "share is left out"),
+        ({"share": 1001}, "share must be a whole number from 0 to 1000"),
+        ({"share": True}, "share must be a whole number"),
+        ({"part": {"width": 1}}, "part.rate is missing"),
+        ({"other": 1}, "other is unknown"),
+    ],
+)
+def test_attack_a_second_spelling_of_a_field_that_is_left_out(more: Any, message: str) -> None:
+    with pytest.raises(Rejected, match=message) as caught:
+        Codec(Grown, "grown").read({"version": 1, "name": "a", **more})
+    assert caught.value.remedy
+
+
+def test_a_field_that_is_left_out_is_held_to_its_bounds_when_written() -> None:
+    for wrong in (Grown("a", 1001), Grown("a", True), Grown("a", part=3)):  # type: ignore[arg-type]
+        with pytest.raises(Rejected, match=r"(share|part) must"):
+            Codec(Grown, "grown").encode(wrong)
+
+
+def test_a_configuration_may_write_out_a_default_that_documents_leave_out() -> None:
+    codec = Codec(Grown, "grown", spelling=Spelling(defaults=True))
+    assert codec.read({"version": 1, "name": "a", "share": 1000, "part": None}) == Grown("a")
+
+
+def test_the_reference_lists_a_field_that_is_left_out() -> None:
+    found = {entry.key: entry for entry in reference(Codec(Grown, "grown"))}
+    assert found["share"] == Entry("share", "a whole number from 0 to 1000", "1000", "of the whole")
+
+
+def test_a_required_field_cannot_be_left_out() -> None:
+    @dataclass(frozen=True)
+    class Odd:
+        field: Annotated[int, LeftOut()]
+
+    with pytest.raises(TypeError, match="has no default"):
+        Codec(Odd, "odd").read({})
 
 
 def test_addresses_can_be_mended() -> None:

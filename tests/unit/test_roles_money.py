@@ -376,9 +376,11 @@ def test_steps_continue_where_the_last_round_ended_and_the_schedule_covers_all()
 
 
 def test_a_spec_from_any_terms_can_be_read_by_everybody() -> None:
-    terms = round_terms(ProposerSection(rounds=2, price="0.0005", codec="int8", max_delta_mb=3), METHODS)
+    section = ProposerSection(rounds=2, price="0.0005", codec="topk3", feedback_milli=950, max_delta_mb=3)
+    terms = round_terms(section, METHODS)
     spec = round_spec(a_project(), LearningDocuments().recipe(preset("tworoom").to_bytes()), terms, 1)
     assert decode_spec(encode_spec(spec)) == spec
     assert spec.price == 5 * 10**14
     assert spec.max_delta_bytes == 3 << 20
+    assert spec.feedback_milli == 950
     assert spec.base == a_project().model

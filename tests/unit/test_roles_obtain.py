@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +14,10 @@ import pytest
 from protocol_facts import digest
 
 from jepanet.errors import JepanetError, Rejected, Transient
+from jepanet.roles.context import Turns
 from jepanet.roles.steps.obtain import obtain
+from jepanet.telemetry import configure_logging
+from jepanet.traffic import Flow, Traffic
 
 pytestmark = pytest.mark.unit
 
@@ -23,8 +29,11 @@ def node(folder: Path, *, hints: tuple[str, ...], lie: JepanetError, connected: 
     asked: list[tuple[str, ...]] = []
     kept: dict[bytes, Path] = {}
 
-    async def fetch(name: bytes, *, max_bytes: int, directory: Path, providers: Sequence[str] = ()) -> Path:
+    async def fetch(
+        name: bytes, *, max_bytes: int, directory: Path, flow: Flow, providers: Sequence[str] = ()
+    ) -> Path:
         asked.append(tuple(providers))
+        flow.came(9)
         if providers:
             raise lie
         if not connected:
@@ -38,8 +47,9 @@ def node(folder: Path, *, hints: tuple[str, ...], lie: JepanetError, connected: 
         put_file=lambda path, name, **how: kept.update({name: path}),
     )  # fmt: skip
     return SimpleNamespace(
-        blobs=blobs, network=SimpleNamespace(fetch=fetch), providers=lambda name: hints, asked=asked
-    )
+        blobs=blobs, network=SimpleNamespace(fetch=fetch), providers=lambda name: hints, asked=asked,
+        traffic=Traffic(), turns=Turns(),
+    )  # fmt: skip
 
 
 LIES = [
@@ -54,7 +64,7 @@ async def test_attack_a_false_announcement_does_not_make_a_delta_unavailable(
     tmp_path: Path, lie: JepanetError
 ) -> None:
     context = node(tmp_path, hints=("/somewhere",), lie=lie, connected=True)
-    assert await obtain(context, BLOB, max_bytes=100, pin="round/7") == tmp_path / "fetched"
+    assert await obtain(context, BLOB, kind="delta", max_bytes=100, pin="round/7") == tmp_path / "fetched"
     assert context.asked == [("/somewhere",), ()]
 
 
@@ -64,11 +74,42 @@ async def test_attack_a_false_announcement_of_what_nobody_has_is_no_fault_of_the
 ) -> None:
     with pytest.raises(Transient):
         await obtain(
-            node(tmp_path, hints=("/somewhere",), lie=lie, connected=False), BLOB, max_bytes=100, pin="p"
+            node(tmp_path, hints=("/somewhere",), lie=lie, connected=False),
+            BLOB,
+            kind="delta",
+            max_bytes=100,
+            pin="p",
         )
 
 
 async def test_without_announcements_everybody_is_asked_once(tmp_path: Path) -> None:
     context = node(tmp_path, hints=(), lie=LIES[0], connected=True)
-    await obtain(context, BLOB, max_bytes=100, pin="round/7")
+    await obtain(context, BLOB, kind="delta", max_bytes=100, pin="round/7")
     assert context.asked == [()]
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["fetched", "missed"])
+async def test_what_came_over_the_wire_is_counted_and_told_by_kind_also_of_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], connected: bool
+) -> None:
+    configure_logging(json=True)
+    context = node(tmp_path, hints=("/somewhere",), lie=LIES[0], connected=connected)
+    with contextlib.nullcontext() if connected else pytest.raises(Transient):
+        await obtain(context, BLOB, kind="update", max_bytes=100, pin="round/7")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = [(line["event"], line["kind"], line["bytes"]) for line in lines]
+    assert told == [
+        ("blob.missed", "update", 9),
+        ("blob.fetched" if connected else "blob.missed", "update", 9),
+    ]
+    assert context.traffic.blobs("update").received == 18
+    assert context.traffic.blobs("delta").received == 0
+
+
+async def test_what_two_duties_want_at_once_is_fetched_once(tmp_path: Path) -> None:
+    context = node(tmp_path, hints=(), lie=LIES[0], connected=True)
+    paths = await asyncio.gather(
+        *(obtain(context, BLOB, kind="delta", max_bytes=100, pin=f"round/{number}") for number in range(3))
+    )
+    assert context.asked == [()]
+    assert set(paths) == {tmp_path / "fetched"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +11,16 @@ import pytest
 from protocol_facts import OUTSIDER, PROJECT
 
 from jepanet.cid import digest_of
-from jepanet.errors import Transient
+from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.protocol.duties import OpenRound
+from jepanet.roles import proposer as proposer_module
 from jepanet.roles.documents import OwnDataset, RecipeSummary
 from jepanet.roles.proposer import Proposer
+from jepanet.settings.config import ProposerSection
+from jepanet.settings.terms import round_terms
 from jepanet.storage.blobs.store import BlobStore
+from jepanet.work.methods import METHODS
 
 pytestmark = pytest.mark.unit
 
@@ -47,7 +52,25 @@ class Documents:
         raise Opened
 
 
-async def open_round(blobs: BlobStore, dataset: Path | None, rounds: int = 0) -> None:
+class LargeDeltas(Documents):
+    """Of a recipe whose deltas are larger than 3 MiB in every codec but one."""
+
+    def recipe(self, data: bytes) -> RecipeSummary:
+        assert data == RECIPE
+        return SimpleNamespace()  # type: ignore[return-value]
+
+    def encoded_bytes(self, recipe: bytes, codec: str) -> int:
+        assert recipe == RECIPE
+        return (3 << 20) + (codec != "topk1")
+
+
+async def open_round(
+    blobs: BlobStore,
+    dataset: Path | None,
+    rounds: int = 0,
+    documents: Documents | None = None,
+    terms: object = None,
+) -> None:
     project = SimpleNamespace(
         id=PROJECT,
         recipe=digest_of(RECIPE),
@@ -60,7 +83,8 @@ async def open_round(blobs: BlobStore, dataset: Path | None, rounds: int = 0) ->
         return SimpleNamespace(active_round=0)
 
     context: Any = SimpleNamespace(
-        me=OUTSIDER, blobs=blobs, dataset=dataset, documents=Documents(), terms=object(),
+        me=OUTSIDER, blobs=blobs, dataset=dataset, documents=documents or Documents(),
+        terms=terms or object(),
         project=lambda _: project,
         contracts=SimpleNamespace(lens=SimpleNamespace(project=inactive)),
         state=lambda: SimpleNamespace(rounds={}),
@@ -100,3 +124,26 @@ async def test_later_rounds_begin_from_models_that_others_made(dataset: Path, tm
             blobs.put_bytes(data)
         with pytest.raises(Opened):
             await open_round(blobs, dataset, rounds=2)
+
+
+async def test_no_round_is_opened_whose_deltas_do_not_fit_under_its_own_cap(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found out after the solvers had trained, by each of them."""
+
+    def opens(*_: Any) -> Any:
+        raise Opened
+
+    monkeypatch.setattr(proposer_module, "round_spec", opens)
+    with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
+        for data in (RECIPE, MANIFEST, MODEL):
+            blobs.put_bytes(data)
+        small = round_terms(ProposerSection(codec="int8", max_delta_mb=3), METHODS)
+        with pytest.raises(Rejected) as caught:
+            await open_round(blobs, dataset, documents=LargeDeltas(), terms=small)
+        assert caught.value.reason == "no-room"
+        assert f"codec int8 has up to {(3 << 20) + 1} bytes, the round allows {3 << 20}" in str(caught.value)
+        assert f"proposer.max_delta_mb so that {(3 << 20) + 1} bytes fit" in (caught.value.remedy or "")
+        for terms in (replace(small, codec="topk1"), replace(small, max_delta_bytes=4 << 20)):
+            with pytest.raises(Opened):
+                await open_round(blobs, dataset, documents=LargeDeltas(), terms=terms)

@@ -11,10 +11,19 @@ import pytest
 from jepanet.chain.contracts.all import Attestation
 from jepanet.chain.keys.wallet_files import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
+from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.scores import encode_report
-from jepanet.protocol.duties import BuildSheet, CheckSheet, SendRecord, SlashEquivocation
+from jepanet.protocol.documents.spec import UpdateRule
+from jepanet.protocol.duties import (
+    BuildSheet,
+    CheckSheet,
+    PublishResult,
+    PublishSheet,
+    SendRecord,
+    SlashEquivocation,
+)
 from jepanet.protocol.facts import LocalResultSigned
-from jepanet.protocol.settling.sheet import ScoreSheet, derive_sheet, encode_sheet
+from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, decide
 from jepanet.protocol.state import SignedResult, SignedScores
 from jepanet.roles import aggregator as aggregator_module
@@ -378,3 +387,79 @@ def test_the_lower_median_of_few_reports_is_where_two_of_five_want_it() -> None:
     facts = some_facts(solvers=1, coordinators=5)
     (found,) = decide(facts, reports_of(facts, [[RICH], [RICH], [GOOD]]))
     assert (found.verdict, found.gain) == (Verdict.ACCEPTED, RICH[2])
+
+
+# ------------------------------------------------------------------ coded updates
+
+
+RULED = a_spec(update=UpdateRule("int8"))
+
+
+def ruled_sheet(facts: RoundFacts, update: Digest | None) -> ScoreSheet:
+    reports = reports_of(facts, [[GOOD] * 2] * 3)
+    return derive_sheet(facts, RULED, reports, model=NEW, improvement=30_000, update=update)
+
+
+@pytest.fixture
+def ruled(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A desk in a round with an update rule, whose merge gives `update` and `left`."""
+    documents = SimpleNamespace(spec=RULED)
+
+    async def round_documents(context: Any, of: Any) -> Any:
+        return documents
+
+    async def measure_merge(*given: Any) -> Merge:
+        return Merge(NEW, True, 30_000, "", (), digest("update"), digest("left"))
+
+    def make(facts: RoundFacts) -> Any:
+        context = desk(facts, [GOOD] * 2)
+        for module in (coordinator_module, aggregator_module):
+            monkeypatch.setattr(module, "round_documents", round_documents)
+            monkeypatch.setattr(module, "measure_merge", measure_merge)
+        context.published, context.said = set(), []
+        context.blobs.publish = context.published.add
+        context.blobs.is_public = context.published.__contains__
+        context.blobs.path = lambda name: name
+        context.documents = SimpleNamespace(remainder_of=lambda path: digest("left"))
+        context.network = SimpleNamespace(addresses=())
+
+        async def say(body: Any) -> None:
+            context.said.append(body)
+
+        context.say = say
+        return context
+
+    return make
+
+
+async def test_attack_a_sheet_with_another_update_is_not_signed(ruled: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    context = ruled(facts)
+    name = context.blobs.put_bytes(encode_sheet(ruled_sheet(facts, digest("another update"))))
+    with pytest.raises(Rejected) as caught:
+        await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+    assert caught.value.reason == "wrong-update"
+    assert (context.journal.signed, context.published) == ([], set())
+
+
+async def test_mergers_serve_and_announce_model_update_and_remainder(ruled: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    made = {NEW, digest("update"), digest("left")}
+    signer = ruled(facts)
+    name = signer.blobs.put_bytes(encode_sheet(ruled_sheet(facts, digest("update"))))
+    (signed,) = await Coordinator(signer).check_sheet(CheckSheet(facts.round_id, name))
+    assert signer.published == made
+    signer.own = lambda round_id: SimpleNamespace(result=signed)
+    await Coordinator(signer).publish_result(PublishResult(facts.round_id))
+    assert {body.digest for body in signer.said if isinstance(body, Provide)} == made
+
+    builder = ruled(facts)
+    reports = reports_of(facts, [[GOOD] * 2] * 3)
+    names = [builder.blobs.put_bytes(encode_report(report)) for report in reports]
+    builder.off_chain(facts.round_id).scores = scores_of(facts.members, names)
+    (built,) = await Aggregator(builder).build_sheet(BuildSheet(facts.round_id))
+    assert decode_sheet(builder.blobs.held[built.sheet]).update == digest("update")
+    assert builder.published == made | {built.sheet}
+    builder.own = lambda round_id: SimpleNamespace(sheet=built.sheet)
+    await Aggregator(builder).publish_sheet(PublishSheet(facts.round_id))
+    assert {body.digest for body in builder.said if isinstance(body, Provide)} == made | {built.sheet}

@@ -4,6 +4,7 @@ from delta to delta: kept through crashes, given up when damaged, never unbounde
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
 from jepanet.types import Digest, ProjectId, RoundId, Standing
-from jepanet.work.requests import TrainDelta, TrainedDelta
+from jepanet.work.requests import CheckpointPlace, TrainDelta, TrainedDelta
 
 pytestmark = pytest.mark.unit
 
@@ -43,8 +44,16 @@ class Jobs:
 
     given: list[Path | None] = field(default_factory=list)
     seeds: list[bytes] = field(default_factory=list)
+    places: list[CheckpointPlace | None] = field(default_factory=list)
+    refuses: bool = False
 
     async def run(self, request: TrainDelta, on_progress: Any = None) -> TrainedDelta:
+        self.places.append(request.checkpoints)
+        if request.checkpoints:
+            request.checkpoints.folder.mkdir(exist_ok=True)
+            (request.checkpoints.folder / "step").write_bytes(b"checkpoint")
+        if self.refuses:
+            raise Rejected("the loss of step 3 is nan", reason="diverged")
         self.given.append(request.residual)
         self.seeds.append(request.seed)
         return self._made(request)
@@ -55,7 +64,10 @@ class Jobs:
             data = f"{what} of run {len(self.given)}".encode()
             place.write_bytes(data)
             made.append(digest_of(data))
-        return TrainedDelta(made[0], made[1], 0.0, 1, 1, {}, 0.0)
+        trace = b"trace"
+        if request.trace_target:
+            request.trace_target.write_bytes(trace)
+        return TrainedDelta(made[0], made[1], 0.0, 1, 1, {}, 0.0, digest_of(trace))
 
 
 class Rounds:
@@ -70,8 +82,14 @@ class Bench:
     work: Path
     jobs: Jobs = field(default_factory=Jobs)
     codec: str = "topk3"
+    delta_bytes: int = 1000
     random_bytes: Callable[[int], bytes] = os.urandom
     passed: list[str] = field(default_factory=list)
+    rounds: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.work.parent / "checkpoints"
 
     async def train(self, round_id: int, project: int = 1, base: bytes | None = None) -> None:
         """`base`: the round's model; by default every round has moved it."""
@@ -81,12 +99,17 @@ class Bench:
         model = self.blobs.put_bytes(base or f"model of round {round_id}".encode())
         round_ = SimpleNamespace(
             id=RoundId(round_id), project_id=ProjectId(project), base=model, seed=bytes(32),
-            params=SimpleNamespace(bond=0, allow_list=bytes(32), spec=digest_of(SPEC)),
+            params=SimpleNamespace(bond=0, allow_list=bytes(32), spec=digest_of(SPEC)), ended_at=0,
         )  # fmt: skip
+        self.rounds[round_id] = round_
+        self.checkpoints.mkdir(exist_ok=True)
         context: Any = SimpleNamespace(
             me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
+            checkpoints=CheckpointPlace(self.checkpoints, 1 << 20),
+            state=lambda: SimpleNamespace(rounds=self.rounds),
+            documents=SimpleNamespace(max_recipe_bytes=1000, encoded_bytes=lambda *_: self.delta_bytes),
             contracts=SimpleNamespace(lens=Rounds()),
         )  # fmt: skip
         return Solver(context)
@@ -116,7 +139,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
-                spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE)),
+                spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE), max_delta_bytes=1000),
                 recipe=SimpleNamespace(aligns=False, max_model_bytes=1000),
                 shards=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
             )
@@ -139,6 +162,17 @@ async def test_attack_a_training_seed_does_not_follow_from_public_facts(bench: B
     sealed = bench.journal.salt(1, SOLVER)
     assert sealed is not None
     assert bench.jobs.seeds == [training_seed(*PLACE, sealed[1])]
+
+
+async def test_nobody_trains_a_delta_that_the_round_has_no_room_for(bench: Bench) -> None:
+    bench.delta_bytes = 1001
+    with pytest.raises(Rejected, match="up to 1001 bytes, the round allows 1000") as caught:
+        await bench.train(1)
+    assert caught.value.reason == "no-room" and "1001 bytes" in (caught.value.remedy or "")
+    assert bench.jobs.seeds == []
+    bench.delta_bytes = 1000
+    await bench.train(1)
+    assert len(bench.jobs.seeds) == 1
 
 
 async def test_one_salt_gives_one_seed_and_another_another(bench: Bench, tmp_path: Path) -> None:
@@ -169,6 +203,54 @@ async def test_a_crash_during_training_ends_in_the_same_training(
     await bench.train(1)
     assert set(bench.jobs.seeds) == {training_seed(*PLACE, drawn)}
     assert [item.salt for item in bench.journal.salts()] == [drawn]
+
+
+async def test_a_training_that_was_killed_finds_its_checkpoints_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One folder a round, which a restart does not empty, and which is gone once the delta is sealed."""
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "_made", killed)
+        with pytest.raises(Killed):
+            await bench.train(1)
+    assert (bench.checkpoints / "1" / "step").exists()
+    await bench.train(1)
+    assert bench.jobs.places == [CheckpointPlace(bench.checkpoints / "1", 1 << 20)] * 2
+    assert not any(bench.checkpoints.iterdir())
+
+
+async def test_checkpoints_are_kept_only_of_rounds_that_are_still_trained(bench: Bench) -> None:
+    for name in ("2", "3", "4", "notes"):
+        (bench.checkpoints / name).mkdir(parents=True)
+    for number in (2, 3):
+        bench.solver(number)
+    bench.rounds[3].ended_at = 7
+    await bench.train(1)
+    assert [item.name for item in bench.checkpoints.iterdir()] == ["2"], "3 has ended, 4 is not known"
+
+
+async def test_a_training_that_was_aborted_is_not_committed_and_its_receipt_says_why(bench: Bench) -> None:
+    bench.jobs.refuses = True
+    with pytest.raises(Rejected):
+        await bench.train(1)
+    assert not any(bench.checkpoints.iterdir())
+    assert bench.journal.salt(1, SOLVER) is None, "nothing is sealed, so nothing can be committed"
+    with pytest.raises(Rejected) as caught:
+        await bench.solver(1).send_commit(SendCommit(RoundId(1)))
+    assert caught.value.reason == "nothing-sealed"
+    note = json.loads(bench.journal.notes(1)["training"])
+    assert note == {"status": "aborted(diverged)", "why": "the loss of step 3 is nan"}
+
+
+async def test_the_trace_of_a_training_is_stored_for_as_long_as_its_round(bench: Bench) -> None:
+    await bench.train(1)
+    trace = digest_of(b"trace")
+    assert json.loads(bench.journal.notes(1)["training"])["trace"] == trace.hex()
+    assert bench.blobs.pins(trace) == {"round/1"}
 
 
 async def test_a_delta_is_not_committed_in_a_round_that_took_its_rounds_place(bench: Bench) -> None:

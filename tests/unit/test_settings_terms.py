@@ -11,6 +11,7 @@ import pytest
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.documents.scores import MAX_DELTAS
+from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.settings.config import ChainSection, ProposerSection
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.terms import round_terms, wei
@@ -69,6 +70,18 @@ def test_the_section_becomes_terms_in_base_units() -> None:
     assert terms.aggregators == (AGGREGATOR,)
 
 
+def test_the_update_s_codec_becomes_a_rule_of_the_spec() -> None:
+    assert round_terms(ProposerSection(), METHODS).update == UpdateRule("int8", 1000)
+    assert round_terms(ProposerSection(update_codec=""), METHODS).update is None
+    terms = round_terms(ProposerSection(update_codec="int6", update_carry_milli=950), METHODS)
+    assert terms.update == UpdateRule("int6", 950)
+
+
+def test_the_share_of_the_residual_becomes_one_of_the_spec() -> None:
+    assert round_terms(ProposerSection(), METHODS).feedback_milli == 1000
+    assert round_terms(ProposerSection(feedback_milli=950), METHODS).feedback_milli == 950
+
+
 AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
 
 
@@ -86,9 +99,11 @@ AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}
         ({"verify_seconds": 30 * 86400 + 1}, "proposer.verify_seconds"),
         ({"codec": "zip"}, "codec"),
         ({"merge_rule": "sum"}, "rule"),
+        ({"update_codec": "zip"}, "update.codec"),
         ({"outer_lr_milli": 0}, "outer_lr_milli"),
         ({"outer_momentum_milli": 1000}, "outer_momentum_milli"),
         ({"shrink_milli": 100_001}, "shrink_milli"),
+        ({"feedback_milli": 1001}, "feedback_milli"),
         ({"inner_steps": 10_000_001}, "inner_steps"),
         ({"max_delta_mb": 1 << 20}, "max_delta_bytes"),
         ({"max_solvers": MAX_DELTAS + 1}, "proposer.max_solvers"),

@@ -17,6 +17,7 @@ from jepanet.types import RoundId
 from jepanet.work.jobs import JOBS, run
 from jepanet.work.requests import (
     AcceptedDelta,
+    DeriveModel,
     EvaluationFiles,
     MakeFirstModel,
     MeasureModels,
@@ -73,6 +74,7 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
         ScoreClaims(files, evaluation, (), device),
         MergeDeltas(files, evaluation, (delta,), RoundId(1), folder / "merged", device),
         MeasureModels(folder / "recipe", (folder / "base",), (folder / "evaluation",), device),
+        DeriveModel(files, RoundId(1), (delta,), None, None, digest_of(b""), folder / "derived"),
         ProbeDevice(device),
     ]
 
@@ -84,7 +86,13 @@ def test_every_job_does_its_work_on_the_cpu(folder: Path) -> None:
         run(request)
 
 
-@pytest.mark.parametrize("kind", list(JOBS), ids=lambda kind: kind.job)
+def test_a_job_without_a_device_runs_no_network() -> None:
+    assert [kind for kind in JOBS if "device" not in kind.__slots__] == [RepeatTraining, DeriveModel]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in JOBS if kind is not DeriveModel], ids=lambda kind: kind.job
+)
 def test_no_job_ignores_its_device(folder: Path, kind: type[Request[object]]) -> None:
     request = next(item for item in requests(folder, NOWHERE) if type(item) is kind)
     with pytest.raises((RuntimeError, Fatal), match=f"{NOWHERE}|device"):

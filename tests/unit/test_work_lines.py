@@ -24,7 +24,10 @@ from jepanet.work.lines import (
 )
 from jepanet.work.requests import (
     AcceptedDelta,
+    CheckpointPlace,
     ClaimedDelta,
+    DerivedModel,
+    DeriveModel,
     EvaluationFiles,
     FirstModel,
     MakeFirstModel,
@@ -51,7 +54,10 @@ pytestmark = pytest.mark.unit
 DIGEST = Digest(bytes(range(32)))
 ROUND = RoundFiles(Path("/a/base"), Path("/a/recipe ä"), Path("spec\udcff"))
 EVALUATION = EvaluationFiles(Path("/shard"), Path("/manifest"))
-TRAINING = TrainDelta(ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0")
+TRAINING = TrainDelta(
+    ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0",
+    CheckpointPlace(Path("v"), 7, 0.5), Path("w"),
+)  # fmt: skip
 SOLVER = Address("0x" + "Aa" * 20)
 CLAIMS = (ClaimedDelta(SOLVER, 2, DIGEST, None, "too-large"), ClaimedDelta(SOLVER, 3, DIGEST, Path("d")))
 FAULTY = ScoredDelta(SOLVER, DIGEST, Verdict.INVALID, "norm-cap", "…", -1, 0, ())
@@ -63,6 +69,14 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     (
         MergeDeltas(ROUND, EVALUATION, (AcceptedDelta(DIGEST, Path("d")),), RoundId(4), Path("t")),
         MergedModel(DIGEST, True, 5, 6, "", (("after.pi", 1), ("before.pi", 0))),
+    ),
+    (
+        MergeDeltas(ROUND, EVALUATION, (), RoundId(4), Path("t"), "cpu", Path("l"), Path("u"), Path("n")),
+        MergedModel(DIGEST, True, 5, 6, "", (), DIGEST, DIGEST),
+    ),
+    (
+        DeriveModel(ROUND, RoundId(4), (), AcceptedDelta(DIGEST, Path("u")), None, DIGEST, Path("t")),
+        DerivedModel(DIGEST, DIGEST, None, ""),
     ),
     (MeasureModels(Path("r"), (Path("m"),), ()), MeasuredModels(({"pi": 1.0}, {}))),
     (ProbeDevice("cpu"), ProbedDevice("2.0", 1)),

@@ -35,7 +35,7 @@ PROBE = disc_shard(91, site=(0,) * 24)
 class Bench:
     """One base model, one round, one shard."""
 
-    def __init__(self, folder: Path, codec: str, recipe: Recipe = RECIPE) -> None:
+    def __init__(self, folder: Path, codec: str, recipe: Recipe = RECIPE, **spec: int) -> None:
         self.folder, self.recipe = folder, recipe
         self.base = warm_start(recipe, disc_shard(90), SEED, steps=60)
         data = model_bytes(self.base, ModelHeader.of(recipe, 0))
@@ -46,6 +46,7 @@ class Bench:
             start_step=0,
             total_steps=60,
             codec=codec,
+            **spec,
         )
         for name, content in (
             ("base", data),
@@ -114,6 +115,29 @@ def test_the_same_residual_gives_the_same_bytes(tmp_path: Path) -> None:
     bench.left(made, "residual")
     once, twice = (bench.train(residual="residual")[0] for _ in range(2))
     assert (once.digest, once.residual) == (twice.digest, twice.residual)
+
+
+def test_of_what_was_left_out_the_share_that_the_spec_says_is_carried(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "topk10", replace(RECIPE, align_above=180.0), feedback_milli=500)
+    exact = bench.exact()
+    made, _ = bench.train(probe=False)
+    before = bench.left(made, "residual-1")
+    again, second = bench.train(residual="residual-1", probe=False)
+    after = bench.left(again, "residual-2")
+    for name, change in exact.items():
+        np.testing.assert_allclose(
+            second[name] + after.values[name], change + 0.5 * before.values[name], atol=1e-7
+        )
+    repeated, _ = bench.train(residual="residual-1", probe=False)
+    assert (repeated.digest, repeated.residual) == (again.digest, again.residual)
+
+
+def test_without_feedback_nothing_is_carried_and_nothing_left(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "topk10", feedback_milli=0)
+    (tmp_path / "rest").write_bytes(b"of rounds before, under another spec: not read")
+    once, again = bench.train()[0], bench.train(residual="rest")[0]
+    assert once.residual is again.residual is None
+    assert once.digest == again.digest
 
 
 def test_a_codec_without_feedback_leaves_nothing(tmp_path: Path) -> None:

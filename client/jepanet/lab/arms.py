@@ -42,8 +42,12 @@ class Arm:
     """Rounds of this arm for each round of the comparison, each with so many times fewer local steps."""
     rule: str = "mean"
     codec: str = "fp32"
-    feedback: bool = True
-    """Whether what a lossy codec left out of one delta is added to the next (error feedback)."""
+    feedback: float = 1.0
+    """The share of what a lossy codec left out of one delta that is added to the next (error feedback)."""
+    update_codec: str = ""
+    """How the way from one global model to the next is coded; empty: the exact outer step."""
+    update_carry: float = 1.0
+    """Share of what that code left out that goes into the next update; in thousandths."""
     attackers: int = 0
     attack: Attack = "noise"
     """What attackers send: noise ten times as large as their honest delta, that delta times -1, or nothing,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 SIMULATOR = "tworoom"
 ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
-STUDY_NAMES = ("ablation", "robust", "codecs", "planning", "schedule", "schedule-pusht")
+STUDY_NAMES = ("ablation", "robust", "codecs", "updates", "planning", "schedule", "schedule-pusht")
 """`planning` is `lab.planning_study`; the others are the keys of `lab.studies.STUDIES`."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_bytes, schema_of
 from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.coded import coded_step
 from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import RULES
@@ -113,7 +114,10 @@ def _federated(
     count = len(sites.training)
     penalties = [_anchor(arm.anchor, start, recipe, sites.probe, seed)] if arm.anchor else []
     frozen = ("encoder.",) if arm.frozen_encoder else ()
-    weights, velocity = start, None
+    weights = start
+    velocity: Arrays | None = None
+    remainder: Arrays | None = None
+    moving: Arrays | None
     recent: list[Arrays] = []
     residuals: list[Arrays | None] = [None] * count
     played = Played([])
@@ -136,8 +140,9 @@ def _federated(
                 codec=arm.codec,
                 probe=sites.probe if arm.align and recipe.aligns else None,
                 left_out=residuals[solver],
+                feedback=arm.feedback,
             )
-            residuals[solver] = made.left_out if arm.feedback else None
+            residuals[solver] = made.left_out
             played.sent.append(len(delta_bytes(made.parts, _HEADER, arm.codec)))
             delta = decode_parts(made.parts, schema_of(weights), arm.codec)
             if solver >= arm.attackers:
@@ -146,9 +151,16 @@ def _federated(
                 deltas.append(_attack(arm, delta, seed, number, solver))
         # The way from the public start to models that did not begin there is no direction to go on in.
         rates = (1.0, 0.0) if apart else (arm.outer_lr, arm.outer_momentum)
-        weights, moving = outer_step(
-            weights, RULES[arm.rule](deltas), velocity, lr=rates[0], momentum=rates[1]
-        )
+        merged = RULES[arm.rule](deltas)
+        if arm.update_codec:
+            step = coded_step(
+                weights, merged, velocity, remainder, codec=arm.update_codec,
+                carry_milli=round(1000 * arm.update_carry), lr_milli=round(1000 * rates[0]),
+                momentum_milli=round(1000 * rates[1]),
+            )  # fmt: skip
+            weights, moving, remainder = step.weights, step.velocity, step.remainder
+        else:
+            weights, moving = outer_step(weights, merged, velocity, lr=rates[0], momentum=rates[1])
         velocity = None if apart else moving
         recent = [*recent, weights][-arm.tail :]
         on_round(number, mean(recent))

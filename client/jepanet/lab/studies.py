@@ -49,6 +49,8 @@ class Study:
     environment: str = SIMULATOR
     by_round: bool = False
     """Whether rounds are a network's and the table is about each of them: `round_rows` instead of `rows`."""
+    decimals: int = 2
+    """Of ratios to the base."""
 
 
 def _with(name: str, **fields: Any) -> Arm:
@@ -103,8 +105,22 @@ _CODECS = (
         replace(_BASE, name=codec, codec=codec)
         for codec in ("fp32", "bf16", "int8", "int6", "topk10", "topk3", "topk1")
     ),
-    replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=False),
+    replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=0.0),
 )
+
+
+_CODED = replace(_BASE, codec="int8")
+_UPDATES = (
+    replace(_CODED, name="uncoded"),
+    *(
+        replace(
+            _CODED, name=codec if carry == 1 else f"{codec}, carry {carry:g}", update_codec=codec,
+            update_carry=carry,
+        )
+        for codec in ("int8", "int6", "topk10", "topk3")
+        for carry in (1.0, 0.95)
+    ),
+)  # fmt: skip
 
 
 def _schedules(rates: Sequence[float], warm_steps: int) -> tuple[Arm, ...]:
@@ -132,6 +148,10 @@ STUDIES: Mapping[str, Study] = {
     "codecs": Study(
         "What does a codec cost, in error and in bytes?", _CODECS, "tworoom-small", 16, (10, 11, 12),
         training=32, unseen=30, inner_steps=40,
+    ),
+    "updates": Study(
+        "What does it cost to code the update from one model to the next?", _UPDATES, "tworoom-small", 20,
+        (10, 11, 12), training=32, unseen=30, inner_steps=40, decimals=3,
     ),
     "schedule": Study(
         "Which schedule gains in every round, as a network needs it to?", _schedules((5e-4, 2e-3), 300),
@@ -176,7 +196,9 @@ def conduct(
         "rounds": study.rounds,
         "seeds": list(comparison.seeds),
         "columns": list(ROUND_COLUMNS if study.by_round else COLUMNS),
-        "rows": round_rows(figures) if study.by_round else rows(figures, study.variants[0].name),
+        "rows": round_rows(figures)
+        if study.by_round
+        else rows(figures, study.variants[0].name, study.decimals),
         "notes": notes(figures),
         "runs": list(figures),
     }
@@ -184,7 +206,7 @@ def conduct(
     return result
 
 
-def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
+def rows(figures: Sequence[Figures], base: str, decimals: int = 2) -> list[list[str]]:
     """One row a variant: means over seeds, and the ratio to the base with its spread over seeds.
 
     Runs without a model are in no mean.
@@ -203,7 +225,10 @@ def rows(figures: Sequence[Figures], base: str) -> list[list[str]]:
                 for seed, value in values.items()
                 if seed in against
             ]
-            row += [f"{np.mean(list(values.values())):.{digits}f}", spread(ratios) if ratios else "-"]
+            row += [
+                f"{np.mean(list(values.values())):.{digits}f}",
+                spread(ratios, decimals) if ratios else "-",
+            ]
         for metric, digits in (("rank", 1), ("skill", 2)):
             row.append(f"{np.mean([value_of(run, 'unseen', metric) for run in found.values()]):.{digits}f}")
         sent = [run["sent"] for run in found.values() if run["sent"] is not None]
@@ -239,11 +264,11 @@ def round_rows(figures: Sequence[Figures]) -> list[list[str]]:
     return table
 
 
-def spread(ratios: Sequence[float]) -> str:
+def spread(ratios: Sequence[float], decimals: int = 2) -> str:
     """Geometric mean of ratios and, for several, the factor of one standard deviation of their logarithms.
 
     A ratio and its inverse so cancel, whichever of the two is the base.
     """
     logarithms = np.log(ratios)
-    factor = f" x/÷ {np.exp(np.std(logarithms, ddof=1)):.2f}" if len(ratios) > 1 else ""
-    return f"{np.exp(np.mean(logarithms)):.2f}{factor}"
+    factor = f" x/÷ {np.exp(np.std(logarithms, ddof=1)):.{decimals}f}" if len(ratios) > 1 else ""
+    return f"{np.exp(np.mean(logarithms)):.{decimals}f}{factor}"

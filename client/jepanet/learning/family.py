@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Shapes = dict[str, tuple[int, ...]]
 """Shape of every parameter, in ascending name order. All are float32; an encoder's start with `encoder.`."""
+NEXT_TOKEN = "next_token"  # noqa: S105
+"""The part of a loss, in nats a token, by which a training with a vocabulary is judged."""
 Fields = Mapping[str, object]
 """The part of a recipe's JSON object that belongs to the family."""
 
@@ -50,6 +52,8 @@ class Sizes:
     """Dimensions of a latent."""
     knots: int
     """Quadrature points of the SIGReg metric that the state guards read."""
+    vocabulary: int | None = None
+    """Tokens to choose the next one from, where its loss has a part `NEXT_TOKEN`; None where it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,28 @@ class Encoded:
         return all(bool(np.isfinite(item).all()) for item in (self.latents, self.actual, self.predicted))
 
 
+class Batches(Protocol):
+    """Batches without end, on the CPU, that can be left at any place and taken up again there."""
+
+    @property
+    def examples(self) -> int:
+        """How many different examples the shard has: when as many were drawn, an epoch is over."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __next__(self) -> Batch: ...
+
+    def position(self) -> Arrays:
+        """What the batches from here on follow from, beside shard and seed."""
+
+    def go_to(self, position: Arrays) -> None:
+        """Goes on from a position, which comes from a file.
+
+        Raises:
+            Rejected: it is none in this shard (`bad-position`).
+        """
+
+
 class Family(Protocol):
     """One model family at the sizes of one recipe. Families of equal sizes are equal."""
 
@@ -132,7 +158,7 @@ class Family(Protocol):
     def check_shard(self, shard: Shard) -> None:
         """Raises: Rejected (`shard-mismatch`) when frames or actions are not of these sizes."""
 
-    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
+    def batches(self, shard: Shard, seed: bytes) -> Batches:
         """Batches without end, on the CPU; the same seed gives the same ones.
 
         Every example of a site is drawn before any of that site is drawn twice.

@@ -13,8 +13,9 @@ from typing import Annotated, ClassVar
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError
 from jepanet.learning.family import Family
+from jepanet.learning.recipe_loop import USUAL_LOOP, Guard, Loop
 from jepanet.records.codec import Codec, check, rejected
-from jepanet.records.marks import Elsewhere, Range, Size
+from jepanet.records.marks import Elsewhere, LeftOut, Range, Size
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest
 
@@ -152,8 +153,15 @@ class Recipe:
     explode: Annotated[
         float,
         Range(2.0, 1e6),
-        "training stops when the loss exceeds this multiple of its running median",
+        "training without a guard stops when the loss exceeds this multiple of its running median",
     ] = 20.0
+    loop: Annotated[Loop, LeftOut()] = USUAL_LOOP
+    guard: Annotated[
+        Guard | None,
+        LeftOut(),
+        "holds a training to its loss on a fifth of its shard; without one it trains on the whole shard, and "
+        "its training loss is what `explode` is about",
+    ] = None
 
     def __post_init__(self) -> None:
         check(self, "recipe", BAD_RECIPE)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jepanet.errors import Rejected
+
 if TYPE_CHECKING:
     import torch
 
@@ -35,3 +37,25 @@ def torch_generator(seed: bytes, label: str) -> torch.Generator:
     generator = torch.Generator(device="cpu")
     generator.manual_seed(int.from_bytes(derive(seed, label)[:8], "big") >> 1)
     return generator
+
+
+def stream_state(generator: torch.Generator) -> np.ndarray:
+    """Where a stream of random numbers is: uint8 [N]."""
+    state: np.ndarray = generator.get_state().numpy()
+    return state
+
+
+def set_stream(generator: torch.Generator, state: np.ndarray) -> None:
+    """Takes a stream up where `stream_state` left it.
+
+    Raises:
+        Rejected: it is not the state of such a generator (`bad-position`).
+    """
+    import torch
+
+    try:
+        if state.dtype != np.uint8:
+            raise RuntimeError("it is not made of bytes")
+        generator.set_state(torch.from_numpy(state.copy()))
+    except RuntimeError as error:
+        raise Rejected(f"this is no state of a random stream: {error}", reason="bad-position") from error

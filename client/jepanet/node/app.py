@@ -20,6 +20,7 @@ from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.lifetime import heeded
+from jepanet.node.blob_kinds import kind_of
 from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
 from jepanet.node.documents import LearningDocuments
@@ -40,6 +41,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import Coordinator
 from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps.models import way_pin
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.settings.config import Config
@@ -52,9 +54,11 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
+from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.methods import METHODS
-from jepanet.work.worker import Worker
+from jepanet.work.requests import CheckpointPlace
+from jepanet.work.worker import DERIVATIONS, Worker
 
 log = get_logger("node")
 
@@ -96,7 +100,9 @@ class Node:
     journal: Journal
     blobs: BlobStore
     rpc: Rpc
+    traffic: Traffic
     worker: Worker
+    derivations: Worker
     engine: Engine
     network: P2PNode
     conversation: Conversation
@@ -156,7 +162,8 @@ class Node:
             peers=len(await self.network.peers()),
             peer_id=self.network.peer_id,
             addresses=self.network.addresses,
-            running=self.worker.running,
+            running=self.worker.running or self.derivations.running,
+            traffic=self.traffic,
         )
 
 
@@ -187,7 +194,8 @@ async def build(
     shutil.rmtree(paths.work, ignore_errors=True)
     paths.work.mkdir(parents=True)
 
-    rpc = Rpc(config.chain.endpoints, deployment.chain_id, config.chain.timeout_seconds)
+    traffic = Traffic()
+    rpc = Rpc(config.chain.endpoints, deployment.chain_id, config.chain.timeout_seconds, traffic=traffic)
     opened.push_async_callback(rpc.close)
     await rpc.check()
     await deployment.validate(rpc)
@@ -196,6 +204,8 @@ async def build(
     confirmations = deployment.confirmations if configured is None else configured
     worker = Worker(threads=config.worker.threads, job_timeout=config.worker.job_timeout_seconds)
     opened.push_async_callback(worker.stop)
+    derivations = Worker(job_timeout=config.worker.job_timeout_seconds, module=DERIVATIONS)
+    opened.push_async_callback(derivations.stop)
 
     def state() -> NodeState:
         return engine.state  # made below, before the network listens and before a duty is handed out
@@ -205,7 +215,7 @@ async def build(
         return pace.shortest_window(confirmations, config.chain.poll_seconds)
 
     gate = Gate(state, chain_id=deployment.chain_id, contract=deployment.rounds)
-    network = _network(config, paths, deployment, blobs, gate)
+    network = _network(config, paths, deployment, blobs, gate, traffic)
     conversation = Conversation(network, gate, blobs, wallet, deployment)
     context = Context(
         wallet=wallet,
@@ -213,9 +223,11 @@ async def build(
         journal=journal,
         blobs=blobs,
         network=network,
+        traffic=traffic,
         say=conversation.say,
         providers=gate.providers,
         jobs=worker,
+        derivations=derivations,
         documents=LearningDocuments(),
         contracts=contracts,
         header=lambda number: read_header(rpc, number),
@@ -225,14 +237,18 @@ async def build(
         work=paths.work,
         methods=METHODS,
         device=config.worker.device,
+        checkpoints=_checkpoints(config, paths),
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
         terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,
         dataset=config.proposer.dataset,
+        keep_deltas=config.proposer.keep_deltas,
         trace=trace or (lambda _: None),
     )
     engine = Engine(journal, _identity(config, wallet), _handlers(context), trace)
     feed = ConfirmedFacts(journal, engine, confirmations)
     engine.restore()
+    for project in engine.state.projects:
+        blobs.unpin_owner(way_pin(project))  # of a derivation that a crash ended: it begins anew
     feed.settle_rewind()
     follower = _follower(config, rpc, deployment, journal)
     missing_events = MissingEvents(contracts, feed, journal, follower)
@@ -244,7 +260,9 @@ async def build(
         journal=journal,
         blobs=blobs,
         rpc=rpc,
+        traffic=traffic,
         worker=worker,
+        derivations=derivations,
         engine=engine,
         network=network,
         conversation=conversation,
@@ -293,7 +311,17 @@ def _sender(
     )
 
 
-def _network(config: Config, paths: Paths, deployment: Deployment, blobs: BlobStore, gate: Gate) -> P2PNode:
+def _checkpoints(config: Config, paths: Paths) -> CheckpointPlace | None:
+    budget = int(config.worker.checkpoint_gb * _GIB)
+    if not budget:
+        return None
+    make_private(paths.checkpoints)
+    return CheckpointPlace(paths.checkpoints, budget)
+
+
+def _network(
+    config: Config, paths: Paths, deployment: Deployment, blobs: BlobStore, gate: Gate, traffic: Traffic
+) -> P2PNode:
     make_private(paths.network)
     settings = P2PConfig(
         listen=config.p2p.listen,
@@ -304,7 +332,7 @@ def _network(config: Config, paths: Paths, deployment: Deployment, blobs: BlobSt
         topic=topic_of(deployment),
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
-    return P2PNode(settings, blobs, gate.validate)
+    return P2PNode(settings, blobs, gate.validate, traffic, kind_of)
 
 
 def _follower(config: Config, rpc: Rpc, deployment: Deployment, journal: Journal) -> Follower[ChainEvent]:

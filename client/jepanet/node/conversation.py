@@ -22,6 +22,7 @@ from jepanet.protocol.documents.messages import (
 )
 from jepanet.protocol.documents.typed_data import node_binding_data
 from jepanet.protocol.facts import PeerFact
+from jepanet.roles.steps.obtain import round_pin
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.telemetry import get_logger
 
@@ -67,7 +68,7 @@ class Conversation:
                 except Transient as error:  # its author repeats it
                     log.warning("report.dropped", round=envelope.body.round_id, why=str(error))
                     continue
-                self._blobs.pin(report, f"round/{envelope.body.round_id}")
+                self._blobs.pin(report, round_pin(envelope.body.round_id))
             fact = peer_fact(envelope, report)
             if fact is not None:
                 feed([fact])

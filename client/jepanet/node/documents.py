@@ -1,22 +1,27 @@
-"""Recipes, manifests and datasets, read by `learning` for roles (`roles.documents.Documents`)."""
+"""Recipes, manifests, datasets and sizes, read by `learning` and `federation` for roles
+(`roles.documents.Documents`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from jepanet.errors import Rejected
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.delta import most_file_bytes
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.data.suitability import check_manifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import model_cap
+from jepanet.learning.training.checkpoint import model_cap, remainder_of
 from jepanet.protocol.documents.spec import Gates
 from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
+from jepanet.types import Digest
 
 
 class LearningDocuments:
-    """`Documents` of the learning room. Importing it imports no torch."""
+    """`Documents` of this program. Importing it imports no torch."""
 
     max_recipe_bytes = MAX_RECIPE_BYTES
     max_manifest_bytes = MAX_MANIFEST_BYTES
@@ -30,12 +35,21 @@ class LearningDocuments:
             gates=_gates(recipe),
             aligns=recipe.aligns,
             max_model_bytes=model_cap(recipe),
+            dense_bytes=4 * recipe.parameters(),
         )
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
         found = DatasetManifest.from_bytes(manifest)
         check_manifest(found, read_recipe(recipe))
         return PublicShards(found.training, found.probe)
+
+    def encoded_bytes(self, recipe: bytes, codec: str) -> int:
+        if codec not in CODECS:
+            raise Rejected(f"there is no codec {codec!r:.50}", reason="bad-codec")
+        return most_file_bytes(read_recipe(recipe).family.parameter_shapes(), codec)
+
+    def remainder_of(self, model: Path) -> Digest | None:
+        return remainder_of(model)
 
     def own_dataset(self, directory: Path) -> OwnDataset:
         built = open_built(directory)

@@ -185,8 +185,10 @@ class Gate:
         revealed = round_.reveal_of(wallet)
         if revealed is not None and revealed.digest == said.digest:
             return Admission.ACCEPT, ""
-        # Its reveal, or the spec that names it as aggregator, may simply not be known here yet.
-        if round_.committed(wallet) or not state.own[round_.id].prepared:
+        # Its commit (here the round may still be in COMMIT: a node that was just started lags behind), its
+        # reveal, or the spec that names it as aggregator, may simply not be known here yet.
+        early = not state.own[round_.id].prepared or round_.phase(state.now) is Phase.COMMIT
+        if early or round_.committed(wallet):
             return Admission.IGNORE, "not (yet) a blob of this wallet in this round"
         raise Rejected(f"{wallet} has no part in round {round_.id}", reason="outsider")
 

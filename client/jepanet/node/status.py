@@ -13,6 +13,7 @@ from jepanet.process_identity import identity_of, moment
 from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
 from jepanet.telemetry import lost_lines
+from jepanet.traffic import Traffic
 from jepanet.work.worker import RunningJob
 
 _RECENT_ROUNDS = 8
@@ -44,6 +45,7 @@ def status_of(
     peer_id: str,
     addresses: tuple[str, ...],
     running: RunningJob | None = None,
+    traffic: Traffic | None = None,
 ) -> dict[str, object]:
     """What an operator wants to know at a glance, as JSON-able values."""
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
@@ -60,6 +62,7 @@ def status_of(
         "chain": {**asdict(chain), "confirmed": cursor, "timestamp": state.now},
         "projects": sorted(state.projects),
         "work": _work(running),
+        "traffic": (Traffic() if traffic is None else traffic).totals(),
         "log_lines_lost": lost_lines(),
         "rounds": [_round(state, item) for item in rounds],
         "duties": [{"duty": row.key, "attempts": row.attempts, "error": row.error} for row in pending],

@@ -10,6 +10,8 @@ from pathlib import Path
 from jepanet.node.engine import Engine
 from jepanet.node.status import write_status
 from jepanet.p2p.host import P2PNode
+from jepanet.protocol.models.keeping import kept_rounds
+from jepanet.roles.steps.obtain import round_pin
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.telemetry import get_logger, tell_repeated
 
@@ -18,7 +20,6 @@ log = get_logger("node")
 _STATUS_EVERY = 2.0
 _NO_PEERS_PATIENCE = 30.0
 _HOUSE_EVERY = 60.0
-_ROUNDS_PINNED = 8
 
 
 async def keep_status(path: Path, status: Callable[[], Awaitable[dict[str, object]]]) -> None:
@@ -37,9 +38,10 @@ async def keep_house(engine: Engine, blobs: BlobStore) -> None:
     while True:
         await asyncio.sleep(_HOUSE_EVERY)
         tell_repeated()
-        ended = [key for key, item in sorted(engine.state.rounds.items()) if item.ended_at]
-        for key in ended[:-_ROUNDS_PINNED]:
-            blobs.unpin_owner(f"round/{key}")
+        kept = kept_rounds(engine.state)
+        for key in engine.state.rounds:
+            if key not in kept:
+                blobs.unpin_owner(round_pin(key))
         await asyncio.to_thread(blobs.collect)
 
 

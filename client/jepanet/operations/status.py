@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.views.node import ChainPosition, NodeStatus, OpenDuty, RoundStatus, Work
+from jepanet.operations.views.node import (
+    Bytes,
+    ChainPosition,
+    NodeStatus,
+    OpenDuty,
+    RoundStatus,
+    TrafficTotals,
+    Work,
+)
 from jepanet.process_identity import identity_of, moment
 from jepanet.settings.paths import Paths
 
@@ -71,6 +79,7 @@ def _status(tree: Mapping[str, Any]) -> NodeStatus:
         "chain": ChainPosition(**tree["chain"]),
         "projects": tuple(tree["projects"]),
         "work": None if tree["work"] is None else Work(**tree["work"]),
+        "traffic": _traffic(tree["traffic"]),
         "rounds": tuple(
             RoundStatus(**{**item, "failed": tuple((what, why) for what, why in item["failed"])})
             for item in tree["rounds"]
@@ -79,3 +88,9 @@ def _status(tree: Mapping[str, Any]) -> NodeStatus:
     }
     running = same_boot and alive and age < _STALE_AFTER
     return NodeStatus(**{**tree, **listed}, age=age, running=running)
+
+
+def _traffic(tree: Mapping[str, Any]) -> TrafficTotals:
+    blobs = {kind: Bytes(**flow) for kind, flow in tree["blobs"].items()}
+    endpoints = {name: Bytes(**flow) for name, flow in tree["endpoints"].items()}
+    return TrafficTotals(blobs, Bytes(**tree["gossip"]), endpoints)

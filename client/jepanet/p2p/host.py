@@ -28,6 +28,7 @@ from jepanet.p2p.transfer.server import BlobSource
 from jepanet.p2p.trio_side import Hooks, Network
 from jepanet.p2p.verdicts import Admission, Gossip
 from jepanet.telemetry import get_logger
+from jepanet.traffic import BlobKind, Flow, Traffic
 
 __all__ = ["Admission", "BlobSource", "Gossip", "P2PConfig", "P2PNode", "PeerInfo"]
 
@@ -44,14 +45,22 @@ class P2PNode:
 
     `validate` runs on the asyncio loop for every message of somebody else before it is delivered or relayed.
     `failure`, there once started, completes when the network thread ends: with an exception if it crashed,
-    with None after `stop`.
+    with None after `stop`. `traffic` is told every byte that blobs and gossip take;
+    `kind_of` says, in any thread, as what a file that is served counts.
     """
 
     def __init__(
-        self, config: P2PConfig, blobs: BlobSource, validate: Callable[[Gossip], Awaitable[Admission]]
+        self,
+        config: P2PConfig,
+        blobs: BlobSource,
+        validate: Callable[[Gossip], Awaitable[Admission]],
+        traffic: Traffic | None = None,
+        kind_of: Callable[[Path], BlobKind] = lambda path: "other",
     ) -> None:
         config.check()
         self._config = config
+        self._kind_of = kind_of
+        self.traffic = Traffic() if traffic is None else traffic
         self._blobs = blobs
         self._validate = validate
         self._thread = TrioThread("jepanet-p2p")
@@ -96,10 +105,10 @@ class P2PNode:
             probe_listen(self._config.listen)
             make_library_steady()
             self._bans = BanList(self._config.directory / "bans.json", time.monotonic)
-            hooks = Hooks(self._admit, self._inbox.push, self._find_blob)
+            hooks = Hooks(self._admit, self._inbox.push, self._find_blob, self._kind_of)
 
             async def program(ready: Callable[[], None]) -> None:
-                self._network = Network(self._config, self._bans, hooks)
+                self._network = Network(self._config, self._bans, hooks, self.traffic)
                 await self._network.run(ready)
 
             await self._thread.start(program, START_SECONDS)
@@ -189,11 +198,13 @@ class P2PNode:
         directory: Path,
         providers: Sequence[str] = (),
         on_progress: Callable[[int, int], None] | None = None,
+        flow: Flow | None = None,
     ) -> Path:
         """Downloads the blob whose SHA-256 is `digest` and returns `directory/DIGEST_IN_HEX`, verified.
 
         `providers` are peer ids or addresses; without any, all connected peers are asked. `on_progress(done,
-        total)` gets bytes, on the loop. An interrupted download resumes from `directory`.
+        total)` gets bytes, on the loop. An interrupted download resumes from `directory`. `flow` is told
+        every byte that this download takes, also when it fails; without one it is counted as `other`.
 
         Raises:
             Transient: no provider has it, or those that have it failed.
@@ -208,7 +219,13 @@ class P2PNode:
                 self._thread.post(on_progress, done, total)
 
         return await self._thread.call(
-            self._network.fetch, bytes(digest), max_bytes, directory, tuple(providers), progress
+            self._network.fetch,
+            bytes(digest),
+            max_bytes,
+            directory,
+            tuple(providers),
+            progress,
+            self.traffic.blobs("other") if flow is None else flow,
         )
 
     async def _admit(self, gossip: Gossip) -> Admission | None:

@@ -36,6 +36,7 @@ from jepanet.p2p.transfer.frames import PROTOCOL
 from jepanet.p2p.transfer.server import BlobServer
 from jepanet.p2p.verdicts import Admission, Gossip, GossipRules
 from jepanet.telemetry import get_logger
+from jepanet.traffic import BlobKind, Flow, Traffic
 
 if TYPE_CHECKING:
     from libp2p.abc import INetConn, INetStream, INetwork
@@ -50,17 +51,19 @@ _log = get_logger("p2p")
 
 @dataclass(frozen=True)
 class Hooks:
-    """The asyncio side: the verdict on a message (None: too busy), its delivery, a public blob's path."""
+    """The asyncio side: the verdict on a message (None: too busy), its delivery, a public blob's path, and
+    what it is, which is asked in other threads."""
 
     admit: Callable[[Gossip], Awaitable[Admission | None]]
     deliver: Callable[[Gossip], None]
     find_blob: Callable[[bytes], Awaitable[Path | None]]
+    kind_of: Callable[[Path], BlobKind]
 
 
 class Network:
     """All methods are for the trio thread, and valid once `ready` was called."""
 
-    def __init__(self, config: P2PConfig, bans: BanList, hooks: Hooks) -> None:
+    def __init__(self, config: P2PConfig, bans: BanList, hooks: Hooks, traffic: Traffic) -> None:
         self._config = config
         self._bans = bans
         self._book = AddressBook(config.directory / "peers.json", time.monotonic, config.redial_seconds,
@@ -94,9 +97,14 @@ class Network:
             is_banned=bans.is_banned,
         )
         self._router = TopicRouter(rules)
-        self._pubsub = SafePubsub(self._host, self._router, rules)
+        self._pubsub = SafePubsub(self._host, self._router, rules, traffic.gossip)
         server = BlobServer(
-            hooks.find_blob, max_uploads=config.max_uploads, stall=config.stall_timeout, charge=self._charge
+            hooks.find_blob,
+            max_uploads=config.max_uploads,
+            stall=config.stall_timeout,
+            charge=self._charge,
+            flow=traffic.blobs("other"),
+            flow_of=lambda path: traffic.blobs(hooks.kind_of(path)),
         )
         self._host.set_stream_handler(TProtocol(PROTOCOL), server.handle)
         self._dialler = Dialler(
@@ -204,6 +212,7 @@ class Network:
         directory: Path,
         providers: Sequence[str],
         progress: Callable[[int, int], None],
+        flow: Flow,
     ) -> Path:
         key = directory / digest.hex()
         lock = self._fetching[key]
@@ -216,6 +225,7 @@ class Network:
                     directory=directory,
                     providers=await self._dialler.reachable(providers),
                     progress=progress,
+                    flow=flow,
                 )
         finally:
             if not lock.statistics().tasks_waiting and not lock.locked():

@@ -33,6 +33,7 @@ from jepanet.records.marks import (
     Embedded,
     Form,
     Hidden,
+    LeftOut,
     Mark,
     Name,
     OneOf,
@@ -56,7 +57,8 @@ def record_of(kind: type, spelling: Spelling) -> Record:
         name = _mark(marks, Name)
         meaning = _mark(marks, str) or ""
         read_as = name.text if name else item.name
-        parts.append(Part(read_as, kind_of(hints[item.name], spelling), meaning, item))
+        left_out = _mark(marks, LeftOut) is not None
+        parts.append(Part(read_as, kind_of(hints[item.name], spelling), meaning, item, left_out))
     return Record(kind, parts, defaults=spelling.defaults)
 
 

@@ -141,11 +141,22 @@ class Part:
     kind: Kind
     meaning: str
     field: Field[object]
+    left_out: bool = False
+    """Whether it is no part of the tree where it holds its default."""
 
     @property
     def required(self) -> bool:
         """Whether it has no default."""
         return self.field.default is MISSING and self.field.default_factory is MISSING
+
+    @property
+    def default(self) -> object:
+        """Its default. Raises: TypeError for a required one."""
+        if self.field.default is not MISSING:
+            return self.field.default
+        if self.field.default_factory is MISSING:
+            raise TypeError(f"{self.name} has no default")
+        return self.field.default_factory()
 
 
 class Record(Kind):
@@ -163,11 +174,12 @@ class Record(Kind):
         self._defaults = defaults
         self._readers = [(part.name, part.kind.read) for part in parts]
         self._writers = [(part.name, attrgetter(part.field.name), part.kind.write) for part in parts]
+        self._left_out = {part.name: (part.field.name, part.default) for part in parts if part.left_out}
 
     def read(self, tree: object) -> object:
         if not isinstance(tree, dict):
             raise Kind.wrong(_OBJECT, tree)
-        if tree.keys() != self._names:
+        if self._left_out or tree.keys() != self._names:
             return self.kind(**self.values(tree))
         if self._head:
             self._check_head(tree)
@@ -192,6 +204,9 @@ class Record(Kind):
         except Wrong as wrong:
             wrong.inside(name)
             raise
+        for name, (attribute, default) in self._left_out.items():
+            if getattr(value, attribute) == default:
+                del tree[name]
         return tree
 
     def values(self, tree: object) -> dict[str, object]:
@@ -207,13 +222,19 @@ class Record(Kind):
         for part in self.parts:
             if part.name in tree:
                 try:
-                    values[part.field.name] = part.kind.read(tree[part.name])
+                    values[part.field.name] = self._value(part, tree[part.name])
                 except Wrong as wrong:
                     wrong.inside(part.name)
                     raise
-            elif not self._defaults or part.required:
+            elif part.required or not (self._defaults or part.left_out):
                 raise Wrong(" is missing", "add {key}").inside(part.name)
         return values
+
+    def _value(self, part: Part, tree: object) -> object:
+        value = part.kind.read(tree)
+        if part.left_out and not self._defaults and value == part.default:
+            raise Wrong(" is left out where it holds its default", "remove {key}")
+        return value
 
     def _check_head(self, tree: dict[object, object]) -> None:
         for name, constant in self._head.items():

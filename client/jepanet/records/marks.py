@@ -90,6 +90,15 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A field that came later: where it holds its default it is not written, and the default written out is
+    refused, so that documents from before it keep their bytes and there is one spelling of each record.
+
+    Where the spelling has defaults (configuration), a default may be written out as that of any other field.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Name:
     """The field's name in JSON or TOML, where it differs from that of the record."""
 
@@ -101,4 +110,4 @@ WORD = Form(r"[a-z0-9][a-z0-9._-]*", "a lower-case word")
 PRINTABLE = Form(r"[ -~]*", "printable ASCII")
 """Possibly empty: nothing in it can move a cursor or disguise itself."""
 
-Mark = Range | Size | Form | OneOf | DecimalText | Hidden | Embedded | Elsewhere | Name
+Mark = Range | Size | Form | OneOf | DecimalText | Hidden | Embedded | Elsewhere | LeftOut | Name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 from jepanet.records.codec import Codec
@@ -35,10 +35,9 @@ def _entries(record: Record, prefix: str) -> Iterator[Entry]:
         if inner is not None:
             yield from _entries(inner, f"{path}.")
             continue
-        item, default = part.field, None
+        default = None
         if not part.required:
-            value = item.default if item.default_factory is MISSING else item.default_factory()
-            default = json.dumps(part.kind.write(value), ensure_ascii=False)
+            default = json.dumps(part.kind.write(part.default), ensure_ascii=False)
         yield Entry(path, _allowed(part.kind), default, part.meaning)
 
 

@@ -20,7 +20,7 @@ from jepanet.protocol.settling.tally import SHARD_REFUSED, Decision, RoundFacts,
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
-from jepanet.roles.steps.merging import Merge, measure_merge
+from jepanet.roles.steps.merging import Merge, measure_merge, result_files, serve_result
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.roles.steps.submit import endpoint_lags, submit
@@ -61,7 +61,7 @@ class Aggregator:
         self._compare(facts, documents.spec, reports, decisions)
         accepted = [item.digest for item in decisions if item.verdict is Verdict.ACCEPTED]
         if accepted:
-            merge = await measure_merge(context, round_, documents.spec, accepted)
+            merge = await measure_merge(context, round_, documents, accepted)
         else:
             merge = Merge(round_.base, False, 0, _why_nothing(decisions), ())
         sheet = derive_sheet(
@@ -72,10 +72,12 @@ class Aggregator:
             improvement=merge.improvement if merge.published else min(0, merge.improvement),
             note="" if merge.published else merge.note,
             metrics=merge.metrics,
+            update=merge.update if merge.published else None,
         )
         digest = context.blobs.put_bytes(encode_sheet(sheet), pin=pin_of(round_))
         for blob in (digest, sheet.model):
             context.blobs.publish(blob)
+        serve_result(context, sheet, merge)
         log.info("sheet.built", round=round_.id, sheet=digest, accepted=len(accepted), payout=sheet.payout,
                  published=sheet.published, improvement=sheet.improvement, note=sheet.note)  # fmt: skip
         return [LocalSheetBuilt(round_.id, digest)]
@@ -107,8 +109,8 @@ class Aggregator:
         context = self._context
         sheet = context.own(duty.round_id).sheet
         if sheet is not None:
-            model = decode_sheet(context.blobs.read(sheet, max_bytes=MAX_SHEET_BYTES)).model
-            for blob in (sheet, model):
+            built = decode_sheet(context.blobs.read(sheet, max_bytes=MAX_SHEET_BYTES))
+            for blob in (sheet, *result_files(context, built)):
                 await context.say(Provide(duty.round_id, blob, context.network.addresses))
             await context.say(SaySheet(duty.round_id, sheet))
         return []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.deployment import Deployment
@@ -20,8 +22,9 @@ from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
 from jepanet.roles.documents import Documents
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.traffic import Flow, Traffic
 from jepanet.types import Address, ProjectId, RoundId
-from jepanet.work.requests import OnProgress, R, Request
+from jepanet.work.requests import CheckpointPlace, OnProgress, R, Request
 
 Handler = Callable[[Any], Awaitable[Sequence[LocalFact]]]
 Handlers = dict[str, Handler]
@@ -41,6 +44,7 @@ class Network(Protocol):
         directory: Path,
         providers: Sequence[str] = (),
         on_progress: Callable[[int, int], None] | None = None,
+        flow: Flow | None = None,
     ) -> Path: ...
 
 
@@ -52,6 +56,17 @@ class Jobs(Protocol):
     async def run(self, request: Request[R], on_progress: OnProgress | None = None) -> R: ...
 
 
+class Turns:
+    """One at a time for each thing that several duties may want at once, such as a blob by its digest."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, thing: Hashable) -> asyncio.Lock:
+        """The lock of a thing: the same one as long as anybody holds it or waits for it."""
+        return self._locks.setdefault(thing, asyncio.Lock())
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Handles to every room, for handlers."""
@@ -61,11 +76,14 @@ class Context:
     journal: Journal
     blobs: BlobStore
     network: Network
+    traffic: Traffic
     say: Callable[[Body], Awaitable[None]]
     """Signs, wraps and gossips one message."""
     providers: Callable[[bytes], tuple[str, ...]]
     """Addresses announced for a digest, newest first."""
     jobs: Jobs
+    derivations: Jobs
+    """A worker of its own for models that are derived: training may keep the other one busy for an hour."""
     documents: Documents
     contracts: Contracts
     header: Callable[[int], Awaitable[bytes]]
@@ -80,10 +98,16 @@ class Context:
     """Codecs and merge rules of the work that `jobs` does."""
     device: str = "cpu"
     """Where this node trains, as torch names it. It measures scores and merges on the CPU, as others do."""
+    checkpoints: CheckpointPlace | None = None
+    """Folder and budget of the checkpoints of trainings, by round; None: a training that is killed begins
+    anew."""
     max_bond: int | None = None
     """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None
     dataset: Path | None = None
+    keep_deltas: bool = False
+    """Proposer: whether to keep every delta for auditors, or only what models are derived from."""
+    turns: Turns = field(default_factory=Turns)
     random_bytes: Callable[[int], bytes] = os.urandom
     """That many bytes nobody can guess."""
     trace: Callable[[str], None] = lambda _: None

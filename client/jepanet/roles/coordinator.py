@@ -8,7 +8,6 @@ from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.messages import Provide, SayResult, SayScores
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
-from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
 from jepanet.protocol.duties import CheckSheet, PublishResult, PublishScores
 from jepanet.protocol.facts import LocalFact, LocalResultSigned
@@ -16,9 +15,9 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_s
 from jepanet.protocol.settling.tally import facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.steps.merging import measure_merge
+from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
 from jepanet.roles.steps.obtain import obtain_bytes
-from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
@@ -61,7 +60,7 @@ class Coordinator:
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         check_sheet(sheet, facts, documents.spec, recover_typed)
         check_against_own(context, facts, sheet.reports, sheet.rows, documents.spec.score_tolerance)
-        improvement = await self._improvement(round_, documents.spec, sheet, duty.sheet)
+        improvement = await self._improvement(round_, documents, sheet, duty.sheet)
         typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)
         # Two different results signed in one round would cost the stake: the journal refuses the second.
@@ -69,32 +68,39 @@ class Coordinator:
         log.info("result.signed", round=round_.id, sheet=duty.sheet, improvement=improvement)
         return [LocalResultSigned(round_.id, duty.sheet, improvement, signature)]
 
-    async def _improvement(self, round_: Round, spec: RoundSpec, sheet: ScoreSheet, digest: Digest) -> int:
+    async def _improvement(
+        self, round_: Round, documents: RoundDocuments, sheet: ScoreSheet, digest: Digest
+    ) -> int:
         """Measured once and kept before it is signed, so that a repetition signs the same number."""
         journal = self._context.journal
         name = f"improvement/{digest.hex()}"
         stored = journal.notes(round_.id).get(name)
         if stored is not None:
             return int(stored)
-        improvement = await self._repeat_merge(round_, spec, sheet)
+        improvement = await self._repeat_merge(round_, documents, sheet)
         journal.put_note(round_.id, name, str(improvement))
         return improvement
 
-    async def _repeat_merge(self, round_: Round, spec: RoundSpec, sheet: ScoreSheet) -> int:
+    async def _repeat_merge(self, round_: Round, documents: RoundDocuments, sheet: ScoreSheet) -> int:
         if not sheet.accepted:
             return 0
-        merge = await measure_merge(self._context, round_, spec, sheet.accepted)
+        merge = await measure_merge(self._context, round_, documents, sheet.accepted)
         if sheet.published:
             if merge.model != sheet.model:
                 raise Rejected(
                     f"the merge gives model {merge.model.hex()}, the sheet says {sheet.model.hex()}",
                     reason="wrong-model",
                 )
+            if merge.update != sheet.update:
+                raise Rejected(
+                    f"the merge gives update {_hex(merge.update)}, the sheet says {_hex(sheet.update)}",
+                    reason="wrong-update",
+                )
             if not merge.published:
                 raise Rejected(f"the merged model does not pass here: {merge.note}", reason="no-improvement")
-            self._context.blobs.publish(merge.model)  # a second provider of the new model
+            serve_result(self._context, sheet, merge)  # a second provider
             return merge.improvement
-        if merge.published and merge.improvement > spec.score_tolerance:
+        if merge.published and merge.improvement > documents.spec.score_tolerance:
             raise Rejected(
                 f"the sheet withholds a merge that gains {merge.improvement} micro-nats here",
                 reason="withheld-improvement",
@@ -106,10 +112,14 @@ class Coordinator:
         own = context.own(duty.round_id).result
         if own is not None:
             sheet = decode_sheet(context.blobs.read(own.sheet, max_bytes=MAX_SHEET_BYTES))
-            if context.blobs.is_public(sheet.model):
-                await context.say(Provide(duty.round_id, sheet.model, context.network.addresses))
+            for blob in result_files(context, sheet):
+                await context.say(Provide(duty.round_id, blob, context.network.addresses))
             await context.say(SayResult(duty.round_id, own.sheet, own.improvement, own.signature))
         return []
+
+
+def _hex(digest: Digest | None) -> str:
+    return "none" if digest is None else digest.hex()
 
 
 def result_message(context: Context, sheet: ScoreSheet, digest: Digest, improvement: int) -> TypedData:

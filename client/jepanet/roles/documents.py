@@ -26,7 +26,9 @@ class RecipeSummary:
     aligns: bool
     """Whether solvers compare their latent frame with the base's, for which they need the probe frames."""
     max_model_bytes: int
-    """Size that no model file of the recipe exceeds."""
+    """Size that no model or remainder file of the recipe exceeds."""
+    dense_bytes: int
+    """Its weights in float32."""
 
 
 class PublicFile(Protocol):
@@ -93,6 +95,20 @@ class Documents(Protocol):
 
         Raises:
             Rejected: it is no manifest, or nobody's work under the recipe could be trained or scored on it.
+        """
+
+    def encoded_bytes(self, recipe: bytes, codec: str) -> int:
+        """Most bytes that a delta or update file has under a recipe.
+
+        Raises:
+            Rejected: it is no recipe, or there is no such codec (`bad-codec`).
+        """
+
+    def remainder_of(self, model: Path) -> Digest | None:
+        """The remainder that a model file names, for its next merge; None where there is none.
+
+        Raises:
+            Rejected: it is no model file.
         """
 
     def own_dataset(self, directory: Path) -> OwnDataset:

@@ -22,12 +22,15 @@ from jepanet.protocol.duties import (
     UnsealShard,
 )
 from jepanet.protocol.facts import LocalFact, RoundParams
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
-from jepanet.protocol.state import Project
+from jepanet.protocol.models.ancestry import ancestry
+from jepanet.protocol.models.keeping import ROUNDS_KEPT
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.protocol.state import Project, Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import RecipeSummary, SealedShard
+from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
-from jepanet.roles.steps.preparation import pin_of, round_documents
+from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
 from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
@@ -38,6 +41,8 @@ log = get_logger("proposer")
 
 NO_DOCUMENT = EVERYBODY = bytes(32)
 """Terms without an extending document, and without an allow-list."""
+_DATASET = "dataset"
+"""Who pins the public files of a built dataset, and the first models of the projects made from it."""
 
 
 class Proposer:
@@ -70,6 +75,10 @@ class Proposer:
         await asyncio.to_thread(self._serve_project, project)
         read = context.documents
         recipe = read.recipe(context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes))
+        check_room(
+            context, project.recipe, terms.codec, terms.max_delta_bytes,
+            "set proposer.max_delta_mb so that {bytes} bytes fit, or a smaller proposer.codec",
+        )  # fmt: skip
         spec = encode_spec(round_spec(project, recipe, terms, duty.number))
         digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
         context.blobs.publish(digest)
@@ -167,9 +176,11 @@ class Proposer:
         return []
 
     async def keep_round(self, duty: KeepRound) -> Sequence[LocalFact]:
-        """Fetches what a stranger needs to recompute the round, and serves it as long as the project lives.
+        """Holds and serves, as long as the project lives, what leads a stranger to the round's model.
 
-        A delta that was not merged and that nobody serves any more is no part of the result.
+        That is its sheet and spec and what the model is derived from: the coded update, where the spec has a
+        rule for one, and else the deltas that were merged. Whole, the newest model is kept, one in every
+        `ROUNDS_KEPT`, and any that could not be derived here: from those every other one can be.
         """
         context = self._context
         round_ = context.round(duty.round_id)
@@ -177,18 +188,56 @@ class Proposer:
             return []
         pin = f"project/{round_.project_id}"
         documents = await round_documents(context, round_)
+        context.blobs.pin(round_.params.spec, pin)
         data = await obtain_bytes(context, round_.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
         sheet = decode_sheet(data)
-        await obtain(context, sheet.model, max_bytes=documents.recipe.max_model_bytes, pin=pin)
+        reached = await obtain_result(context, round_, documents.recipe, pin=pin_of(round_))
+        context.blobs.keep_only((sheet.model,), f"{pin}/newest")
+        if reached.how == "fetched" or self._whole_is_due(round_, pin):
+            context.blobs.pin(sheet.model, pin)
+        if sheet.update is not None and documents.spec.update is not None:
+            cap = self._update_cap(round_, documents.spec.update.codec)
+            await obtain(context, sheet.update, kind="update", max_bytes=cap, pin=pin)
+        deltas = await self._keep_deltas(sheet, documents.spec, pin)
+        log.info("round.kept", round=round_.id, deltas=deltas, model=reached.how)
+        return []
+
+    async def _keep_deltas(self, sheet: ScoreSheet, spec: RoundSpec, pin: str) -> int:
+        """The deltas that the model is derived from; with `keep_deltas` all that could be measured again.
+
+        A delta that was not merged and that nobody serves any more is no part of the result.
+        """
+        context, kept = self._context, 0
+        derived_by_deltas = sheet.published and sheet.update is None
         for row in sheet.rows:
+            needed = derived_by_deltas and row.verdict is Verdict.ACCEPTED
+            if not (needed or context.keep_deltas):
+                continue
+            cap = spec.max_delta_bytes
             try:
-                await obtain(context, row.digest, max_bytes=documents.spec.max_delta_bytes, pin=pin)
+                await obtain(context, row.digest, kind="delta", max_bytes=cap, pin=pin)
+                kept += 1
             except (Transient, Rejected) as error:
                 if row.verdict is Verdict.ACCEPTED:
                     raise
-                log.info("delta.dropped", round=round_.id, solver=row.solver, why=str(error))
-        log.info("round.kept", round=round_.id, deltas=len(sheet.rows))
-        return []
+                log.info("delta.dropped", round=sheet.round_id, solver=row.solver, why=str(error))
+        return kept
+
+    def _whole_is_due(self, round_: Round, pin: str) -> bool:
+        """Whether none of the last models before a round's own is kept whole for the project.
+
+        A state remembers the newest rounds alone, so that no way leads back to the first model for ever; and
+        nobody shall have to walk hundreds of links.
+        """
+        context, model = self._context, round_.recorded.model if round_.recorded else round_.base
+        steps = ancestry(context.state(), round_.project_id, model).steps
+        whole = {pin, _DATASET}
+        return not any(whole & context.blobs.pins(step.round.base) for step in steps[:ROUNDS_KEPT])
+
+    def _update_cap(self, round_: Round, codec: str) -> int:
+        context, read = self._context, self._context.documents
+        recipe = context.project(round_.project_id).recipe
+        return read.encoded_bytes(context.blobs.read(recipe, max_bytes=read.max_recipe_bytes), codec)
 
     def serve_dataset(self, directory: Path) -> None:
         """Puts the public files of a built dataset and of the projects made from it into the blob store.
@@ -199,7 +248,7 @@ class Proposer:
         public = [*self._context.documents.own_dataset(directory).public]
         public += sorted((directory / PROJECT_FILES).glob("*"))
         for path in public:
-            blobs.publish(blobs.put_file(path, move=False, pin="dataset"))
+            blobs.publish(blobs.put_file(path, move=False, pin=_DATASET))
         log.info("dataset.served", files=len(public), directory=str(directory))
 
     def _serve_project(self, project: Project) -> None:
@@ -257,10 +306,12 @@ def round_spec(project: Project, recipe: RecipeSummary, terms: RoundTerms, numbe
         start_step=start,
         total_steps=max(recipe.total_steps, start + steps),
         codec=terms.codec,
+        feedback_milli=terms.feedback_milli,
         max_delta_bytes=terms.max_delta_bytes,
         gates=recipe.gates,
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         price=terms.price,
         shrink_milli=terms.shrink_milli,
         aggregators=terms.aggregators,
+        update=terms.update,
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
@@ -24,6 +26,7 @@ from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import (
     RoundDocuments,
     assigned_shard,
+    check_room,
     pin_of,
     round_documents,
     round_files,
@@ -35,7 +38,7 @@ from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Standing
-from jepanet.work.requests import TrainDelta, TrainedDelta
+from jepanet.work.requests import CheckpointPlace, TrainDelta, TrainedDelta
 
 log = get_logger("solver")
 
@@ -77,6 +80,7 @@ class Solver:
             digest, residual = await self._train(round_, newest, salt)
             # Both are on disk before anything else may happen: without them the bond would be lost.
             context.journal.put_salt(round_.id, context.me, digest, salt, residual)
+        self._forget_checkpoints()
         self._check_meant(round_)
         # Also after a crash, which may have left residuals of deltas that were never sealed.
         carried = context.journal.carried_residuals(context.me, PROJECTS_CARRIED)
@@ -90,37 +94,70 @@ class Solver:
         context = self._context
         documents = await round_documents(context, round_)
         spec = documents.spec
+        check_room(
+            context, spec.recipe, spec.codec, spec.max_delta_bytes,
+            "nothing can be done here: the round's proposer must allow {bytes} bytes or name another codec",
+        )  # fmt: skip
         shard = assigned_shard(context, round_, documents.shards).digest
         probe = documents.shards.probe
         place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)
         seed = training_seed(*place, round_.seed, salt)
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
+        traced = context.work / f"trace-{round_.id}.json"
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
-        made = await context.jobs.run(
-            TrainDelta(
-                round=round_files(context, round_, spec),
-                shard=stored(context, shard),
-                probe=stored(context, probe.digest) if documents.recipe.aligns else None,
-                residual=stored(context, before) if before else None,
-                seed=seed,
-                target=target,
-                residual_target=left,
-                device=context.device,
-            ),
-            on_progress=lambda step: log.debug(
-                "solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss
-            ),
+        training = TrainDelta(
+            round=round_files(context, round_, spec),
+            shard=stored(context, shard),
+            probe=stored(context, probe.digest) if documents.recipe.aligns else None,
+            residual=stored(context, before) if before else None,
+            seed=seed,
+            target=target,
+            residual_target=left,
+            device=context.device,
+            checkpoints=self._checkpoints(round_.id),
+            trace_target=traced,
         )
+        try:
+            made = await context.jobs.run(
+                training,
+                on_progress=lambda step: log.debug(
+                    "solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss
+                ),
+            )
+        except Rejected as error:
+            # The round goes on without a commitment of ours; this is what remains to tell why.
+            aborted = {"status": f"aborted({error.reason})", "why": error.message}
+            context.journal.put_note(round_.id, "training", canonical_json(aborted).decode())
+            if training.checkpoints:  # nobody trains this round again: what is left would only take room
+                shutil.rmtree(training.checkpoints.folder, ignore_errors=True)
+            raise
         digest = context.blobs.put_file(target, made.digest, move=True, pin=pin_of(round_))
         residual = None
         if made.residual is not None:
             context.blobs.put_file(left, made.residual, move=True, pin=pin_of(round_))
             residual = StoredResidual(round_.project_id, spec.codec, made.residual, before, round_.base)
+        if made.trace is not None:
+            context.blobs.put_file(traced, made.trace, move=True, pin=pin_of(round_))
         meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
         note = {"seed": seed.hex(), "shard": shard.hex(), **meant, **_MADE.tree(made)}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, **made.metrics)
         return digest, residual
+
+    def _checkpoints(self, round_id: RoundId) -> CheckpointPlace | None:
+        place = self._context.checkpoints
+        return place and replace(place, folder=place.folder / str(round_id))
+
+    def _forget_checkpoints(self) -> None:
+        """Removes those of rounds in which nothing is trained any more: sealed, ended, or no longer known."""
+        context = self._context
+        if context.checkpoints is None:
+            return
+        rounds = context.state().rounds
+        for folder in context.checkpoints.folder.iterdir():
+            round_ = rounds.get(RoundId(int(folder.name))) if folder.name.isdecimal() else None
+            if round_ is None or round_.ended_at or context.journal.salt(round_.id, context.me) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _carried(
         self, round_: Round, newest: StoredResidual | None, documents: RoundDocuments

@@ -129,10 +129,28 @@ class ProposerSection:
         int, _FROM_0, "optimiser steps a solver takes in a round; 0: as many as the recipe says"
     ] = 0
     codec: Annotated[str, "how deltas travel: fp32, bf16, int8, int6, topk10, topk3 or topk1"] = "int8"
+    feedback_milli: Annotated[
+        int,
+        Range(0, 1000),
+        "thousandths of what a lossy codec left out of a delta that its solver adds to the next",
+    ] = 1000
     merge_rule: Annotated[str, "mean, median, trimmed, krum, multi-krum, geometric-median or ties"] = "mean"
     max_delta_mb: Annotated[int, _MORE_THAN_0] = 64
     outer_lr_milli: Annotated[int, _FROM_0] = 1000
     outer_momentum_milli: Annotated[int, _FROM_0] = 600
+    update_codec: Annotated[
+        str,
+        "codec of the update from a round's base to the next model, so that nobody fetches whole models; "
+        "empty: the exact step, and nodes derive models from all deltas",
+    ] = "int8"
+    update_carry_milli: Annotated[
+        int, Range(0, 1000), "thousandths of what that codec left out that go into the next update"
+    ] = 1000
+    keep_deltas: Annotated[
+        bool,
+        "keep every delta for as long as the project lives, so that its scores can be measured again; else "
+        "only what models are derived from",
+    ] = False
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600
@@ -155,6 +173,11 @@ class WorkerSection:
     threads: Annotated[int, _MORE_THAN_0] = 1
     device: str = "cpu"
     job_timeout_seconds: Annotated[float, _MORE_THAN_0] = 3600.0
+    checkpoint_gb: Annotated[
+        float,
+        Range(0.0, 1e6),
+        "room for the checkpoints of one training, which a restarted node takes up; 0: it begins anew",
+    ] = 2.0
 
 
 @dataclass(frozen=True, slots=True)

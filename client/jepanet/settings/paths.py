@@ -31,6 +31,11 @@ class Paths:
         return self.root / "work"
 
     @property
+    def checkpoints(self) -> Path:
+        """Of trainings that were begun, a folder a round: unlike `work` it outlives a restart."""
+        return self.root / "checkpoints"
+
+    @property
     def status(self) -> Path:
         """JSON for `jepanet status`: written every few seconds while the node runs."""
         return self.root / "status.json"

@@ -38,10 +38,13 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         shrink_milli=section.shrink_milli,
         inner_steps=section.inner_steps,
         codec=section.codec,
+        feedback_milli=section.feedback_milli,
         merge_rule=section.merge_rule,
         max_delta_bytes=section.max_delta_mb << 20,
         outer_lr_milli=section.outer_lr_milli,
         outer_momentum_milli=section.outer_momentum_milli,
+        update_codec=section.update_codec,
+        carry_milli=section.update_carry_milli,
         commit_seconds=section.commit_seconds,
         gap_seconds=section.gap_seconds,
         reveal_seconds=section.reveal_seconds,
@@ -77,11 +80,13 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         start_step=0,
         total_steps=steps,
         codec=terms.codec,
+        feedback_milli=terms.feedback_milli,
         max_delta_bytes=terms.max_delta_bytes,
         price=terms.price,
         shrink_milli=terms.shrink_milli,
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         aggregators=terms.aggregators,
+        update=terms.update,
     )
     try:
         encode_spec(trial)

@@ -26,8 +26,8 @@ class Contribution:
     parts: Arrays
     """For each weight `w` the parts of its codec as `w/part`."""
     left_out: Arrays | None
-    """What the codec left out, float32 by weight, to be added to the next delta; None where it leaves nothing
-    that should be."""
+    """What the codec left out, float32 by weight, of which a share is added to the next delta; None where it
+    leaves nothing that should be."""
     turned_degrees: float
     """Rms angle by which training had turned the latent frame against the base's."""
 
@@ -40,19 +40,21 @@ def contribution(
     codec: str,
     probe: Shard | None = None,
     left_out: Arrays | None = None,
+    feedback: float = 1.0,
 ) -> Contribution:
     """Encodes the way from `base` to `trained`, weights of one recipe, float32 by name.
 
     `probe`: public frames on which the two latent frames are compared; None leaves the frame as trained.
-    `left_out`: what the delta before this one left out.
+    `left_out`: what the delta before this one left out; `feedback`: the share of it, from 0 to 1, that is
+    added to this one. At 0 nothing is left out for the next either.
 
     Raises:
         Rejected: the probe frames do not fit the recipe, or latents have too few directions to compare.
-        ValueError: an unknown codec.
+        ValueError: an unknown codec, or a share that is none.
     """
     turned, degrees = _in_frame_of(base, trained, recipe, probe)
-    parts, rest = with_feedback(delta_of(turned, base), left_out, codec)
-    return Contribution(parts, rest if CODECS[codec].feedback else None, degrees)
+    parts, rest = with_feedback(delta_of(turned, base), left_out, codec, feedback)
+    return Contribution(parts, rest if CODECS[codec].feedback and feedback else None, degrees)
 
 
 def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | None) -> tuple[Arrays, float]:

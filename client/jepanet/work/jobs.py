@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
+from jepanet.work.deriving import derive_model
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
 from jepanet.work.requests import (
+    DeriveModel,
     JobTable,
     MakeFirstModel,
     MeasureModels,
@@ -28,6 +30,7 @@ JOBS: JobTable = {
     MakeFirstModel: make_first_model,
     ScoreClaims: score_claims,
     MergeDeltas: merge_deltas,
+    DeriveModel: derive_model,
     MeasureModels: measure_models,
     ProbeDevice: probe_device,
 }

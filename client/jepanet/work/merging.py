@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-from jepanet.cid import digest_of
-from jepanet.errors import Rejected
-from jepanet.federation.judging.judge import judge_merge, merge
+from jepanet.federation.judging.judge import judge_merge
 from jepanet.files import write_atomically
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
-from jepanet.tensors import Arrays
-from jepanet.types import Digest
-from jepanet.work.requests import AcceptedDelta, MergeDeltas, MergedModel, OnProgress
-from jepanet.work.round_files import OpenedRound, open_round
+from jepanet.work.next_model import next_model, opened, write_beside
+from jepanet.work.requests import MergeDeltas, MergedModel, OnProgress
+from jepanet.work.round_files import open_round
 from jepanet.work.scoring import HeldOut, millionths
 
 _MAX_NOTE = 240
 
 
 def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
-    """Merges accepted deltas, writes the model file, measures it. The file is the same on every CPU.
+    """Merges accepted deltas, writes the files, measures the model. The files are the same on every CPU.
 
     Raises:
-        Rejected: a delta's file has another hash or is no delta of the round; the evaluation shard can score
-            nothing.
+        Rejected: a file has another hash or is none of the round; the base's remainder is missing; the step
+            is not finite; the evaluation shard can score nothing.
     """
     round_ = open_round(request.round)
-    spec, base = round_.spec, round_.base
-    weights, velocity = merge(
-        base.weights,
-        base.velocity,
-        [_opened(item, round_) for item in request.deltas],
-        rule=spec.merge.rule,
-        lr_milli=spec.merge.outer_lr_milli,
-        momentum_milli=spec.merge.outer_momentum_milli,
-    )
-    header = ModelHeader.of(round_.recipe, request.number, spec.base)
-    data = model_bytes(weights, header, velocity)
-    write_atomically(request.target, data)
+    deltas = [(item.digest, round_.delta(opened(item))) for item in request.deltas]
+    left = round_.opened_remainder(request.remainder.read_bytes() if request.remainder else None)
+    made = next_model(round_, request.number, deltas, left)
+    write_atomically(request.target, made.data)
+    update = write_beside(made.update, request.update_target)
+    remainder = write_beside(made.remainder, request.remainder_target)
     scorer = HeldOut(round_, request.evaluation, request.device)
-    before = scorer.metrics(base.weights)
-    verdict = judge_merge(weights, before, scorer)
+    before = scorer.metrics(round_.base.weights)
+    verdict = judge_merge(made.weights, before, scorer)
     both = {f"before.{name}": value for name, value in before.items()}
     both.update({f"after.{name}": value for name, value in verdict.metrics.items()})
     return MergedModel(
-        digest=digest_of(data),
+        digest=made.digest,
         published=verdict.published,
         improvement=verdict.improvement,
         stderr=verdict.stderr,
         note=verdict.note[:_MAX_NOTE],
         metrics=millionths(both),
+        update=update,
+        remainder=remainder,
     )
-
-
-def _opened(item: AcceptedDelta, round_: OpenedRound) -> tuple[Digest, Arrays]:
-    data = item.path.read_bytes()
-    if digest_of(data) != item.digest:
-        raise Rejected(f"the file of delta {item.digest.hex()} has another hash", reason="hash-mismatch")
-    return item.digest, round_.delta(data)

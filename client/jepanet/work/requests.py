@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from jepanet.protocol.documents.scores import Metrics
-from jepanet.records.marks import Range
+from jepanet.records.marks import LeftOut, Range
 from jepanet.types import Address, Digest, RoundId, Verdict
 
 R = TypeVar("R", covariant=True)
@@ -71,6 +71,16 @@ class EvaluationFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointPlace:
+    """Where one training keeps its checkpoints: a folder of its own, and the bytes that they may take."""
+
+    folder: Path
+    budget: int
+    pause: float = 50.0
+    """Times as long as writing one took until the next is written."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedDelta:
     """The delta file of one training."""
 
@@ -84,6 +94,10 @@ class TrainedDelta:
     metrics: dict[str, Number]
     """By name: first and last loss, its terms at the last step, the largest gradient norm."""
     seconds: float
+    trace: Digest | None = None
+    """Digest of the file that holds the trace of the training's state; None where none was asked for."""
+    status: str = "ok"
+    """`ok`, or `early_stop` where the recipe's guard found nothing to gain in going on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,10 @@ class TrainDelta(Request[TrainedDelta]):
     residual_target: Path
     """Where to write what this delta leaves out; not written by a codec that leaves nothing out."""
     device: str = "cpu"
+    checkpoints: CheckpointPlace | None = None
+    """Where the training is taken up if it was killed before; None: it always begins anew."""
+    trace_target: Path | None = None
+    """Where to write the trace of the training's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +240,10 @@ class MergedModel:
     note: str
     metrics: Metrics
     """Of the base as `before.NAME`, of the merged model as `after.NAME`."""
+    update: Annotated[Digest | None, LeftOut()] = None
+    """Of the coded update's file; None exactly where the spec has no update rule."""
+    remainder: Annotated[Digest | None, LeftOut()] = None
+    """Of the file that holds what the update's code left out; None where the next merge takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +260,55 @@ class MergeDeltas(Request[MergedModel]):
     target: Path
     device: str = "cpu"
     """Where the merged model is measured."""
+    remainder: Path | None = None
+    """What the code of the base's update left out: the file that the base's header names. Needed where the
+    spec has an update rule that carries it and the base has one."""
+    update_target: Path | None = None
+    """Where to write the update, needed where the spec has an update rule."""
+    remainder_target: Path | None = None
+    """Where to write what its code leaves out, needed where the spec's update rule carries that on."""
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedModel:
+    """A model made from the one before it."""
+
+    digest: Digest | None
+    """Of what was made: the expected one, or another, which was not kept; None if an input is unusable."""
+    update: Digest | None
+    """Of the coded update, where the spec has a rule for it."""
+    remainder: Digest | None
+    """Of the remainder that the next merge takes, where there is one. Its file was written on route A."""
+    cause: str
+    """Why there is no model with the expected digest, beginning with what is wrong: `base`, `spec`, `delta`,
+    `update`, `remainder`, `codec`, `order` or `build`; empty when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveModel(Request[DerivedModel]):
+    """Make the model of a recorded round from the model before it; write it to `target` if it is `expected`.
+
+    Route A takes the deltas that the round accepted, route B its coded update. Nothing is measured. A file
+    with another digest than `expected` is not left at `target`.
+    """
+
+    job: ClassVar[str] = "derive_model"
+
+    round: RoundFiles
+    """Of the round that made the model."""
+    number: RoundId
+    deltas: tuple[AcceptedDelta, ...]
+    """Route A; empty on route B."""
+    update: AcceptedDelta | None
+    """Route B: digest and file of the update."""
+    remainder: Path | None
+    """Route A under an update rule that carries: the file that the base's header names, if it names one."""
+    expected: Digest
+    target: Path
+    update_target: Path | None = None
+    """Route A under an update rule: where to write the update."""
+    remainder_target: Path | None = None
+    """Route A under an update rule that carries: where to write the new remainder."""
 
 
 # ------------------------------------------------------------------ measuring

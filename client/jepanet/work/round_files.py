@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jepanet.federation.deltas.delta import Schema, decode_delta, schema_of
+from jepanet.cid import digest_of
+from jepanet.errors import Rejected
+from jepanet.federation.deltas.delta import Schema, decode_delta, most_file_bytes, schema_of
+from jepanet.federation.merging.update_files import Update, decode_remainder, decode_update
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import Model, load_model
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
+from jepanet.types import Digest
 from jepanet.work.methods import known_spec
 from jepanet.work.requests import RoundFiles
 
@@ -36,6 +40,51 @@ class OpenedRound:
             recipe=self.spec.recipe,
             codec=self.spec.codec,
         )
+
+    def update(self, data: bytes) -> Update:
+        """The coded update in a file of this round.
+
+        Raises:
+            Rejected: as `decode_update`, or `no-update-rule`.
+        """
+        rule = self.spec.update
+        if rule is None:
+            raise Rejected("the round's spec has no update rule", reason="no-update-rule")
+        return decode_update(
+            data,
+            schema=self.schema,
+            max_bytes=most_file_bytes(self.schema, rule.codec),
+            base=self.spec.base,
+            recipe=self.spec.recipe,
+            codec=rule.codec,
+            carries=rule.carry_milli > 0,
+        )
+
+    @property
+    def remainder(self) -> Digest | None:
+        """Of the file that a merge of this round takes beside the deltas; None where it takes none."""
+        rule = self.spec.update
+        return self.base.header.remainder if rule is not None and rule.carry_milli else None
+
+    def opened_remainder(self, data: bytes | None) -> Arrays | None:
+        """What is in the file of `remainder`; None where there is none, whatever is given.
+
+        Raises:
+            Rejected: reason `no-remainder`, `hash-mismatch`, or as `decode_remainder`.
+        """
+        parent = self.base.header.parent
+        if self.remainder is None or parent is None:
+            return None
+        if data is None:
+            raise Rejected(
+                f"the merge takes remainder {self.remainder.hex()} of the base, and it is not here",
+                reason="no-remainder",
+            )
+        if digest_of(data) != self.remainder:
+            raise Rejected(
+                f"the file of remainder {self.remainder.hex()} has another hash", reason="hash-mismatch"
+            )
+        return decode_remainder(data, schema=self.schema, base=parent, recipe=self.spec.recipe)
 
 
 def open_round(files: RoundFiles) -> OpenedRound:

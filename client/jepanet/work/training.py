@@ -7,6 +7,7 @@ Whoever has the same files and the seed repeats a training; what is done to the 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from jepanet.cid import digest_of
@@ -18,9 +19,13 @@ from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
-from jepanet.learning.training.loop import StepReport, train, warm_start
+from jepanet.learning.training.checkpoints import Checkpoints
+from jepanet.learning.training.loop import train, warm_start
+from jepanet.learning.training.state import StepReport
+from jepanet.learning.training.trace import TRACE
 from jepanet.work.contribution import contribution
 from jepanet.work.requests import (
+    CheckpointPlace,
     FirstModel,
     MakeFirstModel,
     OnProgress,
@@ -62,8 +67,11 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         total_steps=spec.total_steps,
         on_step=lambda step: on_progress(_progress(step)),
         device=request.device,
+        checkpoints=None if request.checkpoints is None else _checkpoints(request.checkpoints),
     )
-    before = None if request.residual is None else _residual(request.residual, round_)
+    before = None
+    if request.residual is not None and spec.feedback_milli:
+        before = _residual(request.residual, round_)
     made = contribution(
         result.weights,
         base,
@@ -71,6 +79,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         codec=spec.codec,
         probe=probe,
         left_out=before.values if before else None,
+        feedback=spec.feedback_milli / 1000,
     )
     data = delta_bytes(made.parts, DeltaHeader(base=spec.base, recipe=spec.recipe), spec.codec)
     if len(data) > spec.max_delta_bytes:
@@ -84,6 +93,11 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         residual = encode_residual(Residual(made.left_out, digest, came_from, spec.codec))
         write_atomically(request.residual_target, residual)
         kept = digest_of(residual)
+    traced = None
+    if request.trace_target is not None:
+        trace = TRACE.encode(result.trace)
+        write_atomically(request.trace_target, trace)
+        traced = digest_of(trace)
     return TrainedDelta(
         digest=digest,
         residual=kept,
@@ -92,6 +106,8 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         steps=result.steps,
         metrics={name: float(value) for name, value in result.metrics.items()},
         seconds=round(time.monotonic() - started, 3),
+        trace=traced,
+        status=result.status.value,
     )
 
 
@@ -102,7 +118,8 @@ def repeat_training(request: RepeatTraining, on_progress: OnProgress) -> Repeate
         Rejected: as `train_delta`, or the claimed file is no delta of the round.
     """
     round_ = open_round(request.training.round)
-    made = _train_delta(request.training, round_, on_progress)
+    training = replace(request.training, checkpoints=None)  # an audit does all of the work itself
+    made = _train_delta(training, round_, on_progress)
     revealed = request.claimed.read_bytes()
     claimed, ours = (round_.delta(data) for data in (revealed, request.training.target.read_bytes()))
     same = made.digest == digest_of(revealed)
@@ -127,6 +144,10 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
     data = model_bytes(weights, header)
     write_atomically(request.target, data)
     return FirstModel(digest_of(data), len(data))
+
+
+def _checkpoints(place: CheckpointPlace) -> Checkpoints:
+    return Checkpoints(place.folder, place.budget, pause=place.pause)
 
 
 def _progress(step: StepReport) -> Progress:

@@ -23,6 +23,8 @@ from jepanet.work.requests import OnProgress, Progress, R, Request
 log = get_logger("node")
 
 JOBS = "jepanet.work.jobs"
+DERIVATIONS = "jepanet.work.derivations"
+"""Table of a worker that derives models and does nothing else: it imports no torch."""
 _LINE_LIMIT = 16 << 20
 
 

@@ -11,6 +11,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ import aiohttp
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+from jepanet.traffic import Traffic
 from jepanet.types import BlockRef
 
 _IN_FLIGHT = 32
@@ -63,16 +65,19 @@ class Endpoint(AsyncJSONBaseProvider):
         url: http or https. Credentials and paths (API keys) never appear in `name`, errors or logs.
         timeout: seconds for a whole request, from connecting to the last byte.
         max_response: bytes of an answer's body.
+        traffic: told the bytes of every body, under `name`.
     """
 
-    def __init__(self, url: str, *, timeout: float, max_response: int) -> None:
+    def __init__(
+        self, url: str, *, timeout: float, max_response: int, traffic: Traffic | None = None
+    ) -> None:
         super().__init__()
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{parts.scheme}://{parts.hostname} is not an http(s) endpoint")
-        port = f":{parts.port}" if parts.port else ""
-        self.name = f"{parts.scheme}://{parts.hostname}{port}"
+        self.name = name_of(url)
         self.health = Health()
+        self._flow = (Traffic() if traffic is None else traffic).endpoint(self.name)
         self._url = url
         # What providers quote in their refusals, keys among it.
         words = (parts.username, parts.password, *parts.path.split("/"), *re.split("[&=]", parts.query))
@@ -91,8 +96,12 @@ class Endpoint(AsyncJSONBaseProvider):
         """
         body = self.encode_rpc_request(method, params)
         if self._session is None:
+            counted = aiohttp.TraceConfig()
+            counted.on_request_chunk_sent.append(self._count)
             self._session = aiohttp.ClientSession(
-                timeout=self._timeout, connector=aiohttp.TCPConnector(limit=_IN_FLIGHT)
+                timeout=self._timeout,
+                connector=aiohttp.TCPConnector(limit=_IN_FLIGHT),
+                trace_configs=[counted],
             )
         headers = {"Content-Type": "application/json"}
         try:
@@ -127,6 +136,14 @@ class Endpoint(AsyncJSONBaseProvider):
             raise EndpointDown("the answer is to another request")
         return cast(RPCResponse, answer)
 
+    async def _count(
+        self,
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        sent: aiohttp.TraceRequestChunkSentParams,
+    ) -> None:
+        self._flow.went(len(sent.chunk))
+
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         if (response.content_length or 0) > self._max_response:
             raise TooLarge(f"{response.content_length} bytes")
@@ -134,6 +151,7 @@ class Endpoint(AsyncJSONBaseProvider):
         size = 0
         async for part in response.content.iter_chunked(_READ_SIZE):
             size += len(part)
+            self._flow.came(len(part))
             if size > self._max_response:
                 raise TooLarge(f"more than {self._max_response} bytes")
             parts.append(part)
@@ -144,3 +162,10 @@ class Endpoint(AsyncJSONBaseProvider):
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def name_of(url: str) -> str:
+    """A URL without what may be secret in it: scheme, host, port."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"

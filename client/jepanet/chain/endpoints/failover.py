@@ -24,6 +24,7 @@ from jepanet.chain.endpoints.error_answers import is_busy, is_final, refusal_of
 from jepanet.chain.endpoints.requests import AnswerTooLarge, BlockId, ChainReader, RpcError, block_parameter
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.telemetry import get_logger
+from jepanet.traffic import Traffic
 
 log = get_logger("chain")
 
@@ -54,6 +55,7 @@ class Rpc(ChainReader):
         timeout: seconds per request.
         cooldown: seconds an endpoint is left alone after it failed, unless all have failed.
         max_response: bytes of one answer.
+        traffic: told the bytes of every request and answer, by endpoint.
 
     Raises (from every request):
         Transient: no endpoint answered (code Exit.CHAIN_UNREACHABLE), serves this chain
@@ -68,11 +70,16 @@ class Rpc(ChainReader):
         *,
         cooldown: float = 10.0,
         max_response: int = MAX_RESPONSE,
+        traffic: Traffic | None = None,
     ) -> None:
         if not endpoints:
             raise Fatal("no chain endpoint is configured", remedy="set chain.endpoints", code=Exit.CONFIG)
+        self.traffic = Traffic() if traffic is None else traffic
         try:
-            self._endpoints = [Endpoint(url, timeout=timeout, max_response=max_response) for url in endpoints]
+            self._endpoints = [
+                Endpoint(url, timeout=timeout, max_response=max_response, traffic=self.traffic)
+                for url in endpoints
+            ]
         except ValueError as error:
             raise Fatal(str(error), remedy="correct chain.endpoints", code=Exit.CONFIG) from error
         self.chain_id = chain_id

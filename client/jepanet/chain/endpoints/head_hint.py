@@ -11,7 +11,9 @@ import json
 
 import aiohttp
 
+from jepanet.chain.endpoints.endpoint import name_of
 from jepanet.telemetry import get_logger
+from jepanet.traffic import Traffic
 
 log = get_logger("chain")
 
@@ -20,10 +22,14 @@ _RECONNECT_FIRST, _RECONNECT_LAST = 0.5, 30.0
 
 
 class HeadHint:
-    """Sets `event` whenever the node at `url` (ws or wss) announces a new head. Reconnects with back-off."""
+    """Sets `event` whenever the node at `url` (ws or wss) announces a new head. Reconnects with back-off.
 
-    def __init__(self, url: str) -> None:
+    `traffic` is told the bytes of the messages, under the endpoint's name.
+    """
+
+    def __init__(self, url: str, traffic: Traffic) -> None:
         self.event = asyncio.Event()
+        self._flow = traffic.endpoint(name_of(url))
         self._url = url
         self._task: asyncio.Task[None] | None = None
 
@@ -53,8 +59,11 @@ class HeadHint:
                             "method": "eth_subscribe",
                             "params": ["newHeads"],
                         }
-                        await socket.send_str(json.dumps(request))
-                        async for _message in socket:
+                        text = json.dumps(request)
+                        await socket.send_str(text)
+                        self._flow.went(len(text))
+                        async for message in socket:
+                            self._flow.came(len(message.data))
                             pause = _RECONNECT_FIRST
                             self.event.set()
                 except (aiohttp.ClientError, OSError) as error:

@@ -111,7 +111,7 @@ class Follower(Generic[Read]):
         self._anchor = anchor
         self._decode = decode
         self._trail = deque((ref for ref in trail if ref.number > anchor.number), maxlen=TRAIL)
-        self._hint = HeadHint(hint) if hint else None
+        self._hint = HeadHint(hint, rpc.traffic) if hint else None
         self._poll = poll
         self._reorganisations = Reorganisations(rpc, shrink_patience)
         self._alarm = StallAlarm(stall_after, head_alarm)

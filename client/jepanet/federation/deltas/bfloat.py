@@ -6,6 +6,7 @@ Codec `bf16` keeps half of the bits: 8 bits of precision.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -47,4 +48,8 @@ def _decode(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
     return array
 
 
-BF16 = DeltaCodec("bf16", ("patterns",), _encode, _decode)
+def _most_bytes(shape: Shape) -> int:
+    return 2 * prod(shape)
+
+
+BF16 = DeltaCodec("bf16", ("patterns",), _encode, _decode, _most_bytes)

@@ -30,12 +30,14 @@ class DeltaCodec:
     decode(tensors, shape): the array; tensors come from an untrusted file. Raises Rejected with reason
         `malformed` (dtypes), `wrong-shape` or `non-finite`. It allocates what `shape` (ours) asks for, never
         what the tensors claim: a part of variable length has a cap that follows from `shape`.
+    most_bytes(shape): bytes that its parts together never exceed, known before anything is trained.
     """
 
     name: str
     parts: tuple[str, ...]
     encode: Callable[[np.ndarray], Arrays]
     decode: Callable[[Mapping[str, np.ndarray], Shape], np.ndarray]
+    most_bytes: Callable[[Shape], int]
     feedback: bool = False
     """Whether what it leaves out of one delta must be added to the next (`feedback`)."""
 

@@ -6,6 +6,7 @@ File: canonical safetensors; for each weight `w` the parts of its codec as `w/pa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,12 @@ from jepanet.types import Digest
 SCHEMA_VERSION = 1
 KIND = "delta"
 _F32 = np.dtype("<f4")
+_HEADER_BYTES = 768
+"""What a file's table holds beside its tensors: digests and names of the header, padding."""
+_ENTRY_BYTES = 96
+"""What a tensor's entry in the table holds beside its name and shape: dtype, two offsets, punctuation."""
+_NUMBER_BYTES = 11
+"""A dimension and its comma."""
 
 Weights = Mapping[str, np.ndarray]
 """float32 arrays by name."""
@@ -93,7 +100,7 @@ def encode_parts(delta: Mapping[str, np.ndarray], codec: str) -> Arrays:
     return parts
 
 
-def decode_parts(parts: Mapping[str, np.ndarray], schema: Schema, codec: str) -> Arrays:
+def decode_parts(parts: Mapping[str, np.ndarray], schema: Schema, codec: str, what: str = KIND) -> Arrays:
     """The weights of `schema`, in name order, from the tensors of a delta file.
 
     Raises:
@@ -103,8 +110,25 @@ def decode_parts(parts: Mapping[str, np.ndarray], schema: Schema, codec: str) ->
     wanted = {f"{name}/{part}" for name in schema for part in form.parts}
     if set(parts) != wanted:
         odd = sorted(set(parts) ^ wanted)[:3]
-        raise Rejected(f"delta: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
-    return {name: _decode_one(form, name, parts, schema[name]) for name in sorted(schema)}
+        raise Rejected(f"{what}: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
+    return {name: _decode_one(form, name, parts, schema[name], what) for name in sorted(schema)}
+
+
+def most_file_bytes(schema: Schema, codec: str) -> int:
+    """Bytes that a delta or update file of these weights never exceeds, whatever its values.
+
+    Raises:
+        ValueError: an unknown codec.
+    """
+    if codec not in CODECS:
+        raise ValueError(f"unknown codec {codec!r}; known: {', '.join(CODECS)}")
+    form = CODECS[codec]
+    total = 8 + _HEADER_BYTES
+    for name, shape in schema.items():
+        total += form.most_bytes(shape)
+        for part in form.parts:
+            total += len(json.dumps(f"{name}/{part}")) + _ENTRY_BYTES + _NUMBER_BYTES * max(1, len(shape))
+    return total
 
 
 def delta_bytes(parts: Mapping[str, np.ndarray], header: DeltaHeader, codec: str) -> bytes:
@@ -121,58 +145,91 @@ def decode_delta(
         Rejected: with reason too-large, truncated, malformed, bad-codec, wrong-base, wrong-recipe,
             wrong-shape or non-finite: each a fault that anyone can recompute from the bytes.
     """
-    tensors, header = _open(data, max_bytes)
-    _check_header(header, base, recipe, codec)
+    tensors, header = open_strictly(data, max_bytes, KIND)
+    check_header(header, _header(DeltaHeader(base, recipe), codec), KIND)
     return decode_parts(tensors, schema, codec)
 
 
-def _open(data: bytes, max_bytes: int) -> tuple[Arrays, Header]:
-    _check_header_nesting(data)
+def open_strictly(data: bytes, max_bytes: int, what: str) -> tuple[Arrays, Header]:
+    """Tensors and header of an untrusted file whose table is flat.
+
+    Raises:
+        Rejected: `too-large`, `truncated` or `malformed`, which covers what is not canonical too.
+    """
+    _check_header_nesting(data, what)
     try:
-        return decode_tensors(data, max_bytes=max_bytes, what="delta")
+        return decode_tensors(data, max_bytes=max_bytes, what=what)
     except Rejected as error:
         if error.reason in ("too-large", "truncated"):
             raise
         raise Rejected(error.message, reason="malformed") from error
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         # Shapes and names that numpy or the writer refuse, for example a dimension beyond 2**63.
-        raise Rejected(f"delta: {error!s:.200}", reason="malformed") from error
+        raise Rejected(f"{what}: {error!s:.200}", reason="malformed") from error
 
 
-def _check_header_nesting(data: bytes) -> None:
+def _check_header_nesting(data: bytes, what: str) -> None:
     """The table of the file, and the canonical JSON that it carries as a string, must be flat."""
     head = data[8 : 8 + min(int.from_bytes(data[:8], "little"), MAX_HEADER_BYTES)]
     # Escaped once, a bracket is a bracket or \\u005b; writers of this format never use the latter.
     if head.count(b"[") + head.count(b"{") > 4 * MAX_TENSORS or b"\\u" in head:
-        raise Rejected("delta: the header is not a flat table", reason="malformed")
+        raise Rejected(f"{what}: the header is not a flat table", reason="malformed")
     try:
-        check_nesting(head, "delta")
+        check_nesting(head, what)
     except Rejected as error:
         raise Rejected(error.message, reason="malformed") from error
 
 
-def _check_header(header: Header, base: Digest, recipe: Digest, codec: str) -> None:
-    wanted = _header(DeltaHeader(base, recipe), codec)
-    if set(header) != set(wanted):
-        raise Rejected("delta: header fields are not the known ones", reason="malformed")
-    for name, reason in (
-        ("kind", "malformed"),
-        ("schema", "malformed"),
-        ("codec", "bad-codec"),
-        ("base", "wrong-base"),
-        ("recipe", "wrong-recipe"),
-    ):
+def check_header(header: Header, wanted: Header, what: str, more: tuple[str, ...] = ()) -> None:
+    """Holds an untrusted header against the one it must be; fields of `more` are the caller's to check.
+
+    Raises:
+        Rejected: `malformed`, `bad-codec`, `wrong-base` or `wrong-recipe`.
+    """
+    if set(header) != {*wanted, *more}:
+        raise Rejected(f"{what}: header fields are not the known ones", reason="malformed")
+    reasons = {"codec": "bad-codec", "base": "wrong-base", "recipe": "wrong-recipe"}
+    for name in ("kind", "schema", *(field for field in reasons if field in wanted)):
         if type(header[name]) is not type(wanted[name]) or header[name] != wanted[name]:
-            raise Rejected(f"delta: {name} is {header[name]!r:.100}, not {wanted[name]!r}", reason=reason)
+            raise Rejected(
+                f"{what}: {name} is {header[name]!r:.100}, not {wanted[name]!r}",
+                reason=reasons.get(name, "malformed"),
+            )
+
+
+def whole_weights(tensors: Arrays, schema: Schema, what: str) -> Arrays:
+    """Copies of the tensors of an untrusted file, which must be finite float32 weights of `schema`.
+
+    Raises:
+        Rejected: `wrong-shape`, `malformed` or `non-finite`.
+    """
+    if {name: array.shape for name, array in tensors.items()} != dict(schema):
+        raise Rejected(f"{what}: weights are not those of the model", reason="wrong-shape")
+    if any(array.dtype != _F32 for array in tensors.values()):
+        raise Rejected(f"{what}: weights are not float32", reason="malformed")
+    if not all(np.isfinite(array).all() for array in tensors.values()):
+        raise Rejected(f"{what}: NaN or infinity", reason="non-finite")
+    return {name: np.array(array) for name, array in tensors.items()}
+
+
+def digest_in(text: object, what: str) -> Digest:
+    """32 bytes from exactly 64 lowercase hexadecimal digits of an untrusted header.
+
+    Raises:
+        Rejected: `malformed`.
+    """
+    if isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
+        return Digest(bytes.fromhex(text))
+    raise Rejected(f"{what}: a digest is not 64 hexadecimal digits", reason="malformed")
 
 
 def _decode_one(
-    form: DeltaCodec, name: str, tensors: Mapping[str, np.ndarray], shape: tuple[int, ...]
+    form: DeltaCodec, name: str, tensors: Mapping[str, np.ndarray], shape: tuple[int, ...], what: str
 ) -> np.ndarray:
     try:
         return form.decode({part: tensors[f"{name}/{part}"] for part in form.parts}, shape)
     except Rejected as error:
-        raise Rejected(f"delta: weight {name}: {error.message}", reason=error.reason) from error
+        raise Rejected(f"{what}: weight {name}: {error.message}", reason=error.reason) from error
 
 
 def _header(header: DeltaHeader, codec: str) -> Header:

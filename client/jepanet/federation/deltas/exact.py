@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -20,4 +21,8 @@ def _decode(tensors: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
     return values.copy()
 
 
-FP32 = DeltaCodec("fp32", ("values",), _encode, _decode)
+def _most_bytes(shape: Shape) -> int:
+    return 4 * prod(shape)
+
+
+FP32 = DeltaCodec("fp32", ("values",), _encode, _decode, _most_bytes)

@@ -107,5 +107,15 @@ def _padded_chunks(flat: np.ndarray) -> np.ndarray:
     return padded.reshape(rows, CHUNK)
 
 
-INT8 = DeltaCodec("int8", ("scales", "steps"), _encode_int8, _decode_int8)
-INT6 = DeltaCodec("int6", ("packed", "scales"), _encode_int6, _decode_int6)
+def _most_bytes_int8(shape: Shape) -> int:
+    count = prod(shape)
+    return count + 4 * -(-count // CHUNK)
+
+
+def _most_bytes_int6(shape: Shape) -> int:
+    count = prod(shape)
+    return 4 * len(shape) + 3 * -(-count // 4) + 4 * -(-count // CHUNK)
+
+
+INT8 = DeltaCodec("int8", ("scales", "steps"), _encode_int8, _decode_int8, _most_bytes_int8)
+INT6 = DeltaCodec("int6", ("packed", "scales"), _encode_int6, _decode_int6, _most_bytes_int6)

@@ -279,9 +279,13 @@ def _decode_parts(tensors: Mapping[str, np.ndarray], shape: Shape, density: Dens
     return decode(part(tensors, "packed", U8, packed.shape), shape, density)
 
 
+def _most_bytes(shape: Shape, density: Density) -> int:
+    return size_bounds(shape, density)[1]
+
+
 def _codec(name: str, density: Density) -> DeltaCodec:
     pack, unpack = partial(_encode_parts, density=density), partial(_decode_parts, density=density)
-    return DeltaCodec(name, ("packed",), pack, unpack, feedback=True)
+    return DeltaCodec(name, ("packed",), pack, unpack, partial(_most_bytes, density=density), feedback=True)
 
 
 TOPK10 = _codec("topk10", Density(percent=10, low_bits=3))

@@ -25,7 +25,7 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import Weights, decode_delta, schema_of
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
 from jepanet.federation.merging.outer import outer_step
-from jepanet.federation.merging.rules import RULES, in_digest_order
+from jepanet.federation.merging.rules import combined
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO, Address, Digest, Verdict
 
@@ -170,8 +170,8 @@ def merge(
     Raises:
         ValueError: no deltas, one twice, or layouts that differ.
     """
-    combined = RULES[rule](in_digest_order(accepted))
-    return outer_step(base, combined, velocity, lr=lr_milli / 1000, momentum=momentum_milli / 1000)
+    merged = combined(accepted, rule)
+    return outer_step(base, merged, velocity, lr=lr_milli / 1000, momentum=momentum_milli / 1000)
 
 
 def judge_merge(merged: Arrays, base_metrics: Metrics, scorer: Scorer) -> MergeVerdict:

@@ -35,13 +35,31 @@ def outer_step(
     Raises:
         ValueError: layouts differ, lr is not positive, or momentum is not in [0, 1).
     """
+    steps, after = outer_way(base, delta, velocity, lr=lr, momentum=momentum)
+    for name, step in steps.items():
+        np.add(base[name], step, out=step)
+    return steps, after
+
+
+def outer_way(
+    base: Mapping[str, np.ndarray],
+    delta: Mapping[str, np.ndarray],
+    velocity: Mapping[str, np.ndarray] | None,
+    *,
+    lr: float,
+    momentum: float,
+) -> tuple[Arrays, Arrays]:
+    """What `outer_step` adds to the base, lr * (momentum * velocity' + delta), and its new velocity.
+
+    Raises: as `outer_step`.
+    """
     if not lr > 0 or not 0 <= momentum < 1:
         raise ValueError(f"outer step needs lr > 0 and 0 <= momentum < 1, not {lr} and {momentum}")
     same_layout(base, delta)
     if velocity is not None:
         same_layout(base, velocity)
     rate, mu = np.float32(lr), np.float32(momentum)
-    weights: Arrays = {}
+    steps: Arrays = {}
     after: Arrays = {}
     for name in sorted(base):
         v = np.zeros_like(base[name]) if velocity is None else np.array(velocity[name], copy=True)
@@ -51,6 +69,5 @@ def outer_step(
         np.multiply(step, mu, out=step)
         np.add(step, delta[name], out=step)
         np.multiply(step, rate, out=step)
-        np.add(base[name], step, out=step)
-        weights[name], after[name] = step, v
-    return weights, after
+        steps[name], after[name] = step, v
+    return steps, after

@@ -34,6 +34,15 @@ RULES: Mapping[str, Rule] = {
 }
 
 
+def combined(deltas: Sequence[tuple[Digest, Weights]], rule: str) -> Arrays:
+    """Deltas merged by a rule, in the one order that everybody can agree on.
+
+    Raises:
+        ValueError: no deltas, one twice, or layouts that differ.
+    """
+    return RULES[rule](in_digest_order(deltas))
+
+
 def in_digest_order(deltas: Sequence[tuple[Digest, Weights]]) -> list[Weights]:
     """Deltas ascending by digest: the one order everybody can agree on.
 

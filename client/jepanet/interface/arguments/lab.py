@@ -112,7 +112,8 @@ def compare(
               help="Folder of data, kept runs and study-NAME.json.")  # fmt: skip
 @json_option
 def study(name: str, seeds: str | None, workers: int, out: Path, as_json: bool) -> None:
-    """One table, one question: single choices, merge rules under attack, codecs, planning costs, schedules.
+    """One table, one question: single choices, merge rules under attack, codecs of deltas and of updates,
+    planning costs, schedules.
 
     Interrupt it and call it again: finished runs are kept.
 

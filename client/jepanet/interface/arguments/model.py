@@ -46,11 +46,12 @@ def export(
 
     Example: jepanet model export --round 4 --out model.safetensors --config node.toml
     """
+    from jepanet.operations.access import open_worker
     from jepanet.operations.auditing.model_export import check_target, export_model
 
     async def exported() -> ExportedModel:
-        async with open_reading(where, inputs) as reading:
-            return await export_model(reading.history, reading.library, round_id, target)
+        async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
+            return await export_model(reading.history, reading.library, worker, round_id, target)
 
     check_target(target)
     emit(asyncio.run(exported()), as_json, lambda value: pairs("Exported model", shown(value)))
@@ -74,11 +75,12 @@ def card(
 
     Example: jepanet model card 4 --out models --config node.toml
     """
+    from jepanet.operations.access import open_worker
     from jepanet.operations.auditing.model_card import write_card
 
     async def written() -> ModelCard:
-        async with open_reading(where, inputs) as reading:
+        async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
             deployment = reading.chain.deployment
-            return await write_card(deployment, reading.history, reading.library, round_id, folder)
+            return await write_card(deployment, reading.history, reading.library, worker, round_id, folder)
 
     emit(asyncio.run(written()), as_json, lambda value: pairs("Model card", shown(value)))

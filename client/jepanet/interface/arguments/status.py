@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def command(config_path: Path, as_json: bool) -> None:
-    """Show the node's peers, chain position, rounds and open duties.
+    """Show the node's peers, chain position, rounds, bytes by kind and open duties.
 
     Ends with exit code 28 if the node does not run, 22 if it never ran.
 
@@ -66,6 +66,17 @@ def _show(value: NodeStatus) -> None:
         for item in value.rounds
     ]  # fmt: skip
     table("Rounds", columns, rows)
+    flows = [(f"blobs: {kind}", flow) for kind, flow in value.traffic.blobs.items()]
+    flows += [("gossip", value.traffic.gossip), *value.traffic.endpoints.items()]
+    table(
+        "Bytes since the node was started",
+        ("what", "received", "sent"),
+        [
+            (what, f"{flow.received:,}", f"{flow.sent:,}")
+            for what, flow in flows
+            if flow.received or flow.sent
+        ],
+    )
     if value.duties:
         duties = [(item.duty, item.attempts, item.error or "") for item in value.duties]
         table("Open duties", ("duty", "attempts", "last error"), duties)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from jepanet.errors import Rejected
+from jepanet.learning.seeding import set_stream, stream_state
+from jepanet.tensors import Arrays
 
 
 @dataclass(slots=True)
@@ -46,6 +49,32 @@ class WindowSampler:
     def starts(self) -> int:
         """Windows in one episode."""
         return self.length - self.window + 1
+
+    @property
+    def windows(self) -> int:
+        """Different windows in all."""
+        return len(self.site) * self.starts
+
+    def position(self) -> Arrays:
+        """The stream's state, and for every site `order.N`, int64: what is left of its present order."""
+        orders = {f"order.{place}": order.numpy() for place, order in enumerate(self._orders)}
+        return {"windows": stream_state(self.generator), **orders}
+
+    def go_to(self, position: Arrays) -> None:
+        """Goes on from a position. Raises: Rejected (`bad-position`) when it is none of these episodes."""
+        names = {"windows", *(f"order.{place}" for place in range(len(self._orders)))}
+        if set(position) != names:
+            raise Rejected("a position has a stream, and an order for every site", reason="bad-position")
+        orders = []
+        for place, episodes in enumerate(self._episodes):
+            order = position[f"order.{place}"]
+            most = len(episodes) * self.starts
+            whole = order.dtype == np.int64 and order.ndim == 1
+            if not whole or ((order < 0) | (order >= most)).any():
+                raise Rejected(f"the order of site {place} names other windows", reason="bad-position")
+            orders.append(torch.from_numpy(order.copy()))
+        set_stream(self.generator, position["windows"])
+        self._orders = orders
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Episode numbers and frame indices of `count` windows: int64 [count] and [count, window]."""

@@ -1,7 +1,9 @@
 """Model files: canonical safetensors of weights, with the outer step's momentum beside them.
 
 Tensors are `model.<name>` and, once an outer step has run, `velocity.<name>`: whoever holds a model of
-round r holds all that is needed to derive round r + 1.
+round r holds all that is needed to derive round r + 1 from its deltas or its coded update. Where updates are
+coded and what the code leaves out is carried on, the header names the file of that remainder, which whoever
+merges needs too. It has the field `remainder` only then, so that models of before keep their bytes.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from jepanet.errors import Rejected
 from jepanet.files import read_capped
 from jepanet.learning.family import check_weights
 from jepanet.learning.recipe import Recipe
-from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors
+from jepanet.tensors import MAX_HEADER_BYTES, Arrays, decode_tensors, encode_tensors, header_of
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.model.1"
 _MODEL, _VELOCITY = "model.", "velocity."
 _FIELDS = {"schema", "family", "recipe", "round", "parent"}
+_REMAINDER = "remainder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,15 @@ class ModelHeader:
     """0 for the warm start."""
     parent: Digest | None
     family: str
+    remainder: Digest | None = None
+    """Of the file that the next merge takes with it."""
 
     @classmethod
-    def of(cls, recipe: Recipe, number: int, parent: Digest | None = None) -> ModelHeader:
+    def of(
+        cls, recipe: Recipe, number: int, parent: Digest | None = None, remainder: Digest | None = None
+    ) -> ModelHeader:
         """The header of a model of round `number`, trained under `recipe`."""
-        return cls(recipe.digest(), number, parent, recipe.family.name)
+        return cls(recipe.digest(), number, parent, recipe.family.name, remainder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +58,36 @@ def model_bytes(weights: Arrays, header: ModelHeader, velocity: Arrays | None = 
     """Canonical bytes of a model; the same weights, velocity and header give the same digest."""
     arrays = {_MODEL + name: array for name, array in weights.items()}
     arrays |= {_VELOCITY + name: array for name, array in (velocity or {}).items()}
-    return encode_tensors(
-        arrays,
-        {
-            "schema": SCHEMA,
-            "family": header.family,
-            "recipe": header.recipe.hex(),
-            "round": header.round,
-            "parent": None if header.parent is None else header.parent.hex(),
-        },
-    )
+    fields = {
+        "schema": SCHEMA,
+        "family": header.family,
+        "recipe": header.recipe.hex(),
+        "round": header.round,
+        "parent": None if header.parent is None else header.parent.hex(),
+    }
+    if header.remainder is not None:
+        fields["remainder"] = header.remainder.hex()
+    return encode_tensors(arrays, fields)
 
 
 def model_cap(recipe: Recipe) -> int:
     """Most bytes a model file of this recipe can have."""
     return 2 * 4 * recipe.parameters() + MAX_HEADER_BYTES + 8
+
+
+def remainder_of(path: Path) -> Digest | None:
+    """The remainder that a model file names for its next merge; None where there is none.
+
+    The file is one whose digest is known: of the rest nothing is looked at.
+
+    Raises:
+        Rejected: `malformed` or `truncated`; it is no model file.
+    """
+    with path.open("rb") as file:
+        header = header_of(file.read(8 + MAX_HEADER_BYTES), what="model")
+    if header.get("schema") != SCHEMA:
+        raise Rejected(f"model: header is not that of a {SCHEMA}", reason="malformed")
+    return _digest(header[_REMAINDER], _REMAINDER) if _REMAINDER in header else None
 
 
 def load_model(source: bytes | Path, recipe: Recipe) -> Model:
@@ -78,7 +100,11 @@ def load_model(source: bytes | Path, recipe: Recipe) -> Model:
     cap = model_cap(recipe)
     data = source if isinstance(source, bytes) else read_capped(source, cap, "model")
     arrays, header = decode_tensors(data, max_bytes=cap, what="model")
-    if set(header) != _FIELDS or header["schema"] != SCHEMA or header["family"] != recipe.family.name:
+    if (
+        set(header) - {_REMAINDER} != _FIELDS
+        or header["schema"] != SCHEMA
+        or header["family"] != recipe.family.name
+    ):
         raise Rejected(
             f"model: header is not that of a {SCHEMA} of family {recipe.family.name}", reason="malformed"
         )
@@ -93,20 +119,23 @@ def load_model(source: bytes | Path, recipe: Recipe) -> Model:
     check_weights(weights, recipe.family, what="model")
     if velocity:
         check_weights(velocity, recipe.family, what="velocity")
-    return Model(weights, velocity or None, ModelHeader.of(recipe, number, _parent(parent)))
+    # Null is no second spelling of a field that is not there.
+    remainder = _digest(header[_REMAINDER], _REMAINDER) if _REMAINDER in header else None
+    before = None if parent is None else _digest(parent, "parent")
+    if remainder is not None and before is None:
+        raise Rejected("model: a remainder, and no model before it that could leave one", reason="malformed")
+    return Model(weights, velocity or None, ModelHeader.of(recipe, number, before, remainder))
 
 
 def _part(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _parent(value: object) -> Digest | None:
-    if value is None:
-        return None
+def _digest(value: object, name: str) -> Digest:
     try:
         digest = bytes.fromhex(str(value))
     except ValueError:
         digest = b""
     if len(digest) != 32 or digest.hex() != value:
-        raise Rejected("model: parent must be null or 64 hex digits", reason="malformed")
+        raise Rejected(f"model: {name} must be 64 hex digits", reason="malformed")
     return Digest(digest)

@@ -1,14 +1,19 @@
 """Local training of one round: the same weights, shard, recipe and seed give the same bytes.
 
     weights ──▶ steps x (the family's batch ─▶ its loss ─▶ gradient, clipped ─▶ AdamW) ──▶ weights'
+                   │
+                   ├─ every few steps, where there is a guard, the loss on what is not trained on
+                   └─ every few steps a point of the trace, and behind it a checkpoint
 
-Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance.
+Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance. Killed
+and begun again with the same checkpoints, a training ends in the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import torch
 from torch import Tensor
@@ -16,38 +21,40 @@ from torch import Tensor
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import Network, check_weights
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Regime
 from jepanet.learning.seeding import derive, torch_generator
+from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.determinism import deterministic
-from jepanet.learning.training.divergence import DivergenceGate
+from jepanet.learning.training.divergence import DivergenceGate, check_finite
 from jepanet.learning.training.optimiser import AdamW, clip, learning_rate
+from jepanet.learning.training.regime import RegimeGate, first_bound
+from jepanet.learning.training.resume import run_of
+from jepanet.learning.training.state import Evaluation, StepReport, TrainingState
+from jepanet.learning.training.trace import Trace, cadence, digest_of_batch, trace_point
+from jepanet.learning.training.validation import Validation, split
 from jepanet.tensors import Arrays
 
 Penalty = Callable[[Network, int], Tensor]
 """(model, step from 0) -> scalar added to the loss; carries its own weight."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """One step of training, for progress lines and dashboards."""
+class Status(StrEnum):
+    """How a training ended that was not aborted: whoever aborts raises."""
 
-    step: int
-    """From 1 to `steps`."""
-    steps: int
-    loss: float
-    parts: dict[str, float]
-    """The parts of the loss that the family reports."""
-    penalty: float
-    gradient_norm: float
-    """Before clipping."""
-    learning_rate: float
+    OK = "ok"
+    EARLY_STOP = "early_stop"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
     weights: Arrays
     metrics: dict[str, float]
-    """loss_first, loss_last, `_last` of every part of the loss that the family reports, gradient_norm_max."""
+    """loss_first, loss_last, `_last` of every part of the loss that the family reports, gradient_norm_max;
+    with a guard also validation_first and validation_last."""
     steps: int
+    """That were done: fewer than were asked for after an early stop."""
+    trace: Trace
+    status: Status
 
 
 def train(
@@ -62,58 +69,138 @@ def train(
     penalties: Sequence[Penalty] = (),
     frozen: tuple[str, ...] = (),
     on_step: Callable[[StepReport], None] | None = None,
+    on_evaluation: Callable[[Evaluation], None] | None = None,
     device: str = "cpu",
+    checkpoints: Checkpoints | None = None,
 ) -> TrainResult:
     """Trains from `weights`, which `check_weights` has passed, on one shard with a fresh optimiser.
 
     `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
     global steps (defaults: the recipe's). `seed` drives the family's batches and its loss.
     Parameters whose names start with an entry of `frozen` keep their values, and those the family freezes.
+    With `checkpoints` it goes on where the newest usable one was written; `on_step` and `on_evaluation` then
+    hear of what is later alone.
 
     Raises:
-        Rejected: `diverged`; `shard-mismatch` when the shard does not fit the recipe; `non-finite` when the
-            last step spoiled the weights.
+        Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
+            shard does not fit the recipe; `non-finite` when the last step spoiled the weights.
+        ValueError: checkpoints together with penalties, of which a checkpoint knows nothing.
     """
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
-    family = recipe.family
-    family.check_shard(shard)
-    batches = family.batches(shard, seed)
-    sketches = torch_generator(seed, "directions")
-    gate = DivergenceGate(recipe.explode)
-    reports: list[StepReport] = []
+    rules, kept, every = recipe.optimiser, (*frozen, *recipe.family.frozen), cadence(recipe)
+    if checkpoints is not None and penalties:
+        raise ValueError("a checkpoint does not tell which penalties a training has")
+    recipe.family.check_shard(shard)
+
     with deterministic():
-        model = family.network(weights, device)
-        rules, kept = recipe.optimiser, (*frozen, *family.frozen)
-        parameters = [item for name, item in model.named_parameters() if not name.startswith(kept)]
-        optimiser = AdamW(parameters, rules)
-        for step in range(count):
+        watch = None if recipe.guard is None else Watch(recipe, recipe.guard, weights, shard, device)
+
+        def fresh() -> TrainingState:
+            return _begin(recipe, weights, shard, watch, seed=seed, frozen=kept, device=device)
+
+        if checkpoints is None:
+            state = fresh()
+        else:
+            run = run_of(
+                recipe, weights, shard,
+                seed=seed, steps=(count, start_step, horizon), frozen=kept, device=device,
+            )  # fmt: skip
+            state = checkpoints.resume(fresh, run, count)
+        model, sketches = state.model, state.streams["directions"]
+        parameters = state.optimiser.parameters
+        status = Status.OK
+        if watch and state.step == 0:
+            watch.evaluate(state, on_evaluation)
+        for step in range(state.step, count):
             rate = learning_rate(rules, step, count, start_step + step, horizon)
-            terms = model.loss(next(batches).to(device), sketches)
+            check_finite(step, "the learning rate", rate)
+            batch = next(state.batches)
+            terms = model.loss(batch.to(device), sketches)
             penalty = sum((term(model, step) for term in penalties), terms.loss.new_zeros(()))
             loss = terms.loss + penalty
-            gate.admit(step, float(loss.detach()))
+            state.gate.admit(step, float(loss.detach()))
             gradients = torch.autograd.grad(loss, parameters)
             norm = clip(gradients, rules.clip)
-            gate.admit_gradient(step, norm)
-            optimiser.step(gradients, rate)
+            check_finite(step, "the gradient norm", norm)
+            state.optimiser.step(gradients, rate)
 
-            reports.append(
-                StepReport(
-                    step=step + 1,
-                    steps=count,
-                    loss=float(loss.detach()),
-                    parts={name: float(part.detach()) for name, part in terms.parts.items()},
-                    penalty=float(penalty.detach()),
-                    gradient_norm=norm,
-                    learning_rate=rate,
-                )
+            report = StepReport(
+                step=step + 1,
+                steps=count,
+                loss=float(loss.detach()),
+                parts={name: float(part.detach()) for name, part in terms.parts.items()},
+                penalty=float(penalty.detach()),
+                gradient_norm=norm,
+                learning_rate=rate,
             )
+            state.admit(report, batch)
             if on_step is not None:
-                on_step(reports[-1])
+                on_step(report)
+            last = state.step == count
+            evaluated = watch is not None and (state.step % watch.guard.every == 0 or last)
+            if watch and evaluated and watch.evaluate(state, on_evaluation):
+                status, last = Status.EARLY_STOP, True
+            if state.step % every == 0 or evaluated or last:
+                state.trace.append(trace_point(state.step, state.parts(), digest_of_batch(batch)))
+                # Of weights that a guard has not seen there is no checkpoint.
+                if checkpoints is not None and not last and (watch is None or evaluated):
+                    checkpoints.offer(state, run)
+            if last:
+                break
         trained = model.weights()
-    check_weights(trained, family, what="trained weights")
-    return TrainResult(trained, _summary(reports), count)
+    check_weights(trained, recipe.family, what="trained weights")
+    return TrainResult(trained, state.reported(), state.step, Trace(every, tuple(state.trace)), status)
+
+
+class Watch:
+    """The guard of one training: measures its loss on a fifth of the shard, and keeps that out of it."""
+
+    def __init__(self, recipe: Recipe, guard: Guard, base: Arrays, shard: Shard, device: str) -> None:
+        family = recipe.family
+        self.guard = guard
+        self.training, held = split(shard)
+        self._validation = Validation(family, held, device)
+        vocabulary = family.sizes.vocabulary
+        reference = 0.0 if vocabulary is not None else self._validation.reference(guard.regime, base)
+        self._bound = first_bound(guard.regime, vocabulary=vocabulary, reference=reference)
+
+    def gate(self) -> RegimeGate:
+        return RegimeGate(self.guard, self._bound)
+
+    def evaluate(self, state: TrainingState, tell: Callable[[Evaluation], None] | None) -> bool:
+        """Measures a training; whether it is to stop early. Raises: Rejected as its gate."""
+        gate = state.gate
+        assert isinstance(gate, RegimeGate), "a guarded training has the gate of its watch"
+        loss = self._validation.loss(state.model)
+        gate.admit_validation(state.step, loss)
+        if tell is not None:
+            tell(Evaluation(state.step, loss, state.epoch))
+        return gate.stops(state.epoch)
+
+
+def _begin(
+    recipe: Recipe,
+    weights: Arrays,
+    shard: Shard,
+    watch: Watch | None,
+    *,
+    seed: bytes,
+    frozen: tuple[str, ...],
+    device: str,
+) -> TrainingState:
+    """A training before its first step."""
+    model = recipe.family.network(weights, device)
+    trained = {name: item for name, item in model.named_parameters() if not name.startswith(frozen)}
+    return TrainingState(
+        model=model,
+        optimiser=AdamW(list(trained.values()), recipe.optimiser),
+        trained=tuple(trained),
+        batches=recipe.family.batches(watch.training if watch else shard, seed),
+        streams={"directions": torch_generator(seed, "directions")},
+        gate=watch.gate() if watch else DivergenceGate(recipe.explode),
+        vocabulary=recipe.family.sizes.vocabulary,
+    )
 
 
 def warm_start(
@@ -137,25 +224,14 @@ def warm_start(
     if count == 0:
         return weights
     rules = replace(recipe.optimiser, learning_rate=recipe.warm_rate)
+    guard = recipe.guard and replace(recipe.guard, regime=Regime(FROM_SCRATCH))
     return train(
         weights,
         public_shard,
-        replace(recipe, optimiser=rules),
+        replace(recipe, optimiser=rules, guard=guard),
         seed=derive(seed, "warm start"),
         steps=count,
         total_steps=count,
         on_step=on_step,
         device=device,
     ).weights
-
-
-def _summary(reports: Sequence[StepReport]) -> dict[str, float]:
-    if not reports:
-        return {}
-    first, last = reports[0], reports[-1]
-    return {
-        "loss_first": first.loss,
-        "loss_last": last.loss,
-        **{f"{name}_last": value for name, value in last.parts.items()},
-        "gradient_norm_max": max(report.gradient_norm for report in reports),
-    }

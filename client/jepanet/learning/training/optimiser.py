@@ -16,22 +16,22 @@ class AdamW:
     """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) over torch's own fused kernel.
 
     `torch.optim.AdamW` does the same sums, but building one imports the compiler: three seconds of every
-    worker's first job.
+    worker's first job. Moments and the number of steps are lists in the order of the parameters.
     """
 
     def __init__(self, parameters: Sequence[Tensor], rules: Optimiser) -> None:
-        self._parameters = list(parameters)
+        self.parameters = list(parameters)
         self._rules = rules
-        self._means = [torch.zeros_like(item) for item in self._parameters]
-        self._squares = [torch.zeros_like(item) for item in self._parameters]
-        self._steps = [torch.zeros((), device=item.device) for item in self._parameters]
+        self.means = [torch.zeros_like(item) for item in self.parameters]
+        self.squares = [torch.zeros_like(item) for item in self.parameters]
+        self.steps = [torch.zeros((), device=item.device) for item in self.parameters]
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], rate: float) -> None:
         """One step at learning rate `rate`; the gradients are in the order of the parameters."""
         rules = self._rules
         adamw(
-            self._parameters, list(gradients), self._means, self._squares, [], self._steps, fused=True,
+            self.parameters, list(gradients), self.means, self.squares, [], self.steps, fused=True,
             amsgrad=False, beta1=rules.beta1, beta2=rules.beta2, lr=rate,
             weight_decay=rules.weight_decay, eps=1e-8, maximize=False,
         )  # fmt: skip

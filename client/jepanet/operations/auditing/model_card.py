@@ -28,6 +28,7 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_
 from jepanet.protocol.state import NodeState, Recorded, Round, Status
 from jepanet.types import Digest, Verdict
 from jepanet.work.methods import known_spec
+from jepanet.work.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,12 @@ class Origin:
 
 
 async def write_card(
-    deployment: Deployment, history: History, library: Library, round_id: int, folder: Path
+    deployment: Deployment,
+    history: History,
+    library: Library,
+    worker: Worker,
+    round_id: int,
+    folder: Path,
 ) -> ModelCard:
     """Exports a round's model into `folder`, made if need be, and writes its card beside it.
 
@@ -70,7 +76,7 @@ async def write_card(
     weights = folder / f"model-round-{round_id}.safetensors"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     state = await history.state()
-    exported = await write_model(state, library, round_id, weights)
+    exported = await write_model(state, library, worker, round_id, weights)
     origin = await _origin(deployment, state, find_round(state, round_id), library, exported.parameters)
     card = weights.with_suffix(".md")
     await asyncio.to_thread(write_atomically, card, render(origin).encode())

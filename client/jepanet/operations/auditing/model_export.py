@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from jepanet.cid import to_cid
@@ -13,6 +14,7 @@ from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import ExportedModel
 from jepanet.protocol.state import NodeState, Round, Status
 from jepanet.types import Digest
+from jepanet.work.worker import Worker
 
 
 def check_target(target: Path) -> None:
@@ -26,31 +28,35 @@ def check_target(target: Path) -> None:
 
 
 async def export_model(
-    history: History, library: Library, round_id: int | None, target: Path
+    history: History, library: Library, worker: Worker, round_id: int | None, target: Path
 ) -> ExportedModel:
-    """Writes a round's global model without the optimiser's momentum; of the newest settled round by default.
+    """Writes a round's global model without what only merging needs; of the newest settled round by default.
 
     Raises:
         Fatal: no such round, or it recorded no model that counts. Transient: nobody serves it.
     """
-    return await write_model(await history.state(), library, round_id, target)
+    return await write_model(await history.state(), library, worker, round_id, target)
 
 
 async def write_model(
-    state: NodeState, library: Library, round_id: int | None, target: Path
+    state: NodeState, library: Library, worker: Worker, round_id: int | None, target: Path
 ) -> ExportedModel:
     """As `export_model`, from a state that was read."""
     from jepanet.learning.recipe import MAX_RECIPE_BYTES
     from jepanet.learning.recipe_reader import read_recipe
-    from jepanet.learning.training.checkpoint import load_model, model_bytes, model_cap
+    from jepanet.learning.training.checkpoint import load_model, model_bytes
+    from jepanet.operations.reading.models import get_model
 
     round_, digest = _model_of(state, round_id)
     project = state.projects[round_.project_id]
     recipe_path = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
     recipe = read_recipe(recipe_path.read_bytes())
-    path = await library.get("model", digest, "raw", max_bytes=model_cap(recipe))
+    path = await get_model(
+        "model", digest, state=state, project=project, recipe=recipe, library=library, worker=worker,
+        round_id=round_.id,
+    )  # fmt: skip
     model = load_model(path, recipe)
-    data = await asyncio.to_thread(model_bytes, model.weights, model.header)
+    data = await asyncio.to_thread(model_bytes, model.weights, replace(model.header, remainder=None))
     await asyncio.to_thread(write_atomically, target, data)
     return ExportedModel(
         round=int(round_.id),

@@ -44,7 +44,7 @@ async def repeat_training(
     reveal = round_.reveal_of(solver)
     if reveal is None:
         raise Rejected(f"{solver} revealed nothing in round {round_.id}", reason="not-revealed")
-    if CODECS[spec.codec].feedback and _revealed_before(state, round_, solver):
+    if CODECS[spec.codec].feedback and spec.feedback_milli and _revealed_before(state, round_, solver):
         raise Rejected(
             f"the delta of {solver} cannot be repeated: codec {spec.codec} adds what its earlier deltas left "
             "out, which only the solver has",

@@ -21,9 +21,11 @@ from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.recipe import MAX_RECIPE_BYTES
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import model_cap
+from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
+from jepanet.operations.reading.models import get_model
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
@@ -33,10 +35,8 @@ from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.methods import known_spec
 from jepanet.work.requests import (
-    AcceptedDelta,
     ClaimedDelta,
     EvaluationFiles,
-    MergeDeltas,
     RoundFiles,
     ScoreClaims,
 )
@@ -155,7 +155,10 @@ class _Check:
             raise Rejected("the manifest names another evaluation root than the chain", reason="wrong-root")
         self._recipe, self._manifest = recipe, manifest
         self._model_cap = model_cap(recipe)
-        base = await get("base model", round_.base, "raw", max_bytes=self._model_cap)
+        base = await get_model(
+            "base model", round_.base, state=self._state, project=project, recipe=recipe,
+            library=self._library, worker=self._worker, round_id=round_.id,
+        )  # fmt: skip
         if round_.shard is None:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
         shard = await get("evaluation shard", round_.shard, "raw", max_bytes=MAX_SHARD_BYTES)
@@ -246,22 +249,8 @@ class _Check:
 
     async def _merge(self) -> None:
         """The merge repeated: the same bytes on every CPU."""
-        sheet = self._sheet_document
-        if not sheet.accepted:
-            self._audit.note("merge", sheet.model == sheet.base, "no delta was accepted, the base stays")
-            return
-        deltas = []
-        for digest in sheet.accepted:
-            path = await self._library.get("delta", digest, "raw", max_bytes=self._spec.max_delta_bytes)
-            deltas.append(AcceptedDelta(digest, path))
-        target = self._library.directory / "merge.part"
-        merged = await self._worker.run(
-            MergeDeltas(self._files, self._evaluation, tuple(deltas), self._round.id, target)
-        )
-        target.unlink(missing_ok=True)
-        if sheet.published:
-            detail = f"model {to_cid(sheet.model)}, improvement {merged.improvement} micro-nats"
-            self._audit.note("merge", merged.digest == sheet.model and merged.published, detail)
-        else:
-            small = not merged.published or merged.improvement <= self._spec.score_tolerance
-            self._audit.note("merge", small, f"withheld: {sheet.note}")
+        agrees, detail = await repeat_merge(
+            self._sheet_document, spec=self._spec, model_cap=self._model_cap, documents=self._files,
+            evaluation=self._evaluation, library=self._library, worker=self._worker,
+        )  # fmt: skip
+        self._audit.note("merge", agrees, detail)

@@ -17,6 +17,7 @@ from jepanet.storage.blobs.blob_files import place_of
 from jepanet.types import Digest
 
 _TRIES = 8
+_CODECS: tuple[Codec, ...] = ("raw", "dag-json")
 
 Connect = Callable[[], Awaitable[P2PNode | None]]
 """Joins the network, or gives None where no peer is to be asked."""
@@ -37,6 +38,18 @@ class Library:
         self._network: P2PNode | None = None
         self._connected = False
         self._turn = asyncio.Lock()
+        self._waited = False
+
+    def has(self, digest: bytes) -> bool:
+        """Whether a file of this name is here. Its content is checked when it is asked for."""
+        names = [self.directory / to_cid(digest, codec) for codec in _CODECS]
+        if self._store is not None:
+            names.append(place_of(self._store, digest))
+        return any(path.is_file() for path in names)
+
+    def adopt(self, made: Path, digest: bytes, codec: Codec) -> None:
+        """Takes a file of this digest, made in this folder, among the blobs."""
+        made.replace(self.directory / to_cid(digest, codec))
 
     async def get(self, what: str, digest: bytes, codec: Codec, *, max_bytes: int) -> Path:
         """The path of a blob whose content has this digest.
@@ -91,15 +104,17 @@ class Library:
                 remedy="name the folder that holds it with --inputs, or drop --offline",
                 code=Exit.NOT_FOUND,
             )
-        for attempt in range(_TRIES):
+        tries = 1 if self._waited else _TRIES
+        for attempt in range(tries):
             try:
                 fetched = await self._network.fetch(digest, max_bytes=max_bytes, directory=self.directory)
                 fetched.replace(path)
                 return
             except Transient as error:
-                if attempt == _TRIES - 1:
+                if attempt == tries - 1:
+                    self._waited = True
                     raise await self._missed(what, path) from error
-                await asyncio.sleep(0.5 * (attempt + 1))  # peers may still be connecting
+                await asyncio.sleep(0.5 * (attempt + 1))  # peers may still be connecting, once
 
     async def _missed(self, what: str, path: Path) -> Transient:
         """Nobody to ask, or nobody who has it: the operator does different things about them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jepanet.operations.views.funds import Account
@@ -79,6 +80,21 @@ class OpenDuty:
 
 
 @dataclass(frozen=True, slots=True)
+class Bytes:
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficTotals:
+    """Bytes since the process was started: blobs by kind, gossip, and the chain's endpoints by name."""
+
+    blobs: Mapping[str, Bytes]
+    gossip: Bytes
+    endpoints: Mapping[str, Bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """The status a node last wrote: `age` seconds ago; `running` says whether that process still runs."""
 
@@ -94,6 +110,7 @@ class NodeStatus:
     chain: ChainPosition
     projects: tuple[int, ...]
     work: Work | None
+    traffic: TrafficTotals
     log_lines_lost: int
     rounds: tuple[RoundStatus, ...]
     duties: tuple[OpenDuty, ...]

@@ -32,6 +32,7 @@ from jepanet.p2p.hardening.swarm import contain_tasks
 from jepanet.p2p.identity import is_secp256k1
 from jepanet.p2p.verdicts import Admission, Gossip, GossipRules, Meter
 from jepanet.telemetry import get_logger
+from jepanet.traffic import Flow
 
 if TYPE_CHECKING:
     from libp2p.abc import IHost, INetConn, INetStream
@@ -50,7 +51,8 @@ _log = get_logger("p2p")
 class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
     """Pubsub for one topic that survives its peers."""
 
-    def __init__(self, host: IHost, router: TopicRouter, rules: GossipRules) -> None:
+    def __init__(self, host: IHost, router: TopicRouter, rules: GossipRules, flow: Flow) -> None:
+        self._flow = flow
         packet = rules.max_message_bytes + 2 * ENVELOPE_BYTES
         super().__init__(
             host,
@@ -82,7 +84,7 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
 
     async def stream_handler(self, stream: INetStream) -> None:
         peer = stream.muxed_conn.peer_id
-        safe = SafeStream(stream, math.inf)
+        safe = SafeStream(stream, math.inf, self._flow)
         await self._started.wait()
         previous = self._reading.get(peer)
         self._reading[peer] = safe
@@ -171,6 +173,18 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             queue.max_message_size = self._max_outbound
             queue._queue.max_size = _QUEUE_PACKETS
 
+    def get_hello_packet(self) -> rpc_pb2.RPC:
+        """What a stream to a peer begins with. The library makes it to write it at once, past `write_msg`."""
+        hello: rpc_pb2.RPC = super().get_hello_packet()
+        self._flow.went(_on_the_wire(hello))
+        return hello
+
+    async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
+        written: bool = await super().write_msg(stream, rpc_msg)
+        if written:
+            self._flow.went(_on_the_wire(rpc_msg))
+        return written
+
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
         """Sends a message of our own; those of others go through `_receive`."""
         self._mark_msg_seen(msg)
@@ -240,3 +254,9 @@ class SafePubsub(Pubsub):  # type: ignore[misc]  # libp2p has no types
             self._undecided[forwarder] -= 1
             if not self._undecided[forwarder]:
                 del self._undecided[forwarder]
+
+
+def _on_the_wire(packet: rpc_pb2.RPC) -> int:
+    """Bytes of a packet behind the number that says how long it is."""
+    length: int = packet.ByteSize()
+    return length + max(1, -(-length.bit_length() // 7))

@@ -20,6 +20,7 @@ import trio
 from libp2p.stream_muxer.yamux.yamux import HEADER_SIZE, MAX_MESSAGE_SIZE
 
 from jepanet.errors import Transient
+from jepanet.traffic import Flow
 
 if TYPE_CHECKING:
     from libp2p.network.stream.net_stream import NetStream
@@ -50,9 +51,11 @@ class StreamLost(Transient):
 
 
 class SafeStream:
-    """One stream, for one task. `stall` is the number of seconds without any byte after which it is lost."""
+    """One stream, for one task. `stall` is the number of seconds without any byte after which it is lost;
+    `flow` is told what was read and written."""
 
-    def __init__(self, stream: NetStream, stall: float) -> None:
+    def __init__(self, stream: NetStream, stall: float, flow: Flow) -> None:
+        self.flow = flow
         self._stream = stream
         self._muxed = stream.muxed_stream
         self.stall = stall
@@ -88,6 +91,7 @@ class SafeStream:
             await self._wait(self._writable, _pause, deadline)
             take = max(min(len(view), self._muxed.send_window, FRAME_BYTES), 1)
             await self._shielded(self._stream.write(bytes(view[:take])))
+            self.flow.went(take)
             view = view[take:]
 
     async def _take(self, target: memoryview) -> int:
@@ -100,6 +104,7 @@ class SafeStream:
         with memoryview(buffer) as arrived:
             target[:count] = arrived[:count]
         del buffer[:count]
+        self.flow.came(count)
         await self._shielded(self._muxed._auto_tune_and_send_window_update(bytes_read=count))
         return count
 
@@ -121,6 +126,10 @@ class SafeStream:
         """Drops the stream in both directions. Safe at any time, also while being cancelled. Wakes up a task
         that reads it, which the library forgets."""
         event = self._muxed.conn.stream_events.get(self._muxed.stream_id)
+        unread = self._muxed.conn.stream_buffers.get(self._muxed.stream_id)
+        if unread:
+            self.flow.came(len(unread))  # it was sent here all the same
+            del unread[:]
         await self._end(self._stream.reset)
         if event is not None:
             event.set()

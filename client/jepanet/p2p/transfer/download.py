@@ -35,6 +35,7 @@ from jepanet.p2p.transfer.frames import (
 )
 from jepanet.p2p.transfer.partfile import PartFile
 from jepanet.telemetry import get_logger
+from jepanet.traffic import Flow
 
 if TYPE_CHECKING:
     from libp2p.network.stream.net_stream import NetStream
@@ -91,8 +92,11 @@ async def fetch(
     directory: Path,
     providers: Sequence[str],
     progress: Callable[[int, int], None],
+    flow: Flow,
 ) -> Path:
     """Downloads the blob into `directory` and returns its verified file, named by the digest in hex.
+
+    `flow` is told every byte of manifests and chunks, wanted or not, and of the requests for them.
 
     Raises:
         Transient: no provider has it, or those that have it failed; what was downloaded is kept.
@@ -106,7 +110,7 @@ async def fetch(
     remaining = list(dict.fromkeys(providers))[:MAX_PROVIDERS]
     had_it = False
     while remaining:
-        answers = await _ask(transport, digest, max_bytes, remaining)
+        answers = await _ask(transport, digest, max_bytes, remaining, flow)
         if not answers.manifests:
             if answers.too_large and not had_it:
                 raise Rejected(
@@ -116,7 +120,7 @@ async def fetch(
             break
         had_it = True
         manifest, group = answers.biggest_group()
-        job = _Job(transport, digest, manifest, part, progress)
+        job = _Job(transport, digest, manifest, part, progress, flow)
         if await job.run(group):
             path = await trio.to_thread.run_sync(part.complete, manifest)
             if path is not None:
@@ -135,13 +139,15 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-async def _ask(transport: Transport, digest: bytes, max_bytes: int, peers: Sequence[str]) -> _Answers:
+async def _ask(
+    transport: Transport, digest: bytes, max_bytes: int, peers: Sequence[str], flow: Flow
+) -> _Answers:
     answers = _Answers()
     first = trio.Event()
 
     async def ask(peer: str) -> None:
         try:
-            manifest = await _manifest(transport, peer, digest, max_bytes)
+            manifest = await _manifest(transport, peer, digest, max_bytes, flow)
         except (StreamLost, _Unavailable) as error:
             _log.debug("manifest.missed", peer=peer, digest=digest, why=str(error))
         except Rejected as error:
@@ -166,9 +172,9 @@ async def _ask(transport: Transport, digest: bytes, max_bytes: int, peers: Seque
     return answers
 
 
-async def _manifest(transport: Transport, peer: str, digest: bytes, max_bytes: int) -> Manifest:
+async def _manifest(transport: Transport, peer: str, digest: bytes, max_bytes: int, flow: Flow) -> Manifest:
     for _ in range(_BUSY_LIMIT):
-        safe = SafeStream(await transport.open(peer), transport.stall)
+        safe = SafeStream(await transport.open(peer), transport.stall, flow)
         try:
             await safe.write(Request(Kind.MANIFEST, digest).encode())
             safe.stall = MANIFEST_SECONDS
@@ -199,7 +205,9 @@ class _Job:
         manifest: Manifest,
         part: PartFile,
         progress: Callable[[int, int], None],
+        flow: Flow,
     ) -> None:
+        self._flow = flow
         self._transport = transport
         self._digest = digest
         self._manifest = manifest
@@ -258,7 +266,7 @@ class _Job:
 
     async def _drain(self, peer: str, buffer: memoryview) -> None:
         """Draws batch after batch over one stream until nothing is missing."""
-        safe = SafeStream(await self._transport.open(peer), self._transport.stall)
+        safe = SafeStream(await self._transport.open(peer), self._transport.stall, self._flow)
         try:
             await safe.widen(_WINDOW)
             while self._missing:

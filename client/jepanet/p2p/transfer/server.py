@@ -31,6 +31,7 @@ from jepanet.p2p.transfer.frames import (
     encode_response,
 )
 from jepanet.telemetry import get_logger
+from jepanet.traffic import Flow
 
 if TYPE_CHECKING:
     from libp2p.network.stream.net_stream import NetStream
@@ -54,7 +55,11 @@ class BlobSource(Protocol):
 
 
 class BlobServer:
-    """The handler of `/jepanet/blob/1`. Lives on the trio side."""
+    """The handler of `/jepanet/blob/1`. Lives on the trio side.
+
+    What is sent of a blob is told to `flow_of` its file, which may read it; requests, and answers that send
+    nothing, to `flow`.
+    """
 
     def __init__(
         self,
@@ -63,8 +68,12 @@ class BlobServer:
         max_uploads: int,
         stall: float,
         charge: Callable[[str, float, str], None],
+        flow: Flow,
+        flow_of: Callable[[Path], Flow],
     ) -> None:
         self._find = find
+        self._flow = flow
+        self._flow_of = flow_of
         self._max_uploads = max_uploads
         self._stall = stall
         self._charge = charge
@@ -74,7 +83,7 @@ class BlobServer:
 
     async def handle(self, stream: NetStream) -> None:
         """Answers requests until the client closes, errs or idles."""
-        safe = SafeStream(stream, IDLE)
+        safe = SafeStream(stream, IDLE, self._flow)
         try:
             while not await safe.ended():
                 safe.stall = self._stall
@@ -104,6 +113,7 @@ class BlobServer:
             _log.warning("blob.unread", digest=request.digest, error=str(error))
             raise StreamLost("the blob cannot be read") from error
         finally:
+            safe.flow = self._flow
             self._uploads[peer] -= 1
             if not self._uploads[peer]:
                 del self._uploads[peer]
@@ -118,6 +128,7 @@ class BlobServer:
                 await safe.write(encode_response(Status.NOT_FOUND))
                 return
             body = manifest.encode()
+            safe.flow = await trio.to_thread.run_sync(self._flow_of, path)
             await safe.write(encode_response(Status.OK, len(body)) + body, within=8 * self._stall)
         else:
             await self._send_chunks(safe, request, path)
@@ -127,6 +138,7 @@ class BlobServer:
         try:
             if request.first + request.count > chunk_count(size):
                 raise Rejected("chunks past the end of the blob", reason="malformed")
+            safe.flow = await trio.to_thread.run_sync(self._flow_of, path)
             for index in range(request.first, request.first + request.count):
                 offset = index * CHUNK_BYTES
                 length = min(CHUNK_BYTES, size - offset)

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
 from jepanet.records.codec import Codec
-from jepanet.records.marks import SAFE_INTEGER, DecimalText, Form, Range, Size
+from jepanet.records.marks import SAFE_INTEGER, DecimalText, Form, LeftOut, Range, Size
 from jepanet.types import Address, Digest, ProjectId
 
 VERSION = 1
@@ -39,6 +39,19 @@ class MergeRule:
     rule: Annotated[str, _NAME] = "mean"
     outer_lr_milli: Annotated[int, Range(1, 10_000)] = 700
     outer_momentum_milli: Annotated[int, Range(0, 999)] = 600
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRule:
+    """The way from a round's base to the next model is itself coded: whoever holds the base needs that alone.
+
+    See `federation.merging.coded`.
+    """
+
+    codec: Annotated[str, _NAME, "in which the update is stored"]
+    carry_milli: Annotated[
+        int, Range(0, 1000), "share of what codes of earlier rounds left out that is added to the next update"
+    ] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,15 @@ class RoundSpec:
         Size(0, MAX_AGGREGATORS),
         "who may propose sheets beside the verifiers; earlier ones go first",
     ] = ()
+    update: Annotated[
+        UpdateRule | None, LeftOut(), "how the update is coded; without it, the exact outer step"
+    ] = None
+    feedback_milli: Annotated[
+        int,
+        Range(0, 1000),
+        LeftOut(),
+        "share of what the codec left out of a solver's last delta that the solver adds to its next",
+    ] = 1000
 
 
 SPEC = Codec(RoundSpec, "round spec", max_bytes=MAX_SPEC_BYTES)
@@ -158,10 +180,10 @@ def check_methods(spec: RoundSpec, methods: Methods) -> None:
     Raises:
         Rejected: reason `bad-field`; an unknown codec or merge rule.
     """
-    for key, name, known in (
-        ("codec", spec.codec, methods.codecs),
-        ("merge.rule", spec.merge.rule, methods.merge_rules),
-    ):
+    named = [("codec", spec.codec, methods.codecs), ("merge.rule", spec.merge.rule, methods.merge_rules)]
+    if spec.update is not None:
+        named.append(("update.codec", spec.update.codec, methods.codecs))
+    for key, name, known in named:
         if name not in known:
             wanted = f"one of {', '.join(known)}"
             raise Rejected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.types import Address
 
 
@@ -20,10 +21,16 @@ class RoundTerms:
     inner_steps: int
     """0: as many as the recipe says."""
     codec: str
+    feedback_milli: int
+    """Thousandths of what that codec left out of a solver's delta that go into its next."""
     merge_rule: str
     max_delta_bytes: int
     outer_lr_milli: int
     outer_momentum_milli: int
+    update_codec: str
+    """How the way from base to next model is coded; empty: not at all."""
+    carry_milli: int
+    """Thousandths of what that code left out that go into the next update."""
     commit_seconds: int
     gap_seconds: int
     reveal_seconds: int
@@ -37,3 +44,8 @@ class RoundTerms:
         """From the opening to the end of the challenge window, if every phase takes its full time."""
         before = self.commit_seconds + self.gap_seconds + self.reveal_seconds
         return before + self.verify_seconds + self.challenge_seconds
+
+    @property
+    def update(self) -> UpdateRule | None:
+        """What a round's spec says of the coded update."""
+        return UpdateRule(self.update_codec, self.carry_milli) if self.update_codec else None

@@ -1,8 +1,8 @@
 """The score sheet: one document from which anyone can recompute what a round paid and why.
 
 It holds every signed score, the decisions derived from them, what each account gets, and the root that the
-verifiers sign. Everything in it except `improvement`, `model`, `note` and `metrics` follows from the reports
-by `tally`; those four come from repeating the merge and the measurement.
+verifiers sign. Everything in it except `improvement`, `model`, `update`, `note` and `metrics` follows from
+the reports by `tally`; those five come from repeating the merge and the measurement.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jepanet.protocol.documents.scores import (
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.tally import Amount, Fee, RoundFacts, Row, decide, leaves_of, pay
 from jepanet.records.codec import Codec
-from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, Range, Size
+from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, LeftOut, Range, Size
 from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict
 
 VERSION = 1
@@ -59,6 +59,9 @@ class ScoreSheet:
     fees: Annotated[tuple[Fee, ...], Size(0, MAX_REPORTS)]
     root: Annotated[bytes, Size(32, 32)]
     payout: Amount
+    update: Annotated[
+        Digest | None, LeftOut(), "the coded update from base to model, where the spec has an update rule"
+    ] = None
 
     @property
     def published(self) -> bool:
@@ -95,11 +98,13 @@ def derive_sheet(
     improvement: int,
     note: str = "",
     metrics: Metrics = (),
+    update: Digest | None = None,
 ) -> ScoreSheet:
     """The sheet that follows from the reports and from one measurement of the merge.
 
     `model` is the merged model's digest, or the base's when the merge is withheld; then `improvement` must
-    not be positive (a merge withheld by a state guard is recorded as min(0, measured)).
+    not be positive (a merge withheld by a state guard is recorded as min(0, measured)). `update` is that of
+    the coded update's file, exactly where the spec has an update rule and the merge is published.
 
     Raises:
         Rejected: reason `bad-reports` (see `tally.decide`) or `bad-merge`: model, improvement and accepted
@@ -114,6 +119,12 @@ def derive_sheet(
         )
     if published and not any(item.verdict is Verdict.ACCEPTED for item in decisions):
         raise Rejected("a new model without an accepted delta", reason="bad-merge")
+    if (update is not None) != (published and spec.update is not None):
+        raise Rejected(
+            f"{'an' if update else 'no'} update with {'a new' if published else 'the old'} model, "
+            f"{'with' if spec.update else 'without'} an update rule",
+            reason="bad-merge",
+        )
     rows, fees = pay(facts, spec, ordered, decisions, published=published)
     leaves = leaves_of(rows, fees)
     return ScoreSheet(
@@ -133,6 +144,7 @@ def derive_sheet(
         fees=fees,
         root=merkle_root([result_leaf(facts.round_id, leaf) for leaf in leaves]),
         payout=sum(leaf.amount for leaf in leaves),
+        update=update,
     )
 
 
@@ -150,6 +162,7 @@ def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: 
         improvement=sheet.improvement,
         note=sheet.note,
         metrics=sheet.metrics,
+        update=sheet.update,
     )
     for item in fields(ScoreSheet):
         if getattr(sheet, item.name) != getattr(again, item.name):

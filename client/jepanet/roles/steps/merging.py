@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from jepanet.errors import Rejected
+from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.scores import Metrics
-from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
-from jepanet.roles.steps.obtain import obtain
-from jepanet.roles.steps.preparation import pin_of, round_files
+from jepanet.roles.steps.obtain import keep, obtain, stored
+from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.scoring import evaluation_files
 from jepanet.types import Digest
 from jepanet.work.requests import AcceptedDelta, MergeDeltas
+
+_MADE = ("model", "update", "remainder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +29,90 @@ class Merge:
     improvement: int
     note: str
     metrics: Metrics
+    update: Digest | None = None
+    """Of the coded update, where the spec has a rule for it."""
+    remainder: Digest | None = None
+    """What the update's code left out, where the next merge takes it."""
 
 
 async def measure_merge(
-    context: Context, round_: Round, spec: RoundSpec, accepted: Sequence[Digest]
+    context: Context, round_: Round, documents: RoundDocuments, accepted: Sequence[Digest]
 ) -> Merge:
-    """Merges the accepted deltas in digest order, measures the result, keeps it in the store.
+    """Merges the accepted deltas in digest order, measures the result, keeps what came of it in the store.
 
     Raises:
-        Transient: a delta or the evaluation shard has no provider.
+        Transient: a delta, the evaluation shard or the base's remainder has no provider.
         Rejected: nothing to merge.
     """
     if not accepted:
         raise Rejected(f"round {round_.id} has no accepted delta", reason="nothing-to-merge")
-    pin = pin_of(round_)
+    pin, spec = pin_of(round_), documents.spec
     deltas = [
-        AcceptedDelta(digest, await obtain(context, digest, max_bytes=spec.max_delta_bytes, pin=pin))
+        AcceptedDelta(
+            digest, await obtain(context, digest, kind="delta", max_bytes=spec.max_delta_bytes, pin=pin)
+        )
         for digest in sorted(accepted)
     ]
     evaluation = await evaluation_files(context, round_, spec)
-    target = context.work / f"model-{round_.id}.safetensors"
+    rule = spec.update
+    targets = {kind: context.work / f"{kind}-{round_.id}.safetensors" for kind in _MADE}
     made = await context.jobs.run(
         MergeDeltas(
             round=round_files(context, round_, spec),
             evaluation=evaluation,
             deltas=tuple(deltas),
             number=round_.id,
-            target=target,
+            target=targets["model"],
+            remainder=await _remainder(context, round_, documents),
+            update_target=targets["update"] if rule else None,
+            remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
         )
     )
-    model = context.blobs.put_file(target, made.digest, move=True, pin=pin)
-    return Merge(model, made.published, made.improvement, made.note, made.metrics)
+    await keep(context, targets["model"], made.digest, pin=pin)
+    for kind, digest in (("update", made.update), ("remainder", made.remainder)):
+        if digest is not None:
+            await keep(context, targets[kind], digest, pin=pin)
+    return Merge(
+        made.digest, made.published, made.improvement, made.note, made.metrics, made.update, made.remainder
+    )
+
+
+async def _remainder(context: Context, round_: Round, documents: RoundDocuments) -> Path | None:
+    """What the code of the base's update left out, where the round's merge takes it on.
+
+    Raises:
+        Transient: nobody serves it; and the merge cannot be done without it.
+    """
+    rule = documents.spec.update
+    if rule is None or not rule.carry_milli:
+        return None
+    digest = context.documents.remainder_of(stored(context, round_.base))
+    if digest is None:
+        return None
+    try:
+        cap = documents.recipe.max_model_bytes
+        return await obtain(context, digest, kind="remainder", max_bytes=cap, pin=pin_of(round_))
+    except Transient as error:
+        raise Transient(
+            f"the remainder that round {round_.id} carries on is not served: {error.message}",
+            remedy=error.remedy
+            or "connect to who merged the round before; if nobody has it any more, the "
+            "project goes on by rounds with proposer.update_carry_milli = 0",
+            code=error.code,
+        ) from error
+
+
+def serve_result(context: Context, sheet: ScoreSheet, merge: Merge) -> None:
+    """Lets peers have what a merge made, where the sheet says that it counts."""
+    for digest in (merge.model, merge.update, merge.remainder):
+        if sheet.published and digest is not None:
+            context.blobs.publish(digest)
+
+
+def result_files(context: Context, sheet: ScoreSheet) -> tuple[Digest, ...]:
+    """What this node serves of a result: the model, its coded update, what the next merge takes on."""
+    model = context.blobs.path(sheet.model)
+    named = [sheet.model, sheet.update]
+    if model is not None and sheet.update is not None:
+        named.append(context.documents.remainder_of(model))
+    return tuple(digest for digest in named if digest is not None and context.blobs.is_public(digest))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 from jepanet.telemetry import get_logger
-from jepanet.types import Digest
+from jepanet.traffic import BlobKind
+from jepanet.types import Digest, RoundId
 
 log = get_logger("roles")
 
@@ -18,6 +19,7 @@ async def obtain(
     context: Context,
     digest: Digest,
     *,
+    kind: BlobKind,
     max_bytes: int,
     pin: str,
     providers: Sequence[str] = (),
@@ -26,7 +28,7 @@ async def obtain(
     """The local path of a blob, fetched if it is not here yet.
 
     What is public anyway is served on (`publish`), so that a network survives the loss of its first provider.
-    `pin` names who needs it; the store never collects a pinned blob.
+    `pin` names who needs it; the store never collects a pinned blob. `kind` is what its bytes are counted as.
 
     Raises:
         Transient: no peer has it (yet).
@@ -34,32 +36,58 @@ async def obtain(
     """
     path = context.blobs.path(digest)
     if path is None:
-        hints = tuple(dict.fromkeys((*providers, *context.providers(digest))))
-        fetched = await _fetch(context, digest, max_bytes, hints)
-        if context.blobs.path(digest) is None:  # another duty may have fetched and kept it meanwhile
-            context.blobs.put_file(fetched, digest, move=True, pin=pin)
+        async with context.turns.of(digest):  # who comes second finds what the first one brought
+            if context.blobs.path(digest) is None:
+                hints = tuple(dict.fromkeys((*providers, *context.providers(digest))))
+                fetched = await _fetch(context, digest, kind, max_bytes, hints)
+                await keep(context, fetched, digest, pin=pin)
         path = context.blobs.path(digest)
         if path is None:
             raise Transient(f"blob {digest.hex()} left the store while it was being kept")
-        log.info("blob.fetched", digest=digest, bytes=path.stat().st_size)
     context.blobs.pin(digest, pin)
     if publish:
         context.blobs.publish(digest)
     return path
 
 
-async def _fetch(context: Context, digest: Digest, max_bytes: int, hints: Sequence[str]) -> Path:
+async def _fetch(
+    context: Context, digest: Digest, kind: BlobKind, max_bytes: int, hints: Sequence[str]
+) -> Path:
     """From the announced providers; if none of them delivers, from whoever is connected.
 
-    Announcements are hints that anybody with a part in a round may give, also of nothing or of lies.
+    Announcements are hints that anybody with a part in a round may give, also of nothing or of lies. Both
+    lines of the log have the bytes that came over the wire, whether or not they were of any use.
     """
-    fetch = partial(context.network.fetch, digest, max_bytes=max_bytes, directory=context.blobs.incoming)
-    if hints:
+    attempts: list[Sequence[str]] = [hints, ()] if hints else [()]
+    while True:
+        providers = attempts.pop(0)
+        flow = context.traffic.blobs(kind).part()
         try:
-            return await fetch(providers=hints)
+            fetched = await context.network.fetch(
+                digest, max_bytes=max_bytes, directory=context.blobs.incoming, providers=providers, flow=flow
+            )
         except (Transient, Rejected) as error:
-            log.info("blob.missed", digest=digest, why=str(error))
-    return await fetch()
+            log.info("blob.missed", digest=digest, kind=kind, bytes=flow.received, why=str(error))
+            if not attempts:
+                raise
+        else:
+            log.info("blob.fetched", digest=digest, kind=kind, bytes=flow.received)
+            return fetched
+
+
+async def keep(context: Context, file: Path, digest: Digest, *, pin: str) -> None:
+    """Takes a file among the blobs, for `pin`; it is hashed beside the event loop.
+
+    Raises:
+        Rejected: its content is another (reason `wrong-digest`).
+        Transient: no room in the budget. Fatal: no room on the disk.
+    """
+    await asyncio.to_thread(context.blobs.put_file, file, digest, move=True, pin=pin)
+
+
+def round_pin(round_id: RoundId) -> str:
+    """Who pins a round's blobs; released when the round is no longer served, or forgotten."""
+    return f"round/{round_id}"
 
 
 def stored(context: Context, digest: Digest) -> Path:
@@ -71,6 +99,6 @@ def stored(context: Context, digest: Digest) -> Path:
 
 
 async def obtain_bytes(context: Context, digest: Digest, *, max_bytes: int, pin: str) -> bytes:
-    """Content of a small blob, verified on reading. Raises as `obtain` does."""
-    await obtain(context, digest, max_bytes=max_bytes, pin=pin)
+    """Content of a document, a small blob, verified on reading. Raises as `obtain` does."""
+    await obtain(context, digest, kind="document", max_bytes=max_bytes, pin=pin)
     return context.blobs.read(digest, max_bytes=max_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jepanet.errors import Rejected
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
@@ -12,9 +13,10 @@ from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
-from jepanet.roles.steps.obtain import obtain, obtain_bytes, stored
+from jepanet.roles.steps.models import obtain_base
+from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
 from jepanet.roles.steps.windows import check_windows
-from jepanet.types import Role
+from jepanet.types import Digest, Role
 from jepanet.work.requests import RoundFiles
 
 
@@ -42,14 +44,14 @@ class Preparation:
         await check_windows(context, round_)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
-        await obtain(context, round_.base, max_bytes=documents.recipe.max_model_bytes, pin=pin_of(round_))
+        await obtain_base(context, round_, documents.recipe, pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
             shard = assigned_shard(context, round_, documents.shards)
             # For this round only: anybody may open projects, and what is pinned for good fills the store.
-            await obtain(context, shard.digest, max_bytes=shard.bytes, pin=pin_of(round_))
+            await obtain(context, shard.digest, kind="shard", max_bytes=shard.bytes, pin=pin_of(round_))
             if documents.recipe.aligns:
                 probe = documents.shards.probe
-                await obtain(context, probe.digest, max_bytes=probe.bytes, pin=pin_of(round_))
+                await obtain(context, probe.digest, kind="shard", max_bytes=probe.bytes, pin=pin_of(round_))
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
 
 
@@ -88,6 +90,22 @@ def assigned_shard(context: Context, round_: Round, shards: PublicShards) -> Pub
     return shards.training[index]
 
 
+def check_room(context: Context, recipe: Digest, codec: str, cap: int, remedy: str) -> None:
+    """Whether every delta of a recipe in a codec fits under a round's cap, known before anybody trains.
+
+    Raises:
+        Rejected: reason `no-room`; one may be larger than `cap` bytes. `remedy` may name `{bytes}`.
+    """
+    read = context.documents
+    most = read.encoded_bytes(context.blobs.read(recipe, max_bytes=read.max_recipe_bytes), codec)
+    if most > cap:
+        raise Rejected(
+            f"a delta of this recipe in codec {codec} has up to {most} bytes, the round allows {cap}",
+            reason="no-room",
+            remedy=remedy.format(bytes=most),
+        )
+
+
 def round_files(context: Context, round_: Round, spec: RoundSpec) -> RoundFiles:
     """Where the files lie that every job about a prepared round reads. Raises: Rejected (`blob-missing`)."""
     return RoundFiles(
@@ -98,5 +116,5 @@ def round_files(context: Context, round_: Round, spec: RoundSpec) -> RoundFiles:
 
 
 def pin_of(round_: Round) -> str:
-    """Who pins a round's blobs; released when the round is forgotten."""
-    return f"round/{round_.id}"
+    """Who pins a round's blobs, as `round_pin`."""
+    return round_pin(round_.id)

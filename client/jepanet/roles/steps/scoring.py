@@ -117,7 +117,8 @@ class Scoring:
         cap = spec.max_delta_bytes
         try:
             # Still private to the round: it is served on only by those who hold it, like any public blob.
-            return await obtain(context, item.digest, max_bytes=cap, pin=pin_of(round_)), None
+            path = await obtain(context, item.digest, kind="delta", max_bytes=cap, pin=pin_of(round_))
+            return path, None
         except Rejected as error:
             return None, error.reason
         except Transient:
@@ -154,7 +155,7 @@ async def evaluation_files(context: Context, round_: Round, spec: RoundSpec) -> 
     if round_.shard is None:
         raise Transient(f"the evaluation shard of round {round_.id} is not unsealed yet")
     cap = context.documents.max_shard_bytes
-    shard = await obtain(context, round_.shard, max_bytes=cap, pin=pin_of(round_))
+    shard = await obtain(context, round_.shard, kind="shard", max_bytes=cap, pin=pin_of(round_))
     return EvaluationFiles(shard, manifest=stored(context, spec.dataset))
 
 

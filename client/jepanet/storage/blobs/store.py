@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jepanet.cid import digest_of
+from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import sync_directory
 from jepanet.storage.blobs.blob_files import (
@@ -210,6 +210,20 @@ class BlobStore:
             self._set_aside(digest)
             raise Transient(f"blob {digest.hex()} was damaged on the disk and is set aside; fetch it again")
         return data
+
+    def sound(self, digest: bytes) -> bool:
+        """Whether the blob is stored and still has its digest; a damaged one is set aside.
+
+        The file is read through: not on an event loop.
+        """
+        place = self.path(digest)
+        if place is None:
+            return False
+        with suppress(OSError):
+            if digest_file(place) == digest:
+                return True
+        self._set_aside(digest)
+        return False
 
     # ------------------------------------------------------------ publishing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights, parameter_shapes
 from jepanet.learning.families.world.sizes import WorldSizes
-from jepanet.learning.family import Batch, Description, Family, FamilyKind, Fields, Network, Shapes, Sizes
+from jepanet.learning.family import Batches, Description, Family, FamilyKind, Fields, Network, Shapes, Sizes
 from jepanet.records.codec import Codec, rejected
 from jepanet.tensors import Arrays
 
@@ -63,10 +63,10 @@ class World(WorldSizes):
                 reason="shard-mismatch",
             )
 
-    def batches(self, shard: Shard, seed: bytes) -> Iterator[Batch]:
-        from jepanet.learning.families.world.batches import world_batches
+    def batches(self, shard: Shard, seed: bytes) -> Batches:
+        from jepanet.learning.families.world.batches import WorldBatches
 
-        return world_batches(self, shard, seed)
+        return WorldBatches(self, shard, seed)
 
     def widened(self, times: int) -> World:
         return replace(self, windows=self.windows * times)

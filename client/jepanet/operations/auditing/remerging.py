@@ -1,0 +1,67 @@
+"""A round's merge repeated from what is public: the same bytes on every CPU, model and coded update alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jepanet.cid import to_cid
+from jepanet.learning.training.checkpoint import remainder_of
+from jepanet.operations.reading.library import Library
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.sheet import ScoreSheet
+from jepanet.work.requests import AcceptedDelta, EvaluationFiles, MergeDeltas, RoundFiles
+from jepanet.work.worker import Worker
+
+
+async def repeat_merge(
+    sheet: ScoreSheet,
+    *,
+    spec: RoundSpec,
+    model_cap: int,
+    documents: RoundFiles,
+    evaluation: EvaluationFiles,
+    library: Library,
+    worker: Worker,
+) -> tuple[bool, str]:
+    """Whether the accepted deltas give what the sheet says, and how it compares.
+
+    `documents`: where the round's base, recipe and spec lie. `model_cap`: bytes that no model file exceeds,
+    and so no remainder.
+
+    Raises:
+        Rejected: what a file is refused for. Transient: a file has no provider.
+    """
+    if not sheet.accepted:
+        return sheet.model == sheet.base, "no delta was accepted, the base stays"
+    deltas = []
+    for digest in sheet.accepted:
+        path = await library.get("delta", digest, "raw", max_bytes=spec.max_delta_bytes)
+        deltas.append(AcceptedDelta(digest, path))
+    remainder = await _remainder(spec, documents.base, model_cap, library)
+    target = library.directory / "merge.part"
+    try:
+        merged = await worker.run(
+            MergeDeltas(documents, evaluation, tuple(deltas), sheet.round_id, target, remainder=remainder)
+        )
+    finally:
+        target.unlink(missing_ok=True)
+    if not sheet.published:
+        small = not merged.published or merged.improvement <= spec.score_tolerance
+        return small, f"withheld: {sheet.note}"
+    detail = f"model {to_cid(sheet.model)}, improvement {merged.improvement} micro-nats"
+    if sheet.update is not None:
+        detail += f", update {to_cid(sheet.update)}"
+    if merged.update != sheet.update:
+        made = "none" if merged.update is None else to_cid(merged.update)
+        return False, f"{detail}; the merge gives update {made}"
+    return merged.digest == sheet.model and merged.published, detail
+
+
+async def _remainder(spec: RoundSpec, base: Path, model_cap: int, library: Library) -> Path | None:
+    """What the code of the base's update left out, where the merge takes it on."""
+    if spec.update is None or not spec.update.carry_milli:
+        return None
+    digest = remainder_of(base)
+    if digest is None:
+        return None
+    return await library.get("remainder of the base", digest, "raw", max_bytes=model_cap)

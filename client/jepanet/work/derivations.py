@@ -1,0 +1,8 @@
+"""The job of a worker that only derives models, beside one that trains, scores and merges."""
+
+from __future__ import annotations
+
+from jepanet.work.deriving import derive_model
+from jepanet.work.requests import DeriveModel, JobTable
+
+JOBS: JobTable = {DeriveModel: derive_model}

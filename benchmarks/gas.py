@@ -4,6 +4,10 @@ Figures are whole transactions as the receipts charge them: 21,000 base and call
 stands its ratio to a plain ERC-20 transfer to a fresh account, measured in the same run. Exit status 1 if a
 target is missed.
 
+The first round writes every slot for the first time. Standings lie in slots that the project's rounds take in
+turn, eight of them: seven rounds are opened and cancelled, and the ninth is what a solver pays from then on.
+Further solvers send their commits, openings and claims in batches of forty; a batch's figure is one fortieth.
+
     python benchmarks/gas.py [solvers]
 """
 
@@ -18,8 +22,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,9 +35,11 @@ from rich.console import Console
 from rich.table import Table
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
-from web3.types import Nonce
-from web3.utils import get_create_address
+from web3.types import RPCEndpoint, TxParams
 
+from jepanet.chain.devchain.create2 import DEPLOYER
+from jepanet.chain.devchain.deploy import DeployParameters, plan
+from jepanet.chain.endpoints.header_rlp import encode_header
 from jepanet.protocol.commitment import (
     Leaf,
     commitment,
@@ -40,9 +47,11 @@ from jepanet.protocol.commitment import (
     merkle_proof,
     merkle_root,
     result_leaf,
+    shard_proof,
+    shard_root,
 )
-from jepanet.protocol.documents.typed_data import result_data
-from jepanet.types import Address, Digest, Verdict
+from jepanet.protocol.documents.typed_data import commit_data, compact_signature, result_data
+from jepanet.types import Address, Digest, RoundId, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "gas.json"
@@ -53,7 +62,22 @@ SOLVERS = 100
 VERIFIERS = 3
 SHARDS = 256
 ETHER = 10**18
-TARGETS = {"commit": 72_000, "reveal": 60_000, "recordTraining (k=3)": 135_000, "claim": 90_000}
+BATCH = 40
+LANES = 8
+"""Rounds of a project after which a solver's slot is used again."""
+FIRST, STEADY = "first time", "steady"
+TARGETS = {
+    f"commit, {FIRST}": 64_000,
+    f"commit, {STEADY}": 50_000,
+    f"reveal, {STEADY}": 35_500,
+    f"claim, {STEADY}": 60_000,
+    f"recordTraining (k=3), {STEADY}": 90_000,
+    f"commit in a batch, {STEADY}": 38_000,
+    f"reveal in a batch, {STEADY}": 12_000,
+    f"claim in a batch, {STEADY}": 25_000,
+    f"drawBeacon, {STEADY}": 85_000,
+    f"openRound (k=3), {STEADY}": 300_000,
+}
 YARDSTICK = "ERC-20 transfer, fresh account"
 
 
@@ -71,6 +95,7 @@ def devnet(accounts: int) -> Iterator[Web3]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(anvil), "--port", str(port), "--chain-id", str(CHAIN), "--accounts", str(accounts)]
+    command += ["--hardfork", "prague"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         chain = Web3(HTTPProvider(f"http://127.0.0.1:{port}", request_kwargs={"timeout": 60}))
@@ -86,77 +111,113 @@ def devnet(accounts: int) -> Iterator[Web3]:
 
 
 class Ledger:
-    """Sends transactions and writes down what each kind of call cost."""
+    """Sends transactions and writes down what each kind of call cost, and its calldata."""
 
     def __init__(self, chain: Web3) -> None:
         self.chain = chain
-        self.gas: dict[str, list[int]] = defaultdict(list)
+        self.gas: dict[str, list[float]] = defaultdict(list)
+        self.calldata: dict[str, int] = {}
 
-    def send(self, kind: str, call: Any, sender: str) -> None:
-        receipt = self.chain.eth.wait_for_transaction_receipt(call.transact({"from": sender}))
+    def send(self, kind: str, call: Any, sender: str, *, items: int = 1) -> None:
+        """`items`: how many the call does at once; what is written down is one's share."""
+        self._sent(kind, call.transact({"from": sender}), items)
+
+    def create(self, kind: str, data: bytes, sender: str) -> None:
+        """Through the deterministic deployer."""
+        given = {"from": sender, "to": DEPLOYER, "data": data}
+        self._sent(kind, self.chain.eth.send_transaction(cast(TxParams, given)), 1)
+
+    def _sent(self, kind: str, tx_hash: Any, items: int) -> None:
+        receipt = self.chain.eth.wait_for_transaction_receipt(tx_hash)
         if receipt["status"] != 1:
             raise RuntimeError(f"{kind} failed")
-        self.gas[kind].append(receipt["gasUsed"])
+        self.gas[kind].append(receipt["gasUsed"] / items)
+        data = bytes(self.chain.eth.get_transaction(tx_hash)["input"])
+        self.calldata[kind] = max(self.calldata.get(kind, 0), round(len(data) / items))
 
-    def deploy(self, name: str, sender: str, *arguments: Any) -> Contract:
-        artifact = json.loads((ROOT / "abi" / f"{name}.json").read_text(encoding="utf-8"))
-        factory = self.chain.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        receipt = self.chain.eth.wait_for_transaction_receipt(
-            factory.constructor(*arguments).transact({"from": sender})
-        )
-        self.gas[f"deploy {name}"].append(receipt["gasUsed"])
-        return cast(
-            Contract, self.chain.eth.contract(address=receipt["contractAddress"], abi=artifact["abi"])
-        )
+    def ask(self, method: str, *parameters: object) -> Any:
+        answer = self.chain.provider.make_request(cast(RPCEndpoint, method), list(parameters))
+        return answer["result"]
 
     def warp(self, timestamp: int) -> None:
-        self.chain.provider.make_request("evm_setNextBlockTimestamp", [timestamp])  # type: ignore[arg-type]
-        self.chain.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+        self.ask("evm_setNextBlockTimestamp", timestamp)
+        self.ask("evm_mine")
 
 
-def play(chain: Web3, solver_count: int) -> dict[str, list[int]]:
-    """One round from deployment to the last claim; returns gas by kind of call."""
+def contract(chain: Web3, name: str, address: str) -> Contract:
+    artifact = json.loads((ROOT / "abi" / f"{name}.json").read_text(encoding="utf-8"))
+    return cast(Contract, chain.eth.contract(address=to_checksum_address(address), abi=artifact["abi"]))
+
+
+@dataclass
+class Stage:
+    """Everybody and everything of the run, ready for rounds of project 1."""
+
+    ledger: Ledger
+    rounds: Contract
+    lens: Contract
+    proposer: str
+    outsider: str
+    verifiers: list[str]
+    solvers: list[str]
+    batched: list[str]
+    keys: dict[str, bytes]
+    shards: list[tuple[int, bytes, bytes]]
+
+    @property
+    def contract(self) -> Address:
+        return Address(self.rounds.address)
+
+    def chain_time(self) -> int:
+        return int(self.ledger.chain.eth.get_block("latest")["timestamp"])
+
+
+def settle_in(chain: Web3, solver_count: int) -> Stage:
+    """Contracts, stakes, a verifier set and a project."""
     ledger = Ledger(chain)
     accounts = list(chain.eth.accounts)
     owner, treasury, proposer, outsider = accounts[:4]
-    keys = verifier_keys(accounts, range(4, 4 + VERIFIERS))
-    verifiers = sorted(keys, key=lambda address: int(address, 16))
+    keys = keys_of(accounts, [*range(4, 4 + VERIFIERS), *range(len(accounts) - BATCH, len(accounts))])
+    verifiers = sorted(accounts[4 : 4 + VERIFIERS], key=lambda address: int(address, 16))
     solvers = accounts[4 + VERIFIERS : 4 + VERIFIERS + solver_count]
+    batched = accounts[-BATCH:]
 
-    nonce = chain.eth.get_transaction_count(owner)
-    predicted = get_create_address(to_checksum_address(owner), Nonce(nonce + 4))
-    token = ledger.deploy("DevToken", owner, owner, 10**9 * ETHER)
-    sets = ledger.deploy("VerifierSets", owner)
-    vault = ledger.deploy("StakeVault", owner, token.address, predicted, treasury, 1000 * ETHER, 7 * 86400)
-    registry = ledger.deploy("ProjectRegistry", owner, sets.address, predicted)
-    limits = (ETHER, ETHER, 3600, 86400, 1000)
-    rounds = ledger.deploy(
-        "TrainingRounds",
-        owner,
-        (token.address, vault.address, sets.address, registry.address, owner, owner, *limits),
+    parameters = DeployParameters(
+        treasury=Address(treasury), arbiter=Address(owner), owner=Address(owner), beacon_delay=2,
+        minimum_phase_duration=1,
+    )  # fmt: skip
+    planned = plan(parameters, Address(owner))
+    for item in planned.creations:
+        ledger.create(f"deploy {item.name}", bytes(item.call().data), owner)
+    token = contract(chain, "DevToken", planned.token)
+    rounds, lens = (
+        contract(chain, name, address)
+        for name, address in (("TrainingRounds", planned.rounds), ("RoundLens", planned.lens))
     )
-
     ledger.send(YARDSTICK, token.functions.transfer(outsider, ETHER), owner)
-    for account in [proposer, *verifiers, *solvers]:
-        ledger.send("transfer", token.functions.transfer(account, 10_000 * ETHER), owner)
-    for account in [*verifiers, *solvers]:
-        ledger.send("approve", token.functions.approve(vault.address, 10_000 * ETHER), account)
-        ledger.send("deposit", vault.functions.deposit(2_000 * ETHER), account)
-    ledger.send("createVerifierSet", sets.functions.createVerifierSet(verifiers, 2), owner)
+    for account in [proposer, *verifiers, *solvers, *batched]:
+        ledger.send("transfer", token.functions.transfer(account, 20_000 * ETHER), owner)
+        ledger.send("approve", token.functions.approve(rounds.address, 20_000 * ETHER), account)
+    for account in [*verifiers, *solvers, *batched]:
+        ledger.send("deposit", rounds.functions.deposit(2_000 * ETHER, account), account)
+    limits = (10_000 * ETHER, 60 * 86_400)
+    ledger.send("createVerifierSet", rounds.functions.createVerifierSet(verifiers, 2, *limits), proposer)
     for verifier in verifiers:
-        ledger.send("join", sets.functions.join(1), verifier)
-
+        ledger.send("join", rounds.functions.join(1), verifier)
     shards = [(index, word("shard", index), word("blinding", index)) for index in range(SHARDS)]
-    hidden = [evaluation_leaf(*shard) for shard in shards]
-    project = (word("recipe"), word("data"), word("base"), merkle_root(hidden), SHARDS, 1, word("metadata"))
-    ledger.send("createProject", registry.functions.createProject(*project), proposer)
-    ledger.send("approve", token.functions.approve(rounds.address, 10_000 * ETHER), proposer)
+    root = shard_root([evaluation_leaf(*shard) for shard in shards])
+    project = (word("recipe"), word("data"), word("base"), root, SHARDS, 1, word("metadata"))
+    ledger.send("createProject", rounds.functions.createProject(*project), proposer)
+    return Stage(ledger, rounds, lens, proposer, outsider, verifiers, solvers, batched, keys, shards)
+
+
+def open_round(stage: Stage, when: str) -> int:
     params = (
         1,
         word("spec"),
-        1000 * ETHER,
+        2000 * ETHER,
         30 * ETHER,
-        5 * ETHER,
+        10 * ETHER,
         50 * ETHER,
         86400,
         60,
@@ -164,58 +225,108 @@ def play(chain: Web3, solver_count: int) -> dict[str, list[int]]:
         86400,
         86400,
         0,
+        bytes(32),
+        bytes(32),
     )
-    ledger.send("openRound", rounds.functions.openRound(params), proposer)
+    stage.ledger.send(f"openRound (k=3), {when}", stage.rounds.functions.openRound(params), stage.proposer)
+    return int(stage.lens.functions.roundCount().call())
 
-    contract = Address(rounds.address)
-    for solver in solvers:
-        sealed = commitment(CHAIN, contract, 1, Address(solver), word("delta", solver), word("salt", solver))
-        ledger.send("commit", rounds.functions.commit(1, sealed), solver)
-    opened = rounds.functions.getRound(1).call()
-    ledger.warp(opened[10])
-    ledger.send("drawBeacon", rounds.functions.drawBeacon(1), outsider)
-    index = rounds.functions.getRound(1).call()[18]
-    proof = merkle_proof(hidden, index)
-    ledger.send("unseal", rounds.functions.unseal(1, *shards[index][1:], list(proof)), proposer)
-    for solver in solvers:
-        opening = rounds.functions.reveal(1, word("delta", solver), word("salt", solver))
-        ledger.send("reveal", opening, solver)
 
-    rows = [Leaf(Address(a), Digest(word("delta", a)), Verdict.ACCEPTED, 50_000, 9 * ETHER) for a in solvers]
-    rows += [Leaf(Address(a), Digest(bytes(32)), Verdict.FEE, 0, 10 * ETHER) for a in verifiers]
-    leaves = [result_leaf(1, row) for row in rows]
-    root, model, sheet = merkle_root(leaves), word("model"), word("sheet")
+def cancel_empty(stage: Stage) -> None:
+    """A round in which nobody commits."""
+    number = open_round(stage, "no commits")
+    stage.ledger.warp(view(stage, number)["commitEnd"])
+    stage.ledger.send("cancel, no commits", stage.rounds.functions.cancel(number), stage.outsider)
+
+
+def view(stage: Stage, number: int) -> dict[str, Any]:
+    names = [item["name"] for item in stage.lens.functions.getRound(number).abi["outputs"][0]["components"]]
+    return dict(zip(names, stage.lens.functions.getRound(number).call(), strict=True))
+
+
+def play(stage: Stage, when: str) -> None:
+    """One round from its opening to the last claim."""
+    ledger, rounds, outsider = stage.ledger, stage.rounds.functions, stage.outsider
+    number = open_round(stage, when)
+    everybody = [*stage.solvers, *stage.batched]
+
+    def delta(solver: str) -> bytes:
+        return word("delta", solver, number)
+
+    def sealed(solver: str) -> bytes:
+        return commitment(
+            CHAIN, stage.contract, RoundId(number), Address(solver), delta(solver), word("salt", solver)
+        )
+
+    for solver in stage.solvers:
+        ledger.send(f"commit, {when}", rounds.commit(number, sealed(solver)), solver)
+    signed = []
+    for solver in stage.batched:
+        typed = commit_data(CHAIN, stage.contract, round_id=number, commitment=sealed(solver))
+        signature = Account.sign_typed_data(stage.keys[solver], full_message=typed).signature
+        signed.append((solver, sealed(solver), *compact_signature(bytes(signature))))
+    ledger.send(f"commit in a batch, {when}", rounds.commitMany(number, signed), outsider, items=BATCH)
+    ledger.warp(view(stage, number)["commitEnd"])
+    ledger.send(f"closeCommits, {when}", rounds.closeCommits(number), outsider)
+    block = view(stage, number)["beaconBlock"]
+    ledger.ask("anvil_mine", hex(block + 1))
+    header = encode_header(ledger.ask("eth_getBlockByNumber", hex(block), False))
+    ledger.send(f"drawBeacon, {when}", rounds.drawBeacon(number, header), outsider)
+    index = view(stage, number)["evaluationIndex"]
+    proof = shard_proof([evaluation_leaf(*shard) for shard in stage.shards], index)
+    ledger.send(
+        f"unseal, {when}", rounds.unseal(number, *stage.shards[index][1:], list(proof)), stage.proposer
+    )
+    ledger.warp(max(view(stage, number)["revealStart"], stage.chain_time() + 1))
+    for solver in stage.solvers:
+        opening = rounds.reveal(number, delta(solver), word("salt", solver))
+        ledger.send(f"reveal, {when}", opening, solver)
+    openings = [(solver, delta(solver), word("salt", solver)) for solver in stage.batched]
+    ledger.send(f"reveal in a batch, {when}", rounds.revealMany(number, openings), outsider, items=BATCH)
+
+    rows = [Leaf(Address(a), Digest(delta(a)), Verdict.ACCEPTED, 50_000, 9 * ETHER) for a in everybody]
+    rows += [Leaf(Address(a), Digest(bytes(32)), Verdict.FEE, 0, 10 * ETHER) for a in stage.verifiers]
+    leaves = [result_leaf(RoundId(number), row) for row in rows]
+    proofs = [list(merkle_proof(leaves, place)) for place in range(len(leaves))]
+    root, model, sheet = merkle_root(leaves), word("model", number), word("sheet", number)
     payout = sum(row.amount for row in rows)
     attestations = []
-    for place, verifier in enumerate(verifiers):
-        improvement = 41_000 + place
+    for place, verifier in enumerate(stage.verifiers):
         typed = result_data(
-            CHAIN,
-            contract,
-            round_id=1,
-            root=root,
-            model=model,
-            sheet=sheet,
-            payout=payout,
-            improvement=improvement,
-        )
-        signed = Account.sign_typed_data(keys[verifier], full_message=typed)
-        attestations.append((improvement, bytes(signed.signature)))
-    recording = rounds.functions.recordTraining(1, root, model, sheet, payout, attestations)
-    ledger.send("recordTraining (k=3)", recording, outsider)
-    ledger.warp(rounds.functions.getRound(1).call()[13])
-    ledger.send("settle", rounds.functions.settle(1), outsider)
-    for row, leaf in zip(rows, leaves, strict=True):
+            CHAIN, stage.contract, round_id=number, root=root, model=model, sheet=sheet, payout=payout,
+            improvement=41_000 + place, extension=bytes(32),
+        )  # fmt: skip
+        signature = Account.sign_typed_data(stage.keys[verifier], full_message=typed).signature
+        attestations.append((41_000 + place, *compact_signature(bytes(signature))))
+    recording = rounds.recordTraining(number, root, model, sheet, payout, bytes(32), attestations)
+    ledger.send(f"recordTraining (k=3), {when}", recording, outsider)
+    ledger.warp(view(stage, number)["challengeEnd"])
+    shown = (root, model, sheet, bytes(32), payout, 41_001, (1 << VERIFIERS) - 1)
+    ledger.send(f"settle, {when}", rounds.settle(number, shown), outsider)
+    values = [(row.account, row.digest, int(row.verdict), row.gain, row.amount) for row in rows]
+    together = range(len(stage.solvers), len(everybody))
+    for place, row in enumerate(rows):
+        if place in together:
+            continue
         kind = "claim" if row.verdict is Verdict.ACCEPTED else "claim (fee)"
-        proven = list(merkle_proof(leaves, leaves.index(leaf)))
-        values = (row.account, row.digest, int(row.verdict), row.gain, row.amount)
-        ledger.send(kind, rounds.functions.claim(1, values, proven), row.account)
-    for solver in solvers:
-        ledger.send("withdrawCredit", rounds.functions.withdrawCredit(), solver)
-    return dict(ledger.gas)
+        ledger.send(f"{kind}, {when}", rounds.claim(number, values[place], proofs[place]), row.account)
+    batch = [(values[place], proofs[place]) for place in together]
+    ledger.send(f"claim in a batch, {when}", rounds.claimMany(number, batch), outsider, items=BATCH)
 
 
-def verifier_keys(accounts: Sequence[str], places: range) -> dict[str, bytes]:
+def measure(chain: Web3, solver_count: int) -> Ledger:
+    stage = settle_in(chain, solver_count)
+    play(stage, FIRST)
+    for _ in range(LANES - 1):
+        cancel_empty(stage)
+    play(stage, STEADY)
+    for solver in stage.solvers:
+        call = stage.rounds.functions.withdraw(10 * ETHER, solver)
+        stage.ledger.send("withdraw", call, solver)
+    return stage.ledger
+
+
+def keys_of(accounts: Sequence[str], places: Iterable[int]) -> dict[str, bytes]:
     """Private keys of the unlocked accounts at `places`, derived from the public mnemonic."""
     Account.enable_unaudited_hdwallet_features()
     keys = {}
@@ -229,11 +340,15 @@ def verifier_keys(accounts: Sequence[str], places: range) -> dict[str, bytes]:
 
 def main() -> int:
     solver_count = int(sys.argv[1]) if len(sys.argv) > 1 else SOLVERS
-    with devnet(4 + VERIFIERS + solver_count) as chain:
-        gas = play(chain, solver_count)
+    with devnet(4 + VERIFIERS + solver_count + BATCH) as chain:
+        ledger = measure(chain, solver_count)
+    gas = ledger.gas
     yardstick = statistics.median(gas[YARDSTICK])
-    table = Table(title=f"Gas per transaction, a round of {solver_count} solvers")
-    for column in ("call", "times", "median", "largest", "target", "largest / target", "median / transfer"):
+    table = Table(title=f"Gas per transaction, rounds of {solver_count} solvers and {BATCH} in batches")
+    columns = (
+        "call", "times", "median", "largest", "target", "largest / target", "median / transfer", "calldata",
+    )  # fmt: skip
+    for column in columns:
         table.add_column(column, justify="left" if column == "call" else "right")
     calls: dict[str, dict[str, float | int | None]] = {}
     missed = []
@@ -249,17 +364,19 @@ def main() -> int:
             "target": target,
             "largest_over_target": round(ratio, 4) if ratio is not None else None,
             "median_over_transfer": round(median / yardstick, 3),
+            "calldata_bytes": ledger.calldata[kind],
         }
         table.add_row(
             kind,
             str(len(figures)),
             f"{median:,.0f}",
-            f"{largest:,}",
+            f"{largest:,.0f}",
             f"{target:,}" if target else "",
             f"{ratio:.3f}" if ratio is not None else "",
             f"{median / yardstick:.2f}",
+            f"{ledger.calldata[kind]:,}",
         )
-    Console(width=120).print(table)
+    Console(width=140).print(table)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     document = {"solvers": solver_count, "yardstick": YARDSTICK, "calls": calls, "missed": missed}
     RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -350,7 +350,7 @@ def settle(
         ledger.exact(f"{name}, reason of {row.solver}", row.reason)
     result = result_data(
         CHAIN, CONTRACT, round_id=number, root=sheet.root, model=sheet.model, sheet=digest_of(data),
-        payout=sheet.payout, improvement=sheet.improvement,
+        payout=sheet.payout, improvement=sheet.improvement, extension=bytes(32),
     )  # fmt: skip
     ledger.exact(f"{name}, result signed", wallet(said["coordinators"][0][0]).sign_typed(result).hex())
 

@@ -39,7 +39,7 @@ TERMS = {
     "bond": "10",
     "unseal_bond": "20",
     "price": "0.0005",
-    "commit_seconds": 120,
+    "commit_seconds": 90,  # when every solver has committed it ends at its half
     "gap_seconds": 1,
     "reveal_seconds": 60,
     "verify_seconds": 120,

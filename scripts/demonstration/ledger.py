@@ -10,7 +10,13 @@ from jepanet.chain.following.follower import Follower
 from jepanet.chain.following.logs_to_facts import decode
 from jepanet.operations.access import open_chain
 from jepanet.operations.reading.history import open_history
-from jepanet.protocol.facts import ChainClaimed, ChainFact, ChainRoundSettled
+from jepanet.protocol.facts import (
+    ChainBeaconDrawn,
+    ChainBeaconFixed,
+    ChainClaimed,
+    ChainFact,
+    ChainRoundSettled,
+)
 from jepanet.protocol.state import NodeState, Round
 from jepanet.settings.config import load_config
 from jepanet.types import BlockRef, Phase
@@ -19,6 +25,7 @@ from jepanet.types import BlockRef, Phase
 _STEPS = {
     "ChainRoundOpened": "open",
     "ChainCommitted": "commit",
+    "ChainBeaconFixed": "close",
     "ChainBeaconDrawn": "beacon",
     "ChainShardUnsealed": "unseal",
     "ChainRevealed": "reveal",
@@ -40,6 +47,10 @@ class Ledger:
     times: dict[int, dict[str, int]] = field(default_factory=dict)
     claimed: dict[int, dict[str, int]] = field(default_factory=dict)
     returned: dict[int, int] = field(default_factory=dict)
+    keeper_reward: int = 0
+    """Escrowed twice a round, for whoever closes COMMIT and whoever draws."""
+    keepers: dict[int, int] = field(default_factory=dict)
+    """What they earned."""
 
     def finished(self, wanted: int) -> bool:
         """All rounds ended, and in each settled one every revealed solver and verifier has claimed."""
@@ -62,6 +73,7 @@ async def read_ledger(config: Path) -> Ledger:
         rounds = {int(key): item for key, item in sorted(state.rounds.items())}
         phases = {number: Phase(item.phase(state.now)).name.lower() for number, item in rounds.items()}
         ledger = Ledger(state, rounds, phases)
+        ledger.keeper_reward = (await chain.contracts.rounds.configuration("latest")).keeper_reward
         follower = Follower(chain.rpc, chain.deployment.followed, chain.deployment.anchor, _step, poll=0.2)
         async for step in follower.steps():
             for block in step.blocks:
@@ -73,6 +85,8 @@ async def read_ledger(config: Path) -> Ledger:
                     if isinstance(fact, ChainClaimed):
                         paid = ledger.claimed.setdefault(number, {})
                         paid[fact.account] = paid.get(fact.account, 0) + fact.amount
+                    if isinstance(fact, ChainBeaconFixed | ChainBeaconDrawn):
+                        ledger.keepers[number] = ledger.keepers.get(number, 0) + fact.reward
                     if isinstance(fact, ChainRoundSettled):
                         ledger.returned[number] = fact.returned
             if step.blocks and step.blocks[-1].ref.number >= step.head:

@@ -107,7 +107,8 @@ def _round(
         ],
         "fees": [{name: item[name] for name in ("coordinator", "paid")} for item in view["fees"]],
         "escrow": {
-            "funded": str(params.budget + params.fee + params.unseal_bond),
+            "funded": str(params.budget + params.fee + params.unseal_bond + 2 * ledger.keeper_reward),
+            "keepers": str(ledger.keepers.get(number, 0)),
             "paid": str(recorded.payout if recorded else 0),
             "claimed": str(sum(claimed.values())),
             "returned": str(ledger.returned.get(number, 0)),
@@ -277,9 +278,7 @@ def print_report(console: Console, report: dict[str, Any], directory: Path) -> N
 
 
 def _worth(balance: dict[str, str]) -> int:
-    return sum(
-        int(balance[name]) for name in ("tokens", "stake_free", "stake_locked", "stake_unbonding", "credit")
-    )
+    return sum(int(balance[name]) for name in ("tokens", "stake_free", "stake_locked", "stake_unbonding"))
 
 
 def _number(value: float | None, digits: int = 4) -> str:

@@ -278,7 +278,7 @@ def files() -> Iterator[Case]:
         "a contract missing": {**DEPLOYMENT, "contracts": {"token": ACCOUNT}},
         "a wrong checksum": {
             **DEPLOYMENT,
-            "contracts": {**DEPLOYMENT["contracts"], "vault": ACCOUNT.replace("F", "f")},
+            "contracts": {**DEPLOYMENT["contracts"], "lens": ACCOUNT.replace("F", "f")},
         },  # type: ignore[dict-item]
         "confirmations as a list": {**DEPLOYMENT, "confirmations": []},
         "a list": [],

@@ -29,7 +29,7 @@ T = TypeVar("T")
 BASE, MODEL, SHEET, SPEC = (Digest(bytes([n]) * 32) for n in (1, 2, 3, 4))
 SHARDS = [(index, bytes([50 + index]) * 32, bytes([90 + index]) * 32) for index in range(3)]
 LEAVES = [evaluation_leaf(*shard) for shard in SHARDS]
-CAP, MAX_HOLD = 1_000 * TOKEN, 10_000
+CAP, MAX_HOLD = 1_000 * TOKEN, 1_000_000
 """Of the verifier set: more than one round of `PARAMS` needs."""
 
 

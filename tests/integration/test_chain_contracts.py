@@ -18,6 +18,7 @@ from contract_fixtures import (
     SHEET,
     Network,
     deployed_network,
+    draw,
     found_project,
     stake,
 )
@@ -25,7 +26,8 @@ from contract_fixtures import (
 from chain_proxy import Backend, Behind, ChainProxy
 from jepanet.chain.contracts.all import Attestation, Contracts, Deployment, Result
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
-from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, contract_address, deploy
+from jepanet.chain.devchain.create2 import DEPLOYER
+from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, deploy, plan
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.following.counters import LogTally, read_counters
 from jepanet.chain.following.follower import Follower
@@ -39,11 +41,15 @@ from jepanet.protocol.commitment import (
     merkle_proof,
     merkle_root,
     result_leaf,
+    shard_proof,
 )
-from jepanet.protocol.documents.typed_data import result_data
-from jepanet.types import Address, Digest, Phase, RoundId, Standing, Verdict
+from jepanet.protocol.documents.typed_data import result_data, signing_hash
+from jepanet.types import Address, Digest, Phase, Readiness, RoundId, Standing, Verdict
 
 pytestmark = pytest.mark.integration
+
+EXTENSION = bytes(32)
+NOTHING = facts.RecordedResult(bytes(32), BASE, SHEET, EXTENSION, 0, 0, 0)
 
 
 @pytest.fixture
@@ -64,9 +70,9 @@ async def test_deployment_file_round_trips_and_validates(network: Network, tmp_p
     with pytest.raises(Fatal) as caught:
         await replace(network.deployment, chain_id=1).validate(network.chain.rpc)
     assert caught.value.code is Exit.WRONG_CHAIN
-    with pytest.raises(Transient, match="no ProjectRegistry") as caught:  # it may be an endpoint that lags
-        wrong = replace(network.deployment, registry=Address("0x" + "11" * 20))
-        await Contracts.of(network.chain.rpc, wrong).registry.count("latest")
+    with pytest.raises(Transient, match="no RoundLens") as caught:  # it may be an endpoint that lags
+        wrong = replace(network.deployment, lens=Address("0x" + "11" * 20))
+        await Contracts.of(network.chain.rpc, wrong).lens.project_count("latest")
     assert caught.value.code is Exit.INCOMPATIBLE and caught.value.remedy
 
 
@@ -96,9 +102,9 @@ async def test_endpoints_that_know_nothing_of_the_contracts_end_no_node(network:
             rpc = Rpc(urls, chain_id, cooldown=0.0)
             try:
                 assert await patiently(lambda rpc=rpc: network.deployment.validate(rpc)) is None
-                registry = Contracts.of(rpc, network.deployment).registry
+                lens = Contracts.of(rpc, network.deployment).lens
                 for _ in range(4):
-                    assert await patiently(lambda registry=registry: registry.count("latest")) == 0
+                    assert await patiently(lambda lens=lens: lens.project_count("latest")) == 0
             finally:
                 await rpc.close()
         proxy.set(Behind(blocks=far))
@@ -123,10 +129,46 @@ async def test_a_copy_of_the_chain_is_named_only_when_no_endpoint_may_know_bette
                 await rpc.close()
 
 
-async def test_contract_addresses_are_computed_from_nonces(network: Network) -> None:
-    deployer = network.wallet(0).address
-    assert contract_address(deployer, 0) == network.deployment.token
-    assert contract_address(deployer, 4) == network.deployment.rounds
+async def test_contracts_are_where_the_plan_says_and_another_salt_moves_them(network: Network) -> None:
+    deployer = network.wallet(0)
+    parameters = DeployParameters.for_devnet(deployer.address)
+    planned, deployment = plan(parameters, deployer.address), network.deployment
+    assert (planned.token, planned.rounds) == (deployment.token, deployment.rounds)
+    assert planned.lens == deployment.lens
+    other = plan(replace(parameters, salt=b"\1" * 32), deployer.address)
+    assert {item.address for item in planned.creations}.isdisjoint(item.address for item in other.creations)
+    with pytest.raises(Fatal, match="already") as caught:
+        await deploy(network.chain.rpc, deployer, parameters)
+    assert caught.value.code is Exit.REJECTED
+
+
+async def test_an_interrupted_deployment_is_taken_up(network: Network) -> None:
+    deployer, rpc = network.wallet(0), network.chain.rpc
+    parameters = replace(DeployParameters.for_devnet(deployer.address), salt=b"\2" * 32)
+    planned = plan(parameters, deployer.address)
+    for item in planned.creations[:3]:
+        await network.do(0, item.call())
+    again = await deploy(rpc, deployer, parameters)
+    assert (again.token, again.rounds, again.lens) == (planned.token, planned.rounds, planned.lens)
+    await again.validate(rpc)
+    assert (await Contracts.of(rpc, again).rounds.configuration("latest")).beacon_delay == 2
+
+
+async def test_a_constructors_refusal_keeps_its_reason(network: Network) -> None:
+    """The deployer would swallow it."""
+    bad = replace(DeployParameters.for_devnet(network.wallet(0).address), beacon_delay=1)
+    with pytest.raises(Rejected) as caught:
+        await deploy(network.chain.rpc, network.wallet(0), bad)
+    assert caught.value.reason == "BadConfiguration"
+
+
+async def test_a_chain_without_the_deployer_is_named(network: Network) -> None:
+    await network.chain.rpc.request("anvil_setCode", [DEPLOYER, "0x"])
+    with pytest.raises(Fatal, match="no deterministic deployer") as caught:
+        await deploy(
+            network.chain.rpc, network.wallet(1), DeployParameters.for_devnet(network.wallet(1).address)
+        )
+    assert caught.value.code is Exit.WRONG_CHAIN
 
 
 async def test_an_existing_token_can_be_used(network: Network) -> None:
@@ -140,18 +182,18 @@ async def test_an_existing_token_can_be_used(network: Network) -> None:
 
 
 async def test_refusals_carry_the_custom_error(network: Network) -> None:
-    vault, token = network.contracts.vault, network.contracts.token
+    rounds, token = network.contracts.rounds, network.contracts.token
     with pytest.raises(Rejected) as caught:
-        await network.do(1, vault.deposit(TOKEN))
+        await network.do(1, rounds.deposit(TOKEN, network.wallet(1).address))
     assert caught.value.reason == "ERC20InsufficientAllowance"
     with pytest.raises(Rejected) as caught:
-        await network.do(1, vault.request_unbond(TOKEN))
+        await network.do(1, rounds.request_unbond(TOKEN))
     assert caught.value.reason == "InsufficientStake"
     with pytest.raises(Rejected) as caught:
         await network.do(1, token.mint(network.wallet(1).address, 1))
     assert caught.value.reason == "OwnableUnauthorizedAccount"
     with pytest.raises(Rejected) as caught:
-        await network.do(1, network.contracts.rounds.settle(99))
+        await network.do(1, rounds.settle(99, NOTHING))
     assert caught.value.reason == "WrongPhase"
 
 
@@ -159,23 +201,27 @@ async def test_reads_are_of_the_block_they_name(network: Network) -> None:
     before = await network.chain.block()
     await stake(network, 1, 5 * TOKEN)
     account = network.wallet(1).address
-    vault = network.contracts.vault
-    assert (await vault.account(account, before.hash)).free == 0
-    assert (await vault.account(account, before.number)).free == 0
-    assert (await vault.account(account, "latest")).free == 5 * TOKEN
+    lens = network.contracts.lens
+    assert (await lens.account(account, before.hash)).free == 0
+    assert (await lens.account(account, before.number)).free == 0
+    assert (await lens.account(account, "latest")).free == 5 * TOKEN
+    assert await lens.withdrawable(account, "latest") == 5 * TOKEN
 
 
 async def test_a_whole_round(network: Network) -> None:
     await found_project(network)
-    rounds, chain_id = network.contracts.rounds, network.deployment.chain_id
+    rounds, lens, chain_id = network.contracts.rounds, network.contracts.lens, network.deployment.chain_id
+    assert await lens.can_open(1, PARAMS.budget + PARAMS.fee, "latest") is Readiness.READY
+    assert await lens.is_admitted(1, network.wallet(0).address, "latest")
     await network.do(0, rounds.open_round(PARAMS))
+    opened_at = (await network.chain.block()).timestamp
     round_id = RoundId(1)
-    view = await rounds.round(round_id, "latest")
-    assert (view.phase, view.base, view.budget, view.commit_end) == (
+    view = await lens.round(round_id, "latest")
+    assert (view.phase, view.digest, view.budget, view.commit_end) == (
         Phase.COMMIT,
-        BASE,
+        PARAMS.spec,
         PARAMS.budget,
-        view.opened_at + PARAMS.commit_duration,
+        opened_at + PARAMS.commit_duration,
     )
 
     digests = {who: Digest(bytes([who + 16]) * 32) for who in (3, 4)}
@@ -184,25 +230,29 @@ async def test_a_whole_round(network: Network) -> None:
         solver = network.wallet(who).address
         hashed = commitment(chain_id, network.deployment.rounds, round_id, solver, digests[who], salts[who])
         await network.do(who, rounds.commit(round_id, hashed))
-        committed = await rounds.commitment(round_id, solver, "latest")
-        assert (committed.commitment, committed.standing) == (hashed, Standing.COMMITTED)
+        committed = await lens.commitment(round_id, solver, "latest")
+        assert (committed.commitment, committed.standing) == (hashed[:29], Standing.COMMITTED)
 
-    # The second commit filled the round, so the gap began; the beacon needs a later second.
-    closed = await network.chain.block()
-    assert await rounds.phase(round_id, "latest") is Phase.GAP
-    await network.at(closed.timestamp + 1)
-    await network.do(1, rounds.draw_beacon(round_id))
-    index = (await rounds.round(round_id, "latest")).evaluation_index
+    # The second commit filled the round, so COMMIT ends at its half.
+    assert await lens.phase(round_id, "latest") is Phase.COMMIT
+    half = (await lens.round(round_id, "latest")).commit_end
+    assert half == opened_at + PARAMS.commit_duration // 2
+    await network.at(half)
+    await draw(network, round_id, 1)
+    index = (await lens.round(round_id, "latest")).evaluation_index
     _, shard, blinding = SHARDS[index]
-    await network.do(0, rounds.unseal(round_id, shard, blinding, merkle_proof(LEAVES, index)))
+    await network.do(0, rounds.unseal(round_id, shard, blinding, shard_proof(LEAVES, index)))
+    assert await lens.is_shard_used(1, shard, "latest")
 
-    await network.at((await rounds.round(round_id, "latest")).reveal_start)
+    start = (await lens.round(round_id, "latest")).reveal_start
+    if (await network.chain.block()).timestamp < start:
+        await network.at(start)
     with pytest.raises(Rejected) as caught:
         await network.do(3, rounds.reveal(round_id, digests[3], bytes(32)))
     assert caught.value.reason == "CommitmentMismatch"
     for who in (3, 4):
         await network.do(who, rounds.reveal(round_id, digests[who], salts[who]))
-    assert await rounds.phase(round_id, "latest") is Phase.VERIFY
+    assert await lens.phase(round_id, "latest") is Phase.VERIFY
 
     leaves = [
         Leaf(network.wallet(3).address, digests[3], Verdict.ACCEPTED, 700, 60 * TOKEN),
@@ -213,7 +263,7 @@ async def test_a_whole_round(network: Network) -> None:
     root, payout = merkle_root(hashes), 65 * TOKEN
     attestations = []
     for who, improvement in ((1, 900), (2, 500)):
-        result = Result(round_id, root, MODEL, SHEET, payout, improvement)
+        result = Result(round_id, root, MODEL, SHEET, payout, improvement, EXTENSION)
         typed = result_data(
             chain_id,
             network.deployment.rounds,
@@ -223,35 +273,43 @@ async def test_a_whole_round(network: Network) -> None:
             sheet=SHEET,
             payout=payout,
             improvement=improvement,
+            extension=EXTENSION,
         )
         signature = network.wallet(who).sign_typed(typed)
         assert recover_typed(typed, signature) == network.wallet(who).address
-        assert len(await rounds.result_hash(result, "latest")) == 32
+        assert await lens.result_hash(result, "latest") == signing_hash(typed)
         attestations.append(Attestation(improvement, signature))
     outsider = Attestation(600, network.wallet(3).sign_typed(typed))
+    told = (round_id, root, MODEL, SHEET, payout, EXTENSION)
     with pytest.raises(Rejected) as caught:
-        await network.do(
-            3, rounds.record_training(round_id, root, MODEL, SHEET, payout, [attestations[0], outsider])
-        )
+        await network.do(3, rounds.record_training(*told, [attestations[0], outsider]))
     assert caught.value.reason == "NotVerifier"
-    await network.do(3, rounds.record_training(round_id, root, MODEL, SHEET, payout, attestations))
-    view = await rounds.round(round_id, "latest")
-    assert (view.phase, view.improvement, view.model) == (Phase.CHALLENGE, 500, MODEL)
+    await network.do(3, rounds.record_training(*told, attestations))
+    view = await lens.round(round_id, "latest")
+    assert (view.phase, view.recorded) == (Phase.CHALLENGE, True)
+    recorded = facts.RecordedResult(root, MODEL, SHEET, EXTENSION, payout, 500, 3)
+    assert await lens.is_recorded(round_id, recorded, "latest")
 
     await network.at(view.challenge_end)
-    await network.do(4, rounds.settle(round_id))
-    assert (await network.contracts.registry.project(1, "latest")).model == MODEL
+    with pytest.raises(Rejected) as caught:
+        await network.do(4, rounds.settle(round_id, replace(recorded, improvement=900)))
+    assert caught.value.reason == "NotRecorded"
+    await network.do(4, rounds.settle(round_id, recorded))
+    assert (await lens.project(1, "latest")).model == MODEL
+    before = await network.chain.block()
     for position, leaf in enumerate(leaves):
         await network.do(4, rounds.claim(round_id, leaf, merkle_proof(hashes, position)))
-    balance = await network.contracts.token.balance(network.wallet(3).address, "latest")
-    assert await rounds.credit(network.wallet(3).address, "latest") == 60 * TOKEN
-    await network.do(3, rounds.withdraw_credit())
-    assert await network.contracts.token.balance(network.wallet(3).address, "latest") == balance + 60 * TOKEN
+    earned = {3: 60 * TOKEN, 4: -TOKEN}  # an excluded delta costs a fifth of its bond
     for who in (3, 4):
-        stake = await network.contracts.vault.account(network.wallet(who).address, "latest")
-        assert (stake.free, stake.locked) == (1_000 * TOKEN, 0)
-        standing = (await rounds.commitment(round_id, network.wallet(who).address, "latest")).standing
+        account = network.wallet(who).address
+        held = await lens.account(account, "latest")
+        assert (held.free, held.locked) == (1_000 * TOKEN + earned[who], 0)
+        standing = (await lens.commitment(round_id, account, "latest")).standing
         assert standing is Standing.RELEASED
+    assert (await lens.account(network.wallet(3).address, before.hash)).locked == PARAMS.bond
+    balance = await network.contracts.token.balance(network.wallet(3).address, "latest")
+    await network.do(3, rounds.withdraw(60 * TOKEN, network.wallet(3).address))
+    assert await network.contracts.token.balance(network.wallet(3).address, "latest") == balance + 60 * TOKEN
 
     decoded = await _followed(network)
     kinds = [type(item) for item in decoded]
@@ -262,15 +320,16 @@ async def test_a_whole_round(network: Network) -> None:
         facts.ChainCommitted,
         facts.ChainCommitted,
         facts.ChainCommitsClosed,
+        facts.ChainBeaconFixed,
         facts.ChainBeaconDrawn,
         facts.ChainShardUnsealed,
         facts.ChainRevealed,
         facts.ChainRevealed,
         facts.ChainRevealsClosed,
         facts.ChainTrainingRecorded,
-        *kinds[12:],
+        *kinds[13:],
     ]
-    assert set(kinds[12:]) >= {facts.ChainModelAdvanced, facts.ChainRoundSettled, facts.ChainClaimed}
+    assert set(kinds[13:]) >= {facts.ChainModelAdvanced, facts.ChainRoundSettled, facts.ChainClaimed}
     opened = next(item for item in decoded if isinstance(item, facts.ChainRoundOpened))
     assert opened.params == PARAMS
     assert opened.proposer == network.wallet(0).address
@@ -283,9 +342,10 @@ async def test_a_whole_round(network: Network) -> None:
     blocks = [(fact.block.number, [fact]) for fact in decoded]
     assert LogTally(blocks).missing_since(counters) is None
     uncounted = (facts.ChainCommitsClosed, facts.ChainRevealsClosed, facts.ChainModelAdvanced)
-    follow_up = (*uncounted, facts.ChainClaimed, facts.ChainBondReleased, facts.ChainBlock)
+    follow_up = (*uncounted, facts.ChainBondSlashed, facts.ChainBondReleased, facts.ChainBlock)
     for position, fact in enumerate(decoded):
-        if not isinstance(fact, follow_up):
+        counted = not isinstance(fact, facts.ChainClaimed) or fact.amount
+        if counted and not isinstance(fact, follow_up):
             since = LogTally(blocks[:position] + blocks[position + 1 :]).missing_since(counters)
             assert since is not None, f"a missing {type(fact).__name__} is noticed"
             assert since <= fact.block.number
@@ -311,7 +371,7 @@ async def _followed(network: Network) -> list[Any]:
 async def test_the_contract_hashes_results_as_wallets_do(network: Network) -> None:
     from eth_account.messages import _hash_eip191_message, encode_typed_data
 
-    result = Result(RoundId(3), b"\1" * 32, MODEL, SHEET, 7 * TOKEN, -42)
+    result = Result(RoundId(3), b"\1" * 32, MODEL, SHEET, 7 * TOKEN, -42, EXTENSION)
     typed = result_data(
         network.deployment.chain_id,
         network.deployment.rounds,
@@ -321,14 +381,15 @@ async def test_the_contract_hashes_results_as_wallets_do(network: Network) -> No
         sheet=result.sheet,
         payout=result.payout,
         improvement=result.improvement,
+        extension=result.extension,
     )
     expected = _hash_eip191_message(encode_typed_data(full_message=typed))
-    assert await network.contracts.rounds.result_hash(result, "latest") == expected
+    assert await network.contracts.lens.result_hash(result, "latest") == expected
 
 
 async def test_slashing_and_cancelling(network: Network) -> None:
     await found_project(network)
-    rounds = network.contracts.rounds
+    rounds, lens = network.contracts.rounds, network.contracts.lens
     await network.do(0, rounds.open_round(replace(PARAMS, max_solvers=0)))
     hashed = commitment(
         network.deployment.chain_id,
@@ -342,14 +403,14 @@ async def test_slashing_and_cancelling(network: Network) -> None:
     with pytest.raises(Rejected) as caught:
         await network.do(1, rounds.commit(1, b"\xff" * 32))
     assert caught.value.reason == "VerifierCannotCommit"
-    view = await rounds.round(1, "latest")
+    view = await lens.round(1, "latest")
     await network.at(view.reveal_end)
-    assert await rounds.phase(1, "latest") is Phase.CANCELLABLE
+    assert await lens.phase(1, "latest") is Phase.CANCELLABLE
     await network.do(4, rounds.slash_non_reveal(1, network.wallet(3).address))
     await network.do(4, rounds.cancel(1))
-    stake = await network.contracts.vault.account(network.wallet(3).address, "latest")
+    stake = await lens.account(network.wallet(3).address, "latest")
     assert stake.free + stake.locked == 995 * TOKEN
-    reporter = await network.contracts.vault.account(network.wallet(4).address, "latest")
+    reporter = await lens.account(network.wallet(4).address, "latest")
     assert reporter.free == 1_000 * TOKEN + TOKEN // 2
     decoded = await _followed(network)
     assert any(isinstance(item, facts.ChainBondSlashed) for item in decoded)

@@ -1,4 +1,8 @@
-"""Journals that the version before left within a round: opened, replayed and carried on by this one."""
+"""Journals that an earlier version left within a round.
+
+One of a deployment that this version speaks to is opened, replayed and carried on. One of the contracts
+before is refused in words and left as it is, for the version that wrote it to end its rounds.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,10 @@ import pytest
 from chain_fixtures import require_anvil
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.following.earlier_logs import read_earlier_log
+from jepanet.errors import Exit, Fatal
 from jepanet.protocol.state import Status
+from jepanet.storage.journal import Journal
 from recorded_journals import (
     DATABASE,
     FOLDER,
@@ -30,9 +37,11 @@ from recorded_journals import (
 pytestmark = pytest.mark.integration
 
 NAMES = sorted(path.name.removesuffix(".tar.xz") for path in FOLDER.glob("*.tar.xz"))
+OF_OTHER_CONTRACTS = ("schema-3",)
+"""Recorded with the contracts that four addresses named: nothing of theirs is spoken to any more."""
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[name for name in NAMES if name not in OF_OTHER_CONTRACTS])
 def recording(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     """The unpacked files, and what the version that wrote them read from them."""
     return tmp_path, unpack(request.param, tmp_path)
@@ -40,6 +49,24 @@ def recording(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dic
 
 def test_there_is_a_recording() -> None:
     assert NAMES
+
+
+@pytest.mark.parametrize("name", OF_OTHER_CONTRACTS)
+def test_a_journal_of_the_contracts_before_is_refused_in_words_and_left_as_it_is(
+    name: str, tmp_path: Path
+) -> None:
+    expected = unpack(name, tmp_path)
+    with pytest.raises(Fatal) as stale:
+        Deployment.load(tmp_path / "deployment.json")
+    assert stale.value.code is Exit.CONFIG and "deployment/2" in stale.value.message
+    for folder, node in expected["nodes"].items():
+        database = tmp_path / folder / DATABASE
+        with pytest.raises(Fatal) as refused:
+            Journal.open(database, read_earlier_log)
+        assert refused.value.code is Exit.INCOMPATIBLE
+        assert "whose contracts this version does not speak to" in refused.value.message
+        assert "run the version that wrote it" in str(refused.value.remedy)
+        assert (schema_version(database), rows_by_table(database)) == (node["schema"], node["rows"])
 
 
 def test_every_journal_reads_as_it_did(recording: tuple[Path, dict[str, Any]]) -> None:

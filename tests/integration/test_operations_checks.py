@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from chain_fixtures import running_chain
-from contract_fixtures import TOKEN, Network, configured, deployed_network, found_project, stake
+from contract_fixtures import (
+    CAP,
+    MAX_HOLD,
+    TOKEN,
+    Network,
+    configured,
+    deployed_network,
+    found_project,
+    stake,
+)
 
 from chain_proxy import Behind, ChainProxy
 from jepanet.chain.devchain.anvil import free_port
@@ -142,10 +151,11 @@ async def test_coordinator_needs_seat_consent_and_stake(network: Network, tmp_pa
     assert "no verifier set names" in named(rows, "coordinator").text
     assert named(rows, "coordinator stake").code is Exit.UNFUNDED
     assert named(rows, "coordinator stake").remedy == "jepanet stake deposit 100"
-    await network.do(0, network.contracts.verifier_sets.create([address, network.wallet(2).address], 2))
+    members = [address, network.wallet(2).address]
+    await network.do(0, network.contracts.rounds.create_verifier_set(members, 2, CAP, MAX_HOLD))
     rows = await standing(config, address)
     assert named(rows, "coordinator").remedy == "jepanet verifiers join 1"
-    await network.do(1, network.contracts.verifier_sets.join(1))
+    await network.do(1, network.contracts.rounds.join(1))
     await stake(network, 1, 100 * TOKEN)
     rows = await standing(config, address)
     assert not failures(rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_fixtures import Network, configured, deployed_network, signed
+from contract_fixtures import TOKEN, Network, configured, deployed_network, signed
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
@@ -20,6 +20,7 @@ from jepanet.operations.projects import create as create_module
 from jepanet.operations.projects import draft as draft_module
 from jepanet.operations.views.projects import CreatedProject
 from jepanet.protocol.documents.project_folder import METADATA_FILE, PROJECT_FILES
+from jepanet.settings.config import load_config
 from jepanet.types import Digest
 
 pytestmark = pytest.mark.integration
@@ -72,12 +73,13 @@ async def create(config: Path, dataset: Path, **changes: Any) -> CreatedProject:
     await asyncio.to_thread(dataset.mkdir, exist_ok=True)
     draft = draft_module.draft_project(dataset, **{**options, **changes})
     async with open_worker() as worker:
-        return await signed(config, lambda access: create_module.create_project(access, worker, draft))
+        terms = load_config(config, {}).proposer
+        return await signed(config, lambda access: create_module.create_project(access, worker, draft, terms))
 
 
 async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Path, warm: Warm) -> None:
     config, data = configured(network, 1, tmp_path / "home"), tmp_path / "data"
-    registry = network.contracts.registry
+    lens = network.contracts.lens
     who = {"verifiers": (network.wallet(2).address,), "threshold": 1}
     with pytest.raises(Fatal) as caught:
         await create(config, data, verifier_set=7)
@@ -99,12 +101,28 @@ async def test_a_second_project_from_one_dataset(network: Network, tmp_path: Pat
             await create(config, data, **changes)
         assert what in caught.value.message and "nothing was sent" in caught.value.message
         assert caught.value.remedy and caught.value.code is Exit.REJECTED
-    assert await registry.count("latest") == 1
-    assert await network.contracts.verifier_sets.count("latest") == 1
+    assert await lens.project_count("latest") == 1
+    assert await lens.set_count("latest") == 1
     assert warm.made == 1
     assert (data / PROJECT_FILES / METADATA_FILE).read_bytes() == kept, "the first one is served"
     stranger = configured(network, 4, tmp_path / "stranger")
     assert (await create(stranger, data, **who)).project == 2, "a copied root blocks nobody"
+    borrowed = await create(configured(network, 3, tmp_path / "borrower"), data, verifier_set=made.set)
+    me = network.wallet(3).address
+    assert f"jepanet verifiers admit {made.set} {me}" in (borrowed.note or ""), "its curator must agree"
+
+
+async def test_a_new_set_gets_the_limits_of_the_proposers_terms(
+    network: Network, tmp_path: Path, warm: Warm
+) -> None:
+    """Twice what a round of `[proposer]` puts at risk, and twice as long as one can last."""
+    config = configured(network, 1, tmp_path / "home")
+    made = await create(config, tmp_path / "data", verifiers=(network.wallet(2).address,), threshold=1)
+    found = await network.contracts.lens.verifier_set(made.set, "latest")
+    deployed = await network.contracts.rounds.configuration("latest")
+    assert found.curator == network.wallet(1).address
+    assert found.cap == 2 * 102 * TOKEN
+    assert found.max_hold == 2 * (600 + 60 + 600 + 900 + 3600 + deployed.resolve_duration)
 
 
 async def test_an_interrupted_call_goes_on_and_makes_no_second_set(
@@ -123,7 +141,7 @@ async def test_an_interrupted_call_goes_on_and_makes_no_second_set(
     monkeypatch.setattr(create_module, "_register", register)
     made = await create(config, data, **who)
     assert made.created and made.set == 1
-    assert await network.contracts.verifier_sets.count("latest") == 1
+    assert await network.contracts.lens.set_count("latest") == 1
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ async def test_stake_commands_refuse_what_the_contract_would(network: Network, t
         rejected,
         "0 tokens of free stake",
     )
-    await refused(network, 1, signed(config, stake.withdraw), rejected, "nothing to withdraw")
+    await refused(network, 1, signed(config, stake.withdraw), rejected, "0 tokens of free stake")
     await signed(config, lambda a: stake.deposit(a, wei("20", "AMOUNT")))
     await refused(
         network,

@@ -130,9 +130,9 @@ class Attacker:
     digest: Digest | None = None
 
     async def stake(self) -> None:
-        vault, token = self.contracts.vault, self.contracts.token
-        await self.sender.send("approve", token.approve(vault.address, 10 * TOKEN))
-        await self.sender.send("deposit", vault.deposit(10 * TOKEN))
+        rounds, token = self.contracts.rounds, self.contracts.token
+        await self.sender.send("approve", token.approve(rounds.address, 10 * TOKEN))
+        await self.sender.send("deposit", rounds.deposit(10 * TOKEN, self.wallet.address))
 
     async def commit(self, round_id: RoundId, digest: Digest) -> None:
         self.digest = digest

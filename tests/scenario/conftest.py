@@ -16,7 +16,11 @@ from jepanet.telemetry import configure_logging
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos-seed", type=int, default=1, help="seed of the episodes of test_chain_chaos")
     parser.addoption("--chaos-episodes", default="", help="numbers of episodes, such as 31 or 30-39,45")
-    parser.addoption("--upgrade-from", default="d551ef6", help="commit whose nodes test_upgrade starts with")
+    parser.addoption(
+        "--upgrade-from",
+        default="d551ef6",
+        help="commit whose nodes test_upgrade starts with; its contracts must be today's",
+    )
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@
     solver-1 ...
 
 Windows are long and close early (`max_solvers` commits, all of them revealed), so a healthy round runs as
-fast as the machine. A window that somebody lets pass is skipped with `warp`, which moves the chain's clock.
+fast as the machine; what is left of the first half of COMMIT, which no round is spared, is skipped. A window
+that somebody lets pass is skipped with `warp`, which moves the chain's clock.
 """
 
 from __future__ import annotations
@@ -318,7 +319,7 @@ class Network:
 
         async def create(access: SigningAccess) -> CreatedProject:
             async with open_worker() as worker:
-                return await create_project(access, worker, draft)
+                return await create_project(access, worker, draft, load_config(hub.config).proposer)
 
         self.project = _wait_for(signed(hub.config, create))
         set_id = self.project.set
@@ -407,6 +408,14 @@ class Network:
         self.rpc("evm_increaseTime", [seconds])
         self.rpc("evm_mine")
 
+    def _skip_to_the_end_of_commit(self) -> None:
+        """COMMIT of a round that is full lasts to its half: there is nothing to wait for."""
+        closed = self.events(facts.ChainCommitsClosed)
+        head = self.rpc("eth_getBlockByNumber", ["latest", False])
+        left = max((item.at for item in closed), default=0) - int(head["timestamp"], 16)
+        if left > 0:
+            self.warp(left)
+
     def logs(self) -> list[dict[str, Any]]:
         """Canonical logs of the followed contracts."""
         wanted = {
@@ -462,6 +471,7 @@ class Network:
                         f"{node.name} ended with {node.exit_status} while waiting for {what}:\n{node.tail()}"
                     )
                 node.start()
+            self._skip_to_the_end_of_commit()
             value = condition()
             if value:
                 return value

@@ -158,10 +158,9 @@ async def attack(network: Network, folder: Path) -> Outcome:
             await asyncio.to_thread(network.wait_finished, number)
         balances = {}
         for name, item in cast.items():
-            vault = await item.contracts.vault.account(item.wallet.address, "latest")
+            stake = await item.contracts.lens.account(item.wallet.address, "latest")
             held = await item.contracts.token.balance(item.wallet.address, "latest")
-            credit = await item.contracts.rounds.credit(item.wallet.address, "latest")
-            balances[name] = held + credit + vault.free + vault.locked
+            balances[name] = held + stake.free + stake.locked
     finally:
         await rpc.close()
     shown = await asyncio.to_thread(network.receipts, number)

@@ -11,6 +11,7 @@ import pytest
 from network import Network, run_async
 from safetensors.numpy import load
 
+from jepanet.chain.contracts.all import StakeAccount
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
 from jepanet.interface.cli import main
@@ -48,20 +49,22 @@ def filled(network: Network, settled: int, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def test_running_nodes_leave_no_credit_in_the_contract(network: Network, settled: int) -> None:
+def test_of_an_ended_round_nothing_stays_locked(network: Network, settled: int) -> None:
+    """Running nodes claim pay and bonds, and what the escrow did not pay is the proposer's at once."""
     (ended,) = network.events(facts.ChainRoundSettled, settled)
     assert ended.returned > 0, "the escrow exceeds what was paid"
+    assert stake_of(network, network.hub.address).free >= ended.returned
     for node in network.nodes.values():
-        network.wait(f"the credit of {node.name}", lambda node=node: credit_of(network, node.address) == 0)
+        network.wait(f"the bond of {node.name}", lambda node=node: not stake_of(network, node.address).locked)
 
 
-def credit_of(network: Network, account: Any) -> int:
-    return int(run_async(_credit(network, account)))
+def stake_of(network: Network, account: Any) -> StakeAccount:
+    return run_async(_stake(network, account))
 
 
-async def _credit(network: Network, account: Any) -> int:
+async def _stake(network: Network, account: Any) -> StakeAccount:
     async with open_chain(load_config(network.hub.config).chain) as chain:
-        return await chain.contracts.rounds.credit(account, "latest")
+        return await chain.contracts.lens.account(account, "latest")
 
 
 def verify(network: Network, round_id: int, folder: Path, *options: str) -> tuple[int, dict[str, Any]]:

@@ -10,7 +10,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 
-from jepanet.chain.contracts.abi import CONTRACTS, LIBRARIES, load_abi
+from jepanet.chain.contracts.abi import CONTRACTS, library_names, load_abi
 from jepanet.chain.contracts.all import Lens, Rounds, Token
 from jepanet.chain.contracts.bound import BoundContract, error_decoder
 from jepanet.chain.contracts.reverts import ErrorDecoder
@@ -32,6 +32,7 @@ from jepanet.types import Address, BlockRef
 
 pytestmark = pytest.mark.unit
 
+LIBRARIES = library_names()
 BLOCK = BlockRef(7, b"\x07" * 32, 1_700_000_000)
 ACCOUNT = Address("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
 EVENTS = [kind for kind in get_args(ChainFact) if kind is not ChainBlock]

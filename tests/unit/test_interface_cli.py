@@ -249,10 +249,11 @@ def test_tokens_for_people(wei: int | str, text: str) -> None:
 def test_of_a_wallet_only_the_amounts_become_tokens() -> None:
     nothing, hundred = Wei(0), Wei(100 * 10**18)
     account = Account(Address("0x01"), nothing, nothing, hundred, nothing, nothing, nothing)
-    told = shown(JoinedSet(4, False, True, Wei(10**17), account))
+    told = shown(JoinedSet(4, False, True, hundred, 600, Wei(10**17), account))
     assert told["set"] == 4 and told["joined_before"] is False and told["address"] == "0x01"
     assert told["minimum_stake"] == "0.1" and told["stake_free"] == "100"
-    assert list(told)[:4] == ["set", "joined_before", "active", "minimum_stake"]
+    assert told["cap"] == "100" and told["max_hold_seconds"] == 600
+    assert list(told)[:3] == ["set", "joined_before", "active"]
 
 
 def test_json_is_sorted_and_complete(capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,7 +157,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytes
 
 def test_a_folder_of_another_network_is_told(tmp_path: Path) -> None:
     zero = Address("0x" + "00" * 20)
-    here = Deployment(7, 1, bytes(32), 1, zero, zero, zero, zero, zero, 1)
+    here = Deployment(7, 1, bytes(32), 1, zero, zero, zero, 1)
     assert not list(check_journal(tmp_path, here))
     with Journal.open(tmp_path / "journal.sqlite") as journal:
         journal.bind(f"7/{zero}")

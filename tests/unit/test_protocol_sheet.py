@@ -283,6 +283,23 @@ def test_attack_same_digest_twice_belongs_to_the_earlier_commit() -> None:
         assert rows[third.solver].gain == 0
 
 
+def test_a_delta_that_is_out_through_no_fault_of_its_own_keeps_its_whole_bond() -> None:
+    """The shard's fault is the proposer's, and where nobody has a reason there is none."""
+    facts, refused = some_facts(2), (Verdict.EXCLUDED, "shard-refused", 0, 0)
+    votes = [[refused, GOOD], [refused, FAULT], [refused, FAULT]]
+    unscored, _ = decide(facts, reports_of(facts, votes))
+    assert (unscored.verdict, unscored.reason) == (Verdict.SPARED, "shard-refused")
+    four = some_facts(1, 4)
+    (split,) = decide(replace(four, threshold=3), reports_of(four, [[GOOD], [GOOD], [FAULT], [FAULT]]))
+    assert (split.verdict, split.reason) == (Verdict.SPARED, "disputed")
+
+
+def test_attack_a_coordinator_cannot_score_a_delta_as_spared() -> None:
+    facts = some_facts(1)
+    with pytest.raises(Rejected):
+        encode_report(reports_of(facts, [[(Verdict.SPARED, "shard-refused", 0, 0)]] * 3)[0])
+
+
 def test_half_of_the_reports_is_no_majority() -> None:
     facts = some_facts(1, 4)
     (decision,) = decide(facts, reports_of(facts, [[GOOD], [GOOD], [HARM], [MISSING]]))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,8 +19,6 @@ from jepanet.types import Address
 
 CONTRACTS = ("DevToken", "TrainingRounds", "RoundLens")
 """What a deployment file names, and what is called."""
-LIBRARIES = ("Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets")
-"""What `TrainingRounds` is linked with: reached through it only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class ContractAbi:
     @property
     def libraries(self) -> tuple[str, ...]:
         """Names of the libraries whose addresses the code lacks."""
-        return tuple(name for name in LIBRARIES if _placeholder(name) in self.code)
+        return tuple(name for name in library_names() if _placeholder(name) in self.code)
 
     def bytecode(self, libraries: Mapping[str, Address] = MappingProxyType({})) -> bytes:
         """The creation code, linked.
@@ -82,12 +81,9 @@ def load_abi(name: str) -> ContractAbi:
     Raises:
         Fatal: it is in neither place, or is not what the export writes (Exit.INCOMPATIBLE).
     """
-    packaged = resources.files("jepanet") / "abi" / f"{name}.json"
-    checkout = Path(__file__).resolve().parents[4] / "abi" / f"{name}.json"
-    if packaged.is_file():
-        text = packaged.read_text(encoding="utf-8")
-    elif checkout.is_file():
-        text = checkout.read_text(encoding="utf-8")
+    file = _folder() / f"{name}.json"
+    if file.is_file():
+        text = file.read_text(encoding="utf-8")
     else:
         raise Fatal(
             f"the ABI of {name} is missing",
@@ -103,6 +99,18 @@ def load_abi(name: str) -> ContractAbi:
         )
     code = str(document["bytecode"]).removeprefix("0x")
     return ContractAbi(name=name, entries=tuple(document["abi"]), code=code)
+
+
+@cache
+def library_names() -> tuple[str, ...]:
+    """Everything exported that is no contract of its own: reached through what is linked with it only."""
+    names = {item.name.removesuffix(".json") for item in _folder().iterdir() if item.name.endswith(".json")}
+    return tuple(sorted(names - set(CONTRACTS)))
+
+
+def _folder() -> Traversable:
+    packaged = resources.files("jepanet") / "abi"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[4] / "abi"
 
 
 def _placeholder(library: str) -> str:

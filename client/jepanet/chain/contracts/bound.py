@@ -13,7 +13,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
 
-from jepanet.chain.contracts.abi import CONTRACTS, LIBRARIES, UnsignedCall, load_abi
+from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, library_names, load_abi
 from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
 from jepanet.chain.endpoints.failover import Rpc
@@ -30,7 +30,7 @@ E = TypeVar("E", bound=IntEnum)
 
 def error_decoder() -> ErrorDecoder:
     """Knows every custom error of the deployment's contracts and of the libraries they are linked with."""
-    return ErrorDecoder([load_abi(name).entries for name in (*CONTRACTS, *LIBRARIES)])
+    return ErrorDecoder([load_abi(name).entries for name in (*CONTRACTS, *library_names())])
 
 
 class BoundContract:

@@ -25,6 +25,9 @@ _READY_WITHIN = 30.0
 _STOP_WITHIN = 20.0
 _MAX_ANSWER = 1 << 20
 
+HARDFORK = "prague"
+"""Rules of the chain: the first ones with EIP-2935, by which contracts look up hashes of old blocks."""
+
 PUBLIC_TEST_MNEMONIC = "test test test test test test test test test test test junk"
 """Anvil's default mnemonic. PUBLIC: its keys are known to everybody; never fund them on a real chain."""
 
@@ -117,6 +120,7 @@ class AnvilProcess:
         self.chain_id = chain_id
         self._log = log
         self._command = ["--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)]
+        self._command += ["--hardfork", HARDFORK]
         if block_time is not None:
             self._command += ["--block-time", f"{block_time:g}"]
         if state is not None:

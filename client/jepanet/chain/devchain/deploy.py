@@ -99,7 +99,9 @@ def plan(parameters: DeployParameters, deployer: Address) -> Plan:
     if token is None:
         made.append(creation("DevToken", deployer, parameters.supply, salt=salt))
         token = made[-1].address
-    libraries = {name: creation(name, salt=salt) for name in load_abi("TrainingRounds").libraries}
+    libraries: dict[str, Creation] = {}
+    for name in load_abi("TrainingRounds").libraries:
+        _link(name, salt, libraries)
     made += libraries.values()
     configuration = (
         token,
@@ -136,6 +138,14 @@ class _OneShot:
 
     def put(self, intent: Intent) -> None:
         self._intents[intent.key] = intent
+
+
+def _link(name: str, salt: bytes, made: dict[str, Creation]) -> None:
+    """Adds a library, after those that it is linked with itself."""
+    for other in load_abi(name).libraries:
+        _link(other, salt, made)
+    places = {other: item.address for other, item in made.items()}
+    made.setdefault(name, creation(name, salt=salt, libraries=places))
 
 
 async def deploy(

@@ -71,9 +71,9 @@ async def check_free(contracts: Contracts, account: Address, amount: int) -> Non
 
 async def _check_free(contracts: Contracts, account: Address, amount: int) -> StakeAccount:
     stake = await contracts.lens.account(account, "latest")
-    if not amount:
-        raise _refused("ZeroAmount") if stake.free else _refused("NothingToWithdraw")
-    if stake.free < amount:
+    if not amount and stake.free:
+        raise _refused("ZeroAmount")
+    if stake.free < amount or not amount:
         raise Fatal(
             f"{account} has {exact(stake.free)} tokens of free stake, not {exact(amount)}",
             remedy="ask for less; bonds of open rounds come free when those end (`jepanet claim`)",

@@ -27,11 +27,8 @@ def announce(view: RoundView) -> Iterator[duties.Duty]:
 
 def close_commits(view: RoundView) -> Iterator[duties.Duty]:
     round_ = view.round
-    if (
-        _between_commit_and_verify(view)
-        and round_.beacon_block is None
-        and view.now >= round_.commit_end + view.wait
-    ):
+    fixed = round_.beacon_block is not None or round_.beacon is not None
+    if _between_commit_and_verify(view) and not fixed and view.now >= round_.commit_end + view.wait:
         yield duties.CloseCommits(round_.id)
 
 

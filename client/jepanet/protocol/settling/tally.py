@@ -16,7 +16,6 @@ from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
-    DeltaVerdict,
     Gain,
     Reason,
     ScoreReport,
@@ -26,7 +25,7 @@ from jepanet.protocol.documents.scores import (
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.rewards import UINT128_MAX, settle_payouts
 from jepanet.protocol.state import NodeState, Round
-from jepanet.records.marks import DecimalText
+from jepanet.records.marks import DecimalText, OneOf
 from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
 
 NOT_FETCHED = ("unavailable", "too-large")
@@ -37,6 +36,10 @@ SHARD_REFUSED = "shard-refused"
 """Reason of every delta without a fault where the evaluation shard, with this base, can score nothing."""
 DISPUTED = "disputed"
 """Reason when no majority accepts and nobody gave a reason to exclude."""
+SPARED_FOR = (SHARD_REFUSED, DISPUTED)
+"""Reasons that are nothing a solver did: its whole bond returns. A duplicate is not among them: with salted
+commitments a copy comes from its author's other accounts, and would take places of a round at no loss."""
+RowVerdict = Annotated[Verdict, OneOf((Verdict.ACCEPTED, Verdict.EXCLUDED, Verdict.INVALID, Verdict.SPARED))]
 Amount = Annotated[int, DecimalText(UINT128_MAX), "wei"]
 
 
@@ -85,7 +88,7 @@ class Row:
 
     solver: Address
     digest: Digest
-    verdict: DeltaVerdict
+    verdict: RowVerdict
     reason: Reason
     gain: Gain
     stderr: StandardError
@@ -130,9 +133,10 @@ def decide(facts: RoundFacts, reports: Sequence[ScoreReport]) -> tuple[Decision,
     """One decision for every revealed delta, ascending by solver.
 
     * A digest that an earlier commit owns is EXCLUDED as `duplicate`, whatever the reports say: the later
-      commit may be that of the solver who did the work, so it never costs a bond.
+      commit may be that of the solver who did the work, so it never costs the whole bond.
     * INVALID needs `threshold` coordinators that say so.
-    * ACCEPTED needs more than half of the reports; everything else is EXCLUDED.
+    * ACCEPTED needs more than half of the reports; everything else is EXCLUDED, which costs a part of the
+      bond, or SPARED where the reason is nothing the solver did (`SPARED_FOR`).
     * Gain and standard error are lower medians over all reports (an unmeasured delta counts as 0), so they
       lie between honest values as long as most reports are honest.
 
@@ -239,7 +243,10 @@ def _decision(
     verdict = Verdict.ACCEPTED if 2 * count[Verdict.ACCEPTED] > len(votes) else Verdict.EXCLUDED
     gain = _lower_median([vote.gain for vote in votes])
     stderr = _lower_median([vote.stderr for vote in votes])
-    return Decision(item.solver, item.digest, verdict, _reason(votes, verdict), gain, stderr)
+    reason = _reason(votes, verdict)
+    if verdict is Verdict.EXCLUDED and reason in SPARED_FOR:
+        verdict = Verdict.SPARED
+    return Decision(item.solver, item.digest, verdict, reason, gain, stderr)
 
 
 def _reason(votes: Sequence[SignedScore], verdict: Verdict) -> str:

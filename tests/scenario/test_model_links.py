@@ -34,8 +34,8 @@ OPEN_GATES = {
     "harm_sigmas": 100, "healthy_variance": 0, "rank_ratio": 0.01, "sigreg_log": 10, "variance_cap": 100,
     "variance_ceiling": 100, "variance_floor": 0.001,
 }  # fmt: skip
-"""Every delta is merged and, by `benchmarks/publishing_jobs.py`, every merge published: a model that stays is one that
-nobody needs to come by."""
+"""Every delta is merged and, by `benchmarks/publishing_jobs.py`, every merge published: a model that stays is
+one that nobody needs to come by."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.codecs import BY_ARRAY, CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
 from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.deltas.topk import Density
@@ -39,7 +39,7 @@ def weight(shape: object = SHAPES) -> st.SearchStrategy[np.ndarray]:
 @FEW
 @given(array=weight())
 def test_fp32_returns_every_bit(array: np.ndarray) -> None:
-    codec = CODECS["fp32"]
+    codec = BY_ARRAY["fp32"]
     assert codec.decode(codec.encode(array), array.shape).tobytes() == array.tobytes()
 
 
@@ -53,7 +53,7 @@ def test_integer_codecs_err_by_half_a_step_at_most(
     array: np.ndarray, repeat: int, rule: tuple[str, int]
 ) -> None:
     name, steps = rule
-    codec = CODECS[name]
+    codec = BY_ARRAY[name]
     array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK]
     parts = codec.encode(array)
     back = codec.decode(parts, array.shape).astype(np.float64)
@@ -73,7 +73,7 @@ def test_integer_codecs_err_by_half_a_step_at_most(
     name=st.sampled_from(["topk10", "topk3", "topk1"]),
 )
 def test_top_k_invents_nothing_and_fits_its_cap(array: np.ndarray, repeat: int, name: str) -> None:
-    codec = CODECS[name]
+    codec = BY_ARRAY[name]
     array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK + 5]
     parts = codec.encode(array)
     back = codec.decode(parts, array.shape)

@@ -9,6 +9,8 @@ small; it goes into the next delta (`feedback`).
 Every array is a matrix, its first dimension by all others; one of a single row, column or number is a vector.
 Matrices are cut into tiles of at most 512 x 512, and all tiles of all arrays compete: the component that
 takes most energy for its bits comes next, until the bytes are spent. So arrays that move much get more.
+Energy counts per row of the array: with inputs of unit size it says how far the mean output moves. A filter
+of few rows is so not starved by a wide layer, whose errors drown in its width.
 
 The bytes, little-endian; tiles in order of names, then rows, then columns; components of a tile by falling
 scale:

@@ -100,7 +100,7 @@ def joined(scales: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     whole = np.ldexp(scales, -least)
     total = np.ldexp((whole[:, None] * u).T @ v, least)
     most = float(np.finfo(np.float32).max)
-    return np.clip(total, -most, most).astype(np.float32)
+    return np.asarray(np.clip(total, -most, most), dtype=np.float32)
 
 
 def _directions(left: np.ndarray, row: int) -> tuple[np.ndarray, np.ndarray]:

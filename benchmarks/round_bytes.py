@@ -69,6 +69,8 @@ ROLES = ("solver", "coordinator", "aggregator", "proposer")
 MODELS = ("model", "update", "remainder", "delta")
 BESIDE = ("shard", "document", "gossip", "rpc")
 SLACK = 1.05
+PATIENCE = 1200.0
+"""Seconds for one round: eleven nodes on two cores that others use take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def play(network: Network, solvers: int, codec: str, route: str) -> Made:
         max_delta_mb=16,
         price="0.000001",
     )
-    network.wait_finished(number)
+    network.wait_finished(number, within=PATIENCE)
     return made_by(network, number)
 
 
@@ -177,7 +179,7 @@ def measure(
                 played.append((codec, route, made, beside))
         # What leads to the last model is fetched when one more round opens.
         number = network.play(commits=solvers, codec="int8", inner_steps=STEPS, max_delta_mb=16)
-        network.wait("every node to have the last model", lambda: prepared(network, number))
+        network.wait("every node to have the last model", lambda: prepared(network, number), within=PATIENCE)
         for node in network.nodes.values():
             node.stop()
         start = by_role(network, {name: sum(kinds.values()) for name, kinds in

@@ -18,6 +18,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,8 @@ async def passed(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 async def averaged_alone(settings: dict[str, Any], tensors: list[list[torch.Tensor]]) -> None:
+    # hivemind decodes in the loop's threads and waits there for others: all peers need theirs at once.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(8 * settings["peers"] ** 2))
     peers = tuple(PeerID(bytes([number]) * 32) for number in range(settings["peers"]))
     group: dict[PeerID, Direct] = {}
     for number, peer in enumerate(peers):

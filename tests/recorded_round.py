@@ -33,8 +33,9 @@ from eth_account import Account
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CODECS
-from jepanet.federation.deltas.delta import DeltaHeader, Schema, decode_delta, encode_delta, schema_of
+from jepanet.federation.deltas.codecs import BY_ARRAY
+from jepanet.federation.deltas.contract import Schema
+from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, encode_delta, schema_of
 from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.judging.judge import merge
 from jepanet.federation.merging.rules import RULES
@@ -234,12 +235,13 @@ def documents(ledger: Ledger, story: Mapping[str, Any]) -> None:
 def arithmetic(
     ledger: Ledger, story: Mapping[str, Any], base: bytes, merged: bytes, deltas: Sequence[bytes]
 ) -> None:
-    """Every codec on one change, with and without what it left out before; every merge rule on all deltas."""
+    """Every codec of the recording on one change, with and without what it left out before; every merge rule
+    on all deltas."""
     recipe = read_recipe(canonical_json(story["recipes"]["plain"]))
     before, after = (load_model(data, recipe).weights for data in (base, merged))
     change = {name: np.asarray(np.subtract(after[name], before[name])) for name in sorted(before)}
     header = DeltaHeader(Digest(digest_of(base)), recipe.digest())
-    for name in sorted(CODECS):
+    for name in sorted(BY_ARRAY):
         data = encode_delta(change, header, name)
         ledger.exact(f"codec {name}, delta", digest_of(data).hex())
         _, left = with_feedback(change, None, name)

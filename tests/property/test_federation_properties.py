@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.codecs import BY_ARRAY, CODECS
+from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
+from jepanet.federation.deltas.lowrank import decode as rank_decode
+from jepanet.federation.deltas.lowrank import encode as rank_encode
+from jepanet.federation.deltas.lowrank import most_bytes as rank_most_bytes
 from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.deltas.topk import Density
 from jepanet.federation.deltas.topk import decode as topk_decode
@@ -39,7 +43,7 @@ def weight(shape: object = SHAPES) -> st.SearchStrategy[np.ndarray]:
 @FEW
 @given(array=weight())
 def test_fp32_returns_every_bit(array: np.ndarray) -> None:
-    codec = CODECS["fp32"]
+    codec = BY_ARRAY["fp32"]
     assert codec.decode(codec.encode(array), array.shape).tobytes() == array.tobytes()
 
 
@@ -53,7 +57,7 @@ def test_integer_codecs_err_by_half_a_step_at_most(
     array: np.ndarray, repeat: int, rule: tuple[str, int]
 ) -> None:
     name, steps = rule
-    codec = CODECS[name]
+    codec = BY_ARRAY[name]
     array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK]
     parts = codec.encode(array)
     back = codec.decode(parts, array.shape).astype(np.float64)
@@ -73,7 +77,7 @@ def test_integer_codecs_err_by_half_a_step_at_most(
     name=st.sampled_from(["topk10", "topk3", "topk1"]),
 )
 def test_top_k_invents_nothing_and_fits_its_cap(array: np.ndarray, repeat: int, name: str) -> None:
-    codec = CODECS[name]
+    codec = BY_ARRAY[name]
     array = np.tile(array.reshape(-1), repeat)[: 3 * CHUNK + 5]
     parts = codec.encode(array)
     back = codec.decode(parts, array.shape)
@@ -82,6 +86,45 @@ def test_top_k_invents_nothing_and_fits_its_cap(array: np.ndarray, repeat: int, 
     assert ((np.sign(back) == np.sign(array)) | (back == 0)).all()
     # A level is a mean of magnitudes, rounded to 8 bits, or to a multiple of 2^-133 where bfloat16 runs out.
     assert np.abs(back).max(initial=0) <= float(np.abs(array).max(initial=0)) * 1.004 + 2.0**-134
+
+
+@FEW
+@given(arrays_=st.lists(weight(), min_size=1, max_size=3), ratio=st.sampled_from([1, 50, 100]))
+def test_components_take_energy_away_and_fit_their_cap(arrays_: list[np.ndarray], ratio: int) -> None:
+    delta = {f"w{index}": array for index, array in enumerate(arrays_)}
+    schema = schema_of(delta)
+    packed = rank_encode(delta, ratio)
+    assert packed.size <= rank_most_bytes(schema, ratio)
+    assert packed.tobytes() == rank_encode(dict(reversed(delta.items())), ratio).tobytes()
+    for name, back in rank_decode(packed, schema, ratio).items():
+        whole, left = (array.astype(np.float64) for array in (delta[name], delta[name] - back))
+        assert np.isfinite(back).all()
+        # Scales below the least normal number are left out; of those above, each takes energy away.
+        assert np.linalg.norm(left) <= np.linalg.norm(whole) * (1 + 1e-6) + 1e-37
+
+
+RANK_SCHEMA: Schema = {"a": (6, 5), "b": (3,), "c": (7, 2, 2)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_attack_any_components_decode_or_are_rejected(data: st.DataObject) -> None:
+    """Changed bytes behind the right fingerprint of the weights, so that every check is reached."""
+    draw = np.random.default_rng(data.draw(st.integers(0, 3)))
+    delta = {name: draw.normal(size=shape).astype(np.float32) for name, shape in RANK_SCHEMA.items()}
+    packed = rank_encode(delta, 2)
+    for _ in range(data.draw(st.integers(1, 6))):
+        packed[data.draw(st.integers(4, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    packed = packed[: len(packed) - data.draw(st.integers(0, 3))]
+    extra = data.draw(st.lists(st.integers(0, 255), max_size=3))
+    packed = np.concatenate([packed, np.array(extra, np.uint8)])
+    try:
+        back = rank_decode(packed, RANK_SCHEMA, 2)
+    except Rejected as error:
+        assert error.reason in ("malformed", "wrong-shape", "non-finite")
+        return
+    assert schema_of(back) == RANK_SCHEMA
+    assert all(np.isfinite(array).all() for array in back.values())
 
 
 DENSITY = Density(percent=10, low_bits=3)

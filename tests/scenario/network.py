@@ -2,6 +2,7 @@
 
     hub      proposer and aggregator, the first peer
     judge    coordinator, the only verifier
+    merger   aggregator, where it is to be a node of its own (`apart`)
     solver-1 ...
 
 Windows are long and close early (`max_solvers` commits, all of them revealed), so a healthy round runs as
@@ -101,13 +102,16 @@ class ScenarioFailed(AssertionError):
 # ------------------------------------------------------------------ processes
 
 
+NURSERY = Path(__file__).with_name("nursery.py")
+
+
 class Nursery:
     """The process that forks nodes (see `nursery.py`), and what it says about them."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, program: Path = NURSERY) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+                [sys.executable, str(program)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
             )  # fmt: skip
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -280,6 +284,8 @@ class Network:
         confirmations: int = 1,
         block_time: int = 1,
         recipe: str = "tworoom-tiny",
+        apart: bool = False,
+        nursery: Path = NURSERY,
     ) -> Network:
         folder.mkdir(parents=True, exist_ok=True)
         own = folder / "dataset"
@@ -292,19 +298,20 @@ class Network:
         try:
             deployment = _wait_for(_deploy(anvil, confirmations))
             deployment.save(folder / "deployment.json")
-            network = cls(
-                folder, anvil, deployment, Nursery(folder / "nursery.log"), confirmations, block_time, own
-            )
-            network._settle_in(solvers, recipe)
+            parent = Nursery(folder / "nursery.log", nursery)
+            network = cls(folder, anvil, deployment, parent, confirmations, block_time, own)
+            network._settle_in(solvers, recipe, apart)
             _keep_first_model(own, dataset)
         except BaseException:
             (network.close if network else lambda: _wait_for(anvil.stop()))()
             raise
         return network
 
-    def _settle_in(self, solvers: int, recipe: str) -> None:
-        self._join("hub", ("proposer", "aggregator"))
+    def _settle_in(self, solvers: int, recipe: str, apart: bool) -> None:
+        self._join("hub", ("proposer",) if apart else ("proposer", "aggregator"))
         self._join("judge", ("coordinator",))
+        if apart:
+            self._join("merger", ("aggregator",))
         for number in range(solvers):
             self._join(f"solver-{number + 1}", ("solver",))
         self.fund(node.address for node in self.nodes.values())
@@ -346,6 +353,10 @@ class Network:
     @property
     def judge(self) -> Node:
         return self.nodes["judge"]
+
+    @property
+    def aggregators(self) -> list[Node]:
+        return [node for node in self.nodes.values() if "aggregator" in node.roles]
 
     @property
     def solvers(self) -> list[Node]:
@@ -574,7 +585,7 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
             **terms,
             "dataset": str(network.dataset),
             "rounds": network.rounds,
-            "aggregators": [node.address],
+            "aggregators": [item.address for item in network.aggregators],
         }
         lines += ["[proposer]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())]
     node.config.write_text("\n".join(lines) + "\n")
@@ -606,7 +617,7 @@ test_dataset.__test__ = False  # type: ignore[attr-defined]  # a helper: pytest 
 def _keep_first_model(made: Path, cache: Path) -> None:
     """The warm start is the same in every network of the same dataset: the next one finds it done."""
     (cache / "project").mkdir(exist_ok=True)
-    for name in ("project/model.safetensors", "model-origin.json"):
+    for name in ("project/model.safetensors", "model-origin.json.sha256", "model-origin.json"):
         if not (cache / name).exists():
             draft = cache / f"{name}.{os.getpid()}"
             shutil.copyfile(made / name, draft)

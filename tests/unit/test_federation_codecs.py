@@ -14,7 +14,7 @@ import torch
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
-from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.codecs import BY_ARRAY, CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta, most_file_bytes, schema_of
 from jepanet.federation.deltas.quantised import CHUNK
 from jepanet.federation.deltas.topk import Density, decode, encode, size_bounds
@@ -61,22 +61,22 @@ def test_bfloat_never_turns_a_finite_value_into_infinity() -> None:
 @pytest.mark.parametrize("pattern", [0x7F80, 0xFF80, 0x7FC0, 0xFFFF])
 def test_attack_bfloat_not_finite(pattern: int) -> None:
     part = {"patterns": np.array([0, pattern], np.uint16)}
-    assert refused(lambda: CODECS["bf16"].decode(part, (2,))) == "non-finite"
+    assert refused(lambda: BY_ARRAY["bf16"].decode(part, (2,))) == "non-finite"
 
 
 # ------------------------------------------------------------------ sizes
 
 
-@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("name", BY_ARRAY)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_array_takes_more_bytes_than_its_shape_says(name: str, shape: tuple[int, ...]) -> None:
     last = np.zeros(shape, np.float32)
     last.reshape(-1)[-60:] = 1.0  # far from each other's chunk: the longest gaps
     for array in (normal(*shape), np.zeros(shape, np.float32), last):
-        parts = CODECS[name].encode(array)
-        assert sum(part.nbytes for part in parts.values()) <= CODECS[name].most_bytes(shape)
+        parts = BY_ARRAY[name].encode(array)
+        assert sum(part.nbytes for part in parts.values()) <= BY_ARRAY[name].most_bytes(shape)
     if not name.startswith("topk"):
-        assert sum(part.nbytes for part in parts.values()) == CODECS[name].most_bytes(shape)
+        assert sum(part.nbytes for part in parts.values()) == BY_ARRAY[name].most_bytes(shape)
 
 
 @pytest.mark.parametrize("name", CODECS)
@@ -204,7 +204,7 @@ def test_attack_lengths_and_shapes() -> None:
 
 
 def test_attack_parts_of_another_type() -> None:
-    codec = CODECS["topk10"]
+    codec = BY_ARRAY["topk10"]
     assert refused(lambda: codec.decode({"packed": GOOD.reshape(1, -1)}, SHAPE)) == "wrong-shape"
     assert refused(lambda: codec.decode({"packed": GOOD.view(np.int8)}, SHAPE)) == "malformed"
 
@@ -315,12 +315,12 @@ MERGED = {
 """The same with numpy dispatched to AVX-512 and restricted to its SSE baseline."""
 
 
-@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("name", BY_ARRAY)
 def test_codecs_write_the_same_bytes_on_every_cpu(name: str) -> None:
     array = pinned()[0]
-    parts = CODECS[name].encode(array)
-    back = CODECS[name].decode(parts, array.shape)
-    data = b"".join(parts[part].tobytes() for part in CODECS[name].parts) + back.tobytes()
+    parts = BY_ARRAY[name].encode(array)
+    back = BY_ARRAY[name].decode(parts, array.shape)
+    data = b"".join(parts[part].tobytes() for part in BY_ARRAY[name].parts) + back.tobytes()
     assert fingerprint(data) == CODED[name]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from jepanet.addresses import checksum_address
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CODECS
+from jepanet.federation.deltas.codecs import BY_ARRAY
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging.judge import (
     GAIN_LIMIT,
@@ -141,7 +141,7 @@ def with_scales(value: float) -> bytes:
     """A well-formed int8 file whose scale is not a number."""
     parts = {}
     for name, array in honest(9).items():
-        for part, tensor in CODECS["int8"].encode(array).items():
+        for part, tensor in BY_ARRAY["int8"].encode(array).items():
             parts[f"{name}/{part}"] = np.full_like(tensor, value) if part == "scales" else tensor
     header = {"kind": "delta", "schema": 1, "base": BASE.hex(), "recipe": RECIPE.hex(), "codec": "int8"}
     return encode_tensors(parts, header)

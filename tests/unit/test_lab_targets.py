@@ -12,6 +12,7 @@ import pytest
 
 from jepanet.errors import Fatal
 from jepanet.interface.arguments import lab
+from jepanet.lab import studies
 from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.defaults import STUDY_NAMES
 from jepanet.lab.planning_study import rank_correlation
@@ -290,9 +291,7 @@ def test_a_ratio_and_its_inverse_cancel() -> None:
     assert spread([1.0, 1.004], 3).startswith("1.002 x/÷ 1.003")
 
 
-@pytest.mark.parametrize(
-    ("study", "of_several"), [("ablation", 0), ("schedule", 1), ("schedule-pusht", 1), ("codecs", 1)]
-)
+@pytest.mark.parametrize(("study", "of_several"), [("ablation", 0), ("schedule", 1), ("schedule-pusht", 1)])
 def test_studies_change_their_base_in_one_respect_at_a_time(study: str, of_several: int) -> None:
     base, *variants = STUDIES[study].variants
     for arm in variants[: len(variants) - of_several]:
@@ -300,6 +299,29 @@ def test_studies_change_their_base_in_one_respect_at_a_time(study: str, of_sever
             name for name, value in arm.to_json().items() if name != "name" and value != base.to_json()[name]
         ]
         assert len(differing) == 1 and len(arm.changes) <= 1, arm.name
+
+
+def test_the_study_of_codecs_holds_each_against_the_uncoded_arm_of_its_outer_step() -> None:
+    study = STUDIES["codecs"]
+    arms = {arm.name: arm for arm in study.variants}
+    uncoded = study.uncoded()
+    assert set(uncoded) == set(arms)
+    assert set(uncoded.values()) == {"fp32", "fp32, no momentum"}
+    for name, control in uncoded.items():
+        assert {
+            key for key, value in arms[name].to_json().items() if value != arms[control].to_json()[key]
+        } <= {"name", "codec", "feedback"}
+
+
+def test_a_ratio_to_the_uncoded_arm_of_the_same_step_stands_beside_that_to_the_base() -> None:
+    errors = {"fp32": 0.1, "rank100": 0.11, "fp32, no momentum": 0.2, "rank100, no momentum": 0.21}
+    made = [{**run(arm, 1, model(error, own=error)), "sent": 10.0} for arm, error in errors.items()]
+    made.append({**broken("topk3", 1), "sent": None})
+    table = studies.study_rows(STUDIES["codecs"], made)
+    assert [row[2:4] for row in table[:4]] == [
+        ["1.00", "1.00"], ["1.10", "1.10"], ["2.00", "1.00"], ["2.10", "1.05"],
+    ]  # fmt: skip
+    assert {len(row) for row in table} == {len(STUDIES["codecs"].columns)}
 
 
 def test_studies_name_every_variant_once_and_it_fits_their_recipe() -> None:

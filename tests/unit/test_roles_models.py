@@ -365,6 +365,16 @@ async def test_a_model_that_could_not_be_derived_is_kept_whole(node: Callable[..
 
 
 @pytest.mark.usefixtures("desk")
+async def test_after_rounds_that_were_missed_a_whole_model_begins_anew(node: Callable[..., Node]) -> None:
+    chain = ModelChain(3, RULE, "int8")
+    mine = node(chain, "model 0")
+    mine.blobs.pin(chain.model(0), "dataset")
+    await Proposer(mine.context).keep_round(KeepRound(RoundId(3)))
+    assert mine.derived == [1, 2, 3]
+    assert "project/1" in mine.blobs.pins(chain.model(3))
+
+
+@pytest.mark.usefixtures("desk")
 async def test_of_a_withheld_round_nothing_but_sheet_and_spec_is_kept(node: Callable[..., Node]) -> None:
     chain = ModelChain(1, RULE, "int8", withheld=frozenset({1}))
     mine = node(chain, "model 0")

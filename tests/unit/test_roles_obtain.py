@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,3 +114,12 @@ async def test_what_two_duties_want_at_once_is_fetched_once(tmp_path: Path) -> N
     )
     assert context.asked == [()]
     assert set(paths) == {tmp_path / "fetched"}
+
+
+async def test_turns_hold_up_nobody_who_wants_something_else_and_are_forgotten() -> None:
+    turns = Turns()
+    async with turns.of("one"), turns.of("other"):
+        assert turns.of("one").locked() and turns.of("other").locked()
+        assert not turns.of("third").locked()
+    gc.collect()
+    assert len(turns._locks) == 0

@@ -22,12 +22,14 @@ from jepanet.work.requests import (
     MakeFirstModel,
     MeasureModels,
     MergeDeltas,
+    PlanTraining,
     ProbeDevice,
     RepeatTraining,
     Request,
     RoundFiles,
     ScoreClaims,
     TrainDelta,
+    TrainLocally,
 )
 from round_samples import a_spec
 
@@ -71,6 +73,17 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
         training(folder, device),
         RepeatTraining(training(folder, device), folder / "delta"),
         MakeFirstModel(folder / "recipe", folder / "shard", SEED, folder / "first", device),
+        TrainLocally(
+            folder / "recipe",
+            (folder / "shard",),
+            None,
+            SEED,
+            folder / "local",
+            folder / "trace",
+            None,
+            device,
+        ),
+        PlanTraining(folder / "recipe", (folder / "shard",), device),
         ScoreClaims(files, evaluation, (), device),
         MergeDeltas(files, evaluation, (delta,), RoundId(1), folder / "merged", device),
         MeasureModels(folder / "recipe", (folder / "base",), (folder / "evaluation",), device),

@@ -35,6 +35,8 @@ from jepanet.work.requests import (
     MeasureModels,
     MergeDeltas,
     MergedModel,
+    PlannedTraining,
+    PlanTraining,
     ProbedDevice,
     ProbeDevice,
     Progress,
@@ -46,7 +48,10 @@ from jepanet.work.requests import (
     ScoredDelta,
     ScoredDeltas,
     TrainDelta,
+    TrainedBase,
     TrainedDelta,
+    TrainedLocally,
+    TrainLocally,
 )
 
 pytestmark = pytest.mark.unit
@@ -79,6 +84,13 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
         DerivedModel(DIGEST, DIGEST, None, ""),
     ),
     (MeasureModels(Path("r"), (Path("m"),), ()), MeasuredModels(({"pi": 1.0}, {}))),
+    (
+        TrainLocally(
+            Path("r"), (Path("s"),), TrainedBase(Path("b"), Path("q")), bytes(32), Path("t"), Path("u"), None
+        ),
+        TrainedLocally(DIGEST, 7, 3, "early_stop", {"loss_last": 0.5}, 1.5),
+    ),
+    (PlanTraining(Path("r"), (Path("s"),)), PlannedTraining(1, 2, 3, 4, 5, 6, 0.5)),
     (ProbeDevice("cpu"), ProbedDevice("2.0", 1)),
 ]  # fmt: skip
 
@@ -99,7 +111,10 @@ def test_a_request_and_its_result_arrive_as_they_were(request_: Request[object],
     assert read_reply(result_line(9, request_, result), 9, request_) == result
 
 
-@pytest.mark.parametrize("progress", [Progress(1, 2), Progress(2, 2, 0.5), Progress(2, 2, 1e300)])
+@pytest.mark.parametrize(
+    "progress",
+    [Progress(1, 2), Progress(2, 2, 0.5), Progress(0, 2, None, {"validation": 0.25}), Progress(2, 2, 1e300)],
+)
 def test_progress_arrives_as_it_was_and_no_other_call_hears_of_it(progress: Progress) -> None:
     assert read_reply(progress_line(3, progress), 3, TRAINING) == progress
     assert read_reply(progress_line(2, progress), 3, TRAINING) is None

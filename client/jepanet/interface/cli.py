@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Recompute a round's scores, merge and payouts.",
     "claim": "Claim what a settled round owes this wallet.",
     "model": "Export a global model.",
+    "train": "Train a model by hand, on one's own data.",
     "lab": "Compare ways of training together, against every control.",
     "status": "Show what the node of a configuration is doing.",
 }

@@ -15,8 +15,8 @@ from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import RULES
 from jepanet.lab.arms import Arm
-from jepanet.lab.setting import Sites, joined
-from jepanet.learning.data.shards import Shard
+from jepanet.lab.setting import Sites
+from jepanet.learning.data.shards import Shard, joined
 from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
 from jepanet.files import kept_digest
@@ -206,11 +204,3 @@ def content(folder: Path, setting: Setting) -> str:
                 code=Exit.DATASET,
             )
     return digest_of(canonical_json({name: (digest or b"").hex() for name, digest in digests.items()})).hex()
-
-
-def joined(shards: tuple[Shard, ...]) -> Shard:
-    """All episodes of several shards, as one."""
-    frames, actions, state = (
-        np.concatenate([getattr(shard, name) for shard in shards]) for name in ("frames", "actions", "state")
-    )
-    return Shard(frames, actions, state, sum((shard.site for shard in shards), ()))

@@ -26,6 +26,8 @@ from jepanet.lab.setting import Setting
 from jepanet.learning.presets import preset
 
 COLUMNS = ("variant", "nmse unseen", "÷ base", "nmse own", "÷ base", "rank", "skill", "bytes a delta")
+CODEC_COLUMNS = ("variant", "nmse unseen", "÷ base", "÷ uncoded", "nmse own", "÷ base", "÷ uncoded", "rank",
+                 "skill", "bytes a delta")  # fmt: skip
 ROUND_COLUMNS = ("variant", "rounds that gain", "least gain", "gain, start to end", "nmse unseen", "nmse own",
                  "rank")  # fmt: skip
 _BASE = replace(ARMS[BEST], name="base")
@@ -51,6 +53,20 @@ class Study:
     """Whether rounds are a network's and the table is about each of them: `round_rows` instead of `rows`."""
     decimals: int = 2
     """Of ratios to the base."""
+    by_step: bool = False
+    """Whether variants have several outer steps, and each is also held against the uncoded one of its own."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        if self.by_round:
+            return ROUND_COLUMNS
+        return CODEC_COLUMNS if self.by_step else COLUMNS
+
+    def uncoded(self) -> dict[str, str]:
+        """variant -> the variant that does the same without a codec, where there is one."""
+        plain = {replace(arm, name=""): arm.name for arm in reversed(self.variants) if arm.codec == "fp32"}
+        like = {arm.name: replace(arm, name="", codec="fp32", feedback=1.0) for arm in self.variants}
+        return {name: plain[arm] for name, arm in like.items() if arm in plain}
 
 
 def _with(name: str, **fields: Any) -> Arm:
@@ -100,12 +116,20 @@ _ROBUST = tuple(
     replace(_BASE, name=f"mean, {8 - missing} honest alone", attackers=missing, attack="absent")
     for missing in (1, 2)
 )
+_FADING = 0.95
+"""Share of what was left out that goes into the next delta, as in SparseLoCo (arXiv:2508.15706)."""
+_WITHOUT_MOMENTUM = replace(_BASE, outer_lr=1.5, outer_momentum=0.0)
 _CODECS = (
+    *(replace(_BASE, name=codec, codec=codec) for codec in ("fp32", "int8", "int6", "topk10", "topk3")),
     *(
-        replace(_BASE, name=codec, codec=codec)
-        for codec in ("fp32", "bf16", "int8", "int6", "topk10", "topk3", "topk1")
+        replace(_BASE, name=codec, codec=codec, feedback=_FADING)
+        for codec in ("rank50", "rank100", "rank200")
     ),
-    replace(_BASE, name="topk3, no feedback", codec="topk3", feedback=0.0),
+    replace(_WITHOUT_MOMENTUM, name="fp32, no momentum"),
+    *(
+        replace(_WITHOUT_MOMENTUM, name=f"{codec}, no momentum", codec=codec, feedback=_FADING)
+        for codec in ("topk3", "rank100")
+    ),
 )
 
 
@@ -147,7 +171,7 @@ STUDIES: Mapping[str, Study] = {
     ),
     "codecs": Study(
         "What does a codec cost, in error and in bytes?", _CODECS, "tworoom-small", 16, (10, 11, 12),
-        training=32, unseen=30, inner_steps=40,
+        training=32, unseen=30, inner_steps=40, by_step=True,
     ),
     "updates": Study(
         "What does it cost to code the update from one model to the next?", _UPDATES, "tworoom-small", 20,
@@ -195,10 +219,8 @@ def conduct(
         "inner_steps": recipe.inner_steps,
         "rounds": study.rounds,
         "seeds": list(comparison.seeds),
-        "columns": list(ROUND_COLUMNS if study.by_round else COLUMNS),
-        "rows": round_rows(figures)
-        if study.by_round
-        else rows(figures, study.variants[0].name, study.decimals),
+        "columns": list(study.columns),
+        "rows": study_rows(study, figures),
         "notes": notes(figures),
         "runs": list(figures),
     }
@@ -206,29 +228,44 @@ def conduct(
     return result
 
 
-def rows(figures: Sequence[Figures], base: str, decimals: int = 2) -> list[list[str]]:
-    """One row a variant: means over seeds, and the ratio to the base with its spread over seeds.
+def study_rows(study: Study, figures: Sequence[Figures]) -> list[list[str]]:
+    """The table of a study under its `columns`."""
+    if study.by_round:
+        return round_rows(figures)
+    return rows(figures, study.variants[0].name, study.decimals, study.uncoded() if study.by_step else None)
+
+
+def rows(
+    figures: Sequence[Figures],
+    base: str,
+    decimals: int = 2,
+    uncoded: Mapping[str, str] | None = None,
+) -> list[list[str]]:
+    """One row a variant: means over seeds, and the ratio to the base with its spread over seeds; with
+    `uncoded` also the ratio to the variant that it names.
 
     Runs without a model are in no mean.
     """
-    against = by_arm(figures).get(base, {})
+    runs = by_arm(figures)
     table = []
     for name, found in titled(figures):
         if not found:
-            table.append(empty_row(name, COLUMNS))
+            table.append(empty_row(name, COLUMNS if uncoded is None else CODEC_COLUMNS))
             continue
         row = [name]
-        for where, digits in (("unseen", 4), ("own", 4)):
+        arm = next(iter(found.values()))["arm"]
+        controls = [base] if uncoded is None else [base, uncoded.get(arm, "")]
+        for where in ("unseen", "own"):
             values = {seed: value_of(run, where, "nmse") for seed, run in found.items()}
-            ratios = [
-                value / value_of(against[seed], where, "nmse")
-                for seed, value in values.items()
-                if seed in against
-            ]
-            row += [
-                f"{np.mean(list(values.values())):.{digits}f}",
-                spread(ratios, decimals) if ratios else "-",
-            ]
+            row.append(f"{np.mean(list(values.values())):.4f}")
+            for control in controls:
+                against = runs.get(control, {})
+                ratios = [
+                    value / value_of(against[seed], where, "nmse")
+                    for seed, value in values.items()
+                    if seed in against
+                ]
+                row.append(spread(ratios, decimals) if ratios else "-")
         for metric, digits in (("rank", 1), ("skill", 2)):
             row.append(f"{np.mean([value_of(run, 'unseen', metric) for run in found.values()]):.{digits}f}")
         sent = [run["sent"] for run in found.values() if run["sent"] is not None]

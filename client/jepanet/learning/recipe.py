@@ -167,7 +167,7 @@ class Recipe:
         check(self, "recipe", BAD_RECIPE)
         if not self.name.isprintable():
             raise bad("name must have 1 to 64 printable characters")
-        if self.family.sizes.frames * max(self.inner_steps, self.warm_steps) > MAX_FRAMES_PER_ROUND:
+        if self.frames_of_a_step * max(self.inner_steps, self.warm_steps) > MAX_FRAMES_PER_ROUND:
             raise bad(f"more than {MAX_FRAMES_PER_ROUND} frames in one round of training")
         if self.parameters() > MAX_PARAMETERS:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
@@ -176,6 +176,11 @@ class Recipe:
     def aligns(self) -> bool:
         """Whether solvers need the public probe frames."""
         return self.align_above < 180.0
+
+    @property
+    def frames_of_a_step(self) -> int:
+        """Frames (or texts) encoded in one step of training, over all of its batches."""
+        return self.family.sizes.frames * self.loop.accumulate
 
     def parameters(self) -> int:
         """Number of the model's parameters."""

@@ -17,6 +17,33 @@ FINETUNE, FROM_SCRATCH = "finetune", "from-scratch"
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """The learning rate over a span of steps, as a share of its peak (`training/schedule.py`).
+
+    `optimiser.warmup` and `optimiser.cooldown` apply in every round beside it.
+    """
+
+    kind: Annotated[
+        str,
+        OneOf(("constant", "cosine", "wsd")),
+        "`wsd`: a plateau, then a decay (warm-up, stable, decay)",
+    ]
+    span: Annotated[
+        str, LeftOut(), OneOf(("project", "round")), "steps of all rounds, or of each by itself"
+    ] = "project"
+    warmup: Annotated[int, LeftOut(), Range(0, 1_000_000), "steps of linear warm-up of the span"] = 0
+    decay: Annotated[
+        float, LeftOut(), Range(0.0, 1.0), "share of the span, at its end, in which `wsd` falls"
+    ] = 0.2
+    final: Annotated[float, LeftOut(), Range(0.0, 1.0), "share of the peak at the end; not of `constant`"] = (
+        0.1
+    )
+
+    def __post_init__(self) -> None:
+        check(self, "recipe.loop.schedule", _BAD_RECIPE)
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
     """How the training loop goes about its steps (`training/loop.py`)."""
 
@@ -27,6 +54,25 @@ class Loop:
         "steps between two points of the trace of a training's state, at which checkpoints can be written; "
         "0: so many that it costs about 1 % of a step (`training/trace.py`)",
     ] = 0
+
+    accumulate: Annotated[
+        int,
+        LeftOut(),
+        Range(1, 1024),
+        "batches whose mean gradient makes one step; a regulariser sees each batch by itself",
+    ] = 1
+    precision: Annotated[
+        str,
+        LeftOut(),
+        OneOf(("fp32", "bf16", "fp16")),
+        "in which networks multiply; weights, moments, statistics and losses are float32 in any case, and "
+        "fp16 scales its losses (`training/precision.py`)",
+    ] = "fp32"
+    schedule: Annotated[
+        Schedule | None,
+        LeftOut(),
+        "of the learning rate; without one, a cosine over the project's steps down to `optimiser.final`",
+    ] = None
 
     def __post_init__(self) -> None:
         check(self, "recipe.loop", _BAD_RECIPE)

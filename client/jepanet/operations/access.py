@@ -5,20 +5,23 @@ A command holds them while it runs, a server for hours.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from jepanet.chain.contracts.all import Contracts, error_decoder
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
+from jepanet.files import check_writable
 from jepanet.settings.config import ChainSection, Config
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.unlock import unlock
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
+from jepanet.storage.tracking import Tracking
 from jepanet.work.worker import Worker
 
 
@@ -69,13 +72,29 @@ async def open_chain(section: ChainSection) -> AsyncIterator[ChainAccess]:
 
 
 @asynccontextmanager
-async def open_worker(threads: int = 1) -> AsyncIterator[Worker]:
-    """A process that computes on the CPU; it starts with its first job."""
-    worker = Worker(threads=threads)
+async def open_worker(threads: int = 1, *, timeout: float | None = 3600.0) -> AsyncIterator[Worker]:
+    """A process for heavy work; it starts with its first job. `timeout`: seconds a job may take, if any."""
+    worker = Worker(threads=threads, job_timeout=timeout)
     try:
         yield worker
     finally:
         await worker.stop()
+
+
+@contextmanager
+def open_tracking(folder: Path) -> Iterator[Tracking]:
+    """The tracking file of a training by hand, in a folder that is made if need be.
+
+    Raises:
+        Fatal: the folder cannot be written (exit code `CONFIG`); another process trains into it
+            (`ALREADY_RUNNING`).
+    """
+    check_writable(folder)
+    tracking = Tracking(folder / "tracking.sqlite")
+    try:
+        yield tracking
+    finally:
+        tracking.close()
 
 
 @asynccontextmanager

@@ -179,8 +179,8 @@ class Proposer:
         """Holds and serves, as long as the project lives, what leads a stranger to the round's model.
 
         That is its sheet and spec and what the model is derived from: the coded update, where the spec has a
-        rule for one, and else the deltas that were merged. Whole, the newest model is kept, one in every
-        `ROUNDS_KEPT`, and any that could not be derived here: from those every other one can be.
+        rule for one, and else the deltas that were merged. Whole, the newest model is kept, each one that has
+        none before it within `ROUNDS_KEPT` rounds, and any that could not be derived from the one before it.
         """
         context = self._context
         round_ = context.round(duty.round_id)
@@ -193,7 +193,8 @@ class Proposer:
         sheet = decode_sheet(data)
         reached = await obtain_result(context, round_, documents.recipe, pin=pin_of(round_))
         context.blobs.keep_only((sheet.model,), f"{pin}/newest")
-        if reached.how == "fetched" or self._whole_is_due(round_, pin):
+        # More links than its own: rounds before it were missed here, and nothing of them is kept for good.
+        if reached.how == "fetched" or reached.links > 1 or self._whole_is_due(round_, pin):
             context.blobs.pin(sheet.model, pin)
         if sheet.update is not None and documents.spec.update is not None:
             cap = self._update_cap(round_, documents.spec.update.codec)

@@ -128,7 +128,9 @@ class ProposerSection:
     inner_steps: Annotated[
         int, _FROM_0, "optimiser steps a solver takes in a round; 0: as many as the recipe says"
     ] = 0
-    codec: Annotated[str, "how deltas travel: fp32, bf16, int8, int6, topk10, topk3 or topk1"] = "int8"
+    codec: Annotated[
+        str, "how deltas travel: fp32, bf16, int8, int6, topk10, topk3, topk1, rank50, rank100 or rank200"
+    ] = "int8"
     feedback_milli: Annotated[
         int,
         Range(0, 1000),

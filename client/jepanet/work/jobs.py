@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from jepanet.work.deriving import derive_model
+from jepanet.work.local_training import plan_training, train_locally
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
 from jepanet.work.requests import (
@@ -14,12 +15,14 @@ from jepanet.work.requests import (
     MeasureModels,
     MergeDeltas,
     OnProgress,
+    PlanTraining,
     ProbeDevice,
     R,
     RepeatTraining,
     Request,
     ScoreClaims,
     TrainDelta,
+    TrainLocally,
 )
 from jepanet.work.scoring import score_claims
 from jepanet.work.training import make_first_model, repeat_training, train_delta
@@ -28,6 +31,8 @@ JOBS: JobTable = {
     TrainDelta: train_delta,
     RepeatTraining: repeat_training,
     MakeFirstModel: make_first_model,
+    TrainLocally: train_locally,
+    PlanTraining: plan_training,
     ScoreClaims: score_claims,
     MergeDeltas: merge_deltas,
     DeriveModel: derive_model,

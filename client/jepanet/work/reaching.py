@@ -292,7 +292,8 @@ class _Pursuit:
 
     async def _deltas(self, link: Link) -> tuple[AcceptedDelta, ...]:
         """All of them at once; those that are to be had are here also where one is not. Raises as `take`."""
-        cap = link.spec.max_delta_bytes
+        # What decodes is no larger, whatever the spec would allow.
+        cap = min(link.spec.max_delta_bytes, self.wanted.sizes.encoded(link.spec.codec))
         found = await asyncio.gather(
             *(self._take("delta", "delta", digest, cap, link.round_id) for digest in link.deltas),
             return_exceptions=True,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -42,6 +42,8 @@ class Progress:
     step: int
     steps: int
     loss: Number | None = None
+    measures: dict[str, Number] = field(default_factory=dict)
+    """Whatever else of this step is worth a curve, by name; jobs of a node leave it empty."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -161,6 +163,76 @@ class MakeFirstModel(Request[FirstModel]):
     shard: Path
     seed: bytes
     target: Path
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedBase:
+    """A model to begin with, and the recipe that it was trained by."""
+
+    model: Path
+    recipe: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedLocally:
+    """A model that was trained by hand."""
+
+    digest: Digest
+    bytes: int
+    steps: int
+    status: str
+    """`ok` or `early_stop`."""
+    metrics: dict[str, Number]
+    seconds: float
+    """Of this call alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainLocally(Request[TrainedLocally]):
+    """Train on shards of one's own by the loop that solvers train by; write a model file to `target`.
+
+    Progress carries every measured number of a step.
+    """
+
+    job: ClassVar[str] = "train_locally"
+
+    recipe: Path
+    shards: tuple[Path, ...]
+    base: TrainedBase | None
+    """None: random weights."""
+    seed: bytes
+    target: Path
+    trace_target: Path
+    checkpoints: CheckpointPlace | None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTraining:
+    """What a training would take, measured on a few of its steps."""
+
+    parameters: int
+    steps: int
+    samples: int
+    """Examples seen, repetitions included."""
+    examples: int
+    """Different ones there are to train on."""
+    memory: int
+    """Most bytes that this process held while it did a few steps."""
+    flops: int
+    """Floating-point operations of all steps, forward and backward."""
+    seconds_per_step: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTraining(Request[PlannedTraining]):
+    """Measure a few steps of a training, and write nothing."""
+
+    job: ClassVar[str] = "plan_training"
+
+    recipe: Path
+    shards: tuple[Path, ...]
     device: str = "cpu"
 
 

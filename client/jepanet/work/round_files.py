@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.delta import Schema, decode_delta, most_file_bytes, schema_of
+from jepanet.federation.deltas.contract import Schema
+from jepanet.federation.deltas.delta import decode_delta, most_file_bytes, schema_of
 from jepanet.federation.merging.update_files import Update, decode_remainder, decode_update
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe

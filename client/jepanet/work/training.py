@@ -67,7 +67,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         total_steps=spec.total_steps,
         on_step=lambda step: on_progress(_progress(step)),
         device=request.device,
-        checkpoints=None if request.checkpoints is None else _checkpoints(request.checkpoints),
+        checkpoints=checkpoints_at(request.checkpoints),
     )
     before = None
     if request.residual is not None and spec.feedback_milli:
@@ -146,8 +146,9 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
     return FirstModel(digest_of(data), len(data))
 
 
-def _checkpoints(place: CheckpointPlace) -> Checkpoints:
-    return Checkpoints(place.folder, place.budget, pause=place.pause)
+def checkpoints_at(place: CheckpointPlace | None) -> Checkpoints | None:
+    """The checkpoints of one training where a request says, None where it says none."""
+    return None if place is None else Checkpoints(place.folder, place.budget, pause=place.pause)
 
 
 def _progress(step: StepReport) -> Progress:

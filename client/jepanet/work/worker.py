@@ -45,7 +45,7 @@ class Worker:
     The child does the requests in the table `JOBS` of `module`, and no others.
     """
 
-    def __init__(self, *, threads: int = 1, job_timeout: float = 3600.0, module: str = JOBS) -> None:
+    def __init__(self, *, threads: int = 1, job_timeout: float | None = 3600.0, module: str = JOBS) -> None:
         self._threads = threads
         self._timeout = job_timeout
         self._module = module
@@ -102,7 +102,7 @@ class Worker:
                     return await self._exchange(request, on_progress)
             except TimeoutError as error:
                 await self.stop()
-                raise Transient(f"job {request.job} took longer than {self._timeout:g} s") from error
+                raise Transient(f"job {request.job} took longer than {self._timeout} s") from error
             except asyncio.CancelledError:
                 await self.stop()  # the child is in the middle of a job nobody waits for
                 raise

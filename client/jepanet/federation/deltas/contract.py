@@ -1,7 +1,8 @@
 """What every codec promises, and the checks that they share.
 
-A codec stores one float32 array, bit-exact on every CPU: only elementwise operations, comparisons and sums in
-a stated order occur, which no CPU or vector width computes differently.
+A codec stores float32 arrays, bit-exact on every CPU: only elementwise operations, comparisons and sums in a
+stated order occur, or sums of whole numbers that are exact in any order, which no CPU or vector width
+computes differently. Most take one array at a time (`DeltaCodec`), some a whole delta (`JointCodec`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ U16 = np.dtype("<u2")
 U32 = np.dtype("<u4")
 
 Shape = tuple[int, ...]
+Schema = Mapping[str, Shape]
+"""Name and shape of every weight; all are float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,24 @@ class DeltaCodec:
     encode: Callable[[np.ndarray], Arrays]
     decode: Callable[[Mapping[str, np.ndarray], Shape], np.ndarray]
     most_bytes: Callable[[Shape], int]
+    feedback: bool = False
+    """Whether what it leaves out of one delta must be added to the next (`feedback`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JointCodec:
+    """One way to store all arrays of a delta together, so that they share what bytes there are.
+
+    encode(delta): named tensors (`parts`). Raises ValueError: an array that is not finite float32.
+    decode(tensors, schema): arrays in name order, as a `DeltaCodec` does it for one.
+    most_bytes(schema): bytes that its parts together never exceed.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    encode: Callable[[Mapping[str, np.ndarray]], Arrays]
+    decode: Callable[[Mapping[str, np.ndarray], Schema], Arrays]
+    most_bytes: Callable[[Schema], int]
     feedback: bool = False
     """Whether what it leaves out of one delta must be added to the next (`feedback`)."""
 

@@ -1,7 +1,8 @@
 """A solver's contribution: local weights minus base weights, as bytes that a digest names.
 
-File: canonical safetensors; for each weight `w` the parts of its codec as `w/part`; header
-`{"base", "codec", "kind", "recipe", "schema"}`. The same weights, base and codec give the same bytes.
+File: canonical safetensors; for each weight `w` the parts of its codec as `w/part`, or the parts alone of a
+codec that stores all weights together; header `{"base", "codec", "kind", "recipe", "schema"}`. The same
+weights, base and codec give the same bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
-from jepanet.federation.deltas.contract import DeltaCodec
+from jepanet.federation.deltas.contract import DeltaCodec, JointCodec, Schema
 from jepanet.nesting import check_nesting
 from jepanet.tensors import (
     MAX_HEADER_BYTES,
@@ -38,8 +39,6 @@ _NUMBER_BYTES = 11
 
 Weights = Mapping[str, np.ndarray]
 """float32 arrays by name."""
-Schema = Mapping[str, tuple[int, ...]]
-"""Name and shape of every weight; all are float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +85,18 @@ def encode_delta(delta: Mapping[str, np.ndarray], header: DeltaHeader, codec: st
 
 
 def encode_parts(delta: Mapping[str, np.ndarray], codec: str) -> Arrays:
-    """The tensors of a delta file: for each weight `w` the parts of its codec as `w/part`.
+    """The tensors of a delta file: for each weight `w` the parts of its codec as `w/part`, or the parts alone
+    of a codec that stores all weights together.
 
     Raises:
         ValueError: as `encode_delta`.
     """
-    if codec not in CODECS:
-        raise ValueError(f"unknown codec {codec!r}; known: {', '.join(CODECS)}")
+    form = _codec(codec)
+    if isinstance(form, JointCodec):
+        return form.encode(delta)
     parts: Arrays = {}
     for name, array in delta.items():
-        for part, tensor in CODECS[codec].encode(array).items():
+        for part, tensor in form.encode(array).items():
             parts[f"{name}/{part}"] = tensor
     return parts
 
@@ -107,10 +108,13 @@ def decode_parts(parts: Mapping[str, np.ndarray], schema: Schema, codec: str, wh
         Rejected: `wrong-shape`, `malformed` or `non-finite`, naming the weight.
     """
     form = CODECS[codec]
-    wanted = {f"{name}/{part}" for name in schema for part in form.parts}
+    joint = isinstance(form, JointCodec)
+    wanted = set(form.parts) if joint else {f"{name}/{part}" for name in schema for part in form.parts}
     if set(parts) != wanted:
         odd = sorted(set(parts) ^ wanted)[:3]
         raise Rejected(f"{what}: missing or unknown tensors {odd!r:.200}", reason="wrong-shape")
+    if isinstance(form, JointCodec):
+        return _decode_all(form, parts, schema, what)
     return {name: _decode_one(form, name, parts, schema[name], what) for name in sorted(schema)}
 
 
@@ -120,10 +124,11 @@ def most_file_bytes(schema: Schema, codec: str) -> int:
     Raises:
         ValueError: an unknown codec.
     """
-    if codec not in CODECS:
-        raise ValueError(f"unknown codec {codec!r}; known: {', '.join(CODECS)}")
-    form = CODECS[codec]
+    form = _codec(codec)
     total = 8 + _HEADER_BYTES
+    if isinstance(form, JointCodec):
+        names = sum(len(json.dumps(part)) + _ENTRY_BYTES + _NUMBER_BYTES for part in form.parts)
+        return total + names + form.most_bytes(schema)
     for name, shape in schema.items():
         total += form.most_bytes(shape)
         for part in form.parts:
@@ -221,6 +226,20 @@ def digest_in(text: object, what: str) -> Digest:
     if isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return Digest(bytes.fromhex(text))
     raise Rejected(f"{what}: a digest is not 64 hexadecimal digits", reason="malformed")
+
+
+def _codec(name: str) -> DeltaCodec | JointCodec:
+    """Raises: ValueError for an unknown one."""
+    if name not in CODECS:
+        raise ValueError(f"unknown codec {name!r}; known: {', '.join(CODECS)}")
+    return CODECS[name]
+
+
+def _decode_all(form: JointCodec, tensors: Mapping[str, np.ndarray], schema: Schema, what: str) -> Arrays:
+    try:
+        return form.decode(tensors, schema)
+    except Rejected as error:
+        raise Rejected(f"{what}: {error.message}", reason=error.reason) from error
 
 
 def _decode_one(

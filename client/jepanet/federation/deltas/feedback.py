@@ -22,8 +22,8 @@ import numpy as np
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
+from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import (
-    Schema,
     decode_parts,
     digest_in,
     encode_parts,

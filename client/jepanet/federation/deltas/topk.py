@@ -34,6 +34,7 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.bfloat import from_bfloat, to_bfloat
 from jepanet.federation.deltas.contract import U8, DeltaCodec, Shape, checked, part
+from jepanet.federation.deltas.unary import gaps, pack_unary, unpack_unary
 from jepanet.tensors import Arrays
 
 CHUNK = 4096
@@ -98,14 +99,14 @@ def encode(array: np.ndarray, density: Density) -> np.ndarray:
         codes.append(np.signbit(values) | (high.reshape(-1).view(np.uint8) << 1))
         levels.append(pair)
         positions.append(where + run.start)
-    gaps = _gaps(np.concatenate(positions))
-    planes = [np.packbits(gaps >> bit & 1) for bit in range(density.low_bits)]
+    skipped = gaps(np.concatenate(positions))
+    planes = [np.packbits(skipped >> bit & 1) for bit in range(density.low_bits)]
     sections = [
         np.array(array.shape, dtype=_U4).view(np.uint8),
         np.concatenate(levels).reshape(-1).view(np.uint8),
         _pack_pairs(np.concatenate(codes)),
         *planes,
-        _pack_unary(gaps >> density.low_bits),
+        pack_unary(skipped >> density.low_bits),
     ]
     return np.concatenate(sections)
 
@@ -227,30 +228,17 @@ def _levels(data: np.ndarray) -> np.ndarray:
 
 def _positions(planes: np.ndarray, unary: np.ndarray, stored: int, density: Density) -> np.ndarray:
     """Ascending positions, int64 [stored]."""
-    ones = np.flatnonzero(np.unpackbits(unary))
-    if len(ones) != stored or (stored and not unary[-1]):
-        raise Rejected(f"top-k gaps hold {len(ones)} values, not {stored}", reason="malformed")
-    gaps = _gaps(ones) << density.low_bits
+    high = unpack_unary(unary, stored)
+    if high is None:
+        raise Rejected(f"top-k gaps do not hold {stored} values", reason="malformed")
+    skipped = high << density.low_bits
     for bit, plane in enumerate(planes):
         bits = np.unpackbits(plane)
         if bits[stored:].any():
             raise Rejected("unused bits of a top-k part are set", reason="malformed")
-        gaps |= bits[:stored].astype(np.int64) << bit
-    positions: np.ndarray = np.cumsum(gaps + 1) - 1
+        skipped |= bits[:stored].astype(np.int64) << bit
+    positions: np.ndarray = np.cumsum(skipped + 1) - 1
     return positions
-
-
-def _gaps(ascending: np.ndarray) -> np.ndarray:
-    """How many numbers are left out before each of `ascending`, int64."""
-    return np.diff(ascending, prepend=-1).astype(np.int64) - 1
-
-
-def _pack_unary(counts: np.ndarray) -> np.ndarray:
-    """For each count that many zeros and a one."""
-    ends = np.cumsum(counts + 1)
-    bits = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
-    bits[ends - 1] = 1
-    return np.packbits(bits)
 
 
 def _pack_pairs(codes: np.ndarray) -> np.ndarray:

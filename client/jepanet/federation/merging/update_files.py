@@ -15,9 +15,9 @@ from math import prod
 import numpy as np
 
 from jepanet.errors import Rejected
+from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import (
     DeltaHeader,
-    Schema,
     check_header,
     decode_parts,
     digest_in,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,3 +124,20 @@ def load_shard(source: Path | bytes, *, max_bytes: int = MAX_SHARD_BYTES) -> Sha
     shard = Shard(arrays["frames"], arrays["actions"], arrays["state"], numbers, header)
     check_shard(shard)
     return shard
+
+
+def joined(shards: Sequence[Shard]) -> Shard:
+    """All episodes of several shards of one kind, as one.
+
+    Raises:
+        Rejected: their frames or actions are of different sizes (`shard-mismatch`).
+    """
+    if (
+        len({(shard.length, shard.image, shard.actions.shape[2], shard.state.shape[2]) for shard in shards})
+        > 1
+    ):
+        raise Rejected("shards of different sizes cannot be trained on together", reason="shard-mismatch")
+    frames, actions, state = (
+        np.concatenate([getattr(shard, name) for shard in shards]) for name in ("frames", "actions", "state")
+    )
+    return Shard(frames, actions, state, sum((shard.site for shard in shards), ()))

@@ -1,6 +1,6 @@
 """Local training of one round: the same weights, shard, recipe and seed give the same bytes.
 
-    weights ──▶ steps x (the family's batch ─▶ its loss ─▶ gradient, clipped ─▶ AdamW) ──▶ weights'
+    weights ──▶ steps x (the family's batches ─▶ their loss ─▶ mean gradient, clipped ─▶ AdamW) ──▶ weights'
                    │
                    ├─ every few steps, where there is a guard, the loss on what is not trained on
                    └─ every few steps a point of the trace, and behind it a checkpoint
@@ -19,18 +19,20 @@ import torch
 from torch import Tensor
 
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.family import Network, check_weights
+from jepanet.learning.family import Batch, Network, check_weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Regime
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.determinism import deterministic
 from jepanet.learning.training.divergence import DivergenceGate, check_finite
-from jepanet.learning.training.optimiser import AdamW, clip, learning_rate
+from jepanet.learning.training.optimiser import AdamW, clip
+from jepanet.learning.training.precision import LossScale, lowered
 from jepanet.learning.training.regime import RegimeGate, first_bound
 from jepanet.learning.training.resume import run_of
+from jepanet.learning.training.schedule import learning_rate
 from jepanet.learning.training.state import Evaluation, StepReport, TrainingState
-from jepanet.learning.training.trace import Trace, cadence, digest_of_batch, trace_point
+from jepanet.learning.training.trace import Trace, cadence, digest_of_batches, trace_point
 from jepanet.learning.training.validation import Validation, split
 from jepanet.tensors import Arrays
 
@@ -107,34 +109,31 @@ def train(
                 seed=seed, steps=(count, start_step, horizon), frozen=kept, device=device,
             )  # fmt: skip
             state = checkpoints.resume(fresh, run, count)
-        model, sketches = state.model, state.streams["directions"]
-        parameters = state.optimiser.parameters
         status = Status.OK
         if watch and state.step == 0:
             watch.evaluate(state, on_evaluation)
         for step in range(state.step, count):
-            rate = learning_rate(rules, step, count, start_step + step, horizon)
+            rate = learning_rate(rules, step, count, start_step + step, horizon, recipe.loop.schedule)
             check_finite(step, "the learning rate", rate)
-            batch = next(state.batches)
-            terms = model.loss(batch.to(device), sketches)
-            penalty = sum((term(model, step) for term in penalties), terms.loss.new_zeros(()))
-            loss = terms.loss + penalty
-            state.gate.admit(step, float(loss.detach()))
-            gradients = torch.autograd.grad(loss, parameters)
-            norm = clip(gradients, rules.clip)
-            check_finite(step, "the gradient norm", norm)
-            state.optimiser.step(gradients, rate)
+            batches = [next(state.batches) for _ in range(recipe.loop.accumulate)]
+            found = _mean_gradient(state, batches, penalties, step, recipe.loop.precision, device)
+            state.gate.admit(step, found.loss)
+            norm = 0.0
+            if state.scale.unscaled(found.gradients, step):
+                norm = clip(found.gradients, rules.clip)
+                check_finite(step, "the gradient norm", norm)
+                state.optimiser.step(found.gradients, rate)
 
             report = StepReport(
                 step=step + 1,
                 steps=count,
-                loss=float(loss.detach()),
-                parts={name: float(part.detach()) for name, part in terms.parts.items()},
-                penalty=float(penalty.detach()),
+                loss=found.loss,
+                parts=found.parts,
+                penalty=found.penalty,
                 gradient_norm=norm,
                 learning_rate=rate,
             )
-            state.admit(report, batch)
+            state.admit(report, batches)
             if on_step is not None:
                 on_step(report)
             last = state.step == count
@@ -142,15 +141,56 @@ def train(
             if watch and evaluated and watch.evaluate(state, on_evaluation):
                 status, last = Status.EARLY_STOP, True
             if state.step % every == 0 or evaluated or last:
-                state.trace.append(trace_point(state.step, state.parts(), digest_of_batch(batch)))
+                state.trace.append(trace_point(state.step, state.parts(), digest_of_batches(batches)))
                 # Of weights that a guard has not seen there is no checkpoint.
                 if checkpoints is not None and not last and (watch is None or evaluated):
                     checkpoints.offer(state, run)
             if last:
                 break
-        trained = model.weights()
+        trained = state.model.weights()
     check_weights(trained, recipe.family, what="trained weights")
     return TrainResult(trained, state.reported(), state.step, Trace(every, tuple(state.trace)), status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Means over a step's batches. Gradients are of the scaled loss, in the order of the parameters."""
+
+    loss: float
+    parts: dict[str, float]
+    penalty: float
+    gradients: list[Tensor]
+
+
+def _mean_gradient(
+    state: TrainingState,
+    batches: Sequence[Batch],
+    penalties: Sequence[Penalty],
+    step: int,
+    precision: str,
+    device: str,
+) -> _Found:
+    """Forward and backward through every batch of a step, one after the other."""
+    model, count = state.model, len(batches)
+    gradients: list[Tensor] = []
+    losses, added, parts = 0.0, 0.0, dict[str, float]()
+    for batch in batches:
+        with lowered(precision, device):
+            terms = model.loss(batch.to(device), state.streams["directions"])
+        penalty = sum((term(model, step) for term in penalties), terms.loss.new_zeros(()))
+        loss = terms.loss + penalty
+        found = torch.autograd.grad(loss * (state.scale.scale / count), state.optimiser.parameters)
+        if gradients:
+            torch._foreach_add_(gradients, list(found))
+        else:
+            gradients = list(found)
+        losses += float(loss.detach())
+        added += float(penalty.detach())
+        for name, part in terms.parts.items():
+            parts[name] = parts.get(name, 0.0) + float(part.detach())
+    return _Found(
+        losses / count, {name: value / count for name, value in parts.items()}, added / count, gradients
+    )
 
 
 class Watch:
@@ -199,6 +239,7 @@ def _begin(
         batches=recipe.family.batches(watch.training if watch else shard, seed),
         streams={"directions": torch_generator(seed, "directions")},
         gate=watch.gate() if watch else DivergenceGate(recipe.explode),
+        scale=LossScale.of(recipe.loop.precision),
         vocabulary=recipe.family.sizes.vocabulary,
     )
 

@@ -1,8 +1,7 @@
-"""AdamW, the clipping of gradients, and the learning rate of every step."""
+"""AdamW, and the clipping of gradients."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -42,12 +41,3 @@ def clip(gradients: Sequence[Tensor], limit: float) -> float:
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
     torch._foreach_mul_(list(gradients), torch.clamp(limit / (norm + 1e-6), max=1.0))
     return float(norm)
-
-
-def learning_rate(rules: Optimiser, local: int, count: int, globally: int, total: int) -> float:
-    """Linear warm-up and cool-down over `count` local steps, times a cosine over global steps."""
-    warm = min(1.0, (local + 1) / rules.warmup) if rules.warmup else 1.0
-    cool = min(1.0, (count - local) / (rules.cooldown * count)) if rules.cooldown else 1.0
-    progress = min(1.0, globally / max(1, total))
-    cosine = rules.final + (1.0 - rules.final) * 0.5 * (1.0 + math.cos(math.pi * progress))
-    return rules.learning_rate * warm * cool * cosine

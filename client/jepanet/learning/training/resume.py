@@ -26,7 +26,7 @@ from jepanet.types import Digest
 
 SCHEMA = "jepanet.training.1"
 _FIELDS = {"schema", "run", "step", "samples", "metrics", "optimiser", "losses", "perplexities"}
-_PARTS = ("weights", "optimiser", "streams", "data", "gate", "trace")
+_PARTS = ("weights", "optimiser", "streams", "data", "scale", "gate", "trace")
 _ROOM = 1 << 20
 """Bytes for what is small: the gate, streams, and the lengths of names."""
 

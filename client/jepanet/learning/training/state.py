@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,12 +14,13 @@ from jepanet.learning.family import Batch, Batches, Network
 from jepanet.learning.seeding import set_stream, stream_state
 from jepanet.learning.training.divergence import DivergenceGate
 from jepanet.learning.training.optimiser import AdamW
+from jepanet.learning.training.precision import LossScale
 from jepanet.learning.training.regime import RegimeGate
 from jepanet.learning.training.trace import TracePoint
 from jepanet.tensors import Arrays
 
 Parts = dict[str, Arrays]
-"""Arrays by part and name: `weights`, `optimiser`, `streams`, `data`, `gate`."""
+"""Arrays by part and name: `weights`, `optimiser`, `streams`, `data`, `scale`, `gate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class StepReport:
     """The parts of the loss that the family reports."""
     penalty: float
     gradient_norm: float
-    """Before clipping."""
+    """Before clipping; 0 where a gradient of fp16 overflowed and the step changed nothing."""
     learning_rate: float
 
 
@@ -59,6 +61,7 @@ class TrainingState:
     streams: dict[str, torch.Generator]
     """Random numbers that the loss draws, by label; those of the data are in `batches`."""
     gate: DivergenceGate | RegimeGate
+    scale: LossScale
     vocabulary: int | None = None
     """Tokens to predict from, where validation losses are in nats a token."""
     step: int = 0
@@ -74,10 +77,10 @@ class TrainingState:
         """Times that all examples of the shard were seen."""
         return self.samples // self.batches.examples
 
-    def admit(self, report: StepReport, batch: Batch) -> None:
+    def admit(self, report: StepReport, batches: Sequence[Batch]) -> None:
         """Counts a step that was done."""
         self.step = report.step
-        self.samples += len(batch.examples)
+        self.samples += sum(len(batch.examples) for batch in batches)
         first = {"loss_first": report.loss} if not self.metrics else {}
         highest = max(report.gradient_norm, self.metrics.get("gradient_norm_max", 0.0))
         last = {f"{name}_last": value for name, value in report.parts.items()}
@@ -102,6 +105,7 @@ class TrainingState:
             "optimiser": moments | {"steps": _array(torch.stack(optimiser.steps))},
             "streams": {name: stream_state(item) for name, item in self.streams.items()},
             "data": self.batches.position(),
+            "scale": self.scale.position(),
             "gate": self.gate.position(),
         }
 
@@ -115,8 +119,9 @@ class TrainingState:
         mine = self.parts()
         if set(parts) != set(mine):
             raise Rejected("a checkpoint has other parts", reason="wrong-shape")
-        for part in ("weights", "optimiser", "streams"):
+        for part in ("weights", "optimiser", "streams", "scale"):
             _check(part, parts[part], mine[part])
+        self.scale.go_to(parts["scale"])
         self.gate.go_to(parts["gate"])
         self.batches.go_to(parts["data"])
         for name, stream in self.streams.items():

@@ -7,7 +7,7 @@ says from which step on, and which part differs first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, ClassVar
@@ -47,7 +47,7 @@ class TracePoint:
     data: Digest
     """Place in the data, with the random streams that choose from it."""
     batch: Digest
-    """Of the last batch that was trained on."""
+    """Of the batches of the last step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def cadence(recipe: Recipe) -> int:
         return recipe.loop.trace
     parameters = recipe.parameters()
     hashing = 12.0 * parameters / _HASHED
-    step = 6.0 * parameters * recipe.family.sizes.frames / _COMPUTED
+    step = 6.0 * parameters * recipe.frames_of_a_step / _COMPUTED
     return max(1, ceil(hashing / (_SHARE * step)))
 
 
@@ -94,9 +94,15 @@ def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> Digest:
     return Digest(state.digest())
 
 
-def digest_of_batch(batch: Batch) -> Digest:
-    """Of the tensors of a batch on the CPU."""
-    return digest_of_arrays({name: item.numpy() for name, item in batch.tensors.items()})
+def digest_of_batches(batches: Sequence[Batch]) -> Digest:
+    """Of the tensors of a step's batches, on the CPU."""
+    return digest_of_arrays(
+        {
+            f"{number}.{name}": item.numpy()
+            for number, batch in enumerate(batches)
+            for name, item in batch.tensors.items()
+        }
+    )
 
 
 def points_as_arrays(points: list[TracePoint]) -> Arrays:

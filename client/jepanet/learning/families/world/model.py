@@ -154,7 +154,8 @@ def normalise(frames: Tensor, colour: Colour | None = None) -> Tensor:
     pixels = frames.to(torch.float32).flatten(-2)
     pixels -= pixels.mean(dim=-1, keepdim=True)
     if colour is not None:
-        pixels = colour @ pixels
+        with torch.autocast(pixels.device.type, enabled=False):
+            pixels = colour @ pixels
     variance = torch.linalg.vector_norm(pixels, dim=-1, keepdim=True).square() / pixels.shape[-1]
     deviation = variance.mean(dim=-2, keepdim=True).add(1e-4).sqrt()
     return pixels.div_(deviation).view(frames.shape)

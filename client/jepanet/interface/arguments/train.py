@@ -1,0 +1,127 @@
+"""`jepanet train`: one model on one's own data, by the loop that solvers train by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jepanet.interface.strict import StrictCommand
+from jepanet.interface.terminal.output import emit, json_option, pairs, shown
+
+if TYPE_CHECKING:
+    from jepanet.operations.local_training import LocalInputs, OnStep
+    from jepanet.operations.views.training import LocalTraining, TrainingPlan
+
+_MODES = ("finetune", "from-scratch")
+_GIB = 1 << 30
+
+
+@click.command("train", cls=StrictCommand)
+@click.option("--recipe", required=True, help="A preset's name or a recipe file.")
+@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True,
+              help="A shard, or a folder of `dataset build`: all of its training shards.")  # fmt: skip
+@click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder of this training; called again, it goes on where it was stopped.")  # fmt: skip
+@click.option("--base", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A model of the same recipe to begin with; default: random weights.")  # fmt: skip
+@click.option("--mode", type=click.Choice(_MODES),
+              help="Sets regime, rate, warm-up and steps together; default: finetune with "
+              "--base, else from-scratch.")  # fmt: skip
+@click.option("--regime", type=click.Choice(_MODES), help="How high its first loss may be; default: --mode.")
+@click.option("--rate", type=click.FloatRange(1e-7, 0.1), help="Peak learning rate; default: of the mode.")
+@click.option("--warmup", type=click.IntRange(0, 10_000), help="Steps of warm-up; default: of the mode.")
+@click.option("--steps", type=click.IntRange(1, 20_000), help="Default: of the mode.")
+@click.option("--evaluate-every", "every", type=click.IntRange(1, 20_000),
+              help="Steps between two measurements of the validation loss; default: the "
+              "recipe's, or 20 in all.")  # fmt: skip
+@click.option("--seed", default="0", show_default=True, help="Any text; the same seed gives the same bytes.")
+@click.option("--device", default="cpu", show_default=True, help="As torch names it, for example cuda:0.")
+@click.option("--checkpoint-gb", type=click.FloatRange(0.0, 1e6), default=2.0, show_default=True,
+              help="Room for checkpoints; 0: a killed training begins anew.")  # fmt: skip
+@click.option("--plan", is_flag=True,
+              help="Measure a few steps, print what the training would take, and write nothing.")  # fmt: skip
+@json_option
+def command(
+    recipe: str,
+    data: Path,
+    directory: Path,
+    base: Path | None,
+    mode: str | None,
+    regime: str | None,
+    rate: float | None,
+    warmup: int | None,
+    steps: int | None,
+    every: int | None,
+    seed: str,
+    device: str,
+    checkpoint_gb: float,
+    plan: bool,
+    as_json: bool,
+) -> None:
+    """Train a model by hand, held to its loss on a fifth of the data that it does not train on.
+
+    \b
+    Examples:
+      jepanet train --recipe tworoom-small --data data --out trained --plan
+      jepanet train --recipe tworoom-small --data data --out trained --mode from-scratch
+    """
+    from jepanet.operations.local_training import local_inputs
+
+    inputs = local_inputs(
+        recipe, data, base, mode,
+        regime=regime, rate=rate, warmup=warmup, steps=steps, every=every, seed=seed, device=device,
+    )  # fmt: skip
+    if plan:
+        emit(asyncio.run(_planned(inputs)), as_json, lambda value: pairs("Plan", shown(value)))
+        return
+    with _bar(inputs.recipe.inner_steps) as on_step:
+        value = asyncio.run(_trained(inputs, directory, int(checkpoint_gb * _GIB), on_step))
+    emit(value, as_json, _show)
+
+
+async def _planned(inputs: LocalInputs) -> TrainingPlan:
+    from jepanet.operations.access import open_worker
+    from jepanet.operations.local_training import plan_local
+
+    async with open_worker() as worker:
+        return await plan_local(worker, inputs)
+
+
+async def _trained(inputs: LocalInputs, folder: Path, room: int, on_step: OnStep) -> LocalTraining:
+    from jepanet.operations.access import open_tracking, open_worker
+    from jepanet.operations.local_training import train_local
+
+    with open_tracking(folder) as tracking:
+        async with open_worker(timeout=None) as worker:
+            return await train_local(worker, tracking, inputs, folder, checkpoint_bytes=room, on_step=on_step)
+
+
+@contextmanager
+def _bar(steps: int) -> Iterator[OnStep]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=steps)
+        measured = ""
+
+        def on_step(step: int, loss: float | None, validation: float | None) -> None:
+            nonlocal measured
+            if validation is not None:
+                measured = f", validation {validation:.4g}"
+            if loss is not None:
+                bar.update(task, completed=step, description=f"loss {loss:.4g}{measured}")
+
+        yield on_step
+
+
+def _show(value: LocalTraining) -> None:
+    told = shown(value)
+    del told["metrics"]
+    pairs("Trained", told | {name: f"{number:.6g}" for name, number in value.metrics.items()})

@@ -1,0 +1,241 @@
+"""`jepanet train`: one training by hand, in a folder of its own, which is taken up again after a kill.
+
+recipe.json  base.recipe.json  tracking.sqlite  checkpoints/   while it runs
+model.safetensors  trace.json  curves.json  curves.png         when it has ended
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jepanet.cid import digest_file, to_cid
+from jepanet.errors import Exit, Fatal, JepanetError, Rejected
+from jepanet.files import write_atomically
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_file import recipe_named
+from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH
+from jepanet.learning.training.modes import in_mode
+from jepanet.operations.curves import draw_curves, write_curves
+from jepanet.operations.views.training import LocalTraining, TrainingPlan
+from jepanet.storage.tracking import RUNNING, Point, Tracking
+from jepanet.telemetry import get_logger
+from jepanet.tensors import canonical_json
+from jepanet.work.requests import (
+    CheckpointPlace,
+    PlanTraining,
+    Progress,
+    TrainedBase,
+    TrainLocally,
+)
+from jepanet.work.worker import Worker
+
+log = get_logger("training")
+OnStep = Callable[[int, float | None, float | None], None]
+"""Steps done, training loss where one was just done, validation loss where it was just measured."""
+_TOGETHER = 200
+"""Measurements that are written to the tracking file at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInputs:
+    """What a training by hand begins with. `recipe` is that of the training, `given` that of the base."""
+
+    recipe: Recipe
+    given: Recipe
+    shards: tuple[Path, ...]
+    base: Path | None
+    seed: bytes
+    device: str
+
+    def run(self) -> bytes:
+        """What tells this training from every other: 32 bytes over recipe, data, base, seed and device."""
+        named = {
+            "recipe": self.recipe.digest().hex(),
+            "shards": [digest_file(path).hex() for path in self.shards],
+            "base": None if self.base is None else digest_file(self.base).hex(),
+            "seed": self.seed.hex(),
+            "device": self.device,
+        }
+        return hashlib.sha256(canonical_json(named)).digest()
+
+    @property
+    def regime(self) -> str:
+        return self.recipe.guard.regime.kind if self.recipe.guard else ""
+
+
+def local_inputs(
+    recipe: str,
+    data: Path,
+    base: Path | None,
+    mode: str | None,
+    *,
+    regime: str | None = None,
+    rate: float | None = None,
+    warmup: int | None = None,
+    steps: int | None = None,
+    every: int | None = None,
+    seed: str = "0",
+    device: str = "cpu",
+) -> LocalInputs:
+    """Inputs as a person names them. Without a mode: fine-tuning where there is a base, else from scratch.
+
+    Raises:
+        Fatal: no such recipe or data, a value out of bounds, or fine-tuning without a base (`USAGE`).
+    """
+    given = recipe_named(recipe)
+    chosen = mode or (FROM_SCRATCH if base is None else FINETUNE)
+    if chosen == FINETUNE and base is None:
+        raise Fatal("fine-tuning needs a model to begin with", remedy="name one with --base", code=Exit.USAGE)
+    try:
+        trained = in_mode(given, chosen, regime=regime, rate=rate, warmup=warmup, steps=steps, every=every)
+    except Rejected as error:
+        raise Fatal(error.message, remedy=error.remedy, code=Exit.USAGE) from error
+    hashed = hashlib.sha256(b"jepanet train " + seed.encode()).digest()
+    return LocalInputs(trained, given, shards_at(data), base, hashed, device)
+
+
+def shards_at(data: Path) -> tuple[Path, ...]:
+    """A shard's file itself, or the training shards of a dataset's folder.
+
+    Raises:
+        Fatal: there are none (exit code `NOT_FOUND`).
+    """
+    found = (data,) if data.is_file() else tuple(sorted(data.glob("training-*.safetensors")))
+    if not found:
+        raise Fatal(
+            f"{data} holds no training shards",
+            remedy="name a shard's file, or a folder of `jepanet dataset build`",
+            code=Exit.NOT_FOUND,
+        )
+    return found
+
+
+async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
+    """What the training would take on this machine, measured on a few steps; writes nothing that stays.
+
+    Raises:
+        Rejected: a file does not fit the recipe.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        recipe = Path(name) / "recipe.json"
+        recipe.write_bytes(inputs.recipe.to_bytes())
+        found = await worker.run(PlanTraining(recipe, inputs.shards, inputs.device))
+    return TrainingPlan(
+        recipe=inputs.recipe.name,
+        regime=inputs.regime,
+        parameters=found.parameters,
+        steps=found.steps,
+        samples=found.samples,
+        epochs=round(found.samples / found.examples, 2),
+        memory=found.memory,
+        flops=found.flops,
+        seconds_per_step=found.seconds_per_step,
+        seconds=round(found.seconds_per_step * found.steps, 1),
+    )
+
+
+async def train_local(
+    worker: Worker,
+    tracking: Tracking,
+    inputs: LocalInputs,
+    folder: Path,
+    *,
+    checkpoint_bytes: int,
+    on_step: OnStep | None = None,
+) -> LocalTraining:
+    """Trains into `folder`, whose tracking file is open, from where an earlier call was stopped.
+
+    Raises:
+        Fatal: the folder holds another training, or one that has ended (exit code `USAGE`).
+        Rejected: the training was aborted, which the tracking file notes, or a file does not fit.
+    """
+    _begin(tracking, inputs, folder)
+    recipe, given = folder / "recipe.json", folder / "base.recipe.json"
+    write_atomically(recipe, inputs.recipe.to_bytes())
+    base = None
+    if inputs.base is not None:
+        write_atomically(given, inputs.given.to_bytes())
+        base = TrainedBase(inputs.base, given)
+    model, trace, checkpoints = folder / "model.safetensors", folder / "trace.json", folder / "checkpoints"
+    place = CheckpointPlace(checkpoints, checkpoint_bytes) if checkpoint_bytes else None
+    collected = _Collected(tracking, on_step)
+    try:
+        made = await worker.run(
+            TrainLocally(recipe, inputs.shards, base, inputs.seed, model, trace, place, inputs.device),
+            on_progress=collected.take,
+        )
+    except Rejected as error:
+        collected.write()
+        tracking.end(f"aborted({error.reason})")
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        raise
+    finally:
+        collected.write()
+    tracking.end(made.status)
+    files = [model, recipe, trace, *_curves(tracking, folder), folder / "tracking.sqlite"]
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return LocalTraining(
+        made.status, inputs.regime, made.steps, to_cid(made.digest), tuple(files), made.metrics
+    )
+
+
+def _begin(tracking: Tracking, inputs: LocalInputs, folder: Path) -> None:
+    about = canonical_json(
+        {
+            "recipe": inputs.recipe.name,
+            "regime": inputs.regime,
+            "shards": [path.name for path in inputs.shards],
+        }
+    )
+    try:
+        status = tracking.begin(inputs.run(), about.decode())
+    except ValueError:
+        raise Fatal(
+            f"{folder} holds a training of other data, recipe, base, seed or device",
+            remedy="name another --out",
+            code=Exit.USAGE,
+        ) from None
+    if status not in (None, RUNNING):
+        raise Fatal(
+            f"the training in {folder} has ended: {status}", remedy="name another --out", code=Exit.USAGE
+        )
+
+
+def _curves(tracking: Tracking, folder: Path) -> Sequence[Path]:
+    """Curves as JSON and, if it can be drawn, as a picture: a training of hours does not depend on it."""
+    numbers, picture = folder / "curves.json", folder / "curves.png"
+    curves = tracking.curves()
+    write_curves(curves, numbers)
+    try:
+        draw_curves(curves, picture)
+    except JepanetError:
+        raise
+    except Exception as error:
+        log.warning("picture.lost", path=str(picture), why=repr(error))
+        return [numbers]
+    return [numbers, picture]
+
+
+@dataclass(slots=True)
+class _Collected:
+    """Measurements on their way to the tracking file."""
+
+    tracking: Tracking
+    tell: OnStep | None
+    waiting: list[Point] = field(default_factory=list)
+
+    def take(self, progress: Progress) -> None:
+        self.waiting.append((progress.step, progress.measures))
+        if len(self.waiting) >= _TOGETHER:
+            self.write()
+        if self.tell is not None:
+            self.tell(progress.step, progress.loss, progress.measures.get("validation"))
+
+    def write(self) -> None:
+        points, self.waiting = self.waiting, []
+        self.tracking.add(points)

@@ -1,0 +1,145 @@
+"""Training by hand: the loop that a solver's delta comes from, on shards of one's own, to a model file."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from jepanet.cid import digest_of
+from jepanet.files import write_atomically
+from jepanet.learning.data.shards import Shard, joined, load_shard
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_reader import read_recipe
+from jepanet.learning.seeding import derive, torch_generator
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.training.loop import train
+from jepanet.learning.training.state import Evaluation, StepReport
+from jepanet.learning.training.trace import TRACE
+from jepanet.learning.training.validation import split
+from jepanet.tensors import Arrays
+from jepanet.work.requests import (
+    OnProgress,
+    PlannedTraining,
+    PlanTraining,
+    Progress,
+    TrainedLocally,
+    TrainLocally,
+)
+from jepanet.work.training import checkpoints_at
+
+_TIMED_STEPS = 4
+"""The first of them is left out: it fills caches."""
+
+
+def train_locally(request: TrainLocally, on_progress: OnProgress) -> TrainedLocally:
+    """Trains, or goes on from the checkpoints of a call before, and writes model and trace.
+
+    Raises:
+        Rejected: as the training loop, or a file does not fit the recipe.
+    """
+    began = time.monotonic()
+    recipe, shard = _inputs(request.recipe, request.shards)
+    weights, header = _start(request, recipe)
+    steps = recipe.inner_steps
+
+    def on_step(report: StepReport) -> None:
+        measures = {
+            "loss": report.loss,
+            "gradient_norm": report.gradient_norm,
+            "learning_rate": report.learning_rate,
+            **report.parts,
+        }
+        on_progress(Progress(report.step, report.steps, report.loss, measures))
+
+    def on_evaluation(evaluation: Evaluation) -> None:
+        on_progress(Progress(evaluation.step, steps, None, {"validation": evaluation.loss}))
+
+    result = train(
+        weights,
+        shard,
+        recipe,
+        seed=derive(request.seed, "training"),
+        on_step=on_step,
+        on_evaluation=on_evaluation,
+        device=request.device,
+        checkpoints=checkpoints_at(request.checkpoints),
+    )
+    data = model_bytes(result.weights, header)
+    write_atomically(request.trace_target, TRACE.encode(result.trace))
+    write_atomically(request.target, data)
+    return TrainedLocally(
+        digest=digest_of(data),
+        bytes=len(data),
+        steps=result.steps,
+        status=result.status.value,
+        metrics={name: float(value) for name, value in result.metrics.items()},
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTraining:
+    """Does a few steps from random weights, without a guard, and says what all of them would take.
+
+    Raises:
+        Rejected: as `train_locally`.
+    """
+    recipe, shard = _inputs(request.recipe, request.shards)
+    if recipe.guard is not None:
+        shard, recipe = split(shard)[0], replace(recipe, guard=None)
+    weights = recipe.family.initial_weights(derive(bytes(32), "initial"))
+    moments = [time.monotonic()]
+    train(
+        weights, shard, recipe, seed=bytes(32), steps=_TIMED_STEPS, device=request.device,
+        on_step=lambda _: moments.append(time.monotonic()),
+    )  # fmt: skip
+    took = [later - earlier for earlier, later in pairwise(moments[1:])]
+    batches = recipe.family.batches(shard, bytes(32))
+    samples = len(next(batches).examples) * recipe.loop.accumulate * recipe.inner_steps
+    return PlannedTraining(
+        parameters=recipe.parameters(),
+        steps=recipe.inner_steps,
+        samples=samples,
+        examples=batches.examples,
+        memory=_most_memory(request.device),
+        flops=_flops(recipe, weights, shard, request.device) * recipe.loop.accumulate * recipe.inner_steps,
+        seconds_per_step=round(statistics.median(took), 6),
+    )
+
+
+def _inputs(recipe: Path, shards: tuple[Path, ...]) -> tuple[Recipe, Shard]:
+    return read_recipe(recipe.read_bytes()), joined([load_shard(path) for path in shards])
+
+
+def _start(request: TrainLocally, recipe: Recipe) -> tuple[Arrays, ModelHeader]:
+    """Weights to begin with, and the header of the model that comes of them."""
+    if request.base is None:
+        return recipe.family.initial_weights(derive(request.seed, "initial")), ModelHeader.of(recipe, 0)
+    data = request.base.model.read_bytes()
+    model = load_model(data, read_recipe(request.base.recipe.read_bytes()))
+    return model.weights, ModelHeader.of(recipe, model.header.round, digest_of(data))
+
+
+def _most_memory(device: str) -> int:
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _flops(recipe: Recipe, weights: Arrays, shard: Shard, device: str) -> int:
+    """Of one batch, forward and backward, as torch counts its matrix products and convolutions."""
+    from torch.utils.flop_counter import FlopCounterMode  # here: it imports the compiler
+
+    model = recipe.family.network(weights, device)
+    batch = next(recipe.family.batches(shard, bytes(32))).to(device)
+    with FlopCounterMode(display=False) as counter:
+        loss = model.loss(batch, torch_generator(bytes(32), "directions")).loss
+        torch.autograd.grad(loss, [item for _, item in model.named_parameters()])
+    return int(counter.get_total_flops())

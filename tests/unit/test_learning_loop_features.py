@@ -1,0 +1,311 @@
+"""What a recipe may say of the loop: batches a step, precision, schedule. Without it, it says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from learning_shards import RECIPE, SEED, WORLD, disc_shard, initial, sized
+
+from jepanet.errors import Rejected
+from jepanet.federation.deltas.delta import delta_of
+from jepanet.federation.merging.mean import mean
+from jepanet.federation.merging.outer import outer_step
+from jepanet.learning.families.world.model import normalise
+from jepanet.learning.recipe import MAX_FRAMES_PER_ROUND, Optimiser, Recipe
+from jepanet.learning.recipe_loop import Guard, Loop, Schedule
+from jepanet.learning.recipe_reader import read_recipe
+from jepanet.learning.seeding import torch_generator
+from jepanet.learning.training.checkpoints import Checkpoints
+from jepanet.learning.training.loop import TrainResult, train
+from jepanet.learning.training.optimiser import AdamW, clip
+from jepanet.learning.training.precision import FIRST_SCALE, GROWS_AFTER, LossScale
+from jepanet.learning.training.schedule import learning_rate, share
+from jepanet.learning.training.state import StepReport
+from jepanet.tensors import Arrays
+
+pytestmark = pytest.mark.unit
+
+SHARD = disc_shard(1)
+START = initial(SEED)
+
+
+def looped(**changes: Any) -> Recipe:
+    return replace(RECIPE, loop=Loop(**changes))
+
+
+def same(one: Arrays, other: Arrays) -> bool:
+    return all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def far(one: Arrays, other: Arrays) -> float:
+    """Distance of two models, as a share of the way from the start to the first."""
+    way = sum(float(np.square(one[name].astype(np.float64) - START[name]).sum()) for name in one)
+    off = sum(float(np.square(one[name].astype(np.float64) - other[name]).sum()) for name in one)
+    return float(np.sqrt(off / way))
+
+
+# ------------------------------------------------------------------ what recipes say
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        Loop(accumulate=4),
+        Loop(precision="bf16"),
+        Loop(schedule=Schedule("constant")),
+        Loop(schedule=Schedule("wsd", span="round", warmup=3, decay=0.5, final=0.0), trace=7),
+    ],
+)
+def test_a_recipe_says_it_and_is_read_again(loop: Loop) -> None:
+    recipe = replace(RECIPE, loop=loop)
+    assert read_recipe(recipe.to_bytes()) == recipe
+    assert recipe.digest() != RECIPE.digest()
+
+
+def test_what_is_usual_is_not_written() -> None:
+    assert b"loop" not in RECIPE.to_bytes()
+    spelt = looped(accumulate=1).to_bytes()
+    assert spelt == RECIPE.to_bytes()
+    with pytest.raises(Rejected, match="default"):
+        read_recipe(RECIPE.to_bytes().replace(b'"model"', b'"loop":{"accumulate":1},"model"'))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"accumulate": 0}, {"accumulate": 1025}, {"accumulate": 1.0}, {"precision": "int8"}],
+)
+def test_what_it_may_say_has_bounds(fields: dict[str, Any]) -> None:
+    with pytest.raises(Rejected) as caught:
+        Loop(**fields)
+    assert caught.value.reason == "bad-recipe" and next(iter(fields)) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "linear"},
+        {"span": "day"},
+        {"warmup": -1},
+        {"decay": 1.1},
+        {"final": -0.1},
+        {"final": float("nan")},
+    ],
+)
+def test_a_schedule_has_bounds(fields: dict[str, Any]) -> None:
+    with pytest.raises(Rejected) as caught:
+        Schedule(**{"kind": "cosine", **fields})
+    assert caught.value.reason == "bad-recipe"
+
+
+def test_accumulated_frames_count_against_the_cap_of_a_round() -> None:
+    most = MAX_FRAMES_PER_ROUND // (RECIPE.family.sizes.frames * RECIPE.warm_steps)
+    assert looped(accumulate=most).frames_of_a_step == most * RECIPE.family.sizes.frames
+    with pytest.raises(Rejected, match="frames in one round"):
+        looped(accumulate=most + 1)
+
+
+# ------------------------------------------------------------------ accumulation
+
+
+def test_a_step_takes_the_mean_gradient_of_its_batches() -> None:
+    """Held against the few lines that say what it means."""
+    recipe = looped(accumulate=3)
+    found = train(START, SHARD, recipe, seed=SEED, steps=2)
+    model, batches = WORLD.network(START), WORLD.batches(SHARD, SEED)
+    stream = torch_generator(SEED, "directions")
+    parameters = [item for _, item in model.named_parameters()]
+    optimiser = AdamW(parameters, recipe.optimiser)
+    for step in range(2):
+        losses = [model.loss(batch, stream).loss for batch in islice(batches, 3)]
+        gradients = list(torch.autograd.grad(torch.stack(losses).mean(), parameters))
+        clip(gradients, recipe.optimiser.clip)
+        optimiser.step(gradients, learning_rate(recipe.optimiser, step, 2, step, recipe.total_steps))
+    assert far(found.weights, model.weights()) < 1e-5
+    assert found.metrics["loss_last"] == pytest.approx(float(torch.stack(losses).mean()), rel=1e-5)
+
+
+def test_accumulation_counts_every_sample() -> None:
+    epochs: list[int] = []
+    recipe = replace(looped(accumulate=2), guard=Guard(every=1))
+    train(START, SHARD, recipe, seed=SEED, steps=3, on_evaluation=lambda item: epochs.append(item.epoch))
+    # Seven episodes of four windows; 32 windows a step.
+    assert epochs == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"accumulate": 3}, {"precision": "bf16"}, {"precision": "fp16"}], ids=str
+)
+def test_a_training_killed_under_each_ends_in_the_same_bytes(changes: dict[str, Any], tmp_path: Path) -> None:
+    recipe = looped(trace=2, **changes)
+    whole = train(START, SHARD, recipe, seed=SEED)
+
+    class Killed(Exception):
+        pass
+
+    def on_step(report: StepReport) -> None:
+        if report.step == 5:
+            raise Killed
+
+    def begun(tell: Any) -> TrainResult:
+        place = Checkpoints(tmp_path, 1 << 30, pause=0.0)
+        return train(START, SHARD, recipe, seed=SEED, on_step=tell, checkpoints=place)
+
+    with pytest.raises(Killed):
+        begun(on_step)
+    steps: list[int] = []
+    again = begun(lambda report: steps.append(report.step))
+    assert steps == [5, 6]
+    assert same(again.weights, whole.weights) and again.trace == whole.trace
+
+
+# ------------------------------------------------------------------ precision
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precision_trains_and_keeps_weights_in_float32(precision: str) -> None:
+    plain, low = (
+        train(START, SHARD, looped(**fields), seed=SEED, steps=25)
+        for fields in ({}, {"precision": precision})
+    )
+    assert all(array.dtype == np.float32 for array in low.weights.values())
+    assert low.metrics["loss_last"] < 0.9 * low.metrics["loss_first"]
+    assert low.metrics["loss_first"] == pytest.approx(plain.metrics["loss_first"], rel=0.05)
+    assert 0.0 < far(plain.weights, low.weights) < 1.0
+    again = train(START, SHARD, looped(precision=precision), seed=SEED, steps=25)
+    assert same(low.weights, again.weights)
+
+
+def test_statistics_stay_in_float32() -> None:
+    model, batch = WORLD.network(START), next(WORLD.batches(SHARD, SEED))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = model.loss(batch, torch_generator(SEED, "directions"))
+        colour = torch.eye(3) * 1.001
+        seen = normalise(batch.tensors["frames"], colour)
+    assert terms.loss.dtype == torch.float32
+    assert all(part.dtype == torch.float32 for part in terms.parts.values())
+    assert torch.equal(seen, normalise(batch.tensors["frames"], colour))
+
+
+def test_a_gradient_that_overflows_halves_the_scale_and_its_step_changes_nothing() -> None:
+    reports: list[StepReport] = []
+    huge = replace(WORLD.objective, guard=1e4, weight=10.0)
+    recipe = replace(sized(RECIPE, objective=huge), loop=Loop(precision="fp16"))
+    train(START, SHARD, recipe, seed=SEED, steps=20, on_step=reports.append)
+    skipped = [report.step for report in reports if report.gradient_norm == 0.0]
+    done = [report.step for report in reports if report.gradient_norm > 0.0]
+    assert skipped and done and max(skipped) < max(done), "first it overflows, then it has found a scale"
+
+
+def gradients(value: float) -> list[torch.Tensor]:
+    return [torch.full((3,), value), torch.full((2, 2), -value)]
+
+
+def test_the_scale_of_a_loss_falls_at_overflows_and_grows_after_steps_without() -> None:
+    scale = LossScale.of("fp16")
+    assert scale.scale == FIRST_SCALE
+    assert not scale.unscaled(gradients(float("inf")), 1)
+    assert scale.scale == FIRST_SCALE / 2
+    for step in range(GROWS_AFTER):
+        given = gradients(scale.scale)
+        assert scale.unscaled(given, step)
+        assert all(bool((item.abs() == 1.0).all()) for item in given)
+    assert scale.scale == FIRST_SCALE
+
+
+def test_a_scale_that_cannot_fall_further_aborts_the_training() -> None:
+    scale = LossScale.of("fp16")
+    with pytest.raises(Rejected, match="step 7") as caught:
+        for _ in range(40):
+            scale.unscaled(gradients(float("nan")), 7)
+    assert caught.value.reason == "diverged" and scale.scale == 1.0
+
+
+def test_other_precisions_scale_nothing() -> None:
+    for precision in ("fp32", "bf16"):
+        scale, given = LossScale.of(precision), gradients(float("inf"))
+        assert scale.unscaled(given, 1) and scale.scale == 1.0
+        assert torch.equal(given[0], gradients(float("inf"))[0]), "it is the gate's to say so"
+
+
+# ------------------------------------------------------------------ schedules
+
+PEAK = Optimiser(learning_rate=1e-2, warmup=0, cooldown=0.0, final=0.1)
+
+
+def rates(schedule: Schedule, steps: Iterator[int] | range = range(11), length: int = 10) -> list[float]:
+    return [round(share(schedule, step, length), 6) for step in steps]
+
+
+def test_a_constant_rate_is_constant() -> None:
+    assert rates(Schedule("constant")) == [1.0] * 11
+    assert rates(Schedule("constant", warmup=4))[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_a_cosine_falls_from_the_peak_to_its_share() -> None:
+    fall = rates(Schedule("cosine", final=0.2))
+    assert fall[0] == 1.0 and fall[5] == 0.6 and fall[10] == 0.2
+    assert fall == sorted(fall, reverse=True)
+    assert rates(Schedule("cosine", final=0.2), range(10, 40)) == [0.2] * 30
+
+
+def test_wsd_holds_a_plateau_and_then_falls_by_a_root() -> None:
+    found = rates(Schedule("wsd", decay=0.4, final=0.0))
+    assert found[:7] == [1.0] * 7
+    assert found[7:] == [0.5, round(1 - 0.5**0.5, 6), round(1 - 0.75**0.5, 6), 0.0]
+    assert rates(Schedule("wsd", decay=0.0)) == [1.0] * 11
+
+
+def test_a_warm_up_comes_before_what_falls() -> None:
+    found = rates(Schedule("cosine", warmup=5, final=0.0), range(16), 15)
+    assert (
+        found[:5] == [0.2, 0.4, 0.6, 0.8, 1.0] and found[5] == 1.0 and found[10] == 0.5 and found[15] == 0.0
+    )
+
+
+def test_a_span_is_a_round_or_the_project() -> None:
+    fall = Schedule("cosine", final=0.0)
+    assert learning_rate(PEAK, 5, 10, 50, 1000, fall) > 0.99e-2
+    assert learning_rate(PEAK, 5, 10, 50, 1000, replace(fall, span="round")) == pytest.approx(0.5e-2)
+    cooled = replace(PEAK, cooldown=0.5, warmup=2)
+    assert learning_rate(cooled, 0, 10, 0, 1000, Schedule("constant")) == pytest.approx(0.5e-2)
+    assert learning_rate(cooled, 9, 10, 9, 1000, Schedule("constant")) == pytest.approx(0.2e-2)
+
+
+def test_the_schedule_that_always_was_is_a_cosine_over_the_project() -> None:
+    for step in (0, 7, 60, 99, 100, 200):
+        spelt = learning_rate(PEAK, 3, 10, step, 100, Schedule("cosine", final=PEAK.final))
+        assert learning_rate(PEAK, 3, 10, step, 100) == pytest.approx(spelt)
+
+
+def test_training_follows_its_schedule() -> None:
+    reports: list[StepReport] = []
+    schedule = Schedule("wsd", span="round", decay=0.5, final=0.0)
+    train(START, SHARD, looped(schedule=schedule), seed=SEED, steps=8, on_step=reports.append)
+    rules = RECIPE.optimiser
+    wanted = [learning_rate(rules, step, 8, step, RECIPE.total_steps, schedule) for step in range(8)]
+    assert [report.learning_rate for report in reports] == wanted
+
+
+# ------------------------------------------------------------------ federated equals single
+
+
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"precision": "bf16"}], ids=str)
+@pytest.mark.parametrize("solvers", [1, 3])
+def test_a_federation_of_identical_sites_is_one_site(changes: dict[str, Any], solvers: int) -> None:
+    """Outer rate 1, momentum 0, the same shard and seeds: rounds together are rounds alone."""
+    recipe = looped(**changes)
+    alone, together, velocity = START, START, None
+    for number in range(3):
+        start = number * recipe.inner_steps
+        alone = train(alone, SHARD, recipe, seed=SEED, start_step=start).weights
+        made = [train(together, SHARD, recipe, seed=SEED, start_step=start).weights for _ in range(solvers)]
+        merged = mean([delta_of(item, together) for item in made])
+        together, velocity = outer_step(together, merged, velocity, lr=1.0, momentum=0.0)
+    assert far(alone, together) < 1e-5

@@ -98,7 +98,7 @@ ELSEWHERE = {
     "node check": "asks every endpoint and peer by itself: that is what it checks",
     "status": "reads a file",
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
-    **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
+    **dict.fromkeys(("dataset build", "dataset inspect", "train"), "files alone"),
 }
 
 

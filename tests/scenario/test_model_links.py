@@ -155,6 +155,7 @@ def moving(new_network: Callable[..., Network], tmp_path: Path) -> Network:
     return new_network(solvers=2, recipe=str(recipe), nursery=nursery)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("update_codec", ["int8"])
 def test_three_rounds_of_restarts_and_nobody_but_newcomers_fetches_a_model(

@@ -176,6 +176,24 @@ GOLDEN: dict[str, tuple[str, ...]] = {
         "afec87ae1dc4f1ce",
         "a53dbfe0332d7780",
     ),
+    "rank50": (
+        "34c8085856812225",
+        "6d783e41feddb6e6",
+        "9ee64be37c8c732d",
+        "dfed72efd56f7c43",
+    ),
+    "rank100": (
+        "bd2f6ad38f1821a5",
+        "2eba90af92415c46",
+        "0b85f034290f96bb",
+        "1ee1f55737aae8c7",
+    ),
+    "rank200": (
+        "a4d4f39c07c0fbf0",
+        "3ff44055eba912b2",
+        "6c624f27d5442e29",
+        "698b312e560d2724",
+    ),
 }
 """Of update, remainder, weights and velocity after two steps: the first eight bytes of a SHA-256 each."""
 
@@ -223,6 +241,19 @@ def test_a_step_leaves_its_arguments_alone() -> None:
     stepped("int6", *given)  # type: ignore[arg-type]
     apply_update(given[0], given[1], given[2], **RATES)
     assert [name_of(item) for item in given] == names
+
+
+def test_what_a_code_leaves_out_is_refused_where_no_file_could_hold_it() -> None:
+    """A recorded model whose remainder nobody can read would end every later merge of its project."""
+    rng = np.random.default_rng(1)
+    signs = {name: np.asarray(rng.choice([-1, 1], shape), np.float32) for name, shape in SHAPES.items()}
+    largest = {name: np.asarray(array * np.float32(3e38)) for name, array in signs.items()}
+    zero = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
+    with pytest.raises(Rejected, match="what its code leaves out is not finite") as caught:
+        coded_step(
+            zero, largest, None, None, codec="rank50", carry_milli=1000, lr_milli=1000, momentum_milli=0
+        )
+    assert caught.value.reason == "non-finite"
 
 
 def test_a_step_out_of_range_is_refused_and_no_warning_is_given() -> None:

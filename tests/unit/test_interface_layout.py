@@ -27,6 +27,7 @@ from jepanet.operations.views.rounds import (
     SheetFigures,
     SheetView,
 )
+from jepanet.traffic import Traffic
 from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
@@ -155,6 +156,7 @@ def test_the_status_of_a_dead_node_is_no_success(tmp_path: Path) -> None:
         "chain": {"head": 14218, "confirmed": 14210, "timestamp": 1, "head_age": 0.5, "head_old": False,
                   "stalled": False, "incomplete": False},
         "projects": [], "work": None, "rounds": [], "duties": [], "log_lines_lost": 0,
+        "traffic": Traffic().totals(),
     }  # fmt: skip
     file.write_text(json.dumps(status))
     done = CliRunner().invoke(status_command, asked)

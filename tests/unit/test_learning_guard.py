@@ -10,7 +10,7 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates
-from jepanet.learning.training.divergence import DivergenceGate
+from jepanet.learning.training.divergence import DivergenceGate, check_finite
 
 pytestmark = pytest.mark.unit
 
@@ -121,10 +121,9 @@ def test_a_loss_that_is_not_finite_stops_training_at_once(loss: float) -> None:
 
 @pytest.mark.parametrize("norm", [nan, inf])
 def test_a_gradient_that_is_not_finite_stops_training_at_once(norm: float) -> None:
-    gate = settled()
-    gate.admit_gradient(8, 1e30)
-    with pytest.raises(Rejected) as caught:
-        gate.admit_gradient(8, norm)
+    check_finite(8, "the gradient norm", 1e30)
+    with pytest.raises(Rejected, match="step 8: the gradient norm") as caught:
+        check_finite(8, "the gradient norm", norm)
     assert caught.value.reason == "diverged"
 
 

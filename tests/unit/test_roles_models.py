@@ -316,6 +316,30 @@ async def test_preparing_a_round_derives_its_base(node: Callable[..., Node]) -> 
 
 
 @pytest.mark.usefixtures("desk")
+async def test_who_will_merge_has_the_remainder_before_the_round_begins(
+    node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = ModelChain(2, RULE, "int8")
+    open_round(chain, 2)
+    left = digest_of(b"left by update 1")
+    monkeypatch.setattr(Documents, "remainder_of", lambda self, model: left)
+    mine = node(chain, "model 1")
+    mine.context.me = account("aggregator")
+    with capture_logs() as logs:
+        assert await Preparation(mine.context).prepare(PrepareRound(RoundId(2)))
+    (line,) = [line for line in logs if line["event"] == "remainder.missed"]
+    assert "not served" in line["why"], "deltas can be scored all the same"
+    chain.served[left] = b"left by update 1"
+    mine.context.me = account("somebody")
+    await Preparation(mine.context).prepare(PrepareRound(RoundId(2)))
+    assert mine.files() == [], "who does not merge needs none"
+    mine.context.me = account("aggregator")
+    await Preparation(mine.context).prepare(PrepareRound(RoundId(2)))
+    assert mine.files() == ["left by update 1"]
+    assert mine.blobs.pins(left) == {"round/2"}
+
+
+@pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize(
     ("rule", "keep_deltas", "fetched"),
     [

@@ -73,12 +73,12 @@ def _work(running: RunningJob | None) -> dict[str, object] | None:
     """The running job with its last progress; None without one."""
     if running is None:
         return None
-    told = {} if running.progress is None else asdict(running.progress)
-    return {
-        "job": running.job,
-        "seconds": running.seconds,
-        **{name: value for name, value in told.items() if value is not None},
-    }
+    told: dict[str, object] = {"job": running.job, "seconds": running.seconds}
+    if running.progress is not None:
+        told |= {"step": running.progress.step, "steps": running.progress.steps}
+        if running.progress.loss is not None:
+            told["loss"] = running.progress.loss
+    return told
 
 
 def write_status(path: Path, status: dict[str, object]) -> None:

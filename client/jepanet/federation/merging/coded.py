@@ -62,21 +62,22 @@ def coded_step(
 
     Raises:
         ValueError: layouts differ, an unknown codec, or rates that `outer_step` refuses.
-        Rejected: reason `non-finite`; the step left the range of float32.
+        Rejected: reason `non-finite`; the step, its code or what that leaves out left the range of float32.
     """
     lr, momentum = lr_milli / 1000, momentum_milli / 1000
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
         corrected, _ = outer_way(base, delta, velocity, lr=lr, momentum=momentum)
         if carry_milli and remainder is not None:
             corrected = _with_remainder(corrected, remainder, carry_milli)
-    if not all(np.isfinite(array).all() for array in corrected.values()):
-        raise Rejected("the step of the merge is not finite: no code holds it", reason="non-finite")
+    _finite(corrected, "the step of the merge")
     parts = encode_parts(corrected, codec)
     update = decode_parts(parts, schema_of(base), codec)
     weights, after = apply_update(base, update, velocity, lr_milli=lr_milli, momentum_milli=momentum_milli)
     left = None
     if carry_milli:
-        left = {name: np.asarray(np.subtract(corrected[name], update[name])) for name in sorted(base)}
+        with np.errstate(over="ignore"):  # refused below: nobody could read such a remainder
+            left = {name: np.asarray(np.subtract(corrected[name], update[name])) for name in sorted(base)}
+        _finite(left, "what its code leaves out")
     return CodedStep(parts, left, weights, after)
 
 
@@ -107,6 +108,11 @@ def apply_update(
             np.divide(kept, whole, out=kept)
             after[name] = kept
     return weights, after
+
+
+def _finite(arrays: Arrays, what: str) -> None:
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise Rejected(f"{what} is not finite: no file holds it", reason="non-finite")
 
 
 def _with_remainder(step: Weights, remainder: Weights, carry_milli: int) -> Arrays:

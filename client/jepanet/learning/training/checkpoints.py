@@ -93,7 +93,9 @@ class Checkpoints:
         try:
             if len(data) > self._budget:
                 raise Fatal(
-                    f"it has {len(data)} bytes, the budget is {self._budget}", remedy="raise the budget"
+                    f"it has {len(data)} bytes, the budget is {self._budget}",
+                    remedy="raise worker.checkpoint_gb",
+                    code=Exit.DISK_FULL,
                 )
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             keep(path, data, mode=0o600, code=Exit.DISK_FULL)

@@ -18,7 +18,7 @@ _RECENT = 32
 def check_finite(step: int, what: str, value: float) -> None:
     """Raises: Rejected (`diverged`), naming step, number and value, when the value is no finite number."""
     if not math.isfinite(value):
-        raise Rejected(f"training aborted at step {step}: {what} is {value}", reason="diverged")
+        raise Rejected(f"training diverged at step {step}: {what} is {value}", reason="diverged")
 
 
 @dataclass(slots=True)

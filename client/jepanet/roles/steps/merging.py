@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from jepanet.errors import Rejected, Transient
+from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import Metrics
 from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
-from jepanet.roles.steps.obtain import keep, obtain, stored
+from jepanet.roles.steps.obtain import keep, obtain
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
+from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.scoring import evaluation_files
 from jepanet.types import Digest
 from jepanet.work.requests import AcceptedDelta, MergeDeltas
@@ -55,6 +55,7 @@ async def measure_merge(
     ]
     evaluation = await evaluation_files(context, round_, spec)
     rule = spec.update
+    remainder = await obtain_remainder(context, round_, spec, max_bytes=documents.recipe.max_model_bytes)
     targets = {kind: context.work / f"{kind}-{round_.id}.safetensors" for kind in _MADE}
     made = await context.jobs.run(
         MergeDeltas(
@@ -63,7 +64,7 @@ async def measure_merge(
             deltas=tuple(deltas),
             number=round_.id,
             target=targets["model"],
-            remainder=await _remainder(context, round_, documents),
+            remainder=remainder,
             update_target=targets["update"] if rule else None,
             remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
         )
@@ -75,31 +76,6 @@ async def measure_merge(
     return Merge(
         made.digest, made.published, made.improvement, made.note, made.metrics, made.update, made.remainder
     )
-
-
-async def _remainder(context: Context, round_: Round, documents: RoundDocuments) -> Path | None:
-    """What the code of the base's update left out, where the round's merge takes it on.
-
-    Raises:
-        Transient: nobody serves it; and the merge cannot be done without it.
-    """
-    rule = documents.spec.update
-    if rule is None or not rule.carry_milli:
-        return None
-    digest = context.documents.remainder_of(stored(context, round_.base))
-    if digest is None:
-        return None
-    try:
-        cap = documents.recipe.max_model_bytes
-        return await obtain(context, digest, kind="remainder", max_bytes=cap, pin=pin_of(round_))
-    except Transient as error:
-        raise Transient(
-            f"the remainder that round {round_.id} carries on is not served: {error.message}",
-            remedy=error.remedy
-            or "connect to who merged the round before; if nobody has it any more, the "
-            "project goes on by rounds with proposer.update_carry_milli = 0",
-            code=error.code,
-        ) from error
 
 
 def serve_result(context: Context, sheet: ScoreSheet, merge: Merge) -> None:

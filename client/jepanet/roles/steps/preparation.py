@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jepanet.errors import Rejected
+from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
@@ -15,9 +15,13 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
+from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.windows import check_windows
+from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Role
 from jepanet.work.requests import RoundFiles
+
+log = get_logger("roles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,21 @@ class Preparation:
             if documents.recipe.aligns:
                 probe = documents.shards.probe
                 await obtain(context, probe.digest, kind="shard", max_bytes=probe.bytes, pin=pin_of(round_))
+        elif context.me in (*context.state().members(round_), *documents.spec.aggregators):
+            await self._prefetch_remainder(round_, documents)
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
+
+    async def _prefetch_remainder(self, round_: Round, documents: RoundDocuments) -> None:
+        """What the merge takes beside the deltas, now: who made it may be gone when the merge is due.
+
+        Without it there is work to do all the same: deltas are scored, and a round may end without a merge.
+        """
+        try:
+            cap = documents.recipe.max_model_bytes
+            await obtain_remainder(self._context, round_, documents.spec, max_bytes=cap)
+        except (Transient, Rejected) as error:
+            log.warning("remainder.missed", round=round_.id, why=error.message, remedy=error.remedy,
+                        consequence="asked for again when the merge is due")  # fmt: skip
 
 
 async def round_documents(context: Context, round_: Round) -> RoundDocuments:

@@ -88,7 +88,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "{account} belongs to 8 verifier sets, the most there may be",
         "leave one, and wait until its open rounds have ended",
     ),
-    "MembersNotStored": Sentence("the members of a verifier set could not be stored", REPORT),
+    "BlobNotStored": Sentence("the data of a verifier set could not be stored on the chain", REPORT),
     # projects
     "BadEvaluationCount": Sentence(
         "a project has 1 to 256 sealed evaluation shards, not {count}",

@@ -23,7 +23,14 @@ import {RoundBase} from "./rounds/RoundBase.sol";
 import {Sets} from "./rounds/Sets.sol";
 import {Solving} from "./rounds/Solving.sol";
 import {
-    Configuration, Leaf, Opening as OpenCommitment, ProvenLeaf, Recorded, Result, Signature, SignedCommit
+    Configuration,
+    Leaf,
+    Opening as OpenCommitment,
+    ProvenLeaf,
+    Recorded,
+    Result,
+    Signature,
+    SignedCommit
 } from "./types/Round.sol";
 
 /// @title TrainingRounds
@@ -58,10 +65,7 @@ contract TrainingRounds is Opening, Solving, Beacon, Recording, Claims, Ownable2
     }
 
     /// @inheritdoc IStakes
-    function depositWithPermit(uint256, address, uint256, uint8, bytes32, bytes32)
-        external
-        whenNotPaused
-    {
+    function depositWithPermit(uint256, address, uint256, uint8, bytes32, bytes32) external whenNotPaused {
         _forward(address(Deposits), Deposits.depositWithPermit.selector);
     }
 
@@ -120,10 +124,7 @@ contract TrainingRounds is Opening, Solving, Beacon, Recording, Claims, Ownable2
     // ---------------------------------------------------------------- sets and projects
 
     /// @inheritdoc IVerifierSets
-    function createVerifierSet(address[] calldata, uint32, uint128, uint32)
-        external
-        returns (uint256)
-    {
+    function createVerifierSet(address[] calldata, uint32, uint128, uint32) external returns (uint256) {
         return _forward(address(Sets), Sets.createVerifierSet.selector);
     }
 
@@ -227,12 +228,9 @@ contract TrainingRounds is Opening, Solving, Beacon, Recording, Claims, Ownable2
     }
 
     /// @inheritdoc IDisputes
-    function slashEquivocation(
-        Result calldata,
-        Signature calldata,
-        Result calldata,
-        Signature calldata
-    ) external {
+    function slashEquivocation(Result calldata, Signature calldata, Result calldata, Signature calldata)
+        external
+    {
         _forward(address(Releases), Releases.slashEquivocation.selector);
     }
 

@@ -40,17 +40,18 @@ contract AttacksTest is RoundTest {
                 bytes32[] memory proof = SealedTree.proofOf(leaves, place);
                 for (uint256 variant = 0; variant < 2; ++variant) {
                     vm.prank(PROPOSER);
-                    (bool done,) = address(rounds).call(
-                        abi.encodeCall(
-                            IRounds.unseal,
-                            (
-                                roundId,
-                                variant == 0 ? SealedTree.shard(index) : keccak256("variant"),
-                                variant == 0 ? SealedTree.blinding(index) : bytes32(0),
-                                proof
+                    (bool done,) = address(rounds)
+                        .call(
+                            abi.encodeCall(
+                                IRounds.unseal,
+                                (
+                                    roundId,
+                                    variant == 0 ? SealedTree.shard(index) : keccak256("variant"),
+                                    variant == 0 ? SealedTree.blinding(index) : bytes32(0),
+                                    proof
+                                )
                             )
-                        )
-                    );
+                        );
                     if (done) ++shown;
                 }
             }
@@ -152,9 +153,7 @@ contract AttacksTest is RoundTest {
         }
         vm.startPrank(PROPOSER);
         params.projectId = _createProject(SHARDS, setId);
-        vm.expectRevert(
-            abi.encodeWithSelector(IVerifierSets.HoldTooLong.selector, setId, 153 days, 150 days)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IVerifierSets.HoldTooLong.selector, setId, 153 days, 150 days));
         rounds.openRound(params);
         vm.stopPrank();
     }
@@ -272,9 +271,7 @@ contract AttacksTest is RoundTest {
         }
         vm.assertEq(lens.getSet(setId).escrowAtRisk, 218 ether, "escrow at risk");
         vm.assertEq(lens.getSet(setId).stakeAtRisk, 3 * VERIFIER_STAKE, "stake at risk");
-        vm.assertEq(
-            uint256(lens.canOpen(setId, 109 ether)), uint256(Readiness.CapExhausted), "canOpen"
-        );
+        vm.assertEq(uint256(lens.canOpen(setId, 109 ether)), uint256(Readiness.CapExhausted), "canOpen");
         vm.startPrank(PROPOSER);
         params.projectId = _createProject(SHARDS, setId);
         vm.expectRevert(
@@ -294,9 +291,7 @@ contract AttacksTest is RoundTest {
         rounds.slashStake(verifiers[0], STRANGER);
         Result memory result = _result(_rows(), 98 ether, 100);
         Attestation[] memory attestations = _attest(result, 2);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRounds.SignerUnderStaked.selector, roundId, verifiers[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRounds.SignerUnderStaked.selector, roundId, verifiers[0]));
         _submit(result, attestations);
     }
 
@@ -316,9 +311,7 @@ contract AttacksTest is RoundTest {
         _equivocate(0);
         vm.assertEq(lens.accountOf(verifiers[0]).debt, VERIFIER_STAKE - 1, "the debt stays");
         _stake(verifiers[0], 5000 ether);
-        vm.expectRevert(
-            abi.encodeWithSelector(IStakes.InDebt.selector, verifiers[0], VERIFIER_STAKE - 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStakes.InDebt.selector, verifiers[0], VERIFIER_STAKE - 1));
         vm.prank(verifiers[0]);
         rounds.requestUnbond(1 ether);
         rounds.collectDebt(verifiers[0]);
@@ -331,9 +324,7 @@ contract AttacksTest is RoundTest {
         Leaf[] memory rows = _settled();
         _equivocate(0);
         bytes32[] memory proof = _proof(rows, 4);
-        vm.expectRevert(
-            abi.encodeWithSelector(IClaims.NothingToClaim.selector, roundId, verifiers[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IClaims.NothingToClaim.selector, roundId, verifiers[0]));
         rounds.claim(roundId, rows[4], proof);
     }
 
@@ -360,6 +351,33 @@ contract AttacksTest is RoundTest {
         rounds.closeChallenge(roundId, CHALLENGER);
         vm.assertEq(_free(CHALLENGER), 300 ether, "bond and both tenths");
         vm.assertEq(_free(verifiers[0]) + _free(verifiers[1]), 0, "nothing for the signers");
+    }
+
+    /// @dev Nor do those that see the challenge coming, and report each other before it.
+    function test_attack_signersReportEachOtherBeforeTheChallenge() public {
+        _toVerify(4);
+        _record(_rows(), 98 ether, 100);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.startPrank(verifiers[1 - i]);
+            _equivocateAs(i);
+            vm.stopPrank();
+        }
+        vm.assertEq(_free(verifiers[0]) + _free(verifiers[1]), 0, "nothing for the signers");
+        _challengeBy(CHALLENGER);
+        vm.prank(ARBITER);
+        rounds.overturn(roundId, recorded, CHALLENGER);
+        rounds.closeChallenge(roundId, CHALLENGER);
+        vm.assertEq(_free(CHALLENGER), 300 ether, "every signer's tenth");
+    }
+
+    /// @dev What waits for a challenger that never comes is the treasury's: nobody's report is worth a free round.
+    function test_attack_tenthOfAnUnchallengedRoundStaysInTheContract() public {
+        _toVerify(4);
+        _record(_rows(), 98 ether, 100);
+        _equivocate(0);
+        uint256 before = _free(TREASURY);
+        _settle();
+        vm.assertEq(_free(TREASURY) - before, VERIFIER_STAKE / 10, "swept at settling");
     }
 
     function _equivocateAs(uint256 seat) private {
@@ -479,13 +497,25 @@ contract AttacksTest is RoundTest {
         vm.assertEq(_free(TREASURY), 98 ether, "all for the treasury");
     }
 
+    /// @dev Who is excluded, and waits for the release of its whole bond, is claimed for by others, who are paid for it.
+    function test_attack_excludedWaitsForTheRelease() public {
+        Leaf[] memory rows = _settled();
+        bytes32[] memory proof = _proof(rows, 2);
+        uint256 before = _free(STRANGER);
+        vm.prank(STRANGER);
+        rounds.claim(roundId, rows[2], proof);
+        vm.assertEq(_free(STRANGER) - before, 0.1 ether, "a tenth of what is kept");
+        vm.warp(block.timestamp + 14 days);
+        vm.expectRevert(abi.encodeWithSelector(IClaims.NotRevealed.selector, roundId, solvers[2]));
+        vm.prank(solvers[2]);
+        rounds.releaseBond(roundId);
+    }
+
     function test_attack_contractJoinsAndNeverSigns() public {
         address[] memory members = new address[](1);
         members[0] = address(this);
         setId = rounds.createVerifierSet(members, 1, CAP, MAX_HOLD);
-        vm.expectRevert(
-            abi.encodeWithSelector(IVerifierSets.ContractCannotSign.selector, address(this))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IVerifierSets.ContractCannotSign.selector, address(this)));
         rounds.join(setId);
         // An account that delegates (EIP-7702) still has its key.
         vm.etch(STRANGER, abi.encodePacked(hex"ef0100", address(this)));
@@ -498,16 +528,13 @@ contract AttacksTest is RoundTest {
     /// @dev All tokens here together stay below 2^96, so no unlock overflows.
     function test_attack_unlockOverflows() public {
         vm.prank(address(this));
-        (bool minted,) = address(token).call(
-            abi.encodeWithSignature("mint(address,uint256)", STRANGER, uint256(type(uint96).max))
-        );
+        (bool minted,) = address(token)
+            .call(abi.encodeWithSignature("mint(address,uint256)", STRANGER, uint256(type(uint96).max)));
         vm.assertTrue(minted, "minted");
         vm.startPrank(STRANGER);
         token.approve(address(rounds), type(uint256).max);
         uint256 held = token.balanceOf(address(rounds));
-        vm.expectRevert(
-            abi.encodeWithSelector(IStakes.AmountTooLarge.selector, held + type(uint96).max)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStakes.AmountTooLarge.selector, held + type(uint96).max));
         rounds.deposit(type(uint96).max, STRANGER);
         rounds.deposit(type(uint96).max - held, STRANGER);
         vm.stopPrank();
@@ -529,9 +556,7 @@ contract AttacksTest is RoundTest {
         (bool done, bytes memory answer) =
             address(rounds).call(abi.encodeWithSignature("renounceOwnership()"));
         vm.assertTrue(!done, "renounced");
-        vm.assertEq(
-            bytes32(answer), bytes32(ITrainingRounds.CannotRenounceWhilePaused.selector), "reason"
-        );
+        vm.assertEq(bytes32(answer), bytes32(ITrainingRounds.CannotRenounceWhilePaused.selector), "reason");
         rounds.unpause();
         (done,) = address(rounds).call(abi.encodeWithSignature("renounceOwnership()"));
         vm.assertTrue(done, "renounced while running");
@@ -563,9 +588,7 @@ contract AttacksTest is RoundTest {
         _open();
         _commit(1);
         vm.startPrank(PARTNER);
-        vm.expectRevert(
-            abi.encodeWithSelector(IStakes.InsufficientStake.selector, solvers[0], 0, 5 ether)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IStakes.InsufficientStake.selector, solvers[0], 0, 5 ether));
         rounds.unlock(solvers[0], 5 ether);
         rounds.lock(solvers[0], 2 ether);
         rounds.unlock(solvers[0], 2 ether);

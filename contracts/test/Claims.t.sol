@@ -10,11 +10,7 @@ import {vm} from "./Vm.sol";
 
 /// @dev Settling, cancelling for every cause, claims, releases, sweeps: everybody gets out, nobody twice.
 contract ClaimsTest is RoundTest {
-    function _list(Leaf memory a, Leaf memory b)
-        private
-        pure
-        returns (Leaf[] memory rows)
-    {
+    function _list(Leaf memory a, Leaf memory b) private pure returns (Leaf[] memory rows) {
         rows = new Leaf[](2);
         (rows[0], rows[1]) = (a, b);
     }
@@ -242,16 +238,16 @@ contract ClaimsTest is RoundTest {
         emit IClaims.BondSlashed(roundId, solvers[2], 1 ether, SlashCause.Excluded);
         vm.expectEmit(true, true, true, true, address(rounds));
         emit IClaims.BondReleased(roundId, solvers[2], 4 ether);
+        vm.prank(STRANGER);
         rounds.claim(roundId, rows[2], proof);
         vm.assertEq(_free(solvers[2]), SOLVER_STAKE - 1 ether, "a fifth is kept");
         vm.assertEq(_locked(solvers[2]), 0, "unlocked");
-        vm.assertEq(_free(TREASURY), 1 ether, "by the treasury");
+        vm.assertEq(_free(STRANGER), 0.1 ether, "a tenth of it for who showed the row");
+        vm.assertEq(_free(TREASURY), 0.9 ether, "the rest by the treasury");
     }
 
     function test_sparedGetsTheWholeBond() public {
-        Leaf[] memory rows = _list(
-            _row(solvers[0], Verdict.Spared, 0), _row(solvers[1], Verdict.Spared, 1)
-        );
+        Leaf[] memory rows = _list(_row(solvers[0], Verdict.Spared, 0), _row(solvers[1], Verdict.Spared, 1));
         _settledWith(rows, 10 ether);
         rounds.claim(roundId, rows[0], _proof(rows, 0));
         vm.assertEq(_free(solvers[0]), SOLVER_STAKE, "bond");
@@ -261,29 +257,20 @@ contract ClaimsTest is RoundTest {
     }
 
     function test_excludedWithAnAmount() public {
-        Leaf[] memory rows = _list(
-            _row(solvers[0], Verdict.Excluded, 1),
-            _row(solvers[1], Verdict.None, 1)
-        );
+        Leaf[] memory rows = _list(_row(solvers[0], Verdict.Excluded, 1), _row(solvers[1], Verdict.None, 1));
         _settledWith(rows, 10 ether);
         bytes32[] memory proof = _proof(rows, 0);
         vm.expectRevert(abi.encodeWithSelector(IClaims.ExcludedEarnsNothing.selector, 1));
         rounds.claim(roundId, rows[0], proof);
         proof = _proof(rows, 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(IClaims.VerdictCannotClaim.selector, Verdict.None)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IClaims.VerdictCannotClaim.selector, Verdict.None));
         rounds.claim(roundId, rows[1], proof);
     }
 
     function test_invalidCannotClaim() public {
         Leaf[] memory rows = _settled();
         bytes32[] memory proof = _proof(rows, 3);
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IClaims.VerdictCannotClaim.selector, Verdict.Invalid
-            )
-        );
+        vm.expectRevert(abi.encodeWithSelector(IClaims.VerdictCannotClaim.selector, Verdict.Invalid));
         rounds.claim(roundId, rows[3], proof);
         vm.prank(solvers[3]);
         _expect(IClaims.ClaimsOpen.selector);
@@ -298,48 +285,36 @@ contract ClaimsTest is RoundTest {
         rounds.claim(roundId, rows[4], proof);
         vm.assertEq(_free(verifiers[0]), VERIFIER_STAKE + 4 ether, "fee");
         vm.assertEq(_round().feesClaimed, 4 ether, "feesClaimed");
-        vm.expectRevert(
-            abi.encodeWithSelector(IClaims.NothingToClaim.selector, roundId, verifiers[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IClaims.NothingToClaim.selector, roundId, verifiers[0]));
         rounds.claim(roundId, rows[4], proof);
     }
 
     function test_feeIsForVerifiersOnly() public {
-        Leaf[] memory rows = _list(
-            _row(solvers[0], Verdict.Fee, 4 ether),
-            _row(STRANGER, Verdict.Fee, 4 ether)
-        );
+        Leaf[] memory rows =
+            _list(_row(solvers[0], Verdict.Fee, 4 ether), _row(STRANGER, Verdict.Fee, 4 ether));
         _settledWith(rows, 10 ether);
         for (uint256 i = 0; i < 2; ++i) {
             bytes32[] memory proof = _proof(rows, i);
-            vm.expectRevert(
-                abi.encodeWithSelector(IClaims.NothingToClaim.selector, roundId, rows[i].account)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IClaims.NothingToClaim.selector, roundId, rows[i].account));
             rounds.claim(roundId, rows[i], proof);
         }
     }
 
     function test_verifierIsNoSolver() public {
-        Leaf[] memory rows = _list(
-            _row(verifiers[0], Verdict.Accepted, 50 ether),
-            _row(STRANGER, Verdict.Accepted, 50 ether)
-        );
+        Leaf[] memory rows =
+            _list(_row(verifiers[0], Verdict.Accepted, 50 ether), _row(STRANGER, Verdict.Accepted, 50 ether));
         _settledWith(rows, 100 ether);
         for (uint256 i = 0; i < 2; ++i) {
             bytes32[] memory proof = _proof(rows, i);
-            vm.expectRevert(
-                abi.encodeWithSelector(IClaims.NotRevealed.selector, roundId, rows[i].account)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IClaims.NotRevealed.selector, roundId, rows[i].account));
             rounds.claim(roundId, rows[i], proof);
         }
     }
 
     /// @dev Verifiers cannot write themselves the solvers' budget.
     function test_feesStayWithinTheFee() public {
-        Leaf[] memory rows = _list(
-            _row(verifiers[0], Verdict.Fee, 6 ether),
-            _row(verifiers[1], Verdict.Fee, 90 ether)
-        );
+        Leaf[] memory rows =
+            _list(_row(verifiers[0], Verdict.Fee, 6 ether), _row(verifiers[1], Verdict.Fee, 90 ether));
         _settledWith(rows, 109 ether);
         rounds.claim(roundId, rows[0], _proof(rows, 0));
         rounds.claim(roundId, rows[1], _proof(rows, 1));
@@ -349,10 +324,8 @@ contract ClaimsTest is RoundTest {
 
     /// @dev One account, several rows: only one of them counts.
     function test_twoRowsOfOneAccount() public {
-        Leaf[] memory rows = _list(
-            _row(solvers[0], Verdict.Accepted, 40 ether),
-            _row(solvers[0], Verdict.Accepted, 50 ether)
-        );
+        Leaf[] memory rows =
+            _list(_row(solvers[0], Verdict.Accepted, 40 ether), _row(solvers[0], Verdict.Accepted, 50 ether));
         _settledWith(rows, 90 ether);
         rounds.claim(roundId, rows[0], _proof(rows, 0));
         bytes32[] memory proof = _proof(rows, 1);
@@ -364,10 +337,8 @@ contract ClaimsTest is RoundTest {
 
     /// @dev Rows that promise more than the payout: it is all that is paid, and every bond still gets out.
     function test_rowsBeyondThePayout() public {
-        Leaf[] memory rows = _list(
-            _row(solvers[0], Verdict.Accepted, 80 ether),
-            _row(solvers[1], Verdict.Accepted, 80 ether)
-        );
+        Leaf[] memory rows =
+            _list(_row(solvers[0], Verdict.Accepted, 80 ether), _row(solvers[1], Verdict.Accepted, 80 ether));
         _settledWith(rows, 100 ether);
         rounds.claim(roundId, rows[0], _proof(rows, 0));
         rounds.claim(roundId, rows[1], _proof(rows, 1));
@@ -394,10 +365,8 @@ contract ClaimsTest is RoundTest {
         _unseal();
         _reveal(solvers[0]);
         vm.warp(_round().revealEnd);
-        Leaf[] memory rows = _list(
-            _row(solvers[0], Verdict.Accepted, 1 ether),
-            _row(solvers[1], Verdict.Accepted, 1 ether)
-        );
+        Leaf[] memory rows =
+            _list(_row(solvers[0], Verdict.Accepted, 1 ether), _row(solvers[1], Verdict.Accepted, 1 ether));
         _record(rows, 2 ether, 100);
         _settle();
         bytes32[] memory proof = _proof(rows, 1);
@@ -487,9 +456,7 @@ contract ClaimsTest is RoundTest {
         _assertStanding(solvers[1], Standing.Slashed);
         address[4] memory others = [solvers[0], solvers[1], verifiers[0], STRANGER];
         for (uint256 i = 0; i < 4; ++i) {
-            vm.expectRevert(
-                abi.encodeWithSelector(IClaims.NotUnrevealed.selector, roundId, others[i])
-            );
+            vm.expectRevert(abi.encodeWithSelector(IClaims.NotUnrevealed.selector, roundId, others[i]));
             rounds.slashNonReveal(roundId, others[i]);
         }
     }
@@ -522,11 +489,7 @@ contract ClaimsTest is RoundTest {
     function test_slashInvalidNeedsASignedVerdict() public {
         Leaf[] memory rows = _settled();
         bytes32[] memory proof = _proof(rows, 0);
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IClaims.VerdictNotInvalid.selector, Verdict.Accepted
-            )
-        );
+        vm.expectRevert(abi.encodeWithSelector(IClaims.VerdictNotInvalid.selector, Verdict.Accepted));
         rounds.slashInvalid(roundId, rows[0], proof);
         rows[0].verdict = Verdict.Invalid;
         vm.expectRevert(abi.encodeWithSelector(IClaims.BadProof.selector, roundId, solvers[0]));

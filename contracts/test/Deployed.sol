@@ -42,9 +42,7 @@ abstract contract Deployed {
     function _deployAround(address token_) internal {
         vm.warp(1_800_000_000);
         vm.roll(1000);
-        rounds = ITrainingRounds(
-            _create("TrainingRounds", abi.encode(_configuration(token_)))
-        );
+        rounds = ITrainingRounds(_create("TrainingRounds", abi.encode(_configuration(token_))));
         lens = IRoundLens(_create("RoundLens", abi.encode(rounds)));
     }
 
@@ -74,15 +72,16 @@ abstract contract Deployed {
     /// @dev As compiled with the tests, or as exported for deployment with JEPANET_BYTECODE=release; linked.
     function _code(string memory name) internal returns (bytes memory) {
         if (keccak256(bytes(name)) == keccak256("TrainingRounds") && _linked.length != 0) return _linked;
-        bool release =
-            keccak256(bytes(vm.envOr("JEPANET_BYTECODE", string("")))) == keccak256("release");
+        bool release = keccak256(bytes(vm.envOr("JEPANET_BYTECODE", string("")))) == keccak256("release");
         if (keccak256(bytes(name)) != keccak256("TrainingRounds")) {
             if (!release) return vm.getCode(string.concat(name, ".sol:", name));
             return vm.parseJsonBytes(_exported(name), ".bytecode");
         }
         string memory code = release
             ? vm.parseJsonString(_exported(name), ".bytecode")
-            : vm.parseJsonString(vm.readFile("out/TrainingRounds.sol/TrainingRounds.json"), ".bytecode.object");
+            : vm.parseJsonString(
+                vm.readFile("out/TrainingRounds.sol/TrainingRounds.json"), ".bytecode.object"
+            );
         string[8] memory libraries =
             ["Admission", "Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets"];
         for (uint256 i = 0; i < libraries.length; ++i) {

@@ -59,9 +59,7 @@ contract DisputesTest is RoundTest {
         rounds.challenge(roundId, 0, recorded);
         vm.warp(_round().challengeEnd - 1);
         rounds.challenge(roundId, 0, recorded);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.AlreadyChallenged.selector, roundId, CHALLENGER)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.AlreadyChallenged.selector, roundId, CHALLENGER));
         rounds.challenge(roundId, 0, recorded);
         vm.warp(_round().challengeEnd);
         _expectWrongPhase(Phase.Disputed);
@@ -252,11 +250,7 @@ contract DisputesTest is RoundTest {
 
     // ---------------------------------------------------------------- equivocation
 
-    function _twoResults()
-        private
-        view
-        returns (Result memory first, Result memory second)
-    {
+    function _twoResults() private view returns (Result memory first, Result memory second) {
         first = _result(rows, 98 ether, 100);
         second = _result(rows, 97 ether, 100);
     }
@@ -271,9 +265,7 @@ contract DisputesTest is RoundTest {
         rounds.slashEquivocation(first, a, second, b);
         vm.assertEq(_free(verifiers[2]), 0, "stake");
         vm.assertEq(_free(STRANGER), 100 ether, "reporter");
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.AlreadySlashed.selector, roundId, verifiers[2])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.AlreadySlashed.selector, roundId, verifiers[2]));
         rounds.slashEquivocation(first, a, second, b);
     }
 
@@ -338,9 +330,7 @@ contract DisputesTest is RoundTest {
         vm.assertEq(_free(verifiers[1]), 0, "the other signer");
         Signature memory a = _sign(keys[1], first);
         Signature memory b = _sign(keys[1], second);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.AlreadySlashed.selector, roundId, verifiers[1])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.AlreadySlashed.selector, roundId, verifiers[1]));
         rounds.slashEquivocation(first, a, second, b);
     }
 

@@ -2,7 +2,15 @@
 pragma solidity 0.8.37;
 
 import {Verdict} from "../src/types/Enums.sol";
-import {Leaf, Opening, ProvenLeaf, Result, RoundParams, SignedCommit, Signature} from "../src/types/Round.sol";
+import {
+    Leaf,
+    Opening,
+    ProvenLeaf,
+    Result,
+    RoundParams,
+    SignedCommit,
+    Signature
+} from "../src/types/Round.sol";
 import {BlockHeaders} from "./BlockHeaders.sol";
 import {MerkleTree} from "./MerkleTree.sol";
 import {RoundTest} from "./RoundTest.sol";

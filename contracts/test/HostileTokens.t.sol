@@ -98,7 +98,11 @@ contract HostileTokensTest is RoundTest {
         bad.setFee(1 ether);
         RoundParams memory params = _params();
         vm.prank(PROPOSER);
-        vm.expectRevert(abi.encodeWithSelector(IStakes.TokenTookFee.selector, 129 ether + 2 * KEEPER_REWARD, 128 ether + 2 * KEEPER_REWARD));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStakes.TokenTookFee.selector, 129 ether + 2 * KEEPER_REWARD, 128 ether + 2 * KEEPER_REWARD
+            )
+        );
         rounds.openRound(params);
     }
 
@@ -162,11 +166,7 @@ contract HostileTokensTest is RoundTest {
         thief.prepare(abi.encodeCall(IClaims.claim, (roundId, row, none)));
         thief.prepare(abi.encodeCall(IClaims.releaseBond, (roundId)));
         thief.prepare(abi.encodeCall(IClaims.sweep, (roundId)));
-        thief.prepare(
-            abi.encodeCall(
-                IRounds.recordTraining, (roundId, 0, 0, 0, 0, 0, new Attestation[](0))
-            )
-        );
+        thief.prepare(abi.encodeCall(IRounds.recordTraining, (roundId, 0, 0, 0, 0, 0, new Attestation[](0))));
         bad.setHooked(address(thief));
         thief.act(address(rounds), abi.encodeCall(IStakes.withdraw, (129 ether, address(thief))));
         _assertAllGuarded(thief, 17);

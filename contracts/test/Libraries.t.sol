@@ -161,13 +161,15 @@ contract LibrariesTest {
 
     // ---------------------------------------------------------------- words
 
-    function testFuzz_hotWord(uint32 project, uint16 number, uint40 end, uint24 gap, uint24 length, uint64 bond)
-        public
-        pure
-    {
-        Hot hot = HotWord.make(
-            project, number, end, gap, length, uint256(bond) * 1e9, 3, HotWord.LISTED
-        );
+    function testFuzz_hotWord(
+        uint32 project,
+        uint16 number,
+        uint40 end,
+        uint24 gap,
+        uint24 length,
+        uint64 bond
+    ) public pure {
+        Hot hot = HotWord.make(project, number, end, gap, length, uint256(bond) * 1e9, 3, HotWord.LISTED);
         hot = hot.withCommit().withCommit().withReveal().with(HotWord.DRAWN);
         vm.assertEq(hot.project(), project, "project");
         vm.assertEq(hot.number(), number, "number");
@@ -177,10 +179,15 @@ contract LibrariesTest {
         vm.assertEq(hot.bond(), uint256(bond) * 1e9, "bond");
         vm.assertEq(hot.commits() * 100 + hot.reveals() * 10 + hot.places(), 213, "counts");
         vm.assertTrue(hot.has(HotWord.DRAWN) && hot.has(HotWord.LISTED), "flags");
-        vm.assertTrue(!hot.has(HotWord.UNSEALED) && !hot.without(HotWord.DRAWN).has(HotWord.DRAWN), "no flags");
+        vm.assertTrue(
+            !hot.has(HotWord.UNSEALED) && !hot.without(HotWord.DRAWN).has(HotWord.DRAWN), "no flags"
+        );
     }
 
-    function testFuzz_standingWord(bytes32 commitment, bytes32 other, uint16 number, uint16 later) public pure {
+    function testFuzz_standingWord(bytes32 commitment, bytes32 other, uint16 number, uint16 later)
+        public
+        pure
+    {
         uint256 word = Standings.committed(commitment, number);
         vm.assertTrue(word.standingIn(number) == Standing.Committed && word.bonded(), "committed");
         vm.assertTrue(word.commitsTo(commitment), "its commitment");

@@ -68,7 +68,11 @@ contract OpeningTest is RoundTest {
         vm.assertEq(round.verifierSet, setId, "set");
         vm.assertEq(round.threshold, 2, "threshold");
         vm.assertEq(lens.getProject(projectId).activeRound, 1, "active");
-        vm.assertEq(token.balanceOf(address(rounds)), 129 ether + 2 * KEEPER_REWARD + 3 * VERIFIER_STAKE + 4 * SOLVER_STAKE + 100 ether, "escrow");
+        vm.assertEq(
+            token.balanceOf(address(rounds)),
+            129 ether + 2 * KEEPER_REWARD + 3 * VERIFIER_STAKE + 4 * SOLVER_STAKE + 100 ether,
+            "escrow"
+        );
         for (uint256 i = 0; i < verifiers.length; ++i) {
             _assertStanding(verifiers[i], Standing.Verifier);
             vm.assertTrue(lens.accountOf(verifiers[i]).held, "held");
@@ -150,21 +154,13 @@ contract OpeningTest is RoundTest {
 
     function test_minimums() public {
         params.budget = MINIMUM_BUDGET - 1;
-        _refused(
-            abi.encodeWithSelector(
-                IRounds.BudgetTooSmall.selector, MINIMUM_BUDGET - 1, MINIMUM_BUDGET
-            )
-        );
+        _refused(abi.encodeWithSelector(IRounds.BudgetTooSmall.selector, MINIMUM_BUDGET - 1, MINIMUM_BUDGET));
         params = _params();
         params.bond = MINIMUM_BOND - 1;
-        _refused(
-            abi.encodeWithSelector(IRounds.BondTooSmall.selector, MINIMUM_BOND - 1, MINIMUM_BOND)
-        );
+        _refused(abi.encodeWithSelector(IRounds.BondTooSmall.selector, MINIMUM_BOND - 1, MINIMUM_BOND));
         params = _params();
         params.unsealBond = MINIMUM_BOND - 1;
-        _refused(
-            abi.encodeWithSelector(IRounds.BondTooSmall.selector, MINIMUM_BOND - 1, MINIMUM_BOND)
-        );
+        _refused(abi.encodeWithSelector(IRounds.BondTooSmall.selector, MINIMUM_BOND - 1, MINIMUM_BOND));
         params = _params();
         (params.budget, params.bond, params.unsealBond, params.fee) =
         (MINIMUM_BUDGET, MINIMUM_BOND, MINIMUM_BOND, 0);
@@ -185,9 +181,7 @@ contract OpeningTest is RoundTest {
         (params.budget, params.fee) = (most, 1);
         _refused(abi.encodeWithSelector(IStakes.AmountTooLarge.selector, most + 1));
         (params.budget, params.fee) = (type(uint128).max, type(uint128).max);
-        _refused(
-            abi.encodeWithSelector(IStakes.AmountTooLarge.selector, uint256(type(uint128).max) * 2)
-        );
+        _refused(abi.encodeWithSelector(IStakes.AmountTooLarge.selector, uint256(type(uint128).max) * 2));
     }
 
     function testFuzz_durations(uint32 duration, uint8 which) public {
@@ -221,9 +215,7 @@ contract OpeningTest is RoundTest {
         params = _params();
         params.challengeDuration = MINIMUM_CHALLENGE - 1;
         _refused(
-            abi.encodeWithSelector(
-                IRounds.BadDuration.selector, MINIMUM_CHALLENGE - 1, MINIMUM_CHALLENGE
-            )
+            abi.encodeWithSelector(IRounds.BadDuration.selector, MINIMUM_CHALLENGE - 1, MINIMUM_CHALLENGE)
         );
         params = _params();
         (params.commitDuration, params.gap) = (MINIMUM_PHASE, MINIMUM_PHASE);

@@ -41,9 +41,7 @@ contract RecordingTest is RoundTest {
         uint64 challengeEnd = uint64(vm.getBlockTimestamp()) + 1 days;
         Attestation[] memory attestations = _measured([int64(90), 100, 130], 3);
         vm.expectEmit(true, true, true, true, address(rounds));
-        emit IRounds.TrainingRecorded(
-            roundId, result.root, MODEL, SHEET, 98 ether, 100, challengeEnd, 0, 7
-        );
+        emit IRounds.TrainingRecorded(roundId, result.root, MODEL, SHEET, 98 ether, 100, challengeEnd, 0, 7);
         vm.prank(STRANGER);
         _submit(attestations);
         RoundView memory round = _round();
@@ -54,11 +52,7 @@ contract RecordingTest is RoundTest {
         expected.signers = 3;
         vm.assertTrue(!lens.isRecorded(roundId, expected), "other signers");
         vm.assertEq(round.challengeEnd, challengeEnd, "challengeEnd");
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IRounds.WrongPhase.selector, roundId, Phase.Challenge
-            )
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRounds.WrongPhase.selector, roundId, Phase.Challenge));
         _submit(attestations);
     }
 
@@ -96,9 +90,7 @@ contract RecordingTest is RoundTest {
     function test_oneVerifierIsNotTwo() public {
         Attestation[] memory attestations = _attest(result, 2);
         attestations[1] = attestations[0];
-        vm.expectRevert(
-            abi.encodeWithSelector(IRounds.DuplicateSigner.selector, roundId, verifiers[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRounds.DuplicateSigner.selector, roundId, verifiers[0]));
         _submit(attestations);
     }
 
@@ -179,9 +171,7 @@ contract RecordingTest is RoundTest {
     function test_payoutWithinTheEscrow() public {
         result.payout = 109 ether + 1;
         Attestation[] memory attestations = _attest(result, 2);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRounds.PayoutTooLarge.selector, 109 ether + 1, 109 ether)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRounds.PayoutTooLarge.selector, 109 ether + 1, 109 ether));
         _submit(attestations);
         result.payout = 109 ether;
         _submit(_attest(result, 2));

@@ -249,11 +249,7 @@ abstract contract RoundTest is Deployed {
 
     // ---------------------------------------------------------------- signed results
 
-    function _row(address account, Verdict verdict, uint128 amount)
-        internal
-        pure
-        returns (Leaf memory)
-    {
+    function _row(address account, Verdict verdict, uint128 amount) internal pure returns (Leaf memory) {
         return Leaf(account, _digest(account), verdict, 7, amount);
     }
 
@@ -274,11 +270,7 @@ abstract contract RoundTest is Deployed {
         );
     }
 
-    function _proof(Leaf[] memory rows, uint256 index)
-        internal
-        view
-        returns (bytes32[] memory)
-    {
+    function _proof(Leaf[] memory rows, uint256 index) internal view returns (bytes32[] memory) {
         return MerkleTree.proof(_hashes(rows), _hash(rows[index]));
     }
 

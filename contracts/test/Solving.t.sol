@@ -57,9 +57,7 @@ contract SolvingTest is RoundTest {
         _open();
         _commit(1);
         vm.prank(solvers[0]);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRounds.AlreadyCommitted.selector, roundId, solvers[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRounds.AlreadyCommitted.selector, roundId, solvers[0]));
         rounds.commit(roundId, keccak256("second thoughts"));
     }
 
@@ -67,9 +65,7 @@ contract SolvingTest is RoundTest {
         _open();
         _stake(verifiers[0], 50 ether);
         vm.prank(verifiers[0]);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRounds.VerifierCannotCommit.selector, roundId, verifiers[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRounds.VerifierCannotCommit.selector, roundId, verifiers[0]));
         rounds.commit(roundId, keccak256("own delta"));
     }
 

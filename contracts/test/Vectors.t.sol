@@ -87,9 +87,8 @@ contract VectorsTest is RoundTest {
         for (uint256 i = 0; i < count; ++i) {
             string memory at_ = _at(".trees", i);
             uint256 index = _uint(json, at_, ".index");
-            bytes32 leaf = ShardTree.leaf(
-                uint32(index), _word(json, at_, ".shard"), _word(json, at_, ".blinding")
-            );
+            bytes32 leaf =
+                ShardTree.leaf(uint32(index), _word(json, at_, ".shard"), _word(json, at_, ".blinding"));
             vm.assertEq(leaf, _word(json, at_, ".leaf"), at_);
             vm.assertTrue(_holds(json, at_), at_);
         }
@@ -117,7 +116,14 @@ contract VectorsTest is RoundTest {
         for (uint256 i = 0; i < count; ++i) {
             string memory at_ = _at(".cases", i);
             Hot hot = HotWord.make(
-                1, 1, _uint(json, at_, ".commitEnd"), _uint(json, at_, ".gap"), _uint(json, at_, ".revealDuration"), 0, 9, 0
+                1,
+                1,
+                _uint(json, at_, ".commitEnd"),
+                _uint(json, at_, ".gap"),
+                _uint(json, at_, ".revealDuration"),
+                0,
+                9,
+                0
             );
             for (uint256 n = _uint(json, at_, ".commits"); n != 0; --n) {
                 hot = hot.withCommit();
@@ -148,8 +154,7 @@ contract VectorsTest is RoundTest {
         for (uint256 i = 0; i < count; ++i) {
             string memory at_ = _at(".commits", i);
             bytes32 domain = _domain(_uint(json, at_, ".chainId"), _address(json, at_, ".contract"));
-            bytes32 hash =
-                Results.hash(_uint(json, at_, ".roundId"), _word(json, at_, ".commitment"), domain);
+            bytes32 hash = Results.hash(_uint(json, at_, ".roundId"), _word(json, at_, ".commitment"), domain);
             vm.assertEq(hash, _word(json, at_, ".digest"), at_);
         }
         vm.assertGt(count, 1, "cases");
@@ -262,9 +267,7 @@ contract VectorsTest is RoundTest {
         _numbered(json, "SlashCause", "Invalid", uint8(SlashCause.Invalid));
         _numbered(json, "SlashCause", "Equivocation", uint8(SlashCause.Equivocation));
         _numbered(json, "SlashCause", "Overturned", uint8(SlashCause.Overturned));
-        _numbered(
-            json, "SlashCause", "ChallengeRejected", uint8(SlashCause.ChallengeRejected)
-        );
+        _numbered(json, "SlashCause", "ChallengeRejected", uint8(SlashCause.ChallengeRejected));
         _numbered(json, "SlashCause", "NotUnsealed", uint8(SlashCause.NotUnsealed));
         _numbered(json, "SlashCause", "Excluded", uint8(SlashCause.Excluded));
         _sized(json, "SlashCause", uint8(type(SlashCause).max));

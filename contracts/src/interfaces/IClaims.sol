@@ -37,7 +37,7 @@ interface IClaims {
     function cancel(uint256 roundId) external;
 
     /// @notice Credits what a settled result owes to `leaf.account` as free stake and frees its bond, less `excludedBps` of
-    /// it for an excluded delta. Anyone may call for anyone, for 90 days.
+    /// it for an excluded delta, of which a tenth goes to the caller. Anyone may call for anyone, for 90 days.
     /// @dev Pays at most what is left of the recorded payout, so that a malformed result cannot keep a bond locked.
     function claim(uint256 roundId, Leaf calldata leaf, bytes32[] calldata proof) external;
 

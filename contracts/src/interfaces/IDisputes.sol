@@ -17,9 +17,7 @@ interface IDisputes {
     /// @param winner the challenger that is rewarded; zero if the result was upheld.
     event Resolved(uint256 indexed roundId, bool overturned, address indexed winner, uint256 reward);
     /// @param returned whether the bond was given back; otherwise it was slashed.
-    event ChallengeClosed(
-        uint256 indexed roundId, address indexed challenger, uint256 amount, bool returned
-    );
+    event ChallengeClosed(uint256 indexed roundId, address indexed challenger, uint256 amount, bool returned);
 
     error NotArbiter(address caller);
     /// @dev What was shown is not what was recorded.
@@ -51,7 +49,8 @@ interface IDisputes {
 
     /// @notice Takes stake of a verifier that signed two different results for one round; a tenth to the caller. What is
     /// not there to take is a debt. From then on it has no fee and no vote in this round.
-    /// @dev Anyone, any time, once per round and verifier. Can be front-run for the tenth.
+    /// @dev Anyone, any time, once per round and verifier. Can be front-run for the tenth, which is only paid at once when
+    /// the round's result cannot be challenged (yet or any more): until then it waits for a successful challenger.
     function slashEquivocation(
         Result calldata first,
         Signature calldata firstSignature,

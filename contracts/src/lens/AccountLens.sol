@@ -120,8 +120,8 @@ abstract contract AccountLens is Reader {
         for (uint256 seat = 0; seat < count; ++seat) {
             address member = members.at(seat);
             view_.members[seat] = member;
-            uint256 slashable = _field(_word(_accountSlot(member)), 0, 96)
-                + _field(_word(_exitSlot(member)), 0, 128);
+            uint256 slashable =
+                _field(_word(_accountSlot(member)), 0, 96) + _field(_word(_exitSlot(member)), 0, 128);
             view_.stakeAtRisk += uint128(slashable < minimum ? slashable : minimum);
         }
     }

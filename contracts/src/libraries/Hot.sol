@@ -40,9 +40,8 @@ library HotWord {
         uint256 flags
     ) internal pure returns (Hot) {
         return Hot.wrap(
-            places_ << 32 | flags << FLAGS | number_ << 56 | projectId << 72
-                | revealDuration_ << REVEAL_DURATION | gap_ << 128 | commitEnd_ << COMMIT_END
-                | (bond_ / BOND_UNIT) << 192
+            places_ << 32 | flags << FLAGS | number_ << 56 | projectId << 72 | revealDuration_
+                << REVEAL_DURATION | gap_ << 128 | commitEnd_ << COMMIT_END | (bond_ / BOND_UNIT) << 192
         );
     }
 
@@ -119,8 +118,6 @@ library HotWord {
     function withRevealEnd(Hot hot, uint256 time) internal pure returns (Hot) {
         uint256 duration = time - revealStart(hot);
         return
-            Hot.wrap(
-                Hot.unwrap(hot) & ~(uint256(0xffffff) << REVEAL_DURATION) | duration << REVEAL_DURATION
-            );
+            Hot.wrap(Hot.unwrap(hot) & ~(uint256(0xffffff) << REVEAL_DURATION) | duration << REVEAL_DURATION);
     }
 }

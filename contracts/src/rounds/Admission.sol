@@ -50,9 +50,9 @@ library Admission {
                 || c.unbondDelay > MAX_UNBOND_DELAY || c.minimumPhaseDuration == 0
                 || c.minimumPhaseDuration > MAX_DURATION || c.minimumChallengeDuration == 0
                 || c.minimumChallengeDuration > MAX_DURATION || c.resolveDuration == 0
-                || c.resolveDuration > MAX_DURATION || c.beaconDelay < 2
-                || c.beaconDelay > MAX_BEACON_DELAY || c.challengeBondBps > 10_000
-                || c.excludedBps > 10_000 || c.token.totalSupply() > type(uint96).max
+                || c.resolveDuration > MAX_DURATION || c.beaconDelay < 2 || c.beaconDelay > MAX_BEACON_DELAY
+                || c.challengeBondBps > 10_000 || c.excludedBps > 10_000
+                || c.token.totalSupply() > type(uint96).max
         ) revert ITrainingRounds.BadConfiguration();
         return Blob.store(abi.encode(c));
     }
@@ -61,7 +61,9 @@ library Admission {
     function _enlist(uint256 setId, uint256 escrow, uint256 duration, uint256 minimum) private {
         State storage s = state();
         VerifierSet storage set = s.sets[setId];
-        if (set.curator != msg.sender && !set.admitted[msg.sender]) revert IVerifierSets.NotAdmitted(setId, msg.sender);
+        if (set.curator != msg.sender && !set.admitted[msg.sender]) {
+            revert IVerifierSets.NotAdmitted(setId, msg.sender);
+        }
         if (set.joined != (uint256(1) << set.count) - 1) revert IVerifierSets.VerifierSetInactive(setId);
         (uint96 cap, uint96 atRisk, uint32 maxHold) = (set.cap, set.escrow, set.maxHold);
         if (duration > maxHold) revert IVerifierSets.HoldTooLong(setId, duration, maxHold);

@@ -22,11 +22,7 @@ abstract contract Beacon is RoundBase {
     }
 
     /// @inheritdoc IRounds
-    function drawBeacon(uint256 roundId, bytes calldata header)
-        external
-        nonReentrant
-        returns (uint32 index)
-    {
+    function drawBeacon(uint256 roundId, bytes calldata header) external nonReentrant returns (uint32 index) {
         Training storage round = state().rounds[roundId];
         Hot hot = _requireDrawable(roundId, round);
         if (hot.has(HotWord.DRAWN)) revert BeaconAlreadyDrawn(roundId);

@@ -25,8 +25,8 @@ abstract contract Claims is RoundBase {
         round.terms.end = uint40(block.timestamp + Ends.CLAIM_DURATION);
         round.digest = recorded.root;
         round.pot.unclaimed = uint96(recorded.payout);
-        uint256 returned = uint256(escrow.budget) + escrow.fee + escrow.unsealBond * HotWord.BOND_UNIT
-            - recorded.payout;
+        uint256 returned =
+            uint256(escrow.budget) + escrow.fee + escrow.unsealBond * HotWord.BOND_UNIT - recorded.payout;
         Stakes.credit(round.pot.proposer, returned);
         emit RoundSettled(roundId, recorded.model, returned);
         if (recorded.improvement > 0) {
@@ -34,8 +34,8 @@ abstract contract Claims is RoundBase {
             emit ModelAdvanced(hot.project(), roundId, recorded.model);
         }
         Ends.free(round, hot, escrow);
-        if (hot.has(HotWord.DISPUTED)) {
-            // The arbiter was silent: what was set aside for a challenger has no other owner.
+        if (hot.has(HotWord.DISPUTED | HotWord.TAINTED)) {
+            // Nobody challenged, or the arbiter was silent: what was set aside for a challenger has no other owner.
             Stakes.credit(TREASURY, round.dispute.pot);
             round.dispute.pot = 0;
         }

@@ -75,8 +75,7 @@ library Deposits {
         Exit storage exit = state().exits[msg.sender];
         uint256 allowed = exit.unbonding;
         if (Stakes.isHeld(msg.sender)) {
-            uint256 spare =
-                Math.saturatingSub(stake.free + allowed, _configuration().minimumVerifierStake);
+            uint256 spare = Math.saturatingSub(stake.free + allowed, _configuration().minimumVerifierStake);
             if (spare == 0 && allowed != 0) revert IStakes.StakeHeld(msg.sender);
             allowed = Math.min(allowed, spare);
         }

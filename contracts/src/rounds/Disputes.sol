@@ -123,8 +123,8 @@ library Disputes {
 
     function _requireChallengeable(uint256 roundId, Training storage round) private view {
         Phase current = phaseOf(round);
-        bool open = current == Phase.Challenge
-            || (current == Phase.Disputed && block.timestamp < round.terms.end);
+        bool open =
+            current == Phase.Challenge || (current == Phase.Disputed && block.timestamp < round.terms.end);
         if (!open) revert IRounds.WrongPhase(roundId, current);
     }
 

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IClaims} from "../interfaces/IClaims.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
+import {IStakes} from "../interfaces/IStakes.sol";
 import {Hot, HotWord} from "../libraries/Hot.sol";
 import {Members} from "../libraries/Members.sol";
 import {Standings} from "../libraries/Standings.sol";
@@ -67,7 +68,11 @@ library Payments {
         if (verdict == Verdict.Excluded) {
             kept = bond * from.excludedBps / 10_000;
             emit IClaims.BondSlashed(roundId, account, kept, SlashCause.Excluded);
-            Stakes.credit(from.treasury, kept);
+            // Who is excluded would wait for the release of its whole bond: others are paid for showing its row.
+            emit IStakes.Slashed(account, kept, msg.sender);
+            uint256 reward = kept / Stakes.REPORTER_DIVISOR;
+            Stakes.credit(msg.sender, reward);
+            Stakes.credit(from.treasury, kept - reward);
         }
         emit IClaims.Claimed(roundId, account, amount, ClaimKind.Reward);
         emit IClaims.BondReleased(roundId, account, bond - kept);

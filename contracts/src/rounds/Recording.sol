@@ -29,17 +29,15 @@ abstract contract Recording is RoundBase {
         requirePhase(roundId, round, Phase.Verify);
         if (root == 0 || model == 0 || sheet == 0) revert ZeroDigest();
         Hot hot = round.hot;
-        uint32 signers = _signers(
-            Result(roundId, root, model, sheet, payout, 0, extension), attestations, round, hot
-        );
+        uint32 signers =
+            _signers(Result(roundId, root, model, sheet, payout, 0, extension), attestations, round, hot);
         int64 improvement = attestations[(attestations.length - 1) / 2].improvement;
         _checkOutcome(round, hot, model, payout, improvement);
 
         uint40 challengeEnd = uint40(block.timestamp + round.terms.challengeDuration);
         round.terms.end = challengeEnd;
         round.hot = hot.with(HotWord.RECORDED);
-        round.digest =
-            Results.hash(Recorded(root, model, sheet, extension, payout, improvement, signers));
+        round.digest = Results.hash(Recorded(root, model, sheet, extension, payout, improvement, signers));
         emit TrainingRecorded(
             roundId, root, model, sheet, payout, improvement, challengeEnd, extension, signers
         );
@@ -86,13 +84,10 @@ abstract contract Recording is RoundBase {
     }
 
     /// @dev A result pays at most the escrow, and without improvement at most the verifiers' fee, on the unchanged base.
-    function _checkOutcome(
-        Training storage round,
-        Hot hot,
-        bytes32 model,
-        uint256 payout,
-        int64 improvement
-    ) private view {
+    function _checkOutcome(Training storage round, Hot hot, bytes32 model, uint256 payout, int64 improvement)
+        private
+        view
+    {
         Escrow storage escrow = round.escrow;
         bool improved = improvement > 0;
         uint256 limit = improved ? uint256(escrow.budget) + escrow.fee : escrow.fee;

@@ -108,7 +108,15 @@ library Releases {
         round.seats.slashed |= bit;
         round.hot = round.hot.with(HotWord.TAINTED);
         Configuration memory c = ITrainingRounds(address(this)).configuration();
-        uint256 taken = Stakes.slashStake(signer, msg.sender, c.minimumVerifierStake, c.treasury);
+        uint256 taken = Stakes.take(signer, c.minimumVerifierStake);
+        if (taken != c.minimumVerifierStake) Stakes.owe(signer, c.minimumVerifierStake - taken);
+        // While the result can be challenged the reporter's part waits for a challenger, as it does in a dispute: signers
+        // that see a challenge coming gain nothing by reporting each other first.
+        if (phaseOf(round) == Phase.Challenge) {
+            Stakes.setAside(round, signer, taken, msg.sender, c.treasury);
+        } else {
+            Stakes.distribute(signer, taken, msg.sender, c.treasury);
+        }
         emit IClaims.BondSlashed(roundId, signer, taken, SlashCause.Equivocation);
     }
 

@@ -161,9 +161,7 @@ function state() pure returns (State storage s) {
 /// @notice The phase of a round now.
 function phaseOf(Training storage round) view returns (Phase) {
     Terms storage terms = round.terms;
-    return Phases.phase(
-        round.hot, terms.verifyDuration, terms.end, round.dispute.resolveEnd, block.timestamp
-    );
+    return Phases.phase(round.hot, terms.verifyDuration, terms.end, round.dispute.resolveEnd, block.timestamp);
 }
 
 /// @notice Reverts unless the round is in `expected`.

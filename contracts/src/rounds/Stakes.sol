@@ -46,8 +46,8 @@ library Stakes {
     function checkDuty(address account, Account memory stake, uint256 amount, uint256 minimum) internal view {
         uint256 rest = stake.free - amount;
         if (rest >= minimum) return;
-        bool pinned = stake.joined != 0
-            || (rest + state().exits[account].unbonding < minimum && isHeld(account));
+        bool pinned =
+            stake.joined != 0 || (rest + state().exits[account].unbonding < minimum && isHeld(account));
         if (pinned) revert IStakes.StakeHeld(account);
     }
 
@@ -106,12 +106,26 @@ library Stakes {
     /// @notice Passes on what was taken. While a round is disputed in which the account signed, the reporter's part waits
     /// for that round's challenger, so that signers gain nothing by reporting each other.
     function distribute(address account, uint256 amount, address reporter, address treasury) internal {
+        Training storage disputed = state().rounds[state().accounts[account].dispute];
+        if (isDisputed(disputed)) return setAside(disputed, account, amount, reporter, treasury);
         if (amount == 0) return;
-        State storage s = state();
         uint256 reward = amount / REPORTER_DIVISOR;
-        Training storage disputed = s.rounds[s.accounts[account].dispute];
-        if (isDisputed(disputed)) disputed.dispute.pot += uint96(reward);
-        else credit(reporter, reward);
+        credit(reporter, reward);
+        credit(treasury, amount - reward);
+        emit IStakes.Slashed(account, amount, reporter);
+    }
+
+    /// @notice The same, and the reporter's part waits for whoever challenges `round` with success.
+    function setAside(
+        Training storage round,
+        address account,
+        uint256 amount,
+        address reporter,
+        address treasury
+    ) internal {
+        if (amount == 0) return;
+        uint256 reward = amount / REPORTER_DIVISOR;
+        round.dispute.pot += uint96(reward);
         credit(treasury, amount - reward);
         emit IStakes.Slashed(account, amount, reporter);
     }

@@ -25,9 +25,9 @@ from contract_fixtures import (
 
 from chain_proxy import Backend, Behind, ChainProxy
 from jepanet.chain.contracts.all import Attestation, Contracts, Deployment, Result
+from jepanet.chain.deploying.create2 import DEPLOYER
+from jepanet.chain.deploying.deploy import TOKEN, DeployParameters, deploy, plan
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
-from jepanet.chain.devchain.create2 import DEPLOYER
-from jepanet.chain.devchain.deploy import TOKEN, DeployParameters, deploy, plan
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.following.counters import LogTally, read_counters
 from jepanet.chain.following.follower import Follower

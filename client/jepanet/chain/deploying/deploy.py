@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jepanet.chain.contracts.abi import load_abi
 from jepanet.chain.contracts.bound import error_decoder
 from jepanet.chain.contracts.deployment import Deployment
-from jepanet.chain.devchain.create2 import DEPLOYER, Creation, creation, refused
+from jepanet.chain.deploying.create2 import DEPLOYER, Creation, creation, refused
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet

@@ -1,1 +1,1 @@
-"""A local chain with the contracts on it, for developers."""
+"""A local chain for developers."""

@@ -43,10 +43,12 @@ class Chain:
 class Sender:
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.calls: list[Any] = []
         self.reached: Any = None
 
     async def send(self, key: str, call: Any) -> None:
         self.sent.append(key)
+        self.calls.append(call)
 
 
 def node(*, standing: Standing = Standing.REVEALED, phase: Phase = Phase.VERIFY, active: int = 0) -> Any:
@@ -89,6 +91,25 @@ async def test_money_is_not_given_up_on_the_word_of_a_lagging_endpoint(
         await there.release_bond(duties.ReleaseBond(ROUND))
     with pytest.raises(Transient, match="behind"):
         await there.slash_invalid(duties.SlashInvalid(ROUND))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "call"),
+    [(Verdict.INVALID, "slash_invalid"), (Verdict.EXCLUDED, "claim"), (Verdict.SPARED, None)],
+)
+async def test_attack_an_excluded_solver_that_stays_away_loses_its_part_all_the_same(
+    verdict: Verdict, call: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def obtain_bytes(*given: Any, **limits: Any) -> bytes:
+        return b""
+
+    row = SimpleNamespace(solver=OTHER, verdict=verdict, reason="")
+    sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
+    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
+    context = node(standing=Standing.REVEALED)
+    await Settlement(context).slash_invalid(duties.SlashInvalid(ROUND))
+    assert [sent[0] for sent in context.sender.calls] == ([] if call is None else [call])
 
 
 async def test_a_deserter_is_not_spared_because_an_endpoint_has_not_seen_its_commit() -> None:

@@ -159,7 +159,7 @@ class SlashNonReveal:
 
 @dataclass(frozen=True, slots=True)
 class SlashInvalid:
-    """Proposer: report every delta that the settled sheet calls invalid."""
+    """Proposer: show every row of the settled sheet that costs its solver the bond, or a part of it."""
 
     round_id: RoundId
 

@@ -31,6 +31,7 @@ log = get_logger("settlement")
 
 _BEFORE_REVEAL = (Standing.NONE, Standing.COMMITTED)
 """No solver with a reveal confirmed here, and no verifier, stands so on a chain that has those blocks."""
+_COSTS_BOND = (Verdict.INVALID, Verdict.EXCLUDED)
 
 
 class Settlement:
@@ -83,7 +84,10 @@ class Settlement:
         return []
 
     async def slash_invalid(self, duty: SlashInvalid) -> Sequence[LocalFact]:
-        """Takes the bonds of solvers whose deltas the settled result calls invalid."""
+        """Takes what the settled result takes of bonds: all of an invalid delta's, a part of an excluded one's.
+
+        An excluded solver may stay away until its whole bond is released, so its row is shown for it.
+        """
         context = self._context
         round_ = context.round(duty.round_id)
         if round_.recorded is None:
@@ -92,15 +96,17 @@ class Settlement:
         data = await obtain_bytes(context, sheet_digest, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         sheet = decode_sheet(data)
         for row in sheet.rows:
-            found = sheet.leaf_of(row.solver) if row.verdict is Verdict.INVALID else None
+            found = sheet.leaf_of(row.solver) if row.verdict in _COSTS_BOND else None
             if found is None:
                 continue
             standing = (await contracts.lens.commitment(round_.id, row.solver, "latest")).standing
             if standing in _BEFORE_REVEAL:
                 raise endpoint_lags(f"slash-invalid/{round_.id}/{row.solver}")
             if standing is Standing.REVEALED:
-                call = contracts.rounds.slash_invalid(round_.id, *found)
-                await submit(context, f"slash-invalid/{round_.id}/{row.solver}", call)
+                take = contracts.rounds.slash_invalid
+                if row.verdict is Verdict.EXCLUDED:
+                    take = contracts.rounds.claim
+                await submit(context, f"slash-invalid/{round_.id}/{row.solver}", take(round_.id, *found))
                 log.info("bond.slashed", round=round_.id, solver=row.solver, reason=row.reason)
         return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import BY_ARRAY, CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, delta_of, encode_delta, schema_of
 from jepanet.federation.deltas.quantised import CHUNK
+from jepanet.federation.judging import similarity
 from jepanet.federation.judging.judge import merge
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
 from jepanet.federation.merging.mean import mean
@@ -354,3 +356,22 @@ def test_near_copies_keep_the_earliest() -> None:
     assert {key[0]: twin[0] for key, (twin, _) in copies.items()} == {2: 0, 3: 1}
     assert copies[named[3][0]][1] == pytest.approx(-1)
     assert near_copies(named[:1], 0.9) == {}
+
+
+def test_attack_a_copy_on_the_threshold_is_judged_alike_on_every_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a matrix product adds in another order decides about nobody's bond."""
+    rng = np.random.default_rng(7)
+    one = {"a": rng.normal(size=(64, 96)).astype(np.float32), "b": rng.normal(size=333).astype(np.float32)}
+    other = {
+        name: (array + rng.normal(size=array.shape) * 0.5).astype(np.float32) for name, array in one.items()
+    }
+    named = [(Digest(b"\x01" * 32), one), (Digest(b"\x02" * 32), other)]
+    product = similarity._cosines
+    lengths = similarity._product(one, one) * similarity._product(other, other)
+    threshold = abs(similarity._product(one, other) / math.sqrt(lengths))
+    for error in (-1e-9, 0.0, 1e-9):
+        monkeypatch.setattr(similarity, "_cosines", lambda deltas, error=error: product(deltas) + error)
+        assert near_copies(named, threshold) != {}
+        assert near_copies(named, math.nextafter(threshold, 1)) == {}
+    exact = sum(math.fsum(np.float64(one[name]).ravel() * np.float64(other[name]).ravel()) for name in one)
+    assert similarity._product(one, other) == pytest.approx(exact, rel=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from jepanet.protocol.documents.spec import (
     decode_spec,
     encode_spec,
 )
+from jepanet.protocol.settling.reasons import REASONS
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RevealedDelta, decide
 from jepanet.tensors import canonical_json, parse_json
@@ -38,6 +40,7 @@ from round_samples import (
     GOOD,
     HARM,
     MISSING,
+    Vote,
     a_spec,
     account,
     digest,
@@ -300,10 +303,88 @@ def test_attack_a_coordinator_cannot_score_a_delta_as_spared() -> None:
         encode_report(reports_of(facts, [[(Verdict.SPARED, "shard-refused", 0, 0)]] * 3)[0])
 
 
-def test_half_of_the_reports_is_no_majority() -> None:
-    facts = some_facts(1, 4)
-    (decision,) = decide(facts, reports_of(facts, [[GOOD], [GOOD], [HARM], [MISSING]]))
-    assert (decision.verdict, decision.reason) == (Verdict.EXCLUDED, "harm")
+@pytest.mark.parametrize("reason", sorted(REASONS))
+def test_what_every_reason_costs_when_all_give_it(reason: str) -> None:
+    """EXCLUDED rows lose a part of the bond, SPARED ones nothing: the whole table, and nothing beside it."""
+    excluded = {
+        "zero-delta", "norm-outlier", "near-copy",  # in the bytes
+        "not-measurable", "state-guard", "harm",  # measured, by the threshold of coordinators
+        "unavailable", "too-large",  # fetched by fewer
+    }  # fmt: skip
+    spared = {"shard-refused", "disputed"}
+    of_the_chain = {"duplicate"}  # never by votes: see the test of digests committed twice
+    assert excluded | spared | of_the_chain == set(REASONS)
+    facts = some_facts(1)
+    (row,) = decide(facts, reports_of(facts, [[(Verdict.EXCLUDED, reason, 0, 0)]] * 3))
+    if reason in excluded:
+        assert (row.verdict, row.reason) == (Verdict.EXCLUDED, reason)
+    else:
+        expected = reason if reason in spared else "disputed"
+        assert (row.verdict, row.reason) == (Verdict.SPARED, expected)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.INVALID])
+def test_what_is_accepted_or_invalid_is_no_matter_of_the_table(verdict: Verdict) -> None:
+    facts = some_facts(1)
+    for reason in (*REASONS, "accepted", "non-finite"):
+        (row,) = decide(facts, reports_of(facts, [[(verdict, reason, 0, 0)]] * 3))
+        assert (row.verdict, row.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize("reason", ["duplicate", "no-such-reason", "accepted"])
+def test_attack_a_majority_excludes_for_a_reason_that_is_not_for_it_to_give(reason: str) -> None:
+    """`duplicate` is a fact of the chain, and the earlier commit is never at fault."""
+    facts = some_facts(1, 5)
+    said = (Verdict.EXCLUDED, reason, 0, 0)
+    (row,) = decide(facts, reports_of(facts, [[said], [said], [said], [GOOD], [GOOD]]))
+    assert (row.verdict, row.reason) == (Verdict.SPARED, "disputed")
+
+
+NEAR_ZERO: Vote = (Verdict.ACCEPTED, "accepted", 0, 2_000)
+
+
+@pytest.mark.parametrize(
+    ("coordinators", "votes"),
+    [
+        (4, [GOOD, GOOD, HARM, MISSING]),  # half accept: no majority, and one who measured harm
+        (4, [NEAR_ZERO, NEAR_ZERO, HARM, HARM]),  # honest machines on both sides of a cut
+        (5, [HARM, HARM, GOOD]),  # two liars among the reports that somebody chose
+        (3, [HARM, MISSING, GOOD]),  # one liar, helped by one who saw nothing
+        (5, [HARM, MISSING, MISSING, GOOD, GOOD]),
+        (4, [MISSING, MISSING, GOOD, GOOD]),
+        (4, [FAULT, FAULT, GOOD, GOOD]),
+    ],
+)
+def test_attack_a_minority_or_an_honest_difference_takes_no_part_of_a_bond(
+    coordinators: int, votes: list[Vote]
+) -> None:
+    facts = some_facts(1, coordinators)
+    for order in permutations(votes):
+        (row,) = decide(facts, reports_of(facts, [[vote] for vote in order]))
+        assert (row.verdict, row.reason) == (Verdict.SPARED, "disputed")
+
+
+ZERO: Vote = (Verdict.EXCLUDED, "zero-delta", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("coordinators", "votes", "reason"),
+    [
+        (3, [HARM, HARM, GOOD], "harm"),
+        (3, [ZERO, ZERO, MISSING], "zero-delta"),
+        (3, [HARM, FAULT, GOOD], "harm"),
+        (4, [ZERO, ZERO, MISSING, MISSING], "zero-delta"),  # junk served to some is junk
+        (5, [MISSING, MISSING, MISSING, GOOD, GOOD], "unavailable"),  # a good one served to a minority
+        (4, [FAULT, FAULT, MISSING, MISSING], "unavailable"),  # too few to prove the fault
+    ],
+)
+def test_attack_junk_that_is_served_to_some_keeps_no_whole_bond(
+    coordinators: int, votes: list[Vote], reason: str
+) -> None:
+    facts = some_facts(1, coordinators)
+    for order in permutations(votes):
+        (row,) = decide(facts, reports_of(facts, [[vote] for vote in order]))
+        assert (row.verdict, row.reason) == (Verdict.EXCLUDED, reason)
 
 
 def test_lower_median_of_an_even_number() -> None:

@@ -190,6 +190,74 @@ async def test_attack_a_delta_served_to_few_spoils_no_round(desk: Any) -> None:
     assert await signs(desk(pair, [GOOD] * 2), pair, complete)
 
 
+ZERO: Vote = (Verdict.EXCLUDED, "zero-delta", 0, 0)
+COPY: Vote = (Verdict.EXCLUDED, "near-copy", 0, 0)
+OUTLIER: Vote = (Verdict.EXCLUDED, "norm-outlier", 0, 0)
+REFUSED: Vote = (Verdict.EXCLUDED, "shard-refused", 0, 0)
+NAMED_TWICE: Vote = (Verdict.EXCLUDED, "duplicate", 0, 0)
+FLAT: Vote = (Verdict.ACCEPTED, "accepted", 0, 0)
+"""Accepted and worth nothing: no number tells it from one that is out."""
+FLAT_HARM: Vote = (Verdict.EXCLUDED, "harm", 0, 0)
+
+
+@pytest.mark.parametrize("there", [ZERO, COPY, OUTLIER, REFUSED], ids=lambda vote: vote[1])
+@pytest.mark.parametrize("here", [FLAT, FLAT_HARM], ids=lambda vote: vote[1])
+async def test_attack_a_majority_names_a_reason_that_the_bytes_here_do_not_show(
+    desk: Any, there: Vote, here: Vote
+) -> None:
+    """A part of the bond is at stake, and the gain says nothing: the reason itself is held."""
+    facts = some_facts(solvers=2, coordinators=3)
+    assert not await signs(desk(facts, [here, GOOD]), facts, sheet_of(facts, [[there, GOOD]] * 2))
+
+
+@pytest.mark.parametrize("here", [ZERO, COPY, OUTLIER, REFUSED], ids=lambda vote: vote[1])
+@pytest.mark.parametrize("there", [FLAT, FLAT_HARM], ids=lambda vote: vote[1])
+async def test_attack_a_majority_passes_over_what_the_bytes_here_show(
+    desk: Any, there: Vote, here: Vote
+) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    assert not await signs(desk(facts, [here, GOOD]), facts, sheet_of(facts, [[there, GOOD]] * 2))
+
+
+@pytest.mark.parametrize("both", [ZERO, COPY, OUTLIER, REFUSED, FLAT_HARM], ids=lambda vote: vote[1])
+async def test_a_reason_that_is_found_here_too_is_signed(desk: Any, both: Vote) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    assert await signs(desk(facts, [both, GOOD]), facts, sheet_of(facts, [[both, GOOD]] * 2))
+
+
+async def test_a_measured_reason_may_fall_on_either_side_of_its_cut(desk: Any) -> None:
+    """Those who would not sign for such a difference would let anybody stop rounds with deltas on the cut."""
+    facts = some_facts(solvers=2, coordinators=3)
+    assert await signs(desk(facts, [FLAT, GOOD]), facts, sheet_of(facts, [[FLAT_HARM, GOOD]] * 2))
+
+
+async def test_attack_two_of_five_call_a_first_commit_a_duplicate(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=5)
+    picked = sheet_of(facts, [[NAMED_TWICE, GOOD], [NAMED_TWICE, GOOD], [GOOD, GOOD]])
+    assert not await signs(desk(facts, [GOOD] * 2), facts, picked)
+
+
+async def test_angles_and_medians_are_held_only_where_nobody_lacks_a_delta(desk: Any) -> None:
+    """A twin that reached some only: the others cannot know, and a solver must not stop a round by that."""
+    facts = some_facts(solvers=3, coordinators=3)
+    told = sheet_of(facts, [[COPY, FLAT, GOOD]] * 2)
+    assert await signs(desk(facts, [FLAT, MISSING, GOOD]), facts, told)
+    partly = sheet_of(facts, [[COPY, FLAT, GOOD], [COPY, MISSING, GOOD], [FLAT, FLAT, GOOD]])
+    assert await signs(desk(facts, [FLAT, FLAT, GOOD]), facts, partly)
+    assert not await signs(desk(facts, [FLAT, FLAT, GOOD]), facts, told)
+
+
+async def test_attack_a_liar_and_one_who_saw_nothing_take_no_part_of_a_bond(desk: Any) -> None:
+    """Junk served to one proves nothing against a delta that is sound here, though all have reported."""
+    facts = some_facts(solvers=2, coordinators=4)
+    votes = [[BARRED, GOOD], [BARRED, GOOD], [MISSING, GOOD], [GOOD, GOOD]]
+    sheet = sheet_of(facts, votes)
+    assert sheet.rows[[row.solver for row in sheet.rows].index(facts.reveals[0].solver)].verdict is (
+        Verdict.EXCLUDED
+    )
+    assert not await signs(desk(facts, [GOOD] * 2), facts, sheet)
+
+
 async def test_what_could_not_be_fetched_here_is_left_to_those_who_could(desk: Any) -> None:
     facts = some_facts(solvers=2, coordinators=3)
     assert await signs(desk(facts, [MISSING, GOOD]), facts, sheet_of(facts, [[GOOD] * 2] * 2))

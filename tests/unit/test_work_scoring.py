@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,7 @@ from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
-from jepanet.protocol.settling import tally
+from jepanet.protocol.settling import reasons
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Address, Verdict
 from jepanet.work import scoring
@@ -140,8 +143,17 @@ def test_a_shard_is_read_back_with_actions_at_the_border(tmp_path: Path) -> None
     assert np.abs(load_shard(_changed(actions=lambda shard: np.sign(shard.actions))).actions).max() == 1.0
 
 
-def test_reasons_that_rules_read_are_spelled_as_judging_gives_them() -> None:
-    """`federation` and `protocol` do not import each other."""
-    assert judging.UNAVAILABLE in tally.NOT_FETCHED
-    assert judging.DUPLICATE == tally.DUPLICATE
-    assert judging.SHARD_REFUSED == tally.SHARD_REFUSED
+def test_every_reason_that_judging_gives_has_a_row_in_the_table_of_reasons() -> None:
+    """`federation` and `protocol` do not import each other: the names are held together here."""
+    given = set(re.findall(r'Verdict\.EXCLUDED, "([a-z-]+)"|EXCLUDED, reason="([a-z-]+)"', _source(judging)))
+    named = {one or other for one, other in given}
+    named |= {judging.DUPLICATE, judging.UNAVAILABLE, judging.NOT_MEASURABLE, judging.SHARD_REFUSED}
+    # `too-large`: what the provider offered, in place of `unavailable`; `disputed`: of the tally alone.
+    assert named | {"too-large", reasons.DISPUTED} == set(reasons.REASONS)
+    assert _source(judging).count("Verdict.EXCLUDED, ") == 9, (
+        "a new place that excludes: name its reason here"
+    )
+
+
+def _source(module: ModuleType) -> str:
+    return inspect.getsource(module)

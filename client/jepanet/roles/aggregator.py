@@ -15,8 +15,9 @@ from jepanet.protocol.documents.scores import MAX_REPORT_BYTES, ScoreReport, dec
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.duties import BuildSheet, PublishSheet, SendRecord
 from jepanet.protocol.facts import LocalFact, LocalSheetBuilt
+from jepanet.protocol.settling.reasons import SHARD_REFUSED
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
-from jepanet.protocol.settling.tally import SHARD_REFUSED, Decision, RoundFacts, decide, facts_of
+from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message

@@ -1,7 +1,8 @@
 """Judging claimed deltas: three decisions, three tests.
 
 * INVALID: a fault anyone can recompute from the bytes (form, base, norm against the base).
-* EXCLUDED: no fault proved, but not merged: duplicate digest (which of the two made it is not known),
+* EXCLUDED: no fault of form, but not merged, and a part of the bond is kept: duplicate digest (of the later
+  commit; which of the two made it is not known),
   unavailable, zero, norm outlier, near-copy, a broken state guard, statistically significant harm (gain +
   `harm_sigmas` standard errors below zero), or nothing measured: a score that is not finite, one with a
   standard error of exactly 0, or a shard on which nothing can be scored.

@@ -1,8 +1,9 @@
 """Norms and angles of deltas.
 
-Norms decide about bonds, so they must be the same number everywhere: squares of float32 values are exact in
-float64, and they are added one after the other (`numpy.add.accumulate`), never by a reduction whose order
-depends on the CPU. Angles only exclude, by majority; a matrix product is good enough for them.
+Both decide about bonds, so what they decide must be the same everywhere. Products of float32 values are exact
+in float64; only the order in which they are added depends on the CPU, in a reduction or a matrix product. So
+norms are added one after the other (`numpy.add.accumulate`). Angles of all pairs are a matrix product, and
+where that lies too near the threshold to decide, the pair is added again by halves, in a fixed order.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 from jepanet.types import Digest
 
 _BLOCK = 1 << 18
+_UNSURE = 1e-6
+"""Cosines closer to the threshold are added again: more than what the order of 2**32 additions can move."""
 _GRAM_VALUES = 1 << 22
 """Values held at once while cosines are computed: 32 MiB of float64."""
 
@@ -61,12 +64,37 @@ def near_copies(
     kept: list[int] = []
     copies: dict[Digest, tuple[Digest, float]] = {}
     for i, (digest, _) in enumerate(deltas):
-        twin = next((j for j in kept if abs(cosines[i, j]) >= threshold), None)
+        twin = next((j for j in kept if _alike(cosines[i, j], deltas[i][1], deltas[j][1], threshold)), None)
         if twin is None:
             kept.append(i)
         else:
             copies[digest] = (deltas[twin][0], float(cosines[i, twin]))
     return copies
+
+
+def _alike(
+    about: float, one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], threshold: float
+) -> bool:
+    """Whether |cosine| >= `threshold`, the same on every CPU; `about` is the matrix product's word."""
+    if abs(abs(about) - threshold) <= _UNSURE:
+        about = _product(one, other) / sqrt(_product(one, one) * _product(other, other))
+    return abs(about) >= threshold
+
+
+def _product(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:
+    """The inner product over all weights in name order, identical on every CPU."""
+    total = 0.0
+    for name in sorted(one):
+        left, right = one[name].reshape(-1), other[name].reshape(-1)
+        for start in range(0, left.size, _BLOCK):
+            terms = np.zeros(_BLOCK)
+            part = left[start : start + _BLOCK]
+            np.multiply(part, right[start : start + _BLOCK], out=terms[: part.size], dtype=np.float64)
+            while terms.size > 1:
+                half = terms.size // 2
+                terms = terms[:half] + terms[half:]
+            total += float(terms[0])
+    return total
 
 
 def _cosines(deltas: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:

@@ -29,8 +29,9 @@ from jepanet.operations.reading.models import get_model
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
+from jepanet.protocol.settling.reasons import DISPUTED, NOT_FETCHED, row_verdict
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.settling.tally import NOT_FETCHED, RoundFacts, facts_of
+from jepanet.protocol.settling.tally import RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.methods import known_spec
@@ -218,7 +219,8 @@ class _Check:
             close = abs(mine.gain - row.gain) <= self._spec.score_tolerance
             # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
             absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
-            agrees = absent or (mine.verdict is row.verdict and close)
+            found = row_verdict(mine.verdict, mine.reason)
+            agrees = absent or row.reason == DISPUTED or (found is row.verdict and close)
             verdict = f"{row.verdict.name.lower()} ({row.reason})"
             detail = f"{verdict}, gain {row.gain} micro-nats, measured {mine.gain}"
             self._audit.note(f"score of {row.solver}", agrees, detail)

@@ -8,7 +8,7 @@ Widths: MAX_DELTAS * MAX_PRICE * MAX_GAIN < 2**128, so no amount or sum can over
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,22 +23,18 @@ from jepanet.protocol.documents.scores import (
     StandardError,
 )
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.reasons import (
+    DISPUTED,
+    DUPLICATE,
+    NOT_FETCHED,
+    SHARD_REFUSED,
+    against_solver,
+)
 from jepanet.protocol.settling.rewards import UINT128_MAX, settle_payouts
 from jepanet.protocol.state import NodeState, Round
 from jepanet.records.marks import DecimalText, OneOf
 from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
 
-NOT_FETCHED = ("unavailable", "too-large")
-"""Reasons of a coordinator that could not fetch a delta; not held against its fee. (A provider that offers
-too many bytes proves nothing: only whole bytes with the right digest prove a fault.)"""
-DUPLICATE = "duplicate"
-SHARD_REFUSED = "shard-refused"
-"""Reason of every delta without a fault where the evaluation shard, with this base, can score nothing."""
-DISPUTED = "disputed"
-"""Reason when no majority accepts and nobody gave a reason to exclude."""
-SPARED_FOR = (SHARD_REFUSED, DISPUTED)
-"""Reasons that are nothing a solver did: its whole bond returns. A duplicate is not among them: with salted
-commitments a copy comes from its author's other accounts, and would take places of a round at no loss."""
 RowVerdict = Annotated[Verdict, OneOf((Verdict.ACCEPTED, Verdict.EXCLUDED, Verdict.INVALID, Verdict.SPARED))]
 Amount = Annotated[int, DecimalText(UINT128_MAX), "wei"]
 
@@ -135,8 +131,12 @@ def decide(facts: RoundFacts, reports: Sequence[ScoreReport]) -> tuple[Decision,
     * A digest that an earlier commit owns is EXCLUDED as `duplicate`, whatever the reports say: the later
       commit may be that of the solver who did the work, so it never costs the whole bond.
     * INVALID needs `threshold` coordinators that say so.
-    * ACCEPTED needs more than half of the reports; everything else is EXCLUDED, which costs a part of the
-      bond, or SPARED where the reason is nothing the solver did (`SPARED_FOR`).
+    * ACCEPTED needs more than half of the reports.
+    * EXCLUDED costs a part of the bond. It needs `threshold` coordinators that could not fetch the delta; or
+      as many that name a reason against the solver (`reasons.REASONS`), and of those who have the delta more
+      than half. So a minority takes no bond, not even with the help of those who saw nothing, and where
+      measurements of honest machines fall on both sides of a rule's cut, nobody loses.
+    * All the rest is SPARED.
     * Gain and standard error are lower medians over all reports (an unmeasured delta counts as 0), so they
       lie between honest values as long as most reports are honest.
 
@@ -236,23 +236,43 @@ def _decision(
 ) -> Decision:
     if owner != item.solver:
         return Decision(item.solver, item.digest, Verdict.EXCLUDED, DUPLICATE, 0, 0)
-    count = Counter(vote.verdict for vote in votes)
-    if count[Verdict.INVALID] >= threshold:
-        reason = _reason(votes, Verdict.INVALID)
+    if sum(vote.verdict is Verdict.INVALID for vote in votes) >= threshold:
+        reason = _most_frequent(vote.reason for vote in votes if vote.verdict is Verdict.INVALID)
         return Decision(item.solver, item.digest, Verdict.INVALID, reason, 0, 0)
-    verdict = Verdict.ACCEPTED if 2 * count[Verdict.ACCEPTED] > len(votes) else Verdict.EXCLUDED
     gain = _lower_median([vote.gain for vote in votes])
     stderr = _lower_median([vote.stderr for vote in votes])
-    reason = _reason(votes, verdict)
-    if verdict is Verdict.EXCLUDED and reason in SPARED_FOR:
-        verdict = Verdict.SPARED
+    if 2 * sum(vote.verdict is Verdict.ACCEPTED for vote in votes) > len(votes):
+        reason = _most_frequent(vote.reason for vote in votes if vote.verdict is Verdict.ACCEPTED)
+        return Decision(item.solver, item.digest, Verdict.ACCEPTED, reason, gain, stderr)
+    verdict, reason = _out(votes, threshold)
     return Decision(item.solver, item.digest, verdict, reason, gain, stderr)
 
 
-def _reason(votes: Sequence[SignedScore], verdict: Verdict) -> str:
-    """The most frequent reason given for this verdict; the alphabet breaks ties."""
-    reasons = Counter(vote.reason for vote in votes if vote.verdict is verdict)
-    return min(reasons, key=lambda reason: (-reasons[reason], reason), default=DISPUTED)
+def _out(votes: Sequence[SignedScore], threshold: int) -> tuple[Verdict, str]:
+    """EXCLUDED or SPARED, and why, for a delta that is neither invalid nor accepted."""
+    against = [vote for vote in votes if against_solver(vote.verdict, vote.reason)]
+    missed = [vote.reason for vote in against if not_fetched(vote)]
+    if len(missed) >= threshold:
+        return Verdict.EXCLUDED, _most_frequent(missed)
+    seen = len(votes) - len(missed)
+    if len(against) >= threshold and 2 * (len(against) - len(missed)) > seen:
+        named = [
+            vote.reason for vote in against if vote.verdict is Verdict.EXCLUDED and not not_fetched(vote)
+        ]
+        return Verdict.EXCLUDED, _most_frequent(named or missed)
+    refused = sum(vote.verdict is Verdict.EXCLUDED and vote.reason == SHARD_REFUSED for vote in votes)
+    return Verdict.SPARED, SHARD_REFUSED if refused >= threshold else DISPUTED
+
+
+def not_fetched(score: SignedScore) -> bool:
+    """Whether a coordinator says of a delta that it never had it."""
+    return score.verdict is Verdict.EXCLUDED and score.reason in NOT_FETCHED
+
+
+def _most_frequent(reasons: Iterable[str]) -> str:
+    """The alphabet breaks ties."""
+    count = Counter(reasons)
+    return min(count, key=lambda reason: (-count[reason], reason))
 
 
 def _lower_median(values: Sequence[int]) -> int:
@@ -266,7 +286,7 @@ def _scored_well(report: ScoreReport, decisions: Sequence[Decision], tolerance: 
     fetched = 0
     for item in decisions:
         score = scores[item.solver]
-        if score.verdict is Verdict.EXCLUDED and score.reason in NOT_FETCHED:
+        if not_fetched(score):
             continue
         fetched += 1
         if item.verdict is Verdict.INVALID:

@@ -20,14 +20,14 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import signing_hash
 from jepanet.protocol.duties import ScoreDeltas
 from jepanet.protocol.facts import LocalFact, LocalScored
+from jepanet.protocol.settling.reasons import DUPLICATE, NOT_FETCHED, known_alike, row_verdict
 from jepanet.protocol.settling.tally import (
-    DUPLICATE,
-    NOT_FETCHED,
     Decision,
     RevealedDelta,
     RoundFacts,
     Row,
     facts_of,
+    not_fetched,
 )
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
@@ -170,7 +170,8 @@ def check_against_own(
 
     A median over fewer reports than the set has members lies where a minority wants it, if that minority
     chose the reports. So nobody builds on or signs what its own measurement contradicts: who counted as
-    faulty, the gain and its standard error, and what the delta counts for.
+    faulty, the gain and its standard error, and what the delta counts for. Where a reason follows from bytes
+    that everybody has, there is no tolerance: it must be the one found here, and the other way round.
 
     Raises:
         Transient: nothing is measured here yet. Rejected: reason `scores-disagree`.
@@ -180,20 +181,35 @@ def check_against_own(
         raise Transient(f"round {facts.round_id} is not measured here yet")
     # By solver: of two that reveal one digest only the later is a duplicate.
     own = {item.solver: item for item in MEASURED.decode(note.encode()).judgements}
+    has_all = not any(item.reason in NOT_FETCHED for item in own.values()) and not any(
+        not_fetched(score) for report in reports for score in report.scores
+    )
     for item in decisions:
         mine = own[item.solver]
-        if mine.reason in NOT_FETCHED or item.reason == DUPLICATE or _not_served(facts, reports, item):
+        # Who committed first is no matter of votes: the tally has read it off the chain as this node did.
+        if mine.reason in NOT_FETCHED or mine.reason == DUPLICATE or _not_served(facts, reports, item, mine):
             continue
         verdict, gain, stderr = mine.verdict, mine.gain, mine.stderr
         faulty = (verdict is Verdict.INVALID) != (item.verdict is Verdict.INVALID)
         counted = _worth(verdict, gain) - _worth(item.verdict, item.gain)
-        if faulty or max(abs(gain - item.gain), abs(stderr - item.stderr), abs(counted)) > tolerance:
-            said = f"{item.verdict.name}, {item.gain} +- {item.stderr} micro-nats"
+        apart = max(abs(gain - item.gain), abs(stderr - item.stderr), abs(counted)) > tolerance
+        if faulty or apart or _told_otherwise(item, mine, has_all=has_all):
+            said = f"{item.verdict.name} as {item.reason}, {item.gain} +- {item.stderr} micro-nats"
             raise Rejected(
-                f"the coordinators' median for {item.solver} ({said}) cannot be reproduced: "
-                f"here it is {verdict.name} with {gain} +- {stderr}",
+                f"what the coordinators say of {item.solver} ({said}) cannot be reproduced: "
+                f"here it is {verdict.name} as {mine.reason} with {gain} +- {stderr}",
                 reason="scores-disagree",
             )
+
+
+def _told_otherwise(item: Decision | Row, mine: ScoredDelta, *, has_all: bool) -> bool:
+    """Whether a reason that honest nodes share is given there and not here, or here and not there."""
+    if item.verdict is Verdict.INVALID:  # its reason is the decoder's, and costs the same whichever it is
+        return False
+    if not (known_alike(item.reason, has_all=has_all) or known_alike(mine.reason, has_all=has_all)):
+        return False
+    due = row_verdict(mine.verdict, mine.reason)
+    return item.verdict is not due or (due is Verdict.EXCLUDED and item.reason != mine.reason)
 
 
 def _worth(verdict: Verdict, gain: int) -> int:
@@ -201,16 +217,21 @@ def _worth(verdict: Verdict, gain: int) -> int:
     return max(0, gain) if verdict is Verdict.ACCEPTED else 0
 
 
-def _not_served(facts: RoundFacts, reports: Sequence[ScoreReport], item: Decision | Row) -> bool:
+def _not_served(
+    facts: RoundFacts, reports: Sequence[ScoreReport], item: Decision | Row, mine: ScoredDelta
+) -> bool:
     """Whether a delta is out because coordinators could not fetch it: more than a minority, or all reported.
 
     What reached this node need not have reached them, and a solver must not spoil a round by serving some.
+    But fewer than `threshold` of them take no part of a bond from a delta that is sound here.
     """
-    if item.verdict is not Verdict.EXCLUDED:
+    if item.verdict not in (Verdict.EXCLUDED, Verdict.SPARED):
         return False
     missed = sum(
-        score.solver == item.solver and score.verdict is Verdict.EXCLUDED and score.reason in NOT_FETCHED
-        for report in reports
-        for score in report.scores
+        score.solver == item.solver and not_fetched(score) for report in reports for score in report.scores
     )
-    return missed >= facts.threshold or (missed > 0 and len(reports) == len(facts.members))
+    if missed >= facts.threshold:
+        return True
+    sound = row_verdict(mine.verdict, mine.reason) in (Verdict.ACCEPTED, Verdict.SPARED)
+    taken = item.verdict is Verdict.EXCLUDED and sound
+    return missed > 0 and len(reports) == len(facts.members) and not taken

@@ -76,6 +76,30 @@ async def test_deployment_file_round_trips_and_validates(network: Network, tmp_p
     assert caught.value.code is Exit.INCOMPATIBLE and caught.value.remedy
 
 
+async def test_attack_a_deployment_file_whose_contracts_do_not_belong_together(network: Network) -> None:
+    """Every address holds code of the real contracts, so code alone says nothing."""
+    mine, rpc = network.deployment, network.chain.rpc
+    other = await deploy(
+        rpc,
+        network.wallet(3),
+        replace(DeployParameters.for_devnet(network.wallet(3).address), salt=b"\3" * 32),
+    )
+    for wrong, words in (
+        (replace(mine, token=mine.rounds, rounds=mine.token), "is no TrainingRounds"),
+        (replace(mine, rounds=mine.lens, lens=mine.rounds), "is no TrainingRounds"),
+        (replace(mine, token=mine.lens, lens=mine.token), "pays in token"),
+        (replace(mine, lens=mine.token), "is no RoundLens"),
+        (replace(mine, token=other.token), f"pays in token {mine.token}"),
+        (replace(mine, lens=other.lens), f"reads the rounds at {other.rounds}"),
+        (replace(mine, rounds=other.rounds), f"pays in token {other.token}"),
+        (replace(mine, rounds=other.rounds, token=other.token), f"reads the rounds at {mine.rounds}"),
+    ):
+        with pytest.raises(Fatal, match=words) as caught:
+            await wrong.validate(rpc)
+        assert caught.value.code is Exit.CONFIG and caught.value.remedy, words
+    await other.validate(rpc)
+
+
 async def patiently(question: Callable[[], Awaitable[Any]]) -> Any:
     """As a node asks: what passes is asked again, anything else ends it."""
     for _ in range(30):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jepanet.addresses import checksum_address
+from jepanet.chain.contracts.wiring import miswired
 from jepanet.chain.endpoints.failover import ChainReader, Rpc
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.files import write_atomically
@@ -108,14 +109,15 @@ class Deployment:
         )
 
     async def validate(self, rpc: Rpc) -> None:
-        """Checks that the endpoints serve this chain and block, and that every contract has code there.
+        """Checks that the endpoints serve this chain and block, that every contract has code there, and that
+        token, rounds and lens were made for each other.
 
         One endpoint that holds the deployment is enough, whatever the others say. Those that have not
         reached its block yet are behind, not elsewhere: they say nothing against it.
 
         Raises:
-            Fatal: every endpoint shows another chain or fork (Exit.WRONG_CHAIN), or no code at an address
-                (Exit.CONFIG).
+            Fatal: every endpoint shows another chain or fork (Exit.WRONG_CHAIN), no code at an address, or
+                contracts that do not belong together (Exit.CONFIG).
             Transient: no endpoint answers, or not all that would have to agree on a fault.
         """
         if rpc.chain_id != self.chain_id:
@@ -185,11 +187,18 @@ class Deployment:
             for name in _CONTRACTS
             if not await reader.code(getattr(self, name), head.ref.hash)
         ]
-        if not missing:
+        if missing:
+            return Fatal(
+                f"chain {self.chain_id} has no contract for: {', '.join(missing)}",
+                remedy="the chain was replaced or the file is of another network: use the right file",
+                code=Exit.CONFIG,
+            )
+        wrong = await miswired(reader, head.ref.hash, token=self.token, rounds=self.rounds, lens=self.lens)
+        if wrong is None:
             return None
         return Fatal(
-            f"chain {self.chain_id} has no contract for: {', '.join(missing)}",
-            remedy="the chain was replaced or the file is of another network: use the right file",
+            f"the contracts of the deployment file do not belong together: {wrong}",
+            remedy="get the file from the network again: its addresses were mixed up or altered",
             code=Exit.CONFIG,
         )
 

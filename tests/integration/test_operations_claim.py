@@ -87,24 +87,30 @@ async def committed(network: Network, round_id: int, *solvers: int, unseal: bool
 async def settled(network: Network, round_id: int = 1, sheet: Digest = SHEET) -> list[Leaf]:
     """A round that paid SOLVER and JUDGE, settled; its sheet is nowhere to be had."""
     await committed(network, round_id, SOLVER)
-    rounds, deployment = network.contracts.rounds, network.deployment
     leaves = [
         Leaf(network.wallet(SOLVER).address, DELTA, Verdict.ACCEPTED, 700, PAY),
         Leaf(network.wallet(JUDGE).address, Digest(bytes(32)), Verdict.FEE, 0, FEE),
     ]
+    await settle(network, leaves, round_id, sheet)
+    return leaves
+
+
+async def settle(network: Network, leaves: list[Leaf], round_id: int = 1, sheet: Digest = SHEET) -> None:
+    """Has the revealed round record these leaves, and settles it."""
+    rounds, deployment = network.contracts.rounds, network.deployment
     root = merkle_root([result_leaf(RoundId(round_id), leaf) for leaf in leaves])
+    payout = sum(leaf.amount for leaf in leaves)
     model = MODEL if (await network.contracts.lens.project(1, "latest")).model == BASE else BASE
     typed = result_data(
         deployment.chain_id, deployment.rounds, round_id=round_id, root=root, model=model, sheet=sheet,
-        payout=PAY + FEE, improvement=500, extension=bytes(32),
+        payout=payout, improvement=500, extension=bytes(32),
     )  # fmt: skip
     signed = [Attestation(500, network.wallet(who).sign_typed(typed)) for who in (JUDGE, SECOND)]
-    call = rounds.record_training(round_id, root, model, sheet, PAY + FEE, bytes(32), signed)
+    call = rounds.record_training(round_id, root, model, sheet, payout, bytes(32), signed)
     await network.do(SOLVER, call)
     await network.at((await network.contracts.lens.round(round_id, "latest")).challenge_end)
-    recorded = RecordedResult(root, model, sheet, bytes(32), PAY + FEE, 500, signers=0b11)
+    recorded = RecordedResult(root, model, sheet, bytes(32), payout, 500, signers=0b11)
     await network.do(OTHER, rounds.settle(round_id, recorded))
-    return leaves
 
 
 async def claim(config: Path, *round_ids: int, offline: bool = False) -> Any:
@@ -160,6 +166,23 @@ async def test_what_a_missing_sheet_holds_back_is_said_and_the_rest_is_taken(
     with pytest.raises(Fatal) as caught:
         await claim(config, 1, 7)
     assert caught.value.code is Exit.NOT_FOUND
+
+
+async def test_a_spared_row_has_its_whole_bond_back_and_an_excluded_one_a_part_less(network: Network) -> None:
+    await committed(network, 1, SOLVER, OTHER)
+    contracts = network.contracts
+    leaves = [
+        Leaf(network.wallet(SOLVER).address, DELTA, Verdict.SPARED, 0, 0),
+        Leaf(network.wallet(OTHER).address, DELTA, Verdict.EXCLUDED, 0, 0),
+        Leaf(network.wallet(JUDGE).address, Digest(bytes(32)), Verdict.FEE, 0, FEE),
+    ]
+    await settle(network, leaves)
+    hashes = [result_leaf(RoundId(1), leaf) for leaf in leaves]
+    for place in range(2):
+        await network.do(JUDGE, contracts.rounds.claim(1, leaves[place], merkle_proof(hashes, place)))
+    free = [(await contracts.lens.account(leaf.account, "latest")).free for leaf in leaves[:2]]
+    kept = PARAMS.bond * (await contracts.rounds.configuration("latest")).excluded_bps // 10_000
+    assert free == [1_000 * TOKEN, 1_000 * TOKEN - kept] and kept > 0
 
 
 @pytest.mark.parametrize("place", ["own store", "inputs"])

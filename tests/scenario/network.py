@@ -286,10 +286,14 @@ class Network:
         recipe: str = "tworoom-tiny",
         apart: bool = False,
         nursery: Path = NURSERY,
+        spoil: Callable[[Path], None] | None = None,
     ) -> Network:
+        """`spoil`: what a dishonest proposer does to its dataset before it registers the project."""
         folder.mkdir(parents=True, exist_ok=True)
         own = folder / "dataset"
         shutil.copytree(dataset, own)
+        if spoil is not None:
+            spoil(own)
         anvil = AnvilProcess(
             port=free_port(), chain_id=CHAIN_ID, state=folder / "chain.json", log=folder / "anvil.log"
         )

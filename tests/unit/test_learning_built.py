@@ -209,6 +209,15 @@ def test_a_dataset_that_cannot_serve_a_recipe_is_refused_before_the_work(
         check_shards(sealed_again(built, sites, **manifest), recipe)
 
 
+def test_a_shard_that_is_sealed_twice_is_refused_before_the_work(built: BuiltDataset) -> None:
+    """The contract takes no data twice in a project: the proposer would lose its unseal bond over it."""
+    sound = sealed_again(built, (1000,) * 4)
+    first, second = sound.sealed
+    twice = replace(sound, sealed=(first, replace(second, digest=first.digest)))
+    with pytest.raises(Rejected, match="holds the same data"):
+        check_shards(twice, RECIPE)
+
+
 # ------------------------------------------------------------------ sizes are known before the work
 
 

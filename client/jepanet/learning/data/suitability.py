@@ -69,7 +69,10 @@ def check_shards(built: BuiltDataset, recipe: Recipe) -> None:
                 f"windows of {recipe.family.sizes.window}"
             )
     load_shard(built.probe_path)
+    digests = [sealed.digest for sealed in built.sealed]
     for sealed in built.sealed:
+        if digests.count(sealed.digest) > 1:  # the contract refuses the second, and the unseal bond is lost
+            raise _unsuitable(f"{sealed.path.name}: another sealed shard holds the same data")
         shard = load_shard(sealed.path)
         check_evaluation(shard, manifest, recipe)
         if shared := trained & set(shard.site):

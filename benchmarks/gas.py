@@ -38,7 +38,8 @@ from web3.contract import Contract
 from web3.types import RPCEndpoint, TxParams
 
 from jepanet.chain.deploying.create2 import DEPLOYER
-from jepanet.chain.deploying.deploy import DeployParameters, plan
+from jepanet.chain.deploying.parameters import DeployParameters
+from jepanet.chain.deploying.plan import plan
 from jepanet.chain.endpoints.header_rlp import encode_header
 from jepanet.protocol.commitment import (
     Leaf,

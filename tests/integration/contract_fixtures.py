@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
-from jepanet.chain.deploying.deploy import TOKEN, DeployParameters, deploy
+from jepanet.chain.deploying.deploy import deploy
+from jepanet.chain.deploying.parameters import TOKEN, DeployParameters
 from jepanet.chain.devchain.anvil import public_test_accounts
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.endpoints.header_rlp import read_header

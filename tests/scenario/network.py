@@ -35,7 +35,8 @@ from faults import KillPlan
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.bound import error_decoder
 from jepanet.chain.contracts.deployment import Deployment
-from jepanet.chain.deploying.deploy import DeployParameters, deploy
+from jepanet.chain.deploying.deploy import deploy
+from jepanet.chain.deploying.parameters import DeployParameters
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port, public_test_accounts
 from jepanet.chain.endpoints.answers import parse_log
 from jepanet.chain.endpoints.failover import Rpc

@@ -16,7 +16,8 @@ from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.bound import error_decoder
 from jepanet.chain.contracts.deployment import Deployment
-from jepanet.chain.deploying.deploy import DeployParameters, deploy
+from jepanet.chain.deploying.deploy import deploy
+from jepanet.chain.deploying.parameters import DeployParameters
 from jepanet.chain.devchain.anvil import AnvilProcess, public_test_accounts
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet

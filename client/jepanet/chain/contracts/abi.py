@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,17 +26,42 @@ CONTRACTS = ("DevToken", "TrainingRounds", "RoundLens")
 class ContractAbi:
     """One contract as compiled: `entries` is the ABI, `code` the creation code in hex, without arguments.
 
-    Where the address of a library belongs, `code` holds what the compiler writes there.
+    `runtime`: what will lie on the chain, in hex; `immutables`: where in it the constructor writes, as (first
+    byte, bytes). Where the address of a library belongs, both hold what the compiler writes there.
     """
 
     name: str
     entries: tuple[Mapping[str, Any], ...]
     code: str
+    runtime: str = ""
+    immutables: tuple[tuple[int, int], ...] = ()
 
     @property
     def libraries(self) -> tuple[str, ...]:
         """Names of the libraries whose addresses the code lacks."""
         return tuple(name for name in library_names() if _placeholder(name) in self.code)
+
+    @property
+    def size(self) -> int:
+        """Bytes on the chain."""
+        return len(self.runtime) // 2
+
+    @property
+    def link_places(self) -> Mapping[str, tuple[int, ...]]:
+        """Library -> the bytes of `runtime` at which its address begins."""
+        found = {
+            name: tuple(at.start() // 2 for at in re.finditer(re.escape(_placeholder(name)), self.runtime))
+            for name in self.libraries
+        }
+        return {name: places for name, places in found.items() if places}
+
+    @property
+    def masked_runtime(self) -> bytes:
+        """`runtime` with zeros for the addresses of libraries, as it has them for immutables."""
+        code = self.runtime
+        for name in self.libraries:
+            code = code.replace(_placeholder(name), "0" * 40)
+        return bytes.fromhex(code)
 
     def bytecode(self, libraries: Mapping[str, Address] = MappingProxyType({})) -> bytes:
         """The creation code, linked.
@@ -98,7 +124,13 @@ def load_abi(name: str) -> ContractAbi:
             code=Exit.INCOMPATIBLE,
         )
     code = str(document["bytecode"]).removeprefix("0x")
-    return ContractAbi(name=name, entries=tuple(document["abi"]), code=code)
+    return ContractAbi(
+        name=name,
+        entries=tuple(document["abi"]),
+        code=code,
+        runtime=str(document["runtime"]).removeprefix("0x"),
+        immutables=tuple((int(start), int(length)) for start, length in document["immutables"]),
+    )
 
 
 @cache

@@ -7,6 +7,7 @@ it takes the salt and the creation code as its calldata.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
@@ -45,7 +46,7 @@ class Creation:
 
 
 def creation(
-    name: str, *arguments: object, salt: bytes, libraries: dict[str, Address] | None = None
+    name: str, *arguments: object, salt: bytes, libraries: Mapping[str, Address] | None = None
 ) -> Creation:
     """The creation of a contract of abi/ with its constructor's arguments.
 

@@ -92,17 +92,31 @@ async def read_header(reader: ChainReader, number: int) -> bytes:
         Transient: no endpoint has the block, or none gives a header that fits the block's hash (`Malformed`).
     """
 
+    return await _of_block(reader, number, encode_header)
+
+
+async def read_randomness(reader: ChainReader, number: int) -> bytes:
+    """`prevRandao` of a block, whose header was held against its hash. Raises: as `read_header`."""
+
+    def parse(raw: object) -> bytes:
+        encode_header(raw)
+        return octets(member(raw, "mixHash"), 32)
+
+    return await _of_block(reader, number, parse)
+
+
+async def _of_block(reader: ChainReader, number: int, read: Callable[[object], bytes]) -> bytes:
     def parse(raw: object) -> bytes | None:
         if raw is None:
             return None
         if quantity(member(raw, "number")) != number:
             raise Malformed(f"asked for block {number}, the node answered another one")
-        return encode_header(raw)
+        return read(raw)
 
-    header = await reader.ask("eth_getBlockByNumber", [block_parameter(number), False], parse)
-    if header is None:
+    found = await reader.ask("eth_getBlockByNumber", [block_parameter(number), False], parse)
+    if found is None:
         raise Transient(f"no endpoint has block {number} yet")
-    return header
+    return found
 
 
 def _string(value: bytes) -> bytes:

@@ -1,0 +1,132 @@
+"""A deployment held against abi/, in two ways that do not need each other.
+
+- Code: every byte at every address is what was built, but for immutables and the addresses of libraries.
+- Addresses: by EIP-1014 an address commits to the deployer, the salt, the creation code with its links, and
+  the constructor's arguments. They are computed again from abi/ and from what `configuration()` answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from jepanet.addresses import checksum_address
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.contracts.training_rounds import Rounds
+from jepanet.chain.contracts.views import Configuration
+from jepanet.chain.deploying.create2 import creation
+from jepanet.chain.deploying.deployed_code import examined
+from jepanet.chain.deploying.plan import core, linked_libraries
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One contract or library. `size`: bytes on the chain. `faults`: in words, none where all is right."""
+
+    name: str
+    address: Address
+    size: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`configuration`: what the core was deployed with, None where its code is not the core's, so that its
+    answer would be worth nothing. `development_token`: the token is the worthless one of this project."""
+
+    pieces: tuple[Verified, ...]
+    configuration: Configuration | None
+    development_token: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not any(piece.faults for piece in self.pieces)
+
+
+async def verify(
+    rpc: Rpc, deployment: Deployment, *, salt: bytes = bytes(32), expected: Configuration | None = None
+) -> Verification:
+    """Reads everything on one block and judges it. `expected`: the arguments somebody announced, if known.
+
+    Raises:
+        Fatal: the endpoints serve another chain or fork (Exit.WRONG_CHAIN), or an address of the deployment
+            has no code (Exit.CONFIG).
+        Transient: no endpoint answers.
+    """
+    await deployment.validate(rpc)
+    block = (await rpc.head()).ref.hash
+    rounds = examined("TrainingRounds", await rpc.code(deployment.rounds, block))
+    configuration = None
+    if rounds.fault is None:
+        configuration = await Rounds(rpc, deployment.rounds).configuration(block)
+    wanted = {deployment.token, deployment.rounds, deployment.lens, *rounds.links.values()}
+    wanted |= {item.address for item in linked_libraries(salt).values()}
+    codes = {address: await rpc.code(address, block) for address in sorted(wanted)}
+    return judge(deployment, codes, configuration, salt=salt, expected=expected)
+
+
+def judge(
+    deployment: Deployment,
+    codes: Mapping[Address, bytes],
+    configuration: Configuration | None,
+    *,
+    salt: bytes = bytes(32),
+    expected: Configuration | None = None,
+) -> Verification:
+    """What `codes`, by address, are worth."""
+    rounds = examined("TrainingRounds", codes[deployment.rounds])
+    built = {name: item.address for name, item in linked_libraries(salt).items()}
+    pieces = []
+    for name, place in built.items():
+        address = rounds.links.get(name, place)
+        found = examined(name, codes[address])
+        faults = [] if found.fault is None else [found.fault]
+        if address != place:
+            faults.append(f"abi/ and the salt give {place}, the core is linked with this address")
+        faults += [
+            f"it is linked with another {other}, at {link}"
+            for other, link in found.links.items()
+            if link != built[other]
+        ]
+        pieces.append(_piece(name, address, codes, faults))
+
+    faults = [] if rounds.fault is None else [rounds.fault]
+    if configuration is not None:
+        made = core(configuration, rounds.links, salt).address
+        if made != deployment.rounds:
+            faults.append(f"its code, links and arguments with this salt belong at {made}")
+        if expected is not None:
+            faults += different(configuration, expected)
+    pieces.append(_piece("TrainingRounds", deployment.rounds, codes, faults))
+
+    lens = examined("RoundLens", codes[deployment.lens])
+    faults = [] if lens.fault is None else [lens.fault]
+    made = creation("RoundLens", deployment.rounds, salt=salt).address
+    if lens.fault is None and made != deployment.lens:
+        reads = sorted(checksum_address("0x" + value[-20:].hex()) for value in lens.values)
+        other = ", ".join(address for address in reads if address != deployment.rounds)
+        faults.append(f"it reads {other}" if other else f"with this salt it belongs at {made}")
+    pieces.append(_piece("RoundLens", deployment.lens, codes, faults))
+
+    faults = [] if codes[deployment.token] else ["there is no code"]
+    if configuration is not None and configuration.token != deployment.token:
+        faults.append(f"the core's token is {configuration.token}")
+    pieces.append(_piece("token", deployment.token, codes, faults))
+    development = examined("DevToken", codes[deployment.token]).fault is None
+    return Verification(tuple(pieces), configuration, development)
+
+
+def different(found: Configuration, expected: Configuration) -> tuple[str, ...]:
+    """Which arguments differ from what was announced, in words."""
+    return tuple(
+        f"{item.name} is {getattr(found, item.name)}, announced was {getattr(expected, item.name)}"
+        for item in fields(Configuration)
+        if getattr(found, item.name) != getattr(expected, item.name)
+    )
+
+
+def _piece(name: str, address: Address, codes: Mapping[Address, bytes], faults: Sequence[str]) -> Verified:
+    return Verified(name, address, len(codes[address]), tuple(faults))

@@ -70,7 +70,14 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "federation": LEAVES,
     "work": LEAVES | {"protocol", "learning", "federation"},
     "settings": LEAVES
-    | {"protocol", "chain.contracts.deployment", "chain.keys", "chain.sending.fees", "p2p.options"},
+    | {
+        "protocol",
+        "chain.contracts.deployment",
+        "chain.deploying.parameters",
+        "chain.keys",
+        "chain.sending.fees",
+        "p2p.options",
+    },
     "roles": LEAVES | {"protocol", "chain", "p2p", "storage", "work.requests", "work.reaching"},
     "operations": LEAVES | _MIDDLE,
     "node": LEAVES | _MIDDLE | {"roles"},

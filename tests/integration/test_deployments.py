@@ -274,6 +274,8 @@ async def test_swapped_contracts_and_the_lens_of_others_are_refused(real: Placed
     assert mixed == {"RoundLens": f"it reads {other.rounds}"}
     token = faults(await verify(real.chain.rpc, replace(made, token=made.lens)))
     assert token == {"token": f"the core's token is {made.token}"}
+    with pytest.raises(Fatal, match="another one in the file"):
+        await verify(real.chain.rpc, replace(made, block_hash=b"\1" * 32))
     salted = faults(await verify(real.chain.rpc, made, salt=b"\1" * 32))
     assert {"TrainingRounds", "RoundLens", "Disputes"} <= set(salted)
 

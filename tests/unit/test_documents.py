@@ -22,7 +22,17 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "client"
-READ = ("client", "tests", "benchmarks", "scripts", "deploy", "docs", ".ci", "contracts/src", "contracts/test")
+READ = (
+    "client",
+    "tests",
+    "benchmarks",
+    "scripts",
+    "deploy",
+    "docs",
+    ".ci",
+    "contracts/src",
+    "contracts/test",
+)
 SUFFIXES = {".py", ".md", ".sol", ".toml", ""}
 NOT_READ = {"docs/changelog.md"}
 

@@ -18,6 +18,7 @@ from jepanet.chain.deploying.create2 import creation
 from jepanet.chain.deploying.deployed_code import examined
 from jepanet.chain.deploying.plan import core, linked_libraries
 from jepanet.chain.endpoints.failover import Rpc
+from jepanet.errors import Exit, Fatal, Transient
 from jepanet.types import Address
 
 
@@ -52,11 +53,19 @@ async def verify(
     """Reads everything on one block and judges it. `expected`: the arguments somebody announced, if known.
 
     Raises:
-        Fatal: the endpoints serve another chain or fork (Exit.WRONG_CHAIN), or an address of the deployment
-            has no code (Exit.CONFIG).
-        Transient: no endpoint answers.
+        Fatal: the deployment's block is another one on this chain (Exit.WRONG_CHAIN).
+        Transient: no endpoint answers, or has that block.
     """
-    await deployment.validate(rpc)
+    # Not `Deployment.validate`: what it refuses at the first sight is said here piece by piece.
+    anchor = await rpc.header(deployment.block_number)
+    if anchor is None:
+        raise Transient(f"no endpoint has block {deployment.block_number}")
+    if anchor.ref.hash != deployment.block_hash:
+        raise Fatal(
+            f"block {deployment.block_number} is 0x{anchor.ref.hash.hex()}, and another one in the file",
+            remedy="use endpoints of the chain that the file is of",
+            code=Exit.WRONG_CHAIN,
+        )
     block = (await rpc.head()).ref.hash
     rounds = examined("TrainingRounds", await rpc.code(deployment.rounds, block))
     configuration = None

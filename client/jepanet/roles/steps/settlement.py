@@ -84,7 +84,7 @@ class Settlement:
         return []
 
     async def slash_invalid(self, duty: SlashInvalid) -> Sequence[LocalFact]:
-        """Takes what the settled result takes of bonds: all of an invalid delta's, a part of an excluded one's.
+        """Takes what the settled result takes: all of an invalid delta's bond, a part of an excluded one's.
 
         An excluded solver may stay away until its whole bond is released, so its row is shown for it.
         """

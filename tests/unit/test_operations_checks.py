@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.endpoints.answers import Header
+from jepanet.chain.following.pace import Pace
 from jepanet.errors import Exit, Fatal
 from jepanet.interface.arguments.model import command as model
 from jepanet.interface.arguments.node import command as node
@@ -30,11 +31,12 @@ from jepanet.operations.checks.endpoints import judge_head
 from jepanet.operations.checks.findings import Finding, Level, failures
 from jepanet.operations.checks.machine import check_journal, check_machine, check_settings, writable_folder
 from jepanet.operations.checks.preflight import NotReady, refuse_to_start
+from jepanet.operations.checks.windows import judge_drawing, judge_rounds
 from jepanet.operations.datasets import open_dataset
 from jepanet.operations.projects.draft import draft_project
-from jepanet.settings.config import Config, load_config
+from jepanet.settings.config import Config, ProposerSection, load_config
 from jepanet.storage.journal import Journal
-from jepanet.types import Address, BlockRef
+from jepanet.types import Address, BlockRef, Role
 
 pytestmark = pytest.mark.unit
 
@@ -289,3 +291,38 @@ def test_wrong_arguments_are_refused_before_anything_is_opened(
     done = CliRunner().invoke(command, [*arguments, "--config", "node.toml"])
     assert isinstance(done.exception, Fatal), done.exception
     assert word in done.exception.message and done.exception.remedy
+
+
+# ------------------------------------------------------------------ windows
+
+
+def window(reveal: int, verify: int) -> Any:
+    return SimpleNamespace(reveal_start=100, reveal_end=100 + reveal, verify_end=100 + reveal + verify)
+
+
+@pytest.mark.parametrize(
+    ("role", "named"),
+    [
+        (Role.SOLVER, "REVEAL of round 7 lasts 59 s"),
+        (Role.COORDINATOR, "VERIFY of round 7 lasts 58 s"),
+        (Role.AGGREGATOR, "VERIFY of round 7 lasts 58 s"),
+    ],
+)
+def test_a_round_whose_window_this_node_cannot_keep_is_told_before_the_start(role: Role, named: str) -> None:
+    rounds: Any = {7: window(59, 58), 8: window(60, 60)}
+    (row,) = broken(judge_rounds(60.0, rounds, frozenset({role})))
+    assert row.level is Level.FAILURE and row.text.startswith(named) and "may need 60 s" in row.text
+    assert "takes no part in such rounds" in str(row.remedy)
+    assert judge_rounds(58.0, rounds, frozenset({role})) == []
+    assert judge_rounds(60.0, rounds, frozenset({Role.PROPOSER})) == []
+
+
+def test_a_proposers_own_terms_leave_time_to_draw_and_unseal() -> None:
+    """Three answers one after the other, and the blocks until the fixed one."""
+    pace, least = Pace(block=12, request=0.1), 80.0
+    needed = 3 * least + 128 * pace.block
+    for gap, reveal in ((600, int(needed) - 600), (int(needed), 0)):
+        assert judge_drawing(least, pace, 128, ProposerSection(gap_seconds=gap, reveal_seconds=reveal)) == []
+    short = ProposerSection(gap_seconds=600, reveal_seconds=int(needed) - 601)
+    (row,) = broken(judge_drawing(least, pace, 128, short))
+    assert "costs the unseal bond" in row.text and "gap_seconds" in str(row.remedy)

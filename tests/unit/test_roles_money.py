@@ -16,6 +16,7 @@ from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import (
     CloseCommits,
     DrawBeacon,
+    OpenRound,
     PrepareRound,
     ReleaseBond,
     SendCommit,
@@ -25,13 +26,14 @@ from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
 from jepanet.roles.proposer import Proposer, round_spec
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.roles.steps.stake import check_bond, ensure_stake, withdraw_stake
 from jepanet.roles.steps.submit import submit
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
-from jepanet.types import Phase, Role, Standing
+from jepanet.types import Phase, ProjectId, Readiness, Role, Standing
 from jepanet.work.methods import METHODS
 
 pytestmark = pytest.mark.unit
@@ -305,6 +307,64 @@ async def test_a_draw_waits_for_an_endpoint_that_shows_the_same_block(shown: int
     with pytest.raises(Transient, match="behind"):
         await Proposer(given).draw_beacon(DrawBeacon(ROUND, 90))
     assert given.sender.sent == []
+
+
+# ------------------------------------------------------------------ opening
+
+
+@pytest.mark.parametrize(
+    ("ready", "curator", "admitted", "words"),
+    [
+        (Readiness.READY, OTHER, False, "has not admitted"),
+        (Readiness.NOT_JOINED, SOLVER, False, "not every member has joined"),
+        (Readiness.STAKE_TOO_LOW, OTHER, True, "too little free stake"),
+        (Readiness.CAP_EXHAUSTED, SOLVER, False, "exceeds its cap"),
+        (Readiness.UNKNOWN, SOLVER, True, "does not exist"),
+    ],
+)
+async def test_a_round_that_its_verifiers_could_not_carry_is_paid_for_by_nobody(
+    ready: Readiness, curator: str, admitted: bool, words: str
+) -> None:
+    given = opening(ready, curator, admitted)
+    with pytest.raises(Transient, match=words) as caught:
+        await Proposer(given).open_round(OpenRound(ProjectId(1), 1))
+    assert given.sender.sent == [] and caught.value.remedy
+    assert given.asked == [(5, TERMS.budget + TERMS.fee)] * (words != "has not admitted")
+
+
+@pytest.mark.parametrize(("curator", "admitted"), [(SOLVER, False), (OTHER, True)])
+async def test_a_set_that_would_carry_the_round_is_no_obstacle(curator: str, admitted: bool) -> None:
+    given = opening(Readiness.READY, curator, admitted)
+    await check_set(given, given.project(1), TERMS)
+
+
+TERMS = round_terms(ProposerSection(), METHODS)
+
+
+def opening(ready: Readiness, curator: str, admitted: bool) -> Any:
+    """A proposer before a round; every step after the look at its set would fail on it."""
+    given, asked = context(), []
+
+    async def project(project_id: int, block: str) -> Any:
+        return SimpleNamespace(active_round=0)
+
+    async def verifier_set(set_id: int, block: str) -> Any:
+        return SimpleNamespace(curator=curator)
+
+    async def is_admitted(set_id: int, who: str, block: str) -> bool:
+        return admitted
+
+    async def can_open(set_id: int, escrow: int, block: str) -> Readiness:
+        asked.append((set_id, escrow))
+        return ready
+
+    given.contracts.lens = SimpleNamespace(
+        project=project, verifier_set=verifier_set, is_admitted=is_admitted, can_open=can_open
+    )
+    given.terms, given.asked = TERMS, asked
+    given.project = lambda project_id: SimpleNamespace(id=project_id, verifier_set=5)
+    given.state = lambda: SimpleNamespace(rounds={})
+    return given
 
 
 # ------------------------------------------------------------------ windows

@@ -30,6 +30,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import RecipeSummary, SealedShard
 from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
+from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
 from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
@@ -72,6 +73,7 @@ class Proposer:
             raise endpoint_lags(f"open/{project.id}/{duty.number}")
         if active:
             return []  # opened before a crash; its event arrives with the next confirmed blocks
+        await check_set(context, project, terms)
         await asyncio.to_thread(self._serve_project, project)
         read = context.documents
         recipe = read.recipe(context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes))

@@ -35,7 +35,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "InDebt": Sentence(
         "{account} owes {debt:tokens} tokens that a slash could not take; nothing is locked or leaves before",
-        "deposit at least that much with `jepanet stake deposit AMOUNT`; anybody may then collect it",
+        "deposit at least that much with `jepanet stake deposit AMOUNT`, then `jepanet stake collect`",
     ),
     "NoDebt": Sentence("{account} owes nothing", "nothing: somebody collected it already"),
     "NotPartner": Sentence("only the deployment's partner contract may do this, not {caller}", REPORT),

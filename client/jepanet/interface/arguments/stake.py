@@ -80,6 +80,24 @@ def withdraw(amount: str | None, config_path: Path, as_json: bool) -> None:
     _send(config_path, lambda access: stake.withdraw(access, value), as_json)
 
 
+@command.command("collect")
+@click.argument("account", required=False)
+@config_option
+@json_option
+def collect(account: str | None, config_path: Path, as_json: bool) -> None:
+    """Take what ACCOUNT (this wallet by default) owes after a slash out of its stake; a tenth of it is yours.
+
+    An account in debt can neither commit nor take stake out. To pay, deposit as much and collect it.
+
+    Example: jepanet stake collect --config node.toml
+    """
+    from jepanet.operations.funds import stake
+    from jepanet.settings.terms import accounts
+
+    debtor = None if account is None else accounts([account])[0]
+    _send(config_path, lambda access: stake.collect(access, debtor), as_json)
+
+
 def _send(config_path: Path, action: Callable[[SigningAccess], Awaitable[Sent]], as_json: bool) -> None:
     from jepanet.operations.access import open_signing
     from jepanet.settings.config import load_config

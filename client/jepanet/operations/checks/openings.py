@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jepanet.chain.contracts.all import Configuration, SetView
+from jepanet.chain.contracts.readiness import NOT_READY
 from jepanet.errors import Exit
 from jepanet.operations.checks.findings import Finding, failed, fine
 from jepanet.protocol.documents.terms import RoundTerms
@@ -11,17 +12,6 @@ from jepanet.types import Address, Readiness
 
 _BOND_UNIT = 10**9
 _LONGEST_PHASE = 30 * 86_400
-_WHY = {
-    Readiness.UNKNOWN: ("it does not exist", "look at `jepanet project show`"),
-    Readiness.NOT_JOINED: (
-        "not every member has joined",
-        "wait until every member has run `jepanet verifiers join`",
-    ),
-    Readiness.STAKE_TOO_LOW: (
-        "a member has too little free stake",
-        "wait until it has deposited the minimum",
-    ),
-}
 
 
 def judge_terms(terms: RoundTerms, deployed: Configuration) -> list[Finding]:
@@ -91,6 +81,6 @@ def judge_set(
         )
         return [failed(row, text, "wait for its other rounds to end, or lower the budget", Exit.REJECTED)]
     if ready is not Readiness.READY:
-        why, remedy = _WHY[ready]
+        why, remedy = NOT_READY[ready]
         return [failed(row, f"verifier set {set_id}: {why}", remedy, Exit.REJECTED)]
     return [fine(row, f"verifier set {set_id} would carry it")]

@@ -57,7 +57,7 @@ class AccountChecks:
                     "debt",
                     f"{self._wallet} owes {exact(stake.debt)} tokens that a slash could not take: it can "
                     "neither commit nor take stake out",
-                    "deposit that much, and have it collected (`collectDebt`, by anybody)",
+                    f"jepanet stake deposit {exact(stake.debt).replace(',', '')}, then jepanet stake collect",
                     Exit.UNFUNDED,
                 )
             )

@@ -112,6 +112,19 @@ async def check_ripe(chain: ChainAccess, account: Address, amount: int | None) -
         raise _refused("StakeHeld", account=account)
 
 
+async def check_debt(contracts: Contracts, account: Address) -> None:
+    """Raises: Fatal (exit code `REJECTED`): it owes nothing, or has no stake that could be taken."""
+    stake = await contracts.lens.account(account, "latest")
+    if not stake.debt:
+        raise _refused("NoDebt", account=account)
+    if not stake.free + stake.unbonding:
+        raise Fatal(
+            f"{account} owes {exact(stake.debt)} tokens and has no stake they could be taken from",
+            remedy=f"deposit first: jepanet stake deposit {exact(stake.debt).replace(',', '')}",
+            code=Exit.REJECTED,
+        )
+
+
 def check_members(members: Sequence[str], threshold: int) -> tuple[Address, ...]:
     """The members of a verifier set to be, as addresses.
 

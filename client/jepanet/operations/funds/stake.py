@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.operations.access import ChainAccess, SigningAccess
 from jepanet.operations.funds.precheck import (
+    check_debt,
     check_deposit,
     check_free,
     check_ripe,
@@ -84,6 +85,17 @@ async def withdraw(access: SigningAccess, amount: int | None = None) -> Sent:
     wanted = amount
     call = contracts.rounds.withdraw(wanted, me)
     return await _once(access, "withdraw", call, lambda: check_free(contracts, me, wanted))
+
+
+async def collect(access: SigningAccess, debtor: Address | None = None) -> Sent:
+    """Takes what an account owes, this wallet's own by default, out of its stake; a tenth is the caller's.
+
+    Raises: Fatal as `check_debt`.
+    """
+    contracts = access.chain.contracts
+    who = debtor or access.wallet.address
+    call = contracts.rounds.collect_debt(who)
+    return await _once(access, f"collect/{who}", call, lambda: check_debt(contracts, who))
 
 
 async def _once(

@@ -211,8 +211,8 @@ def test_a_planted_stale_name_is_seen(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "jepanet.protocol.transition and `jepanet.protocol.state.Round`, in client/jepanet/cid.py.",
-        "`sending.nonces`, `protocol.state.Round.phase`, `work/jobs.py`, `family.py`, `tests/recordings`",
+        "jepanet.protocol.transition and `jepanet.protocol.rounds.Round`, in client/jepanet/cid.py.",
+        "`sending.nonces`, `protocol.rounds.Round.phase`, `work/jobs.py`, `family.py`, `tests/recordings`",
         "keys `worker.device` and `chain.log_queries_above`, event `node.started`, `jepanet.shard.1`",
         "`python -m jepanet`, `jepanet verify`, `node.toml`, `p2p/node.key`, ~/.jepanet/wallets",
     ],

@@ -2,18 +2,52 @@
 
 Of every round there are three records, apart because they are true for different reasons:
 
-    Round     what the chain says; every honest node has the same one at the same block
+    Round     what the chain says; every honest node has the same one at the same block (`protocol.rounds`)
     Own       what this node did: what its handlers reported, and which duties it was handed
-    OffChain  scores, sheets and results that were exchanged beside the chain, as they arrived here
+    OffChain  scores, sheets and results that were exchanged beside the chain (`protocol.off_chain`)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
-from jepanet.protocol.facts import RecordedResult, RoundParams
-from jepanet.types import Address, BlockRef, CancelCause, Digest, Phase, ProjectId, Role, RoundId
+from jepanet.protocol.off_chain import (
+    KEPT_CONFLICTING,
+    OffChain,
+    ProposedSheet,
+    SignedResult,
+    SignedScores,
+)
+from jepanet.protocol.rounds import (
+    LONGEST_DISPUTE,
+    Commit,
+    Recorded,
+    Reveal,
+    Round,
+    Status,
+)
+from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
+
+__all__ = [
+    "KEPT_CONFLICTING",
+    "KEPT_ROUNDS",
+    "LONGEST_DISPUTE",
+    "Commit",
+    "FailedDuty",
+    "Identity",
+    "NodeState",
+    "OffChain",
+    "Own",
+    "Project",
+    "ProposedSheet",
+    "Recorded",
+    "Reveal",
+    "Round",
+    "SignedResult",
+    "SignedScores",
+    "Status",
+    "VerifierSet",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,150 +88,6 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
-    solver: Address
-    commitment: bytes
-    index: int
-    """Order of commitment: the earliest commit owns a digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reveal:
-    solver: Address
-    digest: Digest
-    salt: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    root: bytes
-    model: Digest
-    sheet: Digest
-    payout: int
-    improvement: int
-    challenge_end: int
-    extension: bytes
-    signers: int
-    """Bitmap of seats of the verifier set."""
-
-    @property
-    def shown(self) -> RecordedResult:
-        """What whoever settles or challenges shows the contract again."""
-        return RecordedResult(
-            root=self.root,
-            model=self.model,
-            sheet=self.sheet,
-            extension=self.extension,
-            payout=self.payout,
-            improvement=self.improvement,
-            signers=self.signers,
-        )
-
-
-LONGEST_DISPUTE = 30 * 24 * 3600
-"""Seconds after which a silent arbiter can surely decide no more: `TrainingRounds.MAX_DURATION`."""
-
-
-class Status(StrEnum):
-    """The stored, terminal part of a round; phases in between derive from the clock."""
-
-    OPEN = "open"
-    DISPUTED = "disputed"
-    SETTLED = "settled"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What the chain says of a round. Times are block timestamps (seconds)."""
-
-    id: RoundId
-    project_id: ProjectId
-    proposer: Address
-    params: RoundParams
-    base: Digest
-    verifier_set: int
-    seed: bytes
-    opened_at: int
-    commit_end: int
-    reveals_closed_at: int | None = None
-    commits: tuple[Commit, ...] = ()
-    reveals: tuple[Reveal, ...] = ()
-    slashed: tuple[Address, ...] = ()
-    """Solvers who lost their bond and verifiers who lost stake for what they did in this round."""
-    beacon_block: int | None = None
-    """The block whose randomness draws the shard; another one may replace it until it did."""
-    beacon_ready_at: int = 0
-    """Timestamp of the block that confirmed `beacon_block`, 0 before."""
-    beacon: int | None = None
-    evaluation_index: int | None = None
-    shard: Digest | None = None
-    blinding: bytes = b""
-    recorded: Recorded | None = None
-    recorded_at: int = 0
-    disputed_at: int = 0
-    """When the newest challenge of the dispute was made."""
-    status: Status = Status.OPEN
-    cancel_cause: CancelCause = CancelCause.NONE
-    ended_at: int = 0
-
-    def committed(self, solver: Address) -> bool:
-        return any(item.solver == solver for item in self.commits)
-
-    def reveal_of(self, solver: Address) -> Reveal | None:
-        return next((item for item in self.reveals if item.solver == solver), None)
-
-    @property
-    def reveal_start(self) -> int:
-        return self.commit_end + self.params.gap
-
-    @property
-    def reveal_end(self) -> int:
-        if self.reveals_closed_at is not None:
-            return self.reveals_closed_at
-        return self.reveal_start + self.params.reveal_duration
-
-    @property
-    def verify_end(self) -> int:
-        return self.reveal_end + self.params.verify_duration
-
-    def phase(self, now: int) -> Phase:
-        """The phase at timestamp `now` (seconds): the same rule as `TrainingRounds.phase`.
-
-        With one difference: no event says how long this deployment's arbiter has, so a dispute counts as open
-        for as long as any deployment may grant.
-        """
-        if self.status is Status.SETTLED:
-            return Phase.SETTLED
-        if self.status is Status.CANCELLED:
-            return Phase.CANCELLED
-        if self.status is Status.DISPUTED:
-            return Phase.DISPUTED if now < self.disputed_at + LONGEST_DISPUTE else Phase.SETTLEABLE
-        if self.recorded is not None:
-            return Phase.CHALLENGE if now < self.recorded.challenge_end else Phase.SETTLEABLE
-        if now < self.commit_end:
-            return Phase.COMMIT
-        if not self.commits:
-            return Phase.CANCELLABLE
-        if now < self.reveal_start:
-            return Phase.GAP
-        if now < self.reveal_end:
-            return Phase.REVEAL
-        if self.shard is None or not self.reveals:
-            return Phase.CANCELLABLE
-        return Phase.VERIFY if now < self.verify_end else Phase.CANCELLABLE
-
-
-@dataclass(frozen=True, slots=True)
-class SignedResult:
-    coordinator: Address
-    sheet: Digest
-    improvement: int
-    """Micro-nats, as this verifier measured it."""
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class FailedDuty:
     """A duty that was refused for good."""
 
@@ -223,37 +113,6 @@ class Own:
     failed: tuple[FailedDuty, ...] = ()
     issued: frozenset[str] = frozenset()
     """Keys of duties already handed out; the outbox holds them from then on."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedScores:
-    """A coordinator's scores of all deltas: the digest of the document that holds them."""
-
-    coordinator: Address
-    scores: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedSheet:
-    sender: Address
-    sheet: Digest
-    at: int
-    """Timestamp of the block at which it arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class OffChain:
-    """What was exchanged about a round beside the chain, this node's own share included.
-
-    The first of each kind counts of every sender, so nobody can fill the memory.
-    """
-
-    scores: tuple[SignedScores, ...] = ()
-    sheets: tuple[ProposedSheet, ...] = ()
-    results: tuple[SignedResult, ...] = ()
-    """The first result of each verifier, signatures unchecked."""
-    conflicting: tuple[SignedResult, ...] = ()
-    """Further, different results of the same verifiers: one truly signed costs the verifier's stake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +169,5 @@ class NodeState:
         return sender in self.own[round_.id].aggregators or sender in self.members(round_)
 
 
-KEPT_CONFLICTING = 4
-"""Conflicting results kept of one verifier; their signatures can be checked only by who has the sheets."""
 KEPT_ROUNDS = 64
 """Ended rounds kept in memory; older ones stay in the journal and on the chain."""

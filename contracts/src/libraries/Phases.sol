@@ -5,7 +5,7 @@ import {Phase} from "../types/Enums.sol";
 import {Hot, HotWord} from "./Hot.sol";
 
 /// @title The phase of a round at one instant: a function of stored facts and the time.
-/// @dev `protocol.state.Round.phase` is the same rule; shared vectors compare them.
+/// @dev `protocol.rounds.Round.phase` is the same rule; shared vectors compare them.
 library Phases {
     /// @param verifyDuration seconds.
     /// @param challengeEnd once recorded.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IClaims} from "../src/interfaces/IClaims.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {CancelCause, ClaimKind, Phase, SlashCause, Standing, Verdict} from "../src/types/Enums.sol";
 import {Leaf, Recorded, Result, RoundParams, Signature} from "../src/types/Round.sol";
@@ -43,6 +44,10 @@ contract ClaimsTest is RoundTest {
         _expectWrongPhase(Phase.Challenge);
         rounds.settle(roundId, recorded);
         vm.warp(_round().challengeEnd);
+        recorded.model = keccak256("another model");
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NotRecorded.selector, roundId));
+        rounds.settle(roundId, recorded);
+        recorded.model = MODEL;
         vm.expectEmit(true, true, true, true, address(rounds));
         emit IClaims.RoundSettled(roundId, MODEL, 31 ether);
         rounds.settle(roundId, recorded);

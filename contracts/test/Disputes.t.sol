@@ -84,6 +84,44 @@ contract DisputesTest is RoundTest {
     function test_challengeBondHasAFloor() public {
         _record(rows, 0, 100);
         vm.assertEq(lens.challengeBondOf(recorded.payout), MINIMUM_BOND, "floor");
+        _challenge();
+        vm.assertEq(_locked(CHALLENGER), MINIMUM_BOND, "bond");
+    }
+
+    /// @dev A verifier's stake backs its duty: its bond comes from its tokens.
+    function test_verifierChallengesWithTokens() public {
+        _recordRows();
+        _fund(verifiers[2], 9.8 ether);
+        vm.startPrank(verifiers[2]);
+        token.approve(address(rounds), 9.8 ether);
+        vm.expectEmit(true, true, true, true, address(rounds));
+        emit IStakes.Staked(verifiers[2], verifiers[2], 9.8 ether);
+        rounds.challenge(roundId, "evidence", recorded);
+        vm.stopPrank();
+        vm.assertEq(_free(verifiers[2]), VERIFIER_STAKE, "stake");
+        vm.assertEq(_locked(verifiers[2]), 9.8 ether, "bond");
+        vm.assertEq(token.balanceOf(verifiers[2]), 0, "tokens");
+    }
+
+    /// @dev The arbiter's time counts from the newest challenge.
+    function test_laterChallengeExtendsTheArbitersTime() public {
+        RoundParams memory params = _params();
+        params.challengeDuration = 5 days;
+        vm.prank(PROPOSER);
+        projectId = params.projectId = _createProject(SHARDS, setId);
+        _open(params);
+        _commit(4);
+        _toReveal();
+        _unseal();
+        _revealAll(4);
+        _recordRows();
+        _challenge();
+        vm.warp(vm.getBlockTimestamp() + RESOLVE - 1);
+        vm.prank(solvers[0]);
+        rounds.challenge(roundId, "more evidence", recorded);
+        vm.assertEq(_round().resolveEnd, vm.getBlockTimestamp() + RESOLVE, "resolveEnd");
+        vm.warp(vm.getBlockTimestamp() + 1);
+        _assertPhase(Phase.Disputed);
     }
 
     // ---------------------------------------------------------------- resolve
@@ -93,6 +131,37 @@ contract DisputesTest is RoundTest {
         _challenge();
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotArbiter.selector, address(this)));
         rounds.overturn(roundId, recorded, CHALLENGER);
+    }
+
+    /// @dev The arbiter rewards a challenger of this dispute, nobody else.
+    function test_winnerIsAChallenger() public {
+        _recordRows();
+        _challenge();
+        vm.startPrank(ARBITER);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NotChallenger.selector, roundId, STRANGER));
+        rounds.overturn(roundId, recorded, STRANGER);
+        rounds.uphold(roundId);
+        vm.stopPrank();
+        vm.prank(solvers[0]);
+        rounds.challenge(roundId, "evidence", recorded);
+        vm.startPrank(ARBITER);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NotChallenger.selector, roundId, CHALLENGER));
+        rounds.overturn(roundId, recorded, CHALLENGER);
+        recorded.signers = 4;
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NotRecorded.selector, roundId));
+        rounds.overturn(roundId, recorded, solvers[0]);
+        vm.stopPrank();
+    }
+
+    /// @dev A challenge's bond stays as long as the dispute is open.
+    function test_challengeCannotBeTakenBack() public {
+        _recordRows();
+        _challenge();
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.ChallengeOpen.selector, roundId, CHALLENGER));
+        rounds.closeChallenge(roundId, CHALLENGER);
+        vm.warp(_round().resolveEnd);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.ChallengeOpen.selector, roundId, CHALLENGER));
+        rounds.closeChallenge(roundId, CHALLENGER);
     }
 
     function test_resolveOnlyWhileDisputed() public {
@@ -163,6 +232,7 @@ contract DisputesTest is RoundTest {
         rounds.overturn(roundId, recorded, CHALLENGER);
         _assertPhase(Phase.Cancelled);
         vm.assertEq(_free(verifiers[1]), 0, "the other signer");
+        vm.assertEq(lens.accountOf(verifiers[0]).debt, VERIFIER_STAKE, "what was not there is owed");
     }
 
     function test_rejected() public {

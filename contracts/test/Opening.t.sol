@@ -224,6 +224,25 @@ contract OpeningTest is RoundTest {
         _open(params);
     }
 
+    function test_placesFitTheirField() public {
+        params.maxSolvers = 65_536;
+        _refused(abi.encodeWithSelector(IRounds.TooManySolvers.selector, 65_536));
+        params.maxSolvers = 65_535;
+        _open(params);
+        vm.assertEq(_round().maxSolvers, 65_535, "most");
+    }
+
+    /// @dev A number beyond its field would be another round's.
+    function test_roundsOfAProjectRunOut() public {
+        uint256 slot = uint256(keccak256(abi.encode(projectId, PROJECTS_SLOT)));
+        bytes32[] memory slots = new bytes32[](1);
+        slots[0] = bytes32(slot);
+        bytes32 word = rounds.extsload(slots)[0];
+        vm.store(address(rounds), slots[0], word | bytes32(uint256(type(uint16).max) << 224));
+        vm.assertEq(lens.getProject(projectId).rounds, type(uint16).max, "the field");
+        _refused(abi.encodeWithSelector(IRounds.TooManyRounds.selector, projectId));
+    }
+
     // ---------------------------------------------------------------- pause
 
     function test_pauseStopsEntriesOnly() public {

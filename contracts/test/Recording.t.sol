@@ -126,11 +126,12 @@ contract RecordingTest is RoundTest {
     function testFuzz_courierCannotForge(uint8 field, uint256 noise) public {
         vm.assume(noise != 0);
         Attestation[] memory attestations = _attest(result, 2);
-        field = field % 5;
+        field = field % 6;
         if (field == 0) result.root = bytes32(noise);
         if (field == 1) result.model = bytes32(noise);
         if (field == 2) result.sheet = bytes32(noise);
         if (field == 3) result.payout = uint128(_bound(noise, 0, 97 ether));
+        if (field == 5) result.extension = bytes32(noise);
         if (field == 4) attestations[0].improvement = int64(uint64(_bound(noise, 1, 99)));
         _expect(IRounds.NotVerifier.selector);
         _submit(attestations);
@@ -224,6 +225,28 @@ contract RecordingTest is RoundTest {
         vm.assertTrue(
             lens.isRecorded(roundId, Recorded(result.root, MODEL, SHEET, 0, 98 ether, 100, 5)), "signers"
         );
+    }
+
+    /// @dev What a result is extended by is signed with it, and shown again with it.
+    function test_extensionIsBound() public {
+        result.extension = keccak256("audits");
+        _submit(_attest(result, 2));
+        bytes32 none = 0;
+        Recorded memory expected =
+            Recorded(result.root, MODEL, SHEET, result.extension, 98 ether, 100, 3);
+        vm.assertTrue(lens.isRecorded(roundId, expected), "recorded");
+        expected.extension = none;
+        vm.assertTrue(!lens.isRecorded(roundId, expected), "not without it");
+    }
+
+    /// @dev Stake on its way out can still be slashed: its owner's signature counts as long as it is the minimum.
+    function test_unbondingStakeCounts() public {
+        vm.startPrank(verifiers[0]);
+        rounds.leave(setId);
+        rounds.requestUnbond(VERIFIER_STAKE);
+        vm.stopPrank();
+        vm.assertEq(_free(verifiers[0]), 0, "nothing free");
+        _submit(_attest(result, 2));
     }
 
     /// @dev Any majority out of any set size; the recorded improvement is the lower median.

@@ -324,6 +324,39 @@ contract StakesTest is Deployed {
         vm.stopPrank();
     }
 
+    /// @dev What is unbonding is slashable too: only what would go below the minimum together is pinned.
+    function test_unbondingStakeCountsForTheHold() public {
+        uint256 setId = _join();
+        vm.prank(PARTNER);
+        rounds.hold(setId);
+        vm.startPrank(ALICE);
+        rounds.leave(setId);
+        rounds.requestUnbond(400 ether);
+        vm.stopPrank();
+        vm.startPrank(PARTNER);
+        rounds.lock(ALICE, 1000 ether);
+        vm.expectRevert(abi.encodeWithSelector(IStakes.StakeHeld.selector, ALICE));
+        rounds.lock(ALICE, 1);
+        vm.stopPrank();
+        vm.assertEq(lens.accountOf(ALICE).free, 600 ether, "free and unbonding are the minimum");
+    }
+
+    /// @dev Out of debt is out of debt: every way is open again.
+    function test_paidDebtOpensEveryWay() public {
+        vm.startPrank(PARTNER);
+        rounds.lock(ALICE, 1500 ether);
+        rounds.slashStake(ALICE, BOB);
+        rounds.unlock(ALICE, 1500 ether);
+        vm.stopPrank();
+        rounds.collectDebt(ALICE);
+        vm.prank(PARTNER);
+        rounds.lock(ALICE, 1 ether);
+        vm.startPrank(ALICE);
+        rounds.requestUnbond(1 ether);
+        rounds.withdraw(1 ether, ALICE);
+        vm.stopPrank();
+    }
+
     function test_heldStakeCannotLeaveBelowTheMinimum() public {
         uint256 setId = _join();
         vm.prank(ALICE);

@@ -15,6 +15,7 @@ from chain_fixtures import FEES, Chain, MemoryIntents, running_chain
 from jepanet.chain.contracts.abi import load_abi
 from jepanet.chain.contracts.bound import error_decoder
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.deploying import fitness
 from jepanet.chain.deploying.create2 import DEPLOYER, Creation, creation
 from jepanet.chain.deploying.deploy import deploy
 from jepanet.chain.deploying.fitness import HISTORY, RUN, examine
@@ -191,14 +192,40 @@ async def test_a_fit_chain_is_said_to_be_and_what_an_old_one_lacks_is_named(real
     with pytest.raises(Transient, match=f"wait until it has {RUN}|has .* blocks"):
         await examine(real.chain.rpc, real.parameters)
     await real.chain.mine(RUN)
-    fitness = await examine(real.chain.rpc, real.parameters)
-    assert fitness.reach == 8191 and fitness.draw_after == fitness.interval * 2
+    found = await examine(real.chain.rpc, real.parameters)
+    assert found.reach == 8191 and found.draw_after == found.interval * 2
     await real.chain.rpc.request("anvil_setCode", [HISTORY, "0x"])
     assert (await examine(real.chain.rpc, real.parameters)).reach == 256
     with pytest.raises(Fatal, match="no token at"):
         await examine(real.chain.rpc, replace(real.parameters, token=real.chain.wallets[4].address))
     with pytest.raises(Fatal, match="has no decimals"):
         await examine(real.chain.rpc, replace(real.parameters, token=DEPLOYER))
+
+
+async def test_an_unfit_chain_is_refused_in_words(real: Placed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await real.chain.mine(RUN)
+
+    async def constant(_rpc: Rpc, _number: int) -> bytes:
+        return (1).to_bytes(32, "big")
+
+    with monkeypatch.context() as patched, pytest.raises(Fatal, match="not fit: prevRandao was") as caught:
+        patched.setattr(fitness, "read_randomness", constant)
+        await examine(real.chain.rpc, real.parameters)
+    assert caught.value.code is Exit.WRONG_CHAIN
+
+    async def another(_transaction: object, _block: object) -> bytes:
+        return bytes(33)
+
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(Fatal, match="not fit: BLOCKHASH of") as caught,
+    ):
+        patched.setattr(real.chain.rpc, "call", another)
+        await examine(real.chain.rpc, real.parameters)
+    assert caught.value.code is Exit.WRONG_CHAIN
+    await real.chain.rpc.request("anvil_setCode", [DEPLOYER, "0x"])
+    with pytest.raises(Fatal, match="no deterministic deployer"):
+        await examine(real.chain.rpc, real.parameters)
 
 
 # ------------------------------------------------------------------ verifying

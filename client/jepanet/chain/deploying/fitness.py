@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jepanet.chain.deploying.deploy import check_deployer
 from jepanet.chain.deploying.parameters import DeployParameters
 from jepanet.chain.deploying.plan import creation_gas, plan
-from jepanet.chain.endpoints.answers import octets, quantity
+from jepanet.chain.endpoints.answers import Header, octets, quantity
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.header_rlp import read_randomness
 from jepanet.chain.endpoints.requests import RpcError
@@ -61,6 +61,7 @@ async def examine(rpc: Rpc, parameters: DeployParameters) -> Fitness:
     if oldest is None:
         raise Transient(f"no endpoint has block {first}")
     judge_randomness(rpc.chain_id, randomness)
+    await _check_blockhash(rpc, head)
     most = min(head.gas_limit, MOST_GAS)
     # Where the token is deployed too, to whom its supply goes changes no figure.
     for item in plan(parameters, parameters.owner).creations:
@@ -95,6 +96,21 @@ def judge_randomness(chain_id: int, randomness: Sequence[bytes]) -> None:
         remedy="use a chain whose every block brings randomness (RANDAO): Ethereum or one of its testnets",
         code=Exit.WRONG_CHAIN,
     )
+
+
+async def _check_blockhash(rpc: Rpc, head: Header) -> None:
+    """Asks the instruction for the parent's hash. Raises: Fatal (it is another); Transient."""
+    parent = head.ref.number - 1
+    # A creation that returns a zero byte (code must not begin with 0xef) and BLOCKHASH(parent).
+    code = b"\x67" + parent.to_bytes(8, "big") + bytes.fromhex("4060015260216000f3")
+    answer = await rpc.call({"data": "0x" + code.hex()}, head.ref.hash)
+    if answer != b"\0" + head.parent:
+        raise Fatal(
+            f"chain {rpc.chain_id} is not fit: BLOCKHASH of {parent} is 0x{answer[1:].hex()}, its hash is "
+            f"0x{head.parent.hex()}, so that no draw could be proven",
+            remedy="use a chain whose BLOCKHASH is the hash of the block's header",
+            code=Exit.WRONG_CHAIN,
+        )
 
 
 def _interval(first: BlockRef, last: BlockRef) -> float:

@@ -20,13 +20,14 @@ from pathlib import Path
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.deploying.create2 import Creation
 from jepanet.errors import Exit, JepanetError
-from jepanet.operations.deploying import Examined, check, foresee, open_endpoints, send, survey
+from jepanet.operations.deploying import Examined, check, foresee, open_endpoints, payer, send, survey
 from jepanet.settings.deployment_arguments import (
     DeploymentArguments,
     load_arguments,
     load_deployer,
     read_salt,
 )
+from jepanet.tokens import tokens
 
 
 def show_plan(arguments: DeploymentArguments) -> None:
@@ -69,11 +70,16 @@ async def send_command(options: argparse.Namespace) -> int:
     async with open_endpoints(
         deployer.chain.endpoints, options.chain_id, deployer.chain.timeout_seconds
     ) as rpc:
-        show_chain(await survey(rpc, arguments.parameters))
+        found = await survey(rpc, arguments.parameters)
+        show_chain(found)
+        paying = await payer(rpc, deployer, arguments, found)
+        print(
+            f"  pays: {paying.wallet.address}, at most {tokens(paying.cost)} of its {tokens(paying.balance)} ether"
+        )
         if not options.yes and not await asyncio.to_thread(_agreed, options.chain_id):
             print("nothing was sent")
             return Exit.FAILURE
-        made = await send(rpc, deployer, arguments, _told)
+        made = await send(rpc, deployer, arguments, paying.wallet, _told)
     print(f"\nverified; nodes find it by {deployer.chain.deployment}, from block {made.block_number} on")
     return Exit.OK
 

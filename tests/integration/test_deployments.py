@@ -350,6 +350,11 @@ async def test_an_operator_plans_sends_once_and_verifies(
     assert "chain 31337 is fit" in planned and "there already: nothing" in planned
     sending = ("send", arguments, "--config", config, "--yes", "--chain-id")
     assert (await run(*sending, "1"))[0] == Exit.WRONG_CHAIN
+    balance = await real.chain.rpc.balance(account.address, "latest")
+    await real.chain.rpc.request("anvil_setBalance", [account.address, hex(10**12)])
+    code, _, error = await run(*sending, chain)
+    assert code == Exit.UNFUNDED and "holds 0.000001 ether" in error
+    await real.chain.rpc.request("anvil_setBalance", [account.address, hex(balance)])
     code, sent, error = await run(*sending, chain)
     assert code == 0, error
     file = tmp_path / "deployments" / "31337.json"

@@ -219,3 +219,60 @@ def test_a_planted_stale_name_is_seen(line: str) -> None:
 )
 def test_a_true_name_passes(line: str) -> None:
     assert stale_names(line, ROOT) == []
+
+
+# ------------------------------------------------------------------ what documents lead to
+
+_TEST = re.compile(r"`(test\w+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def documents() -> Iterator[Path]:
+    yield from ROOT.glob("*.md")
+    for folder in ("docs", "deploy", "contracts"):
+        yield from sorted((ROOT / folder).rglob("*.md"))
+
+
+@cache
+def known_names_of_tests() -> frozenset[str]:
+    found: set[str] = set()
+    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "contracts" / "test").rglob("*.sol")]:
+        found |= set(re.findall(r"\b(?:def|function) (test\w+)", path.read_text(encoding="utf-8")))
+    return frozenset(found)
+
+
+@cache
+def anchors_of(path: Path) -> frozenset[str]:
+    """What may stand behind the # of a link to a document, as the forges make it of headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
+
+
+def dead_ends(text: str, where: Path) -> list[str]:
+    """Tests that are not there, and links that lead nowhere."""
+    ends = [name for name in _TEST.findall(text) if name not in known_names_of_tests()]
+    for link in _LINK.findall(text):
+        if "://" in link:
+            continue
+        file, _, anchor = link.partition("#")
+        target = where.parent / file if file else where
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            ends.append(link)
+    return ends
+
+
+def test_every_test_and_link_in_a_document_leads_somewhere() -> None:
+    dead = [
+        f"{path.relative_to(ROOT)}: {end}"
+        for path in documents()
+        if str(path.relative_to(ROOT)) not in NOT_READ and "node_modules" not in path.parts
+        for end in dead_ends(path.read_text(encoding="utf-8"), path)
+    ]
+    assert not dead, "\n".join(dead)
+
+
+@pytest.mark.parametrize(
+    "text", ["`test_that_nobody_wrote`", "[x](no-such.md)", "[x](README.md#no-such-part)", "[x](#nowhere)"]
+)
+def test_a_planted_dead_end_is_seen(text: str) -> None:
+    assert len(dead_ends(text, ROOT / "README.md")) == 1

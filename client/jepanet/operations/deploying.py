@@ -15,12 +15,15 @@ from jepanet.chain.deploying.parameters import DeployParameters
 from jepanet.chain.deploying.plan import configuration_of, creation_gas, plan
 from jepanet.chain.deploying.verifying import Verification, verify
 from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.sending.fees import quote
 from jepanet.errors import Exit, Fatal
 from jepanet.settings.deployment_arguments import Deployer, DeploymentArguments
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.unlock import unlock
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
+from jepanet.tokens import exact
 from jepanet.types import Address
 
 
@@ -41,6 +44,15 @@ class Examined:
 
     fitness: Fitness
     present: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays. `cost`: wei of ether that what is missing takes at most, should the base fee double."""
+
+    wallet: Wallet
+    balance: int
+    cost: int
 
 
 def foresee(arguments: DeploymentArguments) -> tuple[Foreseen, ...]:
@@ -87,16 +99,39 @@ async def survey(rpc: Rpc, parameters: DeployParameters) -> Examined:
     return Examined(fitness, await what_is_there(rpc, plan(parameters, parameters.owner).creations))
 
 
+async def payer(rpc: Rpc, deployer: Deployer, arguments: DeploymentArguments, found: Examined) -> Payer:
+    """Unlocks the wallet and looks whether it can pay for all that is missing.
+
+    Raises:
+        Fatal: the wallet does not open (Exit.WALLET), or holds too little (Exit.UNFUNDED).
+        Transient: no endpoint answers, or fees are above the cap (`FeeCapReached`).
+    """
+    wallet = unlock(deployer.wallet)
+    gas = sum(item.gas for item in foresee(arguments) if item.name not in found.present)
+    cost = gas * (await quote(rpc, fee_policy(deployer.chain))).max_fee if gas else 0
+    balance = await rpc.balance(wallet.address, "latest")
+    if balance < cost:
+        raise Fatal(
+            f"{wallet.address} holds {exact(balance)} ether, what is missing takes {exact(cost)} at most",
+            remedy="send it ether, or wait for lower fees",
+            code=Exit.UNFUNDED,
+        )
+    return Payer(wallet, balance, cost)
+
+
 async def send(
-    rpc: Rpc, deployer: Deployer, arguments: DeploymentArguments, told: Callable[[Creation, bool], None]
+    rpc: Rpc,
+    deployer: Deployer,
+    arguments: DeploymentArguments,
+    wallet: Wallet,
+    told: Callable[[Creation, bool], None],
 ) -> Deployment:
     """Deploys what is missing, verifies all of it and writes the file that `chain.deployment` names.
 
     What was sent is kept beside that file, so that a call that was interrupted goes on with its transactions.
 
     Raises:
-        Fatal: the file is there and of another deployment (Exit.CONFIG), the wallet does not open
-            (Exit.WALLET), or as `survey` and `deploy`.
+        Fatal: the file is there and of another deployment (Exit.CONFIG), or as `survey` and `deploy`.
         Rejected: a constructor refuses its arguments.
         Transient: endpoints are down or the wallet lacks funds; may be called again.
     """
@@ -111,7 +146,6 @@ async def send(
                 code=Exit.CONFIG,
             )
     await survey(rpc, arguments.parameters)
-    wallet = unlock(deployer.wallet)
     path.parent.mkdir(parents=True, exist_ok=True)
     with Journal.open(path.with_suffix(".sent.sqlite")) as journal:
         journal.bind(f"{rpc.chain_id}/{planned.rounds}")

@@ -54,9 +54,7 @@ class WalletSection:
 @dataclass(frozen=True, slots=True)
 class ChainSection:
     endpoints: tuple[str, ...]
-    deployment: Annotated[
-        Path, "JSON with chain id and contract addresses, as written by `jepanet devnet up`"
-    ]
+    deployment: Annotated[Path, "JSON with chain id and contract addresses, from the network you join"]
     websocket: Annotated[str | None, Hidden(), "endpoint whose new-block notices wake the follower early"] = (
         None
     )

@@ -45,6 +45,7 @@ from jepanet.protocol.commitment import (
     result_leaf,
     shard_proof,
 )
+from jepanet.protocol.documents.allow_list import allow_list_of
 from jepanet.protocol.documents.typed_data import result_data, signing_hash
 from jepanet.types import Address, Digest, Phase, Readiness, RoundId, Standing, Verdict
 
@@ -204,6 +205,28 @@ async def test_an_existing_token_can_be_used(network: Network) -> None:
     assert second.token == network.deployment.token
     assert second.rounds != network.deployment.rounds
     await second.validate(network.chain.rpc)
+
+
+async def test_a_list_of_who_may_commit_is_the_contracts(network: Network) -> None:
+    """Roots and proofs as the client makes them are those that the contract checks."""
+    await found_project(network)
+    rounds, lens = network.contracts.rounds, network.contracts.lens
+    insider, outsider = network.wallet(3).address, network.wallet(4).address
+    listed = allow_list_of([insider, *(Address("0x" + f"{n:040x}") for n in range(1, 7))])
+    await network.do(0, rounds.open_round(replace(PARAMS, allow_list=listed.root)))
+    proof, word = listed.proof(insider), b"c" * 32
+    assert proof is not None and len(proof) == 3
+    for who, call in (
+        (3, rounds.commit(1, word)),
+        (3, rounds.commit_listed(1, word, proof[:-1])),
+        (4, rounds.commit_listed(1, word, proof)),
+    ):
+        with pytest.raises(Rejected) as caught:
+            await network.do(who, call)
+        assert caught.value.reason == "NotListed"
+    await network.do(3, rounds.commit_listed(1, word, proof))
+    assert (await lens.commitment(1, insider, "latest")).standing is Standing.COMMITTED
+    assert (await lens.commitment(1, outsider, "latest")).standing is Standing.NONE
 
 
 async def test_refusals_carry_the_custom_error(network: Network) -> None:

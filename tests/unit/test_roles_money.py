@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from protocol_facts import OTHER, ROUND, SOLVER, ask, block, node, prologue
+from protocol_facts import OTHER, OUTSIDER, ROUND, SOLVER, ask, block, node, prologue
 
 from jepanet.errors import Rejected, Transient
 from jepanet.learning.presets import preset
 from jepanet.node.documents import LearningDocuments
+from jepanet.protocol.commitment import listed_leaf, verify_proof
+from jepanet.protocol.documents.allow_list import (
+    ALLOW_LIST,
+    AllowList,
+    allow_list_of,
+    decode_allow_list,
+    encode_allow_list,
+)
 from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import (
     CloseCommits,
@@ -33,8 +42,10 @@ from jepanet.roles.steps.stake import check_bond, ensure_stake, withdraw_stake
 from jepanet.roles.steps.submit import submit
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
-from jepanet.types import Phase, ProjectId, Readiness, Role, Standing
+from jepanet.storage.blobs.store import BlobStore
+from jepanet.types import Address, Phase, ProjectId, Readiness, Role, Standing
 from jepanet.work.methods import METHODS
+from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
 
@@ -223,14 +234,62 @@ async def not_committed(*asked: Any) -> Any:
     return SimpleNamespace(standing=Standing.NONE)
 
 
-async def test_a_round_with_a_list_of_who_may_commit_is_left_alone() -> None:
-    given = context(held=10**30)
-    given.max_bond, given.journal.salt = None, lambda *place: None
-    params = SimpleNamespace(bond=1, allow_list=b"\x01" * 32)
-    given.round = lambda round_id: SimpleNamespace(id=round_id, params=params)
+LISTED = allow_list_of([SOLVER, OTHER])
+
+
+def listed_round(
+    tmp_path: Path, listed: AllowList | None = LISTED, *, root: bytes = LISTED.root, me: Address = SOLVER
+) -> Any:
+    """A solver before a round with a list, whose documents are on its disk."""
+    given = context(held=10**30, free=10)
+    blobs = BlobStore(tmp_path, 1 << 22)
+    document = None if listed is None else blobs.put_bytes(ALLOW_LIST.encode(listed))
+    spec = blobs.put_bytes(encode_spec(a_spec(allow_list=document)))
+    params = SimpleNamespace(bond=1, allow_list=root, spec=spec)
+    given.round = lambda round_id: SimpleNamespace(id=round_id, params=params, base=bytes(32))
+    given.me, given.blobs, given.max_bond = me, blobs, None
+    return given
+
+
+@pytest.mark.parametrize(
+    ("listed", "root", "me", "reason"),
+    [
+        (LISTED, LISTED.root, OUTSIDER, "not-listed"),
+        (LISTED, b"\x01" * 32, SOLVER, "wrong-list"),
+        (None, LISTED.root, SOLVER, "no-list"),
+        (AllowList(LISTED.accounts[::-1]), LISTED.root, SOLVER, "bad-field"),
+    ],
+)
+async def test_a_round_that_this_solver_cannot_be_shown_to_be_admitted_to_is_not_trained_in(
+    listed: AllowList | None, root: bytes, me: Address, reason: str, tmp_path: Path
+) -> None:
+    given = listed_round(tmp_path, listed, root=root, me=me)
+    given.journal.salt = lambda *place: None
     with pytest.raises(Rejected) as caught:
         await Solver(given).train_shard(TrainShard(ROUND))
-    assert caught.value.reason == "not-listed" and given.sender.sent == []
+    assert caught.value.reason == reason and given.sender.sent == []
+
+
+async def test_a_listed_solver_shows_its_path_to_the_root(tmp_path: Path) -> None:
+    given = listed_round(tmp_path)
+    given.contracts.lens.commitment = not_committed
+    given.chain_id, given.rounds_address = 1, OTHER
+    given.journal.salt = lambda *place: (bytes(32), bytes(32))
+    given.journal.notes = lambda round_id: {}
+    await Solver(given).send_commit(SendCommit(ROUND))
+    ((key, (call, round_id, _, proof)),) = given.sender.sent
+    assert (key, call, round_id) == (f"commit/{ROUND}", "commit_listed", ROUND)
+    assert verify_proof(LISTED.root, listed_leaf(SOLVER), proof)
+    assert not verify_proof(LISTED.root, listed_leaf(OUTSIDER), proof)
+    assert LISTED.proof(OUTSIDER) is None
+
+
+def test_a_list_has_one_spelling_and_no_end_that_grows() -> None:
+    assert allow_list_of([OTHER, SOLVER, OTHER]) == LISTED
+    assert decode_allow_list(encode_allow_list(LISTED), LISTED.root) == LISTED
+    for accounts in ((), LISTED.accounts[::-1], LISTED.accounts[:1] * 2):
+        with pytest.raises(Rejected):
+            decode_allow_list(ALLOW_LIST.encode(AllowList(accounts)), LISTED.root)
 
 
 # ------------------------------------------------------------------ funds of a round

@@ -20,6 +20,7 @@ from jepanet.roles.proposer import Proposer
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.storage.blobs.store import BlobStore
+from jepanet.types import Readiness
 from jepanet.work.methods import METHODS
 
 pytestmark = pytest.mark.unit
@@ -77,16 +78,25 @@ async def open_round(
         dataset=digest_of(MANIFEST),
         model=digest_of(MODEL),
         rounds=rounds,
+        verifier_set=1,
     )
 
     async def inactive(project_id: int, block: str) -> Any:
         return SimpleNamespace(active_round=0)
 
+    async def own_set(set_id: int, block: str) -> Any:
+        return SimpleNamespace(curator=OUTSIDER)
+
+    async def ready(set_id: int, escrow: int, block: str) -> Readiness:
+        return Readiness.READY
+
     context: Any = SimpleNamespace(
         me=OUTSIDER, blobs=blobs, dataset=dataset, documents=documents or Documents(),
-        terms=terms or object(),
+        terms=terms or SimpleNamespace(budget=1, fee=1),
         project=lambda _: project,
-        contracts=SimpleNamespace(lens=SimpleNamespace(project=inactive)),
+        contracts=SimpleNamespace(
+            lens=SimpleNamespace(project=inactive, verifier_set=own_set, can_open=ready)
+        ),
         state=lambda: SimpleNamespace(rounds={}),
     )  # fmt: skip
     await Proposer(context).open_round(OpenRound(PROJECT, rounds + 1))

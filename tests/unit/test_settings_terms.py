@@ -14,7 +14,7 @@ from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.settings.config import ChainSection, ProposerSection
 from jepanet.settings.fees import fee_policy
-from jepanet.settings.terms import round_terms, wei
+from jepanet.settings.terms import listed_in, round_terms, wei
 from jepanet.types import Address
 from jepanet.work.methods import METHODS
 
@@ -80,6 +80,28 @@ def test_the_update_s_codec_becomes_a_rule_of_the_spec() -> None:
 def test_the_share_of_the_residual_becomes_one_of_the_spec() -> None:
     assert round_terms(ProposerSection(), METHODS).feedback_milli == 1000
     assert round_terms(ProposerSection(feedback_milli=950), METHODS).feedback_milli == 950
+
+
+FIRST, SECOND = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+
+
+def test_a_file_of_addresses_says_who_may_commit(tmp_path: Path) -> None:
+    assert round_terms(ProposerSection(), METHODS).allow_list == ()
+    path = tmp_path / "solvers.txt"
+    path.write_text(f"# ours\n{FIRST}\n\n  {SECOND}  # a friend\n{FIRST.lower()}\n")
+    assert round_terms(ProposerSection(allow_list=path), METHODS).allow_list == (SECOND, FIRST)
+
+
+@pytest.mark.parametrize("content", ["", "# nobody", "0x12", f"{FIRST} {SECOND}", FIRST.lower() + "00"])
+def test_a_file_that_lists_nobody_or_nonsense_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "solvers.txt"
+    path.write_text(content)
+    with pytest.raises(Fatal) as caught:
+        listed_in(path)
+    assert caught.value.code is Exit.CONFIG and caught.value.remedy
+    with pytest.raises(Fatal, match=r"no allow-list") as caught:
+        listed_in(tmp_path / "none.txt")
+    assert caught.value.code is Exit.CONFIG
 
 
 AMOUNTS = {"budget", "fee", "bond", "unseal_bond", "price"}

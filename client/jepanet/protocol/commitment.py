@@ -71,6 +71,11 @@ def result_leaf(round_id: int, leaf: Leaf) -> bytes:
     return keccak(keccak(abi_encode(types, values)))
 
 
+def listed_leaf(account: Address) -> bytes:
+    """Double-hashed leaf of an account on a round's allow-list."""
+    return keccak(keccak(abi_encode(("address",), (account,))))
+
+
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Root over 32-byte leaf hashes in any order: they are sorted first.
 

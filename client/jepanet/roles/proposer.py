@@ -9,9 +9,10 @@ from pathlib import Path
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol.commitment import evaluation_leaf, shard_proof, shard_root
+from jepanet.protocol.documents.allow_list import allow_list_of, encode_allow_list
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
-from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, MergeRule, RoundSpec, decode_spec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import (
     AnnounceRound,
@@ -36,7 +37,7 @@ from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
-from jepanet.types import Verdict
+from jepanet.types import Digest, Verdict
 
 log = get_logger("proposer")
 
@@ -81,9 +82,10 @@ class Proposer:
             context, project.recipe, terms.codec, terms.max_delta_bytes,
             "set proposer.max_delta_mb so that {bytes} bytes fit, or a smaller proposer.codec",
         )  # fmt: skip
-        spec = encode_spec(round_spec(project, recipe, terms, duty.number))
-        digest = context.blobs.put_bytes(spec, pin=f"project/{project.id}")
-        context.blobs.publish(digest)
+        listed = allow_list_of(terms.allow_list) if terms.allow_list else None
+        document = None if listed is None else self._publish(project, encode_allow_list(listed))
+        spec = encode_spec(round_spec(project, recipe, terms, duty.number, document))
+        digest = self._publish(project, spec)
         await self._fund(terms, f"open/{project.id}/{duty.number}")
         params = RoundParams(
             project_id=project.id,
@@ -99,12 +101,18 @@ class Proposer:
             challenge_duration=terms.challenge_seconds,
             max_solvers=terms.max_solvers,
             extension=NO_DOCUMENT,
-            allow_list=EVERYBODY,
+            allow_list=EVERYBODY if listed is None else listed.root,
         )
         call = context.contracts.rounds.open_round(params)
         await submit(context, f"open/{project.id}/{duty.number}", call)
         log.info("round.opened", project=project.id, number=duty.number, spec=digest)
         return []
+
+    def _publish(self, project: Project, document: bytes) -> Digest:
+        blobs = self._context.blobs
+        digest = blobs.put_bytes(document, pin=f"project/{project.id}")
+        blobs.publish(digest)
+        return digest
 
     async def _fund(self, terms: RoundTerms, key: str) -> None:
         """Has what the round puts in escrow in the wallet, and allows the contract to take it."""
@@ -128,8 +136,13 @@ class Proposer:
 
     async def announce_round(self, duty: AnnounceRound) -> Sequence[LocalFact]:
         context = self._context
-        spec = context.round(duty.round_id).params.spec
+        round_ = context.round(duty.round_id)
+        spec = round_.params.spec
         await context.say(Provide(duty.round_id, spec, context.network.addresses))
+        if any(round_.params.allow_list):
+            listed = decode_spec(context.blobs.read(spec, max_bytes=MAX_SPEC_BYTES)).allow_list
+            if listed is not None:
+                await context.say(Provide(duty.round_id, listed, context.network.addresses))
         return []
 
     async def close_commits(self, duty: CloseCommits) -> Sequence[LocalFact]:
@@ -296,8 +309,17 @@ def _leaves(sealed: Sequence[SealedShard]) -> list[bytes]:
     return [evaluation_leaf(item.index, item.digest, item.blinding) for item in sealed]
 
 
-def round_spec(project: Project, recipe: RecipeSummary, terms: RoundTerms, number: int) -> RoundSpec:
-    """The spec of a project's `number`-th round (from 1): steps continue where the last round ended."""
+def round_spec(
+    project: Project,
+    recipe: RecipeSummary,
+    terms: RoundTerms,
+    number: int,
+    allow_list: Digest | None = None,
+) -> RoundSpec:
+    """The spec of a project's `number`-th round (from 1): steps continue where the last round ended.
+
+    `allow_list`: the document of those who may commit.
+    """
     steps = terms.inner_steps or recipe.inner_steps
     start = (number - 1) * steps
     return RoundSpec(
@@ -317,4 +339,5 @@ def round_spec(project: Project, recipe: RecipeSummary, terms: RoundTerms, numbe
         shrink_milli=terms.shrink_milli,
         aggregators=terms.aggregators,
         update=terms.update,
+        allow_list=allow_list,
     )

@@ -22,6 +22,7 @@ from jepanet.protocol.facts import LocalDeltaSealed, LocalFact
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import (
     RoundDocuments,
@@ -33,7 +34,6 @@ from jepanet.roles.steps.preparation import (
 )
 from jepanet.roles.steps.stake import check_bond, ensure_stake
 from jepanet.roles.steps.submit import endpoint_lags, submit
-from jepanet.roles.steps.windows import check_admitted
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
@@ -72,7 +72,7 @@ class Solver:
         sealed = context.journal.salt(round_.id, context.me)
         if sealed is None:
             check_bond(context, round_.params.bond)
-            check_admitted(round_)
+            await admission(context, round_)
             newest = context.journal.newest_residual(round_.project_id, context.me, round_.id, round_.base)
             # On disk before training depends on it: the delta could not be repeated without it.
             salt = context.journal.draw_salt(round_.id, context.me, context.random_bytes(SALT_BYTES))
@@ -220,7 +220,11 @@ class Solver:
         self._check_meant(round_)
         await ensure_stake(context, bond, f"commit/{duty.round_id}")
         word = self._sealed(duty.round_id).commitment
-        await submit(context, f"commit/{duty.round_id}", contracts.rounds.commit(duty.round_id, word))
+        proof = await admission(context, round_)
+        call = contracts.rounds.commit(duty.round_id, word)
+        if proof is not None:
+            call = contracts.rounds.commit_listed(duty.round_id, word, proof)
+        await submit(context, f"commit/{duty.round_id}", call)
         return []
 
     async def send_reveal(self, duty: SendReveal) -> Sequence[LocalFact]:

@@ -161,6 +161,10 @@ class ProposerSection:
         tuple[Address, ...],
         "addresses that may propose score sheets beside the verifiers, most trusted first",
     ] = ()
+    allow_list: Annotated[
+        Path | None,
+        "file of the addresses that may commit, one a line, # begins a comment; without it, everybody may",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

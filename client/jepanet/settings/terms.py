@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
+from pathlib import Path
 
 from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, allow_list_of
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import MergeRule, Methods, RoundSpec, check_methods, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.settings.config import ProposerSection
+from jepanet.texts import read_text
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
 
 MAX_PHASE_SECONDS = 30 * 86400
@@ -52,6 +55,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         challenge_seconds=section.challenge_seconds,
         max_solvers=section.max_solvers or MAX_DELTAS,
         aggregators=section.aggregators,
+        allow_list=() if section.allow_list is None else listed_in(section.allow_list),
     )
     _check(terms, methods)
     return terms
@@ -95,6 +99,28 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         raise _bad(
             f"[proposer] makes a round spec that everybody refuses: {error.message}", "correct that key"
         ) from error
+
+
+def listed_in(path: Path) -> tuple[Address, ...]:
+    """The accounts of a file that `proposer.allow_list` names, each once, ascending.
+
+    Raises:
+        Fatal: it is missing, holds no address or too many, or a line is none (exit code `CONFIG`).
+    """
+    text = read_text(path, "allow-list", max_bytes=MAX_LIST_BYTES, absent="correct proposer.allow_list")
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        if not word:
+            continue
+        try:
+            found.append(checksum_address(word))
+        except ValueError as error:
+            raise _bad(f"{path}, line {number}: {error}", "write one address a line") from error
+    try:
+        return allow_list_of(found).accounts
+    except Rejected as error:
+        raise _bad(f"{path}: {error.message}", "list 1 to 65,536 addresses, one a line") from error
 
 
 def wei(text: str, key: str) -> int:

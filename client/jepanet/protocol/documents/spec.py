@@ -141,6 +141,9 @@ class RoundSpec:
         LeftOut(),
         "share of what the codec left out of a solver's last delta that the solver adds to its next",
     ] = 1000
+    allow_list: Annotated[
+        Digest | None, LeftOut(), "document of the accounts that may commit; without it, everybody may"
+    ] = None
 
 
 SPEC = Codec(RoundSpec, "round spec", max_bytes=MAX_SPEC_BYTES)

@@ -38,6 +38,8 @@ class RoundTerms:
     challenge_seconds: int
     max_solvers: int
     aggregators: tuple[Address, ...]
+    allow_list: tuple[Address, ...] = ()
+    """Who may commit; empty: everybody."""
 
     @property
     def longest_seconds(self) -> int:

@@ -13,6 +13,7 @@ from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
+from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
 from jepanet.roles.steps.remainders import obtain_remainder
@@ -50,6 +51,7 @@ class Preparation:
         documents = await round_documents(context, round_)
         await obtain_base(context, round_, documents.recipe, pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
+            await admission(context, round_)
             shard = assigned_shard(context, round_, documents.shards)
             # For this round only: anybody may open projects, and what is pinned for good fills the store.
             await obtain(context, shard.digest, kind="shard", max_bytes=shard.bytes, pin=pin_of(round_))

@@ -1,4 +1,4 @@
-"""Whether this node can keep a round's windows, and may take part in it: before anything is at stake."""
+"""Whether this node can keep a round's windows: asked before anything is at stake."""
 
 from __future__ import annotations
 
@@ -27,12 +27,3 @@ async def check_windows(context: Context, round_: Round) -> None:
             reason="window-too-short",
             remedy="use a faster endpoint or fewer confirmations, or leave such rounds alone",
         )
-
-
-def check_admitted(round_: Round) -> None:
-    """Raises: Rejected: reason `not-listed`; the round has a list of who may commit, and no proof is here."""
-    if any(round_.params.allow_list):
-        raise Rejected(
-            f"round {round_.id} admits only the accounts of a list", reason="not-listed",
-            remedy="nothing: the proposer decides who is on it",
-        )  # fmt: skip

@@ -73,9 +73,8 @@ async def send_command(options: argparse.Namespace) -> int:
         found = await survey(rpc, arguments.parameters)
         show_chain(found)
         paying = await payer(rpc, deployer, arguments, found)
-        print(
-            f"  pays: {paying.wallet.address}, at most {tokens(paying.cost)} of its {tokens(paying.balance)} ether"
-        )
+        purse = f"at most {tokens(paying.cost)} of its {tokens(paying.balance)} ether"
+        print(f"  {paying.wallet.address} pays {purse}")
         if not options.yes and not await asyncio.to_thread(_agreed, options.chain_id):
             print("nothing was sent")
             return Exit.FAILURE

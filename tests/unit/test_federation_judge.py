@@ -192,7 +192,7 @@ EXCLUDED = {
 
 
 @pytest.mark.parametrize("attack", EXCLUDED)
-def test_attack_useless_deltas_are_excluded_and_keep_their_bond(attack: str) -> None:
+def test_attack_useless_deltas_are_excluded(attack: str) -> None:
     data, reason = EXCLUDED[attack]
     found = beside_honest(data)
     assert (found.verdict, found.reason) == (Verdict.EXCLUDED, reason)
@@ -205,7 +205,7 @@ def test_noise_is_not_punished_and_earns_nothing() -> None:
     assert noise.gain <= 3 * noise.stderr
 
 
-def test_attack_same_bytes_twice_are_paid_once_and_cost_no_bond() -> None:
+def test_attack_same_bytes_twice_are_paid_once() -> None:
     """The later of two may be the solver whose work was taken."""
     data = encoded(honest(0))
     judged = judge(

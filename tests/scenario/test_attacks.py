@@ -264,9 +264,7 @@ def test_lies_over_gossip_are_refused_and_believed_by_nobody(attacked: Outcome) 
 
 def test_honest_solvers_are_not_hurt(attacked: Outcome) -> None:
     network = attacked.network
-    slashed = {
-        item.account: item.cause for item in network.events(facts.ChainBondSlashed, attacked.round_id)
-    }
+    slashed = {item.account: item.cause for item in network.events(facts.ChainBondSlashed, attacked.round_id)}
     for node in network.nodes.values():
         assert node.alive
         if node.address in slashed:  # so small a training may do harm, as anybody can measure

@@ -51,7 +51,7 @@ class Recorded:
 
 
 LONGEST_DISPUTE = 30 * 24 * 3600
-"""Seconds after which a silent arbiter can surely decide no more: `TrainingRounds.MAX_DURATION`."""
+"""Seconds after which a silent arbiter can surely decide no more: `Admission.MAX_DURATION` of the contracts."""
 
 
 class Status(StrEnum):
@@ -118,7 +118,7 @@ class Round:
         return self.reveal_end + self.params.verify_duration
 
     def phase(self, now: int) -> Phase:
-        """The phase at timestamp `now` (seconds): the same rule as `TrainingRounds.phase`.
+        """The phase at timestamp `now` (seconds): the same rule as `Phases.phase` of the contracts.
 
         With one difference: no event says how long this deployment's arbiter has, so a dispute counts as open
         for as long as any deployment may grant.

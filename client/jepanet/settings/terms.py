@@ -17,7 +17,7 @@ from jepanet.texts import read_text
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
 
 MAX_PHASE_SECONDS = 30 * 86400
-"""`TrainingRounds.MAX_DURATION`."""
+"""`Admission.MAX_DURATION` of the contracts."""
 _WEI = Decimal(10) ** 18
 _AMOUNT = "write tokens as a decimal number, for example 12.5"
 _DIGITS = 120

@@ -291,6 +291,24 @@ async def test_a_configuration_that_lies_is_refused(real: Placed) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["TrainingRounds", "Disputes", "RoundLens"])
+async def test_immutables_that_no_constructor_wrote_are_refused(real: Placed, name: str) -> None:
+    """Code that a chain was born with: at the right address, and another treasury, rounds or self in it."""
+    made = await real.deploy()
+    places = {item.name: item.address for item in plan(real.parameters, DEPLOYER).creations}
+    code = bytearray(await real.chain.rpc.code(places[name], "latest"))
+    start, length = load_abi(name).immutables[0]
+    planted = bytes(12) + bytes.fromhex(DEPLOYER[2:])
+    old = bytes(code[start : start + length])
+    for first, size in load_abi(name).immutables:
+        if code[first : first + size] == old:
+            code[first : first + size] = planted
+    await real.chain.rpc.request("anvil_setCode", [places[name], "0x" + code.hex()])
+    found = faults(await verify(real.chain.rpc, made))
+    assert set(found) == {name}
+    assert "immutables" in found[name] or "knows itself" in found[name] or DEPLOYER in found[name]
+
+
 async def test_swapped_contracts_and_the_lens_of_others_are_refused(real: Placed) -> None:
     made = await real.deploy()
     swapped = faults(await verify(real.chain.rpc, replace(made, rounds=made.lens, lens=made.rounds)))

@@ -51,7 +51,7 @@ class Recorded:
 
 
 LONGEST_DISPUTE = 30 * 24 * 3600
-"""Seconds after which a silent arbiter can surely decide no more: `Admission.MAX_DURATION` of the contracts."""
+"""Seconds after which a silent arbiter can surely decide no more: the contracts' `MAX_DURATION`."""
 
 
 class Status(StrEnum):

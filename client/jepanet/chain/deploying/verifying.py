@@ -1,6 +1,7 @@
 """A deployment held against abi/, in two ways that do not need each other.
 
-- Code: every byte at every address is what was built, but for immutables and the addresses of libraries.
+- Code: every byte at every address is what was built, with the addresses of libraries and the immutables that
+  belong there.
 - Addresses: by EIP-1014 an address commits to the deployer, the salt, the creation code with its links, and
   the constructor's arguments. They are computed again from abi/ and from what `configuration()` answers.
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+
+from eth_hash.auto import keccak
 
 from jepanet.addresses import checksum_address
 from jepanet.chain.contracts.deployment import Deployment
@@ -93,6 +96,8 @@ def judge(
         address = rounds.links.get(name, place)
         found = examined(name, codes[address])
         faults = [] if found.fault is None else [found.fault]
+        if found.fault is None and found.values != {_word(address)}:
+            faults.append("the address it knows itself by is another one")
         if address != place:
             faults.append(f"abi/ and the salt give {place}, the core is linked with this address")
         faults += [
@@ -104,6 +109,8 @@ def judge(
 
     faults = [] if rounds.fault is None else [rounds.fault]
     if configuration is not None:
+        if rounds.values != _immutables(deployment.rounds, configuration):
+            faults.append("its immutables are not what configuration() answers")
         made = core(configuration, rounds.links, salt).address
         if made != deployment.rounds:
             faults.append(f"its code, links and arguments with this salt belong at {made}")
@@ -114,10 +121,11 @@ def judge(
     lens = examined("RoundLens", codes[deployment.lens])
     faults = [] if lens.fault is None else [lens.fault]
     made = creation("RoundLens", deployment.rounds, salt=salt).address
-    if lens.fault is None and made != deployment.lens:
+    if lens.fault is None and lens.values != {_word(deployment.rounds)}:
         reads = sorted(checksum_address("0x" + value[-20:].hex()) for value in lens.values)
-        other = ", ".join(address for address in reads if address != deployment.rounds)
-        faults.append(f"it reads {other}" if other else f"with this salt it belongs at {made}")
+        faults.append(f"it reads {', '.join(reads)}")
+    elif lens.fault is None and made != deployment.lens:
+        faults.append(f"with this salt it belongs at {made}")
     pieces.append(_piece("RoundLens", deployment.lens, codes, faults))
 
     faults = [] if codes[deployment.token] else ["there is no code"]
@@ -135,6 +143,19 @@ def different(found: Configuration, expected: Configuration) -> tuple[str, ...]:
         for item in fields(Configuration)
         if getattr(found, item.name) != getattr(expected, item.name)
     )
+
+
+def _immutables(rounds: Address, c: Configuration) -> frozenset[bytes]:
+    """What the core's constructor writes into its code; `RoundBase` has the list."""
+    # The configuration as code of an account: the first that the core created (EIP-161: nonce 1).
+    kept = keccak(b"\xd6\x94" + bytes.fromhex(rounds[2:]) + b"\x01")[12:]
+    numbers = (c.minimum_verifier_stake, c.keeper_reward, c.beacon_delay, c.excluded_bps)
+    words = [_word(c.token), _word(c.treasury), bytes(12) + kept]
+    return frozenset([*words, *(number.to_bytes(32, "big") for number in numbers)])
+
+
+def _word(address: Address) -> bytes:
+    return bytes(12) + bytes.fromhex(address[2:])
 
 
 def _piece(name: str, address: Address, codes: Mapping[Address, bytes], faults: Sequence[str]) -> Verified:

@@ -57,6 +57,7 @@ interface Vm {
         returns (string memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function pauseGasMetering() external;
     function prank(address sender) external;
     function prevrandao(uint256 value) external;
     function readFile(string calldata path) external view returns (string memory);
@@ -73,6 +74,7 @@ interface Vm {
     function toString(bytes32 value) external pure returns (string memory);
     function toString(uint256 value) external pure returns (string memory);
     function warp(uint256 timestamp) external;
+    function writeLine(string calldata path, string calldata line) external;
 }
 
 // address(uint160(uint256(keccak256("hevm cheat code")))), written out because it must be a constant at file level.

@@ -474,6 +474,7 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.settings.network", "from jepanet.p2p.host import P2PNode"),
         ("jepanet.settings.fees", "from jepanet.chain.endpoints.failover import Rpc"),
         ("jepanet.settings.fees", "from jepanet import chain"),
+        ("jepanet.settings.deployment_arguments", "from jepanet.chain.deploying.plan import plan"),
         ("jepanet.settings.paths", "from jepanet.storage.journal import Journal"),
         ("jepanet.interface.cli", "from jepanet.chain import wallet"),
         ("jepanet.interface.cli", "from jepanet.roles import solver"),

@@ -15,7 +15,7 @@ from jepanet.chain.deploying.fitness import judge_randomness
 from jepanet.chain.deploying.parameters import TOKEN, DeployParameters
 from jepanet.chain.deploying.plan import configuration_of, core, linked_libraries, plan
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.deploying import foresee
+from jepanet.operations.deploying import check_delay, foresee
 from jepanet.settings.deployment_arguments import load_arguments, load_deployer, read_salt
 from jepanet.types import Address
 
@@ -134,6 +134,15 @@ def test_a_chain_whose_randomness_stands_still_or_repeats_is_refused() -> None:
     assert caught.value.code is Exit.WRONG_CHAIN
     with pytest.raises(Fatal, match="only 6 values in the last 32 blocks"):
         judge_randomness(10, [bytes([n // 6]) * 32 for n in range(32)])
+
+
+def test_a_delay_within_which_proposers_are_known_is_refused_on_real_chains() -> None:
+    check_delay(1, 65)
+    check_delay(31337, 2)
+    for delay in (2, 64):
+        with pytest.raises(Fatal, match=f"beacon_delay is {delay} blocks") as caught:
+            check_delay(1, delay)
+        assert caught.value.code is Exit.CONFIG
 
 
 # ------------------------------------------------------------------ the file

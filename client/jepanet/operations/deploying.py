@@ -18,6 +18,7 @@ from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.fees import quote
 from jepanet.errors import Exit, Fatal
+from jepanet.operations.checks.endpoints import LOCAL_CHAINS
 from jepanet.settings.deployment_arguments import Deployer, DeploymentArguments
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.unlock import unlock
@@ -25,6 +26,9 @@ from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.tokens import exact
 from jepanet.types import Address
+
+LOOKAHEAD = 64
+"""Slots: two epochs of Ethereum, for which proposers are assigned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +95,26 @@ async def survey(rpc: Rpc, parameters: DeployParameters) -> Examined:
     """Whether the chain is fit, and what is there.
 
     Raises:
-        Fatal: it is not fit (Exit.WRONG_CHAIN), the token is none (Exit.CONFIG), or other code lies where a
-            piece belongs (Exit.VERIFICATION_FAILED).
+        Fatal: it is not fit (Exit.WRONG_CHAIN), the token is none or the delay too short (Exit.CONFIG), or
+            other code lies where a piece belongs (Exit.VERIFICATION_FAILED).
         Transient: no endpoint answers.
     """
+    check_delay(rpc.chain_id, parameters.beacon_delay)
     fitness = await examine(rpc, parameters)
     return Examined(fitness, await what_is_there(rpc, plan(parameters, parameters.owner).creations))
+
+
+def check_delay(chain_id: int, beacon_delay: int) -> None:
+    """Whoever closes COMMIT must not know who proposes the blocks before the one that draws.
+
+    Raises: Fatal (Exit.CONFIG).
+    """
+    if beacon_delay <= LOOKAHEAD and chain_id not in LOCAL_CHAINS:
+        raise Fatal(
+            f"beacon_delay is {beacon_delay} blocks, and proposers are known {LOOKAHEAD} slots ahead",
+            remedy="take 128: four epochs",
+            code=Exit.CONFIG,
+        )
 
 
 async def payer(rpc: Rpc, deployer: Deployer, arguments: DeploymentArguments, found: Examined) -> Payer:

@@ -20,7 +20,16 @@ from pathlib import Path
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.deploying.create2 import Creation
 from jepanet.errors import Exit, JepanetError
-from jepanet.operations.deploying import Examined, check, foresee, open_endpoints, payer, send, survey
+from jepanet.operations.deploying import (
+    OFFICES,
+    Examined,
+    check,
+    foresee,
+    open_endpoints,
+    payer,
+    send,
+    survey,
+)
 from jepanet.settings.deployment_arguments import (
     DeploymentArguments,
     load_arguments,
@@ -52,6 +61,8 @@ def show_chain(found: Examined) -> None:
     print(f"  the header can be shown for {fitness.reach} blocks after it, {window:.0f} s")
     if fitness.reach < 8191:
         print("  EIP-2935 is not live here: whoever draws later than that draws another block")
+    for name in OFFICES:
+        print(f"  the {name} is {'a contract' if name in found.contracts else 'an account: one key'}")
     print(f"  there already: {', '.join(sorted(found.present)) or 'nothing'}")
 
 

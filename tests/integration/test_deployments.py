@@ -366,6 +366,7 @@ async def test_an_operator_plans_sends_once_and_verifies(
     code, planned, error = await run("plan", arguments, "--chain-id", chain, "--rpc", url)
     assert code == 0, error
     assert "chain 31337 is fit" in planned and "there already: nothing" in planned
+    assert "the arbiter is an account: one key" in planned
     sending = ("send", arguments, "--config", config, "--yes", "--chain-id")
     assert (await run(*sending, "1"))[0] == Exit.WRONG_CHAIN
     balance = await real.chain.rpc.balance(account.address, "latest")

@@ -27,6 +27,7 @@ from jepanet.storage.kept_intents import JournalIntents
 from jepanet.tokens import exact
 from jepanet.types import Address
 
+OFFICES = ("owner", "treasury", "arbiter")
 LOOKAHEAD = 64
 """Slots: two epochs of Ethereum, for which proposers are assigned."""
 
@@ -44,10 +45,12 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A chain that is fit, and the names of the pieces that it has already."""
+    """A chain that is fit, and the names of the pieces that it has already. `contracts`: the offices that are
+    held by a contract there; the others are held by whoever has one key."""
 
     fitness: Fitness
     present: frozenset[str]
+    contracts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,9 @@ async def survey(rpc: Rpc, parameters: DeployParameters) -> Examined:
     """
     check_delay(rpc.chain_id, parameters.beacon_delay)
     fitness = await examine(rpc, parameters)
-    return Examined(fitness, await what_is_there(rpc, plan(parameters, parameters.owner).creations))
+    present = await what_is_there(rpc, plan(parameters, parameters.owner).creations)
+    held = {name for name in OFFICES if await rpc.code(getattr(parameters, name), "latest")}
+    return Examined(fitness, present, frozenset(held))
 
 
 def check_delay(chain_id: int, beacon_delay: int) -> None:

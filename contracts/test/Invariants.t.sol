@@ -31,12 +31,13 @@ contract InvariantsTest is Deployed {
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
         targets = new FuzzSelector[](1);
-        bytes4[] memory selectors = new bytes4[](5);
+        bytes4[] memory selectors = new bytes4[](6);
         selectors[0] = RoundActors.step.selector;
         selectors[1] = RoundActors.stepAgain.selector;
         selectors[2] = RoundActors.stepFurther.selector;
-        selectors[3] = RoundActors.anything.selector;
-        selectors[4] = RoundActors.stakes.selector;
+        selectors[3] = RoundActors.stepOn.selector;
+        selectors[4] = RoundActors.anything.selector;
+        selectors[5] = RoundActors.stakes.selector;
         targets[0] = FuzzSelector(address(actors), selectors);
     }
 

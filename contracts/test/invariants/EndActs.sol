@@ -56,7 +56,7 @@ abstract contract EndActs is DisputeActs {
         return seat != NONE && (runs[id].slashed | runs[id].feesPaid) >> seat & 1 == 0;
     }
 
-    function _paid(uint256 id, Leaf memory row) private {
+    function _paid(uint256 id, Leaf memory row, address caller) private {
         Run storage r = runs[id];
         uint256 amount = row.amount < r.unclaimed ? row.amount : r.unclaimed;
         if (row.verdict == Verdict.Fee) {
@@ -68,8 +68,10 @@ abstract contract EndActs is DisputeActs {
             standings[id][row.account] = Standing.Released;
             _unlock(row.account, r.bond);
             if (row.verdict == Verdict.Excluded) {
-                holders[row.account].free -= r.bond / 5;
-                holders[treasury].free += r.bond / 5;
+                uint256 kept = r.bond / 5;
+                holders[row.account].free -= kept;
+                holders[caller].free += kept / 10;
+                holders[treasury].free += kept - kept / 10;
                 _mark("state: excluded");
             }
         }
@@ -82,7 +84,8 @@ abstract contract EndActs is DisputeActs {
         (ProvenLeaf memory item, bool right) = _proven(id);
         bool due = _claimable(id, item.leaf, right) && _isOwed(id, item.leaf);
         bytes memory data = abi.encodeCall(IClaims.claim, (id, item.leaf, item.proof));
-        if (_try("claim", _someone(), data, due)) _paid(id, item.leaf);
+        address caller = _someone();
+        if (_try("claim", caller, data, due)) _paid(id, item.leaf, caller);
     }
 
     function _claimMany(uint256 id) internal {
@@ -95,9 +98,10 @@ abstract contract EndActs is DisputeActs {
             due = due && _claimable(id, items[i].leaf, right);
         }
         bytes memory data = abi.encodeCall(IClaims.claimMany, (id, items));
-        if (!_try("claimMany", _someone(), data, due)) return;
+        address caller = _someone();
+        if (!_try("claimMany", caller, data, due)) return;
         for (uint256 i = 0; i < items.length; ++i) {
-            if (_isOwed(id, items[i].leaf)) _paid(id, items[i].leaf);
+            if (_isOwed(id, items[i].leaf)) _paid(id, items[i].leaf, caller);
         }
     }
 

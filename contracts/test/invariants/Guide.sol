@@ -15,7 +15,7 @@ abstract contract Guide is Checks {
         if (which < 4) return _requestUnbond();
         if (which < 6) return _withdrawUnbonded();
         if (which == 6) return _collectDebt();
-        if (which == 7) return _oneIn(6) ? _exit() : _oneIn(4) ? _leave() : _join();
+        if (which == 7) return _oneIn(20) ? _exit() : _oneIn(4) ? _leave() : _join();
         if (which == 8 && _oneIn(3)) return _pauseOrNot();
         _partner();
     }
@@ -73,7 +73,7 @@ abstract contract Guide is Checks {
         if (phase == Phase.Challenge || phase == Phase.Disputed) return _about(id, 8 + _roll(5));
         if (phase == Phase.Settleable) return _settle(id);
         if (phase == Phase.Cancellable) return _cancel(id);
-        if (_oneIn(20)) return _toDeadline(id);
+        if (_oneIn(_first() == 0 ? 8 : 80)) return _toDeadline(id);
         if (phase == Phase.Cancelled) return _about(id, _oneIn(4) ? 11 : 17 + _roll(3));
         _about(id, _oneIn(8) ? 11 : 14 + _roll(7));
     }
@@ -162,6 +162,6 @@ abstract contract Guide is Checks {
 
     function _later() private {
         _mark("time: later");
-        _passTo(_now() + 1 + _roll(_oneIn(60) ? 8 days : 40));
+        _passTo(_now() + 1 + _roll(_oneIn(150) ? 8 days : 40));
     }
 }

@@ -48,7 +48,7 @@ library Reached {
 
     /// @notice Ends of rounds, and turns that are easily never taken.
     function states() internal pure returns (string[] memory names) {
-        names = new string[](34);
+        names = new string[](35);
         names[0] = "end: arbiter silent";
         names[1] = "end: expired";
         names[2] = "end: no commits";
@@ -73,16 +73,17 @@ library Reached {
         names[21] = "state: no shards left";
         names[22] = "state: pot paid";
         names[23] = "state: released unclaimed";
-        names[24] = "state: request cut in two";
-        names[25] = "state: reveals closed early";
-        names[26] = "state: several challengers";
-        names[27] = "state: several requests";
-        names[28] = "state: shard reused";
-        names[29] = "state: signer short of stake";
-        names[30] = "state: unseal share";
-        names[31] = "state: window passed";
-        names[32] = "time: later";
-        names[33] = "time: next deadline";
+        names[24] = "state: reported before";
+        names[25] = "state: request cut in two";
+        names[26] = "state: reveals closed early";
+        names[27] = "state: several challengers";
+        names[28] = "state: several requests";
+        names[29] = "state: shard reused";
+        names[30] = "state: signer short of stake";
+        names[31] = "state: unseal share";
+        names[32] = "state: window passed";
+        names[33] = "time: later";
+        names[34] = "time: next deadline";
     }
 
     function all() internal pure returns (string[] memory names) {

@@ -126,6 +126,10 @@ contract RoundActors is Guide {
         step(seed);
     }
 
+    function stepOn(uint256 seed) external {
+        step(seed);
+    }
+
     /// @notice Anything about any round, whether it is due or not; of the rounds that do not exist, the next one.
     function anything(uint256 seed) external {
         _seed(seed);

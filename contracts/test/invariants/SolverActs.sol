@@ -42,7 +42,7 @@ abstract contract SolverActs is World {
 
     function _commit(uint256 id) internal {
         Run storage r = runs[id];
-        address solver = _mostly(_solver());
+        address solver = _mostly(_withStanding(id, Standing.None));
         bytes32 commitment = _commitment(id, solver);
         bool due = _hasPlace(id) && _admissible(id, solver) && _mayLock(solver, r.bond);
         bool byList = _oneIn(16) ? !r.listed : r.listed;
@@ -113,7 +113,7 @@ abstract contract SolverActs is World {
     }
 
     function _reveal(uint256 id) internal {
-        address solver = _mostly(_solver());
+        address solver = _withStanding(id, Standing.Committed);
         bytes32 digest = _digest(id, solver);
         bytes32 salt = _oneIn(10) ? bytes32("another") : digest;
         bool due = _phase(id) == Phase.Reveal && standings[id][solver] == Standing.Committed && salt == digest;

@@ -169,6 +169,11 @@ abstract contract VerifierActs is ProposerActs {
         if (!_try("slashEquivocation", reporter, data, due)) return;
         r.slashed |= uint256(1) << seat;
         r.slashes[seat] += 1;
-        _share(guilty, _slashMinimum(guilty), reporter);
+        uint256 taken = _slashMinimum(guilty);
+        if (_phase(id) != Phase.Challenge) return _share(guilty, taken, reporter);
+        // Nobody knows yet whose it is: a challenger's, if one comes.
+        _setAside(id, taken / 10);
+        holders[treasury].free += taken - taken / 10;
+        _mark("state: reported before");
     }
 }

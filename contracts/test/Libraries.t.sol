@@ -114,6 +114,13 @@ contract LibrariesTest {
         vm.assertEq(rank, beacon % open, "rank");
     }
 
+    /// @dev A full bitmap has 256 bits, one more than a byte can count.
+    function test_all256ShardsAreThere() public view {
+        for (uint256 i = 0; i < 256; i += 15) {
+            vm.assertEq(libraries.pick(0, 256, 256 * 7 + i), i, "the one of this rank");
+        }
+    }
+
     /// @dev For every size and place: the leaf at its place, and neither another leaf nor another place nor a longer path.
     function testFuzz_oneLeafForEachPlace(uint32 count, uint32 index, uint32 other) public view {
         count = 1 + count % 256;

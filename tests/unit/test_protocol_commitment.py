@@ -166,6 +166,9 @@ def test_attack_a_root_has_one_leaf_for_each_index(count: int) -> None:
         assert not verify_shard(root, count, index, second, proof)
         for shorter in range(len(proof)):
             assert not verify_shard(root, count, index, leaves[index], proof[:shorter])
+        if proof:  # a node of the path is no leaf of a smaller tree
+            pair = (proof[0], leaves[index]) if index % 2 else (leaves[index], proof[0])
+            assert not verify_shard(root, count, index // 2, keccak(b"".join(pair)), proof[1:])
 
 
 def test_shard_trees_refuse_nonsense() -> None:

@@ -18,8 +18,7 @@ import {vm} from "./Vm.sol";
 /// @dev What it takes to open a round, and what a deployment refuses.
 contract OpeningTest is RoundTest {
     /// @dev Of `RoundStorage.State.projects`.
-    uint256 private constant PROJECTS_SLOT =
-        0x2bfad964d67ac18f8edf2aa687ad6eaa4d09f7c7db77ee75ba1efa5f4d29e000 + 7;
+    uint256 private constant PROJECTS_SLOT = 0x10000 + 7;
 
     RoundParams internal params;
 

@@ -17,6 +17,8 @@ interface ITrainingRounds is IStakes, IVerifierSets, IProjects, IRounds, IDisput
     error BadConfiguration();
     /// @dev An owner that leaves while paused would leave the pause for ever.
     error CannotRenounceWhilePaused();
+    /// @dev No function of this deployment has this selector.
+    error UnknownFunction(bytes4 selector);
 
     /// @notice Owner only: stops deposits and openings, nothing else.
     function pause() external;

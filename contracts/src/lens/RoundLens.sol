@@ -9,7 +9,7 @@ import {Members} from "../libraries/Members.sol";
 import {Phases} from "../libraries/Phases.sol";
 import {Results} from "../libraries/Results.sol";
 import {Standings} from "../libraries/Standings.sol";
-import {Project, STATE_SLOT, Training, state} from "../rounds/RoundStorage.sol";
+import {Place, Project, STATE_SLOT, Training, state} from "../rounds/RoundStorage.sol";
 import {CancelCause, Phase, Standing} from "../types/Enums.sol";
 import {Configuration, Recorded, Result} from "../types/Round.sol";
 import {ProjectView, RoundView} from "../types/Views.sol";
@@ -21,7 +21,6 @@ import {Reader} from "./Reader.sol";
 contract RoundLens is AccountLens {
     using Members for bytes;
     using Standings for uint256;
-    using Standings for Hot;
 
     constructor(ITrainingRounds rounds_) Reader(rounds_) {}
 
@@ -194,7 +193,7 @@ contract RoundLens is AccountLens {
 
     /// @dev The first word of the state.
     function _counts() private view returns (uint256) {
-        return _word(uint256(STATE_SLOT));
+        return _word(STATE_SLOT);
     }
 
     function _roundSlot(uint256 roundId) private view returns (uint256 slot) {
@@ -211,12 +210,10 @@ contract RoundLens is AccountLens {
         }
     }
 
-    function _standingSlot(uint256 lane, address account) private view returns (uint256) {
-        mapping(uint256 => mapping(address => uint256)) storage found = state().standings;
-        uint256 base;
+    function _standingSlot(uint256 lane, address account) private view returns (uint256 slot) {
+        Place storage found = state().standings[lane][account];
         assembly ("memory-safe") {
-            base := found.slot
+            slot := found.slot
         }
-        return uint256(keccak256(abi.encode(account, keccak256(abi.encode(lane, base)))));
     }
 }

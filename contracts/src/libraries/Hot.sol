@@ -71,6 +71,12 @@ library HotWord {
         return Hot.unwrap(hot) >> 72 & 0xffffffff;
     }
 
+    /// @notice Where standings in the round lie: by the project and the last three bits of the round's number, so that the
+    /// rounds of a project take eight lanes in turn.
+    function lane(Hot hot) internal pure returns (uint256) {
+        return Hot.unwrap(hot) >> 56 & 0xffffffff0007;
+    }
+
     function gap(Hot hot) internal pure returns (uint256) {
         return Hot.unwrap(hot) >> 128 & 0xffffff;
     }
@@ -80,26 +86,48 @@ library HotWord {
     }
 
     function revealStart(Hot hot) internal pure returns (uint256) {
-        return commitEnd(hot) + gap(hot);
+        unchecked {
+            return commitEnd(hot) + gap(hot); // 40 and 24 bits
+        }
+    }
+
+    /// @notice Whether `time` lies within REVEAL.
+    function revealing(Hot hot, uint256 time) internal pure returns (bool) {
+        unchecked {
+            // Before REVEAL the difference wraps around.
+            return time - commitEnd(hot) - gap(hot) < revealDuration(hot);
+        }
     }
 
     function revealEnd(Hot hot) internal pure returns (uint256) {
-        return revealStart(hot) + (Hot.unwrap(hot) >> REVEAL_DURATION & 0xffffff);
+        unchecked {
+            return revealStart(hot) + revealDuration(hot);
+        }
+    }
+
+    function revealDuration(Hot hot) internal pure returns (uint256) {
+        return Hot.unwrap(hot) >> REVEAL_DURATION & 0xffffff;
     }
 
     /// @notice In units of the token.
     function bond(Hot hot) internal pure returns (uint256) {
-        return (Hot.unwrap(hot) >> 192) * BOND_UNIT;
+        unchecked {
+            return (Hot.unwrap(hot) >> 192) * BOND_UNIT; // 64 and 30 bits
+        }
     }
 
     /// @dev The caller checked that a place is left, which is at most 65,535.
     function withCommit(Hot hot) internal pure returns (Hot) {
-        return Hot.wrap(Hot.unwrap(hot) + 1);
+        unchecked {
+            return Hot.wrap(Hot.unwrap(hot) + 1);
+        }
     }
 
     /// @dev There are no more reveals than commits.
     function withReveal(Hot hot) internal pure returns (Hot) {
-        return Hot.wrap(Hot.unwrap(hot) + ONE_REVEAL);
+        unchecked {
+            return Hot.wrap(Hot.unwrap(hot) + ONE_REVEAL);
+        }
     }
 
     function with(Hot hot, uint256 flag) internal pure returns (Hot) {

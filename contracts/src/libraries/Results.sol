@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Leaf, Recorded, Result} from "../types/Round.sol";
 
 /// @title Hashes of what is signed, and of what signatures cover.
@@ -22,16 +23,41 @@ library Results {
 
     /// @notice What a verifier signs.
     function hash(Result memory result, bytes32 domain_) internal pure returns (bytes32) {
-        return typed(domain_, keccak256(abi.encode(RESULT_TYPE, result)));
+        return MessageHashUtils.toTypedDataHash(domain_, keccak256(abi.encode(RESULT_TYPE, result)));
     }
 
     /// @notice What a solver signs for a relayed commit.
-    function hash(uint256 roundId, bytes32 commitment, bytes32 domain_) internal pure returns (bytes32) {
-        return typed(domain_, keccak256(abi.encode(COMMIT_TYPE, roundId, commitment)));
+    function hash(uint256 roundId, bytes32 commitment_, bytes32 domain_) internal pure returns (bytes32) {
+        bytes32 type_ = COMMIT_TYPE;
+        bytes32 structHash;
+        // keccak256(abi.encode(COMMIT_TYPE, roundId, commitment_)), beyond the memory in use.
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, type_)
+            mstore(add(data, 32), roundId)
+            mstore(add(data, 64), commitment_)
+            structHash := keccak256(data, 96)
+        }
+        return MessageHashUtils.toTypedDataHash(domain_, structHash);
     }
 
-    function typed(bytes32 domain_, bytes32 structHash) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(hex"1901", domain_, structHash));
+    /// @notice What a solver commits to: `keccak256(abi.encode(block.chainid, address(this), roundId, solver, digest,
+    /// salt))`.
+    function commitment(uint256 roundId, address solver, bytes32 digest, bytes32 salt)
+        internal
+        view
+        returns (bytes32 result)
+    {
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, chainid())
+            mstore(add(data, 32), address())
+            mstore(add(data, 64), roundId)
+            mstore(add(data, 96), shr(96, shl(96, solver)))
+            mstore(add(data, 128), digest)
+            mstore(add(data, 160), salt)
+            result := keccak256(data, 192)
+        }
     }
 
     /// @notice What storage keeps of a recorded result.
@@ -41,11 +67,19 @@ library Results {
 
     /// @notice Merkle leaf of one row, hashed twice so that no inner node can pass for a leaf.
     function leafHash(uint256 roundId, Leaf calldata row) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(roundId, row))));
+        return _again(keccak256(abi.encode(roundId, row)));
     }
 
     /// @notice Merkle leaf of one account on an allow-list.
     function listedHash(address account) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(account))));
+        return _again(keccak256(abi.encode(account)));
+    }
+
+    /// @dev `keccak256(bytes.concat(hash_))`, in scratch space.
+    function _again(bytes32 hash_) private pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(0, hash_)
+            result := keccak256(0, 32)
+        }
     }
 }

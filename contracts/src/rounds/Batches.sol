@@ -9,8 +9,9 @@ import {Hot, HotWord} from "../libraries/Hot.sol";
 import {Results} from "../libraries/Results.sol";
 import {Configuration, Opening, ProvenLeaf, SignedCommit} from "../types/Round.sol";
 import {Claimable, Payments} from "./Payments.sol";
-import {Account, Training, state} from "./RoundStorage.sol";
+import {Account, Place, Training, state} from "./RoundStorage.sol";
 import {Refusal, Solves} from "./Solves.sol";
+import {Stakes} from "./Stakes.sol";
 
 /// @title Commits, reveals and claims of many, and commits from an allow-list. Linked library of `TrainingRounds`; see
 /// `IRounds` and `IClaims`.
@@ -30,16 +31,20 @@ library Batches {
         Hot hot = Solves.committable(roundId, round);
         if (hot.has(HotWord.LISTED)) revert IRounds.NotListed(roundId, msg.sender);
         bytes32 domain = Results.domain(address(this));
+        uint256 bond = hot.bond();
         for (uint256 i = 0; i < commits.length && hot.commits() != hot.places(); ++i) {
             SignedCommit calldata item = commits[i];
             bytes32 hash = Results.hash(roundId, item.commitment, domain);
             (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecover(hash, item.r, item.vs);
             if (error != ECDSA.RecoverError.NoError || signer != item.solver) continue;
-            Account storage stake = state().accounts[signer];
+            Account storage holding = state().accounts[signer];
+            Account memory stake = holding;
             // Verifiers' duties are looked up one by one: they commit themselves.
-            if (stake.free < hot.bond() || stake.debtor || stake.verifier) continue;
-            if (Solves.refusal(round, hot, signer) != Refusal.None) continue;
-            hot = Solves.take(roundId, round, hot, signer, item.commitment, 0);
+            if (stake.free < bond || stake.debtor || stake.verifier) continue;
+            Place storage place = Solves.placeOf(hot, signer);
+            if (Solves.refusal(round, hot, signer, place.word, false) != Refusal.None) continue;
+            Stakes.lock(holding, stake, bond);
+            hot = Solves.take(roundId, round, hot, place, signer, item.commitment);
         }
         round.hot = hot;
     }

@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IClaims} from "../interfaces/IClaims.sol";
+import {IDisputes} from "../interfaces/IDisputes.sol";
+import {IProjects} from "../interfaces/IProjects.sol";
 import {Hot, HotWord} from "../libraries/Hot.sol";
 import {Results} from "../libraries/Results.sol";
 import {Phase, Verdict} from "../types/Enums.sol";
@@ -14,11 +16,11 @@ import {Stakes} from "./Stakes.sol";
 
 /// @title Settling and claims.
 abstract contract Claims is RoundBase {
-    /// @inheritdoc IClaims
-    function settle(uint256 roundId, Recorded calldata recorded) external nonReentrant {
+    /// @notice See `IClaims.settle`.
+    function settle(uint256 roundId, Recorded calldata recorded) external outsideCalls {
         Training storage round = state().rounds[roundId];
         requirePhase(roundId, round, Phase.Settleable);
-        if (Results.hash(recorded) != round.digest) revert NotRecorded(roundId);
+        if (Results.hash(recorded) != round.digest) revert IDisputes.NotRecorded(roundId);
         Hot hot = round.hot;
         Escrow memory escrow = round.escrow;
         round.hot = hot.with(HotWord.SETTLED).without(HotWord.DISPUTED);
@@ -28,10 +30,10 @@ abstract contract Claims is RoundBase {
         uint256 returned =
             uint256(escrow.budget) + escrow.fee + escrow.unsealBond * HotWord.BOND_UNIT - recorded.payout;
         Stakes.credit(round.pot.proposer, returned);
-        emit RoundSettled(roundId, recorded.model, returned);
+        emit IClaims.RoundSettled(roundId, recorded.model, returned);
         if (recorded.improvement > 0) {
             state().projects[hot.project()].model = recorded.model;
-            emit ModelAdvanced(hot.project(), roundId, recorded.model);
+            emit IProjects.ModelAdvanced(hot.project(), roundId, recorded.model);
         }
         Ends.free(round, hot, escrow);
         if (hot.has(HotWord.DISPUTED | HotWord.TAINTED)) {
@@ -41,13 +43,13 @@ abstract contract Claims is RoundBase {
         }
     }
 
-    /// @inheritdoc IClaims
-    function claim(uint256 roundId, Leaf calldata leaf, bytes32[] calldata proof) external nonReentrant {
+    /// @notice See `IClaims.claim`.
+    function claim(uint256 roundId, Leaf calldata leaf, bytes32[] calldata proof) external outsideCalls {
         Training storage round = state().rounds[roundId];
         Claimable memory from = Payments.claimable(roundId, round, EXCLUDED_BPS, TREASURY);
         if (!Payments.claim(roundId, round, from, leaf, proof)) {
-            if (leaf.verdict == Verdict.Fee) revert NothingToClaim(roundId, leaf.account);
-            revert NotRevealed(roundId, leaf.account);
+            if (leaf.verdict == Verdict.Fee) revert IClaims.NothingToClaim(roundId, leaf.account);
+            revert IClaims.NotRevealed(roundId, leaf.account);
         }
         round.pot.unclaimed = uint96(from.unclaimed);
     }

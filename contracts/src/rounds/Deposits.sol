@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {DoubleEndedQueue} from "@openzeppelin/contracts/utils/structs/DoubleEndedQueue.sol";
 import {IStakes} from "../interfaces/IStakes.sol";
 import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
@@ -20,6 +21,7 @@ library Deposits {
     uint256 internal constant MAX_UNBOND_REQUESTS = 16;
 
     function deposit(uint256 amount, address account) external {
+        _requireNotPaused();
         _deposit(amount, account);
     }
 
@@ -31,6 +33,7 @@ library Deposits {
         bytes32 r,
         bytes32 s
     ) external {
+        _requireNotPaused();
         // A permit can be front-run by anyone who saw it; then the allowance is there already. The token is called before
         // anything is written, under the reentrancy guard.
         // slither-disable-next-line reentrancy-benign
@@ -127,6 +130,10 @@ library Deposits {
     }
 
     /// @dev The core's, whose context this runs in.
+    function _requireNotPaused() private view {
+        if (ITrainingRounds(address(this)).paused()) revert Pausable.EnforcedPause();
+    }
+
     function _configuration() private view returns (Configuration memory) {
         return ITrainingRounds(address(this)).configuration();
     }

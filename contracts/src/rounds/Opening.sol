@@ -12,7 +12,7 @@ import {Stakes} from "./Stakes.sol";
 
 /// @title Opening of rounds.
 abstract contract Opening is RoundBase {
-    /// @inheritdoc IRounds
+    /// @notice See `IRounds.openRound`.
     function openRound(RoundParams calldata params)
         external
         nonReentrant
@@ -29,7 +29,7 @@ abstract contract Opening is RoundBase {
         uint256 commitEnd = block.timestamp + params.commitDuration;
         _store(s.rounds[roundId], project, params, commitEnd, seed);
         (project.lastRound, project.rounds, project.busy) = (uint32(roundId), project.rounds + 1, true);
-        emit RoundOpened(
+        emit IRounds.RoundOpened(
             roundId, params.projectId, msg.sender, params, project.model, setId, seed, uint64(commitEnd)
         );
         Stakes.pull(TOKEN, uint256(params.budget) + params.fee + params.unsealBond + 2 * KEEPER_REWARD);

@@ -5,7 +5,7 @@ import {IStakes} from "../interfaces/IStakes.sol";
 import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
 import {IVerifierSets} from "../interfaces/IVerifierSets.sol";
 import {Configuration} from "../types/Round.sol";
-import {VerifierSet, state} from "./RoundStorage.sol";
+import {Account, VerifierSet, state} from "./RoundStorage.sol";
 import {Stakes} from "./Stakes.sol";
 
 /// @title What the one further contract named at deployment may do with stakes. Linked library of `TrainingRounds`; see
@@ -13,7 +13,10 @@ import {Stakes} from "./Stakes.sol";
 library PartnerStakes {
     function lock(address account, uint256 amount) external {
         Configuration memory c = _requirePartner();
-        Stakes.lock(account, amount, c.minimumVerifierStake);
+        Account storage holding = state().accounts[account];
+        Account memory stake = holding;
+        Stakes.requireLockable(account, stake, amount, c.minimumVerifierStake);
+        Stakes.lock(holding, stake, amount);
         state().partnerLocked[account] += amount;
         emit IStakes.StakeLocked(account, amount);
     }

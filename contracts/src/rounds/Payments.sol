@@ -11,7 +11,8 @@ import {Standings} from "../libraries/Standings.sol";
 import {ClaimKind, SlashCause, Standing, Verdict} from "../types/Enums.sol";
 import {Leaf} from "../types/Round.sol";
 import {Ends} from "./Ends.sol";
-import {Seats, Training, phaseOf, state} from "./RoundStorage.sol";
+import {Place, Seats, Training, phaseOf, state} from "./RoundStorage.sol";
+import {Solves} from "./Solves.sol";
 import {Stakes} from "./Stakes.sol";
 
 /// @dev What claims need to know of a settled round.
@@ -26,8 +27,6 @@ struct Claimable {
 /// @title One claim: internal, for the core and for batches.
 library Payments {
     using Members for bytes;
-    using Standings for uint256;
-    using Standings for Hot;
 
     function claimable(uint256 roundId, Training storage round, uint256 excludedBps, address treasury)
         internal
@@ -53,16 +52,17 @@ library Payments {
         address account = leaf.account;
         Verdict verdict = leaf.verdict;
         uint256 amount = Math.min(leaf.amount, from.unclaimed);
-        if (verdict == Verdict.Fee) return _claimFee(roundId, round, from, account, amount);
-        if (verdict == Verdict.Excluded || verdict == Verdict.Spared) {
+        if (verdict != Verdict.Accepted) {
+            if (verdict == Verdict.Fee) return _claimFee(roundId, round, from, account, amount);
+            if (verdict != Verdict.Excluded && verdict != Verdict.Spared) {
+                revert IClaims.VerdictCannotClaim(verdict);
+            }
             if (leaf.amount != 0) revert IClaims.ExcludedEarnsNothing(leaf.amount);
-        } else if (verdict != Verdict.Accepted) {
-            revert IClaims.VerdictCannotClaim(verdict);
         }
         Hot hot = from.hot;
-        mapping(address => uint256) storage standings = state().standings[hot.lane()];
-        if (standings[account].standingIn(hot.number()) != Standing.Revealed) return false;
-        standings[account] = Standings.marked(Standing.Released, hot.number());
+        Place storage place = Solves.placeOf(hot, account);
+        if (place.word != Standings.marked(Standing.Revealed, hot.number())) return false;
+        place.word = Standings.marked(Standing.Released, hot.number());
         uint256 bond = hot.bond();
         uint256 kept = 0;
         if (verdict == Verdict.Excluded) {

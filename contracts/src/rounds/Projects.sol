@@ -3,13 +3,17 @@ pragma solidity 0.8.37;
 
 import {IProjects} from "../interfaces/IProjects.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
+import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
 import {IVerifierSets} from "../interfaces/IVerifierSets.sol";
 import {Hot, HotWord} from "../libraries/Hot.sol";
 import {ShardTree} from "../libraries/ShardTree.sol";
+import {Configuration} from "../types/Round.sol";
+import {Draws} from "./Draws.sol";
 import {Project, State, Training, phaseOf, state} from "./RoundStorage.sol";
 import {Solves} from "./Solves.sol";
+import {Stakes} from "./Stakes.sol";
 
-/// @title Projects and their sealed shards. Linked library of `TrainingRounds`; see `IProjects` and `IRounds`.
+/// @title Projects and their sealed shards, from the block that draws one to its unsealing. Linked library of `TrainingRounds`; see `IProjects` and `IRounds`.
 library Projects {
     function createProject(
         bytes32 recipe,
@@ -46,6 +50,15 @@ library Projects {
             verifierSet,
             metadata
         );
+    }
+
+    function closeCommits(uint256 roundId) external {
+        Training storage round = state().rounds[roundId];
+        Draws.requireDrawable(roundId, round);
+        if (round.terms.beaconBlock != 0) revert IRounds.BeaconAlreadyFixed(roundId);
+        Configuration memory c = ITrainingRounds(address(this)).configuration();
+        Draws.fix(roundId, round, c.beaconDelay, c.keeperReward);
+        Stakes.credit(msg.sender, c.keeperReward);
     }
 
     function unseal(uint256 roundId, bytes32 shard, bytes32 blinding, bytes32[] calldata proof) external {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {IProjects} from "../interfaces/IProjects.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {Hot, HotWord} from "../libraries/Hot.sol";
 import {Members} from "../libraries/Members.sol";
@@ -15,7 +16,7 @@ import {Escrow, Training, VerifierSet, requirePhase, state} from "./RoundStorage
 abstract contract Recording is RoundBase {
     using Members for bytes;
 
-    /// @inheritdoc IRounds
+    /// @notice See `IRounds.recordTraining`.
     function recordTraining(
         uint256 roundId,
         bytes32 root,
@@ -24,10 +25,10 @@ abstract contract Recording is RoundBase {
         uint128 payout,
         bytes32 extension,
         Attestation[] calldata attestations
-    ) external nonReentrant {
+    ) external outsideCalls {
         Training storage round = state().rounds[roundId];
         requirePhase(roundId, round, Phase.Verify);
-        if (root == 0 || model == 0 || sheet == 0) revert ZeroDigest();
+        if (root == 0 || model == 0 || sheet == 0) revert IProjects.ZeroDigest();
         Hot hot = round.hot;
         uint32 signers =
             _signers(Result(roundId, root, model, sheet, payout, 0, extension), attestations, round, hot);
@@ -38,7 +39,7 @@ abstract contract Recording is RoundBase {
         round.terms.end = challengeEnd;
         round.hot = hot.with(HotWord.RECORDED);
         round.digest = Results.hash(Recorded(root, model, sheet, extension, payout, improvement, signers));
-        emit TrainingRecorded(
+        emit IRounds.TrainingRecorded(
             roundId, root, model, sheet, payout, improvement, challengeEnd, extension, signers
         );
     }
@@ -53,7 +54,7 @@ abstract contract Recording is RoundBase {
     ) private view returns (uint32 signers) {
         VerifierSet storage set = state().sets[round.terms.verifierSet];
         if (attestations.length < set.threshold) {
-            revert NotEnoughAttestations(attestations.length, set.threshold);
+            revert IRounds.NotEnoughAttestations(attestations.length, set.threshold);
         }
         bytes memory members = Members.load(set.blob);
         uint32 slashed = hot.has(HotWord.TAINTED) ? round.seats.slashed : 0;
@@ -61,18 +62,18 @@ abstract contract Recording is RoundBase {
         result.improvement = type(int64).min;
         for (uint256 i = 0; i < attestations.length; ++i) {
             Attestation calldata item = attestations[i];
-            if (item.improvement < result.improvement) revert AttestationsNotSorted(i);
+            if (item.improvement < result.improvement) revert IRounds.AttestationsNotSorted(i);
             result.improvement = item.improvement;
             (address signer, ECDSA.RecoverError error,) =
                 ECDSA.tryRecover(Results.hash(result, domain), item.r, item.vs);
-            if (error != ECDSA.RecoverError.NoError) revert BadSignature();
+            if (error != ECDSA.RecoverError.NoError) revert IRounds.BadSignature();
             uint256 seat = members.seatOf(signer);
-            if (seat == Members.NONE) revert NotVerifier(result.roundId, signer);
+            if (seat == Members.NONE) revert IRounds.NotVerifier(result.roundId, signer);
             uint32 bit = uint32(1 << seat);
-            if (signers & bit != 0) revert DuplicateSigner(result.roundId, signer);
-            if (slashed & bit != 0) revert SignerSlashed(result.roundId, signer);
+            if (signers & bit != 0) revert IRounds.DuplicateSigner(result.roundId, signer);
+            if (slashed & bit != 0) revert IRounds.SignerSlashed(result.roundId, signer);
             if (_slashable(signer) < MINIMUM_VERIFIER_STAKE) {
-                revert SignerUnderStaked(result.roundId, signer);
+                revert IRounds.SignerUnderStaked(result.roundId, signer);
             }
             signers |= bit;
         }
@@ -91,9 +92,9 @@ abstract contract Recording is RoundBase {
         Escrow storage escrow = round.escrow;
         bool improved = improvement > 0;
         uint256 limit = improved ? uint256(escrow.budget) + escrow.fee : escrow.fee;
-        if (payout > limit) revert PayoutTooLarge(payout, limit);
+        if (payout > limit) revert IRounds.PayoutTooLarge(payout, limit);
         if (improved == (model == state().projects[hot.project()].model)) {
-            revert ModelContradictsImprovement(improvement);
+            revert IRounds.ModelContradictsImprovement(improvement);
         }
     }
 }

@@ -13,14 +13,14 @@ import {Standings} from "../libraries/Standings.sol";
 import {CancelCause, ClaimKind, Phase, SlashCause, Standing, Verdict} from "../types/Enums.sol";
 import {Configuration, Leaf, Result, Signature} from "../types/Round.sol";
 import {Ends} from "./Ends.sol";
-import {Training, phaseOf, requirePhase, state} from "./RoundStorage.sol";
+import {Place, Training, phaseOf, requirePhase, state} from "./RoundStorage.sol";
+import {Solves} from "./Solves.sol";
 import {Stakes} from "./Stakes.sol";
 
 /// @title Cancelling, and bonds that are lost or come back without a claim. Linked library of `TrainingRounds`; see `IClaims`.
 library Releases {
     using Members for bytes;
     using Standings for uint256;
-    using Standings for Hot;
 
     function cancel(uint256 roundId) external {
         Training storage round = state().rounds[roundId];
@@ -122,12 +122,12 @@ library Releases {
 
     /// @dev Reverts unless the solver stands at `from` in this round.
     function _move(uint256 roundId, Hot hot, address solver, Standing from, Standing to) private {
-        mapping(address => uint256) storage standings = state().standings[hot.lane()];
-        if (standings[solver].standingIn(hot.number()) != from) {
+        Place storage place = Solves.placeOf(hot, solver);
+        if (place.word.standingIn(hot.number()) != from) {
             if (from == Standing.Committed) revert IClaims.NotUnrevealed(roundId, solver);
             revert IClaims.NotRevealed(roundId, solver);
         }
-        standings[solver] = Standings.marked(to, hot.number());
+        place.word = Standings.marked(to, hot.number());
     }
 
     function _slash(uint256 roundId, Hot hot, address solver, SlashCause cause) private {

@@ -4,12 +4,11 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {ITrainingRounds} from "../interfaces/ITrainingRounds.sol";
 import {Configuration} from "../types/Round.sol";
 import {Admission} from "./Admission.sol";
 
 /// @title What the chapters of `TrainingRounds` share: the configuration, and the way to the linked libraries.
-abstract contract RoundBase is ITrainingRounds, Pausable, ReentrancyGuardTransient {
+abstract contract RoundBase is Pausable, ReentrancyGuardTransient {
     IERC20 internal immutable TOKEN;
     address internal immutable TREASURY;
     uint256 internal immutable MINIMUM_VERIFIER_STAKE;
@@ -18,6 +17,13 @@ abstract contract RoundBase is ITrainingRounds, Pausable, ReentrancyGuardTransie
     uint256 internal immutable EXCLUDED_BPS;
     /// @dev The whole configuration as code of an account: what the hot path does not need costs it no bytecode.
     address private immutable CONFIGURATION;
+
+    /// @dev For functions that call nobody while they run: nothing can enter them, so that they need not set the guard.
+    /// They only must not run inside a call that has set it.
+    modifier outsideCalls() {
+        if (_reentrancyGuardEntered()) revert ReentrancyGuardReentrantCall();
+        _;
+    }
 
     constructor(Configuration memory c) {
         TOKEN = c.token;
@@ -29,7 +35,7 @@ abstract contract RoundBase is ITrainingRounds, Pausable, ReentrancyGuardTransie
         CONFIGURATION = Admission.establish(c);
     }
 
-    /// @inheritdoc ITrainingRounds
+    /// @notice See `ITrainingRounds.configuration`.
     function configuration() external view returns (Configuration memory) {
         address blob = CONFIGURATION;
         // The answer is what the constructor encoded: sixteen words behind the STOP byte.
@@ -40,29 +46,18 @@ abstract contract RoundBase is ITrainingRounds, Pausable, ReentrancyGuardTransie
         }
     }
 
-    /// @inheritdoc ITrainingRounds
-    function paused() public view override(ITrainingRounds, Pausable) returns (bool) {
-        return super.paused();
-    }
-
-    /// @dev Runs a function of a linked library, guarded; see `_delegate`.
-    function _forward(address library_, bytes4 selector) internal nonReentrant returns (uint256) {
-        return _delegate(library_, selector);
-    }
-
     /// @dev Runs a function of a linked library on this contract's state, with the caller's own calldata behind the
-    /// function's selector in the library. Returns the first word of the answer.
-    function _delegate(address library_, bytes4 selector) internal returns (uint256 answer) {
+    /// function's selector in the library. Returns the answer as it came.
+    function _delegate(address library_, bytes4 selector) internal returns (bytes memory answer) {
         assembly ("memory-safe") {
-            let data := mload(0x40)
-            calldatacopy(data, 0, calldatasize())
-            mstore(data, or(selector, and(mload(data), shr(32, not(0)))))
-            mstore(0, 0)
-            if iszero(delegatecall(gas(), library_, data, calldatasize(), 0, 32)) {
-                returndatacopy(data, 0, returndatasize())
-                revert(data, returndatasize())
-            }
-            answer := mload(0)
+            answer := mload(0x40)
+            calldatacopy(answer, 0, calldatasize())
+            mstore(answer, or(selector, and(mload(answer), shr(32, not(0)))))
+            let done := delegatecall(gas(), library_, answer, calldatasize(), 0, 0)
+            returndatacopy(add(answer, 32), 0, returndatasize())
+            if iszero(done) { revert(add(answer, 32), returndatasize()) }
+            mstore(answer, returndatasize())
+            mstore(0x40, add(answer, and(add(returndatasize(), 63), not(31))))
         }
     }
 }

@@ -126,6 +126,11 @@ struct Training {
     mapping(address challenger => Challenge) challenges;
 }
 
+/// @dev See `Standings`. A struct, so that its slot is computed once for reading and writing.
+struct Place {
+    uint256 word;
+}
+
 /// @dev Counts of what was made; ids begin at 1.
 struct Counts {
     uint32 sets;
@@ -145,11 +150,12 @@ struct State {
     mapping(uint256 projectId => Project) projects;
     mapping(uint256 roundId => Training) rounds;
     /// @dev See `Standings`.
-    mapping(uint256 lane => mapping(address account => uint256)) standings;
+    mapping(uint256 lane => mapping(address account => Place)) standings;
 }
 
-/// @dev `keccak256(abi.encode(uint256(keccak256("jepanet.rounds")) - 1)) & ~bytes32(uint256(0xff))` (ERC-7201).
-bytes32 constant STATE_SLOT = 0x2bfad964d67ac18f8edf2aa687ad6eaa4d09f7c7db77ee75ba1efa5f4d29e000;
+/// @dev Behind the few slots that the compiler numbers from 0 on (owner, pause), and a short number: a hash would be copied
+/// from the code wherever it is used, for 40 gas. Everything else in storage lies at hashes.
+uint256 constant STATE_SLOT = 0x10000;
 
 /// @dev The state of the contract in whose context this runs: of `TrainingRounds`, also in its linked libraries.
 function state() pure returns (State storage s) {

@@ -5,9 +5,10 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {Hot, HotWord} from "../libraries/Hot.sol";
 import {Members} from "../libraries/Members.sol";
+import {Results} from "../libraries/Results.sol";
 import {Standings} from "../libraries/Standings.sol";
 import {Standing} from "../types/Enums.sol";
-import {State, Training, phaseOf, state} from "./RoundStorage.sol";
+import {Account, Place, Training, phaseOf, state} from "./RoundStorage.sol";
 import {Stakes} from "./Stakes.sol";
 
 /// @dev Why an account cannot commit.
@@ -22,7 +23,6 @@ enum Refusal {
 library Solves {
     using Members for bytes;
     using Standings for uint256;
-    using Standings for Hot;
 
     /// @notice The hot word of a round that takes commits.
     function committable(uint256 roundId, Training storage round) internal view returns (Hot hot) {
@@ -39,26 +39,30 @@ library Solves {
         bytes32 commitment,
         uint256 minimumStake
     ) internal returns (Hot) {
-        Refusal reason = refusal(round, hot, msg.sender);
+        Account storage holding = state().accounts[msg.sender];
+        Account memory stake = holding;
+        Place storage place = placeOf(hot, msg.sender);
+        Refusal reason = refusal(round, hot, msg.sender, place.word, stake.verifier);
         if (reason == Refusal.Committed) revert IRounds.AlreadyCommitted(roundId, msg.sender);
         if (reason == Refusal.ClaimFirst) revert IRounds.ClaimFirst(roundId, msg.sender);
         if (reason == Refusal.Verifier) revert IRounds.VerifierCannotCommit(roundId, msg.sender);
-        return take(roundId, round, hot, msg.sender, commitment, minimumStake);
+        uint256 bond = hot.bond();
+        Stakes.requireLockable(msg.sender, stake, bond, minimumStake);
+        Stakes.lock(holding, stake, bond);
+        return take(roundId, round, hot, place, msg.sender, commitment);
     }
 
-    /// @notice Takes a place: all was checked but the stake.
+    /// @notice Takes a place for a bond that was locked.
     function take(
         uint256 roundId,
         Training storage round,
         Hot hot,
+        Place storage place,
         address solver,
-        bytes32 commitment,
-        uint256 minimumStake
+        bytes32 commitment
     ) internal returns (Hot) {
-        state().standings[hot.lane()][solver] = Standings.committed(commitment, hot.number());
-        uint256 bond = hot.bond();
-        emit IRounds.Committed(roundId, solver, commitment, uint32(hot.commits()), uint128(bond));
-        Stakes.lock(solver, bond, minimumStake);
+        place.word = Standings.committed(commitment, hot.number());
+        emit IRounds.Committed(roundId, solver, commitment, uint32(hot.commits()), uint128(hot.bond()));
         hot = hot.withCommit();
         if (hot.commits() == hot.places()) {
             // Not before half of COMMIT, so that nobody can end it in the block of the opening.
@@ -70,14 +74,17 @@ library Solves {
         return hot;
     }
 
-    function refusal(Training storage round, Hot hot, address solver) internal view returns (Refusal) {
-        State storage s = state();
-        uint256 word = s.standings[hot.lane()][solver];
+    /// @param word the solver's, in the round's lane.
+    /// @param verifier whether the solver ever joined a set: nobody else can be a verifier of this round.
+    function refusal(Training storage round, Hot hot, address solver, uint256 word, bool verifier)
+        internal
+        view
+        returns (Refusal)
+    {
         if (word.standingIn(hot.number()) != Standing.None) return Refusal.Committed;
         if (word.bonded()) return Refusal.ClaimFirst;
-        // Only who ever joined a set can be a verifier of this round.
-        if (s.accounts[solver].verifier) {
-            bytes memory members = Members.load(s.sets[round.terms.verifierSet].blob);
+        if (verifier) {
+            bytes memory members = Members.load(state().sets[round.terms.verifierSet].blob);
             if (members.seatOf(solver) != Members.NONE) return Refusal.Verifier;
         }
         return Refusal.None;
@@ -86,9 +93,7 @@ library Solves {
     /// @notice The hot word of a round in REVEAL.
     function revealable(uint256 roundId, Training storage round) internal view returns (Hot hot) {
         hot = round.hot;
-        if (block.timestamp < hot.revealStart() || block.timestamp >= hot.revealEnd()) {
-            revert IRounds.WrongPhase(roundId, phaseOf(round));
-        }
+        if (!hot.revealing(block.timestamp)) revert IRounds.WrongPhase(roundId, phaseOf(round));
     }
 
     /// @notice Opens a commitment; false if it was open before.
@@ -96,24 +101,29 @@ library Solves {
         internal
         returns (bool)
     {
-        mapping(address => uint256) storage standings = state().standings[hot.lane()];
-        uint256 word = standings[solver];
-        Standing standing = word.standingIn(hot.number());
-        if (standing == Standing.Revealed) return false;
-        bytes32 commitment =
-            keccak256(abi.encode(block.chainid, address(this), roundId, solver, digest, salt));
-        if (standing != Standing.Committed || !word.commitsTo(commitment)) {
+        Place storage place = placeOf(hot, solver);
+        uint256 number = hot.number();
+        uint256 word = place.word;
+        uint256 revealed = Standings.marked(Standing.Revealed, number);
+        if (word == revealed) return false;
+        // The one word that a commit with this commitment in this round leaves.
+        if (word != Standings.committed(Results.commitment(roundId, solver, digest, salt), number)) {
             revert IRounds.CommitmentMismatch(roundId, solver);
         }
-        standings[solver] = Standings.marked(Standing.Revealed, hot.number());
+        place.word = revealed;
         emit IRounds.Revealed(roundId, solver, digest, salt);
         return true;
     }
 
     /// @notice Whichever comes last, the last reveal or the unsealing, ends REVEAL.
     function closed(uint256 roundId, Hot hot) internal returns (Hot) {
-        if (!hot.has(HotWord.UNSEALED) || hot.reveals() != hot.commits()) return hot;
+        if (hot.reveals() != hot.commits() || !hot.has(HotWord.UNSEALED)) return hot;
         emit IRounds.RevealsClosed(roundId, uint64(block.timestamp));
         return hot.withRevealEnd(block.timestamp);
+    }
+
+    /// @notice Where an account's word lies.
+    function placeOf(Hot hot, address account) internal view returns (Place storage) {
+        return state().standings[hot.lane()][account];
     }
 }

@@ -9,21 +9,25 @@ import {Solves} from "./Solves.sol";
 
 /// @title Commits and reveals. The round's hot word, the solver's standing and its account are all they touch.
 abstract contract Solving is RoundBase {
-    /// @inheritdoc IRounds
-    function commit(uint256 roundId, bytes32 commitment) external nonReentrant {
+    /// @notice See `IRounds.commit`.
+    function commit(uint256 roundId, bytes32 commitment) external outsideCalls {
         Training storage round = state().rounds[roundId];
         Hot hot = Solves.committable(roundId, round);
-        if (hot.has(HotWord.LISTED)) revert NotListed(roundId, msg.sender);
+        if (hot.has(HotWord.LISTED)) revert IRounds.NotListed(roundId, msg.sender);
         round.hot = Solves.commit(roundId, round, hot, commitment, MINIMUM_VERIFIER_STAKE);
     }
 
-    /// @inheritdoc IRounds
-    function reveal(uint256 roundId, bytes32 digest, bytes32 salt) external nonReentrant {
+    /// @notice See `IRounds.reveal`.
+    /// @dev Without a look at the guard: it calls nobody, and no function that calls others relies on what it moves (the
+    /// words of a round in REVEAL and of one standing) after that call.
+    function reveal(uint256 roundId, bytes32 digest, bytes32 salt) external {
         Training storage round = state().rounds[roundId];
         Hot hot = Solves.revealable(roundId, round);
         if (!Solves.reveal(roundId, hot, msg.sender, digest, salt)) {
-            revert AlreadyRevealed(roundId, msg.sender);
+            revert IRounds.AlreadyRevealed(roundId, msg.sender);
         }
-        round.hot = Solves.closed(roundId, hot.withReveal());
+        hot = hot.withReveal();
+        // A look here spares all but the last the call.
+        round.hot = hot.reveals() == hot.commits() ? Solves.closed(roundId, hot) : hot;
     }
 }

@@ -30,16 +30,21 @@ library Stakes {
         if (held > type(uint96).max) revert IStakes.AmountTooLarge(held);
     }
 
-    /// @notice Turns free into locked stake. A verifier must not move its slashable stake out of reach like this.
-    function lock(address account, uint256 amount, uint256 minimum) internal {
-        Account storage holding = state().accounts[account];
-        Account memory stake = holding;
+    /// @notice Reverts unless `amount` of the account's free stake may be locked. A verifier must not move its slashable
+    /// stake out of reach like this.
+    function requireLockable(address account, Account memory stake, uint256 amount, uint256 minimum)
+        internal
+        view
+    {
         if (stake.free < amount) revert IStakes.InsufficientStake(account, stake.free, amount);
         if (stake.debtor) revert IStakes.InDebt(account, state().exits[account].debt);
         if (stake.verifier) checkDuty(account, stake, amount, minimum);
-        unchecked {
-            (holding.free, holding.locked) = (stake.free - uint96(amount), stake.locked + uint96(amount));
-        }
+    }
+
+    /// @notice Turns free into locked stake.
+    /// @param stake what `holding` holds.
+    function lock(Account storage holding, Account memory stake, uint256 amount) internal {
+        _write(holding, stake.free - uint96(amount), stake.locked + uint96(amount));
     }
 
     /// @notice Reverts if a verifier may not part with `amount` of its free stake.
@@ -54,8 +59,8 @@ library Stakes {
     /// @notice Ends a bond: `amount` of locked stake, of which `kept` is not given back, and adds `reward`.
     function unlock(address account, uint256 amount, uint256 kept, uint256 reward) internal {
         Account storage holding = state().accounts[account];
-        (uint96 free, uint96 locked) = (holding.free, holding.locked);
-        (holding.free, holding.locked) = (free + uint96(amount - kept + reward), locked - uint96(amount));
+        uint96 free = holding.free + uint96(amount - kept + reward);
+        _write(holding, free, holding.locked - uint96(amount));
     }
 
     function credit(address account, uint256 amount) internal {
@@ -142,6 +147,14 @@ library Stakes {
             if (s.sets[ids & 0xffffffff].openRounds != 0) return true;
         }
         return false;
+    }
+
+    /// @dev Both amounts in one write, which leaves the rest of the slot as it is. The compiler would write twice.
+    function _write(Account storage holding, uint96 free, uint96 locked) private {
+        uint256 amounts = uint256(locked) << 96 | free;
+        assembly ("memory-safe") {
+            sstore(holding.slot, or(shl(192, shr(192, sload(holding.slot))), amounts))
+        }
     }
 
     function pack(uint256 amount, uint256 availableAt) internal pure returns (bytes32) {

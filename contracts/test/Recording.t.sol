@@ -232,8 +232,7 @@ contract RecordingTest is RoundTest {
         result.extension = keccak256("audits");
         _submit(_attest(result, 2));
         bytes32 none = 0;
-        Recorded memory expected =
-            Recorded(result.root, MODEL, SHEET, result.extension, 98 ether, 100, 3);
+        Recorded memory expected = Recorded(result.root, MODEL, SHEET, result.extension, 98 ether, 100, 3);
         vm.assertTrue(lens.isRecorded(roundId, expected), "recorded");
         expected.extension = none;
         vm.assertTrue(!lens.isRecorded(roundId, expected), "not without it");

@@ -33,6 +33,7 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function envOr(string calldata name, string calldata fallbackValue) external view returns (string memory);
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
+    function deal(address account, uint256 balance) external;
     function expectPartialRevert(bytes4 selector) external;
     function expectRevert() external;
     function expectRevert(bytes calldata data) external;
@@ -50,6 +51,7 @@ interface Vm {
         returns (bytes32[] memory);
     function parseJsonInt(string calldata json, string calldata key) external pure returns (int256);
     function parseBytes(string calldata text) external pure returns (bytes memory);
+    function parseJsonKeys(string calldata json, string calldata key) external pure returns (string[] memory);
     function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function replace(string calldata input, string calldata from, string calldata to)
         external

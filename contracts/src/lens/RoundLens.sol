@@ -211,7 +211,7 @@ contract RoundLens is AccountLens {
     }
 
     function _standingSlot(uint256 lane, address account) private view returns (uint256 slot) {
-        Place storage found = state().standings[lane][account];
+        Place storage found = state().standings[lane << 160 | uint160(account)];
         assembly ("memory-safe") {
             slot := found.slot
         }

@@ -58,6 +58,11 @@ library HotWord {
         return Hot.unwrap(hot) >> 32 & 0xffff;
     }
 
+    /// @notice Whether every commit was opened.
+    function allRevealed(Hot hot) internal pure returns (bool) {
+        return (Hot.unwrap(hot) ^ Hot.unwrap(hot) >> 16) & 0xffff == 0;
+    }
+
     function has(Hot hot, uint256 flag) internal pure returns (bool) {
         return Hot.unwrap(hot) >> FLAGS & flag != 0;
     }

@@ -149,8 +149,8 @@ struct State {
     mapping(uint256 setId => VerifierSet) sets;
     mapping(uint256 projectId => Project) projects;
     mapping(uint256 roundId => Training) rounds;
-    /// @dev See `Standings`.
-    mapping(uint256 lane => mapping(address account => Place)) standings;
+    /// @dev See `Standings`; by `HotWord.lane` above the account's 160 bits, so that one hash finds the word.
+    mapping(uint256 laneAndAccount => Place) standings;
 }
 
 /// @dev Behind the few slots that the compiler numbers from 0 on (owner, pause), and a short number: a hash would be copied

@@ -105,9 +105,9 @@ library Solves {
         uint256 number = hot.number();
         uint256 word = place.word;
         uint256 revealed = Standings.marked(Standing.Revealed, number);
-        if (word == revealed) return false;
         // The one word that a commit with this commitment in this round leaves.
         if (word != Standings.committed(Results.commitment(roundId, solver, digest, salt), number)) {
+            if (word == revealed) return false;
             revert IRounds.CommitmentMismatch(roundId, solver);
         }
         place.word = revealed;
@@ -117,13 +117,13 @@ library Solves {
 
     /// @notice Whichever comes last, the last reveal or the unsealing, ends REVEAL.
     function closed(uint256 roundId, Hot hot) internal returns (Hot) {
-        if (hot.reveals() != hot.commits() || !hot.has(HotWord.UNSEALED)) return hot;
+        if (!hot.allRevealed() || !hot.has(HotWord.UNSEALED)) return hot;
         emit IRounds.RevealsClosed(roundId, uint64(block.timestamp));
         return hot.withRevealEnd(block.timestamp);
     }
 
     /// @notice Where an account's word lies.
     function placeOf(Hot hot, address account) internal view returns (Place storage) {
-        return state().standings[hot.lane()][account];
+        return state().standings[hot.lane() << 160 | uint160(account)];
     }
 }

@@ -18,9 +18,7 @@ abstract contract Solving is RoundBase {
     }
 
     /// @notice See `IRounds.reveal`.
-    /// @dev Without a look at the guard: it calls nobody, and no function that calls others relies on what it moves (the
-    /// words of a round in REVEAL and of one standing) after that call.
-    function reveal(uint256 roundId, bytes32 digest, bytes32 salt) external {
+    function reveal(uint256 roundId, bytes32 digest, bytes32 salt) external outsideCalls {
         Training storage round = state().rounds[roundId];
         Hot hot = Solves.revealable(roundId, round);
         if (!Solves.reveal(roundId, hot, msg.sender, digest, salt)) {
@@ -28,6 +26,6 @@ abstract contract Solving is RoundBase {
         }
         hot = hot.withReveal();
         // A look here spares all but the last the call.
-        round.hot = hot.reveals() == hot.commits() ? Solves.closed(roundId, hot) : hot;
+        round.hot = hot.allRevealed() ? Solves.closed(roundId, hot) : hot;
     }
 }

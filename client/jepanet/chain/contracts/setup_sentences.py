@@ -149,6 +149,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "a round has at most 65,535 solvers, not {count}",
         "lower proposer.max_solvers; 0 is the most there can be",
     ),
+    "UnknownFunction": Sentence(
+        "the deployment has no function of the selector {selector}",
+        "use a client of the version that the deployment was made with",
+    ),
     "CannotRenounceWhilePaused": Sentence(
         "an owner that leaves while the network is paused would leave the pause for ever", "unpause it first"
     ),

@@ -52,6 +52,7 @@ def half_a_round(network: Network, folder: Path) -> int:
     judge.kills = KillPlan(folder / "killed", folder / "passed", ("start:CheckSheet",))
     judge.start()
     round_id = network.play(commits=2, codec="topk10")
+    network.wait("the end of COMMIT", lambda: network.phase(round_id) > Phase.COMMIT)
     deadline = time.monotonic() + 240
     while judge.alive:
         assert time.monotonic() < deadline, judge.tail()

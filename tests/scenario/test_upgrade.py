@@ -1,6 +1,6 @@
 """An operator's upgrade in the middle of a round: nodes of an earlier commit die, nodes of this one go on.
 
-    scripts/test upgrade                              from the commit before the rooms were moved
+    scripts/test upgrade                              from the first commit with the contracts of today
     scripts/test upgrade -- --upgrade-from COMMIT     from any other
 
 Contracts, wallets, configurations, journals and blobs are the earlier version's own; nothing is rewritten. So

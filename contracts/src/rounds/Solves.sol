@@ -99,27 +99,29 @@ library Solves {
     /// @notice Opens a commitment; false if it was open before.
     function reveal(uint256 roundId, Hot hot, address solver, bytes32 digest, bytes32 salt)
         internal
-        returns (bool)
+        returns (bool opened)
     {
         Place storage place = placeOf(hot, solver);
         uint256 number = hot.number();
         uint256 word = place.word;
         uint256 revealed = Standings.marked(Standing.Revealed, number);
         // The one word that a commit with this commitment in this round leaves.
-        if (word != Standings.committed(Results.commitment(roundId, solver, digest, salt), number)) {
-            if (word == revealed) return false;
+        opened = word == Standings.committed(Results.commitment(roundId, solver, digest, salt), number);
+        if (opened) {
+            place.word = revealed;
+            emit IRounds.Revealed(roundId, solver, digest, salt);
+        } else if (word != revealed) {
             revert IRounds.CommitmentMismatch(roundId, solver);
         }
-        place.word = revealed;
-        emit IRounds.Revealed(roundId, solver, digest, salt);
-        return true;
     }
 
     /// @notice Whichever comes last, the last reveal or the unsealing, ends REVEAL.
     function closed(uint256 roundId, Hot hot) internal returns (Hot) {
-        if (!hot.allRevealed() || !hot.has(HotWord.UNSEALED)) return hot;
-        emit IRounds.RevealsClosed(roundId, uint64(block.timestamp));
-        return hot.withRevealEnd(block.timestamp);
+        if (hot.allRevealed() && hot.has(HotWord.UNSEALED)) {
+            emit IRounds.RevealsClosed(roundId, uint64(block.timestamp));
+            hot = hot.withRevealEnd(block.timestamp);
+        }
+        return hot;
     }
 
     /// @notice Where an account's word lies.

@@ -328,6 +328,14 @@ contract OpeningTest is RoundTest {
         }
     }
 
+    function test_unknownFunctionIsRefused() public {
+        (bool done, bytes memory answer) = address(rounds).call(hex"12345678");
+        vm.assertTrue(!done, "refused");
+        bytes memory refusal =
+            abi.encodeWithSelector(ITrainingRounds.UnknownFunction.selector, bytes4(0x12345678));
+        vm.assertEq(keccak256(answer), keccak256(refusal), "by name");
+    }
+
     function test_officesAreRequired() public {
         bytes memory refusal = abi.encodeWithSelector(IStakes.ZeroAddress.selector);
         for (uint256 i = 0; i < 3; ++i) {

@@ -177,10 +177,8 @@ DEPLOYMENT = Deployment(
     block_hash=b"\x05" * 32,
     block_timestamp=99,
     token=Address("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
-    vault=Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
-    verifier_sets=Address("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"),
-    registry=Address("0x90F79bf6EB2c4f870365E785982E1f101E93b906"),
-    rounds=Address("0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"),
+    rounds=Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+    lens=Address("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"),
     confirmations=3,
 )
 
@@ -197,7 +195,7 @@ def test_a_deployment_file_round_trips(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema": "jepanet/deployment/2"},
+        {"schema": "jepanet/deployment/1"},
         {"chain_id": "1"},
         {"chain_id": True},
         {"chain_id": -1},

@@ -18,6 +18,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -115,6 +116,21 @@ def follow_parent() -> None:
 
     def watch() -> None:
         connection.wait([parent.sentinel])  # a pipe: it ends with the parent, also if that was long ago
+        os._exit(128 + signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def follow_pipe(path: Path) -> None:
+    """Ends this process with the last one that holds the named pipe `path` open for writing, however that
+    ends; at once where nobody does."""
+    import threading
+
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(pipe, True)
+
+    def watch() -> None:
+        os.read(pipe, 1)  # nothing is written: it returns when all writers are gone
         os._exit(128 + signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -24,8 +24,9 @@ from jepanet.learning.families.world.model import (
 from jepanet.learning.family import Network, check_weights
 from jepanet.learning.recipe import Optimiser
 from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
-from jepanet.learning.training.loop import StepReport, train, warm_start
+from jepanet.learning.training.loop import train, warm_start
 from jepanet.learning.training.schedule import learning_rate
+from jepanet.learning.training.state import StepReport
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 

@@ -96,7 +96,7 @@ PARTS_MAY_IMPORT: Mapping[str, frozenset[str]] = {
 FAMILIES = "jepanet.learning.families"
 FAMILY_REGISTRY = f"{FAMILIES}.registry"
 A_FAMILY_MAY_IMPORT = tuple(
-    f"{PACKAGE}.learning.{part}" for part in ("family", "recipe", "objectives", "seeding", "data")
+    f"{PACKAGE}.learning.{part}" for part in ("family", "recipe", "objectives", "pooling", "seeding", "data")
 )
 """What of learning a family may import beside its own folder: never a sibling."""
 USES_THE_REGISTRY = (f"{PACKAGE}.learning.recipe_reader", f"{PACKAGE}.learning.presets")
@@ -249,7 +249,7 @@ def _family_breach(target: str, module: str) -> str | None:
         return f"family {theirs} is known to its own folder and the registry alone; go through the contract"
     of_learning = ours is not None and theirs is None and _is_in(target, f"{PACKAGE}.learning")
     if of_learning and not any(_is_in(target, allowed) for allowed in A_FAMILY_MAY_IMPORT):
-        return "of learning, a family imports the contract, recipe, objectives, seeding and data alone"
+        return "of learning, a family imports the contract, recipe, pooling, objectives, seeding, data alone"
     if _is_in(target, FAMILY_REGISTRY) and not any(_is_in(module, shelf) for shelf in USES_THE_REGISTRY):
         return "the registry is for reading recipes; take the recipe and its family as arguments"
     return None

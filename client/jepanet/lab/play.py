@@ -21,7 +21,8 @@ from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.training.anchor import frame_anchor
-from jepanet.learning.training.loop import Penalty, train
+from jepanet.learning.training.gradient import Penalty
+from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST
 from jepanet.work.contribution import contribution

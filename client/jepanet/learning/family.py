@@ -74,9 +74,18 @@ class Batch:
     tensors: Mapping[str, Tensor]
     examples: Tensor
     """int64 [B]: the number, within the shard, of every example in the batch."""
+    shared: frozenset[str] = frozenset()
+    """Names of tensors that belong to the batch as a whole; every other one has a row for each example."""
 
     def to(self, device: str) -> Batch:
         return replace(self, tensors={name: item.to(device) for name, item in self.tensors.items()})
+
+    def rows(self, first: int, last: int) -> Batch:
+        """The part of it that holds the examples from `first` to before `last`."""
+        tensors = {
+            name: item if name in self.shared else item[first:last] for name, item in self.tensors.items()
+        }
+        return replace(self, tensors=tensors, examples=self.examples[first:last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,7 @@ class FamilyKind(Protocol):
 
 
 class Network(Protocol):
-    """A model with its weights, in torch."""
+    """A model with its weights, in torch; a `torch.nn.Module` where several processes are to train it."""
 
     def named_parameters(self) -> Iterable[tuple[str, Tensor]]:
         """Every parameter, under the names of `Family.parameter_shapes`."""
@@ -200,7 +209,12 @@ class Network(Protocol):
         """Copies of the parameters, float32, in ascending name order."""
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
-        """Loss of a batch that is on the model's device; random numbers come from `generator` on the CPU."""
+        """Loss of a batch that is on the model's device; random numbers come from `generator` on the CPU.
+
+        Where several processes share a batch, each is given some of its rows, and what is returned is the
+        loss of the whole on every one of them: whatever is averaged over examples is `pooled`
+        (`pooling.py`), and what is drawn here is for the whole batch, not for its rows.
+        """
 
     def compare(self, shard: Shard) -> Encoded:
         """What score and metrics compare, of every episode of a shard."""

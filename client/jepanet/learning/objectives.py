@@ -1,9 +1,14 @@
-"""Parts that objectives are made of: random directions, SIGReg and a guard against its dead zones."""
+"""Parts that objectives are made of: random directions, SIGReg and a guard against its dead zones.
+
+Their statistics are those of the whole batch, wherever its rows lie (`pooling.py`).
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from jepanet.learning.pooling import pooled, pooled_rows
 
 
 def random_directions(dimensions: int, count: int, generator: torch.Generator) -> Tensor:
@@ -20,15 +25,16 @@ def sigreg(projected: Tensor, knots: int) -> Tensor:
     between the empirical and the normal characteristic function, by the trapezoid rule on [0, 3], doubled
     because the integrand is even.
     """
-    points = torch.linspace(0.0, 3.0, knots, device=projected.device)
+    points = torch.linspace(0.0, 3.0, knots, device=projected.device, dtype=projected.dtype)
     normal = torch.exp(-0.5 * points.square())
-    spacing = torch.full((knots,), 6.0 / (knots - 1), device=projected.device)
+    spacing = torch.full_like(points, 6.0 / (knots - 1))
     spacing[0] /= 2
     spacing[-1] /= 2
     angles = projected.unsqueeze(-1) * points
-    real, imaginary = angles.cos().mean(dim=0), angles.sin().mean(dim=0)
+    real, imaginary = pooled(angles.cos().mean(dim=0)), pooled(angles.sin().mean(dim=0))
     distance = ((real - normal).square() + imaginary.square()) @ (spacing * normal)
-    return projected.shape[0] * distance.mean()
+    statistic: Tensor = pooled_rows(projected.shape[0]) * distance.mean()
+    return statistic
 
 
 def sketched_moments(projected: Tensor) -> Tensor:
@@ -37,6 +43,6 @@ def sketched_moments(projected: Tensor) -> Tensor:
     SIGReg's gradient vanishes at collapse and for far outliers; this one does not, and like SIGReg it is
     invariant in expectation under rotations of the latent space.
     """
-    mean = projected.mean(dim=0)
-    deviation = (projected - mean).square().mean(dim=0).add(1e-6).sqrt()
+    mean = pooled(projected.mean(dim=0))
+    deviation = pooled((projected - mean).square().mean(dim=0)).add(1e-6).sqrt()
     return (mean.square() + (deviation - 1.0).square()).mean()

@@ -57,7 +57,7 @@ from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.methods import METHODS
-from jepanet.work.requests import CheckpointPlace
+from jepanet.work.requests import CheckpointPlace, Processes
 from jepanet.work.worker import DERIVATIONS, Worker
 
 log = get_logger("node")
@@ -237,6 +237,7 @@ async def build(
         work=paths.work,
         methods=METHODS,
         device=config.worker.device,
+        processes=Processes(config.worker.processes, config.worker.parallel),
         checkpoints=_checkpoints(config, paths),
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
         terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,

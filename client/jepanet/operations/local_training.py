@@ -26,8 +26,11 @@ from jepanet.storage.tracking import RUNNING, Point, Tracking
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.work.requests import (
+    DDP,
+    ONE_PROCESS,
     CheckpointPlace,
     PlanTraining,
+    Processes,
     Progress,
     TrainedBase,
     TrainLocally,
@@ -51,6 +54,8 @@ class LocalInputs:
     base: Path | None
     seed: bytes
     device: str
+    processes: Processes = ONE_PROCESS
+    """They may be others each time the training is taken up."""
 
     def run(self) -> bytes:
         """What tells this training from every other: 32 bytes over recipe, data, base, seed and device."""
@@ -81,6 +86,8 @@ def local_inputs(
     every: int | None = None,
     seed: str = "0",
     device: str = "cpu",
+    processes: int = 1,
+    parallel: str = DDP,
 ) -> LocalInputs:
     """Inputs as a person names them. Without a mode: fine-tuning where there is a base, else from scratch.
 
@@ -96,7 +103,7 @@ def local_inputs(
     except Rejected as error:
         raise Fatal(error.message, remedy=error.remedy, code=Exit.USAGE) from error
     hashed = hashlib.sha256(b"jepanet train " + seed.encode()).digest()
-    return LocalInputs(trained, given, shards_at(data), base, hashed, device)
+    return LocalInputs(trained, given, shards_at(data), base, hashed, device, Processes(processes, parallel))
 
 
 def shards_at(data: Path) -> tuple[Path, ...]:
@@ -124,7 +131,7 @@ async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
     with tempfile.TemporaryDirectory() as name:
         recipe = Path(name) / "recipe.json"
         recipe.write_bytes(inputs.recipe.to_bytes())
-        found = await worker.run(PlanTraining(recipe, inputs.shards, inputs.device))
+        found = await worker.run(PlanTraining(recipe, inputs.shards, inputs.device, inputs.processes))
     return TrainingPlan(
         recipe=inputs.recipe.name,
         regime=inputs.regime,
@@ -166,7 +173,9 @@ async def train_local(
     collected = _Collected(tracking, on_step)
     try:
         made = await worker.run(
-            TrainLocally(recipe, inputs.shards, base, inputs.seed, model, trace, place, inputs.device),
+            TrainLocally(
+                recipe, inputs.shards, base, inputs.seed, model, trace, place, inputs.device, inputs.processes
+            ),
             on_progress=collected.take,
         )
     except Rejected as error:

@@ -24,7 +24,7 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.traffic import Flow, Traffic
 from jepanet.types import Address, ProjectId, RoundId
-from jepanet.work.requests import CheckpointPlace, OnProgress, R, Request
+from jepanet.work.requests import ONE_PROCESS, CheckpointPlace, OnProgress, Processes, R, Request
 
 Handler = Callable[[Any], Awaitable[Sequence[LocalFact]]]
 Handlers = dict[str, Handler]
@@ -98,6 +98,8 @@ class Context:
     """Codecs and merge rules of the work that `jobs` does."""
     device: str = "cpu"
     """Where this node trains, as torch names it. It measures scores and merges on the CPU, as others do."""
+    processes: Processes = ONE_PROCESS
+    """That train one delta together."""
     checkpoints: CheckpointPlace | None = None
     """Folder and budget of the checkpoints of trainings, by round; None: a training that is killed begins
     anew."""

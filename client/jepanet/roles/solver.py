@@ -116,6 +116,7 @@ class Solver:
             device=context.device,
             checkpoints=self._checkpoints(round_.id),
             trace_target=traced,
+            processes=context.processes,
         )
         try:
             made = await context.jobs.run(

@@ -175,7 +175,17 @@ class ProjectsSection:
 @dataclass(frozen=True, slots=True)
 class WorkerSection:
     threads: Annotated[int, _MORE_THAN_0] = 1
-    device: str = "cpu"
+    device: Annotated[
+        str, 'where this node trains: "cpu", "cuda:0"; of several processes "cpu", or "cuda" for a GPU each'
+    ] = "cpu"
+    processes: Annotated[
+        int, Range(1, 1024), "that train one delta together on this machine, with one thread each"
+    ] = 1
+    parallel: Annotated[
+        str,
+        OneOf(("ddp", "fsdp2")),
+        "how several processes hold the model: whole on each, or a part of its weights and moments on each",
+    ] = "ddp"
     job_timeout_seconds: Annotated[float, _MORE_THAN_0] = 3600.0
     checkpoint_gb: Annotated[
         float,

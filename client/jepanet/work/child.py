@@ -11,13 +11,11 @@ import traceback
 from collections.abc import Callable
 from typing import TextIO
 
-from jepanet.errors import Exit, Fatal, JepanetError, Rejected
+from jepanet.errors import Exit, JepanetError
 from jepanet.lifetime import die_with_parent
 from jepanet.log_stream import make_errors_patient
-from jepanet.work.lines import Failure, failure_line, number_of, progress_line, read_call, result_line
+from jepanet.work.lines import failure_line, failure_of, number_of, progress_line, read_call, result_line
 from jepanet.work.requests import JobTable
-
-_MAX_MESSAGE = 2000
 
 
 def main(module: str) -> None:
@@ -61,21 +59,10 @@ def _answer(jobs: JobTable, line: str, send: Callable[[bytes], None]) -> bytes:
         result = jobs[type(request)](request, lambda progress: send(progress_line(number, progress)))
         return result_line(number, request, result)  # one that no line can hold is a defect like any other
     except JepanetError as error:
-        return failure_line(number, _told(error))
+        return failure_line(number, failure_of(error))
     except Exception as error:
         traceback.print_exc()
-        return failure_line(number, Failure(type(error).__name__, str(error)[:_MAX_MESSAGE]))
-
-
-def _told(error: JepanetError) -> Failure:
-    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == JepanetError.__module__)
-    return Failure(
-        kind,
-        error.message,
-        error.remedy,
-        reason=error.reason if isinstance(error, Rejected) else None,
-        code=int(error.code) if isinstance(error, Fatal) else None,
-    )
+        return failure_line(number, failure_of(error))
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar, cast, get_args, get_origin
 
-from jepanet.errors import Rejected
+from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.work.requests import Progress, R, Request
 
 T = TypeVar("T")
+_MAX_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,36 @@ class Failure:
     """Of a `Rejected`."""
     code: int | None = None
     """Exit code of a `Fatal`."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """What another process is to know of an exception."""
+    if not isinstance(error, JepanetError):
+        return Failure(type(error).__name__, str(error)[:_MAX_MESSAGE])
+    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == JepanetError.__module__)
+    return Failure(
+        kind,
+        error.message,
+        error.remedy,
+        reason=error.reason if isinstance(error, Rejected) else None,
+        code=int(error.code) if isinstance(error, Fatal) else None,
+    )
+
+
+def error_of(failure: Failure) -> JepanetError:
+    """What another process raised. What it did not raise on purpose (a defect, or input nobody foresaw) is
+    `worker-error`: the duty is refused, not retried."""
+    text, remedy = failure.message, failure.remedy
+    match failure.kind:
+        case "Rejected":
+            return Rejected(text, reason=failure.reason or "rejected", remedy=remedy)
+        case "Transient":
+            return Transient(text, remedy=remedy)
+        case "Fatal":
+            code = Exit.WORKER if failure.code is None else Exit(failure.code)
+            return Fatal(text, remedy=remedy, code=code)
+        case _:
+            return Rejected(f"{failure.kind}: {text}", reason="worker-error")
 
 
 def call_line(number: int, request: Request[object]) -> bytes:
@@ -67,6 +98,11 @@ def progress_line(number: int, progress: Progress) -> bytes:
 def failure_line(number: int, failure: Failure) -> bytes:
     """The line that reports why a job failed."""
     return _line({"id": number, "error": _tree(failure, "error")})
+
+
+def read_failure(line: bytes) -> Failure:
+    """What a line of `failure_line` says. Raises: ValueError: it is none."""
+    return _read(Failure, json.loads(line)["error"], "error")
 
 
 def result_line(number: int, request: Request[object], result: object) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
+import tempfile
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -14,13 +13,11 @@ import torch
 
 from jepanet.cid import digest_of
 from jepanet.files import write_atomically
-from jepanet.learning.data.shards import Shard, joined, load_shard
+from jepanet.learning.data.shards import Shard, save_shard
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.training.loop import train
-from jepanet.learning.training.state import Evaluation, StepReport
 from jepanet.learning.training.trace import TRACE
 from jepanet.learning.training.validation import split
 from jepanet.tensors import Arrays
@@ -28,11 +25,10 @@ from jepanet.work.requests import (
     OnProgress,
     PlannedTraining,
     PlanTraining,
-    Progress,
     TrainedLocally,
     TrainLocally,
 )
-from jepanet.work.training import checkpoints_at
+from jepanet.work.together import Training, data_of, trained
 
 _TIMED_STEPS = 4
 """The first of them is left out: it fills caches."""
@@ -45,32 +41,21 @@ def train_locally(request: TrainLocally, on_progress: OnProgress) -> TrainedLoca
         Rejected: as the training loop, or a file does not fit the recipe.
     """
     began = time.monotonic()
-    recipe, shard = _inputs(request.recipe, request.shards)
+    recipe = read_recipe(request.recipe.read_bytes())
     weights, header = _start(request, recipe)
-    steps = recipe.inner_steps
-
-    def on_step(report: StepReport) -> None:
-        measures = {
-            "loss": report.loss,
-            "gradient_norm": report.gradient_norm,
-            "learning_rate": report.learning_rate,
-            **report.parts,
-        }
-        on_progress(Progress(report.step, report.steps, report.loss, measures))
-
-    def on_evaluation(evaluation: Evaluation) -> None:
-        on_progress(Progress(evaluation.step, steps, None, {"validation": evaluation.loss}))
-
-    result = train(
-        weights,
-        shard,
-        recipe,
+    training = Training(
+        recipe=recipe,
+        weights=weights,
+        shards=request.shards,
         seed=derive(request.seed, "training"),
-        on_step=on_step,
-        on_evaluation=on_evaluation,
+        steps=recipe.inner_steps,
+        start_step=0,
+        total_steps=recipe.total_steps,
         device=request.device,
-        checkpoints=checkpoints_at(request.checkpoints),
+        checkpoints=request.checkpoints,
     )
+    shared = request.target.with_name(f"{request.target.name}.processes")
+    result, _ = trained(training, request.processes, shared, on_progress)
     data = model_bytes(result.weights, header)
     write_atomically(request.trace_target, TRACE.encode(result.trace))
     write_atomically(request.target, data)
@@ -90,15 +75,28 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
     Raises:
         Rejected: as `train_locally`.
     """
-    recipe, shard = _inputs(request.recipe, request.shards)
+    recipe, shard = read_recipe(request.recipe.read_bytes()), data_of(request.shards)
     if recipe.guard is not None:
         shard, recipe = split(shard)[0], replace(recipe, guard=None)
     weights = recipe.family.initial_weights(derive(bytes(32), "initial"))
     moments = [time.monotonic()]
-    train(
-        weights, shard, recipe, seed=bytes(32), steps=_TIMED_STEPS, device=request.device,
-        on_step=lambda _: moments.append(time.monotonic()),
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "shard.safetensors"
+        save_shard(data, shard)
+        training = Training(
+            recipe=recipe,
+            weights=weights,
+            shards=(data,),
+            seed=bytes(32),
+            steps=_TIMED_STEPS,
+            start_step=0,
+            total_steps=recipe.total_steps,
+            device=request.device,
+            checkpoints=None,
+        )
+        memory = trained(
+            training, request.processes, Path(name) / "processes", lambda _: moments.append(time.monotonic())
+        )[1]
     took = [later - earlier for earlier, later in pairwise(moments[1:])]
     batches = recipe.family.batches(shard, bytes(32))
     samples = len(next(batches).examples) * recipe.loop.accumulate * recipe.inner_steps
@@ -107,14 +105,10 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
         steps=recipe.inner_steps,
         samples=samples,
         examples=batches.examples,
-        memory=_most_memory(request.device),
+        memory=memory,
         flops=_flops(recipe, weights, shard, request.device) * recipe.loop.accumulate * recipe.inner_steps,
         seconds_per_step=round(statistics.median(took), 6),
     )
-
-
-def _inputs(recipe: Path, shards: tuple[Path, ...]) -> tuple[Recipe, Shard]:
-    return read_recipe(recipe.read_bytes()), joined([load_shard(path) for path in shards])
 
 
 def _start(request: TrainLocally, recipe: Recipe) -> tuple[Arrays, ModelHeader]:
@@ -124,13 +118,6 @@ def _start(request: TrainLocally, recipe: Recipe) -> tuple[Arrays, ModelHeader]:
     data = request.base.model.read_bytes()
     model = load_model(data, read_recipe(request.base.recipe.read_bytes()))
     return model.weights, ModelHeader.of(recipe, model.header.round, digest_of(data))
-
-
-def _most_memory(device: str) -> int:
-    if torch.device(device).type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def _flops(recipe: Recipe, weights: Arrays, shard: Shard, device: str) -> int:

@@ -7,6 +7,7 @@ from jepanet.learning.evaluation.metrics import heldout_metrics
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import load_model
 from jepanet.learning.training.device import probe
+from jepanet.learning.training.together import check_devices
 from jepanet.work.requests import (
     MeasuredModels,
     MeasureModels,
@@ -37,6 +38,9 @@ def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredM
 
 
 def probe_device(request: ProbeDevice, on_progress: OnProgress) -> ProbedDevice:
-    """Computes on a device. Raises: Fatal (exit code `CONFIG`) if that does not work; it names the remedy."""
+    """Computes on a device. Raises: Fatal (exit code `CONFIG`) if that does not work, or not for all of the
+    processes; it names the remedy."""
     made = probe(request.device)
+    if request.processes > 1:
+        check_devices(request.device, request.processes)
     return ProbedDevice(torch=str(made["torch"]), threads=int(made["threads"]))

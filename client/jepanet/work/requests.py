@@ -3,10 +3,10 @@
 A job reads files and writes files, so a request holds paths and never bytes of models or shards. Given the
 same files, a job gives the same bytes on the same machine and build; merging gives them on every CPU.
 
-`device`, as torch spells it ("cpu", "cuda:0"), is where a job trains or measures. A node trains on the device
-that its operator names and leaves scoring and merging on the CPU: their numbers are held against those of
-other nodes, within a round's `score_tolerance`. The frames by which latents are aligned are encoded on the
-CPU in any case, and merging itself runs no network.
+`device`, as torch spells it ("cpu", "cuda:0"; of several processes "cpu" or "cuda"), is where a job trains or
+measures. A node trains on the device that its operator names and leaves scoring and merging on the CPU: their
+numbers are held against those of other nodes, within a round's `score_tolerance`. The frames by which latents
+are aligned are encoded on the CPU in any case, and merging itself runs no network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from jepanet.protocol.documents.scores import Metrics
-from jepanet.records.marks import LeftOut, Range
+from jepanet.records.marks import LeftOut, OneOf, Range
 from jepanet.types import Address, Digest, RoundId, Verdict
 
 R = TypeVar("R", covariant=True)
@@ -82,6 +82,22 @@ class CheckpointPlace:
     """Times as long as writing one took until the next is written."""
 
 
+DDP, FSDP2 = "ddp", "fsdp2"
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """How many processes of this machine do one training together, and how they hold its model. Each has one
+    thread, and on CUDA a GPU of its own; their number changes rounding and nothing else."""
+
+    count: Annotated[int, Range(1, 1024)] = 1
+    way: Annotated[str, OneOf((DDP, FSDP2))] = DDP
+    """`ddp`: whole on each. `fsdp2`: each has a part of weights, gradients and moments."""
+
+
+ONE_PROCESS = Processes()
+
+
 @dataclass(frozen=True, slots=True)
 class TrainedDelta:
     """The delta file of one training."""
@@ -123,6 +139,7 @@ class TrainDelta(Request[TrainedDelta]):
     """Where the training is taken up if it was killed before; None: it always begins anew."""
     trace_target: Path | None = None
     """Where to write the trace of the training's state."""
+    processes: Processes = ONE_PROCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +223,7 @@ class TrainLocally(Request[TrainedLocally]):
     trace_target: Path
     checkpoints: CheckpointPlace | None
     device: str = "cpu"
+    processes: Processes = ONE_PROCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +237,7 @@ class PlannedTraining:
     examples: int
     """Different ones there are to train on."""
     memory: int
-    """Most bytes that this process held while it did a few steps."""
+    """Most bytes that its processes held while they did a few steps."""
     flops: int
     """Floating-point operations of all steps, forward and backward."""
     seconds_per_step: float
@@ -234,6 +252,7 @@ class PlanTraining(Request[PlannedTraining]):
     recipe: Path
     shards: tuple[Path, ...]
     device: str = "cpu"
+    processes: Processes = ONE_PROCESS
 
 
 # ------------------------------------------------------------------ scoring
@@ -420,3 +439,5 @@ class ProbeDevice(Request[ProbedDevice]):
     job: ClassVar[str] = "probe_device"
 
     device: str
+    processes: int = 1
+    """That are to train there together."""

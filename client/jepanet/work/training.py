@@ -19,13 +19,11 @@ from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
-from jepanet.learning.training.checkpoints import Checkpoints
-from jepanet.learning.training.loop import train, warm_start
+from jepanet.learning.training.loop import warm_start
 from jepanet.learning.training.state import StepReport
 from jepanet.learning.training.trace import TRACE
 from jepanet.work.contribution import contribution
 from jepanet.work.requests import (
-    CheckpointPlace,
     FirstModel,
     MakeFirstModel,
     OnProgress,
@@ -36,6 +34,7 @@ from jepanet.work.requests import (
     TrainedDelta,
 )
 from jepanet.work.round_files import OpenedRound, open_round
+from jepanet.work.together import Training, trained
 
 MAX_PROBE_FRAMES = 100_000
 """As many as `jepanet dataset build` makes at most, in episodes of four."""
@@ -49,6 +48,7 @@ def train_delta(request: TrainDelta, on_progress: OnProgress) -> TrainedDelta:
     Raises:
         Rejected: training diverged, the latent frame lost its directions, there are too many probe frames, or
             a file does not fit the recipe.
+        Transient, Fatal: as `trained`, of several processes.
     """
     return _train_delta(request, open_round(request.round), on_progress)
 
@@ -57,18 +57,24 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
     started = time.monotonic()
     spec, base = round_.spec, round_.base.weights
     probe = None if request.probe is None else _probe(request.probe)
-    result = train(
-        base,
-        load_shard(request.shard),
-        round_.recipe,
+    training = Training(
+        recipe=round_.recipe,
+        weights=base,
+        shards=(request.shard,),
         seed=request.seed,
         steps=spec.inner_steps,
         start_step=spec.start_step,
         total_steps=spec.total_steps,
-        on_step=lambda step: on_progress(_progress(step)),
         device=request.device,
-        checkpoints=checkpoints_at(request.checkpoints),
+        checkpoints=request.checkpoints,
     )
+    shared = request.target.with_name(f"{request.target.name}.processes")
+
+    def told(progress: Progress) -> None:
+        if progress.loss is not None:
+            on_progress(replace(progress, measures={}))
+
+    result, _ = trained(training, request.processes, shared, told)
     before = None
     if request.residual is not None and spec.feedback_milli:
         before = _residual(request.residual, round_)
@@ -144,11 +150,6 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
     data = model_bytes(weights, header)
     write_atomically(request.target, data)
     return FirstModel(digest_of(data), len(data))
-
-
-def checkpoints_at(place: CheckpointPlace | None) -> Checkpoints | None:
-    """The checkpoints of one training where a request says, None where it says none."""
-    return None if place is None else Checkpoints(place.folder, place.budget, pause=place.pause)
 
 
 def _progress(step: StepReport) -> Progress:

@@ -14,10 +14,10 @@ import sys
 import time
 from dataclasses import dataclass
 
-from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
+from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.lifetime import signals_held
 from jepanet.telemetry import get_logger
-from jepanet.work.lines import Failure, call_line, read_reply
+from jepanet.work.lines import Failure, call_line, error_of, read_reply
 from jepanet.work.requests import OnProgress, Progress, R, Request
 
 log = get_logger("node")
@@ -125,7 +125,7 @@ class Worker:
                         if on_progress:
                             on_progress(progress)
                     case Failure() as failure:
-                        raise _revived(failure)
+                        raise error_of(failure)
                     case result:
                         return result
         except (BrokenPipeError, ConnectionResetError):
@@ -151,18 +151,3 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def _revived(failure: Failure) -> JepanetError:
-    text, remedy = failure.message, failure.remedy
-    match failure.kind:
-        case "Rejected":
-            return Rejected(text, reason=failure.reason or "rejected", remedy=remedy)
-        case "Transient":
-            return Transient(text, remedy=remedy)
-        case "Fatal":
-            code = Exit.WORKER if failure.code is None else Exit(failure.code)
-            return Fatal(text, remedy=remedy, code=code)
-        case _:
-            # Not raised on purpose: a defect, or input nobody foresaw. The duty is refused, not retried.
-            return Rejected(f"{failure.kind}: {text}", reason="worker-error")

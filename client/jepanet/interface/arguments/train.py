@@ -41,6 +41,11 @@ _GIB = 1 << 30
               "recipe's, or 20 in all.")  # fmt: skip
 @click.option("--seed", default="0", show_default=True, help="Any text; the same seed gives the same bytes.")
 @click.option("--device", default="cpu", show_default=True, help="As torch names it, for example cuda:0.")
+@click.option("--processes", type=click.IntRange(1, 1024), default=1, show_default=True,
+              help="That train together on this machine, with one thread each; with "
+              "--device cuda, a GPU each.")  # fmt: skip
+@click.option("--parallel", type=click.Choice(("ddp", "fsdp2")), default="ddp", show_default=True,
+              help="How several processes hold the model: whole on each, or a part of it each.")  # fmt: skip
 @click.option("--checkpoint-gb", type=click.FloatRange(0.0, 1e6), default=2.0, show_default=True,
               help="Room for checkpoints; 0: a killed training begins anew.")  # fmt: skip
 @click.option("--plan", is_flag=True,
@@ -59,6 +64,8 @@ def command(
     every: int | None,
     seed: str,
     device: str,
+    processes: int,
+    parallel: str,
     checkpoint_gb: float,
     plan: bool,
     as_json: bool,
@@ -75,6 +82,7 @@ def command(
     inputs = local_inputs(
         recipe, data, base, mode,
         regime=regime, rate=rate, warmup=warmup, steps=steps, every=every, seed=seed, device=device,
+        processes=processes, parallel=parallel,
     )  # fmt: skip
     if plan:
         emit(asyncio.run(_planned(inputs)), as_json, lambda value: pairs("Plan", shown(value)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep, kept
 from jepanet.learning.training.resume import checkpoint_bytes, checkpoint_cap, restore
-from jepanet.learning.training.state import TrainingState
+from jepanet.learning.training.state import Parts, TrainingState
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 
@@ -53,7 +53,7 @@ class Checkpoints:
         """
         state = fresh()
         for path in self._files():
-            cap = checkpoint_cap(state, steps)
+            cap = checkpoint_cap(state, steps, state.parts())
             data = kept(path, cap)
             if data is None:
                 continue  # `kept` has named it
@@ -70,20 +70,21 @@ class Checkpoints:
             break
         return state
 
-    def offer(self, state: TrainingState, run: Digest) -> bool:
-        """Writes a checkpoint if enough time has passed since the last; whether it did.
+    def offer(self, state: TrainingState, run: Digest, now: Parts) -> bool:
+        """Writes a checkpoint of `state`, whose parts are `now`, if enough time has passed since the last;
+        whether it did.
 
         A disk that takes none stops no training: it is named in the log, once, and training goes on.
         """
         began = self._clock()
         if self._next is None:
-            size = checkpoint_cap(state, 0)
+            size = checkpoint_cap(state, 0, now)
             self._next = began + self._pause * max(_SECONDS_AT_LEAST, size / _BYTES_A_SECOND)
             if self._pause:
                 return False
         if began < self._next:
             return False
-        data = checkpoint_bytes(state, run)
+        data = checkpoint_bytes(state, run, now)
         written = self._write(self._folder / f"step-{state.step:010}.safetensors", data)
         ended = self._clock()
         self._next = ended + self._pause * (ended - began)

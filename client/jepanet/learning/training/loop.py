@@ -6,7 +6,8 @@
                    └─ every few steps a point of the trace, and behind it a checkpoint
 
 Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance. Killed
-and begun again with the same checkpoints, a training ends in the same bytes.
+and begun again with the same checkpoints, a training ends in the same bytes. Several processes that train
+together change nothing but rounding: each computes some rows of the same batches (`spread.py`).
 """
 
 from __future__ import annotations
@@ -15,29 +16,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import torch
-from torch import Tensor
-
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.family import Batch, Network, check_weights
+from jepanet.learning.family import check_weights
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Regime
+from jepanet.learning.recipe_loop import FROM_SCRATCH, Regime
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.determinism import deterministic
 from jepanet.learning.training.divergence import DivergenceGate, check_finite
+from jepanet.learning.training.gradient import Penalty, mean_gradient
+from jepanet.learning.training.holding import Alone
 from jepanet.learning.training.optimiser import AdamW, clip
-from jepanet.learning.training.precision import LossScale, lowered
-from jepanet.learning.training.regime import RegimeGate, first_bound
+from jepanet.learning.training.precision import LossScale
 from jepanet.learning.training.resume import run_of
 from jepanet.learning.training.schedule import learning_rate
 from jepanet.learning.training.state import Evaluation, StepReport, TrainingState
-from jepanet.learning.training.trace import Trace, cadence, digest_of_batches, trace_point
-from jepanet.learning.training.validation import Validation, split
+from jepanet.learning.training.together import Together
+from jepanet.learning.training.trace import Trace, cadence, digest_of_batches, digest_of_point, trace_point
+from jepanet.learning.training.watch import Watch
 from jepanet.tensors import Arrays
-
-Penalty = Callable[[Network, int], Tensor]
-"""(model, step from 0) -> scalar added to the loss; carries its own weight."""
 
 
 class Status(StrEnum):
@@ -74,6 +71,7 @@ def train(
     on_evaluation: Callable[[Evaluation], None] | None = None,
     device: str = "cpu",
     checkpoints: Checkpoints | None = None,
+    together: Together | None = None,
 ) -> TrainResult:
     """Trains from `weights`, which `check_weights` has passed, on one shard with a fresh optimiser.
 
@@ -81,25 +79,31 @@ def train(
     global steps (defaults: the recipe's). `seed` drives the family's batches and its loss.
     Parameters whose names start with an entry of `frozen` keep their values, and those the family freezes.
     With `checkpoints` it goes on where the newest usable one was written; `on_step` and `on_evaluation` then
-    hear of what is later alone.
+    hear of what is later alone. With `together` this is one of several processes that call it alike, each
+    with a part of every batch; `device` is then a kind, "cpu" or "cuda". One of them tells and writes.
 
     Raises:
         Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
             shard does not fit the recipe; `non-finite` when the last step spoiled the weights.
-        ValueError: checkpoints together with penalties, of which a checkpoint knows nothing.
+            Of several processes also `processes-differ` and `too-many-processes`.
+        ValueError: checkpoints together with penalties, of which a checkpoint knows nothing; several
+            processes and penalties, whose statistics they would not pool.
     """
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
     rules, kept, every = recipe.optimiser, (*frozen, *recipe.family.frozen), cadence(recipe)
     if checkpoints is not None and penalties:
         raise ValueError("a checkpoint does not tell which penalties a training has")
+    if together is not None and penalties:
+        raise ValueError("several processes do not know penalties")
     recipe.family.check_shard(shard)
+    here = device if together is None else together.device(device)
 
     with deterministic():
-        watch = None if recipe.guard is None else Watch(recipe, recipe.guard, weights, shard, device)
+        watch = None if recipe.guard is None else Watch(recipe, recipe.guard, weights, shard, here)
 
         def fresh() -> TrainingState:
-            return _begin(recipe, weights, shard, watch, seed=seed, frozen=kept, device=device)
+            return begin(recipe, weights, shard, watch, seed=seed, frozen=kept, device=here)
 
         if checkpoints is None:
             state = fresh()
@@ -109,6 +113,12 @@ def train(
                 seed=seed, steps=(count, start_step, horizon), frozen=kept, device=device,
             )  # fmt: skip
             state = checkpoints.resume(fresh, run, count)
+        if together is not None:
+            from jepanet.learning.training.spread import spread  # here: it imports the compiler
+
+            spread(state, together, here)
+        speaks = state.holding.speaks
+        on_step, on_evaluation = (on_step, on_evaluation) if speaks else (None, None)
         status = Status.OK
         if watch and state.step == 0:
             watch.evaluate(state, on_evaluation)
@@ -116,11 +126,11 @@ def train(
             rate = learning_rate(rules, step, count, start_step + step, horizon, recipe.loop.schedule)
             check_finite(step, "the learning rate", rate)
             batches = [next(state.batches) for _ in range(recipe.loop.accumulate)]
-            found = _mean_gradient(state, batches, penalties, step, recipe.loop.precision, device)
+            found = mean_gradient(state, batches, penalties, step, recipe.loop.precision, here)
             state.gate.admit(step, found.loss)
             norm = 0.0
-            if state.scale.unscaled(found.gradients, step):
-                norm = clip(found.gradients, rules.clip)
+            if state.scale.unscaled(found.gradients, step, state.holding.everywhere):
+                norm = clip(found.gradients, rules.clip, state.holding.norm)
                 check_finite(step, "the gradient norm", norm)
                 state.optimiser.step(found.gradients, rate)
 
@@ -141,85 +151,21 @@ def train(
             if watch and evaluated and watch.evaluate(state, on_evaluation):
                 status, last = Status.EARLY_STOP, True
             if state.step % every == 0 or evaluated or last:
-                state.trace.append(trace_point(state.step, state.parts(), digest_of_batches(batches)))
+                now = state.parts()
+                point = trace_point(state.step, now, digest_of_batches(batches))
+                state.holding.agree(f"its state after step {state.step}", digest_of_point(point))
+                state.trace.append(point)
                 # Of weights that a guard has not seen there is no checkpoint.
-                if checkpoints is not None and not last and (watch is None or evaluated):
-                    checkpoints.offer(state, run)
+                if checkpoints is not None and speaks and not last and (watch is None or evaluated):
+                    checkpoints.offer(state, run, now)
             if last:
                 break
-        trained = state.model.weights()
+        trained = state.weights()
     check_weights(trained, recipe.family, what="trained weights")
     return TrainResult(trained, state.reported(), state.step, Trace(every, tuple(state.trace)), status)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Means over a step's batches. Gradients are of the scaled loss, in the order of the parameters."""
-
-    loss: float
-    parts: dict[str, float]
-    penalty: float
-    gradients: list[Tensor]
-
-
-def _mean_gradient(
-    state: TrainingState,
-    batches: Sequence[Batch],
-    penalties: Sequence[Penalty],
-    step: int,
-    precision: str,
-    device: str,
-) -> _Found:
-    """Forward and backward through every batch of a step, one after the other."""
-    model, count = state.model, len(batches)
-    gradients: list[Tensor] = []
-    losses, added, parts = 0.0, 0.0, dict[str, float]()
-    for batch in batches:
-        with lowered(precision, device):
-            terms = model.loss(batch.to(device), state.streams["directions"])
-        penalty = sum((term(model, step) for term in penalties), terms.loss.new_zeros(()))
-        loss = terms.loss + penalty
-        found = torch.autograd.grad(loss * (state.scale.scale / count), state.optimiser.parameters)
-        if gradients:
-            torch._foreach_add_(gradients, list(found))
-        else:
-            gradients = list(found)
-        losses += float(loss.detach())
-        added += float(penalty.detach())
-        for name, part in terms.parts.items():
-            parts[name] = parts.get(name, 0.0) + float(part.detach())
-    return _Found(
-        losses / count, {name: value / count for name, value in parts.items()}, added / count, gradients
-    )
-
-
-class Watch:
-    """The guard of one training: measures its loss on a fifth of the shard, and keeps that out of it."""
-
-    def __init__(self, recipe: Recipe, guard: Guard, base: Arrays, shard: Shard, device: str) -> None:
-        family = recipe.family
-        self.guard = guard
-        self.training, held = split(shard)
-        self._validation = Validation(family, held, device)
-        vocabulary = family.sizes.vocabulary
-        reference = 0.0 if vocabulary is not None else self._validation.reference(guard.regime, base)
-        self._bound = first_bound(guard.regime, vocabulary=vocabulary, reference=reference)
-
-    def gate(self) -> RegimeGate:
-        return RegimeGate(self.guard, self._bound)
-
-    def evaluate(self, state: TrainingState, tell: Callable[[Evaluation], None] | None) -> bool:
-        """Measures a training; whether it is to stop early. Raises: Rejected as its gate."""
-        gate = state.gate
-        assert isinstance(gate, RegimeGate), "a guarded training has the gate of its watch"
-        loss = self._validation.loss(state.model)
-        gate.admit_validation(state.step, loss)
-        if tell is not None:
-            tell(Evaluation(state.step, loss, state.epoch))
-        return gate.stops(state.epoch)
-
-
-def _begin(
+def begin(
     recipe: Recipe,
     weights: Arrays,
     shard: Shard,
@@ -229,11 +175,12 @@ def _begin(
     frozen: tuple[str, ...],
     device: str,
 ) -> TrainingState:
-    """A training before its first step."""
+    """A training before its first step, whole in this process."""
     model = recipe.family.network(weights, device)
     trained = {name: item for name, item in model.named_parameters() if not name.startswith(frozen)}
     return TrainingState(
         model=model,
+        holding=Alone(model, list(trained.values()), device),
         optimiser=AdamW(list(trained.values()), recipe.optimiser),
         trained=tuple(trained),
         batches=recipe.family.batches(watch.training if watch else shard, seed),

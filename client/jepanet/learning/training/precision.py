@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -44,15 +44,22 @@ class LossScale:
         dynamic = precision == "fp16"
         return cls(dynamic, FIRST_SCALE if dynamic else 1.0)
 
-    def unscaled(self, gradients: Sequence[Tensor], step: int) -> bool:
+    def unscaled(
+        self,
+        gradients: Sequence[Tensor],
+        step: int,
+        everywhere: Callable[[bool], bool] = lambda finite: finite,
+    ) -> bool:
         """Divides gradients by the scale, in place; False where one overflowed and the step is left out.
+
+        `everywhere`: whether all gradients are finite, where those given are a part of them.
 
         Raises:
             Rejected: `diverged` when the scale cannot fall further.
         """
         if not self.dynamic:
             return True
-        if not all(bool(torch.isfinite(item).all()) for item in gradients):
+        if not everywhere(all(bool(torch.isfinite(item).all()) for item in gradients)):
             if self.scale / 2 < LEAST_SCALE:
                 raise Rejected(
                     f"training aborted at step {step}: gradients overflow at a loss scale of {self.scale:g}",

@@ -44,7 +44,8 @@ def run_of(
     """What tells one training from every other: all that its bytes depend on.
 
     `steps`: how many, the global step of the first, and the length of the schedule. Build and processor
-    count, since another sums in another order. The seed is secret, and a hash of it stands in its place.
+    count, since another sums in another order; how many processes train together does not, so that their
+    number may change on the way. The seed is secret, and a hash of it stands in its place.
     """
     data = {"frames": shard.frames, "actions": shard.actions, "site": np.array(shard.site, np.int32)}
     named = {
@@ -61,14 +62,15 @@ def run_of(
     return Digest(hashlib.sha256(canonical_json(named)).digest())
 
 
-def checkpoint_bytes(state: TrainingState, run: Digest) -> bytes:
-    """Canonical bytes of a training; the last point of its trace is that of this very state."""
-    parts: Parts = {**state.parts(), "trace": points_as_arrays(state.trace)}
+def checkpoint_bytes(state: TrainingState, run: Digest, now: Parts) -> bytes:
+    """Canonical bytes of a training; the last point of its trace is that of this very state, and `now` its
+    parts."""
+    parts: Parts = {**now, "trace": points_as_arrays(state.trace)}
     arrays = {f"{part}.{name}": item for part, items in parts.items() for name, item in items.items()}
-    return encode_tensors(arrays, _header(state, run))
+    return encode_tensors(arrays, _header(state, run, now))
 
 
-def _header(state: TrainingState, run: Digest) -> Header:
+def _header(state: TrainingState, run: Digest, now: Parts) -> Header:
     """What a checkpoint says of itself; `metrics` has the largest gradient norm, `samples` what was seen.
 
     `losses` on the held-out fifth, and their `perplexities`, are null where the training has none.
@@ -81,16 +83,16 @@ def _header(state: TrainingState, run: Digest) -> Header:
         "step": state.step,
         "samples": state.samples,
         "metrics": dict(state.metrics),
-        "optimiser": digest_of_arrays(state.parts()["optimiser"]).hex(),
+        "optimiser": digest_of_arrays(now["optimiser"]).hex(),
         "losses": None if losses is None else [*losses],
         "perplexities": [*perplexities(losses)] if losses is not None and tokens else None,
     }
 
 
-def checkpoint_cap(state: TrainingState, steps: int) -> int:
-    """Most bytes that a checkpoint of this training can have: its state now, with every example still to be
+def checkpoint_cap(state: TrainingState, steps: int, now: Parts) -> int:
+    """Most bytes that a checkpoint of this training can have: its state `now`, with every example still to be
     drawn, and a trace of every step."""
-    held = sum(item.nbytes for items in state.parts().values() for item in items.values())
+    held = sum(item.nbytes for items in now.values() for item in items.values())
     return held + 8 * state.batches.examples + 168 * steps + MAX_HEADER_BYTES + _ROOM
 
 
@@ -112,9 +114,10 @@ def restore(state: TrainingState, data: bytes, run: Digest, *, steps: int, max_b
     step, samples = _count(header, "step", steps), _count(header, "samples", 1 << 52)
     state.restore(parts, step, samples, _metrics(header))
     state.trace = points
-    if header != _header(state, run):
+    now = state.parts()
+    if header != _header(state, run, now):
         raise Rejected("checkpoint: its header does not agree with its state", reason="damaged")
-    if not points or points[-1] != trace_point(step, state.parts(), points[-1].batch):
+    if not points or points[-1] != trace_point(step, now, points[-1].batch):
         raise Rejected("checkpoint: it does not agree with its own trace", reason="damaged")
 
 

@@ -13,6 +13,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.family import Batch, Batches, Network
 from jepanet.learning.seeding import set_stream, stream_state
 from jepanet.learning.training.divergence import DivergenceGate
+from jepanet.learning.training.holding import Holding
 from jepanet.learning.training.optimiser import AdamW
 from jepanet.learning.training.precision import LossScale
 from jepanet.learning.training.regime import RegimeGate
@@ -54,6 +55,8 @@ class TrainingState:
     """A training between two steps. Two of equal parts, counts and metrics go on to the same bytes."""
 
     model: Network
+    holding: Holding
+    """Who computes with it, and has which part of it."""
     optimiser: AdamW
     trained: tuple[str, ...]
     """Names of the parameters that the optimiser changes, in its order."""
@@ -92,16 +95,22 @@ class TrainingState:
         held = {"validation_first": losses[0], "validation_last": losses[-1]} if losses else {}
         return self.metrics | held
 
+    def weights(self) -> Arrays:
+        """Copies of the parameters in ascending name order."""
+        found = self.holding.weights()
+        return {name: _array(found[name]).copy() for name in sorted(found)}
+
     def parts(self) -> Parts:
-        """The arrays that the rest follows from. On the CPU they are views that the next step changes."""
+        """The arrays that the rest follows from, whole, however many processes have them. On the CPU of one
+        they are views that the next step changes."""
         optimiser = self.optimiser
         moments = {
             f"{kind}.{name}": _array(item)
             for kind, items in (("mean", optimiser.means), ("square", optimiser.squares))
-            for name, item in zip(self.trained, items, strict=True)
+            for name, item in zip(self.trained, self.holding.whole(items), strict=True)
         }
         return {
-            "weights": {name: _array(item) for name, item in self.model.named_parameters()},
+            "weights": {name: _array(item) for name, item in self.holding.weights().items()},
             "optimiser": moments | {"steps": _array(torch.stack(optimiser.steps))},
             "streams": {name: stream_state(item) for name, item in self.streams.items()},
             "data": self.batches.position(),
@@ -111,6 +120,8 @@ class TrainingState:
 
     def restore(self, parts: Parts, step: int, samples: int, metrics: dict[str, float]) -> None:
         """Takes up what `parts` and the counts of a checkpoint say; on a refusal this state is spoiled.
+
+        It is one that this process has whole: several begin so, and spread it afterwards.
 
         Raises:
             Rejected: an array is missing, unknown, of another shape or type, or holds NaN or infinity

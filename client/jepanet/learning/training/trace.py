@@ -83,6 +83,11 @@ def trace_point(step: int, parts: Mapping[str, Arrays], batch: Digest) -> TraceP
     return TracePoint(step, weights, optimiser, streams, data, batch)
 
 
+def digest_of_point(point: TracePoint) -> Digest:
+    """SHA-256 over the digests of a point."""
+    return Digest(hashlib.sha256(b"".join(getattr(point, part) for part in _PARTS)).digest())
+
+
 def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> Digest:
     """SHA-256 over names, types, shapes and little-endian bytes of arrays, in ascending name order."""
     state = hashlib.sha256()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.family import NEXT_TOKEN, Family, Network
+from jepanet.learning.family import NEXT_TOKEN, Batch, Family, Terms
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Regime
 from jepanet.learning.seeding import derive, torch_generator
+from jepanet.learning.training.holding import Alone
 from jepanet.tensors import Arrays
 
 FIFTH = 5
@@ -57,12 +59,15 @@ class Validation:
         self._batches = [first, *(next(drawn) for _ in range(wanted - 1))]
 
     @torch.no_grad()
-    def loss(self, model: Network) -> float:
-        """Mean loss over the batches: that of the next token where the family has a vocabulary."""
+    def loss(self, terms_of: Callable[[Batch, torch.Generator], Terms]) -> float:
+        """Mean loss over the batches: that of the next token where the family has a vocabulary.
+
+        `terms_of`: the loss of a batch that lies on the CPU (`Holding.terms`).
+        """
         generator = torch_generator(_SEED, "directions")
         total = 0.0
         for batch in self._batches:
-            terms = model.loss(batch.to(self._device), generator)
+            terms = terms_of(batch, generator)
             judged = terms.loss if self._family.sizes.vocabulary is None else terms.parts[NEXT_TOKEN]
             total += float(judged)
         return total / len(self._batches)
@@ -71,4 +76,5 @@ class Validation:
         """What the first loss is held against: that of the base, or from scratch that of a random start."""
         scratch = regime.kind == FROM_SCRATCH
         weights = self._family.initial_weights(derive(_SEED, "random start")) if scratch else base
-        return self.loss(self._family.network(weights, self._device))
+        network = self._family.network(weights, self._device)
+        return self.loss(Alone(network, (), self._device).terms)

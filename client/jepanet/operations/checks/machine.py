@@ -78,6 +78,12 @@ def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]
             "a training process takes about 1 GiB or more: stop other programs",
         )
     cores = os.cpu_count() or 1
+    if config.worker.processes > cores and config.worker.device == "cpu":
+        yield warned(
+            "processes",
+            f"worker.processes is {config.worker.processes} and the machine has {cores} cores",
+            f"write at most {cores}: each has one thread",
+        )
     if config.worker.threads > cores:
         yield warned(
             "threads",
@@ -93,7 +99,7 @@ async def check_device(config: Config) -> Finding:
         section = config.worker
         worker = Worker(threads=section.threads, job_timeout=_PROBE_SECONDS)
         try:
-            made = await worker.run(ProbeDevice(section.device))
+            made = await worker.run(ProbeDevice(section.device, section.processes))
         finally:
             await worker.stop()
         return f"{section.device}: torch {made.torch}, {made.threads} threads"

@@ -51,7 +51,7 @@ class WorldBatches:
         tensors = {"frames": seen, "actions": acted}
         if sizes.colour:
             tensors["colour"] = draw_colour(self._own["colours"], hues=sizes.hues)
-        return Batch(tensors, episode * sampler.starts + moments[:, 0])
+        return Batch(tensors, episode * sampler.starts + moments[:, 0], shared=frozenset({"colour"}))
 
     def position(self) -> Arrays:
         return self._sampler.position() | {

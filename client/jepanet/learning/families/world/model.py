@@ -75,9 +75,9 @@ class WorldModel(nn.Module):
         self.predictor = Predictor(sizes.model)
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Normalised frames [B, T, 3, S, S] -> latents [B, T, D]."""
+        """Normalised frames [B, T, 3, S, S] -> latents [B, T, D], in the type of the weights."""
         batch, length = frames.shape[:2]
-        latents: Tensor = self.encoder(frames.flatten(0, 1))
+        latents: Tensor = self.encoder(frames.flatten(0, 1).to(self.encoder.head.weight.dtype))
         return latents.view(batch, length, -1)
 
     def predict(self, latents: Tensor, actions: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from jepanet.learning.families.world.sizes import Objective
 from jepanet.learning.family import Terms
 from jepanet.learning.objectives import random_directions, sigreg, sketched_moments
+from jepanet.learning.pooling import pooled
 
 
 def world_objective(
@@ -16,14 +17,15 @@ def world_objective(
     """Loss of latents [B, T, D] and guesses [B, T-2, D] of latents[:, 2:].
 
     The regulariser sees all B*T latents, uncentred, along fresh random directions drawn from `generator`
-    on the CPU. Errors and statistics are float32 whatever the networks multiply in: a test of a distribution
-    on numbers of eight bits is none.
+    on the CPU. Errors and statistics are float32 at least, whatever the networks multiply in: a test of a
+    distribution on numbers of eight bits is none. Both are of the whole batch, wherever its rows lie.
     """
     with torch.autocast(latents.device.type, enabled=False):
-        latents, guesses = latents.float(), guesses.float()
-        prediction = (guesses - latents[:, 2:]).square().mean()
+        kind = torch.promote_types(latents.dtype, torch.float32)
+        latents, guesses = latents.to(kind), guesses.to(kind)
+        prediction = pooled((guesses - latents[:, 2:]).square().mean())
         flat = latents.flatten(0, 1)
-        projected = flat @ random_directions(flat.shape[1], objective.directions, generator).to(flat.device)
+        projected = flat @ random_directions(flat.shape[1], objective.directions, generator).to(flat)
         statistic = sigreg(projected, objective.knots)
         moments = sketched_moments(projected)
     loss = prediction + objective.weight * (statistic + objective.guard * moments)

@@ -1,0 +1,85 @@
+"""Means over a batch whose rows lie in several processes.
+
+A statistic of a batch (its mean prediction error, the moments that a regulariser holds in place) is one of
+all its rows. Where each process has a part of them, a family says `pooled(mean)` of what it averages, and
+gets the mean over all rows, on every process the same; its gradient reaches the rows of every process. A
+regulariser of the rows at hand alone would be another one, and nothing would say so.
+
+    loss(batch) on one process                 the mean itself: nothing is computed
+    loss(rows of the batch) on each of n       sum over processes of (rows here / all rows) x mean of them
+
+Gradients of parameters are averaged over processes afterwards, so a gradient through `pooled` is multiplied
+by their number: it is the sum of what every process asks for, and all ask for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What part of a batch is here."""
+
+    here: int
+    """Examples on this process, at least one."""
+    examples: int
+    """On all of them."""
+    processes: int
+    gather: Callable[[Tensor], list[Tensor]]
+    """What every process has in place of a tensor, in their order; the same list on each."""
+
+
+_LOT: ContextVar[Lot | None] = ContextVar("lot", default=None)
+
+
+@contextmanager
+def part_of(lot: Lot) -> Iterator[None]:
+    """Whatever is pooled inside is the mean over `lot`."""
+    token = _LOT.set(lot)
+    try:
+        yield
+    finally:
+        _LOT.reset(token)
+
+
+def pooled(mean: Tensor) -> Tensor:
+    """The mean over all rows of a batch, of the mean over those that are here.
+
+    Every example has as many rows as any other. On one process it is `mean` itself.
+    """
+    lot = _LOT.get()
+    if lot is None:
+        return mean
+    summed: Tensor = _Summed.apply(mean * (lot.here / lot.examples), lot)  # type: ignore[no-untyped-call]
+    return summed
+
+
+def pooled_rows(rows: int) -> int:
+    """How many rows all processes have, of which `rows` are here."""
+    lot = _LOT.get()
+    return rows if lot is None else rows * lot.examples // lot.here
+
+
+class _Summed(torch.autograd.Function):
+    """Sum over processes, in their order: the same bits on each of them."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, lot: Lot) -> Tensor:
+        ctx.processes = lot.processes
+        parts = lot.gather(part.contiguous())
+        total = parts[0].clone()
+        for item in parts[1:]:
+            total += item
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.processes, None

@@ -1,0 +1,187 @@
+"""What the processes of `test_learning_together.py` do: gradients and trainings of float64, and mishaps.
+
+They run as those of a node do, but for what they are asked: `rank.main` with a part of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jepanet.errors import Rejected
+from jepanet.work.rank import main
+
+if TYPE_CHECKING:
+    from jepanet.work.rank import Part
+
+STEPS = 40
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One comparison: of what, and how it is held."""
+
+    way: str
+    """`alone`, `ddp` or `fsdp2`."""
+    double: bool
+    fault: bool = False
+    """Whether the regulariser sees the rows of its own process alone."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.way}-{64 if self.double else 32}{'-fault' if self.fault else ''}"
+
+
+WAYS = ("ddp", "fsdp2")
+GRADIENTS = [Kind(way, double) for way in WAYS for double in (False, True)]
+FAULTS = [Kind(way, True, fault=True) for way in WAYS]
+
+
+def recipe() -> Any:
+    """Colours (of the batch as a whole), a guard, accumulation, and a batch that two cannot share evenly."""
+    from learning_shards import RECIPE, sized
+
+    from jepanet.learning.recipe_loop import Guard, Loop
+
+    given = sized(RECIPE, windows=15, colour=True, hues=True, symmetry=True)
+    return replace(given, inner_steps=STEPS, guard=Guard(every=10), loop=Loop(accumulate=2, trace=5))
+
+
+def doubled(given: Any) -> Any:
+    """The same recipe, whose networks compute in float64."""
+
+    class Doubled(type(given.family)):  # type: ignore[misc]
+        __slots__ = ()
+
+        def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Any:
+            return super().network(weights, device).double()
+
+    sizes = {name: getattr(given.family, name) for name in given.family.__dataclass_fields__}
+    return replace(given, family=Doubled(**sizes))
+
+
+def shard() -> Any:
+    from learning_shards import disc_shard
+
+    return disc_shard(1, site=(0,) * 6 + (1,) * 5)
+
+
+def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
+    """The gradient of the first step, whole, in ascending name order."""
+    import pytest
+    from learning_shards import SEED, initial
+
+    from jepanet.learning import objectives
+    from jepanet.learning.training.determinism import deterministic
+    from jepanet.learning.training.gradient import mean_gradient
+    from jepanet.learning.training.loop import begin
+
+    given = doubled(recipe()) if kind.double else recipe()
+    with pytest.MonkeyPatch.context() as patch, deterministic():
+        if kind.fault:
+            patch.setattr(objectives, "pooled", lambda mean: mean)
+            patch.setattr(objectives, "pooled_rows", lambda rows: rows)
+        state = begin(given, initial(SEED, given), shard(), None, seed=SEED, frozen=(), device="cpu")
+        if together is not None:
+            from jepanet.learning.training.spread import spread
+
+            spread(state, together, "cpu")
+            if kind.fault:  # that it is noticed in training is another test
+                patch.setattr(type(together), "agree", lambda *_: None)
+        found = mean_gradient(state, list(islice(state.batches, 2)), (), 0, "fp32", "cpu")
+        whole = state.holding.whole(found.gradients)
+    return {name: item.numpy().copy() for name, item in zip(state.trained, whole, strict=True)}
+
+
+def trained(kind: Kind, together: Any = None) -> Any:
+    """A whole training; its weights stay in float64 where it computes in it."""
+    import pytest
+    from learning_shards import SEED, initial
+
+    from jepanet.learning.training import loop
+
+    given = doubled(recipe()) if kind.double else recipe()
+    with pytest.MonkeyPatch.context() as patch:
+        if kind.double:  # no model file holds them
+            patch.setattr(loop, "check_weights", lambda *_, **__: None)
+        return loop.train(initial(SEED, given), shard(), given, seed=SEED, together=together)
+
+
+def compared(folder: Path, rank: int, count: int) -> None:
+    """Gradients and trained weights of every kind, to files that the first process writes."""
+    from jepanet.learning.training.together import joined
+
+    with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
+        for kind in (*GRADIENTS, *FAULTS):
+            found = gradient_of(kind, replace(met, way=kind.way))
+            if rank == 0:
+                np.savez(folder / f"gradient-{kind.name}.npz", **found)
+        for kind in GRADIENTS:
+            result = trained(kind, replace(met, way=kind.way))
+            if rank == 0:
+                np.savez(folder / f"trained-{kind.name}.npz", **result.weights)
+
+
+def noticed(folder: Path, rank: int, count: int) -> None:
+    """A training whose regulariser sees the rows of its own process alone."""
+    import pytest
+
+    from jepanet.learning import objectives
+    from jepanet.learning.training.together import joined
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(objectives, "pooled", lambda mean: mean)
+        with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
+            trained(Kind("ddp", False), met)
+
+
+def killed(folder: Path, rank: int, count: int) -> None:
+    """The second is killed while the first waits for it."""
+    from jepanet.learning.training.together import joined
+
+    with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
+        if rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        met.agree("anything", b"x")
+
+
+def broken(folder: Path, rank: int, count: int) -> None:
+    """The second has a defect while the first waits for it."""
+    from jepanet.learning.training.together import joined
+
+    with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
+        if rank == 1:
+            raise ZeroDivisionError("a defect")
+        met.agree("anything", b"x")
+
+
+def refused(folder: Path, rank: int, count: int) -> None:
+    raise Rejected("training diverged", reason="diverged", remedy="lower the rate")
+
+
+def waiting(folder: Path, rank: int, count: int) -> None:
+    """Tells its number, and stays."""
+    (folder / f"here-{rank}").write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+PARTS: dict[str, Callable[[Path, int, int], None]] = {
+    item.__name__: item for item in (compared, noticed, killed, broken, refused, waiting)
+}
+
+
+def _asked(folder: Path) -> Part:
+    return PARTS[(folder / "asked").read_text()]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), lambda: _asked(Path(sys.argv[1])))

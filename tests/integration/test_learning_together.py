@@ -17,12 +17,12 @@ import psutil
 import pytest
 import torch
 import training_ranks as ranks
-from learning_shards import SEED, initial
 from training_ranks import FAULTS, GRADIENTS, WAYS, Kind, gradient_of, trained
 
 from jepanet.errors import Rejected, Transient
 from jepanet.tensors import Arrays
 from jepanet.work.ranks import run_ranks
+from learning_shards import SEED, initial
 
 pytestmark = pytest.mark.integration
 
@@ -135,7 +135,7 @@ def test_a_process_with_a_defect_ends_the_job_and_is_named(tmp_path: Path) -> No
 
 
 def test_what_they_raise_on_purpose_arrives_as_it_was(tmp_path: Path) -> None:
-    with pytest.raises(Rejected, match=r"^training diverged$") as caught:
+    with pytest.raises(Rejected, match="training diverged") as caught:
         play(tmp_path, "refused")
     assert (caught.value.reason, caught.value.remedy) == ("diverged", "lower the rate")
 

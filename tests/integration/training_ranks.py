@@ -48,9 +48,8 @@ FAULTS = [Kind(way, True, fault=True) for way in WAYS]
 
 def recipe() -> Any:
     """Colours (of the batch as a whole), a guard, accumulation, and a batch that two cannot share evenly."""
-    from learning_shards import RECIPE, sized
-
     from jepanet.learning.recipe_loop import Guard, Loop
+    from learning_shards import RECIPE, sized
 
     given = sized(RECIPE, windows=15, colour=True, hues=True, symmetry=True)
     return replace(given, inner_steps=STEPS, guard=Guard(every=10), loop=Loop(accumulate=2, trace=5))
@@ -78,12 +77,12 @@ def shard() -> Any:
 def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
     """The gradient of the first step, whole, in ascending name order."""
     import pytest
-    from learning_shards import SEED, initial
 
     from jepanet.learning import objectives
     from jepanet.learning.training.determinism import deterministic
     from jepanet.learning.training.gradient import mean_gradient
     from jepanet.learning.training.loop import begin
+    from learning_shards import SEED, initial
 
     given = doubled(recipe()) if kind.double else recipe()
     with pytest.MonkeyPatch.context() as patch, deterministic():
@@ -105,9 +104,9 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
 def trained(kind: Kind, together: Any = None) -> Any:
     """A whole training; its weights stay in float64 where it computes in it."""
     import pytest
-    from learning_shards import SEED, initial
 
     from jepanet.learning.training import loop
+    from learning_shards import SEED, initial
 
     given = doubled(recipe()) if kind.double else recipe()
     with pytest.MonkeyPatch.context() as patch:

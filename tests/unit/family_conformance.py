@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import islice
 from math import inf, isfinite, nan, prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -22,11 +24,14 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.family import NEXT_TOKEN, Batch, Family, FamilyKind, check_weights
+from jepanet.learning.pooling import Lot, part_of
 from jepanet.learning.recipe import MAX_PARAMETERS, Recipe
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import train
+from jepanet.learning.training.together import rows_of
 from jepanet.tensors import Arrays, canonical_json
 
+T = TypeVar("T")
 SEED, OTHER = bytes(range(32)), bytes(range(1, 33))
 HOSTILE = (nan, inf, -inf, -1, -1e-12, 1e308, 2**53 - 1, 2**60, None, "1", True, [], {}, [1])
 MOST_BYTES = 4 << 20
@@ -270,6 +275,51 @@ def the_loss_draws_from_its_generator_alone(case: Case) -> None:
     assert losses[0] == losses[1]
 
 
+def rows_in_two_places_have_the_loss_of_the_batch(case: Case) -> None:
+    """Also its gradient: threads stand for processes, each of which has some of the rows."""
+    weights, batch = case.family.initial_weights(SEED), _first(case)
+    count = len(batch.examples)
+    assert batch.shared <= set(batch.tensors)
+    assert all(len(item) == count for name, item in batch.tensors.items() if name not in batch.shared)
+
+    def found(part: Batch) -> tuple[float, list[np.ndarray]]:
+        network = case.family.network(weights)
+        loss = network.loss(part, torch_generator(SEED, "loss")).loss
+        learning = [item for _, item in network.named_parameters()]
+        gradients = torch.autograd.grad(loss, learning, allow_unused=True, materialize_grads=True)
+        return float(loss.detach()), [item.numpy().astype(np.float64) for item in gradients]
+
+    loss, gradients = found(batch)
+    parts = in_places(2, count, lambda first, last: found(batch.rows(first, last)))
+    assert parts[0][0] == parts[1][0], "each place has a loss of its own: a statistic is not pooled"
+    assert abs(parts[0][0] - loss) <= 1e-5 * abs(loss)
+    off = way = 0.0
+    for whole, one, other in zip(gradients, parts[0][1], parts[1][1], strict=True):
+        off += float(np.square((one + other) / 2 - whole).sum())
+        way += float(np.square(whole).sum())
+    assert off <= 1e-10 * way, f"gradients differ by {(off / way) ** 0.5:.3g}"
+
+
+def in_places(places: int, rows: int, work: Callable[[int, int], T]) -> list[T]:
+    """What threads make of their rows, from the first to before the last, while they pool as processes do."""
+    turn, shelf = threading.Barrier(places, timeout=60), [torch.empty(0)] * places
+
+    def part(place: int) -> T:
+        def gather(item: torch.Tensor) -> list[torch.Tensor]:
+            shelf[place] = item
+            turn.wait()
+            items = list(shelf)
+            turn.wait()
+            return items
+
+        first, last = rows_of(rows, place, places)
+        with part_of(Lot(last - first, rows, gather)):
+            return work(first, last)
+
+    with ThreadPoolExecutor(places) as pool:
+        return list(pool.map(part, range(places)))
+
+
 # ------------------------------------------------------------------ scoring and alignment
 
 
@@ -341,6 +391,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     a_shard_of_other_sizes_is_refused,
     the_loss_reaches_every_parameter,
     the_loss_draws_from_its_generator_alone,
+    rows_in_two_places_have_the_loss_of_the_batch,
     what_the_score_compares_has_one_place_a_slot,
     a_rotation_turns_latents_and_leaves_the_score,
     what_is_no_rotation_is_refused,

@@ -236,6 +236,22 @@ class _Stray(WorldModel):
         return Terms(terms.loss * (1 + torch.rand(())), terms.parts)
 
 
+class _KeepsItsStatistics(WorldModel):
+    """Regularises the rows at hand."""
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        terms = super().loss(batch, generator)
+        latents = self.encode(normalise(batch.tensors["frames"], batch.tensors.get("colour")))
+        return Terms(terms.loss + latents.mean(dim=(0, 1)).square().sum(), terms.parts)
+
+
+class _SharesNothing(WorldBatches):
+    """Its colours look like rows."""
+
+    def __next__(self) -> Batch:
+        return replace(super().__next__(), shared=frozenset())
+
+
 class _SeesThePicture(WorldModel):
     """Once its latents are dead it predicts from the frames themselves."""
 
@@ -321,6 +337,8 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (with_network(_Detached), conformance.the_loss_reaches_every_parameter),
     (with_network(_NotANumber), conformance.the_loss_reaches_every_parameter),
     (with_network(_Stray), conformance.the_loss_draws_from_its_generator_alone),
+    (with_network(_KeepsItsStatistics), conformance.rows_in_two_places_have_the_loss_of_the_batch),
+    (with_batches(_SharesNothing), conformance.rows_in_two_places_have_the_loss_of_the_batch),
     (with_network(_OneSlotShort), conformance.what_the_score_compares_has_one_place_a_slot),
     (TurnsNothing, conformance.a_rotation_turns_latents_and_leaves_the_score),
     (TurnsTheEncoderAlone, conformance.a_rotation_turns_latents_and_leaves_the_score),

@@ -23,6 +23,7 @@ from jepanet.work.lines import (
     result_of,
 )
 from jepanet.work.requests import (
+    FSDP2,
     AcceptedDelta,
     CheckpointPlace,
     ClaimedDelta,
@@ -39,6 +40,7 @@ from jepanet.work.requests import (
     PlanTraining,
     ProbedDevice,
     ProbeDevice,
+    Processes,
     Progress,
     RepeatedTraining,
     RepeatTraining,
@@ -61,7 +63,7 @@ ROUND = RoundFiles(Path("/a/base"), Path("/a/recipe ä"), Path("spec\udcff"))
 EVALUATION = EvaluationFiles(Path("/shard"), Path("/manifest"))
 TRAINING = TrainDelta(
     ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0",
-    CheckpointPlace(Path("v"), 7, 0.5), Path("w"),
+    CheckpointPlace(Path("v"), 7, 0.5), Path("w"), Processes(3, FSDP2),
 )  # fmt: skip
 SOLVER = Address("0x" + "Aa" * 20)
 CLAIMS = (ClaimedDelta(SOLVER, 2, DIGEST, None, "too-large"), ClaimedDelta(SOLVER, 3, DIGEST, Path("d")))
@@ -91,7 +93,7 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
         TrainedLocally(DIGEST, 7, 3, "early_stop", {"loss_last": 0.5}, 1.5),
     ),
     (PlanTraining(Path("r"), (Path("s"),)), PlannedTraining(1, 2, 3, 4, 5, 6, 0.5)),
-    (ProbeDevice("cpu"), ProbedDevice("2.0", 1)),
+    (ProbeDevice("cpu", 2), ProbedDevice("2.0", 1)),
 ]  # fmt: skip
 
 

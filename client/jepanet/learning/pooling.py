@@ -8,8 +8,8 @@ regulariser of the rows at hand alone would be another one, and nothing would sa
     loss(batch) on one process                 the mean itself: nothing is computed
     loss(rows of the batch) on each of n       sum over processes of (rows here / all rows) x mean of them
 
-Gradients of parameters are averaged over processes afterwards, so a gradient through `pooled` is multiplied
-by their number: it is the sum of what every process asks for, and all ask for the same.
+A gradient through `pooled` is the sum of what every process asks for, since each has a part of whatever was
+computed from the mean (deviations from it, for example). Gradients of parameters are averaged afterwards.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class Lot:
     """Examples on this process, at least one."""
     examples: int
     """On all of them."""
-    processes: int
     gather: Callable[[Tensor], list[Tensor]]
     """What every process has in place of a tensor, in their order; the same list on each."""
 
@@ -73,13 +72,17 @@ class _Summed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, part: Tensor, lot: Lot) -> Tensor:
-        ctx.processes = lot.processes
-        parts = lot.gather(part.contiguous())
-        total = parts[0].clone()
-        for item in parts[1:]:
-            total += item
-        return total
+        ctx.lot = lot
+        return _summed(part, lot)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0] * ctx.processes, None
+        return _summed(gradients[0], ctx.lot), None
+
+
+def _summed(part: Tensor, lot: Lot) -> Tensor:
+    first, *others = lot.gather(part.contiguous())
+    total = first.clone()
+    for item in others:
+        total += item
+    return total

@@ -21,6 +21,7 @@ from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_
 from jepanet.learning.training.trace import TRACE
 from jepanet.learning.training.validation import split
 from jepanet.tensors import Arrays
+from jepanet.work.part import data_of
 from jepanet.work.requests import (
     OnProgress,
     PlannedTraining,
@@ -28,7 +29,7 @@ from jepanet.work.requests import (
     TrainedLocally,
     TrainLocally,
 )
-from jepanet.work.together import Training, data_of, trained
+from jepanet.work.together import Training, trained
 
 _TIMED_STEPS = 4
 """The first of them is left out: it fills caches."""

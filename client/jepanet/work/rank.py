@@ -53,7 +53,7 @@ def main(folder: Path, load: Callable[[], Part]) -> None:
 
 
 def _training() -> Part:
-    from jepanet.work.together import train_part
+    from jepanet.work.part import train_part
 
     return train_part
 

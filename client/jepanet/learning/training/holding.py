@@ -1,4 +1,4 @@
-"""How a training holds its model: all of it in this process, or together with others (`spread.py`).
+"""How a training holds its model: all of it in this process, or together with others (`several.py`).
 
 The loop knows this contract alone. It draws whole batches and gets their loss and mean gradient, whoever
 computed which rows; what it keeps for every parameter is as large as that parameter is here.

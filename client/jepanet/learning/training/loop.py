@@ -7,7 +7,7 @@
 
 Bit-for-bit only on one machine and build with one thread; across machines compare within a tolerance. Killed
 and begun again with the same checkpoints, a training ends in the same bytes. Several processes that train
-together change nothing but rounding: each computes some rows of the same batches (`spread.py`).
+together change nothing but rounding: each computes some rows of the same batches (`several.py`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from jepanet.learning.training.optimiser import AdamW, clip
 from jepanet.learning.training.precision import LossScale
 from jepanet.learning.training.resume import run_of
 from jepanet.learning.training.schedule import learning_rate
+from jepanet.learning.training.spread import spread
 from jepanet.learning.training.state import Evaluation, StepReport, TrainingState
 from jepanet.learning.training.together import Together
 from jepanet.learning.training.trace import Trace, cadence, digest_of_batches, digest_of_point, trace_point
@@ -114,8 +115,6 @@ def train(
             )  # fmt: skip
             state = checkpoints.resume(fresh, run, count)
         if together is not None:
-            from jepanet.learning.training.spread import spread  # here: it imports the compiler
-
             spread(state, together, here)
         speaks = state.holding.speaks
         on_step, on_evaluation = (on_step, on_evaluation) if speaks else (None, None)

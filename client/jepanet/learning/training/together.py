@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch._C._distributed_c10d import FileStore
 
 from jepanet.errors import Exit, Fatal, Rejected
 
@@ -74,6 +73,21 @@ class Together:
                 )
 
 
+def rows_of(examples: int, rank: int, count: int) -> tuple[int, int]:
+    """The first row of a batch that a process computes, and the one behind its last.
+
+    Raises:
+        Rejected: there is not one for each (`too-many-processes`).
+    """
+    if examples < count:
+        raise Rejected(
+            f"a batch of {examples} examples cannot be split over {count} processes",
+            reason="too-many-processes",
+            remedy=f"at most {examples} processes",
+        )
+    return rank * examples // count, (rank + 1) * examples // count
+
+
 def check_devices(kind: str, count: int) -> None:
     """Whether `count` processes can compute on a kind of device.
 
@@ -110,7 +124,7 @@ def joined(meeting: Path, rank: int, count: int, way: str, kind: str) -> Iterato
         torch.cuda.set_device(rank)
     torch.distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-        store=FileStore(str(meeting), count),
+        store=torch.distributed.FileStore(str(meeting), count),  # type: ignore[attr-defined]
         rank=rank,
         world_size=count,
         timeout=_PATIENCE,

@@ -1,0 +1,131 @@
+"""What each of several processes does of one training: all read one request, and the first one answers.
+
+What a job in one process does with the loop is done here as well, by the same functions.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from jepanet.files import write_atomically
+from jepanet.learning.data.shards import Shard, joined, load_shard
+from jepanet.learning.recipe_reader import read_recipe
+from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
+from jepanet.learning.training.checkpoints import Checkpoints
+from jepanet.learning.training.loop import train
+from jepanet.learning.training.state import Evaluation, StepReport
+from jepanet.learning.training.together import joined as joined_processes
+from jepanet.learning.training.trace import TRACE
+from jepanet.work.lines import progress_line, read_call, result_line
+from jepanet.work.requests import CheckpointPlace, Number, Progress, Request
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedPart:
+    """What one of several processes says of a training."""
+
+    steps: int
+    status: str
+    metrics: dict[str, Number]
+    memory: int
+    """Most bytes that each process held, added up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPart(Request[TrainedPart]):
+    """A training as several processes read it: all of them this same file."""
+
+    job: ClassVar[str] = "train_part"
+
+    recipe: Path
+    weights: Path
+    """A model file of the recipe."""
+    shards: tuple[Path, ...]
+    seed: bytes
+    steps: int
+    start_step: int
+    total_steps: int
+    device: str
+    way: str
+    checkpoints: CheckpointPlace | None
+
+
+def train_part(folder: Path, rank: int, count: int) -> None:
+    """What each of several processes does of a training; the first one tells and writes."""
+    request = read_call((folder / "call").read_text(), (TrainPart,))
+    assert isinstance(request, TrainPart), "the only request there is"
+    recipe = read_recipe(request.recipe.read_bytes())
+    with joined_processes(folder / "meeting", rank, count, request.way, request.device) as together:
+        with (folder / "told").open("wb", buffering=0) as pipe:
+            on_step, on_evaluation = telling(
+                lambda progress: pipe.write(progress_line(0, progress)), request.steps
+            )
+            result = train(
+                load_model(request.weights.read_bytes(), recipe).weights,
+                data_of(request.shards),
+                recipe,
+                seed=request.seed,
+                steps=request.steps,
+                start_step=request.start_step,
+                total_steps=request.total_steps,
+                on_step=on_step,
+                on_evaluation=on_evaluation,
+                device=request.device,
+                checkpoints=checkpoints_at(request.checkpoints),
+                together=together,
+            )
+        mine = torch.tensor([most_memory(together.device(request.device))])
+        memory = sum(int(item) for item in together.gather(mine))
+        if together.speaks:
+            write_atomically(
+                folder / "trained.safetensors", model_bytes(result.weights, ModelHeader.of(recipe, 0))
+            )
+            write_atomically(folder / "trace.json", TRACE.encode(result.trace))
+            metrics = {name: float(value) for name, value in result.metrics.items()}
+            part = TrainedPart(result.steps, result.status.value, metrics, memory)
+            write_atomically(folder / "result", result_line(0, request, part))
+
+
+def data_of(shards: tuple[Path, ...]) -> Shard:
+    """The episodes of all shards. Raises: Rejected as `load_shard` and `joined`."""
+    loaded = [load_shard(path) for path in shards]
+    return loaded[0] if len(loaded) == 1 else joined(loaded)
+
+
+def most_memory(device: str) -> int:
+    """Most bytes that this process has held, on a GPU where it computes on one."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def telling(
+    tell: Callable[[Progress], object], steps: int
+) -> tuple[Callable[[StepReport], None], Callable[[Evaluation], None]]:
+    """Callbacks of the loop that tell every measured number of a step."""
+
+    def on_step(report: StepReport) -> None:
+        measures = {
+            "loss": report.loss,
+            "gradient_norm": report.gradient_norm,
+            "learning_rate": report.learning_rate,
+            **report.parts,
+        }
+        tell(Progress(report.step, report.steps, report.loss, measures))
+
+    def on_evaluation(evaluation: Evaluation) -> None:
+        tell(Progress(evaluation.step, steps, None, {"validation": evaluation.loss}))
+
+    return on_step, on_evaluation
+
+
+def checkpoints_at(place: CheckpointPlace | None) -> Checkpoints | None:
+    return None if place is None else Checkpoints(place.folder, place.budget, pause=place.pause)

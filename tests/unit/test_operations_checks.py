@@ -184,9 +184,10 @@ def test_little_room_and_few_files_are_told(tmp_path: Path, monkeypatch: pytest.
     assert [row.level for row in many] == [Level.OK] * 2
 
 
-def test_more_threads_than_cores_are_told(tmp_path: Path) -> None:
-    config = configured(tmp_path, more=f"[worker]\nthreads = {2 * (os.cpu_count() or 1)}")
-    assert "threads" in {row.check for row in broken(check_machine(config, running=True))}
+@pytest.mark.parametrize("what", ["threads", "processes"])
+def test_more_threads_or_processes_than_cores_are_told(what: str, tmp_path: Path) -> None:
+    config = configured(tmp_path, more=f"[worker]\n{what} = {2 * (os.cpu_count() or 1)}")
+    assert what in {row.check for row in broken(check_machine(config, running=True))}
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "cpu:x", "\0"])

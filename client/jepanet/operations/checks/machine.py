@@ -37,7 +37,6 @@ from jepanet.work.worker import Worker
 
 _GIB = 1 << 30
 _LEAST_DISK = 1 * _GIB
-_LEAST_MEMORY = 2 * _GIB
 _FEW_FILES, _ENOUGH_FILES = 256, 1024
 _PROBE_SECONDS = 120.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -71,11 +70,11 @@ def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]
     else:
         yield judged("listen", lambda: _bindable(config.p2p.listen))
     free = psutil.virtual_memory().available
-    if free < _LEAST_MEMORY:
+    if free < (1 + config.worker.processes) * _GIB:
         yield warned(
             "memory",
             f"{free / _GIB:.1f} GiB are free",
-            "a training process takes about 1 GiB or more: stop other programs",
+            "every training process takes about 1 GiB or more: stop other programs, or write fewer processes",
         )
     cores = os.cpu_count() or 1
     if config.worker.processes > cores and config.worker.device == "cpu":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from learning_shards import RECIPE, SEED, WORLD, constant_encoder, disc_shard, initial
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
@@ -25,6 +24,7 @@ from jepanet.learning.families.world.model import load_world_model, normalise
 from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.sizes import ModelSizes
 from jepanet.tensors import Arrays
+from learning_shards import RECIPE, SEED, WORLD, constant_encoder, disc_shard, initial
 
 pytestmark = pytest.mark.unit
 

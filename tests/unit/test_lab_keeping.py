@@ -14,7 +14,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from learning_shards import RECIPE, SEED, disc_shard, initial
 from structlog.testing import capture_logs
 
 from jepanet.errors import Fatal
@@ -29,6 +28,7 @@ from jepanet.lab.reporting.report import _undrawn, mixed
 from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.training.surroundings import said, surroundings
+from learning_shards import RECIPE, SEED, disc_shard, initial
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE as TEST_RECIPE
-from learning_shards import disc_shard, initial, sized
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
@@ -19,6 +17,8 @@ from jepanet.lab.setting import Sites
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
+from learning_shards import RECIPE as TEST_RECIPE
+from learning_shards import disc_shard, initial, sized
 
 pytestmark = pytest.mark.unit
 

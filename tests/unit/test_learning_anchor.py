@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.model import load_world_model, normalise
 from jepanet.learning.training.anchor import frame_anchor
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
+from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial
 
 pytestmark = pytest.mark.unit
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE as TINY_RECIPE
-from learning_shards import SEED, disc_shard, sized
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep
@@ -27,6 +25,8 @@ from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.registry import SIMULATORS
+from learning_shards import RECIPE as TINY_RECIPE
+from learning_shards import SEED, disc_shard, sized
 
 pytestmark = pytest.mark.unit
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_shards import OTHER, RECIPE, SEED, initial
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
 from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap, remainder_of
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
+from learning_shards import OTHER, RECIPE, SEED, initial
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learning_shards import SEED, disc_shard
 
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected
@@ -23,6 +22,7 @@ from jepanet.learning.data.windows import WindowSampler
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.tensors import canonical_json, decode_tensors, encode_tensors
 from jepanet.types import Digest
+from learning_shards import SEED, disc_shard
 
 pytestmark = pytest.mark.unit
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 from family_conformance import Case
-from learning_shards import SEED, WORLD, disc_shard
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.family import World
 from jepanet.learning.family import FrameEncoder, PlanningNetwork
+from learning_shards import SEED, WORLD, disc_shard
 
 pytestmark = pytest.mark.unit
 

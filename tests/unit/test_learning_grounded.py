@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, initial, scaled
 
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.grounded import WORST, Gain, GroundedScorer
@@ -15,6 +14,7 @@ from jepanet.learning.evaluation.statistics import halves
 from jepanet.learning.families.world.model import one_step_ahead
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
+from learning_shards import OTHER, RECIPE, SEED, changed, constant_encoder, disc_shard, initial, scaled
 
 pytestmark = pytest.mark.unit
 

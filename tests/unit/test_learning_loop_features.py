@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from learning_shards import RECIPE, SEED, WORLD, disc_shard, initial, sized
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
@@ -29,6 +28,7 @@ from jepanet.learning.training.precision import FIRST_SCALE, GROWS_AFTER, LossSc
 from jepanet.learning.training.schedule import learning_rate, share
 from jepanet.learning.training.state import StepReport
 from jepanet.tensors import Arrays
+from learning_shards import RECIPE, SEED, WORLD, disc_shard, initial, sized
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,6 @@ from math import isfinite, log
 import numpy as np
 import pytest
 import torch
-from learning_shards import RECIPE, SEED, WORLD, constant_encoder, disc_shard, initial, scaled, sized
 
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.metrics import Metrics, heldout_metrics, metrics_of
@@ -27,6 +26,7 @@ from jepanet.learning.evaluation.statistics import (
 from jepanet.learning.families.world.model import one_step_ahead
 from jepanet.learning.objectives import sigreg, sketched_moments
 from jepanet.tensors import Arrays
+from learning_shards import RECIPE, SEED, WORLD, constant_encoder, disc_shard, initial, scaled, sized
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,6 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from learning_shards import sized
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.family import World
@@ -18,6 +17,7 @@ from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe import MAX_PARAMETERS, MAX_RECIPE_BYTES, Optimiser, Recipe
 from jepanet.learning.recipe_reader import changed, read_recipe
 from jepanet.tensors import canonical_json
+from learning_shards import sized
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
@@ -27,6 +26,7 @@ from jepanet.learning.training.regime import RegimeGate, first_bound, perplexiti
 from jepanet.learning.training.state import Evaluation, StepReport
 from jepanet.learning.training.validation import Validation, split
 from jepanet.tensors import decode_tensors
+from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning_shards import OTHER, RECIPE, SEED, disc_shard, initial, sized
 
 from jepanet.errors import Rejected
 from jepanet.files import keep
@@ -25,6 +24,7 @@ from jepanet.learning.training.state import StepReport, TrainingState
 from jepanet.learning.training.trace import TRACE, TracePoint, cadence, digest_of_arrays, points_as_arrays
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
+from learning_shards import OTHER, RECIPE, SEED, disc_shard, initial, sized
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, SEED, changed, constant_encoder, disc_shard, initial, scaled
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
@@ -15,6 +14,7 @@ from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
 from jepanet.learning.planning.rollout import rollout_nmse
 from jepanet.learning.training.loop import warm_start
 from jepanet.tensors import Arrays
+from learning_shards import RECIPE, SEED, changed, constant_encoder, disc_shard, initial, scaled
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled, sized
 from torch import Tensor
 
 from jepanet.cid import digest_of
@@ -29,6 +28,7 @@ from jepanet.learning.training.schedule import learning_rate
 from jepanet.learning.training.state import StepReport
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
+from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled, sized
 
 pytestmark = pytest.mark.unit
 

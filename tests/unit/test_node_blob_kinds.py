@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, disc_shard, initial
 
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.shards import shard_bytes
@@ -16,6 +15,7 @@ from jepanet.node.blob_kinds import kind_of
 from jepanet.tensors import encode_tensors
 from jepanet.traffic import BlobKind
 from jepanet.types import Digest
+from learning_shards import RECIPE, disc_shard, initial
 
 pytestmark = pytest.mark.unit
 

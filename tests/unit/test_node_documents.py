@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from learning_shards import RECIPE, SEED
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
@@ -14,6 +13,7 @@ from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, Sha
 from jepanet.learning.training.checkpoint import model_cap
 from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.spec import Gates
+from learning_shards import RECIPE, SEED
 
 pytestmark = pytest.mark.unit
 

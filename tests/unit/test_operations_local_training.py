@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learning_shards import RECIPE, SEED, disc_shard, initial, scaled
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected
@@ -25,6 +24,7 @@ from jepanet.operations.views.training import LocalTraining
 from jepanet.storage.tracking import Tracking
 from jepanet.work.jobs import run
 from jepanet.work.requests import OnProgress, Progress
+from learning_shards import RECIPE, SEED, disc_shard, initial, scaled
 
 pytestmark = pytest.mark.unit
 

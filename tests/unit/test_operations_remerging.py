@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learning_shards import RECIPE, SEED, initial
 
 from jepanet.errors import Transient
 from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
@@ -15,6 +14,7 @@ from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.work.requests import EvaluationFiles, MergeDeltas, MergedModel, RoundFiles
+from learning_shards import RECIPE, SEED, initial
 from round_samples import GOOD, a_spec, digest, reports_of, some_facts
 
 pytestmark = pytest.mark.unit

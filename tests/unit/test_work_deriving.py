@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, SEED, disc_shard, initial
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
@@ -34,6 +33,7 @@ from jepanet.work.requests import (
     RoundFiles,
 )
 from jepanet.work.round_files import open_round
+from learning_shards import RECIPE, SEED, disc_shard, initial
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit

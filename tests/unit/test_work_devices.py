@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from learning_shards import RECIPE, SEED, disc_shard, initial
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal
@@ -31,6 +30,7 @@ from jepanet.work.requests import (
     TrainDelta,
     TrainLocally,
 )
+from learning_shards import RECIPE, SEED, disc_shard, initial
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit

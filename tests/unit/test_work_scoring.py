@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, initial
 
 from jepanet.cid import digest_of
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
@@ -29,6 +28,7 @@ from jepanet.types import Address, Verdict
 from jepanet.work import scoring
 from jepanet.work.jobs import run
 from jepanet.work.requests import ClaimedDelta, EvaluationFiles, RoundFiles, ScoreClaims, ScoredDeltas
+from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, initial
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning_shards import RECIPE, SEED, disc_shard
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
@@ -25,6 +24,7 @@ from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.work.jobs import run
 from jepanet.work.requests import RoundFiles, TrainDelta, TrainedDelta
+from learning_shards import RECIPE, SEED, disc_shard
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit

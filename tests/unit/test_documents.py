@@ -236,7 +236,8 @@ def documents() -> Iterator[Path]:
 @cache
 def known_names_of_tests() -> frozenset[str]:
     found: set[str] = set()
-    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "contracts" / "test").rglob("*.sol")]:
+    solidity = [*(ROOT / "contracts" / "test").rglob("*.sol"), *(ROOT / "docs" / "reports").glob("*.sol")]
+    for path in [*(ROOT / "tests").rglob("*.py"), *solidity]:
         found |= set(re.findall(r"\b(?:def|function) (test\w+)", path.read_text(encoding="utf-8")))
     return frozenset(found)
 

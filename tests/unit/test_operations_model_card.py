@@ -32,7 +32,8 @@ def link(
         facts, a_spec(), reports_of(facts, [[GOOD, GOOD] if merged else [HARM, HARM]]),
         model=model, improvement=30_000 if merged else 0, note=note, metrics=METRICS,
     )  # fmt: skip
-    recorded = Recorded(sheet.root, model, digest(f"sheet {number}"), sheet.payout, sheet.improvement, 0, bytes(32), 1)
+    sheet_digest = digest(f"sheet {number}")
+    recorded = Recorded(sheet.root, model, sheet_digest, sheet.payout, sheet.improvement, 0, bytes(32), 1)
     params = RoundParams(ProjectId(1), digest("spec"), *[1] * 10, bytes(32), bytes(32))
     round_ = Round(
         RoundId(number), ProjectId(1), account("proposer"), params, base, 1, bytes(32), 0, 0,

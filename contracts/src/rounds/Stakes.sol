@@ -84,9 +84,10 @@ library Stakes {
         distribute(account, taken, reporter, treasury);
     }
 
+    /// @dev At most all tokens there can be: debts of many rounds add up, and none may make the next slash fail.
     function owe(address account, uint256 amount) internal {
         Exit storage exit = state().exits[account];
-        exit.debt += uint96(amount);
+        exit.debt = uint96(Math.min(exit.debt + amount, type(uint96).max));
         state().accounts[account].debtor = true;
         emit IStakes.DebtChanged(account, exit.debt);
     }

@@ -39,6 +39,7 @@ from jepanet.types import Address, Phase
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[2]
+RESOLVE = 259_200
 
 
 def round_after(*told: Any) -> Round:
@@ -155,7 +156,7 @@ def test_phases_are_the_contracts_on_shared_vectors() -> None:
     assert {int(case["phase"]) for case in cases} == {int(phase) for phase in Phase} - {0}
     for case in cases:
         round_ = round_of(case)
-        assert round_.phase(int(case["time"])) == int(case["phase"]), case
+        assert round_.phase(int(case["time"]), RESOLVE) == int(case["phase"]), case
 
 
 def round_of(case: dict[str, Any]) -> Round:
@@ -173,7 +174,7 @@ def round_of(case: dict[str, Any]) -> Round:
     told += [revealed(who) for who in solvers[: int(case["reveals"])]]
     told += [unsealed()] if case["unsealed"] else []
     told += [recorded(challenge_end=int(case["challengeEnd"]))] if case["recorded"] else []
-    told += [challenged(int(case["resolveEnd"]) - LONGEST_DISPUTE)] if case["disputed"] else []
+    told += [challenged(int(case["resolveEnd"]) - RESOLVE)] if case["disputed"] else []
     told += [settled()] if case["settled"] else []
     told += [cancelled()] if case["cancelled"] else []
     first = prologue(changes={**terms}, commit_end=int(case["commitEnd"]))

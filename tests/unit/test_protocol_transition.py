@@ -479,6 +479,16 @@ def test_a_part_of_the_bond_lost_for_exclusion_leaves_the_solver_in_good_standin
     assert state.rounds[ROUND].slashed == ()
 
 
+def test_attack_a_silent_arbiter_holds_a_round_for_its_own_time_only() -> None:
+    """A challenge that nobody decides costs its maker nothing: nodes settle once the contract lets them."""
+    told = [*verify_phase(), recorded(), challenged(1350)]
+    state, _ = play(node(OTHER), *told)
+    state = replace(state, me=replace(state.me, resolve_duration=259_200))
+    assert ask(state, block(1350 + 259_200 - 1)) == []
+    state, asked = play(state, block(1350 + 259_200))
+    assert kinds(asked) == ["SendSettle"]
+
+
 def test_the_proposer_reports_invalid_deltas_once_the_result_stands() -> None:
     state, _ = play(node(PROPOSER, P), *verify_phase())
     state, asked = play(state, settled())

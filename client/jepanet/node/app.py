@@ -245,7 +245,8 @@ async def build(
         keep_deltas=config.proposer.keep_deltas,
         trace=trace or (lambda _: None),
     )
-    engine = Engine(journal, _identity(config, wallet), _handlers(context), trace)
+    resolve_duration = (await contracts.rounds.configuration("latest")).resolve_duration
+    engine = Engine(journal, _identity(config, wallet, resolve_duration), _handlers(context), trace)
     feed = ConfirmedFacts(journal, engine, confirmations)
     engine.restore()
     for project in engine.state.projects:
@@ -273,12 +274,13 @@ async def build(
     )
 
 
-def _identity(config: Config, wallet: Wallet) -> Identity:
+def _identity(config: Config, wallet: Wallet, resolve_duration: int) -> Identity:
     return Identity(
         address=wallet.address,
         roles=frozenset(config.node.roles),
         projects=frozenset(ProjectId(item) for item in config.projects.follow),
         rounds_to_play=config.proposer.rounds,
+        resolve_duration=resolve_duration,
     )
 
 

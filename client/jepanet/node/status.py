@@ -91,7 +91,7 @@ def _round(state: NodeState, round_: Round) -> dict[str, object]:
     return {
         "round": round_.id,
         "project": round_.project_id,
-        "phase": round_.phase(state.now).name.lower(),
+        "phase": round_.phase(state.now, state.me.resolve_duration).name.lower(),
         "commits": len(round_.commits),
         "reveals": len(round_.reveals),
         "prepared": own.prepared,

@@ -117,18 +117,18 @@ class Round:
     def verify_end(self) -> int:
         return self.reveal_end + self.params.verify_duration
 
-    def phase(self, now: int) -> Phase:
+    def phase(self, now: int, resolve_duration: int = LONGEST_DISPUTE) -> Phase:
         """The phase at timestamp `now` (seconds): the same rule as `Phases.phase` of the contracts.
 
-        With one difference: no event says how long this deployment's arbiter has, so a dispute counts as open
-        for as long as any deployment may grant.
+        `resolve_duration` is the time of this deployment's arbiter in seconds, which no event says: who has
+        not read it from the contract takes a dispute for open for as long as any deployment may grant.
         """
         if self.status is Status.SETTLED:
             return Phase.SETTLED
         if self.status is Status.CANCELLED:
             return Phase.CANCELLED
         if self.status is Status.DISPUTED:
-            return Phase.DISPUTED if now < self.disputed_at + LONGEST_DISPUTE else Phase.SETTLEABLE
+            return Phase.DISPUTED if now < self.disputed_at + resolve_duration else Phase.SETTLEABLE
         if self.recorded is not None:
             return Phase.CHALLENGE if now < self.recorded.challenge_end else Phase.SETTLEABLE
         if now < self.commit_end:

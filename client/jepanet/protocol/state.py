@@ -60,6 +60,8 @@ class Identity:
     """Projects to work for; empty means every project."""
     rounds_to_play: int = 0
     """Proposer: how many rounds each of its projects shall reach; 0 opens none."""
+    resolve_duration: int = LONGEST_DISPUTE
+    """Seconds of the deployment's arbiter after the newest challenge; the longest where nobody read it."""
 
 
 @dataclass(frozen=True, slots=True)

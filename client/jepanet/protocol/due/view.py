@@ -30,7 +30,8 @@ class RoundView:
     @classmethod
     def of(cls, state: NodeState, round_: Round) -> Self:
         own, off_chain = state.own[round_.id], state.off_chain[round_.id]
-        return cls(state, round_, own, off_chain, round_.phase(state.now), state.members(round_))
+        phase = round_.phase(state.now, state.me.resolve_duration)
+        return cls(state, round_, own, off_chain, phase, state.members(round_))
 
     @property
     def me(self) -> Address:

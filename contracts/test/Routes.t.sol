@@ -19,9 +19,9 @@ contract RoutesTest is Deployed {
         vm.assertTrue(signatures.length > 40, "the interface was read");
         for (uint256 i = 0; i < signatures.length; ++i) {
             bytes4 selector = bytes4(keccak256(bytes(signatures[i])));
-            (, bytes memory answer) = address(rounds).call(abi.encodePacked(selector));
+            (bool done, bytes memory answer) = address(rounds).call(abi.encodePacked(selector));
             vm.assertTrue(
-                answer.length == 0 || bytes4(answer) != ITrainingRounds.UnknownFunction.selector,
+                done || answer.length == 0 || bytes4(answer) != ITrainingRounds.UnknownFunction.selector,
                 signatures[i]
             );
         }

@@ -97,6 +97,7 @@ def _sample(item: dict[str, Any], position: int) -> Any:
     samples: dict[str, Any] = {
         "address": ACCOUNT,
         "address[]": [ACCOUNT, "0x" + "11" * 20],
+        "bytes4": bytes([position + 1]) * 4,
         "bytes32": bytes([position + 1]) * 32,
         "bool": True,
         "int64": -5 - position,

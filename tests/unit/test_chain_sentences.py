@@ -56,8 +56,8 @@ ERRORS = errors()
 def sample(error: str, kind: str, name: str) -> Any:
     if kind == "address":
         return ACCOUNT
-    if kind == "bytes32":
-        return b"\xab" * 32
+    if kind in ("bytes4", "bytes32"):
+        return b"\xab" * int(kind.removeprefix("bytes"))
     if kind == "string":
         return "words"
     small = kind not in ("uint256", "uint128", "uint96") or (error, name) in COUNTED

@@ -8,6 +8,8 @@ The first round writes every slot for the first time. Standings lie in slots tha
 turn, eight of them: seven rounds are opened and cancelled, and the ninth is what a solver pays from then on.
 Further solvers send their commits, openings and claims in batches of forty; a batch's figure is one fortieth.
 
+A second table has the bytes of code of every contract and library.
+
     python benchmarks/gas.py [solvers]
 """
 
@@ -70,15 +72,23 @@ FIRST, STEADY = "first time", "steady"
 TARGETS = {
     f"commit, {FIRST}": 64_000,
     f"commit, {STEADY}": 50_000,
-    f"reveal, {STEADY}": 35_500,
-    f"claim, {STEADY}": 60_000,
-    f"recordTraining (k=3), {STEADY}": 90_000,
-    f"commit in a batch, {STEADY}": 38_000,
-    f"reveal in a batch, {STEADY}": 12_000,
-    f"claim in a batch, {STEADY}": 25_000,
-    f"drawBeacon, {STEADY}": 85_000,
-    f"openRound (k=3), {STEADY}": 300_000,
+    **{
+        f"{call}, {when}": most
+        for when in (FIRST, STEADY)
+        for call, most in {
+            "reveal": 35_500,
+            "claim": 60_000,
+            "recordTraining (k=3)": 90_000,
+            "commit in a batch": 38_000,
+            "reveal in a batch": 12_000,
+            "claim in a batch": 25_000,
+            "drawBeacon": 85_000,
+            "openRound (k=3)": 300_000,
+        }.items()
+    },
 }
+SIZES = {"TrainingRounds: creation code": 20_000}
+"""Most bytes."""
 YARDSTICK = "ERC-20 transfer, fresh account"
 
 
@@ -339,6 +349,26 @@ def keys_of(accounts: Sequence[str], places: Iterable[int]) -> dict[str, bytes]:
     return keys
 
 
+def sizes() -> dict[str, int]:
+    """Bytes of creation code (without arguments) and of deployed code, from abi/."""
+    found = {}
+    for path in sorted((ROOT / "abi").glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        # What stands for the address of a library is as long as the address.
+        for part, code in (("creation", document["bytecode"]), ("deployed", document["runtime"])):
+            found[f"{path.stem}: {part} code"] = len(code.removeprefix("0x")) // 2
+    return found
+
+
+def show_sizes(found: dict[str, int]) -> None:
+    table = Table(title="Bytes of code")
+    for column in ("contract or library", "bytes", "most"):
+        table.add_column(column, justify="left" if column.startswith("contract") else "right")
+    for name, size in found.items():
+        table.add_row(name, f"{size:,}", f"{SIZES[name]:,}" if name in SIZES else "")
+    Console(width=140).print(table)
+
+
 def main() -> int:
     solver_count = int(sys.argv[1]) if len(sys.argv) > 1 else SOLVERS
     with devnet(4 + VERIFIERS + solver_count + BATCH) as chain:
@@ -378,8 +408,13 @@ def main() -> int:
             f"{ledger.calldata[kind]:,}",
         )
     Console(width=140).print(table)
+    bytes_of = sizes()
+    show_sizes(bytes_of)
+    missed += [name for name, most in SIZES.items() if bytes_of[name] > most]
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    document = {"solvers": solver_count, "yardstick": YARDSTICK, "calls": calls, "missed": missed}
+    document = {
+        "solvers": solver_count, "yardstick": YARDSTICK, "calls": calls, "bytes": bytes_of, "missed": missed,
+    }  # fmt: skip
     RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if missed:
         print(f"over target: {', '.join(missed)}", file=sys.stderr)

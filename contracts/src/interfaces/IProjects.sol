@@ -29,7 +29,8 @@ interface IProjects {
     /// `keccak256(abi.encode(uint32 index, bytes32 shard, bytes32 blinding))`, empty places zero, nodes
     /// `keccak256(left, right)` in that order.
     /// @param evaluationCount number of sealed evaluation shards, 1 to 256.
-    /// @dev Anyone, for about 230k gas. A set may be named without its consent; opening a round needs its curator's.
+    /// @dev Anyone, any time, for 170k to 190k gas. Ids are given in order, so that another project can take the expected
+    /// one. A set may be named without its consent; opening a round needs its curator's.
     function createProject(
         bytes32 recipe,
         bytes32 dataset,

@@ -39,8 +39,8 @@ interface IRoundLens {
         view
         returns (uint128[] memory amounts, uint64[] memory availableAt);
 
-    /// @notice An account in a round. A solver's standing is kept until it commits in a round of the same project eight or a
-    /// multiple of eight rounds later; from then on it reads `None`.
+    /// @notice An account in a round. A solver's standing is kept until it commits in a round of the same project eight
+    /// or a multiple of eight rounds later; from then on it reads `None`.
     /// @return commitment first 29 bytes of the hash while it is unopened, 0 otherwise.
     function commitmentOf(uint256 roundId, address account)
         external

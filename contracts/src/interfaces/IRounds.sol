@@ -14,7 +14,8 @@ import {Attestation, Opening, RoundParams, SignedCommit} from "../types/Round.so
 ///                                            overturned
 ///
 /// The evaluation shard is drawn by the randomness of a block that nobody could choose: closing COMMIT (`closeCommits`,
-/// anyone, from the end of COMMIT on) fixes the block `beaconDelay` blocks later, and `drawBeacon` shows that block's header.
+/// anyone, from the end of COMMIT on) fixes the block `beaconDelay` blocks later, and `drawBeacon` shows that block's
+/// header.
 interface IRounds {
     /// @param base model the round starts from.
     /// @param seed training randomness of the round.
@@ -116,13 +117,15 @@ interface IRounds {
     // ---------------------------------------------------------------- proposer
 
     /// @notice Opens a round of the caller's project; pulls budget + fee + unseal bond + 2 keeper rewards.
-    /// @dev The project's owner, while no other round of the project is open, unless paused; the set's curator must be the
-    /// owner or have admitted it. Requires every member's `minimumVerifierStake` to be free and holds it until the round is
-    /// settled or cancelled; without a commit that is the end of COMMIT. Can be made to fail by a member that leaves just before.
+    /// @dev The project's owner, while no other round of the project is open, unless paused; the set's curator must be
+    /// the owner or have admitted it. Requires every member's `minimumVerifierStake` to be free and holds it until the
+    /// round is settled or cancelled; without a commit that is the end of COMMIT. Can be made to fail by a member that
+    /// leaves just before, or by a round that uses up the set's cap. 240k gas with three members.
     function openRound(RoundParams calldata params) external returns (uint256 roundId);
 
     /// @notice Publishes the drawn evaluation shard with its path in the project's tree, and uses it up.
-    /// @dev The proposer, from the draw until the reveals end. If it does not, its unseal bond goes to the revealers.
+    /// @dev The proposer, from the draw until the reveals end, for 79k to 97k gas. If it does not, its unseal bond goes
+    /// to the revealers. Nothing can be gained by sending something before it.
     function unseal(uint256 roundId, bytes32 shard, bytes32 blinding, bytes32[] calldata proof) external;
 
     // ---------------------------------------------------------------- solvers
@@ -131,42 +134,50 @@ interface IRounds {
     /// @param commitment `keccak256(abi.encode(block.chainid, address(this), roundId, msg.sender, digest, salt))`; its
     /// first 29 bytes are stored.
     /// @dev Anyone but the round's verifiers, once, in COMMIT, also while paused. Whoever sees it cannot use it: the hash
-    /// binds the sender. Places can be taken before it where `maxSolvers` is set.
+    /// binds the sender. Places can be taken before it where `maxSolvers` is set. 42k gas, 59k the first eight times in a
+    /// project.
     function commit(uint256 roundId, bytes32 commitment) external;
 
     /// @notice `commit` in a round with an allow-list.
     /// @param proof that the caller is on it.
+    /// @dev As `commit`, for accounts on the list only; 70k gas the first time, and 500 for each level of the list.
     function commitListed(uint256 roundId, bytes32 commitment, bytes32[] calldata proof) external;
 
     /// @notice Commits of others, each signed by its solver; those that cannot be made (committed already, too little
-    /// stake, a bad signature, a bond to claim first, an account that ever joined a verifier set) are left out. Not in rounds with an allow-list.
-    /// @dev Anyone, in COMMIT. Costs the sender gas and gives it nothing but the choice of order.
+    /// stake, a bad signature, a bond to claim first, an account that ever joined a verifier set) are left out. Not in
+    /// rounds with an allow-list.
+    /// @dev Anyone, in COMMIT. Costs the sender gas (21k or 38k each in batches of forty) and gives it nothing but the
+    /// choice of order. A commit of the same solver before it leaves that one out.
     function commitMany(uint256 roundId, SignedCommit[] calldata commits) external;
 
     /// @notice Opens the caller's commitment. The bond stays locked until the round is settled or cancelled.
-    /// @dev In REVEAL. Send it only once the end of COMMIT is final: it publishes digest and salt.
+    /// @dev The solver, in REVEAL, for 35k gas; others that know the salt by `revealMany`. Send it only once the end of
+    /// COMMIT is final: it publishes digest and salt. Whoever sees it can send it first, which opens the same commitment.
     function reveal(uint256 roundId, bytes32 digest, bytes32 salt) external;
 
     /// @notice Opens commitments of others; those already open are left out, a wrong one refuses the batch.
+    /// @dev Anyone that knows the salts, in REVEAL, for 10k gas each in batches of forty.
     function revealMany(uint256 roundId, Opening[] calldata openings) external;
 
     // ---------------------------------------------------------------- the beacon
 
     /// @notice Fixes the block whose randomness draws: `beaconDelay` blocks from now. Pays the caller the keeper reward.
-    /// @dev Anyone, once, in GAP or REVEAL. The caller chooses a block whose randomness nobody knows yet.
+    /// @dev Anyone, once, in GAP or REVEAL, for 48k to 65k gas. The caller chooses a block whose randomness nobody knows
+    /// yet. Can be front-run for the reward.
     function closeCommits(uint256 roundId) external;
 
     /// @notice Draws an unused evaluation shard and pays the caller the keeper reward. If the block can no longer be
     /// looked up (256 blocks; 8,191 where EIP-2935 is live), fixes a new one instead and pays nothing.
     /// @param header RLP of the header of the fixed block; not read if the block is out of reach.
-    /// @dev Anyone, in GAP or REVEAL. The caller chooses nothing.
+    /// @dev Anyone, in GAP or REVEAL, for 64k to 69k gas. The caller chooses nothing. Can be front-run for the reward.
     function drawBeacon(uint256 roundId, bytes calldata header) external returns (uint32 index);
 
     // ---------------------------------------------------------------- verification
 
     /// @notice Records the signed result. Anyone may submit it in VERIFY: authority is in the signatures.
     /// @param attestations sorted by improvement; the (lower) median is recorded.
-    /// @dev Whoever submits first chooses which signatures (at least the threshold) are in it.
+    /// @dev Whoever submits first chooses which signatures (at least the threshold) are in it; a signer that is slashed
+    /// before it makes it fail. 82k gas with three signatures.
     function recordTraining(
         uint256 roundId,
         bytes32 root,

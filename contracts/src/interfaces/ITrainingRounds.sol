@@ -12,6 +12,9 @@ import {IVerifierSets} from "./IVerifierSets.sol";
 /// @title Training rounds: stakes, verifier sets, projects and rounds at one address.
 /// @notice Reading goes through `RoundLens`, which decodes what `extsload` shows. A pause stops deposits and openings;
 /// commits into open rounds, challenges and every exit keep working, and the clocks of open rounds run on.
+///
+/// Costs in these interfaces are whole transactions, 21,000 and calldata included, to two digits, as `benchmarks/gas.py`
+/// and `test/GasCold.t.sol` print them for the release bytecode.
 interface ITrainingRounds is IStakes, IVerifierSets, IProjects, IRounds, IDisputes, IClaims {
     /// @dev A deployment parameter makes no sense.
     error BadConfiguration();
@@ -21,8 +24,12 @@ interface ITrainingRounds is IStakes, IVerifierSets, IProjects, IRounds, IDisput
     error UnknownFunction(bytes4 selector);
 
     /// @notice Owner only: stops deposits and openings, nothing else.
+    /// @dev Any time, for 28k gas. Whoever sees it coming can still deposit or open before it.
     function pause() external;
+    /// @notice Owner only: ends a pause.
+    /// @dev Any time, for 27k gas. Nothing can be gained by what comes before it.
     function unpause() external;
+    /// @notice Whether deposits and openings are stopped.
     function paused() external view returns (bool);
 
     /// @notice What was fixed at deployment.

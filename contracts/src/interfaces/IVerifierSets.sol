@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 /// @title Sets of verifiers with a signature threshold.
 /// @notice Members, threshold, cap and longest hold of a set never change, so joining it consents to exactly these. Its
-/// creator is its curator: rounds are opened with it by the curator and by whom the curator admits, nobody else. A set can
-/// be used once every member has joined, and until one leaves; rounds already open keep the members they started with.
+/// creator is its curator: rounds are opened with it by the curator and by whom the curator admits, nobody else. A set
+/// can be used once every member has joined, and until one leaves; rounds already open keep the members they started
+/// with.
 interface IVerifierSets {
     event VerifierSetCreated(
         uint256 indexed setId,
@@ -48,18 +49,22 @@ interface IVerifierSets {
     /// @param members strictly ascending.
     /// @param cap most escrow (budget + fee) of all its open rounds together.
     /// @param maxHold most seconds that one round may hold its members: all phases and the arbiter's time.
+    /// @dev Anyone, any time, for 170k gas with three members. Binds nobody: members consent by joining.
     function createVerifierSet(address[] calldata members, uint32 threshold, uint128 cap, uint32 maxHold)
         external
         returns (uint256 setId);
 
     /// @notice Curator only: allows or forbids `proposer` to open rounds with the set. Open rounds go on.
+    /// @dev Any time, for 53k gas. A proposer that is to be forbidden can open a round before it.
     function admit(uint256 setId, address proposer, bool admitted) external;
 
     /// @notice Members only: consents to verify for the rounds of the set. From now on the caller keeps
     /// `minimumVerifierStake` free.
+    /// @dev Any time, for 65k gas. What it consents to cannot be changed before it lands.
     function join(uint256 setId) external;
 
     /// @notice Members that joined: withdraws the consent. No new round can use the set; open rounds still hold.
-    /// @dev A round that is opened before this call lands holds the caller for at most the set's `maxHold`.
+    /// @dev Any time, for 41k gas. A round that is opened before this call lands holds the caller for at most the set's
+    /// `maxHold`.
     function leave(uint256 setId) external;
 }

@@ -19,6 +19,7 @@ abstract contract Reader is IRoundLens {
         for (uint256 i = 0; i < count; ++i) {
             slots[i] = bytes32(slot + i);
         }
+        // slither-disable-next-line calls-loop
         bytes32[] memory found = rounds.extsload(slots);
         assembly ("memory-safe") {
             words := found

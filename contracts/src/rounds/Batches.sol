@@ -35,6 +35,7 @@ library Batches {
         for (uint256 i = 0; i < commits.length && hot.commits() != hot.places(); ++i) {
             SignedCommit calldata item = commits[i];
             bytes32 hash = Results.hash(roundId, item.commitment, domain);
+            // slither-disable-next-line unused-return
             (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecover(hash, item.r, item.vs);
             if (error != ECDSA.RecoverError.NoError || signer != item.solver) continue;
             Account storage holding = state().accounts[signer];

@@ -36,7 +36,7 @@ library Deposits {
         _requireNotPaused();
         // A permit can be front-run by anyone who saw it; then the allowance is there already. The token is called before
         // anything is written, under the reentrancy guard.
-        // slither-disable-next-line reentrancy-benign
+        // slither-disable-next-line reentrancy-benign,reentrancy-events
         try IERC20Permit(address(_configuration().token))
             .permit(msg.sender, address(this), amount, deadline, v, r, s) {}
             catch {}

@@ -64,6 +64,8 @@ abstract contract Recording is RoundBase {
             Attestation calldata item = attestations[i];
             if (item.improvement < result.improvement) revert IRounds.AttestationsNotSorted(i);
             result.improvement = item.improvement;
+            // What the third value says is in the error.
+            // slither-disable-next-line unused-return
             (address signer, ECDSA.RecoverError error,) =
                 ECDSA.tryRecover(Results.hash(result, domain), item.r, item.vs);
             if (error != ECDSA.RecoverError.NoError) revert IRounds.BadSignature();

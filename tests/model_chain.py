@@ -88,11 +88,14 @@ class ModelChain:
         params = RoundParams(
             PROJECT, facts.spec, budget=1, fee=1, bond=1, unseal_bond=1, commit_duration=800, gap=10,
             reveal_duration=10, verify_duration=10, challenge_duration=800, max_solvers=0,
+            extension=bytes(32), allow_list=bytes(32),
         )  # fmt: skip
         return Round(
             RoundId(number), PROJECT, account("owner"), params, spec.base, 1, bytes(32),
             opened_at=1000 * number, commit_end=1000 * number + 800,
-            recorded=Recorded(bytes(32), sheet.model, digest_of(encode_sheet(sheet)), 5, 1000, 9000),
+            recorded=Recorded(
+                bytes(32), sheet.model, digest_of(encode_sheet(sheet)), 5, 1000, 9000, bytes(32), 1
+            ),
             recorded_at=1000 * number + 850, status=Status.SETTLED, ended_at=1000 * number + 900,
         )  # fmt: skip
 

@@ -199,6 +199,9 @@ def test_the_beacon_is_drawn_once_the_fixed_block_is_confirmed() -> None:
     late = ask(mine, *start, block_at(10**6, REVEAL_END))
     assert "DrawBeacon" not in kinds(late) and duties.SendCancel(ROUND) in late
     assert ask(mine, *start, beacon(), block_at(10**6, REVEAL_START)) == [duties.UnsealShard(ROUND, 5)]
+    waiting, _ = play(others, *start, block_at(10**6, REVEAL_START + 30))
+    drawn = block_at(10**6 + 2, REVEAL_START + 30 + COURTESY)
+    assert "DrawBeacon" not in kinds(ask(waiting, beacon(), drawn))  # by somebody else meanwhile
 
 
 def test_a_beacon_that_was_missed_is_drawn_by_the_block_that_replaced_it() -> None:

@@ -291,7 +291,9 @@ class Judge:
         assert self.now >= told.reveal_end
 
     def _rule_SlashInvalid(self, told: Told, duty: duties.SlashInvalid) -> None:
-        assert told.end == "ChainRoundSettled" and told.opened.proposer == self.me.address
+        assert told.end == "ChainRoundSettled"
+        verifies = Role.COORDINATOR in self.me.roles and self.me.address in self.members(told)
+        assert told.opened.proposer == self.me.address or verifies
 
     def _rule_SlashEquivocation(self, told: Told, duty: duties.SlashEquivocation) -> None:
         who = duty.verifier

@@ -90,7 +90,14 @@ def keep(view: RoundView) -> Iterator[duties.Duty]:
 
 
 def slash_invalid(view: RoundView) -> Iterator[duties.Duty]:
-    if view.proposes and view.phase is Phase.SETTLED:
+    """The proposer, then the round's coordinators one after the other: junk may be the proposer's own."""
+    if view.phase is not Phase.SETTLED:
+        return
+    due = view.proposes
+    if not due and view.has(Role.COORDINATOR) and view.me in view.members:
+        turn = 1 + view.members.index(view.me)
+        due = view.now >= view.round.ended_at + turn * COURTESY
+    if due:
         yield duties.SlashInvalid(view.round.id)
 
 

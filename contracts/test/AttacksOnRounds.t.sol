@@ -36,24 +36,48 @@ contract AttacksOnRoundsTest is RoundTest {
         rounds.withdrawUnbonded(verifiers[0]);
     }
 
-    /// @dev Every set that a verifier joined is looked up, not the newest alone.
+    /// @dev Every set that a verifier joined is looked up, the newest and the oldest, also once it left it.
     function test_attack_holdHiddenBehindAnotherSet() public {
         _open();
         _commit(1);
+        vm.prank(verifiers[0]);
+        rounds.leave(setId);
         for (uint256 i = 0; i < 3; ++i) {
-            vm.prank(PROPOSER);
-            uint256 other = rounds.createVerifierSet(verifiers, 2, CAP, MAX_HOLD);
-            vm.startPrank(verifiers[0]);
-            rounds.join(other);
+            uint256 other = _joinAnother();
+            vm.prank(verifiers[0]);
             rounds.leave(other);
-            vm.stopPrank();
         }
+        _assertPinned(verifiers[0]);
+    }
+
+    function test_attack_holdHiddenBehindAnEarlierSet() public {
+        uint256 newest = _joinAnother();
+        vm.prank(PROPOSER);
+        projectId = _createProject(SHARDS, newest);
+        _open();
+        _commit(1);
         vm.startPrank(verifiers[0]);
         rounds.leave(setId);
+        rounds.leave(newest);
+        vm.stopPrank();
+        _assertPinned(verifiers[0]);
+    }
+
+    function _joinAnother() private returns (uint256 other) {
+        vm.prank(PROPOSER);
+        other = rounds.createVerifierSet(verifiers, 2, CAP, MAX_HOLD);
+        for (uint256 i = 0; i < verifiers.length; ++i) {
+            vm.prank(verifiers[i]);
+            rounds.join(other);
+        }
+    }
+
+    function _assertPinned(address verifier) private {
+        vm.startPrank(verifier);
         rounds.requestUnbond(VERIFIER_STAKE);
         vm.warp(vm.getBlockTimestamp() + UNBOND_DELAY);
-        vm.expectRevert(abi.encodeWithSelector(IStakes.StakeHeld.selector, verifiers[0]));
-        rounds.withdrawUnbonded(verifiers[0]);
+        vm.expectRevert(abi.encodeWithSelector(IStakes.StakeHeld.selector, verifier));
+        rounds.withdrawUnbonded(verifier);
         vm.stopPrank();
     }
 

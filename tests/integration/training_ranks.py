@@ -130,6 +130,47 @@ def compared(folder: Path, rank: int, count: int) -> None:
                 np.savez(folder / f"trained-{kind.name}.npz", **result.weights)
 
 
+def resumed(folder: Path, rank: int, count: int) -> None:
+    """A training of each way, whole and with an end in the middle of it; both to files."""
+    import pytest
+
+    from jepanet.learning.recipe_loop import Guard
+    from jepanet.learning.training import loop
+    from jepanet.learning.training.checkpoints import Checkpoints
+    from jepanet.learning.training.together import joined
+    from learning_shards import SEED, initial
+
+    class Ended(Exception):
+        pass
+
+    computed = loop.mean_gradient
+
+    def ends(state: Any, *rest: Any) -> Any:
+        if state.step == 10:
+            raise Ended
+        return computed(state, *rest)
+
+    given, data = replace(recipe(), inner_steps=14, guard=Guard(every=4)), shard()
+    with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
+        for way in WAYS:
+            together = replace(met, way=way)
+
+            def begun(together: Any = together, **more: Any) -> Any:
+                return loop.train(initial(SEED, given), data, given, seed=SEED, together=together, **more)
+
+            whole = begun()
+            place = Checkpoints(folder / way, 1 << 30, pause=0.0)
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(Ended):
+                patch.setattr(loop, "mean_gradient", ends)
+                begun(checkpoints=place)
+            told: list[int] = []
+            again = begun(checkpoints=place, on_step=lambda report, told=told: told.append(report.step))
+            if rank == 0:
+                assert told == [9, 10, 11, 12, 13, 14]
+                np.savez(folder / f"whole-{way}.npz", **whole.weights)
+                np.savez(folder / f"again-{way}.npz", **again.weights)
+
+
 def noticed(folder: Path, rank: int, count: int) -> None:
     """A training whose regulariser sees the rows of its own process alone."""
     import pytest
@@ -174,7 +215,7 @@ def waiting(folder: Path, rank: int, count: int) -> None:
 
 
 PARTS: dict[str, Callable[[Path, int, int], None]] = {
-    item.__name__: item for item in (compared, noticed, killed, broken, refused, waiting)
+    item.__name__: item for item in (compared, resumed, noticed, killed, broken, refused, waiting)
 }
 
 

@@ -115,6 +115,8 @@ def check_devices(kind: str, count: int) -> None:
 def joined(meeting: Path, rank: int, count: int, way: str, kind: str) -> Iterator[Together]:
     """Joins the others, who call this with the same file and another `rank`; leaves them in the end.
 
+    After an exception the process has to end: it leaves them by that.
+
     Raises:
         Fatal: as `check_devices`.
     """
@@ -129,7 +131,6 @@ def joined(meeting: Path, rank: int, count: int, way: str, kind: str) -> Iterato
         world_size=count,
         timeout=_PATIENCE,
     )
-    try:
-        yield Together(rank, count, way)
-    finally:
-        torch.distributed.destroy_process_group()
+    yield Together(rank, count, way)
+    # Not after an exception: the others would fail for want of this process before it has said why.
+    torch.distributed.destroy_process_group()

@@ -166,5 +166,5 @@ class Aggregator:
             if stake.free + stake.unbonding >= minimum:
                 valid.append(Attestation(item.improvement, item.signature))
             else:
-                log.warning("signature.without_stake", round=round_.id, coordinator=signer)
+                log.warning("signature.unstaked", round=round_.id, coordinator=signer)
         return valid

@@ -90,6 +90,39 @@ contract AttacksOnDeterrentsTest is RoundTest {
 
 /// @dev What a pause, a partner, a constructor or a withheld sheet still can do: each is said in docs/threat-model.md.
 contract BoundsOfGuaranteesTest is RoundTest {
+    /// @dev Libraries run for the core alone, so that nobody writes into their own storage, and deployments can share them.
+    function test_attack_librariesAreCalledDirectly() public {
+        string[8] memory names =
+            ["Admission", "Batches", "Deposits", "Disputes", "PartnerStakes", "Projects", "Releases", "Sets"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            address library_ = _create(names[i], "");
+            string memory artifact = vm.readFile(string.concat("out/", names[i], ".sol/", names[i], ".json"));
+            string[] memory signatures = vm.parseJsonKeys(artifact, ".methodIdentifiers");
+            vm.assertTrue(signatures.length != 0, names[i]);
+            for (uint256 j = 0; j < signatures.length; ++j) {
+                bytes memory key = bytes(string.concat(".methodIdentifiers.['", signatures[j], "']"));
+                bytes memory selector =
+                    vm.parseBytes(string.concat("0x", vm.parseJsonString(artifact, string(key))));
+                (bool done, bytes memory answer) = library_.call(bytes.concat(selector, new bytes(1024)));
+                vm.assertTrue(!done && answer.length == 0, signatures[j]);
+            }
+        }
+    }
+
+    /// @dev Two cores with the same libraries share no state.
+    function test_attack_twoDeploymentsShareLibraries() public {
+        ITrainingRounds other =
+            ITrainingRounds(_create("TrainingRounds", abi.encode(_configuration(address(token)))));
+        IRoundLens view_ = IRoundLens(_create("RoundLens", abi.encode(other)));
+        vm.assertEq(view_.accountOf(solvers[0]).free, 0, "stake of the other deployment");
+        vm.assertEq(view_.setCount(), 0, "sets of the other deployment");
+        vm.prank(solvers[0]);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStakes.InsufficientStake.selector, solvers[0], 0, SOLVER_STAKE)
+        );
+        other.withdraw(SOLVER_STAKE, solvers[0]);
+    }
+
     /// @dev Open: commits go on in a pause, deposits do not, so that who has no free stake is shut out of a round.
     function test_attack_pauseShutsOutWhoHasNoStake() public {
         _open();

@@ -69,7 +69,7 @@ def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, flo
     pairs = [(cpu_seconds(plain), cpu_seconds(kept)) for _ in range(repeats)]
 
     def fresh() -> TrainingState:
-        return loop._begin(recipe, weights, shard, None, seed=SEED, frozen=(), device="cpu")
+        return loop.begin(recipe, weights, shard, None, seed=SEED, frozen=(), device="cpu")
 
     state = fresh()
     batch = next(state.batches)
@@ -86,7 +86,9 @@ def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, flo
         recipe, weights, shard, seed=SEED, steps=(steps, 0, steps), frozen=(), device="cpu"
     )  # fmt: skip
     place = Checkpoints(folder / f"{name}-alone", BUDGET, pause=0.0)
-    writing = statistics.median(seconds(lambda: place.offer(state, run)) for _ in range(repeats))
+    writing = statistics.median(
+        seconds(lambda: place.offer(state, run, state.parts())) for _ in range(repeats)
+    )
 
     def resume() -> None:
         assert place.resume(fresh, run, steps).step == 1

@@ -27,7 +27,7 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
 from jepanet.types import Digest, ProjectId, RoundId, Standing
-from jepanet.work.requests import CheckpointPlace, TrainDelta, TrainedDelta
+from jepanet.work.requests import CheckpointPlace, Processes, TrainDelta, TrainedDelta
 
 pytestmark = pytest.mark.unit
 
@@ -105,6 +105,7 @@ class Bench:
         self.checkpoints.mkdir(exist_ok=True)
         context: Any = SimpleNamespace(
             me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
+            processes=Processes(3),
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
             checkpoints=CheckpointPlace(self.checkpoints, 1 << 20),

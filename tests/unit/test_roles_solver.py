@@ -48,6 +48,7 @@ class Jobs:
     refuses: bool = False
 
     async def run(self, request: TrainDelta, on_progress: Any = None) -> TrainedDelta:
+        assert request.processes == Processes(3), "as the node is configured"
         self.places.append(request.checkpoints)
         if request.checkpoints:
             request.checkpoints.folder.mkdir(exist_ok=True)

@@ -114,6 +114,7 @@ def test_in_float32_it_differs_as_it_does_by_the_number_of_threads(
     assert all(off < 0.05 for off in found.values())
 
 
+@pytest.mark.slow
 def test_three_that_are_taken_up_end_in_the_same_bytes(tmp_path: Path) -> None:
     """Sums of three depend on their order; and some parameters have no part on the third."""
     play(tmp_path, "resumed", count=3)

@@ -93,6 +93,7 @@ def test_the_delta_of_two_processes_is_that_of_one(training: Training, whole: Tr
         assert (mine.data, mine.batch, mine.streams) == (theirs.data, theirs.batch, theirs.streams)
 
 
+@pytest.mark.slow
 def test_two_that_are_killed_go_on_and_seal_the_same_bytes(training: Training, whole: TrainDelta) -> None:
     request = killed(training, "again", Processes(2, DDP))
     left = training.folder / "again"
@@ -102,6 +103,7 @@ def test_two_that_are_killed_go_on_and_seal_the_same_bytes(training: Training, w
     assert request.target.read_bytes() == whole.target.read_bytes() and trace(request) == trace(whole)
 
 
+@pytest.mark.slow
 def test_one_takes_up_what_two_left_that_had_a_part_of_the_model_each(
     training: Training, whole: TrainDelta
 ) -> None:

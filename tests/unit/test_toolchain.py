@@ -48,11 +48,15 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 # ------------------------------------------------------------------ what is installed
 
 
-def locked() -> dict[str, str]:
-    lines = (line.strip() for line in (ROOT / "requirements.lock").read_text().splitlines())
+def locked(lock: str = "requirements.lock") -> dict[str, str]:
+    lines = (line.strip() for line in (ROOT / lock).read_text().splitlines())
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins), "one exact version each"
     return {canonicalize_name(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
+
+
+def test_the_prover_is_locked_too() -> None:
+    assert "halmos" in locked("tools/halmos.lock")
 
 
 def test_the_lock_satisfies_every_declared_requirement() -> None:

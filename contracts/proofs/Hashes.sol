@@ -1,39 +1,38 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Hot, HotWord} from "../src/libraries/Hot.sol";
+import {Hot} from "../src/libraries/Hot.sol";
 import {Results} from "../src/libraries/Results.sol";
 import {ShardTree} from "../src/libraries/ShardTree.sol";
 import {Standings} from "../src/libraries/Standings.sol";
-import {state} from "../src/rounds/RoundStorage.sol";
 import {Solves} from "../src/rounds/Solves.sol";
-import {Standing, Verdict} from "../src/types/Enums.sol";
+import {Standing} from "../src/types/Enums.sol";
 import {Leaf, Recorded, Result} from "../src/types/Round.sol";
 
 /// @dev That what is hashed says everything: equal hashes have equal contents, as long as keccak256 has no collision.
 contract HashesProofs {
-    using Standings for Hot;
-
     // ---------------------------------------------------------------- commitments
 
     /// @dev As `IRounds.commit` states it.
-    function _commitment(uint256 roundId, address solver, bytes32 digest, bytes32 salt)
-        private
+    function check_commitmentIsAsStated(uint256 roundId, address solver, bytes32 digest, bytes32 salt)
+        external
         view
-        returns (bytes32)
     {
-        return keccak256(abi.encode(block.chainid, address(this), roundId, solver, digest, salt));
+        bytes32 stated = keccak256(abi.encode(block.chainid, address(this), roundId, solver, digest, salt));
+        assert(Results.commitment(roundId, solver, digest, salt) == stated);
     }
 
-    /// @dev The contract opens a commitment by exactly this hash.
-    function check_openedByItsOwn(Hot hot, uint256 roundId, address solver, bytes32 digest, bytes32 salt)
+    /// @dev A word is opened by what was committed, once, and by nothing else that stands there.
+    function check_openedByItsOwn(Hot hot, uint256 word, address solver, bytes32 digest, bytes32 salt)
         external
     {
-        uint256 word = Standings.committed(_commitment(roundId, solver, digest, salt), hot.number());
-        state().standings[hot.lane()][solver] = word;
-        assert(Solves.reveal(roundId, hot, solver, digest, salt));
-        uint256 mark = state().standings[hot.lane()][solver];
-        assert(Standings.standingIn(mark, hot.number()) == Standing.Revealed);
+        bytes32 commitment = Results.commitment(7, solver, digest, salt);
+        Solves.placeOf(hot, solver).word = word;
+        bool opened = Solves.reveal(7, hot, solver, digest, salt);
+        assert(opened == (word == Standings.committed(commitment, hot.number())));
+        uint256 left = Solves.placeOf(hot, solver).word;
+        assert(left == Standings.marked(Standing.Revealed, hot.number()));
+        assert(opened || word == left);
     }
 
     function check_commitmentIsInjective(
@@ -46,8 +45,8 @@ contract HashesProofs {
         bytes32 otherDigest,
         bytes32 otherSalt
     ) external view {
-        bytes32 other = _commitment(otherRound, otherSolver, otherDigest, otherSalt);
-        if (_commitment(roundId, solver, digest, salt) != other) return;
+        bytes32 other = Results.commitment(otherRound, otherSolver, otherDigest, otherSalt);
+        if (Results.commitment(roundId, solver, digest, salt) != other) return;
         assert(roundId == otherRound && solver == otherSolver);
         assert(digest == otherDigest && salt == otherSalt);
     }

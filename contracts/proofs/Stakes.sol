@@ -38,15 +38,16 @@ contract StakesProofs {
         uint96 free,
         uint96 locked,
         uint96 amount,
-        bool disputed
+        bool disputed,
+        uint32 roundId
     ) external {
         if (account == reporter || account == treasury || reporter == treasury) return;
         Account storage stake = state().accounts[account];
-        (stake.free, stake.locked, stake.dispute) = (free, locked, 7);
-        if (disputed) state().rounds[7].hot = Hot.wrap(0).with(HotWord.DISPUTED);
+        (stake.free, stake.locked, stake.dispute) = (free, locked, roundId);
+        if (disputed) state().rounds[roundId].hot = Hot.wrap(0).with(HotWord.DISPUTED);
         if (amount > locked) return;
         Stakes.slashBond(account, amount, reporter, treasury);
-        uint256 pot = state().rounds[7].dispute.pot;
+        uint256 pot = state().rounds[roundId].dispute.pot;
         assert(stake.free == free && stake.locked == locked - amount);
         assert(_total(reporter) + _total(treasury) + pot == amount);
         assert(disputed ? _total(reporter) == 0 : pot == 0);
@@ -60,14 +61,18 @@ contract StakesProofs {
         uint96 unbonding,
         bool joined,
         uint96 amount,
-        uint96 minimum
+        uint96 minimum,
+        uint32 setId
     ) external {
+        if (setId == 0) return;
         Account storage stake = state().accounts[account];
         (stake.free, stake.joined, stake.verifier) = (free, joined ? 1 : 0, true);
         state().exits[account].unbonding = unbonding;
-        state().memberships[account] = 7;
-        state().sets[7].openRounds = 1;
-        Stakes.lock(account, amount, minimum);
+        state().memberships[account] = setId;
+        state().sets[setId].openRounds = 1;
+        Account memory held = stake;
+        Stakes.requireLockable(account, held, amount, minimum);
+        Stakes.lock(stake, held, amount);
         assert(stake.free == free - amount && stake.locked == amount);
         assert(uint256(stake.free) + unbonding >= minimum);
         if (joined) assert(stake.free >= minimum);

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {Hot, HotWord} from "../src/libraries/Hot.sol";
 import {Members} from "../src/libraries/Members.sol";
 import {Standings} from "../src/libraries/Standings.sol";
+import {Place} from "../src/rounds/RoundStorage.sol";
+import {Solves} from "../src/rounds/Solves.sol";
 import {Standing} from "../src/types/Enums.sol";
 
 /// @dev What storage words say: no field reaches into another, no standing of one round passes for one of another.
@@ -17,7 +19,6 @@ contract WordsProofs {
         assert(word.standingIn(number) == Standing.Committed);
         if (other != number) assert(word.standingIn(other) == Standing.None);
         assert(word.bonded());
-        assert(word.commitsTo(commitment));
         assert(bytes29(bytes32(word)) == bytes29(commitment));
     }
 
@@ -43,10 +44,18 @@ contract WordsProofs {
         }
     }
 
-    /// @dev A word is overwritten only by a round of the same lane: lanes of projects do not meet.
-    function check_lanesAreDisjoint(Hot a, Hot b) external pure {
+    /// @dev A word is overwritten only by a round of the same lane, and of the same account: places do not meet.
+    function check_placesAreDisjoint(Hot a, address one, Hot b, address other) external view {
         bool same = a.project() == b.project() && a.number() % 8 == b.number() % 8;
-        assert((Standings.lane(a) == Standings.lane(b)) == same);
+        assert((a.lane() == b.lane()) == same);
+        assert((_slot(a, one) == _slot(b, other)) == (same && one == other));
+    }
+
+    function _slot(Hot hot, address account) private view returns (uint256 slot) {
+        Place storage place = Solves.placeOf(hot, account);
+        assembly ("memory-safe") {
+            slot := place.slot
+        }
     }
 
     // ---------------------------------------------------------------- the hot word
@@ -82,6 +91,13 @@ contract WordsProofs {
         more = hot.withReveal();
         assert(more.reveals() == hot.reveals() + 1 && more.commits() == hot.commits());
         assert(Hot.unwrap(more) >> 32 == Hot.unwrap(hot) >> 32);
+    }
+
+    /// @dev What REVEAL asks of the word, said by its ends and counts.
+    function check_revealIsItsWindow(Hot hot, uint40 time) external pure {
+        assert(hot.revealing(time) == (time >= hot.revealStart() && time < hot.revealEnd()));
+        assert(hot.revealStart() == hot.commitEnd() + hot.gap());
+        assert(hot.allRevealed() == (hot.reveals() == hot.commits()));
     }
 
     function check_flagsDoNotSpill(Hot hot, uint8 flag, uint8 other) external pure {

@@ -18,7 +18,7 @@ from jepanet.chain.endpoints.answers import parse_log
 from jepanet.chain.following.logs_to_facts import decode
 from jepanet.protocol import facts
 from jepanet.protocol.journal_codec import encode_fact
-from jepanet.types import BlockRef
+from jepanet.types import BlockRef, SlashCause
 
 _AT_ONCE = 200
 Call = tuple[str, bytes, int]
@@ -58,7 +58,8 @@ def round_went_well(network: Network, round_id: int) -> Iterator[str]:
         if who != solvers:
             yield f"round {round_id}: {kind.__name__} of {dict(who)}"
     for fact in told:
-        if isinstance(fact, NEVER):
+        harmful = isinstance(fact, facts.ChainBondSlashed) and fact.cause is SlashCause.EXCLUDED
+        if isinstance(fact, NEVER) and not harmful:
             yield f"round {round_id}: {fact}"
     claims = [fact for fact in told if isinstance(fact, facts.ChainClaimed)]
     if len({fact.account for fact in claims}) != len(claims):

@@ -62,7 +62,7 @@ from jepanet.protocol import facts
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
 from jepanet.settings.config import load_config
-from jepanet.types import Address, BlockRef, Phase
+from jepanet.types import Address, BlockRef, Phase, SlashCause
 
 T = TypeVar("T")
 CHAIN_ID = 31337
@@ -451,6 +451,11 @@ class Network:
             if isinstance(fact, kind) and round_id in (None, getattr(fact, "round_id", None)):
                 found.append(fact)
         return found
+
+    def broken_promises(self, round_id: int) -> list[facts.ChainBondSlashed]:
+        """Bonds lost in a round, but for parts kept of harmful deltas: trainings as small as these may do harm."""
+        slashed = self.events(facts.ChainBondSlashed, round_id)
+        return [item for item in slashed if item.cause is not SlashCause.EXCLUDED]
 
     def state(self) -> NodeState:
         """The chain folded by the protocol's own rules, up to the newest block."""

@@ -104,7 +104,7 @@ def check_nothing_twice(network: Network, round_id: int) -> None:
         round_ = network.round(round_id)
         place = (CHAIN_ID, network.deployment.rounds, int(round_.project_id), round_id, address, round_.seed)
         assert json.loads(note)["seed"] == training_seed(*place, drawn[0][0]).hex()
-    assert network.events(facts.ChainBondSlashed, round_id) == []
+    assert network.broken_promises(round_id) == []
     for kind in (
         facts.ChainRoundOpened,
         facts.ChainTrainingRecorded,

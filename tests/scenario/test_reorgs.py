@@ -40,7 +40,7 @@ def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[.
             # The chain rewinds only to blocks whose state it holds: those since its start.
             let_blocks_pass(network, CONFIRMATIONS)
     network.wait_finished(round_id, within=400)
-    assert network.events(facts.ChainBondSlashed, round_id) == []
+    assert network.broken_promises(round_id) == []
     assert len(network.events(facts.ChainCommitted, round_id)) == 2
     let_blocks_pass(network, 2)
     for node in network.nodes.values():

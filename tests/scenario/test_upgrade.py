@@ -133,7 +133,7 @@ def _check_end(network: Network, round_id: int) -> None:
     assert network.phase(round_id) is Phase.SETTLED
     round_ = network.round(round_id)
     assert round_.recorded is not None
-    assert network.events(facts.ChainBondSlashed, round_id) == []
+    assert network.broken_promises(round_id) == []
     for kind in (facts.ChainCommitted, facts.ChainRevealed):
         assert len(network.events(kind, round_id)) == len(network.solvers), kind.__name__
     project = network.state().projects[round_.project_id]

@@ -453,7 +453,7 @@ class Network:
         return found
 
     def broken_promises(self, round_id: int) -> list[facts.ChainBondSlashed]:
-        """Bonds lost in a round, but for parts kept of harmful deltas: trainings as small as these may do harm."""
+        """Bonds lost in a round, but for parts of harmful deltas: so small trainings may do harm."""
         slashed = self.events(facts.ChainBondSlashed, round_id)
         return [item for item in slashed if item.cause is not SlashCause.EXCLUDED]
 

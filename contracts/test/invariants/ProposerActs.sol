@@ -74,8 +74,8 @@ abstract contract ProposerActs is SolverActs {
     }
 
     function _open() internal {
-        uint256 projectId = 1 + _roll(PROJECTS);
-        for (uint256 i = 0; i < 4 && !_isIdle(projectId); ++i) {
+        uint256 projectId = focus != 0 ? focus : 1 + _roll(PROJECTS);
+        for (uint256 i = 0; focus == 0 && i < 4 && !_isIdle(projectId); ++i) {
             projectId = 1 + _roll(PROJECTS);
         }
         Plan storage plan = plans[projectId];

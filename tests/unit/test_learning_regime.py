@@ -21,6 +21,7 @@ from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, Guard, Loop, Regime
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.checkpoints import Checkpoints
+from jepanet.learning.training.holding import Alone
 from jepanet.learning.training.loop import Status, train, warm_start
 from jepanet.learning.training.regime import RegimeGate, first_bound, perplexities
 from jepanet.learning.training.state import Evaluation, StepReport
@@ -229,12 +230,12 @@ def test_what_is_held_out_is_never_trained_on() -> None:
 
 def test_the_same_shard_gives_the_same_loss_whatever_was_drawn_before() -> None:
     _, held = split(SHARD)
-    model = WORLD.network(START)
+    alone = Alone(WORLD.network(START), (), "cpu").terms
     one, other = Validation(WORLD, held, "cpu"), Validation(WORLD, held, "cpu")
-    first = one.loss(model)
+    first = one.loss(alone)
     torch.manual_seed(3)
-    assert one.loss(model) == first == other.loss(model)
-    assert other.loss(WORLD.network(initial(OTHER))) != first
+    assert one.loss(alone) == first == other.loss(alone)
+    assert other.loss(Alone(WORLD.network(initial(OTHER)), (), "cpu").terms) != first
     assert one.reference(TUNING, START) == first
     assert one.reference(SCRATCH, START) == one.reference(SCRATCH, initial(OTHER)) != first
 

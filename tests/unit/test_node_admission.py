@@ -91,7 +91,15 @@ def world(*told: facts.Fact, prepared: bool = True) -> NodeState:
     """A round in which SOLVER and OTHER revealed, two verifiers judge and AGGREGATOR may propose sheets."""
     members = (VERIFIER.address, SECOND.address)
     story: list[facts.Fact] = [
-        log(facts.ChainVerifierSetCreated, set_id=1, creator=STRANGER.address, members=members, threshold=2),
+        log(
+            facts.ChainVerifierSetCreated,
+            set_id=1,
+            creator=STRANGER.address,
+            members=members,
+            threshold=2,
+            cap=10**24,
+            max_hold=10**7,
+        ),
         replace(project(), owner=PROPOSER.address),
         replace(opened(terms=params()), proposer=PROPOSER.address),
     ]

@@ -9,11 +9,13 @@ import signal
 from contextlib import AsyncExitStack
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.contracts.training_rounds import Rounds
 from jepanet.chain.keys.wallet_files import create_wallet, password_of
 from jepanet.errors import Exit, Fatal
 from jepanet.node import app
@@ -45,6 +47,7 @@ class Rooms:
         for name in ("Journal", "BlobStore", "Rpc", "Worker", "P2PNode"):
             monkeypatch.setattr(app, name, self._watched(name, getattr(app, name)))
         monkeypatch.setattr(Deployment, "validate", self._valid)
+        monkeypatch.setattr(Rounds, "configuration", self._configuration)
 
     def _watched(self, name: str, kind: Any) -> Any:
         """A subclass of the room that tells of its end; of chain and network nothing real is left."""
@@ -77,6 +80,9 @@ class Rooms:
 
     async def _valid(self, rpc: Any) -> None:
         return None
+
+    async def _configuration(self, block: str) -> Any:
+        return SimpleNamespace(resolve_duration=60)
 
 
 @pytest.fixture

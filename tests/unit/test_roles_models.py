@@ -78,10 +78,13 @@ class Node:
             providers=lambda name: (), methods=METHODS, documents=Documents(), journal=Journal(),
             derivations=self, jobs=self, me=account("me"), keep_deltas=False,
             state=lambda: self.state, project=lambda number: chain.state.projects[number],
-            round=lambda number: chain.state.rounds[number],
+            round=lambda number: chain.state.rounds[number], shortest_window=self.shortest_window,
         )  # fmt: skip
         for text in (*held, RECIPE.decode()):
             self.blobs.put_bytes(text.encode())
+
+    async def shortest_window(self) -> float:
+        return 0.0
 
     @property
     def state(self) -> Any:

@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.deploying.create2 import Creation
-from jepanet.errors import Exit, JepanetError
+from jepanet.errors import Exit
+from jepanet.interface.edge import ended
+from jepanet.lifetime import end_like_interrupt
 from jepanet.operations.deploying import (
     OFFICES,
     Examined,
@@ -36,7 +41,11 @@ from jepanet.settings.deployment_arguments import (
     load_deployer,
     read_salt,
 )
-from jepanet.tokens import tokens
+from jepanet.telemetry import configure_logging
+from jepanet.tokens import exact, tokens
+
+SECONDS = ("unbond_delay", "minimum_phase_duration", "minimum_challenge_duration", "resolve_duration")
+AMOUNTS = ("minimum_budget", "minimum_bond", "minimum_verifier_stake", "keeper_reward")
 
 
 def show_plan(arguments: DeploymentArguments) -> None:
@@ -84,9 +93,9 @@ async def send_command(options: argparse.Namespace) -> int:
         found = await survey(rpc, arguments.parameters)
         show_chain(found)
         paying = await payer(rpc, deployer, arguments, found)
-        purse = f"at most {tokens(paying.cost)} of its {tokens(paying.balance)} ether"
+        purse = f"at most {exact(paying.cost)} of its {tokens(paying.balance)} ether"
         print(f"  {paying.wallet.address} pays {purse}")
-        if not options.yes and not await asyncio.to_thread(_agreed, options.chain_id):
+        if not options.yes and not _agreed(options.chain_id):
             print("nothing was sent")
             return Exit.FAILURE
         made = await send(rpc, deployer, arguments, paying.wallet, _told)
@@ -105,16 +114,34 @@ async def verify_command(options: argparse.Namespace) -> int:
     if found.configuration is not None:
         print("\narguments")
         for name, value in asdict(found.configuration).items():
-            print(f"  {name:<28} {value}")
+            print(f"  {name:<28} {_with_unit(name, value)}")
     if found.development_token:
         print("\nThe token is the development token of this project. It is worth nothing.")
     print("\nverified" if found.holds else "\nNOT VERIFIED: do not use this deployment")
     return Exit.OK if found.holds else Exit.VERIFICATION_FAILED
 
 
+def _with_unit(name: str, value: object) -> str:
+    if name in AMOUNTS and isinstance(value, int):
+        return f"{exact(value)} tokens"
+    unit = " s" if name in SECONDS else " blocks" if name == "beacon_delay" else ""
+    return f"{value}{unit}"
+
+
 def _agreed(chain_id: int) -> bool:
-    answer = input(f"\nNothing of this can be changed later. Type {chain_id} to send it: ")
+    with _heeding_interrupts():
+        answer = input(f"\nNothing of this can be changed later. Type {chain_id} to send it: ")
     return answer.strip() == str(chain_id)
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """asyncio keeps the first Ctrl-C for when its loop goes on, and a question would go on waiting."""
+    waiting = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, waiting)
 
 
 def _told(item: Creation, fresh: bool) -> None:
@@ -130,16 +157,26 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
     sending = commands.add_parser("send", help="deploy what is missing and write the deployment file")
     verifying = commands.add_parser("verify", help="hold a deployment against abi/")
     for command in (planning, sending):
-        command.add_argument("arguments", type=Path)
-        command.add_argument("--chain-id", type=int, required=command is sending)
+        command.add_argument("arguments", type=Path, help="TOML file as deploy/example.toml")
+        command.add_argument(
+            "--chain-id", type=int, required=command is sending, metavar="N",
+            help="the chain that is meant; endpoints of others are refused",
+        )  # fmt: skip
     for command in (planning, verifying):
-        command.add_argument("--rpc", action="append", required=command is verifying)
-    sending.add_argument("--config", type=Path, required=True, help="file with [chain] and [wallet]")
-    sending.add_argument("--yes", action="store_true", help="do not ask")
-    verifying.add_argument("deployment", type=Path)
+        command.add_argument(
+            "--rpc", action="append", required=command is verifying, metavar="URL",
+            help="http or https endpoint, your own if you can; repeat for more",
+        )  # fmt: skip
+    sending.add_argument(
+        "--config", type=Path, required=True, help="TOML file with [chain] and [wallet]; a node's will do"
+    )
+    sending.add_argument("--yes", action="store_true", help="send without asking for the chain's id first")
+    verifying.add_argument("deployment", type=Path, help="JSON file that `send` wrote and nodes read")
     ways = verifying.add_mutually_exclusive_group()
-    ways.add_argument("--arguments", type=Path, help="those that were announced")
-    ways.add_argument("--salt", default="0x" + "0" * 64, help="if it is not zero")
+    ways.add_argument(
+        "--arguments", type=Path, help="TOML file that was announced; without it, read what is printed"
+    )
+    ways.add_argument("--salt", default="0x" + "0" * 64, help="0x and 64 hex digits, if it is not zero")
     options = parser.parse_args(given)
     if options.command == "plan" and (options.rpc is None) != (options.chain_id is None):
         parser.error("--rpc and --chain-id belong together")
@@ -151,12 +188,11 @@ def main(given: list[str] | None = None) -> int:
     commands = {"plan": plan_command, "send": send_command, "verify": verify_command}
     try:
         return int(asyncio.run(commands[options.command](options)))
-    except JepanetError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.remedy:
-            print(f"  {error.remedy}", file=sys.stderr)
-        return int(error.code)
+    except BaseException as error:
+        return ended(error)
 
 
 if __name__ == "__main__":
+    configure_logging()
+    end_like_interrupt()
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -368,7 +369,8 @@ async def test_an_operator_plans_sends_once_and_verifies(
     assert "chain 31337 is fit" in planned and "there already: nothing" in planned
     assert "the arbiter is an account: one key" in planned
     sending = ("send", arguments, "--config", config, "--yes", "--chain-id")
-    assert (await run(*sending, "1"))[0] == Exit.WRONG_CHAIN
+    code, _, error = await run(*sending, "1")
+    assert code == Exit.WRONG_CHAIN and error.count("deployment file of that chain") == 1, "one remedy"
     balance = await real.chain.rpc.balance(account.address, "latest")
     await real.chain.rpc.request("anvil_setBalance", [account.address, hex(10**12)])
     code, _, error = await run(*sending, chain)
@@ -385,6 +387,8 @@ async def test_an_operator_plans_sends_once_and_verifies(
     assert await real.chain.rpc.transaction_count(account.address, "latest") == before
     code, verified, error = await run("verify", file, "--rpc", url, "--arguments", arguments)
     assert code == 0 and verified.rstrip().endswith("\nverified"), error
+    assert re.search(r"minimum_verifier_stake +1,000 tokens\n", verified), "as the arguments say it"
+    assert re.search(r"unbond_delay +604800 s\n", verified)
     arguments.write_text(arguments.read_text().replace("excluded_bps = 2000", "excluded_bps = 2001"))
     code, other, _ = await run("verify", file, "--rpc", url, "--arguments", arguments)
     assert code == Exit.VERIFICATION_FAILED

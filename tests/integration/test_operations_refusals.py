@@ -181,10 +181,26 @@ async def test_verifier_commands_refuse_what_the_contract_would(network: Network
 
 
 @pytest.mark.parametrize(("cap", "hold"), [(0, 5), (5, 0), (1 << 96, 5), (5, 1 << 32)])
-def test_limits_that_the_contract_cannot_count_are_refused(cap: int, hold: int) -> None:
+async def test_limits_that_the_contract_cannot_count_are_refused(
+    network: Network, cap: int, hold: int
+) -> None:
+    deployed = await network.contracts.rounds.configuration("latest")
     with pytest.raises(Fatal) as caught:
-        check_limits(cap, hold)
-    assert caught.value.code is Exit.USAGE
+        check_limits(cap, hold, deployed)
+    assert caught.value.code is Exit.USAGE and "above 0" in str(caught.value)
+
+
+async def test_limits_with_which_no_round_could_ever_open_are_refused(network: Network) -> None:
+    """A set's limits never change, so that such a set would be a waste of everybody's consent."""
+    deployed = await network.contracts.rounds.configuration("latest")
+    least = deployed.minimum_budget
+    shortest = 4 * deployed.minimum_phase_duration + deployed.minimum_challenge_duration
+    shortest += deployed.resolve_duration
+    check_limits(least, shortest, deployed)
+    for cap, hold, word in ((least - 1, shortest, "--cap"), (least, shortest - 1, "--max-hold")):
+        with pytest.raises(Fatal) as caught:
+            check_limits(cap, hold, deployed)
+        assert caught.value.code is Exit.USAGE and word in str(caught.value.remedy)
 
 
 async def test_the_next_round_is_judged_before_it_is_opened(network: Network) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -213,3 +215,45 @@ def test_a_deployer_needs_chain_and_wallet_only(tmp_path: Path) -> None:
 def test_the_lens_of_other_rounds_is_elsewhere() -> None:
     one, two = (creation("RoundLens", rounds, salt=bytes(32)).address for rounds in (ONE, TWO))
     assert one != two
+
+
+# ------------------------------------------------------------------ the command
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    """deploy/contracts.py, which is no module of the package."""
+    spec = spec_from_file_location("deploy_contracts", EXAMPLE.parent / "contracts.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "word"),
+    [(KeyboardInterrupt, 130, "call again"), (EOFError, Exit.USAGE, "answer at a terminal")],
+)
+def test_a_deployment_that_is_broken_off_ends_in_words(
+    script: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: type[BaseException],
+    code: int,
+    word: str,
+) -> None:
+    def broken_off(_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(script, "load_arguments", broken_off)
+    assert script.main(["plan", str(EXAMPLE)]) == code
+    said = capsys.readouterr().err
+    assert word in said and "Traceback" not in said
+
+
+def test_an_endpoint_without_a_scheme_is_refused_in_words(
+    script: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = script.main(["plan", str(EXAMPLE), "--chain-id", "1", "--rpc", "127.0.0.1:8545"])
+    said = capsys.readouterr().err
+    assert code == Exit.CONFIG and "no http(s) URL" in said and "http://" in said and "None" not in said

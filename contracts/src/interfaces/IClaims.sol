@@ -50,8 +50,9 @@ interface IClaims {
     /// @dev Anyone, for 23k gas each in batches of forty; what was claimed before it is only left out.
     function claimMany(uint256 roundId, ProvenLeaf[] calldata leaves) external;
 
-    /// @notice Frees the caller's bond in a cancelled round, or 14 days after settlement, claimed or not. In a round
-    /// that was not unsealed it also credits the caller's share of the unseal bond.
+    /// @notice Frees the bond of a caller that revealed: once the round was cancelled, or 14 days after its settlement,
+    /// with a row in the result or without. In a round that was not unsealed it also credits the caller's share of the
+    /// unseal bond. After it the caller can claim nothing more of the round.
     /// @dev The solver alone, for 49k gas. Whoever shows a row against it before takes what that row says.
     function releaseBond(uint256 roundId) external;
 

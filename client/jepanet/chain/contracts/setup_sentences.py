@@ -37,7 +37,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "{account} owes {debt:tokens} tokens that a slash could not take; nothing is locked or leaves before",
         "deposit at least that much with `jepanet stake deposit AMOUNT`, then `jepanet stake collect`",
     ),
-    "NoDebt": Sentence("{account} owes nothing", "nothing: somebody collected it already"),
+    "NoDebt": Sentence("{account} owes nothing", "nothing: there is no debt, or it was collected"),
     "NotPartner": Sentence("only the deployment's partner contract may do this, not {caller}", REPORT),
     # verifier sets
     "BadMemberCount": Sentence("a verifier set has 1 to 32 members, not {count}", "name 1 to 32 members"),

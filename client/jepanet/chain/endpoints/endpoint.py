@@ -74,7 +74,10 @@ class Endpoint(AsyncJSONBaseProvider):
         super().__init__()
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{parts.scheme}://{parts.hostname} is not an http(s) endpoint")
+            named = (
+                f"{name_of(url)} is" if parts.scheme and parts.hostname else "the address of an endpoint is"
+            )
+            raise ValueError(f"{named} no http(s) URL")
         self.name = name_of(url)
         self.health = Health()
         self._flow = (Traffic() if traffic is None else traffic).endpoint(self.name)

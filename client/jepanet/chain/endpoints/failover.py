@@ -81,7 +81,8 @@ class Rpc(ChainReader):
                 for url in endpoints
             ]
         except ValueError as error:
-            raise Fatal(str(error), remedy="correct chain.endpoints", code=Exit.CONFIG) from error
+            remedy = "write http:// or https://, a host and, if need be, a port, as in http://127.0.0.1:8545"
+            raise Fatal(str(error), remedy=remedy, code=Exit.CONFIG) from error
         self.chain_id = chain_id
         self._cooldown = cooldown
         self._surveyed_at = -_SURVEY_EVERY
@@ -131,7 +132,7 @@ class Rpc(ChainReader):
         # One that is down for a moment may be the right one.
         if all(isinstance(item, OtherChain) for item in failures.values()):
             raise Fatal(
-                str(failure),
+                failure.message,
                 remedy="correct chain.endpoints or use the deployment file of that chain",
                 code=Exit.WRONG_CHAIN,
             )
@@ -298,7 +299,7 @@ class Rpc(ChainReader):
             )
         return Transient(
             f"no chain endpoint answers ({listed})",
-            remedy="start the node or correct chain.endpoints",
+            remedy="start the chain's node, or correct the endpoint (chain.endpoints, --rpc)",
             code=Exit.CHAIN_UNREACHABLE,
         )
 

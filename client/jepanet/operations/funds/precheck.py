@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jepanet.chain.contracts.all import Contracts, SetView, StakeAccount
+from jepanet.chain.contracts.all import Configuration, Contracts, SetView, StakeAccount
 from jepanet.chain.contracts.sentences import moment, sentence
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import ChainAccess
@@ -143,13 +143,30 @@ def check_members(members: Sequence[str], threshold: int) -> tuple[Address, ...]
     return addresses
 
 
-def check_limits(cap: int, max_hold: int) -> None:
+def check_limits(cap: int, max_hold: int, deployed: Configuration) -> None:
     """What the members of a verifier set consent to: most escrow in wei, and most seconds of a hold.
 
-    Raises: Fatal: zero, or more than the contracts can count (exit code `USAGE`).
+    Raises: Fatal: zero, more than the contracts can count, or less than the smallest round needs, so that
+        none could ever be opened with the set (exit code `USAGE`).
     """
     if not 0 < cap <= _MOST or not 0 < max_hold < 1 << 32:
         raise _refused("BadLimits", Exit.USAGE, cap=cap, maxHold=max_hold)
+    forever = "a set's limits never change, and no round could be opened with this one"
+    if cap < deployed.minimum_budget:
+        least = exact(deployed.minimum_budget)
+        raise Fatal(
+            f"a cap of {exact(cap)} tokens is below the smallest budget of a round, {least}: {forever}",
+            remedy=f"give a --cap of {least} at least; without one, raise [proposer] budget",
+            code=Exit.USAGE,
+        )
+    shortest = 4 * deployed.minimum_phase_duration + deployed.minimum_challenge_duration
+    shortest += deployed.resolve_duration
+    if max_hold < shortest:
+        raise Fatal(
+            f"a longest hold of {max_hold} s is below the {shortest} s of the shortest round: {forever}",
+            remedy=f"give a --max-hold of {shortest} at least; without one, lengthen [proposer]",
+            code=Exit.USAGE,
+        )
 
 
 async def check_set(contracts: Contracts, set_id: int) -> SetView:
@@ -157,7 +174,7 @@ async def check_set(contracts: Contracts, set_id: int) -> SetView:
     found = await contracts.lens.verifier_set(set_id, "latest")
     if not found.members:
         count = await contracts.lens.set_count("latest")
-        known = f"ids run from 1 to {count}" if count else "none was made yet"
+        known = f"ids run from 1 to {count}" if count else "none was made yet: `jepanet verifiers create`"
         raise Fatal(f"there is no verifier set {set_id}", remedy=known, code=Exit.NOT_FOUND)
     return found
 

@@ -42,10 +42,10 @@ async def limits_of(
     terms = round_terms(proposer, METHODS)
     if cap is None:
         cap = _ROUNDS_AT_ONCE * (terms.budget + terms.fee)
+    deployed = await chain.contracts.rounds.configuration("latest")
     if max_hold is None:
-        resolve = (await chain.contracts.rounds.configuration("latest")).resolve_duration
-        max_hold = _ROUNDS_AT_ONCE * (terms.longest_seconds + resolve)
-    check_limits(cap, max_hold)
+        max_hold = _ROUNDS_AT_ONCE * (terms.longest_seconds + deployed.resolve_duration)
+    check_limits(cap, max_hold, deployed)
     return Limits(cap, max_hold)
 
 

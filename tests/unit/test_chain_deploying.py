@@ -161,6 +161,7 @@ def test_the_example_reads_as_it_says() -> None:
     [
         ("beacon_delay", 1, "beacon_delay"),
         ("minimum_bond", '"ten"', "minimum_bond"),
+        ("minimum_bond", "10", "tokens in quotation marks"),
         ("minimum_bond", '"99999999999"', "96 bits"),
         ("owner", '"0x22"', "owner"),
         ("excluded_bps", 10001, "excluded_bps"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from jepanet.chain.deploying.parameters import NOBODY, DeployParameters
-from jepanet.records.marks import Range
+from jepanet.records.marks import Form, Range
 from jepanet.settings.config import (
     ChainSection,
     Observer,
@@ -30,6 +30,7 @@ from jepanet.types import Address
 
 _SECONDS = Range(1, 2**32 - 1)
 _SHARE = Range(0, 10_000)
+_TOKENS = Form(r".*", 'tokens in quotation marks, such as "12.5",')
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,10 @@ class ContractsSection:
     owner: Address
     treasury: Address
     arbiter: Address
-    minimum_budget: Annotated[str, "tokens"]
-    minimum_bond: Annotated[str, "tokens"]
-    minimum_verifier_stake: Annotated[str, "tokens"]
-    keeper_reward: Annotated[str, "tokens"]
+    minimum_budget: Annotated[str, _TOKENS]
+    minimum_bond: Annotated[str, _TOKENS]
+    minimum_verifier_stake: Annotated[str, _TOKENS]
+    keeper_reward: Annotated[str, _TOKENS]
     unbond_delay: Annotated[int, _SECONDS]
     minimum_phase_duration: Annotated[int, _SECONDS]
     minimum_challenge_duration: Annotated[int, _SECONDS]

@@ -31,8 +31,8 @@ interface IDisputes {
     error AlreadySlashed(uint256 roundId, address account);
 
     /// @notice Disputes a recorded result with a bond of max(minimum bond, payout * challengeBondBps / 10000): from the
-    /// caller's free stake if it never joined a verifier set, and what is missing from its tokens (which must be
-    /// approved).
+    /// caller's free stake if it never joined a verifier set and owes nothing, and what is missing from its tokens
+    /// (which must be approved).
     /// @dev Anyone, once between two decisions, in CHALLENGE and in DISPUTED until the challenge window ends; also while
     /// paused. Copying somebody's evidence gains nothing unless the arbiter takes the copy for the original. 120k gas.
     function challenge(uint256 roundId, bytes32 evidence, Recorded calldata recorded) external;

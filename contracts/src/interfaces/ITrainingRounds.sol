@@ -23,6 +23,9 @@ interface ITrainingRounds is IStakes, IVerifierSets, IProjects, IRounds, IDisput
     /// @dev No function of this deployment has this selector.
     error UnknownFunction(bytes4 selector);
 
+    // The office of the owner passes in two steps, by OpenZeppelin's `Ownable2Step`: `transferOwnership` (owner) names
+    // who may `acceptOwnership`; `renounceOwnership` (owner) gives it up for good, though not while paused.
+
     /// @notice Owner only: stops deposits and openings, nothing else.
     /// @dev Any time, for 28k gas. Whoever sees it coming can still deposit or open before it.
     function pause() external;

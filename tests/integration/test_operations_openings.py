@@ -70,6 +70,7 @@ FETCHES = {**READS, "network": 1}
 OPENED: dict[str, dict[str, int]] = {
     "wallet show": LOOKS,
     "stake deposit": SIGNS,
+    "stake collect": SIGNS,
     "stake unbond": SIGNS,
     "stake withdraw": SIGNS,
     "verifiers create": SIGNS,
@@ -293,6 +294,8 @@ async def test_commands_that_sign_open_each_handle_once(
         assert counts == OPENED[name], name
     assert answer["project"] == 2 and answer["created"] is True
     await network.at((await network.chain.block()).timestamp + 61)
+    no_debt, counts = await ran(opened, "stake", "collect", "--config", config)
+    assert counts == OPENED["stake collect"] and isinstance(no_debt, JepanetError)
     withdrawn, counts = await ran(opened, "stake", "withdraw", "--config", config)
     assert counts == OPENED["stake withdraw"] and withdrawn["stake_unbonding"] == "0"
 

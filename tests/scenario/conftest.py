@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos-episodes", default="", help="numbers of episodes, such as 31 or 30-39,45")
     parser.addoption(
         "--upgrade-from",
-        default="0e5de28",
+        default="690ebe9",
         help="commit whose nodes test_upgrade starts with; its contracts must be today's",
     )
 

@@ -144,6 +144,9 @@ abstract contract SolverActs is World {
             }
             due = due && (again || (standing == Standing.Committed && !wrong));
         }
+        // Of no solver at all: only the time is looked at, which a round without commits has too.
+        Run storage r = runs[id];
+        if (count == 0) due = r.commitEnd != 0 && _now() >= _revealStart(r) && _now() < _revealEnd(r);
         bytes memory data = abi.encodeCall(IRounds.revealMany, (id, items));
         if (!_try("revealMany", _someone(), data, due)) return;
         for (uint256 i = 0; i < count; ++i) {

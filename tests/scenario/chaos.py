@@ -186,6 +186,7 @@ class Chaos:
             if node.exit_status is not None:
                 self._break([f"{node.name} ended with {node.exit_status}:\n{node.tail(3)}"])
                 node.start()
+        self.network.skip_to_the_end_of_commit()
 
     def _calls_met(self, episode: Episode) -> int:
         kinds = {type(mode).__name__ for mode in episode.modes}
@@ -245,7 +246,9 @@ class Chaos:
             return
         argument = command.amount.to_bytes(32, "big")
         done = self._effects.of(self.network.nodes[command.episode.node])
-        times = sum(count for (_, data, _), count in done.items() if len(data) == 36 and data[4:] == argument)
+        # requestUnbond(amount), deposit(amount, account)
+        calls = [(data, count) for (_, data, _), count in done.items() if len(data) in (36, 68)]
+        times = sum(count for data, count in calls if data[4:36] == argument)
         self.outcomes[f"{kind}: exit {command.status}, in effect {times} times"] += 1
         if times > 1 or (command.status == 0 and times == 0):
             self._break([f"{name}, but it is in effect {times} times"])

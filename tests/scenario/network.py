@@ -424,7 +424,7 @@ class Network:
         self.rpc("evm_increaseTime", [seconds])
         self.rpc("evm_mine")
 
-    def _skip_to_the_end_of_commit(self) -> None:
+    def skip_to_the_end_of_commit(self) -> None:
         """COMMIT of a round that is full lasts to its half: there is nothing to wait for."""
         closed = self.events(facts.ChainCommitsClosed)
         head = self.rpc("eth_getBlockByNumber", ["latest", False])
@@ -492,7 +492,7 @@ class Network:
                         f"{node.name} ended with {node.exit_status} while waiting for {what}:\n{node.tail()}"
                     )
                 node.start()
-            self._skip_to_the_end_of_commit()
+            self.skip_to_the_end_of_commit()
             value = condition()
             if value:
                 return value

@@ -199,8 +199,12 @@ async def test_a_fit_chain_is_said_to_be_and_what_an_old_one_lacks_is_named(real
     assert (await examine(real.chain.rpc, real.parameters)).reach == 256
     with pytest.raises(Fatal, match="no token at"):
         await examine(real.chain.rpc, replace(real.parameters, token=real.chain.wallets[4].address))
-    with pytest.raises(Fatal, match="has no decimals"):
+    with pytest.raises(Transient, match="does not say its decimals"):
         await examine(real.chain.rpc, replace(real.parameters, token=DEPLOYER))
+    reverts = Address("0x" + "5" * 40)
+    await real.chain.rpc.request("anvil_setCode", [reverts, "0x5f5ffd"])
+    with pytest.raises(Fatal, match="has no decimals"):
+        await examine(real.chain.rpc, replace(real.parameters, token=reverts))
 
 
 async def test_an_unfit_chain_is_refused_in_words(real: Placed, monkeypatch: pytest.MonkeyPatch) -> None:

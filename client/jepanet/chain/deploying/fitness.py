@@ -16,6 +16,7 @@ from jepanet.chain.deploying.plan import creation_gas, plan
 from jepanet.chain.endpoints.answers import Header, octets, quantity
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.header_rlp import read_randomness
+from jepanet.chain.endpoints.refusals import is_revert
 from jepanet.chain.endpoints.requests import RpcError
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.tokens import DECIMALS
@@ -128,7 +129,12 @@ async def _check_token(rpc: Rpc, token: Address) -> None:
     try:
         answer = await rpc.ask("eth_call", [{"to": token, "data": _DECIMALS}, "latest"], octets)
         decimals = quantity("0x" + (answer.hex() or "0"))
-    except RpcError:
+    except RpcError as error:
+        if not is_revert(error):  # the endpoint may have failed, which says nothing of the token
+            raise Transient(
+                f"the token {token} does not say its decimals: {error.reason}",
+                remedy="look whether contracts.token is the token, and try another endpoint",
+            ) from error
         decimals = None
     if decimals != DECIMALS:
         raise Fatal(

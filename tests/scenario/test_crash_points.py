@@ -29,11 +29,12 @@ DANGEROUS = {
         "recorded:LocalDeltaSealed",
         "intent:intended:commit",  # signed and stored, no node has seen it
         "intent:sent:commit",
-        "handled:SendCommit",
         "intent:intended:reveal",
         "intent:sent:reveal",
         "start:PublishDelta",
     ),
+    # Another node: who died as its commit was sent may find it confirmed, and then has nothing to handle.
+    "solver-2": ("handled:SendCommit",),
     "judge": (
         "handled:ScoreDeltas",
         "start:CheckSheet",

@@ -27,11 +27,11 @@ from training_step import SEED, made_up_shard
 
 from jepanet.learning.presets import preset
 from jepanet.learning.training import loop
-from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.loop import train
-from jepanet.learning.training.resume import run_of
-from jepanet.learning.training.state import TrainingState
-from jepanet.learning.training.trace import cadence, digest_of_batches, trace_point
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import TrainingState
+from jepanet.learning.training.resuming.trace import cadence, digest_of_batches, trace_point
+from jepanet.learning.training.resuming.training_file import run_of
 
 TARGET, SOON = 0.03, 2.0
 RESULT = Path(__file__).parent / "results" / "training_checkpoints.json"

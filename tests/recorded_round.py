@@ -40,9 +40,9 @@ from jepanet.federation.deltas.feedback import with_feedback
 from jepanet.federation.judging.judge import merge
 from jepanet.federation.merging.rules import RULES
 from jepanet.learning.data.manifest import DatasetManifest
+from jepanet.learning.machine.surroundings import surroundings
+from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import load_model
-from jepanet.learning.training.surroundings import surroundings
 from jepanet.protocol import journal_codec as journal
 from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.commitment import commitment

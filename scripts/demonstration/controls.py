@@ -17,9 +17,9 @@ from pathlib import Path
 from jepanet.cid import digest_file
 from jepanet.files import keep, kept_digest
 from jepanet.learning.data.shards import load_shard
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import derive
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 
 PATIENCE = 60.0
 _SEED = b"jepanet demo: controls".ljust(32, b".")

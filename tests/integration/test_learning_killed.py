@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from jepanet.cid import digest_of
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Loop, Regime
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import canonical_json
 from jepanet.work.jobs import run

@@ -37,8 +37,8 @@ from jepanet.errors import Exit, JepanetError
 from jepanet.interface.cli import cli
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.on_disk import BuiltDataset, SealedShard
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.presets import preset
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.operations.projects import create as create_module
 from jepanet.operations.projects import draft as draft_module
 from jepanet.p2p.host import P2PNode

@@ -11,7 +11,7 @@ import pytest
 from test_learning_killed import STEPS, TURNED, Training
 
 from jepanet.learning.recipe_loop import Guard, Loop
-from jepanet.learning.training.trace import TRACE, Trace
+from jepanet.learning.training.resuming.trace import TRACE, Trace
 from jepanet.tensors import Arrays
 from jepanet.work.jobs import run
 from jepanet.work.requests import DDP, FSDP2, ONE_PROCESS, Processes, Progress, TrainDelta

@@ -79,9 +79,9 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
     import pytest
 
     from jepanet.learning import objectives
-    from jepanet.learning.training.determinism import deterministic
-    from jepanet.learning.training.gradient import mean_gradient
+    from jepanet.learning.machine.determinism import deterministic
     from jepanet.learning.training.loop import begin
+    from jepanet.learning.training.step.gradient import mean_gradient
     from learning_shards import SEED, initial
 
     given = doubled(recipe()) if kind.double else recipe()
@@ -91,7 +91,7 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
             patch.setattr(objectives, "pooled_rows", lambda rows: rows)
         state = begin(given, initial(SEED, given), shard(), None, seed=SEED, frozen=(), device="cpu")
         if together is not None:
-            from jepanet.learning.training.spread import spread
+            from jepanet.learning.training.processes.spread import spread
 
             spread(state, together, "cpu")
             if kind.fault:  # that it is noticed in training is another test
@@ -117,7 +117,7 @@ def trained(kind: Kind, together: Any = None) -> Any:
 
 def compared(folder: Path, rank: int, count: int) -> None:
     """Gradients and trained weights of every kind, to files that the first process writes."""
-    from jepanet.learning.training.together import joined
+    from jepanet.learning.training.processes.together import joined
 
     with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
         for kind in (*GRADIENTS, *FAULTS):
@@ -136,8 +136,8 @@ def resumed(folder: Path, rank: int, count: int) -> None:
 
     from jepanet.learning.recipe_loop import Guard
     from jepanet.learning.training import loop
-    from jepanet.learning.training.checkpoints import Checkpoints
-    from jepanet.learning.training.together import joined
+    from jepanet.learning.training.processes.together import joined
+    from jepanet.learning.training.resuming.checkpoints import Checkpoints
     from learning_shards import SEED, initial
 
     class Ended(Exception):
@@ -176,7 +176,7 @@ def noticed(folder: Path, rank: int, count: int) -> None:
     import pytest
 
     from jepanet.learning import objectives
-    from jepanet.learning.training.together import joined
+    from jepanet.learning.training.processes.together import joined
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(objectives, "pooled", lambda mean: mean)
@@ -186,7 +186,7 @@ def noticed(folder: Path, rank: int, count: int) -> None:
 
 def killed(folder: Path, rank: int, count: int) -> None:
     """The second is killed while the first waits for it."""
-    from jepanet.learning.training.together import joined
+    from jepanet.learning.training.processes.together import joined
 
     with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
         if rank == 1:
@@ -196,7 +196,7 @@ def killed(folder: Path, rank: int, count: int) -> None:
 
 def broken(folder: Path, rank: int, count: int) -> None:
     """The second has a defect while the first waits for it."""
-    from jepanet.learning.training.together import joined
+    from jepanet.learning.training.processes.together import joined
 
     with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
         if rank == 1:

@@ -24,9 +24,9 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
+from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import load_model
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.commitment import abi_encode, commitment

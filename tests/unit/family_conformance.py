@@ -28,7 +28,7 @@ from jepanet.learning.pooling import Lot, part_of
 from jepanet.learning.recipe import MAX_PARAMETERS, Recipe
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import train
-from jepanet.learning.training.together import rows_of
+from jepanet.learning.training.processes.together import rows_of
 from jepanet.tensors import Arrays, canonical_json
 
 T = TypeVar("T")

@@ -32,7 +32,7 @@ DATES = {
     "chain/contracts/sentences.py": "tells people when, as a contract said it",
     "chain/sending/nonces.py": "when a transaction was made, for people",
     "interface/edge.py": "names a file of a fault",
-    "learning/training/together.py": "a length of time, for the library that waits",
+    "learning/training/processes/together.py": "a length of time, for the library that waits",
     "node/conversation.py": "the expiry of a binding is a date that nodes agree on",
     "node/gossip_gate.py": "the expiry of a binding is a date that nodes agree on",
     "node/status.py": "when the file was written, for people",

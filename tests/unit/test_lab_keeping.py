@@ -27,7 +27,7 @@ from jepanet.lab.keeping import just_kept, keep_json, kept_json, save_report
 from jepanet.lab.reporting.report import _undrawn, mixed
 from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
-from jepanet.learning.training.surroundings import said, surroundings
+from jepanet.learning.machine.surroundings import said, surroundings
 from learning_shards import RECIPE, SEED, disc_shard, initial
 
 pytestmark = pytest.mark.unit

@@ -8,8 +8,8 @@ import torch
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.world.model import load_world_model, normalise
-from jepanet.learning.training.anchor import frame_anchor
 from jepanet.learning.training.loop import train
+from jepanet.learning.training.step.anchor import frame_anchor
 from jepanet.tensors import Arrays
 from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial
 

@@ -70,7 +70,7 @@ def test_recipes_are_read_and_sized_without_torch() -> None:
         "import sys\n"
         "from jepanet.learning.presets import PRESETS\n"
         "from jepanet.learning.recipe_reader import read_recipe\n"
-        "from jepanet.learning.training.checkpoint import model_cap\n"
+        "from jepanet.learning.model_file import model_cap\n"
         "for recipe in PRESETS.values():\n"
         "    assert read_recipe(recipe.to_bytes()) == recipe and model_cap(recipe) > 0\n"
         "    recipe.family.initial_weights(bytes(32))\n"

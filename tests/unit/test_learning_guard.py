@@ -10,7 +10,7 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.recipe import Gates
-from jepanet.learning.training.divergence import DivergenceGate, check_finite
+from jepanet.learning.training.guarding.divergence import DivergenceGate, check_finite
 
 pytestmark = pytest.mark.unit
 

@@ -21,12 +21,12 @@ from jepanet.learning.recipe import MAX_FRAMES_PER_ROUND, Optimiser, Recipe
 from jepanet.learning.recipe_loop import Guard, Loop, Schedule
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import torch_generator
-from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.loop import TrainResult, train
-from jepanet.learning.training.optimiser import AdamW, clip
-from jepanet.learning.training.precision import FIRST_SCALE, GROWS_AFTER, LossScale
-from jepanet.learning.training.schedule import learning_rate, share
-from jepanet.learning.training.state import StepReport
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import StepReport
+from jepanet.learning.training.step.optimiser import AdamW, clip
+from jepanet.learning.training.step.precision import FIRST_SCALE, GROWS_AFTER, LossScale
+from jepanet.learning.training.step.schedule import learning_rate, share
 from jepanet.tensors import Arrays
 from learning_shards import RECIPE, SEED, WORLD, disc_shard, initial, sized
 

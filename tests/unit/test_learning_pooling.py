@@ -12,7 +12,7 @@ from torch import Tensor
 from jepanet.errors import Fatal, Rejected
 from jepanet.learning.objectives import sigreg, sketched_moments
 from jepanet.learning.pooling import pooled, pooled_rows
-from jepanet.learning.training.together import check_devices, rows_of
+from jepanet.learning.training.processes.together import check_devices, rows_of
 
 pytestmark = pytest.mark.unit
 

@@ -20,12 +20,12 @@ from jepanet.learning.family import NEXT_TOKEN, Batch, Network, Sizes, Terms
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, Guard, Loop, Regime
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoints import Checkpoints
-from jepanet.learning.training.holding import Alone
+from jepanet.learning.training.guarding.regime import RegimeGate, first_bound, perplexities
+from jepanet.learning.training.guarding.validation import Validation, split
 from jepanet.learning.training.loop import Status, train, warm_start
-from jepanet.learning.training.regime import RegimeGate, first_bound, perplexities
-from jepanet.learning.training.state import Evaluation, StepReport
-from jepanet.learning.training.validation import Validation, split
+from jepanet.learning.training.processes.holding import Alone
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import Evaluation, StepReport
 from jepanet.tensors import decode_tensors
 from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled
 

@@ -17,11 +17,17 @@ from jepanet.files import keep
 from jepanet.learning.recipe import Loop
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training import loop as loop_module
-from jepanet.learning.training.checkpoints import KEPT, Checkpoints
 from jepanet.learning.training.loop import TrainResult, train
-from jepanet.learning.training.resume import checkpoint_bytes, restore, run_of
-from jepanet.learning.training.state import StepReport, TrainingState
-from jepanet.learning.training.trace import TRACE, TracePoint, cadence, digest_of_arrays, points_as_arrays
+from jepanet.learning.training.resuming.checkpoints import KEPT, Checkpoints
+from jepanet.learning.training.resuming.state import StepReport, TrainingState
+from jepanet.learning.training.resuming.trace import (
+    TRACE,
+    TracePoint,
+    cadence,
+    digest_of_arrays,
+    points_as_arrays,
+)
+from jepanet.learning.training.resuming.training_file import checkpoint_bytes, restore, run_of
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 from learning_shards import OTHER, RECIPE, SEED, disc_shard, initial, sized
@@ -287,10 +293,10 @@ def test_a_training_is_told_from_every_other() -> None:
 
 
 def test_another_build_or_processor_is_another_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jepanet.learning.training import resume
+    from jepanet.learning.training.resuming import training_file
 
     here = run()
-    monkeypatch.setattr(resume, "surroundings", lambda: {"torch": "another"})
+    monkeypatch.setattr(training_file, "surroundings", lambda: {"torch": "another"})
     assert run() != here
 
 
@@ -402,7 +408,7 @@ def test_a_cadence_has_bounds(trace: object) -> None:
 
 
 def test_points_survive_their_arrays() -> None:
-    from jepanet.learning.training.trace import points_from_arrays
+    from jepanet.learning.training.resuming.trace import points_from_arrays
 
     points: list[TracePoint] = list(WHOLE.trace.points)
     assert points_from_arrays(points_as_arrays(points)) == points

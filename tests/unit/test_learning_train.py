@@ -21,11 +21,11 @@ from jepanet.learning.families.world.model import (
     normalise,
 )
 from jepanet.learning.family import Network, check_weights
+from jepanet.learning.model_file import Model, ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.recipe import Optimiser
-from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.training.loop import train, warm_start
-from jepanet.learning.training.schedule import learning_rate
-from jepanet.learning.training.state import StepReport
+from jepanet.learning.training.resuming.state import StepReport
+from jepanet.learning.training.step.schedule import learning_rate
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 from learning_shards import OTHER, RECIPE, SEED, WORLD, disc_shard, initial, scaled, sized

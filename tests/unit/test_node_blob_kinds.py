@@ -10,7 +10,7 @@ import pytest
 
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.shards import shard_bytes
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.node.blob_kinds import kind_of
 from jepanet.tensors import encode_tensors
 from jepanet.traffic import BlobKind

@@ -10,7 +10,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.training.checkpoint import model_cap
+from jepanet.learning.model_file import model_cap
 from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.spec import Gates
 from learning_shards import RECIPE, SEED

@@ -24,7 +24,7 @@ from jepanet.interface.arguments.node import command as node
 from jepanet.interface.arguments.round import command as round_
 from jepanet.interface.arguments.stake import command as stake
 from jepanet.interface.arguments.verifiers import command as verifiers
-from jepanet.learning.training.device import probe
+from jepanet.learning.machine.device import probe
 from jepanet.operations import access
 from jepanet.operations.checks import machine as machine
 from jepanet.operations.checks.endpoints import judge_head

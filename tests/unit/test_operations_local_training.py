@@ -13,10 +13,10 @@ import pytest
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.shards import joined, save_shard
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, Guard, Loop, Regime
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.modes import in_mode
 from jepanet.operations.local_training import LocalInputs, plan_local, shards_at, train_local

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Transient
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.protocol.settling.sheet import derive_sheet

@@ -17,7 +17,7 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging.judge import merge
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import save_shard
-from jepanet.learning.training.checkpoint import Model, ModelHeader, load_model, model_bytes
+from jepanet.learning.model_file import Model, ModelHeader, load_model, model_bytes
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, UpdateRule, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId

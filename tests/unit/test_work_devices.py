@@ -10,7 +10,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Fatal
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import save_shard
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.types import RoundId
 from jepanet.work.jobs import JOBS, run

@@ -19,7 +19,7 @@ from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
 from jepanet.learning.evaluation.metrics import encode
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.protocol.settling import reasons

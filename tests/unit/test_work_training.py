@@ -17,8 +17,8 @@ from jepanet.federation.gauge import drift
 from jepanet.learning.data.shards import Shard, save_shard
 from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.family import Family, check_weights
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays

@@ -20,11 +20,11 @@ from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures, Measure
 from jepanet.lab.play import Played, play, seed_of
 from jepanet.lab.setting import Setting, Sites
+from jepanet.learning.machine.surroundings import surroundings
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap
 from jepanet.learning.training.loop import warm_start
-from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import Arrays, canonical_json
 
 VERSION = 4

@@ -16,9 +16,9 @@ from jepanet.lab.measure import Figures
 from jepanet.learning.data.building.recording import NumberedSite
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.proportion import together
+from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning.closed_loop import RATES, evaluate
-from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import Arrays, canonical_json
 
 VERSION = 2

@@ -25,12 +25,12 @@ from jepanet.lab.reporting.report import Progress, mixed
 from jepanet.lab.reporting.targets import without_model
 from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
+from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.planning.closed_loop import RATES, evaluate
 from jepanet.learning.planning.costs import COSTS
 from jepanet.learning.planning.planner import PLANNERS
 from jepanet.learning.presets import preset
-from jepanet.learning.training.surroundings import surroundings
 from jepanet.tensors import canonical_json
 
 VERSION = 2

@@ -20,9 +20,9 @@ from jepanet.learning.data.shards import Shard, joined
 from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
-from jepanet.learning.training.anchor import frame_anchor
-from jepanet.learning.training.gradient import Penalty
 from jepanet.learning.training.loop import train
+from jepanet.learning.training.step.anchor import frame_anchor
+from jepanet.learning.training.step.gradient import Penalty
 from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST
 from jepanet.work.contribution import contribution

@@ -18,7 +18,7 @@ FINETUNE, FROM_SCRATCH = "finetune", "from-scratch"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The learning rate over a span of steps, as a share of its peak (`training/schedule.py`).
+    """The learning rate over a span of steps, as a share of its peak (`training/step/schedule.py`).
 
     `optimiser.warmup` and `optimiser.cooldown` apply in every round beside it.
     """
@@ -52,7 +52,7 @@ class Loop:
         LeftOut(),
         Range(0, MAX_STEPS),
         "steps between two points of the trace of a training's state, at which checkpoints can be written; "
-        "0: so many that it costs about 1 % of a step (`training/trace.py`)",
+        "0: so many that it costs about 1 % of a step (`training/resuming/trace.py`)",
     ] = 0
 
     accumulate: Annotated[
@@ -66,7 +66,7 @@ class Loop:
         LeftOut(),
         OneOf(("fp32", "bf16", "fp16")),
         "in which networks multiply; weights, moments, statistics and losses are float32 in any case, and "
-        "fp16 scales its losses (`training/precision.py`)",
+        "fp16 scales its losses (`training/step/precision.py`)",
     ] = "fp32"
     schedule: Annotated[
         Schedule | None,
@@ -83,7 +83,10 @@ USUAL_LOOP = Loop()
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """What a training begins with, on which depends how high its first loss may be (`training/regime.py`)."""
+    """What a training begins with, on which depends how high its first loss may be.
+
+    The bounds are in `training/guarding/regime.py`.
+    """
 
     kind: Annotated[
         str,

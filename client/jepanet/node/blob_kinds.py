@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import SCHEMA as SHARD
-from jepanet.learning.training.checkpoint import SCHEMA as MODEL
+from jepanet.learning.model_file import SCHEMA as MODEL
 from jepanet.tensors import MAX_HEADER_BYTES, header_of
 from jepanet.traffic import BlobKind
 

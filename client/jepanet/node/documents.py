@@ -12,9 +12,9 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.data.suitability import check_manifest
+from jepanet.learning.model_file import model_cap, remainder_of
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import model_cap, remainder_of
 from jepanet.protocol.documents.spec import Gates
 from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
 from jepanet.types import Digest

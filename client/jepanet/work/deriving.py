@@ -14,8 +14,8 @@ from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.files import read_capped, write_atomically
+from jepanet.learning.model_file import load_model, model_cap
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import load_model, model_cap
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
 from jepanet.work.methods import known_spec

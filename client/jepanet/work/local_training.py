@@ -14,12 +14,12 @@ import torch
 from jepanet.cid import digest_of
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import derive, torch_generator
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.training.trace import TRACE
-from jepanet.learning.training.validation import split
+from jepanet.learning.training.guarding.validation import split
+from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
 from jepanet.work.part import data_of
 from jepanet.work.requests import (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from jepanet.learning.data.shards import load_shard
 from jepanet.learning.evaluation.metrics import heldout_metrics
+from jepanet.learning.machine.device import probe
+from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import load_model
-from jepanet.learning.training.device import probe
-from jepanet.learning.training.together import check_devices
+from jepanet.learning.training.processes.together import check_devices
 from jepanet.work.requests import (
     MeasuredModels,
     MeasureModels,

@@ -22,7 +22,7 @@ from jepanet.federation.merging.coded import apply_update, coded_step
 from jepanet.federation.merging.rules import combined
 from jepanet.federation.merging.update_files import Update, remainder_bytes, update_bytes
 from jepanet.files import write_atomically
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
 from jepanet.work.requests import AcceptedDelta

@@ -16,13 +16,13 @@ import torch
 
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, joined, load_shard
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
-from jepanet.learning.training.checkpoints import Checkpoints
 from jepanet.learning.training.loop import train
-from jepanet.learning.training.state import Evaluation, StepReport
-from jepanet.learning.training.together import joined as joined_processes
-from jepanet.learning.training.trace import TRACE
+from jepanet.learning.training.processes.together import joined as joined_processes
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import Evaluation, StepReport
+from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.work.lines import progress_line, read_call, result_line
 from jepanet.work.requests import CheckpointPlace, Number, Progress, Request
 

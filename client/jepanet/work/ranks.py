@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jepanet.errors import JepanetError, Rejected, Transient
-from jepanet.learning.training.together import LOOPBACK
+from jepanet.learning.training.processes.together import LOOPBACK
 from jepanet.work.lines import error_of, read_failure
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run_ranks(folder: Path, count: int, told: Callable[[bytes], None], module: s
 
 def _environment(rank: int, count: int) -> dict[str, str]:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-    # torch warns of a setting that is meant (`learning/training/several.py`).
+    # torch warns of a setting that is meant (`learning/training/processes/several.py`).
     return {name: str(value) for name, value in place.items()} | LOOPBACK | {"TORCH_CPP_LOG_LEVEL": "ERROR"}
 
 

@@ -9,9 +9,9 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import decode_delta, most_file_bytes, schema_of
 from jepanet.federation.merging.update_files import Update, decode_remainder, decode_update
+from jepanet.learning.model_file import Model, load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import Model, load_model
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest

@@ -12,11 +12,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes
 from jepanet.learning.training.loop import Status, TrainResult, train
-from jepanet.learning.training.together import check_devices
-from jepanet.learning.training.trace import TRACE
+from jepanet.learning.training.processes.together import check_devices
+from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
 from jepanet.work.lines import call_line, read_reply
 from jepanet.work.part import TrainedPart, TrainPart, checkpoints_at, data_of, most_memory, telling

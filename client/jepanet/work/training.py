@@ -17,11 +17,11 @@ from jepanet.federation.deltas.feedback import Residual, decode_residual, encode
 from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
-from jepanet.learning.training.state import StepReport
-from jepanet.learning.training.trace import TRACE
+from jepanet.learning.training.resuming.state import StepReport
+from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.work.contribution import contribution
 from jepanet.work.requests import (
     FirstModel,

@@ -24,8 +24,8 @@ from jepanet.learning.evaluation.statistics import (
     total_variance,
 )
 from jepanet.learning.family import Encoded
+from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.determinism import deterministic
 from jepanet.tensors import Arrays
 
 

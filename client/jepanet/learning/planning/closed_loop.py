@@ -22,12 +22,12 @@ from jepanet.learning.data.building.recording import NumberedSite
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.proportion import Rate
 from jepanet.learning.family import PlanningNetwork, check_weights, planning_network
+from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.planning.costs import CostRule, cost_rule, distance_to
 from jepanet.learning.planning.planner import Plan, Planner, Situation, plan, planner_named
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import numpy_generator, torch_generator
 from jepanet.learning.simulators.goals import Place, Play
-from jepanet.learning.training.determinism import deterministic
 from jepanet.tensors import Arrays
 
 KINDS = ("same", "cross")

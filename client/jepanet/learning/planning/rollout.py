@@ -12,9 +12,9 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
 from jepanet.learning.family import check_weights, planning_network
+from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.planning.planner import Situation, imagine
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.determinism import deterministic
 from jepanet.tensors import Arrays
 
 STEPS = 8

@@ -18,23 +18,29 @@ from enum import StrEnum
 
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import check_weights
+from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Regime
 from jepanet.learning.seeding import derive, torch_generator
-from jepanet.learning.training.checkpoints import Checkpoints
-from jepanet.learning.training.determinism import deterministic
-from jepanet.learning.training.divergence import DivergenceGate, check_finite
-from jepanet.learning.training.gradient import Penalty, mean_gradient
-from jepanet.learning.training.holding import Alone
-from jepanet.learning.training.optimiser import AdamW, clip
-from jepanet.learning.training.precision import LossScale
-from jepanet.learning.training.resume import run_of
-from jepanet.learning.training.schedule import learning_rate
-from jepanet.learning.training.spread import spread
-from jepanet.learning.training.state import Evaluation, StepReport, TrainingState
-from jepanet.learning.training.together import Together
-from jepanet.learning.training.trace import Trace, cadence, digest_of_batches, digest_of_point, trace_point
-from jepanet.learning.training.watch import Watch
+from jepanet.learning.training.guarding.divergence import DivergenceGate, check_finite
+from jepanet.learning.training.guarding.watch import Watch
+from jepanet.learning.training.processes.holding import Alone
+from jepanet.learning.training.processes.spread import spread
+from jepanet.learning.training.processes.together import Together
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import Evaluation, StepReport, TrainingState
+from jepanet.learning.training.resuming.trace import (
+    Trace,
+    cadence,
+    digest_of_batches,
+    digest_of_point,
+    trace_point,
+)
+from jepanet.learning.training.resuming.training_file import run_of
+from jepanet.learning.training.step.gradient import Penalty, mean_gradient
+from jepanet.learning.training.step.optimiser import AdamW, clip
+from jepanet.learning.training.step.precision import LossScale
+from jepanet.learning.training.step.schedule import learning_rate
 from jepanet.tensors import Arrays
 
 

@@ -42,9 +42,9 @@ async def write_model(
     state: NodeState, library: Library, worker: Worker, round_id: int | None, target: Path
 ) -> ExportedModel:
     """As `export_model`, from a state that was read."""
+    from jepanet.learning.model_file import load_model, model_bytes
     from jepanet.learning.recipe import MAX_RECIPE_BYTES
     from jepanet.learning.recipe_reader import read_recipe
-    from jepanet.learning.training.checkpoint import load_model, model_bytes
     from jepanet.operations.reading.models import get_model
 
     round_, digest = _model_of(state, round_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jepanet.cid import to_cid
-from jepanet.learning.training.checkpoint import remainder_of
+from jepanet.learning.model_file import remainder_of
 from jepanet.operations.reading.library import Library
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.sheet import ScoreSheet

@@ -18,9 +18,9 @@ from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
+from jepanet.learning.model_file import model_cap
 from jepanet.learning.recipe import MAX_RECIPE_BYTES
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.checkpoint import model_cap
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.reading.history import History, find_round

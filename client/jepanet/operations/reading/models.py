@@ -13,8 +13,8 @@ from pathlib import Path
 
 from jepanet.cid import Codec
 from jepanet.federation.deltas.delta import most_file_bytes
+from jepanet.learning.model_file import model_cap, remainder_of
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.checkpoint import model_cap, remainder_of
 from jepanet.operations.reading.library import Library
 from jepanet.protocol.models.ways import Leg, Sizes
 from jepanet.protocol.state import NodeState, Project

@@ -14,7 +14,7 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
-from jepanet.learning.training.checkpoint import ModelHeader, load_model, model_bytes, model_cap, remainder_of
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes, model_cap, remainder_of
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from learning_shards import OTHER, RECIPE, SEED, initial
 

@@ -16,8 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from jepanet.learning.family import Batch, Terms
 from jepanet.learning.pooling import Lot, part_of
-from jepanet.learning.training.holding import Holding
-from jepanet.learning.training.together import Together, rows_of
+from jepanet.learning.training.processes.holding import Holding
+from jepanet.learning.training.processes.together import Together, rows_of
 
 
 class Loss(nn.Module):

@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from jepanet.learning.family import Batch, Network
-from jepanet.learning.training.precision import lowered
-from jepanet.learning.training.state import TrainingState
+from jepanet.learning.training.resuming.state import TrainingState
+from jepanet.learning.training.step.precision import lowered
 
 Penalty = Callable[[Network, int], Tensor]
 """(model, step from 0) -> scalar added to the loss; carries its own weight."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, MAX_STEPS, Guard, Regime
-from jepanet.learning.training.divergence import check_finite
+from jepanet.learning.training.guarding.divergence import check_finite
 from jepanet.tensors import Arrays
 
 FINETUNE_NATS = 10.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import keep, kept
-from jepanet.learning.training.resume import checkpoint_bytes, checkpoint_cap, restore
-from jepanet.learning.training.state import Parts, TrainingState
+from jepanet.learning.training.resuming.state import Parts, TrainingState
+from jepanet.learning.training.resuming.training_file import checkpoint_bytes, checkpoint_cap, restore
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
 

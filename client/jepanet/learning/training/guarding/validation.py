@@ -13,7 +13,7 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import NEXT_TOKEN, Batch, Family, Terms
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Regime
 from jepanet.learning.seeding import derive, torch_generator
-from jepanet.learning.training.holding import Alone
+from jepanet.learning.training.processes.holding import Alone
 from jepanet.tensors import Arrays
 
 FIFTH = 5

@@ -10,12 +10,12 @@ import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.seeding import derive
-from jepanet.learning.training.regime import RegimeGate, perplexities
-from jepanet.learning.training.state import Parts, TrainingState
-from jepanet.learning.training.surroundings import surroundings
-from jepanet.learning.training.trace import (
+from jepanet.learning.training.guarding.regime import RegimeGate, perplexities
+from jepanet.learning.training.resuming.state import Parts, TrainingState
+from jepanet.learning.training.resuming.trace import (
     digest_of_arrays,
     points_as_arrays,
     points_from_arrays,

@@ -13,9 +13,9 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from jepanet.learning.family import Batch, Terms
-from jepanet.learning.training.holding import Holding
-from jepanet.learning.training.several import Loss, Several, taken
-from jepanet.learning.training.together import Together
+from jepanet.learning.training.processes.holding import Holding
+from jepanet.learning.training.processes.several import Loss, Several, taken
+from jepanet.learning.training.processes.together import Together
 
 
 class Sharded(Several):

@@ -11,7 +11,7 @@ from torch import Tensor
 from jepanet.errors import Rejected
 from jepanet.learning.family import Network, frame_encoder
 from jepanet.learning.seeding import derive, torch_generator
-from jepanet.learning.training.gradient import Penalty
+from jepanet.learning.training.step.gradient import Penalty
 
 
 def frame_anchor(

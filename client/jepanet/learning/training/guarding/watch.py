@@ -9,9 +9,9 @@ import numpy as np
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import Guard
-from jepanet.learning.training.regime import RegimeGate, first_bound
-from jepanet.learning.training.state import Evaluation, TrainingState
-from jepanet.learning.training.validation import Validation, split
+from jepanet.learning.training.guarding.regime import RegimeGate, first_bound
+from jepanet.learning.training.guarding.validation import Validation, split
+from jepanet.learning.training.resuming.state import Evaluation, TrainingState
 from jepanet.tensors import Arrays
 
 

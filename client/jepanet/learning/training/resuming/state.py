@@ -12,12 +12,12 @@ from torch import Tensor
 from jepanet.errors import Rejected
 from jepanet.learning.family import Batch, Batches, Network
 from jepanet.learning.seeding import set_stream, stream_state
-from jepanet.learning.training.divergence import DivergenceGate
-from jepanet.learning.training.holding import Holding
-from jepanet.learning.training.optimiser import AdamW
-from jepanet.learning.training.precision import LossScale
-from jepanet.learning.training.regime import RegimeGate
-from jepanet.learning.training.trace import TracePoint
+from jepanet.learning.training.guarding.divergence import DivergenceGate
+from jepanet.learning.training.guarding.regime import RegimeGate
+from jepanet.learning.training.processes.holding import Holding
+from jepanet.learning.training.resuming.trace import TracePoint
+from jepanet.learning.training.step.optimiser import AdamW
+from jepanet.learning.training.step.precision import LossScale
 from jepanet.tensors import Arrays
 
 Parts = dict[str, Arrays]

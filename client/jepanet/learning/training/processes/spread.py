@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from jepanet.errors import Rejected
-from jepanet.learning.training.several import Replicated
-from jepanet.learning.training.state import TrainingState
-from jepanet.learning.training.together import SHARDED, Together
-from jepanet.learning.training.trace import digest_of_arrays
+from jepanet.learning.training.processes.several import Replicated
+from jepanet.learning.training.processes.together import SHARDED, Together
+from jepanet.learning.training.resuming.state import TrainingState
+from jepanet.learning.training.resuming.trace import digest_of_arrays
 
 
 def spread(state: TrainingState, together: Together, device: str) -> None:
@@ -30,7 +30,7 @@ def spread(state: TrainingState, together: Together, device: str) -> None:
     for name, item in network.named_parameters():
         item.requires_grad_(name in state.trained)
     if together.way == SHARDED:
-        from jepanet.learning.training.sharded import Sharded  # here: it imports the compiler
+        from jepanet.learning.training.processes.sharded import Sharded  # here: it imports the compiler
 
         sharded = Sharded(network, state.trained, together, device)
         state.optimiser.move(sharded.here)

@@ -1,0 +1,1 @@
+"""The machine that computes: its devices, and what its figures depend on."""

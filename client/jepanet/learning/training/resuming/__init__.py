@@ -1,0 +1,1 @@
+"""What a training is at a step: its state, its checkpoints and its trace."""

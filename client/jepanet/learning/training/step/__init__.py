@@ -1,0 +1,1 @@
+"""One step: the rate, the gradient in its precision, the optimiser."""

@@ -31,7 +31,7 @@ from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.learning.data.building.builder import build
-from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.data.shards import Shard, joined, load_shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.evaluation.metrics import Metrics, encode, heldout_metrics, metrics_of
@@ -76,13 +76,6 @@ def coded(delta: Arrays) -> Arrays:
     """The delta as it arrives: through the int8 codec."""
     codec = BY_ARRAY["int8"]
     return {name: codec.decode(codec.encode(array), array.shape) for name, array in delta.items()}
-
-
-def joined(shards: list[Shard]) -> Shard:
-    arrays = (
-        np.concatenate([getattr(shard, name) for shard in shards]) for name in ("frames", "actions", "state")
-    )
-    return Shard(*arrays, sum((shard.site for shard in shards), ()))
 
 
 def garbage(

@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from jepanet.learning.data.shards import Shard
+from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.families.world.augment import draw_colour, turn
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.model import load_world_model, normalise
@@ -47,7 +47,7 @@ def made_up_shard(recipe: Recipe, episodes: int = 32, frames: int = 32) -> Shard
     generator = np.random.Generator(np.random.PCG64(1))
     sizes = world_of(recipe).model
     size = sizes.image
-    return Shard(
+    return recorded(
         generator.integers(0, 256, (episodes, frames, 3, size, size), dtype=np.uint8),
         generator.uniform(-1, 1, (episodes, frames - 1, sizes.actions)).astype(np.float32),
         np.zeros((episodes, frames, 2), np.float32),

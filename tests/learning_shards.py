@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
-from jepanet.learning.data.shards import Shard
+from jepanet.learning.data.schemas.images import IMAGES
+from jepanet.learning.data.schemas.pairs import PAIRS
+from jepanet.learning.data.schemas.questions import QUESTIONS
+from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.sizes import ModelSizes, Objective
 from jepanet.learning.presets import preset
@@ -65,7 +69,7 @@ def disc_shard(seed: int, site: tuple[int, ...] = (0,) * 8, frames: int = 9) -> 
             ground, height = 20 + 10 * (number % 3), 200 - 20 * (number % 3)
             pictures[episode, moment] = (ground + height * disc).astype(np.uint8)
             state[episode, moment] = (x, y)
-    return Shard(pictures, actions, state, site, {"made": "by a test"})
+    return recorded(pictures, actions, state, site, {"made": "by a test"})
 
 
 def changed(weights: Arrays, **factors: float) -> Arrays:
@@ -86,3 +90,52 @@ def constant_encoder(weights: Arrays) -> Arrays:
     copy = changed(weights, encoder_head=0.0)
     copy["encoder.head.bias"] += np.float32(3.0)
     return copy
+
+
+def shard_of(kind: str, seed: int, site: tuple[int, ...] = (0,) * 8) -> Shard:
+    """A small made-up shard of any kind of data: pictures have a bright square, texts say where it is."""
+    return _MADE[kind](seed, site)
+
+
+def image_shard(seed: int, site: tuple[int, ...] = (0,) * 8, side: int = 8) -> Shard:
+    pictures, where = _squares(seed, len(site), side)
+    return Shard(IMAGES, {"images": pictures, "labels": where.astype(np.int32)}, site)
+
+
+def question_shard(seed: int, site: tuple[int, ...] = (0,) * 8, side: int = 8) -> Shard:
+    """Two questions, after the row and the column of the square."""
+    pictures, where = _squares(seed, len(site), side)
+    queries = np.zeros((len(site), 2, 4), np.uint16)
+    queries[:, :, 0], queries[:, 0, 1], queries[:, 1, 1], queries[:, :, 2] = 1, 2, 3, 4
+    answers = np.zeros((len(site), 2, 2), np.uint16)
+    answers[:, :, 0] = 5 + where
+    return Shard(QUESTIONS, {"images": pictures, "queries": queries, "answers": answers}, site)
+
+
+def pair_shard(seed: int, site: tuple[int, ...] = (0,) * 8, length: int = 6, vocabulary: int = 24) -> Shard:
+    """Descriptions count on from a number; the name is that number, and the next."""
+    generator = np.random.default_rng(seed)
+    begin, size = generator.permutation(4 * len(site))[: len(site)], vocabulary - 1
+    steps, lengths = np.arange(length), generator.integers(3, length + 1, len(site))
+    first = 1 + (begin[:, None] + steps * (1 + begin[:, None] // size)) % size
+    first[steps[None, :] >= lengths[:, None]] = 0
+    second = np.stack([1 + begin % size, 1 + (begin + 1) % size, 1 + begin // size], axis=1)
+    return Shard(PAIRS, {"first": first.astype(np.uint16), "second": second.astype(np.uint16)}, site)
+
+
+def _squares(seed: int, count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [E, 3, S, S] and the row and column of each square, int64 [E, 2]."""
+    generator = np.random.default_rng(seed)
+    pictures = generator.integers(0, 40, (count, 3, side, side)).astype(np.uint8)
+    where = generator.integers(0, side - 2, (count, 2))
+    for picture, (row, column) in zip(pictures, where, strict=True):
+        picture[:, row : row + 3, column : column + 3] += np.uint8(180)
+    return pictures, where
+
+
+_MADE: Mapping[str, Callable[[int, tuple[int, ...]], Shard]] = {
+    "episodes": disc_shard,
+    "images": image_shard,
+    "questions": question_shard,
+    "pairs": pair_shard,
+}

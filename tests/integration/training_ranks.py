@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from jepanet.errors import Rejected
 from jepanet.work.rank import main
 
 if TYPE_CHECKING:
+    from jepanet.learning.family import Weights
     from jepanet.work.rank import Part
 
 STEPS = 40
@@ -61,8 +62,8 @@ def doubled(given: Any) -> Any:
     class Doubled(type(given.family)):  # type: ignore[misc]
         __slots__ = ()
 
-        def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Any:
-            return super().network(weights, device).double()
+        def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Any:
+            return super().network(weights, device, base).double()
 
     sizes = {name: getattr(given.family, name) for name in given.family.__dataclass_fields__}
     return replace(given, family=Doubled(**sizes))
@@ -89,7 +90,8 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
         if kind.fault:
             patch.setattr(objectives, "pooled", lambda mean: mean)
             patch.setattr(objectives, "pooled_rows", lambda rows: rows)
-        state = begin(given, initial(SEED, given), shard(), None, seed=SEED, frozen=(), device="cpu")
+        weights = initial(SEED, given)
+        state = begin(given, weights, shard(), None, seed=SEED, frozen=(), device="cpu", base=weights)
         if together is not None:
             from jepanet.learning.training.processes.spread import spread
 

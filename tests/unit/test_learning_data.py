@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.data.shards import SCHEMA, Shard, load_shard, save_shard, shard_bytes
+from jepanet.learning.data.schemas.episodes import EPISODES
+from jepanet.learning.data.shards import load_shard, recorded, save_shard, shard_bytes
 from jepanet.learning.data.windows import WindowSampler
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.tensors import canonical_json, decode_tensors, encode_tensors
@@ -36,7 +37,7 @@ def test_a_shard_survives_the_wire() -> None:
     np.testing.assert_array_equal(again.actions, SHARD.actions)
     np.testing.assert_array_equal(again.state, SHARD.state)
     assert again.site == (0, 0, 4)
-    assert again.header == {"made": "by a test", "schema": SCHEMA}
+    assert again.header == {"made": "by a test", "schema": EPISODES.tag}
     assert (again.episodes, again.length, again.image) == (3, 4, 16)
     assert shard_bytes(again) == DATA
 
@@ -168,8 +169,8 @@ def test_arrays_that_form_no_shard_are_refused(arrays: dict[str, Any], reason: s
 
 
 def test_episodes_too_short_to_predict_are_refused() -> None:
-    with pytest.raises(Rejected, match="at least 3 frames"):
-        shard_bytes(Shard(SHARD.frames[:, :2], SHARD.actions[:, :1], SHARD.state[:, :2], SHARD.site))
+    with pytest.raises(Rejected, match="T of episodes is 2, and must be at least 3"):
+        shard_bytes(recorded(SHARD.frames[:, :2], SHARD.actions[:, :1], SHARD.state[:, :2], SHARD.site))
 
 
 def test_another_schema_is_refused() -> None:

@@ -284,7 +284,7 @@ def with_network(model: type[WorldModel]) -> type[World]:
     class Odd(Double):
         __slots__ = ()
 
-        def network(self, weights: Weights, device: str = "cpu") -> Network:
+        def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Network:
             network = built_as(model, self, weights)
             if model is _KeepsTheArrays:
                 for name, item in cast(WorldModel, network).named_parameters():
@@ -377,7 +377,7 @@ def test_a_family_that_cannot_plan_says_so() -> None:
     class CannotPlan(Double):
         __slots__ = ()
 
-        def network(self, weights: Weights, device: str = "cpu") -> Network:
+        def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Network:
             return cast(Network, Blind())
 
     with pytest.raises(Rejected, match="family world cannot plan") as caught:

@@ -194,7 +194,7 @@ def test_an_episode_in_both_halves_is_refused(base: Arrays) -> None:
     frames = shard.frames.copy()
     frames[1] = frames[0]
     with pytest.raises(Rejected, match="episodes 0 and 1") as caught:
-        GroundedScorer(base, RECIPE, replace(shard, frames=frames))
+        GroundedScorer(base, RECIPE, shard.with_arrays(frames=frames))
     assert caught.value.reason == "repeated-episodes"
 
 
@@ -205,7 +205,7 @@ def test_a_half_of_a_site_in_which_nothing_moves_is_refused(base: Arrays, half: 
     for index in np.flatnonzero((np.asarray(SITES) == 8) & (halves(SITES) == half)):
         frames[index] = frames[index, :1]
     with pytest.raises(Rejected, match="site 8") as caught:
-        GroundedScorer(base, RECIPE, replace(shard, frames=frames))
+        GroundedScorer(base, RECIPE, shard.with_arrays(frames=frames))
     assert caught.value.reason == "static-episodes"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf, isfinite, log, nan
 from pathlib import Path
@@ -16,7 +16,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.model import WorldModel, load_world_model
-from jepanet.learning.family import NEXT_TOKEN, Batch, Network, Sizes, Terms
+from jepanet.learning.family import NEXT_TOKEN, Batch, Network, Sizes, Terms, Weights
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, Guard, Loop, Regime
 from jepanet.learning.recipe_reader import read_recipe
@@ -190,8 +190,8 @@ def test_an_early_stop_is_a_status_and_keeps_its_steps() -> None:
 
 
 def test_every_fifth_episode_in_the_order_of_sites_is_held_out() -> None:
-    numbered = replace(
-        SHARD, state=np.broadcast_to(np.arange(10.0, dtype=np.float32)[:, None, None], (10, 9, 2))
+    numbered = SHARD.with_arrays(
+        state=np.broadcast_to(np.arange(10.0, dtype=np.float32)[:, None, None], (10, 9, 2))
     )
     training, held = split(numbered)
     assert held.state[:, 0, 0].tolist() == [8.0, 9.0], "the fifth of site 0, and of site 1"
@@ -222,7 +222,7 @@ def test_what_is_held_out_is_never_trained_on() -> None:
     other[places] = 255 - other[places]
     recipe = guarded()
     first, second = (
-        train(START, shard, recipe, seed=SEED) for shard in (SHARD, replace(SHARD, frames=other))
+        train(START, shard, recipe, seed=SEED) for shard in (SHARD, SHARD.with_arrays(frames=other))
     )
     assert all((first.weights[name] == second.weights[name]).all() for name in START)
     assert first.metrics["validation_first"] != second.metrics["validation_first"]
@@ -295,7 +295,7 @@ def speaking(losses: Sequence[float], vocabulary: int | None = GPT2) -> World:
         def sizes(self) -> Sizes:
             return replace(World.sizes.fget(self), vocabulary=vocabulary)  # type: ignore[attr-defined]
 
-        def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Network:
+        def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Network:
             network = _Spoken(self)
             network.load_state_dict(load_world_model(self, weights).state_dict())
             network.told = lambda: left.pop(0)

@@ -177,7 +177,7 @@ def kept_as(folder: Path, data: bytes) -> Path:
 
 
 def fresh() -> TrainingState:
-    return loop_module.begin(TRAINED, START, SHARD, None, seed=SEED, frozen=(), device="cpu")
+    return loop_module.begin(TRAINED, START, SHARD, None, seed=SEED, frozen=(), device="cpu", base=START)
 
 
 def refused(folder: Path) -> tuple[list[object], int]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.metrics import encode, heldout_metrics
 from jepanet.learning.evaluation.statistics import floored_ratio, total_variance
 from jepanet.learning.planning.rollout import rollout_nmse
@@ -63,10 +60,8 @@ def test_training_helps_at_every_horizon_and_the_future_blurs() -> None:
 
 def test_the_real_actions_are_what_it_follows() -> None:
     trained = warm_start(RECIPE, disc_shard(1, (0,) * 24), SEED)
-    shuffled = replace(SHARD, actions=np.ascontiguousarray(SHARD.actions[::-1]))
-    late = Shard(
-        SHARD.frames, np.roll(SHARD.actions, 1, axis=1).copy(), SHARD.state, SHARD.site, SHARD.header
-    )
+    shuffled = SHARD.with_arrays(actions=np.ascontiguousarray(SHARD.actions[::-1]))
+    late = SHARD.with_arrays(actions=np.roll(SHARD.actions, 1, axis=1).copy())
     right = rollout_nmse(trained, RECIPE, SHARD)
     for wrong in (shuffled, late):
         found = rollout_nmse(trained, RECIPE, wrong)

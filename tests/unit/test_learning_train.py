@@ -205,9 +205,9 @@ def test_starting_weights_that_hold_no_number_end_the_training() -> None:
 
 
 def test_shards_that_do_not_fit_are_refused() -> None:
-    flat = replace(SHARD, actions=SHARD.actions[..., :1])
+    flat = SHARD.with_arrays(actions=SHARD.actions[..., :1])
     brief = disc_shard(1, frames=3)
-    large = replace(SHARD, frames=np.zeros((8, 9, 3, 32, 32), np.uint8))
+    large = SHARD.with_arrays(frames=np.zeros((8, 9, 3, 32, 32), np.uint8))
     for shard in (flat, brief, large):
         with pytest.raises(Rejected) as caught:
             train(START, shard, RECIPE, seed=SEED)

@@ -96,7 +96,8 @@ PARTS_MAY_IMPORT: Mapping[str, frozenset[str]] = {
 FAMILIES = "jepanet.learning.families"
 FAMILY_REGISTRY = f"{FAMILIES}.registry"
 A_FAMILY_MAY_IMPORT = tuple(
-    f"{PACKAGE}.learning.{part}" for part in ("family", "recipe", "objectives", "pooling", "seeding", "data")
+    f"{PACKAGE}.learning.{part}"
+    for part in ("family", "recipe", "objectives", "pooling", "frozen_base", "seeding", "data")
 )
 """What of learning a family may import beside its own folder: never a sibling."""
 USES_THE_REGISTRY = (f"{PACKAGE}.learning.recipe_reader", f"{PACKAGE}.learning.presets")

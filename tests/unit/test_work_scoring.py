@@ -98,11 +98,8 @@ def test_a_delta_is_encoded_once_for_its_gain_and_its_metrics(
 
 def _changed(**fields: Callable[[Shard], Any]) -> bytes:
     shard = disc_shard(2, SITES)
-    changed = replace(shard, **{name: change(shard) for name, change in fields.items()})
-    arrays = {
-        "actions": changed.actions, "frames": changed.frames, "state": changed.state,
-        "site": np.asarray(changed.site, np.int32),
-    }  # fmt: skip
+    changed = shard.with_arrays(**{name: change(shard) for name, change in fields.items()})
+    arrays = {**changed.arrays, "site": np.asarray(changed.site, np.int32)}
     return encode_tensors(arrays, {"schema": "jepanet.shard.1"})
 
 

@@ -14,7 +14,7 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import decode_delta, delta_of, schema_of
 from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
-from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.data.shards import recorded, save_shard
 from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.family import Family, check_weights
 from jepanet.learning.model_file import ModelHeader, model_bytes
@@ -175,7 +175,7 @@ def test_attack_probe_frames_beyond_what_a_node_can_hold_are_refused(
     monkeypatch.setattr("jepanet.work.contribution.frame_latents", lambda *given: encoded.append(given))
     side = bench.recipe.family.sizes.image
     for episodes, length in ((1, 65), (1 + 100_000 // 50, 50)):
-        huge = Shard(
+        huge = recorded(
             np.zeros((episodes, length, 3, side, side), np.uint8),
             np.zeros((episodes, length - 1, 2), np.float32),
             np.zeros((episodes, length, 2), np.float32),

@@ -80,12 +80,7 @@ class Measure:
 def by_site(shard: Shard) -> tuple[Shard, ...]:
     """One shard for each site, in site order."""
     numbers = np.asarray(shard.site)
-    parts = []
-    for number in sorted(set(shard.site)):
-        here = numbers == number
-        arrays = (shard.frames[here], shard.actions[here], shard.state[here])
-        parts.append(Shard(*arrays, (number,) * int(here.sum()), shard.header))
-    return tuple(parts)
+    return tuple(shard.chosen(numbers == number) for number in sorted(set(shard.site)))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -5,7 +5,7 @@
                parameter_shapes                ├─ compare(shard)   what score and metrics compare
                initial_weights                 └─ weights()
                batches(shard, seed)            PlanningNetwork, where the family can plan
-               network(weights) ─────────────▶ ├─ latents(frames)
+               network(weights, base) ───────▶ ├─ latents(frames)
                rotated(weights, rotation)      └─ step(latents, actions)
 
 A `Family` is a value of one recipe: its sizes are read and checked, and everything but `batches` and
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from jepanet.errors import Rejected
+from jepanet.learning.data.schemas.schema import DataSchema
 from jepanet.learning.data.shards import Shard
 from jepanet.tensors import Arrays
 
@@ -34,6 +35,8 @@ Shapes = dict[str, tuple[int, ...]]
 """Shape of every parameter, in ascending name order. All are float32; an encoder's start with `encoder.`."""
 NEXT_TOKEN = "next_token"  # noqa: S105
 """The part of a loss, in nats a token, by which a training with a vocabulary is judged."""
+Weights = Mapping[str, np.ndarray]
+"""Parameters by name, float32."""
 Fields = Mapping[str, object]
 """The part of a recipe's JSON object that belongs to the family."""
 
@@ -43,11 +46,11 @@ class Sizes:
     """What others need to know of a family's sizes."""
 
     image: int
-    """Side of the square RGB frames it reads, in pixels; 0 when it reads no frames."""
+    """Side of the square RGB pictures it reads, in pixels; 0 when it reads none."""
     window: int
-    """Fewest frames an episode must have to be trained on."""
+    """Fewest frames an episode must have to be trained on; 1 where it is a single thing."""
     frames: int
-    """Frames (or texts) encoded in one step of training; a recipe caps their number per round."""
+    """Pictures (or texts) encoded in one step of training; a recipe caps their number per round."""
     latent: int
     """Dimensions of a latent."""
     knots: int
@@ -147,6 +150,10 @@ class Family(Protocol):
         """As recipes and model files spell it."""
 
     @property
+    def schema(self) -> DataSchema:
+        """The kind of data that it trains on."""
+
+    @property
     def sizes(self) -> Sizes: ...
 
     @property
@@ -165,7 +172,7 @@ class Family(Protocol):
         """Weights before any training; the same seed gives the same bytes on every machine."""
 
     def check_shard(self, shard: Shard) -> None:
-        """Raises: Rejected (`shard-mismatch`) when frames or actions are not of these sizes."""
+        """Raises: Rejected (`shard-mismatch`) when it holds another kind of data, or not of these sizes."""
 
     def batches(self, shard: Shard, seed: bytes) -> Batches:
         """Batches without end, on the CPU; the same seed gives the same ones.
@@ -179,10 +186,14 @@ class Family(Protocol):
     def widened(self, times: int) -> Family:
         """The same family with batches so many times as large."""
 
-    def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Network:
-        """A model on `device` with copies of `weights`, which `check_weights` has passed."""
+    def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Network:
+        """A model on `device` with copies of `weights`, which `check_weights` has passed.
 
-    def rotated(self, weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
+        `base`: the weights with which a round's training begins, for an objective that holds on to what they
+        encode (`frozen_base.py`); None in a training from scratch, and where nothing is trained.
+        """
+
+    def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
         """The same model with latents z R in place of z; R is orthogonal, float64 [D, D].
 
         Raises:
@@ -243,7 +254,7 @@ def frame_encoder(network: Network) -> FrameEncoder:
     return network
 
 
-def planning_network(family: Family, weights: Mapping[str, np.ndarray]) -> PlanningNetwork:
+def planning_network(family: Family, weights: Weights) -> PlanningNetwork:
     """Raises: Rejected (`no-planning`) when the family cannot plan."""
     network = family.network(weights)
     if not isinstance(network, PlanningNetwork):
@@ -251,7 +262,7 @@ def planning_network(family: Family, weights: Mapping[str, np.ndarray]) -> Plann
     return network
 
 
-def check_weights(weights: Mapping[str, np.ndarray], family: Family, *, what: str = "weights") -> None:
+def check_weights(weights: Weights, family: Family, *, what: str = "weights") -> None:
     """Checks names, shapes, dtype and finiteness against the family's sizes.
 
     Raises:

@@ -54,6 +54,7 @@ def train_locally(request: TrainLocally, on_progress: OnProgress) -> TrainedLoca
         total_steps=recipe.total_steps,
         device=request.device,
         checkpoints=request.checkpoints,
+        from_scratch=request.base is None,
     )
     shared = request.target.with_name(f"{request.target.name}.processes")
     result, _ = trained(training, request.processes, shared, on_progress)
@@ -125,7 +126,7 @@ def _flops(recipe: Recipe, weights: Arrays, shard: Shard, device: str) -> int:
     """Of one batch, forward and backward, as torch counts its matrix products and convolutions."""
     from torch.utils.flop_counter import FlopCounterMode  # here: it imports the compiler
 
-    model = recipe.family.network(weights, device)
+    model = recipe.family.network(weights, device, weights)
     batch = next(recipe.family.batches(shard, bytes(32))).to(device)
     with FlopCounterMode(display=False) as counter:
         loss = model.loss(batch, torch_generator(bytes(32), "directions")).loss

@@ -55,6 +55,7 @@ class TrainPart(Request[TrainedPart]):
     device: str
     way: str
     checkpoints: CheckpointPlace | None
+    from_scratch: bool
 
 
 def train_part(folder: Path, rank: int, count: int) -> None:
@@ -80,6 +81,7 @@ def train_part(folder: Path, rank: int, count: int) -> None:
                 device=request.device,
                 checkpoints=checkpoints_at(request.checkpoints),
                 together=together,
+                from_scratch=request.from_scratch,
             )
         mine = torch.tensor([most_memory(together.device(request.device))])
         memory = sum(int(item) for item in together.gather(mine))

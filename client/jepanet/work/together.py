@@ -37,6 +37,8 @@ class Training:
     total_steps: int
     device: str
     checkpoints: CheckpointPlace | None
+    from_scratch: bool = False
+    """The weights are random."""
 
 
 def trained(
@@ -66,6 +68,7 @@ def trained(
         on_evaluation=on_evaluation,
         device=training.device,
         checkpoints=checkpoints_at(training.checkpoints),
+        from_scratch=training.from_scratch,
     )
     return result, most_memory(training.device)
 
@@ -88,6 +91,7 @@ def _spread(
             device=training.device,
             way=processes.way,
             checkpoints=training.checkpoints,
+            from_scratch=training.from_scratch,
         )
         request.recipe.write_bytes(training.recipe.to_bytes())
         request.weights.write_bytes(model_bytes(training.weights, ModelHeader.of(training.recipe, 0)))

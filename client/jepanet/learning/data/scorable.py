@@ -45,11 +45,14 @@ def check_scorable(shard: Shard, *, minimum: int) -> None:
         )
     check_sites(shard.site)
     seen: dict[bytes, int] = {}
+    unit, shown = shard.schema.unit, " and ".join(shard.schema.shown)
     for index in range(shard.episodes):
-        content = hashlib.sha256(shard.frames[index].tobytes()).digest()
-        twin = seen.setdefault(content, index)
+        content = hashlib.sha256()
+        for name in shard.schema.shown:
+            content.update(shard.arrays[name][index].tobytes())
+        twin = seen.setdefault(content.digest(), index)
         if twin != index:
             raise Rejected(
-                f"episodes {twin} and {index} show the same frames: nothing may be both fitted and scored",
+                f"{unit}s {twin} and {index} show the same {shown}: nothing may be both fitted and scored",
                 reason="repeated-episodes",
             )

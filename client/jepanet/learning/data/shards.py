@@ -1,83 +1,126 @@
-"""Shards of recorded episodes: arrays in, canonical safetensors out, and back from untrusted bytes."""
+"""Shards of data: arrays in, canonical safetensors out, and back from untrusted bytes.
+
+Which arrays, and what holds of them, is their schema's to say (`schemas/schema.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from jepanet.errors import Exit, Rejected
 from jepanet.files import keep, read_capped
+from jepanet.learning.data.schemas.episodes import EPISODES
+from jepanet.learning.data.schemas.registry import schema_tagged
+from jepanet.learning.data.schemas.schema import DataSchema
 from jepanet.nesting import Json
 from jepanet.tensors import decode_tensors, encode_tensors
 from jepanet.types import Digest
 
-SCHEMA = "jepanet.shard.1"
 MAX_SHARD_BYTES = 512 << 20
 MAX_EPISODES = 100_000
-MIN_FRAMES = 3
-"""Two frames of context and one to predict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """E episodes of T frames. Action t was held between frames t and t+1.
+    """E episodes of one kind of data.
 
-    frames: uint8 [E, T, 3, S, S]; actions: float32 [E, T-1, A] in [-1, 1]; state: float32 [E, T, K],
-    the simulator's own (pixels of its screen), used by probes and never by training; site: E site numbers.
+    arrays: by the names and of the forms of `schema`, each with E rows; site: E site numbers.
     """
 
-    frames: np.ndarray
-    actions: np.ndarray
-    state: np.ndarray
+    schema: DataSchema
+    arrays: Mapping[str, np.ndarray]
     site: tuple[int, ...]
     header: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def episodes(self) -> int:
-        return int(self.frames.shape[0])
+        return len(self.site)
+
+    def array(self, name: str) -> np.ndarray:
+        """Raises: Rejected (`shard-mismatch`) when data of this kind has no such array."""
+        if name not in self.arrays:
+            raise Rejected(f"a shard of {self.schema.name} has no {name}", reason="shard-mismatch")
+        return self.arrays[name]
+
+    def with_arrays(self, **arrays: np.ndarray) -> Shard:
+        """The same shard with others in place of the arrays of these names."""
+        return replace(self, arrays={**self.arrays, **arrays})
+
+    def chosen(self, rows: np.ndarray) -> Shard:
+        """The episodes for which `rows`, bool [E], is true."""
+        arrays = {name: array[rows] for name, array in self.arrays.items()}
+        sites = tuple(site for site, taken in zip(self.site, rows.tolist(), strict=True) if taken)
+        return replace(self, arrays=arrays, site=sites)
+
+    @property
+    def frames(self) -> np.ndarray:
+        """uint8 [E, T, 3, S, S] of recorded episodes. Raises: Rejected as `array`."""
+        return self.array("frames")
+
+    @property
+    def actions(self) -> np.ndarray:
+        """float32 [E, T-1, A] in [-1, 1]: action t was held between frames t and t+1. Raises: as `array`."""
+        return self.array("actions")
+
+    @property
+    def state(self) -> np.ndarray:
+        """float32 [E, T, K], used by probes and never by training. Raises: Rejected as `array`."""
+        return self.array("state")
 
     @property
     def length(self) -> int:
-        """Frames per episode."""
-        return int(self.frames.shape[1])
+        """Frames of an episode; 1 where it is a single thing."""
+        return self._size("T", 1)
 
     @property
     def image(self) -> int:
-        """Side of a frame in pixels."""
-        return int(self.frames.shape[-1])
+        """Side of its square pictures in pixels; 0 where it has none."""
+        return self._size("S", 0)
+
+    def _size(self, axis: str, otherwise: int) -> int:
+        for name, form in self.schema.arrays.items():
+            if axis in form.axes:
+                return int(self.arrays[name].shape[form.axes.index(axis)])
+        return otherwise
+
+
+def recorded(
+    frames: np.ndarray,
+    actions: np.ndarray,
+    state: np.ndarray,
+    site: tuple[int, ...],
+    header: Mapping[str, Json] | None = None,
+) -> Shard:
+    """A shard of recorded episodes (`schemas/episodes.py`)."""
+    return Shard(EPISODES, {"frames": frames, "actions": actions, "state": state}, site, header or {})
+
+
+def check_schema(shard: Shard, schema: DataSchema) -> None:
+    """Raises: Rejected (`shard-mismatch`) when a shard holds another kind of data than `schema`."""
+    if shard.schema != schema:
+        raise Rejected(
+            f"shard holds {shard.schema.name}; the recipe trains on {schema.name}", reason="shard-mismatch"
+        )
 
 
 def check_shard(shard: Shard, *, what: str = "shard") -> None:
     """Checks dtypes, agreeing shapes, finiteness and ranges.
 
     Raises:
-        Rejected: reason `wrong-shape`, `non-finite` or `out-of-range`.
+        Rejected: reason `wrong-shape`, or as the schema's `check_values`: `non-finite`, `out-of-range`,
+            `empty-text`, `padding-inside`.
     """
-    frames, actions, state = shard.frames, shard.actions, shard.state
-
-    def need(condition: bool, why: str) -> None:
-        if not condition:
-            raise Rejected(f"{what}: {why}", reason="wrong-shape")
-
-    need(frames.dtype == np.uint8 and frames.ndim == 5, "frames must be uint8 [E, T, 3, S, S]")
-    episodes, length, channels, height, side = frames.shape
-    need(channels == 3 and height == side > 0, "frames must be square RGB")
-    need(1 <= episodes <= MAX_EPISODES, f"there must be 1 to {MAX_EPISODES} episodes")
-    need(length >= MIN_FRAMES, f"episodes need at least {MIN_FRAMES} frames")
-    need(actions.dtype == np.float32 and actions.ndim == 3, "actions must be float32 [E, T-1, A]")
-    need(
-        actions.shape[:2] == (episodes, length - 1) and actions.shape[2] > 0, "actions do not fit the frames"
-    )
-    need(state.dtype == np.float32 and state.ndim == 3, "state must be float32 [E, T, K]")
-    need(state.shape[:2] == (episodes, length) and state.shape[2] > 0, "state does not fit the frames")
-    need(len(shard.site) == episodes, "there must be one site number per episode")
-    if not (np.isfinite(actions).all() and np.isfinite(state).all()):
-        raise Rejected(f"{what}: actions or state hold NaN or infinity", reason="non-finite")
-    if np.abs(actions).max() > 1.0:
-        raise Rejected(f"{what}: actions leave [-1, 1]", reason="out-of-range")
+    episodes = shard.schema.sizes(shard.arrays, what)["E"]
+    if episodes > MAX_EPISODES or len(shard.site) != episodes:
+        raise Rejected(
+            f"{what}: there must be 1 to {MAX_EPISODES} {shard.schema.unit}s with one site number each",
+            reason="wrong-shape",
+        )
+    shard.schema.check_values(shard.arrays, what)
     if min(shard.site) < 0:
         raise Rejected(f"{what}: site numbers start at 0", reason="out-of-range")
 
@@ -89,13 +132,8 @@ def shard_bytes(shard: Shard) -> bytes:
         Rejected: the arrays do not form a shard.
     """
     check_shard(shard)
-    arrays = {
-        "actions": shard.actions,
-        "frames": shard.frames,
-        "site": np.asarray(shard.site, dtype=np.int32),
-        "state": shard.state,
-    }
-    return encode_tensors(arrays, {**shard.header, "schema": SCHEMA})
+    arrays = {**shard.arrays, "site": np.asarray(shard.site, dtype=np.int32)}
+    return encode_tensors(arrays, {**shard.header, "schema": shard.schema.tag})
 
 
 def save_shard(path: Path, shard: Shard) -> Digest:
@@ -115,13 +153,14 @@ def load_shard(source: Path | bytes, *, max_bytes: int = MAX_SHARD_BYTES) -> Sha
     """
     data = source if isinstance(source, bytes) else read_capped(source, max_bytes, "shard")
     arrays, header = decode_tensors(data, max_bytes=max_bytes, what="shard")
-    if set(arrays) != {"actions", "frames", "site", "state"} or header.get("schema") != SCHEMA:
-        raise Rejected(f"shard: not a {SCHEMA} with actions, frames, site and state", reason="malformed")
-    site = arrays["site"]
+    schema = schema_tagged(header.get("schema"))
+    if set(arrays) != {*schema.arrays, "site"}:
+        names = ", ".join(schema.arrays)
+        raise Rejected(f"shard: a {schema.tag} has {names} and site, and nothing else", reason="malformed")
+    site = arrays.pop("site")
     if site.dtype != np.int32 or site.ndim != 1:
         raise Rejected("shard: site must be int32 [E]", reason="wrong-shape")
-    numbers = tuple(int(number) for number in site)
-    shard = Shard(arrays["frames"], arrays["actions"], arrays["state"], numbers, header)
+    shard = Shard(schema, arrays, tuple(int(number) for number in site), header)
     check_shard(shard)
     return shard
 
@@ -130,14 +169,15 @@ def joined(shards: Sequence[Shard]) -> Shard:
     """All episodes of several shards of one kind, as one.
 
     Raises:
-        Rejected: their frames or actions are of different sizes (`shard-mismatch`).
+        Rejected: they hold other kinds of data, or arrays of different sizes (`shard-mismatch`).
     """
-    if (
-        len({(shard.length, shard.image, shard.actions.shape[2], shard.state.shape[2]) for shard in shards})
-        > 1
-    ):
-        raise Rejected("shards of different sizes cannot be trained on together", reason="shard-mismatch")
-    frames, actions, state = (
-        np.concatenate([getattr(shard, name) for shard in shards]) for name in ("frames", "actions", "state")
-    )
-    return Shard(frames, actions, state, sum((shard.site for shard in shards), ()))
+    first = shards[0]
+    shapes = {name: array.shape[1:] for name, array in first.arrays.items()}
+    for shard in shards:
+        theirs = {name: array.shape[1:] for name, array in shard.arrays.items()}
+        if shard.schema != first.schema or theirs != shapes:
+            raise Rejected(
+                "shards of different kinds or sizes cannot be trained on together", reason="shard-mismatch"
+            )
+    arrays = {name: np.concatenate([shard.arrays[name] for shard in shards]) for name in shapes}
+    return Shard(first.schema, arrays, sum((shard.site for shard in shards), ()))

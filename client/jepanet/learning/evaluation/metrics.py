@@ -36,7 +36,8 @@ class Metrics:
     val_pred: mean squared one-step error. nmse: val_pred / latent variance, tending to 1 for dead latents.
     skill: 1 - val_pred / identity_error, 0 for dead latents. pi: predictive information, nats per dimension,
     mean over sites. rank: effective rank. latent_std, variance: of latents over all frames. sigreg: distance
-    from the normal law. probe_r2: position read linearly from latents of unseen episodes.
+    from the normal law. probe_r2: position read linearly from latents of unseen episodes, where the data
+    say what it was.
     """
 
     val_pred: float
@@ -48,10 +49,10 @@ class Metrics:
     latent_std: float
     variance: float
     sigreg: float
-    probe_r2: float
+    probe_r2: float | None = None
 
     def to_json(self) -> dict[str, float]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def encode(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Encoded:
@@ -98,6 +99,8 @@ def metrics_of(encoded: Encoded, shard: Shard, recipe: Recipe) -> Metrics:
     identity = float(np.mean((encoded.unchanged - targets) ** 2))
     variance = total_variance(latents)
     sites = np.asarray(shard.site)
+    state = shard.schema.state
+    known = None if state is None else shard.array(state).astype(np.float64)
     information = [
         predictive_information(targets[sites == number], guesses[sites == number])
         for number in set(shard.site)
@@ -112,5 +115,5 @@ def metrics_of(encoded: Encoded, shard: Shard, recipe: Recipe) -> Metrics:
         latent_std=float(latents.reshape(-1, latents.shape[-1]).std(axis=0).mean()),
         variance=variance,
         sigreg=sigreg_value(latents, sizes.knots, sizes.frames),
-        probe_r2=probe_r2(latents, shard.state.astype(np.float64), shard.site),
+        probe_r2=None if known is None else probe_r2(latents, known, shard.site),
     )

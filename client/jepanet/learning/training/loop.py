@@ -79,6 +79,7 @@ def train(
     device: str = "cpu",
     checkpoints: Checkpoints | None = None,
     together: Together | None = None,
+    from_scratch: bool = False,
 ) -> TrainResult:
     """Trains from `weights`, which `check_weights` has passed, on one shard with a fresh optimiser.
 
@@ -88,6 +89,7 @@ def train(
     With `checkpoints` it goes on where the newest usable one was written; `on_step` and `on_evaluation` then
     hear of what is later alone. With `together` this is one of several processes that call it alike, each
     with a part of every batch; `device` is then a kind, "cpu" or "cuda". One of them tells and writes.
+    `from_scratch`: the weights are random, no base that an objective could hold on to.
 
     Raises:
         Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
@@ -107,10 +109,11 @@ def train(
     here = device if together is None else together.device(device)
 
     with deterministic():
-        watch = None if recipe.guard is None else Watch(recipe, recipe.guard, weights, shard, here)
+        base = None if from_scratch else weights
+        watch = None if recipe.guard is None else Watch(recipe, recipe.guard, weights, shard, here, base=base)
 
         def fresh() -> TrainingState:
-            return begin(recipe, weights, shard, watch, seed=seed, frozen=kept, device=here)
+            return begin(recipe, weights, shard, watch, seed=seed, frozen=kept, device=here, base=base)
 
         if checkpoints is None:
             state = fresh()
@@ -118,6 +121,7 @@ def train(
             run = run_of(
                 recipe, weights, shard,
                 seed=seed, steps=(count, start_step, horizon), frozen=kept, device=device,
+                from_scratch=from_scratch,
             )  # fmt: skip
             state = checkpoints.resume(fresh, run, count)
         if together is not None:
@@ -179,9 +183,10 @@ def begin(
     seed: bytes,
     frozen: tuple[str, ...],
     device: str,
+    base: Arrays | None,
 ) -> TrainingState:
-    """A training before its first step, whole in this process."""
-    model = recipe.family.network(weights, device)
+    """A training before its first step, whole in this process; `base` as in `Family.network`."""
+    model = recipe.family.network(weights, device, base)
     trained = {name: item for name, item in model.named_parameters() if not name.startswith(frozen)}
     return TrainingState(
         model=model,
@@ -227,4 +232,5 @@ def warm_start(
         total_steps=count,
         on_step=on_step,
         device=device,
+        from_scratch=True,
     ).weights

@@ -11,7 +11,8 @@ import numpy as np
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.recording import NumberedSite, Recording
 from jepanet.learning.data.on_disk import SEALED
-from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, MIN_FRAMES, Shard
+from jepanet.learning.data.schemas.episodes import MIN_FRAMES
+from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, Shard
 from jepanet.learning.data.sizes import PROBE_FRAMES, Parameters
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.tensors import canonical_json

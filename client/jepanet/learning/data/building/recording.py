@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 
-from jepanet.learning.data.shards import Shard
+from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.seeding import numpy_generator
 
 Episode = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -65,4 +65,4 @@ def record_episodes(
     ]
     frames, actions, state = (np.stack(column) for column in zip(*episodes, strict=True))
     header = {"environment": environment, "name": recording.name, "build": recording.build}
-    return Shard(frames, actions, state, tuple(site.number for site in order), header)
+    return recorded(frames, actions, state, tuple(site.number for site in order), header)

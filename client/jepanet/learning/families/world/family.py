@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.learning.data.shards import Shard
+from jepanet.learning.data.schemas.episodes import EPISODES
+from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.world.rotation import rotate_world_model
 from jepanet.learning.families.world.schema import init_weights, parameter_shapes
 from jepanet.learning.families.world.sizes import WorldSizes
-from jepanet.learning.family import Batches, Description, Family, FamilyKind, Fields, Network, Shapes, Sizes
+from jepanet.learning.family import (
+    Batches,
+    Description,
+    Family,
+    FamilyKind,
+    Fields,
+    Network,
+    Shapes,
+    Sizes,
+    Weights,
+)
 from jepanet.records.codec import Codec, rejected
 from jepanet.tensors import Arrays
 
@@ -24,6 +34,7 @@ class World(WorldSizes):
     __slots__ = ()
 
     name = "world"
+    schema = EPISODES
     frozen: tuple[str, ...] = ()
     description = Description(
         title="World model",
@@ -55,6 +66,7 @@ class World(WorldSizes):
         return init_weights(self.model, seed)
 
     def check_shard(self, shard: Shard) -> None:
+        check_schema(shard, self.schema)
         actions = shard.actions.shape[-1]
         if shard.image != self.model.image or actions != self.model.actions:
             raise Rejected(
@@ -71,12 +83,12 @@ class World(WorldSizes):
     def widened(self, times: int) -> World:
         return replace(self, windows=self.windows * times)
 
-    def network(self, weights: Mapping[str, np.ndarray], device: str = "cpu") -> Network:
+    def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Network:
         from jepanet.learning.families.world.model import load_world_model
 
         return load_world_model(self, weights, device)
 
-    def rotated(self, weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
+    def rotated(self, weights: Weights, rotation: np.ndarray) -> Arrays:
         return rotate_world_model(weights, rotation)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,18 +33,7 @@ def split(shard: Shard) -> tuple[Shard, Shard]:
     order = np.argsort(np.array(shard.site), kind="stable")
     held = np.zeros(shard.episodes, bool)
     held[order[FIFTH - 1 :: FIFTH] if shard.episodes >= FIFTH else order[-1:]] = True
-    return _part(shard, ~held), _part(shard, held)
-
-
-def _part(shard: Shard, chosen: np.ndarray) -> Shard:
-    sites = tuple(site for site, taken in zip(shard.site, chosen.tolist(), strict=True) if taken)
-    return replace(
-        shard,
-        frames=shard.frames[chosen],
-        actions=shard.actions[chosen],
-        state=shard.state[chosen],
-        site=sites,
-    )
+    return shard.chosen(~held), shard.chosen(held)
 
 
 class Validation:
@@ -72,9 +60,10 @@ class Validation:
             total += float(judged)
         return total / len(self._batches)
 
-    def reference(self, regime: Regime, base: Arrays) -> float:
-        """What the first loss is held against: that of the base, or from scratch that of a random start."""
-        scratch = regime.kind == FROM_SCRATCH
-        weights = self._family.initial_weights(derive(_SEED, "random start")) if scratch else base
-        network = self._family.network(weights, self._device)
+    def reference(self, regime: Regime, weights: Arrays, base: Arrays | None) -> float:
+        """What the first loss is held against: that of the weights which training begins with, or from
+        scratch that of a random start. `base` as in `Family.network`: both are measured by one objective."""
+        if regime.kind == FROM_SCRATCH:
+            weights = self._family.initial_weights(derive(_SEED, "random start"))
+        network = self._family.network(weights, self._device, base)
         return self.loss(Alone(network, (), self._device).terms)

@@ -18,13 +18,25 @@ from jepanet.tensors import Arrays
 class Watch:
     """Measures one training as its recipe's guard says."""
 
-    def __init__(self, recipe: Recipe, guard: Guard, base: Arrays, shard: Shard, device: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        guard: Guard,
+        weights: Arrays,
+        shard: Shard,
+        device: str,
+        *,
+        base: Arrays | None,
+    ) -> None:
+        """`weights`: those that it begins with; `base` as in `Family.network`."""
         family = recipe.family
         self.guard = guard
         self.training, held = split(shard)
         self._validation = Validation(family, held, device)
         vocabulary = family.sizes.vocabulary
-        reference = 0.0 if vocabulary is not None else self._validation.reference(guard.regime, base)
+        reference = 0.0
+        if vocabulary is None:
+            reference = self._validation.reference(guard.regime, weights, base)
         self._bound = first_bound(guard.regime, vocabulary=vocabulary, reference=reference)
 
     def gate(self) -> RegimeGate:

@@ -40,6 +40,7 @@ def run_of(
     steps: tuple[int, int, int],
     frozen: tuple[str, ...],
     device: str,
+    from_scratch: bool = False,
 ) -> Digest:
     """What tells one training from every other: all that its bytes depend on.
 
@@ -47,7 +48,8 @@ def run_of(
     count, since another sums in another order; how many processes train together does not, so that their
     number may change on the way. The seed is secret, and a hash of it stands in its place.
     """
-    data = {"frames": shard.frames, "actions": shard.actions, "site": np.array(shard.site, np.int32)}
+    data = {name: shard.arrays[name] for name in shard.schema.trained}
+    data["site"] = np.array(shard.site, np.int32)
     named = {
         "training": TRAINING_VERSION,
         "recipe": recipe.digest().hex(),
@@ -59,6 +61,8 @@ def run_of(
         "device": device,
         "surroundings": surroundings(),
     }
+    if from_scratch:  # the base of every other training is the weights that it begins with
+        named["from_scratch"] = True
     return Digest(hashlib.sha256(canonical_json(named)).digest())
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
+import tomllib
 from pathlib import Path
 from shlex import quote
 
 from jepanet.errors import Exit, Fatal, Rejected
-from jepanet.nesting import Json, check_nesting
+from jepanet.nesting import MAX_DEPTH, Json, check_nesting
 
 MAX_TEXT_BYTES = 1 << 20
 _MARK = "\ufeff"
@@ -21,6 +23,10 @@ _OTHER_MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
     (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
 )  # fmt: skip
+_KEY = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+# tomllib takes time in the square of how many parts a key has. Linear: a quote that a key may begin with is
+# none that a backslash escapes, so that a text between quotes is read once.
+_LONG_KEY = re.compile(rf"(?:^|[{{\[,])[ \t]*+{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH}}}", re.MULTILINE)
 
 
 def read_text(
@@ -120,6 +126,44 @@ def load_json(text: str, what: str, path: Path | str, *, code: Exit = Exit.CONFI
             code=code,
         ) from error
     return value
+
+
+def load_toml(text: str, what: str, path: Path | str, *, code: Exit = Exit.CONFIG) -> dict[str, object]:
+    """The tables of a TOML text; dates and times in it are values too, which whoever reads on refuses.
+
+    Raises:
+        Fatal: not TOML, a key twice in one table, or nested too deeply (exit code `code`).
+    """
+    deep = Fatal(
+        f"the {what} {path} is nested too deeply",
+        remedy="write plain tables and lists of values",
+        code=code,
+    )
+    if _LONG_KEY.search(text):
+        raise deep
+    try:
+        tree = tomllib.loads(text)
+    except ValueError as error:  # a number of thousands of digits is one too, and no TOMLDecodeError
+        raise Fatal(
+            f"the {what} {path} is not valid TOML: {error}", remedy="mend that line", code=code
+        ) from error
+    except RecursionError:
+        raise deep from None
+    if _depth(tree) > MAX_DEPTH:
+        raise deep
+    return tree
+
+
+def _depth(tree: object) -> int:
+    """Levels of tables and lists, counted without recursion."""
+    deepest, level = 0, [tree]
+    while level:
+        containers = [item for item in level if isinstance(item, dict | list)]
+        deepest += bool(containers)
+        level = [
+            inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return deepest
 
 
 def _each_once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

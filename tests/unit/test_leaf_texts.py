@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from jepanet.errors import Exit, Fatal
-from jepanet.texts import read_json, read_text
+from jepanet.texts import load_toml, read_json, read_text
 
 pytestmark = pytest.mark.unit
 
@@ -93,3 +94,56 @@ def test_json_that_is_none_or_says_a_thing_twice_is_refused(tmp_path: Path, data
     with pytest.raises(Fatal, match="is not JSON") as caught:
         read_json(file(tmp_path, data), "list")
     assert caught.value.remedy
+
+
+def test_toml_of_people() -> None:
+    assert load_toml("a = 1 # one\n[b]\nc.d = [1.5, 'x']\r\n", "list", "f") == {
+        "a": 1,
+        "b": {"c": {"d": [1.5, "x"]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = 1\na = 2\n", "not valid TOML"),
+        ("[a]\nb = 1\n[a]\nc = 1\n", "not valid TOML: .*line 3"),
+        ("a = 1\nb = \n", "not valid TOML: .*line 2"),
+        ("a = {b = 1, b = 2}", "not valid TOML"),
+        ("a = " + "9" * 5000, "not valid TOML"),
+        ("a = " + "[" * 60_000, "nested too deeply|not valid TOML"),
+        ("a = " + "[" * 65 + "]" * 65, "nested too deeply"),
+        ("a = " + "{a = " * 30_000, "nested too deeply"),
+        ("a" + ".a" * 500_000 + " = 1", "nested too deeply"),
+        ("[" + "a . " * 500_000 + "a]", "nested too deeply"),
+        ("\n".join(f"[{'.'.join(['x'] * deep)}]" for deep in range(1, 80)), "nested too deeply"),
+        ("'a'" + ".'a'" * 200_000 + " = 1", "nested too deeply"),
+        ('"\\""' + '."\\""' * 200_000 + " = 1", "nested too deeply"),
+        ("[[a]]\n" + "[[a.a]]\n", None),
+        ('"' * 1_000_000, "not valid TOML"),
+        ('\\"' * 500_000, "not valid TOML"),
+        ("a = [" + ',"\\"' * 200_000, "not valid TOML"),
+        ('x = {b = """\n\' """, a' + ".a" * 400_000 + " = 1} # '", "nested too deeply"),
+        ("a" * 1_000_000, "not valid TOML"),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_toml_that_is_none_or_deep_is_refused_without_delay(text: str, says: str | None) -> None:
+    """Parts of a key cost tomllib time in their square: half a million would take days."""
+    if says is None:
+        assert load_toml(text, "list", "f")
+        return
+    with pytest.raises(Fatal, match=says) as caught:
+        load_toml(text, "list", "f", code=Exit.USAGE)
+    assert caught.value.code is Exit.USAGE
+    assert "list f" in caught.value.message and len(str(caught.value)) < 400
+
+
+def test_nesting_is_counted_where_other_libraries_allow_deep_recursion() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        with pytest.raises(Fatal, match="nested too deeply"):
+            load_toml("a = " + "[" * 10_000 + "]" * 10_000, "list", "f")
+    finally:
+        sys.setrecursionlimit(before)

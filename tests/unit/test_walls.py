@@ -100,7 +100,7 @@ A_FAMILY_MAY_IMPORT = tuple(
     for part in ("family", "recipe", "objectives", "pooling", "frozen_base", "seeding", "data")
 )
 """What of learning a family may import beside its own folder: never a sibling."""
-USES_THE_REGISTRY = (f"{PACKAGE}.learning.recipe_reader", f"{PACKAGE}.learning.presets")
+USES_THE_REGISTRY = (f"{PACKAGE}.learning.recipe_reader",)
 """Who may ask for a family by name. Training, evaluation, planning and other rooms find one in a recipe."""
 
 ONLY_IN: Mapping[str, frozenset[str]] = {
@@ -113,12 +113,12 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "torch": frozenset({"learning", "federation", "work"}),
     "gymnasium": frozenset({"learning"}),
     "stable_worldmodel": frozenset({"learning"}),
-    "tomllib": frozenset({"settings"}),
+    "tomllib": frozenset({"texts"}),
     "platformdirs": frozenset({"node", "interface"}),
     "click": frozenset({"interface"}),
     "rich": frozenset({"interface"}),
 }
-"""Foreign package -> the rooms that may import it. Configuration is read in `settings` alone."""
+"""Foreign package -> the rooms that may import it. Files of people are read by `texts` alone."""
 
 READS_ENVIRONMENT = frozenset(
     {"settings", "work", "interface", "jepanet.chain.devchain.anvil", "jepanet.node.tracing"}
@@ -433,6 +433,7 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.p2p.host", "from jepanet.learning.training.loop import train"),
         ("jepanet.storage.journal", "from jepanet.protocol.journal_codec import encode_fact"),
         ("jepanet.storage.journal", "import tomllib"),
+        ("jepanet.settings.config", "import tomllib"),
         ("jepanet.storage.journal", "import os\nos.environ.get('HOME')"),
         ("jepanet.learning.training.loop", "from jepanet.federation import delta"),
         ("jepanet.learning.training.loop", "import pickle"),
@@ -503,7 +504,7 @@ def test_a_planted_breach_is_seen(module: str, line: str) -> None:
         ("jepanet.node.app", "from jepanet.roles import solver"),
         ("jepanet.roles.solver", "from jepanet.work.requests import TrainDelta\nkind = 'jepanet.recipe.1'"),
         ("jepanet.work.worker", "JOBS = 'jepanet.work.jobs'"),
-        ("jepanet.settings.config", "import tomllib"),
+        ("jepanet.texts", "import tomllib"),
         ("jepanet.settings.fees", "from jepanet.chain.sending.fees import FeePolicy"),
         ("jepanet.interface.cli", "from jepanet import __version__\nimport click"),
     ],

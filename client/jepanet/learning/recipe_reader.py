@@ -1,13 +1,24 @@
-"""Recipes from untrusted bytes: which family reads its fields is looked up here and nowhere else."""
+"""Recipes from trees: which family reads its fields is looked up here and nowhere else.
+
+What comes from the network has every field (`read_recipe`); what a person writes may leave defaults out
+(`written_recipe`).
+"""
 
 from __future__ import annotations
 
 from typing import cast
 
 from jepanet.learning.families.registry import family_kind
-from jepanet.learning.recipe import COMMON, MAX_RECIPE_BYTES, Recipe, bad
-from jepanet.records.refusal import shown
+from jepanet.learning.family import Family, FamilyKind
+from jepanet.learning.recipe import BAD_RECIPE, COMMON, MAX_RECIPE_BYTES, Recipe, bad
+from jepanet.records.codec import Codec
+from jepanet.records.kinds import Spelling
+from jepanet.records.refusal import Wrong, shown
 from jepanet.tensors import parse_json
+
+WRITTEN = Spelling(defaults=True)
+"""How people write recipes."""
+_COMMON_WRITTEN = Codec(Recipe, "recipe", max_bytes=MAX_RECIPE_BYTES, spelling=WRITTEN, refuse=BAD_RECIPE)
 
 
 def read_recipe(data: bytes) -> Recipe:
@@ -30,16 +41,45 @@ def recipe_of(tree: object) -> Recipe:
     Raises:
         Rejected: reason `bad-recipe`.
     """
+    kind, own, common = _parted(tree)
+    return COMMON.read(common, family=kind.read(own))
+
+
+def written_recipe(tree: object) -> Recipe:
+    """A recipe from what a person wrote: fields that hold their defaults may be missing, or stand there.
+
+    Raises:
+        Rejected: reason `bad-recipe`.
+    """
+    kind, own, common = _parted(tree)
+    return _COMMON_WRITTEN.read(common, family=written_family(kind).read(own))
+
+
+def written_family(kind: FamilyKind) -> Codec[Family]:
+    """Reads a family's fields as people write them."""
+    return Codec(cast(type, kind), "recipe", spelling=WRITTEN, refuse=BAD_RECIPE)
+
+
+def _parted(tree: object) -> tuple[FamilyKind, dict[str, object], dict[str, object]]:
+    """The family that a recipe names, the fields that are its own, and those of every recipe."""
     if not isinstance(tree, dict) or "family" not in tree:
         raise bad("it must be an object that names its family")
     name = tree["family"]
     if type(name) is not str:
         raise bad(f"family must be text, not {shown(name)}")
     kind = family_kind(name)
-    own = set(kind().fields())
-    family = kind.read({key: value for key, value in tree.items() if key in own})
-    common = {key: value for key, value in tree.items() if key not in own and key != "family"}
-    return COMMON.read(common, family=family)
+    own = [part.name for part in written_family(kind).record.parts]
+    common = [*Recipe.HEAD, *(part.name for part in COMMON.record.parts)]
+    for key in tree:
+        if key not in own and key not in common and key != "family":
+            known = f"remove {{key}}; known: {', '.join([*common, 'family', *own])}"
+            wrong = Wrong(" is unknown", known).inside(str(key))
+            raise BAD_RECIPE(wrong.message("recipe"), wrong.remedy)
+    return (
+        kind,
+        {key: value for key, value in tree.items() if key in own},
+        {key: value for key, value in tree.items() if key in common},
+    )
 
 
 def changed(recipe: Recipe, path: str, value: object) -> Recipe:

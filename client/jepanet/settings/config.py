@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 from jepanet.records.marks import Hidden, OneOf, Range
 from jepanet.settings.section_reader import bad, section_from
-from jepanet.texts import read_text
+from jepanet.texts import load_toml, read_text
 from jepanet.types import Address, Role
 
 _FROM_0 = Range(0)
@@ -236,13 +235,8 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
 
 def read_tree(path: Path) -> dict[str, object]:
     """The tables of a configuration file, all of them known by name. Raises: Fatal (exit code `CONFIG`)."""
-    text = read_text(path, "configuration file", absent="write one as docs/operations.md shows")
-    try:
-        tree = tomllib.loads(text)
-    except ValueError as error:  # a number of thousands of digits is one too, and no TOMLDecodeError
-        raise bad(f"{path} is not valid TOML: {error}", "mend that line") from error
-    except RecursionError as error:
-        raise bad(f"{path} is nested too deeply", "write plain tables and lists of values") from error
+    what = "configuration file"
+    tree = load_toml(read_text(path, what, absent="write one as docs/operations.md shows"), what, path)
     _known_sections(tree)
     return tree
 

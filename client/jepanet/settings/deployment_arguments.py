@@ -6,7 +6,6 @@ Every argument is written down: none has a default, since none can be changed la
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from jepanet.settings.config import (
 )
 from jepanet.settings.section_reader import bad, section_from
 from jepanet.settings.terms import wei
-from jepanet.texts import read_text
+from jepanet.texts import load_toml, read_text
 from jepanet.types import Address
 
 _SECONDS = Range(1, 2**32 - 1)
@@ -87,11 +86,8 @@ def load_arguments(path: Path) -> DeploymentArguments:
     Raises:
         Fatal: missing file, bad TOML, unknown or missing key, wrong type or value (exit code `CONFIG`).
     """
-    text = read_text(path, "file of deployment arguments", absent="write one as deploy/README.md shows")
-    try:
-        tree: Mapping[str, object] = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise bad(f"{path} is not valid TOML: {error}", "mend it") from error
+    what = "file of deployment arguments"
+    tree = load_toml(read_text(path, what, absent="write one as deploy/README.md shows"), what, path)
     if unknown := set(tree) - {"contracts", "expected"}:
         raise bad(f"unknown section [{min(unknown)}] in {path}", "known sections: contracts, expected")
     base = path.parent.resolve()

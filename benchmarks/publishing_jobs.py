@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from jepanet.work import jobs
 from jepanet.work.merging import merge_deltas
-from jepanet.work.requests import JobTable, MergeDeltas, MergedModel, OnProgress
+from jepanet.work.requests.merging import MergeDeltas, MergedModel
+from jepanet.work.requests.request import JobTable, OnProgress
 
 
 def merge_and_publish(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:

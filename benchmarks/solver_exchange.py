@@ -25,7 +25,9 @@ from network import Network
 
 from jepanet.tensors import header_of
 from jepanet.work.jobs import run
-from jepanet.work.requests import AcceptedDelta, DeriveModel, RoundFiles
+from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.merging import AcceptedDelta
 
 WORKER = Path(__file__).with_name("p2p_worker.py")
 

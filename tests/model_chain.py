@@ -20,7 +20,7 @@ from jepanet.protocol.state import Identity, NodeState, Project, Recorded, Round
 from jepanet.traffic import BlobKind
 from jepanet.types import Digest, ProjectId, RoundId
 from jepanet.work.reaching import Wanted
-from jepanet.work.requests import DerivedModel, DeriveModel
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 from round_samples import GOOD, a_spec, account, digest, reports_of, some_facts
 
 PROJECT = ProjectId(1)

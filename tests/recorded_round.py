@@ -59,16 +59,10 @@ from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, canonical_json, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, ProjectId, Role, RoundId, Verdict
 from jepanet.work.jobs import run
-from jepanet.work.requests import (
-    AcceptedDelta,
-    ClaimedDelta,
-    EvaluationFiles,
-    MakeFirstModel,
-    MergeDeltas,
-    RoundFiles,
-    ScoreClaims,
-    TrainDelta,
-)
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
+from jepanet.work.requests.training import MakeFirstModel, TrainDelta
 
 FOLDER = Path(__file__).resolve().parent / "recordings"
 STORY, OUTCOMES, ARRAYS = FOLDER / "story.json", FOLDER / "round.json", FOLDER / "round"

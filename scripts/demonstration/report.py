@@ -21,7 +21,7 @@ from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
 from jepanet.protocol.state import Round
 from jepanet.types import Digest
-from jepanet.work.requests import MeasureModels
+from jepanet.work.requests.measuring import MeasureModels
 from jepanet.work.worker import Worker
 
 _METRICS = ("nmse", "skill", "pi", "rank", "probe_r2")

@@ -23,7 +23,9 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import canonical_json
 from jepanet.work.jobs import run
-from jepanet.work.requests import CheckpointPlace, RoundFiles, TrainDelta
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.machine import CheckpointPlace
+from jepanet.work.requests.training import TrainDelta
 from recorded_round import episodes, read_story
 from round_samples import a_spec
 

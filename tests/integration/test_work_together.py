@@ -14,7 +14,9 @@ from jepanet.learning.recipe_loop import Guard, Loop
 from jepanet.learning.training.resuming.trace import TRACE, Trace
 from jepanet.tensors import Arrays
 from jepanet.work.jobs import run
-from jepanet.work.requests import DDP, FSDP2, ONE_PROCESS, Processes, Progress, TrainDelta
+from jepanet.work.requests.machine import DDP, FSDP2, ONE_PROCESS, Processes
+from jepanet.work.requests.request import Progress
+from jepanet.work.requests.training import TrainDelta
 from jepanet.work.round_files import open_round
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,10 @@ from worker_jobs import Echo, Misbehave, Unknown
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests import DeriveModel, ProbeDevice, Progress, Request, RoundFiles
+from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.measuring import ProbeDevice
+from jepanet.work.requests.request import Progress, Request
 from jepanet.work.worker import DERIVATIONS, RunningJob, Worker
 
 pytestmark = pytest.mark.integration

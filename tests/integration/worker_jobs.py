@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.work.requests import JobTable, OnProgress, Progress, Request
+from jepanet.work.requests.request import JobTable, OnProgress, Progress, Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, RoundId
-from jepanet.work.requests import RoundFiles, TrainDelta
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import Worker
 
 

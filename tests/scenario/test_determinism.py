@@ -13,18 +13,10 @@ from jepanet.learning.presets import preset
 from jepanet.operations.datasets import build_dataset
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId, RoundId
-from jepanet.work.requests import (
-    AcceptedDelta,
-    EvaluationFiles,
-    MakeFirstModel,
-    MergeDeltas,
-    R,
-    RepeatedTraining,
-    RepeatTraining,
-    Request,
-    RoundFiles,
-    TrainDelta,
-)
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
+from jepanet.work.requests.request import R, Request
+from jepanet.work.requests.training import MakeFirstModel, RepeatedTraining, RepeatTraining, TrainDelta
 from jepanet.work.worker import Worker
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]

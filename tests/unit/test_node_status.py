@@ -20,7 +20,7 @@ from jepanet.protocol.transition import genesis, transition
 from jepanet.storage.rows import OutboxRow
 from jepanet.traffic import Traffic
 from jepanet.types import Address, Role
-from jepanet.work.requests import Progress
+from jepanet.work.requests.request import Progress
 from jepanet.work.worker import RunningJob
 
 pytestmark = pytest.mark.unit

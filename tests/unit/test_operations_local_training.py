@@ -23,7 +23,7 @@ from jepanet.operations.local_training import LocalInputs, plan_local, shards_at
 from jepanet.operations.views.training import LocalTraining
 from jepanet.storage.tracking import Tracking
 from jepanet.work.jobs import run
-from jepanet.work.requests import OnProgress, Progress
+from jepanet.work.requests.request import OnProgress, Progress
 from learning_shards import RECIPE, SEED, disc_shard, initial, scaled
 
 pytestmark = pytest.mark.unit

@@ -15,7 +15,7 @@ from jepanet.operations.reading.library import Library
 from jepanet.operations.reading.models import get_model
 from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests import DerivedModel, DeriveModel
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 from model_chain import PROJECT, ModelChain, model_text
 from model_chain import RECIPE as CHAIN_RECIPE
 

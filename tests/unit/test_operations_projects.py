@@ -17,7 +17,7 @@ from jepanet.learning.simulators.pusht import PUSHT
 from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.operations.projects import first_model as module
 from jepanet.operations.projects.draft import _check_suits
-from jepanet.work.requests import FirstModel, MakeFirstModel
+from jepanet.work.requests.training import FirstModel, MakeFirstModel
 
 pytestmark = pytest.mark.unit
 

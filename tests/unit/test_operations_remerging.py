@@ -13,7 +13,8 @@ from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.protocol.settling.sheet import derive_sheet
-from jepanet.work.requests import EvaluationFiles, MergeDeltas, MergedModel, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.merging import MergeDeltas, MergedModel
 from learning_shards import RECIPE, SEED, initial
 from round_samples import GOOD, a_spec, digest, reports_of, some_facts
 

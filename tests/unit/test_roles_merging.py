@@ -18,7 +18,8 @@ from jepanet.roles.steps.merging import Merge, measure_merge
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.traffic import Traffic
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests import EvaluationFiles, MergeDeltas, MergedModel, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.merging import MergeDeltas, MergedModel
 from round_samples import a_spec, digest
 
 pytestmark = pytest.mark.unit

@@ -28,7 +28,7 @@ from jepanet.roles.steps.preparation import Preparation
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.traffic import Traffic
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests import DerivedModel, DeriveModel
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 from model_chain import METHODS, PROJECT, RECIPE, SIZES, ModelChain, model_text
 from round_samples import account
 

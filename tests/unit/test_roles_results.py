@@ -36,7 +36,7 @@ from jepanet.roles.steps.scoring import MEASURED, MEASURED_NOTE
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.telemetry import Secret
 from jepanet.types import Address, Digest, Phase, Verdict
-from jepanet.work.requests import ScoredDelta, ScoredDeltas
+from jepanet.work.requests.scoring import ScoredDelta, ScoredDeltas
 from round_samples import (
     CHAIN,
     CONTRACT,

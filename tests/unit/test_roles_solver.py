@@ -27,7 +27,8 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
 from jepanet.types import Digest, ProjectId, RoundId, Standing
-from jepanet.work.requests import CheckpointPlace, Processes, TrainDelta, TrainedDelta
+from jepanet.work.requests.machine import CheckpointPlace, Processes
+from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
 pytestmark = pytest.mark.unit
 

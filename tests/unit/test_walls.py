@@ -91,7 +91,7 @@ PARTS_MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "work.requests": LEAVES | {"protocol"},
     "work.reaching": LEAVES | {"protocol", "work.requests"},
 }
-"""Module -> the same, without the rest of its room: what rooms import that may not import all of it."""
+"""Module or shelf -> the same, without the rest of its room: for rooms that may not import all of it."""
 
 FAMILIES = "jepanet.learning.families"
 FAMILY_REGISTRY = f"{FAMILIES}.registry"
@@ -270,9 +270,9 @@ def _is_in(module: str, place: str) -> bool:
 
 def _allowed(target: str, module: str) -> bool:
     names, room = target.split(".")[1:], room_of(module)
-    allowed = PARTS_MAY_IMPORT.get(module.removeprefix(f"{PACKAGE}."))
-    if allowed is None:
-        allowed = MAY_IMPORT.get(room, frozenset()) | {room}
+    part = next((part for part in PARTS_MAY_IMPORT if _is_in(module, f"{PACKAGE}.{part}")), None)
+    allowed = MAY_IMPORT.get(room, frozenset()) if part is None else PARTS_MAY_IMPORT[part]
+    allowed |= {part or room}
     return any(".".join(names[:length]) in allowed for length in range(1, len(names) + 1))
 
 
@@ -462,7 +462,9 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.roles.solver", "job = 'jepanet.work.jobs:run'"),
         ("jepanet.roles.solver", "def later():\n    return ['jepanet.work.jobs']"),
         ("jepanet.work.requests", "from jepanet.learning.recipe import Recipe"),
-        ("jepanet.work.requests", "from jepanet.work.training import train_delta"),
+        ("jepanet.work.requests.training", "from jepanet.learning.recipe import Recipe"),
+        ("jepanet.work.requests.training", "from jepanet.work.training import train_delta"),
+        ("jepanet.work.requests.training", "from jepanet.work import reaching"),
         ("jepanet.work.worker", "CONFIG = 'jepanet.settings.config:load'"),
         ("jepanet.node.app", "import web3.exceptions"),
         ("jepanet.node.app", "import trio"),
@@ -502,7 +504,11 @@ def test_a_planted_breach_is_seen(module: str, line: str) -> None:
         ("jepanet.learning.families.registry", "HERE = 'jepanet.learning.families.world.family:World'"),
         ("jepanet.learning.recipe_reader", "from jepanet.learning.families.registry import family_kind"),
         ("jepanet.node.app", "from jepanet.roles import solver"),
-        ("jepanet.roles.solver", "from jepanet.work.requests import TrainDelta\nkind = 'jepanet.recipe.1'"),
+        (
+            "jepanet.roles.solver",
+            "from jepanet.work.requests.training import TrainDelta\nkind = 'jepanet.recipe.1'",
+        ),
+        ("jepanet.work.requests.training", "from jepanet.work.requests.files import RoundFiles"),
         ("jepanet.work.worker", "JOBS = 'jepanet.work.jobs'"),
         ("jepanet.texts", "import tomllib"),
         ("jepanet.settings.fees", "from jepanet.chain.sending.fees import FeePolicy"),

@@ -23,15 +23,9 @@ from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
 from jepanet.work import next_model as making
 from jepanet.work.jobs import run
-from jepanet.work.requests import (
-    AcceptedDelta,
-    DerivedModel,
-    DeriveModel,
-    EvaluationFiles,
-    MergeDeltas,
-    MergedModel,
-    RoundFiles,
-)
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas, MergedModel
 from jepanet.work.round_files import open_round
 from learning_shards import RECIPE, SEED, disc_shard, initial
 from round_samples import a_spec

@@ -14,22 +14,14 @@ from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.types import RoundId
 from jepanet.work.jobs import JOBS, run
-from jepanet.work.requests import (
-    AcceptedDelta,
-    DeriveModel,
-    EvaluationFiles,
-    MakeFirstModel,
-    MeasureModels,
-    MergeDeltas,
-    PlanTraining,
-    ProbeDevice,
-    RepeatTraining,
-    Request,
-    RoundFiles,
-    ScoreClaims,
-    TrainDelta,
-    TrainLocally,
-)
+from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.local_training import PlanTraining, TrainLocally
+from jepanet.work.requests.measuring import MeasureModels, ProbeDevice
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
+from jepanet.work.requests.request import Request
+from jepanet.work.requests.scoring import ScoreClaims
+from jepanet.work.requests.training import MakeFirstModel, RepeatTraining, TrainDelta
 from learning_shards import RECIPE, SEED, disc_shard, initial
 from round_samples import a_spec
 

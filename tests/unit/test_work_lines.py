@@ -22,38 +22,27 @@ from jepanet.work.lines import (
     result_line,
     result_of,
 )
-from jepanet.work.requests import (
-    FSDP2,
-    AcceptedDelta,
-    CheckpointPlace,
-    ClaimedDelta,
-    DerivedModel,
-    DeriveModel,
-    EvaluationFiles,
-    FirstModel,
-    MakeFirstModel,
-    MeasuredModels,
-    MeasureModels,
-    MergeDeltas,
-    MergedModel,
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.local_training import (
     PlannedTraining,
     PlanTraining,
-    ProbedDevice,
-    ProbeDevice,
-    Processes,
-    Progress,
-    RepeatedTraining,
-    RepeatTraining,
-    Request,
-    RoundFiles,
-    ScoreClaims,
-    ScoredDelta,
-    ScoredDeltas,
-    TrainDelta,
     TrainedBase,
-    TrainedDelta,
     TrainedLocally,
     TrainLocally,
+)
+from jepanet.work.requests.machine import FSDP2, CheckpointPlace, Processes
+from jepanet.work.requests.measuring import MeasuredModels, MeasureModels, ProbedDevice, ProbeDevice
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas, MergedModel
+from jepanet.work.requests.request import Progress, Request
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
+from jepanet.work.requests.training import (
+    FirstModel,
+    MakeFirstModel,
+    RepeatedTraining,
+    RepeatTraining,
+    TrainDelta,
+    TrainedDelta,
 )
 
 pytestmark = pytest.mark.unit

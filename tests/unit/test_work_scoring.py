@@ -27,7 +27,8 @@ from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Address, Verdict
 from jepanet.work import scoring
 from jepanet.work.jobs import run
-from jepanet.work.requests import ClaimedDelta, EvaluationFiles, RoundFiles, ScoreClaims, ScoredDeltas
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDeltas
 from learning_shards import RECIPE, SEED, constant_encoder, disc_shard, initial
 from round_samples import a_spec
 

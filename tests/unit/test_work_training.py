@@ -23,7 +23,8 @@ from jepanet.learning.training.loop import train, warm_start
 from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.work.jobs import run
-from jepanet.work.requests import RoundFiles, TrainDelta, TrainedDelta
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.training import TrainDelta, TrainedDelta
 from learning_shards import RECIPE, SEED, disc_shard
 from round_samples import a_spec
 

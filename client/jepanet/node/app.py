@@ -57,7 +57,7 @@ from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
 from jepanet.work.methods import METHODS
-from jepanet.work.requests import CheckpointPlace, Processes
+from jepanet.work.requests.machine import CheckpointPlace, Processes
 from jepanet.work.worker import DERIVATIONS, Worker
 
 log = get_logger("node")

@@ -25,16 +25,9 @@ from jepanet.operations.views.training import LocalTraining, TrainingPlan
 from jepanet.storage.tracking import RUNNING, Point, Tracking
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
-from jepanet.work.requests import (
-    DDP,
-    ONE_PROCESS,
-    CheckpointPlace,
-    PlanTraining,
-    Processes,
-    Progress,
-    TrainedBase,
-    TrainLocally,
-)
+from jepanet.work.requests.local_training import PlanTraining, TrainedBase, TrainLocally
+from jepanet.work.requests.machine import DDP, ONE_PROCESS, CheckpointPlace, Processes
+from jepanet.work.requests.request import Progress
 from jepanet.work.worker import Worker
 
 log = get_logger("training")

@@ -24,7 +24,8 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.traffic import Flow, Traffic
 from jepanet.types import Address, ProjectId, RoundId
-from jepanet.work.requests import ONE_PROCESS, CheckpointPlace, OnProgress, Processes, R, Request
+from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
+from jepanet.work.requests.request import OnProgress, R, Request
 
 Handler = Callable[[Any], Awaitable[Sequence[LocalFact]]]
 Handlers = dict[str, Handler]

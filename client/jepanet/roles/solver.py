@@ -38,7 +38,8 @@ from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Standing
-from jepanet.work.requests import CheckpointPlace, TrainDelta, TrainedDelta
+from jepanet.work.requests.machine import CheckpointPlace
+from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
 log = get_logger("solver")
 

@@ -15,7 +15,7 @@ from jepanet.errors import Exit, JepanetError
 from jepanet.lifetime import die_with_parent
 from jepanet.log_stream import make_errors_patient
 from jepanet.work.lines import failure_line, failure_of, number_of, progress_line, read_call, result_line
-from jepanet.work.requests import JobTable
+from jepanet.work.requests.request import JobTable
 
 
 def main(module: str) -> None:

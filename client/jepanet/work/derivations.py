@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jepanet.work.deriving import derive_model
-from jepanet.work.requests import DeriveModel, JobTable
+from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.request import JobTable
 
 JOBS: JobTable = {DeriveModel: derive_model}

@@ -20,7 +20,9 @@ from jepanet.tensors import Arrays
 from jepanet.types import Digest
 from jepanet.work.methods import known_spec
 from jepanet.work.next_model import NextModel, Way, next_model, opened, write_beside
-from jepanet.work.requests import AcceptedDelta, DerivedModel, DeriveModel, OnProgress
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
+from jepanet.work.requests.merging import AcceptedDelta
+from jepanet.work.requests.request import OnProgress
 from jepanet.work.round_files import OpenedRound
 
 _MOST_ORDERS = 24

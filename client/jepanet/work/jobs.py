@@ -8,22 +8,13 @@ from jepanet.work.deriving import derive_model
 from jepanet.work.local_training import plan_training, train_locally
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
-from jepanet.work.requests import (
-    DeriveModel,
-    JobTable,
-    MakeFirstModel,
-    MeasureModels,
-    MergeDeltas,
-    OnProgress,
-    PlanTraining,
-    ProbeDevice,
-    R,
-    RepeatTraining,
-    Request,
-    ScoreClaims,
-    TrainDelta,
-    TrainLocally,
-)
+from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.local_training import PlanTraining, TrainLocally
+from jepanet.work.requests.measuring import MeasureModels, ProbeDevice
+from jepanet.work.requests.merging import MergeDeltas
+from jepanet.work.requests.request import JobTable, OnProgress, R, Request
+from jepanet.work.requests.scoring import ScoreClaims
+from jepanet.work.requests.training import MakeFirstModel, RepeatTraining, TrainDelta
 from jepanet.work.scoring import score_claims
 from jepanet.work.training import make_first_model, repeat_training, train_delta
 

@@ -17,7 +17,7 @@ from typing import TypeVar, cast, get_args, get_origin
 
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
 from jepanet.records.codec import JOURNAL, Codec
-from jepanet.work.requests import Progress, R, Request
+from jepanet.work.requests.request import Progress, R, Request
 
 T = TypeVar("T")
 _MAX_MESSAGE = 2000

@@ -21,14 +21,9 @@ from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.guarding.validation import split
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
-from jepanet.work.part import data_of
-from jepanet.work.requests import (
-    OnProgress,
-    PlannedTraining,
-    PlanTraining,
-    TrainedLocally,
-    TrainLocally,
-)
+from jepanet.work.part import Run, data_of
+from jepanet.work.requests.local_training import PlannedTraining, PlanTraining, TrainedLocally, TrainLocally
+from jepanet.work.requests.request import OnProgress
 from jepanet.work.together import Training, trained
 
 _TIMED_STEPS = 4
@@ -44,9 +39,7 @@ def train_locally(request: TrainLocally, on_progress: OnProgress) -> TrainedLoca
     began = time.monotonic()
     recipe = read_recipe(request.recipe.read_bytes())
     weights, header = _start(request, recipe)
-    training = Training(
-        recipe=recipe,
-        weights=weights,
+    run = Run(
         shards=request.shards,
         seed=derive(request.seed, "training"),
         steps=recipe.inner_steps,
@@ -56,6 +49,7 @@ def train_locally(request: TrainLocally, on_progress: OnProgress) -> TrainedLoca
         checkpoints=request.checkpoints,
         from_scratch=request.base is None,
     )
+    training = Training(recipe, weights, run)
     shared = request.target.with_name(f"{request.target.name}.processes")
     result, _ = trained(training, request.processes, shared, on_progress)
     data = model_bytes(result.weights, header)
@@ -85,9 +79,7 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "shard.safetensors"
         save_shard(data, shard)
-        training = Training(
-            recipe=recipe,
-            weights=weights,
+        run = Run(
             shards=(data,),
             seed=bytes(32),
             steps=_TIMED_STEPS,
@@ -96,6 +88,7 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
             device=request.device,
             checkpoints=None,
         )
+        training = Training(recipe, weights, run)
         memory = trained(
             training, request.processes, Path(name) / "processes", lambda _: moments.append(time.monotonic())
         )[1]

@@ -8,14 +8,8 @@ from jepanet.learning.machine.device import probe
 from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.processes.together import check_devices
-from jepanet.work.requests import (
-    MeasuredModels,
-    MeasureModels,
-    OnProgress,
-    ProbedDevice,
-    ProbeDevice,
-    Progress,
-)
+from jepanet.work.requests.measuring import MeasuredModels, MeasureModels, ProbedDevice, ProbeDevice
+from jepanet.work.requests.request import OnProgress, Progress
 from jepanet.work.scoring import plain_metrics
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jepanet.federation.judging.judge import judge_merge
 from jepanet.files import write_atomically
 from jepanet.work.next_model import next_model, opened, write_beside
-from jepanet.work.requests import MergeDeltas, MergedModel, OnProgress
+from jepanet.work.requests.merging import MergeDeltas, MergedModel
+from jepanet.work.requests.request import OnProgress
 from jepanet.work.round_files import open_round
 from jepanet.work.scoring import HeldOut, millionths
 

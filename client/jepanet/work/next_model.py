@@ -25,7 +25,7 @@ from jepanet.files import write_atomically
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests import AcceptedDelta
+from jepanet.work.requests.merging import AcceptedDelta
 from jepanet.work.round_files import OpenedRound
 
 Way = Sequence[tuple[Digest, Arrays]] | Update

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,14 +16,33 @@ import torch
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, joined, load_shard
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training.loop import train
+from jepanet.learning.training.loop import TrainResult, train
+from jepanet.learning.training.processes.together import Together
 from jepanet.learning.training.processes.together import joined as joined_processes
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import Evaluation, StepReport
 from jepanet.learning.training.resuming.trace import TRACE
+from jepanet.tensors import Arrays
 from jepanet.work.lines import progress_line, read_call, result_line
-from jepanet.work.requests import CheckpointPlace, Number, Progress, Request
+from jepanet.work.requests.machine import CheckpointPlace
+from jepanet.work.requests.request import Number, OnProgress, Progress, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far the loop goes, over what, and where: what one training is beside its recipe and weights."""
+
+    shards: tuple[Path, ...]
+    seed: bytes
+    steps: int
+    start_step: int
+    total_steps: int
+    device: str
+    checkpoints: CheckpointPlace | None
+    from_scratch: bool = False
+    """The weights are random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +65,8 @@ class TrainPart(Request[TrainedPart]):
     recipe: Path
     weights: Path
     """A model file of the recipe."""
-    shards: tuple[Path, ...]
-    seed: bytes
-    steps: int
-    start_step: int
-    total_steps: int
-    device: str
+    run: Run
     way: str
-    checkpoints: CheckpointPlace | None
-    from_scratch: bool
 
 
 def train_part(folder: Path, rank: int, count: int) -> None:
@@ -63,27 +74,16 @@ def train_part(folder: Path, rank: int, count: int) -> None:
     request = read_call((folder / "call").read_text(), (TrainPart,))
     assert isinstance(request, TrainPart), "the only request there is"
     recipe = read_recipe(request.recipe.read_bytes())
-    with joined_processes(folder / "meeting", rank, count, request.way, request.device) as together:
+    run = request.run
+    with joined_processes(folder / "meeting", rank, count, request.way, run.device) as together:
+        weights = load_model(request.weights.read_bytes(), recipe).weights
         with (folder / "told").open("wb", buffering=0) as pipe:
-            on_step, on_evaluation = telling(
-                lambda progress: pipe.write(progress_line(0, progress)), request.steps
-            )
-            result = train(
-                load_model(request.weights.read_bytes(), recipe).weights,
-                data_of(request.shards),
-                recipe,
-                seed=request.seed,
-                steps=request.steps,
-                start_step=request.start_step,
-                total_steps=request.total_steps,
-                on_step=on_step,
-                on_evaluation=on_evaluation,
-                device=request.device,
-                checkpoints=checkpoints_at(request.checkpoints),
-                together=together,
-                from_scratch=request.from_scratch,
-            )
-        mine = torch.tensor([most_memory(together.device(request.device))])
+
+            def tell(progress: Progress) -> None:
+                pipe.write(progress_line(0, progress))
+
+            result = run_loop(recipe, weights, run, tell, together)
+        mine = torch.tensor([most_memory(together.device(run.device))])
         memory = sum(int(item) for item in together.gather(mine))
         if together.speaks:
             write_atomically(
@@ -93,6 +93,42 @@ def train_part(folder: Path, rank: int, count: int) -> None:
             metrics = {name: float(value) for name, value in result.metrics.items()}
             part = TrainedPart(result.steps, result.status.value, metrics, memory)
             write_atomically(folder / "result", result_line(0, request, part))
+
+
+def run_loop(
+    recipe: Recipe, weights: Arrays, run: Run, tell: OnProgress, together: Together | None = None
+) -> TrainResult:
+    """What the loop makes of a training in this process, or in this one of several; `tell` hears every
+    measured number of a step. Raises: as the loop."""
+
+    def on_step(report: StepReport) -> None:
+        measures = {
+            "loss": report.loss,
+            "gradient_norm": report.gradient_norm,
+            "learning_rate": report.learning_rate,
+            **report.parts,
+        }
+        tell(Progress(report.step, report.steps, report.loss, measures))
+
+    def on_evaluation(evaluation: Evaluation) -> None:
+        tell(Progress(evaluation.step, run.steps, None, {"validation": evaluation.loss}))
+
+    place = run.checkpoints
+    return train(
+        weights,
+        data_of(run.shards),
+        recipe,
+        seed=run.seed,
+        steps=run.steps,
+        start_step=run.start_step,
+        total_steps=run.total_steps,
+        on_step=on_step,
+        on_evaluation=on_evaluation,
+        device=run.device,
+        checkpoints=None if place is None else Checkpoints(place.folder, place.budget, pause=place.pause),
+        together=together,
+        from_scratch=run.from_scratch,
+    )
 
 
 def data_of(shards: tuple[Path, ...]) -> Shard:
@@ -107,27 +143,3 @@ def most_memory(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
-
-
-def telling(
-    tell: Callable[[Progress], object], steps: int
-) -> tuple[Callable[[StepReport], None], Callable[[Evaluation], None]]:
-    """Callbacks of the loop that tell every measured number of a step."""
-
-    def on_step(report: StepReport) -> None:
-        measures = {
-            "loss": report.loss,
-            "gradient_norm": report.gradient_norm,
-            "learning_rate": report.learning_rate,
-            **report.parts,
-        }
-        tell(Progress(report.step, report.steps, report.loss, measures))
-
-    def on_evaluation(evaluation: Evaluation) -> None:
-        tell(Progress(evaluation.step, steps, None, {"validation": evaluation.loss}))
-
-    return on_step, on_evaluation
-
-
-def checkpoints_at(place: CheckpointPlace | None) -> Checkpoints | None:
-    return None if place is None else Checkpoints(place.folder, place.budget, pause=place.pause)

@@ -24,7 +24,9 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Project
 from jepanet.traffic import BlobKind
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests import AcceptedDelta, DerivedModel, DeriveModel, RoundFiles
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.merging import AcceptedDelta
 
 How = Literal["held", "derived", "fetched"]
 

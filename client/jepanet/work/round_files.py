@@ -16,7 +16,7 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
 from jepanet.work.methods import known_spec
-from jepanet.work.requests import RoundFiles
+from jepanet.work.requests.files import RoundFiles
 
 
 @dataclass(frozen=True, slots=True)

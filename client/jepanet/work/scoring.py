@@ -18,14 +18,9 @@ from jepanet.protocol.documents.scores import Metrics as Millionths
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO
-from jepanet.work.requests import (
-    ClaimedDelta,
-    EvaluationFiles,
-    OnProgress,
-    ScoreClaims,
-    ScoredDelta,
-    ScoredDeltas,
-)
+from jepanet.work.requests.files import EvaluationFiles
+from jepanet.work.requests.request import OnProgress
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
 from jepanet.work.round_files import OpenedRound, open_round
 
 _LIMIT = (1 << 53) - 1

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.training.loop import Status, TrainResult, train
+from jepanet.learning.training.loop import Status, TrainResult
 from jepanet.learning.training.processes.together import check_devices
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
 from jepanet.work.lines import call_line, read_reply
-from jepanet.work.part import TrainedPart, TrainPart, checkpoints_at, data_of, most_memory, telling
+from jepanet.work.part import Run, TrainedPart, TrainPart, most_memory, run_loop
 from jepanet.work.ranks import run_ranks
-from jepanet.work.requests import CheckpointPlace, OnProgress, Processes, Progress
+from jepanet.work.requests.machine import Processes
+from jepanet.work.requests.request import OnProgress, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,7 @@ class Training:
 
     recipe: Recipe
     weights: Arrays
-    shards: tuple[Path, ...]
-    seed: bytes
-    steps: int
-    start_step: int
-    total_steps: int
-    device: str
-    checkpoints: CheckpointPlace | None
-    from_scratch: bool = False
-    """The weights are random."""
+    run: Run
 
 
 def trained(
@@ -55,43 +48,22 @@ def trained(
     """
     if processes.count > 1:
         return _spread(training, processes, folder, on_progress)
-    on_step, on_evaluation = telling(on_progress, training.steps)
-    result = train(
-        training.weights,
-        data_of(training.shards),
-        training.recipe,
-        seed=training.seed,
-        steps=training.steps,
-        start_step=training.start_step,
-        total_steps=training.total_steps,
-        on_step=on_step,
-        on_evaluation=on_evaluation,
-        device=training.device,
-        checkpoints=checkpoints_at(training.checkpoints),
-        from_scratch=training.from_scratch,
-    )
-    return result, most_memory(training.device)
+    result = run_loop(training.recipe, training.weights, training.run, on_progress)
+    return result, most_memory(training.run.device)
 
 
 def _spread(
     training: Training, processes: Processes, folder: Path, on_progress: OnProgress
 ) -> tuple[TrainResult, int]:
-    check_devices(training.device, processes.count)
+    check_devices(training.run.device, processes.count)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
         request = TrainPart(
             recipe=folder / "recipe.json",
             weights=folder / "weights.safetensors",
-            shards=training.shards,
-            seed=training.seed,
-            steps=training.steps,
-            start_step=training.start_step,
-            total_steps=training.total_steps,
-            device=training.device,
+            run=training.run,
             way=processes.way,
-            checkpoints=training.checkpoints,
-            from_scratch=training.from_scratch,
         )
         request.recipe.write_bytes(training.recipe.to_bytes())
         request.weights.write_bytes(model_bytes(training.weights, ModelHeader.of(training.recipe, 0)))

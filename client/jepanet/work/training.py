@@ -23,11 +23,11 @@ from jepanet.learning.training.loop import warm_start
 from jepanet.learning.training.resuming.state import StepReport
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.work.contribution import contribution
-from jepanet.work.requests import (
+from jepanet.work.part import Run
+from jepanet.work.requests.request import OnProgress, Progress
+from jepanet.work.requests.training import (
     FirstModel,
     MakeFirstModel,
-    OnProgress,
-    Progress,
     RepeatedTraining,
     RepeatTraining,
     TrainDelta,
@@ -57,9 +57,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
     started = time.monotonic()
     spec, base = round_.spec, round_.base.weights
     probe = None if request.probe is None else _probe(request.probe)
-    training = Training(
-        recipe=round_.recipe,
-        weights=base,
+    run = Run(
         shards=(request.shard,),
         seed=request.seed,
         steps=spec.inner_steps,
@@ -68,6 +66,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         device=request.device,
         checkpoints=request.checkpoints,
     )
+    training = Training(round_.recipe, base, run)
     shared = request.target.with_name(f"{request.target.name}.processes")
 
     def told(progress: Progress) -> None:

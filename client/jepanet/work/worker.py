@@ -18,7 +18,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.lifetime import signals_held
 from jepanet.telemetry import get_logger
 from jepanet.work.lines import Failure, call_line, error_of, read_reply
-from jepanet.work.requests import OnProgress, Progress, R, Request
+from jepanet.work.requests.request import OnProgress, Progress, R, Request
 
 log = get_logger("node")
 

@@ -9,7 +9,8 @@ from jepanet.learning.model_file import remainder_of
 from jepanet.operations.reading.library import Library
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.sheet import ScoreSheet
-from jepanet.work.requests import AcceptedDelta, EvaluationFiles, MergeDeltas, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 from jepanet.work.worker import Worker
 
 

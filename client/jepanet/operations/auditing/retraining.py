@@ -12,7 +12,8 @@ from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address
-from jepanet.work.requests import RepeatTraining, RoundFiles, TrainDelta
+from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.training import RepeatTraining, TrainDelta
 from jepanet.work.worker import Worker
 
 SAME_TRAINING = 0.999

@@ -35,12 +35,8 @@ from jepanet.protocol.settling.tally import RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.methods import known_spec
-from jepanet.work.requests import (
-    ClaimedDelta,
-    EvaluationFiles,
-    RoundFiles,
-    ScoreClaims,
-)
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
 from jepanet.work.worker import Worker
 
 _TRAINING = "training of"

@@ -32,7 +32,7 @@ from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
 from jepanet.types import Role
 from jepanet.work.methods import METHODS
-from jepanet.work.requests import ProbeDevice
+from jepanet.work.requests.measuring import ProbeDevice
 from jepanet.work.worker import Worker
 
 _GIB = 1 << 30

@@ -17,7 +17,7 @@ from jepanet.operations.views.projects import CreatedProject
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.settings.config import ProposerSection
 from jepanet.types import Digest
-from jepanet.work.requests import OnProgress
+from jepanet.work.requests.request import OnProgress
 from jepanet.work.worker import Worker
 
 

@@ -13,7 +13,8 @@ from jepanet.nesting import Json
 from jepanet.protocol.documents.project_folder import FIRST_MODEL_FILE, RECIPE_FILE
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
-from jepanet.work.requests import MakeFirstModel, OnProgress
+from jepanet.work.requests.request import OnProgress
+from jepanet.work.requests.training import MakeFirstModel
 from jepanet.work.worker import Worker
 
 START_SEED = b"jepanet round 0"

@@ -23,7 +23,7 @@ from jepanet.traffic import BlobKind
 from jepanet.types import Digest, RoundId
 from jepanet.work.methods import METHODS
 from jepanet.work.reaching import Reached, Wanted, reach
-from jepanet.work.requests import DerivedModel, DeriveModel
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 from jepanet.work.worker import Worker
 
 log = get_logger("models")

@@ -15,7 +15,7 @@ from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.scoring import evaluation_files
 from jepanet.types import Digest
-from jepanet.work.requests import AcceptedDelta, MergeDeltas
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 
 _MADE = ("model", "update", "remainder")
 

@@ -21,7 +21,7 @@ from jepanet.telemetry import get_logger
 from jepanet.traffic import BlobKind
 from jepanet.types import Digest, ProjectId, RoundId
 from jepanet.work.reaching import Reached, Wanted, reach
-from jepanet.work.requests import DerivedModel, DeriveModel
+from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 
 log = get_logger("models")
 

@@ -20,7 +20,7 @@ from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.windows import check_windows
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Role
-from jepanet.work.requests import RoundFiles
+from jepanet.work.requests.files import RoundFiles
 
 log = get_logger("roles")
 

@@ -37,7 +37,8 @@ from jepanet.roles.steps.preparation import pin_of, round_documents, round_files
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Verdict
-from jepanet.work.requests import ClaimedDelta, EvaluationFiles, ScoreClaims, ScoredDelta, ScoredDeltas
+from jepanet.work.requests.files import EvaluationFiles
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
 
 log = get_logger("scoring")
 

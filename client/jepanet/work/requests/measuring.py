@@ -1,0 +1,47 @@
+"""Models side by side, and what a device computes with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from jepanet.work.requests.request import Number, Request
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredModels:
+    """Held-out metrics by name, each the mean over the shards; one dictionary a model, in the order given."""
+
+    metrics: tuple[dict[str, Number], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureModels(Request[MeasuredModels]):
+    """Measure several models on the same shards, so that they can be compared."""
+
+    job: ClassVar[str] = "measure_models"
+
+    recipe: Path
+    models: tuple[Path, ...]
+    shards: tuple[Path, ...]
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedDevice:
+    """What a device was found to compute with: the version of torch, and its threads."""
+
+    torch: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeDevice(Request[ProbedDevice]):
+    """Find out whether the worker computes on a device, for `jepanet node check`."""
+
+    job: ClassVar[str] = "probe_device"
+
+    device: str
+    processes: int = 1
+    """That are to train there together."""

@@ -28,6 +28,7 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -423,6 +424,26 @@ class Network:
         """Moves the chain's clock forward and mines a block that says so."""
         self.rpc("evm_increaseTime", [seconds])
         self.rpc("evm_mine")
+
+    def fork(self, depth: int) -> None:
+        """Replaces the newest `depth` blocks by empty ones under the eyes of every node, and restarts killed
+        ones meanwhile.
+
+        Only a node that has followed the chain to its head sees a fork in its whole depth, so no block comes
+        until all have done so, before the fork and after it.
+        """
+        self.rpc("evm_setIntervalMining", [0])
+        for due in (True, False):
+            head = self.rpc("eth_getBlockByNumber", ["latest", False])["hash"]
+            self.wait(f"every node at {head}", partial(self._all_at, head), revive=True)
+            if due:
+                self.rpc("anvil_reorg", [depth, []])
+        self.rpc("evm_setIntervalMining", [self.block_time])
+
+    def _all_at(self, block_hash: str) -> bool:
+        newest = "SELECT lower(hex(hash)) FROM blocks ORDER BY number DESC LIMIT 1"
+        expected = [(block_hash.removeprefix("0x"),)]
+        return all(node.query(newest) == expected for node in self.nodes.values())
 
     def skip_to_the_end_of_commit(self) -> None:
         """COMMIT of a round that is full lasts to its half: there is nothing to wait for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from laws import canonical, followed
@@ -22,26 +21,6 @@ def let_blocks_pass(network: Network, count: int) -> None:
     network.wait(f"{count} blocks", lambda: int(network.rpc("eth_blockNumber"), 16) >= target)
 
 
-def fork(network: Network, depth: int) -> None:
-    """Replaces the newest `depth` blocks under the eyes of every node.
-
-    Only a node that has followed the chain to its head sees a fork in its whole depth, so no block comes
-    until all have done so, before the fork and after it.
-    """
-    network.rpc("evm_setIntervalMining", [0])
-    for replace in (True, False):
-        head = network.rpc("eth_getBlockByNumber", ["latest", False])["hash"]
-        network.wait(f"every node at {head}", partial(all_followed, network, head))
-        if replace:
-            network.rpc("anvil_reorg", [depth, []])
-    network.rpc("evm_setIntervalMining", [network.block_time])
-
-
-def all_followed(network: Network, block_hash: str) -> bool:
-    newest = "SELECT lower(hex(hash)) FROM blocks ORDER BY number DESC LIMIT 1"
-    return all(node.query(newest) == [(block_hash.removeprefix("0x"),)] for node in network.nodes.values())
-
-
 def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[..., Network]) -> None:
     network = new_network(solvers=2, confirmations=CONFIRMATIONS)
     network.run_nodes()
@@ -52,7 +31,7 @@ def test_forks_and_a_restart_of_the_chain_leave_no_trace(new_network: Callable[.
         deadline = time.monotonic() + 20
         while len(network.logs()) == seen and time.monotonic() < deadline:
             time.sleep(0.2)
-        fork(network, depth)
+        network.fork(depth)
         let_blocks_pass(network, depth)
         if depth == 2:
             network.stop_chain()

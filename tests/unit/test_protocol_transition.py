@@ -125,6 +125,14 @@ def test_repetitions_are_spaced_and_end() -> None:
     assert all(b - a == REPEAT for a, b in pairwise(published))
 
 
+def test_nothing_is_published_of_a_round_that_was_cancelled() -> None:
+    state, _ = play(node(SOLVER, S), *prologue(), prepared(), sealed(), committed(SOLVER), revealed(SOLVER))
+    state, before = play(state, block(REVEAL_START))
+    assert kinds(before) == ["PublishDelta"]
+    state, _ = play(state, cancelled(CancelCause.NOT_UNSEALED))
+    assert "PublishDelta" not in kinds(play(state, block(REVEAL_START + 3 * REPEAT))[1])
+
+
 # ------------------------------------------------------------------ proposer and what anyone may do
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from jepanet.protocol import duties
 from jepanet.protocol.due.view import RoundView
-from jepanet.protocol.state import Status
 from jepanet.types import Phase, Role
 
 
@@ -49,6 +48,6 @@ def publish_delta(view: RoundView) -> Iterator[duties.Duty]:
     round_ = view.round
     if view.own.sealed is None or round_.reveal_of(view.me) is None:
         return
-    if round_.status is Status.OPEN and round_.recorded is None:
+    if round_.recorded is None:
         lasts = round_.params.reveal_duration + round_.params.verify_duration
         yield duties.PublishDelta(round_.id, view.repeat(round_.reveal_start, lasts))

@@ -20,15 +20,21 @@ from jepanet.types import Phase, Standing, Verdict
 
 pytestmark = pytest.mark.unit
 
+HEAD = b"\x05" * 32
+
 
 class Chain:
     """What one endpoint says of the round; every write is only noted."""
 
-    def __init__(self, standing: Standing, phase: Phase, active: int) -> None:
-        self._standing, self._phase, self._active = standing, phase, active
+    def __init__(self, standing: Standing, phase: Phase, active: int, at_head: Standing | None) -> None:
+        self._standing, self._phase, self._active, self._at_head = standing, phase, active, at_head
 
-    async def commitment(self, round_id: int, account: str, block: str) -> Any:
-        return SimpleNamespace(standing=self._standing)
+    async def commitment(self, round_id: int, account: str, block: str | bytes) -> Any:
+        if block != HEAD:
+            return SimpleNamespace(standing=self._standing)
+        if self._at_head is None:
+            raise Transient("the endpoint does not have this block")
+        return SimpleNamespace(standing=self._at_head)
 
     async def phase(self, round_id: int, block: str) -> Phase:
         return self._phase
@@ -51,16 +57,41 @@ class Sender:
         self.calls.append(call)
 
 
-def node(*, standing: Standing = Standing.REVEALED, phase: Phase = Phase.VERIFY, active: int = 0) -> Any:
-    chain = Chain(standing, phase, active)
+def node(
+    *,
+    standing: Standing = Standing.REVEALED,
+    phase: Phase = Phase.VERIFY,
+    active: int = 0,
+    head: bool = False,
+    at_head: Standing | None = None,
+) -> Any:
+    """A node that has stored a block itself (`head`), at which the endpoint answers `at_head`, if at all."""
+    chain = Chain(standing, phase, active, at_head)
+    stored = SimpleNamespace(number=5, hash=HEAD) if head else None
     recorded = Recorded(bytes(32), digest("new"), digest("sheet"), 5, 3, 1400, bytes(32), 1)
     round_, state = SimpleNamespace(id=ROUND, recorded=recorded), SimpleNamespace(rounds={ROUND: 0})
     return SimpleNamespace(
         me=SOLVER, contracts=SimpleNamespace(rounds=chain, lens=chain), sender=Sender(), terms=object(),
-        journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32)), head=lambda: None),
+        journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32)), head=lambda: stored),
         round=lambda round_id: round_,
         project=lambda project_id: SimpleNamespace(id=PROJECT), state=lambda: state,
     )  # fmt: skip
+
+
+def show_sheet(monkeypatch: pytest.MonkeyPatch, row: Any) -> None:
+    """The round's sheet has this row alone."""
+
+    async def obtain_bytes(*given: Any, **limits: Any) -> bytes:
+        return b""
+
+    sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
+    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
+
+
+@pytest.fixture
+def one_invalid_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    show_sheet(monkeypatch, SimpleNamespace(solver=OTHER, verdict=Verdict.INVALID, reason="non-finite"))
 
 
 async def test_attack_a_lagging_endpoint_does_not_make_a_solver_skip_its_reveal() -> None:
@@ -74,16 +105,8 @@ async def test_attack_a_lagging_endpoint_does_not_make_a_solver_skip_its_reveal(
 
 
 @pytest.mark.parametrize("standing", [Standing.NONE, Standing.COMMITTED])
-async def test_money_is_not_given_up_on_the_word_of_a_lagging_endpoint(
-    standing: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def obtain_bytes(*given: Any, **limits: Any) -> bytes:
-        return b""
-
-    row = SimpleNamespace(solver=OTHER, verdict=Verdict.INVALID, reason="non-finite")
-    sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
-    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
-    monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
+@pytest.mark.usefixtures("one_invalid_row")
+async def test_money_is_not_given_up_on_the_word_of_a_lagging_endpoint(standing: Standing) -> None:
     there = Settlement(node(standing=standing))
     with pytest.raises(Transient, match="behind"):
         await there.send_claim(duties.SendClaim(ROUND))
@@ -100,16 +123,38 @@ async def test_money_is_not_given_up_on_the_word_of_a_lagging_endpoint(
 async def test_attack_an_excluded_solver_that_stays_away_loses_its_part_all_the_same(
     verdict: Verdict, call: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def obtain_bytes(*given: Any, **limits: Any) -> bytes:
-        return b""
-
-    row = SimpleNamespace(solver=OTHER, verdict=verdict, reason="")
-    sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
-    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
-    monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
+    show_sheet(monkeypatch, SimpleNamespace(solver=OTHER, verdict=verdict, reason=""))
     context = node(standing=Standing.REVEALED)
     await Settlement(context).slash_invalid(duties.SlashInvalid(ROUND))
     assert [sent[0] for sent in context.sender.calls] == ([] if call is None else [call])
+
+
+def exits_of(context: Any) -> list[Any]:
+    there = Settlement(context)
+    return [
+        there.send_claim(duties.SendClaim(ROUND)),
+        there.release_bond(duties.ReleaseBond(ROUND)),
+        there.slash_invalid(duties.SlashInvalid(ROUND)),
+        there.slash_non_reveal(duties.SlashNonReveal(ROUND, OTHER)),
+    ]
+
+
+@pytest.mark.usefixtures("one_invalid_row")
+async def test_a_round_whose_places_later_rounds_have_used_again_asks_for_nothing() -> None:
+    context = node(standing=Standing.NONE, head=True, at_head=Standing.NONE)
+    for work in exits_of(context):
+        assert await work == []
+    assert context.sender.sent == []
+
+
+@pytest.mark.usefixtures("one_invalid_row")
+async def test_an_endpoint_without_the_newest_block_is_no_witness_that_nothing_is_due() -> None:
+    for work in exits_of(node(standing=Standing.NONE, head=True)):
+        with pytest.raises(Transient, match="does not have this block"):
+            await work
+    context = node(standing=Standing.NONE, head=True, at_head=Standing.REVEALED)
+    await Settlement(context).release_bond(duties.ReleaseBond(ROUND))
+    assert context.sender.sent == ["release/7"], "it has the block, and `latest` came from one that lags"
 
 
 async def test_a_deserter_is_not_spared_because_an_endpoint_has_not_seen_its_commit() -> None:

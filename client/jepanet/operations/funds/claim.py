@@ -123,7 +123,7 @@ def _nothing(me: Address, view: RoundView, standing: Standing) -> str:
     if standing is Standing.NONE and view.proposer == me:
         return "what it returned is free stake"
     return {
-        Standing.NONE: "this wallet took no part in it",
+        Standing.NONE: "this wallet took no part in it, or took out all of it before a later round",
         Standing.COMMITTED: "its delta was not revealed: the bond does not return",
         Standing.SLASHED: "the bond was lost",
     }.get(standing, "taken out before")

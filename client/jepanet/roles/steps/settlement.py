@@ -23,14 +23,12 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.obtain import obtain_bytes
 from jepanet.roles.steps.preparation import pin_of
-from jepanet.roles.steps.submit import endpoint_lags, submit
+from jepanet.roles.steps.submit import endpoint_lags, standing_of, submit
 from jepanet.telemetry import get_logger
-from jepanet.types import Phase, Standing, Verdict
+from jepanet.types import Address, Phase, RoundId, Standing, Verdict
 
 log = get_logger("settlement")
 
-_BEFORE_REVEAL = (Standing.NONE, Standing.COMMITTED)
-"""No solver with a reveal confirmed here, and no verifier, stands so on a chain that has those blocks."""
 _COSTS_BOND = (Verdict.INVALID, Verdict.EXCLUDED)
 
 
@@ -74,11 +72,9 @@ class Settlement:
 
     async def slash_non_reveal(self, duty: SlashNonReveal) -> Sequence[LocalFact]:
         contracts = self._context.contracts
-        standing = (await contracts.lens.commitment(duty.round_id, duty.solver, "latest")).standing
-        if standing is Standing.NONE:
-            raise endpoint_lags(f"slash/{duty.round_id}/{duty.solver}")
+        key = f"slash/{duty.round_id}/{duty.solver}"
+        standing = await standing_of(self._context, key, duty.round_id, duty.solver)
         if standing is Standing.COMMITTED:
-            key = f"slash/{duty.round_id}/{duty.solver}"
             call = contracts.rounds.slash_non_reveal(duty.round_id, duty.solver)
             await submit(self._context, key, call)
         return []
@@ -99,14 +95,13 @@ class Settlement:
             found = sheet.leaf_of(row.solver) if row.verdict in _COSTS_BOND else None
             if found is None:
                 continue
-            standing = (await contracts.lens.commitment(round_.id, row.solver, "latest")).standing
-            if standing in _BEFORE_REVEAL:
-                raise endpoint_lags(f"slash-invalid/{round_.id}/{row.solver}")
+            key = f"slash-invalid/{round_.id}/{row.solver}"
+            standing = await _standing_since_reveal(context, key, round_.id, row.solver)
             if standing is Standing.REVEALED:
                 take = contracts.rounds.slash_invalid
                 if row.verdict is Verdict.EXCLUDED:
                     take = contracts.rounds.claim
-                await submit(context, f"slash-invalid/{round_.id}/{row.solver}", take(round_.id, *found))
+                await submit(context, key, take(round_.id, *found))
                 log.info("bond.slashed", round=round_.id, solver=row.solver, reason=row.reason)
         return []
 
@@ -154,12 +149,9 @@ class Settlement:
         context = self._context
         round_ = context.round(duty.round_id)
         recorded = round_.recorded
-        contracts = context.contracts
-        standing = (await contracts.lens.commitment(round_.id, context.me, "latest")).standing
         if recorded is None:
             return []
-        if standing in _BEFORE_REVEAL:
-            raise endpoint_lags(f"claim/{round_.id}")
+        standing = await _standing_since_reveal(context, f"claim/{round_.id}", round_.id, context.me)
         if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
             return []
         data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
@@ -171,17 +163,24 @@ class Settlement:
             log.info("claim.skipped", round=round_.id, verdict=mine[0].verdict.name if mine else None)
             return []
         leaf, proof = mine
-        await submit(context, f"claim/{round_.id}", contracts.rounds.claim(round_.id, leaf, proof))
+        call = context.contracts.rounds.claim(round_.id, leaf, proof)
+        await submit(context, f"claim/{round_.id}", call)
         log.info("claim.done", round=round_.id, amount=leaf.amount, verdict=leaf.verdict.name)
         return []
 
     async def release_bond(self, duty: ReleaseBond) -> Sequence[LocalFact]:
-        context, contracts = self._context, self._context.contracts
-        standing = (await contracts.lens.commitment(duty.round_id, context.me, "latest")).standing
-        if standing in _BEFORE_REVEAL:
-            raise endpoint_lags(f"release/{duty.round_id}")
-        if standing is Standing.REVEALED:
+        context, key = self._context, f"release/{duty.round_id}"
+        if await _standing_since_reveal(context, key, duty.round_id, context.me) is Standing.REVEALED:
             # With the bond comes a share of the unseal bond, where the proposer forfeited it.
-            call = contracts.rounds.release_bond(duty.round_id)
-            await submit(context, f"release/{duty.round_id}", call)
+            await submit(context, key, context.contracts.rounds.release_bond(duty.round_id))
         return []
+
+
+async def _standing_since_reveal(
+    context: Context, what: str, round_id: RoundId, account: Address
+) -> Standing | None:
+    """As `standing_of`, of a solver whose reveal was confirmed here, or a verifier."""
+    standing = await standing_of(context, what, round_id, account)
+    if standing is Standing.COMMITTED:
+        raise endpoint_lags(what)
+    return standing

@@ -1,4 +1,4 @@
-"""Sending a duty's transaction, with the one refusal that time heals told apart."""
+"""Sending a duty's transaction: what an endpoint says before it, and which refusals time heals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.endpoints.requests import BlockId
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
+from jepanet.types import Address, RoundId, Standing
 
 _OVERTAKEN = frozenset(
     {
@@ -57,6 +58,27 @@ def newest_known(context: Context) -> BlockId:
     if reached is not None and (stored is None or reached.block_number > stored.number):
         return reached.block_hash
     return "latest" if stored is None else stored.hash
+
+
+async def standing_of(context: Context, what: str, round_id: RoundId, account: Address) -> Standing | None:
+    """Where an account stands in a round in which its commit was confirmed here; None: nowhere any more.
+
+    The contract uses an account's word again eight rounds later, when nothing of it is open, and from then on
+    answers as if the account had never committed. An endpoint that lags answers the same, so it is asked once
+    more about the newest block known here, which it has to have.
+
+    Raises:
+        Transient: it lags; try again later.
+    """
+    read = context.contracts.lens.commitment
+    standing = (await read(round_id, account, "latest")).standing
+    if standing is not Standing.NONE:
+        return standing
+    known = newest_known(context)
+    if known == "latest":
+        raise endpoint_lags(what)
+    standing = (await read(round_id, account, known)).standing
+    return None if standing is Standing.NONE else standing
 
 
 async def submit(context: Context, key: str, call: UnsignedCall) -> None:

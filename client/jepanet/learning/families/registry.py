@@ -10,6 +10,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.family import FamilyKind
 
 FAMILIES: Mapping[str, str] = {
+    "image": "jepanet.learning.families.image.family:Image",
     "world": "jepanet.learning.families.world.family:World",
 }
 """Name in a recipe -> module and class, which follow `learning/family.py` and import no torch at once."""

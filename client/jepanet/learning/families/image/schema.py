@@ -1,0 +1,64 @@
+"""Names and shapes of the image model's parameters, and its initial weights; numpy alone."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+
+from jepanet.learning.families.image.sizes import ImageModelSizes
+from jepanet.learning.family import Shapes
+from jepanet.learning.seeding import numpy_generator
+from jepanet.tensors import Arrays
+
+_NORMS = ("norm", "before", "between")
+_HIDDEN = "predictor.hidden"
+
+
+def parameter_shapes(sizes: ImageModelSizes) -> Shapes:
+    """Shape of every parameter, in ascending name order; all are float32."""
+    wide, narrow, latent = sizes.width, sizes.predictor_width, sizes.latent
+    layers = {
+        "encoder.patch": (wide, 3 * sizes.patch**2),
+        "encoder.norm": (wide,),
+        "encoder.head": (latent, wide),
+        "predictor.enter": (narrow, latent),
+        "predictor.norm": (narrow,),
+        "predictor.leave": (latent, narrow),
+    }
+    for room, width, depth in (("encoder", wide, sizes.depth), ("predictor", narrow, sizes.predictor_depth)):
+        for number in range(depth):
+            inside = f"{room}.blocks.{number}"
+            layers |= {f"{inside}.before": (width,), f"{inside}.between": (width,)}
+            layers |= {f"{inside}.attend": (3 * width, width), f"{inside}.join": (width, width)}
+            layers |= {f"{inside}.widen": (4 * width, width), f"{inside}.narrow": (width, 4 * width)}
+    shapes: Shapes = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()} | {_HIDDEN: (narrow,)}
+    return {name: shapes[name] for name in sorted(shapes)}
+
+
+def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:
+    """Weights before any training: uniform with deviation 1/sqrt(fan-in), biases 0, layer norms at identity;
+    what adds to the tokens of block n is divided by sqrt(2n), as I-JEPA does.
+
+    Drawn by numpy in name order, so the same seed gives the same bytes on every machine.
+    """
+    generator = numpy_generator(seed, "weights")
+    weights: Arrays = {}
+    for name, shape in parameter_shapes(sizes).items():
+        layer, _, kind = name.rpartition(".")
+        if name == _HIDDEN:
+            weights[name] = _uniform(generator, shape, 0.02)
+        elif kind == "bias" or layer.rpartition(".")[2] in _NORMS:
+            weights[name] = np.full(shape, 0.0 if kind == "bias" else 1.0, dtype=np.float32)
+        else:
+            scale = 1.0 / sqrt(prod(shape[1:]))
+            if layer.endswith((".join", ".narrow")):
+                scale /= sqrt(2.0 * (int(layer.split(".")[2]) + 1))
+            weights[name] = _uniform(generator, shape, scale)
+    return weights
+
+
+def _uniform(generator: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
+    drawn: np.ndarray = deviation * sqrt(3.0) * (2.0 * generator.random(shape) - 1.0)
+    return drawn.astype(np.float32)

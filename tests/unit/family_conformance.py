@@ -313,7 +313,7 @@ def in_places(places: int, rows: int, work: Callable[[int, int], T]) -> list[T]:
             return items
 
         first, last = rows_of(rows, place, places)
-        with part_of(Lot(last - first, rows, gather)):
+        with part_of(Lot(last - first, rows, first, gather)):
             return work(first, last)
 
     with ThreadPoolExecutor(places) as pool:

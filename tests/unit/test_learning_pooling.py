@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jepanet.errors import Fatal, Rejected
 from jepanet.learning.objectives import sigreg, sketched_moments
-from jepanet.learning.pooling import pooled, pooled_rows
+from jepanet.learning.pooling import all_rows, pooled, pooled_rows
 from jepanet.learning.training.processes.together import check_devices, rows_of
 
 pytestmark = pytest.mark.unit
@@ -51,6 +51,12 @@ def spread_of_rows(rows: Tensor) -> Tensor:
     return pooled(((rows - mean) * (rows - mean).roll(1, 1)).mean(dim=0)).square().sum()
 
 
+def closeness_of_rows(rows: Tensor) -> Tensor:
+    """Every row against every other, wherever they lie."""
+    every = all_rows(rows)
+    return (every @ every.T).logsumexp(dim=1).mean() - pooled(rows.square().mean())
+
+
 @pytest.mark.parametrize("ranks", [2, 3])
 @pytest.mark.parametrize(
     "statistic",
@@ -59,8 +65,9 @@ def spread_of_rows(rows: Tensor) -> Tensor:
         lambda rows: sigreg(rows, 17),
         sketched_moments,
         spread_of_rows,
+        closeness_of_rows,
     ],
-    ids=["mean", "sigreg", "moments", "covariance"],
+    ids=["mean", "sigreg", "moments", "covariance", "closeness"],
 )
 def test_a_statistic_is_that_of_all_rows(statistic: Statistic, ranks: int) -> None:
     value, gradient = whole(statistic)

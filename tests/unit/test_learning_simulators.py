@@ -14,7 +14,8 @@ from jepanet.learning.data.building.plan import PROBE, PUBLIC, check_sizes, plan
 from jepanet.learning.data.sizes import TINY
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.simulators.offer import GREY_SITE, HIDDEN_SITE, PROBE_SITE, Simulator, Task
-from jepanet.learning.simulators.registry import SIMULATORS, dataset_for, recorded_in
+from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.learning.sources.registry import built_from, dataset_for
 
 pytestmark = pytest.mark.unit
 
@@ -28,12 +29,12 @@ def test_its_name_is_a_word_and_names_nothing_else(simulator: Simulator) -> None
     others = [item for item in SIMULATORS.values() if item is not simulator]
     assert not any(simulator.trains(item.name) or item.trains(simulator.name) for item in others)
     assert simulator.title and simulator.library and simulator.examples
-    assert recorded_in(simulator.environment) is simulator
+    assert built_from(simulator.environment) is simulator
     assert SIMULATORS[simulator.name] is simulator
 
 
 def test_what_is_no_simulator_of_ours_is_none() -> None:
-    assert recorded_in("some other simulator") is None and dataset_for("mine") is None
+    assert built_from("some other simulator") is None and dataset_for("mine") is None
 
 
 @every

@@ -24,7 +24,8 @@ from jepanet.learning.recipe import Recipe
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.simulators.goals import Play
 from jepanet.learning.simulators.offer import HIDDEN_SITE, Task
-from jepanet.learning.simulators.registry import SIMULATORS, dataset_for
+from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.learning.sources.registry import dataset_for
 from jepanet.tensors import canonical_json
 
 VERSION = 3

@@ -32,6 +32,8 @@ class Lot:
     """Examples on this process, at least one."""
     examples: int
     """On all of them."""
+    first: int
+    """How many of them come before the first that is here."""
     gather: Callable[[Tensor], list[Tensor]]
     """What every process has in place of a tensor, in their order; the same list on each."""
 
@@ -65,6 +67,20 @@ def pooled_rows(rows: int) -> int:
     """How many rows all processes have, of which `rows` are here."""
     lot = _LOT.get()
     return rows if lot is None else rows * lot.examples // lot.here
+
+
+def all_rows(rows: Tensor) -> Tensor:
+    """The rows [B, ...] of a batch of B, of those that are here: what is compared with every other.
+
+    On one process they are `rows` itself.
+    """
+    lot = _LOT.get()
+    if lot is None:
+        return rows
+    placed = rows.new_zeros((lot.examples, *rows.shape[1:]))
+    placed[lot.first : lot.first + lot.here] = rows
+    summed: Tensor = _Summed.apply(placed, lot)  # type: ignore[no-untyped-call]
+    return summed
 
 
 class _Summed(torch.autograd.Function):

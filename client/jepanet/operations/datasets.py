@@ -13,7 +13,7 @@ from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.learning.sources.registry import OFFERS
 from jepanet.operations.views.projects import Dataset, SealedShard, Shard
 from jepanet.types import Digest
 
@@ -22,7 +22,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Recordable:
-    """A simulator that datasets can be recorded with."""
+    """Something that datasets can be built from: a simulator, or a package."""
 
     name: str
     summary: str
@@ -32,16 +32,13 @@ class Recordable:
     """What may follow its name on the command line."""
 
 
-def simulators() -> Mapping[str, Recordable]:
-    """Every simulator of the registry, by name; none of them is loaded."""
+def offers() -> Mapping[str, Recordable]:
+    """All that datasets are built from, by name; nothing of it is loaded."""
     return {
         name: Recordable(
-            name,
-            f"Record {simulator.title} episodes of {simulator.library} on several sites.",
-            tuple(dataset.recipe for dataset in simulator.datasets),
-            simulator.examples,
+            name, offer.summary, tuple(dataset.recipe for dataset in offer.datasets), offer.examples
         )
-        for name, simulator in SIMULATORS.items()
+        for name, offer in OFFERS.items()
     }
 
 
@@ -56,15 +53,16 @@ def build_dataset(
     evaluation_seed: bytes | None,
     progress: Progress | None,
 ) -> Dataset:
-    """Builds (or finishes, or reuses) a dataset with a simulator of the registry.
+    """Builds (or finishes, or reuses) a dataset from what the registry offers.
 
-    `recipe` names the usual sizes, which `sizes` changes; None: the simulator's first.
+    `recipe` names the usual sizes, which `sizes` changes; None: the offer's first.
 
     Raises:
-        Fatal: unknown size, simulator missing, or the folder holds another dataset (exit code `DATASET`).
+        Fatal: unknown size, simulator or package missing, or the folder holds another dataset (exit code
+            `DATASET`).
     """
-    simulator = SIMULATORS[environment]
-    task, named = simulator.load(), recipe or simulator.datasets[0].recipe
+    offer = OFFERS[environment]
+    task, named = offer.load(), recipe or offer.datasets[0].recipe
     parameters = _resized(task.sizes[named], sizes)
     if named in PRESETS:
         _check_window(parameters, PRESETS[named])

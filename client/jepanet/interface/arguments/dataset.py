@@ -1,4 +1,4 @@
-"""`jepanet dataset`: real simulator data, built deterministically by seed."""
+"""`jepanet dataset`: data of real simulators and packages, built deterministically by seed."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def command() -> None:
     Examples:
       jepanet dataset build tworoom --out data --seed 7
       jepanet dataset build pusht --out pusht --seed 7
+      jepanet dataset build words --out words --seed 7
       jepanet dataset inspect data
     """
 
@@ -64,46 +65,44 @@ def _build_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-class _Simulators(StrictGroup):
-    """One command a simulator of the registry, which is imported only when this group is used."""
+class _Offers(StrictGroup):
+    """One command a line of the registry, which is imported only when this group is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from jepanet.operations.datasets import simulators
+        from jepanet.operations.datasets import offers
 
-        return sorted(simulators())
+        return sorted(offers())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from jepanet.operations.datasets import simulators
+        from jepanet.operations.datasets import offers
 
-        simulator = simulators().get(cmd_name)
-        return None if simulator is None else _command_of(simulator)
+        offer = offers().get(cmd_name)
+        return None if offer is None else _command_of(offer)
 
 
-@command.group("build", cls=_Simulators)
+@command.group("build", cls=_Offers)
 def build() -> None:
-    """Build a dataset with a real simulator."""
+    """Build a dataset with a real simulator, or from a pinned package."""
 
 
-def _command_of(simulator: Recordable) -> click.Command:
-    """`dataset build NAME`; `--recipe` where the simulator has several usual sizes."""
+def _command_of(offer: Recordable) -> click.Command:
+    """`dataset build NAME`; `--recipe` where it has several usual sizes."""
 
     def record(**options: Unpack[_Chosen]) -> None:
-        _record(simulator.name, **options)
+        _record(offer.name, **options)
 
-    examples = "".join(f"  jepanet dataset build {simulator.name} {rest}\n" for rest in simulator.examples)
-    record.__doc__ = (
-        f"{simulator.summary}\n\n\b\nExample{'s' if len(simulator.examples) > 1 else ''}:\n{examples}"
-    )
+    examples = "".join(f"  jepanet dataset build {offer.name} {rest}\n" for rest in offer.examples)
+    record.__doc__ = f"{offer.summary}\n\n\b\nExample{'s' if len(offer.examples) > 1 else ''}:\n{examples}"
     function = _build_options(record)
-    if len(simulator.recipes) > 1:
+    if len(offer.recipes) > 1:
         function = click.option(
             "--recipe",
-            type=click.Choice(simulator.recipes),
-            default=simulator.recipes[0],
+            type=click.Choice(offer.recipes),
+            default=offer.recipes[0],
             show_default=True,
             help="The preset that is to train on it: its usual sizes.",
         )(function)
-    return click.command(simulator.name, cls=StrictCommand)(function)
+    return click.command(offer.name, cls=StrictCommand)(function)
 
 
 def _record(

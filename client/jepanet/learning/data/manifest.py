@@ -14,7 +14,7 @@ from jepanet.learning.data.scorable import LEAST_EPISODES_OF_A_SITE
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES
 from jepanet.records.codec import Codec, rejected
 from jepanet.records.kinds import Spelling
-from jepanet.records.marks import Range, Size
+from jepanet.records.marks import LeftOut, Range, Size
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.dataset.1"
@@ -66,6 +66,8 @@ class DatasetManifest:
     probe: ShardEntry
     """Frames of random appearance on which frames of reference are compared."""
     evaluation: EvaluationEntry
+    licence: str = ""
+    """Of what it was built from, where that is somebody's work; empty: a simulator played it."""
 
     def with_root(self, root: bytes) -> DatasetManifest:
         """The same manifest with the evaluation tree's root.
@@ -87,6 +89,7 @@ class DatasetManifest:
                 public=self.public,
                 probe=self.probe,
                 evaluation=self.evaluation,
+                licence=self.licence,
             )
         )
 
@@ -106,6 +109,7 @@ class DatasetManifest:
             public=written.public,
             probe=written.probe,
             evaluation=written.evaluation,
+            licence=written.licence,
         )
         hidden = set(manifest.evaluation.sites)
         if shared := hidden & {manifest.public.site, *(entry.site for entry in manifest.training)}:
@@ -136,6 +140,7 @@ class _Written:
     public: ShardEntry
     probe: ShardEntry
     evaluation: EvaluationEntry
+    licence: Annotated[str, LeftOut(), Size(0, 400)] = ""
 
 
 _MANIFEST = Codec(

@@ -47,6 +47,11 @@ class Simulator:
     load: Callable[[], Task]
     """Imports the simulator's folder. The simulator's own library is loaded when something is recorded."""
 
+    @property
+    def summary(self) -> str:
+        """One sentence on what is built."""
+        return f"Record {self.title} episodes of {self.library} on several sites."
+
     def trains(self, preset: str) -> bool:
         """Whether the preset of that name was made for this simulator."""
         return preset.startswith(self.name)

@@ -13,7 +13,7 @@ from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_file import recipe_named
-from jepanet.learning.simulators.registry import dataset_for, recorded_in
+from jepanet.learning.sources.registry import built_from, dataset_for
 from jepanet.operations.datasets import open_dataset
 from jepanet.operations.projects.request import ProjectRequest, check_name, judges_of
 from jepanet.protocol.commitment import evaluation_leaf, shard_root
@@ -70,19 +70,18 @@ def draft_project(
 
 def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
     """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
-    another simulator."""
-    simulator = recorded_in(built.manifest.environment)
-    # What was recorded in a simulator that is not ours suits whichever recipe its owner says.
-    suiting = [name for name in PRESETS if simulator is None or simulator.trains(name)]
-    if simulator is not None and recipe in PRESETS.values() and recipe.name not in suiting:
+    other data."""
+    offer = built_from(built.manifest.environment)
+    # What was built from something that is not ours suits whichever recipe its owner says.
+    suiting = [name for name in PRESETS if offer is None or offer.trains(name)]
+    if offer is not None and recipe in PRESETS.values() and recipe.name not in suiting:
         raise Fatal(
-            f"the dataset was recorded in {simulator.name} and recipe {recipe.name!r} is for another "
-            "simulator",
+            f"the dataset was built from {offer.name} and recipe {recipe.name!r} is for other data",
             remedy=f"use --recipe {' or '.join(suiting)}",
             code=Exit.DATASET,
         )
     has, wants = built.manifest.parameters.get("image", recipe.family.sizes.image), recipe.family.sizes.image
-    if has != wants:
+    if wants and has != wants:
         fitting = [name for name in suiting if PRESETS[name].family.sizes.image == has]
         raise Fatal(
             f"the dataset has {has}-pixel frames and recipe {recipe.name!r} wants {wants}",

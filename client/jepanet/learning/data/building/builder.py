@@ -175,6 +175,7 @@ def _build(
             episodes=parameters.evaluation_episodes,
             sites=tuple(site.number for site in recordings[hidden[0]].sites),
         ),
+        licence=environment.licence,
     )
     keep(out_dir / SEALED_LIST, sealed_bytes(secret, sealed), mode=0o600, code=Exit.DATASET)
     # The manifest comes last: its presence means that everything else is complete.

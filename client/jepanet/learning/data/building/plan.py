@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -25,6 +26,8 @@ DrawnSite = Callable[[int, np.random.Generator], NumberedSite]
 """(index among the sites of its kind, generator) -> a site."""
 Record = Callable[[Recording], Shard]
 """Plays a recording; a function of a module, since other processes import it by name."""
+EpisodeSize = Callable[[Recording, int], int]
+"""(recording, frames) -> bytes of one episode of so many frames, with its site's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,18 @@ class Environment:
     record: Record
     probe_site: int
     """Site number of probe frames, whose looks are random."""
-    actions: int
-    """Numbers in an action."""
-    state: int
-    """Numbers in a state."""
+    episode_size: EpisodeSize
+    licence: str = ""
+    """Of what is built from, as the manifest repeats it."""
+
+
+def recorded_size(*, actions: int, state: int) -> EpisodeSize:
+    """Of episodes that are played: pixels, so many numbers in an action and in a state, the site's number."""
+
+    def size(recording: Recording, frames: int) -> int:
+        return frames * 3 * recording.image**2 + 4 * ((frames - 1) * actions + frames * state + 1)
+
+    return size
 
 
 def layout_of(
@@ -112,7 +123,7 @@ def plan(
 
 def shard_size(environment: Environment, recording: Recording) -> int:
     """Bytes of a recording's file, rounded up."""
-    return _HEADER + _episodes(recording) * _episode_size(environment, recording, recording.frames)
+    return _HEADER + _episodes(recording) * environment.episode_size(recording, recording.frames)
 
 
 def check_sizes(environment: Environment, recordings: Mapping[str, Recording]) -> None:
@@ -123,11 +134,11 @@ def check_sizes(environment: Environment, recordings: Mapping[str, Recording]) -
     """
     for name, recording in recordings.items():
         episodes, room = _episodes(recording), MAX_SHARD_BYTES - _HEADER
-        most = min(MAX_EPISODES, room // _episode_size(environment, recording, recording.frames))
+        most = min(MAX_EPISODES, room // environment.episode_size(recording, recording.frames))
         if episodes <= most:
             continue
         frames = recording.frames
-        while frames and episodes * _episode_size(environment, recording, frames) > room:
+        while frames and episodes * environment.episode_size(recording, frames) > room:
             frames -= 1
         fits = [f"{most} episodes of {recording.frames} frames"]
         if frames >= MIN_FRAMES and episodes <= MAX_EPISODES:
@@ -154,15 +165,15 @@ def _episodes(recording: Recording) -> int:
     return recording.episodes * max(1, len(recording.sites))
 
 
-def _episode_size(environment: Environment, recording: Recording, frames: int) -> int:
-    """Bytes of one episode: pixels, actions and states, its site's number."""
-    numbers = (frames - 1) * environment.actions + frames * environment.state + 1
-    return frames * 3 * recording.image**2 + 4 * numbers
-
-
 def sealed_name(index: int) -> str:
     """File name of sealed shard `index`, below the dataset's folder."""
     return f"{SEALED}/shard-{index:03d}.safetensors"
+
+
+def sealed_index(name: str) -> int | None:
+    """The number of the evaluation shard that a file of this name holds; None: another one."""
+    found = re.fullmatch(rf"{SEALED}/shard-(\d{{3}})\.safetensors", name)
+    return None if found is None else int(found[1])
 
 
 def _check_apart(layout: Layout) -> None:

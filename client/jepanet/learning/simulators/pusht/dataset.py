@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jepanet.learning.data.building.plan import Environment, layout_of
+from jepanet.learning.data.building.plan import Environment, layout_of, recorded_size
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.simulators.loader import require_simulator
 from jepanet.learning.simulators.offer import PROBE_SITE, Task
@@ -29,8 +29,7 @@ TASK = Task(
         sites=layout_of(training_site, hidden_site, public_site),
         record=record,
         probe_site=PROBE_SITE,
-        actions=2,
-        state=6,
+        episode_size=recorded_size(actions=2, state=6),
     ),
     sizes={"pusht": USUAL},
     drawn_site=random_site,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jepanet.learning.data.building.plan import Environment, layout_of
+from jepanet.learning.data.building.plan import Environment, layout_of, recorded_size
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.simulators.goals import Play
 from jepanet.learning.simulators.loader import require_simulator
@@ -40,8 +40,7 @@ TASK = Task(
         sites=layout_of(training_site, hidden_site, public_site),
         record=record,
         probe_site=PROBE_SITE,
-        actions=2,
-        state=2,
+        episode_size=recorded_size(actions=2, state=2),
     ),
     sizes={"tworoom-small": DEMO, "tworoom": FULL},
     drawn_site=distinct_site,

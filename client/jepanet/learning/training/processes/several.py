@@ -46,8 +46,9 @@ class Several:
 
     def terms_of(self, loss: nn.Module, batch: Batch, stream: torch.Generator) -> Terms:
         examples, together = len(batch.examples), self._together
-        mine = batch.rows(*rows_of(examples, together.rank, together.count))
-        with part_of(Lot(len(mine.examples), examples, together.gather)):
+        first, behind = rows_of(examples, together.rank, together.count)
+        mine = batch.rows(first, behind)
+        with part_of(Lot(behind - first, examples, first, together.gather)):
             total, parts = loss(mine.to(self._device), stream)
         return Terms(total, parts)
 

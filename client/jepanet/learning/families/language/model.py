@@ -1,0 +1,144 @@
+"""A small decoder-only transformer (Radford et al. 2019) that also tells which texts are about one thing.
+
+    text ──encoder──▶ hidden states ──▶ next token (the embedding of tokens, transposed)
+                           └── mean over the text ──projection──▶ latent, of unit length
+
+Token 0 is the border of a text: it begins every one, and is what has to be predicted behind its last token.
+Both texts of a pair go through the same weights, each by itself; the model is its own predictor. The
+projection is drawn at random and never trained.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from jepanet.learning.data.schemas.texts import PADDING
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.language.objective import language_objective
+from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
+from jepanet.learning.family import Batch, Encoded, Terms, Weights
+from jepanet.tensors import Arrays
+
+_PAIRS = 64
+"""Pairs encoded at once when a shard is compared."""
+
+
+class Block(nn.Module):
+    """Causal attention and a two-layer network, each on normalised tokens and added to them."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before = nn.LayerNorm(width)
+        self.attend = nn.Linear(width, 3 * width)
+        self.join = nn.Linear(width, width)
+        self.between = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens [B, L, W] -> [B, L, W]; none hears of a later one."""
+        batch, count, width = tokens.shape
+        parts = self.attend(self.before(tokens)).view(batch, count, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        heard = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        tokens = tokens + self.join(heard.transpose(1, 2).reshape(batch, count, width))
+        changed: Tensor = tokens + self.narrow(functional.gelu(self.widen(self.between(tokens))))
+        return changed
+
+
+class Encoder(nn.Module):
+    """Texts int64 [B, L] -> hidden states [B, L + 1, W]: before the first token, and after each."""
+
+    def __init__(self, sizes: LanguageModelSizes) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(sizes.vocabulary, sizes.width)
+        self.places = nn.Embedding(sizes.context + 1, sizes.width)
+        self.blocks = nn.ModuleList(Block(sizes.width, sizes.heads) for _ in range(sizes.depth))
+        self.norm = nn.LayerNorm(sizes.width)
+
+    def forward(self, texts: Tensor) -> Tensor:
+        seen = functional.pad(texts, (1, 0), value=PADDING)
+        states = self.tokens(seen) + self.places.weight[: seen.shape[1]]
+        for block in self.blocks:
+            states = block(states)
+        encoded: Tensor = self.norm(states)
+        return encoded
+
+    def scores(self, states: Tensor) -> Tensor:
+        """Hidden states [N, W] -> scores of every token [N, V]."""
+        return functional.linear(states, self.tokens.weight)
+
+
+class LanguageModel(nn.Module):
+    """Encoder and projection of one recipe, with their loss and what the score compares."""
+
+    def __init__(self, sizes: LanguageSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.encoder = Encoder(sizes.model)
+        self.projection = nn.Linear(sizes.model.width, sizes.model.latent, bias=False)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        """Loss of the pairs of a batch (`batches.py`). Nothing in it is drawn at random."""
+        seen = batch.tensors
+        (nats, first), (others, second) = self.read(seen["first"]), self.read(seen["second"])
+        tokens = predicted(seen["first"]) + predicted(seen["second"])
+        return language_objective(nats + others, tokens, (first, second), seen["twins"], self.sizes.objective)
+
+    def read(self, texts: Tensor) -> tuple[Tensor, Tensor]:
+        """Texts int64 [B, L] -> what their next tokens cost, in nats [B], and unit latents [B, D], both
+        float32 at least, whatever the networks multiply in."""
+        states = self.encoder(texts)
+        inside = texts != PADDING
+        asked = functional.pad(inside, (1, 0), value=True)
+        wanted = functional.pad(texts, (0, 1), value=PADDING)
+        scores = self.encoder.scores(states[asked])
+        with torch.autocast(scores.device.type, enabled=False):
+            kind = torch.promote_types(scores.dtype, torch.float32)
+            lost = functional.cross_entropy(scores.to(kind), wanted[asked], reduction="none")
+            nats = torch.zeros(asked.shape, dtype=kind, device=asked.device).masked_scatter(asked, lost)
+            after = inside.unsqueeze(-1).to(kind)
+            mean = (states[:, 1:].to(kind) * after).sum(dim=1) / after.sum(dim=1)
+            latents = functional.normalize(self.projection(mean.to(self.projection.weight.dtype)), dim=-1)
+        return nats.sum(dim=1), latents.to(kind)
+
+    def compare(self, shard: Shard) -> Encoded:
+        """Latents of both texts, of length sqrt(D); that of the second, that of the first as its prediction,
+        and that of another pair's second text as a guess that reads nothing."""
+        texts = [shard.array(name).astype(np.int64) for name in ("first", "second")]
+        nats, latents = np.zeros(shard.episodes), []
+        with torch.inference_mode():
+            for start in range(0, shard.episodes, _PAIRS):
+                part = slice(start, start + _PAIRS)
+                read = [self.read(torch.from_numpy(item[part]).to(self._device)) for item in texts]
+                nats[part] = sum(lost.cpu().numpy().astype(np.float64) for lost, _ in read)
+                latents.append(torch.stack([latent for _, latent in read], dim=1).cpu().numpy())
+        both = np.concatenate(latents).astype(np.float64) * self.sizes.model.latent**0.5
+        first, second = both[:, :1], both[:, 1:]
+        return Encoded(both, actual=second, predicted=first, unchanged=np.roll(second, 1, axis=0))
+
+    def weights(self) -> Arrays:
+        """The parameters as float32 arrays, in ascending name order."""
+        state = self.state_dict()
+        return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
+
+    @property
+    def _device(self) -> torch.device:
+        return self.projection.weight.device
+
+
+def predicted(texts: Tensor) -> Tensor:
+    """How many tokens of texts [B, L] have to be predicted: int64 [B], each of its own and the border."""
+    return (texts != PADDING).sum(dim=1) + 1
+
+
+def load_language_model(sizes: LanguageSizes, weights: Weights, device: str = "cpu") -> LanguageModel:
+    """A model on `device` with copies of `weights` (float32, shapes of `schema.parameter_shapes`)."""
+    with torch.random.fork_rng(devices=[]):  # layers draw initial weights, which are replaced at once
+        model = LanguageModel(sizes)
+    model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+    return model.to(device)

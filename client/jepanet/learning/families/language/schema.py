@@ -1,0 +1,75 @@
+"""Names and shapes of the language model's parameters, initial weights, change of frame; numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+
+import numpy as np
+
+from jepanet.learning.families.language.sizes import LanguageModelSizes
+from jepanet.learning.family import Shapes
+from jepanet.learning.seeding import numpy_generator
+from jepanet.tensors import Arrays
+
+TOKENS, PLACES, PROJECTION = "encoder.tokens.weight", "encoder.places.weight", "projection.weight"
+_NORMS = ("norm", "before", "between")
+_DEVIATION = 0.02
+
+
+def parameter_shapes(sizes: LanguageModelSizes) -> Shapes:
+    """Shape of every parameter, in ascending name order; all are float32."""
+    width = sizes.width
+    layers: Shapes = {"encoder.norm": (width,)}
+    for number in range(sizes.depth):
+        inside = f"encoder.blocks.{number}"
+        layers |= {f"{inside}.before": (width,), f"{inside}.between": (width,)}
+        layers |= {f"{inside}.attend": (3 * width, width), f"{inside}.join": (width, width)}
+        layers |= {f"{inside}.widen": (4 * width, width), f"{inside}.narrow": (width, 4 * width)}
+    shapes: Shapes = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    shapes |= {
+        TOKENS: (sizes.vocabulary, width),
+        PLACES: (sizes.context + 1, width),
+        PROJECTION: (sizes.latent, width),
+    }
+    return {name: shapes[name] for name in sorted(shapes)}
+
+
+def init_weights(sizes: LanguageModelSizes, seed: bytes) -> Arrays:
+    """Weights before any training: uniform of deviation 0.02 (Radford et al. 2019), less by sqrt(2 depth) for
+    what adds to the tokens; biases zero, layer norms at identity, the projection of deviation 1/sqrt(width).
+
+    Drawn by numpy in name order, so the same seed gives the same bytes on every machine.
+    """
+    generator = numpy_generator(seed, "weights")
+    weights: Arrays = {}
+    for name, shape in parameter_shapes(sizes).items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "bias" or layer.rpartition(".")[2] in _NORMS:
+            weights[name] = np.full(shape, 0.0 if kind == "bias" else 1.0, dtype=np.float32)
+            continue
+        deviation = 1.0 / sqrt(sizes.width) if name == PROJECTION else _DEVIATION
+        if layer.endswith((".join", ".narrow")):
+            deviation /= sqrt(2.0 * sizes.depth)
+        drawn = deviation * sqrt(3.0) * (2.0 * generator.random(shape) - 1.0)
+        weights[name] = drawn.astype(np.float32)
+    return weights
+
+
+def rotate_language_model(weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
+    """The same model in another frame: latents z R in place of z, the same next tokens.
+
+    Changes the projection alone. Computed in float64 and rounded to float32 once.
+
+    Raises:
+        ValueError: `rotation` is not orthogonal to 1e-6, or the weights are of no language model of its size.
+    """
+    size = len(rotation)
+    if rotation.shape != (size, size) or not np.allclose(rotation.T @ rotation, np.eye(size), atol=1e-6):
+        raise ValueError("a change of frame is a square orthogonal matrix")
+    if PROJECTION not in weights or len(weights[PROJECTION]) != size:
+        raise ValueError(f"these are not the weights of a language model with {size} latent dimensions")
+    turned = {name: np.array(weights[name], copy=True) for name in sorted(weights)}
+    turned[PROJECTION] = (rotation.T @ weights[PROJECTION].astype(np.float64)).astype(np.float32)
+    return turned

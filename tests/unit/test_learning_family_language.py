@@ -1,0 +1,101 @@
+"""The language model: conformance, what it reads of a text, and which texts it holds apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from family_conformance import Case, small_recipe
+from torch.nn import functional
+
+from jepanet.errors import Rejected
+from jepanet.learning.families.language.batches import twins
+from jepanet.learning.families.language.family import Language
+from jepanet.learning.families.language.model import LanguageModel, load_language_model, predicted
+from jepanet.learning.families.language.objective import match_nats
+from jepanet.learning.families.language.sizes import LanguageModelSizes
+from jepanet.learning.family import NEXT_TOKEN
+from jepanet.learning.seeding import torch_generator
+from jepanet.learning.training.loop import train
+from learning_shards import SEED, pair_shard
+
+pytestmark = pytest.mark.unit
+
+SIZES = LanguageModelSizes(vocabulary=24, context=8, latent=6, width=16, depth=2, heads=2)
+LANGUAGE = Language(model=SIZES, pairs=6)
+CASE = Case(
+    kind=Language,
+    family=LANGUAGE,
+    shard=pair_shard(7, (0,) * 24),
+    strange=pair_shard(7, vocabulary=30),
+)
+
+
+def network(**changes: object) -> LanguageModel:
+    family = replace(LANGUAGE, **changes)  # type: ignore[arg-type]
+    return load_language_model(family, family.initial_weights(SEED))
+
+
+def test_a_text_costs_the_same_however_much_padding_follows_it() -> None:
+    texts = torch.tensor([[3, 5, 7]])
+    (nats, latents), (padded, others) = (
+        network().read(item) for item in (texts, functional.pad(texts, (0, 4)))
+    )
+    assert torch.allclose(nats, padded, rtol=1e-6) and torch.allclose(latents, others, atol=1e-6)
+
+
+def test_every_token_and_the_border_behind_them_are_predicted() -> None:
+    model, texts = network(), torch.tensor([[3, 5, 0], [4, 0, 0]])
+    states = model.encoder(texts)
+    assert predicted(texts).tolist() == [3, 2]
+    for row, wanted in enumerate(([3, 5, 0], [4, 0])):
+        scores = model.encoder.scores(states[row, : len(wanted)]).log_softmax(dim=-1)
+        lost = -sum(scores[place, token] for place, token in enumerate(wanted))
+        assert torch.isclose(model.read(texts)[0][row], torch.as_tensor(lost), rtol=1e-5)
+
+
+def test_no_token_is_told_by_those_behind_it() -> None:
+    model = network()
+    one, other = (model.encoder(torch.tensor([[3, 5, last]])) for last in (7, 8))
+    assert torch.equal(one[:, :3], other[:, :3]) and not torch.equal(one[:, 3], other[:, 3])
+
+
+def test_random_weights_guess_among_all_tokens() -> None:
+    batch = next(LANGUAGE.batches(CASE.shard, SEED))
+    parts = network().loss(batch, torch_generator(SEED, "loss")).parts
+    assert abs(float(parts[NEXT_TOKEN].detach()) - log(SIZES.vocabulary)) < 0.1
+    assert float(parts["match"].detach()) > 0.1
+
+
+def test_a_pair_that_shares_a_text_is_no_wrong_answer() -> None:
+    first, second = torch.tensor([[1, 2], [3, 0], [3, 0]]), torch.tensor([[4], [4], [5]])
+    found = twins(first, second)
+    assert found.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
+    latents = functional.normalize(torch.randn(3, 4, generator=torch_generator(SEED, "latents")), dim=-1)
+    left_out = match_nats(latents, latents, found, 1.0)
+    assert (left_out < match_nats(latents, latents, torch.zeros_like(found), 1.0)).all()
+    assert left_out[1] == 0.0, "it has no other pair to be told from"
+
+
+def test_weights_without_a_difference_between_texts_match_by_chance() -> None:
+    same = torch.ones(8, 4) / 2
+    found = match_nats(same, same, torch.zeros(8, 8, dtype=torch.bool), 0.1)
+    assert found.numpy() == pytest.approx(np.full(8, log(8)), rel=1e-6)
+
+
+def test_the_projection_is_not_trained() -> None:
+    recipe = replace(small_recipe(LANGUAGE), inner_steps=3)
+    before = LANGUAGE.initial_weights(SEED)
+    after = train(before, CASE.shard, recipe, seed=SEED).weights
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == set(before) - {"projection.weight"}
+
+
+def test_a_text_outside_the_vocabulary_is_refused() -> None:
+    small = replace(LANGUAGE, model=replace(SIZES, context=4))
+    with pytest.raises(Rejected, match="texts of up to 6 tokens") as caught:
+        small.check_shard(CASE.shard)
+    assert caught.value.reason == "shard-mismatch"

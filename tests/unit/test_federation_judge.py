@@ -77,6 +77,8 @@ class Measured:
 class HiddenOptimum:
     """gain = squared distance to the optimum saved, relative to all there is to save."""
 
+    unit = "nats per direction"
+
     def __init__(self, stderr: float = 0.001, broken: tuple[str, ...] = ()) -> None:
         self.stderr, self.broken = stderr, broken
         self.seen: list[Arrays] = []

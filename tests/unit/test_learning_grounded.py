@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluation.grounded import WORST, Gain, GroundedScorer
+from jepanet.learning.evaluation.gain import WORST, Gain
+from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import heldout_metrics
 from jepanet.learning.evaluation.statistics import halves
 from jepanet.learning.families.world.model import one_step_ahead

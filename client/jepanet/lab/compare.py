@@ -27,7 +27,7 @@ from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.training.loop import warm_start
 from jepanet.tensors import Arrays, canonical_json
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same inputs would give other figures."""
 NETWORK_VERSION = 1
 """The same of what `Comparison.as_network` adds."""

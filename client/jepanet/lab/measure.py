@@ -11,8 +11,9 @@ from jepanet.errors import Rejected
 from jepanet.federation.gauge import drift
 from jepanet.lab.setting import Sites
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import frame_latents, heldout_metrics
+from jepanet.learning.evaluation.scorer import scorer_of
+from jepanet.learning.family import can_plan
 from jepanet.learning.planning.rollout import rollout_nmse
 from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays
@@ -29,9 +30,8 @@ class Measure:
         self._sites = sites
         self._unseen = by_site(sites.unseen)
         # One target for every arm: what the public start sees. It favours no arm's own encoder.
-        self._scorers = {
-            id(shard): GroundedScorer(start, recipe, shard) for shard in (*self._unseen, *sites.own)
-        }
+        self._scorers = {id(shard): scorer_of(start, recipe, shard) for shard in (*self._unseen, *sites.own)}
+        self._plans = can_plan(recipe.family, start)
         self._reference = frame_latents(start, recipe, sites.probe)
 
     def unseen(self, weights: Arrays) -> Figures:
@@ -61,18 +61,19 @@ class Measure:
         }
 
     def gain(self, base: Arrays, weights: Arrays) -> float:
-        """What a network finds a round worth that led from `base` to `weights`, in nats per direction.
+        """What a network finds a round worth that led from `base` to `weights`, in the score's nats.
 
         As there, one scorer for all unseen sites together.
         """
-        return GroundedScorer(base, self._recipe, self._sites.unseen).gain(weights).mean
+        return scorer_of(base, self._recipe, self._sites.unseen).gain(weights).mean
 
     def _mean(self, weights: Arrays, shards: Sequence[Shard]) -> Figures:
         found: list[Figures] = []
         for shard in shards:
             figures: Figures = dict(heldout_metrics(weights, self._recipe, shard).to_json())
-            figures["grounded"] = self._scorers[id(shard)].gain(weights).score
-            figures["rollout"] = rollout_nmse(weights, self._recipe, shard, steps=STEPS_AHEAD)
+            figures["score"] = self._scorers[id(shard)].gain(weights).score
+            if self._plans:
+                figures["rollout"] = rollout_nmse(weights, self._recipe, shard, steps=STEPS_AHEAD)
             found.append(figures)
         return {name: np.mean([item[name] for item in found], axis=0).tolist() for name in found[0]}
 

@@ -105,15 +105,20 @@ class Terms:
 class Encoded:
     """What the score and the metrics compare, float64, over E episodes.
 
-    latents [E, T, D]: of every frame. actual [E, S, D]: what was to be predicted; predicted [E, S, D']: what
-    the model predicts of it without seeing it; unchanged [E, S, D]: a guess that nothing changes. Slot s of
-    the last three is one and the same place.
+    latents [N, T, D]: all that the state guards look at: of every frame of N = E episodes, or of what a
+    family's regulariser looks at in their place. actual [E, S, D]: what was to be predicted; predicted
+    [E, S, D']: what the model predicts of it without seeing it; unchanged [E, S, D]: a guess that nothing
+    changes. Slot s of the last three is one and the same place.
+    nats [E], tokens [E]: what each episode's next tokens cost in all, and how many there are, where the
+    family has a vocabulary.
     """
 
     latents: np.ndarray
     actual: np.ndarray
     predicted: np.ndarray
     unchanged: np.ndarray
+    nats: np.ndarray | None = None
+    tokens: np.ndarray | None = None
 
     @property
     def finite(self) -> bool:
@@ -163,6 +168,11 @@ class Family(Protocol):
     def frozen(self) -> tuple[str, ...]:
         """How names of parameters start that no training changes."""
 
+    @property
+    def turns(self) -> bool:
+        """Whether its latents can be turned (`rotated`), so that a solver may bring them back into the base's
+        frame. Recipes of a family that cannot never align, and need no probe."""
+
     def fields(self) -> dict[str, object]:
         """Its fields of a recipe, as JSON; `FamilyKind.read` reads them back."""
 
@@ -198,6 +208,7 @@ class Family(Protocol):
 
         Raises:
             ValueError: the matrix is not orthogonal or not of the model's size.
+            Rejected: the family does not turn (`cannot_turn`).
         """
 
 
@@ -252,6 +263,20 @@ def frame_encoder(network: Network) -> FrameEncoder:
     if not isinstance(network, FrameEncoder):
         raise Rejected("a model of this family does not encode single frames", reason="no-frames")
     return network
+
+
+def cannot_turn(family: Family) -> Rejected:
+    """What `rotated` of a family raises that does not turn (`no-rotation`)."""
+    return Rejected(
+        f"latents of family {family.name} cannot be turned",
+        reason="no-rotation",
+        remedy="recipes of this family set align_above to 180",
+    )
+
+
+def can_plan(family: Family, weights: Weights) -> bool:
+    """Whether models of a family can plan; `weights` are those of any."""
+    return isinstance(family.network(weights), PlanningNetwork)
 
 
 def planning_network(family: Family, weights: Weights) -> PlanningNetwork:

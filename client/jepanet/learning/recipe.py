@@ -15,12 +15,13 @@ from jepanet.errors import JepanetError
 from jepanet.learning.family import Family
 from jepanet.learning.recipe_loop import USUAL_LOOP, Guard, Loop
 from jepanet.records.codec import Codec, check, rejected
-from jepanet.records.marks import Elsewhere, LeftOut, Range, Size
+from jepanet.records.marks import Elsewhere, LeftOut, OneOf, Range, Size
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.recipe.1"
 BAD_RECIPE = rejected("bad-recipe")
+GROUNDED, NEXT_TOKEN_LOSS = "grounded", "next-token"
 TRAINING_VERSION = 2
 """Raised whenever the same weights, shard, recipe and seed would give another model."""
 MAX_RECIPE_BYTES = 16 * 1024
@@ -94,8 +95,29 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Parameters of the grounded score (`evaluation/grounded.py`)."""
+    """What is paid for (`evaluation/scorer.py`), and parameters of the grounded score."""
 
+    kind: Annotated[
+        str,
+        LeftOut(),
+        OneOf((GROUNDED, NEXT_TOKEN_LOSS)),
+        "`grounded`: how much better a candidate predicts what the base encodes; `next-token`: how much less "
+        "the next token of a text surprises it",
+    ] = GROUNDED
+    centre: Annotated[
+        str,
+        LeftOut(),
+        OneOf(("episode", "slot", "slot-and-episode")),
+        "what the grounded score takes off targets and predictions: the mean of each episode (what is static "
+        "in it), of each slot over the other half's episodes (what its place alone tells), or both",
+    ] = "episode"
+    least: Annotated[
+        float,
+        LeftOut(),
+        Range(0.0, 10.0),
+        "where it is set, a base whose own score is not above it is too weak to be improved on: nothing is "
+        "scored, nobody is paid",
+    ] = 0.0
     eigenvalue_floor: Annotated[
         float,
         Range(1e-6, 1.0),
@@ -171,6 +193,10 @@ class Recipe:
             raise bad(f"more than {MAX_FRAMES_PER_ROUND} frames in one round of training")
         if self.parameters() > MAX_PARAMETERS:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
+        if self.aligns and not self.family.turns:
+            raise bad(f"align_above must be 180: latents of family {self.family.name} cannot be turned")
+        if self.score.kind == NEXT_TOKEN_LOSS and self.family.sizes.vocabulary is None:
+            raise bad(f"score.kind is {NEXT_TOKEN_LOSS!r}, and family {self.family.name} predicts no tokens")
 
     @property
     def aligns(self) -> bool:

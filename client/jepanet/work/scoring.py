@@ -9,9 +9,10 @@ from jepanet.federation.judging.judge import UNAVAILABLE, Claim, Judgement, Rule
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.data.shards import load_shard
 from jepanet.learning.data.suitability import check_evaluation
-from jepanet.learning.evaluation.grounded import Gain, GroundedScorer
+from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
+from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import Encoded, check_weights
 from jepanet.learning.recipe import Gates
 from jepanet.protocol.documents.scores import Metrics as Millionths
@@ -60,14 +61,18 @@ class HeldOut:
         self._shard = load_shard(files.shard)
         manifest = DatasetManifest.from_bytes(files.manifest.read_bytes())
         check_evaluation(self._shard, manifest, self._recipe)
-        self._grounded = GroundedScorer(round_.base.weights, self._recipe, self._shard, device=device)
+        self._scorer = scorer_of(round_.base.weights, self._recipe, self._shard, device=device)
         self._gates = _guard_gates(round_.spec)
         self._last: tuple[Arrays, Encoded] | None = None
+
+    @property
+    def unit(self) -> str:
+        return self._scorer.unit
 
     def gain(self, weights: Arrays) -> Gain:
         """Of weights that nobody has checked yet: base + delta / N, or a merge."""
         check_weights(weights, self._recipe.family)
-        return self._grounded.gain_of(self._encoded(weights))
+        return self._scorer.gain_of(self._encoded(weights))
 
     def metrics(self, weights: Arrays) -> dict[str, float]:
         """Of the base, or of weights whose gain was measured."""

@@ -42,7 +42,7 @@ GAIN_LIMIT = 10**9
 
 
 class Gain(Protocol):
-    """A paired gain over the base: mean and standard error, nats per direction, stratified by site."""
+    """A paired gain over the base: mean and standard error, in the scorer's unit, stratified by site."""
 
     @property
     def mean(self) -> float: ...
@@ -54,8 +54,12 @@ class Gain(Protocol):
 class Scorer(Protocol):
     """Measures weights on the round's unsealed evaluation shard, against the round's base."""
 
+    @property
+    def unit(self) -> str:
+        """Of every gain, in words: "nats per direction"."""
+
     def gain(self, weights: Arrays) -> Gain:
-        """Grounded gain of `weights` over the base. Raises Rejected where it cannot be measured."""
+        """Gain of `weights` over the base. Raises Rejected where it cannot be measured."""
 
     def metrics(self, weights: Arrays) -> Metrics:
         """Held-out metrics by name: predictive information, rank, variance and so on. Raises as `gain`."""
@@ -102,7 +106,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One coordinator's finding on one delta. Gain and standard error in micro-nats per direction."""
+    """One coordinator's finding on one delta. Gain and standard error in micro-nats."""
 
     solver: Address
     digest: Digest
@@ -176,7 +180,7 @@ def merge(
 
 
 def judge_merge(merged: Arrays, base_metrics: Metrics, scorer: Scorer) -> MergeVerdict:
-    """Publishes a merge only if it improves the grounded score and no guard objects."""
+    """Publishes a merge only if it improves the score and no guard objects."""
     try:
         improvement, stderr = _micro(scorer.gain(merged))
         metrics = scorer.metrics(merged)
@@ -187,7 +191,7 @@ def judge_merge(merged: Arrays, base_metrics: Metrics, scorer: Scorer) -> MergeV
     if broken:
         note = "state guards: " + "; ".join(broken)
     elif improvement <= 0:
-        note = f"no improvement: {improvement / MICRO:+.6f} nats per direction"
+        note = f"no improvement: {improvement / MICRO:+.6f} {scorer.unit}"
     if note:
         improvement = min(0, improvement)
     return MergeVerdict(not note, improvement, stderr, _short(note), metrics)

@@ -198,10 +198,10 @@ def _show(report: dict[str, Any], out: Path) -> None:
 
     columns, lines = report["table"]["columns"], report["table"]["rows"]
     # Two tables: one of so many columns fits no terminal.
-    half = columns.index("grounded")
+    half = columns.index("score")
     for title, wanted in (
         ("Arms, unseen sites: mean over seeds ± half of the 95 % interval", slice(1, half)),
-        ("The same: grounded score, solvers' own sites, frame drift in degrees, planning", slice(half, None)),
+        ("The same: score, solvers' own sites, frame drift in degrees, planning", slice(half, None)),
     ):
         table(title, (columns[0], *columns[wanted]), [(line[0], *line[wanted]) for line in lines])
     rows = [

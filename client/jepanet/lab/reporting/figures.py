@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from jepanet.files import write_atomically
 from jepanet.lab.measure import Figures
-from jepanet.lab.reporting.targets import by_arm, value_of
+from jepanet.lab.reporting.targets import by_arm, measured, value_of
 
 _WITHOUT_ROUNDS = ("start", "local", "pooled", "pooled-wide")
 """Arms with no global model after a round: their result is a level."""
@@ -46,6 +46,8 @@ def _drawn(runs: Runs) -> Figure:
     _errors(errors, runs, colours)
     _rounds(rounds, drifts, runs, colours)
     for name in runs:
+        if not all(measured(run, "unseen", "rollout") for run in runs[name].values()):
+            continue
         curves = np.array(
             [model["unseen"]["rollout"] for run in runs[name].values() for model in run["models"]]
         )

@@ -24,6 +24,7 @@ from jepanet.lab.reporting.targets import (
     collapsed,
     empty_row,
     interval,
+    measured,
     picked,
     targets,
     titled,
@@ -42,7 +43,7 @@ COLUMNS = (
     ("nmse", "unseen", "nmse", 4), ("skill", "unseen", "skill", 3), ("val_pred", "unseen", "val_pred", 4),
     ("8 steps", "unseen", "rollout", 3), ("std", "unseen", "latent_std", 2), ("rank", "unseen", "rank", 2),
     ("SIGReg", "unseen", "sigreg", 1), ("probe R2", "unseen", "probe_r2", 4),
-    ("grounded", "unseen", "grounded", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
+    ("score", "unseen", "score", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
 )  # fmt: skip
 """(title, sites, metric, decimals)."""
 
@@ -154,6 +155,9 @@ def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
             for _, where, metric, digits in COLUMNS:
                 if pick == "best" and where == "own":
                     row.append("-")  # one solver's site, where the other rows have the mean of all
+                    continue
+                if not all(measured(run, where, metric) for run in runs.values()):
+                    row.append("-")
                     continue
                 values = [_value(run, where, metric, pick) for run in runs.values()]
                 mean, half = interval(values)

@@ -5,83 +5,69 @@ All statistics are numpy float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.scorable import check_scorable
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.evaluation.statistics import Array, halves, ridge_map, rows, stratified, within_episode
 from jepanet.learning.family import Encoded
 from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays
-from jepanet.types import MICRO
 
-WORST = -10.0
-"""Nats per direction: the clip of every gain."""
 _RESIDUAL_FLOOR = 1e-9
 _LEAST_MOVEMENT = 1e-6
 """Variation of a half of a site's episodes, relative to all episodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """Improvement of a candidate over its base, in nats per target direction."""
-
-    mean: float
-    stderr: float
-    score: float
-    """The candidate's own score; the base's is `score - mean` unless a clip was reached."""
-    per_site: dict[int, float]
-
-    @property
-    def micro(self) -> int:
-        """`mean` in whole micro-nats."""
-        return round(self.mean * MICRO)
-
-    @property
-    def stderr_micro(self) -> int:
-        """`stderr` in whole micro-nats, rounded up: never more certain than measured."""
-        return int(np.ceil(self.stderr * MICRO))
-
-
 class GroundedScorer:
-    """Scores candidates against what the round's base encoder sees in the next frame.
+    """Scores candidates against what the round's base encoder sees of what is to be predicted.
 
-    The targets are the base's latents of frame t+1, centred within each episode and whitened; directions
-    with little variance are dropped. A candidate's guess for t+1, made from frames up to t, is mapped onto
+    The targets are the base's latents of it (the next frame, the hidden part of a picture), centred as the
+    recipe says and whitened; directions with little variance are dropped. A candidate's guess is mapped onto
     them by a ridge regression fitted on half of the episodes and scored on the other half, and the other way
     round. So a candidate can't move the target; a linear change of its latents is undone by the fit; and what
     it drops, it fails to predict. Dead latents score zero, like a guess of the mean.
     """
 
-    def __init__(self, base_weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> None:
+    unit = "nats per direction"
+
+    def __init__(self, base: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> None:
         """Encodes the base.
 
         Raises:
             Rejected: a shard that cannot measure (as `check_scorable`; `static-episodes`), weights or shard
                 that do not fit the recipe, or a base whose latents are not finite (`non-finite`) or do not
-                vary (`dead-base`): nothing was measured then, which is not a gain of nothing.
+                vary (`dead-base`), or that is too weak for the recipe (`weak-base`): nothing was measured
+                then, which is not a gain of nothing.
         """
         check_scorable(shard, minimum=recipe.score.minimum_episodes)
         self._recipe, self._shard, self._device = recipe, shard, device
         self._side = halves(shard.site)
-        base = encode(base_weights, recipe, shard, device=device)
-        if not base.finite:
+        encoded = encode(base, recipe, shard, device=device)
+        if not encoded.finite:
             raise Rejected("the base model's latents hold NaN or infinity", reason="non-finite")
-        self._targets = _whitened(within_episode(base.actual), recipe.score.eigenvalue_floor)
+        everywhere = np.ones(shard.episodes, dtype=bool)
+        whitening = _whitening(self._centred(encoded.actual, everywhere), recipe.score.eigenvalue_floor)
+        self.directions = int(whitening.shape[-1])
+        """Target directions, at least one."""
         if not self.directions:
             raise Rejected("the base's latents do not vary on this shard", reason="dead-base")
-        self._total = (self._targets**2).sum(axis=1)
+        self._targets = [self._centred(encoded.actual, self._side != half) @ whitening for half in (0, 1)]
+        self._total = np.where(
+            self._side[:, None] == 0, *((targets**2).sum(axis=1) for targets in self._targets)
+        )
         self._check_moving()
-        self._base = self._residuals(base)
-
-    @property
-    def directions(self) -> int:
-        """Target directions, at least one."""
-        return int(self._targets.shape[-1])
+        self._base = self._residuals(encoded)
+        least = recipe.score.least
+        if least and not self.score > least:
+            raise Rejected(
+                f"the base's own score is {self.score:.4f} nats per direction, and the recipe wants more "
+                f"than {least:g}: against a base that predicts next to nothing, garbage scores as work does",
+                reason="weak-base",
+            )
 
     @property
     def score(self) -> float:
@@ -112,12 +98,7 @@ class GroundedScorer:
             here = numbers == number
             influence[here] = _influence(self._base[here], residual[here], self._total[here])
         mean, stderr, per_site = stratified(influence, sites)
-        return Gain(
-            mean=float(np.clip(mean, WORST, -WORST)),
-            stderr=float(min(stderr, -WORST)),
-            score=float(np.clip(self._score(residual), WORST, -WORST)),
-            per_site={number: float(np.clip(value, WORST, -WORST)) for number, value in per_site.items()},
-        )
+        return Gain.clipped(mean, stderr, self._score(residual), per_site)
 
     def _check_moving(self) -> None:
         """In either half of every site something must vary, or that half has nothing to fit or to score."""
@@ -133,15 +114,26 @@ class GroundedScorer:
 
     def _residuals(self, encoded: Encoded) -> Array:
         """Squared error [E, K] of every episode and direction, summed over frames."""
-        features = within_episode(encoded.predicted)
-        largest = np.abs(features).max(initial=0.0)
-        features = features / largest if largest > 1e-9 else np.zeros_like(features)
-        residual = np.zeros((len(features), self.directions))
-        for half in (0, 1):
+        residual = np.zeros((len(encoded.predicted), self.directions))
+        for half, targets in enumerate(self._targets):
             fit, score = self._side != half, self._side == half
-            weights = ridge_map(rows(features[fit]), rows(self._targets[fit]), self._recipe.score.ridge)
-            residual[score] = ((self._targets[score] - features[score] @ weights) ** 2).sum(axis=1)
+            features = self._centred(encoded.predicted, fit)
+            largest = np.abs(features).max(initial=0.0)
+            features = features / largest if largest > 1e-9 else np.zeros_like(features)
+            weights = ridge_map(rows(features[fit]), rows(targets[fit]), self._recipe.score.ridge)
+            residual[score] = ((targets[score] - features[score] @ weights) ** 2).sum(axis=1)
         return residual
+
+    def _centred(self, values: Array, fit: Array) -> Array:
+        """`values` [E, T, D] less what the recipe says; of a slot, its mean over the episodes `fit` [E].
+
+        What a place tells by itself (that of a hidden part in the picture, that of a question in a list) is
+        learnt from the half that is fitted, as the regression is: nothing of what is scored is looked at.
+        """
+        how = self._recipe.score.centre
+        if how != "episode":
+            values = values - values[fit].mean(axis=0)
+        return values if how == "slot" else within_episode(values)
 
     def _score(self, residual: Array) -> float:
         numbers = np.asarray(self._shard.site)
@@ -186,10 +178,10 @@ def _half_log(above: Array, below: Array, scale: Array) -> float:
     return 0.5 * float(np.mean(np.log((above + floor) / (below + floor))))
 
 
-def _whitened(centred: Array, eigenvalue_floor: float) -> Array:
-    """Centred targets [E, T, D] -> [E, T, K] of unit variance along the K directions that vary enough."""
+def _whitening(centred: Array, eigenvalue_floor: float) -> Array:
+    """The map [D, K] of centred targets [E, T, D] onto unit variance along the K that vary enough."""
     flat = rows(centred)
     spectrum, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
     kept = spectrum > max(eigenvalue_floor * float(spectrum[-1]), 1e-9)
-    whitened: Array = centred @ (vectors[:, kept] / np.sqrt(spectrum[kept]))
-    return whitened
+    onto: Array = vectors[:, kept] / np.sqrt(spectrum[kept])
+    return onto

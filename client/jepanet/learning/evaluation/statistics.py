@@ -153,6 +153,14 @@ def stratified(values: Array, site: tuple[int, ...]) -> tuple[float, float, dict
     return float(np.mean(list(means.values()))), sqrt(variance) / count, means
 
 
+def ratio_influence(parts: Array, sizes: Array) -> Array:
+    """Values [N] whose mean is the ratio of sums, sum(parts) / sum(sizes), and whose variation over N is that
+    of the ratio to first order (delta method): what each part departs from its share, over the mean size."""
+    ratio = parts.sum() / sizes.sum()
+    influence: Array = ratio + (parts - ratio * sizes) / sizes.mean()
+    return influence
+
+
 def rows(values: Array) -> Array:
     """[..., D] -> [N, D]."""
     return values.reshape(-1, values.shape[-1])

@@ -34,7 +34,7 @@ class Image(ImageSizes):
     __slots__ = ()
 
     name = "image"
-    schema = IMAGES
+    schema, turns = IMAGES, True
     frozen: tuple[str, ...] = ()
     description = Description(
         title="Image model",

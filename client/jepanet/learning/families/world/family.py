@@ -34,7 +34,7 @@ class World(WorldSizes):
     __slots__ = ()
 
     name = "world"
-    schema = EPISODES
+    schema, turns = EPISODES, True
     frozen: tuple[str, ...] = ()
     description = Description(
         title="World model",

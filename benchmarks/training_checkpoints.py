@@ -32,6 +32,7 @@ from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import TrainingState
 from jepanet.learning.training.resuming.trace import cadence, digest_of_batches, trace_point
 from jepanet.learning.training.resuming.training_file import run_of
+from jepanet.learning.training.supply import InMemory
 
 TARGET, SOON = 0.03, 2.0
 RESULT = Path(__file__).parent / "results" / "training_checkpoints.json"
@@ -53,7 +54,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, float]:
     recipe = preset(name)
     shard, weights = made_up_shard(recipe), recipe.family.initial_weights(SEED)
-    count = [0]
+    count, data = [0], InMemory(shard)
 
     def plain() -> None:
         # No point is due: the last step's alone is left, as a training always has it.
@@ -69,7 +70,7 @@ def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, flo
     pairs = [(cpu_seconds(plain), cpu_seconds(kept)) for _ in range(repeats)]
 
     def fresh() -> TrainingState:
-        return loop.begin(recipe, weights, shard, None, seed=SEED, frozen=(), device="cpu")
+        return loop.begin(recipe, weights, data, None, seed=SEED, frozen=(), device="cpu")
 
     state = fresh()
     batch = next(state.batches)
@@ -83,7 +84,7 @@ def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, flo
 
     pointing = statistics.median(seconds(point) for _ in range(repeats))
     run = run_of(
-        recipe, weights, shard, seed=SEED, steps=(steps, 0, steps), frozen=(), device="cpu"
+        recipe, weights, data.identity(), seed=SEED, steps=(steps, 0, steps), frozen=(), device="cpu"
     )  # fmt: skip
     place = Checkpoints(folder / f"{name}-alone", BUDGET, pause=0.0)
     writing = statistics.median(

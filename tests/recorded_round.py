@@ -59,7 +59,7 @@ from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, canonical_json, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, ProjectId, Role, RoundId, Verdict
 from jepanet.work.jobs import run
-from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
 from jepanet.work.requests.training import MakeFirstModel, TrainDelta
@@ -171,7 +171,7 @@ class Bench:
         made = run(
             TrainDelta(
                 round=self._round,
-                shard=self._put("shard", shard),
+                shards=(TrainingShard.of(self._put("shard", shard)),),
                 probe=self._put("probe", PROBE) if self._aligns else None,
                 residual=self._put("before", residual) if residual else None,
                 seed=seed,

@@ -23,7 +23,7 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import canonical_json
 from jepanet.work.jobs import run
-from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.machine import CheckpointPlace
 from jepanet.work.requests.training import TrainDelta
 from recorded_round import episodes, read_story
@@ -74,7 +74,7 @@ class Training:
         out.mkdir(exist_ok=True)
         return TrainDelta(
             RoundFiles(*(self.folder / item for item in ("base", "recipe", "spec"))),
-            self.folder / "shard", None, None, SEED, out / "delta", out / "left",
+            (TrainingShard.of(self.folder / "shard"),), None, None, SEED, out / "delta", out / "left",
             checkpoints=CheckpointPlace(out / "checkpoints", 1 << 30, pause=0.0), trace_target=out / "trace",
         )  # fmt: skip
 

@@ -75,6 +75,22 @@ def shard() -> Any:
     return disc_shard(1, site=(0,) * 6 + (1,) * 5)
 
 
+def streamed(folder: Path) -> Any:
+    """Three shards, of which two are in memory at a time; every process has files of its own."""
+    from jepanet.learning.data.shards import save_shard
+    from jepanet.learning.data.streaming.shard_file import ShardFile
+    from jepanet.learning.training.supply import Streamed
+    from learning_shards import disc_shard
+
+    folder.mkdir()
+    files = []
+    for number in range(3):
+        path = folder / str(number)
+        digest = save_shard(path, disc_shard(number, site=(number,) * 5))
+        files.append(ShardFile(path, digest, path.stat().st_size))
+    return Streamed(files, mix=2)
+
+
 def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
     """The gradient of the first step, whole, in ascending name order."""
     import pytest
@@ -83,6 +99,7 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
     from jepanet.learning.machine.determinism import deterministic
     from jepanet.learning.training.loop import begin
     from jepanet.learning.training.step.gradient import mean_gradient
+    from jepanet.learning.training.supply import InMemory
     from learning_shards import SEED, initial
 
     given = doubled(recipe()) if kind.double else recipe()
@@ -91,7 +108,9 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
             patch.setattr(objectives, "pooled", lambda mean: mean)
             patch.setattr(objectives, "pooled_rows", lambda rows: rows)
         weights = initial(SEED, given)
-        state = begin(given, weights, shard(), None, seed=SEED, frozen=(), device="cpu", base=weights)
+        state = begin(
+            given, weights, InMemory(shard()), None, seed=SEED, frozen=(), device="cpu", base=weights
+        )
         if together is not None:
             from jepanet.learning.training.processes.spread import spread
 
@@ -152,7 +171,8 @@ def resumed(folder: Path, rank: int, count: int) -> None:
             raise Ended
         return computed(state, *rest)
 
-    given, data = replace(recipe(), inner_steps=14, guard=Guard(every=4)), shard()
+    given = replace(recipe(), inner_steps=14, guard=Guard(every=4))
+    data = streamed(folder / f"shards-{rank}")
     with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
         for way in WAYS:
             together = replace(met, way=way)

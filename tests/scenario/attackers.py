@@ -37,7 +37,7 @@ from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Address, Digest, RoundId
-from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import Worker
 
@@ -234,7 +234,7 @@ async def material(
             await worker.run(
                 TrainDelta(
                     round=RoundFiles(base_path, recipe_path, spec_path),
-                    shard=shard_path,
+                    shards=(TrainingShard.of(shard_path),),
                     probe=None,
                     residual=None,
                     seed=job_seed,

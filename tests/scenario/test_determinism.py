@@ -13,7 +13,7 @@ from jepanet.learning.presets import preset
 from jepanet.operations.datasets import build_dataset
 from jepanet.protocol.documents.spec import MergeRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId, RoundId
-from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 from jepanet.work.requests.request import R, Request
 from jepanet.work.requests.training import MakeFirstModel, RepeatedTraining, RepeatTraining, TrainDelta
@@ -81,7 +81,7 @@ class Bench:
     def train(self, seed: bytes, shard: int, name: str) -> TrainDelta:
         return TrainDelta(
             round=self.round,
-            shard=self.training[shard],
+            shards=(TrainingShard.of(self.training[shard]),),
             probe=self.probe,
             residual=None,
             seed=seed,

@@ -28,6 +28,7 @@ from jepanet.learning.training.resuming.trace import (
     points_as_arrays,
 )
 from jepanet.learning.training.resuming.training_file import checkpoint_bytes, restore, run_of
+from jepanet.learning.training.supply import InMemory
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest
 from learning_shards import OTHER, RECIPE, SEED, disc_shard, initial, sized
@@ -124,8 +125,8 @@ def test_a_checkpoint_remembers_the_losses_that_divergence_is_judged_by(tmp_path
 
 def run(**changes: object) -> Digest:
     given: dict[str, object] = {
-        "recipe": TRAINED, "weights": START, "shard": SHARD, "seed": SEED, "steps": (STEPS, 0, 60),
-        "frozen": (), "device": "cpu",
+        "recipe": TRAINED, "weights": START, "data": InMemory(SHARD).identity(), "seed": SEED,
+        "steps": (STEPS, 0, 60), "frozen": (), "device": "cpu",
     }  # fmt: skip
     return run_of(**(given | changes))  # type: ignore[arg-type]
 
@@ -177,7 +178,9 @@ def kept_as(folder: Path, data: bytes) -> Path:
 
 
 def fresh() -> TrainingState:
-    return loop_module.begin(TRAINED, START, SHARD, None, seed=SEED, frozen=(), device="cpu", base=START)
+    return loop_module.begin(
+        TRAINED, START, InMemory(SHARD), None, seed=SEED, frozen=(), device="cpu", base=START
+    )
 
 
 def refused(folder: Path) -> tuple[list[object], int]:
@@ -280,8 +283,8 @@ def test_a_training_is_told_from_every_other() -> None:
         run(),
         run(recipe=replace(TRAINED, name="another")),
         run(weights=initial(OTHER)),
-        run(shard=disc_shard(2, site=(0, 0, 0, 1, 1, 2))),
-        run(shard=replace(SHARD, site=(0, 0, 1, 1, 1, 2))),
+        run(data=InMemory(disc_shard(2, site=(0, 0, 0, 1, 1, 2))).identity()),
+        run(data=InMemory(replace(SHARD, site=(0, 0, 1, 1, 1, 2))).identity()),
         run(seed=OTHER),
         run(steps=(STEPS, 1, 60)),
         run(steps=(STEPS, 0, 61)),

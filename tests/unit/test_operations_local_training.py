@@ -19,10 +19,12 @@ from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, Guard, Loop, Re
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.modes import in_mode
-from jepanet.operations.local_training import LocalInputs, plan_local, shards_at, train_local
+from jepanet.operations.local_training import LocalInputs, plan_local, train_local
+from jepanet.operations.training_data import ChosenData, shards_at
 from jepanet.operations.views.training import LocalTraining
 from jepanet.storage.tracking import Tracking
 from jepanet.work.jobs import run
+from jepanet.work.requests.files import TrainingShard
 from jepanet.work.requests.request import OnProgress, Progress
 from learning_shards import RECIPE, SEED, disc_shard, initial, scaled
 
@@ -77,7 +79,7 @@ def out(tmp_path: Path) -> Iterator[Path]:
 def inputs(data: Path, base: Path | None = None, recipe: Recipe = SMALL, **changes: Any) -> LocalInputs:
     mode = FROM_SCRATCH if base is None else FINETUNE
     trained = in_mode(recipe, mode, **{"steps": STEPS, "every": 2, **changes})
-    return LocalInputs(trained, recipe, shards_at(data), base, SEED, "cpu")
+    return LocalInputs(trained, recipe, ChosenData(shards_at(data)), base, SEED, "cpu")
 
 
 async def trained(worker: HereAndNow, given: LocalInputs, out: Path) -> LocalTraining:
@@ -135,8 +137,8 @@ async def test_a_training_by_hand_is_the_solvers_training(data: Path, out: Path)
     from jepanet.learning.data.shards import load_shard
     from jepanet.learning.seeding import derive
 
-    shard = joined([load_shard(path) for path in given.shards])
-    assert shard.episodes == 10 and len(given.shards) == 2
+    shard = joined([load_shard(shard.path) for shard in given.data.shards])
+    assert shard.episodes == 10 and len(given.data.shards) == 2
     start = given.recipe.family.initial_weights(derive(SEED, "initial"))
     wanted = train(start, shard, given.recipe, seed=derive(SEED, "training"))
     recipe = read_recipe((out / "recipe.json").read_bytes())
@@ -197,7 +199,7 @@ async def test_a_folder_holds_one_training(data: Path, out: Path) -> None:
     others = (
         inputs(data, rate=1e-4),
         replace(inputs(data), seed=bytes(32)),
-        replace(inputs(data), shards=(data / "public.safetensors",)),
+        replace(inputs(data), data=ChosenData(shards_at(data / "public.safetensors"))),
         replace(inputs(data), device="cuda:0"),
     )
     for other in others:
@@ -224,8 +226,9 @@ def test_shards_of_other_sizes_are_not_joined() -> None:
 
 
 def test_data_is_a_shard_or_a_folder_that_has_some(data: Path, tmp_path: Path) -> None:
-    assert shards_at(data / "public.safetensors") == (data / "public.safetensors",)
-    assert [path.name for path in shards_at(data)] == ["training-00.safetensors", "training-01.safetensors"]
+    assert shards_at(data / "public.safetensors") == (TrainingShard.of(data / "public.safetensors"),)
+    names = [shard.path.name for shard in shards_at(data)]
+    assert names == ["training-00.safetensors", "training-01.safetensors"]
     with pytest.raises(Fatal) as caught:
         shards_at(tmp_path)
     assert caught.value.code == Exit.NOT_FOUND

@@ -273,6 +273,36 @@ def test_training_assignment_depends_on_everything() -> None:
         assignment.training_shard(*place, count=0)
 
 
+def test_several_shards_are_different_ones_and_the_first_is_the_one_alone() -> None:
+    seen = set()
+    for round_id in range(40):
+        place = (1, A, 2, round_id, B, b"\4" * 32)
+        alone = assignment.training_shard(*place, count=5)
+        three = assignment.training_shards(*place, count=5, wanted=3)
+        assert assignment.training_shards(*place, count=5, wanted=1) == (alone,)
+        assert three[0] == alone and len(set(three)) == 3 and set(three) <= set(range(5))
+        assert assignment.training_shards(*place, count=5, wanted=2) == three[:2]
+        assert sorted(assignment.training_shards(*place, count=5, wanted=9)) == [0, 1, 2, 3, 4]
+        seen.add(three[1:])
+    assert len(seen) > 10, "further ones are drawn, not counted on"
+    with pytest.raises(ValueError, match="one shard at least"):
+        assignment.training_shards(1, A, 2, 1, B, b"\4" * 32, count=5, wanted=0)
+
+
+def test_further_shards_are_drawn_as_the_protocol_says() -> None:
+    """Written out here once more, from docs/protocol.md."""
+    place = (1, A, 2, 7, B, b"\4" * 32)
+    types = ("bytes32", "uint256", "address", "uint256", "uint256", "address", "bytes32")
+    drawn = keccak(abi_encode(types, (keccak(b"jepanet.training.shard"), *place)))
+    left, expected = list(range(9)), []
+    expected.append(left.pop(int.from_bytes(drawn, "big") % 9))
+    for number in (1, 2, 3):
+        words = (keccak(b"jepanet.training.further"), drawn, number)
+        further = keccak(abi_encode(("bytes32", "bytes32", "uint256"), words))
+        expected.append(left.pop(int.from_bytes(further, "big") % len(left)))
+    assert assignment.training_shards(*place, count=9, wanted=4) == tuple(expected)
+
+
 def test_payout_vectors() -> None:
     data = vectors("payouts.json")
     for case in data["earned"]:

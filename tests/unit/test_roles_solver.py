@@ -3,10 +3,11 @@ from delta to delta: kept through crashes, given up when damaged, never unbounde
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,17 +17,21 @@ import pytest
 from eth_hash.auto import keccak
 from protocol_facts import OUTSIDER, SOLVER, digest
 
-from jepanet.cid import digest_of
-from jepanet.errors import Rejected
+from jepanet.cid import digest_of, to_cid
+from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import abi_encode
 from jepanet.protocol.duties import SendCommit, TrainShard
 from jepanet.roles import solver as solver_module
+from jepanet.roles.context import Turns
 from jepanet.roles.solver import PROJECTS_CARRIED, Solver
+from jepanet.roles.steps import training_data
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
-from jepanet.types import Digest, ProjectId, RoundId, Standing
+from jepanet.traffic import Traffic
+from jepanet.types import Digest, Phase, ProjectId, RoundId, Standing
+from jepanet.work.requests.files import TrainingShard
 from jepanet.work.requests.machine import CheckpointPlace, Processes
 from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
@@ -47,6 +52,11 @@ class Jobs:
     seeds: list[bytes] = field(default_factory=list)
     places: list[CheckpointPlace | None] = field(default_factory=list)
     refuses: bool = False
+    shards: list[tuple[TrainingShard, ...]] = field(default_factory=list)
+    waits_for: Callable[[], bool] | None = None
+    """Training goes on as soon as this is true."""
+    ended: int = 0
+    """Trainings that were ended from outside."""
 
     async def run(self, request: TrainDelta, on_progress: Any = None) -> TrainedDelta:
         assert request.processes == Processes(3), "as the node is configured"
@@ -54,6 +64,13 @@ class Jobs:
         if request.checkpoints:
             request.checkpoints.folder.mkdir(exist_ok=True)
             (request.checkpoints.folder / "step").write_bytes(b"checkpoint")
+        self.shards.append(request.shards)
+        try:
+            while self.waits_for is not None and not self.waits_for():  # noqa: ASYNC110  a condition of the test
+                await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            self.ended += 1
+            raise
         if self.refuses:
             raise Rejected("the loss of step 3 is nan", reason="diverged")
         self.given.append(request.residual)
@@ -88,6 +105,10 @@ class Bench:
     random_bytes: Callable[[int], bytes] = os.urandom
     passed: list[str] = field(default_factory=list)
     rounds: dict[int, Any] = field(default_factory=dict)
+    shards: Sequence[bytes] = (SHARD,)
+    served: dict[bytes, bytes] = field(default_factory=dict)
+    """What peers have, by digest."""
+    phase: Phase = Phase.COMMIT
 
     @property
     def checkpoints(self) -> Path:
@@ -102,6 +123,7 @@ class Bench:
         round_ = SimpleNamespace(
             id=RoundId(round_id), project_id=ProjectId(project), base=model, seed=bytes(32),
             params=SimpleNamespace(bond=0, allow_list=bytes(32), spec=digest_of(SPEC)), ended_at=0,
+            phase=lambda now: self.phase,
         )  # fmt: skip
         self.rounds[round_id] = round_
         self.checkpoints.mkdir(exist_ok=True)
@@ -111,11 +133,22 @@ class Bench:
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
             checkpoints=CheckpointPlace(self.checkpoints, 1 << 20),
-            state=lambda: SimpleNamespace(rounds=self.rounds),
+            state=lambda: SimpleNamespace(rounds=self.rounds, now=5),
+            network=SimpleNamespace(fetch=self.fetch), traffic=Traffic(), turns=Turns(),
+            providers=lambda digest: (),
             documents=SimpleNamespace(max_recipe_bytes=1000, encoded_bytes=lambda *_: self.delta_bytes),
             contracts=SimpleNamespace(lens=Rounds()),
         )  # fmt: skip
         return Solver(context)
+
+    async def fetch(self, digest: bytes, *, max_bytes: int, directory: Path, **_: Any) -> Path:
+        if digest not in self.served:
+            raise Transient("nobody has it")
+        if len(self.served[digest]) > max_bytes:
+            raise Rejected("it is larger", reason="too-large")
+        file = directory / "fetched"
+        file.write_bytes(self.served[digest])
+        return file
 
     def sealed(self, round_id: int, project: int = 1) -> bytes:
         """The residual of the delta that was sealed in a round."""
@@ -143,13 +176,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
                 spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE), max_delta_bytes=1000),
-                recipe=SimpleNamespace(aligns=False, max_model_bytes=1000),
+                recipe=SimpleNamespace(aligns=False, max_model_bytes=1000, shards=len(made.shards), mix=2),
                 shards=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
             )
 
         monkeypatch.setattr(solver_module, "round_documents", documents)
-        shard = SimpleNamespace(digest=digest_of(SHARD), bytes=len(SHARD))
-        monkeypatch.setattr(solver_module, "assigned_shard", lambda *_: shard)
+        monkeypatch.setattr(
+            solver_module,
+            "assigned_shards",
+            lambda *_: [SimpleNamespace(digest=digest_of(data), bytes=len(data)) for data in made.shards],
+        )
+        monkeypatch.setattr(training_data, "PAUSE", 0.0)
         yield made
 
 
@@ -244,6 +281,84 @@ async def test_a_training_that_was_aborted_is_not_committed_and_its_receipt_says
     assert bench.journal.salt(1, SOLVER) is None, "nothing is sealed, so nothing can be committed"
     note = json.loads(bench.journal.notes(1)["training"])
     assert note == {"status": "aborted(diverged)", "why": "the loss of step 3 is nan"}
+
+
+# ------------------------------------------------------------------ several shards
+
+
+MANY = [b"shard %d" % number for number in range(4)]
+
+
+def several(bench: Bench, *, here: int) -> None:
+    bench.shards = MANY
+    for data in MANY[:here]:
+        bench.blobs.put_bytes(data)
+    bench.served = {digest_of(data): data for data in MANY[here:]}
+
+
+async def test_shards_that_are_not_read_at_once_come_while_it_trains(bench: Bench) -> None:
+    several(bench, here=0)
+    bench.jobs.waits_for = lambda: all(bench.blobs.has(digest_of(data)) for data in MANY)
+    await bench.train(1)
+    (given,) = bench.jobs.shards
+    assert [shard.digest for shard in given] == [digest_of(data) for data in MANY]
+    assert [shard.awaited for shard in given] == [False, False, True, True]
+    assert [shard.path.read_bytes() for shard in given] == MANY, "where it was said that they would lie"
+    assert all(bench.blobs.pins(digest_of(data)) == {"round/1"} for data in MANY)
+    assert json.loads(bench.journal.notes(1)["training"])["shards"] == [
+        digest_of(data).hex() for data in MANY
+    ]
+
+
+async def test_a_shard_that_nobody_has_is_waited_for_until_commitments_end(bench: Bench) -> None:
+    several(bench, here=2)
+    missing = bench.served.pop(digest_of(MANY[3]))
+    asked = 0
+
+    def waits() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 20:
+            bench.phase = Phase.GAP
+        return False
+
+    bench.jobs.waits_for = waits
+    with pytest.raises(Transient, match=to_cid(digest_of(missing))):
+        await bench.train(1)
+    assert asked >= 20 and bench.jobs.ended == 1, "the training is ended with it"
+    assert bench.journal.salt(1, SOLVER) is None, "nothing is sealed"
+
+
+async def test_attack_a_shard_larger_than_its_manifest_says_ends_the_training(bench: Bench) -> None:
+    several(bench, here=2)
+    bench.served[digest_of(MANY[3])] += b" and more"
+    bench.jobs.waits_for = lambda: False
+    with pytest.raises(Rejected, match=to_cid(digest_of(MANY[3]))) as caught:
+        await bench.train(1)
+    assert caught.value.reason == "too-large" and bench.jobs.ended == 1
+    assert bench.journal.salt(1, SOLVER) is None
+
+
+async def test_a_shard_that_is_damaged_on_the_disk_is_fetched_again_before_the_next_try(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several(bench, here=4)
+    path = bench.blobs.path(digest_of(MANY[1]))
+    assert path is not None
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
+    bench.served = {digest_of(MANY[1]): MANY[1]}
+
+    def damaged(*_: Any) -> TrainedDelta:
+        raise Transient("it does not have the content that its digest names")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "_made", damaged)
+        with pytest.raises(Transient):
+            await bench.train(1)
+    assert (bench.checkpoints / "1" / "step").exists(), "what was trained is not lost"
+    await bench.train(1)
+    assert [shard.path.read_bytes() for shard in bench.jobs.shards[-1]] == MANY
 
 
 async def test_the_trace_of_a_training_is_stored_for_as_long_as_its_round(bench: Bench) -> None:

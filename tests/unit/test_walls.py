@@ -78,7 +78,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "chain.sending.fees",
         "p2p.options",
     },
-    "roles": LEAVES | {"protocol", "chain", "p2p", "storage", "work.requests", "work.reaching"},
+    "roles": LEAVES
+    | {"protocol", "chain", "p2p", "storage", "work.requests", "work.reaching", "work.arriving"},
     "operations": LEAVES | _MIDDLE,
     "node": LEAVES | _MIDDLE | {"roles"},
     "lab": LEAVES | {"work", "learning", "federation"},
@@ -90,6 +91,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 PARTS_MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "work.requests": LEAVES | {"protocol"},
     "work.reaching": LEAVES | {"protocol", "work.requests"},
+    "work.arriving": LEAVES,
 }
 """Module or shelf -> the same, without the rest of its room: for rooms that may not import all of it."""
 

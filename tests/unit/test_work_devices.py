@@ -15,7 +15,7 @@ from jepanet.protocol.documents.spec import encode_spec
 from jepanet.types import RoundId
 from jepanet.work.jobs import JOBS, run
 from jepanet.work.requests.deriving import DeriveModel
-from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
 from jepanet.work.requests.measuring import MeasureModels, ProbeDevice
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
@@ -53,7 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def training(folder: Path, device: str) -> TrainDelta:
     files = RoundFiles(folder / "base", folder / "recipe", folder / "spec")
-    return TrainDelta(files, folder / "shard", None, None, SEED, folder / "delta", folder / "left", device)
+    shards = (TrainingShard.of(folder / "shard"),)
+    return TrainDelta(files, shards, None, None, SEED, folder / "delta", folder / "left", device)
 
 
 def requests(folder: Path, device: str) -> list[Request[object]]:
@@ -67,7 +68,7 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
         MakeFirstModel(folder / "recipe", folder / "shard", SEED, folder / "first", device),
         TrainLocally(
             folder / "recipe",
-            (folder / "shard",),
+            training(folder, device).shards,
             None,
             SEED,
             folder / "local",
@@ -75,7 +76,7 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
             None,
             device,
         ),
-        PlanTraining(folder / "recipe", (folder / "shard",), device),
+        PlanTraining(folder / "recipe", training(folder, device).shards, device),
         ScoreClaims(files, evaluation, (), device),
         MergeDeltas(files, evaluation, (delta,), RoundId(1), folder / "merged", device),
         MeasureModels(folder / "recipe", (folder / "base",), (folder / "evaluation",), device),

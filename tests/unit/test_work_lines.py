@@ -23,7 +23,7 @@ from jepanet.work.lines import (
     result_of,
 )
 from jepanet.work.requests.deriving import DerivedModel, DeriveModel
-from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.local_training import (
     PlannedTraining,
     PlanTraining,
@@ -50,8 +50,9 @@ pytestmark = pytest.mark.unit
 DIGEST = Digest(bytes(range(32)))
 ROUND = RoundFiles(Path("/a/base"), Path("/a/recipe ä"), Path("spec\udcff"))
 EVALUATION = EvaluationFiles(Path("/shard"), Path("/manifest"))
+SHARD = TrainingShard(Path("s"), DIGEST, 9, awaited=True)
 TRAINING = TrainDelta(
-    ROUND, Path("s"), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0",
+    ROUND, (SHARD,), None, Path("r"), b"\x00\xff", Path("t"), Path("u"), "cuda:0",
     CheckpointPlace(Path("v"), 7, 0.5), Path("w"), Processes(3, FSDP2),
 )  # fmt: skip
 SOLVER = Address("0x" + "Aa" * 20)
@@ -77,11 +78,11 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     (MeasureModels(Path("r"), (Path("m"),), ()), MeasuredModels(({"pi": 1.0}, {}))),
     (
         TrainLocally(
-            Path("r"), (Path("s"),), TrainedBase(Path("b"), Path("q")), bytes(32), Path("t"), Path("u"), None
+            Path("r"), (SHARD,), TrainedBase(Path("b"), Path("q")), bytes(32), Path("t"), Path("u"), None
         ),
         TrainedLocally(DIGEST, 7, 3, "early_stop", {"loss_last": 0.5}, 1.5),
     ),
-    (PlanTraining(Path("r"), (Path("s"),)), PlannedTraining(1, 2, 3, 4, 5, 6, 0.5)),
+    (PlanTraining(Path("r"), (SHARD,)), PlannedTraining(1, 2, 3, 4, 5, 6, 0.5)),
     (ProbeDevice("cpu", 2), ProbedDevice("2.0", 1)),
 ]  # fmt: skip
 

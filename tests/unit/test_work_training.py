@@ -23,7 +23,7 @@ from jepanet.learning.training.loop import train, warm_start
 from jepanet.protocol.documents.spec import RoundSpec, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.work.jobs import run
-from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.training import TrainDelta, TrainedDelta
 from learning_shards import RECIPE, SEED, disc_shard
 from round_samples import a_spec
@@ -63,7 +63,7 @@ class Bench:
         made = run(
             TrainDelta(
                 round=RoundFiles(self.folder / "base", self.folder / "recipe", self.folder / "spec"),
-                shard=self.folder / "shard",
+                shards=(TrainingShard.of(self.folder / "shard"),),
                 probe=self.folder / "probe" if probe else None,
                 residual=self.folder / residual if residual else None,
                 seed=SEED,

@@ -34,6 +34,30 @@ class Reading:
 
 
 @asynccontextmanager
+async def open_data(inputs: Inputs, deployment: Path | None, config: Path | None) -> AsyncIterator[Library]:
+    """A library for data alone, without a chain: in the network of a deployment's file, or of a node's
+    configuration, whose blob store is then looked into first.
+
+    Raises: Fatal for either file.
+    """
+    from jepanet.operations.access import load_deployment
+    from jepanet.operations.reading.library import open_library
+    from jepanet.settings.config import load_config
+    from jepanet.settings.paths import Paths
+
+    node = load_config(config) if config is not None else None
+    file = node.chain.deployment if node is not None and deployment is None else deployment
+    async with open_library(
+        None if file is None else load_deployment(file),
+        inputs.folder,
+        peers=inputs.peers or (() if node is None else node.p2p.bootstrap),
+        offline=inputs.offline,
+        store=None if node is None else Paths(node.node.data_dir).blobs,
+    ) as library:
+        yield library
+
+
+@asynccontextmanager
 async def open_reading(where: Observer, inputs: Inputs) -> AsyncIterator[Reading]:
     """Chain, history and library; the latter two do nothing before they are asked.
 

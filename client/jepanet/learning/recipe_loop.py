@@ -55,6 +55,16 @@ class Loop:
         "0: so many that it costs about 1 % of a step (`training/resuming/trace.py`)",
     ] = 0
 
+    shards: Annotated[
+        int, LeftOut(), Range(1, 256), "training shards of the dataset that a round assigns to each solver"
+    ] = 1
+    mix: Annotated[
+        int,
+        LeftOut(),
+        Range(1, 16),
+        "shards that are in memory and drawn from at a time; with more, the next one is read meanwhile "
+        "(`data/streaming/batches.py`)",
+    ] = 4
     accumulate: Annotated[
         int,
         LeftOut(),

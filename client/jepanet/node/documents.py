@@ -36,6 +36,8 @@ class LearningDocuments:
             aligns=recipe.aligns,
             max_model_bytes=model_cap(recipe),
             dense_bytes=4 * recipe.parameters(),
+            shards=recipe.loop.shards,
+            mix=recipe.loop.mix,
         )
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:

@@ -54,6 +54,11 @@ class SigningAccess:
     sender: Sender
 
 
+def load_deployment(file: Path) -> Deployment:
+    """The contracts that a file names; whether a chain has them is not looked at. Raises: Fatal."""
+    return Deployment.load(file)
+
+
 @asynccontextmanager
 async def open_chain(section: ChainSection) -> AsyncIterator[ChainAccess]:
     """Connects and checks.

@@ -21,10 +21,13 @@ from jepanet.learning.recipe_file import recipe_named
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH
 from jepanet.learning.training.modes import in_mode
 from jepanet.operations.curves import draw_curves, write_curves
+from jepanet.operations.reading.library import Library
+from jepanet.operations.training_data import ChosenData, bring
 from jepanet.operations.views.training import LocalTraining, TrainingPlan
 from jepanet.storage.tracking import RUNNING, Point, Tracking
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
+from jepanet.work.arriving import while_they_come
 from jepanet.work.requests.local_training import PlanTraining, TrainedBase, TrainLocally
 from jepanet.work.requests.machine import DDP, ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.request import Progress
@@ -43,7 +46,7 @@ class LocalInputs:
 
     recipe: Recipe
     given: Recipe
-    shards: tuple[Path, ...]
+    data: ChosenData
     base: Path | None
     seed: bytes
     device: str
@@ -54,7 +57,7 @@ class LocalInputs:
         """What tells this training from every other: 32 bytes over recipe, data, base, seed and device."""
         named = {
             "recipe": self.recipe.digest().hex(),
-            "shards": [digest_file(path).hex() for path in self.shards],
+            "shards": [shard.digest.hex() for shard in self.data.shards],
             "base": None if self.base is None else digest_file(self.base).hex(),
             "seed": self.seed.hex(),
             "device": self.device,
@@ -68,7 +71,7 @@ class LocalInputs:
 
 def local_inputs(
     recipe: str,
-    data: Path,
+    data: ChosenData,
     base: Path | None,
     mode: str | None,
     *,
@@ -85,7 +88,7 @@ def local_inputs(
     """Inputs as a person names them. Without a mode: fine-tuning where there is a base, else from scratch.
 
     Raises:
-        Fatal: no such recipe or data, a value out of bounds, or fine-tuning without a base (`USAGE`).
+        Fatal: no such recipe, a value out of bounds, or fine-tuning without a base (`USAGE`).
     """
     given = recipe_named(recipe)
     chosen = mode or (FROM_SCRATCH if base is None else FINETUNE)
@@ -96,23 +99,7 @@ def local_inputs(
     except Rejected as error:
         raise Fatal(error.message, remedy=error.remedy, code=Exit.USAGE) from error
     hashed = hashlib.sha256(b"jepanet train " + seed.encode()).digest()
-    return LocalInputs(trained, given, shards_at(data), base, hashed, device, Processes(processes, parallel))
-
-
-def shards_at(data: Path) -> tuple[Path, ...]:
-    """A shard's file itself, or the training shards of a dataset's folder.
-
-    Raises:
-        Fatal: there are none (exit code `NOT_FOUND`).
-    """
-    found = (data,) if data.is_file() else tuple(sorted(data.glob("training-*.safetensors")))
-    if not found:
-        raise Fatal(
-            f"{data} holds no training shards",
-            remedy="name a shard's file, or a folder of `jepanet dataset build`",
-            code=Exit.NOT_FOUND,
-        )
-    return found
+    return LocalInputs(trained, given, data, base, hashed, device, Processes(processes, parallel))
 
 
 async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
@@ -124,7 +111,7 @@ async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
     with tempfile.TemporaryDirectory() as name:
         recipe = Path(name) / "recipe.json"
         recipe.write_bytes(inputs.recipe.to_bytes())
-        found = await worker.run(PlanTraining(recipe, inputs.shards, inputs.device, inputs.processes))
+        found = await worker.run(PlanTraining(recipe, inputs.data.shards, inputs.device, inputs.processes))
     return TrainingPlan(
         recipe=inputs.recipe.name,
         regime=inputs.regime,
@@ -146,11 +133,15 @@ async def train_local(
     folder: Path,
     *,
     checkpoint_bytes: int,
+    library: Library | None = None,
     on_step: OnStep | None = None,
 ) -> LocalTraining:
     """Trains into `folder`, whose tracking file is open, from where an earlier call was stopped.
 
+    `library` fetches what of its data is still coming.
+
     Raises:
+        Transient: a shard is missing, damaged or did not come; the next call goes on.
         Fatal: the folder holds another training, or one that has ended (exit code `USAGE`).
         Rejected: the training was aborted, which the tracking file notes, or a file does not fit.
     """
@@ -163,14 +154,14 @@ async def train_local(
         base = TrainedBase(inputs.base, given)
     model, trace, checkpoints = folder / "model.safetensors", folder / "trace.json", folder / "checkpoints"
     place = CheckpointPlace(checkpoints, checkpoint_bytes) if checkpoint_bytes else None
+    shards = inputs.data.shards
+    job = TrainLocally(
+        recipe, shards, base, inputs.seed, model, trace, place, inputs.device, inputs.processes
+    )
     collected = _Collected(tracking, on_step)
     try:
-        made = await worker.run(
-            TrainLocally(
-                recipe, inputs.shards, base, inputs.seed, model, trace, place, inputs.device, inputs.processes
-            ),
-            on_progress=collected.take,
-        )
+        run = worker.run(job, on_progress=collected.take)
+        made = await (run if library is None else while_they_come(run, bring(inputs.data.coming, library)))
     except Rejected as error:
         collected.write()
         tracking.end(f"aborted({error.reason})")
@@ -191,7 +182,7 @@ def _begin(tracking: Tracking, inputs: LocalInputs, folder: Path) -> None:
         {
             "recipe": inputs.recipe.name,
             "regime": inputs.regime,
-            "shards": [path.name for path in inputs.shards],
+            "shards": [to_cid(shard.digest) for shard in inputs.data.shards],
         }
     )
     try:

@@ -14,6 +14,7 @@ from jepanet.types import Address
 _SEED = keccak(b"jepanet.training.seed")
 _SALTED = keccak(b"jepanet.training.salted")
 _SHARD = keccak(b"jepanet.training.shard")
+_FURTHER = keccak(b"jepanet.training.further")
 
 
 def training_seed(
@@ -59,6 +60,38 @@ def training_shard(
         raise ValueError("a dataset has at least one training shard")
     drawn = _draw(_SHARD, chain_id, contract, project_id, round_id, solver, round_seed)
     return int.from_bytes(drawn, "big") % count
+
+
+def training_shards(
+    chain_id: int,
+    contract: Address,
+    project_id: int,
+    round_id: int,
+    solver: Address,
+    round_seed: bytes,
+    *,
+    count: int,
+    wanted: int,
+) -> tuple[int, ...]:
+    """Indices of the `wanted` different training shards a solver works on, or of all `count`, in the order in
+    which it does.
+
+    The first is that of `training_shard`; each further one is drawn from those that are left, in ascending
+    order, by a hash of that draw and of how many were drawn.
+
+    Raises:
+        ValueError: `count` or `wanted` is not positive, or a value does not fit its Solidity type.
+    """
+    if wanted < 1:
+        raise ValueError("a solver trains on one shard at least")
+    place = (chain_id, contract, project_id, round_id, solver, round_seed)
+    chosen = [training_shard(*place, count=count)]
+    left = [index for index in range(count) if index != chosen[0]]
+    drawn = _draw(_SHARD, *place)
+    while left and len(chosen) < wanted:
+        further = keccak(abi_encode(("bytes32", "bytes32", "uint256"), (_FURTHER, drawn, len(chosen))))
+        chosen.append(left.pop(int.from_bytes(further, "big") % len(left)))
+    return tuple(chosen)
 
 
 def beacon_of(randomness: bytes, round_id: int) -> int:

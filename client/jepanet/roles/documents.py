@@ -29,6 +29,10 @@ class RecipeSummary:
     """Size that no model or remainder file of the recipe exceeds."""
     dense_bytes: int
     """Its weights in float32."""
+    shards: int = 1
+    """Training shards that a round assigns to each solver."""
+    mix: int = 1
+    """How many of them a training reads before its first step."""
 
 
 class PublicFile(Protocol):

@@ -1,6 +1,6 @@
-"""Solver: draw a salt, train on the assigned shard, seal, commit, reveal, serve.
+"""Solver: draw a salt, train on the assigned shards, seal, commit, reveal, serve.
 
-    salt (on disk) ─▶ train(shard, seed of chain and salt) ─▶ seal (on disk) ─▶ commit ─▶ reveal ─▶ serve
+    salt (on disk) ─▶ train(shards, seed of chain and salt) ─▶ seal (on disk) ─▶ commit ─▶ reveal ─▶ serve
 
 Until the reveal nothing that leaves this process says which delta it is: no log line, no status.
 """
@@ -26,7 +26,6 @@ from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import (
     RoundDocuments,
-    assigned_shard,
     check_room,
     pin_of,
     round_documents,
@@ -34,10 +33,18 @@ from jepanet.roles.steps.preparation import (
 )
 from jepanet.roles.steps.stake import check_bond, ensure_stake
 from jepanet.roles.steps.submit import endpoint_lags, submit
+from jepanet.roles.steps.training_data import (
+    assigned_shards,
+    bring,
+    obtain_first,
+    read_at_once,
+    set_damaged_aside,
+)
 from jepanet.storage.journal import StoredResidual
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Standing
+from jepanet.work.arriving import while_they_come
 from jepanet.work.requests.machine import CheckpointPlace
 from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
@@ -99,7 +106,9 @@ class Solver:
             context, spec.recipe, spec.codec, spec.max_delta_bytes,
             "nothing can be done here: the round's proposer must allow {bytes} bytes or name another codec",
         )  # fmt: skip
-        shard = assigned_shard(context, round_, documents.shards).digest
+        assigned = assigned_shards(context, round_, documents.recipe, documents.shards)
+        shards = await obtain_first(context, round_, documents.recipe, assigned)
+        later = assigned[read_at_once(documents.recipe, assigned) :]
         probe = documents.shards.probe
         place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)
         seed = training_seed(*place, round_.seed, salt)
@@ -108,7 +117,7 @@ class Solver:
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
         training = TrainDelta(
             round=round_files(context, round_, spec),
-            shard=stored(context, shard),
+            shards=shards,
             probe=stored(context, probe.digest) if documents.recipe.aligns else None,
             residual=stored(context, before) if before else None,
             seed=seed,
@@ -120,12 +129,17 @@ class Solver:
             processes=context.processes,
         )
         try:
-            made = await context.jobs.run(
+            run = context.jobs.run(
                 training,
                 on_progress=lambda step: log.debug(
                     "solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss
                 ),
             )
+            made = await while_they_come(run, bring(context, round_, later))
+        except Transient:
+            # It may be that a shard is damaged on the disk; what was trained so far is kept.
+            await set_damaged_aside(context, assigned)
+            raise
         except Rejected as error:
             # The round goes on without a commitment of ours; this is what remains to tell why.
             aborted = {"status": f"aborted({error.reason})", "why": error.message}
@@ -141,7 +155,9 @@ class Solver:
         if made.trace is not None:
             context.blobs.put_file(traced, made.trace, move=True, pin=pin_of(round_))
         meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
-        note = {"seed": seed.hex(), "shard": shard.hex(), **meant, **_MADE.tree(made)}
+        named = [item.digest.hex() for item in assigned]
+        data = {"shard": named[0]} if len(named) == 1 else {"shards": named}
+        note = {"seed": seed.hex(), **data, **meant, **_MADE.tree(made)}
         context.journal.put_note(round_.id, "training", canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, **made.metrics)
         return digest, residual

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +14,11 @@ import torch
 
 from jepanet.cid import digest_of
 from jepanet.files import write_atomically
-from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.family import Batch
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import derive, torch_generator
-from jepanet.learning.training.guarding.validation import split
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
 from jepanet.work.part import Run, data_of
@@ -71,16 +71,12 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
     Raises:
         Rejected: as `train_locally`.
     """
-    recipe, shard = read_recipe(request.recipe.read_bytes()), data_of(request.shards)
-    if recipe.guard is not None:
-        shard, recipe = split(shard)[0], replace(recipe, guard=None)
+    recipe = read_recipe(request.recipe.read_bytes())
     weights = recipe.family.initial_weights(derive(bytes(32), "initial"))
     moments = [time.monotonic()]
     with tempfile.TemporaryDirectory() as name:
-        data = Path(name) / "shard.safetensors"
-        save_shard(data, shard)
         run = Run(
-            shards=(data,),
+            shards=request.shards,
             seed=bytes(32),
             steps=_TIMED_STEPS,
             start_step=0,
@@ -88,20 +84,23 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
             device=request.device,
             checkpoints=None,
         )
-        training = Training(recipe, weights, run)
+        training = Training(replace(recipe, guard=None), weights, run)
         memory = trained(
             training, request.processes, Path(name) / "processes", lambda _: moments.append(time.monotonic())
         )[1]
     took = [later - earlier for earlier, later in pairwise(moments[1:])]
-    batches = recipe.family.batches(shard, bytes(32))
-    samples = len(next(batches).examples) * recipe.loop.accumulate * recipe.inner_steps
+    with closing(data_of(request.shards, recipe)) as data:
+        data.check(recipe.family)
+        batches = data.batches(recipe.family, bytes(32), guarded=recipe.guard is not None)
+        batch = next(batches)
+    samples = len(batch.examples) * recipe.loop.accumulate * recipe.inner_steps
     return PlannedTraining(
         parameters=recipe.parameters(),
         steps=recipe.inner_steps,
         samples=samples,
         examples=batches.examples,
         memory=memory,
-        flops=_flops(recipe, weights, shard, request.device) * recipe.loop.accumulate * recipe.inner_steps,
+        flops=_flops(recipe, weights, batch, request.device) * recipe.loop.accumulate * recipe.inner_steps,
         seconds_per_step=round(statistics.median(took), 6),
     )
 
@@ -115,13 +114,12 @@ def _start(request: TrainLocally, recipe: Recipe) -> tuple[Arrays, ModelHeader]:
     return model.weights, ModelHeader.of(recipe, model.header.round, digest_of(data))
 
 
-def _flops(recipe: Recipe, weights: Arrays, shard: Shard, device: str) -> int:
+def _flops(recipe: Recipe, weights: Arrays, batch: Batch, device: str) -> int:
     """Of one batch, forward and backward, as torch counts its matrix products and convolutions."""
     from torch.utils.flop_counter import FlopCounterMode  # here: it imports the compiler
 
     model = recipe.family.network(weights, device, weights)
-    batch = next(recipe.family.batches(shard, bytes(32))).to(device)
     with FlopCounterMode(display=False) as counter:
-        loss = model.loss(batch, torch_generator(bytes(32), "directions")).loss
+        loss = model.loss(batch.to(device), torch_generator(bytes(32), "directions")).loss
         torch.autograd.grad(loss, [item for _, item in model.named_parameters()])
     return int(counter.get_total_flops())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +15,7 @@ from typing import ClassVar
 import torch
 
 from jepanet.files import write_atomically
-from jepanet.learning.data.shards import Shard, joined, load_shard
+from jepanet.learning.data.streaming.shard_file import ShardFile
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
@@ -24,8 +25,10 @@ from jepanet.learning.training.processes.together import joined as joined_proces
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import Evaluation, StepReport
 from jepanet.learning.training.resuming.trace import TRACE
+from jepanet.learning.training.supply import Supply, supply_of
 from jepanet.tensors import Arrays
 from jepanet.work.lines import progress_line, read_call, result_line
+from jepanet.work.requests.files import TrainingShard
 from jepanet.work.requests.machine import CheckpointPlace
 from jepanet.work.requests.request import Number, OnProgress, Progress, Request
 
@@ -34,7 +37,7 @@ from jepanet.work.requests.request import Number, OnProgress, Progress, Request
 class Run:
     """How far the loop goes, over what, and where: what one training is beside its recipe and weights."""
 
-    shards: tuple[Path, ...]
+    shards: tuple[TrainingShard, ...]
     seed: bytes
     steps: int
     start_step: int
@@ -116,7 +119,7 @@ def run_loop(
     place = run.checkpoints
     return train(
         weights,
-        data_of(run.shards),
+        data_of(run.shards, recipe),
         recipe,
         seed=run.seed,
         steps=run.steps,
@@ -131,10 +134,9 @@ def run_loop(
     )
 
 
-def data_of(shards: tuple[Path, ...]) -> Shard:
-    """The episodes of all shards. Raises: Rejected as `load_shard` and `joined`."""
-    loaded = [load_shard(path) for path in shards]
-    return loaded[0] if len(loaded) == 1 else joined(loaded)
+def data_of(shards: Sequence[TrainingShard], recipe: Recipe) -> Supply:
+    """What the recipe makes of these shards. Raises: as `supply_of`."""
+    return supply_of([ShardFile(item.path, item.digest, item.bytes, item.awaited) for item in shards], recipe)
 
 
 def most_memory(device: str) -> int:

@@ -43,7 +43,7 @@ def trained(
 
     Raises:
         Rejected: as the loop, or of a process with a defect `worker-error`.
-        Transient: one of the processes died.
+        Transient: one of the processes died, or a shard is missing or damaged.
         Fatal: they cannot all compute on the device (`CONFIG`).
     """
     if processes.count > 1:

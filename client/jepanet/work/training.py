@@ -43,12 +43,12 @@ MAX_PROBE_LENGTH = 64
 
 
 def train_delta(request: TrainDelta, on_progress: OnProgress) -> TrainedDelta:
-    """Trains from the base on one shard and writes the encoded delta, and what a lossy codec left out of it.
+    """Trains from the base on the assigned shards; writes the encoded delta, and what a lossy codec left out.
 
     Raises:
         Rejected: training diverged, the latent frame lost its directions, there are too many probe frames, or
             a file does not fit the recipe.
-        Transient, Fatal: as `trained`, of several processes.
+        Transient: a shard is missing or damaged. Transient, Fatal: as `trained`, of several processes.
     """
     return _train_delta(request, open_round(request.round), on_progress)
 
@@ -58,7 +58,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
     spec, base = round_.spec, round_.base.weights
     probe = None if request.probe is None else _probe(request.probe)
     run = Run(
-        shards=(request.shard,),
+        shards=request.shards,
         seed=request.seed,
         steps=spec.inner_steps,
         start_step=spec.start_step,

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.handles import Inputs, open_data
 from jepanet.interface.strict import StrictCommand
-from jepanet.interface.terminal.output import emit, json_option, pairs, shown
+from jepanet.interface.terminal.output import emit, json_option, library_options, pairs, shown
 
 if TYPE_CHECKING:
     from jepanet.operations.local_training import LocalInputs, OnStep
+    from jepanet.operations.reading.library import Library
     from jepanet.operations.views.training import LocalTraining, TrainingPlan
 
 _MODES = ("finetune", "from-scratch")
@@ -23,8 +25,9 @@ _GIB = 1 << 30
 
 @click.command("train", cls=StrictCommand)
 @click.option("--recipe", required=True, help="A preset's name or a recipe file.")
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True,
-              help="A shard, or a folder of `dataset build`: all of its training shards.")  # fmt: skip
+@click.option("--data", "places", multiple=True, required=True, metavar="PLACE",
+              help="A shard, a folder of `dataset build` (all of its training shards), or the CID of a "
+              "shard or of a dataset; repeat for more, in the order of training.")  # fmt: skip
 @click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder of this training; called again, it goes on where it was stopped.")  # fmt: skip
 @click.option("--base", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -48,12 +51,17 @@ _GIB = 1 << 30
               help="How several processes hold the model: whole on each, or a part of it each.")  # fmt: skip
 @click.option("--checkpoint-gb", type=click.FloatRange(0.0, 1e6), default=2.0, show_default=True,
               help="Room for checkpoints; 0: a killed training begins anew.")  # fmt: skip
+@click.option("--deployment", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="deployment.json of the network in which data is asked for by CID.")  # fmt: skip
+@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="A node's TOML file instead: its network, its peers, and its blob store.")  # fmt: skip
+@library_options
 @click.option("--plan", is_flag=True,
               help="Measure a few steps, print what the training would take, and write nothing.")  # fmt: skip
 @json_option
 def command(
     recipe: str,
-    data: Path,
+    places: tuple[str, ...],
     directory: Path,
     base: Path | None,
     mode: str | None,
@@ -67,6 +75,9 @@ def command(
     processes: int,
     parallel: str,
     checkpoint_gb: float,
+    deployment: Path | None,
+    config_path: Path | None,
+    inputs: Inputs,
     plan: bool,
     as_json: bool,
 ) -> None:
@@ -76,37 +87,57 @@ def command(
     Examples:
       jepanet train --recipe tworoom-small --data data --out trained --plan
       jepanet train --recipe tworoom-small --data data --out trained --mode from-scratch
+      jepanet train --recipe tworoom-small --data CID --config node.toml --out trained
     """
     from jepanet.operations.local_training import local_inputs
+    from jepanet.operations.training_data import ChosenData, chosen_data, place_named
 
-    inputs = local_inputs(
-        recipe, data, base, mode,
-        regime=regime, rate=rate, warmup=warmup, steps=steps, every=every, seed=seed, device=device,
-        processes=processes, parallel=parallel,
-    )  # fmt: skip
+    def on(data: ChosenData) -> LocalInputs:
+        return local_inputs(
+            recipe, data, base, mode,
+            regime=regime, rate=rate, warmup=warmup, steps=steps, every=every, seed=seed, device=device,
+            processes=processes, parallel=parallel,
+        )  # fmt: skip
+
+    begun = on(ChosenData(())).recipe  # what is wrong with an option is said before any data is fetched
+    named = [place_named(text) for text in places]
+
+    async def planned() -> TrainingPlan:
+        async with open_data(inputs, deployment, config_path) as library:
+            return await _planned(on(await chosen_data(named, library, begun.loop.mix)))
+
+    async def trained(on_step: OnStep) -> LocalTraining:
+        async with open_data(inputs, deployment, config_path) as library:
+            given = on(await chosen_data(named, library, begun.loop.mix))
+            return await _trained(given, directory, int(checkpoint_gb * _GIB), library, on_step)
+
     if plan:
-        emit(asyncio.run(_planned(inputs)), as_json, lambda value: pairs("Plan", shown(value)))
+        emit(asyncio.run(planned()), as_json, lambda value: pairs("Plan", shown(value)))
         return
-    with _bar(inputs.recipe.inner_steps) as on_step:
-        value = asyncio.run(_trained(inputs, directory, int(checkpoint_gb * _GIB), on_step))
+    with _bar(begun.inner_steps) as on_step:
+        value = asyncio.run(trained(on_step))
     emit(value, as_json, _show)
 
 
-async def _planned(inputs: LocalInputs) -> TrainingPlan:
+async def _planned(given: LocalInputs) -> TrainingPlan:
     from jepanet.operations.access import open_worker
     from jepanet.operations.local_training import plan_local
 
     async with open_worker() as worker:
-        return await plan_local(worker, inputs)
+        return await plan_local(worker, given)
 
 
-async def _trained(inputs: LocalInputs, folder: Path, room: int, on_step: OnStep) -> LocalTraining:
+async def _trained(
+    given: LocalInputs, folder: Path, room: int, library: Library, on_step: OnStep
+) -> LocalTraining:
     from jepanet.operations.access import open_tracking, open_worker
     from jepanet.operations.local_training import train_local
 
     with open_tracking(folder) as tracking:
         async with open_worker(timeout=None) as worker:
-            return await train_local(worker, tracking, inputs, folder, checkpoint_bytes=room, on_step=on_step)
+            return await train_local(
+                worker, tracking, given, folder, checkpoint_bytes=room, library=library, on_step=on_step
+            )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ together change nothing but rounding: each computes some rows of the same batche
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -41,6 +42,7 @@ from jepanet.learning.training.step.gradient import Penalty, mean_gradient
 from jepanet.learning.training.step.optimiser import AdamW, clip
 from jepanet.learning.training.step.precision import LossScale
 from jepanet.learning.training.step.schedule import learning_rate
+from jepanet.learning.training.supply import InMemory, Supply
 from jepanet.tensors import Arrays
 
 
@@ -65,7 +67,7 @@ class TrainResult:
 
 def train(
     weights: Arrays,
-    shard: Shard,
+    data: Shard | Supply,
     recipe: Recipe,
     *,
     seed: bytes,
@@ -81,7 +83,8 @@ def train(
     together: Together | None = None,
     from_scratch: bool = False,
 ) -> TrainResult:
-    """Trains from `weights`, which `check_weights` has passed, on one shard with a fresh optimiser.
+    """Trains from `weights`, which `check_weights` has passed, on one shard, or on what a supply has, with a
+    fresh optimiser.
 
     `start_step` is the global step at which this round begins; the cosine schedule runs over `total_steps`
     global steps (defaults: the recipe's). `seed` drives the family's batches and its loss.
@@ -92,6 +95,7 @@ def train(
     `from_scratch`: the weights are random, no base that an objective could hold on to.
 
     Raises:
+        Transient: a shard of a stream is missing or damaged.
         Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
             shard does not fit the recipe; `non-finite` when the last step spoiled the weights.
             Of several processes also `processes-differ` and `too-many-processes`.
@@ -105,21 +109,24 @@ def train(
         raise ValueError("a checkpoint does not tell which penalties a training has")
     if together is not None and penalties:
         raise ValueError("several processes do not know penalties")
-    recipe.family.check_shard(shard)
+    supply: Supply = InMemory(data) if isinstance(data, Shard) else data
+    supply.check(recipe.family)
     here = device if together is None else together.device(device)
 
-    with deterministic():
+    with closing(supply), deterministic():
         base = None if from_scratch else weights
-        watch = None if recipe.guard is None else Watch(recipe, recipe.guard, weights, shard, here, base=base)
+        watch = None
+        if recipe.guard is not None:
+            watch = Watch(recipe, recipe.guard, weights, supply.held_out(), here, base=base)
 
         def fresh() -> TrainingState:
-            return begin(recipe, weights, shard, watch, seed=seed, frozen=kept, device=here, base=base)
+            return begin(recipe, weights, supply, watch, seed=seed, frozen=kept, device=here, base=base)
 
         if checkpoints is None:
             state = fresh()
         else:
             run = run_of(
-                recipe, weights, shard,
+                recipe, weights, supply.identity(),
                 seed=seed, steps=(count, start_step, horizon), frozen=kept, device=device,
                 from_scratch=from_scratch,
             )  # fmt: skip
@@ -177,7 +184,7 @@ def train(
 def begin(
     recipe: Recipe,
     weights: Arrays,
-    shard: Shard,
+    supply: Supply,
     watch: Watch | None,
     *,
     seed: bytes,
@@ -193,7 +200,7 @@ def begin(
         holding=Alone(model, list(trained.values()), device),
         optimiser=AdamW(list(trained.values()), recipe.optimiser),
         trained=tuple(trained),
-        batches=recipe.family.batches(watch.training if watch else shard, seed),
+        batches=supply.batches(recipe.family, seed, guarded=watch is not None),
         streams={"directions": torch_generator(seed, "directions")},
         gate=watch.gate() if watch else DivergenceGate(recipe.explode),
         scale=LossScale.of(recipe.loop.precision),

@@ -8,11 +8,11 @@ from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
 from jepanet.operations.reading.library import Library
-from jepanet.protocol.assignment import training_seed, training_shard
+from jepanet.protocol.assignment import training_seed, training_shards
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address
-from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.training import RepeatTraining, TrainDelta
 from jepanet.work.worker import Worker
 
@@ -52,16 +52,21 @@ async def repeat_training(
             reason="not-repeatable",
         )
     place = (deployment.chain_id, deployment.rounds, round_.project_id, round_.id, solver, round_.seed)
-    shard = manifest.training[training_shard(*place, count=len(manifest.training))]
+    count = len(manifest.training)
+    assigned = training_shards(*place, count=count, wanted=recipe.loop.shards)
     probe, get = None, library.get
     target, left_out = (library.directory / f"{name}.part" for name in ("target", "residual_target"))
     if recipe.aligns:
         wanted = manifest.probe
         probe = await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes)
     try:
+        shards = []
+        for shard in (manifest.training[index] for index in assigned):
+            path = await get("training shard", shard.digest, "raw", max_bytes=shard.bytes)
+            shards.append(TrainingShard(path, shard.digest, shard.bytes))
         training = TrainDelta(
             round=documents,
-            shard=await get("training shard", shard.digest, "raw", max_bytes=shard.bytes),
+            shards=tuple(shards),
             probe=probe,
             residual=None,
             seed=training_seed(*place, reveal.salt),

@@ -47,6 +47,10 @@ class Library:
             names.append(place_of(self._store, digest))
         return any(path.is_file() for path in names)
 
+    def place(self, digest: bytes, codec: Codec) -> Path:
+        """Where a blob lies once it was fetched."""
+        return self.directory / to_cid(digest, codec)
+
     def adopt(self, made: Path, digest: bytes, codec: Codec) -> None:
         """Takes a file of this digest, made in this folder, among the blobs."""
         made.replace(self.directory / to_cid(digest, codec))
@@ -135,14 +139,15 @@ class Library:
 
 @asynccontextmanager
 async def open_library(
-    deployment: Deployment,
+    deployment: Deployment | None,
     directory: Path,
     *,
     peers: tuple[str, ...],
     offline: bool,
     store: Path | None = None,
 ) -> AsyncIterator[Library]:
-    """A library that asks `peers` of this deployment's network, under an identity of its own.
+    """A library that asks `peers` of this deployment's network, under an identity of its own. Without a
+    deployment, what the folder lacks cannot be fetched.
 
     No peer is asked when `offline`. `store` is as `Library` takes it.
     """
@@ -152,6 +157,12 @@ async def open_library(
             await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True, mode=0o700)
             if offline:
                 return None
+            if deployment is None:
+                raise Fatal(
+                    "nothing says in which network to ask",
+                    remedy="name its deployment.json with --deployment, or a node's file with --config",
+                    code=Exit.USAGE,
+                )
             if not peers:
                 raise Fatal(
                     "there is no peer to fetch from",

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected, Transient
-from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
+from jepanet.roles.documents import PublicShards, RecipeSummary
 from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
 from jepanet.roles.steps.remainders import obtain_remainder
+from jepanet.roles.steps.training_data import assigned_shards, obtain_first
 from jepanet.roles.steps.windows import check_windows
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Role
@@ -52,9 +52,8 @@ class Preparation:
         await obtain_base(context, round_, documents.recipe, pin=pin_of(round_))
         if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
             await admission(context, round_)
-            shard = assigned_shard(context, round_, documents.shards)
-            # For this round only: anybody may open projects, and what is pinned for good fills the store.
-            await obtain(context, shard.digest, kind="shard", max_bytes=shard.bytes, pin=pin_of(round_))
+            shards = assigned_shards(context, round_, documents.recipe, documents.shards)
+            await obtain_first(context, round_, documents.recipe, shards)
             if documents.recipe.aligns:
                 probe = documents.shards.probe
                 await obtain(context, probe.digest, kind="shard", max_bytes=probe.bytes, pin=pin_of(round_))
@@ -94,20 +93,6 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     summary = read.recipe(recipe)
     manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
     return RoundDocuments(spec, summary, read.shards(manifest, recipe))
-
-
-def assigned_shard(context: Context, round_: Round, shards: PublicShards) -> PublicFile:
-    """The training shard that the round's seed assigns to this wallet."""
-    index = training_shard(
-        context.chain_id,
-        context.rounds_address,
-        round_.project_id,
-        round_.id,
-        context.me,
-        round_.seed,
-        count=len(shards.training),
-    )
-    return shards.training[index]
 
 
 def check_room(context: Context, recipe: Digest, codec: str, cap: int, remedy: str) -> None:

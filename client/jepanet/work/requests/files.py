@@ -1,9 +1,14 @@
-"""The files of a round that jobs read."""
+"""The files that jobs read: of a round, and to train on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from jepanet.cid import digest_file
+from jepanet.records.marks import Range
+from jepanet.types import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +26,21 @@ class EvaluationFiles:
 
     shard: Path
     manifest: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingShard:
+    """A shard to train on, and where its file lies, or will lie."""
+
+    path: Path
+    digest: Digest
+    """Held against the file's content before any of it is used."""
+    bytes: Annotated[int, Range(1, 1 << 40)]
+    """Its size; a file that is larger is refused."""
+    awaited: bool = False
+    """Whether whoever asks brings the file while the job trains on others."""
+
+    @classmethod
+    def of(cls, path: Path) -> TrainingShard:
+        """A file of one's own, as it is now."""
+        return cls(path, digest_file(path), path.stat().st_size)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from jepanet.types import Digest
+from jepanet.work.requests.files import TrainingShard
 from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.request import Number, Request
 
@@ -43,7 +44,7 @@ class TrainLocally(Request[TrainedLocally]):
     job: ClassVar[str] = "train_locally"
 
     recipe: Path
-    shards: tuple[Path, ...]
+    shards: tuple[TrainingShard, ...]
     base: TrainedBase | None
     """None: random weights."""
     seed: bytes
@@ -78,6 +79,6 @@ class PlanTraining(Request[PlannedTraining]):
     job: ClassVar[str] = "plan_training"
 
     recipe: Path
-    shards: tuple[Path, ...]
+    shards: tuple[TrainingShard, ...]
     device: str = "cpu"
     processes: Processes = ONE_PROCESS

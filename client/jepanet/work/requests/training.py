@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from jepanet.types import Digest
-from jepanet.work.requests.files import RoundFiles
+from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.request import Number, Request
 
@@ -34,12 +34,13 @@ class TrainedDelta:
 
 @dataclass(frozen=True, slots=True)
 class TrainDelta(Request[TrainedDelta]):
-    """Train from the round's base on one shard; write the encoded delta to `target`."""
+    """Train from the round's base on what its solver was assigned; write the encoded delta to `target`."""
 
     job: ClassVar[str] = "train_delta"
 
     round: RoundFiles
-    shard: Path
+    shards: tuple[TrainingShard, ...]
+    """In the order in which they are trained on."""
     probe: Path | None
     """Public frames on which the latent frame is compared with the base's; None: it stays as trained."""
     residual: Path | None

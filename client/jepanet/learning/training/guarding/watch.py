@@ -1,4 +1,4 @@
-"""The guard of one training: measures its loss on a fifth of the shard, and keeps that out of it."""
+"""The guard of one training: measures its loss on data that it does not train on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import Guard
 from jepanet.learning.training.guarding.regime import RegimeGate, first_bound
-from jepanet.learning.training.guarding.validation import Validation, split
+from jepanet.learning.training.guarding.validation import Validation
 from jepanet.learning.training.resuming.state import Evaluation, TrainingState
 from jepanet.tensors import Arrays
 
@@ -23,7 +23,7 @@ class Watch:
         recipe: Recipe,
         guard: Guard,
         weights: Arrays,
-        shard: Shard,
+        held: Shard,
         device: str,
         *,
         base: Arrays | None,
@@ -31,7 +31,6 @@ class Watch:
         """`weights`: those that it begins with; `base` as in `Family.network`."""
         family = recipe.family
         self.guard = guard
-        self.training, held = split(shard)
         self._validation = Validation(family, held, device)
         vocabulary = family.sizes.vocabulary
         reference = 0.0

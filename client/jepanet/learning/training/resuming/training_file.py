@@ -9,7 +9,6 @@ from math import isfinite
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.learning.data.shards import Shard
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.seeding import derive
@@ -34,7 +33,7 @@ _ROOM = 1 << 20
 def run_of(
     recipe: Recipe,
     weights: Mapping[str, np.ndarray],
-    shard: Shard,
+    data: Digest,
     *,
     seed: bytes,
     steps: tuple[int, int, int],
@@ -44,17 +43,16 @@ def run_of(
 ) -> Digest:
     """What tells one training from every other: all that its bytes depend on.
 
-    `steps`: how many, the global step of the first, and the length of the schedule. Build and processor
-    count, since another sums in another order; how many processes train together does not, so that their
-    number may change on the way. The seed is secret, and a hash of it stands in its place.
+    `data`: of what is trained on (`supply.py`). `steps`: how many, the global step of the first, and the
+    length of the schedule. Build and processor count, since another sums in another order; how many processes
+    train together does not, so that their number may change on the way. The seed is secret, and a hash of it
+    stands in its place.
     """
-    data = {name: shard.arrays[name] for name in shard.schema.trained}
-    data["site"] = np.array(shard.site, np.int32)
     named = {
         "training": TRAINING_VERSION,
         "recipe": recipe.digest().hex(),
         "weights": digest_of_arrays(weights).hex(),
-        "shard": digest_of_arrays(data).hex(),
+        "shard": data.hex(),
         "seed": derive(seed, "checkpoint").hex(),
         "steps": list(steps),
         "frozen": list(frozen),

@@ -20,10 +20,12 @@ from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
+from jepanet.errors import Fatal
 from jepanet.interface.terminal.standard_streams import open_standard_streams
 from jepanet.learning.presets import PRESETS
-from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.simulators.registry import dataset_for as usual_dataset
+from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.operations.access import open_chain
 from jepanet.operations.funds.stake import balances
 from jepanet.operations.views.json_form import json_form
@@ -102,8 +104,10 @@ def play(
     with_controls: bool,
 ) -> None:
     """The whole demo. Raises DemoFailed with what to look at."""
-    if recipe not in PRESETS and not Path(recipe).is_file():
-        raise DemoFailed(f"recipe {recipe!r} is neither a preset ({', '.join(PRESETS)}) nor a file")
+    try:
+        simulator, data_name = dataset_for(recipe)
+    except Fatal as error:
+        raise DemoFailed(str(error)) from error
     started = time.monotonic()
     stage = Stage(directory)
     chain_dir, run = directory / "devnet", directory / "nodes"
@@ -113,14 +117,12 @@ def play(
     nodes: list[Node] = []
     controls: Controls | None = None
     try:
-        simulator, sizes_of = dataset_for(recipe)
-        data = directory / f"dataset-{sizes_of}-{seed}"
+        data = directory / f"dataset-{data_name}-{seed}"
         cast = [("proposer", "proposer"), ("coordinator", "coordinator"), ("aggregator", "aggregator")]
         cast += [(f"solver-{i + 1}", "solver") for i in range(solvers)]
         with stage(f"local chain, wallets, dataset (the real simulator {simulator}; kept for the next run)"):
             options = [item for size in sizes for item in ("--size", size)]
-            if len(SIMULATORS[simulator].datasets) > 1:
-                options += ["--recipe", sizes_of]
+            options += ["--recipe", recipe]
             chain, _, nodes = together(
                 lambda: jepanet("devnet", "up", "--dir", chain_dir, "--port", str(free_port())),
                 lambda: jepanet("dataset", "build", simulator, "--out", data, "--seed", seed, *options),
@@ -203,10 +205,14 @@ def play(
 
 
 def dataset_for(recipe: str) -> tuple[str, str]:
-    """(simulator, preset whose sizes are usual) of a dataset for a recipe. A recipe file gets the demo's."""
-    found = usual_dataset(recipe) or usual_dataset("tworoom-small")
-    assert found is not None
-    return found[0].name, found[1].recipe
+    """(simulator, what its folder is called) of a dataset for a recipe. A file's is TwoRoom's, unless it is
+    called like a preset for another simulator. Raises: Fatal when there is no such recipe."""
+    chosen = recipe_named(recipe)
+    if found := usual_dataset(chosen.name):
+        usual = found[0].load().sizes[found[1].recipe]
+        if recipe in PRESETS or usual.image == chosen.family.sizes.image:
+            return found[0].name, found[1].recipe
+    return (found[0] if found else TWOROOM).name, chosen.digest().hex()[:12]
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:

@@ -12,9 +12,9 @@ import pytest
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.presets import PRESETS, preset, preset_file
-from jepanet.learning.recipe_file import recipe_named
 from jepanet.learning.recipe_reader import written_recipe
-from jepanet.learning.recipe_text import MAX_FILE_BYTES, read_recipe_file
+from jepanet.learning.recipes.named import recipe_named
+from jepanet.learning.recipes.text import MAX_FILE_BYTES, read_recipe_file
 
 pytestmark = pytest.mark.unit
 

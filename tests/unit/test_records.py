@@ -25,7 +25,8 @@ from jepanet.records.marks import (
     Range,
     Size,
 )
-from jepanet.records.reference import Entry, reference
+from jepanet.records.problems import problems_of
+from jepanet.records.reference import Entry, holdings, reference
 from jepanet.records.refusal import Wrong
 from jepanet.tensors import canonical_json
 from jepanet.types import Address, Digest, RoundId, Verdict
@@ -383,3 +384,64 @@ def test_the_reference_names_every_field_with_bounds_default_and_meaning() -> No
     assert found["pairs"].default is None
     outer = {key.partition(".")[0].removesuffix("[]") for key in found}
     assert outer == {item.name for item in fields(Whole)}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A record that holds its fields against each other."""
+
+    low: Annotated[int, Range(0, 9), "the lower"]
+    high: Annotated[int, Range(0, 9), "the higher"] = 9
+    parts: tuple[Part, ...] = ()
+    shape: tuple[int, Annotated[int, Range(1, 2)]] = (1, 1)
+    more: Annotated[Grown | None, "if any"] = None
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise Rejected("low must not exceed high", reason="bad")
+
+
+PAIR = Codec(Pair, "pair", spelling=Spelling(defaults=True))
+
+
+@pytest.mark.parametrize(
+    ("tree", "found"),
+    [
+        ({"low": 1}, []),
+        ([], ["pair must be an object, not a list of 0"]),
+        ({"low": 10, "high": -1, "x": 1}, ["pair: x is unknown", "pair: low must", "pair: high must"]),
+        ({}, ["pair: low is missing"]),
+        ({"low": 1, "parts": [{}, {"width": 0, "rate": 0}, 3]},
+         ["pair: parts[1].width must", "pair: parts[1].rate must", "pair: parts[2] must be an object"]),
+        ({"low": 1, "shape": [True, 3]}, ["pair: shape[0] must", "pair: shape[1] must"]),
+        ({"low": 1, "shape": [1]}, ["pair: shape must be a list of 2 items"]),
+        ({"low": 1, "more": {"version": 2, "share": -1}},
+         ["pair: more.version must be 1", "pair: more.name is missing", "pair: more.share must"]),
+        ({"low": 1, "more": {"version": 1, "name": "a", "part": {"width": 0}}},
+         ["pair: more.part.width must"]),
+        ({"low": 5, "high": 4}, ["low must not exceed high"]),
+        ({"low": 5, "high": 4, "shape": 1}, ["pair: shape must"]),
+    ],
+)  # fmt: skip
+def test_all_problems_of_a_tree_at_once(tree: Any, found: list[str]) -> None:
+    problems = list(problems_of(PAIR.record, tree, "pair"))
+    assert len(problems) == len(found)
+    for problem, start in zip(problems, found, strict=True):
+        assert problem.message.startswith(start) and problem.remedy
+        assert not problem.key or problem.key in problem.message
+
+
+def test_what_a_record_holds_is_told_with_what_it_may_hold() -> None:
+    value = Pair(1, parts=(Part(),), more=Grown("a", part=Part(4)))
+    found = {item.entry.key: item for item in holdings(PAIR, value)}
+    assert list(found) == ["low", "high", "parts", "shape", "more.name", "more.share", "more.part.width",
+                           "more.part.rate"]  # fmt: skip
+    assert [key for key, item in found.items() if item.usual] == [
+        "high", "shape", "more.share", "more.part.rate"
+    ]  # fmt: skip
+    assert found["low"].value == 1 and found["low"].entry == Entry(
+        "low", "a whole number from 0 to 9", None, "the lower"
+    )
+    assert found["parts"].value == [{"width": 3, "rate": 0.5}]
+    (last,) = (item for item in holdings(PAIR, Pair(1)) if item.entry.key == "more")
+    assert last.value is None and last.usual and last.entry.meaning == "if any"

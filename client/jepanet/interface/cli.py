@@ -19,6 +19,7 @@ COMMANDS = {
     "devnet": "Run a local chain with the contracts deployed.",
     "dataset": "Build and inspect datasets of the real simulator.",
     "project": "Create a project and look at projects.",
+    "recipe": "List, show, check and compare recipes.",
     "stake": "Deposit and withdraw stake.",
     "verifiers": "Create verifier sets and join them.",
     "node": "Run a node with any set of roles.",

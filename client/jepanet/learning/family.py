@@ -212,8 +212,20 @@ class Family(Protocol):
         """
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """A family that says how much its network computes, so that a round's length is known without torch."""
+
+    def multiplications(self) -> int:
+        """Of numbers, in one forward pass over a batch; those of layers are enough."""
+
+
 class FamilyKind(Protocol):
-    """How the registry knows a family: called, it gives the family at its usual sizes."""
+    """How the registry knows a family: called, it gives the family at its usual sizes.
+
+    It is a frozen dataclass whose fields are the family's of a recipe, with bounds, meaning and default
+    (`jepanet.records`): files that people write are read, described and checked by it.
+    """
 
     def __call__(self) -> Family: ...
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jepanet.errors import Rejected
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_text import read_recipe_file
+from jepanet.learning.recipes.text import read_recipe_file
 
 _FOLDER = Path(__file__).parent / "recipes"
 

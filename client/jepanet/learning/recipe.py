@@ -39,10 +39,12 @@ def bad(message: str) -> JepanetError:
 class Optimiser:
     """AdamW with decoupled weight decay (Loshchilov & Hutter 2019), warm-up and cosine by global step."""
 
-    learning_rate: Annotated[float, Range(1e-7, 0.1)] = 2e-3
-    beta1: Annotated[float, Range(0.0, 0.9999)] = 0.9
-    beta2: Annotated[float, Range(0.0, 0.99999)] = 0.95
-    weight_decay: Annotated[float, Range(0.0, 1.0)] = 1e-4
+    learning_rate: Annotated[float, Range(1e-7, 0.1), "the peak, in rounds"] = 2e-3
+    beta1: Annotated[float, Range(0.0, 0.9999), "decay of the mean of gradients"] = 0.9
+    beta2: Annotated[float, Range(0.0, 0.99999), "decay of the mean of their squares"] = 0.95
+    weight_decay: Annotated[
+        float, Range(0.0, 1.0), "share of a weight taken off in a step, times the learning rate"
+    ] = 1e-4
     clip: Annotated[float, Range(1e-4, 1e4), "cap on the global L2 norm of the gradient"] = 1.0
     warmup: Annotated[
         int,
@@ -147,7 +149,7 @@ class Recipe:
         Elsewhere(),
         "the model family with all that it alone reads of a recipe: widths, objective, augmentation, batch",
     ]
-    name: Annotated[str, Size(1, 64)]
+    name: Annotated[str, Size(1, 64), "printable; a preset's is that of its file"]
     optimiser: Optimiser = Optimiser()
     gates: Gates = Gates()
     score: Score = Score()

@@ -6,6 +6,7 @@ What comes from the network has every field (`read_recipe`); what a person write
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 from jepanet.learning.families.registry import family_kind
@@ -18,7 +19,7 @@ from jepanet.tensors import parse_json
 
 WRITTEN = Spelling(defaults=True)
 """How people write recipes."""
-_COMMON_WRITTEN = Codec(Recipe, "recipe", max_bytes=MAX_RECIPE_BYTES, spelling=WRITTEN, refuse=BAD_RECIPE)
+COMMON_WRITTEN = Codec(Recipe, "recipe", max_bytes=MAX_RECIPE_BYTES, spelling=WRITTEN, refuse=BAD_RECIPE)
 
 
 def read_recipe(data: bytes) -> Recipe:
@@ -41,8 +42,8 @@ def recipe_of(tree: object) -> Recipe:
     Raises:
         Rejected: reason `bad-recipe`.
     """
-    kind, own, common = _parted(tree)
-    return COMMON.read(common, family=kind.read(own))
+    parts = parted(tree).all_known()
+    return COMMON.read(parts.common, family=parts.kind.read(parts.own))
 
 
 def written_recipe(tree: object) -> Recipe:
@@ -51,34 +52,51 @@ def written_recipe(tree: object) -> Recipe:
     Raises:
         Rejected: reason `bad-recipe`.
     """
-    kind, own, common = _parted(tree)
-    return _COMMON_WRITTEN.read(common, family=written_family(kind).read(own))
+    parts = parted(tree).all_known()
+    return COMMON_WRITTEN.read(parts.common, family=family_codec(parts.kind).read(parts.own))
 
 
-def written_family(kind: FamilyKind) -> Codec[Family]:
+def family_codec(kind: FamilyKind) -> Codec[Family]:
     """Reads a family's fields as people write them."""
     return Codec(cast(type, kind), "recipe", spelling=WRITTEN, refuse=BAD_RECIPE)
 
 
-def _parted(tree: object) -> tuple[FamilyKind, dict[str, object], dict[str, object]]:
-    """The family that a recipe names, the fields that are its own, and those of every recipe."""
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """A recipe's object: its family, the fields that are the family's own, and those of every recipe."""
+
+    kind: FamilyKind
+    own: dict[str, object]
+    common: dict[str, object]
+    unknown: tuple[Wrong, ...]
+
+    def all_known(self) -> Parted:
+        """Itself. Raises: Rejected (`bad-recipe`) when there is a name that no field has."""
+        for wrong in self.unknown:
+            raise BAD_RECIPE(wrong.message("recipe"), wrong.remedy)
+        return self
+
+
+def parted(tree: object) -> Parted:
+    """Raises: Rejected (`bad-recipe`): no object, or no family that this node knows."""
     if not isinstance(tree, dict) or "family" not in tree:
         raise bad("it must be an object that names its family")
     name = tree["family"]
     if type(name) is not str:
         raise bad(f"family must be text, not {shown(name)}")
     kind = family_kind(name)
-    own = [part.name for part in written_family(kind).record.parts]
+    own = [part.name for part in family_codec(kind).record.parts]
     common = [*Recipe.HEAD, *(part.name for part in COMMON.record.parts)]
-    for key in tree:
-        if key not in own and key not in common and key != "family":
-            known = f"remove {{key}}; known: {', '.join([*common, 'family', *own])}"
-            wrong = Wrong(" is unknown", known).inside(str(key))
-            raise BAD_RECIPE(wrong.message("recipe"), wrong.remedy)
-    return (
+    known = f"remove {{key}}; known: {', '.join([*common, 'family', *own])}"
+    return Parted(
         kind,
         {key: value for key, value in tree.items() if key in own},
         {key: value for key, value in tree.items() if key in common},
+        tuple(
+            Wrong(" is unknown", known).inside(str(key))
+            for key in tree
+            if key not in own and key not in common and key != "family"
+        ),
     )
 
 

@@ -13,6 +13,8 @@ from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipes.named import recipe_named
+from jepanet.learning.sources.offer import Buildable, Offer
 from jepanet.learning.sources.registry import OFFERS
 from jepanet.operations.views.projects import Dataset, SealedShard, Shard
 from jepanet.types import Digest
@@ -55,17 +57,19 @@ def build_dataset(
 ) -> Dataset:
     """Builds (or finishes, or reuses) a dataset from what the registry offers.
 
-    `recipe` names the usual sizes, which `sizes` changes; None: the offer's first.
+    `recipe` (a preset or a recipe file) says for which recipe the usual sizes are, which `sizes` changes;
+    None: for the offer's first.
 
     Raises:
-        Fatal: unknown size, simulator or package missing, or the folder holds another dataset (exit code
-            `DATASET`).
+        Fatal: unknown size or recipe, or one for other data (`USAGE`); simulator or package missing, or the
+            folder holds another dataset (exit code `DATASET`).
     """
     offer = OFFERS[environment]
     task, named = offer.load(), recipe or offer.datasets[0].recipe
-    parameters = _resized(task.sizes[named], sizes)
-    if named in PRESETS:
-        _check_window(parameters, PRESETS[named])
+    usual, trained = _usual(offer, task, named)
+    parameters = _resized(usual, sizes)
+    if trained is not None:
+        _check_window(parameters, trained)
     build(
         task.environment,
         parameters,
@@ -76,6 +80,30 @@ def build_dataset(
         progress=progress,
     )
     return inspect(directory)
+
+
+def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Parameters, Recipe | None]:
+    """The usual sizes for a recipe, and itself where it is known.
+
+    Raises:
+        Fatal: no such recipe, or one that trains on other data (exit code `USAGE`).
+    """
+    if dataset := offer.dataset_for(named):
+        return task.sizes[dataset.recipe], PRESETS.get(named)
+    recipe = recipe_named(named)
+    schemas = [PRESETS[item.recipe].family.schema for item in offer.datasets if item.recipe in PRESETS]
+    if named in PRESETS or (schemas and recipe.family.schema not in schemas):
+        usual = [name for item in offer.datasets for name in (item.recipe, *item.others)]
+        raise Fatal(
+            f"recipe {recipe.name!r} does not train on what {offer.name} holds",
+            remedy=f"use --recipe {' or '.join(usual)}, or a recipe file for such data",
+            code=Exit.USAGE,
+        )
+    wanted = recipe.family.sizes
+    alike = [task.sizes[item.recipe] for item in offer.datasets]
+    sizes = next((sizes for sizes in alike if sizes.image == wanted.image), alike[0])
+    changes = {"image": wanted.image} if wanted.image else {}
+    return _resized(sizes, {**changes, "frames": max(sizes.frames, wanted.window)}), recipe
 
 
 def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:

@@ -17,8 +17,8 @@ from jepanet.cid import digest_file, to_cid
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_file import recipe_named
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH
+from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.training.modes import in_mode
 from jepanet.operations.curves import draw_curves, write_curves
 from jepanet.operations.reading.library import Library

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass
 from itertools import repeat
 from operator import attrgetter
@@ -213,11 +213,8 @@ class Record(Kind):
         """What is read, by the names of the dataclass; also where names are missing or unknown."""
         if not isinstance(tree, dict):
             raise Kind.wrong(_OBJECT, tree)
-        for name in tree:
-            if name not in self._names:
-                known = ", ".join([*self._head, *(part.name for part in self.parts)])
-                raise Wrong(" is unknown", f"remove {{key}}; known: {known}").inside(str(name))
-        self._check_head(tree)
+        for wrong in self.misnamed(tree):
+            raise wrong
         values: dict[str, object] = {}
         for part in self.parts:
             if part.name in tree:
@@ -226,9 +223,21 @@ class Record(Kind):
                 except Wrong as wrong:
                     wrong.inside(part.name)
                     raise
-            elif part.required or not (self._defaults or part.left_out):
-                raise Wrong(" is missing", "add {key}").inside(part.name)
         return values
+
+    def misnamed(self, tree: dict[object, object]) -> Iterator[Wrong]:
+        """Each name that is unknown, each constant that is another, each field that is missing."""
+        for name in tree:
+            if name not in self._names:
+                known = ", ".join([*self._head, *(part.name for part in self.parts)])
+                yield Wrong(" is unknown", f"remove {{key}}; known: {known}").inside(str(name))
+        try:
+            self._check_head(tree)
+        except Wrong as wrong:
+            yield wrong
+        for part in self.parts:
+            if part.name not in tree and (part.required or not (self._defaults or part.left_out)):
+                yield Wrong(" is missing", "add {key}").inside(part.name)
 
     def _value(self, part: Part, tree: object) -> object:
         value = part.kind.read(tree)

@@ -12,6 +12,7 @@ from jepanet.records.compound import Fixed, Many, Maybe, Record, Table
 from jepanet.records.kinds import Kind
 
 T = TypeVar("T")
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,37 @@ def _entries(record: Record, prefix: str) -> Iterator[Entry]:
         if not part.required:
             default = json.dumps(part.kind.write(part.default), ensure_ascii=False)
         yield Entry(path, _allowed(part.kind), default, part.meaning)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A field of one record: its entry, and what it holds, as JSON. `usual`: that is its default."""
+
+    entry: Entry
+    value: object
+    usual: bool
+
+
+def holdings(codec: Codec[T], value: T) -> tuple[Holding, ...]:
+    """What every field of a record holds, those of the records inside it too, in order of declaration.
+
+    An optional record that is None is one entry, without those of its fields.
+    """
+    return tuple(_holdings(codec.record, value, "", False))
+
+
+def _holdings(record: Record, value: object, prefix: str, usual: bool) -> Iterator[Holding]:
+    """`usual`: the record stands where it holds its default, so that all of its fields hold theirs."""
+    for part in record.parts:
+        held, key = getattr(value, part.field.name), prefix + part.name
+        default = _ABSENT if part.required else part.default
+        inner = part.kind.inner if isinstance(part.kind, Maybe) else part.kind
+        if isinstance(inner, Record) and held is not None:
+            yield from _holdings(inner, held, f"{key}.", usual or held == default)
+            continue
+        written = None if default is _ABSENT else json.dumps(part.kind.write(default), ensure_ascii=False)
+        entry = Entry(key, _allowed(part.kind), written, part.meaning)
+        yield Holding(entry, part.kind.write(held), usual or held == default)
 
 
 def _inner_record(kind: Kind, path: str) -> tuple[Record | None, str]:

@@ -26,6 +26,11 @@ class Wrong(Exception):
         return self
 
     @property
+    def place(self) -> tuple[str | int, ...]:
+        """Names and indices that lead to the value, from outside."""
+        return tuple(reversed(self._path))
+
+    @property
     def key(self) -> str:
         """`deltas[3].index`; empty for the whole document."""
         text = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -28,7 +28,7 @@ class _Chosen(TypedDict):
     workers: int
     sizes: tuple[str, ...]
     as_json: bool
-    recipe: NotRequired[str]
+    recipe: str
 
 
 @click.group("dataset", cls=StrictGroup)
@@ -86,23 +86,21 @@ def build() -> None:
 
 
 def _command_of(offer: Recordable) -> click.Command:
-    """`dataset build NAME`; `--recipe` where it has several usual sizes."""
+    """`dataset build NAME`."""
 
     def record(**options: Unpack[_Chosen]) -> None:
         _record(offer.name, **options)
 
     examples = "".join(f"  jepanet dataset build {offer.name} {rest}\n" for rest in offer.examples)
     record.__doc__ = f"{offer.summary}\n\n\b\nExample{'s' if len(offer.examples) > 1 else ''}:\n{examples}"
-    function = _build_options(record)
-    if len(offer.recipes) > 1:
-        function = click.option(
-            "--recipe",
-            type=click.Choice(offer.recipes),
-            default=offer.recipes[0],
-            show_default=True,
-            help="The preset that is to train on it: its usual sizes.",
-        )(function)
-    return click.command(offer.name, cls=StrictCommand)(function)
+    with_recipe = click.option(
+        "--recipe",
+        default=offer.recipes[0],
+        show_default=True,
+        metavar="NAME|FILE",
+        help="The preset or recipe file that is to train on it: its usual sizes.",
+    )
+    return click.command(offer.name, cls=StrictCommand)(with_recipe(_build_options(record)))
 
 
 def _record(
@@ -114,7 +112,7 @@ def _record(
     workers: int,
     sizes: tuple[str, ...],
     as_json: bool,
-    recipe: str | None = None,
+    recipe: str,
 ) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

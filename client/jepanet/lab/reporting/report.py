@@ -35,7 +35,7 @@ from jepanet.lab.setting import Setting
 from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.machine.surroundings import said
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_file import recipe_named
+from jepanet.learning.recipes.named import recipe_named
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, finished, in all, what has just finished)."""

@@ -12,7 +12,7 @@ from jepanet.learning.data.on_disk import BuiltDataset
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_file import recipe_named
+from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.sources.registry import built_from, dataset_for
 from jepanet.operations.datasets import open_dataset
 from jepanet.operations.projects.request import ProjectRequest, check_name, judges_of

@@ -11,7 +11,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.schemas.episodes import EPISODES
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.world.rotation import rotate_world_model
-from jepanet.learning.families.world.schema import init_weights, parameter_shapes
+from jepanet.learning.families.world.schema import init_weights, multiplications, parameter_shapes
 from jepanet.learning.families.world.sizes import WorldSizes
 from jepanet.learning.family import (
     Batches,
@@ -61,6 +61,11 @@ class World(WorldSizes):
 
     def parameter_shapes(self) -> Shapes:
         return parameter_shapes(self.model)
+
+    def multiplications(self) -> int:
+        return multiplications(
+            self.model, frames=self.windows * self.window, guesses=self.windows * (self.window - 2)
+        )
 
     def initial_weights(self, seed: bytes) -> Arrays:
         return init_weights(self.model, seed)

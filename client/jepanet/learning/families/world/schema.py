@@ -40,6 +40,18 @@ def parameter_shapes(sizes: ModelSizes) -> Shapes:
     return {name: both[name] for name in sorted(both)}
 
 
+def multiplications(sizes: ModelSizes, *, frames: int, guesses: int) -> int:
+    """Of numbers, in a forward pass that encodes so many frames and predicts so many of them."""
+    side = sizes.image // PATCH
+    places = {"encoder.patch": side**2, "encoder.second": (side // 2) ** 2, "encoder.third": (side // 4) ** 2}
+    total = 0
+    for name, shape in parameter_shapes(sizes).items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "weight":
+            total += prod(shape) * places.get(layer, 1) * (guesses if "predictor" in layer else frames)
+    return total
+
+
 def init_weights(sizes: ModelSizes, seed: bytes) -> Arrays:
     """Weights before any training: uniform in +-1/sqrt(fan-in), layer norm at identity.
 

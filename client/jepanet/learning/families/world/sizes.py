@@ -18,11 +18,13 @@ class ModelSizes:
     """Widths of encoder and predictor (`model.py`)."""
 
     image: Annotated[int, Range(16, 128), "side of the square RGB frames in pixels; a multiple of 16"] = 64
-    actions: Annotated[int, Range(1, 16)] = 2
-    latent: Annotated[int, Range(2, 512)] = 64
-    channels: tuple[Channels, Channels, Channels] = (24, 48, 64)
-    hidden: Annotated[int, Range(4, 2048)] = 256
-    predictor: Annotated[int, Range(4, 2048)] = 384
+    actions: Annotated[int, Range(1, 16), "numbers of one action"] = 2
+    latent: Annotated[int, Range(2, 512), "dimensions of a frame's latent"] = 64
+    channels: Annotated[
+        tuple[Channels, Channels, Channels], "of the encoder's three convolutions, each on a smaller grid"
+    ] = (24, 48, 64)
+    hidden: Annotated[int, Range(4, 2048), "width of the encoder's layer before the latent"] = 256
+    predictor: Annotated[int, Range(4, 2048), "width of the predictor's two hidden layers"] = 384
 
     def __post_init__(self) -> None:
         check(self, "recipe.model", _BAD_RECIPE)
@@ -34,14 +36,19 @@ class ModelSizes:
 class Objective:
     """Prediction error + weight * (SIGReg + guard * sketched moments)."""
 
-    weight: Annotated[float, Range(0.0, 10.0)] = 0.03
+    weight: Annotated[float, Range(0.0, 10.0), "of the regulariser, beside the prediction error"] = 0.03
     directions: Annotated[int, Range(1, 1024), "random directions drawn anew in every step"] = 64
     knots: Annotated[
         int,
         Range(3, 129),
         "quadrature points of the characteristic-function test on [0, 3]",
     ] = 17
-    guard: Annotated[float, Range(0.0, 1e4)] = 40.0
+    guard: Annotated[
+        float,
+        Range(0.0, 1e4),
+        "weight of the sketched moments within the regulariser: SIGReg alone has no gradient at collapse and "
+        "for far outliers",
+    ] = 40.0
 
     def __post_init__(self) -> None:
         check(self, "recipe.objective", _BAD_RECIPE)

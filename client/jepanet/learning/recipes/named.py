@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_text import read_recipe_file
+from jepanet.learning.recipes.text import read_recipe_file
 
 
 def recipe_named(text: str) -> Recipe:

@@ -24,7 +24,7 @@ def read_recipe_file(path: Path, *, absent: str = "correct the path") -> Recipe:
         Fatal: no such file, neither TOML nor JSON, or a field missing, unknown or out of bounds (exit code
             `USAGE`).
     """
-    tree = recipe_tree(path, absent=absent)
+    tree = recipe_tree(recipe_text(path, absent=absent), path)
     try:
         return written_recipe(tree)
     except Rejected as error:
@@ -35,13 +35,21 @@ def read_recipe_file(path: Path, *, absent: str = "correct the path") -> Recipe:
         ) from error
 
 
-def recipe_tree(path: Path, *, absent: str = "correct the path") -> object:
-    """What a recipe's file holds, not yet read as a recipe: TOML, or JSON where it begins with a brace.
+def recipe_text(path: Path, *, absent: str = "correct the path") -> str:
+    """A recipe's file as it is written.
 
     Raises:
-        Fatal: no such file, larger than 64 KiB, or neither (exit code `USAGE`).
+        Fatal: no such file, larger than 64 KiB, or not UTF-8 (exit code `USAGE`).
     """
-    text = read_text(path, _WHAT, code=Exit.USAGE, max_bytes=MAX_FILE_BYTES, absent=absent)
+    return read_text(path, _WHAT, code=Exit.USAGE, max_bytes=MAX_FILE_BYTES, absent=absent)
+
+
+def recipe_tree(text: str, path: Path) -> object:
+    """What a recipe's text says, not yet read as a recipe: TOML, or JSON where it begins with a brace.
+
+    Raises:
+        Fatal: it is neither (exit code `USAGE`).
+    """
     # No text is both: a TOML document cannot begin with a brace, and a recipe in JSON does.
     if text.lstrip().startswith("{"):
         return load_json(text, _WHAT, path, code=Exit.USAGE)

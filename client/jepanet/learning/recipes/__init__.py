@@ -1,0 +1,1 @@
+"""Recipes as people write them: presets, one TOML file each; such files read, checked and written."""

@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 
 from conftest import misplaced
 from jepanet.errors import Exit
+from jepanet.learning.recipe_reader import written_recipe
 from jepanet.settings.config import config_from
 
 pytestmark = pytest.mark.unit
@@ -251,10 +252,23 @@ def test_the_operators_table_of_exit_codes_is_complete() -> None:
 
 
 def test_the_configurations_shown_to_operators_are_valid() -> None:
-    toml_blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
-    assert len(toml_blocks) == 2
-    for block in toml_blocks:
-        config_from(tomllib.loads(block), base=ROOT, environment={})
+    trees = toml_shown()
+    configurations = [tree for tree in trees if "schema" not in tree]
+    assert len(configurations) == 2
+    for tree in configurations:
+        config_from(tree, base=ROOT, environment={})
+
+
+def test_the_recipes_shown_to_operators_are_valid() -> None:
+    recipes = [tree for tree in toml_shown() if "schema" in tree]
+    assert len(recipes) == 1
+    for tree in recipes:
+        written_recipe(tree)
+
+
+def toml_shown() -> list[dict[str, object]]:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+    return [tomllib.loads(block) for block in blocks]
 
 
 def test_tests_named_in_the_documents_exist() -> None:

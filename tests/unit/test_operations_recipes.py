@@ -135,7 +135,7 @@ def test_all_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
         (LEAST + "windows = 1024\nwarm_steps = 20000\n", None, "frames in one round"),
         (LEAST + "[model]\nhidden = 2048\npredictor = 2048\nimage = 128\nchannels = [1, 1, 256]\n", None,
          "more than 32000000 parameters"),
-        ('family = "none"\n', 1, "'none' is not one of: world"),
+        ('family = "none"\n', 1, "'none' is not one of: "),
         ("name = 'a'\n", None, "it must be an object that names its family"),
         ('family = "world"\n', None, "schema is missing"),
         ('{"family": "world", "name": "", "schema": "jepanet.recipe.1"}', None, "name must be text of 1"),

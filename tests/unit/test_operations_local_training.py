@@ -232,3 +232,40 @@ def test_data_is_a_shard_or_a_folder_that_has_some(data: Path, tmp_path: Path) -
     with pytest.raises(Fatal) as caught:
         shards_at(tmp_path)
     assert caught.value.code == Exit.NOT_FOUND
+
+
+class Mirrored:
+    """Takes a copy of the numbers; full after so many calls."""
+
+    def __init__(self, room: int = 1000) -> None:
+        self.room, self.points, self.ended = room, {}, []  # type: ignore[var-annotated]
+
+    def add(self, points: Any) -> None:
+        self.room -= 1
+        if self.room < 0:
+            raise Fatal("no room")
+        self.points.update({(step, name): value for step, found in points for name, value in found.items()})
+
+    def end(self, status: str, model: str | None = None) -> None:
+        self.ended.append((status, model))
+
+
+async def mirrored(worker: HereAndNow, given: LocalInputs, out: Path, mirror: Mirrored) -> LocalTraining:
+    tracking = Tracking(out / "tracking.sqlite")
+    try:
+        return await train_local(worker, tracking, given, out, checkpoint_bytes=1 << 30, mirror=mirror)  # type: ignore[arg-type]
+    finally:
+        tracking.close()
+
+
+async def test_a_copy_of_the_numbers_has_all_of_them_also_after_a_kill(data: Path, out: Path) -> None:
+    mirror = Mirrored(room=0)
+    with pytest.raises(Killed):
+        await mirrored(HereAndNow(dies_at=5), inputs(data), out, mirror)
+    assert not mirror.points, "as if it had been killed before it could copy"
+    mirror.room = 1000
+    made = await mirrored(HereAndNow(), inputs(data), out, mirror)
+    curves = json.loads((out / "curves.json").read_text())
+    assert made.status == "ok" and mirror.ended == [("ok", made.model)]
+    wanted = {(step, name) for name, points in curves.items() for step, _ in points}
+    assert wanted and set(mirror.points) == wanted

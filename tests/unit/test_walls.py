@@ -119,13 +119,15 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "platformdirs": frozenset({"node", "interface"}),
     "click": frozenset({"interface"}),
     "rich": frozenset({"interface"}),
+    "mlflow": frozenset({"operations"}),
 }
 """Foreign package -> the rooms that may import it. Files of people are read by `texts` alone."""
 
 READS_ENVIRONMENT = frozenset(
     {"settings", "work", "interface", "jepanet.chain.devchain.anvil", "jepanet.node.tracing"}
+    | {"jepanet.operations.mlflow_tracking"}
 )
-"""Rooms, and one module: `anvil` looks for a developer's tool."""
+"""Rooms, and three modules: `anvil` looks for a developer's tool, `mlflow_tracking` keeps MLflow quiet."""
 
 NOWHERE = frozenset({"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"})
 """Formats that run code when they are read."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jepanet.cid import digest_file, to_cid
@@ -22,22 +22,18 @@ from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.training.modes import in_mode
 from jepanet.operations.curves import draw_curves, write_curves
 from jepanet.operations.reading.library import Library
+from jepanet.operations.tracked_numbers import Collected, Copy, Mirror, OnStep
 from jepanet.operations.training_data import ChosenData, bring
 from jepanet.operations.views.training import LocalTraining, TrainingPlan
-from jepanet.storage.tracking import RUNNING, Point, Tracking
+from jepanet.storage.tracking import RUNNING, Tracking
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.work.arriving import while_they_come
 from jepanet.work.requests.local_training import PlanTraining, TrainedBase, TrainLocally
 from jepanet.work.requests.machine import DDP, ONE_PROCESS, CheckpointPlace, Processes
-from jepanet.work.requests.request import Progress
 from jepanet.work.worker import Worker
 
 log = get_logger("training")
-OnStep = Callable[[int, float | None, float | None], None]
-"""Steps done, training loss where one was just done, validation loss where it was just measured."""
-_TOGETHER = 200
-"""Measurements that are written to the tracking file at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,21 @@ class LocalInputs:
             "device": self.device,
         }
         return hashlib.sha256(canonical_json(named)).digest()
+
+    def parameters(self) -> dict[str, object]:
+        """What one would tell trainings apart by, for people."""
+        recipe = self.recipe
+        return {
+            "recipe": recipe.name,
+            "digest": to_cid(recipe.digest(), "dag-json"),
+            "regime": self.regime,
+            "steps": recipe.inner_steps,
+            "learning_rate": recipe.optimiser.learning_rate,
+            "warmup": recipe.optimiser.warmup,
+            "precision": recipe.loop.precision,
+            "device": self.device,
+            "shards": len(self.data.shards),
+        }
 
     @property
     def regime(self) -> str:
@@ -134,11 +145,12 @@ async def train_local(
     *,
     checkpoint_bytes: int,
     library: Library | None = None,
+    mirror: Mirror | None = None,
     on_step: OnStep | None = None,
 ) -> LocalTraining:
     """Trains into `folder`, whose tracking file is open, from where an earlier call was stopped.
 
-    `library` fetches what of its data is still coming.
+    `library` fetches what of its data is still coming; `mirror` gets a copy of every number.
 
     Raises:
         Transient: a shard is missing, damaged or did not come; the next call goes on.
@@ -158,18 +170,21 @@ async def train_local(
     job = TrainLocally(
         recipe, shards, base, inputs.seed, model, trace, place, inputs.device, inputs.processes
     )
-    collected = _Collected(tracking, on_step)
+    collected = Collected(tracking, Copy(mirror), on_step)
+    collected.copy.add_all(tracking.curves())  # of a call that was killed before it had copied the last
     try:
         run = worker.run(job, on_progress=collected.take)
         made = await (run if library is None else while_they_come(run, bring(inputs.data.coming, library)))
     except Rejected as error:
         collected.write()
         tracking.end(f"aborted({error.reason})")
+        collected.copy.end(f"aborted({error.reason})", None)
         shutil.rmtree(checkpoints, ignore_errors=True)
         raise
     finally:
         collected.write()
     tracking.end(made.status)
+    collected.copy.end(made.status, to_cid(made.digest))
     files = [model, recipe, trace, *_curves(tracking, folder), folder / "tracking.sqlite"]
     shutil.rmtree(checkpoints, ignore_errors=True)
     return LocalTraining(
@@ -212,23 +227,3 @@ def _curves(tracking: Tracking, folder: Path) -> Sequence[Path]:
         log.warning("picture.lost", path=str(picture), why=repr(error))
         return [numbers]
     return [numbers, picture]
-
-
-@dataclass(slots=True)
-class _Collected:
-    """Measurements on their way to the tracking file."""
-
-    tracking: Tracking
-    tell: OnStep | None
-    waiting: list[Point] = field(default_factory=list)
-
-    def take(self, progress: Progress) -> None:
-        self.waiting.append((progress.step, progress.measures))
-        if len(self.waiting) >= _TOGETHER:
-            self.write()
-        if self.tell is not None:
-            self.tell(progress.step, progress.loss, progress.measures.get("validation"))
-
-    def write(self) -> None:
-        points, self.waiting = self.waiting, []
-        self.tracking.add(points)

@@ -15,8 +15,9 @@ from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import emit, json_option, library_options, pairs, shown
 
 if TYPE_CHECKING:
-    from jepanet.operations.local_training import LocalInputs, OnStep
+    from jepanet.operations.local_training import LocalInputs
     from jepanet.operations.reading.library import Library
+    from jepanet.operations.tracked_numbers import OnStep
     from jepanet.operations.views.training import LocalTraining, TrainingPlan
 
 _MODES = ("finetune", "from-scratch")
@@ -56,6 +57,8 @@ _GIB = 1 << 30
 @click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="A node's TOML file instead: its network, its peers, and its blob store.")  # fmt: skip
 @library_options
+@click.option("--mlflow", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Copy every number into a file store of MLflow's; needs jepanet[mlflow].")  # fmt: skip
 @click.option("--plan", is_flag=True,
               help="Measure a few steps, print what the training would take, and write nothing.")  # fmt: skip
 @json_option
@@ -78,6 +81,7 @@ def command(
     deployment: Path | None,
     config_path: Path | None,
     inputs: Inputs,
+    mlflow: Path | None,
     plan: bool,
     as_json: bool,
 ) -> None:
@@ -109,7 +113,7 @@ def command(
     async def trained(on_step: OnStep) -> LocalTraining:
         async with open_data(inputs, deployment, config_path) as library:
             given = on(await chosen_data(named, library, begun.loop.mix))
-            return await _trained(given, directory, int(checkpoint_gb * _GIB), library, on_step)
+            return await _trained(given, directory, int(checkpoint_gb * _GIB), library, mlflow, on_step)
 
     if plan:
         emit(asyncio.run(planned()), as_json, lambda value: pairs("Plan", shown(value)))
@@ -128,16 +132,20 @@ async def _planned(given: LocalInputs) -> TrainingPlan:
 
 
 async def _trained(
-    given: LocalInputs, folder: Path, room: int, library: Library, on_step: OnStep
+    given: LocalInputs, folder: Path, room: int, library: Library, mlflow: Path | None, on_step: OnStep
 ) -> LocalTraining:
     from jepanet.operations.access import open_tracking, open_worker
     from jepanet.operations.local_training import train_local
+    from jepanet.operations.mlflow_tracking import open_mlflow
+
+    mirror = None if mlflow is None else open_mlflow(mlflow, given.run(), given.parameters())
 
     with open_tracking(folder) as tracking:
         async with open_worker(timeout=None) as worker:
             return await train_local(
-                worker, tracking, given, folder, checkpoint_bytes=room, library=library, on_step=on_step
-            )
+                worker, tracking, given, folder,
+                checkpoint_bytes=room, library=library, mirror=mirror, on_step=on_step,
+            )  # fmt: skip
 
 
 @contextmanager

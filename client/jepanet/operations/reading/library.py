@@ -160,7 +160,8 @@ async def open_library(
             if deployment is None:
                 raise Fatal(
                     "nothing says in which network to ask",
-                    remedy="name its deployment.json with --deployment, or a node's file with --config",
+                    remedy="name its deployment.json with --deployment, a node's file with --config, or use "
+                    "--offline with a filled folder",
                     code=Exit.USAGE,
                 )
             if not peers:

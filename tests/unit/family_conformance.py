@@ -22,10 +22,10 @@ import torch
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import NEXT_TOKEN, Batch, Family, FamilyKind, check_weights
 from jepanet.learning.pooling import Lot, part_of
-from jepanet.learning.recipe import MAX_PARAMETERS, Recipe
+from jepanet.learning.recipe import MAX_PARAMETERS, Recipe, Score
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.processes.together import rows_of
@@ -38,6 +38,9 @@ MOST_BYTES = 4 << 20
 """More memory than reading sizes may ever take; the weights of hostile sizes would take gigabytes."""
 
 
+_USUAL = Score()
+
+
 @dataclass(frozen=True)
 class Case:
     """A family at small sizes, with data for it."""
@@ -48,10 +51,12 @@ class Case:
     """One site, at least eight episodes in which something moves."""
     strange: Shard
     """Of other sizes than the family's."""
+    score: Score = _USUAL
+    """What a recipe for it scores."""
 
 
-def small_recipe(family: Family) -> Recipe:
-    return Recipe(family, "conformance", inner_steps=40, warm_steps=40)
+def small_recipe(family: Family, score: Score = _USUAL) -> Recipe:
+    return Recipe(family, "conformance", score=score, inner_steps=40, warm_steps=40)
 
 
 def _trained(case: Case) -> Arrays:
@@ -345,7 +350,7 @@ def a_rotation_turns_latents_and_leaves_the_score(case: Case) -> None:
     for name in ("latents", "actual", "predicted", "unchanged"):
         wanted = getattr(before, name) @ rotation
         np.testing.assert_allclose(getattr(after, name), wanted, rtol=0, atol=1e-4 * scale, err_msg=name)
-    scorer = GroundedScorer(weights, small_recipe(family), case.shard)
+    scorer = scorer_of(weights, small_recipe(family, case.score), case.shard)
     assert abs(scorer.gain(turned).mean) < 1e-4
     back = family.rotated(turned, rotation.T)
     for name, array in weights.items():
@@ -368,7 +373,7 @@ def _orthogonal(size: int) -> np.ndarray:
 
 def a_collapsed_model_gains_nothing(case: Case) -> None:
     weights = _trained(case)
-    scorer = GroundedScorer(weights, small_recipe(case.family), case.shard)
+    scorer = scorer_of(weights, small_recipe(case.family, case.score), case.shard)
     dead = {name: np.zeros_like(array) for name, array in weights.items()}
     assert scorer.gain(dead).mean <= 1e-9
     assert scorer.gain(dead).score <= 1e-6, "dead latents predict nothing"

@@ -12,12 +12,14 @@ from family_conformance import Case, small_recipe
 from torch.nn import functional
 
 from jepanet.errors import Rejected
+from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.families.language.batches import twins
 from jepanet.learning.families.language.family import Language
 from jepanet.learning.families.language.model import LanguageModel, load_language_model, predicted
 from jepanet.learning.families.language.objective import match_nats
 from jepanet.learning.families.language.sizes import LanguageModelSizes
 from jepanet.learning.family import NEXT_TOKEN
+from jepanet.learning.recipe import NEXT_TOKEN_LOSS, Score
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import train
 from learning_shards import SEED, pair_shard
@@ -31,6 +33,7 @@ CASE = Case(
     family=LANGUAGE,
     shard=pair_shard(7, (0,) * 24),
     strange=pair_shard(7, vocabulary=30),
+    score=Score(kind=NEXT_TOKEN_LOSS, match=0.4),
 )
 
 
@@ -70,6 +73,15 @@ def test_random_weights_guess_among_all_tokens() -> None:
     assert float(parts["match"].detach()) > 0.1
 
 
+def test_what_an_episode_costs_adds_up_to_the_loss() -> None:
+    model = network(pairs=CASE.shard.episodes)
+    batch = next(replace(LANGUAGE, pairs=CASE.shard.episodes).batches(CASE.shard, SEED))
+    compared = model.compare(CASE.shard)
+    assert compared.nats is not None and compared.tokens is not None
+    found = float(model.loss(batch, torch_generator(SEED, "loss")).parts[NEXT_TOKEN].detach())
+    assert compared.nats.sum() / compared.tokens.sum() == pytest.approx(found, rel=1e-5)
+
+
 def test_a_pair_that_shares_a_text_is_no_wrong_answer() -> None:
     first, second = torch.tensor([[1, 2], [3, 0], [3, 0]]), torch.tensor([[4], [4], [5]])
     found = twins(first, second)
@@ -99,3 +111,45 @@ def test_a_text_outside_the_vocabulary_is_refused() -> None:
     with pytest.raises(Rejected, match="texts of up to 6 tokens") as caught:
         small.check_shard(CASE.shard)
     assert caught.value.reason == "shard-mismatch"
+
+
+def test_texts_are_told_apart_as_the_loss_has_it() -> None:
+    """Of a shard that is one batch, the part of the loss less a guess among all of it."""
+    some = CASE.shard.chosen(np.arange(CASE.shard.episodes) < 12)
+    model = network(pairs=12)
+    batch = next(replace(LANGUAGE, pairs=12).batches(some, SEED))
+    assert not batch.tensors["twins"].any()
+    told = model.compare(some).told
+    found = float(model.loss(batch, torch_generator(SEED, "loss")).parts["match"].detach())
+    assert told is not None and told.mean() == pytest.approx(log(12) - found, abs=1e-4)
+
+
+def test_weights_that_tell_nothing_of_a_text_tell_nothing_apart() -> None:
+    dead = {name: np.zeros_like(array) for name, array in LANGUAGE.initial_weights(SEED).items()}
+    told = load_language_model(LANGUAGE, dead).compare(CASE.shard).told
+    assert told is not None and np.abs(told).max() < 1e-12
+
+
+def test_what_is_told_of_texts_counts_beside_the_next_token() -> None:
+    recipe, weights = small_recipe(LANGUAGE, CASE.score), LANGUAGE.initial_weights(SEED)
+    trained = train(weights, CASE.shard, recipe, seed=SEED).weights
+    both, alone = (
+        scorer_of(trained, small_recipe(LANGUAGE, score), CASE.shard)
+        for score in (CASE.score, replace(CASE.score, match=0.0))
+    )
+    encoded = load_language_model(LANGUAGE, trained).compare(CASE.shard)
+    assert encoded.told is not None
+    better = replace(encoded, told=encoded.told + 0.5)
+    assert both.gain_of(encoded).mean == 0.0 == alone.gain_of(better).mean
+    assert both.gain_of(better).mean == pytest.approx(0.4 * 0.5)
+    assert both.score - alone.score == pytest.approx(0.4 * encoded.told.mean())
+    assert both.gain_of(better).score - both.gain_of(better).mean == pytest.approx(both.score)
+    for odd in (None, encoded.told[:3]):
+        with pytest.raises(Rejected) as caught:
+            both.gain_of(replace(encoded, told=odd))
+        assert caught.value.reason == "nothing-told"
+
+
+def test_matching_is_a_part_of_the_next_token_score_alone() -> None:
+    with pytest.raises(Rejected, match=r"score\.match"):
+        small_recipe(LANGUAGE, Score(match=0.4))

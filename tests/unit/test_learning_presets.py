@@ -21,6 +21,7 @@ pytestmark = pytest.mark.unit
 LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
+    "language-tiny": "c22eb5fd059c4a4ba64d26560df5e8602fe69b46b9eaedf1d616b005856161e5",
     "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
     "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",
     "tworoom": "10092249a83182adbb03eff263058c6fb15772c66e85f4ba4c880c237fc0755e",
@@ -58,7 +59,11 @@ def test_a_preset_writes_no_default_out(name: str) -> None:
         if key in ("schema", "family", "name"):
             continue
         value = place.pop(key)
-        assert written_recipe(tree) != preset(name), f"{key} holds its default"
+        try:
+            without = written_recipe(tree)
+        except Rejected:
+            without = None  # another field makes no sense without this one
+        assert without != preset(name), f"{key} holds its default"
         place[key] = value
     assert written_recipe(tree) == preset(name)
 

@@ -110,7 +110,8 @@ class Encoded:
     [E, S, D']: what the model predicts of it without seeing it; unchanged [E, S, D]: a guess that nothing
     changes. Slot s of the last three is one and the same place.
     nats [E], tokens [E]: what each episode's next tokens cost in all, and how many there are, where the
-    family has a vocabulary.
+    family has a vocabulary. told [E]: nats by which the parts of each episode are told to belong together,
+    beyond a guess among other episodes, where the family learns to.
     """
 
     latents: np.ndarray
@@ -119,6 +120,7 @@ class Encoded:
     unchanged: np.ndarray
     nats: np.ndarray | None = None
     tokens: np.ndarray | None = None
+    told: np.ndarray | None = None
 
     @property
     def finite(self) -> bool:

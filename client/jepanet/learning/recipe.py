@@ -120,6 +120,13 @@ class Score:
         "where it is set, a base whose own score is not above it is too weak to be improved on: nothing is "
         "scored, nobody is paid",
     ] = 0.0
+    match: Annotated[
+        float,
+        LeftOut(),
+        Range(0.0, 10.0),
+        "of the score `next-token`: what a nat counts by which parts of an episode are told to belong "
+        "together; without it whoever drops that part of the objective earns more",
+    ] = 0.0
     eigenvalue_floor: Annotated[
         float,
         Range(1e-6, 1.0),
@@ -197,6 +204,8 @@ class Recipe:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
         if self.aligns and not self.family.turns:
             raise bad(f"align_above must be 180: latents of family {self.family.name} cannot be turned")
+        if self.score.match and self.score.kind != NEXT_TOKEN_LOSS:
+            raise bad(f"score.match is a part of the score {NEXT_TOKEN_LOSS!r} alone")
         if self.score.kind == NEXT_TOKEN_LOSS and self.family.sizes.vocabulary is None:
             raise bad(f"score.kind is {NEXT_TOKEN_LOSS!r}, and family {self.family.name} predicts no tokens")
 

@@ -30,6 +30,10 @@ class NextTokenScorer:
     means would let a text of two tokens weigh as much as one of two hundred. Its standard error is that of
     the delta method for a ratio estimator (Cochran 1977, Sampling Techniques, section 6.4), one term an
     episode, since the tokens of one text are not independent; sites weigh the same.
+
+    With `score.match` nats of `Encoded.told` count beside it, times that weight. Which texts belong together
+    is data as well; collapsed or random latents tell nothing of it. Episodes are told from each other, so
+    their terms hang together a little, which the standard error leaves out.
     """
 
     unit = "nats per token"
@@ -47,19 +51,19 @@ class NextTokenScorer:
         vocabulary = recipe.family.sizes.vocabulary
         assert vocabulary is not None, "a recipe with this score has a family with a vocabulary"
         self._guess = log(vocabulary)
-        self._base, self._tokens = nats, tokens
-        least = max(recipe.score.least, LEAST_KNOWN)
-        if not self.score > least:
+        self._base, self._tokens, self._told = nats, tokens, self._matched(encoded)
+        least, known = max(recipe.score.least, LEAST_KNOWN), self._known(nats)
+        if not known > least:
             raise Rejected(
-                f"the base knows {self.score:.4f} nats a token more than a guess among all {vocabulary} "
+                f"the base knows {known:.4f} nats a token more than a guess among all {vocabulary} "
                 f"tokens; more than {least:g} are wanted of a base, or guessing would be paid",
                 reason="weak-base",
             )
 
     @property
     def score(self) -> float:
-        """Nats a token that the base knows beyond a guess among all tokens."""
-        return self._score(self._base)
+        """Nats a token that the base knows beyond a guess among all tokens, and what it tells beside them."""
+        return self._score(self._base, self._told)
 
     def gain(self, weights: Arrays) -> Gain:
         """Nats a token by which candidate weights lower the loss. Raises: Rejected (`non-finite`)."""
@@ -76,19 +80,41 @@ class NextTokenScorer:
             raise Rejected("the candidate's losses or latents are not finite", reason="non-finite")
         if not np.array_equal(tokens, self._tokens):
             raise Rejected("the candidate's losses are of other tokens than the base's", reason="no-tokens")
+        told = self._matched(encoded)
         numbers, sites = np.asarray(self._shard.site), self._shard.site
-        saved = self._base - nats
+        saved, more = self._base - nats, told - self._told
         influence = np.zeros(len(sites))
         with np.errstate(over="ignore", invalid="ignore"):  # finite losses may have no finite sum of squares
             for number in sorted(set(sites)):
                 here = numbers == number
-                influence[here] = ratio_influence(saved[here], tokens[here])
+                influence[here] = ratio_influence(saved[here], tokens[here]) + more[here]
             mean, stderr, per_site = stratified(influence, sites)
         if not (np.isfinite(mean) and np.isfinite(stderr)):
             raise Rejected("the candidate's losses add up to no finite number", reason="non-finite")
-        return Gain.clipped(mean, stderr, self._score(nats), per_site)
+        return Gain.clipped(mean, stderr, self._score(nats, told), per_site)
 
-    def _score(self, nats: Array) -> float:
+    def _matched(self, encoded: Encoded) -> Array:
+        """What counts [E] of telling texts apart."""
+        if not self._recipe.score.match:
+            return np.zeros(self._shard.episodes)
+        told = encoded.told
+        if told is None or told.shape != (self._shard.episodes,):
+            raise Rejected(
+                "a model of this family does not say which texts belong together", reason="nothing-told"
+            )
+        if not np.isfinite(told).all():
+            raise Rejected(
+                "what the model tells of texts that belong together is not finite", reason="non-finite"
+            )
+        counted: Array = self._recipe.score.match * told
+        return counted
+
+    def _score(self, nats: Array, told: Array) -> float:
+        numbers = np.asarray(self._shard.site)
+        means = [float(told[numbers == number].mean()) for number in sorted(set(self._shard.site))]
+        return self._known(nats) + float(np.mean(means))
+
+    def _known(self, nats: Array) -> float:
         numbers = np.asarray(self._shard.site)
         lost = [
             float(nats[numbers == number].sum() / self._tokens[numbers == number].sum())

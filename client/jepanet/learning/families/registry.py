@@ -12,6 +12,7 @@ from jepanet.learning.family import FamilyKind
 FAMILIES: Mapping[str, str] = {
     "image": "jepanet.learning.families.image.family:Image",
     "world": "jepanet.learning.families.world.family:World",
+    "language": "jepanet.learning.families.language.family:Language",
 }
 """Name in a recipe -> module and class, which follow `learning/family.py` and import no torch at once."""
 

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from jepanet.learning.data.schemas.texts import PADDING
+from jepanet.learning.data.schemas.texts import PADDING, tokens_of
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.families.language.objective import language_objective
+from jepanet.learning.families.language.batches import twins
+from jepanet.learning.families.language.objective import language_objective, match_nats
 from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
 from jepanet.learning.family import Batch, Encoded, Terms, Weights
 from jepanet.tensors import Arrays
@@ -108,18 +109,29 @@ class LanguageModel(nn.Module):
 
     def compare(self, shard: Shard) -> Encoded:
         """Latents of both texts, of length sqrt(D); that of the second, that of the first as its prediction,
-        and that of another pair's second text as a guess that reads nothing."""
+        and that of another pair's second text as a guess that reads nothing. Pairs are told from the others
+        of the 64 that stand together in the shard."""
         texts = [shard.array(name).astype(np.int64) for name in ("first", "second")]
-        nats, latents = np.zeros(shard.episodes), []
+        nats, told, latents = np.zeros(shard.episodes), np.zeros(shard.episodes), []
+        tokens = np.array([tokens_of(item) + 1 for item in texts]).sum(axis=0)
         with torch.inference_mode():
             for start in range(0, shard.episodes, _PAIRS):
                 part = slice(start, start + _PAIRS)
-                read = [self.read(torch.from_numpy(item[part]).to(self._device)) for item in texts]
+                given = [torch.from_numpy(item[part]).to(self._device) for item in texts]
+                read = [self.read(item) for item in given]
+                told[part] = self._told(*given, *(latent for _, latent in read)).cpu().numpy()
                 nats[part] = sum(lost.cpu().numpy().astype(np.float64) for lost, _ in read)
                 latents.append(torch.stack([latent for _, latent in read], dim=1).cpu().numpy())
         both = np.concatenate(latents).astype(np.float64) * self.sizes.model.latent**0.5
         first, second = both[:, :1], both[:, 1:]
-        return Encoded(both, actual=second, predicted=first, unchanged=np.roll(second, 1, axis=0))
+        others = np.roll(second, 1, axis=0)
+        return Encoded(both, second, first, unchanged=others, nats=nats, tokens=tokens, told=told)
+
+    def _told(self, first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:
+        """Nats [B] beyond a guess, of texts with these latents, float64."""
+        same = twins(first, second)
+        lost = match_nats(one.double(), other.double(), same, self.sizes.objective.temperature)
+        return (~same).sum(dim=1).double().log() - lost
 
     def weights(self) -> Arrays:
         """The parameters as float32 arrays, in ascending name order."""

@@ -36,10 +36,11 @@ BUILDER_VERSION = 1
 DESCRIPTION, NAME = 24, 8
 """Tokens of the longest: meanings with a longer description or name are left out."""
 SMALL = Parameters(
-    episodes=1200,
+    episodes=2000,
     public_sites=len(TRAINED),
-    public_episodes=500,
-    evaluation_episodes=120 * len(EVALUATED),
+    public_episodes=700,
+    evaluation_shards=6,
+    evaluation_episodes=100 * len(EVALUATED),
     hidden_sites=len(EVALUATED),
 )
 """For recipe `language-tiny`: an evaluation shard so large that an honest delta is many standard errors."""

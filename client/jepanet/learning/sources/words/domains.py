@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from jepanet.learning.sources.words.wordnet import Meaning, meanings
 
-TRAINED = ("animal", "artifact", "person", "plant")
-UNSEEN = "communication"
+TRAINED = ("act", "artifact", "communication", "person")
+"""Whose descriptions are plain English: those of animals and plants name their genus above all."""
+UNSEEN = "state"
 EVALUATED = (*TRAINED, UNSEEN)
 """Domains of the evaluation shards: other meanings of those that are trained on, and one nobody knows."""
 OWN, OTHER = 7, 1

@@ -15,7 +15,7 @@ from jepanet.learning.data.schemas.texts import PADDING
 from jepanet.learning.sources.words.byte_pairs import BytePairs, learnt
 from jepanet.learning.sources.words.domains import public_texts
 
-TOKENS = 2048
+TOKENS = 1024
 """Of the vocabulary, with the border of a text."""
 
 

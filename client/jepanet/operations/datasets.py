@@ -10,6 +10,8 @@ from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
+from jepanet.learning.data.pictures import pictures_shard
+from jepanet.learning.data.shards import save_shard
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
@@ -104,6 +106,17 @@ def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Parameters, Recip
     sizes = next((sizes for sizes in alike if sizes.image == wanted.image), alike[0])
     changes = {"image": wanted.image} if wanted.image else {}
     return _resized(sizes, {**changes, "frames": max(sizes.frames, wanted.window)}), recipe
+
+
+def shard_of_pictures(source: Path, path: Path, side: int) -> Shard:
+    """Writes a shard of a folder or tar of pictures (`learning/data/pictures.py`).
+
+    Raises:
+        Fatal: as `pictures_shard` (exit code `DATASET`), or the file cannot be written.
+    """
+    shard = pictures_shard(source, side)
+    digest = save_shard(path, shard)
+    return Shard("pictures", shard.site[0], shard.episodes, path.stat().st_size, to_cid(digest))
 
 
 def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:

@@ -14,7 +14,7 @@ from jepanet.interface.terminal.output import emit, json_option, table
 
 if TYPE_CHECKING:
     from jepanet.operations.datasets import Recordable
-    from jepanet.operations.views.projects import Dataset
+    from jepanet.operations.views.projects import Dataset, Shard
 
 _MOST_DIGITS = 9
 
@@ -40,6 +40,8 @@ def command() -> None:
       jepanet dataset build tworoom --out data --seed 7
       jepanet dataset build pusht --out pusht --seed 7
       jepanet dataset build words --out words --seed 7
+      jepanet dataset build emoji --out pictures --seed 7
+      jepanet dataset pictures photos --out photos.safetensors --image 48
       jepanet dataset inspect data
     """
 
@@ -145,6 +147,36 @@ def _record(
             progress=progress,
         )
     emit(value, as_json, _show)
+
+
+@command.command("pictures")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--out",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write: one shard.",
+)
+@click.option(
+    "--image",
+    "side",
+    type=click.IntRange(16, 448),
+    required=True,
+    help="Side of the pictures in pixels, as the recipe wants it.",
+)
+@json_option
+def pictures(source: Path, path: Path, side: int, as_json: bool) -> None:
+    """Make a shard of pictures in a folder, or in a tar as WebDataset packs them.
+
+    Example: jepanet dataset pictures photos --out photos.safetensors --image 48
+    """
+    from jepanet.operations.datasets import shard_of_pictures
+
+    def show(value: Shard) -> None:
+        click.echo(f"{value.episodes} pictures, {value.bytes:,} bytes: {path}")
+
+    emit(shard_of_pictures(source, path, side), as_json, show)
 
 
 @command.command("inspect")

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from jepanet.learning.simulators.offer import UsualDataset
 from jepanet.learning.simulators.registry import SIMULATORS
+from jepanet.learning.sources.emoji import EMOJI
 from jepanet.learning.sources.offer import Offer, Source
 from jepanet.learning.sources.words import WORDS
 
-SOURCES: Mapping[str, Source] = {source.name: source for source in (WORDS,)}
+SOURCES: Mapping[str, Source] = {source.name: source for source in (EMOJI, WORDS)}
 OFFERS: Mapping[str, Offer] = {**SIMULATORS, **SOURCES}
 
 

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.unit
 LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
+    "image-small": "bb72afa52da40b509694679af7cf474481e5a7d5780e9de32a04b0ba47066148",
+    "image-tiny": "a5f60a5b7be44dfa184de6a6eb865749c7712ffb34094b57b58486bab4b17389",
     "language-tiny": "c22eb5fd059c4a4ba64d26560df5e8602fe69b46b9eaedf1d616b005856161e5",
     "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
     "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",

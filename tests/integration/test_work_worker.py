@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from worker_jobs import Echo, Misbehave, Unknown
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.types import Digest, RoundId
+from jepanet.work.log_form import LogForm
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.files import RoundFiles
 from jepanet.work.requests.measuring import ProbeDevice
@@ -127,6 +129,21 @@ async def test_an_answer_that_is_none_is_refused(worker: Worker, how: str) -> No
 async def test_what_a_job_prints_is_no_answer(worker: Worker) -> None:
     assert (await worker.run(Misbehave("noisy"))).name == "noisy"
     assert (await worker.run(Echo(name="next"))).name == "next"
+
+
+@pytest.mark.parametrize(("lowest", "written"), [("debug", ["debug", "warning"]), ("info", ["warning"])])
+async def test_a_worker_writes_its_log_as_its_node_does(
+    capfd: pytest.CaptureFixture[str], lowest: str, written: list[str]
+) -> None:
+    worker = Worker(module="worker_jobs", job_timeout=60.0, log_form=LogForm(lowest, json=True))
+    try:
+        await worker.run(Misbehave("logs"))
+    finally:
+        await worker.stop()
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "job.told" in line]
+    assert [(line["level"], line["room"], line["number"]) for line in told] == [
+        (level, "test", 7) for level in written
+    ]
 
 
 async def test_a_child_that_dies_in_a_job_is_replaced(worker: Worker) -> None:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.telemetry import get_logger
 from jepanet.work.requests.request import JobTable, OnProgress, Progress, Request
+
+log = get_logger("test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ def misbehave(request: Misbehave, on_progress: OnProgress) -> object:
     on_progress(Progress(os.getpid(), 0))
     return {
         "refuse": refuse, "later": later, "hopeless": hopeless, "defect": defect, "no_record": no_record,
-        "other_record": other_record, "mistyped": mistyped, "huge": huge, "noisy": noisy, "die": die,
-        "sleep": sleep, "busy": busy,
+        "other_record": other_record, "mistyped": mistyped, "huge": huge, "noisy": noisy, "logs": logs,
+        "die": die, "sleep": sleep, "busy": busy,
     }[request.how]()  # fmt: skip
 
 
@@ -99,6 +102,12 @@ def noisy() -> object:
     os.write(1, b'{"id": 2, "error": {}}\n')
     subprocess.run([sys.executable, "-c", "print('noise from a grandchild')"], check=True)
     return Echoed("noisy", 1, "1")
+
+
+def logs() -> object:
+    for tell in (log.debug, log.warning):
+        tell("job.told", number=7)
+    return Echoed("logs", 1, "1")
 
 
 def die() -> object:

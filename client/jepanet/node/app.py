@@ -56,6 +56,7 @@ from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, ProjectId, Role
+from jepanet.work.log_form import LogForm
 from jepanet.work.methods import METHODS
 from jepanet.work.requests.machine import CheckpointPlace, Processes
 from jepanet.work.worker import DERIVATIONS, Worker
@@ -202,9 +203,10 @@ async def build(
     contracts = Contracts.of(rpc, deployment)
     configured = config.chain.confirmations
     confirmations = deployment.confirmations if configured is None else configured
-    worker = Worker(threads=config.worker.threads, job_timeout=config.worker.job_timeout_seconds)
+    lasts, log_form = config.worker.job_timeout_seconds, LogForm(config.log.level, config.log.json)
+    worker = Worker(threads=config.worker.threads, job_timeout=lasts, log_form=log_form)
     opened.push_async_callback(worker.stop)
-    derivations = Worker(job_timeout=config.worker.job_timeout_seconds, module=DERIVATIONS)
+    derivations = Worker(job_timeout=lasts, module=DERIVATIONS, log_form=log_form)
     opened.push_async_callback(derivations.stop)
 
     def state() -> NodeState:

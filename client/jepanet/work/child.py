@@ -15,6 +15,7 @@ from jepanet.errors import Exit, JepanetError
 from jepanet.lifetime import die_with_parent
 from jepanet.log_stream import make_errors_patient
 from jepanet.work.lines import failure_line, failure_of, number_of, progress_line, read_call, result_line
+from jepanet.work.log_form import log_as_told
 from jepanet.work.requests.request import JobTable
 
 
@@ -28,6 +29,7 @@ def main(module: str) -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = make_errors_patient()  # nor may a log that nobody reads hold up a job
+    log_as_told()
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin, requests), daemon=True).start()
     try:

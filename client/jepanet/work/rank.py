@@ -31,11 +31,11 @@ def main(folder: Path, load: Callable[[], Part]) -> None:
     die_with_parent()
     follow_pipe(folder / "alive")
     from jepanet.log_stream import make_errors_patient
-    from jepanet.telemetry import configure_logging
+    from jepanet.work.log_form import log_as_told
 
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     sys.stdout = make_errors_patient()
-    configure_logging(level="error" if rank else "info")
+    log_as_told(errors_alone=rank > 0)
     try:
         load()(folder, rank, count)
     except Exception as error:

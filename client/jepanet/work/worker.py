@@ -18,6 +18,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.lifetime import signals_held
 from jepanet.telemetry import get_logger
 from jepanet.work.lines import Failure, call_line, error_of, read_reply
+from jepanet.work.log_form import LogForm
 from jepanet.work.requests.request import OnProgress, Progress, R, Request
 
 log = get_logger("node")
@@ -26,6 +27,7 @@ JOBS = "jepanet.work.jobs"
 DERIVATIONS = "jepanet.work.derivations"
 """Table of a worker that derives models and does nothing else: it imports no torch."""
 _LINE_LIMIT = 16 << 20
+_AS_TEXT = LogForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,18 @@ class Worker:
     The child does the requests in the table `JOBS` of `module`, and no others.
     """
 
-    def __init__(self, *, threads: int = 1, job_timeout: float | None = 3600.0, module: str = JOBS) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 1,
+        job_timeout: float | None = 3600.0,
+        module: str = JOBS,
+        log_form: LogForm = _AS_TEXT,
+    ) -> None:
         self._threads = threads
         self._timeout = job_timeout
         self._module = module
+        self._log_form = log_form
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._number = 0
@@ -76,7 +86,7 @@ class Worker:
         threads = str(self._threads)
         environment.update(
             OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
-            PYTHONHASHSEED="0", CUBLAS_WORKSPACE_CONFIG=":4096:8",
+            PYTHONHASHSEED="0", CUBLAS_WORKSPACE_CONFIG=":4096:8", **self._log_form.environment(),
         )  # fmt: skip
         with signals_held():  # a service manager's signal to the whole group is the node's to act upon
             self._process = await asyncio.create_subprocess_exec(

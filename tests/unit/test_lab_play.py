@@ -15,6 +15,7 @@ from jepanet.lab.measure import Measure
 from jepanet.lab.play import Played, play
 from jepanet.lab.setting import Sites
 from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.recipe_loop import Guard, Loop
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
 from learning_shards import RECIPE as TEST_RECIPE
@@ -73,6 +74,20 @@ def test_held_local_training_moves_towards_lower_loss_not_away_from_it() -> None
     forward = delta_of(played(ARMS["local"], data).models[0], start)
     step = delta_of(merged, start)
     assert sum(float((forward[name] * step[name]).sum()) for name in step) > 0
+
+
+def test_an_arm_may_change_the_training_loop_and_guard_it() -> None:
+    """Recipes leave both out where nothing is said of them."""
+    data, plain = sites(1), ARMS["local"]
+    arm = replace(plain, changes=(("loop.accumulate", 2), ("guard.every", 1)))
+    recipe = arm.recipe(RECIPE)
+    assert recipe == replace(RECIPE, loop=Loop(accumulate=2), guard=Guard(every=1))
+    seen = [
+        play(plain, item, data, initial(SEED), SEED, 1, lambda *_: None).models[0]
+        for item in (RECIPE, replace(recipe, guard=None), recipe)
+    ]
+    assert distance(seen[1], seen[0]) > 1e-4, "accumulated"
+    assert distance(seen[2], seen[1]) > 1e-4, "a fifth is held out"
 
 
 def test_a_frozen_encoder_keeps_its_weights_and_the_predictor_learns() -> None:

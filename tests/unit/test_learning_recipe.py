@@ -15,6 +15,7 @@ from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.sizes import ModelSizes, Objective
 from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe import MAX_PARAMETERS, MAX_RECIPE_BYTES, Optimiser, Recipe
+from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Loop, Regime, Schedule
 from jepanet.learning.recipe_reader import changed, read_recipe
 from jepanet.tensors import canonical_json
 from learning_shards import sized
@@ -253,8 +254,52 @@ def test_one_field_is_changed_by_its_name() -> None:
     assert changed(USUAL, "model.channels", (1, 2, 3)) == sized(USUAL, model=ModelSizes(channels=(1, 2, 3)))
     assert changed(USUAL, "optimiser.clip", 2) == replace(USUAL, optimiser=Optimiser(clip=2.0))
     for path in ("", "weight", "objective.heavy", "objective.weight.more", "name.first", "optimiser..clip"):
-        with pytest.raises(Rejected, match="there is no field") as caught:
+        with pytest.raises(Rejected, match=r"there is no field|is unknown") as caught:
             changed(USUAL, path, 1)
         assert caught.value.reason == "bad-recipe"
     with pytest.raises(Rejected, match="from 0 to 10"):
         changed(USUAL, "objective.weight", -1.0)
+
+
+GUARDED = replace(USUAL, guard=Guard(every=4, patience=3))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "path", "value", "wanted"),
+    [
+        (USUAL, "loop.accumulate", 4, replace(USUAL, loop=Loop(accumulate=4))),
+        (USUAL, "loop.accumulate", 1, USUAL),
+        (USUAL, "loop.precision", "bf16", replace(USUAL, loop=Loop(precision="bf16"))),
+        (USUAL, "loop.schedule.kind", "constant", replace(USUAL, loop=Loop(schedule=Schedule("constant")))),
+        (USUAL, "guard.every", 4, replace(USUAL, guard=Guard(every=4))),
+        (GUARDED, "guard.patience", 5, replace(USUAL, guard=Guard(every=4, patience=5))),
+        (GUARDED, "guard.patience", 0, replace(USUAL, guard=Guard(every=4))),
+        (
+            GUARDED, "guard.regime.kind", FROM_SCRATCH,
+            replace(USUAL, guard=Guard(every=4, patience=3, regime=Regime(FROM_SCRATCH))),
+        ),
+        (GUARDED, "guard", None, USUAL),
+    ],
+)  # fmt: skip
+def test_a_field_is_changed_that_recipes_leave_out(
+    recipe: Recipe, path: str, value: object, wanted: Recipe
+) -> None:
+    made = changed(recipe, path, value)
+    assert made == wanted
+    assert read_recipe(made.to_bytes()) == wanted, "and it is a recipe like any other"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("loop.accumulation", 2, "loop.accumulation is unknown"),
+        ("loop.accumulate", 0, "loop.accumulate"),
+        ("loops.accumulate", 2, "loops is unknown"),
+        ("guard.patience", 3, "guard.every is missing"),
+        ("loop.schedule.span", "round", "loop.schedule.kind is missing"),
+    ],
+)
+def test_no_field_that_recipes_leave_out_is_made_up(path: str, value: object, said: str) -> None:
+    with pytest.raises(Rejected, match=said) as caught:
+        changed(USUAL, path, value)
+    assert caught.value.reason == "bad-recipe"

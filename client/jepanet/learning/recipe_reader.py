@@ -103,17 +103,19 @@ def parted(tree: object) -> Parted:
 def changed(recipe: Recipe, path: str, value: object) -> Recipe:
     """The recipe with another value in one field, for example `changed(recipe, "objective.weight", 0.0)`.
 
+    Also in one that recipes leave out where it holds its default, such as `loop.accumulate` or `guard.every`.
+
     Raises:
-        Rejected: no such field, or a value out of its bounds (`bad-recipe`).
+        Rejected: no such field, a value out of its bounds, or another field of the same part is missing that
+            has no default (`bad-recipe`).
     """
     tree = parse_json(recipe.to_bytes(), max_bytes=MAX_RECIPE_BYTES, what="recipe")
-    names = path.split(".")
+    *parts, last = path.split(".")
     place = tree
-    for depth, name in enumerate(names, start=1):
-        if not isinstance(place, dict) or name not in place:
-            raise bad(f"there is no field {name!r}")
-        if depth < len(names):
-            place = place[name]
-    # The loop found the last name in it.
-    cast(dict[str, object], place)[names[-1]] = list(value) if isinstance(value, tuple) else value
-    return recipe_of(tree)
+    for name in parts:
+        if isinstance(place, dict):
+            place = place.setdefault(name, {})
+    if not isinstance(place, dict):
+        raise bad(f"there is no field {path!r}")
+    cast(dict[str, object], place)[last] = list(value) if isinstance(value, tuple) else value
+    return written_recipe(tree)  # it refuses what is no field by its name

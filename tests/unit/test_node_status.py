@@ -38,10 +38,11 @@ def test_what_a_node_writes_is_what_its_operator_is_shown(tmp_path: Path) -> Non
     traffic.blobs("model").came(12)
     traffic.gossip.went(3)
     traffic.endpoint("https://rpc.example").came(4)
+    notes = {ROUND: json.dumps({"status": "aborted(diverged)", "why": "the loss of step 3 is nan"})}
     for running in (None, RunningJob("train_delta", 31, None), RunningJob("x", 1, Progress(2, 5, 0.25))):
         written = status_of(
             state, [duty], chain=CHAIN, cursor=7, peers=3, peer_id="16Uiu2", addresses=("/ip4/a",),
-            running=running, traffic=traffic,
+            running=running, traffic=traffic, training_note=notes.get,
         )  # fmt: skip
         write_status(tmp_path / "status.json", written)
         read = json_form(read_status(tmp_path))
@@ -49,6 +50,8 @@ def test_what_a_node_writes_is_what_its_operator_is_shown(tmp_path: Path) -> Non
         assert read.pop("running") is True and read.pop("age") in (0, 1, 2, 3)
         assert read == json.loads(json.dumps(written))
         assert written["rounds"] and written["duties"]
+        (told,) = read["rounds"]
+        assert told["training"] == {"status": "aborted(diverged)", "why": "the loss of step 3 is nan"}
         assert read["traffic"]["blobs"]["model"] == {"received": 12, "sent": 0}
         assert read["traffic"]["gossip"] == {"received": 0, "sent": 3}
         assert read["traffic"]["endpoints"] == {"https://rpc.example": {"received": 4, "sent": 0}}
@@ -60,9 +63,15 @@ def test_attack_the_status_does_not_name_a_sealed_delta() -> None:
     for fact in (*prologue(), facts.LocalDeltaSealed(ROUND, digest("delta"), digest("commitment"))):
         state, _ = transition(state, fact)
     chain = ChainHealth(head=1, head_age=0.0, head_old=False, stalled=False, incomplete=False)
-    status = status_of(state, [], chain=chain, cursor=1, peers=0, peer_id="", addresses=())
-    assert [item["sealed"] for item in status["rounds"]] == [True]
-    assert digest("delta").hex() not in json.dumps(status)
+    note = json.dumps({"status": "early_stop", "digest": digest("delta").hex(), "seed": digest("seed").hex()})
+    status = status_of(
+        state, [], chain=chain, cursor=1, peers=0, peer_id="", addresses=(), training_note=lambda _: note
+    )
+    assert [(item["sealed"], item["training"]) for item in status["rounds"]] == [
+        (True, {"status": "early_stop"})
+    ]
+    for secret in ("delta", "seed"):
+        assert digest(secret).hex() not in json.dumps(status)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import Coordinator
 from jepanet.roles.proposer import Proposer
-from jepanet.roles.solver import Solver
+from jepanet.roles.solver import TRAINING_NOTE, Solver
 from jepanet.roles.steps.models import way_pin
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
@@ -165,6 +165,7 @@ class Node:
             addresses=self.network.addresses,
             running=self.worker.running or self.derivations.running,
             traffic=self.traffic,
+            training_note=lambda round_id: self.journal.notes(round_id).get(TRAINING_NOTE),
         )
 
 

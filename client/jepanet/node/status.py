@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from jepanet.protocol.state import NodeState, Round
 from jepanet.storage.journal import OutboxRow
 from jepanet.telemetry import lost_lines
 from jepanet.traffic import Traffic
+from jepanet.types import RoundId
 from jepanet.work.worker import RunningJob
 
 _RECENT_ROUNDS = 8
@@ -46,8 +48,12 @@ def status_of(
     addresses: tuple[str, ...],
     running: RunningJob | None = None,
     traffic: Traffic | None = None,
+    training_note: Callable[[RoundId], str | None] = lambda _: None,
 ) -> dict[str, object]:
-    """What an operator wants to know at a glance, as JSON-able values."""
+    """What an operator wants to know at a glance, as JSON-able values.
+
+    `training_note`: what this node noted of its own training in a round (`roles/solver.py`).
+    """
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
     return {
         "written": int(time.time()),
@@ -64,7 +70,7 @@ def status_of(
         "work": _work(running),
         "traffic": (Traffic() if traffic is None else traffic).totals(),
         "log_lines_lost": lost_lines(),
-        "rounds": [_round(state, item) for item in rounds],
+        "rounds": [_round(state, item, training_note(item.id)) for item in rounds],
         "duties": [{"duty": row.key, "attempts": row.attempts, "error": row.error} for row in pending],
     }
 
@@ -81,12 +87,19 @@ def _work(running: RunningJob | None) -> dict[str, object] | None:
     return told
 
 
+def _training(note: Mapping[str, object]) -> dict[str, object]:
+    """How a training ended, and why if it was aborted. The rest of a note tells which delta it made, which
+    nobody is to know before its reveal."""
+    # Notes of earlier versions have no status: of a training that ended well.
+    return {"status": note.get("status", "ok")} | ({"why": note["why"]} if "why" in note else {})
+
+
 def write_status(path: Path, status: dict[str, object]) -> None:
     """Replaces the status file atomically; a torn file would read as a stopped node."""
     write_atomically(path, (json.dumps(status, indent=1, sort_keys=True) + "\n").encode(), durable=False)
 
 
-def _round(state: NodeState, round_: Round) -> dict[str, object]:
+def _round(state: NodeState, round_: Round, note: str | None) -> dict[str, object]:
     own = state.own[round_.id]
     return {
         "round": round_.id,
@@ -95,6 +108,7 @@ def _round(state: NodeState, round_: Round) -> dict[str, object]:
         "commits": len(round_.commits),
         "reveals": len(round_.reveals),
         "prepared": own.prepared,
+        "training": None if note is None else _training(json.loads(note)),
         "sealed": own.sealed is not None,
         "scored": own.scores is not None,
         "results": len(state.off_chain[round_.id].results),

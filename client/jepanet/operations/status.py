@@ -16,6 +16,7 @@ from jepanet.operations.views.node import (
     OpenDuty,
     RoundStatus,
     TrafficTotals,
+    TrainingOutcome,
     Work,
 )
 from jepanet.process_identity import identity_of, moment
@@ -80,14 +81,17 @@ def _status(tree: Mapping[str, Any]) -> NodeStatus:
         "projects": tuple(tree["projects"]),
         "work": None if tree["work"] is None else Work(**tree["work"]),
         "traffic": _traffic(tree["traffic"]),
-        "rounds": tuple(
-            RoundStatus(**{**item, "failed": tuple((what, why) for what, why in item["failed"])})
-            for item in tree["rounds"]
-        ),
+        "rounds": tuple(_round(item) for item in tree["rounds"]),
         "duties": tuple(OpenDuty(**item) for item in tree["duties"]),
     }
     running = same_boot and alive and age < _STALE_AFTER
     return NodeStatus(**{**tree, **listed}, age=age, running=running)
+
+
+def _round(tree: Mapping[str, Any]) -> RoundStatus:
+    training = None if tree["training"] is None else TrainingOutcome(**tree["training"])
+    failed = tuple((what, why) for what, why in tree["failed"])
+    return RoundStatus(**{**tree, "training": training, "failed": failed})
 
 
 def _traffic(tree: Mapping[str, Any]) -> TrafficTotals:

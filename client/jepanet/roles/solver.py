@@ -55,6 +55,8 @@ PROJECTS_CARRIED = 8
 """Projects (those sealed in last) whose residuals outlive their rounds. Anybody may open projects, and
 what is pinned for good fills the store."""
 _MADE = Codec(TrainedDelta, "made delta", spelling=JOURNAL)
+TRAINING_NOTE = "training"
+"""Of a round: what came of this node's training, and why nothing did if it was aborted."""
 _RESIDUALS = "residuals"
 """Who pins the residuals that next deltas build on."""
 
@@ -143,7 +145,7 @@ class Solver:
         except Rejected as error:
             # The round goes on without a commitment of ours; this is what remains to tell why.
             aborted = {"status": f"aborted({error.reason})", "why": error.message}
-            context.journal.put_note(round_.id, "training", canonical_json(aborted).decode())
+            context.journal.put_note(round_.id, TRAINING_NOTE, canonical_json(aborted).decode())
             if training.checkpoints:  # nobody trains this round again: what is left would only take room
                 shutil.rmtree(training.checkpoints.folder, ignore_errors=True)
             raise
@@ -158,7 +160,7 @@ class Solver:
         named = [item.digest.hex() for item in assigned]
         data = {"shard": named[0]} if len(named) == 1 else {"shards": named}
         note = {"seed": seed.hex(), **data, **meant, **_MADE.tree(made)}
-        context.journal.put_note(round_.id, "training", canonical_json(note).decode())
+        context.journal.put_note(round_.id, TRAINING_NOTE, canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, **made.metrics)
         return digest, residual
 
@@ -206,7 +208,7 @@ class Solver:
         Raises:
             Rejected: reason `round-replaced`; it was trained from another base or under another spec.
         """
-        note = json.loads(self._context.journal.notes(round_.id).get("training", "{}"))
+        note = json.loads(self._context.journal.notes(round_.id).get(TRAINING_NOTE, "{}"))
         meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
         if any(note.get(name, value) != value for name, value in meant.items()):
             raise Rejected(

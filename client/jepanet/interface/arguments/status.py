@@ -66,6 +66,17 @@ def _show(value: NodeStatus) -> None:
         for item in value.rounds
     ]  # fmt: skip
     table("Rounds", columns, rows)
+    aborted = [
+        (item.round, item.training.status, item.training.why)
+        for item in value.rounds
+        if item.training is not None and item.training.why is not None
+    ]
+    if aborted:
+        table(
+            "Trainings that were aborted, so that nothing was committed",
+            ("round", "training", "why"),
+            aborted,
+        )
     flows = [(f"blobs: {kind}", flow) for kind, flow in value.traffic.blobs.items()]
     flows += [("gossip", value.traffic.gossip), *value.traffic.endpoints.items()]
     table(

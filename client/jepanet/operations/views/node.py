@@ -57,6 +57,14 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why."""
+
+    status: str
+    why: str | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True, slots=True)
 class RoundStatus:
     """A round as the node knows it, and what it has done for it."""
 
@@ -66,6 +74,8 @@ class RoundStatus:
     commits: int
     reveals: int
     prepared: bool
+    training: TrainingOutcome | None
+    """None before it ended, and of who trains nothing."""
     sealed: bool
     scored: bool
     results: int

@@ -18,9 +18,11 @@ from jepanet.operations.checks.openings import judge_set
 from jepanet.operations.funds import stake, verifier_sets
 from jepanet.operations.funds.precheck import check_limits, check_members
 from jepanet.operations.reading.history import open_history
-from jepanet.operations.views.funds import Admission, CreatedSet, JoinedSet, LeftSet, VerifierSet
+from jepanet.operations.views.funds import Admission, CreatedSet, JoinedSet, LeftSet, Seat, VerifierSet
+from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import Challenged
 from jepanet.settings.terms import wei
+from jepanet.tokens import exact
 from jepanet.types import Address, Readiness
 
 pytestmark = pytest.mark.integration
@@ -115,7 +117,10 @@ async def test_stake_commands_refuse_what_the_contract_would(network: Network, t
         network, 1, signed(config, lambda a: stake.unbond(a, TOKEN)), rejected, "never joined", "no delay"
     )
     made = await create_set(config, [network.wallet(1).address], 1)
-    await join_set(config, made.set)
+    await refused(
+        network, 1, join_set(config, made.set), Exit.UNFUNDED, "20 tokens of free stake", "members keep 100"
+    )
+    await network.do(1, network.contracts.rounds.join(made.set))  # the contracts would have let it in
     await refused(network, 1, signed(config, stake.withdraw), rejected, "no stake back")
     await refused(network, 1, signed(config, lambda a: stake.withdraw(a, TOKEN)), rejected, "by unbonding")
     await refused(
@@ -168,6 +173,10 @@ async def test_verifier_commands_refuse_what_the_contract_would(network: Network
     await refused(network, 1, join_set(config, made.set), Exit.REJECTED, "no seat")
     await refused(network, 1, show_set(network, 2), Exit.NOT_FOUND, "no verifier set 2")
     seat = await create_set(config, [a], 1)
+    minimum = (await network.contracts.rounds.configuration("latest")).minimum_verifier_stake
+    lacking = f"members keep {exact(minimum)}"
+    await refused(network, 1, join_set(config, seat.set), Exit.UNFUNDED, "0 tokens of free stake", lacking)
+    await signed(config, lambda access: stake.deposit(access, minimum))
     assert not (await join_set(config, seat.set)).joined_before
     assert seat.curator == a and seat.cap == LIMITS.cap and seat.max_hold_seconds == LIMITS.max_hold
     await refused(network, 1, admit(configured(network, 2, tmp_path / "b"), 1, c), Exit.REJECTED, "curator")
@@ -178,6 +187,7 @@ async def test_verifier_commands_refuse_what_the_contract_would(network: Network
     assert await network.chain.rpc.transaction_count(a, "latest") == nonce
     shown = await show_set(network, seat.set)
     assert (shown.active, shown.open_rounds, shown.escrow_at_risk) == (True, 0, 0)
+    assert shown.members == (Seat(a, True, Wei(minimum), Wei(0), Wei(0)),)
 
 
 @pytest.mark.parametrize(("cap", "hold"), [(0, 5), (5, 0), (1 << 96, 5), (5, 1 << 32)])

@@ -219,6 +219,17 @@ def test_an_unknown_log_level_is_wrong_usage(
     assert "JEPANET_LOG_LEVEL" in err
 
 
+@pytest.mark.parametrize("command", ["stake deposit", "stake unbond", "stake withdraw", "verifiers create"])
+@pytest.mark.parametrize("text", ["ten", "1e400", "0.0000000000000000001", "nan"])
+def test_an_amount_that_is_none_is_wrong_usage(
+    capsys: pytest.CaptureFixture[str], command: str, text: str
+) -> None:
+    given = [text] if command.startswith("stake") else ["0x" + "1" * 40, "--threshold", "1", "--cap", text]
+    code, _, err = ended(capsys, *command.split(), *given, "--config", "/nowhere/node.toml")
+    assert code == Exit.USAGE
+    assert ("AMOUNT" in err or "--cap" in err) and "12.5" in err
+
+
 def test_a_missing_configuration_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = ended(capsys, "status", "--config", str(tmp_path / "node.toml"))
     assert code == Exit.CONFIG

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -36,6 +37,7 @@ from jepanet.operations.datasets import open_dataset
 from jepanet.operations.projects.draft import draft_project
 from jepanet.settings.config import Config, ProposerSection, load_config
 from jepanet.storage.journal import Journal
+from jepanet.telemetry import configure_logging
 from jepanet.types import Address, BlockRef, Role
 
 pytestmark = pytest.mark.unit
@@ -103,6 +105,24 @@ def test_an_address_nobody_could_use_names_its_key(tmp_path: Path, p2p: str, cod
     (row,) = broken(check_settings(configured(tmp_path, p2p=p2p)))
     assert (row.level, row.code, row.final) == (Level.FAILURE, code, True)
     assert words in (row.remedy or "")
+
+
+def test_terms_that_nobody_proposes_are_told(tmp_path: Path) -> None:
+    config = configured(tmp_path, more="[proposer]\nrounds = 2")
+    (row,) = (item for item in check_settings(config) if item.level is Level.WARNING)
+    assert (row.check, row.remedy and "node.roles" in row.remedy) == ("proposer", True)
+    assert all(item.check != "proposer" for item in check_settings(configured(tmp_path)))
+
+
+async def test_terms_that_nobody_proposes_are_told_at_start(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    configure_logging(json=True, stream=stream)
+    try:
+        await refuse_to_start(configured(tmp_path, more="[proposer]\nrounds = 2"))
+    finally:
+        configure_logging(level="error")
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["check"]) for line in told] == [("check.warned", "proposer")]
 
 
 def test_a_proposer_needs_its_section(tmp_path: Path) -> None:

@@ -123,20 +123,25 @@ def listed_in(path: Path) -> tuple[Address, ...]:
         raise _bad(f"{path}: {error.message}", "list 1 to 65,536 addresses, one a line") from error
 
 
-def wei(text: str, key: str) -> int:
-    """A decimal number of tokens as wei.
+def wei(text: str, key: str, code: Exit = Exit.CONFIG) -> int:
+    """A decimal number of tokens as wei. `key`: what it is called where it was written.
 
     Raises:
-        Fatal: not a number, negative, or finer than one wei.
+        Fatal: not a number, negative, too large, or finer than one wei (with `code`).
     """
     try:
         with localcontext(prec=_DIGITS):
             amount = Decimal(text) * _WEI
     except ArithmeticError as error:
-        raise _bad(f"{key}: {text[:60]!r} is not a number of tokens", _AMOUNT) from error
+        raise _bad(f"{key}: {text[:60]!r} is not a number of tokens", _AMOUNT, code) from error
     if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value() or amount >= 1 << 120:
-        raise _bad(f"{key}: {text[:60]!r} is negative, too large or finer than 18 decimals", _AMOUNT)
+        raise _bad(f"{key}: {text[:60]!r} is negative, too large or finer than 18 decimals", _AMOUNT, code)
     return int(amount)
+
+
+def amount(text: str, name: str) -> int:
+    """A number of tokens on a command line as wei. Raises: Fatal as `wei` (exit code `USAGE`)."""
+    return wei(text, name, Exit.USAGE)
 
 
 def accounts(texts: Sequence[str]) -> list[Address]:
@@ -153,5 +158,5 @@ def accounts(texts: Sequence[str]) -> list[Address]:
         ) from error
 
 
-def _bad(message: str, remedy: str) -> Fatal:
-    return Fatal(message, remedy=remedy, code=Exit.CONFIG)
+def _bad(message: str, remedy: str, code: Exit = Exit.CONFIG) -> Fatal:
+    return Fatal(message, remedy=remedy, code=code)

@@ -42,9 +42,9 @@ def deposit(amount: str, config_path: Path, as_json: bool) -> None:
     Example: jepanet stake deposit 200 --config node.toml
     """
     from jepanet.operations.funds import stake
-    from jepanet.settings.terms import wei
+    from jepanet.settings.terms import amount as read_amount
 
-    value = wei(amount, "AMOUNT")
+    value = read_amount(amount, "AMOUNT")
     _send(config_path, lambda access: stake.deposit(access, value), as_json)
 
 
@@ -58,9 +58,9 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
     Example: jepanet stake unbond 50 --config coordinator.toml
     """
     from jepanet.operations.funds import stake
-    from jepanet.settings.terms import wei
+    from jepanet.settings.terms import amount as read_amount
 
-    value = wei(amount, "AMOUNT")
+    value = read_amount(amount, "AMOUNT")
     _send(config_path, lambda access: stake.unbond(access, value), as_json)
 
 
@@ -74,9 +74,9 @@ def withdraw(amount: str | None, config_path: Path, as_json: bool) -> None:
     Example: jepanet stake withdraw --config node.toml
     """
     from jepanet.operations.funds import stake
-    from jepanet.settings.terms import wei
+    from jepanet.settings.terms import amount as read_amount
 
-    value = None if amount is None else wei(amount, "AMOUNT")
+    value = None if amount is None else read_amount(amount, "AMOUNT")
     _send(config_path, lambda access: stake.withdraw(access, value), as_json)
 
 

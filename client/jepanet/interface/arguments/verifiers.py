@@ -10,7 +10,16 @@ import click
 
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import ID, config_option, emit, json_option, pairs, shown, table
+from jepanet.interface.terminal.output import (
+    ID,
+    config_option,
+    emit,
+    json_option,
+    pairs,
+    shown,
+    table,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from jepanet.operations.views.funds import Admission, CreatedSet, JoinedSet, LeftSet, VerifierSet
@@ -62,10 +71,10 @@ def create(
     from jepanet.operations.funds.precheck import check_members
     from jepanet.operations.funds.verifier_sets import create_set, limits_of
     from jepanet.settings.config import load_config
-    from jepanet.settings.terms import wei
+    from jepanet.settings.terms import amount
 
     addresses = check_members(members, threshold)
-    most = None if cap is None else wei(cap, "--cap")
+    most = None if cap is None else amount(cap, "--cap")
 
     async def made() -> CreatedSet:
         config = load_config(config_path)
@@ -154,7 +163,7 @@ def leave(set_id: int, config_path: Path, as_json: bool) -> None:
 @observer_options
 @json_option
 def show(set_id: int, where: Observer, as_json: bool) -> None:
-    """Show members, threshold, limits, who has joined, and escrow at risk against stake at risk.
+    """Show threshold, limits, escrow at risk against stake at risk, and each member: joined, stake, debt.
 
     Example: jepanet verifiers show 4 --config node.toml
     """
@@ -169,7 +178,14 @@ def show(set_id: int, where: Observer, as_json: bool) -> None:
         limits = {name: item for name, item in shown(value).items() if name != "members"}
         pairs(f"Set {value.set} (amounts in tokens)", limits)
         active = "active" if value.active else "waiting for members to join"
-        rows = [(item.address, "yes" if item.joined else "no") for item in value.members]
-        table(f"Set {value.set}: {value.threshold} of {len(rows)}, {active}", ("member", "joined"), rows)
+        rows = [
+            (
+                item.address, "yes" if item.joined else "no", tokens(item.stake_free),
+                tokens(item.stake_unbonding), tokens(item.debt),
+            )
+            for item in value.members
+        ]  # fmt: skip
+        title = f"Set {value.set}: {value.threshold} of {len(rows)}, {active} (amounts in tokens)"
+        table(title, ("member", "joined", "free stake", "unbonding", "debt"), rows)
 
     emit(asyncio.run(found()), as_json, draw)

@@ -43,8 +43,9 @@ def command(
     Every input is checked against its hash; scores must agree within the round's tolerance, the merge and
     every payout exactly. Exit code 21 if anything disagrees, naming it. Needs no wallet and no GPU.
 
-    A repeated training gives the same bytes on the same machine type and build, and nearly the same delta on
-    others. One that gives another delta is no fault of the round, which pays for gain.
+    A training is repeated in one process: the same bytes on the same machine type and build, and nearly the
+    same delta on others, or where several processes trained it, which changes rounding alone. One that gives
+    another delta is no fault of the round, which pays for gain.
 
     \b
     Examples:

@@ -35,6 +35,9 @@ async def repeat_training(
 ) -> tuple[bool, str]:
     """Whether `solver`'s revealed delta is what its salt leads to, and how the outcome compares.
 
+    One process trains: how many the solver had is not public, and their number changes rounding alone, as
+    another build does, which `SAME_TRAINING` allows for.
+
     `documents`: where the round's base, recipe and spec lie.
 
     Raises:

@@ -25,7 +25,7 @@ from jepanet.operations.checks.findings import (
 )
 from jepanet.operations.datasets import open_dataset
 from jepanet.p2p.host import probe_listen
-from jepanet.settings.config import Config
+from jepanet.settings.config import Config, ProposerSection
 from jepanet.settings.network import check_network
 from jepanet.settings.paths import Paths
 from jepanet.settings.terms import round_terms, wei
@@ -58,6 +58,12 @@ def check_settings(config: Config) -> Iterator[Finding]:
         yield judged("solver.max_bond", lambda: _bond(config))
     if Role.PROPOSER in config.node.roles:
         yield from _proposer(config)
+    elif config.proposer != ProposerSection():
+        yield warned(
+            "proposer",
+            "[proposer] is filled in and node.roles lacks it: this node opens no round",
+            'add "proposer" to node.roles; keep it as it is if only commands are to read it',
+        )
 
 
 def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ anything is opened, and logs the others once it runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,11 +122,15 @@ def _unusable(rows: list[Finding]) -> bool:
 
 
 async def refuse_to_start(config: Config) -> None:
-    """Raises:
-    Fatal: something that no waiting heals; the message names each such fault and its remedy.
+    """Logs what the file alone shows to be of no use.
+
+    Raises:
+        Fatal: something that no waiting heals; the message names each such fault and its remedy.
     """
+    rows = list(check_settings(config))
+    _tell(row for row in rows if row.level is Level.WARNING)
     # The port is left to the network itself: it would be free again by then, or taken.
-    rows = [*check_settings(config), *check_machine(config, running=True)]
+    rows += check_machine(config, running=True)
     if config.worker.device != _USUAL_DEVICE:
         rows.append(await check_device(config))
     final = failures(rows, final=True)
@@ -145,6 +150,10 @@ async def advise(config: Config, rpc: Rpc, deployment: Deployment, wallet: Addre
     except JepanetError as error:
         log.info("check.skipped", why=str(error))
         return
+    _tell(rows)
+
+
+def _tell(rows: Iterable[Finding]) -> None:
     for row in rows:
         if row.level is Level.FAILURE:
             log.warning("check.failed", check=row.check, why=row.text, remedy=row.remedy)

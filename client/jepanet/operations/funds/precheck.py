@@ -187,12 +187,26 @@ async def check_seat(contracts: Contracts, set_id: int, account: Address) -> Set
     return found
 
 
-async def check_join(contracts: Contracts, set_id: int, account: Address) -> None:
-    """Raises: Fatal: no such set (`NOT_FOUND`); no seat in it, or one in too many others (`REJECTED`)."""
+async def check_join(contracts: Contracts, set_id: int, account: Address, *, joined: bool) -> None:
+    """Whether an account can take its seat; `joined`: it has.
+
+    Raises:
+        Fatal: no such set (`NOT_FOUND`); no seat in it, or one in too many others (`REJECTED`); less free
+            stake than members keep (`UNFUNDED`), with which the contracts let it join, and no round open.
+    """
     await check_seat(contracts, set_id, account)
     others = set(await contracts.lens.sets_of(account, "latest")) - {set_id}
     if len(others) >= _MAX_SETS:
         raise _refused("TooManySets", account=account)
+    minimum = (await contracts.rounds.configuration("latest")).minimum_verifier_stake
+    free = (await contracts.lens.account(account, "latest")).free
+    if not joined and free < minimum:
+        raise Fatal(
+            f"{account} has {exact(free)} tokens of free stake, and members keep {exact(minimum)}: no round "
+            "can be opened with a set before each of them has",
+            remedy=f"jepanet stake deposit {exact(minimum - free).replace(',', '')}, then join",
+            code=Exit.UNFUNDED,
+        )
 
 
 async def check_curator(contracts: Contracts, set_id: int, account: Address) -> None:

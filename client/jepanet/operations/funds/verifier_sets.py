@@ -114,8 +114,8 @@ async def join_set(access: SigningAccess, set_id: int) -> JoinedSet:
     contracts, me = access.chain.contracts, access.wallet.address
     call = contracts.rounds.join(set_id)
     await take_up(access.sender, f"join/{set_id}", call)
-    await check_join(contracts, set_id, me)
     before = await contracts.lens.has_joined(set_id, me, "latest")
+    await check_join(contracts, set_id, me, joined=before)
     if not before:
         await access.sender.send(fresh_key(f"join/{set_id}"), call)
     found = await check_set(contracts, set_id)
@@ -146,12 +146,16 @@ async def leave_set(access: SigningAccess, set_id: int) -> LeftSet:
 
 
 async def show_set(chain: ChainAccess, set_id: int) -> VerifierSet:
-    """Members, threshold, who has joined, limits, and what is at risk.
+    """Threshold, limits, what is at risk, and of each member whether it joined, its stake and its debt.
 
     Raises: Fatal: there is no such set (exit code `NOT_FOUND`).
     """
     found = await check_set(chain.contracts, set_id)
-    seats = [Seat(member, bool(found.joined >> place & 1)) for place, member in enumerate(found.members)]
+    seats = []
+    for place, member in enumerate(found.members):
+        stake = await chain.contracts.lens.account(member, "latest")
+        joined = bool(found.joined >> place & 1)
+        seats.append(Seat(member, joined, Wei(stake.free), Wei(stake.unbonding), Wei(stake.debt)))
     return VerifierSet(
         set=set_id,
         curator=found.curator,

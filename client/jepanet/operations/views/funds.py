@@ -84,8 +84,13 @@ class LeftSet:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
+    """A member of a verifier set. A slash takes free and unbonding stake, and what these lack is its debt."""
+
     address: Address
     joined: bool
+    stake_free: Wei
+    stake_unbonding: Wei
+    debt: Wei
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,6 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -433,16 +432,15 @@ class Network:
         until all have done so, before the fork and after it.
         """
         self.rpc("evm_setIntervalMining", [0])
-        for due in (True, False):
-            head = self.rpc("eth_getBlockByNumber", ["latest", False])["hash"]
-            self.wait(f"every node at {head}", partial(self._all_at, head), revive=True)
-            if due:
-                self.rpc("anvil_reorg", [depth, []])
+        self.wait("every node at the head", self._all_at_head, revive=True)
+        self.rpc("anvil_reorg", [depth, []])
+        self.wait("every node at the new head", self._all_at_head, revive=True)
         self.rpc("evm_setIntervalMining", [self.block_time])
 
-    def _all_at(self, block_hash: str) -> bool:
+    def _all_at_head(self) -> bool:
+        head = self.rpc("eth_getBlockByNumber", ["latest", False])["hash"]
         newest = "SELECT lower(hex(hash)) FROM blocks ORDER BY number DESC LIMIT 1"
-        expected = [(block_hash.removeprefix("0x"),)]
+        expected = [(head.removeprefix("0x"),)]
         return all(node.query(newest) == expected for node in self.nodes.values())
 
     def skip_to_the_end_of_commit(self) -> None:

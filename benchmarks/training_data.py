@@ -30,7 +30,12 @@ from jepanet.learning.data.shards import joined, save_shard
 from jepanet.learning.data.streaming.ahead import Ahead
 from jepanet.learning.data.streaming.shard_file import ShardFile, read_shard
 from jepanet.learning.presets import preset
+from jepanet.learning.training import loop
 from jepanet.learning.training.loop import train
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import TrainingState
+from jepanet.learning.training.resuming.trace import digest_of_batches, trace_point
+from jepanet.learning.training.resuming.training_file import run_of
 from jepanet.learning.training.supply import InMemory, Streamed
 
 TARGET = 0.95
@@ -82,6 +87,24 @@ def measured(
     visits = int(stream.position()["visits"].max()) + 1
     streamed(), in_memory()
     pairs = [(took(in_memory), took(streamed)) for _ in range(repeats)]
+    given = {"seed": SEED, "frozen": (), "device": "cpu"}
+
+    def fresh() -> TrainingState:
+        return loop.begin(recipe, weights, supply, None, base=weights, **given)
+
+    place, state = Checkpoints(folder / f"{name}-checkpoints", 1 << 30, pause=0.0), fresh()
+    for _ in range(steps):
+        batch = next(state.batches)
+    state.step, state.samples = 1, len(batch.examples)
+    state.trace = [trace_point(1, state.parts(), digest_of_batches([batch]))]
+    run = run_of(recipe, weights, supply.identity(), steps=(steps, 0, steps), **given)
+    place.offer(state, run, state.parts())
+
+    def resume() -> None:
+        assert place.resume(fresh, run, steps).step == 1
+
+    resuming = statistics.median(took(resume)[0] for _ in range(repeats))
+    supply.close()
     never = threading.Event()
     reading = statistics.median(took(lambda: read_shard(files[0], never))[0] for _ in range(repeats))
     return {
@@ -94,6 +117,7 @@ def measured(
             wait / second[0] for wait, (_, second) in zip(waited[2:], pairs, strict=True)
         ),
         "reading_ms": 1000 * reading,
+        "resume_s": resuming,
         "target": TARGET,
     }
 
@@ -118,6 +142,7 @@ def main(shards: int, episodes: int, mix: int, steps: int, repeats: int, names: 
         "ratio",
         "CPU ratio",
         "target",
+        "resume, s",
     ):
         table.add_column(column, justify="right")
     figures: dict[str, dict[str, float]] = {}
@@ -128,7 +153,7 @@ def main(shards: int, episodes: int, mix: int, steps: int, repeats: int, names: 
             table.add_row(
                 name, f"{found['shard_mb']:.1f}", f"{found['reading_ms']:.1f}", f"{found['visits']:.0f}",
                 f"{found['step_ms']:.1f}", f"{found['waited']:.2%}", f"{found['ratio']:.3f}",
-                f"{found['cpu_ratio']:.3f}", f"{TARGET}",
+                f"{found['cpu_ratio']:.3f}", f"{TARGET}", f"{found['resume_s']:.2f}",
             )  # fmt: skip
     Console(width=120).print(table)
     RESULT.parent.mkdir(exist_ok=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -64,15 +63,12 @@ class InMemory:
     def check(self, family: Family) -> None:
         family.check_shard(self._shard)
 
-    @cached_property
-    def _parts(self) -> tuple[Shard, Shard]:
-        return split(self._shard)
-
     def held_out(self) -> Shard:
-        return self._parts[1]
+        return split(self._shard)[1]
 
     def batches(self, family: Family, seed: bytes, *, guarded: bool) -> Batches:
-        return family.batches(self._parts[0] if guarded else self._shard, seed)
+        # Split again, rather than kept: a part is as large as the shard, and batches have what they need.
+        return family.batches(split(self._shard)[0] if guarded else self._shard, seed)
 
     def close(self) -> None:
         pass

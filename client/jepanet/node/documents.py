@@ -56,8 +56,8 @@ class LearningDocuments:
     def own_dataset(self, directory: Path) -> OwnDataset:
         built = open_built(directory)
         training = [built.training_path(index) for index in range(len(built.manifest.training))]
-        public = (directory / MANIFEST, built.public_path, built.probe_path, *training)
-        return OwnDataset(public, built.sealed)
+        probe = () if built.manifest.probe is None else (built.probe_path,)
+        return OwnDataset((directory / MANIFEST, built.public_path, *probe, *training), built.sealed)
 
 
 def _gates(recipe: Recipe) -> Gates:

@@ -12,7 +12,7 @@ from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.pictures import pictures_shard
 from jepanet.learning.data.shards import save_shard
-from jepanet.learning.data.sizes import Parameters
+from jepanet.learning.data.sizes import Counts
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.named import recipe_named
@@ -84,7 +84,7 @@ def build_dataset(
     return inspect(directory)
 
 
-def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Parameters, Recipe | None]:
+def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Counts, Recipe | None]:
     """The usual sizes for a recipe, and itself where it is known.
 
     Raises:
@@ -104,8 +104,9 @@ def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Parameters, Recip
     wanted = recipe.family.sizes
     alike = [task.sizes[item.recipe] for item in offer.datasets]
     sizes = next((sizes for sizes in alike if sizes.image == wanted.image), alike[0])
-    changes = {"image": wanted.image} if wanted.image else {}
-    return _resized(sizes, {**changes, "frames": max(sizes.frames, wanted.window)}), recipe
+    changes = {"image": wanted.image or sizes.image, "frames": max(sizes.frames, wanted.window)}
+    own = {item.name for item in fields(sizes)}
+    return _resized(sizes, {name: size for name, size in changes.items() if name in own}), recipe
 
 
 def shard_of_pictures(source: Path, path: Path, side: int) -> Shard:
@@ -119,7 +120,7 @@ def shard_of_pictures(source: Path, path: Path, side: int) -> Shard:
     return Shard("pictures", shard.site[0], shard.episodes, path.stat().st_size, to_cid(digest))
 
 
-def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:
+def _resized(parameters: Counts, sizes: dict[str, int]) -> Counts:
     known = [item.name for item in fields(parameters)]
     unknown = sorted(set(sizes) - set(known))
     if unknown:
@@ -132,7 +133,7 @@ def _resized(parameters: Parameters, sizes: dict[str, int]) -> Parameters:
         raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
 
 
-def _check_window(parameters: Parameters, recipe: Recipe) -> None:
+def _check_window(parameters: Counts, recipe: Recipe) -> None:
     if parameters.frames < recipe.family.sizes.window:
         raise Fatal(
             f"episodes of {parameters.frames} frames are too short: recipe {recipe.name!r} trains on windows "
@@ -165,10 +166,14 @@ def inspect(directory: Path) -> Dataset:
     built = open_built(directory)
     manifest = built.manifest
     entries = [("training", entry) for entry in manifest.training]
-    entries += [("public", manifest.public), ("probe", manifest.probe)]
+    entries.append(("public", manifest.public))
+    if manifest.probe is not None:
+        entries.append(("probe", manifest.probe))
     return Dataset(
         directory=directory,
         environment=manifest.environment,
+        data=manifest.data,
+        licence=manifest.licence,
         shards=tuple(
             Shard(kind, entry.site, entry.episodes, entry.bytes, to_cid(Digest(entry.digest)))
             for kind, entry in entries

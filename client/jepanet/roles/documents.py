@@ -51,8 +51,8 @@ class PublicShards:
 
     training: Sequence[PublicFile]
     """In the order in which rounds assign them."""
-    probe: PublicFile
-    """Frames on which latent frames are compared."""
+    probe: PublicFile | None
+    """Episodes on which latent frames are compared; there where the recipe aligns."""
 
 
 class SealedShard(Protocol):

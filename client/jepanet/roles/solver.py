@@ -120,7 +120,7 @@ class Solver:
         training = TrainDelta(
             round=round_files(context, round_, spec),
             shards=shards,
-            probe=stored(context, probe.digest) if documents.recipe.aligns else None,
+            probe=stored(context, probe.digest) if probe and documents.recipe.aligns else None,
             residual=stored(context, before) if before else None,
             seed=seed,
             target=target,

@@ -200,4 +200,6 @@ def _show(value: Dataset) -> None:
     rows = [(item.kind, item.site, item.episodes, f"{item.bytes:,}", item.cid) for item in value.shards]
     table(f"{value.environment} in {value.directory}", ("kind", "site", "episodes", "bytes", "cid"), rows)
     total = sum(item.bytes for item in value.sealed)
+    if value.licence:
+        click.echo(f"licence: {value.licence}")
     click.echo(f"{len(value.sealed)} sealed evaluation shards, {total:,} bytes, private until drawn")

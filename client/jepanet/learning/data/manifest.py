@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
+from jepanet.learning.data.schemas.episodes import EPISODES
+from jepanet.learning.data.schemas.registry import SCHEMAS
 from jepanet.learning.data.scorable import LEAST_EPISODES_OF_A_SITE
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES
 from jepanet.records.codec import Codec, rejected
 from jepanet.records.kinds import Spelling
-from jepanet.records.marks import LeftOut, Range, Size
+from jepanet.records.marks import LeftOut, OneOf, Range, Size
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.dataset.1"
@@ -63,9 +65,12 @@ class DatasetManifest:
     training: tuple[ShardEntry, ...]
     public: ShardEntry
     """Warm-start shard."""
-    probe: ShardEntry
-    """Frames of random appearance on which frames of reference are compared."""
+    probe: ShardEntry | None
+    """Episodes of random appearance on which frames of reference are compared; None where no recipe for such
+    data has solvers compare any."""
     evaluation: EvaluationEntry
+    data: str = EPISODES.name
+    """The kind of data in its shards, by the name of its schema."""
     licence: str = ""
     """Of what it was built from, where that is somebody's work; empty: a simulator played it."""
 
@@ -89,6 +94,7 @@ class DatasetManifest:
                 public=self.public,
                 probe=self.probe,
                 evaluation=self.evaluation,
+                data=self.data,
                 licence=self.licence,
             )
         )
@@ -109,8 +115,11 @@ class DatasetManifest:
             public=written.public,
             probe=written.probe,
             evaluation=written.evaluation,
+            data=written.data,
             licence=written.licence,
         )
+        if manifest.probe is None and manifest.data == EPISODES.name:
+            raise _bad(f"probe: a dataset of {manifest.data} has probe frames")
         hidden = set(manifest.evaluation.sites)
         if shared := hidden & {manifest.public.site, *(entry.site for entry in manifest.training)}:
             raise _bad(f"evaluation.sites: {min(shared)} is trained on as well")
@@ -138,8 +147,9 @@ class _Written:
     builder: _Builder
     training: Annotated[tuple[ShardEntry, ...], Size(1, MAX_TRAINING_SHARDS)]
     public: ShardEntry
-    probe: ShardEntry
     evaluation: EvaluationEntry
+    probe: Annotated[ShardEntry | None, LeftOut()] = None
+    data: Annotated[str, LeftOut(), OneOf(tuple(SCHEMAS))] = EPISODES.name
     licence: Annotated[str, LeftOut(), Size(0, 400)] = ""
 
 

@@ -62,6 +62,7 @@ class BuiltDataset:
 
     @property
     def probe_path(self) -> Path:
+        """Where the manifest names probe episodes."""
         return self.directory / "probe.safetensors"
 
     def evaluation_path(self, index: int) -> Path:
@@ -113,7 +114,9 @@ def open_built(directory: Path) -> BuiltDataset:
     if [shard.index for shard in sealed] != list(range(manifest.evaluation.count)):
         raise Damaged(directory, "lists other evaluation shards than its manifest counts")
     expected = [(built.training_path(index), entry.digest) for index, entry in enumerate(manifest.training)]
-    expected += [(built.public_path, manifest.public.digest), (built.probe_path, manifest.probe.digest)]
+    expected.append((built.public_path, manifest.public.digest))
+    if manifest.probe is not None:
+        expected.append((built.probe_path, manifest.probe.digest))
     expected += [(shard.path, shard.digest) for shard in sealed]
     for path, digest in expected:
         if not path.is_file() or digest_file(path) != digest:

@@ -1,10 +1,10 @@
-"""Sizes of a dataset, whatever simulator it is recorded with."""
+"""Sizes of a dataset, whatever it is made from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, cast
+from dataclasses import dataclass, fields
+from typing import Annotated
 
 from jepanet.errors import Rejected
 from jepanet.learning.data.manifest import MAX_EVALUATION_SHARDS
@@ -19,29 +19,27 @@ PROBE_FRAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
-    """Size of a dataset. Episodes are per shard, public ones per public site; frames are per episode."""
+class Counts:
+    """How many shards a dataset has, and how many episodes are in each, whatever they hold.
+
+    Episodes are per training shard, per evaluation shard, and per public site. A source whose episodes have
+    sizes of their own adds them as fields, all of them whole numbers.
+    """
 
     training_sites: Annotated[int, Range(1, 256)] = 4
     episodes: Annotated[int, Range(1, 10_000)] = 28
-    frames: Annotated[int, Range(4, 1000)] = 32
     public_sites: Annotated[
         int,
         Range(1, 256),
         "of the warm start: one grey site, the others drawn; many looks keep it from learning one",
     ] = 8
     public_episodes: Annotated[int, Range(1, 10_000)] = 12
-    probe_frames: Annotated[int, Range(PROBE_FRAMES, 100_000)] = 384
     evaluation_shards: Annotated[int, Range(1, MAX_EVALUATION_SHARDS)] = 8
     evaluation_episodes: Annotated[int, Range(4, 10_000)] = 20
     hidden_sites: Annotated[int, Range(1, 16)] = 2
-    image: Annotated[int, Range(16, 128)] = 64
-    hold: Annotated[int, Range(1, 64)] = 4
 
     def __post_init__(self) -> None:
         check(self, "dataset parameters", _REFUSE)
-        if self.image % 16:
-            raise Rejected("dataset parameter image must be a multiple of 16", reason="bad-parameters")
         if self.evaluation_episodes < LEAST_EPISODES_OF_A_SITE * self.hidden_sites:
             raise Rejected(
                 f"{self.evaluation_episodes} evaluation_episodes of {self.hidden_sites} hidden_sites: a "
@@ -49,15 +47,52 @@ class Parameters:
                 f"evaluation_episodes={LEAST_EPISODES_OF_A_SITE * self.hidden_sites} or more",
                 reason="bad-parameters",
             )
-        if self.evaluation_episodes % self.hidden_sites or self.probe_frames % PROBE_FRAMES:
-            raise Rejected(
-                f"evaluation_episodes must be a multiple of hidden_sites, probe_frames of {PROBE_FRAMES}",
-                reason="bad-parameters",
-            )
+        if self.evaluation_episodes % self.hidden_sites:
+            raise Rejected("evaluation_episodes must be a multiple of hidden_sites", reason="bad-parameters")
+
+    @property
+    def frames(self) -> int:
+        """Of an episode: 1 where it is a single thing."""
+        return 1
+
+    @property
+    def probe_frames(self) -> int:
+        """In all probe episodes: 0 where the dataset has none."""
+        return 0
+
+    @property
+    def image(self) -> int:
+        """Side of its square pictures in pixels; 0 where it has none."""
+        return 0
+
+    @property
+    def hold(self) -> int:
+        """Steps for which an action is held; 1 where nothing acts."""
+        return 1
+
+    def own(self) -> dict[str, int]:
+        """The sizes that its source alone knows."""
+        return {name: value for name, value in self.to_json().items() if name not in _KNOWN}
 
     def to_json(self) -> dict[str, int]:
-        # Every field is a whole number.
-        return cast(dict[str, int], _PARAMETERS.tree(self))
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters(Counts):
+    """Size of a dataset that is recorded with a simulator; frames are per episode."""
+
+    frames: Annotated[int, Range(4, 1000)] = 32
+    probe_frames: Annotated[int, Range(PROBE_FRAMES, 100_000)] = 384
+    image: Annotated[int, Range(16, 128)] = 64
+    hold: Annotated[int, Range(1, 64)] = 4
+
+    def __post_init__(self) -> None:
+        Counts.__post_init__(self)
+        if self.image % 16:
+            raise Rejected("dataset parameter image must be a multiple of 16", reason="bad-parameters")
+        if self.probe_frames % PROBE_FRAMES:
+            raise Rejected(f"probe_frames must be a multiple of {PROBE_FRAMES}", reason="bad-parameters")
 
     @classmethod
     def from_json(cls, tree: Mapping[str, object]) -> Parameters:
@@ -69,6 +104,7 @@ class Parameters:
         return _PARAMETERS.read(dict(tree))
 
 
+_KNOWN = frozenset(item.name for item in fields(Parameters))
 _PARAMETERS = Codec(
     Parameters,
     "dataset parameters",

@@ -20,6 +20,14 @@ def check_manifest(manifest: DatasetManifest, recipe: Recipe) -> None:
     Raises:
         Rejected: reason `unsuitable-dataset`.
     """
+    data = recipe.family.schema.name
+    if manifest.data != data:
+        raise _unsuitable(f"the dataset holds {manifest.data}, and recipe {recipe.name!r} trains on {data}")
+    if recipe.aligns and manifest.probe is None:
+        raise _unsuitable(
+            f"by recipe {recipe.name!r} solvers compare frames of reference: the dataset has no probe for it",
+            "choose a recipe whose align_above is 180",
+        )
     episodes, wanted = manifest.evaluation.episodes, recipe.score.minimum_episodes
     if episodes < wanted:
         raise _unsuitable(
@@ -62,18 +70,21 @@ def check_shards(built: BuiltDataset, recipe: Recipe) -> None:
     paths = [built.training_path(index) for index in range(len(manifest.training))]
     for path in (*paths, built.public_path):
         shard = load_shard(path)
+        recipe.family.check_shard(shard)
         trained |= set(shard.site)
         if shard.length < recipe.family.sizes.window:
             raise _unsuitable(
                 f"{path.name}: episodes of {shard.length} frames, and recipe {recipe.name!r} trains on "
                 f"windows of {recipe.family.sizes.window}"
             )
-    load_shard(built.probe_path)
+    if manifest.probe is not None:
+        recipe.family.check_shard(load_shard(built.probe_path))
     digests = [sealed.digest for sealed in built.sealed]
     for sealed in built.sealed:
         if digests.count(sealed.digest) > 1:  # the contract refuses the second, and the unseal bond is lost
             raise _unsuitable(f"{sealed.path.name}: another sealed shard holds the same data")
         shard = load_shard(sealed.path)
+        recipe.family.check_shard(shard)
         check_evaluation(shard, manifest, recipe)
         if shared := trained & set(shard.site):
             raise _unsuitable(f"{sealed.path.name}: sites {_named(shared)} are trained on as well")

@@ -10,7 +10,7 @@ from jepanet.learning.simulators.offer import UsualDataset
 
 if TYPE_CHECKING:
     from jepanet.learning.data.building.plan import Environment
-    from jepanet.learning.data.sizes import Parameters
+    from jepanet.learning.data.sizes import Counts
 
 
 class Buildable(Protocol):
@@ -20,7 +20,7 @@ class Buildable(Protocol):
     def environment(self) -> Environment: ...
 
     @property
-    def sizes(self) -> Mapping[str, Parameters]:
+    def sizes(self) -> Mapping[str, Counts]:
         """By the name of each of `Offer.datasets`."""
 
 
@@ -65,7 +65,7 @@ class Collection:
     """What the folder of a package provides, beside its record."""
 
     environment: Environment
-    sizes: Mapping[str, Parameters]
+    sizes: Mapping[str, Counts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,8 @@ async def repeat_training(
     assigned = training_shards(*place, count=count, wanted=recipe.loop.shards)
     probe, get = None, library.get
     target, left_out = (library.directory / f"{name}.part" for name in ("target", "residual_target"))
-    if recipe.aligns:
-        wanted = manifest.probe
+    wanted = manifest.probe
+    if recipe.aligns and wanted is not None:
         probe = await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes)
     try:
         shards = []

@@ -65,5 +65,9 @@ class SealedShard:
 class Dataset:
     directory: Path
     environment: str
+    data: str
+    """The kind of data in its shards."""
+    licence: str
+    """Of what it was built from; empty: a simulator played it."""
     shards: tuple[Shard, ...]
     sealed: tuple[SealedShard, ...]

@@ -54,8 +54,8 @@ class Preparation:
             await admission(context, round_)
             shards = assigned_shards(context, round_, documents.recipe, documents.shards)
             await obtain_first(context, round_, documents.recipe, shards)
-            if documents.recipe.aligns:
-                probe = documents.shards.probe
+            probe = documents.shards.probe
+            if documents.recipe.aligns and probe is not None:
                 await obtain(context, probe.digest, kind="shard", max_bytes=probe.bytes, pin=pin_of(round_))
         elif context.me in (*context.state().members(round_), *documents.spec.aggregators):
             await self._prefetch_remainder(round_, documents)

@@ -43,7 +43,7 @@ from jepanet.learning.data.on_disk import (
     sealed_bytes,
 )
 from jepanet.learning.data.shards import load_shard, save_shard
-from jepanet.learning.data.sizes import Parameters
+from jepanet.learning.data.sizes import Counts
 from jepanet.learning.parallel import in_parallel
 from jepanet.learning.seeding import derive
 from jepanet.telemetry import get_logger
@@ -59,7 +59,7 @@ Progress = Callable[[int, int, str], None]
 
 def build(
     environment: Environment,
-    parameters: Parameters,
+    parameters: Counts,
     out_dir: Path,
     seed: bytes,
     *,
@@ -129,7 +129,7 @@ def _alone(out_dir: Path) -> Iterator[None]:
 
 def _build(
     environment: Environment,
-    parameters: Parameters,
+    parameters: Counts,
     out_dir: Path,
     seed: bytes,
     secret: bytes,
@@ -168,13 +168,14 @@ def _build(
             for index in range(parameters.training_sites)
         ),
         public=entry(PUBLIC, recordings[PUBLIC].sites[0].number),
-        probe=entry(PROBE, environment.probe_site),
+        probe=entry(PROBE, environment.probe_site) if PROBE in recordings else None,
         evaluation=EvaluationEntry(
             count=parameters.evaluation_shards,
             root=None,
             episodes=parameters.evaluation_episodes,
             sites=tuple(site.number for site in recordings[hidden[0]].sites),
         ),
+        data=environment.schema.name,
         licence=environment.licence,
     )
     keep(out_dir / SEALED_LIST, sealed_bytes(secret, sealed), mode=0o600, code=Exit.DATASET)

@@ -24,7 +24,7 @@ from jepanet.learning.data.on_disk import (
     SealedList,
     open_built,
 )
-from jepanet.learning.data.sizes import Parameters
+from jepanet.learning.data.sizes import Counts
 from jepanet.learning.seeding import derive
 from jepanet.tensors import canonical_json, parse_json
 from jepanet.types import Digest
@@ -74,7 +74,8 @@ def announced(out_dir: Path) -> dict[str, Digest]:
         return {}
     manifest = DatasetManifest.from_bytes(data)
     files = {training_name(index): entry.digest for index, entry in enumerate(manifest.training)}
-    return {**files, PUBLIC: manifest.public.digest, PROBE: manifest.probe.digest}
+    files[PUBLIC] = manifest.public.digest
+    return files if manifest.probe is None else {**files, PROBE: manifest.probe.digest}
 
 
 def promised(out_dir: Path) -> dict[str, Digest]:
@@ -88,7 +89,7 @@ def promised(out_dir: Path) -> dict[str, Digest]:
 
 def finished_dataset(
     environment: Environment,
-    parameters: Parameters,
+    parameters: Counts,
     out_dir: Path,
     seed: bytes,
     evaluation_seed: bytes | None,
@@ -119,7 +120,7 @@ def finished_dataset(
 def _refuse_another(
     manifest: DatasetManifest,
     environment: Environment,
-    parameters: Parameters,
+    parameters: Counts,
     out_dir: Path,
     seed: bytes,
     same_secret: bool | None,
@@ -131,7 +132,7 @@ def _refuse_another(
         if theirs.get(name) != ours[name]
     ]
     other += ["the seed"] if manifest.seed != seed else []
-    other += [f"the simulator {manifest.environment}"] if manifest.environment != environment.name else []
+    other += [f"made with {manifest.environment}"] if manifest.environment != environment.name else []
     other += ["the evaluation seed"] if same_secret is False else []
     if other or theirs != ours:
         raise _another(out_dir, other)

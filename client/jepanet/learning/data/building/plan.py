@@ -1,4 +1,4 @@
-"""Which shards a dataset has, and from which seeds, whatever simulator it is recorded with."""
+"""Which shards a dataset has, and from which seeds, whatever it is made from."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.recording import NumberedSite, Recording
 from jepanet.learning.data.on_disk import SEALED
-from jepanet.learning.data.schemas.episodes import MIN_FRAMES
+from jepanet.learning.data.schemas.episodes import EPISODES, MIN_FRAMES
+from jepanet.learning.data.schemas.schema import DataSchema
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, Shard
-from jepanet.learning.data.sizes import PROBE_FRAMES, Parameters
+from jepanet.learning.data.sizes import PROBE_FRAMES, Counts
 from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.tensors import canonical_json
 
@@ -25,7 +27,7 @@ PUBLIC, PROBE = "public.safetensors", "probe.safetensors"
 DrawnSite = Callable[[int, np.random.Generator], NumberedSite]
 """(index among the sites of its kind, generator) -> a site."""
 Record = Callable[[Recording], Shard]
-"""Plays a recording; a function of a module, since other processes import it by name."""
+"""Makes the shard; a function of a module, since other processes import it by name."""
 EpisodeSize = Callable[[Recording, int], int]
 """(recording, frames) -> bytes of one episode of so many frames, with its site's number."""
 
@@ -43,18 +45,20 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the builder needs to know of a simulator and its task."""
+    """What the builder needs to know of a simulator and its task, or of another source."""
 
     name: str
     version: int
     """Raised whenever the same parameters and seed would give other bytes."""
     require: Callable[[], None]
-    """Raises `Fatal` when the simulator is not installed."""
-    sites: Callable[[np.random.Generator, Parameters], Layout]
+    """Raises `Fatal` when the simulator, or the package that is read, is not installed."""
+    sites: Callable[[np.random.Generator, Any], Layout]
+    """(generator, parameters of its own kind) -> the sites."""
     record: Record
     probe_site: int
     """Site number of probe frames, whose looks are random."""
     episode_size: EpisodeSize
+    schema: DataSchema = EPISODES
     licence: str = ""
     """Of what is built from, as the manifest repeats it."""
 
@@ -70,10 +74,10 @@ def recorded_size(*, actions: int, state: int) -> EpisodeSize:
 
 def layout_of(
     training: DrawnSite, hidden: DrawnSite, public: DrawnSite
-) -> Callable[[np.random.Generator, Parameters], Layout]:
+) -> Callable[[np.random.Generator, Counts], Layout]:
     """Draws the sites of a dataset in this order, on which its bytes depend."""
 
-    def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
+    def sites(generator: np.random.Generator, parameters: Counts) -> Layout:
         return Layout(
             tuple(training(index, generator) for index in range(parameters.training_sites)),
             tuple(hidden(index, generator) for index in range(parameters.hidden_sites)),
@@ -83,9 +87,7 @@ def layout_of(
     return sites
 
 
-def plan(
-    environment: Environment, parameters: Parameters, seed: bytes, secret: bytes
-) -> dict[str, Recording]:
+def plan(environment: Environment, parameters: Counts, seed: bytes, secret: bytes) -> dict[str, Recording]:
     """Every shard of a dataset by file name, in a fixed order."""
     layout = environment.sites(numpy_generator(seed, "sites"), parameters)
     _check_apart(layout)
@@ -99,8 +101,10 @@ def plan(
         wanted.append((name, derive(seed, name), (site,), parameters.episodes, parameters.frames))
     public = derive(seed, "public")
     wanted.append((PUBLIC, public, layout.public, parameters.public_episodes, parameters.frames))
-    groups = parameters.probe_frames // PROBE_FRAMES
-    wanted.append((PROBE, derive(seed, "probe"), (), groups, PROBE_FRAMES))
+    if parameters.probe_frames:
+        long = min(PROBE_FRAMES, parameters.frames)
+        wanted.append((PROBE, derive(seed, "probe"), (), parameters.probe_frames // long, long))
+    own = parameters.own()
     recordings: dict[str, Recording] = {}
     for name, shard_seed, sites, episodes, frames in wanted:
         build_id = hashlib.sha256(
@@ -111,12 +115,12 @@ def plan(
                     "name": name,
                     "seed": hashlib.sha256(shard_seed).hexdigest(),
                     "sites": [asdict(site) for site in sites],
-                    "size": [episodes, frames, parameters.image, parameters.hold],
+                    "size": [episodes, frames, parameters.image, parameters.hold, *([own] if own else ())],
                 }
             )
         ).hexdigest()
         recordings[name] = Recording(
-            name, shard_seed, sites, episodes, frames, parameters.image, parameters.hold, build_id
+            name, shard_seed, sites, episodes, frames, parameters.image, parameters.hold, build_id, own
         )
     return recordings
 
@@ -140,13 +144,15 @@ def check_sizes(environment: Environment, recordings: Mapping[str, Recording]) -
         frames = recording.frames
         while frames and episodes * environment.episode_size(recording, frames) > room:
             frames -= 1
-        fits = [f"{most} episodes of {recording.frames} frames"]
+        unit = environment.schema.unit
+        fits = [f"{most} {unit}s" + (f" of {recording.frames} frames" if recording.frames > 1 else "")]
         if frames >= MIN_FRAMES and episodes <= MAX_EPISODES:
             fits.append(f"{episodes} episodes of {frames} frames")
         raise Fatal(
-            f"{name} would have {shard_size(environment, recording) / MB:,.0f} MB and {episodes} episodes; a "
-            f"shard has at most {MAX_SHARD_BYTES / MB:,.0f} MB and {MAX_EPISODES} episodes",
-            remedy=f"at {recording.image} pixels {' or '.join(fits)} fit: {_size_of(name, most, recording)}",
+            f"{name} would have {shard_size(environment, recording) / MB:,.0f} MB and {episodes} {unit}s; a "
+            f"shard has at most {MAX_SHARD_BYTES / MB:,.0f} MB and {MAX_EPISODES} {unit}s",
+            remedy=(f"at {recording.image} pixels " if recording.image else "")
+            + f"{' or '.join(fits)} fit: {_size_of(name, most, recording)}",
             code=Exit.USAGE,
         )
 
@@ -157,7 +163,7 @@ def _size_of(name: str, most: int, recording: Recording) -> str:
     if name.startswith(f"{SEALED}/"):
         return f"evaluation_episodes={per_site * len(recording.sites)} or less"
     if name == PROBE:
-        return f"probe_frames={most * PROBE_FRAMES} or less"
+        return f"probe_frames={most * recording.frames} or less"
     return f"{'public_episodes' if name == PUBLIC else 'episodes'}={per_site} or less"
 
 

@@ -1,22 +1,23 @@
-"""What one shard of a dataset holds, and the order in which any simulator plays it."""
+"""What one shard of a dataset is to hold, and the order in which any simulator plays it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import Field, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field
 from typing import ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 
 from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.seeding import numpy_generator
+from jepanet.nesting import Json
 
 Episode = tuple[np.ndarray, np.ndarray, np.ndarray]
 """frames uint8 [T, 3, S, S], actions float32 [T-1, A], state float32 [T, K]."""
 
 
 class NumberedSite(Protocol):
-    """A site of any simulator: a frozen dataclass of the simulator's own kind, with a number."""
+    """A site of any simulator or source: a frozen dataclass of its own kind, with a number."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
@@ -38,11 +39,19 @@ class Recording:
     episodes: int
     """Per site; the shard's total when `sites` is empty."""
     frames: int
+    """Of an episode; 1 where it is a single thing."""
     image: int
+    """Side of its pictures in pixels; 0 where it has none."""
     hold: int
     """Simulator steps for which an action is held; one frame is kept after them."""
     build: str
     """Hex digest of everything the content depends on; kept in the shard's header."""
+    own: Mapping[str, int] = field(default_factory=dict)
+    """Sizes that its source alone knows."""
+
+    def header(self, environment: str) -> dict[str, Json]:
+        """The header of the shard that it becomes, recorded in `environment`."""
+        return {"environment": environment, "name": self.name, "build": self.build}
 
 
 def record_episodes(
@@ -64,5 +73,5 @@ def record_episodes(
         for index, site in enumerate(order)
     ]
     frames, actions, state = (np.stack(column) for column in zip(*episodes, strict=True))
-    header = {"environment": environment, "name": recording.name, "build": recording.build}
-    return recorded(frames, actions, state, tuple(site.number for site in order), header)
+    numbers = tuple(site.number for site in order)
+    return recorded(frames, actions, state, numbers, recording.header(environment))

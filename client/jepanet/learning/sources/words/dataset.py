@@ -131,6 +131,7 @@ COLLECTION = Collection(
         record=record,
         probe_site=PROBE_SITE,
         episode_size=_episode_size,
+        schema=PAIRS,
         licence=WORDS.licence,
     ),
     sizes={WORDS.datasets[0].recipe: SMALL},

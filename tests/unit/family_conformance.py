@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import islice
 from math import inf, isfinite, nan, prod
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,15 +23,24 @@ import pytest
 import torch
 
 from jepanet.errors import Rejected
+from jepanet.federation.deltas.delta import delta_of
+from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.outer import outer_step
+from jepanet.federation.merging.rules import mean
+from jepanet.learning.data.schemas.registry import SCHEMAS
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import NEXT_TOKEN, Batch, Family, FamilyKind, check_weights
 from jepanet.learning.pooling import Lot, part_of
-from jepanet.learning.recipe import MAX_PARAMETERS, Recipe, Score
+from jepanet.learning.recipe import MAX_PARAMETERS, Optimiser, Recipe, Score
+from jepanet.learning.recipe_loop import Loop
 from jepanet.learning.seeding import torch_generator
-from jepanet.learning.training.loop import train
+from jepanet.learning.training.loop import TrainResult, train
 from jepanet.learning.training.processes.together import rows_of
+from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.resuming.state import StepReport
 from jepanet.tensors import Arrays, canonical_json
+from learning_shards import shard_of
 
 T = TypeVar("T")
 SEED, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -38,7 +49,7 @@ MOST_BYTES = 4 << 20
 """More memory than reading sizes may ever take; the weights of hostile sizes would take gigabytes."""
 
 
-_USUAL = Score()
+USUAL_SCORE, USUAL_OPTIMISER = Score(), Optimiser()
 
 
 @dataclass(frozen=True)
@@ -50,19 +61,24 @@ class Case:
     shard: Shard
     """One site, at least eight episodes in which something moves."""
     strange: Shard
-    """Of other sizes than the family's."""
-    score: Score = _USUAL
+    """Of the family's kind of data, and of other sizes than the family's."""
+    score: Score = USUAL_SCORE
     """What a recipe for it scores."""
+    optimiser: Optimiser = USUAL_OPTIMISER
 
-
-def small_recipe(family: Family, score: Score = _USUAL) -> Recipe:
-    return Recipe(family, "conformance", score=score, inner_steps=40, warm_steps=40)
+    def recipe(self, family: Family | None = None, **more: Any) -> Recipe:
+        """A small recipe of the family, or of the same one at other sizes."""
+        align = 0.0 if self.family.turns else 180.0
+        given = {"inner_steps": 40, "warm_steps": 40, "align_above": align, **more}
+        return Recipe(
+            family or self.family, "conformance", score=self.score, optimiser=self.optimiser, **given
+        )
 
 
 def _trained(case: Case) -> Arrays:
     """Weights that have learned a little: their latents vary and predict something."""
-    recipe = small_recipe(case.family)
-    return train(case.family.initial_weights(SEED), case.shard, recipe, seed=SEED).weights
+    start = case.family.initial_weights(SEED)
+    return train(start, case.shard, case.recipe(), seed=SEED, from_scratch=True).weights
 
 
 def _same(one: Arrays, other: Arrays) -> bool:
@@ -105,7 +121,7 @@ def hostile_values_are_refused_before_anything_is_allocated(case: Case) -> None:
                     continue
                 place[path[-1]] = value
                 with pytest.raises(Rejected) as caught:
-                    small_recipe(case.kind.read(tree))
+                    case.recipe(case.kind.read(tree))
                 assert caught.value.reason == "bad-recipe"
                 named = [str(step) for step in path if isinstance(step, str)]
                 assert all(step in caught.value.message for step in named), caught.value.message
@@ -158,7 +174,7 @@ def shapes_are_those_of_the_weights(case: Case) -> None:
     network = case.family.network(weights)
     assert {name: tuple(item.shape) for name, item in network.named_parameters()} == shapes
     assert _same(network.weights(), weights)
-    counted = small_recipe(case.family).parameters()
+    counted = case.recipe().parameters()
     assert counted == sum(prod(shape) for shape in shapes.values()) <= MAX_PARAMETERS
     assert counted == sum(array.size for array in weights.values())
 
@@ -250,6 +266,16 @@ def a_shard_of_other_sizes_is_refused(case: Case) -> None:
     with pytest.raises(Rejected) as caught:
         case.family.check_shard(case.strange)
     assert caught.value.reason == "shard-mismatch"
+    assert case.strange.schema == case.family.schema
+
+
+def a_shard_of_another_kind_is_refused(case: Case) -> None:
+    assert SCHEMAS[case.family.schema.name] == case.family.schema == case.shard.schema
+    for kind in SCHEMAS:
+        if kind != case.family.schema.name:
+            with pytest.raises(Rejected) as caught:
+                case.family.check_shard(shard_of(kind, 1))
+            assert caught.value.reason == "shard-mismatch"
 
 
 def the_loss_reaches_every_parameter(case: Case) -> None:
@@ -325,6 +351,78 @@ def in_places(places: int, rows: int, work: Callable[[int, int], T]) -> list[T]:
         return list(pool.map(part, range(places)))
 
 
+def the_base_is_held_and_not_trained(case: Case) -> None:
+    """Beside a network it is no parameter of it, and what changes the network does not change the base."""
+    weights, base = case.family.initial_weights(SEED), case.family.initial_weights(OTHER)
+    network, batch = case.family.network(weights, "cpu", base), _first(case)
+
+    def loss(model: Any) -> float:
+        return float(model.loss(batch, torch_generator(SEED, "loss")).loss.detach())
+
+    assert {name: tuple(item.shape) for name, item in network.named_parameters()} == (
+        case.family.parameter_shapes()
+    )
+    assert _same(network.weights(), weights)
+    with torch.no_grad():
+        for _, item in network.named_parameters():
+            item *= 0.9
+    again = case.family.network(network.weights(), "cpu", base)
+    assert isfinite(loss(network)) and loss(network) == loss(again)
+    assert _same(base, case.family.initial_weights(OTHER))
+
+
+def a_delta_follows_from_its_seed(case: Case) -> None:
+    base = case.family.initial_weights(OTHER)
+    one, same, other = (
+        train(base, case.shard, case.recipe(), seed=seed, steps=4).weights for seed in (SEED, SEED, OTHER)
+    )
+    assert _same(one, same) and not _same(one, other)
+    assert not _same(one, base)
+
+
+def a_training_taken_up_ends_in_the_same_bytes(case: Case) -> None:
+    """Killed, and begun again from its checkpoint: its objective holds on to the base as before."""
+    base, recipe = case.family.initial_weights(OTHER), case.recipe(loop=Loop(trace=2))
+
+    class Killed(Exception):
+        """Nothing that comes after it happens."""
+
+    def trained(**more: Any) -> TrainResult:
+        return train(base, case.shard, recipe, seed=SEED, steps=6, **more)
+
+    def kill(report: StepReport) -> None:
+        if report.step == 5:
+            raise Killed
+
+    with tempfile.TemporaryDirectory() as name:
+        kept = Checkpoints(Path(name), 1 << 30, pause=0.0)
+        with pytest.raises(Killed):
+            trained(checkpoints=kept, on_step=kill)
+        later: list[int] = []
+        again = trained(checkpoints=kept, on_step=lambda report: later.append(report.step))
+    whole = trained()
+    assert later == [5, 6], "it goes on where it was"
+    assert _same(again.weights, whole.weights) and again.trace == whole.trace
+
+
+def a_federation_of_identical_sites_is_one_site(case: Case) -> None:
+    """Outer rate 1, momentum 0, the same shard and seeds: rounds together are rounds alone.
+
+    Within 1 %: AdamW steps as far along a parameter whose gradient is nothing but rounding (the bias of a key
+    of attention) as along any other, and rounds of another base round otherwise.
+    """
+    alone = together = case.family.initial_weights(OTHER)
+    for number in range(2):
+        more = {"seed": SEED, "steps": 3, "start_step": 3 * number}
+        made = [train(together, case.shard, case.recipe(), **more).weights for _ in range(2)]
+        merged = mean([delta_of(item, together) for item in made])
+        together = outer_step(together, merged, None, lr=1.0, momentum=0.0)[0]
+        alone = train(alone, case.shard, case.recipe(), **more).weights
+    way, off = ({name: one[name] - alone[name] for name in one}
+                for one in (case.family.initial_weights(OTHER), together))  # fmt: skip
+    assert norm(way) > 0 and norm(off) < 1e-2 * norm(way)
+
+
 # ------------------------------------------------------------------ scoring and alignment
 
 
@@ -332,17 +430,31 @@ def what_the_score_compares_has_one_place_a_slot(case: Case) -> None:
     encoded = case.family.network(case.family.initial_weights(SEED)).compare(case.shard)
     episodes, slots = encoded.actual.shape[:2]
     assert episodes == case.shard.episodes and slots >= 1 and encoded.finite
-    assert encoded.latents.ndim == 3 and encoded.latents.shape[0] == episodes
+    assert encoded.latents.ndim == 3 and len(encoded.latents) >= 1
     assert encoded.latents.shape[2] == encoded.actual.shape[2] == case.family.sizes.latent
     assert encoded.unchanged.shape == encoded.actual.shape
     assert encoded.predicted.shape[:2] == (episodes, slots)
     for item in (encoded.latents, encoded.actual, encoded.predicted, encoded.unchanged):
         assert item.dtype == np.float64
+    if case.family.sizes.vocabulary is not None:
+        nats, tokens = encoded.nats, encoded.tokens
+        assert nats is not None and tokens is not None and nats.dtype == np.float64
+        assert nats.shape == tokens.shape == (episodes,)
+        assert np.isfinite(nats).all() and (nats >= 0).all() and (tokens >= 1).all()
 
 
 def a_rotation_turns_latents_and_leaves_the_score(case: Case) -> None:
-    family, weights = case.family, _trained(case)
+    family = case.family
     rotation = _orthogonal(family.sizes.latent)
+    if not family.turns:
+        with pytest.raises(Rejected) as caught:
+            family.rotated(family.initial_weights(SEED), rotation)
+        assert caught.value.reason == "no-rotation"
+        with pytest.raises(Rejected, match="align_above must be 180") as caught:
+            case.recipe(align_above=90.0)
+        assert caught.value.reason == "bad-recipe"
+        return
+    weights = _trained(case)
     turned = family.rotated(weights, rotation)
     check_weights(turned, family)
     before, after = (family.network(item).compare(case.shard) for item in (weights, turned))
@@ -350,7 +462,7 @@ def a_rotation_turns_latents_and_leaves_the_score(case: Case) -> None:
     for name in ("latents", "actual", "predicted", "unchanged"):
         wanted = getattr(before, name) @ rotation
         np.testing.assert_allclose(getattr(after, name), wanted, rtol=0, atol=1e-4 * scale, err_msg=name)
-    scorer = scorer_of(weights, small_recipe(family, case.score), case.shard)
+    scorer = scorer_of(weights, case.recipe(), case.shard)
     assert abs(scorer.gain(turned).mean) < 1e-4
     back = family.rotated(turned, rotation.T)
     for name, array in weights.items():
@@ -362,7 +474,7 @@ def a_rotation_turns_latents_and_leaves_the_score(case: Case) -> None:
 def what_is_no_rotation_is_refused(case: Case) -> None:
     weights, size = case.family.initial_weights(SEED), case.family.sizes.latent
     for matrix in (2.0 * np.eye(size), np.eye(size + 1), np.ones((size, size)), np.eye(size)[:, :-1]):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError if case.family.turns else Rejected):
             case.family.rotated(weights, matrix)
 
 
@@ -373,7 +485,7 @@ def _orthogonal(size: int) -> np.ndarray:
 
 def a_collapsed_model_gains_nothing(case: Case) -> None:
     weights = _trained(case)
-    scorer = scorer_of(weights, small_recipe(case.family, case.score), case.shard)
+    scorer = scorer_of(weights, case.recipe(), case.shard)
     dead = {name: np.zeros_like(array) for name, array in weights.items()}
     assert scorer.gain(dead).mean <= 1e-9
     assert scorer.gain(dead).score <= 1e-6, "dead latents predict nothing"
@@ -394,9 +506,14 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     batches_are_taken_up_where_they_were_left,
     a_position_that_is_none_is_refused,
     a_shard_of_other_sizes_is_refused,
+    a_shard_of_another_kind_is_refused,
     the_loss_reaches_every_parameter,
     the_loss_draws_from_its_generator_alone,
     rows_in_two_places_have_the_loss_of_the_batch,
+    the_base_is_held_and_not_trained,
+    a_delta_follows_from_its_seed,
+    a_training_taken_up_ends_in_the_same_bytes,
+    a_federation_of_identical_sites_is_one_site,
     what_the_score_compares_has_one_place_a_slot,
     a_rotation_turns_latents_and_leaves_the_score,
     what_is_no_rotation_is_refused,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import family_conformance as conformance
@@ -18,7 +21,7 @@ from family_conformance import CHECKS, Case
 from test_learning_family_world import CASE
 
 from jepanet.errors import Rejected
-from jepanet.learning.data.shards import Shard
+from jepanet.learning.data.shards import Shard, shard_bytes
 from jepanet.learning.families.registry import FAMILIES, family_kind
 from jepanet.learning.families.world.batches import WorldBatches
 from jepanet.learning.families.world.family import World
@@ -34,11 +37,26 @@ from jepanet.learning.family import (
     Terms,
     planning_network,
 )
+from jepanet.learning.frozen_base import FrozenBase
+from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.recipe import NEXT_TOKEN_LOSS, Optimiser, Score
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.tensors import Arrays
+from learning_shards import pair_shard
+from throwaway.family import Echo
 
 pytestmark = pytest.mark.unit
 
 Weights = Mapping[str, np.ndarray]
+_WIDE = pair_shard(7, (0,) * 24, vocabulary=90)
+ECHO_CASE = Case(
+    kind=Echo,
+    family=Echo(),
+    shard=pair_shard(7, (0,) * 24),
+    strange=_WIDE,
+    score=Score(kind=NEXT_TOKEN_LOSS),
+    optimiser=Optimiser(learning_rate=2e-2),
+)
 
 
 # ------------------------------------------------------------------ the registry
@@ -49,6 +67,56 @@ Weights = Mapping[str, np.ndarray]
 def test_every_family_conforms(name: str, check: Callable[[Case], None]) -> None:
     """A new family brings `test_learning_family_<name>.py` with its `CASE`."""
     check(import_module(f"test_learning_family_{name}").CASE)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_folder_and_a_line_of_the_registry_are_a_family(
+    check: Callable[[Case], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tests/throwaway` has the folder. What it brings beside that is its case, as any family does."""
+    monkeypatch.setitem(cast(dict[str, str], FAMILIES), "echo", "throwaway.family:Echo")
+    assert family_kind("echo") is ECHO_CASE.kind
+    check(ECHO_CASE)
+    recipe = ECHO_CASE.recipe()
+    assert read_recipe(recipe.to_bytes()) == recipe
+
+
+@pytest.mark.subprocess
+def test_an_export_loads_in_a_clean_process(tmp_path: Path) -> None:
+    """Recipe and model file alone say what a model makes of a shard, to a process that knows nothing else."""
+    cases = {name: import_module(f"test_learning_family_{name}").CASE for name in FAMILIES}
+    cases["echo"] = ECHO_CASE
+    wanted = {}
+    for name, case in cases.items():
+        weights = case.family.initial_weights(conformance.SEED)
+        (tmp_path / f"{name}.json").write_bytes(case.recipe().to_bytes())
+        (tmp_path / f"{name}.model").write_bytes(model_bytes(weights, ModelHeader.of(case.recipe(), 0)))
+        (tmp_path / f"{name}.shard").write_bytes(shard_bytes(case.shard))
+        encoded = case.family.network(weights).compare(case.shard)
+        wanted[name] = [float(np.abs(item).sum()) for item in (encoded.latents, encoded.predicted)]
+    code = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from jepanet.learning.data.shards import load_shard
+from jepanet.learning.families.registry import FAMILIES
+from jepanet.learning.model_file import load_model
+from jepanet.learning.recipe_reader import read_recipe
+FAMILIES["echo"] = "throwaway.family:Echo"
+for name in sys.argv[2:]:
+    recipe, model, shard = (Path(sys.argv[1]) / f"{name}.{kind}" for kind in ("json", "model", "shard"))
+    recipe = read_recipe(recipe.read_bytes())
+    network = recipe.family.network(load_model(model, recipe).weights)
+    encoded = network.compare(load_shard(shard))
+    print(json.dumps([float(np.abs(item).sum()) for item in (encoded.latents, encoded.predicted)]))
+"""
+    path = ":".join([*sys.path])
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), *cases],
+        check=True, timeout=120, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    for name, line in zip(cases, told.stdout.splitlines(), strict=True):
+        assert json.loads(line) == pytest.approx(wanted[name], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -174,6 +242,14 @@ class TakesAnyShard(Double):
         pass
 
 
+class TakesAnyKind(Double):
+    __slots__ = ()
+
+    def check_shard(self, shard: Shard) -> None:
+        if shard.schema == self.schema:
+            World.check_shard(self, shard)
+
+
 class DrawsAnyhow(Double):
     __slots__ = ()
 
@@ -294,6 +370,26 @@ def with_network(model: type[WorldModel]) -> type[World]:
     return Odd
 
 
+class _HoldsItself(WorldModel):
+    """Takes the weights that it was built with for the base, which they are not in a training taken up."""
+
+    held: FrozenBase[WorldModel]
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
+        terms = super().loss(batch, generator)
+        there, here = (model.encoder.head.bias for model in (self.held.module, self))
+        return Terms(terms.loss + (here - there).square().sum(), terms.parts)
+
+
+class HoldsItsStart(Double):
+    __slots__ = ()
+
+    def network(self, weights: Weights, device: str = "cpu", base: Weights | None = None) -> Network:
+        network = cast(_HoldsItself, built_as(_HoldsItself, self, weights))
+        network.held = FrozenBase(cast(WorldModel, built_as(WorldModel, self, weights)))
+        return network
+
+
 class TurnsNothing(Double):
     __slots__ = ()
 
@@ -334,6 +430,11 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (with_batches(_ForgetsItsColours), conformance.batches_are_taken_up_where_they_were_left),
     (with_batches(_GoesAnywhere), conformance.a_position_that_is_none_is_refused),
     (TakesAnyShard, conformance.a_shard_of_other_sizes_is_refused),
+    (TakesAnyKind, conformance.a_shard_of_another_kind_is_refused),
+    (HoldsItsStart, conformance.the_base_is_held_and_not_trained),
+    (DrawsAnyhow, conformance.a_delta_follows_from_its_seed),
+    (with_batches(_ForgetsItsColours), conformance.a_training_taken_up_ends_in_the_same_bytes),
+    (DrawsAnyhow, conformance.a_federation_of_identical_sites_is_one_site),
     (with_network(_Detached), conformance.the_loss_reaches_every_parameter),
     (with_network(_NotANumber), conformance.the_loss_reaches_every_parameter),
     (with_network(_Stray), conformance.the_loss_draws_from_its_generator_alone),

@@ -131,6 +131,7 @@ COLLECTION = Collection(
         record=record,
         probe_site=PROBE_SITE,
         episode_size=_episode_size,
+        schema=IMAGES,
         licence=EMOJI.licence,
     ),
     sizes={EMOJI.datasets[0].recipe: TINY},

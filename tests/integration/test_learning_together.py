@@ -17,7 +17,7 @@ import psutil
 import pytest
 import torch
 import training_ranks as ranks
-from training_ranks import FAULTS, GRADIENTS, WAYS, Kind, gradient_of, trained
+from training_ranks import FAULTS, GRADIENTS, HELD, WAYS, Kind, gradient_of, trained
 
 from jepanet.errors import Rejected, Transient
 from jepanet.tensors import Arrays
@@ -90,6 +90,16 @@ def test_a_regulariser_of_the_rows_of_one_process_is_another_gradient(kind: Kind
 def test_after_all_steps_the_delta_is_that_of_one_process(way: str, together: Path) -> None:
     kind = Kind(way, True)
     off = far(trained(Kind("alone", True)).weights, loaded(together / f"trained-{kind.name}.npz"), START)
+    print(f"\n{kind.name}: deltas differ by {off:.3g} after {ranks.STEPS} steps")
+    assert off <= 1e-6
+
+
+@pytest.mark.parametrize("kind", HELD, ids=lambda kind: kind.name)
+def test_an_objective_that_holds_on_to_the_base_does_so_in_every_process(kind: Kind, together: Path) -> None:
+    """The base is whole beside each, however the model in training is held."""
+    start = initial(SEED, ranks.holding_on())
+    alone = trained(Kind("alone", True, held=True)).weights
+    off = far(alone, loaded(together / f"trained-{kind.name}.npz"), start)
     print(f"\n{kind.name}: deltas differ by {off:.3g} after {ranks.STEPS} steps")
     assert off <= 1e-6
 

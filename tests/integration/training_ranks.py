@@ -36,15 +36,19 @@ class Kind:
     double: bool
     fault: bool = False
     """Whether the regulariser sees the rows of its own process alone."""
+    held: bool = False
+    """Whether it is a family whose objective holds on to the base."""
 
     @property
     def name(self) -> str:
-        return f"{self.way}-{64 if self.double else 32}{'-fault' if self.fault else ''}"
+        more = ("-fault" if self.fault else "") + ("-held" if self.held else "")
+        return f"{self.way}-{64 if self.double else 32}{more}"
 
 
 WAYS = ("ddp", "fsdp2")
 GRADIENTS = [Kind(way, double) for way in WAYS for double in (False, True)]
 FAULTS = [Kind(way, True, fault=True) for way in WAYS]
+HELD = [Kind(way, True, held=True) for way in WAYS]
 
 
 def recipe() -> Any:
@@ -54,6 +58,15 @@ def recipe() -> Any:
 
     given = sized(RECIPE, windows=15, colour=True, hues=True, symmetry=True)
     return replace(given, inner_steps=STEPS, guard=Guard(every=10), loop=Loop(accumulate=2, trace=5))
+
+
+def holding_on() -> Any:
+    """Pairs of texts, and an objective of which a part is what the base makes of them."""
+    from jepanet.learning.recipe import Optimiser, Recipe
+    from throwaway.family import Echo
+
+    given = Recipe(Echo(pairs=5, pull=2.0), "held", Optimiser(learning_rate=1e-2), align_above=180.0)
+    return replace(given, inner_steps=STEPS)
 
 
 def doubled(given: Any) -> Any:
@@ -127,13 +140,14 @@ def trained(kind: Kind, together: Any = None) -> Any:
     import pytest
 
     from jepanet.learning.training import loop
-    from learning_shards import SEED, initial
+    from learning_shards import SEED, initial, pair_shard
 
-    given = doubled(recipe()) if kind.double else recipe()
+    plain, data = (holding_on(), pair_shard(1, (0,) * 11)) if kind.held else (recipe(), shard())
+    given = doubled(plain) if kind.double else plain
     with pytest.MonkeyPatch.context() as patch:
         if kind.double:  # no model file holds them
             patch.setattr(loop, "check_weights", lambda *_, **__: None)
-        return loop.train(initial(SEED, given), shard(), given, seed=SEED, together=together)
+        return loop.train(initial(SEED, given), data, given, seed=SEED, together=together)
 
 
 def compared(folder: Path, rank: int, count: int) -> None:
@@ -145,7 +159,7 @@ def compared(folder: Path, rank: int, count: int) -> None:
             found = gradient_of(kind, replace(met, way=kind.way))
             if rank == 0:
                 np.savez(folder / f"gradient-{kind.name}.npz", **found)
-        for kind in GRADIENTS:
+        for kind in (*GRADIENTS, *HELD):
             result = trained(kind, replace(met, way=kind.way))
             if rank == 0:
                 np.savez(folder / f"trained-{kind.name}.npz", **result.weights)

@@ -200,8 +200,7 @@ def _seed(seed: bytes, number: int, solver: int) -> bytes:
 
 def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes) -> Penalty:
     reference = frame_latents(start, recipe, probe).astype(np.float32)
-    frames = probe.frames.reshape(-1, *probe.frames.shape[2:])
-    return frame_anchor(reference, frames, weight, seed=derive(seed, "anchor"))
+    return frame_anchor(reference, probe.pictures, weight, seed=derive(seed, "anchor"))
 
 
 def _attack(arm: Arm, honest: Arrays, seed: bytes, number: int, solver: int) -> Arrays:

@@ -72,6 +72,15 @@ class Shard:
         return self.array("state")
 
     @property
+    def pictures(self) -> np.ndarray:
+        """All of its pictures in order, uint8 [N, 3, S, S]. Raises: Rejected (`no-frames`): it has none."""
+        name = self.schema.pictures
+        if name is None:
+            raise Rejected(f"a shard of {self.schema.name} has no pictures", reason="no-frames")
+        array = self.arrays[name]
+        return array.reshape(-1, *array.shape[-3:])
+
+    @property
     def length(self) -> int:
         """Frames of an episode; 1 where it is a single thing."""
         return self._size("T", 1)

@@ -135,6 +135,7 @@ def render(origin: Origin) -> str:
     last = origin.links[-1]
     recipe, manifest = origin.recipe, origin.manifest
     family, sizes = recipe.family.description, recipe.family.sizes
+    unit = recipe.family.schema.unit
     lines = [
         f"# {family.title} after round {last.round.id}",
         "",
@@ -142,16 +143,18 @@ def render(origin: Origin) -> str:
         f"- chain {origin.chain_id}, contract `{origin.contract}`, project {last.round.project_id}, "
         f"{_standing(last.round)}",
         f"- recipe {_plain(recipe.name)} `{to_cid(origin.recipe_digest, 'dag-json')}`: "
-        f"{family.kind}, {origin.parameters:,} float32 parameters, {sizes.image}-pixel frames, "
-        f"{sizes.latent} latent dimensions",
+        f"{family.kind}, {origin.parameters:,} float32 parameters, "
+        + (f"{sizes.image}-pixel pictures, " if sizes.image else "")
+        + (f"{sizes.vocabulary:,} tokens, " if sizes.vocabulary is not None else "")
+        + f"{sizes.latent} latent dimensions, {recipe.score.kind} score",
         f"- round spec: {origin.spec.inner_steps} steps a solver, merge rule {origin.spec.merge.rule}, outer "
         f"learning rate {origin.spec.merge.outer_lr_milli / 1000:g}, momentum "
         f"{origin.spec.merge.outer_momentum_milli / 1000:g}, deltas as {origin.spec.codec}",
         "",
         "## Use",
         "",
-        f"{family.use.format(environment=_plain(manifest.environment))} It was trained on that simulator "
-        "alone; nothing is known of it elsewhere.",
+        f"{family.use.format(environment=_plain(manifest.environment))} It was trained on that alone; "
+        "nothing is known of it elsewhere.",
         "",
         "## Measured on data nobody had seen",
         "",
@@ -172,9 +175,10 @@ def render(origin: Origin) -> str:
         "",
         f"Dataset `{to_cid(origin.dataset_digest, 'dag-json')}`, environment "
         f"{_plain(manifest.environment)}: {len(manifest.training)} training shards "
-        f"({_episodes(manifest)} episodes), a public shard for the warm start, {manifest.evaluation.count} "
-        f"sealed evaluation shards of {manifest.evaluation.episodes} episodes on "
-        f"{len(manifest.evaluation.sites)} sites that nobody trains on.",
+        f"({_episodes(manifest)} {unit}s), a public shard for the warm start, {manifest.evaluation.count} "
+        f"sealed evaluation shards of {manifest.evaluation.episodes} {unit}s on "
+        f"{len(manifest.evaluation.sites)} sites that nobody trains on."
+        + (f" Licence: {_plain(manifest.licence)}." if manifest.licence else ""),
         "",
         "## Provenance",
         "",

@@ -70,6 +70,12 @@ class DataSchema:
     state: str | None = None
     """The array float32 [E, T, K] that a linear probe reads off latents [E, T, D]; None: there is none."""
 
+    @property
+    def pictures(self) -> str | None:
+        """The array that holds pictures uint8 [..., 3, S, S]; None where there is none."""
+        found = (name for name, form in self.arrays.items() if form.axes[-3:] == (3, "S", "S"))
+        return next(found, None)
+
     def sizes(self, arrays: Given, what: str) -> dict[str, int]:
         """The named sizes of a shard's arrays.
 

@@ -69,9 +69,9 @@ class Case:
     def recipe(self, family: Family | None = None, **more: Any) -> Recipe:
         """A small recipe of the family, or of the same one at other sizes."""
         align = 0.0 if self.family.turns else 180.0
-        given = {"inner_steps": 40, "warm_steps": 40, "align_above": align, **more}
+        usual = {"score": self.score, "optimiser": self.optimiser, "align_above": align}
         return Recipe(
-            family or self.family, "conformance", score=self.score, optimiser=self.optimiser, **given
+            family or self.family, "conformance", **{**usual, "inner_steps": 40, "warm_steps": 40, **more}
         )
 
 

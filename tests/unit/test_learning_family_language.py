@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from family_conformance import Case, small_recipe
+from family_conformance import Case
 from torch.nn import functional
 
 from jepanet.errors import Rejected
@@ -99,7 +99,7 @@ def test_weights_without_a_difference_between_texts_match_by_chance() -> None:
 
 
 def test_the_projection_is_not_trained() -> None:
-    recipe = replace(small_recipe(LANGUAGE), inner_steps=3)
+    recipe = CASE.recipe(score=Score(), inner_steps=3)
     before = LANGUAGE.initial_weights(SEED)
     after = train(before, CASE.shard, recipe, seed=SEED).weights
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
@@ -131,10 +131,10 @@ def test_weights_that_tell_nothing_of_a_text_tell_nothing_apart() -> None:
 
 
 def test_what_is_told_of_texts_counts_beside_the_next_token() -> None:
-    recipe, weights = small_recipe(LANGUAGE, CASE.score), LANGUAGE.initial_weights(SEED)
+    recipe, weights = CASE.recipe(), LANGUAGE.initial_weights(SEED)
     trained = train(weights, CASE.shard, recipe, seed=SEED).weights
     both, alone = (
-        scorer_of(trained, small_recipe(LANGUAGE, score), CASE.shard)
+        scorer_of(trained, CASE.recipe(score=score), CASE.shard)
         for score in (CASE.score, replace(CASE.score, match=0.0))
     )
     encoded = load_language_model(LANGUAGE, trained).compare(CASE.shard)
@@ -152,4 +152,4 @@ def test_what_is_told_of_texts_counts_beside_the_next_token() -> None:
 
 def test_matching_is_a_part_of_the_next_token_score_alone() -> None:
     with pytest.raises(Rejected, match=r"score\.match"):
-        small_recipe(LANGUAGE, Score(match=0.4))
+        CASE.recipe(score=Score(match=0.4))

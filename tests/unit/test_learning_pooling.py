@@ -10,7 +10,7 @@ from family_conformance import in_places
 from torch import Tensor
 
 from jepanet.errors import Fatal, Rejected
-from jepanet.learning.objectives import sigreg, sketched_moments
+from jepanet.learning.objectives import sigreg, sketched_moments, visreg
 from jepanet.learning.pooling import all_rows, pooled, pooled_rows
 from jepanet.learning.training.processes.together import check_devices, rows_of
 
@@ -66,8 +66,9 @@ def closeness_of_rows(rows: Tensor) -> Tensor:
         sketched_moments,
         spread_of_rows,
         closeness_of_rows,
+        lambda rows: sum(visreg(rows, torch.eye(4, dtype=rows.dtype)[:, :3])),
     ],
-    ids=["mean", "sigreg", "moments", "covariance", "closeness"],
+    ids=["mean", "sigreg", "moments", "covariance", "closeness", "visreg"],
 )
 def test_a_statistic_is_that_of_all_rows(statistic: Statistic, ranks: int) -> None:
     value, gradient = whole(statistic)
@@ -90,7 +91,7 @@ def test_one_of_the_rows_at_hand_is_another() -> None:
 
 def test_alone_nothing_is_computed() -> None:
     mean = torch.ones(3)
-    assert pooled(mean) is mean and pooled_rows(7) == 7
+    assert pooled(mean) is mean and pooled_rows(7) == 7 and all_rows(mean) is mean
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 15])

@@ -1,4 +1,4 @@
-"""Parts that objectives are made of: random directions, SIGReg and a guard against its dead zones.
+"""Parts that objectives are made of: random directions, SIGReg and a guard against its dead zones, VISReg.
 
 Their statistics are those of the whole batch, wherever its rows lie (`pooling.py`).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from jepanet.learning.pooling import pooled, pooled_rows
+from jepanet.learning.pooling import all_rows, pooled, pooled_rows
 
 
 def random_directions(dimensions: int, count: int, generator: torch.Generator) -> Tensor:
@@ -46,3 +46,22 @@ def sketched_moments(projected: Tensor) -> Tensor:
     mean = pooled(projected.mean(dim=0))
     deviation = pooled((projected - mean).square().mean(dim=0)).add(1e-6).sqrt()
     return (mean.square() + (deviation - 1.0).square()).mean()
+
+
+def visreg(latents: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """(scale, shape) of latents [N, D]: how far they are from a standard normal law, in two parts.
+
+    VISReg (arXiv:2606.02572). Scale: mean over dimensions of mean^2 + (deviation - 1)^2. Shape: the latents
+    are centred and divided by their deviations, through which no gradient goes, and projected on the columns
+    of `directions` [D, M]; mean of the squared distances between each direction's N numbers, in order, and
+    the normal law's quantiles k / (N + 1). Neither gradient vanishes at collapse.
+    """
+    mean = pooled(latents.mean(dim=0))
+    centred = latents - mean
+    deviation = pooled(centred.square().mean(dim=0)).add(1e-12).sqrt()
+    scale = (mean.square() + (deviation - 1.0).square()).mean()
+    projected = all_rows((centred / deviation.detach()) @ directions)
+    rows = projected.shape[0]
+    places = torch.arange(1, rows + 1, device=projected.device, dtype=projected.dtype) / (rows + 1)
+    quantiles = torch.special.ndtri(places)
+    return scale, (projected.sort(dim=0).values - quantiles.unsqueeze(1)).square().mean()

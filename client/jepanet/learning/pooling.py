@@ -70,15 +70,17 @@ def pooled_rows(rows: int) -> int:
 
 
 def all_rows(rows: Tensor) -> Tensor:
-    """The rows [B, ...] of a batch of B, of those that are here: what is compared with every other.
+    """The rows [B x K, ...] of a batch of B, K an example, of those that are here: what is compared or put in
+    order with every other.
 
     On one process they are `rows` itself.
     """
     lot = _LOT.get()
     if lot is None:
         return rows
-    placed = rows.new_zeros((lot.examples, *rows.shape[1:]))
-    placed[lot.first : lot.first + lot.here] = rows
+    each = rows.shape[0] // lot.here
+    placed = rows.new_zeros((each * lot.examples, *rows.shape[1:]))
+    placed[each * lot.first : each * (lot.first + lot.here)] = rows
     summed: Tensor = _Summed.apply(placed, lot)  # type: ignore[no-untyped-call]
     return summed
 

@@ -1,13 +1,13 @@
-"""What the world model minimises: prediction error, SIGReg and a guard against its dead zones."""
+"""What the world model minimises: prediction error, and what keeps its latents from collapsing."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from jepanet.learning.families.world.sizes import Objective
+from jepanet.learning.families.world.sizes import VISREG, Objective
 from jepanet.learning.family import Terms
-from jepanet.learning.objectives import random_directions, sigreg, sketched_moments
+from jepanet.learning.objectives import random_directions, sigreg, sketched_moments, visreg
 from jepanet.learning.pooling import pooled
 
 
@@ -25,8 +25,11 @@ def world_objective(
         latents, guesses = latents.to(kind), guesses.to(kind)
         prediction = pooled((guesses - latents[:, 2:]).square().mean())
         flat = latents.flatten(0, 1)
-        projected = flat @ random_directions(flat.shape[1], objective.directions, generator).to(flat)
-        statistic = sigreg(projected, objective.knots)
-        moments = sketched_moments(projected)
-    loss = prediction + objective.weight * (statistic + objective.guard * moments)
-    return Terms(loss, {"prediction": prediction, "sigreg": statistic})
+        directions = random_directions(flat.shape[1], objective.directions, generator).to(flat)
+        if objective.kind == VISREG:
+            guarded, statistic = visreg(flat, directions)
+        else:
+            projected = flat @ directions
+            statistic, guarded = sigreg(projected, objective.knots), sketched_moments(projected)
+    loss = prediction + objective.weight * (statistic + objective.guard * guarded)
+    return Terms(loss, {"prediction": prediction, objective.kind: statistic})

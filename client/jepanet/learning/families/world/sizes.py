@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from jepanet.records.codec import check, rejected
-from jepanet.records.marks import Range
+from jepanet.records.marks import LeftOut, OneOf, Range
 
 Channels = Annotated[int, Range(1, 256)]
 
+SIGREG, VISREG = "sigreg", "visreg"
 _BAD_RECIPE = rejected("bad-recipe")
 
 
@@ -34,7 +35,8 @@ class ModelSizes:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """Prediction error + weight * (SIGReg + guard * sketched moments)."""
+    """Prediction error + weight * (SIGReg + guard * sketched moments), or VISReg in their place:
+    + weight * (shape + guard * scale)."""
 
     weight: Annotated[float, Range(0.0, 10.0), "of the regulariser, beside the prediction error"] = 0.03
     directions: Annotated[int, Range(1, 1024), "random directions drawn anew in every step"] = 64
@@ -47,8 +49,14 @@ class Objective:
         float,
         Range(0.0, 1e4),
         "weight of the sketched moments within the regulariser: SIGReg alone has no gradient at collapse and "
-        "for far outliers",
+        "for far outliers; with VISReg, of its scale",
     ] = 40.0
+    kind: Annotated[
+        str,
+        LeftOut(),
+        OneOf((SIGREG, VISREG)),
+        "what holds the latents to a standard normal law: SIGReg and sketched moments, or VISReg",
+    ] = SIGREG
 
     def __post_init__(self) -> None:
         check(self, "recipe.objective", _BAD_RECIPE)

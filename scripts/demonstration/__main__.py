@@ -24,8 +24,8 @@ from jepanet.errors import Fatal
 from jepanet.interface.terminal.standard_streams import open_standard_streams
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipes.named import recipe_named
-from jepanet.learning.simulators.registry import dataset_for as usual_dataset
 from jepanet.learning.simulators.tworoom import TWOROOM
+from jepanet.learning.sources.registry import dataset_for as usual_dataset
 from jepanet.operations.access import open_chain
 from jepanet.operations.funds.stake import balances
 from jepanet.operations.views.json_form import json_form
@@ -120,7 +120,7 @@ def play(
         data = directory / f"dataset-{data_name}-{seed}"
         cast = [("proposer", "proposer"), ("coordinator", "coordinator"), ("aggregator", "aggregator")]
         cast += [(f"solver-{i + 1}", "solver") for i in range(solvers)]
-        with stage(f"local chain, wallets, dataset (the real simulator {simulator}; kept for the next run)"):
+        with stage(f"local chain, wallets, dataset ({simulator}, real data; kept for the next run)"):
             options = [item for size in sizes for item in ("--size", size)]
             options += ["--recipe", recipe]
             chain, _, nodes = together(

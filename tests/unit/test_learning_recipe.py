@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
+from jepanet.learning.families.registry import FAMILIES
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.sizes import ModelSizes, Objective
 from jepanet.learning.presets import PRESETS, preset
@@ -237,7 +238,7 @@ def test_a_part_of_another_kind_is_refused() -> None:
         (("optimiser", "clip"), 0, "optimiser.clip must be a finite number from 0.0001 to 10000, not 0.0"),
         (("gates", "rank_ratio"), "1", "gates.rank_ratio must be a finite number from 0 to 1, not '1'"),
         (("inner_steps",), 0, "inner_steps must be a whole number from 1 to 20000, not 0"),
-        (("family",), "language", "model family 'language' is not one of: image, world"),
+        (("family",), "speech", f"model family 'speech' is not one of: {', '.join(FAMILIES)}"),
         (("family",), 3, "family must be text, not 3"),
         (("schema",), "jepanet.recipe.2", "schema must be 'jepanet.recipe.1', not 'jepanet.recipe.2'"),
     ],

@@ -17,7 +17,18 @@ import psutil
 import pytest
 import torch
 import training_ranks as ranks
-from training_ranks import FAULTS, GRADIENTS, HELD, WAYS, Kind, gradient_of, trained
+from training_ranks import (
+    FAULTS,
+    GRADIENTS,
+    HELD,
+    PRECISIONS,
+    WAYS,
+    Kind,
+    gradient_of,
+    lowered,
+    stopping,
+    trained,
+)
 
 from jepanet.errors import Rejected, Transient
 from jepanet.tensors import Arrays
@@ -131,6 +142,42 @@ def test_three_that_are_taken_up_end_in_the_same_bytes(tmp_path: Path) -> None:
     for way in WAYS:
         whole, again = (loaded(tmp_path / f"{name}-{way}.npz") for name in ("whole", "again"))
         assert all(whole[name].tobytes() == again[name].tobytes() for name in whole), way
+
+
+# ------------------------------------------------------------------ lower precision, and an early end
+
+
+@pytest.fixture(scope="module")
+def spread_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("spread out")
+    play(folder, "spread_out")
+    return folder
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_lower_precision_is_the_same_training_on_two_processes(
+    precision: str, way: str, spread_out: Path
+) -> None:
+    """Each rounds the products of its own rows; weights, moments and statistics are float32 on both."""
+    result, norms = lowered(precision)
+    found = loaded(spread_out / f"{precision}-{way}.npz")
+    theirs = np.load(spread_out / f"{precision}-{way}-norms.npy")
+    assert all(found[name].dtype == np.float32 for name in found)
+    skipped = [norm == 0.0 for norm in norms]
+    assert any(skipped) == (precision == "fp16") and not all(skipped)
+    assert (theirs == 0.0).tolist() == skipped, "where one overflows, both leave the step out"
+    off = far(result.weights, found, START)
+    print(f"\n{precision}, {way}: deltas differ by {off:.3g} after {len(norms)} steps")
+    assert off < 0.2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_all_processes_stop_early_in_one_step(way: str, spread_out: Path) -> None:
+    alone = stopping()
+    assert alone.status == "early_stop" and alone.steps < ranks.STEPS
+    for rank in range(2):
+        assert (spread_out / f"ended-{way}-{rank}").read_text() == f"early_stop {alone.steps}"
 
 
 # ------------------------------------------------------------------ when one fails

@@ -207,6 +207,64 @@ def resumed(folder: Path, rank: int, count: int) -> None:
                 np.savez(folder / f"again-{way}.npz", **again.weights)
 
 
+PRECISIONS = ("bf16", "fp16")
+LOWERED_STEPS = 20
+
+
+def lowered(precision: str, together: Any = None) -> tuple[Any, list[float]]:
+    """A training in lower precision whose first gradients overflow fp16, and the norm of every gradient."""
+    from jepanet.learning.recipe_loop import Loop
+    from jepanet.learning.training.loop import train
+    from learning_shards import RECIPE, SEED, initial, sized
+
+    huge = replace(RECIPE.family.objective, guard=1e4, weight=10.0)
+    given = replace(sized(RECIPE, windows=15, objective=huge), loop=Loop(precision=precision, trace=5))
+    norms: list[float] = []
+    result = train(
+        initial(SEED, given), shard(), given, seed=SEED, steps=LOWERED_STEPS, together=together,
+        on_step=lambda report: norms.append(report.gradient_norm),
+    )  # fmt: skip
+    return result, norms
+
+
+def stopping(together: Any = None) -> Any:
+    """A training whose validation loss stands still from its third measurement on."""
+    import pytest
+
+    from jepanet.learning.recipe_loop import Guard
+    from jepanet.learning.training.guarding.validation import Validation
+    from jepanet.learning.training.loop import train
+    from learning_shards import SEED, initial
+
+    measured = Validation.loss
+    given = replace(recipe(), guard=Guard(every=2, patience=2, minimum_epochs=0))
+    losses: list[float] = []
+
+    def standing(self: Any, terms: Any) -> float:
+        losses.append(measured(self, terms))
+        return losses[0] if len(losses) < 4 else max(losses)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Validation, "loss", standing)
+        return train(initial(SEED, given), shard(), given, seed=SEED, together=together)
+
+
+def spread_out(folder: Path, rank: int, count: int) -> None:
+    """Lower precision and an early stop, in each way; weights, norms and the end of each to files."""
+    from jepanet.learning.training.processes.together import joined
+
+    with joined(folder / "meeting", rank, count, "ddp", "cpu") as met:
+        for way in WAYS:
+            together = replace(met, way=way)
+            for precision in PRECISIONS:
+                result, norms = lowered(precision, together)
+                if rank == 0:
+                    np.savez(folder / f"{precision}-{way}.npz", **result.weights)
+                    np.save(folder / f"{precision}-{way}-norms.npy", np.array(norms))
+            ended = stopping(together)
+            (folder / f"ended-{way}-{rank}").write_text(f"{ended.status} {ended.steps}")
+
+
 def noticed(folder: Path, rank: int, count: int) -> None:
     """A training whose regulariser sees the rows of its own process alone."""
     import pytest
@@ -251,7 +309,7 @@ def waiting(folder: Path, rank: int, count: int) -> None:
 
 
 PARTS: dict[str, Callable[[Path, int, int], None]] = {
-    item.__name__: item for item in (compared, resumed, noticed, killed, broken, refused, waiting)
+    item.__name__: item for item in (compared, resumed, spread_out, noticed, killed, broken, refused, waiting)
 }
 
 

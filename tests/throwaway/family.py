@@ -58,7 +58,13 @@ class Echo(EchoSizes):
     def sizes(self) -> Sizes:
         frames = 2 * self.pairs
         return Sizes(
-            image=0, window=1, frames=frames, latent=self.width, knots=17, vocabulary=self.vocabulary
+            image=0,
+            window=1,
+            frames=frames,
+            latent=self.width,
+            knots=17,
+            vocabulary=self.vocabulary,
+            activations=frames * 40 * (self.width + self.vocabulary),
         )
 
     def fields(self) -> dict[str, object]:

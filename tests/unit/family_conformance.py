@@ -158,6 +158,25 @@ def sizes_say_what_they_are(case: Case) -> None:
         assert NEXT_TOKEN in network.loss(batch, torch_generator(SEED, "loss")).parts
 
 
+def its_memory_is_estimated_from_above(case: Case) -> None:
+    """What autograd keeps of one batch is at most what the sizes say, and no less than a quarter of it."""
+    network, batch = case.family.network(case.family.initial_weights(SEED)), _first(case)
+    own = {item.untyped_storage().data_ptr() for _, item in network.named_parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(item: torch.Tensor) -> torch.Tensor:
+        storage = item.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return item
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda item: item):
+        loss = network.loss(batch, torch_generator(SEED, "loss")).loss
+    held, said = sum(kept.values()), 4 * case.family.sizes.activations
+    assert held <= said <= 4 * held, f"{held} bytes are kept, `activations` says {said}"
+    assert loss.requires_grad, "what was kept lay there until here"
+
+
 def _first(case: Case) -> Batch:
     return next(iter(case.family.batches(case.shard, SEED)))
 
@@ -497,6 +516,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     hostile_values_are_refused_before_anything_is_allocated,
     a_model_card_can_describe_it,
     sizes_say_what_they_are,
+    its_memory_is_estimated_from_above,
     shapes_are_those_of_the_weights,
     a_network_copies_its_weights,
     initial_weights_follow_from_the_seed,

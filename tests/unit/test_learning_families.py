@@ -34,6 +34,7 @@ from jepanet.learning.family import (
     Family,
     Network,
     Shapes,
+    Sizes,
     Terms,
     planning_network,
 )
@@ -235,6 +236,22 @@ class NeverWidens(Double):
         return self
 
 
+class SaysLittleMemory(Double):
+    __slots__ = ()
+
+    @property
+    def sizes(self) -> Sizes:
+        return replace(World.sizes.__get__(self), activations=1000)
+
+
+class SaysMuchMemory(Double):
+    __slots__ = ()
+
+    @property
+    def sizes(self) -> Sizes:
+        return replace(World.sizes.__get__(self), activations=1 << 30)
+
+
 class TakesAnyShard(Double):
     __slots__ = ()
 
@@ -420,6 +437,8 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (AllocatesFirst, conformance.hostile_values_are_refused_before_anything_is_allocated),
     (HasNoWords, conformance.a_model_card_can_describe_it),
     (NeverWidens, conformance.sizes_say_what_they_are),
+    (SaysLittleMemory, conformance.its_memory_is_estimated_from_above),
+    (SaysMuchMemory, conformance.its_memory_is_estimated_from_above),
     (ForgetsAParameter, conformance.shapes_are_those_of_the_weights),
     (with_network(_KeepsTheArrays), conformance.a_network_copies_its_weights),
     (StartsAnyhow, conformance.initial_weights_follow_from_the_seed),

@@ -15,7 +15,7 @@ from jepanet.learning.families.registry import FAMILIES
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.sizes import ModelSizes, Objective
 from jepanet.learning.presets import PRESETS, preset
-from jepanet.learning.recipe import MAX_PARAMETERS, MAX_RECIPE_BYTES, Optimiser, Recipe
+from jepanet.learning.recipe import MAX_PARAMETERS, MAX_PIXELS_PER_ROUND, MAX_RECIPE_BYTES, Optimiser, Recipe
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Guard, Loop, Regime, Schedule
 from jepanet.learning.recipe_reader import changed, read_recipe
 from jepanet.tensors import canonical_json
@@ -192,10 +192,18 @@ def test_a_repeated_field_is_refused() -> None:
 
 
 def test_the_cap_on_parameters() -> None:
-    large = ModelSizes(image=128, channels=(8, 8, 256), hidden=1600, latent=64)
-    assert sized(USUAL, model=large).parameters() < MAX_PARAMETERS
+    large = ModelSizes(image=512, channels=(8, 8, 256), hidden=3600, latent=64)
+    assert 0.9 * MAX_PARAMETERS < sized(USUAL, model=large).parameters() < MAX_PARAMETERS
     with pytest.raises(Rejected, match=str(MAX_PARAMETERS)):
-        sized(USUAL, model=replace(large, hidden=2048))
+        sized(USUAL, model=replace(large, hidden=4096))
+
+
+def test_the_cap_on_pixels_of_a_round() -> None:
+    large = sized(USUAL, model=replace(ModelSizes(), image=512))
+    steps = MAX_PIXELS_PER_ROUND // (large.frames_of_a_step * 512**2)
+    replace(large, inner_steps=steps)
+    with pytest.raises(Rejected, match=f"{MAX_PIXELS_PER_ROUND} pixels"):
+        replace(large, inner_steps=steps + 1)
 
 
 @pytest.mark.parametrize("name", PRESETS)

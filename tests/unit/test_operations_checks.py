@@ -25,6 +25,7 @@ from jepanet.interface.arguments.node import command as node
 from jepanet.interface.arguments.round import command as round_
 from jepanet.interface.arguments.stake import command as stake
 from jepanet.interface.arguments.verifiers import command as verifiers
+from jepanet.learning.machine import device as device_module
 from jepanet.learning.machine.device import probe
 from jepanet.operations import access
 from jepanet.operations.checks import machine as machine
@@ -210,12 +211,51 @@ def test_more_threads_or_processes_than_cores_are_told(what: str, tmp_path: Path
     assert what in {row.check for row in broken(check_machine(config, running=True))}
 
 
+@pytest.mark.parametrize(
+    ("memory", "device", "processes", "level", "says"),
+    [
+        (0, "cpu", 1, Level.OK, "trains up to about 645 million"),
+        (8, "cpu", 2, Level.OK, "trains up to about 67"),
+        (0.5, "cpu", 1, Level.WARNING, "no model can be trained in 0.5 GiB"),
+        (64, "cpu", 1, Level.WARNING, "the machine has 32.0 GiB"),
+        (64, "cuda:0", 1, Level.OK, "in 64.0 GiB"),
+        (0, "cuda:0", 1, Level.OK, "the memory of cuda:0"),
+    ],
+)
+def test_how_large_a_model_trains_here_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    memory: float,
+    device: str,
+    processes: int,
+    level: Level,
+    says: str,
+) -> None:
+    monkeypatch.setattr(machine, "installed_memory", lambda: 32 << 30)
+    worker = f'[worker]\nmemory_gb = {memory}\ndevice = "{device}"\nprocesses = {processes}'
+    rows = {row.check: row for row in check_machine(configured(tmp_path, more=worker), running=True)}
+    row = rows["model size"]
+    assert row.level is level and says in row.text, row.text
+
+
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "cpu:x", "\0"])
 def test_a_device_that_cannot_compute_is_refused(device: str) -> None:
     with pytest.raises(Fatal, match=r"worker\.device") as caught:
         probe(device)
     assert caught.value.code is Exit.CONFIG and "cpu" in (caught.value.remedy or "")
-    assert probe("cpu")["torch"]
+    assert probe("cpu").torch and probe("cpu").apart == 0.0
+
+
+def test_a_device_that_computes_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does that rounds factors to ten bits: others could not measure what it measures."""
+    assert probe("cpu:0").apart == 0.0
+    genuine = device_module._layers
+    rounded = lambda name: genuine(name) * (1.0 if name == "cpu" else 1.0 + 1e-3)  # noqa: E731
+    monkeypatch.setattr(device_module, "_layers", rounded)
+    with pytest.raises(Fatal, match="computes other numbers than the CPU") as caught:
+        probe("cpu:0")
+    assert caught.value.code is Exit.CONFIG and 'worker.device = "cpu"' in (caught.value.remedy or "")
+    assert probe("cpu").apart == 0.0
 
 
 async def test_a_start_that_would_fail_is_refused_with_every_cause(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def repeat(tmp_path: Path) -> Any:
             made, spec=spec, model_cap=1 << 20, library=library or Library(tmp_path),  # type: ignore[arg-type]
             documents=RoundFiles(base, tmp_path / "recipe", tmp_path / "spec"),
             evaluation=EvaluationFiles(tmp_path / "e", tmp_path / "m"), worker=worker,  # type: ignore[arg-type]
+            device="cuda:3",
         )  # fmt: skip
         assert not (tmp_path / "merge.part").exists()
         return found
@@ -80,6 +81,7 @@ async def test_the_merge_takes_the_remainder_that_the_base_names(repeat: Any, tm
     assert agrees and "update" in detail
     assert ("remainder of the base", OLD) in library.asked
     assert worker.request is not None and worker.request.remainder == tmp_path / OLD.hex()
+    assert worker.request.device == "cuda:3"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 
 from jepanet.cid import digest_of
 from jepanet.errors import Transient
@@ -19,6 +20,7 @@ from jepanet.storage.blobs.store import BlobStore
 from jepanet.traffic import Traffic
 from jepanet.types import Digest, RoundId
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.merging import MergeDeltas, MergedModel
 from round_samples import a_spec, digest
 
@@ -33,6 +35,7 @@ class Desk:
 
     def __init__(self, folder: Path, blobs: BlobStore, rule: UpdateRule | None, left: bytes | None) -> None:
         self.asked: list[MergeDeltas] = []
+        self.where = ON_CPU
         self.served = {digest_of(DELTA): DELTA}
         blobs.put_bytes(BASE)
         (folder / "work").mkdir()
@@ -41,7 +44,8 @@ class Desk:
         )
         self.round: Any = SimpleNamespace(id=RoundId(3), base=digest_of(BASE))
         self.context: Any = SimpleNamespace(
-            blobs=blobs, network=self, traffic=Traffic(), turns=Turns(), work=folder / "work", jobs=self,
+            device="cuda:3", blobs=blobs, network=self, traffic=Traffic(), turns=Turns(),
+            work=folder / "work", jobs=self,
             providers=lambda name: (),
             documents=SimpleNamespace(remainder_of=lambda path: digest_of(left) if left else None),
         )  # fmt: skip
@@ -62,8 +66,9 @@ class Desk:
             if target is not None:
                 target.write_bytes(data)
                 made[name] = digest_of(data)
+        left = made.get("remainder_target")
         return MergedModel(
-            made["target"], True, 30_000, 0, "", (), made.get("update_target"), made.get("remainder_target")
+            made["target"], True, 30_000, 0, "", (), made.get("update_target"), left, self.where
         )
 
     async def merge(self) -> Merge:
@@ -83,6 +88,20 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
         made: Callable[..., Desk] = lambda rule, left=None: Desk(tmp_path, blobs, rule, left)  # noqa: E731
         yield made
+
+
+async def test_a_merge_is_measured_on_the_nodes_device_and_a_device_that_disagrees_is_told(desk: Any) -> None:
+    merger = desk(None)
+    with structlog.testing.capture_logs() as lines:
+        await merger.merge()
+    assert merger.asked[0].device == "cuda:3"
+    assert "round.measured" in [line["event"] for line in lines]
+    merger.where = MeasuredOn("cpu", 0.01, refused="cuda:3")
+    with structlog.testing.capture_logs() as lines:
+        await merger.merge()
+    (line,) = [line for line in lines if line["log_level"] == "warning"]
+    assert (line["event"], line["device"]) == ("device.refused", "cuda:3")
+    assert "measured on the cpu" in line["consequence"] and "node check" in line["remedy"]
 
 
 async def test_without_a_rule_there_is_neither_update_nor_remainder(desk: Any) -> None:

@@ -14,7 +14,7 @@ from protocol_facts import digest
 from structlog.testing import capture_logs
 
 from jepanet.cid import digest_of
-from jepanet.errors import Exit, Fatal, Transient
+from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.protocol.duties import KeepRound, PrepareRound
 from jepanet.protocol.models.keeping import ROUNDS_KEPT, kept_rounds
@@ -35,7 +35,13 @@ from round_samples import account
 pytestmark = pytest.mark.unit
 
 RULE = UpdateRule("int8")
-SUMMARY: Any = SimpleNamespace(dense_bytes=SIZES.dense, max_model_bytes=SIZES.most, aligns=False)
+SUMMARY: Any = SimpleNamespace(
+    dense_bytes=SIZES.dense,
+    max_model_bytes=SIZES.most,
+    aligns=False,
+    training_bytes=9_000,
+    measuring_bytes=3_000,
+)
 
 
 class Documents:
@@ -74,6 +80,7 @@ class Node:
         self.while_deriving: Callable[[], None] = lambda: None
         self.now = 0
         self.context: Any = SimpleNamespace(
+            memory=None,
             blobs=self.blobs, network=self, traffic=Traffic(), turns=Turns(), work=self.work,
             providers=lambda name: (), methods=METHODS, documents=Documents(), journal=Journal(),
             derivations=self, jobs=self, me=account("me"), keep_deltas=False,
@@ -316,6 +323,21 @@ async def test_preparing_a_round_derives_its_base(node: Callable[..., Node]) -> 
     assert prepared.round_id == 2
     assert mine.files() == ["delta 1 1"]
     assert mine.blobs.has(chain.model(1))
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_round_that_has_no_room_is_left_alone_before_anything_is_fetched(
+    node: Callable[..., Node],
+) -> None:
+    chain = ModelChain(2)
+    open_round(chain, 2)
+    mine = node(chain, "model 0", "delta 1 0")
+    mine.context.memory, mine.context.device = 2_999, "cpu"
+    with pytest.raises(Rejected, match="round 2 takes about") as caught:
+        await Preparation(mine.context).prepare(PrepareRound(RoundId(2)))
+    assert caught.value.reason == "too-little-memory" and mine.files() == []
+    mine.context.memory = 3_000
+    assert await Preparation(mine.context).prepare(PrepareRound(RoundId(2)))
 
 
 @pytest.mark.usefixtures("desk")

@@ -1,26 +1,39 @@
-"""The device of a request: every job that runs a network runs it there, and none elsewhere in silence."""
+"""The device of a request: every job that runs a network runs it there, and none elsewhere in silence.
+
+"cpu:0" is torch's other name of the CPU: for a job it is another device, which computes what the CPU does.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from jepanet.cid import digest_of
-from jepanet.errors import Fatal
+from jepanet.errors import Fatal, Rejected
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.data.shards import save_shard
+from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.evaluation import agreement
+from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.recipe import Recipe
 from jepanet.protocol.documents.spec import encode_spec
-from jepanet.types import RoundId
+from jepanet.tensors import Arrays
+from jepanet.types import Address, RoundId
+from jepanet.work import contribution as contribution_module
+from jepanet.work import room, scoring
 from jepanet.work.jobs import JOBS, run
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
+from jepanet.work.requests.machine import MeasuredOn
 from jepanet.work.requests.measuring import MeasureModels, ProbeDevice
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 from jepanet.work.requests.request import Request
-from jepanet.work.requests.scoring import ScoreClaims
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
 from jepanet.work.requests.training import MakeFirstModel, RepeatTraining, TrainDelta
 from learning_shards import RECIPE, SEED, disc_shard, initial
 from round_samples import a_spec
@@ -29,6 +42,8 @@ pytestmark = pytest.mark.unit
 
 SITES = (3, 3, 3, 8, 8, 8)
 NOWHERE = "no-such-device"
+OTHER = "cpu:0"
+SOLVER = Address("0x" + "11" * 20)
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +118,116 @@ def test_no_job_ignores_its_device(folder: Path, kind: type[Request[object]]) ->
     request = next(item for item in requests(folder, NOWHERE) if type(item) is kind)
     with pytest.raises((RuntimeError, Fatal), match=f"{NOWHERE}|device"):
         run(request)
+
+
+def scoring_on(folder: Path, device: str) -> ScoreClaims:
+    """The one delta of the folder, to be scored."""
+    evaluation = EvaluationFiles(folder / "evaluation", folder / "manifest")
+    claim = ClaimedDelta(SOLVER, 0, digest_of((folder / "delta").read_bytes()), folder / "delta")
+    return ScoreClaims(training(folder, device).round, evaluation, (claim,), device)
+
+
+def merging_on(folder: Path, device: str) -> MergeDeltas:
+    (request,) = [item for item in requests(folder, device) if isinstance(item, MergeDeltas)]
+    return request
+
+
+def encoded_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The devices on which candidates are encoded from now on."""
+    seen: list[str] = []
+
+    def noted(*given: Any, device: str = "cpu") -> Any:
+        seen.append(device)
+        return encode(*given, device=device)
+
+    monkeypatch.setattr(scoring, "encode", noted)
+    return seen
+
+
+def off_by(share: float) -> Any:
+    """An encoder whose other device rounds: every number is off by up to so much of the largest."""
+
+    def encoder(*given: Any, device: str = "cpu") -> Any:
+        found = encode(*given, device=device)
+        noise = np.random.default_rng(0)
+        if device == "cpu":
+            return found
+        spread = share * float(np.abs(found.latents).max())
+        return replace(found, latents=found.latents + spread * noise.uniform(-1, 1, found.latents.shape))
+
+    return encoder
+
+
+def test_scores_are_measured_on_the_device_and_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = run(scoring_on(folder, "cpu"))
+    seen = encoded_on(monkeypatch)
+    there = run(scoring_on(folder, OTHER))
+    assert set(seen) == {OTHER}
+    assert there.where == MeasuredOn(OTHER, 0.0)
+    assert replace(there, where=here.where) == here
+    assert here.where == MeasuredOn("cpu") and here.judgements[0].stderr > 0
+
+
+def test_a_merge_is_measured_on_the_device_and_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = run(merging_on(folder, "cpu"))
+    seen = encoded_on(monkeypatch)
+    there = run(merging_on(folder, OTHER))
+    assert set(seen) == {OTHER} and there.where == MeasuredOn(OTHER, 0.0)
+    assert replace(there, where=here.where) == here
+
+
+def test_latent_frames_are_compared_on_the_device(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def latents(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> np.ndarray:
+        seen.append(device)
+        return np.random.default_rng(0).standard_normal((64, recipe.family.sizes.latent))
+
+    monkeypatch.setattr(contribution_module, "frame_latents", latents)
+    run(replace(training(folder, OTHER), probe=folder / "shard", target=folder / "aligned"))
+    assert seen == [OTHER, OTHER]
+
+
+@pytest.mark.parametrize("kind", ["scores", "merge"])
+def test_a_device_that_computes_otherwise_measures_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    asked = {"scores": scoring_on, "merge": merging_on}[kind]
+    here = run(asked(folder, "cpu"))
+    monkeypatch.setattr(agreement, "encode", off_by(1e-3))
+    seen = encoded_on(monkeypatch)
+    there = run(asked(folder, OTHER))
+    assert set(seen) == {"cpu"}
+    assert (there.where.device, there.where.refused) == ("cpu", OTHER)
+    assert agreement.MOST_APART < there.where.apart < 1e-2
+    assert replace(there, where=here.where) == here, "not one number comes from the device"
+
+
+@pytest.mark.parametrize(("tolerance", "agrees"), [(2_000, True), (100_000, True), (200, False), (0, False)])
+def test_how_far_a_device_may_lie_from_the_cpu_follows_from_the_rounds_tolerance(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tolerance: int, agrees: bool
+) -> None:
+    model = (folder / "base").read_bytes()
+    spec = a_spec(
+        base=digest_of(model), recipe=RECIPE.digest(), codec="int8", inner_steps=1, start_step=0,
+        score_tolerance=tolerance,
+    )  # fmt: skip
+    (tmp_path / "spec").write_bytes(encode_spec(spec))
+    monkeypatch.setattr(agreement, "encode", off_by(2e-5))
+    request = scoring_on(folder, OTHER)
+    found = run(replace(request, round=replace(request.round, spec=tmp_path / "spec")))
+    assert found.where.device == (OTHER if agrees else "cpu")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in JOBS if kind not in (DeriveModel, ProbeDevice)], ids=lambda kind: kind.job
+)
+def test_a_job_that_has_no_room_is_refused_before_it_takes_any(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Request[object]]
+) -> None:
+    (request,) = [item for item in requests(folder, "cpu") if type(item) is kind]
+    monkeypatch.setattr(room, "memory_of", lambda device: 700 << 20)
+    monkeypatch.setattr(type(RECIPE.family), "network", None)
+    with pytest.raises(Rejected, match=r"takes about 0\.8 GiB, and cpu has 0\.7 GiB") as caught:
+        run(request)
+    assert caught.value.reason == "too-little-memory" and caught.value.remedy

@@ -31,7 +31,7 @@ from jepanet.work.requests.local_training import (
     TrainedLocally,
     TrainLocally,
 )
-from jepanet.work.requests.machine import FSDP2, CheckpointPlace, Processes
+from jepanet.work.requests.machine import FSDP2, CheckpointPlace, MeasuredOn, Processes
 from jepanet.work.requests.measuring import MeasuredModels, MeasureModels, ProbedDevice, ProbeDevice
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas, MergedModel
 from jepanet.work.requests.request import Progress, Request
@@ -69,7 +69,7 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     ),
     (
         MergeDeltas(ROUND, EVALUATION, (), RoundId(4), Path("t"), "cpu", Path("l"), Path("u"), Path("n")),
-        MergedModel(DIGEST, True, 5, 6, "", (), DIGEST, DIGEST),
+        MergedModel(DIGEST, True, 5, 6, "", (), DIGEST, DIGEST, MeasuredOn("cpu", 0.5, "cuda:1")),
     ),
     (
         DeriveModel(ROUND, RoundId(4), (), AcceptedDelta(DIGEST, Path("u")), None, DIGEST, Path("t")),
@@ -82,7 +82,7 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
         ),
         TrainedLocally(DIGEST, 7, 3, "early_stop", {"loss_last": 0.5}, 1.5),
     ),
-    (PlanTraining(Path("r"), (SHARD,)), PlannedTraining(1, 2, 3, 4, 5, 6, 0.5)),
+    (PlanTraining(Path("r"), (SHARD,)), PlannedTraining(1, 2, 3, 4, 5, 6, 7, 0.5)),
     (ProbeDevice("cpu", 2), ProbedDevice("2.0", 1)),
 ]  # fmt: skip
 

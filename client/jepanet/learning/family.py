@@ -55,6 +55,9 @@ class Sizes:
     """Dimensions of a latent."""
     knots: int
     """Quadrature points of the SIGReg metric that the state guards read."""
+    activations: int
+    """Numbers that the forward pass of one batch keeps for the backward pass: an estimate from above, from
+    which a recipe's memory follows (`memory.py`)."""
     vocabulary: int | None = None
     """Tokens to choose the next one from, where its loss has a part `NEXT_TOKEN`; None where it has not."""
 

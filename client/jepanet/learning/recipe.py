@@ -25,9 +25,13 @@ GROUNDED, NEXT_TOKEN_LOSS = "grounded", "next-token"
 TRAINING_VERSION = 2
 """Raised whenever the same weights, shard, recipe and seed would give another model."""
 MAX_RECIPE_BYTES = 16 * 1024
-MAX_PARAMETERS = 32_000_000
+MAX_PARAMETERS = 1_000_000_000
+"""What no node reads a recipe beyond. Which of the smaller ones a machine takes follows from its memory
+(`memory.py`)."""
 MAX_FRAMES_PER_ROUND = 4_000_000
 """Cap on frames encoded in one round of training: steps x frames of a batch."""
+MAX_PIXELS_PER_ROUND = MAX_FRAMES_PER_ROUND * 128**2
+"""The same in pixels, so that large frames are no way around it."""
 
 
 def bad(message: str) -> JepanetError:
@@ -198,8 +202,11 @@ class Recipe:
         check(self, "recipe", BAD_RECIPE)
         if not self.name.isprintable():
             raise bad("name must have 1 to 64 printable characters")
-        if self.frames_of_a_step * max(self.inner_steps, self.warm_steps) > MAX_FRAMES_PER_ROUND:
+        frames = self.frames_of_a_step * max(self.inner_steps, self.warm_steps)
+        if frames > MAX_FRAMES_PER_ROUND:
             raise bad(f"more than {MAX_FRAMES_PER_ROUND} frames in one round of training")
+        if frames * self.family.sizes.image**2 > MAX_PIXELS_PER_ROUND:
+            raise bad(f"more than {MAX_PIXELS_PER_ROUND} pixels in one round of training")
         if self.parameters() > MAX_PARAMETERS:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
         if self.aligns and not self.family.turns:

@@ -12,6 +12,7 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.data.suitability import check_manifest
+from jepanet.learning.memory import measuring_memory, training_memory
 from jepanet.learning.model_file import model_cap, remainder_of
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
@@ -27,8 +28,12 @@ class LearningDocuments:
     max_manifest_bytes = MAX_MANIFEST_BYTES
     max_shard_bytes = MAX_SHARD_BYTES
 
+    def __init__(self, device: str = "cpu", processes: int = 1) -> None:
+        """`device`, `processes`: by which this node trains."""
+        self._device, self._processes = device, processes
+
     def recipe(self, data: bytes) -> RecipeSummary:
-        recipe = read_recipe(data)
+        recipe, here = read_recipe(data), self._device.startswith("cpu")
         return RecipeSummary(
             inner_steps=recipe.inner_steps,
             total_steps=recipe.total_steps,
@@ -36,6 +41,9 @@ class LearningDocuments:
             aligns=recipe.aligns,
             max_model_bytes=model_cap(recipe),
             dense_bytes=4 * recipe.parameters(),
+            training_bytes=training_memory(recipe).on(self._device, self._processes),
+            measuring_bytes=measuring_memory(recipe, 3 if here else 1),
+            delta_bytes=4 * recipe.parameters() if here else 0,
             shards=recipe.loop.shards,
             mix=recipe.loop.mix,
         )

@@ -131,6 +131,7 @@ async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
         samples=found.samples,
         epochs=round(found.samples / found.examples, 2),
         memory=found.memory,
+        estimate=found.estimate,
         flops=found.flops,
         seconds_per_step=found.seconds_per_step,
         seconds=round(found.seconds_per_step * found.steps, 1),

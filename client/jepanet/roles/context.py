@@ -98,7 +98,9 @@ class Context:
     methods: Methods
     """Codecs and merge rules of the work that `jobs` does."""
     device: str = "cpu"
-    """Where this node trains, as torch names it. It measures scores and merges on the CPU, as others do."""
+    """Where this node trains and measures, as torch names it."""
+    memory: int | None = None
+    """Bytes that a job may take there; None: its operator has not said, and the job looks by itself."""
     processes: Processes = ONE_PROCESS
     """That train one delta together."""
     checkpoints: CheckpointPlace | None = None

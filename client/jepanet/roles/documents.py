@@ -29,6 +29,12 @@ class RecipeSummary:
     """Size that no model or remainder file of the recipe exceeds."""
     dense_bytes: int
     """Its weights in float32."""
+    training_bytes: int
+    """Memory that training takes where this node trains; an estimate from above."""
+    measuring_bytes: int
+    """Memory that measuring one model beside its base takes there."""
+    delta_bytes: int
+    """Memory that every further delta takes there; 0 where deltas lie in other memory."""
     shards: int = 1
     """Training shards that a round assigns to each solver."""
     mix: int = 1

@@ -175,8 +175,16 @@ class ProjectsSection:
 class WorkerSection:
     threads: Annotated[int, _MORE_THAN_0] = 1
     device: Annotated[
-        str, 'where this node trains: "cpu", "cuda:0"; of several processes "cpu", or "cuda" for a GPU each'
+        str,
+        'where this node trains and measures: "cpu", "cuda:0"; of several processes "cpu", or "cuda" for a '
+        "GPU each",
     ] = "cpu"
+    memory_gb: Annotated[
+        float,
+        Range(0.0, 1e6),
+        "GiB that a job may take where it computes, of the GPU's if `device` is one: rounds of larger "
+        "recipes are left alone; 0: all that is there",
+    ] = 0.0
     processes: Annotated[
         int, Range(1, 1024), "that train one delta together on this machine, with one thread each"
     ] = 1

@@ -41,10 +41,12 @@ def contribution(
     probe: Shard | None = None,
     left_out: Arrays | None = None,
     feedback: float = 1.0,
+    device: str = "cpu",
 ) -> Contribution:
     """Encodes the way from `base` to `trained`, weights of one recipe, float32 by name.
 
-    `probe`: public frames on which the two latent frames are compared; None leaves the frame as trained.
+    `probe`: public frames on which the two latent frames are compared, encoded on `device`; None leaves the
+    frame as trained.
     `left_out`: what the delta before this one left out; `feedback`: the share of it, from 0 to 1, that is
     added to this one. At 0 nothing is left out for the next either.
 
@@ -52,12 +54,14 @@ def contribution(
         Rejected: the probe frames do not fit the recipe, or latents have too few directions to compare.
         ValueError: an unknown codec, or a share that is none.
     """
-    turned, degrees = _in_frame_of(base, trained, recipe, probe)
+    turned, degrees = _in_frame_of(base, trained, recipe, probe, device)
     parts, rest = with_feedback(delta_of(turned, base), left_out, codec, feedback)
     return Contribution(parts, rest if CODECS[codec].feedback and feedback else None, degrees)
 
 
-def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | None) -> tuple[Arrays, float]:
+def _in_frame_of(
+    base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | None, device: str
+) -> tuple[Arrays, float]:
     """The trained weights, turned back where they left the base's frame by more than the recipe allows, and
     the rms angle in degrees by which they had left it.
 
@@ -66,7 +70,7 @@ def _in_frame_of(base: Arrays, trained: Arrays, recipe: Recipe, probe: Shard | N
     """
     if probe is None:
         return trained, 0.0
-    theirs, ours = (frame_latents(weights, recipe, probe) for weights in (base, trained))
+    theirs, ours = (frame_latents(weights, recipe, probe, device=device) for weights in (base, trained))
     found = drift(theirs, ours)
     if found.rms_degrees <= recipe.align_above:
         return trained, found.rms_degrees

@@ -15,6 +15,7 @@ import torch
 from jepanet.cid import digest_of
 from jepanet.files import write_atomically
 from jepanet.learning.family import Batch
+from jepanet.learning.memory import training_memory
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
@@ -24,6 +25,7 @@ from jepanet.tensors import Arrays
 from jepanet.work.part import Run, data_of
 from jepanet.work.requests.local_training import PlannedTraining, PlanTraining, TrainedLocally, TrainLocally
 from jepanet.work.requests.request import OnProgress
+from jepanet.work.room import check_trainable
 from jepanet.work.together import Training, trained
 
 _TIMED_STEPS = 4
@@ -72,6 +74,7 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
         Rejected: as `train_locally`.
     """
     recipe = read_recipe(request.recipe.read_bytes())
+    check_trainable(recipe, request.device, request.processes.count)
     weights = recipe.family.initial_weights(derive(bytes(32), "initial"))
     moments = [time.monotonic()]
     with tempfile.TemporaryDirectory() as name:
@@ -100,6 +103,7 @@ def plan_training(request: PlanTraining, on_progress: OnProgress) -> PlannedTrai
         samples=samples,
         examples=batches.examples,
         memory=memory,
+        estimate=training_memory(recipe).on(request.device, request.processes.count),
         flops=_flops(recipe, weights, batch, request.device) * recipe.loop.accumulate * recipe.inner_steps,
         seconds_per_step=round(statistics.median(took), 6),
     )

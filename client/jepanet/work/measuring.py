@@ -10,6 +10,7 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.processes.together import check_devices
 from jepanet.work.requests.measuring import MeasuredModels, MeasureModels, ProbedDevice, ProbeDevice
 from jepanet.work.requests.request import OnProgress, Progress
+from jepanet.work.room import check_measurable
 from jepanet.work.scoring import plain_metrics
 
 
@@ -20,6 +21,7 @@ def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredM
         Rejected: a file does not fit the recipe, or a model's latents are not finite.
     """
     recipe = read_recipe(request.recipe.read_bytes())
+    check_measurable(recipe, request.device, 1)
     shards = [load_shard(path) for path in request.shards]
     found = []
     for number, path in enumerate(request.models):
@@ -37,4 +39,4 @@ def probe_device(request: ProbeDevice, on_progress: OnProgress) -> ProbedDevice:
     made = probe(request.device)
     if request.processes > 1:
         check_devices(request.device, request.processes)
-    return ProbedDevice(torch=str(made["torch"]), threads=int(made["threads"]))
+    return ProbedDevice(torch=made.torch, threads=made.threads, apart=made.apart)

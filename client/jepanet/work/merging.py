@@ -7,6 +7,7 @@ from jepanet.files import write_atomically
 from jepanet.work.next_model import next_model, opened, write_beside
 from jepanet.work.requests.merging import MergeDeltas, MergedModel
 from jepanet.work.requests.request import OnProgress
+from jepanet.work.room import check_measurable
 from jepanet.work.round_files import open_round
 from jepanet.work.scoring import HeldOut, millionths
 
@@ -21,6 +22,7 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
             is not finite; the evaluation shard can score nothing.
     """
     round_ = open_round(request.round)
+    check_measurable(round_.recipe, request.device, len(request.deltas) + 3)
     deltas = [(item.digest, round_.delta(opened(item))) for item in request.deltas]
     left = round_.opened_remainder(request.remainder.read_bytes() if request.remainder else None)
     made = next_model(round_, request.number, deltas, left)
@@ -41,4 +43,5 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
         metrics=millionths(both),
         update=update,
         remainder=remainder,
+        where=scorer.where,
     )

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from jepanet.errors import Rejected
 from jepanet.federation.judging.judge import UNAVAILABLE, Claim, Judgement, Rules, Unscored, judge
 from jepanet.learning.data.manifest import DatasetManifest
-from jepanet.learning.data.shards import load_shard
+from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.suitability import check_evaluation
+from jepanet.learning.evaluation.agreement import allowed, apart
 from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import Encoded, check_weights
+from jepanet.learning.machine.device import CPU
 from jepanet.learning.recipe import Gates
 from jepanet.protocol.documents.scores import Metrics as Millionths
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO
 from jepanet.work.requests.files import EvaluationFiles
+from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
+from jepanet.work.room import check_measurable
 from jepanet.work.round_files import OpenedRound, open_round
 
 _LIMIT = (1 << 53) - 1
@@ -36,16 +41,19 @@ def score_claims(request: ScoreClaims, on_progress: OnProgress) -> ScoredDeltas:
     """
     round_ = open_round(request.round)
     claims = [_claim(item, round_.spec) for item in request.claims]
+    check_measurable(round_.recipe, request.device, len({item.digest for item in request.claims}) + 3)
     scorer: HeldOut | Unscored
     try:
         scorer = HeldOut(round_, request.evaluation, request.device)
     except Rejected as error:
         scorer = Unscored(f"{error.reason}: {error.message}")
     judged = judge(round_.base.weights, claims, _rules(round_.spec), scorer)
+    where = scorer.where if isinstance(scorer, HeldOut) else ON_CPU
     faults = {item.solver: item.fault for item in request.claims if item.fault}
     return ScoredDeltas(
         base_metrics=millionths(judged.base_metrics),
         judgements=tuple(_scored(item, faults.get(item.solver)) for item in judged.judgements),
+        where=where,
     )
 
 
@@ -57,13 +65,16 @@ class HeldOut:
     """
 
     def __init__(self, round_: OpenedRound, files: EvaluationFiles, device: str) -> None:
-        self._recipe, self._device = round_.recipe, device
+        self._recipe = round_.recipe
         self._shard = load_shard(files.shard)
         manifest = DatasetManifest.from_bytes(files.manifest.read_bytes())
         check_evaluation(self._shard, manifest, self._recipe)
+        self.where = _where(round_, self._shard, device)
+        self._device = device = self.where.device
         self._scorer = scorer_of(round_.base.weights, self._recipe, self._shard, device=device)
         self._gates = _guard_gates(round_.spec)
         self._last: tuple[Arrays, Encoded] | None = None
+        """What was encoded last, and of which weights."""
 
     @property
     def unit(self) -> str:
@@ -90,6 +101,16 @@ class HeldOut:
         if self._last is None or self._last[0] is not weights:
             self._last = (weights, encode(weights, self._recipe, self._shard, device=self._device))
         return self._last[1]
+
+
+def _where(round_: OpenedRound, shard: Shard, device: str) -> MeasuredOn:
+    """The device, if it computes what a CPU does; else the CPU, whose numbers others can measure again."""
+    if device == CPU:
+        return ON_CPU
+    found = apart(round_.base.weights, round_.recipe, shard, device)
+    if found <= allowed(round_.spec.score_tolerance):
+        return MeasuredOn(device, found)
+    return MeasuredOn(CPU, min(found, sys.float_info.max), refused=device)
 
 
 def millionths(metrics: Mapping[str, float]) -> Millionths:

@@ -23,6 +23,7 @@ from jepanet.work.part import Run, TrainedPart, TrainPart, most_memory, run_loop
 from jepanet.work.ranks import run_ranks
 from jepanet.work.requests.machine import Processes
 from jepanet.work.requests.request import OnProgress, Progress
+from jepanet.work.room import check_trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ def trained(
     Of several processes `folder`, which is made and removed, holds what they share: the seed is in it.
 
     Raises:
-        Rejected: as the loop, or of a process with a defect `worker-error`.
+        Rejected: as the loop, or of a process with a defect `worker-error`; `too-little-memory`, before
+            anything is allocated.
         Transient: one of the processes died, or a shard is missing or damaged.
         Fatal: they cannot all compute on the device (`CONFIG`).
     """
+    check_trainable(training.recipe, training.run.device, processes.count)
     if processes.count > 1:
         return _spread(training, processes, folder, on_progress)
     result = run_loop(training.recipe, training.weights, training.run, on_progress)

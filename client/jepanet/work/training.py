@@ -33,6 +33,7 @@ from jepanet.work.requests.training import (
     TrainDelta,
     TrainedDelta,
 )
+from jepanet.work.room import check_trainable
 from jepanet.work.round_files import OpenedRound, open_round
 from jepanet.work.together import Training, trained
 
@@ -85,6 +86,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         probe=probe,
         left_out=before.values if before else None,
         feedback=spec.feedback_milli / 1000,
+        device=request.device,
     )
     data = delta_bytes(made.parts, DeltaHeader(base=spec.base, recipe=spec.recipe), spec.codec)
     if len(data) > spec.max_delta_bytes:
@@ -138,6 +140,7 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
         Rejected: as the training loop, or a file does not fit.
     """
     recipe = read_recipe(request.recipe.read_bytes())
+    check_trainable(recipe, request.device)
     weights = warm_start(
         recipe,
         load_shard(request.shard),

@@ -74,10 +74,11 @@ def create(
 
         async def created() -> CreatedProject:
             config = load_config(config_path)
-            async with open_signing(config) as access, open_worker() as worker:
+            async with open_signing(config) as access, open_worker(config.worker.threads) as worker:
                 return await create_project(
                     access, worker, draft, config.proposer,
                     progress=lambda step: bar.update(task, completed=step.step, total=step.steps),
+                    device=config.worker.device,
                 )  # fmt: skip
 
         value = asyncio.run(created())

@@ -73,8 +73,9 @@ async def _verify(round_id: int, where: Observer, inputs: Inputs, retrain: Seque
 
     async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
         return await verify_round(
-            reading.chain.deployment, reading.history, reading.library, worker, round_id, retrain=retrain
-        )
+            reading.chain.deployment, reading.history, reading.library, worker, round_id,
+            retrain=retrain, device=where.worker.device,
+        )  # fmt: skip
 
 
 def _show(report: Verification) -> None:

@@ -84,7 +84,7 @@ class Parameters(Counts):
 
     frames: Annotated[int, Range(4, 1000)] = 32
     probe_frames: Annotated[int, Range(PROBE_FRAMES, 100_000)] = 384
-    image: Annotated[int, Range(16, 128)] = 64
+    image: Annotated[int, Range(16, 512)] = 64
     hold: Annotated[int, Range(1, 64)] = 4
 
     def __post_init__(self) -> None:

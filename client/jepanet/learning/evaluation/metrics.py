@@ -1,6 +1,6 @@
 """Metrics of a model on episodes it never saw; together they expose collapse.
 
-Encoding is torch float32 on one thread; every statistic after it is numpy float64.
+Encoding is torch float32, on a CPU with one thread; every statistic after it is numpy float64.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jepanet.learning.evaluation.statistics import (
     total_variance,
 )
 from jepanet.learning.family import Encoded
-from jepanet.learning.machine.determinism import deterministic
+from jepanet.learning.machine.determinism import deterministic, whole_products
 from jepanet.learning.recipe import Recipe
 from jepanet.tensors import Arrays
 
@@ -64,7 +64,7 @@ def encode(weights: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu"
         Rejected: the shard does not fit the recipe.
     """
     recipe.family.check_shard(shard)
-    with deterministic(), torch.inference_mode():
+    with deterministic(), whole_products(), torch.inference_mode():
         return recipe.family.network(weights, device).compare(shard)
 
 

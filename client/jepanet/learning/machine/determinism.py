@@ -1,4 +1,5 @@
-"""The settings of torch under which the same inputs give the same bytes on one machine."""
+"""The settings of torch under which the same inputs give the same bytes on one machine, and nearly the
+same on others."""
 
 from __future__ import annotations
 
@@ -27,3 +28,14 @@ def deterministic() -> Iterator[None]:
         torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(mode)
         memory.fill_uninitialized_memory = filling
+
+
+@contextmanager
+def whole_products() -> Iterator[None]:
+    """Products of float32 in float32, as on a CPU: a GPU may else round their factors to ten bits (TF32)."""
+    convolutions, matrices = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, matrices

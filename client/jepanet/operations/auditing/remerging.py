@@ -23,11 +23,12 @@ async def repeat_merge(
     evaluation: EvaluationFiles,
     library: Library,
     worker: Worker,
+    device: str = "cpu",
 ) -> tuple[bool, str]:
     """Whether the accepted deltas give what the sheet says, and how it compares.
 
     `documents`: where the round's base, recipe and spec lie. `model_cap`: bytes that no model file exceeds,
-    and so no remainder.
+    and so no remainder. `device`: where the merged model is measured.
 
     Raises:
         Rejected: what a file is refused for. Transient: a file has no provider.
@@ -42,7 +43,15 @@ async def repeat_merge(
     target = library.directory / "merge.part"
     try:
         merged = await worker.run(
-            MergeDeltas(documents, evaluation, tuple(deltas), sheet.round_id, target, remainder=remainder)
+            MergeDeltas(
+                documents,
+                evaluation,
+                tuple(deltas),
+                sheet.round_id,
+                target,
+                device,
+                remainder=remainder,
+            )
         )
     finally:
         target.unlink(missing_ok=True)

@@ -32,13 +32,15 @@ async def repeat_training(
     documents: RoundFiles,
     library: Library,
     worker: Worker,
+    device: str = "cpu",
 ) -> tuple[bool, str]:
     """Whether `solver`'s revealed delta is what its salt leads to, and how the outcome compares.
 
     One process trains: how many the solver had is not public, and their number changes rounding alone, as
     another build does, which `SAME_TRAINING` allows for.
 
-    `documents`: where the round's base, recipe and spec lie.
+    `documents`: where the round's base, recipe and spec lie. `device`: where it is trained; on another kind
+    of device than the solver's the bytes differ, and the cosine says how far.
 
     Raises:
         Rejected: `not-revealed`; `not-repeatable` where the delta also holds what the solver's earlier deltas
@@ -75,6 +77,7 @@ async def repeat_training(
             seed=training_seed(*place, reveal.salt),
             target=target,
             residual_target=left_out,
+            device=device,
         )
         claimed = await get(f"delta of {solver}", reveal.digest, "raw", max_bytes=spec.max_delta_bytes)
         found = await worker.run(RepeatTraining(training, claimed))

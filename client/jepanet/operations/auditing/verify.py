@@ -36,6 +36,7 @@ from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.methods import known_spec
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
 from jepanet.work.worker import Worker
 
@@ -66,8 +67,10 @@ async def verify_round(
     round_id: int,
     *,
     retrain: Sequence[Address] = (),
+    device: str = ON_CPU.device,
 ) -> Verification:
-    """Recomputes scores, merge and payouts of a recorded round, and the trainings of solvers in `retrain`.
+    """Recomputes scores, merge and payouts of a recorded round, and the trainings of solvers in `retrain`, on
+    `device`.
 
     Raises:
         AuditFailed: something disagrees; the message names it.
@@ -82,7 +85,7 @@ async def verify_round(
             code=Exit.NOT_FOUND,
         )
     audit = Audit(round_id)
-    check = _Check(deployment, state, round_, round_.recorded, library, worker, audit)
+    check = _Check(deployment, state, round_, round_.recorded, library, worker, device, audit)
     try:
         await check.run()
         for solver in retrain:
@@ -120,11 +123,13 @@ class _Check:
         recorded: Recorded,
         library: Library,
         worker: Worker,
+        device: str,
         audit: Audit,
     ) -> None:
         self._deployment, self._state = deployment, state
         self._round, self._recorded = round_, recorded
         self._library, self._worker, self._audit = library, worker, audit
+        self._device = device
 
     async def run(self) -> None:
         await self._documents()
@@ -208,7 +213,11 @@ class _Check:
         for item in self._facts.reveals:
             path = await self._delta(item.solver, item.digest)
             claims.append(ClaimedDelta(item.solver, item.index, item.digest, path))
-        measured = await self._worker.run(ScoreClaims(self._files, self._evaluation, tuple(claims)))
+        measured = await self._worker.run(
+            ScoreClaims(self._files, self._evaluation, tuple(claims), self._device)
+        )
+        if self._device != ON_CPU.device:
+            self._audit.note("device", True, _where(measured.where))
         own = {item.solver: item for item in measured.judgements}
         for row in self._sheet_document.rows:
             mine = own[row.solver]
@@ -228,7 +237,7 @@ class _Check:
             agrees, detail = await repeat_training(
                 solver, state=self._state, round_=self._round, deployment=self._deployment,
                 spec=self._spec, recipe=self._recipe, manifest=self._manifest, documents=self._files,
-                library=self._library, worker=self._worker,
+                library=self._library, worker=self._worker, device=self._device,
             )  # fmt: skip
         except Rejected as error:
             agrees, detail = False, error.message
@@ -249,6 +258,14 @@ class _Check:
         """The merge repeated: the same bytes on every CPU."""
         agrees, detail = await repeat_merge(
             self._sheet_document, spec=self._spec, model_cap=self._model_cap, documents=self._files,
-            evaluation=self._evaluation, library=self._library, worker=self._worker,
+            evaluation=self._evaluation, library=self._library, worker=self._worker, device=self._device,
         )  # fmt: skip
         self._audit.note("merge", agrees, detail)
+
+
+def _where(measured: MeasuredOn) -> str:
+    if measured.refused is None:
+        return f"scores were measured on {measured.device}, {measured.apart:.1g} from the CPU"
+    return (
+        f"scores were measured on the {measured.device}: {measured.refused} lies {measured.apart:.1g} from it"
+    )

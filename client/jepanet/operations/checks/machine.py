@@ -14,6 +14,8 @@ import psutil
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Exit, Fatal, JepanetError
+from jepanet.learning.machine.installed import installed_memory
+from jepanet.learning.memory import most_parameters
 from jepanet.operations.checks.findings import (
     Finding,
     failed,
@@ -32,6 +34,7 @@ from jepanet.settings.terms import round_terms, wei
 from jepanet.storage.journal import Journal
 from jepanet.types import Role
 from jepanet.work.methods import METHODS
+from jepanet.work.requests.machine import ON_CPU
 from jepanet.work.requests.measuring import ProbeDevice
 from jepanet.work.worker import Worker
 
@@ -75,6 +78,7 @@ def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]
         yield fine("listen", f"{config.p2p.listen} is held by the node that runs here")
     else:
         yield judged("listen", lambda: _bindable(config.p2p.listen))
+    yield _memory(config)
     free = psutil.virtual_memory().available
     if free < (1 + config.worker.processes) * _GIB:
         yield warned(
@@ -107,7 +111,10 @@ async def check_device(config: Config) -> Finding:
             made = await worker.run(ProbeDevice(section.device, section.processes))
         finally:
             await worker.stop()
-        return f"{section.device}: torch {made.torch}, {made.threads} threads"
+        text = f"{section.device}: torch {made.torch}, {made.threads} threads"
+        if section.device == ON_CPU.device:
+            return text
+        return f"{text}; {made.apart:.1g} from what the CPU computes"
 
     return await judged_later("device", look)
 
@@ -198,6 +205,31 @@ def _disk(config: Config) -> Finding:
             "disk", f"{text}, node.storage_gb is {config.node.storage_gb:g}", "lower node.storage_gb"
         )
     return fine("disk", text)
+
+
+def _memory(config: Config) -> Finding:
+    """How large a model this node trains, in words: a recipe that needs more is refused round by round."""
+    section, there = config.worker, installed_memory()
+    on_cpu = section.device == ON_CPU.device
+    if not section.memory_gb and not on_cpu:
+        return fine("model size", f"whatever fits into the memory of {section.device}")
+    room = int(section.memory_gb * _GIB) or there
+    if on_cpu and room > there:
+        return warned(
+            "model size",
+            f"worker.memory_gb is {section.memory_gb:g}, the machine has {there / _GIB:.1f} GiB",
+            "write at most what the machine has: a job that takes more is killed",
+        )
+    most = most_parameters(section.device, room, section.processes)
+    if most <= 0:
+        return warned(
+            "model size",
+            f"no model can be trained in {room / _GIB:.1f} GiB",
+            "raise worker.memory_gb, or write fewer processes",
+        )
+    return fine(
+        "model size", f"trains up to about {most / 1e6:.3g} million parameters in {room / _GIB:.1f} GiB"
+    )
 
 
 def _files() -> Finding:

@@ -28,10 +28,9 @@ from jepanet.settings.config import Config
 from jepanet.settings.unlock import unlock
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
+from jepanet.work.requests.machine import ON_CPU
 
 log = get_logger("node")
-
-_USUAL_DEVICE = "cpu"
 
 
 class NotReady(Fatal):
@@ -131,7 +130,7 @@ async def refuse_to_start(config: Config) -> None:
     _tell(row for row in rows if row.level is Level.WARNING)
     # The port is left to the network itself: it would be free again by then, or taken.
     rows += check_machine(config, running=True)
-    if config.worker.device != _USUAL_DEVICE:
+    if config.worker.device != ON_CPU.device:
         rows.append(await check_device(config))
     final = failures(rows, final=True)
     if final:

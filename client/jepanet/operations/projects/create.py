@@ -27,13 +27,15 @@ async def create_project(
     draft: ProjectDraft,
     proposer: ProposerSection,
     progress: OnProgress | None = None,
+    *,
+    device: str = "cpu",
 ) -> CreatedProject:
     """Registers a project. Repeating an interrupted call continues it.
 
     A new verifier set gets limits for rounds of the terms in `proposer`.
 
     The first model is a public warm start from recipe, public shard and a fixed seed, so that anyone can
-    repeat it.
+    repeat it; it is trained on `device`.
 
     Raises:
         Fatal: the verifier set does not exist (before any training), or this wallet's project from the
@@ -47,7 +49,7 @@ async def create_project(
     folder.mkdir(exist_ok=True)
     for file, data in draft.documents.items():
         write_atomically(folder / file, data)
-    model = await first_model(worker, draft.built, draft.recipe, folder, progress)
+    model = await first_model(worker, draft.built, draft.recipe, folder, progress, device=device)
     judges = request.judges
     if not judges.set_id:
         key = f"create-set/{request.root.hex()}/{digest_of(repr(judges).encode()).hex()}"

@@ -28,6 +28,8 @@ async def first_model(
     recipe: Recipe,
     folder: Path,
     progress: OnProgress | None,
+    *,
+    device: str = "cpu",
 ) -> Digest:
     """The round-0 model; the one made by an earlier call is kept if its inputs are the same."""
     target, origin = folder / FIRST_MODEL_FILE, folder.parent / "model-origin.json"
@@ -48,6 +50,7 @@ async def first_model(
             shard=built.public_path,
             seed=digest_of(START_SEED),
             target=draft,
+            device=device,
         ),
         on_progress=progress,
     )

@@ -18,6 +18,9 @@ class TrainingPlan:
     samples: int
     epochs: float
     memory: int
+    """That a few steps took."""
+    estimate: int
+    """By which a machine refuses a training that has no room."""
     flops: int
     seconds_per_step: float
     seconds: float

@@ -13,7 +13,7 @@ from jepanet.roles.context import Context
 from jepanet.roles.steps.obtain import keep, obtain
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.remainders import obtain_remainder
-from jepanet.roles.steps.scoring import evaluation_files
+from jepanet.roles.steps.scoring import evaluation_files, tell_where
 from jepanet.types import Digest
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 
@@ -64,11 +64,13 @@ async def measure_merge(
             deltas=tuple(deltas),
             number=round_.id,
             target=targets["model"],
+            device=context.device,
             remainder=remainder,
             update_target=targets["update"] if rule else None,
             remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
         )
     )
+    tell_where(round_.id, made.where)
     await keep(context, targets["model"], made.digest, pin=pin)
     for kind, digest in (("update", made.update), ("remainder", made.remainder)):
         if digest is not None:

@@ -24,6 +24,8 @@ from jepanet.work.requests.files import RoundFiles
 
 log = get_logger("roles")
 
+_GIB = 1 << 30
+
 
 @dataclass(frozen=True, slots=True)
 class RoundDocuments:
@@ -49,8 +51,11 @@ class Preparation:
         await check_windows(context, round_)
         await context.jobs.start()  # importing torch overlaps with fetching
         documents = await round_documents(context, round_)
-        await obtain_base(context, round_, documents.recipe, pin=pin_of(round_))
-        if Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_):
+        trains = Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_)
+        recipe = documents.recipe
+        check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
+        await obtain_base(context, round_, recipe, pin=pin_of(round_))
+        if trains:
             await admission(context, round_)
             shards = assigned_shards(context, round_, documents.recipe, documents.shards)
             await obtain_first(context, round_, documents.recipe, shards)
@@ -93,6 +98,22 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     summary = read.recipe(recipe)
     manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
     return RoundDocuments(spec, summary, read.shards(manifest, recipe))
+
+
+def check_memory(context: Context, round_: Round, needed: int) -> None:
+    """Whether what this node does in a round has room, known before anything is fetched or at stake.
+
+    Raises:
+        Rejected: reason `too-little-memory`; it takes more than the operator allows.
+    """
+    if context.memory is not None and needed > context.memory:
+        raise Rejected(
+            f"round {round_.id} takes about {needed / _GIB:.1f} GiB of {context.device}'s memory, and "
+            f"worker.memory_gb allows {context.memory / _GIB:.1f}",
+            reason="too-little-memory",
+            remedy="raise worker.memory_gb if the machine has more, or leave such projects out of "
+            "projects.follow",
+        )
 
 
 def check_room(context: Context, recipe: Digest, codec: str, cap: int, remedy: str) -> None:

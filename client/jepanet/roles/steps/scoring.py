@@ -33,11 +33,12 @@ from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.obtain import obtain, stored
-from jepanet.roles.steps.preparation import pin_of, round_documents, round_files
+from jepanet.roles.steps.preparation import check_memory, pin_of, round_documents, round_files
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Verdict
 from jepanet.work.requests.files import EvaluationFiles
+from jepanet.work.requests.machine import MeasuredOn
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
 
 log = get_logger("scoring")
@@ -81,16 +82,26 @@ class Scoring:
 
     async def _measure(self, round_: Round) -> ScoredDeltas:
         context = self._context
-        spec = (await round_documents(context, round_)).spec
+        documents = await round_documents(context, round_)
+        spec, recipe = documents.spec, documents.recipe
         evaluation = await evaluation_files(context, round_, spec)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
+        others = len({item.digest for item in facts.reveals}) - 1
+        check_memory(context, round_, recipe.measuring_bytes + others * recipe.delta_bytes)
         files = await self._deltas(round_, spec, facts.reveals)
         claims = [
             ClaimedDelta(item.solver, item.index, item.digest, *files[item.digest]) for item in facts.reveals
         ]
-        return await context.jobs.run(
-            ScoreClaims(round=round_files(context, round_, spec), evaluation=evaluation, claims=tuple(claims))
+        measured = await context.jobs.run(
+            ScoreClaims(
+                round=round_files(context, round_, spec),
+                evaluation=evaluation,
+                claims=tuple(claims),
+                device=context.device,
+            )
         )
+        tell_where(round_.id, measured.where)
+        return measured
 
     async def _deltas(
         self, round_: Round, spec: RoundSpec, reveals: Sequence[RevealedDelta]
@@ -149,6 +160,17 @@ class Scoring:
             context.journal.put_signature("score", round_id, score.solver, signing_hash(typed), signature)
             scores.append(replace(score, signature=signature))
         return ScoreReport(round_id, context.me, tuple(scores))
+
+
+def tell_where(round_id: RoundId, where: MeasuredOn) -> None:
+    """Says on what a round was measured, and why not on the device that the operator named."""
+    if where.refused is None:
+        log.info("round.measured", round=round_id, device=where.device, apart=where.apart)
+        return
+    log.warning("device.refused", round=round_id, device=where.refused, apart=where.apart,
+                consequence=f"this round is measured on the {where.device}",
+                remedy="others could not measure the same there: run `jepanet node check`, mend the driver, "
+                       "or write worker.device = \"cpu\"")  # fmt: skip
 
 
 async def evaluation_files(context: Context, round_: Round, spec: RoundSpec) -> EvaluationFiles:

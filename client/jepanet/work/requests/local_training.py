@@ -67,6 +67,8 @@ class PlannedTraining:
     """Different ones there are to train on."""
     memory: int
     """Most bytes that its processes held while they did a few steps."""
+    estimate: int
+    """Bytes that it is taken to need, by which a machine refuses it."""
     flops: int
     """Floating-point operations of all steps, forward and backward."""
     seconds_per_step: float

@@ -1,4 +1,4 @@
-"""What of this machine a training may take: processes, and room for checkpoints."""
+"""What of this machine a job takes: processes, room for checkpoints, and the device that measured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from jepanet.records.marks import OneOf, Range
+from jepanet.records.marks import LeftOut, OneOf, Range
+from jepanet.work.requests.request import Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,17 @@ class Processes:
 
 
 ONE_PROCESS = Processes()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredOn:
+    """Where a round's models were measured."""
+
+    device: str = "cpu"
+    apart: Number = 0.0
+    """How far the device that was asked for lay from the CPU: a share of the latents' root mean square."""
+    refused: Annotated[str | None, LeftOut()] = None
+    """The device that was asked for, where it lay too far from the CPU for others to agree."""
+
+
+ON_CPU = MeasuredOn()

@@ -34,6 +34,8 @@ class ProbedDevice:
 
     torch: str
     threads: int
+    apart: Number = 0.0
+    """How far what it computes lies from what the CPU does, as a share of the root mean square."""
 
 
 @dataclass(frozen=True, slots=True)

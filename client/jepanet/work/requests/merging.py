@@ -10,6 +10,7 @@ from jepanet.protocol.documents.scores import Metrics
 from jepanet.records.marks import LeftOut
 from jepanet.types import Digest, RoundId
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.request import Request
 
 
@@ -37,6 +38,7 @@ class MergedModel:
     """Of the coded update's file; None exactly where the spec has no update rule."""
     remainder: Annotated[Digest | None, LeftOut()] = None
     """Of the file that holds what the update's code left out; None where the next merge takes none."""
+    where: Annotated[MeasuredOn, LeftOut()] = ON_CPU
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from jepanet.protocol.documents.scores import Metrics
+from jepanet.records.marks import LeftOut
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.request import Request
 
 
@@ -48,6 +50,7 @@ class ScoredDeltas:
     """Of the base model; empty if nothing could be scored."""
     judgements: tuple[ScoredDelta, ...]
     """In order of commitment."""
+    where: Annotated[MeasuredOn, LeftOut()] = ON_CPU
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.schemas.images import IMAGES
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.image.rotation import rotate_image_model
-from jepanet.learning.families.image.schema import init_weights, parameter_shapes
+from jepanet.learning.families.image.schema import activations_of_an_image, init_weights, parameter_shapes
 from jepanet.learning.families.image.sizes import ImageSizes
 from jepanet.learning.family import (
     Batches,
@@ -54,6 +54,7 @@ class Image(ImageSizes):
             frames=self.images,
             latent=self.model.latent,
             knots=self.objective.knots,
+            activations=self.images * activations_of_an_image(self),
         )
 
     def fields(self) -> dict[str, object]:

@@ -6,13 +6,16 @@ from math import prod, sqrt
 
 import numpy as np
 
-from jepanet.learning.families.image.sizes import ImageModelSizes
+from jepanet.learning.families.image.sizes import ImageModelSizes, ImageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
 from jepanet.tensors import Arrays
 
 _NORMS = ("norm", "before", "between")
 _HIDDEN = "predictor.hidden"
+_OF_A_BLOCK = 18
+"""Numbers that a block keeps of every token and dimension: around two normalisations, attention, and a layer
+four times as wide."""
 
 
 def parameter_shapes(sizes: ImageModelSizes) -> Shapes:
@@ -35,6 +38,17 @@ def parameter_shapes(sizes: ImageModelSizes) -> Shapes:
     shapes: Shapes = {f"{name}.weight": shape for name, shape in layers.items()}
     shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()} | {_HIDDEN: (narrow,)}
     return {name: shapes[name] for name in sorted(shapes)}
+
+
+def activations_of_an_image(image: ImageSizes) -> int:
+    """Numbers that one image of a batch leaves for the backward pass, if every place is seen and hidden: its
+    patches, two passes of the encoder, one of the predictor over both kinds of places, and the objective."""
+    sizes, objective = image.model, image.objective
+    whole = sizes.depth * _OF_A_BLOCK * sizes.width + 3 * sizes.width + 3 * sizes.patch**2
+    guessed = (sizes.predictor_depth * _OF_A_BLOCK + 3) * sizes.predictor_width
+    seen = sizes.tokens * (2 * whole + 2 * guessed + 12 * sizes.latent)
+    drawn = min(objective.tokens, sizes.tokens)
+    return seen + 3 * drawn * objective.directions * (objective.knots + 1)
 
 
 def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:

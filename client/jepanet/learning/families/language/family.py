@@ -11,6 +11,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.schemas.pairs import PAIRS
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.language.schema import (
+    activations_of_a_text,
     init_weights,
     parameter_shapes,
     rotate_language_model,
@@ -58,6 +59,7 @@ class Language(LanguageSizes):
             frames=2 * self.pairs,
             latent=self.model.latent,
             knots=self.objective.knots,
+            activations=2 * self.pairs * activations_of_a_text(self),
             vocabulary=self.model.vocabulary,
         )
 

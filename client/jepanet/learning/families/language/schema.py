@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from jepanet.learning.families.language.sizes import LanguageModelSizes
+from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
 from jepanet.tensors import Arrays
@@ -15,6 +15,9 @@ from jepanet.tensors import Arrays
 TOKENS, PLACES, PROJECTION = "encoder.tokens.weight", "encoder.places.weight", "projection.weight"
 _NORMS = ("norm", "before", "between")
 _DEVIATION = 0.02
+_OF_A_BLOCK = 18
+"""Numbers that a block keeps of every token and dimension: around two normalisations, attention, and a layer
+four times as wide."""
 
 
 def parameter_shapes(sizes: LanguageModelSizes) -> Shapes:
@@ -34,6 +37,14 @@ def parameter_shapes(sizes: LanguageModelSizes) -> Shapes:
         PROJECTION: (sizes.latent, width),
     }
     return {name: shapes[name] for name in sorted(shapes)}
+
+
+def activations_of_a_text(language: LanguageSizes) -> int:
+    """Numbers that one text of a batch leaves for the backward pass, if it is as long as texts may be: states
+    of every block, scores of every token, and how it compares with the texts of the other pairs."""
+    sizes = language.model
+    states = (sizes.depth * _OF_A_BLOCK + 4) * sizes.width + 3 * sizes.vocabulary
+    return (sizes.context + 1) * states + 4 * sizes.latent + 4 * language.pairs
 
 
 def init_weights(sizes: LanguageModelSizes, seed: bytes) -> Arrays:

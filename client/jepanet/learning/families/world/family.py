@@ -11,7 +11,12 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.schemas.episodes import EPISODES
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.world.rotation import rotate_world_model
-from jepanet.learning.families.world.schema import init_weights, multiplications, parameter_shapes
+from jepanet.learning.families.world.schema import (
+    activations_of_a_frame,
+    init_weights,
+    multiplications,
+    parameter_shapes,
+)
 from jepanet.learning.families.world.sizes import WorldSizes
 from jepanet.learning.family import (
     Batches,
@@ -54,6 +59,7 @@ class World(WorldSizes):
             frames=self.windows * self.window,
             latent=self.model.latent,
             knots=self.objective.knots,
+            activations=self.windows * self.window * activations_of_a_frame(self),
         )
 
     def fields(self) -> dict[str, object]:

@@ -9,7 +9,7 @@ from math import prod, sqrt
 
 import numpy as np
 
-from jepanet.learning.families.world.sizes import ModelSizes
+from jepanet.learning.families.world.sizes import ModelSizes, WorldSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
 from jepanet.tensors import Arrays
@@ -50,6 +50,16 @@ def multiplications(sizes: ModelSizes, *, frames: int, guesses: int) -> int:
         if kind == "weight":
             total += prod(shape) * places.get(layer, 1) * (guesses if "predictor" in layer else frames)
     return total
+
+
+def activations_of_a_frame(world: WorldSizes) -> int:
+    """Numbers that one frame of a batch leaves for the backward pass: frames before and after their colours
+    are drawn, what goes into and comes out of every layer, projections and their waves."""
+    sizes, objective = world.model, world.objective
+    cells = [(sizes.image // (PATCH << level)) ** 2 for level in range(3)]
+    grids = sum(2 * channels * number for channels, number in zip(sizes.channels, cells, strict=True))
+    heads = 3 * sizes.hidden + 6 * sizes.latent + 4 * sizes.predictor + 2 * sizes.actions
+    return 2 * 3 * sizes.image**2 + grids + heads + 3 * objective.directions * (objective.knots + 1)
 
 
 def init_weights(sizes: ModelSizes, seed: bytes) -> Arrays:

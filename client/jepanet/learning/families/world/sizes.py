@@ -8,7 +8,7 @@ from typing import Annotated
 from jepanet.records.codec import check, rejected
 from jepanet.records.marks import LeftOut, OneOf, Range
 
-Channels = Annotated[int, Range(1, 256)]
+Channels = Annotated[int, Range(1, 1024)]
 
 SIGREG, VISREG = "sigreg", "visreg"
 _BAD_RECIPE = rejected("bad-recipe")
@@ -18,14 +18,14 @@ _BAD_RECIPE = rejected("bad-recipe")
 class ModelSizes:
     """Widths of encoder and predictor (`model.py`)."""
 
-    image: Annotated[int, Range(16, 128), "side of the square RGB frames in pixels; a multiple of 16"] = 64
+    image: Annotated[int, Range(16, 512), "side of the square RGB frames in pixels; a multiple of 16"] = 64
     actions: Annotated[int, Range(1, 16), "numbers of one action"] = 2
-    latent: Annotated[int, Range(2, 512), "dimensions of a frame's latent"] = 64
+    latent: Annotated[int, Range(2, 2048), "dimensions of a frame's latent"] = 64
     channels: Annotated[
         tuple[Channels, Channels, Channels], "of the encoder's three convolutions, each on a smaller grid"
     ] = (24, 48, 64)
-    hidden: Annotated[int, Range(4, 2048), "width of the encoder's layer before the latent"] = 256
-    predictor: Annotated[int, Range(4, 2048), "width of the predictor's two hidden layers"] = 384
+    hidden: Annotated[int, Range(4, 8192), "width of the encoder's layer before the latent"] = 256
+    predictor: Annotated[int, Range(4, 8192), "width of the predictor's two hidden layers"] = 384
 
     def __post_init__(self) -> None:
         check(self, "recipe.model", _BAD_RECIPE)

@@ -67,11 +67,14 @@ class Alone:
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
-        found = torch.autograd.grad(loss, self._trained)
+        found = [
+            laid_out(*pair)
+            for pair in zip(torch.autograd.grad(loss, self._trained), self._trained, strict=True)
+        ]
         if self._gradients:
-            torch._foreach_add_(self._gradients, list(found))
+            torch._foreach_add_(self._gradients, found)
         else:
-            self._gradients = list(found)
+            self._gradients = found
 
     def gradients(self) -> list[Tensor]:
         found, self._gradients = self._gradients, []
@@ -91,6 +94,14 @@ class Alone:
 
     def agree(self, what: str, data: bytes) -> None:
         pass
+
+
+def laid_out(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The same gradient in the parameter's order in memory: a kernel that updates both goes through memory,
+    not through places, and a convolution may give its own order."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 if TYPE_CHECKING:

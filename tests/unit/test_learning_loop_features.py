@@ -22,8 +22,11 @@ from jepanet.learning.recipe_loop import Guard, Loop, Schedule
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import torch_generator
 from jepanet.learning.training.loop import TrainResult, train
+from jepanet.learning.training.processes.holding import Alone
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import StepReport
+from jepanet.learning.training.step import compiled
+from jepanet.learning.training.step.compiled import LEAST_STEPS_ON_CPU, compiles
 from jepanet.learning.training.step.optimiser import AdamW, clip
 from jepanet.learning.training.step.precision import FIRST_SCALE, GROWS_AFTER, LossScale
 from jepanet.learning.training.step.schedule import learning_rate, share
@@ -59,6 +62,8 @@ def far(one: Arrays, other: Arrays) -> float:
     [
         Loop(accumulate=4),
         Loop(precision="bf16"),
+        Loop(compile=True),
+        Loop(deterministic=False),
         Loop(schedule=Schedule("constant")),
         Loop(schedule=Schedule("wsd", span="round", warmup=3, decay=0.5, final=0.0), trace=7),
     ],
@@ -71,7 +76,7 @@ def test_a_recipe_says_it_and_is_read_again(loop: Loop) -> None:
 
 def test_what_is_usual_is_not_written() -> None:
     assert b"loop" not in RECIPE.to_bytes()
-    spelt = looped(accumulate=1).to_bytes()
+    spelt = looped(accumulate=1, compile=False, deterministic=True).to_bytes()
     assert spelt == RECIPE.to_bytes()
     with pytest.raises(Rejected, match="default"):
         read_recipe(RECIPE.to_bytes().replace(b'"model"', b'"loop":{"accumulate":1},"model"'))
@@ -79,7 +84,14 @@ def test_what_is_usual_is_not_written() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"accumulate": 0}, {"accumulate": 1025}, {"accumulate": 1.0}, {"precision": "int8"}],
+    [
+        {"accumulate": 0},
+        {"accumulate": 1025},
+        {"accumulate": 1.0},
+        {"precision": "int8"},
+        {"compile": 1},
+        {"deterministic": "no"},
+    ],
 )
 def test_what_it_may_say_has_bounds(fields: dict[str, Any]) -> None:
     with pytest.raises(Rejected) as caught:
@@ -291,6 +303,65 @@ def test_training_follows_its_schedule() -> None:
     rules = RECIPE.optimiser
     wanted = [learning_rate(rules, step, 8, step, RECIPE.total_steps, schedule) for step in range(8)]
     assert [report.learning_rate for report in reports] == wanted
+
+
+# ------------------------------------------------------------------ order in memory, compiled, fixed order
+
+
+def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
+    """A fused step goes through memory: a gradient in another order would move other numbers."""
+    parameter = torch.arange(24.0).reshape(2, 3, 2, 2).requires_grad_()
+    factor = torch.arange(24.0).reshape(2, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    loss = (parameter * factor).sum()
+    assert torch.autograd.grad(loss, [parameter], retain_graph=True)[0].stride() != parameter.stride()
+    alone = Alone(WORLD.network(START), [parameter], "cpu")
+    for _ in range(2):  # twice: gradients of several batches are added
+        alone.backward((parameter * factor).sum())
+    (gradient,) = alone.gradients()
+    assert gradient.stride() == parameter.stride() and torch.equal(gradient, 2 * factor)
+    moved, rules = parameter.detach().clone(), Optimiser(weight_decay=0.0)
+    AdamW([moved], rules).step([gradient], 0.5)
+    still = (factor == 0).flatten()
+    assert torch.equal(moved.flatten()[still], parameter.detach().flatten()[still])
+    assert bool((moved.flatten()[~still] < parameter.detach().flatten()[~still]).all())
+
+
+def test_networks_are_compiled_where_it_pays() -> None:
+    asked = looped(compile=True)
+    assert compiles(asked, "cuda:0", 1) and compiles(asked, "cpu", LEAST_STEPS_ON_CPU)
+    assert not compiles(asked, "cpu", LEAST_STEPS_ON_CPU - 1)
+    assert not compiles(RECIPE, "cuda:0", 20_000)
+    plain = train(START, SHARD, RECIPE, seed=SEED, steps=3)
+    assert same(plain.weights, train(START, SHARD, asked, seed=SEED, steps=3).weights)
+
+
+def test_what_cannot_be_compiled_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "LEAST_STEPS_ON_CPU", 1)
+    with monkeypatch.context() as patch, pytest.raises(Rejected, match=r"no C\+\+ compiler") as caught:
+        patch.setattr(compiled.shutil, "which", lambda name: None)
+        train(START, SHARD, looped(compile=True), seed=SEED, steps=2)
+    assert caught.value.reason == "no-compiler" and "g++" in (caught.value.remedy or "")
+    with pytest.raises(Rejected, match="fsdp2") as caught:
+        compiled.compile_parts(WORLD.network(START), whole=False)
+    assert caught.value.reason == "no-compile"
+    with pytest.raises(Rejected, match="no modules"):
+        compiled.compile_parts(object())  # type: ignore[arg-type]
+
+
+def test_without_a_fixed_order_all_threads_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def noted(report: StepReport) -> None:
+        seen.append((torch.get_num_threads(), torch.get_deterministic_debug_mode()))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for fixed in (True, False):
+            train(START, SHARD, looped(deterministic=fixed), seed=SEED, steps=1, on_step=noted)
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [(1, 2), (2, 0)]
 
 
 # ------------------------------------------------------------------ federated equals single

@@ -20,11 +20,13 @@ from jepanet.learning.evaluation import agreement
 from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe_loop import Loop
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.tensors import Arrays
 from jepanet.types import Address, RoundId
 from jepanet.work import contribution as contribution_module
 from jepanet.work import room, scoring
+from jepanet.work import training as work_training
 from jepanet.work.jobs import JOBS, run
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
@@ -35,6 +37,7 @@ from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 from jepanet.work.requests.request import Request
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
 from jepanet.work.requests.training import MakeFirstModel, RepeatTraining, TrainDelta
+from jepanet.work.round_files import open_round
 from learning_shards import RECIPE, SEED, disc_shard, initial
 from round_samples import a_spec
 
@@ -231,3 +234,16 @@ def test_a_job_that_has_no_room_is_refused_before_it_takes_any(
     with pytest.raises(Rejected, match=r"takes about 0\.8 GiB, and cpu has 0\.7 GiB") as caught:
         run(request)
     assert caught.value.reason == "too-little-memory" and caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", [TrainDelta, RepeatTraining, MakeFirstModel], ids=lambda kind: kind.job)
+def test_a_round_needs_trainings_that_others_can_repeat(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Request[object]]
+) -> None:
+    loose = replace(RECIPE, loop=Loop(deterministic=False))
+    (request,) = [item for item in requests(folder, "cpu") if type(item) is kind]
+    monkeypatch.setattr(work_training, "open_round", lambda files: replace(open_round(files), recipe=loose))
+    monkeypatch.setattr(work_training, "read_recipe", lambda data: loose)
+    with pytest.raises(Rejected, match="nobody could repeat") as caught:
+        run(request)
+    assert caught.value.reason == "not-repeatable"

@@ -78,6 +78,18 @@ class Loop:
         "in which networks multiply; weights, moments, statistics and losses are float32 in any case, and "
         "fp16 scales its losses (`training/step/precision.py`)",
     ] = "fp32"
+    compile: Annotated[
+        bool,
+        LeftOut(),
+        "networks are compiled where it pays: on a GPU, and on a CPU in trainings of 5,000 steps or more "
+        "(`training/step/compiled.py`)",
+    ] = False
+    deterministic: Annotated[
+        bool,
+        LeftOut(),
+        "one thread, and sums in a fixed order: the same inputs give the same bytes on one machine. Rounds "
+        "need it, since others repeat their trainings",
+    ] = True
     schedule: Annotated[
         Schedule | None,
         LeftOut(),

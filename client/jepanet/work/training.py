@@ -18,6 +18,7 @@ from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.loop import warm_start
 from jepanet.learning.training.resuming.state import StepReport
@@ -56,6 +57,7 @@ def train_delta(request: TrainDelta, on_progress: OnProgress) -> TrainedDelta:
 
 def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgress) -> TrainedDelta:
     started = time.monotonic()
+    _check_repeatable(round_.recipe)
     spec, base = round_.spec, round_.base.weights
     probe = None if request.probe is None else _probe(request.probe)
     run = Run(
@@ -140,6 +142,7 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
         Rejected: as the training loop, or a file does not fit.
     """
     recipe = read_recipe(request.recipe.read_bytes())
+    _check_repeatable(recipe)
     check_trainable(recipe, request.device)
     weights = warm_start(
         recipe,
@@ -152,6 +155,16 @@ def make_first_model(request: MakeFirstModel, on_progress: OnProgress) -> FirstM
     data = model_bytes(weights, header)
     write_atomically(request.target, data)
     return FirstModel(digest_of(data), len(data))
+
+
+def _check_repeatable(recipe: Recipe) -> None:
+    """Raises: Rejected (`not-repeatable`): others could not do again what is trained by it."""
+    if not recipe.loop.deterministic:
+        raise Rejected(
+            "the recipe trains without fixed order of sums, so that nobody could repeat a round's training",
+            reason="not-repeatable",
+            remedy="leave loop.deterministic out of a project's recipe; it is for trainings by hand",
+        )
 
 
 def _progress(step: StepReport) -> Progress:

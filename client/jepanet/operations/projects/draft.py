@@ -69,8 +69,14 @@ def draft_project(
 
 
 def _check_suits(built: BuiltDataset, recipe: Recipe) -> None:
-    """Raises: Fatal when the recipe wants frames of another size than the dataset has, or is a preset for
-    other data."""
+    """Raises: Fatal when the recipe wants frames of another size than the dataset has, is a preset for other
+    data, or gives trainings that nobody can repeat."""
+    if not recipe.loop.deterministic:
+        raise Fatal(
+            f"recipe {recipe.name!r} trains without fixed order of sums: nobody could repeat a training",
+            remedy="leave loop.deterministic out of it",
+            code=Exit.DATASET,
+        )
     offer = built_from(built.manifest.environment)
     # What was built from something that is not ours suits whichever recipe its owner says.
     suiting = [name for name in PRESETS if offer is None or offer.trains(name)]

@@ -8,7 +8,7 @@ from typing import Annotated
 from jepanet.records.codec import check, rejected
 from jepanet.records.marks import LeftOut, OneOf, Range
 
-Channels = Annotated[int, Range(1, 1024)]
+Channels = Annotated[int, Range(1, 256)]
 
 SIGREG, VISREG = "sigreg", "visreg"
 _BAD_RECIPE = rejected("bad-recipe")
@@ -20,7 +20,7 @@ class ModelSizes:
 
     image: Annotated[int, Range(16, 512), "side of the square RGB frames in pixels; a multiple of 16"] = 64
     actions: Annotated[int, Range(1, 16), "numbers of one action"] = 2
-    latent: Annotated[int, Range(2, 2048), "dimensions of a frame's latent"] = 64
+    latent: Annotated[int, Range(2, 512), "dimensions of a frame's latent"] = 64
     channels: Annotated[
         tuple[Channels, Channels, Channels], "of the encoder's three convolutions, each on a smaller grid"
     ] = (24, 48, 64)

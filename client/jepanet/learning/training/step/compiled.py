@@ -7,7 +7,6 @@ for any shape rounds otherwise, and which is used would depend on what came firs
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from jepanet.learning.recipe import Recipe
 LEAST_STEPS_ON_CPU = 5000
 """On one CPU thread a step of `tworoom-small` falls from 24 to 19 ms; compiling it takes a minute or more."""
 _MOST_SHAPES = 64
-_COMPILERS = ("g++", "clang++", "c++")
+_COMPILERS = ("g++", "clang++")
 
 
 def compiles(recipe: Recipe, device: str, steps: int) -> bool:
@@ -42,11 +41,11 @@ def compiling(on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    if not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *_COMPILERS)):
+    if not any(shutil.which(name) for name in _COMPILERS):
         raise Rejected(
             "the recipe compiles networks, and this machine has no C++ compiler",
             reason="no-compiler",
-            remedy="install g++, or name one in CXX",
+            remedy="install g++",
         )
     import torch._dynamo  # here: it takes seconds
 

@@ -25,8 +25,6 @@ from jepanet.learning.training.loop import TrainResult, train
 from jepanet.learning.training.processes.holding import Alone
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import StepReport
-from jepanet.learning.training.step import compiled
-from jepanet.learning.training.step.compiled import LEAST_STEPS_ON_CPU, compiles
 from jepanet.learning.training.step.optimiser import AdamW, clip
 from jepanet.learning.training.step.precision import FIRST_SCALE, GROWS_AFTER, LossScale
 from jepanet.learning.training.step.schedule import learning_rate, share
@@ -62,7 +60,6 @@ def far(one: Arrays, other: Arrays) -> float:
     [
         Loop(accumulate=4),
         Loop(precision="bf16"),
-        Loop(compile=True),
         Loop(deterministic=False),
         Loop(schedule=Schedule("constant")),
         Loop(schedule=Schedule("wsd", span="round", warmup=3, decay=0.5, final=0.0), trace=7),
@@ -76,7 +73,7 @@ def test_a_recipe_says_it_and_is_read_again(loop: Loop) -> None:
 
 def test_what_is_usual_is_not_written() -> None:
     assert b"loop" not in RECIPE.to_bytes()
-    spelt = looped(accumulate=1, compile=False, deterministic=True).to_bytes()
+    spelt = looped(accumulate=1, deterministic=True).to_bytes()
     assert spelt == RECIPE.to_bytes()
     with pytest.raises(Rejected, match="default"):
         read_recipe(RECIPE.to_bytes().replace(b'"model"', b'"loop":{"accumulate":1},"model"'))
@@ -89,7 +86,6 @@ def test_what_is_usual_is_not_written() -> None:
         {"accumulate": 1025},
         {"accumulate": 1.0},
         {"precision": "int8"},
-        {"compile": 1},
         {"deterministic": "no"},
     ],
 )
@@ -305,7 +301,7 @@ def test_training_follows_its_schedule() -> None:
     assert [report.learning_rate for report in reports] == wanted
 
 
-# ------------------------------------------------------------------ order in memory, compiled, fixed order
+# ------------------------------------------------------------------ order in memory, order of sums
 
 
 def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
@@ -324,28 +320,6 @@ def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
     still = (factor == 0).flatten()
     assert torch.equal(moved.flatten()[still], parameter.detach().flatten()[still])
     assert bool((moved.flatten()[~still] < parameter.detach().flatten()[~still]).all())
-
-
-def test_networks_are_compiled_where_it_pays() -> None:
-    asked = looped(compile=True)
-    assert compiles(asked, "cuda:0", 1) and compiles(asked, "cpu", LEAST_STEPS_ON_CPU)
-    assert not compiles(asked, "cpu", LEAST_STEPS_ON_CPU - 1)
-    assert not compiles(RECIPE, "cuda:0", 20_000)
-    plain = train(START, SHARD, RECIPE, seed=SEED, steps=3)
-    assert same(plain.weights, train(START, SHARD, asked, seed=SEED, steps=3).weights)
-
-
-def test_what_cannot_be_compiled_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "LEAST_STEPS_ON_CPU", 1)
-    with monkeypatch.context() as patch, pytest.raises(Rejected, match=r"no C\+\+ compiler") as caught:
-        patch.setattr(compiled.shutil, "which", lambda name: None)
-        train(START, SHARD, looped(compile=True), seed=SEED, steps=2)
-    assert caught.value.reason == "no-compiler" and "g++" in (caught.value.remedy or "")
-    with pytest.raises(Rejected, match="fsdp2") as caught:
-        compiled.compile_parts(WORLD.network(START), whole=False)
-    assert caught.value.reason == "no-compile"
-    with pytest.raises(Rejected, match="no modules"):
-        compiled.compile_parts(object())  # type: ignore[arg-type]
 
 
 def test_without_a_fixed_order_all_threads_train(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,13 +21,13 @@ class ImageModelSizes:
     patch: Annotated[int, Range(4, 32), "side of a patch in pixels; divides `image` in 3 to 32 parts"] = 8
     latent: Annotated[int, Range(2, 1024), "dimensions of a token after the encoder's head"] = 48
     width: Annotated[int, Range(8, 1536), "of the encoder's blocks; a multiple of 4 and of `heads`"] = 64
-    depth: Annotated[int, Range(1, 24)] = 3
-    heads: Annotated[int, Range(1, 24)] = 4
+    depth: Annotated[int, Range(1, 24), "blocks of the encoder"] = 3
+    heads: Annotated[int, Range(1, 24), "of attention, in each of its blocks"] = 4
     predictor_width: Annotated[
         int, Range(8, 1536), "of the predictor's blocks; a multiple of 4 and of `predictor_heads`"
     ] = 48
-    predictor_depth: Annotated[int, Range(1, 24)] = 2
-    predictor_heads: Annotated[int, Range(1, 24)] = 4
+    predictor_depth: Annotated[int, Range(1, 24), "blocks of the predictor"] = 2
+    predictor_heads: Annotated[int, Range(1, 24), "of attention, in each of its blocks"] = 4
 
     def __post_init__(self) -> None:
         check(self, "recipe.model", _BAD_RECIPE)
@@ -63,8 +63,8 @@ class Masks:
     """
 
     blocks: Annotated[int, Range(1, 8), "target blocks of an image; they may overlap"] = 4
-    target_low: Share = 0.15
-    target_high: Share = 0.2
+    target_low: Annotated[Share, "least share of the image that a target block covers"] = 0.15
+    target_high: Annotated[Share, "largest share of it"] = 0.2
     aspect: Annotated[float, Range(1.0, 4.0), "long side of a target block over its short one, at most"] = 1.5
     context: Annotated[
         float, Range(0.3, 1.0), "least share of the block from which, less the targets, is predicted"
@@ -104,12 +104,12 @@ class ImageObjective:
         "share of the target that is what the round's base, frozen, makes of the whole image: without it "
         "own tokens move faster than they help, and honest work reads as harm",
     ] = 0.5
-    weight: Annotated[float, Range(0.0, 10.0)] = 0.03
+    weight: Annotated[float, Range(0.0, 10.0), "of the regulariser, beside the prediction error"] = 0.03
     directions: Annotated[int, Range(1, 1024), "random directions drawn anew in every step"] = 64
     knots: Annotated[
         int, Range(3, 129), "quadrature points of the characteristic-function test on [0, 3]"
     ] = 17
-    guard: Annotated[float, Range(0.0, 1e4)] = 40.0
+    guard: Annotated[float, Range(0.0, 1e4), "weight of the sketched moments within it"] = 40.0
     tokens: Annotated[
         int,
         Range(1, 1024),

@@ -23,8 +23,8 @@ class LanguageModelSizes:
         int, Range(2, 1024), "dimensions in which two texts are compared, after a projection nobody trains"
     ] = 64
     width: Annotated[int, Range(4, 2048), "of the blocks; a multiple of `heads`"] = 128
-    depth: Annotated[int, Range(1, 48)] = 4
-    heads: Annotated[int, Range(1, 64)] = 4
+    depth: Annotated[int, Range(1, 48), "blocks"] = 4
+    heads: Annotated[int, Range(1, 64), "of attention, in each block"] = 4
 
     def __post_init__(self) -> None:
         check(self, "recipe.model", _BAD_RECIPE)

@@ -12,6 +12,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import islice
 from math import inf, isfinite, nan, prod
@@ -29,6 +30,7 @@ from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import mean
 from jepanet.learning.data.schemas.registry import SCHEMAS
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.data.streaming.batches import StreamedBatches
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import NEXT_TOKEN, Batch, Family, FamilyKind, check_weights
 from jepanet.learning.pooling import Lot, part_of
@@ -258,6 +260,19 @@ def batches_are_taken_up_where_they_were_left(case: Case) -> None:
         assert all(array.tobytes() == position[name].tobytes() for name, array in again.items())
         for one, other in zip(wanted, taken_up, strict=False):
             assert _equal(one, other)
+
+
+def a_stream_of_its_shards_is_taken_up_where_it_was_left(case: Case) -> None:
+    """Data larger than memory is drawn from batches of several shards (`data/streaming/batches.py`)."""
+
+    def stream() -> StreamedBatches:
+        return StreamedBatches(3, 2, SEED, lambda place, seed, stopped: case.family.batches(case.shard, seed))
+
+    with closing(stream()) as whole, closing(stream()) as left, closing(stream()) as taken_up:
+        drawn = list(islice(whole, 12))
+        first = list(islice(left, 7))
+        taken_up.go_to({name: np.array(array) for name, array in left.position().items()})
+        assert all(map(_equal, [*first, *islice(taken_up, 5)], drawn))
 
 
 def a_position_that_is_none_is_refused(case: Case) -> None:
@@ -524,6 +539,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     every_example_is_drawn_before_any_twice,
     examples_are_counted,
     batches_are_taken_up_where_they_were_left,
+    a_stream_of_its_shards_is_taken_up_where_it_was_left,
     a_position_that_is_none_is_refused,
     a_shard_of_other_sizes_is_refused,
     a_shard_of_another_kind_is_refused,

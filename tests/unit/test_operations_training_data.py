@@ -16,7 +16,7 @@ from jepanet.learning.data.shards import shard_bytes
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Loop
 from jepanet.learning.training.modes import in_mode
 from jepanet.operations import training_data
-from jepanet.operations.local_training import LocalInputs, train_local
+from jepanet.operations.local_training import LocalInputs, plan_local, train_local
 from jepanet.operations.reading.library import Library, open_library
 from jepanet.operations.training_data import ChosenData, chosen_data, place_named, shards_at
 from jepanet.operations.views.training import LocalTraining
@@ -149,6 +149,16 @@ async def test_a_shard_that_does_not_come_ends_the_training_by_its_name_and_it_c
     peers.served[digest_of(missing)] = missing
     data = await chosen_data(CIDS, library, MIX)
     assert (await trained(data, library, tmp_path / "out")).status == "ok"
+
+
+async def test_a_plan_counts_what_all_shards_hold(tmp_path: Path, peers: Peers) -> None:
+    library = library_of(tmp_path / "inputs", peers)
+    data = await chosen_data(CIDS, library, MIX)
+    recipe = in_mode(RECIPE_OF_MANY, FROM_SCRATCH, every=6)
+    plan = await plan_local(Elsewhere(), LocalInputs(recipe, RECIPE_OF_MANY, data, None, SEED, "cpu"))  # type: ignore[arg-type]
+    held, windows = 4, 4  # of the five episodes of a shard one is held out; four windows each
+    assert plan.epochs == round(16 * 6 / (len(SHARDS) * held * windows), 2)
+    assert len(peers.asked) == MIX, "the others are not needed for a plan"
 
 
 async def test_attack_a_shard_larger_than_any_may_be_is_not_fetched(tmp_path: Path, peers: Peers) -> None:

@@ -113,7 +113,7 @@ def local_inputs(
     return LocalInputs(trained, given, data, base, hashed, device, Processes(processes, parallel))
 
 
-async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
+async def plan_local(worker: Worker, inputs: LocalInputs, library: Library | None = None) -> TrainingPlan:
     """What the training would take on this machine, measured on a few steps; writes nothing that stays.
 
     Raises:
@@ -122,7 +122,8 @@ async def plan_local(worker: Worker, inputs: LocalInputs) -> TrainingPlan:
     with tempfile.TemporaryDirectory() as name:
         recipe = Path(name) / "recipe.json"
         recipe.write_bytes(inputs.recipe.to_bytes())
-        found = await worker.run(PlanTraining(recipe, inputs.data.shards, inputs.device, inputs.processes))
+        run = worker.run(PlanTraining(recipe, inputs.data.shards, inputs.device, inputs.processes))
+        found = await (run if library is None else while_they_come(run, bring(inputs.data.coming, library)))
     return TrainingPlan(
         recipe=inputs.recipe.name,
         regime=inputs.regime,

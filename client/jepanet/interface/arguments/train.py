@@ -108,7 +108,7 @@ def command(
 
     async def planned() -> TrainingPlan:
         async with open_data(inputs, deployment, config_path) as library:
-            return await _planned(on(await chosen_data(named, library, begun.loop.mix)))
+            return await _planned(on(await chosen_data(named, library, begun.loop.mix)), library)
 
     async def trained(on_step: OnStep) -> LocalTraining:
         async with open_data(inputs, deployment, config_path) as library:
@@ -123,12 +123,12 @@ def command(
     emit(value, as_json, _show)
 
 
-async def _planned(given: LocalInputs) -> TrainingPlan:
+async def _planned(given: LocalInputs, library: Library) -> TrainingPlan:
     from jepanet.operations.access import open_worker
     from jepanet.operations.local_training import plan_local
 
     async with open_worker() as worker:
-        return await plan_local(worker, given)
+        return await plan_local(worker, given, library)
 
 
 async def _trained(

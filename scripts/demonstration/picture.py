@@ -39,6 +39,9 @@ def _drawn(report: dict[str, Any]) -> Figure:
     axes = figure.subplots(2, 3)
     numbers = [item["round"] for item in rounds]
     for axis, (name, title) in zip(axes.flat, _PANELS, strict=False):
+        if any(item[name] is None for item in progress):
+            axis.set_axis_off()
+            continue
         before = [item["heldout"]["before"][name] for item in rounds]
         after = [item["heldout"]["after"][name] for item in rounds]
         for number, low, high in zip(numbers, before, after, strict=True):

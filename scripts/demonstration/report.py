@@ -25,6 +25,8 @@ from jepanet.work.requests.measuring import MeasureModels
 from jepanet.work.worker import Worker
 
 _METRICS = ("nmse", "skill", "pi", "rank", "probe_r2")
+_ALL = dict.fromkeys(_METRICS)
+"""Some data have nothing that a probe could read."""
 _DUTIES = {
     "TrainShard": "train", "SendCommit": "commit", "UnsealShard": "unseal", "SendReveal": "reveal",
     "ScoreDeltas": "score", "BuildSheet": "merge", "CheckSheet": "check", "SendRecord": "record",
@@ -158,7 +160,7 @@ async def measure_progress(
         )
     finally:
         await worker.stop()
-    found = measured.metrics
+    found = [{**_ALL, **metrics} for metrics in measured.metrics]
     return (
         [
             {"round": models[digest], "model": to_cid(Digest(digest)), **metrics}

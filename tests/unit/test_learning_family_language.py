@@ -12,6 +12,7 @@ from family_conformance import Case
 from torch.nn import functional
 
 from jepanet.errors import Rejected
+from jepanet.learning.evaluation.metrics import metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.families.language.batches import twins
 from jepanet.learning.families.language.family import Language
@@ -19,9 +20,11 @@ from jepanet.learning.families.language.model import LanguageModel, load_languag
 from jepanet.learning.families.language.objective import match_nats
 from jepanet.learning.families.language.sizes import LanguageModelSizes
 from jepanet.learning.family import NEXT_TOKEN
-from jepanet.learning.recipe import NEXT_TOKEN_LOSS, Score
+from jepanet.learning.recipe import NEXT_TOKEN_LOSS, Recipe, Score
+from jepanet.learning.recipe_reader import changed
 from jepanet.learning.seeding import torch_generator
-from jepanet.learning.training.loop import train
+from jepanet.learning.training.loop import train, warm_start
+from jepanet.tensors import Arrays
 from learning_shards import SEED, pair_shard
 
 pytestmark = pytest.mark.unit
@@ -153,3 +156,42 @@ def test_what_is_told_of_texts_counts_beside_the_next_token() -> None:
 def test_matching_is_a_part_of_the_next_token_score_alone() -> None:
     with pytest.raises(Rejected, match=r"score\.match"):
         CASE.recipe(score=Score(match=0.4))
+
+
+def test_latents_are_compared_in_float32_whatever_networks_multiply_in() -> None:
+    drawn = torch.randn(2, 8, 4, generator=torch_generator(SEED, "latents"))
+    first, second = functional.normalize(drawn, dim=-1)
+    none = torch.zeros(8, 8, dtype=torch.bool)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = match_nats(first, second, none, 0.1)
+    assert torch.equal(found, match_nats(first, second, none, 0.1))
+
+
+def test_metrics_tell_what_tokens_cost_and_what_is_told() -> None:
+    encoded = network().compare(CASE.shard)
+    assert encoded.nats is not None and encoded.tokens is not None and encoded.told is not None
+    found = metrics_of(encoded, CASE.shard, CASE.recipe()).to_json()
+    assert found["next_token"] == pytest.approx(encoded.nats.sum() / encoded.tokens.sum())
+    assert found["told"] == pytest.approx(encoded.told.mean()) and "probe_r2" not in found
+
+
+def test_dropping_the_match_term_earns_less_though_it_gains_more_of_the_next_token() -> None:
+    """The recipe's score is what makes the whole objective worth its steps."""
+    pairs, sizes = pair_shard(1, (0,) * 400), replace(SIZES, vocabulary=80)
+    place = np.arange(400)
+    public, own, sealed = (pairs.chosen(place // 150 == part) for part in range(3))
+    family = replace(LANGUAGE, model=sizes, pairs=16)
+    recipe = replace(CASE, family=family).recipe()
+    base = warm_start(recipe, public, SEED, steps=60)
+    both = scorer_of(base, recipe, sealed)
+    alone = scorer_of(base, replace(recipe, score=replace(CASE.score, match=0.0)), sealed)
+
+    def contribution(by: Recipe) -> Arrays:
+        trained = train(base, own, by, seed=SEED, steps=40).weights
+        return {name: base[name] + (trained[name] - base[name]) / 4 for name in base}
+
+    honest = contribution(recipe)
+    dropped = contribution(changed(recipe, "objective.match", 0.0))
+    assert alone.gain(dropped).mean > alone.gain(honest).mean > 5 * alone.gain(honest).stderr
+    assert both.gain(honest).mean > 5 * both.gain(honest).stderr
+    assert both.gain(dropped).mean < both.gain(honest).mean / 2

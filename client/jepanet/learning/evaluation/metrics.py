@@ -37,7 +37,8 @@ class Metrics:
     skill: 1 - val_pred / identity_error, 0 for dead latents. pi: predictive information, nats per dimension,
     mean over sites. rank: effective rank. latent_std, variance: of latents over all frames. sigreg: distance
     from the normal law. probe_r2: position read linearly from latents of unseen episodes, where the data
-    say what it was.
+    say what it was. next_token, told: nats a token that the next one costs, and nats by which the parts of an
+    episode are told to belong together, of families that have them.
     """
 
     val_pred: float
@@ -50,6 +51,8 @@ class Metrics:
     variance: float
     sigreg: float
     probe_r2: float | None = None
+    next_token: float | None = None
+    told: float | None = None
 
     def to_json(self) -> dict[str, float]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -101,6 +104,7 @@ def metrics_of(encoded: Encoded, shard: Shard, recipe: Recipe) -> Metrics:
     sites = np.asarray(shard.site)
     state = shard.schema.state
     known = None if state is None else shard.array(state).astype(np.float64)
+    nats, tokens, told = encoded.nats, encoded.tokens, encoded.told
     information = [
         predictive_information(targets[sites == number], guesses[sites == number])
         for number in set(shard.site)
@@ -116,4 +120,6 @@ def metrics_of(encoded: Encoded, shard: Shard, recipe: Recipe) -> Metrics:
         variance=variance,
         sigreg=sigreg_value(latents, sizes.knots, sizes.frames),
         probe_r2=None if known is None else probe_r2(latents, known, shard.site),
+        next_token=None if nats is None or tokens is None else float(nats.sum() / tokens.sum()),
+        told=None if told is None else float(told.mean()),
     )

@@ -35,8 +35,10 @@ def language_objective(
 def match_nats(first: Tensor, second: Tensor, twins: Tensor, temperature: float) -> Tensor:
     """What it costs to tell the second text of every pair by its first among all others, and the other way
     round: nats [B], the mean of both. Unit latents [B, D]; pairs that are `twins` [B, B] are left out."""
-    closeness = (first @ second.T / temperature).masked_fill(twins, -torch.inf)
     own = torch.arange(len(first), device=first.device)
-    there = functional.cross_entropy(closeness, own, reduction="none")
-    back = functional.cross_entropy(closeness.T, own, reduction="none")
+    # Cosines of eight bits tell too little.
+    with torch.autocast(first.device.type, enabled=False):
+        closeness = (first @ second.T / temperature).masked_fill(twins, -torch.inf)
+        there = functional.cross_entropy(closeness, own, reduction="none")
+        back = functional.cross_entropy(closeness.T, own, reduction="none")
     return (there + back) / 2

@@ -24,6 +24,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pytest
 import pytest_socket
+import structlog
 from hypothesis import HealthCheck, settings
 
 # A starter may have these ignored (nohup, a shell's background job), and every child would inherit that: what
@@ -146,6 +147,15 @@ def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A command that a test runs in this process configures the log: of that test alone."""
+    before = structlog.get_config()
+    yield
+    if _kind(request.node) in ISOLATED:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ DATES = {
     "node/status.py": "when the file was written, for people",
     "operations/checks/endpoints.py": "the age of a block, which is dated",
     "operations/funds/unfinished.py": "makes the key of a request unique",
+    "operations/mlflow_tracking.py": "dates numbers for the library that keeps them",
     "operations/status.py": "the age of a file written before the machine was started again",
     "p2p/hardening/pubsub.py": "message numbers that no earlier run has used",
     "p2p/hardening/steady_clock.py": "the date once, at start",

@@ -82,6 +82,8 @@ def test_peers_are_not_ignored_offline(path: tuple[str, ...], tmp_path: Path) ->
     words: list[object] = [*path, *("1" for item in LEAVES[path].params if isinstance(item, click.Argument))]
     if path[0] == "model":
         words += ["--out", tmp_path / "m"]
+    if path[0] == "train":
+        words += ["--recipe", "tworoom-tiny", "--data", f"bafkrei{'a' * 52}", "--out", tmp_path / "t"]
     config = tmp_path / "node.toml"
     config.write_text('[chain]\nendpoints = ["http://127.0.0.1:1"]\ndeployment = "d"\n')
     for order in (("--offline", "--peer", _PEER), ("--peer", _PEER, "--offline")):

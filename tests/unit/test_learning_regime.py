@@ -236,8 +236,8 @@ def test_the_same_shard_gives_the_same_loss_whatever_was_drawn_before() -> None:
     torch.manual_seed(3)
     assert one.loss(alone) == first == other.loss(alone)
     assert other.loss(Alone(WORLD.network(initial(OTHER)), (), "cpu").terms) != first
-    assert one.reference(TUNING, START) == first
-    assert one.reference(SCRATCH, START) == one.reference(SCRATCH, initial(OTHER)) != first
+    assert one.reference(TUNING, START, START) == first
+    assert one.reference(SCRATCH, START, None) == one.reference(SCRATCH, initial(OTHER), None) != first
 
 
 def test_measuring_leaves_no_trace_in_the_training() -> None:

@@ -30,7 +30,7 @@ MAX_PARAMETERS = 1_000_000_000
 (`memory.py`)."""
 MAX_FRAMES_PER_ROUND = 4_000_000
 """Cap on frames encoded in one round of training: steps x frames of a batch."""
-MAX_PIXELS_PER_ROUND = MAX_FRAMES_PER_ROUND * 128**2
+MAX_PIXELS_PER_ROUND = MAX_FRAMES_PER_ROUND * 224**2
 """The same in pixels, so that large frames are no way around it."""
 
 

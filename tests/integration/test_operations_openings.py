@@ -275,7 +275,7 @@ async def test_commands_that_sign_open_each_handle_once(
     monkeypatch.setattr(draft_module, "open_dataset", lambda folder: BuiltDataset(folder, MANIFEST, sealed))
     monkeypatch.setattr(draft_module, "check_shards", lambda *_: None)
 
-    async def first_model(*_: Any) -> Digest:
+    async def first_model(*_: Any, **__: Any) -> Digest:
         return digest_of(b"model")
 
     monkeypatch.setattr(create_module, "first_model", first_model)

@@ -39,7 +39,7 @@ class Warm:
         self.made = 0
         self.killed = False
 
-    async def __call__(self, *_: Any) -> Digest:
+    async def __call__(self, *_: Any, **__: Any) -> Digest:
         if self.killed:
             raise KeyboardInterrupt
         self.made += 1

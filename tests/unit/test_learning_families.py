@@ -447,6 +447,7 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (DrawsTwice, conformance.every_example_is_drawn_before_any_twice),
     (with_batches(_Miscounts), conformance.examples_are_counted),
     (with_batches(_ForgetsItsColours), conformance.batches_are_taken_up_where_they_were_left),
+    (with_batches(_ForgetsItsColours), conformance.a_stream_of_its_shards_is_taken_up_where_it_was_left),
     (with_batches(_GoesAnywhere), conformance.a_position_that_is_none_is_refused),
     (TakesAnyShard, conformance.a_shard_of_other_sizes_is_refused),
     (TakesAnyKind, conformance.a_shard_of_another_kind_is_refused),

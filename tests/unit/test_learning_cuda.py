@@ -24,7 +24,7 @@ from learning_shards import RECIPE, SEED, disc_shard, initial
 
 __all__ = ["folder"]
 GPU = "cuda:0"
-PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = ("fp32", "bf16", "fp16", "compiled bf16")
 pytestmark = [
     pytest.mark.unit,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU on this machine"),
@@ -32,7 +32,8 @@ pytestmark = [
 
 
 def trained(precision: str, checkpoints: Checkpoints | None = None) -> TrainResult:
-    loop = Loop(precision=precision, accumulate=2, trace=4)
+    compiled, _, kind = precision.rpartition(" ")
+    loop = Loop(precision=kind, accumulate=2, trace=4, compile=bool(compiled))
     recipe = replace(RECIPE, inner_steps=24, guard=Guard(every=4), loop=loop)
     shard = disc_shard(1, (0,) * 6 + (1,) * 6)
     return train(initial(SEED), shard, recipe, seed=SEED, device=GPU, checkpoints=checkpoints)

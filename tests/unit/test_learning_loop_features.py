@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -17,6 +19,7 @@ from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.learning.families.world.model import normalise
+from jepanet.learning.presets import preset
 from jepanet.learning.recipe import MAX_FRAMES_PER_ROUND, Optimiser, Recipe
 from jepanet.learning.recipe_loop import Guard, Loop, Schedule
 from jepanet.learning.recipe_reader import read_recipe
@@ -25,6 +28,8 @@ from jepanet.learning.training.loop import TrainResult, train
 from jepanet.learning.training.processes.holding import Alone
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import StepReport
+from jepanet.learning.training.step import compiled
+from jepanet.learning.training.step.compiled import LEAST_STEPS_ON_CPU, compiles, compiling
 from jepanet.learning.training.step.optimiser import AdamW, clip
 from jepanet.learning.training.step.precision import FIRST_SCALE, GROWS_AFTER, LossScale
 from jepanet.learning.training.step.schedule import learning_rate, share
@@ -60,6 +65,7 @@ def far(one: Arrays, other: Arrays) -> float:
     [
         Loop(accumulate=4),
         Loop(precision="bf16"),
+        Loop(compile=True),
         Loop(deterministic=False),
         Loop(schedule=Schedule("constant")),
         Loop(schedule=Schedule("wsd", span="round", warmup=3, decay=0.5, final=0.0), trace=7),
@@ -73,7 +79,7 @@ def test_a_recipe_says_it_and_is_read_again(loop: Loop) -> None:
 
 def test_what_is_usual_is_not_written() -> None:
     assert b"loop" not in RECIPE.to_bytes()
-    spelt = looped(accumulate=1, deterministic=True).to_bytes()
+    spelt = looped(accumulate=1, compile=False, deterministic=True).to_bytes()
     assert spelt == RECIPE.to_bytes()
     with pytest.raises(Rejected, match="default"):
         read_recipe(RECIPE.to_bytes().replace(b'"model"', b'"loop":{"accumulate":1},"model"'))
@@ -86,6 +92,7 @@ def test_what_is_usual_is_not_written() -> None:
         {"accumulate": 1025},
         {"accumulate": 1.0},
         {"precision": "int8"},
+        {"compile": 1},
         {"deterministic": "no"},
     ],
 )
@@ -301,7 +308,7 @@ def test_training_follows_its_schedule() -> None:
     assert [report.learning_rate for report in reports] == wanted
 
 
-# ------------------------------------------------------------------ order in memory, order of sums
+# ------------------------------------------------------------------ order in memory, compiled, fixed order
 
 
 def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
@@ -320,6 +327,85 @@ def test_a_gradient_lies_in_memory_as_its_parameter_does() -> None:
     still = (factor == 0).flatten()
     assert torch.equal(moved.flatten()[still], parameter.detach().flatten()[still])
     assert bool((moved.flatten()[~still] < parameter.detach().flatten()[~still]).all())
+
+
+def test_networks_are_compiled_where_it_pays() -> None:
+    asked = looped(compile=True)
+    assert compiles(asked, "cuda:0", 1) and compiles(asked, "cpu", LEAST_STEPS_ON_CPU)
+    assert not compiles(asked, "cpu", LEAST_STEPS_ON_CPU - 1)
+    assert not compiles(RECIPE, "cuda:0", 20_000)
+    plain = train(START, SHARD, RECIPE, seed=SEED, steps=3)
+    assert same(plain.weights, train(START, SHARD, asked, seed=SEED, steps=3).weights)
+
+
+@pytest.mark.parametrize("name", ["image-tiny", "language-tiny"])
+def test_recipes_whose_batches_vary_in_shape_are_not_compiled(name: str) -> None:
+    with pytest.raises(Rejected, match=r"loop\.compile needs batches of one shape") as caught:
+        replace(preset(name), loop=Loop(compile=True))
+    assert caught.value.reason == "bad-recipe"
+
+
+def test_what_cannot_be_compiled_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "LEAST_STEPS_ON_CPU", 1)
+    with monkeypatch.context() as patch, pytest.raises(Rejected, match=r"no C\+\+ compiler") as caught:
+        patch.setattr("shutil.which", lambda name: None)
+        train(START, SHARD, looped(compile=True), seed=SEED, steps=2)
+    assert caught.value.reason == "no-compiler" and "install" in (caught.value.remedy or "")
+    with pytest.raises(Rejected, match="fsdp2") as caught:
+        compiled.compile_parts(WORLD.network(START), whole=False)
+    assert caught.value.reason == "no-compile"
+    with pytest.raises(Rejected, match="no parts"):
+        compiled.compile_parts(object())  # type: ignore[arg-type]
+
+
+def test_what_is_compiled_lies_in_a_folder_of_the_training_and_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a library, which a compiler leaves that is killed, is found by nobody."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/before")
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    place = Checkpoints(tmp_path / "round", 1 << 30)
+    ours, others = place.folder / "compiled-0-killed", place.folder / "compiled-1-running"
+    for folder in (ours, others):
+        folder.mkdir(parents=True)
+        (folder / "half.so").write_bytes(b"\x7fELF")
+    with compiling(True, place.folder, 0):
+        from torch._inductor import config  # here: it takes seconds, and is there by now
+
+        (new,) = set(place.folder.iterdir()) - {others}
+        assert new != ours and not list(new.iterdir())
+        for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
+            assert Path(os.environ[name]).parent == new
+        assert not config.cpp_cache_precompile_headers, "they would lie elsewhere"
+        Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).mkdir()
+    assert list(place.folder.iterdir()) == [others]
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/before" and "TRITON_CACHE_DIR" not in os.environ
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with compiling(True):
+        assert len(list((tmp_path / "temporary").iterdir())) == 1
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_compiler_that_fails_is_refused_in_words_and_leaves_nothing(tmp_path: Path) -> None:
+    def broken(*_: object) -> Any:
+        raise OSError("file too short")
+
+    with pytest.raises(Rejected, match="file too short") as caught, compiling(True, tmp_path):
+        torch.compile(torch.nn.Linear(2, 2), backend=broken)(torch.zeros(1, 2))
+    assert caught.value.reason == "no-compile" and "loop.compile" in (caught.value.remedy or "")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_bytes(b"")
+    folder = compiling(True, tmp_path / "file")
+    with pytest.raises(Rejected, match="no folder for compiled code") as caught, folder:
+        pass
+    assert caught.value.reason == "no-compile"
+
+
+def test_an_abort_of_a_compiled_training_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="diverged"), compiling(True, tmp_path):
+        raise Rejected("diverged", reason="diverged")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_fixed_order_all_threads_train(monkeypatch: pytest.MonkeyPatch) -> None:

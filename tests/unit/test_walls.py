@@ -125,9 +125,10 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
 
 READS_ENVIRONMENT = frozenset(
     {"settings", "work", "interface", "jepanet.chain.devchain.anvil", "jepanet.node.tracing"}
-    | {"jepanet.operations.mlflow_tracking"}
+    | {"jepanet.operations.mlflow_tracking", "jepanet.learning.training.step.compiled"}
 )
-"""Rooms, and three modules: `anvil` looks for a developer's tool, `mlflow_tracking` keeps MLflow quiet."""
+"""Rooms, and four modules: `anvil` looks for a developer's tool, `mlflow_tracking` keeps MLflow quiet, and
+`compiled` tells torch's compiler where to write."""
 
 NOWHERE = frozenset({"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"})
 """Formats that run code when they are read."""

@@ -60,6 +60,8 @@ class Sizes:
     which a recipe's memory follows (`memory.py`)."""
     vocabulary: int | None = None
     """Tokens to choose the next one from, where its loss has a part `NEXT_TOKEN`; None where it has not."""
+    varying: bool = False
+    """Whether tensors of its batches have other shapes from batch to batch, beyond their number of rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,8 @@ class Recipe:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
         if self.aligns and not self.family.turns:
             raise bad(f"align_above must be 180: latents of family {self.family.name} cannot be turned")
+        if self.loop.compile and self.family.sizes.varying:
+            raise bad(f"loop.compile needs batches of one shape, and those of {self.family.name} vary")
         if self.score.match and self.score.kind != NEXT_TOKEN_LOSS:
             raise bad(f"score.match is a part of the score {NEXT_TOKEN_LOSS!r} alone")
         if self.score.kind == NEXT_TOKEN_LOSS and self.family.sizes.vocabulary is None:

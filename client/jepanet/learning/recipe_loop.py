@@ -78,6 +78,12 @@ class Loop:
         "in which networks multiply; weights, moments, statistics and losses are float32 in any case, and "
         "fp16 scales its losses (`training/step/precision.py`)",
     ] = "fp32"
+    compile: Annotated[
+        bool,
+        LeftOut(),
+        "networks are compiled where it pays: on a GPU, and on a CPU in trainings of 5,000 steps or more; "
+        "for families whose batches have one shape, as `world` (`training/step/compiled.py`)",
+    ] = False
     deterministic: Annotated[
         bool,
         LeftOut(),

@@ -27,7 +27,7 @@ from jepanet.learning.training.guarding.divergence import DivergenceGate, check_
 from jepanet.learning.training.guarding.watch import Watch
 from jepanet.learning.training.processes.holding import Alone
 from jepanet.learning.training.processes.spread import spread
-from jepanet.learning.training.processes.together import Together
+from jepanet.learning.training.processes.together import SHARDED, Together
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import Evaluation, StepReport, TrainingState
 from jepanet.learning.training.resuming.trace import (
@@ -38,6 +38,7 @@ from jepanet.learning.training.resuming.trace import (
     trace_point,
 )
 from jepanet.learning.training.resuming.training_file import run_of
+from jepanet.learning.training.step.compiled import compile_parts, compiles, compiling
 from jepanet.learning.training.step.gradient import Penalty, mean_gradient
 from jepanet.learning.training.step.optimiser import AdamW, clip
 from jepanet.learning.training.step.precision import LossScale
@@ -98,7 +99,8 @@ def train(
         Transient: a shard of a stream is missing or damaged.
         Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
             shard does not fit the recipe; `non-finite` when the last step spoiled the weights.
-            Of several processes also `processes-differ` and `too-many-processes`.
+            Of several processes also `processes-differ` and `too-many-processes`. Where it is to be compiled,
+            `no-compiler` and `no-compile`.
         ValueError: checkpoints together with penalties, of which a checkpoint knows nothing; several
             processes and penalties, whose statistics they would not pool.
     """
@@ -113,8 +115,10 @@ def train(
     supply.check(recipe.family)
     here = device if together is None else together.device(device)
 
+    compiled = compiles(recipe, device, count)
     repeatable = deterministic() if recipe.loop.deterministic else nullcontext()
-    with closing(supply), repeatable:
+    place, rank = checkpoints.folder if checkpoints else None, together.rank if together else 0
+    with closing(supply), repeatable, compiling(compiled, place, rank, fixed=recipe.loop.deterministic):
         base = None if from_scratch else weights
         watch = None
         if recipe.guard is not None:
@@ -132,6 +136,8 @@ def train(
                 from_scratch=from_scratch,
             )  # fmt: skip
             state = checkpoints.resume(fresh, run, count)
+        if compiled:
+            compile_parts(state.model, whole=together is None or together.way != SHARDED)
         if together is not None:
             spread(state, together, here)
         speaks = state.holding.speaks

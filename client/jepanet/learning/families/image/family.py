@@ -55,6 +55,7 @@ class Image(ImageSizes):
             latent=self.model.latent,
             knots=self.objective.knots,
             activations=self.images * activations_of_an_image(self),
+            varying=True,
         )
 
     def fields(self) -> dict[str, object]:

@@ -61,6 +61,7 @@ class Language(LanguageSizes):
             knots=self.objective.knots,
             activations=2 * self.pairs * activations_of_a_text(self),
             vocabulary=self.model.vocabulary,
+            varying=True,
         )
 
     def fields(self) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The folder of a training's checkpoints: which are written when, how many are kept, and which one is used.
 
 step-0000000080.safetensors   with its digest beside it; the newest that is whole, and ours, is used
+compiled-0-k3v9x_2a/          what process 0 has compiled (`training/step/compiled.py`), while it trains
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _SECONDS_AT_LEAST = 0.01
 
 
 class Checkpoints:
-    """The checkpoints of one training in a folder of their own, which nothing else writes to.
+    """The checkpoints of one training in a folder of their own, which nothing else writes to,
+    but for what is compiled for the training.
 
     budget: bytes that all of them may take together, but for the moment in which a new one is written beside
     the old ones. pause: see `PAUSE`; 0 writes at every opportunity.
@@ -41,7 +43,7 @@ class Checkpoints:
     def __init__(
         self, folder: Path, budget: int, *, pause: float = PAUSE, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._folder, self._budget = folder, budget
+        self.folder, self._budget = folder, budget
         self._pause, self._clock = pause, clock
         self._next: float | None = None
         self._unwritten = False
@@ -85,7 +87,7 @@ class Checkpoints:
         if began < self._next:
             return False
         data = checkpoint_bytes(state, run, now)
-        written = self._write(self._folder / f"step-{state.step:010}.safetensors", data)
+        written = self._write(self.folder / f"step-{state.step:010}.safetensors", data)
         ended = self._clock()
         self._next = ended + self._pause * (ended - began)
         return written
@@ -98,7 +100,7 @@ class Checkpoints:
                     remedy="raise worker.checkpoint_gb",
                     code=Exit.DISK_FULL,
                 )
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             keep(path, data, mode=0o600, code=Exit.DISK_FULL)
             self._prune()
         except (Fatal, OSError) as error:
@@ -112,9 +114,9 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         """Newest first."""
-        if not self._folder.is_dir():
+        if not self.folder.is_dir():
             return []
-        return sorted((item for item in self._folder.iterdir() if _NAME.fullmatch(item.name)), reverse=True)
+        return sorted((item for item in self.folder.iterdir() if _NAME.fullmatch(item.name)), reverse=True)
 
     def _prune(self) -> None:
         """Removes what is beyond the budget, oldest first, and drafts and digests that nothing belongs to."""
@@ -124,6 +126,6 @@ class Checkpoints:
             if place < KEPT and (place == 0 or total <= self._budget):
                 left |= {path.name, f"{path.name}.sha256"}
         # The content before its digest: one without a digest would be named as damaged.
-        for path in sorted(self._folder.iterdir()):
+        for path in sorted(self.folder.iterdir()):
             if _OURS.fullmatch(path.name) and path.name not in left:
                 path.unlink(missing_ok=True)

@@ -152,7 +152,9 @@ abstract contract Checks is StakeActs {
         } else if (found.cause == CancelCause.NotUnsealed) {
             // Of all accounts: verifiers of the other set solve as well.
             for (uint256 i = 0; i < accounts.length; ++i) {
-                if (standings[id][accounts[i]] == Standing.Revealed) owed += found.unsealBond / found.reveals;
+                if (standings[id][accounts[i]] == Standing.Revealed) {
+                    owed += found.unsealBond / found.reveals;
+                }
             }
         }
         _same(escrows[id], owed, "rounds: the escrow is what may still have to be paid");

@@ -14,6 +14,7 @@ from torch.nn import functional
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.metrics import metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
+from jepanet.learning.families.language import model as model_module
 from jepanet.learning.families.language.batches import twins
 from jepanet.learning.families.language.family import Language
 from jepanet.learning.families.language.model import LanguageModel, load_language_model, predicted
@@ -195,3 +196,31 @@ def test_dropping_the_match_term_earns_less_though_it_gains_more_of_the_next_tok
     assert alone.gain(dropped).mean > alone.gain(honest).mean > 5 * alone.gain(honest).stderr
     assert both.gain(honest).mean > 5 * both.gain(honest).stderr
     assert both.gain(dropped).mean < both.gain(honest).mean / 2
+
+
+def test_attack_long_texts_of_many_tokens_are_compared_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing but 64 texts at once bounded their scores: 32 GiB by a recipe of a tiny model."""
+    model, sizes, read = network(), [], LanguageModel.read
+    whole = model.compare(CASE.shard)
+
+    def counted(self: LanguageModel, texts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(len(texts) * (texts.shape[1] + 1) * SIZES.vocabulary)
+        return read(self, texts)
+
+    monkeypatch.setattr(LanguageModel, "read", counted)
+    monkeypatch.setattr(model_module, "_SCORES", 1000)
+    parts = model.compare(CASE.shard)
+    assert max(sizes) <= 1000
+    for name in ("latents", "nats", "told"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
+
+
+def test_attack_long_texts_of_a_large_batch_are_not_held_against_each_other_by_token() -> None:
+    """Pairs x pairs x tokens: 34 GB of what a recipe may ask for, and in no estimate."""
+    texts = torch.arange(300).unsqueeze(1).expand(-1, 100).contiguous()
+    with torch.profiler.profile(profile_memory=True) as profile:
+        found = twins(texts, texts)
+    most = max(event.cpu_memory_usage for event in profile.events())
+    assert most < 4 << 20 and not found.any()

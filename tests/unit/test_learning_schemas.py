@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jepanet.errors import Rejected
+from jepanet.learning.data import shards
 from jepanet.learning.data.schemas.episodes import EPISODES
 from jepanet.learning.data.schemas.images import IMAGES
 from jepanet.learning.data.schemas.pairs import PAIRS
@@ -18,7 +19,7 @@ from jepanet.learning.data.schemas.questions import QUESTIONS
 from jepanet.learning.data.schemas.registry import SCHEMAS, schema_tagged
 from jepanet.learning.data.schemas.texts import tokens_of
 from jepanet.learning.data.scorable import check_scorable
-from jepanet.learning.data.shards import Shard, check_schema, joined, load_shard, shard_bytes
+from jepanet.learning.data.shards import MAX_EPISODES, Shard, check_schema, joined, load_shard, shard_bytes
 from jepanet.learning.training.guarding.validation import split
 from jepanet.learning.training.supply import InMemory
 from jepanet.tensors import decode_tensors, encode_tensors
@@ -228,3 +229,14 @@ def test_a_shard_says_what_it_has_not() -> None:
         _ = images.frames
     assert caught.value.reason == "shard-mismatch"
     assert (IMAGES.unit, QUESTIONS.unit, PAIRS.unit) == ("image", "scene", "pair")
+
+
+def test_attack_more_site_numbers_than_episodes_can_be_are_refused_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As numbers of Python they would take ten times the bytes of the file."""
+    monkeypatch.setattr(shards, "Shard", None)
+    data = altered("pairs", site=np.zeros(MAX_EPISODES + 1, np.int32))
+    with pytest.raises(Rejected, match="site numbers") as caught:
+        load_shard(data)
+    assert caught.value.reason == "wrong-shape"

@@ -64,12 +64,21 @@ def node(
     active: int = 0,
     head: bool = False,
     at_head: Standing | None = None,
+    later: int = 0,
 ) -> Any:
-    """A node that has stored a block itself (`head`), at which the endpoint answers `at_head`, if at all."""
+    """A node that has stored a block itself (`head`), at which the endpoint answers `at_head`, if at all.
+
+    In the last of `later` more rounds of the project everybody committed.
+    """
     chain = Chain(standing, phase, active, at_head)
     stored = SimpleNamespace(number=5, hash=HEAD) if head else None
     recorded = Recorded(bytes(32), digest("new"), digest("sheet"), 5, 3, 1400, bytes(32), 1)
-    round_, state = SimpleNamespace(id=ROUND, recorded=recorded), SimpleNamespace(rounds={ROUND: 0})
+    round_ = SimpleNamespace(id=ROUND, project_id=PROJECT, recorded=recorded)
+    following = {
+        ROUND + number: SimpleNamespace(project_id=PROJECT, committed=lambda who, last=number == later: last)
+        for number in range(1, later + 1)
+    }
+    state = SimpleNamespace(rounds={ROUND: round_, **following})
     return SimpleNamespace(
         me=SOLVER, contracts=SimpleNamespace(rounds=chain, lens=chain), sender=Sender(), terms=object(),
         journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32)), head=lambda: stored),
@@ -141,10 +150,19 @@ def exits_of(context: Any) -> list[Any]:
 
 @pytest.mark.usefixtures("one_invalid_row")
 async def test_a_round_whose_places_later_rounds_have_used_again_asks_for_nothing() -> None:
-    context = node(standing=Standing.NONE, head=True, at_head=Standing.NONE)
+    context = node(standing=Standing.NONE, head=True, at_head=Standing.NONE, later=16)
     for work in exits_of(context):
         assert await work == []
     assert context.sender.sent == []
+
+
+@pytest.mark.parametrize("later", [0, 7, 9])
+@pytest.mark.usefixtures("one_invalid_row")
+async def test_attack_an_endpoint_that_denies_a_commit_closes_no_claim(later: int) -> None:
+    """No later commit that is confirmed here took the place of this one: nothing can have removed it."""
+    for work in exits_of(node(standing=Standing.NONE, head=True, at_head=Standing.NONE, later=later)):
+        with pytest.raises(Transient, match="behind"):
+            await work
 
 
 @pytest.mark.usefixtures("one_invalid_row")

@@ -169,6 +169,8 @@ def load_shard(source: Path | bytes, *, max_bytes: int = MAX_SHARD_BYTES) -> Sha
     site = arrays.pop("site")
     if site.dtype != np.int32 or site.ndim != 1:
         raise Rejected("shard: site must be int32 [E]", reason="wrong-shape")
+    if len(site) > MAX_EPISODES:  # before they are Python's numbers, which take ten times as much
+        raise Rejected(f"shard: more than {MAX_EPISODES} site numbers", reason="wrong-shape")
     shard = Shard(schema, arrays, tuple(int(number) for number in site), header)
     check_shard(shard)
     return shard

@@ -40,6 +40,9 @@ _LOOK_AGAIN = frozenset(
 this node came between, or the endpoint that simulates lags behind the one that was asked. Handlers look
 before they send, so the next try knows."""
 
+_LANES = 8
+"""Rounds of a project take so many words of an account in turn (`HotWord.lane` of the contracts)."""
+
 
 def endpoint_lags(what: str) -> Transient:
     """What to raise when an endpoint knows less than was confirmed to this node: not "already done".
@@ -65,7 +68,8 @@ async def standing_of(context: Context, what: str, round_id: RoundId, account: A
 
     The contract uses an account's word again eight rounds later, when nothing of it is open, and from then on
     answers as if the account had never committed. An endpoint that lags answers the same, so it is asked once
-    more about the newest block known here, which it has to have.
+    more about the newest block known here, which it has to have; and without such a later commit, confirmed
+    here, nobody is believed.
 
     Raises:
         Transient: it lags; try again later.
@@ -78,7 +82,18 @@ async def standing_of(context: Context, what: str, round_id: RoundId, account: A
     if known == "latest":
         raise endpoint_lags(what)
     standing = (await read(round_id, account, known)).standing
-    return None if standing is Standing.NONE else standing
+    if standing is not Standing.NONE:
+        return standing
+    if not _used_again(context, round_id, account):
+        raise endpoint_lags(what)
+    return None
+
+
+def _used_again(context: Context, round_id: RoundId, account: Address) -> bool:
+    """Whether the account committed in a later round of the project that shares its words with this one."""
+    project, rounds = context.round(round_id).project_id, context.state().rounds
+    later = sorted(key for key, item in rounds.items() if item.project_id == project and key > round_id)
+    return any(rounds[key].committed(account) for key in later[_LANES - 1 :: _LANES])
 
 
 async def submit(context: Context, key: str, call: UnsignedCall) -> None:

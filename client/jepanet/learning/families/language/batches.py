@@ -73,8 +73,11 @@ def twins(first: Tensor, second: Tensor) -> Tensor:
 
     Neither is a wrong answer for the other.
     """
-    same = [(texts.unsqueeze(0) == texts.unsqueeze(1)).all(dim=-1) for texts in (first, second)]
-    return (same[0] | same[1]).fill_diagonal_(False)
+    # Texts by number: held against each other token by token they would take pairs x pairs x tokens bytes.
+    numbers = [torch.unique(texts, dim=0, return_inverse=True)[1] for texts in (first, second)]
+    same = [number.unsqueeze(0) == number.unsqueeze(1) for number in numbers]
+    shared: Tensor = (same[0] | same[1]).fill_diagonal_(False)
+    return shared
 
 
 if TYPE_CHECKING:

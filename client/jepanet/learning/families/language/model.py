@@ -24,7 +24,10 @@ from jepanet.learning.family import Batch, Encoded, Terms, Weights
 from jepanet.tensors import Arrays
 
 _PAIRS = 64
-"""Pairs encoded at once when a shard is compared."""
+"""Pairs that are told from each other when a shard is compared."""
+_SCORES = 1 << 26
+"""Scores of tokens that are held at once meanwhile: 256 MiB. A recipe's vocabulary and a stranger's texts are
+long together, and no batch size bounds what is compared."""
 
 
 class Block(nn.Module):
@@ -118,7 +121,7 @@ class LanguageModel(nn.Module):
             for start in range(0, shard.episodes, _PAIRS):
                 part = slice(start, start + _PAIRS)
                 given = [torch.from_numpy(item[part]).to(self._device) for item in texts]
-                read = [self.read(item) for item in given]
+                read = [self._read_in_parts(item) for item in given]
                 told[part] = self._told(*given, *(latent for _, latent in read)).cpu().numpy()
                 nats[part] = sum(lost.cpu().numpy().astype(np.float64) for lost, _ in read)
                 latents.append(torch.stack([latent for _, latent in read], dim=1).cpu().numpy())
@@ -127,9 +130,15 @@ class LanguageModel(nn.Module):
         others = np.roll(second, 1, axis=0)
         return Encoded(both, second, first, unchanged=others, nats=nats, tokens=tokens, told=told)
 
+    def _read_in_parts(self, texts: Tensor) -> tuple[Tensor, Tensor]:
+        """As `read`, of as many texts at a time as have at most `_SCORES` scores, of one at least."""
+        rows = max(1, _SCORES // ((texts.shape[1] + 1) * self.sizes.model.vocabulary))
+        nats, latents = zip(*(self.read(part) for part in torch.split(texts, rows)), strict=True)
+        return torch.cat(nats), torch.cat(latents)
+
     def _told(self, first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:
         """Nats [B] beyond a guess, of texts with these latents, float64."""
-        same = twins(first, second)
+        same = twins(first.cpu(), second.cpu()).to(one.device)
         lost = match_nats(one.double(), other.double(), same, self.sizes.objective.temperature)
         return (~same).sum(dim=1).double().log() - lost
 

@@ -8,11 +8,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import most_file_bytes
+from jepanet.learning.data.schemas.images import IMAGES
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.metrics import encode
+from jepanet.learning.families.image.family import Image
+from jepanet.learning.families.image.sizes import ImageModelSizes
+from jepanet.learning.families.language.family import Language
+from jepanet.learning.families.language.sizes import LanguageModelSizes
 from jepanet.learning.families.world.family import World
 from jepanet.learning.families.world.sizes import ModelSizes, WorldSizes
 from jepanet.learning.machine.device import memory_of
@@ -20,21 +28,27 @@ from jepanet.learning.machine.installed import installed_memory
 from jepanet.learning.memory import (
     RUNTIME,
     TrainingMemory,
+    comparing_memory,
+    data_memory,
     measuring_memory,
     most_parameters,
     training_memory,
 )
 from jepanet.learning.model_file import model_cap
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.recipe_reader import read_recipe
+from jepanet.learning.recipe_reader import changed, read_recipe
+from jepanet.node.app import job_memory
 from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.spec import MAX_DELTA_BYTES
 from jepanet.roles.steps.preparation import check_memory
-from learning_shards import RECIPE
+from jepanet.settings.config import WorkerSection
+from jepanet.work.room import check_comparable, check_trainable
+from learning_shards import RECIPE, SEED, disc_shard, image_shard, pair_shard
 
 pytestmark = pytest.mark.unit
 
 GIB = 1 << 30
+TINY_IMAGES = ImageModelSizes(image=16, patch=4, width=8, depth=1, heads=1)
 LARGE = Recipe(
     World(model=ModelSizes(image=224, channels=(64, 128, 256), hidden=2900, latent=192, predictor=1024)),
     "large",
@@ -119,3 +133,43 @@ def test_hostile_batches_are_seen_in_the_estimate_and_not_allocated() -> None:
     assert training_memory(recipe).activations > 80 * GIB
     assert training_memory(replace(recipe, family=RECIPE.family)).activations < 4 << 20
     assert isinstance(wide, WorldSizes)
+
+
+def test_attack_what_a_large_shard_is_compared_by_is_seen_in_an_estimate() -> None:
+    """By a tiny model of a thousand tokens an image, a shard of 47 MB takes 8 GB in each of its encodings."""
+    model = ImageModelSizes(image=128, patch=4, latent=1024, width=8, depth=1, heads=1)
+    recipe = Recipe(Image(model=model, images=2), "hostile", inner_steps=1, warm_steps=0)
+    images, labels = np.broadcast_to(np.uint8(0), (1000, 3, 128, 128)), np.zeros((1000, 1), np.int32)
+    shard = Shard(IMAGES, {"images": images, "labels": labels}, (0,) * 1000)
+    assert measuring_memory(recipe, 3) < GIB
+    assert comparing_memory(recipe, shard) > 4 * 8 * 1000 * 1024 * 1024
+    with pytest.raises(Rejected, match=r"comparing 1,000 images by recipe 'hostile' takes about \d+\.\d GiB"):
+        check_comparable(recipe, shard)
+
+
+def test_the_estimate_of_a_comparison_lies_above_what_is_encoded() -> None:
+    for family, made in (
+        (RECIPE.family, disc_shard(1)),
+        (Image(model=replace(TINY_IMAGES, latent=96)), image_shard(1, side=16)),
+        (Language(model=LanguageModelSizes(vocabulary=24, context=8, width=16, depth=1)), pair_shard(1)),
+    ):
+        recipe = Recipe(family, "tiny")
+        found = encode(family.initial_weights(SEED), recipe, made)
+        held = (found.latents, found.actual, found.predicted, found.unchanged)
+        encoded = sum(array.nbytes for array in held)
+        assert 4 * encoded < comparing_memory(recipe, made) < 20 * encoded + (1 << 22)
+
+
+def test_attack_the_shards_of_a_stream_are_seen_in_an_estimate() -> None:
+    files = [512 << 20] * 40
+    assert data_memory(files, 16) == data_memory(files[:17], 16) > 17 * 512 << 20
+    with pytest.raises(Rejected, match="takes about") as caught:
+        check_trainable(changed(RECIPE, "loop.mix", 16), "cpu", 16, files)
+    assert caught.value.reason == "too-little-memory"
+
+
+def test_a_node_whose_operator_has_not_said_takes_what_the_machine_has() -> None:
+    assert job_memory(WorkerSection()) == installed_memory()
+    assert job_memory(WorkerSection(device="cuda:0")) is None
+    for device in ("cpu", "cuda"):
+        assert job_memory(WorkerSection(device=device, memory_gb=2.0)) == 2 * GIB

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,19 @@ def test_a_job_that_has_no_room_is_refused_before_it_takes_any(
     with pytest.raises(Rejected, match=r"takes about 0\.8 GiB, and cpu has 0\.7 GiB") as caught:
         run(request)
     assert caught.value.reason == "too-little-memory" and caught.value.remedy
+
+
+@pytest.mark.parametrize("made", [scoring_on, merging_on])
+def test_attack_a_shard_that_has_no_room_here_is_not_called_one_that_scores_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path, str], Request[object]]
+) -> None:
+    """Coordinators of other memory would say otherwise of the same bytes, and no result would be signed."""
+    request = made(folder, "cpu")
+    monkeypatch.setattr(room, "comparing_memory", lambda recipe, shard: 1 << 60)
+    monkeypatch.setattr(type(RECIPE.family), "network", None)
+    with pytest.raises(Rejected, match="comparing 6 episodes") as caught:
+        run(request)
+    assert caught.value.reason == "too-little-memory"
 
 
 @pytest.mark.parametrize("kind", [TrainDelta, RepeatTraining, MakeFirstModel], ids=lambda kind: kind.job)

@@ -58,6 +58,10 @@ class Sizes:
     activations: int
     """Numbers that the forward pass of one batch keeps for the backward pass: an estimate from above, from
     which a recipe's memory follows (`memory.py`)."""
+    rows: int = 1
+    """Latents that one frame of an episode gives when a shard is compared (`Encoded.latents`)."""
+    slots: int = 1
+    """Places of a frame that are then predicted (`Encoded.predicted`)."""
     vocabulary: int | None = None
     """Tokens to choose the next one from, where its loss has a part `NEXT_TOKEN`; None where it has not."""
     varying: bool = False

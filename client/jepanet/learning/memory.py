@@ -5,8 +5,10 @@ Estimates from above; what torch itself takes for its programs is in `RUNTIME`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jepanet.learning.data.shards import Shard
 from jepanet.learning.recipe import Recipe
 
 FLOAT = 4
@@ -15,6 +17,13 @@ RUNTIME = 768 << 20
 _COPIES = 9
 """Of every parameter, beside what trains: the base and the result, and a checkpoint of weights and moments as
 arrays and as the bytes of a file, with the trace's copy of it."""
+_DATA_COPIES = 7
+"""Of a training shard: its file, joined with others, split, and as batches draw from it, where numbers of
+tokens take four times their bytes."""
+_COMPARED_COPIES = 4
+"""Of what is compared: the base's and a candidate's, the targets, and what is made of one for its score."""
+_PROJECTIONS = 1024
+"""Numbers that a metric keeps of every latent: 256 projections, their waves and squares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,18 @@ def training_memory(recipe: Recipe) -> TrainingMemory:
 def measuring_memory(recipe: Recipe, models: int) -> int:
     """Of so many models or deltas held at once, one of which is measured."""
     return (models + 1) * FLOAT * recipe.parameters() + FLOAT * recipe.family.sizes.activations + RUNTIME
+
+
+def data_memory(files: Iterable[int], mix: int) -> int:
+    """Of training shards whose files have so many bytes: `mix` of them are held, and one is read ahead."""
+    return _DATA_COPIES * sum(sorted(files)[-(mix + 1) :])
+
+
+def comparing_memory(recipe: Recipe, shard: Shard) -> int:
+    """Of what a shard's comparison by two models takes beside them, in the memory of the process."""
+    sizes, frames = recipe.family.sizes, shard.episodes * shard.length
+    compared = _COMPARED_COPIES * sizes.latent * (sizes.rows + 3 * sizes.slots) + _PROJECTIONS * sizes.rows
+    return 2 * FLOAT * frames * compared + 2 * sum(array.nbytes for array in shard.arrays.values())
 
 
 def most_parameters(device: str, room: int, processes: int = 1) -> int:

@@ -19,6 +19,7 @@ from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
+from jepanet.learning.machine.installed import installed_memory
 from jepanet.lifetime import heeded
 from jepanet.node.blob_kinds import kind_of
 from jepanet.node.confirmed_facts import ConfirmedFacts
@@ -44,7 +45,7 @@ from jepanet.roles.solver import TRAINING_NOTE, Solver
 from jepanet.roles.steps.models import way_pin
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
-from jepanet.settings.config import Config
+from jepanet.settings.config import Config, WorkerSection
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.network import topic_of
 from jepanet.settings.paths import Paths, make_private
@@ -240,7 +241,7 @@ async def build(
         work=paths.work,
         methods=METHODS,
         device=config.worker.device,
-        memory=int(config.worker.memory_gb * _GIB) or None,
+        memory=job_memory(config.worker),
         processes=Processes(config.worker.processes, config.worker.parallel),
         checkpoints=_checkpoints(config, paths),
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
@@ -316,6 +317,13 @@ def _sender(
         burial=confirmations + 1,
         poll=min(0.5, config.chain.poll_seconds),
     )
+
+
+def job_memory(worker: WorkerSection) -> int | None:
+    """Bytes that a job may take where it computes: what the operator says, else what the machine has, so that
+    nothing is fetched for what has no room; None on a GPU, of which the job alone knows."""
+    said = int(worker.memory_gb * _GIB)
+    return said or (installed_memory() if worker.device.startswith("cpu") else None)
 
 
 def _checkpoints(config: Config, paths: Paths) -> CheckpointPlace | None:

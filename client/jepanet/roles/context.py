@@ -100,7 +100,8 @@ class Context:
     device: str = "cpu"
     """Where this node trains and measures, as torch names it."""
     memory: int | None = None
-    """Bytes that a job may take there; None: its operator has not said, and the job looks by itself."""
+    """Bytes that a job may take there; None: of a GPU whose operator has not said,
+    and the job looks by itself."""
     processes: Processes = ONE_PROCESS
     """That train one delta together."""
     checkpoints: CheckpointPlace | None = None

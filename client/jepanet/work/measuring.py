@@ -10,7 +10,7 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.processes.together import check_devices
 from jepanet.work.requests.measuring import MeasuredModels, MeasureModels, ProbedDevice, ProbeDevice
 from jepanet.work.requests.request import OnProgress, Progress
-from jepanet.work.room import check_measurable
+from jepanet.work.room import check_comparable, check_measurable
 from jepanet.work.scoring import plain_metrics
 
 
@@ -23,6 +23,8 @@ def measure_models(request: MeasureModels, on_progress: OnProgress) -> MeasuredM
     recipe = read_recipe(request.recipe.read_bytes())
     check_measurable(recipe, request.device, 1)
     shards = [load_shard(path) for path in request.shards]
+    for shard in shards:
+        check_comparable(recipe, shard)
     found = []
     for number, path in enumerate(request.models):
         weights = load_model(path, recipe).weights

@@ -26,7 +26,7 @@ from jepanet.work.requests.files import EvaluationFiles
 from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
-from jepanet.work.room import check_measurable
+from jepanet.work.room import NO_ROOM, check_comparable, check_measurable
 from jepanet.work.round_files import OpenedRound, open_round
 
 _LIMIT = (1 << 53) - 1
@@ -46,6 +46,8 @@ def score_claims(request: ScoreClaims, on_progress: OnProgress) -> ScoredDeltas:
     try:
         scorer = HeldOut(round_, request.evaluation, request.device)
     except Rejected as error:
+        if error.reason == NO_ROOM:  # of this machine alone: others may measure
+            raise
         scorer = Unscored(f"{error.reason}: {error.message}")
     judged = judge(round_.base.weights, claims, _rules(round_.spec), scorer)
     where = scorer.where if isinstance(scorer, HeldOut) else ON_CPU
@@ -61,7 +63,8 @@ class HeldOut:
     """The scorer that `federation.judging.judge` asks for, over one evaluation shard.
 
     Raises (constructor):
-        Rejected: the shard is not what the manifest announces, or can score nothing against this base.
+        Rejected: the shard is not what the manifest announces, or can score nothing against this base; or
+            what models make of it has no room here (`NO_ROOM`).
     """
 
     def __init__(self, round_: OpenedRound, files: EvaluationFiles, device: str) -> None:
@@ -69,6 +72,7 @@ class HeldOut:
         self._shard = load_shard(files.shard)
         manifest = DatasetManifest.from_bytes(files.manifest.read_bytes())
         check_evaluation(self._shard, manifest, self._recipe)
+        check_comparable(self._recipe, self._shard)
         self.where = _where(round_, self._shard, device)
         self._device = device = self.where.device
         self._scorer = scorer_of(round_.base.weights, self._recipe, self._shard, device=device)

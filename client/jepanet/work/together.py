@@ -48,7 +48,8 @@ def trained(
         Transient: one of the processes died, or a shard is missing or damaged.
         Fatal: they cannot all compute on the device (`CONFIG`).
     """
-    check_trainable(training.recipe, training.run.device, processes.count)
+    files = [shard.bytes for shard in training.run.shards]
+    check_trainable(training.recipe, training.run.device, processes.count, files)
     if processes.count > 1:
         return _spread(training, processes, folder, on_progress)
     result = run_loop(training.recipe, training.weights, training.run, on_progress)

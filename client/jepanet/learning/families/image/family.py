@@ -12,7 +12,7 @@ from jepanet.learning.data.schemas.images import IMAGES
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.image.rotation import rotate_image_model
 from jepanet.learning.families.image.schema import activations_of_an_image, init_weights, parameter_shapes
-from jepanet.learning.families.image.sizes import ImageSizes
+from jepanet.learning.families.image.sizes import ImageSizes, seen_tokens
 from jepanet.learning.family import (
     Batches,
     Description,
@@ -55,6 +55,8 @@ class Image(ImageSizes):
             latent=self.model.latent,
             knots=self.objective.knots,
             activations=self.images * activations_of_an_image(self),
+            rows=self.model.tokens,
+            slots=self.draws * (self.model.tokens - seen_tokens(self.masks, self.model.side)),
             varying=True,
         )
 

@@ -60,6 +60,7 @@ class Language(LanguageSizes):
             latent=self.model.latent,
             knots=self.objective.knots,
             activations=2 * self.pairs * activations_of_a_text(self),
+            rows=2,
             vocabulary=self.model.vocabulary,
             varying=True,
         )

@@ -120,6 +120,17 @@ def test_finite_weights_whose_latents_overflow_have_no_gain(base: Arrays, scorer
     assert caught.value.reason == "non-finite"
 
 
+@pytest.mark.parametrize("name", ["latents", "actual", "predicted", "unchanged", "nats", "told"])
+def test_attack_nothing_that_metrics_read_may_be_infinite(name: str) -> None:
+    """Such a metric has no whole millionths: it would end the job, and with it the round for everybody."""
+    whole = replace(
+        one_step_ahead(np.zeros((4, 5, 6)), np.zeros((4, 3, 6))), nats=np.ones(4), told=np.ones(4)
+    )
+    spoiled = getattr(whole, name).copy()
+    spoiled.flat[1] = np.inf
+    assert whole.finite and not replace(whole, **{name: spoiled}).finite
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_one_latent_that_is_not_finite_is_enough(scorer: GroundedScorer, value: float) -> None:
     latents, guesses = np.zeros((10, 14, 6)), np.zeros((10, 12, 6))

@@ -133,7 +133,9 @@ class Encoded:
 
     @property
     def finite(self) -> bool:
-        return all(bool(np.isfinite(item).all()) for item in (self.latents, self.actual, self.predicted))
+        """Whether all that a score or a metric reads is. Metrics of what is not have no whole millionths."""
+        read = (self.latents, self.actual, self.predicted, self.unchanged, self.nats, self.told)
+        return all(bool(np.isfinite(item).all()) for item in read if item is not None)
 
 
 class Batches(Protocol):

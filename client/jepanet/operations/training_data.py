@@ -14,7 +14,7 @@ from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.operations.reading.library import Library
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest
-from jepanet.work.requests.files import TrainingShard
+from jepanet.work.requests.files import UNSIZED, TrainingShard
 
 log = get_logger("training")
 
@@ -33,6 +33,8 @@ class NamedShard:
 
     digest: Digest
     most: int
+    sized: bool = True
+    """Whether a manifest says so; else it is what any shard may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ async def chosen_data(places: Sequence[Place], library: Library, mix: int) -> Ch
             shards.append(await _obtained(item, library))
         else:
             path = library.place(item.digest, "raw")
-            shards.append(TrainingShard(path, item.digest, item.most, awaited=True))
+            size = item.most if item.sized else UNSIZED
+            shards.append(TrainingShard(path, item.digest, size, awaited=True))
             coming.append(item)
     return ChosenData(tuple(shards), tuple(coming))
 
@@ -106,7 +109,7 @@ async def _named(text: str, library: Library) -> Sequence[NamedShard]:
     """The shard of a CID, or the training shards of the dataset manifest that it names."""
     digest, codec = from_cid(text)
     if codec == "raw":
-        return (NamedShard(digest, MAX_SHARD_BYTES),)
+        return (NamedShard(digest, MAX_SHARD_BYTES, sized=False),)
     path = await library.get("dataset manifest", digest, codec, max_bytes=MAX_MANIFEST_BYTES)
     manifest = DatasetManifest.from_bytes(path.read_bytes())
     return [NamedShard(Digest(entry.digest), entry.bytes) for entry in manifest.training]

@@ -21,6 +21,7 @@ from jepanet.tensors import Arrays
 from jepanet.work.lines import call_line, read_reply
 from jepanet.work.part import Run, TrainedPart, TrainPart, most_memory, run_loop
 from jepanet.work.ranks import run_ranks
+from jepanet.work.requests.files import UNSIZED
 from jepanet.work.requests.machine import Processes
 from jepanet.work.requests.request import OnProgress, Progress
 from jepanet.work.room import check_trainable
@@ -48,7 +49,7 @@ def trained(
         Transient: one of the processes died, or a shard is missing or damaged.
         Fatal: they cannot all compute on the device (`CONFIG`).
     """
-    files = [shard.bytes for shard in training.run.shards]
+    files = [shard.bytes for shard in training.run.shards if shard.bytes < UNSIZED]
     check_trainable(training.recipe, training.run.device, processes.count, files)
     if processes.count > 1:
         return _spread(training, processes, folder, on_progress)

@@ -10,6 +10,9 @@ from jepanet.cid import digest_file
 from jepanet.records.marks import Range
 from jepanet.types import Digest
 
+UNSIZED = 1 << 40
+"""`bytes` of a training shard of which nobody has said how large it is: as large as any may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoundFiles:
@@ -35,7 +38,7 @@ class TrainingShard:
     path: Path
     digest: Digest
     """Held against the file's content before any of it is used."""
-    bytes: Annotated[int, Range(1, 1 << 40)]
+    bytes: Annotated[int, Range(1, UNSIZED)]
     """Its size; a file that is larger is refused."""
     awaited: bool = False
     """Whether whoever asks brings the file while the job trains on others."""

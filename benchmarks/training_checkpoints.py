@@ -70,7 +70,7 @@ def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, flo
     pairs = [(cpu_seconds(plain), cpu_seconds(kept)) for _ in range(repeats)]
 
     def fresh() -> TrainingState:
-        return loop.begin(recipe, weights, data, None, seed=SEED, frozen=(), device="cpu")
+        return loop.begin(recipe, weights, data, None, seed=SEED, frozen=(), device="cpu", base=weights)
 
     state = fresh()
     batch = next(state.batches)

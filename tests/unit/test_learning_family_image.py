@@ -13,9 +13,10 @@ import torch
 from family_conformance import Case
 
 from jepanet.errors import Rejected
+from jepanet.learning.families.image import model as model_module
 from jepanet.learning.families.image.family import Image
 from jepanet.learning.families.image.masks import draw_masks
-from jepanet.learning.families.image.model import load_image_model
+from jepanet.learning.families.image.model import ImageModel, load_image_model
 from jepanet.learning.families.image.sizes import ImageModelSizes, ImageObjective, Masks, seen_tokens
 from jepanet.learning.seeding import torch_generator
 from learning_shards import SEED, image_shard
@@ -117,3 +118,21 @@ def test_latents_of_a_comparison_are_those_that_the_statistics_see() -> None:
     assert np.abs(encoded.latents.mean(axis=0)).max() < 1e-9
     assert np.abs(encoded.latents.mean(axis=1)).max() < 1e-9
     assert encoded.latents.shape == (16, 16, 6)
+
+
+def test_attack_large_images_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 of a thousand places each, by wide layers, took many GiB by a recipe of small batches."""
+    network, compared = SMALL.network(SMALL.initial_weights(SEED)), ImageModel._compared
+    seen: list[int] = []
+    whole = network.compare(CASE.shard)
+
+    def counted(self: ImageModel, images: np.ndarray) -> tuple[np.ndarray, ...]:
+        seen.append(len(images))
+        return compared(self, images)
+
+    monkeypatch.setattr(ImageModel, "_compared", counted)
+    monkeypatch.setattr(model_module, "_NUMBERS", 5 * 16 * (8 * 16 + 2 * 16))
+    parts = network.compare(CASE.shard)
+    assert seen == [5, 5, 5, 1]
+    for name in ("latents", "actual", "predicted", "unchanged"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-4, atol=1e-5)

@@ -24,7 +24,8 @@ from jepanet.learning.seeding import torch_generator
 from jepanet.tensors import Arrays
 
 _IMAGES = 64
-"""Images encoded at once when a shard is compared."""
+"""Images encoded at once when a shard is compared, where its widest layer has no more than `_NUMBERS`."""
+_NUMBERS = 1 << 26
 _FIXED = b"masks of the image score"
 
 
@@ -101,13 +102,20 @@ class ImageModel(nn.Module):
         Latents are less their mean at each place and less that of their image, as the objective's statistics.
         """
         images = shard.array("images")
-        found = [self._compared(images[first : first + _IMAGES]) for first in range(0, len(images), _IMAGES)]
+        many = self._at_once()
+        found = [self._compared(images[first : first + many]) for first in range(0, len(images), many)]
         latents, actual, predicted, unchanged = (
             np.concatenate(column).astype(np.float64) for column in zip(*found, strict=True)
         )
         latents -= latents.mean(axis=0)
         latents -= latents.mean(axis=1, keepdims=True)
         return Encoded(latents, actual, predicted, unchanged)
+
+    def _at_once(self) -> int:
+        """Images whose widest layer and attention of every place to every other fit into `_NUMBERS`."""
+        sizes = self.sizes.model
+        width, heads = max(sizes.width, sizes.predictor_width), max(sizes.heads, sizes.predictor_heads)
+        return max(1, min(_IMAGES, _NUMBERS // (sizes.tokens * (8 * width + heads * sizes.tokens))))
 
     @torch.inference_mode()
     def _compared(self, images: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -25,7 +25,9 @@ from jepanet.learning.family import Batch, Encoded, Terms
 from jepanet.tensors import Arrays
 
 _EPISODES = 4
-"""Episodes encoded at once when a shard is compared."""
+"""Episodes encoded at once when a shard is compared, where their frames and the first layer's grids of them
+have no more than `_NUMBERS`."""
+_NUMBERS = 1 << 27
 
 
 class Encoder(nn.Module):
@@ -99,11 +101,22 @@ class WorldModel(nn.Module):
         with torch.inference_mode():
             for first in range(0, shard.episodes, _EPISODES):
                 part = slice(first, first + _EPISODES)
-                seen = self.encode(normalise(self._here(shard.frames[part])))
+                seen = self._encoded(shard.frames[part])
                 guessed = self.predict(seen, self._here(shard.actions[part]))
                 latents.append(seen.cpu().numpy().astype(np.float64))
                 guesses.append(guessed.cpu().numpy().astype(np.float64))
         return one_step_ahead(np.concatenate(latents), np.concatenate(guesses))
+
+    def _encoded(self, frames: np.ndarray) -> Tensor:
+        """Latents [B, T, D] of uint8 frames [B, T, 3, S, S]: a stranger's episodes may be of any length."""
+        side, channels = frames.shape[-1], self.encoder.patch.out_channels
+        many = max(1, _NUMBERS // (2 * side**2 * (3 + channels // PATCH**2)))
+        if frames.shape[0] * frames.shape[1] <= many:
+            return self.encode(normalise(self._here(frames)))
+        flat = frames.reshape(1, -1, *frames.shape[2:])
+        parts = (flat[:, first : first + many] for first in range(0, flat.shape[1], many))
+        found = torch.cat([self.encode(normalise(self._here(part))) for part in parts], dim=1)
+        return found.view(*frames.shape[:2], -1)
 
     def latents(self, frames: Tensor) -> Tensor:
         """uint8 frames [N, 3, S, S] -> latents [N, D]."""

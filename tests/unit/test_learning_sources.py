@@ -129,6 +129,8 @@ def test_todays_manifests_keep_their_bytes(folder: Path) -> None:
         ("data", None),
         ("licence", ""),
         ("licence", "x" * 401),
+        ("licence", "MIT\x1b[2J"),
+        ("environment", "tworoom\u202e"),
         ("licence", ["MIT"]),
         ("probe", None),
     ],

@@ -120,6 +120,9 @@ class DatasetManifest:
         )
         if manifest.probe is None and manifest.data == EPISODES.name:
             raise _bad(f"probe: a dataset of {manifest.data} has probe frames")
+        for name in ("environment", "licence"):
+            if not getattr(manifest, name).isprintable():  # both are shown in terminals
+                raise _bad(f"{name} must have printable characters alone")
         hidden = set(manifest.evaluation.sites)
         if shared := hidden & {manifest.public.site, *(entry.site for entry in manifest.training)}:
             raise _bad(f"evaluation.sites: {min(shared)} is trained on as well")

@@ -119,7 +119,7 @@ class ImageModel(nn.Module):
 
     @torch.inference_mode()
     def _compared(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
-        patches = self._patches(torch.from_numpy(images).to(self._device))
+        patches = self._patches(torch.tensor(images).to(self._device))
         tokens = self.encoder(patches)
         actual, predicted, unchanged = [], [], []
         for drawn in self._fixed_masks():

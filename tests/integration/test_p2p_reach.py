@@ -93,11 +93,16 @@ async def test_a_peer_that_announces_a_name_is_found_again_by_it(
     async def noted() -> bool:
         return any(address.kind == "dns4" for address in other.node._network._book.addresses_of(named.id))
 
+    async def parted() -> bool:
+        return named.id not in await other.peer_ids()
+
     await until(noted, what="the name is in the other's book")
+    # While the two are joined nobody dials: every question from here on is a redial.
+    asked.clear()
     await named.stop()
+    await until(parted, what="the other saw it go")
     # It comes back without anybody to dial: only the other can bring the two together again.
     (group.root / "named" / "peers.json").unlink(missing_ok=True)
-    asked.clear()
     named = await group.start(**settings)
 
     async def together() -> bool:

@@ -17,10 +17,11 @@ from jepanet.learning.data.shards import Shard
 from jepanet.learning.families.image.masks import draw_masks
 from jepanet.learning.families.image.objective import image_objective
 from jepanet.learning.families.image.sizes import ImageModelSizes, ImageSizes
-from jepanet.learning.families.image.transformer import Block, gathered, place_codes
 from jepanet.learning.family import Batch, Encoded, Terms, Weights
 from jepanet.learning.frozen_base import FrozenBase
 from jepanet.learning.seeding import torch_generator
+from jepanet.learning.transformer.block import Block, gathered
+from jepanet.learning.transformer.shapes import place_codes
 from jepanet.tensors import Arrays
 
 _IMAGES = 64
@@ -34,7 +35,9 @@ class Encoder(nn.Module):
 
     def __init__(self, sizes: ImageModelSizes) -> None:
         super().__init__()
-        self.register_buffer("places", place_codes(sizes.side, sizes.width), persistent=False)
+        self.register_buffer(
+            "places", torch.from_numpy(place_codes(sizes.side, sizes.width)), persistent=False
+        )
         self.patch = nn.Linear(3 * sizes.patch**2, sizes.width)
         self.blocks = nn.ModuleList(Block(sizes.width, sizes.heads) for _ in range(sizes.depth))
         self.norm = nn.LayerNorm(sizes.width)
@@ -55,7 +58,7 @@ class Predictor(nn.Module):
     def __init__(self, sizes: ImageModelSizes) -> None:
         super().__init__()
         width = sizes.predictor_width
-        self.register_buffer("places", place_codes(sizes.side, width), persistent=False)
+        self.register_buffer("places", torch.from_numpy(place_codes(sizes.side, width)), persistent=False)
         self.enter = nn.Linear(sizes.latent, width)
         self.hidden = nn.Parameter(torch.zeros(width))
         self.blocks = nn.ModuleList(Block(width, sizes.predictor_heads) for _ in range(sizes.predictor_depth))

@@ -9,19 +9,16 @@ import numpy as np
 from jepanet.learning.families.image.sizes import ImageModelSizes, ImageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
+from jepanet.learning.transformer.shapes import NORMS, OF_A_BLOCK, block_layers, uniform
 from jepanet.tensors import Arrays
 
-_NORMS = ("norm", "before", "between")
 _HIDDEN = "predictor.hidden"
-_OF_A_BLOCK = 18
-"""Numbers that a block keeps of every token and dimension: around two normalisations, attention, and a layer
-four times as wide."""
 
 
 def parameter_shapes(sizes: ImageModelSizes) -> Shapes:
     """Shape of every parameter, in ascending name order; all are float32."""
     wide, narrow, latent = sizes.width, sizes.predictor_width, sizes.latent
-    layers = {
+    layers: Shapes = {
         "encoder.patch": (wide, 3 * sizes.patch**2),
         "encoder.norm": (wide,),
         "encoder.head": (latent, wide),
@@ -30,11 +27,7 @@ def parameter_shapes(sizes: ImageModelSizes) -> Shapes:
         "predictor.leave": (latent, narrow),
     }
     for room, width, depth in (("encoder", wide, sizes.depth), ("predictor", narrow, sizes.predictor_depth)):
-        for number in range(depth):
-            inside = f"{room}.blocks.{number}"
-            layers |= {f"{inside}.before": (width,), f"{inside}.between": (width,)}
-            layers |= {f"{inside}.attend": (3 * width, width), f"{inside}.join": (width, width)}
-            layers |= {f"{inside}.widen": (4 * width, width), f"{inside}.narrow": (width, 4 * width)}
+        layers |= block_layers(room, width, depth)
     shapes: Shapes = {f"{name}.weight": shape for name, shape in layers.items()}
     shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()} | {_HIDDEN: (narrow,)}
     return {name: shapes[name] for name in sorted(shapes)}
@@ -44,8 +37,8 @@ def activations_of_an_image(image: ImageSizes) -> int:
     """Numbers that one image of a batch leaves for the backward pass, if every place is seen and hidden: its
     patches, two passes of the encoder, one of the predictor over both kinds of places, and the objective."""
     sizes, objective = image.model, image.objective
-    whole = sizes.depth * _OF_A_BLOCK * sizes.width + 3 * sizes.width + 3 * sizes.patch**2
-    guessed = (sizes.predictor_depth * _OF_A_BLOCK + 3) * sizes.predictor_width
+    whole = sizes.depth * OF_A_BLOCK * sizes.width + 3 * sizes.width + 3 * sizes.patch**2
+    guessed = (sizes.predictor_depth * OF_A_BLOCK + 3) * sizes.predictor_width
     seen = sizes.tokens * (2 * whole + 2 * guessed + 12 * sizes.latent)
     drawn = min(objective.tokens, sizes.tokens)
     return seen + 3 * drawn * objective.directions * (objective.knots + 1)
@@ -62,17 +55,12 @@ def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:
     for name, shape in parameter_shapes(sizes).items():
         layer, _, kind = name.rpartition(".")
         if name == _HIDDEN:
-            weights[name] = _uniform(generator, shape, 0.02)
-        elif kind == "bias" or layer.rpartition(".")[2] in _NORMS:
+            weights[name] = uniform(generator, shape, 0.02)
+        elif kind == "bias" or layer.rpartition(".")[2] in NORMS:
             weights[name] = np.full(shape, 0.0 if kind == "bias" else 1.0, dtype=np.float32)
         else:
             scale = 1.0 / sqrt(prod(shape[1:]))
             if layer.endswith((".join", ".narrow")):
                 scale /= sqrt(2.0 * (int(layer.split(".")[2]) + 1))
-            weights[name] = _uniform(generator, shape, scale)
+            weights[name] = uniform(generator, shape, scale)
     return weights
-
-
-def _uniform(generator: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    drawn: np.ndarray = deviation * sqrt(3.0) * (2.0 * generator.random(shape) - 1.0)
-    return drawn.astype(np.float32)

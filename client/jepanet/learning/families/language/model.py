@@ -21,6 +21,7 @@ from jepanet.learning.families.language.batches import twins
 from jepanet.learning.families.language.objective import language_objective, match_nats
 from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
 from jepanet.learning.family import Batch, Encoded, Terms, Weights
+from jepanet.learning.transformer.block import Block
 from jepanet.tensors import Arrays
 
 _PAIRS = 64
@@ -30,30 +31,6 @@ _SCORES = 1 << 26
 long together, and no batch size bounds what is compared."""
 
 
-class Block(nn.Module):
-    """Causal attention and a two-layer network, each on normalised tokens and added to them."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before = nn.LayerNorm(width)
-        self.attend = nn.Linear(width, 3 * width)
-        self.join = nn.Linear(width, width)
-        self.between = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, 4 * width)
-        self.narrow = nn.Linear(4 * width, width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens [B, L, W] -> [B, L, W]; none hears of a later one."""
-        batch, count, width = tokens.shape
-        parts = self.attend(self.before(tokens)).view(batch, count, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        heard = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        tokens = tokens + self.join(heard.transpose(1, 2).reshape(batch, count, width))
-        changed: Tensor = tokens + self.narrow(functional.gelu(self.widen(self.between(tokens))))
-        return changed
-
-
 class Encoder(nn.Module):
     """Texts int64 [B, L] -> hidden states [B, L + 1, W]: before the first token, and after each."""
 
@@ -61,7 +38,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(sizes.vocabulary, sizes.width)
         self.places = nn.Embedding(sizes.context + 1, sizes.width)
-        self.blocks = nn.ModuleList(Block(sizes.width, sizes.heads) for _ in range(sizes.depth))
+        self.blocks = nn.ModuleList(Block(sizes.width, sizes.heads, causal=True) for _ in range(sizes.depth))
         self.norm = nn.LayerNorm(sizes.width)
 
     def forward(self, texts: Tensor) -> Tensor:

@@ -10,25 +10,18 @@ import numpy as np
 from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
+from jepanet.learning.transformer.shapes import NORMS, OF_A_BLOCK, block_layers, uniform
 from jepanet.tensors import Arrays
 
 TOKENS, PLACES, PROJECTION = "encoder.tokens.weight", "encoder.places.weight", "projection.weight"
-_NORMS = ("norm", "before", "between")
 _DEVIATION = 0.02
-_OF_A_BLOCK = 18
-"""Numbers that a block keeps of every token and dimension: around two normalisations, attention, and a layer
-four times as wide."""
 
 
 def parameter_shapes(sizes: LanguageModelSizes) -> Shapes:
     """Shape of every parameter, in ascending name order; all are float32."""
     width = sizes.width
     layers: Shapes = {"encoder.norm": (width,)}
-    for number in range(sizes.depth):
-        inside = f"encoder.blocks.{number}"
-        layers |= {f"{inside}.before": (width,), f"{inside}.between": (width,)}
-        layers |= {f"{inside}.attend": (3 * width, width), f"{inside}.join": (width, width)}
-        layers |= {f"{inside}.widen": (4 * width, width), f"{inside}.narrow": (width, 4 * width)}
+    layers |= block_layers("encoder", width, sizes.depth)
     shapes: Shapes = {f"{name}.weight": shape for name, shape in layers.items()}
     shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
     shapes |= {
@@ -43,7 +36,7 @@ def activations_of_a_text(language: LanguageSizes) -> int:
     """Numbers that one text of a batch leaves for the backward pass, if it is as long as texts may be: states
     of every block, scores of every token, and how it compares with the texts of the other pairs."""
     sizes = language.model
-    states = (sizes.depth * _OF_A_BLOCK + 4) * sizes.width + 3 * sizes.vocabulary
+    states = (sizes.depth * OF_A_BLOCK + 4) * sizes.width + 3 * sizes.vocabulary
     return (sizes.context + 1) * states + 4 * sizes.latent + 4 * language.pairs
 
 
@@ -57,14 +50,13 @@ def init_weights(sizes: LanguageModelSizes, seed: bytes) -> Arrays:
     weights: Arrays = {}
     for name, shape in parameter_shapes(sizes).items():
         layer, _, kind = name.rpartition(".")
-        if kind == "bias" or layer.rpartition(".")[2] in _NORMS:
+        if kind == "bias" or layer.rpartition(".")[2] in NORMS:
             weights[name] = np.full(shape, 0.0 if kind == "bias" else 1.0, dtype=np.float32)
             continue
         deviation = 1.0 / sqrt(sizes.width) if name == PROJECTION else _DEVIATION
         if layer.endswith((".join", ".narrow")):
             deviation /= sqrt(2.0 * sizes.depth)
-        drawn = deviation * sqrt(3.0) * (2.0 * generator.random(shape) - 1.0)
-        weights[name] = drawn.astype(np.float32)
+        weights[name] = uniform(generator, shape, deviation)
     return weights
 
 

@@ -1,0 +1,1 @@
+"""Transformer blocks that families share: `shapes` without torch, `block` with it."""

@@ -329,6 +329,27 @@ async def test_a_shard_that_nobody_has_is_waited_for_until_commitments_end(bench
     assert bench.journal.salt(1, SOLVER) is None, "nothing is sealed"
 
 
+async def test_attack_a_shard_that_nobody_serves_does_not_hold_the_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did, until the time to commit was over: the scoring of every other round waited behind it."""
+    several(bench, here=2)
+    missing = bench.served.pop(digest_of(MANY[3]))
+    monkeypatch.setattr(training_data, "PATIENCE", 0.01)
+    bench.jobs.waits_for = lambda: False
+    solver = bench.solver(1)
+    with pytest.raises(Transient, match=to_cid(digest_of(MANY[3]))):
+        await solver.train_shard(TrainShard(RoundId(1)))
+    assert bench.jobs.ended == 1 and bench.phase is Phase.COMMIT
+    with pytest.raises(Transient, match=to_cid(digest_of(MANY[3]))):
+        await solver.train_shard(TrainShard(RoundId(1)))
+    assert len(bench.jobs.shards) == 1, "the next one begins when the shard is here"
+    bench.served[digest_of(MANY[3])] = missing
+    bench.jobs.waits_for = None
+    await solver.train_shard(TrainShard(RoundId(1)))
+    assert len(bench.jobs.shards) == 2 and bench.journal.salt(1, SOLVER) is not None
+
+
 async def test_attack_a_shard_larger_than_its_manifest_says_ends_the_training(bench: Bench) -> None:
     several(bench, here=2)
     bench.served[digest_of(MANY[3])] += b" and more"

@@ -34,6 +34,7 @@ from jepanet.roles.steps.preparation import (
 from jepanet.roles.steps.stake import check_bond, ensure_stake
 from jepanet.roles.steps.submit import endpoint_lags, submit
 from jepanet.roles.steps.training_data import (
+    Steps,
     assigned_shards,
     bring,
     obtain_first,
@@ -46,6 +47,7 @@ from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Standing
 from jepanet.work.arriving import while_they_come
 from jepanet.work.requests.machine import CheckpointPlace
+from jepanet.work.requests.request import Progress
 from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
 log = get_logger("solver")
@@ -66,6 +68,8 @@ class Solver:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._missed: set[Digest] = set()
+        """Training shards that a training waited for in vain."""
 
     def handlers(self) -> Handlers:
         return {
@@ -109,7 +113,7 @@ class Solver:
             "nothing can be done here: the round's proposer must allow {bytes} bytes or name another codec",
         )  # fmt: skip
         assigned = assigned_shards(context, round_, documents.recipe, documents.shards)
-        shards = await obtain_first(context, round_, documents.recipe, assigned)
+        shards = await obtain_first(context, round_, documents.recipe, assigned, self._missed)
         later = assigned[read_at_once(documents.recipe, assigned) :]
         probe = documents.shards.probe
         place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)
@@ -131,13 +135,14 @@ class Solver:
             processes=context.processes,
         )
         try:
-            run = context.jobs.run(
-                training,
-                on_progress=lambda step: log.debug(
-                    "solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss
-                ),
-            )
-            made = await while_they_come(run, bring(context, round_, later))
+            steps = Steps()
+
+            def note_step(step: Progress) -> None:
+                steps.made()
+                log.debug("solver.step", round=round_.id, step=step.step, steps=step.steps, loss=step.loss)
+
+            run = context.jobs.run(training, on_progress=note_step)
+            made = await while_they_come(run, bring(context, round_, later, steps, self._missed))
         except Transient:
             # It may be that a shard is damaged on the disk; what was trained so far is kept.
             await set_damaged_aside(context, assigned)
@@ -149,6 +154,7 @@ class Solver:
             if training.checkpoints:  # nobody trains this round again: what is left would only take room
                 shutil.rmtree(training.checkpoints.folder, ignore_errors=True)
             raise
+        self._missed.difference_update(item.digest for item in assigned)
         digest = context.blobs.put_file(target, made.digest, move=True, pin=pin_of(round_))
         residual = None
         if made.residual is not None:

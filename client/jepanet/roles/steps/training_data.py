@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 
 from jepanet.cid import to_cid
 from jepanet.errors import Rejected, Transient
@@ -14,13 +15,30 @@ from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.obtain import obtain, round_pin, stored
 from jepanet.storage.blobs.blob_files import place_of
 from jepanet.telemetry import get_logger
-from jepanet.types import Phase
+from jepanet.types import Digest, Phase
 from jepanet.work.requests.files import TrainingShard
 
 log = get_logger("solver")
 
 PAUSE = 2.0
 """Seconds until a shard that nobody had is asked for again."""
+PATIENCE = 30.0
+"""Seconds without a step after which a training is ended whose next shard nobody has: meanwhile the worker
+does nothing, and other rounds wait for it."""
+
+
+class Steps:
+    """When a running training last got on."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def made(self) -> None:
+        self._last = time.monotonic()
+
+    @property
+    def stand_still(self) -> bool:
+        return time.monotonic() - self._last > PATIENCE
 
 
 def assigned_shards(
@@ -46,9 +64,14 @@ def read_at_once(recipe: RecipeSummary, shards: Sequence[PublicFile]) -> int:
 
 
 async def obtain_first(
-    context: Context, round_: Round, recipe: RecipeSummary, shards: Sequence[PublicFile]
+    context: Context,
+    round_: Round,
+    recipe: RecipeSummary,
+    shards: Sequence[PublicFile],
+    missed: Collection[Digest] = (),
 ) -> tuple[TrainingShard, ...]:
-    """Obtains the shards that are read at once, and says where all of them lie or will lie.
+    """Obtains the shards that are read at once, and those that an earlier training `missed`; says where all
+    of them lie or will lie.
 
     They are pinned for this round only: anybody may open projects, and what is pinned for good fills the
     store.
@@ -56,7 +79,7 @@ async def obtain_first(
     Raises: Transient, Rejected as `obtain`, naming the shard.
     """
     first = read_at_once(recipe, shards)
-    for shard in shards[:first]:
+    for shard in (*shards[:first], *(item for item in shards[first:] if item.digest in missed)):
         await _obtain(context, round_, shard)
     here = [TrainingShard(stored(context, item.digest), item.digest, item.bytes) for item in shards[:first]]
     later = [
@@ -73,11 +96,14 @@ async def set_damaged_aside(context: Context, shards: Sequence[PublicFile]) -> N
             await asyncio.to_thread(context.blobs.sound, shard.digest)
 
 
-async def bring(context: Context, round_: Round, shards: Sequence[PublicFile]) -> None:
+async def bring(
+    context: Context, round_: Round, shards: Sequence[PublicFile], steps: Steps, missed: set[Digest]
+) -> None:
     """Obtains shards one after the other, while a training waits for them.
 
     Raises:
-        Transient: one of them had no provider before the time to commit was over.
+        Transient: one of them had no provider before the time to commit was over, or while the training made
+            no step for `PATIENCE`. It is then among the `missed`: the next training begins when it is here.
         Rejected: one is larger than its manifest says.
     """
     for shard in shards:
@@ -87,6 +113,9 @@ async def bring(context: Context, round_: Round, shards: Sequence[PublicFile]) -
                 break
             except Transient as error:
                 if context.round(round_.id).phase(context.state().now) is not Phase.COMMIT:
+                    raise
+                if steps.stand_still:
+                    missed.add(shard.digest)
                     raise
                 log.info("shard.missed", round=round_.id, shard=to_cid(shard.digest), why=str(error),
                          then="asked for again")  # fmt: skip

@@ -38,13 +38,13 @@ from jepanet.learning.data.schemas.texts import tokens_of
 from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.families.image.family import Image
 from jepanet.learning.families.image.masks import draw_masks
-from jepanet.learning.families.language.batches import twins
 from jepanet.learning.families.language.family import Language
 from jepanet.learning.families.world.augment import draw_colour, turn
 from jepanet.learning.families.world.family import World
 from jepanet.learning.family import Batch
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
+from jepanet.learning.text_pairs.batches import twins
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.step.precision import lowered
 

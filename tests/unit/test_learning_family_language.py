@@ -14,16 +14,17 @@ from torch.nn import functional
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.metrics import metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
-from jepanet.learning.families.language import model as model_module
-from jepanet.learning.families.language.batches import twins
 from jepanet.learning.families.language.family import Language
-from jepanet.learning.families.language.model import LanguageModel, load_language_model, predicted
-from jepanet.learning.families.language.objective import match_nats
+from jepanet.learning.families.language.model import LanguageModel, load_language_model
 from jepanet.learning.families.language.sizes import LanguageModelSizes
 from jepanet.learning.family import NEXT_TOKEN
 from jepanet.learning.recipe import NEXT_TOKEN_LOSS, Recipe, Score
 from jepanet.learning.recipe_reader import changed
 from jepanet.learning.seeding import torch_generator
+from jepanet.learning.text_pairs import model as model_module
+from jepanet.learning.text_pairs.batches import twins
+from jepanet.learning.text_pairs.model import predicted
+from jepanet.learning.text_pairs.objective import match_nats
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
 from learning_shards import SEED, pair_shard

@@ -99,7 +99,10 @@ FAMILIES = "jepanet.learning.families"
 FAMILY_REGISTRY = f"{FAMILIES}.registry"
 A_FAMILY_MAY_IMPORT = tuple(
     f"{PACKAGE}.learning.{part}"
-    for part in ("family", "recipe", "objectives", "pooling", "frozen_base", "seeding", "transformer", "data")
+    for part in (
+        *("family", "recipe", "objectives", "pooling", "frozen_base"),
+        *("seeding", "transformer", "text_pairs", "data"),
+    )
 )
 """What of learning a family may import beside its own folder: never a sibling."""
 USES_THE_REGISTRY = (f"{PACKAGE}.learning.recipe_reader",)

@@ -86,7 +86,7 @@ class Language(LanguageSizes):
             )
 
     def batches(self, shard: Shard, seed: bytes) -> Batches:
-        from jepanet.learning.families.language.batches import PairBatches
+        from jepanet.learning.text_pairs.batches import PairBatches
 
         return PairBatches(self.pairs, shard, seed)
 

@@ -1,11 +1,7 @@
 """A small decoder-only transformer (Radford et al. 2019) that also tells which texts are about one thing.
 
-    text ──encoder──▶ hidden states ──▶ next token (the embedding of tokens, transposed)
-                           └── mean over the text ──projection──▶ latent, of unit length
-
-Token 0 is the border of a text: it begins every one, and is what has to be predicted behind its last token.
-Both texts of a pair go through the same weights, each by itself; the model is its own predictor. The
-projection is drawn at random and never trained.
+What it minimises, and what the score compares, is that of every language model (`text_pairs/model.py`).
+Scores are told by the embedding of tokens, transposed; the projection is drawn at random and never trained.
 """
 
 from __future__ import annotations
@@ -15,20 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from jepanet.learning.data.schemas.texts import PADDING, tokens_of
-from jepanet.learning.data.shards import Shard
-from jepanet.learning.families.language.batches import twins
-from jepanet.learning.families.language.objective import language_objective, match_nats
+from jepanet.learning.data.schemas.texts import PADDING
 from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
-from jepanet.learning.family import Batch, Encoded, Terms, Weights
+from jepanet.learning.family import Weights
+from jepanet.learning.text_pairs.model import PairModel
 from jepanet.learning.transformer.block import Block
-from jepanet.tensors import Arrays
-
-_PAIRS = 64
-"""Pairs that are told from each other when a shard is compared."""
-_SCORES = 1 << 26
-"""Scores of tokens that are held at once meanwhile: 256 MiB. A recipe's vocabulary and a stranger's texts are
-long together, and no batch size bounds what is compared."""
 
 
 class Encoder(nn.Module):
@@ -49,89 +36,25 @@ class Encoder(nn.Module):
         encoded: Tensor = self.norm(states)
         return encoded
 
-    def scores(self, states: Tensor) -> Tensor:
-        """Hidden states [N, W] -> scores of every token [N, V]."""
-        return functional.linear(states, self.tokens.weight)
 
-
-class LanguageModel(nn.Module):
-    """Encoder and projection of one recipe, with their loss and what the score compares."""
+class LanguageModel(PairModel):
+    """Encoder and projection of one recipe."""
 
     def __init__(self, sizes: LanguageSizes) -> None:
-        super().__init__()
-        self.sizes = sizes
+        super().__init__(sizes.model.vocabulary, sizes.model.latent, sizes.objective)
         self.encoder = Encoder(sizes.model)
         self.projection = nn.Linear(sizes.model.width, sizes.model.latent, bias=False)
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Terms:
-        """Loss of the pairs of a batch (`batches.py`). Nothing in it is drawn at random."""
-        seen = batch.tensors
-        (nats, first), (others, second) = self.read(seen["first"]), self.read(seen["second"])
-        tokens = predicted(seen["first"]) + predicted(seen["second"])
-        return language_objective(nats + others, tokens, (first, second), seen["twins"], self.sizes.objective)
+    def encode(self, texts: Tensor) -> Tensor:
+        encoded: Tensor = self.encoder(texts)
+        return encoded
 
-    def read(self, texts: Tensor) -> tuple[Tensor, Tensor]:
-        """Texts int64 [B, L] -> what their next tokens cost, in nats [B], and unit latents [B, D], both
-        float32 at least, whatever the networks multiply in."""
-        states = self.encoder(texts)
-        inside = texts != PADDING
-        asked = functional.pad(inside, (1, 0), value=True)
-        wanted = functional.pad(texts, (0, 1), value=PADDING)
-        scores = self.encoder.scores(states[asked])
-        with torch.autocast(scores.device.type, enabled=False):
-            kind = torch.promote_types(scores.dtype, torch.float32)
-            lost = functional.cross_entropy(scores.to(kind), wanted[asked], reduction="none")
-            nats = torch.zeros(asked.shape, dtype=kind, device=asked.device).masked_scatter(asked, lost)
-            after = inside.unsqueeze(-1).to(kind)
-            mean = (states[:, 1:].to(kind) * after).sum(dim=1) / after.sum(dim=1)
-            latents = functional.normalize(self.projection(mean.to(self.projection.weight.dtype)), dim=-1)
-        return nats.sum(dim=1), latents.to(kind)
+    def scores(self, states: Tensor) -> Tensor:
+        return functional.linear(states, self.encoder.tokens.weight)
 
-    def compare(self, shard: Shard) -> Encoded:
-        """Latents of both texts, of length sqrt(D); that of the second, that of the first as its prediction,
-        and that of another pair's second text as a guess that reads nothing. Pairs are told from the others
-        of the 64 that stand together in the shard."""
-        texts = [shard.array(name).astype(np.int64) for name in ("first", "second")]
-        nats, told, latents = np.zeros(shard.episodes), np.zeros(shard.episodes), []
-        tokens = np.array([tokens_of(item) + 1 for item in texts]).sum(axis=0)
-        with torch.inference_mode():
-            for start in range(0, shard.episodes, _PAIRS):
-                part = slice(start, start + _PAIRS)
-                given = [torch.from_numpy(item[part]).to(self._device) for item in texts]
-                read = [self._read_in_parts(item) for item in given]
-                told[part] = self._told(*given, *(latent for _, latent in read)).cpu().numpy()
-                nats[part] = sum(lost.cpu().numpy().astype(np.float64) for lost, _ in read)
-                latents.append(torch.stack([latent for _, latent in read], dim=1).cpu().numpy())
-        both = np.concatenate(latents).astype(np.float64) * self.sizes.model.latent**0.5
-        first, second = both[:, :1], both[:, 1:]
-        others = np.roll(second, 1, axis=0)
-        return Encoded(both, second, first, unchanged=others, nats=nats, tokens=tokens, told=told)
-
-    def _read_in_parts(self, texts: Tensor) -> tuple[Tensor, Tensor]:
-        """As `read`, of as many texts at a time as have at most `_SCORES` scores, of one at least."""
-        rows = max(1, _SCORES // ((texts.shape[1] + 1) * self.sizes.model.vocabulary))
-        nats, latents = zip(*(self.read(part) for part in torch.split(texts, rows)), strict=True)
-        return torch.cat(nats), torch.cat(latents)
-
-    def _told(self, first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:
-        """Nats [B] beyond a guess, of texts with these latents, float64."""
-        same = twins(first.cpu(), second.cpu()).to(one.device)
-        lost = match_nats(one.double(), other.double(), same, self.sizes.objective.temperature)
-        return (~same).sum(dim=1).double().log() - lost
-
-    def weights(self) -> Arrays:
-        """The parameters as float32 arrays, in ascending name order."""
-        state = self.state_dict()
-        return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
-
-    @property
-    def _device(self) -> torch.device:
-        return self.projection.weight.device
-
-
-def predicted(texts: Tensor) -> Tensor:
-    """How many tokens of texts [B, L] have to be predicted: int64 [B], each of its own and the border."""
-    return (texts != PADDING).sum(dim=1) + 1
+    def project(self, means: Tensor) -> Tensor:
+        projected: Tensor = self.projection(means.to(self.projection.weight.dtype))
+        return projected
 
 
 def load_language_model(sizes: LanguageSizes, weights: Weights, device: str = "cpu") -> LanguageModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from jepanet.learning.text_pairs.sizes import USUAL_OBJECTIVE, PairObjective
 from jepanet.records.codec import check, rejected
 from jepanet.records.marks import Range
 
@@ -35,24 +36,6 @@ class LanguageModelSizes:
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageObjective:
-    """Next-token loss in nats a token + match * InfoNCE between the two texts of a pair, in nats a pair."""
-
-    match: Annotated[
-        float,
-        Range(0.0, 10.0),
-        "weight of InfoNCE; from random weights 1 costs the next token 0.3 to 0.7 nats, 0.1 to 0.2 do not",
-    ] = 0.2
-    temperature: Annotated[float, Range(0.005, 10.0), "by which cosines are divided"] = 0.1
-    knots: Annotated[
-        int, Range(3, 129), "quadrature points of the SIGReg metric that the state guards read"
-    ] = 17
-
-    def __post_init__(self) -> None:
-        check(self, "recipe.objective", _BAD_RECIPE)
-
-
-@dataclass(frozen=True, slots=True)
 class LanguageSizes:
     """All that the language model reads of a recipe. Construction checks every bound.
 
@@ -61,7 +44,7 @@ class LanguageSizes:
     """
 
     model: LanguageModelSizes = LanguageModelSizes()
-    objective: LanguageObjective = LanguageObjective()
+    objective: PairObjective = USUAL_OBJECTIVE
     pairs: Annotated[int, Range(2, 4096), "pairs of texts in a batch"] = 32
 
     def __post_init__(self) -> None:

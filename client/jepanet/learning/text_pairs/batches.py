@@ -1,4 +1,4 @@
-"""What the language model trains on: pairs of texts, and which pairs of a batch have one text in common."""
+"""What a language model trains on: pairs of texts, and which pairs of a batch have one text in common."""
 
 from __future__ import annotations
 

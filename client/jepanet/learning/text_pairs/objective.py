@@ -1,4 +1,4 @@
-"""What the language model minimises: next-token loss, and InfoNCE between the two texts of a pair."""
+"""What a language model minimises: next-token loss, and InfoNCE between the two texts of a pair."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jepanet.learning.families.language.sizes import LanguageObjective
 from jepanet.learning.family import NEXT_TOKEN, Terms
 from jepanet.learning.pooling import all_rows, pooled
+from jepanet.learning.text_pairs.sizes import PairObjective
 
 
-def language_objective(
+def pair_objective(
     nats: Tensor,
     tokens: Tensor,
     latents: tuple[Tensor, Tensor],
     twins: Tensor,
-    objective: LanguageObjective,
+    objective: PairObjective,
 ) -> Terms:
     """Loss of pairs whose next tokens cost `nats` [B] in all, of `tokens` [B], and of the unit latents [B, D]
     of their two texts.

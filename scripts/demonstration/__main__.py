@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -17,12 +18,15 @@ from rich.console import Console
 from scripts.demonstration.cast import DemoFailed, Node, jepanet, make_wallet, write_config
 from scripts.demonstration.controls import Controls
 from scripts.demonstration.ledger import read_ledger
-from scripts.demonstration.report import build_report, failures, measure_progress, print_report, write_report
+from scripts.demonstration.outcome import outcome
+from scripts.demonstration.report import build_report, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
 from jepanet.errors import Fatal
+from jepanet.files import write_atomically
 from jepanet.interface.terminal.standard_streams import open_standard_streams
 from jepanet.learning.presets import PRESETS
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.learning.sources.registry import dataset_for as usual_dataset
@@ -57,7 +61,8 @@ TERMS = {
     "--rounds", default=4, type=click.IntRange(1, 8), help="Rounds to play (one sealed shard each)."
 )
 @click.option("--solvers", default=2, type=click.IntRange(1, 8), help="Solver processes.")
-@click.option("--seed", default="0", help="Seed of the dataset; sealed shards and wallets are always fresh.")
+@click.option("--seed", default="0", help="Any text: seed of the dataset, and so of the first model and of "
+              "all that is trained. Wallets, salts and sealed shards are fresh in every run.")  # fmt: skip
 @click.option("--out", "directory", default="demo-out", type=click.Path(file_okay=False, path_type=Path),
               help="Folder for data, logs, report.json and heldout.png.")  # fmt: skip
 @click.option("--recipe", default="tworoom-small", help="Recipe preset or file.")
@@ -82,6 +87,9 @@ def main(
       scripts/demo
       scripts/demo --rounds 2 --solvers 3 --out small-demo
       scripts/demo --recipe pusht --rounds 3 --out pusht-demo
+      scripts/demo --recipe image-tiny --rounds 3 --seed 1 | tail -1
+    The last line printed, also in summary.json, is one JSON object: score of the first and the last model,
+    merges published, paid, claimed, and whether a stranger's verification agrees.
     """
     open_standard_streams()
     os.environ.pop("MPLBACKEND", None)  # a notebook's: matplotlib refuses it outside
@@ -105,7 +113,8 @@ def play(
 ) -> None:
     """The whole demo. Raises DemoFailed with what to look at."""
     try:
-        simulator, data_name = dataset_for(recipe)
+        chosen = recipe_named(recipe)
+        simulator, data_name = dataset_for(recipe, chosen)
     except Fatal as error:
         raise DemoFailed(str(error)) from error
     started = time.monotonic()
@@ -182,7 +191,13 @@ def play(
         after = asyncio.run(balances_of(nodes))
         report = build_report(ledger, nodes, chain, before, after, audit, progress, stage.seconds)
         report["controls"] = held_against
-        report["seconds_total"] = round(time.monotonic() - started, 1)
+        report |= {
+            "recipe": chosen.name,
+            "family": chosen.family.name,
+            "seed": seed,
+            "score_kind": chosen.score.kind,
+            "seconds_total": round(time.monotonic() - started, 1),
+        }
         print_report(console, report, directory)
         write_report(report, directory / "report.json")
         try:
@@ -192,9 +207,12 @@ def play(
             draw(report, directory / "heldout.png")
         except Exception as error:  # whatever a drawing library raises, the rounds were played and paid
             console.print(f"no picture: {type(error).__name__}: {error}", style="yellow", highlight=False)
-        found = failures(report)
-        if found:
-            raise DemoFailed("; ".join(found))
+        summary = outcome(report)
+        line = json.dumps(summary)
+        write_atomically(directory / "summary.json", (line + "\n").encode())
+        click.echo(line)
+        if summary["failures"]:
+            raise DemoFailed("; ".join(summary["failures"]))
     finally:
         stops: list[Callable[[], Any]] = [node.stop for node in nodes]
         if controls is not None:
@@ -204,10 +222,9 @@ def play(
         together(*stops)
 
 
-def dataset_for(recipe: str) -> tuple[str, str]:
-    """(simulator, what its folder is called) of a dataset for a recipe. A file's is TwoRoom's, unless it is
-    called like a preset for another simulator. Raises: Fatal when there is no such recipe."""
-    chosen = recipe_named(recipe)
+def dataset_for(recipe: str, chosen: Recipe) -> tuple[str, str]:
+    """(simulator, what its folder is called) of a dataset for a recipe, `chosen`, that was asked for as
+    `recipe`. A file's is TwoRoom's, unless it is called like a preset for another simulator."""
     if found := usual_dataset(chosen.name):
         usual = found[0].load().sizes[found[1].recipe]
         if recipe in PRESETS or usual.image == chosen.family.sizes.image:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jepanet.files import write_atomically
@@ -40,14 +41,9 @@ def _drawn(report: dict[str, Any]) -> Figure:
     numbers = [item["round"] for item in rounds]
     for axis, (name, title) in zip(axes.flat, _PANELS, strict=False):
         if any(item[name] is None for item in progress):
-            axis.set_axis_off()
-            continue
-        before = [item["heldout"]["before"][name] for item in rounds]
-        after = [item["heldout"]["after"][name] for item in rounds]
-        for number, low, high in zip(numbers, before, after, strict=True):
-            axis.annotate("", (number, high), (number, low), arrowprops={"arrowstyle": "->", "color": "0.5"})
-        axis.plot(numbers, before, "o", color="tab:gray", label="base")
-        axis.plot(numbers, after, "o", color="tab:blue", label="merged")
+            name, title = "score", "score by the recipe, the first model as the base (higher is better)"
+        if name != "score":  # which every round measures on a scale of its own
+            _merges(axis, name, rounds)
         scale = [item["round"] + 0.5 for item in progress]
         axis.plot(scale, [item[name] for item in progress], "-", color="tab:green", label="all shards")
         alone = [item[name] for item in report["controls"] if item["name"].endswith("alone")]
@@ -77,5 +73,16 @@ def _drawn(report: dict[str, Any]) -> Figure:
         axis.set_xticks(numbers)
         axis.axhline(0, color="black", linewidth=0.5)
     axes.flat[4].legend(fontsize=8)
-    figure.suptitle("Federated world model: what was measured and what was paid")
+    figure.suptitle("Federated training: what was measured and what was paid")
     return figure
+
+
+def _merges(axis: Axes, name: str, rounds: list[dict[str, Any]]) -> None:
+    """What each merge did on its round's own shard."""
+    numbers = [item["round"] for item in rounds]
+    before = [item["heldout"]["before"][name] for item in rounds]
+    after = [item["heldout"]["after"][name] for item in rounds]
+    for number, low, high in zip(numbers, before, after, strict=True):
+        axis.annotate("", (number, high), (number, low), arrowprops={"arrowstyle": "->", "color": "0.5"})
+    axis.plot(numbers, before, "o", color="tab:gray", label="base")
+    axis.plot(numbers, after, "o", color="tab:blue", label="merged")

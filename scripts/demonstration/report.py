@@ -25,8 +25,8 @@ from jepanet.work.requests.measuring import MeasureModels
 from jepanet.work.worker import Worker
 
 _METRICS = ("nmse", "skill", "pi", "rank", "probe_r2")
-_ALL = dict.fromkeys(_METRICS)
 """Some data have nothing that a probe could read."""
+_ALL = dict.fromkeys(_METRICS)
 _DUTIES = {
     "TrainShard": "train", "SendCommit": "commit", "UnsealShard": "unseal", "SendReveal": "reveal",
     "ScoreDeltas": "score", "BuildSheet": "merge", "CheckSheet": "check", "SendRecord": "record",
@@ -183,30 +183,6 @@ def _duty_seconds(nodes: list[Node]) -> dict[int, dict[str, float]]:
     return found
 
 
-def failures(report: dict[str, Any]) -> list[str]:
-    """What a good demo must show and this one did not."""
-    found = []
-    rounds = report["rounds"]
-    # Of a model of texts the error is the next-token loss: what its rounds are scored by.
-    scores = [item.get("next_token", item["nmse"]) for item in report["progress"]]
-    if len(scores) < 2 or scores[-1] >= scores[0]:
-        found.append("the held-out error did not fall over the rounds")
-    for item in rounds:
-        found += [
-            f"round {item['round']} paid {delta['solver']} without a gain"
-            for delta in item["deltas"]
-            if int(delta["paid"]) > 0 and delta["gain"] <= 0
-        ]
-        escrow = item["escrow"]
-        if item["phase"] == "settled" and int(escrow["claimed"]) != int(escrow["paid"]):
-            found.append(f"round {item['round']}: claimed {escrow['claimed']}, recorded {escrow['paid']}")
-    if not any(int(delta["paid"]) > 0 for item in rounds for delta in item["deltas"]):
-        found.append("nobody was paid")
-    if not report["verification"]["agrees"]:
-        found.append("the last round does not verify")
-    return found
-
-
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Writes report.json."""
     write_atomically(path, (json.dumps(report, indent=1) + "\n").encode())
@@ -228,16 +204,16 @@ def print_report(console: Console, report: dict[str, Any], directory: Path) -> N
         )  # fmt: skip
     console.print(overview)
     curve = Table(title="Every global model on all shards unsealed in this run", title_justify="left")
-    for name in ("after round", "nmse", "skill", "PI", "rank", "probe R²", "model"):
+    for name in ("after round", "score", "nmse", "skill", "PI", "rank", "probe R²", "model"):
         curve.add_column(name, justify="left" if name == "model" else "right")
     for item in report["progress"]:
         curve.add_row(
-            str(item["round"]), _number(item["nmse"]), _number(item["skill"]), _number(item["pi"]),
+            str(item["round"]), *(_number(item[name]) for name in ("score", "nmse", "skill", "pi")),
             _number(item["rank"], 2), _number(item["probe_r2"]), item["model"],
         )  # fmt: skip
     for item in report["controls"]:
         curve.add_row(
-            item["name"], _number(item["nmse"]), _number(item["skill"]), _number(item["pi"]),
+            item["name"], *(_number(item[name]) for name in ("score", "nmse", "skill", "pi")),
             _number(item["rank"], 2), _number(item["probe_r2"]), "control, equal steps in all",
         )  # fmt: skip
     console.print(curve)

@@ -16,10 +16,11 @@ import pytest
 from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
-from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.data.shards import Shard, load_shard, save_shard
 from jepanet.learning.evaluation import agreement
-from jepanet.learning.evaluation.metrics import encode
-from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.evaluation.metrics import encode, heldout_metrics
+from jepanet.learning.evaluation.scorer import scorer_of
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import Loop
 from jepanet.protocol.documents.spec import encode_spec
@@ -122,6 +123,19 @@ def test_no_job_ignores_its_device(folder: Path, kind: type[Request[object]]) ->
     request = next(item for item in requests(folder, NOWHERE) if type(item) is kind)
     with pytest.raises((RuntimeError, Fatal), match=f"{NOWHERE}|device"):
         run(request)
+
+
+def test_models_side_by_side_have_their_scores_against_the_first(folder: Path) -> None:
+    base, recipe = folder / "base", folder / "recipe"
+    trained = load_model(base, RECIPE).weights
+    worse = {name: np.float32(0.5) * array for name, array in trained.items()}
+    (folder / "worse").write_bytes(model_bytes(worse, ModelHeader.of(RECIPE, 0)))
+    shard = folder / "evaluation"
+    first, second = run(MeasureModels(recipe, (base, folder / "worse"), (shard, shard))).metrics
+    scorer = scorer_of(trained, RECIPE, load_shard(shard))
+    assert first["score"] == pytest.approx(scorer.score)
+    assert second["score"] == pytest.approx(scorer.gain(worse).score) != pytest.approx(first["score"])
+    assert first["nmse"] == pytest.approx(heldout_metrics(trained, RECIPE, load_shard(shard)).nmse)
 
 
 def scoring_on(folder: Path, device: str) -> ScoreClaims:

@@ -11,7 +11,8 @@ from jepanet.work.requests.request import Number, Request
 
 @dataclass(frozen=True, slots=True)
 class MeasuredModels:
-    """Held-out metrics by name, each the mean over the shards; one dictionary a model, in the order given."""
+    """Held-out metrics by name, each the mean over the shards; one dictionary a model, in the order given.
+    `score` is that of the recipe, with the first model as the base."""
 
     metrics: tuple[dict[str, Number], ...]
 

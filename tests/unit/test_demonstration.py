@@ -1,0 +1,77 @@
+"""What `scripts/demo` says a run came to, for programs, and what it holds a run to."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from scripts.demonstration.outcome import outcome
+
+pytestmark = pytest.mark.unit
+
+
+def a_round(number: int, published: bool = True, paid: int = 5) -> dict[str, Any]:
+    return {
+        "round": number,
+        "phase": "settled",
+        "published": published,
+        "deltas": [{"solver": "0xa", "gain": 3, "paid": str(paid)}],
+        "escrow": {"paid": str(paid), "claimed": str(paid)},
+    }
+
+
+REPORT: dict[str, Any] = {
+    "recipe": "image-tiny",
+    "family": "image",
+    "seed": "7",
+    "score_kind": "grounded",
+    "rounds": [a_round(1), a_round(2, published=False), a_round(3)],
+    "progress": [{"round": 0, "score": 0.1}, {"round": 1, "score": 0.3}, {"round": 3, "score": 0.2}],
+    "verification": {"round": 3, "agrees": True, "more": "of it"},
+    "seconds_total": 9.5,
+}
+
+
+def changed(**values: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(REPORT), **values}
+
+
+def test_the_outcome_of_a_good_demo() -> None:
+    found = outcome(REPORT)
+    assert json.loads(json.dumps(found)) == {
+        "recipe": "image-tiny", "family": "image", "seed": "7", "rounds": 3, "merges_published": 2,
+        "score": {"kind": "grounded", "first": 0.1, "last": 0.2, "above": True},
+        "paid": "15", "claimed": "15", "verification": {"round": 3, "agrees": True},
+        "seconds": 9.5, "failures": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"progress": [{"round": 0, "score": 0.2}, {"round": 1, "score": 0.2}]}, "not above the first"),
+        ({"progress": [{"round": 0, "score": 0.2}]}, "not above the first"),
+        ({"progress": []}, "not above the first"),
+        ({"rounds": [a_round(1), a_round(2, published=False), a_round(3, published=False)]}, "1 merges"),
+        ({"rounds": [a_round(1, published=False)]}, "0 merges"),
+        ({"rounds": [a_round(1, paid=0), a_round(2, paid=0)]}, "nobody was paid"),
+        ({"verification": {"round": 3, "agrees": False}}, "does not verify"),
+    ],
+)
+def test_a_demo_that_shows_less_fails(values: dict[str, Any], said: str) -> None:
+    (failure,) = outcome(changed(**values))["failures"]
+    assert said in failure
+
+
+def test_one_round_needs_one_merge() -> None:
+    assert outcome(changed(rounds=[a_round(1)]))["failures"] == []
+
+
+def test_what_is_not_claimed_is_told() -> None:
+    short = a_round(2)
+    short["escrow"]["claimed"] = "4"
+    found = outcome(changed(rounds=[a_round(1), short]))
+    assert (found["paid"], found["claimed"]) == ("10", "9")
+    assert found["failures"] == ["round 2: claimed 4, recorded 5"]

@@ -32,7 +32,8 @@ class UsualDataset:
 class Simulator:
     """A simulator by name, cheap to import: nothing of numpy and nothing of the simulator is loaded.
 
-    `name` is the word of `jepanet dataset build`, and presets for the simulator begin with it.
+    `name` is the word of `jepanet dataset build`. Presets for the simulator begin with it, or stand in
+    `datasets`.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Simulator:
 
     def trains(self, preset: str) -> bool:
         """Whether the preset of that name was made for this simulator."""
-        return preset.startswith(self.name)
+        return preset.startswith(self.name) or self.dataset_for(preset) is not None
 
     def dataset_for(self, recipe: str) -> UsualDataset | None:
         """The dataset that the preset of that name trains on; None where no usual one is for it."""

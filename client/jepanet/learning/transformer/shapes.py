@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 
 NORMS = ("norm", "before", "between")
 """What the layers that normalise are called: they begin at identity."""
+GATES = "modulate"
+"""What the layer of a conditioned block is called that shifts, scales and gates by the condition."""
+GATED = 0.02
+"""Deviation of its initial numbers. The source begins at 0, which keeps every gradient from what is gated
+until a step has opened the gates, and a round's few steps and gates of exactly 0 would be told apart from
+damage by nothing."""
 OF_A_BLOCK = 18
 """Numbers that a block keeps of every token and dimension for the backward pass: around two normalisations,
 attention, and a layer four times as wide."""
@@ -23,6 +29,34 @@ def block_layers(room: str, width: int, depth: int) -> dict[str, tuple[int, ...]
         layers |= {f"{inside}.attend": (3 * width, width), f"{inside}.join": (width, width)}
         layers |= {f"{inside}.widen": (4 * width, width), f"{inside}.narrow": (width, 4 * width)}
     return layers
+
+
+def conditioned_layers(
+    room: str, width: int, inner: int, hidden: int, depth: int
+) -> dict[str, tuple[int, ...]]:
+    """The same of `depth` blocks `conditioned.ConditionedBlock(width, inner, hidden, ...)`."""
+    layers: dict[str, tuple[int, ...]] = {}
+    for number in range(depth):
+        inside = f"{room}.blocks.{number}"
+        layers |= {f"{inside}.{GATES}": (6 * width, width)}
+        layers |= {f"{inside}.attend": (3 * inner, width), f"{inside}.join": (width, inner)}
+        layers |= {f"{inside}.widen": (hidden, width), f"{inside}.narrow": (width, hidden)}
+    return layers
+
+
+def begun(generator: np.random.Generator, layer: str, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Initial numbers, float32, of the `kind` ("weight" or "bias") of a layer called so: norms at identity,
+    biases 0, gates nearly closed, else uniform with deviation 1/sqrt(fan-in); what adds to the tokens of
+    block n is divided by sqrt(2n), as I-JEPA does."""
+    last = layer.rpartition(".")[2]
+    if kind == "bias" or last in NORMS:
+        return np.full(shape, 0.0 if kind == "bias" else 1.0, dtype=np.float32)
+    if last == GATES:
+        return uniform(generator, shape, GATED)
+    scale = 1.0 / sqrt(prod(shape[1:]))
+    if last in ("join", "narrow"):
+        scale /= sqrt(2.0 * (int(layer.split(".")[2]) + 1))
+    return uniform(generator, shape, scale)
 
 
 def uniform(generator: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
-
-import numpy as np
-
 from jepanet.learning.families.image.sizes import ImageModelSizes, ImageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
-from jepanet.learning.transformer.shapes import NORMS, OF_A_BLOCK, block_layers, uniform
+from jepanet.learning.transformer.shapes import OF_A_BLOCK, begun, block_layers, uniform
 from jepanet.tensors import Arrays
 
 _HIDDEN = "predictor.hidden"
@@ -45,8 +41,7 @@ def activations_of_an_image(image: ImageSizes) -> int:
 
 
 def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:
-    """Weights before any training: uniform with deviation 1/sqrt(fan-in), biases 0, layer norms at identity;
-    what adds to the tokens of block n is divided by sqrt(2n), as I-JEPA does.
+    """Weights before any training, as `transformer.shapes.begun` says.
 
     Drawn by numpy in name order, so the same seed gives the same bytes on every machine.
     """
@@ -56,11 +51,6 @@ def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:
         layer, _, kind = name.rpartition(".")
         if name == _HIDDEN:
             weights[name] = uniform(generator, shape, 0.02)
-        elif kind == "bias" or layer.rpartition(".")[2] in NORMS:
-            weights[name] = np.full(shape, 0.0 if kind == "bias" else 1.0, dtype=np.float32)
         else:
-            scale = 1.0 / sqrt(prod(shape[1:]))
-            if layer.endswith((".join", ".narrow")):
-                scale /= sqrt(2.0 * (int(layer.split(".")[2]) + 1))
-            weights[name] = uniform(generator, shape, scale)
+            weights[name] = begun(generator, layer, kind, shape)
     return weights

@@ -4,6 +4,9 @@
     frame t   ──encoder──▶ z[t]  ──┼─▶ z[t] + MLP(z[t-1], z[t], a[t-1], a[t])  =  guess of z[t+1]
     actions   ─────────────────────┘
 
+Where a recipe has one, a vision transformer (`vision.py`) encodes in place of the convolutions here, and a
+transformer (`attending.py`) predicts in place of the MLP.
+
 Both sides of the prediction error carry gradients: there is no target network and no stop-gradient;
 the objective's regulariser (`objective.py`) is what prevents collapse.
 """
@@ -18,15 +21,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.families.world.attending import AttendingPredictor
 from jepanet.learning.families.world.objective import world_objective
-from jepanet.learning.families.world.schema import KERNEL, PATCH
+from jepanet.learning.families.world.schema import KERNEL, PATCH, widest_of_a_frame
 from jepanet.learning.families.world.sizes import ModelSizes, WorldSizes
+from jepanet.learning.families.world.vision import VisionEncoder
 from jepanet.learning.family import Batch, Encoded, Terms
 from jepanet.tensors import Arrays
 
 _EPISODES = 4
-"""Episodes encoded at once when a shard is compared, where their frames and the first layer's grids of them
-have no more than `_NUMBERS`."""
+"""Episodes encoded at once when a shard is compared, where their frames and the widest layer of them have no
+more than `_NUMBERS`."""
 _NUMBERS = 1 << 27
 
 
@@ -72,9 +77,13 @@ class WorldModel(nn.Module):
 
     def __init__(self, sizes: WorldSizes) -> None:
         super().__init__()
+        model = sizes.model
         self.objective = sizes.objective
-        self.encoder = Encoder(sizes.model)
-        self.predictor = Predictor(sizes.model)
+        self.widest = widest_of_a_frame(model)
+        self.encoder = VisionEncoder(model, model.vit) if model.vit else Encoder(model)
+        self.predictor = (
+            AttendingPredictor(model, model.transformer) if model.transformer else Predictor(model)
+        )
 
     def encode(self, frames: Tensor) -> Tensor:
         """Normalised frames [B, T, 3, S, S] -> latents [B, T, D], in the type of the weights."""
@@ -109,8 +118,7 @@ class WorldModel(nn.Module):
 
     def _encoded(self, frames: np.ndarray) -> Tensor:
         """Latents [B, T, D] of uint8 frames [B, T, 3, S, S]: a stranger's episodes may be of any length."""
-        side, channels = frames.shape[-1], self.encoder.patch.out_channels
-        many = max(1, _NUMBERS // (2 * side**2 * (3 + channels // PATCH**2)))
+        many = max(1, _NUMBERS // self.widest)
         if frames.shape[0] * frames.shape[1] <= many:
             return self.encode(normalise(self._here(frames)))
         flat = frames.reshape(1, -1, *frames.shape[2:])

@@ -16,8 +16,9 @@ LEAVE = ("predictor.leave.weight", "predictor.leave.bias")
 def rotate_world_model(weights: Mapping[str, np.ndarray], rotation: np.ndarray) -> Arrays:
     """The same world model in another frame: encode'(x) = encode(x) R, predict'(z R, a) = predict(z, a) R.
 
-    Changes the encoder's last layer, the predictor's first (whose columns are two latents, then two actions)
-    and its last; every other tensor is copied. Computed in float64 and rounded to float32 once.
+    Changes the encoder's last layer, the predictor's first (whose columns are one latent in a transformer,
+    else two latents, then two actions) and its last; every other tensor is copied. Computed in float64 and
+    rounded to float32 once.
 
     Raises:
         ValueError: `rotation` is not orthogonal to 1e-6, or the weights are not a world model's of its size.
@@ -27,7 +28,7 @@ def rotate_world_model(weights: Mapping[str, np.ndarray], rotation: np.ndarray) 
         raise ValueError("a change of frame is a square orthogonal matrix")
     shapes = {name: weights[name].shape if name in weights else () for name in (*HEAD, ENTER, *LEAVE)}
     if any(shapes[name][:1] != (size,) for name in (*HEAD, *LEAVE)) or not (
-        len(shapes[ENTER]) == 2 and shapes[ENTER][1] > 2 * size
+        len(shapes[ENTER]) == 2 and (shapes[ENTER][1] == size or shapes[ENTER][1] > 2 * size)
     ):
         raise ValueError(
             f"these are not the weights of a world model with {size} latent dimensions: {shapes}"
@@ -36,6 +37,6 @@ def rotate_world_model(weights: Mapping[str, np.ndarray], rotation: np.ndarray) 
     for name in (*HEAD, *LEAVE):
         turned[name] = (rotation.T @ weights[name].astype(np.float64)).astype(np.float32)
     columns = weights[ENTER].astype(np.float64)
-    for first in (0, size):
+    for first in (0, size)[: columns.shape[1] // size]:
         turned[ENTER][:, first : first + size] = columns[:, first : first + size] @ rotation
     return turned

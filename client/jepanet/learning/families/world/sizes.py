@@ -15,22 +15,87 @@ _BAD_RECIPE = rejected("bad-recipe")
 
 
 @dataclass(frozen=True, slots=True)
+class VitSizes:
+    """A vision transformer that encodes frames (`vision.py`)."""
+
+    patch: Annotated[int, Range(4, 32), "side of a patch in pixels; divides `image` in 2 to 32 parts"] = 14
+    width: Annotated[int, Range(8, 1536), "of its blocks; a multiple of 4 and of `heads`"] = 192
+    depth: Annotated[int, Range(1, 24), "blocks"] = 12
+    heads: Annotated[int, Range(1, 24), "of attention, in each block"] = 3
+
+    def __post_init__(self) -> None:
+        check(self, "recipe.model.vit", _BAD_RECIPE)
+        if self.width % 4 or self.width % self.heads:
+            raise _BAD_RECIPE(
+                "recipe: model.vit.width must be a multiple of 4 and of model.vit.heads",
+                "correct model.vit.width",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerSizes:
+    """A transformer over two latents, conditioned on the actions after them (`attending.py`)."""
+
+    width: Annotated[int, Range(8, 1536), "of its blocks"] = 192
+    depth: Annotated[int, Range(1, 24), "blocks"] = 6
+    heads: Annotated[int, Range(1, 32), "of attention, in each block"] = 16
+    head: Annotated[int, Range(4, 128), "width of one of them"] = 64
+
+    def __post_init__(self) -> None:
+        check(self, "recipe.model.transformer", _BAD_RECIPE)
+
+
+_CHANNELS = (24, 48, 64)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSizes:
     """Widths of encoder and predictor (`model.py`)."""
 
-    image: Annotated[int, Range(16, 512), "side of the square RGB frames in pixels; a multiple of 16"] = 64
+    image: Annotated[
+        int, Range(16, 512), "side of the square RGB frames in pixels; a multiple of 16, or of `vit.patch`"
+    ] = 64
     actions: Annotated[int, Range(1, 16), "numbers of one action"] = 2
     latent: Annotated[int, Range(2, 512), "dimensions of a frame's latent"] = 64
     channels: Annotated[
         tuple[Channels, Channels, Channels], "of the encoder's three convolutions, each on a smaller grid"
-    ] = (24, 48, 64)
+    ] = _CHANNELS
     hidden: Annotated[int, Range(4, 8192), "width of the encoder's layer before the latent"] = 256
-    predictor: Annotated[int, Range(4, 8192), "width of the predictor's two hidden layers"] = 384
+    predictor: Annotated[
+        int,
+        Range(4, 8192),
+        "width of the predictor's two hidden layers, or of the one in a block of a transformer",
+    ] = 384
+    vit: Annotated[
+        VitSizes | None,
+        LeftOut(),
+        "a vision transformer encodes frames; without it three convolutions do (`channels`)",
+    ] = None
+    transformer: Annotated[
+        TransformerSizes | None,
+        LeftOut(),
+        "a transformer predicts; without it a network of two hidden layers does",
+    ] = None
 
     def __post_init__(self) -> None:
         check(self, "recipe.model", _BAD_RECIPE)
-        if self.image % 16:
-            raise _BAD_RECIPE("recipe: model.image must be a multiple of 16", "correct model.image")
+        if self.vit is None:
+            if self.image % 16:
+                raise _BAD_RECIPE("recipe: model.image must be a multiple of 16", "correct model.image")
+        elif self.image % self.vit.patch or not 2 <= self.side <= 32:
+            raise _BAD_RECIPE(
+                "recipe: model.vit.patch must divide model.image in 2 to 32 parts", "correct model.vit.patch"
+            )
+        elif self.channels != _CHANNELS:
+            raise _BAD_RECIPE(
+                "recipe: model.channels are of convolutions, which a model.vit has not",
+                "leave model.channels or model.vit out",
+            )
+
+    @property
+    def side(self) -> int:
+        """Patches along a side of a frame; 0 where convolutions encode it."""
+        return 0 if self.vit is None else self.image // self.vit.patch
 
 
 @dataclass(frozen=True, slots=True)

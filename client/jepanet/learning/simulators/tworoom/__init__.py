@@ -17,7 +17,11 @@ TWOROOM = Simulator(
     title="TwoRoom",
     library="stable-worldmodel",
     environment=f"stable-worldmodel {VERSION} swm/TwoRoom-v1",
-    datasets=(UsualDataset("tworoom-small", ("tworoom-tiny",)), UsualDataset("tworoom", ("tworoom-anneal",))),
+    datasets=(
+        UsualDataset("tworoom-small", ("tworoom-tiny", "world-tiny")),
+        UsualDataset("tworoom", ("tworoom-anneal",)),
+        UsualDataset("world-lewm", ("world-large",)),
+    ),
     examples=("--out data --seed 7 --size episodes=64", "--recipe tworoom --out data --seed 7"),
     load=_load,
 )

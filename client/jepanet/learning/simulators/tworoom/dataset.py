@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jepanet.learning.data.building.plan import Environment, layout_of, recorded_size
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.simulators.goals import Play
@@ -26,6 +28,8 @@ DEMO = Parameters(episodes=32, public_sites=1, public_episodes=28, evaluation_ep
 """For recipe `tworoom-small`: so small a model starts better from one look than from many."""
 FULL = Parameters(episodes=64, evaluation_episodes=32)
 """For recipe `tworoom`."""
+LARGE = replace(FULL, image=224)
+"""For the recipes of transformers: 308 MB a training shard."""
 
 
 def _speed(site: Site) -> float:
@@ -42,7 +46,7 @@ TASK = Task(
         probe_site=PROBE_SITE,
         episode_size=recorded_size(actions=2, state=2),
     ),
-    sizes={"tworoom-small": DEMO, "tworoom": FULL},
+    sizes={"tworoom-small": DEMO, "tworoom": FULL, "world-lewm": LARGE},
     drawn_site=distinct_site,
     grey_site=GREY,
     hold=4,

@@ -32,7 +32,7 @@ from training_ranks import (
 
 from jepanet.errors import Rejected, Transient
 from jepanet.tensors import Arrays
-from jepanet.work.ranks import run_ranks
+from jepanet.work.processes.ranks import run_ranks
 from learning_shards import SEED, initial
 
 pytestmark = pytest.mark.integration
@@ -209,7 +209,7 @@ def test_what_they_raise_on_purpose_arrives_as_it_was(tmp_path: Path) -> None:
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     (tmp_path / "asked").write_text("waiting")
     code = (
-        "from pathlib import Path; from jepanet.work.ranks import run_ranks; "
+        "from pathlib import Path; from jepanet.work.processes.ranks import run_ranks; "
         f"run_ranks(Path({str(tmp_path)!r}), 2, lambda _: None, module='training_ranks')"
     )
     starter = subprocess.Popen([sys.executable, "-c", code])

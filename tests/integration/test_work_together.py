@@ -119,5 +119,9 @@ def _no_process_is_left() -> Iterator[None]:
     yield
     import psutil
 
-    left = [item for item in psutil.Process(os.getpid()).children() if "jepanet.work.rank" in item.cmdline()]
+    left = [
+        item
+        for item in psutil.Process(os.getpid()).children()
+        if "jepanet.work.processes.rank" in item.cmdline()
+    ]
     assert not left

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.work.rank import main
+from jepanet.work.processes.rank import main
 
 if TYPE_CHECKING:
     from jepanet.learning.family import Weights
-    from jepanet.work.rank import Part
+    from jepanet.work.processes.rank import Part
 
 STEPS = 40
 

@@ -22,11 +22,11 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.seeding import derive, torch_generator
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
-from jepanet.work.part import Run, data_of
+from jepanet.work.processes.part import Run, data_of
+from jepanet.work.processes.together import Training, trained
 from jepanet.work.requests.local_training import PlannedTraining, PlanTraining, TrainedLocally, TrainLocally
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.room import check_trainable
-from jepanet.work.together import Training, trained
 
 _TIMED_STEPS = 4
 """The first of them is left out: it fills caches."""

@@ -24,7 +24,8 @@ from jepanet.learning.training.loop import warm_start
 from jepanet.learning.training.resuming.state import StepReport
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.work.contribution import contribution
-from jepanet.work.part import Run
+from jepanet.work.processes.part import Run
+from jepanet.work.processes.together import Training, trained
 from jepanet.work.requests.request import OnProgress, Progress
 from jepanet.work.requests.training import (
     FirstModel,
@@ -36,7 +37,6 @@ from jepanet.work.requests.training import (
 )
 from jepanet.work.room import check_trainable
 from jepanet.work.round_files import OpenedRound, open_round
-from jepanet.work.together import Training, trained
 
 MAX_PROBE_FRAMES = 100_000
 """As many as `jepanet dataset build` makes at most, in episodes of four."""

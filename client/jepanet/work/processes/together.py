@@ -19,8 +19,8 @@ from jepanet.learning.training.processes.together import check_devices
 from jepanet.learning.training.resuming.trace import TRACE
 from jepanet.tensors import Arrays
 from jepanet.work.lines import call_line, read_reply
-from jepanet.work.part import Run, TrainedPart, TrainPart, most_memory, run_loop
-from jepanet.work.ranks import run_ranks
+from jepanet.work.processes.part import Run, TrainedPart, TrainPart, most_memory, run_loop
+from jepanet.work.processes.ranks import run_ranks
 from jepanet.work.requests.files import UNSIZED
 from jepanet.work.requests.machine import Processes
 from jepanet.work.requests.request import OnProgress, Progress

@@ -1,6 +1,6 @@
 """One of several processes that work together; torchrun's process manager starts them (`ranks.py`).
 
-    python -m jepanet.work.rank FOLDER
+    python -m jepanet.work.processes.rank FOLDER
 
 FOLDER is what they share: what to do, what came of it, and why one failed. RANK and WORLD_SIZE say which of
 them this is, as torchrun's processes are told.
@@ -53,7 +53,7 @@ def main(folder: Path, load: Callable[[], Part]) -> None:
 
 
 def _training() -> Part:
-    from jepanet.work.part import train_part
+    from jepanet.work.processes.part import train_part
 
     return train_part
 

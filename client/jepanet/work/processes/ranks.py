@@ -24,7 +24,7 @@ from jepanet.work.lines import error_of, read_failure
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-RANK = "jepanet.work.rank"
+RANK = "jepanet.work.processes.rank"
 _POLL = 0.1
 """Seconds between two looks at whether one has ended."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)

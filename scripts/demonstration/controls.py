@@ -62,7 +62,7 @@ class Controls:
 
 def train_controls(data: Path, folder: Path, rounds: int, solvers: int, steps: int) -> None:
     """Trains every control whose file is missing or damaged."""
-    from jepanet.lab.setting import joined
+    from jepanet.learning.data.shards import joined
     from jepanet.learning.training.loop import train
 
     project = data / "project"

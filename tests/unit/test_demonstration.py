@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.demonstration.controls import train_controls
 from scripts.demonstration.outcome import outcome
+
+from jepanet.files import kept_digest
+from jepanet.learning.data.shards import save_shard
+from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
+from learning_shards import RECIPE, SEED, disc_shard, initial
 
 pytestmark = pytest.mark.unit
 
@@ -75,3 +82,17 @@ def test_what_is_not_claimed_is_told() -> None:
     found = outcome(changed(rounds=[a_round(1), short]))
     assert (found["paid"], found["claimed"]) == ("10", "9")
     assert found["failures"] == ["round 2: claimed 4, recorded 5"]
+
+
+def test_controls_are_solvers_alone_and_one_with_all_data(tmp_path: Path) -> None:
+    project, made = tmp_path / "project", tmp_path / "made"
+    project.mkdir()
+    (project / "recipe.json").write_bytes(RECIPE.to_bytes())
+    (project / "model.safetensors").write_bytes(model_bytes(initial(SEED), ModelHeader.of(RECIPE, 0)))
+    for index in (0, 1):
+        save_shard(tmp_path / f"training-{index:02d}.safetensors", disc_shard(index))
+    train_controls(tmp_path, made, 1, 2, 2)
+    files = sorted(made.glob("*.safetensors"))
+    assert [path.stem for path in files] == ["pooled-data", "solver-1-alone", "solver-2-alone"]
+    assert len({kept_digest(path) for path in files}) == 3
+    assert all(load_model(path, RECIPE).weights for path in files)

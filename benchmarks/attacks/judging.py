@@ -73,6 +73,8 @@ def rules_of(recipe: Recipe) -> Rules:
         zero_nano=caps.zero_nano,
         similarity_milli=SIMILARITY,
         harm_sigmas_milli=round(1000 * recipe.gates.harm_sigmas),
+        longest_milli=round(1000 * recipe.gates.longest),
+        frozen=recipe.family.frozen,
     )
 
 

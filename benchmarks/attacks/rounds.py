@@ -106,7 +106,12 @@ class Rounds:
         if not accepted:
             return
         merged, velocity = merge(
-            base, self._velocity, accepted, lr_milli=LEARNING_RATE, momentum_milli=MOMENTUM
+            base,
+            self._velocity,
+            accepted,
+            longest_milli=round(1000 * recipe.gates.longest),
+            lr_milli=LEARNING_RATE,
+            momentum_milli=MOMENTUM,
         )
         verdict = judge_merge(merged, own, scorer)
         gain = scorer.gain(merged)

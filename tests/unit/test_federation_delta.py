@@ -83,6 +83,16 @@ def test_no_codec_encodes_what_is_not_finite(codec: str, bad: float) -> None:
         encode_delta({"w": np.array([1.0])}, HEADER, codec)
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_no_training_changed_arrives_unchanged(codec: str) -> None:
+    """Else an honest delta of a family with frozen weights would be a fault."""
+    delta = weights(3)
+    frozen = max(delta, key=lambda name: delta[name].size)
+    delta[frozen] = np.zeros_like(delta[frozen])
+    data = encode_delta(delta, HEADER, codec)
+    assert not decode(data, schema_of(delta), codec, frozen=(frozen,))[frozen].any()
+
+
 def test_int8_is_a_quarter_of_fp32_and_int6_less_than_a_fifth() -> None:
     delta = {"w": np.random.default_rng(0).normal(size=100 * CHUNK).astype(np.float32)}
     full, eight, six = (len(encode_delta(delta, HEADER, codec)) for codec in ("fp32", "int8", "int6"))

@@ -201,6 +201,39 @@ def test_attack_useless_deltas_are_excluded(attack: str) -> None:
     assert found.detail
 
 
+def test_attack_a_longer_step_of_honest_work_is_paid_no_more() -> None:
+    rules = replace(RULES, longest_milli=1000)
+    plain, drawn_out = encoded(honest(9)), encoded({name: array * 1.9 for name, array in honest(9).items()})
+    assert beside_honest(drawn_out).gain > 1.3 * beside_honest(plain).gain, "without a limit it is"
+    assert beside_honest(drawn_out, rules).gain < 1.02 * beside_honest(plain, rules).gain
+
+
+def test_honest_deltas_of_usual_length_are_measured_as_they_are() -> None:
+    claims = [claim(i, encoded(honest(i))) for i in range(4)]
+    free, bound = (
+        [item.gain for item in judge(MODEL, claims, rules, HiddenOptimum()).judgements]
+        for rules in (RULES, replace(RULES, longest_milli=1200))
+    )
+    assert free == bound
+
+
+def test_attack_a_tiny_delta_does_not_shorten_an_honest_one() -> None:
+    rules = replace(RULES, longest_milli=1000)
+    tiny = encoded({name: array * np.float32(1e-3) for name, array in honest(1).items()})
+    alone = judge(MODEL, [claim(0, encoded(honest(0))), claim(1, None)], RULES, HiddenOptimum())
+    beside = judge(MODEL, [claim(0, encoded(honest(0))), claim(1, tiny)], rules, HiddenOptimum())
+    assert beside.judgements[0].gain == alone.judgements[0].gain
+
+
+def test_attack_a_delta_that_changes_frozen_weights_loses_the_bond() -> None:
+    rules = replace(RULES, frozen=("scale", "other."))
+    kept = [{**honest(seed), "scale": np.zeros((), np.float32)} for seed in range(4)]
+    honest_files = [claim(i, encoded(item)) for i, item in enumerate(kept[:3])]
+    judged = judge(MODEL, [*honest_files, claim(3, encoded(honest(3)))], rules, HiddenOptimum())
+    assert verdicts(judged) == [(Verdict.ACCEPTED, "accepted")] * 3 + [(Verdict.INVALID, "frozen-changed")]
+    assert "scale" in judged.judgements[3].detail
+
+
 def test_noise_is_not_punished_and_earns_nothing() -> None:
     noise = beside_honest(encoded(draw(55, 0.05)))
     assert noise.verdict in (Verdict.ACCEPTED, Verdict.EXCLUDED)

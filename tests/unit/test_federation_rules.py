@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from jepanet.federation.judging.judge import merge
+from jepanet.federation.judging.similarity import norm, upper_median
+from jepanet.federation.merging.lengths import shortened
 from jepanet.federation.merging.mean import sample_weighted_mean
 from jepanet.federation.merging.robust import (
     coordinate_median,
@@ -19,7 +21,7 @@ from jepanet.federation.merging.robust import (
     multi_krum,
     trimmed_mean,
 )
-from jepanet.federation.merging.rules import RULES
+from jepanet.federation.merging.rules import RULES, combined
 from jepanet.federation.merging.ties import ties
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
@@ -84,6 +86,34 @@ def test_a_round_is_merged_by_the_rule_of_its_spec(rule: str) -> None:
     expected = RULES[rule](DELTAS)
     for name, array in merged.items():
         np.testing.assert_array_equal(array, expected[name])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_delta_is_merged_longer_than_is_usual_where_the_spec_says_so(rule: str) -> None:
+    long = {name: array * np.float32(40) for name, array in DELTAS[0].items()}
+    usual = upper_median([norm(item) for item in (long, *DELTAS[1:])])
+    factor = np.float32(usual / norm(long))
+    same = [{name: np.asarray(array * factor) for name, array in long.items()}, *DELTAS[1:]]
+    assert sorted(norm(item) > usual for item in same) == [False] * 4 + [True] * 3
+    named = [(Digest(bytes([i]) * 32), item) for i, item in enumerate([long, *DELTAS[1:]])]
+    renamed = [(digest, item) for (digest, _), item in zip(named, same, strict=True)]
+    got, wanted = combined(named, rule, 1000), combined(renamed, rule, 1000)
+    for name, array in got.items():
+        assert array.tobytes() == wanted[name].tobytes()
+    if rule == "mean":
+        assert flat(got) != flat(combined(named, rule))
+
+
+def test_a_shortened_delta_is_one_float32_product_a_value() -> None:
+    long = {name: array * np.float32(7) for name, array in DELTAS[0].items()}
+    others = DELTAS[1:3]
+    first, *rest = shortened([long, *others], 1000)
+    factor = np.float32(upper_median([norm(item) for item in (long, *others)]) / norm(long))
+    assert rest[1] is others[1] or norm(others[1]) > norm(others[0])
+    for name, array in long.items():
+        assert first[name].tobytes() == np.multiply(array, factor).tobytes()
+        assert first[name].shape == array.shape
+    assert shortened([long, *others], 0)[0] is long
 
 
 def test_the_weighted_mean_weighs_by_samples() -> None:

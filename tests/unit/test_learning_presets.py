@@ -21,9 +21,9 @@ pytestmark = pytest.mark.unit
 LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
-    "image-small": "bb72afa52da40b509694679af7cf474481e5a7d5780e9de32a04b0ba47066148",
-    "image-tiny": "a5f60a5b7be44dfa184de6a6eb865749c7712ffb34094b57b58486bab4b17389",
-    "language-tiny": "e4c91f2e162ace4d74ed8633c58a67c6bb0f47be5f6a8835b8b6828cbe2fe0fb",
+    "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
+    "image-tiny": "33f9f35a96d2e0a2540db914a66151dfec0f1401a7ce3c51e4cfa089d4f5d479",
+    "language-tiny": "455dec36bcb2fe942116db4a404ae061385695a41437a82e81405417051ba2c3",
     "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
     "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",
     "tworoom": "10092249a83182adbb03eff263058c6fb15772c66e85f4ba4c880c237fc0755e",

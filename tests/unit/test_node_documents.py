@@ -12,7 +12,7 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.model_file import model_cap
 from jepanet.node.documents import LearningDocuments
-from jepanet.protocol.documents.spec import Gates
+from jepanet.protocol.documents.spec import Gates, NormCaps
 from learning_shards import RECIPE, SEED
 
 pytestmark = pytest.mark.unit
@@ -37,7 +37,13 @@ def test_gates_become_thousandths() -> None:
     gates = replace(RECIPE.gates, variance_floor=0.7004, harm_sigmas=2.5)
     told = LearningDocuments().recipe(replace(RECIPE, gates=gates).to_bytes()).gates
     assert (told.variance_floor_milli, told.harm_sigmas_milli) == (700, 2500)
-    assert set(Gates.__slots__) == {f"{name}_milli" for name in gates.__slots__}
+    assert set(Gates.__slots__) == {f"{name}_milli" for name in gates.__slots__} - {"longest_milli"}
+
+
+def test_the_longest_delta_of_a_recipe_is_in_the_spec_of_its_rounds() -> None:
+    told = LearningDocuments().recipe(replace(RECIPE, gates=replace(RECIPE.gates, longest=1.25)).to_bytes())
+    assert told.norms == NormCaps(longest_milli=1250)
+    assert LearningDocuments().recipe(RECIPE.to_bytes()).norms == NormCaps()
 
 
 def test_a_manifest_is_told_in_its_public_shards_if_it_suits_the_recipe() -> None:

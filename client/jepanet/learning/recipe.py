@@ -71,7 +71,7 @@ class Optimiser:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """Thresholds of the state guards (`evaluation/guards.py`) and of significant harm."""
+    """Thresholds of the state guards (`evaluation/guards.py`) and of significant harm; the longest delta."""
 
     variance_floor: Annotated[float, Range(0.0, 1.0), "least latent variance, relative to the base"] = 0.9
     variance_ceiling: Annotated[
@@ -94,6 +94,13 @@ class Gates:
         Range(0.0, 100.0),
         "harm is significant when gain + this many standard errors is below zero",
     ] = 3.0
+    longest: Annotated[
+        float,
+        LeftOut(),
+        Range(0.0, 100.0),
+        "where it is set, a delta longer than so many times the round's median norm is measured and merged "
+        "at that length: a longer step is then paid no more",
+    ] = 0.0
 
     def __post_init__(self) -> None:
         check(self, "recipe.gates", BAD_RECIPE)
@@ -209,6 +216,8 @@ class Recipe:
             raise bad(f"more than {MAX_PIXELS_PER_ROUND} pixels in one round of training")
         if self.parameters() > MAX_PARAMETERS:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
+        if self.aligns and self.family.frozen:
+            raise bad(f"align_above must be 180: turning would change frozen weights of {self.family.name}")
         if self.aligns and not self.family.turns:
             raise bad(f"align_above must be 180: latents of family {self.family.name} cannot be turned")
         if self.loop.compile and self.family.sizes.varying:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from jepanet.errors import Rejected
@@ -16,7 +17,7 @@ from jepanet.learning.memory import measuring_memory, training_memory
 from jepanet.learning.model_file import model_cap, remainder_of
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.protocol.documents.spec import Gates
+from jepanet.protocol.documents.spec import Gates, NormCaps
 from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
 from jepanet.types import Digest
 
@@ -38,6 +39,7 @@ class LearningDocuments:
             inner_steps=recipe.inner_steps,
             total_steps=recipe.total_steps,
             gates=_gates(recipe),
+            norms=NormCaps(longest_milli=round(1000 * recipe.gates.longest)),
             aligns=recipe.aligns,
             max_model_bytes=model_cap(recipe),
             dense_bytes=4 * recipe.parameters(),
@@ -71,6 +73,5 @@ class LearningDocuments:
 def _gates(recipe: Recipe) -> Gates:
     """The recipe's gates in thousandths: what is measured about a family belongs to its recipe, what decides
     about money to the round's spec."""
-    return Gates(
-        **{f"{name}_milli": round(1000 * getattr(recipe.gates, name)) for name in recipe.gates.__slots__}
-    )
+    kept = (field.name.removesuffix("_milli") for field in fields(Gates))
+    return Gates(**{f"{name}_milli": round(1000 * getattr(recipe.gates, name)) for name in kept})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from jepanet.protocol.documents.spec import Gates
+from jepanet.protocol.documents.spec import Gates, NormCaps
 from jepanet.types import Digest
 
 
@@ -23,6 +23,7 @@ class RecipeSummary:
     total_steps: int
     """Length of the learning-rate schedule, in local steps."""
     gates: Gates
+    norms: NormCaps
     aligns: bool
     """Whether solvers compare their latent frame with the base's, for which they need the probe frames."""
     max_model_bytes: int

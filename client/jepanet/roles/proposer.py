@@ -334,6 +334,7 @@ def round_spec(
         feedback_milli=terms.feedback_milli,
         max_delta_bytes=terms.max_delta_bytes,
         gates=recipe.gates,
+        norms=recipe.norms,
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         price=terms.price,
         shrink_milli=terms.shrink_milli,

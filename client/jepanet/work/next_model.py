@@ -66,12 +66,18 @@ def next_model(round_: OpenedRound, number: RoundId, way: Way, remainder: Arrays
     rule = spec.update
     if rule is None:
         weights, velocity = merge(
-            base.weights, base.velocity, way, rule=spec.merge.rule, lr_milli=lr, momentum_milli=momentum
+            base.weights,
+            base.velocity,
+            way,
+            rule=spec.merge.rule,
+            longest_milli=spec.norms.longest_milli,
+            lr_milli=lr,
+            momentum_milli=momentum,
         )
         return NextModel(weights, _file(round_, number, weights, velocity, None))
     made = coded_step(
         base.weights,
-        combined(way, spec.merge.rule),
+        combined(way, spec.merge.rule, spec.norms.longest_milli),
         base.velocity,
         remainder,
         codec=rule.codec,

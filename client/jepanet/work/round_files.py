@@ -40,6 +40,7 @@ class OpenedRound:
             base=self.spec.base,
             recipe=self.spec.recipe,
             codec=self.spec.codec,
+            frozen=self.recipe.family.frozen,
         )
 
     def update(self, data: bytes) -> Update:

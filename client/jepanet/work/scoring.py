@@ -17,7 +17,7 @@ from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import Encoded, check_weights
 from jepanet.learning.machine.device import CPU
-from jepanet.learning.recipe import Gates
+from jepanet.learning.recipe import Gates, Recipe
 from jepanet.protocol.documents.scores import Metrics as Millionths
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
@@ -49,7 +49,7 @@ def score_claims(request: ScoreClaims, on_progress: OnProgress) -> ScoredDeltas:
         if error.reason == NO_ROOM:  # of this machine alone: others may measure
             raise
         scorer = Unscored(f"{error.reason}: {error.message}")
-    judged = judge(round_.base.weights, claims, _rules(round_.spec), scorer)
+    judged = judge(round_.base.weights, claims, rules_of(round_.spec, round_.recipe), scorer)
     where = scorer.where if isinstance(scorer, HeldOut) else ON_CPU
     faults = {item.solver: item.fault for item in request.claims if item.fault}
     return ScoredDeltas(
@@ -136,7 +136,8 @@ def _claim(item: ClaimedDelta, spec: RoundSpec) -> Claim:
     return Claim(item.solver, item.index, item.digest, data)
 
 
-def _rules(spec: RoundSpec) -> Rules:
+def rules_of(spec: RoundSpec, recipe: Recipe) -> Rules:
+    """What judging needs of a round."""
     return Rules(
         base=spec.base,
         recipe=spec.recipe,
@@ -147,6 +148,8 @@ def _rules(spec: RoundSpec) -> Rules:
         zero_nano=spec.norms.zero_nano,
         similarity_milli=spec.similarity_milli,
         harm_sigmas_milli=spec.gates.harm_sigmas_milli,
+        longest_milli=spec.norms.longest_milli,
+        frozen=recipe.family.frozen,
     )
 
 

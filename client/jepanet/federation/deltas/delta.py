@@ -142,17 +142,31 @@ def delta_bytes(parts: Mapping[str, np.ndarray], header: DeltaHeader, codec: str
 
 
 def decode_delta(
-    data: bytes, *, schema: Schema, max_bytes: int, base: Digest, recipe: Digest, codec: str
+    data: bytes,
+    *,
+    schema: Schema,
+    max_bytes: int,
+    base: Digest,
+    recipe: Digest,
+    codec: str,
+    frozen: tuple[str, ...] = (),
 ) -> Arrays:
-    """A delta from untrusted bytes, in name order: exactly the weights of `schema`, finite float32.
+    """A delta from untrusted bytes, in name order: exactly the weights of `schema`, finite float32, and zero
+    for those whose names start with one of `frozen`.
 
     Raises:
         Rejected: with reason too-large, truncated, malformed, bad-codec, wrong-base, wrong-recipe,
-            wrong-shape or non-finite: each a fault that anyone can recompute from the bytes.
+            wrong-shape, non-finite or frozen-changed: each a fault that anyone can recompute from the bytes.
     """
     tensors, header = open_strictly(data, max_bytes, KIND)
     check_header(header, _header(DeltaHeader(base, recipe), codec), KIND)
-    return decode_parts(tensors, schema, codec)
+    delta = decode_parts(tensors, schema, codec)
+    for name, array in delta.items():
+        if name.startswith(frozen) and array.any():
+            raise Rejected(
+                f"{KIND}: it changes {name!r:.100}, which no training changes", reason="frozen-changed"
+            )
+    return delta
 
 
 def open_strictly(data: bytes, max_bytes: int, what: str) -> tuple[Arrays, Header]:

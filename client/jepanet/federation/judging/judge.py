@@ -10,6 +10,8 @@
 
 Gain is measured at contribution scale, base + delta / N with N the number of distinct revealed digests (a
 chain fact, so every coordinator uses the same): a full-size honest delta often hurts where their mean helps.
+Where the spec says so, a delta longer than is usual in its round is measured, as it is merged, at the usual
+length (`merging/lengths.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import Weights, decode_delta, schema_of
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
+from jepanet.federation.merging.lengths import shortened
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import combined
 from jepanet.tensors import Arrays
@@ -102,6 +105,11 @@ class Rules:
     zero_nano: int
     similarity_milli: int
     harm_sigmas_milli: int
+    longest_milli: int = 0
+    """A delta longer than so many thousandths of the round's median norm is measured at that length; 0: at
+    its own."""
+    frozen: tuple[str, ...] = ()
+    """How names of weights start that no delta changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,10 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
         return Judged(tuple(found[claim.solver] for claim in ordered), {}, {})
     share = np.float32(len({claim.digest for claim in ordered}))
     base_metrics = scorer.metrics(base)
-    for claim, delta in _outliers_and_copies(sound, rules, found):
+    usual = shortened([delta for _, delta in sound], rules.longest_milli)
+    lengths = {claim.digest: delta for (claim, _), delta in zip(sound, usual, strict=True)}
+    for claim, _ in _outliers_and_copies(sound, rules, found):
+        delta = lengths[claim.digest]
         candidate = {
             name: np.asarray(np.add(base[name], np.divide(array, share))) for name, array in delta.items()
         }
@@ -167,15 +178,17 @@ def merge(
     accepted: Sequence[tuple[Digest, Weights]],
     *,
     rule: str = "mean",
+    longest_milli: int = 0,
     lr_milli: int,
     momentum_milli: int,
 ) -> tuple[Arrays, Arrays]:
-    """New weights and velocity: accepted deltas in digest order, aggregated, then the outer step. Bit-exact.
+    """New weights and velocity: accepted deltas in digest order, none longer than is usual among them (as
+    `combined`), aggregated, then the outer step. Bit-exact.
 
     Raises:
         ValueError: no deltas, one twice, or layouts that differ.
     """
-    merged = combined(accepted, rule)
+    merged = combined(accepted, rule, longest_milli)
     return outer_step(base, merged, velocity, lr=lr_milli / 1000, momentum=momentum_milli / 1000)
 
 
@@ -225,6 +238,7 @@ def _form(
                 base=rules.base,
                 recipe=rules.recipe,
                 codec=rules.codec,
+                frozen=rules.frozen,
             )
         except Rejected as error:
             found[claim.solver] = _verdict(claim, Verdict.INVALID, error.reason, error.message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from jepanet.federation.deltas.delta import Weights
+from jepanet.federation.merging.lengths import shortened
 from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.robust import (
     coordinate_median,
@@ -34,13 +35,15 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def combined(deltas: Sequence[tuple[Digest, Weights]], rule: str) -> Arrays:
+def combined(deltas: Sequence[tuple[Digest, Weights]], rule: str, longest_milli: int = 0) -> Arrays:
     """Deltas merged by a rule, in the one order that everybody can agree on.
+
+    `longest_milli`: none counts as longer than so many thousandths of their median norm; 0: all as they are.
 
     Raises:
         ValueError: no deltas, one twice, or layouts that differ.
     """
-    return RULES[rule](in_digest_order(deltas))
+    return RULES[rule](shortened(in_digest_order(deltas), longest_milli))
 
 
 def in_digest_order(deltas: Sequence[tuple[Digest, Weights]]) -> list[Weights]:

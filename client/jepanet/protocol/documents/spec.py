@@ -91,6 +91,13 @@ class NormCaps:
         Range(0, 1_000_000_000),
         "at or below this multiple of the base model's norm a delta counts as zero",
     ] = 1000
+    longest_milli: Annotated[
+        int,
+        Range(0, 1_000_000),
+        LeftOut(),
+        "a delta longer than this multiple of the round's median norm is measured and merged as if it were "
+        "that long; 0: at its own length",
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True)

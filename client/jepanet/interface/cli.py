@@ -24,6 +24,7 @@ COMMANDS = {
     "verifiers": "Create verifier sets and join them.",
     "node": "Run a node with any set of roles.",
     "round": "List rounds and show one with its receipts.",
+    "receipt": "Say in words what a delta was measured as, and what it earned and why.",
     "verify": "Recompute a round's scores, merge and payouts.",
     "claim": "Claim what a settled round owes this wallet.",
     "model": "Export a global model.",

@@ -51,6 +51,24 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptInWords:
+    """One solver's row of a score sheet in sentences."""
+
+    round: int
+    solver: Address
+    delta: str
+    paid: Wei
+    measured: str
+    """What was measured, on what, against what."""
+    outcome: str
+    """What became of the delta, and why."""
+    payment: str
+    """The sum that gives what was paid, or why it is nothing."""
+    bond: str
+    """What became of the bond that its solver had put up."""
+
+
+@dataclass(frozen=True, slots=True)
 class FeeReceipt:
     coordinator: Address
     paid: Wei

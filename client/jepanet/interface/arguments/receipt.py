@@ -1,0 +1,60 @@
+"""`jepanet receipt`: one round's rows in words."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from jepanet.interface.handles import Inputs, open_reading
+from jepanet.interface.observing import observer_options
+from jepanet.interface.strict import StrictCommand
+from jepanet.interface.terminal.output import ID, emit, json_option, library_options, tokens
+
+if TYPE_CHECKING:
+    from jepanet.operations.views.rounds import ReceiptInWords
+    from jepanet.settings.config import Observer
+
+_INDENT = 12
+
+
+@click.command("receipt", cls=StrictCommand)
+@click.argument("round_id", type=ID)
+@click.option("--solver", metavar="ADDRESS", help="Only the receipt of this account.")
+@observer_options
+@library_options
+@json_option
+def command(round_id: int, solver: str | None, where: Observer, inputs: Inputs, as_json: bool) -> None:
+    """Say what every delta of ROUND_ID was measured as, on what and against what, what became of it, what it
+    earned and why; nothing included.
+
+    \b
+    Examples:
+      jepanet receipt 3 --config node.toml
+      jepanet receipt 3 --config node.toml --solver 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
+    """
+    from jepanet.settings.terms import accounts
+
+    named = accounts((solver,) if solver else ())  # a wrong address is told before anything is read
+    from jepanet.operations.auditing import rounds
+    from jepanet.operations.auditing.receipt_words import in_words
+
+    async def found() -> tuple[ReceiptInWords, ...]:
+        async with open_reading(where, inputs) as reading:
+            details = await rounds.show_round(reading.history, reading.library, round_id)
+            return in_words(details, named[0] if named else None)
+
+    emit(asyncio.run(found()), as_json, show)
+
+
+def show(items: tuple[ReceiptInWords, ...]) -> None:
+    """A paragraph a receipt."""
+    for item in items:
+        click.echo(f"Round {item.round}, {item.solver}: {tokens(item.paid)} tokens")
+        for name in ("delta", "measured", "outcome", "payment", "bond"):
+            lines = textwrap.wrap(getattr(item, name), 88, break_long_words=False, break_on_hyphens=False)
+            click.echo(textwrap.indent("\n".join(lines), " " * _INDENT).replace(
+                " " * _INDENT, f"  {name:<{_INDENT - 2}}", 1))  # fmt: skip
+        click.echo()

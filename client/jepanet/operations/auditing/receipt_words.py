@@ -1,0 +1,99 @@
+"""A receipt in sentences: what was measured, what became of the delta, what it earned, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jepanet.errors import Exit, Fatal
+from jepanet.operations.views.rounds import Receipt, ReceiptInWords, RoundDetails
+from jepanet.tokens import exact
+from jepanet.types import Address, Verdict
+
+OUTCOMES: Mapping[str, str] = {
+    "duplicate": "an earlier commitment of this round holds the same bytes",
+    "zero-delta": "it changes nothing",
+    "norm-outlier": "it is longer than the round's deltas by more than the recipe allows",
+    "near-copy": "it is nearly the delta of an earlier commitment",
+    "not-measurable": "the model that it makes gives nothing that could be measured",
+    "state-guard": "it moves the model's latents beyond what a guard of the recipe allows",
+    "harm": "it made the model worse by more than its error",
+    "unavailable": "the coordinators could not fetch it from anybody in time",
+    "too-large": "what was served for it was larger than the round allows",
+    "shard-refused": "the evaluation shard can measure nothing against this base: no solver's fault",
+    "disputed": "the coordinators did not agree on it",
+}
+"""Why a delta is out, for every reason of `protocol.settling.reasons`."""
+_BONDS: Mapping[str, str] = {
+    Verdict.ACCEPTED.name: "returned whole with the claim",
+    Verdict.SPARED.name: "returned whole with the claim",
+    Verdict.EXCLUDED.name: "returned less a part, of which whoever shows the row has a tenth",
+    Verdict.INVALID.name: "lost whole: the bytes themselves prove the fault",
+}
+
+
+def in_words(details: RoundDetails, solver: Address | None = None) -> tuple[ReceiptInWords, ...]:
+    """The receipts of a round, or that of one solver.
+
+    Raises:
+        Fatal: nothing is recorded yet, or the sheet has no row for this solver (exit code `USAGE`).
+    """
+    number, receipts = details.summary.round, details.sheet.receipts
+    if details.sheet.figures is None:
+        raise Fatal(
+            f"round {number} has no recorded result yet",
+            remedy=f"`jepanet round show {number}` says in which phase it is",
+            code=Exit.USAGE,
+        )
+    chosen = [item for item in receipts if solver is None or item.solver == solver]
+    if solver is not None and not chosen:
+        raise Fatal(
+            f"the result of round {number} has no row for {solver}",
+            remedy="it has one for every account that revealed: "
+            + (", ".join(item.solver for item in receipts) or "none"),
+            code=Exit.USAGE,
+        )
+    return tuple(_in_words(details, item) for item in chosen)
+
+
+def _in_words(details: RoundDetails, item: Receipt) -> ReceiptInWords:
+    return ReceiptInWords(
+        round=details.summary.round,
+        solver=item.solver,
+        delta=item.delta,
+        paid=item.paid,
+        measured=_measured(item),
+        outcome=_outcome(details, item),
+        payment=_payment(item),
+        bond=_BONDS[item.verdict.upper()],
+    )
+
+
+def _measured(item: Receipt) -> str:
+    if item.stderr == 0 and item.gain == 0:
+        return "nothing: no coordinator's measurement counts for it"
+    sure = f", {item.gain / item.stderr:.1f} times its error" if item.stderr else ""
+    return (
+        f"a gain of {item.gain:,} micro-nats with a standard error of {item.stderr:,}{sure}: the lower "
+        f"median of the coordinators' measurements, on the sealed shard {item.measured_on}, of the base "
+        f"{item.against} moved by the delta as far as the merge would move it"
+    )
+
+
+def _outcome(details: RoundDetails, item: Receipt) -> str:
+    figures = details.sheet.figures
+    assert figures is not None
+    if item.verdict == Verdict.ACCEPTED.name.lower():
+        if figures.published:
+            return "accepted: it is part of the next model"
+        return f"accepted, but the merged model was withheld: {figures.note or 'it did not improve'}"
+    why = OUTCOMES.get(item.reason, f"its bytes break a rule ({item.reason})")
+    detail = f" ({item.detail})" if item.detail else ""
+    return f"{item.verdict}, {item.reason}: {why}{detail}"
+
+
+def _payment(item: Receipt) -> str:
+    if item.how:
+        return f"{item.how} tokens" if item.paid else item.how
+    if item.verdict != Verdict.ACCEPTED.name.lower():
+        return "nothing: only deltas that are merged are paid"
+    return f"{exact(item.paid)} tokens; the round's rules, which name the price, are not to be had"

@@ -13,6 +13,7 @@ FAMILIES: Mapping[str, str] = {
     "image": "jepanet.learning.families.image.family:Image",
     "world": "jepanet.learning.families.world.family:World",
     "language": "jepanet.learning.families.language.family:Language",
+    "vision_language": "jepanet.learning.families.vision_language.family:VisionLanguage",
 }
 """Name in a recipe -> module and class, which follow `learning/family.py` and import no torch at once."""
 

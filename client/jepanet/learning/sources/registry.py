@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from jepanet.learning.simulators.offer import UsualDataset
 from jepanet.learning.simulators.registry import SIMULATORS
 from jepanet.learning.sources.emoji import EMOJI
+from jepanet.learning.sources.minigrid import MINIGRID
 from jepanet.learning.sources.offer import Offer, Source
 from jepanet.learning.sources.words import WORDS
 
-SOURCES: Mapping[str, Source] = {source.name: source for source in (EMOJI, WORDS)}
+SOURCES: Mapping[str, Source] = {source.name: source for source in (EMOJI, WORDS, MINIGRID)}
 OFFERS: Mapping[str, Offer] = {**SIMULATORS, **SOURCES}
 
 

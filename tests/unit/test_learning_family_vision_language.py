@@ -130,7 +130,9 @@ def test_attack_embeddings_without_length_or_direction_gain_nothing() -> None:
     scorer = scorer_of(weights, recipe, CASE.shard)
     small = {name: array * np.float32(0.1 if ".head." in name else 1) for name, array in weights.items()}
     assert abs(scorer.gain(small).mean) < 1e-5
-    away = {name: array + np.float32(30 if name.endswith("head.bias") else 0) for name, array in weights.items()}
+    away = {
+        name: array + np.float32(30 if name.endswith("head.bias") else 0) for name, array in weights.items()
+    }
     compared = recipe.family.network(away).compare(CASE.shard)
     assert metrics_of(compared, CASE.shard, recipe).variance < 0.05
 

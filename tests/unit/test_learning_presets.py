@@ -30,6 +30,8 @@ DIGESTS = {
     "tworoom-anneal": "76aca99cf69a0c6eee601fa2e9c4d413cf3fdeef0501cf7fe2012fc7dcb0c011",
     "tworoom-small": "5596890e3e4ce9bd1d9ae5290876ca33fde22138bc63cebb27423c52a39c1566",
     "tworoom-tiny": "01bdbc833363a03c0ce39e6fcba822490dd88fb6eb7cc8283c19006550806627",
+    "vision-language-small": "b31bc632c10895ea0aa94bfd568a9ed8d0122b82643f7d1280c779f2fc4f9404",
+    "vision-language-tiny": "de927d4f0bbc1d840ef01c9dff0d62a62b234a9050619f1db1e5d31984aec59f",
     "world-large": "a52625c2a675dca841c013e2dc7790a57ec169fa11b69d08c724962917ee19e2",
     "world-lewm": "a339c3a55024de793d93d2fdb03a10f2d165a20c73860f65afaa5aa1263ebebd",
     "world-tiny": "c4a500c9c52873951c1f9b21aa856cffd2937767215074605ae0107ae9c4b4ad",

@@ -117,6 +117,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "sqlite3": frozenset({"storage"}),
     "torch": frozenset({"learning", "federation", "work"}),
     "gymnasium": frozenset({"learning"}),
+    "minigrid": frozenset({"learning"}),
     "stable_worldmodel": frozenset({"learning"}),
     "tomllib": frozenset({"texts"}),
     "platformdirs": frozenset({"node", "interface"}),

@@ -41,6 +41,7 @@ def command() -> None:
       jepanet dataset build pusht --out pusht --seed 7
       jepanet dataset build words --out words --seed 7
       jepanet dataset build emoji --out pictures --seed 7
+      jepanet dataset build minigrid --out scenes --seed 7
       jepanet dataset pictures photos --out photos.safetensors --image 48
       jepanet dataset inspect data
     """

@@ -1,4 +1,4 @@
-"""What the vision-language model trains on: scenes with all of their questions, and which answers are equal."""
+"""What the vision-language model trains on: scenes with all their questions, and which answers are equal."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class SceneBatches:
 def kinds_of(texts: Tensor) -> Tensor:
     """Numbers int64 [...] of texts [..., L]: equal texts have one number."""
     flat = texts.flatten(0, -2)
-    return torch.unique(flat, dim=0, return_inverse=True)[1].view(texts.shape[:-1])
+    kinds: Tensor = torch.unique(flat, dim=0, return_inverse=True)[1].view(texts.shape[:-1])
+    return kinds
 
 
 if TYPE_CHECKING:

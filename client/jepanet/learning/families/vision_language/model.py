@@ -163,7 +163,9 @@ class VisionLanguageModel(nn.Module):
         return Encoded(latents, answers, guessed, unchanged=np.roll(answers, 1, axis=0))
 
     def _guessed(self, seen: Mapping[str, Tensor]) -> Tensor:
-        guessed: Tensor = self.predictor(self.encoder["images"](self._patches(seen["images"])), seen["queries"])
+        guessed: Tensor = self.predictor(
+            self.encoder["images"](self._patches(seen["images"])), seen["queries"]
+        )
         return guessed
 
     def _at_once(self) -> int:
@@ -207,7 +209,8 @@ def mean_of(states: Tensor, texts: Tensor) -> Tensor:
 
 def _split(words: Tensor, heads: int) -> Tensor:
     """[B, M, W] -> [B, H, M, W / H]."""
-    return words.unflatten(-1, (heads, -1)).transpose(1, 2)
+    batch, count, width = words.shape
+    return words.view(batch, count, heads, width // heads).transpose(1, 2)
 
 
 def load_vision_language_model(

@@ -22,7 +22,7 @@ def vision_language_objective(
     frozen base makes of the answers, None where a training has no base, from scratch.
 
     kinds: int64, one for every question of the whole batch; equal answers have one number and count as right
-    together, so none is pushed away from itself. SIGReg is not for answers: they are few and some are far more
+    together, so none is pushed away from itself. SIGReg is not for answers: they are few, some are far more
     frequent than others, and no normal law fits them.
     """
     with torch.autocast(predicted.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""Names and shapes of the vision-language model's parameters, initial weights, change of frame; numpy alone."""
+"""Names and shapes of the vision-language model's parameters, initial weights, change of frame; no torch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parameter_shapes(sizes: VisionLanguageModelSizes) -> Shapes:
 
 
 def activations_of_a_scene(sizes: VisionLanguageSizes) -> int:
-    """Numbers that one scene of a batch leaves for the backward pass, if its texts are as long as they may be:
+    """Numbers that one scene of a batch leaves for the backward pass, if its texts are as long as may be:
     the picture's encoder, the answers', the predictor with its looks, and how every question compares with
     every answer of the batch."""
     model, questions = sizes.model, sizes.questions
@@ -90,7 +90,9 @@ def rotate_vision_language_model(weights: Mapping[str, np.ndarray], rotation: np
     if rotation.shape != (size, size) or not np.allclose(rotation.T @ rotation, np.eye(size), atol=1e-6):
         raise ValueError("a change of frame is a square orthogonal matrix")
     if any(np.shape(weights.get(f"{head}.bias", ())) != (size,) for head in HEADS):
-        raise ValueError(f"these are not the weights of a vision-language model with {size} latent dimensions")
+        raise ValueError(
+            f"these are not the weights of a vision-language model with {size} latent dimensions"
+        )
     turned = {name: np.array(weights[name], copy=True) for name in sorted(weights)}
     for name in (f"{head}.{kind}" for head in HEADS for kind in ("weight", "bias")):
         turned[name] = (rotation.T @ weights[name].astype(np.float64)).astype(np.float32)

@@ -125,7 +125,8 @@ def record(recording: Recording) -> Shard:
     each = [tasks_of(site, recording.episodes) for site in given]
     worlds = {task: world(task) for task in sorted({task for tasks in each for task in tasks})}
     shown = set[bytes]()
-    pictures, queries, answers, numbers = [], [], [], []
+    pictures, queries, answers = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+    numbers = list[int]()
     for turn in range(recording.episodes):
         for site, tasks in zip(given, each, strict=True):
             generator = numpy_generator(recording.seed, f"scene {len(pictures)}")

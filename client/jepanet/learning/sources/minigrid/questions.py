@@ -12,7 +12,7 @@ from jepanet.learning.sources.minigrid.worlds import Thing, View
 
 COLOURS = ("blue", "green", "grey", "purple", "red", "yellow")
 KINDS = ("ball", "box", "door", "key")
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "many")
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _ASKED = "what is straight ahead nearest to you how many things do see where the which colour has"
 _TOLD = ("nothing", "nowhere", "none", "left", "right")
 WORDS = ("", *_ASKED.split(), *_TOLD, *_NUMBERS, *COLOURS, *KINDS)
@@ -24,7 +24,7 @@ _TOKENS = {word: token for token, word in enumerate(WORDS)}
 
 
 def asked(view: View, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of queries uint16 [QUESTIONS, QUERY] and of answers uint16 [QUESTIONS, ANSWER] on a view in which
+    """Tokens of queries uint16 [QUESTIONS, QUERY] and of answers uint16 [QUESTIONS, ANSWER] on a view where
     something is seen."""
     things, nearest = view.things, view.things[0]
     front = next((thing for thing in things if thing.right == 0), None)
@@ -35,7 +35,7 @@ def asked(view: View, generator: np.random.Generator) -> tuple[np.ndarray, np.nd
     pairs = (
         ("what is straight ahead", _named(front) if front else "nothing"),
         ("what is nearest to you", _named(nearest)),
-        ("how many things do you see", _NUMBERS[min(len(things), len(_NUMBERS)) - 1]),
+        ("how many things do you see", _counted(len(things))),
         (f"where is the {colour} {kind}", _where(there) if there else "nowhere"),
         (f"which colour has the {sort}", first.colour if first else "none"),
     )
@@ -64,6 +64,10 @@ def _sort(things: tuple[Thing, ...], generator: np.random.Generator) -> str:
 
 def _named(thing: Thing) -> str:
     return f"{thing.colour} {thing.kind}"
+
+
+def _counted(things: int) -> str:
+    return _NUMBERS[things - 1] if things <= len(_NUMBERS) else "many"
 
 
 def _where(thing: Thing) -> str:

@@ -37,7 +37,7 @@ two rooms with a locked door; nine rooms with everything."""
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A key, ball, box or door that is seen; steps ahead of the agent and to its right, or left below zero."""
+    """A key, ball, box or door that is seen; steps ahead of the agent and to its right (left below 0)."""
 
     colour: str
     kind: str

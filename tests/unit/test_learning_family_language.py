@@ -60,7 +60,7 @@ def test_every_token_and_the_border_behind_them_are_predicted() -> None:
     states = model.encoder(texts)
     assert predicted(texts).tolist() == [3, 2]
     for row, wanted in enumerate(([3, 5, 0], [4, 0])):
-        scores = model.encoder.scores(states[row, : len(wanted)]).log_softmax(dim=-1)
+        scores = model.scores(states[row, : len(wanted)]).log_softmax(dim=-1)
         lost = -sum(scores[place, token] for place, token in enumerate(wanted))
         assert torch.isclose(model.read(texts)[0][row], torch.as_tensor(lost), rtol=1e-5)
 

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.unit
 LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
+    "backbone-135m": "6ca67ed5360b198e85aadd8142c45a169b33a39286ffeed1af3922a5503481a0",
+    "backbone-tiny": "a774c1eadf9278cc78114165762cbf2e1ce4fb671de904826c79c09b23c09446",
     "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
     "image-tiny": "33f9f35a96d2e0a2540db914a66151dfec0f1401a7ce3c51e4cfa089d4f5d479",
     "language-tiny": "455dec36bcb2fe942116db4a404ae061385695a41437a82e81405417051ba2c3",

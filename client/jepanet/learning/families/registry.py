@@ -14,6 +14,7 @@ FAMILIES: Mapping[str, str] = {
     "world": "jepanet.learning.families.world.family:World",
     "language": "jepanet.learning.families.language.family:Language",
     "vision_language": "jepanet.learning.families.vision_language.family:VisionLanguage",
+    "backbone": "jepanet.learning.families.backbone.family:Backbone",
 }
 """Name in a recipe -> module and class, which follow `learning/family.py` and import no torch at once."""
 

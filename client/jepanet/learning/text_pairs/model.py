@@ -43,6 +43,10 @@ class PairModel(nn.Module):
         """Texts int64 [B, L] -> hidden states [B, L + 1, W]: before the first token, and after each."""
         raise NotImplementedError
 
+    def numbers(self, texts: Tensor) -> Tensor:
+        """Tokens of shards, int64 of any shape, by the numbers that `scores` has for them."""
+        return texts
+
     def scores(self, states: Tensor) -> Tensor:
         """Hidden states [N, W] -> scores of every token [N, V]."""
         raise NotImplementedError
@@ -64,7 +68,7 @@ class PairModel(nn.Module):
         states = self.encode(texts)
         inside = texts != PADDING
         asked = functional.pad(inside, (1, 0), value=True)
-        wanted = functional.pad(texts, (0, 1), value=PADDING)
+        wanted = self.numbers(functional.pad(texts, (0, 1), value=PADDING))
         scores = self.scores(states[asked])
         with torch.autocast(scores.device.type, enabled=False):
             kind = torch.promote_types(scores.dtype, torch.float32)

@@ -20,7 +20,7 @@ WORDS = Source(
     summary="Choose descriptions and names of things from WordNet's nouns, for sites that mix its domains.",
     environment=f"{PACKAGE} {VERSION} nouns",
     licence="WordNet 3.0 licence, Princeton University 2006",
-    datasets=(UsualDataset("language-tiny"),),
+    datasets=(UsualDataset("language-tiny", others=("backbone-tiny",)),),
     examples=("--out words --seed 7",),
     load=_load,
 )

@@ -1,0 +1,1 @@
+"""Language models of the architectures that Hugging Face's `transformers` knows, trained whole or by LoRA."""

@@ -84,6 +84,43 @@ def build_dataset(
     return inspect(directory)
 
 
+def build_from_lerobot(
+    folder: Path,
+    directory: Path,
+    seed: bytes,
+    sizes: dict[str, int],
+    *,
+    camera: str | None,
+    licence: str | None,
+    workers: int,
+    evaluation_seed: bytes | None,
+    progress: Progress | None,
+) -> Dataset:
+    """Builds (or finishes, or reuses) a dataset from a folder of recordings (`sources/lerobot`).
+
+    Raises:
+        Fatal: the folder is none that can be read, or too small (`DATASET`); no licence, or sizes that cannot
+            be (`USAGE`); as `build`.
+    """
+    from jepanet.learning.sources.lerobot.dataset import environment_of, open_folder, sizes_of
+
+    opened = open_folder(folder, camera, licence)
+    try:
+        parameters = sizes_of(opened, sizes, seed)
+    except Rejected as error:
+        raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
+    build(
+        environment_of(opened, parameters, seed),
+        parameters,
+        directory,
+        seed,
+        workers=workers,
+        evaluation_seed=evaluation_seed,
+        progress=progress,
+    )
+    return inspect(directory)
+
+
 def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Counts, Recipe | None]:
     """The usual sizes for a recipe, and itself where it is known.
 

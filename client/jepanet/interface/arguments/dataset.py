@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -43,6 +44,7 @@ def command() -> None:
       jepanet dataset build emoji --out pictures --seed 7
       jepanet dataset build minigrid --out scenes --seed 7
       jepanet dataset pictures photos --out photos.safetensors --image 48
+      jepanet dataset lerobot so100 --out robot --licence apache-2.0
       jepanet dataset inspect data
     """
 
@@ -117,26 +119,10 @@ def _record(
     as_json: bool,
     recipe: str,
 ) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from jepanet.operations.datasets import build_dataset
 
-    wanted = {}
-    for item in sizes:
-        name, _, number = item.partition("=")
-        if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS):
-            raise click.BadParameter(f"{item[:60]!r} is not NAME=N", param_hint="--size")
-        if name in wanted:
-            raise click.BadParameter(f"{name} is given twice: which one counts?", param_hint="--size")
-        wanted[name] = int(number)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("recording shards", total=None)
-
-        def progress(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"recorded {what}")
-
+    wanted = _sizes(sizes)
+    with _shown_progress() as progress:
         value = build_dataset(
             environment,
             directory,
@@ -144,6 +130,86 @@ def _record(
             wanted,
             workers=workers,
             recipe=recipe,
+            evaluation_seed=_seed(evaluation_seed) if evaluation_seed is not None else None,
+            progress=progress,
+        )
+    emit(value, as_json, _show)
+
+
+def _sizes(given: tuple[str, ...]) -> dict[str, int]:
+    """Sizes by name. Raises: click.BadParameter."""
+    wanted: dict[str, int] = {}
+    for item in given:
+        name, _, number = item.partition("=")
+        if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS):
+            raise click.BadParameter(f"{item[:60]!r} is not NAME=N", param_hint="--size")
+        if name in wanted:
+            raise click.BadParameter(f"{name} is given twice: which one counts?", param_hint="--size")
+        wanted[name] = int(number)
+    return wanted
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Says which shards are finished, on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("recording shards", total=None)
+
+        def progress(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"recorded {what}")
+
+        yield progress
+
+
+@command.command("lerobot", cls=StrictCommand)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder to write; an interrupted build is taken up again.")  # fmt: skip
+@click.option("--camera", metavar="KEY", help="Which of its videos, as observation.images.top; left out: the "
+              "only one it has.")  # fmt: skip
+@click.option("--size", "sizes", multiple=True, metavar="N|NAME=N",
+              help="N: side of the frames in pixels, a multiple of 16 (64 without it); or another size, for "
+              "example --size hold=3 (see docs/operations.md).")  # fmt: skip
+@click.option("--licence", metavar="TEXT", help="Under which the recordings may be passed on; left out: what "
+              "the folder's README says.")  # fmt: skip
+@click.option("--seed", default="0", show_default=True, help="Any text; it deals recordings to sites.")
+@click.option("--evaluation-seed", help="Reproducible sealed shards, for tests only.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@json_option
+def lerobot(
+    folder: Path,
+    directory: Path,
+    camera: str | None,
+    sizes: tuple[str, ...],
+    licence: str | None,
+    seed: str,
+    evaluation_seed: str | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Build a dataset from a folder of recordings as LeRobot writes them (v2.0, v2.1, v3.0).
+
+    \b
+    Examples:
+      jepanet dataset lerobot so100 --out robot --licence apache-2.0
+      jepanet dataset lerobot so100 --out robot --camera observation.images.top --size 96 --size hold=3
+    """
+    from jepanet.operations.datasets import build_from_lerobot
+
+    wanted = _sizes(tuple(f"image={item}" if item.isdecimal() else item for item in sizes))
+    with _shown_progress() as progress:
+        value = build_from_lerobot(
+            folder,
+            directory,
+            _seed(seed),
+            wanted,
+            camera=camera,
+            licence=licence,
+            workers=workers,
             evaluation_seed=_seed(evaluation_seed) if evaluation_seed is not None else None,
             progress=progress,
         )

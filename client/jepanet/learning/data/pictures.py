@@ -15,12 +15,16 @@ import tarfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.schemas.images import IMAGES, MAX_CLASSES
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, Shard
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_FILE_BYTES = 32 << 20
 MAX_PIXELS = 64_000_000
@@ -112,14 +116,20 @@ def _picture(name: str, data: bytes, side: int) -> np.ndarray:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise _fatal(f"{name} has {width} x {height} pixels", f"at most {MAX_PIXELS:,} are read")
-            edge = min(width, height)
-            left, top = (width - edge) // 2, (height - edge) // 2
-            box = (left, top, left + edge, top + edge)
-            square = image.convert("RGB").crop(box)
-            scaled = square.resize((side, side), Image.Resampling.BICUBIC)
+            return square_of(image, side)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         why = f"{name} is no picture that can be read: {error}"
         raise _fatal(why, "correct it or leave it out") from error
+
+
+def square_of(image: Image.Image, side: int) -> np.ndarray:
+    """uint8 [3, side, side]: the square in the middle of a picture, scaled."""
+    from PIL import Image
+
+    edge = min(image.size)
+    left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    square = image.convert("RGB").crop((left, top, left + edge, top + edge))
+    scaled = square.resize((side, side), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(scaled).transpose(2, 0, 1))
 
 

@@ -27,7 +27,7 @@ PUBLIC, PROBE = "public.safetensors", "probe.safetensors"
 DrawnSite = Callable[[int, np.random.Generator], NumberedSite]
 """(index among the sites of its kind, generator) -> a site."""
 Record = Callable[[Recording], Shard]
-"""Makes the shard; a function of a module, since other processes import it by name."""
+"""Makes the shard; a function or a class of a module, since other processes import it by name."""
 EpisodeSize = Callable[[Recording, int], int]
 """(recording, frames) -> bytes of one episode of so many frames, with its site's number."""
 

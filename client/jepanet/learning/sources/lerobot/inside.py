@@ -1,0 +1,36 @@
+"""Files of a folder that came from somebody: none is read that lies outside it, and none without a bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jepanet.errors import Exit, Fatal
+
+
+def refusal(why: str, remedy: str = "correct it, or use another folder") -> Fatal:
+    """What is wrong with the folder (exit code `DATASET`)."""
+    return Fatal(why, remedy=remedy, code=Exit.DATASET)
+
+
+def file_inside(folder: Path, name: str, most: int) -> Path:
+    """The file called `name` in the folder, of at most `most` bytes.
+
+    Raises:
+        Fatal: there is none, it is larger, or it lies elsewhere, as behind a link (exit code `DATASET`).
+    """
+    path = folder / name
+    try:
+        real = path.resolve(strict=True)
+        size = real.stat().st_size
+    except (OSError, RuntimeError) as error:
+        raise refusal(f"{path} cannot be read: {error}", "the folder has to be complete") from error
+    if not real.is_relative_to(folder.resolve()):
+        raise refusal(
+            f"{path} is a link to {real}, outside the folder",
+            "copy the folder with what its links lead to (`cp -rL`)",
+        )
+    if not real.is_file():
+        raise refusal(f"{path} is no file")
+    if size > most:
+        raise refusal(f"{path} has {size} bytes, more than {most}")
+    return real

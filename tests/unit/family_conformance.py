@@ -70,7 +70,7 @@ class Case:
 
     def recipe(self, family: Family | None = None, **more: Any) -> Recipe:
         """A small recipe of the family, or of the same one at other sizes."""
-        align = 0.0 if self.family.turns else 180.0
+        align = 0.0 if self.family.turns and not self.family.frozen else 180.0
         usual = {"score": self.score, "optimiser": self.optimiser, "align_above": align}
         return Recipe(
             family or self.family, "conformance", **{**usual, "inner_steps": 40, "warm_steps": 40, **more}

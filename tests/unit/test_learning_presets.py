@@ -25,7 +25,7 @@ DIGESTS = {
     "backbone-tiny": "a774c1eadf9278cc78114165762cbf2e1ce4fb671de904826c79c09b23c09446",
     "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
     "image-tiny": "33f9f35a96d2e0a2540db914a66151dfec0f1401a7ce3c51e4cfa089d4f5d479",
-    "language-tiny": "455dec36bcb2fe942116db4a404ae061385695a41437a82e81405417051ba2c3",
+    "language-tiny": "325f1ee673e060165ef2c792267eb697b48480712bfb1aee8c1da3d1b0b43a98",
     "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
     "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",
     "tworoom": "10092249a83182adbb03eff263058c6fb15772c66e85f4ba4c880c237fc0755e",

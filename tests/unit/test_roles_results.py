@@ -64,14 +64,24 @@ class Journal:
     """Notes and signatures of one node that measured `votes` itself."""
 
     def __init__(self, facts: RoundFacts, votes: Sequence[Vote]) -> None:
-        judgements = tuple(
-            ScoredDelta(
-                item.solver, item.digest, *vote[:2], detail="", gain=vote[2], stderr=vote[3], metrics=()
-            )
-            for item, vote in zip(facts.reveals, votes, strict=True)
-        )
-        self.kept = {MEASURED_NOTE: MEASURED.encode(ScoredDeltas((), judgements)).decode()}
+        self.kept: dict[str, str] = {}
         self.signed: list[bytes] = []
+        self.measured(facts, votes)
+
+    def measured(self, facts: RoundFacts, votes: Sequence[Vote], otherwise: Sequence[Vote] = ()) -> None:
+        """`otherwise`: what would have been found a hair's breadth away."""
+        own, other = (
+            tuple(
+                ScoredDelta(
+                    item.solver, item.digest, *vote[:2], detail="", gain=vote[2], stderr=vote[3], metrics=()
+                )
+                for item, vote in zip(facts.reveals, found, strict=True)
+            )
+            if found
+            else ()
+            for found in (votes, otherwise)
+        )
+        self.kept[MEASURED_NOTE] = MEASURED.encode(ScoredDeltas((), own, otherwise=other)).decode()
 
     def notes(self, round_id: int) -> dict[str, str]:
         return self.kept
@@ -140,6 +150,12 @@ def sheet_of(facts: RoundFacts, votes: Sequence[Sequence[Vote]]) -> ScoreSheet:
     return derive_sheet(facts, a_spec(), reports_of(facts, votes), model=NEW, improvement=30_000)
 
 
+def refused_sheet(facts: RoundFacts) -> ScoreSheet:
+    return derive_sheet(
+        facts, a_spec(), reports_of(facts, [[REFUSED] * 2] * 2), model=facts.base, improvement=0
+    )
+
+
 async def signs(context: Any, facts: RoundFacts, sheet: ScoreSheet) -> bool:
     name = context.blobs.put_bytes(encode_sheet(sheet))
     try:
@@ -198,6 +214,29 @@ NAMED_TWICE: Vote = (Verdict.EXCLUDED, "duplicate", 0, 0)
 FLAT: Vote = (Verdict.ACCEPTED, "accepted", 0, 0)
 """Accepted and worth nothing: no number tells it from one that is out."""
 FLAT_HARM: Vote = (Verdict.EXCLUDED, "harm", 0, 0)
+
+
+@pytest.mark.parametrize("refused_here", [True, False])
+@pytest.mark.parametrize("refused_there", [True, False])
+async def test_in_a_hairs_breadth_of_a_threshold_either_side_is_signed(
+    desk: Any, refused_here: bool, refused_there: bool
+) -> None:
+    """A round would end without a result where honest machines find a base on both sides of `score.least`."""
+    facts = some_facts(solvers=2, coordinators=3)
+    sides = {True: [REFUSED] * 2, False: [GOOD] * 2}
+    context = desk(facts, sides[refused_here])
+    sheet = refused_sheet(facts) if refused_there else sheet_of(facts, [sides[False]] * 2)
+    if refused_here != refused_there:
+        assert not await signs(context, facts, sheet)
+    context.journal.measured(facts, sides[refused_here], sides[not refused_here])
+    assert await signs(context, facts, sheet)
+
+
+async def test_attack_no_sheet_takes_some_deltas_from_one_side_and_some_from_the_other(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    context.journal.measured(facts, [GOOD] * 2, [REFUSED] * 2)
+    assert not await signs(context, facts, sheet_of(facts, [[REFUSED, GOOD]] * 2))
 
 
 @pytest.mark.parametrize("there", [ZERO, COPY, OUTLIER, REFUSED], ids=lambda vote: vote[1])

@@ -37,7 +37,7 @@ from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
 pytestmark = pytest.mark.unit
 
-SPEC, RECIPE, SHARD = b"spec", b"recipe", b"shard"
+SPEC, RECIPE, SHARD, PUBLIC = b"spec", b"recipe", b"shard", b"public"
 
 
 class Killed(Exception):
@@ -49,6 +49,7 @@ class Jobs:
     """Trains at once; every run gives other bytes, as a GPU may."""
 
     given: list[Path | None] = field(default_factory=list)
+    public: list[Path | None] = field(default_factory=list)
     seeds: list[bytes] = field(default_factory=list)
     places: list[CheckpointPlace | None] = field(default_factory=list)
     refuses: bool = False
@@ -74,6 +75,7 @@ class Jobs:
         if self.refuses:
             raise Rejected("the loss of step 3 is nan", reason="diverged")
         self.given.append(request.residual)
+        self.public.append(request.public)
         self.seeds.append(request.seed)
         return self._made(request)
 
@@ -102,6 +104,7 @@ class Bench:
     jobs: Jobs = field(default_factory=Jobs)
     codec: str = "topk3"
     delta_bytes: int = 1000
+    least: float = 0.0
     random_bytes: Callable[[int], bytes] = os.urandom
     passed: list[str] = field(default_factory=list)
     rounds: dict[int, Any] = field(default_factory=dict)
@@ -176,8 +179,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
                 spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE), max_delta_bytes=1000),
-                recipe=SimpleNamespace(aligns=False, max_model_bytes=1000, shards=len(made.shards), mix=2),
-                shards=SimpleNamespace(probe=SimpleNamespace(digest=digest("probe"))),
+                recipe=SimpleNamespace(
+                    aligns=False, max_model_bytes=1000, shards=len(made.shards), mix=2, least=made.least
+                ),
+                shards=SimpleNamespace(
+                    probe=SimpleNamespace(digest=digest("probe")),
+                    public=SimpleNamespace(digest=digest_of(PUBLIC)),
+                ),
             )
 
         monkeypatch.setattr(solver_module, "round_documents", documents)
@@ -202,6 +210,16 @@ async def test_attack_a_training_seed_does_not_follow_from_public_facts(bench: B
     sealed = bench.journal.salt(1, SOLVER)
     assert sealed is not None
     assert bench.jobs.seeds == [training_seed(*PLACE, sealed[1])]
+
+
+async def test_the_base_is_looked_at_first_where_the_recipe_asks_a_score_of_it(bench: Bench) -> None:
+    bench.blobs.put_bytes(PUBLIC)
+    await bench.train(1)
+    bench.least = 0.1
+    await bench.train(2)
+    before, after = bench.jobs.public
+    assert before is None
+    assert after is not None and after.read_bytes() == PUBLIC
 
 
 async def test_nobody_trains_a_delta_that_the_round_has_no_room_for(bench: Bench) -> None:

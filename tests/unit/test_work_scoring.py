@@ -18,11 +18,15 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
+from jepanet.learning.evaluation.doubt import SURE
+from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.loop import warm_start
 from jepanet.protocol.documents.spec import encode_spec
 from jepanet.protocol.settling import reasons
+from jepanet.roles.steps.scoring import MEASURED
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Address, Verdict
 from jepanet.work import scoring
@@ -35,6 +39,8 @@ from round_samples import a_spec
 pytestmark = pytest.mark.unit
 
 SITES = (3, 3, 3, 8, 8, 8)
+MANY = (3,) * 30 + (8,) * 30
+"""Enough for a base to predict more of them than their mean."""
 SOLVERS = (Address("0x" + "11" * 20), Address("0x" + "22" * 20))
 
 
@@ -43,13 +49,20 @@ def base() -> Arrays:
     return warm_start(RECIPE, disc_shard(1, (0,) * 12), SEED, steps=80)
 
 
-def score(folder: Path, base: Arrays, evaluation: bytes, announced: tuple[int, ...] = (3, 8)) -> ScoredDeltas:
+def score(
+    folder: Path,
+    base: Arrays,
+    evaluation: bytes,
+    announced: tuple[int, ...] = (3, 8),
+    recipe: Recipe = RECIPE,
+    episodes: int = 6,
+) -> ScoredDeltas:
     """What a coordinator measures of one honest delta and one with another base, on an evaluation shard."""
-    model = model_bytes(base, ModelHeader.of(RECIPE, 0))
-    spec = a_spec(base=digest_of(model), recipe=RECIPE.digest(), codec="fp32", max_delta_bytes=1 << 20)
+    model = model_bytes(base, ModelHeader.of(recipe, 0))
+    spec = a_spec(base=digest_of(model), recipe=recipe.digest(), codec="fp32", max_delta_bytes=1 << 20)
     entry = ShardEntry(0, digest_of(b"shard"), 1, 1)
     manifest = DatasetManifest(
-        "discs", {}, SEED, (entry,), entry, entry, EvaluationEntry(1, None, len(SITES), announced)
+        "discs", {}, SEED, (entry,), entry, entry, EvaluationEntry(1, None, episodes, announced)
     )
     noise = {name: np.float32(0.02) * array for name, array in initial(SEED[::-1]).items()}
     header = DeltaHeader(base=spec.base, recipe=spec.recipe)
@@ -58,7 +71,7 @@ def score(folder: Path, base: Arrays, evaluation: bytes, announced: tuple[int, .
         encode_delta(noise, replace(header, base=digest_of(b"another")), "fp32"),
     ]
     files = {
-        "base": model, "recipe": RECIPE.to_bytes(), "spec": encode_spec(spec), "evaluation": evaluation,
+        "base": model, "recipe": recipe.to_bytes(), "spec": encode_spec(spec), "evaluation": evaluation,
         "manifest": manifest.to_bytes(), "first": deltas[0], "second": deltas[1],
     }  # fmt: skip
     for name, data in files.items():
@@ -130,6 +143,25 @@ def test_a_shard_that_measures_nothing_excludes_every_delta_and_costs_no_bond(
     assert first.detail, "the record says why"
     assert second.verdict is Verdict.INVALID, "what the bytes prove needs no shard"
     assert found.base_metrics == ()
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_base_hardly_strong_or_weak_enough_is_found_both_ways(above: bool, tmp_path: Path) -> None:
+    base, shard = warm_start(RECIPE, disc_shard(1, (0,) * 12), SEED, steps=240), disc_shard(2, MANY)
+    knows = GroundedScorer(base, RECIPE, shard).score
+    least = knows + (-1 if above else 1) * SURE / 2
+    asked = replace(RECIPE, score=replace(RECIPE.score, least=least))
+    found = score(tmp_path, base, shard_bytes(shard), recipe=asked, episodes=len(MANY))
+    sides = (found.judgements, found.otherwise) if above else (found.otherwise, found.judgements)
+    measured, refused = (side[0] for side in sides)
+    assert measured.reason != "shard-refused" and measured.stderr > 0
+    assert (refused.reason, refused.detail[:9], refused.gain) == ("shard-refused", "weak-base", 0)
+    assert [side[1].verdict for side in sides] == [Verdict.INVALID] * 2
+    assert found == MEASURED.decode(MEASURED.encode(found))
+
+
+def test_a_base_of_which_nobody_doubts_anything_is_found_one_way(tmp_path: Path, base: Arrays) -> None:
+    assert score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).otherwise == ()
 
 
 def test_a_dead_base_scores_nobody(tmp_path: Path, base: Arrays) -> None:

@@ -15,6 +15,7 @@ from jepanet.federation.deltas.delta import decode_delta, delta_of, schema_of
 from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.federation.gauge import drift
 from jepanet.learning.data.shards import recorded, save_shard
+from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import frame_latents
 from jepanet.learning.family import Family, check_weights
 from jepanet.learning.model_file import ModelHeader, model_bytes
@@ -36,9 +37,11 @@ PROBE = disc_shard(91, site=(0,) * 24)
 class Bench:
     """One base model, one round, one shard."""
 
-    def __init__(self, folder: Path, codec: str, recipe: Recipe = RECIPE, **spec: int) -> None:
+    def __init__(
+        self, folder: Path, codec: str, recipe: Recipe = RECIPE, *, warm: int = 60, **spec: int
+    ) -> None:
         self.folder, self.recipe = folder, recipe
-        self.base = warm_start(recipe, disc_shard(90), SEED, steps=60)
+        self.base = warm_start(recipe, disc_shard(90), SEED, steps=warm)
         data = model_bytes(self.base, ModelHeader.of(recipe, 0))
         self.spec: RoundSpec = a_spec(
             base=digest_of(data),
@@ -58,7 +61,9 @@ class Bench:
         save_shard(folder / "shard", disc_shard(1))
         save_shard(folder / "probe", PROBE)
 
-    def train(self, *, residual: str | None = None, probe: bool = True) -> tuple[TrainedDelta, Arrays]:
+    def train(
+        self, *, residual: str | None = None, probe: bool = True, public: str | None = None
+    ) -> tuple[TrainedDelta, Arrays]:
         """What the job reports, and the delta as every other node reads it."""
         made = run(
             TrainDelta(
@@ -69,6 +74,7 @@ class Bench:
                 seed=SEED,
                 target=self.folder / "delta",
                 residual_target=self.folder / "left",
+                public=self.folder / public if public else None,
             )
         )
         data = (self.folder / "delta").read_bytes()
@@ -108,6 +114,26 @@ def test_what_one_delta_leaves_out_the_next_one_carries(tmp_path: Path) -> None:
         # Nothing is lost over two rounds: both changes arrive or are still carried.
         carried = first[name] + second[name] + after.values[name]
         np.testing.assert_allclose(carried, 2 * change, atol=1e-6)
+
+
+def test_attack_nobody_trains_from_a_base_against_which_nobody_is_paid(tmp_path: Path) -> None:
+    """Whoever opens rounds on a base below `score.least` has work done for nothing, and its friends paid."""
+    public = disc_shard(90, (4,) * 30 + (9,) * 30)
+    knows = GroundedScorer(Bench(tmp_path, "int8", warm=240).base, RECIPE, public).score
+    for share, trains in ((0.5, True), (0.95, False), (2.0, False)):
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        asked = replace(RECIPE, score=replace(RECIPE.score, least=share * knows))
+        bench = Bench(folder, "int8", asked, warm=240)
+        save_shard(folder / "public", public)
+        if trains:
+            bench.train(public="public")
+            continue
+        with pytest.raises(Rejected, match="nobody will be paid") as caught:
+            bench.train(public="public")
+        assert caught.value.reason == "weak-base" and "nothing was staked" in (caught.value.remedy or "")
+        assert not (folder / "delta").exists()
+        bench.train()
 
 
 def test_the_same_residual_gives_the_same_bytes(tmp_path: Path) -> None:

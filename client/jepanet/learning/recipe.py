@@ -22,6 +22,8 @@ from jepanet.types import Digest
 SCHEMA = "jepanet.recipe.1"
 BAD_RECIPE = rejected("bad-recipe")
 GROUNDED, NEXT_TOKEN_LOSS = "grounded", "next-token"
+WEAK_BASE = "weak-base"
+"""Reason of a refusal: a base that is not above `Score.least`."""
 TRAINING_VERSION = 2
 """Raised whenever the same weights, shard, recipe and seed would give another model."""
 MAX_RECIPE_BYTES = 16 * 1024

@@ -48,12 +48,13 @@ class LearningDocuments:
             delta_bytes=4 * recipe.parameters() if here else 0,
             shards=recipe.loop.shards,
             mix=recipe.loop.mix,
+            least=recipe.score.least,
         )
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
         found = DatasetManifest.from_bytes(manifest)
         check_manifest(found, read_recipe(recipe))
-        return PublicShards(found.training, found.probe)
+        return PublicShards(found.training, found.probe, found.public)
 
     def encoded_bytes(self, recipe: bytes, codec: str) -> int:
         if codec not in CODECS:

@@ -40,6 +40,8 @@ class RecipeSummary:
     """Training shards that a round assigns to each solver."""
     mix: int = 1
     """How many of them a training reads before its first step."""
+    least: float = 0.0
+    """Score that a base must have to be trained from, as solvers find it on the public shard; 0: any."""
 
 
 class PublicFile(Protocol):
@@ -60,6 +62,8 @@ class PublicShards:
     """In the order in which rounds assign them."""
     probe: PublicFile | None
     """Episodes on which latent frames are compared; there where the recipe aligns."""
+    public: PublicFile | None = None
+    """Episodes on which a base is scored before anybody trains from it."""
 
 
 class SealedShard(Protocol):

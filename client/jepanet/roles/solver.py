@@ -115,7 +115,7 @@ class Solver:
         assigned = assigned_shards(context, round_, documents.recipe, documents.shards)
         shards = await obtain_first(context, round_, documents.recipe, assigned, self._missed)
         later = assigned[read_at_once(documents.recipe, assigned) :]
-        probe = documents.shards.probe
+        probe, public = documents.shards.probe, documents.shards.public
         place = (context.chain_id, context.rounds_address, round_.project_id, round_.id, context.me)
         seed = training_seed(*place, round_.seed, salt)
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
@@ -125,6 +125,7 @@ class Solver:
             round=round_files(context, round_, spec),
             shards=shards,
             probe=stored(context, probe.digest) if probe and documents.recipe.aligns else None,
+            public=stored(context, public.digest) if public and documents.recipe.least else None,
             residual=stored(context, before) if before else None,
             seed=seed,
             target=target,

@@ -11,6 +11,7 @@ from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.suitability import check_evaluation
 from jepanet.learning.evaluation.agreement import allowed, apart
+from jepanet.learning.evaluation.doubt import Doubt
 from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.guards import absolute_guards, state_guards
 from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
@@ -49,13 +50,20 @@ def score_claims(request: ScoreClaims, on_progress: OnProgress) -> ScoredDeltas:
         if error.reason == NO_ROOM:  # of this machine alone: others may measure
             raise
         scorer = Unscored(f"{error.reason}: {error.message}")
-    judged = judge(round_.base.weights, claims, rules_of(round_.spec, round_.recipe), scorer)
-    where = scorer.where if isinstance(scorer, HeldOut) else ON_CPU
+    rules = rules_of(round_.spec, round_.recipe)
+    other: HeldOut | Unscored | None = None
+    if isinstance(scorer, HeldOut) and scorer.doubt is not None:
+        refusal = Unscored(scorer.doubt.why)
+        scorer, other = (refusal, scorer) if scorer.doubt.refused else (scorer, refusal)
+    judged = judge(round_.base.weights, claims, rules, scorer)
+    again = () if other is None else judge(round_.base.weights, claims, rules, other).judgements
+    where = next((item.where for item in (scorer, other) if isinstance(item, HeldOut)), ON_CPU)
     faults = {item.solver: item.fault for item in request.claims if item.fault}
     return ScoredDeltas(
         base_metrics=millionths(judged.base_metrics),
         judgements=tuple(_scored(item, faults.get(item.solver)) for item in judged.judgements),
         where=where,
+        otherwise=tuple(_scored(item, faults.get(item.solver)) for item in again),
     )
 
 
@@ -83,6 +91,10 @@ class HeldOut:
     @property
     def unit(self) -> str:
         return self._scorer.unit
+
+    @property
+    def doubt(self) -> Doubt | None:
+        return self._scorer.doubt
 
     def gain(self, weights: Arrays) -> Gain:
         """Of weights that nobody has checked yet: base + delta / N, or a merge."""

@@ -23,6 +23,7 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.loop import warm_start
 from jepanet.learning.training.resuming.state import StepReport
 from jepanet.learning.training.resuming.trace import TRACE
+from jepanet.work.base_score import check_base
 from jepanet.work.contribution import contribution
 from jepanet.work.processes.part import Run
 from jepanet.work.processes.together import Training, trained
@@ -48,8 +49,8 @@ def train_delta(request: TrainDelta, on_progress: OnProgress) -> TrainedDelta:
     """Trains from the base on the assigned shards; writes the encoded delta, and what a lossy codec left out.
 
     Raises:
-        Rejected: training diverged, the latent frame lost its directions, there are too many probe frames, or
-            a file does not fit the recipe.
+        Rejected: the base is too weak (as `check_base`), training diverged, the latent frame lost its
+            directions, there are too many probe frames, or a file does not fit the recipe.
         Transient: a shard is missing or damaged. Transient, Fatal: as `trained`, of several processes.
     """
     return _train_delta(request, open_round(request.round), on_progress)
@@ -59,6 +60,8 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
     started = time.monotonic()
     _check_repeatable(round_.recipe)
     spec, base = round_.spec, round_.base.weights
+    if request.public is not None:
+        check_base(round_.recipe, base, load_shard(request.public), request.device)
     probe = None if request.probe is None else _probe(request.probe)
     run = Run(
         shards=request.shards,

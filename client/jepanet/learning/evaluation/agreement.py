@@ -31,6 +31,7 @@ def apart(weights: Arrays, recipe: Recipe, shard: Shard, device: str) -> float:
     part = shard.chosen(np.arange(shard.episodes) < _EPISODES)
     here, there = (encode(weights, recipe, part, device=name) for name in (CPU, device))
     compared = [(here.latents, there.latents), (here.predicted, there.predicted)]
-    if here.nats is not None and there.nats is not None:
-        compared.append((here.nats, there.nats))
+    for one, other in ((here.nats, there.nats), (here.told, there.told)):
+        if one is not None and other is not None:
+            compared.append((one, other))
     return max(relative(*pair) for pair in compared)

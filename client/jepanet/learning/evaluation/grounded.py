@@ -10,16 +10,19 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.learning.data.scorable import check_scorable
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.doubt import SURE, Doubt, first_doubt, held
 from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.evaluation.statistics import Array, halves, ridge_map, rows, stratified, within_episode
 from jepanet.learning.family import Encoded
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe import WEAK_BASE, Recipe
 from jepanet.tensors import Arrays
 
 _RESIDUAL_FLOOR = 1e-9
 _LEAST_MOVEMENT = 1e-6
 """Variation of a half of a site's episodes, relative to all episodes."""
+_LEAST_SPREAD = 1e-9
+"""Variance of the base's latents along their widest direction."""
 
 
 class GroundedScorer:
@@ -50,29 +53,42 @@ class GroundedScorer:
         if not encoded.finite:
             raise Rejected("the base model's latents hold NaN or infinity", reason="non-finite")
         everywhere = np.ones(shard.episodes, dtype=bool)
-        whitening = _whitening(self._centred(encoded.actual, everywhere), recipe.score.eigenvalue_floor)
+        dead = Rejected("the base's latents do not vary on this shard", reason="dead-base")
+        whitening, largest = _whitening(
+            self._centred(encoded.actual, everywhere), recipe.score.eigenvalue_floor
+        )
+        alive = held(largest, _LEAST_SPREAD, 0.5 * _LEAST_SPREAD, dead)
         self.directions = int(whitening.shape[-1])
         """Target directions, at least one."""
         if not self.directions:
-            raise Rejected("the base's latents do not vary on this shard", reason="dead-base")
+            raise dead
         self._targets = [self._centred(encoded.actual, self._side != half) @ whitening for half in (0, 1)]
         self._total = np.where(
             self._side[:, None] == 0, *((targets**2).sum(axis=1) for targets in self._targets)
         )
-        self._check_moving()
+        moves = self._moving()
         self._base = self._residuals(encoded)
         least = recipe.score.least
-        if least and not self.score > least:
-            raise Rejected(
-                f"the base's own score is {self.score:.4f} nats per direction, and the recipe wants more "
-                f"than {least:g}: against a base that predicts next to nothing, garbage scores as work does",
-                reason="weak-base",
-            )
+        weak = Rejected(
+            f"the base's own score is {self.score:.4f} nats per direction, and the recipe wants more "
+            f"than {least:g}: against a base that predicts next to nothing, garbage scores as work does",
+            reason=WEAK_BASE,
+        )
+        strong = held(self.score, least, SURE, weak) if least else None
+        self._doubt = first_doubt(alive, moves, strong)
 
     @property
     def score(self) -> float:
         """The base's own score, in nats per direction."""
         return self._score(self._base)
+
+    @property
+    def known(self) -> float:
+        return self.score
+
+    @property
+    def doubt(self) -> Doubt | None:
+        return self._doubt
 
     def gain(self, weights: Arrays) -> Gain:
         """Gain of candidate weights over the base.
@@ -100,17 +116,20 @@ class GroundedScorer:
         mean, stderr, per_site = stratified(influence, sites)
         return Gain.clipped(mean, stderr, self._score(residual), per_site)
 
-    def _check_moving(self) -> None:
+    def _moving(self) -> Doubt | None:
         """In either half of every site something must vary, or that half has nothing to fit or to score."""
         sites, moved = np.asarray(self._shard.site), self._total.sum(axis=1)
         least = _LEAST_MOVEMENT * float(moved.mean())
+        found = []
         for number in sorted(set(self._shard.site)):
+            still = Rejected(
+                f"nothing that the base sees moves in half of the episodes of site {number}",
+                reason="static-episodes",
+            )
             for half in (0, 1):
-                if not float(moved[(sites == number) & (self._side == half)].mean()) > least:
-                    raise Rejected(
-                        f"nothing that the base sees moves in half of the episodes of site {number}",
-                        reason="static-episodes",
-                    )
+                moves = float(moved[(sites == number) & (self._side == half)].mean())
+                found.append(held(moves, least, 0.5 * least, still))
+        return first_doubt(*found)
 
     def _residuals(self, encoded: Encoded) -> Array:
         """Squared error [E, K] of every episode and direction, summed over frames."""
@@ -178,10 +197,12 @@ def _half_log(above: Array, below: Array, scale: Array) -> float:
     return 0.5 * float(np.mean(np.log((above + floor) / (below + floor))))
 
 
-def _whitening(centred: Array, eigenvalue_floor: float) -> Array:
-    """The map [D, K] of centred targets [E, T, D] onto unit variance along the K that vary enough."""
+def _whitening(centred: Array, eigenvalue_floor: float) -> tuple[Array, float]:
+    """The map [D, K] of centred targets [E, T, D] onto unit variance along the K that vary enough, and the
+    variance along the widest."""
     flat = rows(centred)
     spectrum, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
-    kept = spectrum > max(eigenvalue_floor * float(spectrum[-1]), 1e-9)
+    largest = float(spectrum[-1])
+    kept = spectrum > max(eigenvalue_floor * largest, min(_LEAST_SPREAD, 0.5 * largest))
     onto: Array = vectors[:, kept] / np.sqrt(spectrum[kept])
-    return onto
+    return onto, largest

@@ -12,11 +12,12 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.learning.data.scorable import check_scorable
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.doubt import SURE, Doubt, held
 from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.metrics import encode
 from jepanet.learning.evaluation.statistics import Array, ratio_influence, stratified
 from jepanet.learning.family import Encoded
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe import WEAK_BASE, Recipe
 from jepanet.tensors import Arrays
 
 LEAST_KNOWN = 1e-3
@@ -53,12 +54,20 @@ class NextTokenScorer:
         self._guess = log(vocabulary)
         self._base, self._tokens, self._told = nats, tokens, self._matched(encoded)
         least, known = max(recipe.score.least, LEAST_KNOWN), self._known(nats)
-        if not known > least:
-            raise Rejected(
-                f"the base knows {known:.4f} nats a token more than a guess among all {vocabulary} "
-                f"tokens; more than {least:g} are wanted of a base, or guessing would be paid",
-                reason="weak-base",
-            )
+        weak = Rejected(
+            f"the base knows {known:.4f} nats a token more than a guess among all {vocabulary} "
+            f"tokens; more than {least:g} are wanted of a base, or guessing would be paid",
+            reason=WEAK_BASE,
+        )
+        self._doubt = held(known, least, min(SURE, 0.25 * least), weak)
+
+    @property
+    def known(self) -> float:
+        return self._known(self._base)
+
+    @property
+    def doubt(self) -> Doubt | None:
+        return self._doubt
 
     @property
     def score(self) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.evaluation.doubt import Doubt
 from jepanet.learning.evaluation.gain import Gain
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.next_token import NextTokenScorer
@@ -30,6 +31,15 @@ class Scorer(Protocol):
     @property
     def score(self) -> float:
         """The base's own score: 0 is a guess that knows nothing of the data."""
+
+    @property
+    def known(self) -> float:
+        """The part of it that `Score.least` asks for."""
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """What another machine may refuse to score against, or accept: a threshold that is hardly met, or
+        hardly missed."""
 
     def gain(self, weights: Arrays) -> Gain:
         """Gain of candidate weights over the base.

@@ -8,7 +8,7 @@ blobs ──▶ every delta scored again      (within the round's tolerance: flo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +31,13 @@ from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
 from jepanet.protocol.settling.reasons import DISPUTED, NOT_FETCHED, row_verdict
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.settling.tally import RoundFacts, facts_of
+from jepanet.protocol.settling.tally import RoundFacts, Row, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.methods import known_spec
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
 from jepanet.work.requests.machine import ON_CPU, MeasuredOn
-from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims
+from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta
 from jepanet.work.worker import Worker
 
 _TRAINING = "training of"
@@ -219,16 +219,21 @@ class _Check:
         if self._device != ON_CPU.device:
             self._audit.note("device", True, _where(measured.where))
         own = {item.solver: item for item in measured.judgements}
+        if measured.otherwise and not all(self._agrees(row, own) for row in self._sheet_document.rows):
+            own = {item.solver: item for item in measured.otherwise}
         for row in self._sheet_document.rows:
-            mine = own[row.solver]
-            close = abs(mine.gain - row.gain) <= self._spec.score_tolerance
-            # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
-            absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
-            found = row_verdict(mine.verdict, mine.reason)
-            agrees = absent or row.reason == DISPUTED or (found is row.verdict and close)
+            mine, agrees = own[row.solver], self._agrees(row, own)
             verdict = f"{row.verdict.name.lower()} ({row.reason})"
             detail = f"{verdict}, gain {row.gain} micro-nats, measured {mine.gain}"
             self._audit.note(f"score of {row.solver}", agrees, detail)
+
+    def _agrees(self, row: Row, own: Mapping[Address, ScoredDelta]) -> bool:
+        mine = own[row.solver]
+        close = abs(mine.gain - row.gain) <= self._spec.score_tolerance
+        # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
+        absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
+        found = row_verdict(mine.verdict, mine.reason)
+        return absent or row.reason == DISPUTED or (found is row.verdict and close)
 
     async def training(self, solver: Address) -> None:
         """One training repeated, last of all: it says something of the solver, nothing of the result."""

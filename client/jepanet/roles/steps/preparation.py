@@ -11,7 +11,7 @@ from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.documents import PublicShards, RecipeSummary
+from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
@@ -59,9 +59,8 @@ class Preparation:
             await admission(context, round_)
             shards = assigned_shards(context, round_, documents.recipe, documents.shards)
             await obtain_first(context, round_, documents.recipe, shards)
-            probe = documents.shards.probe
-            if documents.recipe.aligns and probe is not None:
-                await obtain(context, probe.digest, kind="shard", max_bytes=probe.bytes, pin=pin_of(round_))
+            for shard in read_beside(documents):
+                await obtain(context, shard.digest, kind="shard", max_bytes=shard.bytes, pin=pin_of(round_))
         elif context.me in (*context.state().members(round_), *documents.spec.aggregators):
             await self._prefetch_remainder(round_, documents)
         return [LocalRoundPrepared(round_.id, documents.spec.aggregators)]
@@ -98,6 +97,14 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     summary = read.recipe(recipe)
     manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
     return RoundDocuments(spec, summary, read.shards(manifest, recipe))
+
+
+def read_beside(documents: RoundDocuments) -> list[PublicFile]:
+    """What a solver reads beside its training shards: where the recipe aligns, the probe; where it asks a
+    score of its bases, the public shard."""
+    recipe, shards = documents.recipe, documents.shards
+    wanted = [shards.probe if recipe.aligns else None, shards.public if recipe.least else None]
+    return [item for item in wanted if item is not None]
 
 
 def check_memory(context: Context, round_: Round, needed: int) -> None:

@@ -194,7 +194,9 @@ def check_against_own(
     A median over fewer reports than the set has members lies where a minority wants it, if that minority
     chose the reports. So nobody builds on or signs what its own measurement contradicts: who counted as
     faulty, the gain and its standard error, and what the delta counts for. Where a reason follows from bytes
-    that everybody has, there is no tolerance: it must be the one found here, and the other way round.
+    that everybody has, there is no tolerance: it must be the one found here, and the other way round. Whether
+    a base is too weak to be scored against is measured as well: in a hair's breadth of such a threshold the
+    decisions on all deltas together may be those of either side (`ScoredDeltas.otherwise`).
 
     Raises:
         Transient: nothing is measured here yet. Rejected: reason `scores-disagree`.
@@ -202,8 +204,24 @@ def check_against_own(
     note = context.journal.notes(facts.round_id).get(MEASURED_NOTE)
     if note is None:
         raise Transient(f"round {facts.round_id} is not measured here yet")
+    found = MEASURED.decode(note.encode())
+    try:
+        _check_against(found.judgements, facts, reports, decisions, tolerance)
+    except Rejected:
+        if not found.otherwise:
+            raise
+        _check_against(found.otherwise, facts, reports, decisions, tolerance)
+
+
+def _check_against(
+    found: Sequence[ScoredDelta],
+    facts: RoundFacts,
+    reports: Sequence[ScoreReport],
+    decisions: Sequence[Decision | Row],
+    tolerance: int,
+) -> None:
     # By solver: of two that reveal one digest only the later is a duplicate.
-    own = {item.solver: item for item in MEASURED.decode(note.encode()).judgements}
+    own = {item.solver: item for item in found}
     has_all = not any(item.reason in NOT_FETCHED for item in own.values()) and not any(
         not_fetched(score) for report in reports for score in report.scores
     )

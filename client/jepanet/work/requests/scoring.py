@@ -51,6 +51,9 @@ class ScoredDeltas:
     judgements: tuple[ScoredDelta, ...]
     """In order of commitment."""
     where: Annotated[MeasuredOn, LeftOut()] = ON_CPU
+    otherwise: Annotated[tuple[ScoredDelta, ...], LeftOut()] = ()
+    """What a machine would find that measures a hair's breadth otherwise, where that decides whether anything
+    can be scored: this node reports its own and agrees to either."""
 
 
 @dataclass(frozen=True, slots=True)

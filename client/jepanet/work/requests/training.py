@@ -55,6 +55,8 @@ class TrainDelta(Request[TrainedDelta]):
     trace_target: Path | None = None
     """Where to write the trace of the training's state."""
     processes: Processes = ONE_PROCESS
+    public: Path | None = None
+    """Public episodes on which the base is scored before anything is trained; None: it is taken as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ SMALL = Parameters(
     episodes=2000,
     public_sites=len(TRAINED),
     public_episodes=700,
-    evaluation_shards=6,
-    evaluation_episodes=100 * len(EVALUATED),
+    evaluation_shards=4,
+    evaluation_episodes=170 * len(EVALUATED),
     hidden_sites=len(EVALUATED),
 )
 """For recipe `language-tiny`: an evaluation shard so large that an honest delta is many standard errors."""

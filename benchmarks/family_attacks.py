@@ -31,7 +31,7 @@ from jepanet.learning.recipe_reader import changed
 
 RESULT = Path(__file__).parent / "results" / "family_attacks.json"
 SHARDS = Path.home() / ".cache" / "jepanet-benchmarks" / "attacks"
-SMALL = ("image-tiny", "language-tiny", "tworoom-small")
+SMALL = ("image-tiny", "language-tiny", "vision-language-tiny", "tworoom-small")
 """One of each family, small enough to be played on a CPU: what `all` means."""
 
 

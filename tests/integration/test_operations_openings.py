@@ -99,7 +99,8 @@ ELSEWHERE = {
     "node check": "asks every endpoint and peer by itself: that is what it checks",
     "status": "reads a file",
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
-    **dict.fromkeys(("dataset build", "dataset inspect", "dataset pictures"), "files alone"),
+    **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
+    **dict.fromkeys(("dataset pictures", "dataset captions", "dataset lerobot"), "files alone"),
     **dict.fromkeys(("recipe list", "recipe show", "recipe check", "recipe diff"), "files alone"),
     "train": "files, and one network where data is named by CID",
 }

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Fatal
+from jepanet.learning.data import byte_pairs
 from jepanet.learning.data.building import builder
 from jepanet.learning.data.building.plan import sealed_index, sealed_name, training_name
 from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.byte_pairs import FIRST_PAIR, BytePairs, learnt
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.data.shards import Shard, check_shard, load_shard
 from jepanet.learning.data.suitability import check_shards
@@ -24,8 +26,7 @@ from jepanet.learning.families.language.sizes import LanguageModelSizes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.registry import SIMULATORS
 from jepanet.learning.sources.registry import OFFERS, SOURCES, built_from, dataset_for
-from jepanet.learning.sources.words import WORDS, byte_pairs, dataset, domains, vocabulary, wordnet
-from jepanet.learning.sources.words.byte_pairs import FIRST_PAIR, BytePairs, learnt
+from jepanet.learning.sources.words import WORDS, dataset, domains, vocabulary, wordnet
 from jepanet.learning.sources.words.domains import EVALUATED, TRAINED, UNSEEN, Site
 from jepanet.learning.sources.words.wordnet import Meaning
 from jepanet.types import Digest

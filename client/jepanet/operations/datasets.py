@@ -9,6 +9,7 @@ from pathlib import Path
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
+from jepanet.learning.data.captions import Wanted, captions_shard
 from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.pictures import pictures_shard
 from jepanet.learning.data.shards import save_shard
@@ -155,6 +156,17 @@ def shard_of_pictures(source: Path, path: Path, side: int) -> Shard:
     shard = pictures_shard(source, side)
     digest = save_shard(path, shard)
     return Shard("pictures", shard.site[0], shard.episodes, path.stat().st_size, to_cid(digest))
+
+
+def shard_of_captions(lines: Path, path: Path, wanted: Wanted, vocabulary: Path | None) -> Shard:
+    """Writes a shard of pictures with texts (`learning/data/captions.py`).
+
+    Raises:
+        Fatal: as `captions_shard` (exit code `DATASET`), or the file cannot be written.
+    """
+    shard = captions_shard(lines, wanted, vocabulary=vocabulary)
+    digest = save_shard(path, shard)
+    return Shard("captions", shard.site[0], shard.episodes, path.stat().st_size, to_cid(digest))
 
 
 def _resized(parameters: Counts, sizes: dict[str, int]) -> Counts:

@@ -45,6 +45,7 @@ def command() -> None:
       jepanet dataset build minigrid --out scenes --seed 7
       jepanet dataset pictures photos --out photos.safetensors --image 48
       jepanet dataset lerobot so100 --out robot --licence apache-2.0
+      jepanet dataset captions photos.jsonl --out photos.safetensors --image 224
       jepanet dataset inspect data
     """
 
@@ -244,6 +245,78 @@ def pictures(source: Path, path: Path, side: int, as_json: bool) -> None:
         click.echo(f"{value.episodes} pictures, {value.bytes:,} bytes: {path}")
 
     emit(shard_of_pictures(source, path, side), as_json, show)
+
+
+@command.command("captions")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write: one shard.",
+)
+@click.option(
+    "--image",
+    "side",
+    type=click.IntRange(16, 448),
+    required=True,
+    help="Side of the pictures in pixels, as the recipe wants it.",
+)
+@click.option(
+    "--vocabulary",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The file of captions whose texts tokens are learnt from: the same for all sites. Default: SOURCE.",
+)
+@click.option(
+    "--tokens",
+    type=click.IntRange(257, 65_536),
+    default=8192,
+    show_default=True,
+    help="Tokens of the vocabulary, as the recipe's model.vocabulary.",
+)
+@click.option(
+    "--query",
+    type=click.IntRange(1, 512),
+    default=32,
+    show_default=True,
+    help="Tokens of the longest question, as the recipe's model.query.",
+)
+@click.option(
+    "--answer",
+    type=click.IntRange(1, 512),
+    default=32,
+    show_default=True,
+    help="Tokens of the longest answer, as the recipe's model.answer.",
+)
+@json_option
+def captions(
+    source: Path,
+    path: Path,
+    side: int,
+    vocabulary: Path | None,
+    tokens: int,
+    query: int,
+    answer: int,
+    as_json: bool,
+) -> None:
+    """Make a shard of pictures with captions, or questions and answers, from a file of JSON lines.
+
+    \b
+    Each line names a picture beside the file, or below:
+      {"image": "one.jpg", "caption": "two dogs in the surf"}
+      {"image": "two.jpg", "questions": [["how many dogs", "two"], ["where", "on the beach"]]}
+
+    Example: jepanet dataset captions photos.jsonl --out photos.safetensors --image 224
+    """
+    from jepanet.learning.data.captions import Wanted
+    from jepanet.operations.datasets import shard_of_captions
+
+    def show(value: Shard) -> None:
+        click.echo(f"{value.episodes} pictures with texts, {value.bytes:,} bytes: {path}")
+
+    wanted = Wanted(side, query, answer, tokens)
+    emit(shard_of_captions(source, path, wanted, vocabulary), as_json, show)
 
 
 @command.command("inspect")

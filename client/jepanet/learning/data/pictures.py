@@ -49,7 +49,7 @@ def pictures_shard(source: Path, side: int, *, site: int = 0) -> Shard:
                 f"{source} holds more than {most} pictures, which is what a shard of {side} pixels takes",
                 "split it, or make the pictures smaller",
             )
-        images.append(_picture(name, data, side))
+        images.append(square(name, data, side))
         labels.append((label,))
     if not images:
         raise _fatal(f"{source} holds no picture", f"pictures end in {', '.join(_ENDINGS)}")
@@ -106,8 +106,13 @@ def _label(name: str, data: bytes) -> int:
     return int(text)
 
 
-def _picture(name: str, data: bytes, side: int) -> np.ndarray:
-    """uint8 [3, side, side]: the square in the middle, scaled."""
+def square(name: str, data: bytes, side: int) -> np.ndarray:
+    """uint8 [3, side, side] of the bytes of an image file: the square in the middle, scaled.
+
+    Raises:
+        Fatal: it is no picture, or has more than `MAX_PIXELS` (exit code `DATASET`), found out before they
+            are unpacked. `name` is for the message.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
+from jepanet.learning.data.byte_pairs import BytePairs, learnt
 from jepanet.learning.data.schemas.texts import PADDING
-from jepanet.learning.sources.words.byte_pairs import BytePairs, learnt
 from jepanet.learning.sources.words.domains import public_texts
 
 TOKENS = 1024

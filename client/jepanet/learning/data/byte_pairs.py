@@ -10,6 +10,7 @@ pairs that are equally frequent that of the lowest numbers.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -35,6 +36,11 @@ class BytePairs:
 
     def __len__(self) -> int:
         return len(self._bytes)
+
+    @property
+    def digest(self) -> str:
+        """Of its pairs in their order, hex: equal vocabularies have one."""
+        return hashlib.sha256(" ".join(f"{one}+{other}" for one, other in self._pairs).encode()).hexdigest()
 
     def encode(self, text: str) -> list[int]:
         """Its tokens, none of them the border."""

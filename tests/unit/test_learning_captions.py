@@ -1,0 +1,132 @@
+"""Pictures with texts, from a file of JSON lines: read strictly, and what is hostile in it is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_learning_pictures import png
+
+from jepanet.errors import Exit, Fatal
+from jepanet.learning.data import captions
+from jepanet.learning.data.captions import CAPTION, Wanted, captions_shard, learnt_from, read_captions
+from jepanet.learning.data.shards import check_shard, load_shard, shard_bytes
+from jepanet.learning.families.vision_language.family import VisionLanguage
+from jepanet.learning.families.vision_language.sizes import VisionLanguageModelSizes
+
+pytestmark = pytest.mark.unit
+
+WANTED = Wanted(side=16, query=16, answer=24, vocabulary=300)
+
+
+def written(folder: Path, *lines: Any, name: str = "all.jsonl") -> Path:
+    """A file of these lines, with two pictures beside it."""
+    for picture, colour in (("one.png", (200, 0, 0)), ("below/two.png", (0, 0, 250))):
+        path = folder / picture
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(png(colour))
+    path = folder / name
+    path.write_text("".join(f"{item if isinstance(item, str) else json.dumps(item)}\n" for item in lines))
+    return path
+
+
+def refused(path: Path, match: str, wanted: Wanted = WANTED, vocabulary: Path | None = None) -> None:
+    with pytest.raises(Fatal, match=match) as caught:
+        captions_shard(path, wanted, vocabulary=vocabulary)
+    assert caught.value.code == Exit.DATASET and caught.value.remedy
+
+
+def test_captions_are_answers_to_one_question(tmp_path: Path) -> None:
+    lines = [
+        {"image": "one.png", "caption": "A red square"},
+        "",
+        {"caption": "a blue one", "image": "below/two.png"},
+    ]
+    path = written(tmp_path, *lines)
+    shard = captions_shard(path, WANTED)
+    check_shard(shard)
+    assert load_shard(shard_bytes(shard)).header == {**shard.header, "schema": shard.schema.tag}
+    assert shard.array("images")[:, :, 8, 8].tolist() == [[200, 0, 0], [0, 0, 250]]
+    tokens = learnt_from(read_captions(path), WANTED.vocabulary)
+    assert tokens.decode(shard.array("answers")[0, 0].tolist()) == "a red square"
+    assert tokens.decode(shard.array("queries")[1, 0].tolist()) == CAPTION
+    assert shard.header["vocabulary"] == tokens.digest
+    sizes = VisionLanguageModelSizes(image=16, vocabulary=300, query=16, answer=24)
+    VisionLanguage(model=sizes, questions=1).check_shard(shard)
+
+
+def test_questions_keep_their_places(tmp_path: Path) -> None:
+    pairs = [["how many", "one"], ["which colour", "red"]]
+    lines = [{"image": "one.png", "questions": pairs}, {"image": "below/two.png", "questions": pairs[::-1]}]
+    shard = captions_shard(written(tmp_path, *lines), WANTED)
+    queries = shard.array("queries")
+    assert queries.shape == (2, 2, 16) and np.array_equal(queries[0], queries[1][::-1])
+
+
+def test_sites_share_the_vocabulary_of_one_file(tmp_path: Path) -> None:
+    ours = written(tmp_path, {"image": "one.png", "caption": "red red red red"})
+    theirs = written(tmp_path, {"image": "one.png", "caption": "blue blue blue"}, name="theirs.jsonl")
+    alone, shared, other = (
+        captions_shard(path, WANTED, vocabulary=known)
+        for path, known in ((ours, None), (theirs, ours), (theirs, None))
+    )
+    assert alone.header["vocabulary"] == shared.header["vocabulary"] != other.header["vocabulary"]
+    assert (shared.array("answers") != other.array("answers")).any()
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[" * 100, "nests more than"),
+        ('{"image": "one.png", "image": "one.png", "caption": "a"}', "twice in one object"),
+        ({"image": "one.png"}, "is no line of captions"),
+        ({"image": "one.png", "caption": "a", "more": 1}, "is no line of captions"),
+        ({"image": "one.png", "caption": "a", "questions": []}, "is no line of captions"),
+        ({"image": 3, "caption": "a"}, "is no line of captions"),
+        ({"image": "one.png", "caption": 3}, "is no text"),
+        ({"image": "one.png", "caption": " "}, "is no text"),
+        ({"image": "one.png", "questions": [["a"]]}, "is no text"),
+        ({"image": "one.png", "questions": []}, "has 0 questions"),
+        ({"image": "one.png", "questions": [["a", "b"]] * 65}, "has 65 questions"),
+        ({"image": "one.png", "questions": [["a", "b"]] * 2}, "has 2 questions, and the first line 1"),
+        ({"image": "one.png", "caption": "many words " * 20}, "an answer has .* reads 1 to 24"),
+        ({"image": "one.png", "caption": "x" * 70_000}, "longer than 65536 characters"),
+        ({"image": "none.png", "caption": "a"}, "cannot be read"),
+        ({"image": "one\0.png", "caption": "a"}, "cannot be read"),
+        ({"image": "below", "caption": "a"}, "is no file below"),
+        ({"image": "../outside.png", "caption": "a"}, "is no file below"),
+        ({"image": "linked.png", "caption": "a"}, "is no file below"),
+        ({"image": "all.jsonl", "caption": "a"}, "is no picture"),
+    ],
+)
+def test_attack_a_line_that_is_odd(tmp_path: Path, line: Any, match: str) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (tmp_path / "outside.png").write_bytes(png((1, 1, 1)))
+    (folder / "linked.png").symlink_to(tmp_path / "outside.png")
+    refused(written(folder, {"image": "one.png", "caption": "a"}, line), match)
+
+
+def test_attack_a_picture_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, {"image": "one.png", "caption": "a"})
+    monkeypatch.setattr(captions, "MAX_FILE_BYTES", 20)
+    refused(path, "more than 0 MiB")
+
+
+def test_attack_more_lines_than_a_shard_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, *[{"image": "one.png", "caption": "a"}] * 3)
+    monkeypatch.setattr(captions, "MAX_SHARD_BYTES", 3 * (3 * 16**2 + 2 * 40 + 4))
+    refused(path, "has 3 lines, and a shard of such sizes takes 2")
+    monkeypatch.setattr(captions, "MAX_EPISODES", 2)
+    refused(path, "more than 2 lines")
+    refused(written(tmp_path, "", name="empty.jsonl"), "has no line")
+
+
+def test_a_vocabulary_without_room_for_bytes_is_refused(tmp_path: Path) -> None:
+    refused(
+        written(tmp_path, {"image": "one.png", "caption": "a"}), "no room", Wanted(16, 16, 24, vocabulary=64)
+    )

@@ -20,9 +20,7 @@ def _alone(start: str) -> Attacks:
     """Only what is trained of parameters whose names start so."""
 
     def made(now: Attempt) -> Arrays:
-        return {
-            name: array if name.startswith(start) else 0 * array for name, array in now.trained().items()
-        }
+        return {name: array if name.startswith(start) else 0 * array for name, array in now.trained().items()}
 
     return {f"{start.rstrip('.')} alone": made}
 

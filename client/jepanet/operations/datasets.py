@@ -158,13 +158,16 @@ def shard_of_pictures(source: Path, path: Path, side: int) -> Shard:
     return Shard("pictures", shard.site[0], shard.episodes, path.stat().st_size, to_cid(digest))
 
 
-def shard_of_captions(lines: Path, path: Path, wanted: Wanted, vocabulary: Path | None) -> Shard:
-    """Writes a shard of pictures with texts (`learning/data/captions.py`).
+def shard_of_captions(
+    lines: Path, path: Path, vocabulary: Path | None, *, side: int, query: int, answer: int, tokens: int
+) -> Shard:
+    """Writes a shard of pictures with texts (`learning/data/captions.py`). side: of pictures in pixels; query,
+    answer: tokens of the longest; tokens: of the vocabulary, which is that of `lines` where it names no file.
 
     Raises:
         Fatal: as `captions_shard` (exit code `DATASET`), or the file cannot be written.
     """
-    shard = captions_shard(lines, wanted, vocabulary=vocabulary)
+    shard = captions_shard(lines, Wanted(side, query, answer, tokens), vocabulary=vocabulary)
     digest = save_shard(path, shard)
     return Shard("captions", shard.site[0], shard.episodes, path.stat().st_size, to_cid(digest))
 

@@ -309,14 +309,13 @@ def captions(
 
     Example: jepanet dataset captions photos.jsonl --out photos.safetensors --image 224
     """
-    from jepanet.learning.data.captions import Wanted
     from jepanet.operations.datasets import shard_of_captions
 
     def show(value: Shard) -> None:
         click.echo(f"{value.episodes} pictures with texts, {value.bytes:,} bytes: {path}")
 
-    wanted = Wanted(side, query, answer, tokens)
-    emit(shard_of_captions(source, path, wanted, vocabulary), as_json, show)
+    made = shard_of_captions(source, path, vocabulary, side=side, query=query, answer=answer, tokens=tokens)
+    emit(made, as_json, show)
 
 
 @command.command("inspect")

@@ -161,8 +161,10 @@ def shard_of_pictures(source: Path, path: Path, side: int) -> Shard:
 def shard_of_captions(
     lines: Path, path: Path, vocabulary: Path | None, *, side: int, query: int, answer: int, tokens: int
 ) -> Shard:
-    """Writes a shard of pictures with texts (`learning/data/captions.py`). side: of pictures in pixels; query,
-    answer: tokens of the longest; tokens: of the vocabulary, which is that of `lines` where it names no file.
+    """Writes a shard of pictures with texts (`learning/data/captions.py`).
+
+    side: of pictures in pixels; query, answer: tokens of the longest; tokens: of the vocabulary, which is
+    learnt from `lines` where it names no file.
 
     Raises:
         Fatal: as `captions_shard` (exit code `DATASET`), or the file cannot be written.

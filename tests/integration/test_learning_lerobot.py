@@ -19,9 +19,12 @@ from jepanet.learning.data.on_disk import BuiltDataset, open_built
 from jepanet.learning.data.shards import load_shard
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.evaluation.scorer import scorer_of
+from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.sources.lerobot.dataset import open_folder
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.operations.datasets import build_from_lerobot
+from jepanet.work.evaluating import evaluate_model
+from jepanet.work.requests.evaluating import EvaluateModel
 from learning_shards import RECIPE, WORLD
 from lerobot_folder import CAMERA, LICENCE, recordings, write_folder, write_video
 
@@ -137,6 +140,19 @@ def test_the_command_builds_one(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert open_built(tmp_path / "out").manifest.licence == "MIT"
+
+
+def test_a_model_is_evaluated_on_what_was_recorded(built: BuiltDataset, tmp_path: Path) -> None:
+    base = warm_start(ROBOT_RECIPE, load_shard(built.public_path), SEED)
+    (tmp_path / "model").write_bytes(model_bytes(base, ModelHeader.of(ROBOT_RECIPE, 0)))
+    (tmp_path / "recipe.json").write_bytes(ROBOT_RECIPE.to_bytes())
+    shard = built.evaluation_path(0)
+    request = EvaluateModel(
+        tmp_path / "recipe.json", tmp_path / "model", (shard,), SEED, steps=3, ahead=2, goals=16
+    )
+    found = evaluate_model(request, lambda _: None)
+    assert len(found.nmse[0]) == len(found.skill[0]) == 3 and found.problems == (16,)
+    assert 0 <= found.told[0] <= 16 and found.planned[0] <= found.others[0]
 
 
 # ------------------------------------------------------------------ folders of strangers

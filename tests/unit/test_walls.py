@@ -128,6 +128,8 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "click": frozenset({"interface"}),
     "rich": frozenset({"interface"}),
     "mlflow": frozenset({"operations"}),
+    "av": frozenset({"learning"}),
+    "pyarrow": frozenset({"learning"}),
 }
 """Foreign package -> the rooms that may import it. Files of people are read by `texts` alone."""
 

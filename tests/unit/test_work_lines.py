@@ -23,6 +23,7 @@ from jepanet.work.lines import (
     result_of,
 )
 from jepanet.work.requests.deriving import DerivedModel, DeriveModel
+from jepanet.work.requests.evaluating import EvaluatedModel, EvaluateModel
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.local_training import (
     PlannedTraining,
@@ -83,6 +84,10 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
         TrainedLocally(DIGEST, 7, 3, "early_stop", {"loss_last": 0.5}, 1.5),
     ),
     (PlanTraining(Path("r"), (SHARD,)), PlannedTraining(1, 2, 3, 4, 5, 6, 7, 0.5)),
+    (
+        EvaluateModel(Path("r"), Path("m"), (Path("s"),), bytes(32), 8, 5, 64),
+        EvaluatedModel(((0.5, 0.75),), ((0.5, 0.25),), (0.1,), (0.2,), (0.9,), (0.5,), (3,), (64,), 16),
+    ),
     (ProbeDevice("cpu", 2), ProbedDevice("2.0", 1)),
 ]  # fmt: skip
 

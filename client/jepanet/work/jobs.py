@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from jepanet.work.deriving import derive_model
+from jepanet.work.evaluating import evaluate_model
 from jepanet.work.local_training import plan_training, train_locally
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
 from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
 from jepanet.work.requests.measuring import MeasureModels, ProbeDevice
 from jepanet.work.requests.merging import MergeDeltas
@@ -28,6 +30,7 @@ JOBS: JobTable = {
     MergeDeltas: merge_deltas,
     DeriveModel: derive_model,
     MeasureModels: measure_models,
+    EvaluateModel: evaluate_model,
     ProbeDevice: probe_device,
 }
 

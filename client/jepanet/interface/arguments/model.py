@@ -10,22 +10,24 @@ import click
 
 from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
-from jepanet.interface.strict import StrictGroup
-from jepanet.interface.terminal.output import ID, emit, json_option, library_options, pairs, shown
+from jepanet.interface.strict import StrictCommand, StrictGroup
+from jepanet.interface.terminal.output import ID, emit, json_option, library_options, pairs, shown, table
 
 if TYPE_CHECKING:
     from jepanet.operations.views.rounds import ExportedModel, ModelCard
+    from jepanet.operations.views.training import ModelOnEpisodes
     from jepanet.settings.config import Observer
 
 
 @click.group("model", cls=StrictGroup)
 def command() -> None:
-    """Export a global model, and write its card.
+    """Export a global model, write its card, evaluate it on recorded episodes.
 
     \b
     Examples:
       jepanet model export --out model.safetensors --config node.toml
       jepanet model card 4 --out models --config node.toml
+      jepanet model evaluate model.safetensors --recipe mine.toml --data robot/public.safetensors
     """
 
 
@@ -84,3 +86,58 @@ def card(
             return await write_card(deployment, reading.history, reading.library, worker, round_id, folder)
 
     emit(asyncio.run(written()), as_json, lambda value: pairs("Model card", shown(value)))
+
+
+@command.command("evaluate", cls=StrictCommand)
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--recipe", required=True, help="That it was trained by: a preset's name or a recipe file.")
+@click.option("--data", "shards", multiple=True, required=True, metavar="SHARD",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A shard of recorded episodes; repeat for more.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1, 100), default=8, show_default=True,
+              help="Frames to look ahead.")  # fmt: skip
+@click.option("--ahead", type=click.IntRange(1, 100), default=5, show_default=True,
+              help="Frames between where a plan begins and its goal.")  # fmt: skip
+@click.option("--goals", type=click.IntRange(16, 4096), default=64, show_default=True,
+              help="Goals to plan towards in each shard.")  # fmt: skip
+@click.option("--seed", default="0", show_default=True, help="Any text; it draws the goals.")
+@json_option
+def evaluate(
+    model: Path,
+    recipe: str,
+    shards: tuple[Path, ...],
+    steps: int,
+    ahead: int,
+    goals: int,
+    seed: str,
+    as_json: bool,
+) -> None:
+    """What a model foresees in recorded episodes, and whether its plans could be acted upon; no simulator.
+
+    Example: jepanet model evaluate model.safetensors --recipe mine.toml --data robot/public.safetensors
+    """
+    from jepanet.operations.access import open_worker
+    from jepanet.operations.model_evaluation import evaluate_on_episodes
+
+    async def evaluated() -> tuple[ModelOnEpisodes, ...]:
+        async with open_worker() as worker:
+            return await evaluate_on_episodes(
+                worker, recipe, model, shards, seed=seed, steps=steps, ahead=ahead, goals=goals
+            )
+
+    emit(asyncio.run(evaluated()), as_json, _show_evaluation)
+
+
+def _show_evaluation(found: tuple[ModelOnEpisodes, ...]) -> None:
+    for item in found:
+        ahead = enumerate(zip(item.nmse, item.skill, strict=True), start=1)
+        rows = [(f"{step}", f"{nmse:.3f}", f"{skill:+.3f}") for step, (nmse, skill) in ahead]
+        table(str(item.shard), ("frames ahead", "error / variance", "skill against no change"), rows)
+        rest = {
+            "left to the goal, planned": f"{item.left_planned:.3f}",
+            "left to the goal, recorded actions": f"{item.left_recorded:.3f}",
+            "left to the goal, actions of other moments": f"{item.left_others:.3f}",
+            "error of planned actions": f"{item.action_error:.3f}",
+            f"recorded actions told from {item.choices - 1} others": f"{item.told} of {item.problems}",
+        }
+        pairs("Goals", rest)

@@ -5,6 +5,8 @@ z[t-1], z[t], real actions ─▶ guess of z[t+1] ─▶ of z[t+2] ─▶ ... �
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -21,11 +23,25 @@ STEPS = 8
 _EPISODES = 4
 
 
-def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS) -> tuple[float, ...]:
-    """Mean squared error 1, 2, ... `steps` frames ahead, each over the latents' variance.
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """1, 2, ... frames ahead, every horizon from the same starts, so that the numbers compare."""
 
-    Every horizon is measured from the same starts, so the numbers compare; the first is the one-step nmse
-    on those. Dead and input-independent latents tend to 1 at every horizon, as does a guess of the mean.
+    nmse: tuple[float, ...]
+    """Mean squared error over the latents' variance; the first is the one-step nmse on those starts. Dead and
+    input-independent latents tend to 1 at every horizon, as does a guess of the mean."""
+    skill: tuple[float, ...]
+    """1 - mean squared error / that of a guess that nothing changes: 0 for who guesses so, 1 for who knows;
+    0 also where nothing changes and nothing is guessed."""
+
+
+def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS) -> tuple[float, ...]:
+    """As `rollout`: the errors alone."""
+    return rollout(weights, recipe, shard, steps=steps).nmse
+
+
+def rollout(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS) -> Rollout:
+    """How far a model's imagination is from what was recorded, frame by frame.
 
     Raises:
         Rejected: weights or shard do not fit the recipe; its family cannot plan (`no-planning`); episodes
@@ -41,7 +57,7 @@ def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = 
             reason="shard-mismatch",
         )
     latents: list[np.ndarray] = []
-    squared = np.zeros(steps)
+    squared, changed = np.zeros(steps), np.zeros(steps)
     with deterministic(), torch.inference_mode():
         model = planning_network(family, weights)
         for first in range(0, shard.episodes, _EPISODES):
@@ -59,9 +75,18 @@ def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = 
             truth = seen[:, 2:].unfold(1, steps, 1).transpose(-1, -2).flatten(0, 1)
             guesses = imagine(model.step, situation, ahead.unsqueeze(1))[:, 0]
             squared += ((guesses - truth).double() ** 2).sum(dim=(0, 2)).numpy()
+            still = situation.now.unsqueeze(1)
+            changed += ((still - truth).double() ** 2).sum(dim=(0, 2)).numpy()
             latents.append(seen.numpy().astype(np.float64))
     errors = squared / (shard.episodes * starts * family.sizes.latent)
     variance = total_variance(np.concatenate(latents))
     if not (np.isfinite(errors).all() and np.isfinite(variance)):
         raise Rejected("the model's imagination holds NaN or infinity", reason="non-finite")
-    return tuple(floored_ratio(float(error), variance) for error in errors)
+    identity = changed / (shard.episodes * starts * family.sizes.latent)
+    return Rollout(
+        nmse=tuple(floored_ratio(float(error), variance) for error in errors),
+        skill=tuple(
+            1.0 - floored_ratio(float(error), float(still))
+            for error, still in zip(errors, identity, strict=True)
+        ),
+    )

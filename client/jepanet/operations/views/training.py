@@ -1,4 +1,4 @@
-"""Answers about trainings by hand."""
+"""Answers about trainings by hand, and about models on recorded episodes."""
 
 from __future__ import annotations
 
@@ -38,3 +38,28 @@ class LocalTraining:
     files: tuple[Path, ...]
     """Model, recipe, trace, curves as JSON and as a picture, tracking."""
     metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOnEpisodes:
+    """What a model foresees in one shard of recorded episodes, and whether its plans could be acted upon.
+
+    Distances to the goal are squared, as shares of that from the start, as the model imagines them.
+    """
+
+    shard: Path
+    nmse: tuple[float, ...]
+    """Error 1, 2, ... frames ahead, over the variance of latents."""
+    skill: tuple[float, ...]
+    """1 - error / that of a guess that nothing changes."""
+    left_planned: float
+    left_recorded: float
+    left_others: float
+    """After actions of other moments."""
+    action_error: float
+    """Of the planned actions; 1: as far from the recorded ones as those of other moments."""
+    told: int
+    """Problems in which the recorded actions are told from those of other moments."""
+    problems: int
+    choices: int
+    """Of them one is right."""

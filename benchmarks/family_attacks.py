@@ -31,7 +31,7 @@ from jepanet.learning.recipe_reader import changed
 
 RESULT = Path(__file__).parent / "results" / "family_attacks.json"
 SHARDS = Path.home() / ".cache" / "jepanet-benchmarks" / "attacks"
-SMALL = ("image-tiny", "language-tiny", "vision-language-tiny", "tworoom-small")
+SMALL = ("world-tiny", "image-tiny", "vision-language-tiny", "language-tiny", "backbone-tiny")
 """One of each family, small enough to be played on a CPU: what `all` means."""
 
 

@@ -24,7 +24,7 @@ DIGESTS = {
     "backbone-135m": "6ca67ed5360b198e85aadd8142c45a169b33a39286ffeed1af3922a5503481a0",
     "backbone-tiny": "a774c1eadf9278cc78114165762cbf2e1ce4fb671de904826c79c09b23c09446",
     "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
-    "image-tiny": "33f9f35a96d2e0a2540db914a66151dfec0f1401a7ce3c51e4cfa089d4f5d479",
+    "image-tiny": "04c18fba580e53fe9f14b0a35273243b818a477552feee9bd8169d6866e2446b",
     "language-tiny": "325f1ee673e060165ef2c792267eb697b48480712bfb1aee8c1da3d1b0b43a98",
     "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
     "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",
@@ -36,7 +36,7 @@ DIGESTS = {
     "vision-language-tiny": "31afd28da845afe059c112b7dd481fe5915798ff419482b56db1f3b7ea975e4f",
     "world-large": "a52625c2a675dca841c013e2dc7790a57ec169fa11b69d08c724962917ee19e2",
     "world-lewm": "a339c3a55024de793d93d2fdb03a10f2d165a20c73860f65afaa5aa1263ebebd",
-    "world-tiny": "c4a500c9c52873951c1f9b21aa856cffd2937767215074605ae0107ae9c4b4ad",
+    "world-tiny": "39e234a9ac7b3f5f6efdd8de30c822edb065dd30f4518f396c91c97baa414b6e",
 }
 """Of every preset. A network's recipe is named by its digest: a preset that changes is another recipe."""
 

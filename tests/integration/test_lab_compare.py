@@ -51,6 +51,29 @@ def test_a_comparison_reports_every_arm_and_keeps_what_it_ran(tmp_path: Path) ->
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
 
 
+def test_a_model_of_texts_is_compared_on_its_package_and_exported(tmp_path: Path) -> None:
+    small = replace(preset("language-tiny"), name="small", warm_steps=20, inner_steps=2)
+    (tmp_path / "small.json").write_bytes(small.to_bytes())
+    request = replace(
+        REQUEST, recipe=str(tmp_path / "small.json"), arms=chosen("start,local,network,pooled-wide"),
+        episodes=64, unseen=8, control=0, environment="words", solvers=2, export=tmp_path / "models",
+    )  # fmt: skip
+    report = compare(request, tmp_path, lambda *_: None)
+    assert report["notes"] == [] and report["targets"] == []
+    assert [row[0] for row in report["controls"]["rows"]] == [
+        "start", "local", "local, best one", "pooled-wide",
+    ]  # fmt: skip
+    assert [row[0] for row in report["probes"]["rows"]][-1] == "random weights"
+    assert {"next token", "unfamiliar told"} <= set(report["table"]["columns"])
+    assert "beside each control" in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    files = {path.stem for path in (tmp_path / "models").glob("*.safetensors")}
+    assert files == {item["model"] for item in report["exported"]} and len(files) == 5
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    assert compare(request, tmp_path, lambda *_: None)["runs"] == report["runs"]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
+
+
 def test_a_study_of_schedules_scores_rounds_as_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

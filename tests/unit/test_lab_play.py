@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.judging.similarity import norm
+from jepanet.lab import play as playing
 from jepanet.lab.arms import ARMS, Arm
 from jepanet.lab.measure import Measure
-from jepanet.lab.play import Played, play
+from jepanet.lab.play import NOTHING_TO_TRAIN, Aborted, Played, play
 from jepanet.lab.setting import Sites
+from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
+from jepanet.learning.presets import preset
 from jepanet.learning.recipe_loop import Guard, Loop
-from jepanet.learning.training.loop import train
+from jepanet.learning.training.loop import TrainResult, train
 from jepanet.tensors import Arrays
 from learning_shards import RECIPE as TEST_RECIPE
 from learning_shards import disc_shard, initial, sized
@@ -130,6 +134,93 @@ def test_codecs_that_nodes_use_without_feedback_get_none_here() -> None:
         assert distance(with_it, without) == 0.0
 
 
+def only_for(solver: int, number: int, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One solver's training of one round is aborted from now on."""
+    seed, real = playing._seed(SEED, number, solver), playing.train
+
+    def aborting(*given: Any, **named: Any) -> TrainResult:
+        if named["seed"] == seed:
+            raise Rejected("its loss is nan", reason=reason)
+        return real(*given, **named)
+
+    monkeypatch.setattr(playing, "train", aborting)
+
+
+@pytest.mark.parametrize("reason", ["diverged", "loss-jumped", "start-too-high", "non-finite"])
+def test_an_aborted_solver_is_told_and_the_round_goes_on(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (all_there,) = played(Arm("plain"), sites(1, 2), rounds=1).models
+    (alone,) = played(Arm("plain"), sites(1), rounds=1).models
+    only_for(1, 1, reason, monkeypatch)
+    made = played(Arm("plain"), sites(1, 2), rounds=1)
+    assert made.aborted == [Aborted(1, 1, "its loss is nan")]
+    assert distance(made.models[0], alone) == 0.0 < distance(made.models[0], all_there)
+    assert len(made.sent) == 1 and made.solvers == [None]
+
+
+def test_a_round_without_any_delta_leaves_the_model_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_for(0, 2, "diverged", monkeypatch)
+    seen: list[Arrays | None] = []
+    made = play(
+        Arm("plain"), RECIPE, sites(1), initial(SEED), SEED, 3, lambda _, weights: seen.append(weights)
+    )
+    first, second, third = (item for item in seen if item is not None)
+    assert distance(first, second) == 0.0 < distance(second, third)
+    assert [item.round for item in made.aborted] == [2]
+
+
+def test_local_models_are_those_of_the_solvers_that_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = played(ARMS["local"], sites(1, 2, 3))
+    only_for(1, 1, "diverged", monkeypatch)
+    made = played(ARMS["local"], sites(1, 2, 3))
+    assert (whole.solvers, made.solvers) == ([0, 1, 2], [0, 2])
+    assert distance(made.models[1], whole.models[2]) == 0.0
+
+
+def test_an_arm_of_which_nothing_is_left_has_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_for(0, 1, "diverged", monkeypatch)
+    for arm in (Arm("plain"), ARMS["local"]):
+        with pytest.raises(Rejected, match="every training") as caught:
+            played(arm, sites(1))
+        assert caught.value.reason == "diverged"
+
+
+def test_what_is_no_aborted_training_ends_the_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_for(0, 1, "shard-mismatch", monkeypatch)
+    with pytest.raises(Rejected, match="nan"):
+        played(Arm("plain"), sites(1, 2))
+
+
+def test_a_solver_has_as_many_shards_as_the_recipe_assigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, seen = sites(1, 2, 3), list[int]()
+    several = replace(RECIPE, loop=Loop(shards=2))
+    real = playing.train
+
+    def watched(weights: Arrays, shard: Shard, *given: Any, **named: Any) -> TrainResult:
+        seen.append(shard.episodes)
+        return real(weights, shard, *given, **named)
+
+    monkeypatch.setattr(playing, "train", watched)
+    each = data.training[0].episodes
+    for shards, wanted in ((1, each), (2, 2 * each), (200, 3 * each)):
+        seen.clear()
+        recipe = replace(RECIPE, loop=Loop(shards=shards))
+        for arm in (Arm("plain"), ARMS["local"]):
+            play(arm, recipe, data, initial(SEED), SEED, 1, lambda *_: None)
+        assert seen == [wanted] * 6
+    drawn = [playing._data(several, data, SEED, number, 0) for number in range(1, 9)]
+    assert all(np.array_equal(item.frames[:each], data.training[0].frames) for item in drawn)
+    assert len({item.frames.tobytes() for item in drawn}) == 2, "the other one changes from round to round"
+
+
+def test_a_frozen_encoder_leaves_a_family_without_a_predictor_nothing_to_train() -> None:
+    recipe = preset("language-tiny")
+    with pytest.raises(Rejected, match="nothing else") as caught:
+        play(ARMS["frozen-encoder"], recipe, sites(1), initial(SEED, recipe), SEED, 1, lambda *_: None)
+    assert caught.value.reason == NOTHING_TO_TRAIN
+
+
 def test_absent_attackers_leave_the_others_alone() -> None:
     (both,) = played(Arm("absent", attackers=1, attack="absent"), sites(1, 2)).models
     (all_honest,) = played(Arm("plain"), sites(1, 2)).models
@@ -215,7 +306,7 @@ def test_a_round_gains_what_a_network_finds_it_gains() -> None:
     two = disc_shard(90, site=(0,) * 12 + (1,) * 12)
     data = replace(data, unseen=two)
     base = train(initial(SEED), data.public, RECIPE, seed=SEED, steps=40).weights
-    measure = Measure(RECIPE, data, base)
+    measure = Measure(RECIPE, data, base, SEED)
     better = train(base, two, RECIPE, seed=SEED, steps=60).weights
     assert measure.gain(base, better) == GroundedScorer(base, RECIPE, two).gain(better).mean
     assert measure.gain(base, base) == pytest.approx(0.0, abs=1e-9)

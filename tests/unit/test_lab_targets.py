@@ -17,7 +17,8 @@ from jepanet.lab.arms import ARMS, chosen
 from jepanet.lab.defaults import STUDY_NAMES
 from jepanet.lab.planning_study import rank_correlation
 from jepanet.lab.planning_study import row as planning_row
-from jepanet.lab.reporting.report import COLUMNS, Request, _columns, compare, notes, rows
+from jepanet.lab.reporting.controls import PROBES_NOTE, controls, probes
+from jepanet.lab.reporting.report import COLUMNS, Request, compare, notes, present, rows, titles
 from jepanet.lab.reporting.targets import Target, interval, targets, value_of
 from jepanet.lab.setting import SITES, Setting, plan
 from jepanet.lab.studies import ROUND_COLUMNS, STUDIES, round_rows, spread
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.unit
 def model(
     nmse: float, *, own: float = 0.1, rank: float = 10.0, spread: float = 1.0, probe: float = 0.9
 ) -> Any:
-    names = {metric for _, _, metric, _ in COLUMNS}
+    names = {metric for _, _, metric, _ in COLUMNS} - {"next_token", "told"}
     where = dict.fromkeys(names, 0.5) | {"nmse": nmse, "rank": rank, "latent_std": spread}
     where |= {"probe_r2": probe, "rollout": [nmse] * 8}
     return {"unseen": where, "own": {**where, "nmse": own}, "drift": {"rms": 1.0, "max": 2.0, "trace": 3.0}}
@@ -195,7 +196,7 @@ def test_an_unknown_arm_is_refused_with_the_known_ones() -> None:
 
 
 def test_sites_for_tuning_share_nothing_with_those_reported() -> None:
-    both = [plan(Setting(sites=which))[0] for which in SITES]
+    both = [plan(Setting(sites=which)).recordings for which in SITES]
     used = [{site for item in recordings.values() for site in item.sites} for recordings in both]
     common = used[0] & used[1]
     assert {site.number for site in common} == {2000, *range(300, 307)}  # the public sites
@@ -205,7 +206,8 @@ def test_sites_for_tuning_share_nothing_with_those_reported() -> None:
 
 def test_unseen_sites_are_no_solvers_own() -> None:
     for which in SITES:
-        recordings, unseen = plan(Setting(sites=which))
+        planned = plan(Setting(sites=which))
+        recordings, unseen = planned.recordings, planned.unseen
         homes = {
             site.number for name, item in recordings.items() if name.startswith("tr") for site in item.sites
         }
@@ -262,7 +264,10 @@ def test_a_report_is_shown_as_two_tables_and_targets_with_their_reasons(
     figures = [broken("aligned", 0), *FIGURES[2:]]
     lab._show(
         {
-            "table": {"columns": _columns(True), "rows": rows(figures, control=True)},
+            "table": {"columns": titles(present(figures), True), "rows": rows(figures, control=True)},
+            "controls": controls(figures),
+            "probes": {**probes(figures), "note": PROBES_NOTE},
+            "exported": [],
             "targets": [item.to_json() for item in targets(figures)],
             "notes": notes(figures),
             "seconds": {"record": 60.0, "train": 120.0, "all": 240.0},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -91,6 +91,7 @@ ARMS: Mapping[str, Arm] = {
         Arm("fedavg"),
         _DILOCO,
         replace(_DILOCO, name="aligned", align=True),
+        Arm("network", outer_lr=0.7, outer_momentum=0.6, align=True),
         replace(_DILOCO, name="anchored", align=True, anchor=0.1),
         replace(_DILOCO, name="frozen-encoder", frozen_encoder=True),
         Arm("pooled", scheme="pooled"),
@@ -100,7 +101,29 @@ ARMS: Mapping[str, Arm] = {
 """DiLoCo's outer step: Douillard et al. 2023 (arXiv:2311.08105); federated averaging: McMahan et al. 2017."""
 
 BEST = "aligned"
-"""The arm that stands for the federation in ratios and targets."""
+"""The arm that stands for the federation in targets."""
+_FEDERATIONS = (BEST, "network", "diloco", "fedavg")
+CONTROLS: Mapping[str, str] = {
+    "start": "what everybody begins with: nobody trains",
+    "local": "every solver alone, as many steps as it takes in the federation; the mean of their models",
+    "local, best one": "the best of these models by its error on unseen sites, which nobody could know",
+    "naive": "plain averages from starts of their own without a regulariser: what collapses",
+    "naive-anchored": "the same, held by the frame anchor",
+    "fedavg": "plain averages from the public start",
+    "diloco": "outer step with learning rate 1 and momentum 0.6",
+    "aligned": "the same, deltas turned into the base's frame where the recipe says so",
+    "anchored": "the same again, held by the frame anchor",
+    "network": "the outer step that rounds of a network take: learning rate 0.7, momentum 0.6",
+    "frozen-encoder": "frozen: what encodes is the start's, everything else is trained",
+    "pooled": "one model on all data, as many steps as all solvers together",
+    "pooled-wide": "one model on all data, as many steps as one solver, each with the batches of all",
+}
+"""What each row that stands beside the federation is."""
+
+
+def federation_of(names: Collection[str]) -> str | None:
+    """The arm that stands for the federation among those that ran; None: there is none."""
+    return next((name for name in _FEDERATIONS if name in names), None)
 
 
 def chosen(names: str) -> tuple[Arm, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from jepanet.lab import setting as places
 from jepanet.lab.arms import Arm
 from jepanet.lab.keeping import just_kept, keep_json, kept_json
 from jepanet.lab.measure import Figures, Measure
-from jepanet.lab.play import Played, play, seed_of
+from jepanet.lab.play import ABORTED, NOTHING_TO_TRAIN, Played, play, seed_of
 from jepanet.lab.setting import Setting, Sites
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes, model_cap
@@ -27,11 +27,11 @@ from jepanet.learning.recipe import TRAINING_VERSION, Recipe
 from jepanet.learning.training.loop import warm_start
 from jepanet.tensors import Arrays, canonical_json
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the same inputs would give other figures."""
 NETWORK_VERSION = 1
 """The same of what `Comparison.as_network` adds."""
-_NO_MODEL = ("diverged", "rank-deficient", "non-finite")
+_NO_MODEL = (*ABORTED, "rank-deficient", "no-frames", NOTHING_TO_TRAIN)
 """Reasons for which an arm ends with no model that could be measured: a result, not a failure."""
 Progress = Callable[[int, int, str], None]
 """(finished runs, runs in all, what has just finished)."""
@@ -62,7 +62,7 @@ class Comparison:
         return f"{name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
 
     def _builds(self) -> list[str]:
-        return [item.build for item in places.plan(self.setting)[0].values()]
+        return [item.build for item in places.plan(self.setting).recordings.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _run(item: _Run) -> None:
     sites = _loaded(item.data, comparison.setting)
     # One yardstick for every arm, also for one that changes the public start itself.
     try:
-        measure = Measure(recipe, sites, _start(item, sites, recipe))
+        measure = Measure(recipe, sites, _start(item, sites, recipe), seed_of(item.seed))
     except Rejected as error:
         raise Rejected(
             f"the public start of seed {item.seed}, with which all arms are compared: {error.message}",
@@ -152,6 +152,7 @@ def _run(item: _Run) -> None:
         ) from error
     result: Figures = {
         "arm": arm.name, "seed": item.seed, "models": [], "history": [], "sent": None,
+        "aborted": [], "probes": {},
         "data": sites.digest, "made_on": surroundings(),
     }  # fmt: skip
     trained = began
@@ -159,12 +160,8 @@ def _run(item: _Run) -> None:
         played = _played(item, sites, measure, result["history"])
         trained = time.process_time()
         models = [
-            {
-                "unseen": measure.unseen(weights),
-                "own": measure.own(weights, index if arm.scheme == "local" else None),
-                "drift": measure.drift(weights),
-            }
-            for index, weights in enumerate(played.models)
+            measure.whole(weights, solver)
+            for weights, solver in zip(played.models, played.solvers, strict=True)
         ]
     except Rejected as error:
         if error.reason not in _NO_MODEL:
@@ -174,7 +171,12 @@ def _run(item: _Run) -> None:
         header = ModelHeader.of(recipe, comparison.rounds)
         for index, weights in enumerate(played.models):
             keep(item.weights(index), model_bytes(weights, header))
-        result |= {"models": models, "sent": float(np.mean(played.sent)) if played.sent else None}
+        result |= {
+            "models": models,
+            "aborted": [asdict(item) for item in played.aborted],
+            "probes": measure.probes(),
+            "sent": float(np.mean(played.sent)) if played.sent else None,
+        }
     result["seconds"] = {
         "train": round(trained - began, 1), "all": round(time.process_time() - began, 1)
     }  # fmt: skip

@@ -93,7 +93,7 @@ def add_control(
 def _plan(task: _Task) -> None:
     comparison = task.comparison
     arm = next(arm for arm in comparison.arms if arm.name == task.arm)
-    _, sites = places.plan(comparison.setting)
+    sites = places.plan(comparison.setting).unseen
     public = load_shard(task.data / "public.safetensors")
     rates = [
         _rates(weights, comparison, sites, public, task.episodes)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SIMULATOR = "tworoom"
+PACKAGE_ARMS = "start,local,network,frozen-encoder,pooled,pooled-wide"
+"""Where models are compared on a package of pictures or texts."""
 ARMS = "start,local,naive,naive-anchored,fedavg,diloco,aligned,anchored,frozen-encoder,pooled"
 STUDY_NAMES = ("ablation", "robust", "codecs", "updates", "planning", "schedule", "schedule-pusht")
 """`planning` is `lab.planning_study`; the others are the keys of `lab.studies.STUDIES`."""
@@ -19,12 +21,13 @@ class Defaults:
     rounds: int
     seeds: str
     episodes: int
-    """Training episodes of each solver."""
+    """Training episodes of each solver; pictures or pairs of a package."""
     unseen: int
     """Episodes of each unseen site."""
     control: int
     """Planning episodes of each kind; 0: none."""
     simulator: str = SIMULATOR
+    """Or the package that the data are from."""
     arms: str = ARMS
 
 
@@ -34,5 +37,12 @@ COMPARISONS: Mapping[str, Defaults] = {
     "pusht": Defaults(
         "pusht-anneal", 8, "0,1,2", episodes=64, unseen=60, control=0,
         simulator="pusht", arms="start,local,fedavg,diloco,aligned,pooled",
+    ),
+    "image": Defaults(
+        "image-tiny", 3, "0,1,2", episodes=1260, unseen=100, control=0, simulator="emoji", arms=PACKAGE_ARMS
+    ),
+    "language": Defaults(
+        "language-tiny", 3, "0,1,2", episodes=1800, unseen=200, control=0, simulator="words",
+        arms=PACKAGE_ARMS,
     ),
 }  # fmt: skip

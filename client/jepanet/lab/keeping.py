@@ -62,3 +62,11 @@ def save_report(path: Path, report: dict[str, object]) -> None:
         write_atomically(path, json.dumps(report, indent=1).encode())
     except Fatal as error:
         report["unwritten"] = str(error)
+
+
+def save_text(path: Path, text: str, report: dict[str, object]) -> None:
+    """Writes the same as text; where that fails, `unwritten` of the report says why, if nothing else does."""
+    try:
+        write_atomically(path, text.encode())
+    except Fatal as error:
+        report["unwritten"] = report.get("unwritten") or str(error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_bytes, schema_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.coded import coded_step
@@ -27,10 +28,24 @@ from jepanet.tensors import Arrays
 from jepanet.types import ZERO_DIGEST
 from jepanet.work.contribution import contribution
 
+_ENCODER = "encoder."
 _HEADER = DeltaHeader(ZERO_DIGEST, ZERO_DIGEST)
 """Of delta files that are only weighed."""
+ABORTED = ("diverged", "start-too-high", "loss-jumped", "non-finite")
+"""Reasons for which a training is aborted: that solver then sends nothing in the round."""
+NOTHING_TO_TRAIN = "nothing-to-train"
 OnRound = Callable[[int, Arrays | None], None]
 """(round from 1, the global model after it, or None where there is none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """One training that was aborted."""
+
+    round: int
+    """From 1; 1 for a solver that trains alone."""
+    solver: int
+    why: str
 
 
 @dataclass(slots=True)
@@ -38,6 +53,9 @@ class Played:
     """What an arm made: one global model, or one model a solver."""
 
     models: list[Arrays]
+    solvers: list[int | None] = field(default_factory=lambda: [None])
+    """Whose each model is; None: of all."""
+    aborted: list[Aborted] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     """Bytes of every delta file that was sent."""
 
@@ -59,10 +77,12 @@ def play(
 ) -> Played:
     """Trains one arm for `rounds` rounds of the recipe's inner steps, from the public warm start.
 
-    A federation's learning-rate schedule is that long, or `total_steps` local steps if that is longer.
+    A federation's learning-rate schedule is that long, or `total_steps` local steps if that is longer. A
+    solver whose training is aborted sends nothing in that round, and the round goes on without it.
 
     Raises:
-        Rejected: training diverged, or latents lost the directions that an aligned arm needs.
+        Rejected: training was aborted (`ABORTED`) where nobody is left to go on, latents lost the directions
+            that an aligned arm needs, or an arm does not fit the family (`NOTHING_TO_TRAIN`, `no-frames`).
     """
     recipe, rounds = arm.recipe(recipe), rounds * arm.split
     if arm.scheme == "start":
@@ -71,6 +91,11 @@ def play(
         return _pooled(arm, recipe, sites, start, seed, rounds, on_round)
     if arm.scheme == "local":
         return _local(recipe, sites, start, seed, rounds)
+    if arm.frozen_encoder and all(name.startswith((_ENCODER, *recipe.family.frozen)) for name in start):
+        raise Rejected(
+            f"family {recipe.family.name} trains its encoder and nothing else: frozen, it is the start",
+            reason=NOTHING_TO_TRAIN,
+        )
     total = max(total_steps, rounds * recipe.inner_steps)
     return _federated(arm, recipe, sites, start, seed, rounds, total, on_round)
 
@@ -93,13 +118,46 @@ def _pooled(
 
 def _local(recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int) -> Played:
     """Without a break between rounds, as nobody waits for anybody: one optimiser, one warm-up."""
-    count = rounds * recipe.inner_steps
-    return Played(
-        [
-            train(start, shard, recipe, seed=_seed(seed, 1, solver), steps=count, total_steps=count).weights
-            for solver, shard in enumerate(sites.training)
-        ]
-    )
+    count, played = rounds * recipe.inner_steps, Played([], [])
+    for solver in range(len(sites.training)):
+        shard = _data(recipe, sites, seed, 1, solver)
+        try:
+            made = train(
+                start, shard, recipe, seed=_seed(seed, 1, solver), steps=count, total_steps=count
+            ).weights
+        except Rejected as error:
+            _note(played, error, 1, solver)
+            continue
+        played.models.append(made)
+        played.solvers.append(solver)
+    _check_somebody(played, bool(played.models))
+    return played
+
+
+def _note(played: Played, error: Rejected, number: int, solver: int) -> None:
+    """Raises: what is no aborted training."""
+    if error.reason not in ABORTED:
+        raise error
+    played.aborted.append(Aborted(number, solver, error.message))
+
+
+def _check_somebody(played: Played, trained: bool) -> None:
+    """Raises: Rejected (`diverged`) when every training of an arm was aborted."""
+    if not trained:
+        raise Rejected(
+            f"every training of every solver was aborted: {played.aborted[0].why}", reason="diverged"
+        )
+
+
+def _data(recipe: Recipe, sites: Sites, seed: bytes, number: int, solver: int) -> Shard:
+    """What a solver trains on in a round: its own shard, and of the others as many as the recipe assigns to
+    it (`loop.shards`), drawn anew in every round. All are in memory; nothing is streamed here."""
+    others = [index for index in range(len(sites.training)) if index != solver]
+    further = min(recipe.loop.shards - 1, len(others))
+    if not further:
+        return sites.training[solver]
+    drawn = numpy_generator(seed, f"shards of round {number} solver {solver}").permutation(others)[:further]
+    return joined([sites.training[solver], *(sites.training[index] for index in drawn.tolist())])
 
 
 def _federated(
@@ -114,7 +172,7 @@ def _federated(
 ) -> Played:
     count = len(sites.training)
     penalties = [_anchor(arm.anchor, start, recipe, sites.probe, seed)] if arm.anchor else []
-    frozen = ("encoder.",) if arm.frozen_encoder else ()
+    frozen = (_ENCODER,) if arm.frozen_encoder else ()
     weights = start
     velocity: Arrays | None = None
     remainder: Arrays | None = None
@@ -130,10 +188,15 @@ def _federated(
                 recipe.family.initial_weights(derive(seed, f"start {solver}")) for solver in range(count)
             ]
         deltas = []
-        for solver, (shard, base) in enumerate(zip(sites.training, bases, strict=True)):
-            trained = _trained(
-                recipe, shard, base, seed, total, number, solver, penalties=penalties, frozen=frozen
-            )
+        for solver, base in enumerate(bases):
+            shard = _data(recipe, sites, seed, number, solver)
+            try:
+                trained = _trained(
+                    recipe, shard, base, seed, total, number, solver, penalties=penalties, frozen=frozen
+                )
+            except Rejected as error:
+                _note(played, error, number, solver)
+                continue
             made = contribution(
                 trained,
                 weights,
@@ -150,6 +213,10 @@ def _federated(
                 deltas.append(delta)
             elif arm.attack != "absent":
                 deltas.append(_attack(arm, delta, seed, number, solver))
+        if not deltas:  # nothing is merged, as on a network
+            recent = [*recent, weights][-arm.tail :]
+            on_round(number, mean(recent))
+            continue
         # The way from the public start to models that did not begin there is no direction to go on in.
         rates = (1.0, 0.0) if apart else (arm.outer_lr, arm.outer_momentum)
         merged = RULES[arm.rule](deltas)
@@ -165,6 +232,7 @@ def _federated(
         velocity = None if apart else moving
         recent = [*recent, weights][-arm.tail :]
         on_round(number, mean(recent))
+    _check_somebody(played, bool(played.sent))
     played.models.append(mean(recent))
     return played
 

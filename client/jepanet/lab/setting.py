@@ -1,5 +1,6 @@
 """What a comparison trains on and what it reports on: solvers' sites, unseen sites, public frames.
 
+Of a simulator they are drawn and recorded here; of a package they are those of its datasets (`collected.py`).
 Two sets of sites that share none but the public ones: hyperparameters are chosen on `tune`, results
 reported on `report`.
 """
@@ -14,9 +15,10 @@ from pathlib import Path
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
 from jepanet.files import kept_digest
+from jepanet.lab.collected import collected, probe_of, training_of
 from jepanet.lab.defaults import SIMULATOR
 from jepanet.learning.data.building.builder import record_all
-from jepanet.learning.data.building.plan import check_sizes
+from jepanet.learning.data.building.plan import PUBLIC, Environment, check_sizes
 from jepanet.learning.data.building.recording import NumberedSite, Recording
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.sizes import Parameters
@@ -25,7 +27,7 @@ from jepanet.learning.seeding import derive, numpy_generator
 from jepanet.learning.simulators.goals import Play
 from jepanet.learning.simulators.offer import HIDDEN_SITE, Task
 from jepanet.learning.simulators.registry import SIMULATORS
-from jepanet.learning.sources.registry import dataset_for
+from jepanet.learning.sources.registry import OFFERS, SOURCES, dataset_for
 from jepanet.tensors import canonical_json
 
 VERSION = 3
@@ -42,7 +44,8 @@ _FIRST_HIDDEN = {"tune": 10, "report": 20}
 class Setting:
     """Where a comparison takes place, and how much is recorded there.
 
-    Episodes of 32 frames: per solver to train on and to report on, per unseen site, public.
+    Episodes (of 32 frames with a simulator): per solver to train on and to report on, per unseen site.
+    Of a package the last six fields are its dataset's, and not read.
     """
 
     environment: str = SIMULATOR
@@ -59,7 +62,7 @@ class Setting:
     image: int = 64
 
     def __post_init__(self) -> None:
-        for what, known in (("environment", SIMULATORS), ("sites", SITES)):
+        for what, known in (("environment", OFFERS), ("sites", SITES)):
             if getattr(self, what) not in known:
                 raise Fatal(
                     f"no {what} called {getattr(self, what)!r}",
@@ -80,6 +83,24 @@ class Sites:
     public: Shard
     probe: Shard
     unseen_sites: tuple[NumberedSite, ...]
+    unfamiliar: frozenset[int] = frozenset()
+    """Numbers of the unseen sites that have what no training site has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Every recording of a setting by file name, and its unseen sites."""
+
+    recordings: dict[str, Recording]
+    unseen: tuple[NumberedSite, ...]
+    unfamiliar: frozenset[int] = frozenset()
+    evaluation: str = "unseen.safetensors"
+    """Which file holds the unseen sites."""
+
+
+def environment_of(setting: Setting) -> Environment:
+    """What the builder needs to know of a simulator or another source."""
+    return OFFERS[setting.environment].load().environment
 
 
 def task_of(setting: Setting) -> Task:
@@ -91,9 +112,9 @@ def play_of(environment: str) -> Play:
     """How models act in a simulator.
 
     Raises:
-        Fatal: it can only be recorded (`USAGE`).
+        Fatal: it can only be recorded, or is no simulator (`USAGE`).
     """
-    play = SIMULATORS[environment].load().play
+    play = SIMULATORS[environment].load().play if environment in SIMULATORS else None
     if play is None:
         able = [item.title for item in SIMULATORS.values() if item.load().play is not None]
         raise Fatal(
@@ -104,6 +125,18 @@ def play_of(environment: str) -> Play:
     return play
 
 
+def check_fits(environment: str, recipe: Recipe) -> None:
+    """Raises: Fatal (`USAGE`) when a recipe trains on another kind of data than there is."""
+    there, wanted = OFFERS[environment].load().environment.schema, recipe.family.schema
+    if there != wanted:
+        able = [name for name, offer in OFFERS.items() if offer.load().environment.schema == wanted]
+        raise Fatal(
+            f"recipe {recipe.name} trains on {wanted.name}, and {environment} has {there.name}",
+            remedy=f"--data {' or '.join(able)}" if able else "another --recipe",
+            code=Exit.USAGE,
+        )
+
+
 def public_sizes(recipe: Recipe) -> tuple[int, int]:
     """Public sites, and episodes of each, in a network's dataset for this recipe."""
     found = dataset_for(recipe.name)
@@ -111,8 +144,14 @@ def public_sizes(recipe: Recipe) -> tuple[int, int]:
     return usual.public_sites, usual.public_episodes
 
 
-def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[NumberedSite, ...]]:
-    """Every recording by file name, and the unseen sites."""
+def plan(setting: Setting) -> Planned:
+    """What a setting is made of. Raises: Fatal or Rejected as `collected`."""
+    if setting.environment in SOURCES:
+        found = collected(
+            setting.environment, setting.sites, SITES, solvers=setting.solvers,
+            episodes=setting.training + setting.own, unseen=setting.unseen, image=setting.image,
+        )  # fmt: skip
+        return Planned(found.recordings, found.unseen, found.unfamiliar, found.evaluation)
     task, which = task_of(setting), setting.sites
     seed = hashlib.sha256(f"laboratory {which}".encode()).digest()
     draw = numpy_generator(seed, "sites")
@@ -146,23 +185,24 @@ def plan(setting: Setting) -> tuple[dict[str, Recording], tuple[NumberedSite, ..
         recordings[f"{name}.safetensors"] = Recording(
             name, derive(seed, name), sites, episodes, frames, setting.image, task.hold, build
         )
-    return recordings, unseen
+    return Planned(recordings, unseen)
 
 
 def build(
     folder: Path, setting: Setting, workers: int, progress: Callable[[int, int, str], None] | None
 ) -> None:
-    """Records what is missing of a setting, with the real simulator.
+    """Records what is missing of a setting, with the real simulator or package.
 
     Raises:
-        Fatal: the simulator is missing, or the folder cannot be written.
+        Fatal: that is missing, or the folder cannot be written.
     """
-    environment = task_of(setting).environment
+    environment = environment_of(setting)
     environment.require()
-    recordings, _ = plan(setting)
+    recordings = plan(setting).recordings
     check_sizes(environment, recordings)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for path in {(folder / name).parent for name in recordings}:
+            path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Fatal(
             f"{folder} cannot be made: {error.strerror}", remedy="choose another --out", code=Exit.USAGE
@@ -176,17 +216,27 @@ def load(folder: Path, setting: Setting) -> Sites:
     Raises:
         Fatal: a file is missing or damaged. Rejected: it is no shard.
     """
-    recordings, unseen = plan(setting)
+    planned = plan(setting)
     digest = content(folder, setting)
-    shards = {name.removesuffix(".safetensors"): load_shard(folder / name) for name in recordings}
+    shards = {name: load_shard(folder / name) for name in planned.recordings}
+    if setting.environment in SOURCES:
+        training, own = training_of(shards, setting.own)
+        probe = probe_of(shards)
+    else:
+        training, own = (
+            tuple(shards[f"{name}-{index}.safetensors"] for index in range(setting.solvers))
+            for name in ("training", "own")
+        )
+        probe = shards["probe.safetensors"]
     return Sites(
         digest=digest,
-        training=tuple(shards[f"training-{index}"] for index in range(setting.solvers)),
-        own=tuple(shards[f"own-{index}"] for index in range(setting.solvers)),
-        unseen=shards["unseen"],
-        public=shards["public"],
-        probe=shards["probe"],
-        unseen_sites=unseen,
+        training=training,
+        own=own,
+        unseen=shards[planned.evaluation],
+        public=shards[PUBLIC],
+        probe=probe,
+        unseen_sites=planned.unseen,
+        unfamiliar=planned.unfamiliar,
     )
 
 
@@ -196,7 +246,7 @@ def content(folder: Path, setting: Setting) -> str:
     Raises:
         Fatal: a file is missing or damaged.
     """
-    digests = {name: kept_digest(folder / name) for name in plan(setting)[0]}
+    digests = {name: kept_digest(folder / name) for name in plan(setting).recordings}
     for name, digest in digests.items():
         if digest is None:
             raise Fatal(

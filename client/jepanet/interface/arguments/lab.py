@@ -28,27 +28,33 @@ def command() -> None:
     Examples:
       jepanet lab compare
       jepanet lab compare --preset small
+      jepanet lab compare --recipe image-tiny
       jepanet lab compare --arms local,diloco,aligned,pooled --seeds 0,1,2 --out comparison
       jepanet lab study ablation
     """
 
 
 @command.command("compare")
-@click.option("--preset", type=click.Choice(list(COMPARISONS)), default="full", show_default=True,
-              help="full: 40 minutes on two cores. small: minutes. pusht: the other simulator.")  # fmt: skip
+@click.option("--preset", type=click.Choice(list(COMPARISONS)),
+              help="full: 40 minutes on two cores, the default. small: minutes. pusht: the other simulator. "
+              "image, language: models of pictures and of texts.")  # fmt: skip
 @click.option(
     "--recipe",
-    help="A preset's name or a recipe file; default: the one that suits --preset, as the simulator does.",
+    help="A preset's name or a recipe file; default: the one that suits --preset. Its data follow from it.",
 )
+@click.option("--data", help="The simulator or package, as in `dataset build`; default: the recipe's.")
 @click.option(
     "--arms",
     default=None,
     metavar="A,B,...",
-    help="Arms to run; default: all but pooled-wide; fewer for pusht.",
+    help="Arms to run; default: all but network and pooled-wide; fewer for pusht; of packages start, local, "
+    "network, frozen-encoder, pooled, pooled-wide.",
 )
 @click.option("--seeds", default=None, metavar="0,1,...", help="Seeds of start, order and augmentation.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Rounds of the recipe's inner steps.")
 @click.option("--inner-steps", type=click.IntRange(1, 1_000_000), help="Replaces the recipe's.")
+@click.option("--episodes", type=click.IntRange(4, 10_000), help="That each solver trains on.")
+@click.option("--unseen", type=click.IntRange(4, 10_000), help="Episodes of each unseen site.")
 @click.option("--sites", type=click.Choice(["report", "tune"]), default="report", show_default=True,
               help="`tune` are other sites, for choosing hyperparameters.")  # fmt: skip
 @click.option("--control", type=click.IntRange(0, 1000),
@@ -56,22 +62,28 @@ def command() -> None:
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=lambda: data_folder("lab"),
               show_default="~/.local/share/jepanet/lab",
-              help="Folder of data, kept runs, report.json and picture.")  # fmt: skip
+              help="Folder of data, kept runs, report.json, report.md and picture.")  # fmt: skip
+@click.option("--export", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder that gets every arm's models, named by digest, each with a card.")  # fmt: skip
 @json_option
 def compare(
-    preset: str,
+    preset: str | None,
     recipe: str | None,
+    data: str | None,
     arms: str | None,
     seeds: str | None,
     rounds: int | None,
     inner_steps: int | None,
+    episodes: int | None,
+    unseen: int | None,
     sites: str,
     control: int | None,
     workers: int,
     out: Path,
+    export: Path | None,
     as_json: bool,
 ) -> None:
-    """Run every arm with every seed; print a table, write JSON and a picture.
+    """Run every arm with every seed; print tables, write JSON, Markdown and a picture.
 
     Interrupt it and call it again: finished runs are kept.
 
@@ -79,23 +91,26 @@ def compare(
     Examples:
       jepanet lab compare --preset small --out lab-small
       jepanet lab compare --arms aligned,pooled --seeds 0,1 --sites tune
+      jepanet lab compare --recipe language-tiny --rounds 2 --export models
     """
     from jepanet.lab.arms import chosen
+    from jepanet.lab.asked import defaults_for
     from jepanet.lab.reporting.report import Request, compare
 
-    base = COMPARISONS[preset]
+    base = defaults_for(preset, recipe, data)
     request = Request(
-        recipe=recipe or base.recipe,
+        recipe=base.recipe,
         inner_steps=inner_steps,
         arms=chosen(base.arms if arms is None else arms),
         seeds=_numbers(base.seeds if seeds is None else seeds),
         rounds=rounds or base.rounds,
         sites=sites,
-        episodes=base.episodes,
-        unseen=base.unseen,
+        episodes=episodes or base.episodes,
+        unseen=unseen or base.unseen,
         control=base.control if control is None else control,
         workers=workers,
         environment=base.simulator,
+        export=export,
     )
     with _bars() as progress:
         value = compare(request, out, progress)
@@ -195,6 +210,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _show(report: dict[str, Any], out: Path) -> None:
     from jepanet.interface.terminal.output import table
+    from jepanet.lab.reporting.markdown import target_rows
 
     columns, lines = report["table"]["columns"], report["table"]["rows"]
     # Two tables: one of so many columns fits no terminal.
@@ -204,20 +220,21 @@ def _show(report: dict[str, Any], out: Path) -> None:
         ("The same: score, solvers' own sites, frame drift in degrees, planning", slice(half, None)),
     ):
         table(title, (columns[0], *columns[wanted]), [(line[0], *line[wanted]) for line in lines])
-    rows = [
-        (
-            item["name"],
-            item["wanted"],
-            ("-" if item["why"] else "not run") if item["value"] is None else f"{item['value']:.3f}",
-            " ".join(f"{value:.3f}" for value in item["seeds"]),
-            item["why"] or {None: "", True: "met", False: "MISSED"}[item["met"]],
+    if report["controls"]["federation"] is not None:
+        beside = report["controls"]
+        table(
+            f"The federation ({beside['federation']}) beside each control", beside["columns"], beside["rows"]
         )
-        for item in report["targets"]
-    ]
-    table("Targets", ("what", "target", "mean", "by seed", ""), rows)
+    if report["probes"]["rows"]:
+        table("Probes, on unseen sites", report["probes"]["columns"], report["probes"]["rows"])
+        click.echo(report["probes"]["note"])
+    if report["targets"]:
+        table("Targets", ("what", "target", "mean", "by seed", ""), target_rows(report))
     for note in report["notes"]:
         click.echo(note)
     if report["unwritten"] is None:
-        click.echo(f"report {out / 'report.json'}, picture {out / 'comparison.png'}")
+        click.echo(f"report {out / 'report.md'}, report.json beside it, picture {out / 'comparison.png'}")
+    if report["exported"]:
+        click.echo(f"{len(report['exported'])} models with their cards, listed in models.json")
     took = {name: f"{seconds / 60:.1f}" for name, seconds in report["seconds"].items()}
     click.echo(f"minutes: recording {took['record']}, training {took['train']}, in all {took['all']}")

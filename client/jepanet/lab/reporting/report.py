@@ -1,4 +1,4 @@
-"""A whole comparison: data, runs, planning, table, targets, JSON and picture."""
+"""A whole comparison: data, runs, planning, tables, targets, JSON, Markdown and picture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from jepanet.lab import setting as places
-from jepanet.lab.arms import Arm
+from jepanet.lab.arms import CONTROLS, Arm
 from jepanet.lab.compare import Comparison, run
 from jepanet.lab.control import add_control
 from jepanet.lab.defaults import SIMULATOR
-from jepanet.lab.keeping import save_report
+from jepanet.lab.export import export
+from jepanet.lab.keeping import save_report, save_text
 from jepanet.lab.measure import Figures
+from jepanet.lab.reporting.controls import PROBES_NOTE, controls, probes
+from jepanet.lab.reporting.markdown import rendered
 from jepanet.lab.reporting.targets import (
     by_arm,
     collapsed,
@@ -36,16 +39,22 @@ from jepanet.learning.evaluation.proportion import Rate, shown, together
 from jepanet.learning.machine.surroundings import said
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.named import recipe_named
+from jepanet.learning.simulators.registry import SIMULATORS
 
 Progress = Callable[[str, int, int, str], None]
 """(stage, finished, in all, what has just finished)."""
 COLUMNS = (
     ("nmse", "unseen", "nmse", 4), ("skill", "unseen", "skill", 3), ("val_pred", "unseen", "val_pred", 4),
+    ("next token", "unseen", "next_token", 4), ("told", "unseen", "told", 3),
     ("8 steps", "unseen", "rollout", 3), ("std", "unseen", "latent_std", 2), ("rank", "unseen", "rank", 2),
     ("SIGReg", "unseen", "sigreg", 1), ("probe R2", "unseen", "probe_r2", 4),
-    ("score", "unseen", "score", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
+    ("score", "unseen", "score", 3),
+    ("unfamiliar score", "unfamiliar", "score", 3), ("unfamiliar nmse", "unfamiliar", "nmse", 4),
+    ("unfamiliar next token", "unfamiliar", "next_token", 4), ("unfamiliar told", "unfamiliar", "told", 3),
+    ("own score", "own", "score", 3), ("own nmse", "own", "nmse", 4), ("own skill", "own", "skill", 3),
+    ("own next token", "own", "next_token", 4), ("own told", "own", "told", 3),
 )  # fmt: skip
-"""(title, sites, metric, decimals)."""
+"""(title, sites, metric, decimals); those that no run has are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,10 @@ class Request:
     workers: int
     inner_steps: int | None = None
     environment: str = SIMULATOR
+    """The simulator, or the package that the data are from."""
     solvers: int = 4
+    export: Path | None = None
+    """Folder that gets every model with its card; None: nothing is exported."""
 
 
 def compare(request: Request, out: Path, progress: Progress) -> dict[str, object]:
@@ -79,13 +91,14 @@ def compare(request: Request, out: Path, progress: Progress) -> dict[str, object
     if request.control:
         places.play_of(request.environment)
     recipe = _recipe(request)
+    places.check_fits(request.environment, recipe)
     public_sites, public = places.public_sizes(recipe)
     setting = Setting(
         request.environment,
         request.sites,
         solvers=request.solvers,
         training=request.episodes,
-        own=max(4, request.episodes // 4),
+        own=max(4, request.episodes // (4 if request.environment in SIMULATORS else 8)),
         unseen=request.unseen,
         image=recipe.family.sizes.image,
         public_sites=public_sites,
@@ -102,15 +115,24 @@ def compare(request: Request, out: Path, progress: Progress) -> dict[str, object
         figures = add_control(
             comparison, figures, data, out, request.control, request.workers, partial(progress, "planning")
         )
+    shown = present(figures)
     report: dict[str, Any] = {
         "recipe": recipe.name,
+        "recipe_digest": recipe.digest().hex(),
+        "family": recipe.family.name,
         "inner_steps": recipe.inner_steps,
         "rounds": request.rounds,
         "setting": asdict(setting),
         "seeds": list(request.seeds),
-        "arms": {arm.name: arm.to_json() for arm in request.arms},
-        "table": {"columns": _columns(bool(request.control)), "rows": rows(figures, bool(request.control))},
-        "targets": [target.to_json() for target in targets(figures)],
+        "arms": {arm.name: {**arm.to_json(), "what": CONTROLS.get(arm.name, "")} for arm in request.arms},
+        "table": {
+            "columns": titles(shown, bool(request.control)),
+            "rows": rows(figures, bool(request.control)),
+        },
+        "controls": controls(figures),
+        "probes": {**probes(figures), "note": PROBES_NOTE},
+        # Chosen for the simulators' worlds.
+        "targets": [target.to_json() for target in targets(figures) if request.environment in SIMULATORS],
         "notes": notes(figures),
         "runs": list(figures),
         "seconds": {
@@ -121,7 +143,9 @@ def compare(request: Request, out: Path, progress: Progress) -> dict[str, object
     }
     undrawn = _undrawn(figures, out / "comparison.png")
     report["notes"] += [] if undrawn is None else [undrawn]
+    report["exported"] = export(comparison, figures, out, request.export) if request.export else []
     save_report(out / "report.json", report)
+    save_text(out / "report.md", rendered(report), report)
     return report
 
 
@@ -143,16 +167,16 @@ def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
 
     Runs without a model are in no mean (`notes` says why they have none).
     """
-    table = []
+    table, shown = [], present(figures)
     for name, runs in titled(figures):
         if not runs:
-            table.append(empty_row(name, _columns(control)))
+            table.append(empty_row(name, titles(shown, control)))
             continue
         for pick, title in (("mean", name), ("best", f"{name}, best one")):
             if pick == "best" and len(next(iter(runs.values()))["models"]) == 1:
                 continue
             row = [title]
-            for _, where, metric, digits in COLUMNS:
+            for _, where, metric, digits in shown:
                 if pick == "best" and where == "own":
                     row.append("-")  # one solver's site, where the other rows have the mean of all
                     continue
@@ -175,9 +199,16 @@ def rows(figures: Sequence[Figures], control: bool) -> list[list[str]]:
     return table
 
 
-def _columns(control: bool) -> list[str]:
-    titles = ["arm", *(title for title, *_ in COLUMNS), "drift rms", "max", "trace (saturates)"]
-    return titles + (["same room", "cross room"] if control else [])
+def present(figures: Sequence[Figures]) -> list[tuple[str, str, str, int]]:
+    """Those of `COLUMNS` that any run has; all, where no run has a model."""
+    found = [run for runs in by_arm(figures).values() for run in runs.values()]
+    return [item for item in COLUMNS if not found or any(measured(run, item[1], item[2]) for run in found)]
+
+
+def titles(shown: Sequence[tuple[str, str, str, int]], control: bool) -> list[str]:
+    """Of the columns of `rows`."""
+    named = ["arm", *(title for title, *_ in shown), "drift rms", "max", "trace (saturates)"]
+    return named + (["same room", "cross room"] if control else [])
 
 
 def _value(run: Figures, where: str, metric: str, pick: str) -> float:
@@ -207,6 +238,12 @@ def notes(figures: Sequence[Figures]) -> list[str]:
                 f"{name}: collapsed (least effective rank {rank:.2f}, least latent standard deviation "
                 f"{spread:.3f}): its prediction error says nothing"
             )
+    for item in figures:
+        found += [
+            f"{item['arm']}, seed {item['seed']}: the training of solver {one['solver'] + 1} was aborted in "
+            f"round {one['round']}, and the others went on ({one['why']})"
+            for one in item.get("aborted", ())
+        ]
     for name, seeds in without_model(figures).items():
         reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
         found.append(f"{name}: no model in {len(seeds)} of its runs, which its row leaves out ({reasons})")

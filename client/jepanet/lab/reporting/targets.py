@@ -87,20 +87,29 @@ def collapsed(run: Figures) -> bool:
     return not all(sound)
 
 
+def error_of(run: Figures) -> str:
+    """The metric by which its models are told apart: of models of texts the loss of the next token."""
+    return "next_token" if measured(run, "unseen", "next_token") else "nmse"
+
+
 def value_of(run: Figures, where: str, name: str, pick: str = "mean") -> float:
-    """A metric of a run on `unseen` or `own` sites; over its models the mean, or the best by unseen nmse."""
+    """A metric of a run on `unseen`, `unfamiliar` or `own` sites; over its models the mean, or that of the
+    best by its error on unseen ones."""
     return float(np.mean([model[where][name] for model in picked(run, pick)]))
 
 
 def measured(run: Figures, where: str, name: str) -> bool:
     """Whether a run has a metric: some families do not plan, and some data do not say where anything was."""
-    return all(name in model[where] for model in run["models"])
+    return all(name in model.get(where, ()) for model in run["models"])
 
 
 def picked(run: Figures, pick: str) -> list[Figures]:
-    """All models of a run, or the best of them by unseen nmse."""
+    """All models of a run, or the best of them by the error on unseen sites."""
     models: list[Figures] = run["models"]
-    return [min(models, key=lambda model: float(model["unseen"]["nmse"]))] if pick == "best" else models
+    if pick != "best":
+        return models
+    error = error_of(run)
+    return [min(models, key=lambda model: float(model["unseen"][error]))]
 
 
 def targets(figures: Sequence[Figures], best: str = BEST) -> list[Target]:

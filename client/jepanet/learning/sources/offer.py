@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jepanet.learning.simulators.offer import UsualDataset
 
@@ -66,6 +66,9 @@ class Collection:
 
     environment: Environment
     sizes: Mapping[str, Counts]
+    unfamiliar: Callable[[Any], bool] = field(default=lambda site: False)
+    """Whether a hidden site, of the source's own kind, has what no training site has: another style, another
+    domain."""
 
 
 @dataclass(frozen=True, slots=True)

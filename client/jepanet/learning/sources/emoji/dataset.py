@@ -135,4 +135,5 @@ COLLECTION = Collection(
         licence=EMOJI.licence,
     ),
     sizes={EMOJI.datasets[0].recipe: TINY},
+    unfamiliar=lambda site: site.styles == (UNSEEN,),
 )

@@ -21,6 +21,7 @@ from jepanet.learning.sources.words import WORDS
 from jepanet.learning.sources.words.domains import (
     EVALUATED,
     TRAINED,
+    UNSEEN,
     Site,
     hidden_pool,
     own_domain,
@@ -135,4 +136,5 @@ COLLECTION = Collection(
         licence=WORDS.licence,
     ),
     sizes={WORDS.datasets[0].recipe: SMALL},
+    unfamiliar=lambda site: site.domain == UNSEEN,
 )

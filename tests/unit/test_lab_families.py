@@ -29,7 +29,7 @@ from jepanet.lab.setting import SITES, Setting, Sites, check_fits, plan
 from jepanet.learning.data.building.plan import PROBE, PUBLIC
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
-from jepanet.learning.presets import preset
+from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.sources.offer import Offer
 from jepanet.learning.sources.registry import OFFERS, SOURCES
@@ -160,6 +160,13 @@ def test_defaults_follow_from_the_recipe_or_its_data() -> None:
     assert (other.recipe, other.simulator) == ("tworoom", "pusht")
     with pytest.raises(Fatal, match="nonsense"):
         defaults_for(None, "tworoom", "nonsense")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_data_of_its_kind(name: str) -> None:
+    found = defaults_for(None, name, None)
+    assert found.recipe == name
+    check_fits(found.simulator, PRESETS[name])
 
 
 def test_a_recipe_file_is_compared_on_data_of_its_kind(tmp_path: Path) -> None:

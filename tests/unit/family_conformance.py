@@ -13,6 +13,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass, fields
 from itertools import islice
 from math import inf, isfinite, nan, prod
@@ -381,8 +382,9 @@ def in_places(places: int, rows: int, work: Callable[[int, int], T]) -> list[T]:
         with part_of(Lot(last - first, rows, first, gather)):
             return work(first, last)
 
+    contexts = [copy_context() for _ in range(places)]
     with ThreadPoolExecutor(places) as pool:
-        return list(pool.map(part, range(places)))
+        return list(pool.map(lambda place: contexts[place].run(part, place), range(places)))
 
 
 def the_base_is_held_and_not_trained(case: Case) -> None:

@@ -100,7 +100,7 @@ FAMILY_REGISTRY = f"{FAMILIES}.registry"
 A_FAMILY_MAY_IMPORT = tuple(
     f"{PACKAGE}.learning.{part}"
     for part in (
-        *("family", "recipe", "objectives", "pooling", "frozen_base"),
+        *("family", "recipe", "objectives", "pooling", "frozen_base", "backbone_file"),
         *("seeding", "transformer", "text_pairs", "data"),
     )
 )

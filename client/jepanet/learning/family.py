@@ -26,6 +26,7 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.schemas.schema import DataSchema
 from jepanet.learning.data.shards import Shard
 from jepanet.tensors import Arrays
+from jepanet.types import Digest
 
 if TYPE_CHECKING:
     import torch
@@ -231,6 +232,30 @@ class Counted(Protocol):
 
     def multiplications(self) -> int:
         """Of numbers, in one forward pass over a batch; those of layers are enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenFile:
+    """A file that a family's networks read beside their weights, and nothing changes."""
+
+    digest: Digest
+    bytes: int
+    """It has at most."""
+    numbers: int
+    """Of weights that it holds; each process that trains or measures holds them too."""
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """A family whose networks may rest on a file that every node holds which trains or measures."""
+
+    @property
+    def rests_on(self) -> FrozenFile | None: ...
+
+
+def frozen_file(family: Family) -> FrozenFile | None:
+    """The file that a family's networks rest on; None for one that needs nothing but its weights."""
+    return family.rests_on if isinstance(family, Resting) else None
 
 
 class FamilyKind(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jepanet.learning.data.shards import Shard
+from jepanet.learning.family import frozen_file
 from jepanet.learning.recipe import Recipe
 
 FLOAT = 4
@@ -37,10 +38,12 @@ class TrainingMemory:
     """What one batch's forward pass keeps for its backward pass."""
     copies: int
     """In the memory of the process, wherever it trains: base, result, a checkpoint as it is written."""
+    held: int = 0
+    """What networks read beside their weights, and nothing trains (`FrozenFile`)."""
 
     def on(self, device: str, processes: int = 1) -> int:
         """What all processes together need of the CPU's memory, or one of them of the memory of its GPU."""
-        state = self.weights + self.gradients + self.moments
+        state = self.weights + self.gradients + self.moments + self.held
         if device.startswith("cpu"):
             return processes * (state + self.copies + RUNTIME) + self.activations
         return state + self.activations + RUNTIME
@@ -50,12 +53,18 @@ def training_memory(recipe: Recipe) -> TrainingMemory:
     """Of a training by the recipe, in float32: lower precision in products saves some of the activations."""
     weights = FLOAT * recipe.parameters()
     activations = FLOAT * recipe.family.sizes.activations
-    return TrainingMemory(weights, weights, 2 * weights, activations, _COPIES * weights)
+    return TrainingMemory(weights, weights, 2 * weights, activations, _COPIES * weights, _held(recipe))
 
 
 def measuring_memory(recipe: Recipe, models: int) -> int:
     """Of so many models or deltas held at once, one of which is measured."""
-    return (models + 1) * FLOAT * recipe.parameters() + FLOAT * recipe.family.sizes.activations + RUNTIME
+    weights = (models + 1) * FLOAT * recipe.parameters() + _held(recipe)
+    return weights + FLOAT * recipe.family.sizes.activations + RUNTIME
+
+
+def _held(recipe: Recipe) -> int:
+    found = frozen_file(recipe.family)
+    return 0 if found is None else FLOAT * found.numbers
 
 
 def data_memory(files: Iterable[int], mix: int) -> int:

@@ -19,6 +19,7 @@ from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
+from jepanet.learning.backbone_file import place_of
 from jepanet.learning.machine.installed import installed_memory
 from jepanet.lifetime import heeded
 from jepanet.node.blob_kinds import kind_of
@@ -206,7 +207,11 @@ async def build(
     configured = config.chain.confirmations
     confirmations = deployment.confirmations if configured is None else configured
     lasts, log_form = config.worker.job_timeout_seconds, LogForm(config.log.level, config.log.json)
-    worker = Worker(threads=config.worker.threads, job_timeout=lasts, log_form=log_form)
+    backbones = config.worker.backbones
+    worker = Worker(
+        threads=config.worker.threads, job_timeout=lasts, log_form=log_form,
+        backbones=[*([] if backbones is None else [backbones]), paths.blobs],
+    )  # fmt: skip
     opened.push_async_callback(worker.stop)
     derivations = Worker(job_timeout=lasts, module=DERIVATIONS, log_form=log_form)
     opened.push_async_callback(derivations.stop)
@@ -244,6 +249,7 @@ async def build(
         memory=job_memory(config.worker),
         processes=Processes(config.worker.processes, config.worker.parallel),
         checkpoints=_checkpoints(config, paths),
+        own_backbone=lambda digest: None if backbones is None else place_of(backbones, digest.hex()),
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
         terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,
         dataset=config.proposer.dataset,

@@ -6,12 +6,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from jepanet.errors import Rejected
+from jepanet.learning.backbone_file import SCHEMA as BACKBONE
 from jepanet.learning.data.schemas.registry import SCHEMAS
 from jepanet.learning.model_file import SCHEMA as MODEL
 from jepanet.tensors import MAX_HEADER_BYTES, header_of
 from jepanet.traffic import BlobKind
 
-_BY_SCHEMA: dict[str, BlobKind] = {MODEL: "model", **{schema.tag: "shard" for schema in SCHEMAS.values()}}
+_BY_SCHEMA: dict[str, BlobKind] = {
+    MODEL: "model",
+    BACKBONE: "model",
+    **{schema.tag: "shard" for schema in SCHEMAS.values()},
+}
 _BY_KIND: dict[str, BlobKind] = {"update": "update", "remainder": "remainder", "delta": "delta"}
 
 

@@ -13,6 +13,7 @@ from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.data.suitability import check_manifest
+from jepanet.learning.family import frozen_file
 from jepanet.learning.memory import measuring_memory, training_memory
 from jepanet.learning.model_file import model_cap, remainder_of
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
@@ -35,6 +36,7 @@ class LearningDocuments:
 
     def recipe(self, data: bytes) -> RecipeSummary:
         recipe, here = read_recipe(data), self._device.startswith("cpu")
+        frozen = frozen_file(recipe.family)
         return RecipeSummary(
             inner_steps=recipe.inner_steps,
             total_steps=recipe.total_steps,
@@ -49,6 +51,8 @@ class LearningDocuments:
             shards=recipe.loop.shards,
             mix=recipe.loop.mix,
             least=recipe.score.least,
+            backbone=None if frozen is None else frozen.digest,
+            backbone_bytes=0 if frozen is None else frozen.bytes,
         )
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:

@@ -77,9 +77,11 @@ async def open_chain(section: ChainSection) -> AsyncIterator[ChainAccess]:
 
 
 @asynccontextmanager
-async def open_worker(threads: int = 1, *, timeout: float | None = 3600.0) -> AsyncIterator[Worker]:
+async def open_worker(
+    threads: int = 1, *, timeout: float | None = 3600.0, backbones: Path | None = None
+) -> AsyncIterator[Worker]:
     """A process for heavy work; it starts with its first job. `timeout`: seconds a job may take, if any."""
-    worker = Worker(threads=threads, job_timeout=timeout)
+    worker = Worker(threads=threads, job_timeout=timeout, backbones=() if backbones is None else (backbones,))
     try:
         yield worker
     finally:

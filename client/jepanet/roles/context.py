@@ -23,7 +23,7 @@ from jepanet.roles.documents import Documents
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.traffic import Flow, Traffic
-from jepanet.types import Address, ProjectId, RoundId
+from jepanet.types import Address, Digest, ProjectId, RoundId
 from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.request import OnProgress, R, Request
 
@@ -107,6 +107,8 @@ class Context:
     checkpoints: CheckpointPlace | None = None
     """Folder and budget of the checkpoints of trainings, by round; None: a training that is killed begins
     anew."""
+    own_backbone: Callable[[Digest], Path | None] = lambda _: None
+    """Where the operator's folder has the backbone of that digest; None where it has not."""
     max_bond: int | None = None
     """Wei a solver puts at stake in one round at most; None: whatever the round asks for."""
     terms: RoundTerms | None = None

@@ -42,6 +42,10 @@ class RecipeSummary:
     """How many of them a training reads before its first step."""
     least: float = 0.0
     """Score that a base must have to be trained from, as solvers find it on the public shard; 0: any."""
+    backbone: Digest | None = None
+    """File that its networks read beside the model's weights: whoever trains or measures holds it."""
+    backbone_bytes: int = 0
+    """That file has at most."""
 
 
 class PublicFile(Protocol):

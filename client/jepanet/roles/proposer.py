@@ -29,6 +29,7 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_
 from jepanet.protocol.state import Project, Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import RecipeSummary, SealedShard
+from jepanet.roles.steps.backbones import obtain_backbone
 from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.opening import check_set
@@ -78,6 +79,7 @@ class Proposer:
         await asyncio.to_thread(self._serve_project, project)
         read = context.documents
         recipe = read.recipe(context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes))
+        await obtain_backbone(context, recipe, pin=f"project/{project.id}")
         check_room(
             context, project.recipe, terms.codec, terms.max_delta_bytes,
             "set proposer.max_delta_mb so that {bytes} bytes fit, or a smaller proposer.codec",

@@ -193,6 +193,10 @@ class WorkerSection:
         OneOf(("ddp", "fsdp2")),
         "how several processes hold the model: whole on each, or a part of its weights and moments on each",
     ] = "ddp"
+    backbones: Annotated[
+        Path | None,
+        "folder with backbones that recipes train adapters beside; those that it lacks are asked for by CID",
+    ] = None
     job_timeout_seconds: Annotated[float, _MORE_THAN_0] = 3600.0
     checkpoint_gb: Annotated[
         float,

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import TextIO
 
 from jepanet.errors import Exit, JepanetError
+from jepanet.learning.backbone_file import backbones_in
 from jepanet.lifetime import die_with_parent
 from jepanet.log_stream import make_errors_patient
+from jepanet.work.backbone_places import places
 from jepanet.work.lines import failure_line, failure_of, number_of, progress_line, read_call, result_line
 from jepanet.work.log_form import log_as_told
 from jepanet.work.requests.request import JobTable
@@ -42,9 +44,10 @@ def main(module: str) -> None:
         replies.write(line)
         replies.flush()
 
-    while True:
-        line = requests.get()
-        send(_answer(jobs, line, send))
+    with backbones_in(places()):
+        while True:
+            line = requests.get()
+            send(_answer(jobs, line, send))
 
 
 def _read(source: TextIO, requests: queue.SimpleQueue[str]) -> None:

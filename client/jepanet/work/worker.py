@@ -12,11 +12,14 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.lifetime import signals_held
 from jepanet.telemetry import get_logger
+from jepanet.work.backbone_places import told
 from jepanet.work.lines import Failure, call_line, error_of, read_reply
 from jepanet.work.log_form import LogForm
 from jepanet.work.requests.request import OnProgress, Progress, R, Request
@@ -54,11 +57,14 @@ class Worker:
         job_timeout: float | None = 3600.0,
         module: str = JOBS,
         log_form: LogForm = _AS_TEXT,
+        backbones: Sequence[Path] = (),
     ) -> None:
+        """`backbones`: folders in which jobs look for them, before those that JEPANET_BACKBONES names."""
         self._threads = threads
         self._timeout = job_timeout
         self._module = module
         self._log_form = log_form
+        self._backbones = tuple(backbones)
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._number = 0
@@ -87,6 +93,7 @@ class Worker:
         environment.update(
             OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
             PYTHONHASHSEED="0", CUBLAS_WORKSPACE_CONFIG=":4096:8", **self._log_form.environment(),
+            **told(self._backbones),
         )  # fmt: skip
         with signals_held():  # a service manager's signal to the whole group is the node's to act upon
             self._process = await asyncio.create_subprocess_exec(

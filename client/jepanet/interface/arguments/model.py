@@ -52,7 +52,10 @@ def export(
     from jepanet.operations.auditing.model_export import check_target, export_model
 
     async def exported() -> ExportedModel:
-        async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
+        async with (
+            open_reading(where, inputs) as reading,
+            open_worker(where.worker.threads, backbones=where.worker.backbones) as worker,
+        ):
             return await export_model(reading.history, reading.library, worker, round_id, target)
 
     check_target(target)
@@ -81,7 +84,10 @@ def card(
     from jepanet.operations.auditing.model_card import write_card
 
     async def written() -> ModelCard:
-        async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
+        async with (
+            open_reading(where, inputs) as reading,
+            open_worker(where.worker.threads, backbones=where.worker.backbones) as worker,
+        ):
             deployment = reading.chain.deployment
             return await write_card(deployment, reading.history, reading.library, worker, round_id, folder)
 

@@ -74,7 +74,10 @@ def create(
 
         async def created() -> CreatedProject:
             config = load_config(config_path)
-            async with open_signing(config) as access, open_worker(config.worker.threads) as worker:
+            async with (
+                open_signing(config) as access,
+                open_worker(config.worker.threads, backbones=config.worker.backbones) as worker,
+            ):
                 return await create_project(
                     access, worker, draft, config.proposer,
                     progress=lambda step: bar.update(task, completed=step.step, total=step.steps),

@@ -71,7 +71,10 @@ async def _verify(round_id: int, where: Observer, inputs: Inputs, retrain: Seque
     from jepanet.operations.access import open_worker
     from jepanet.operations.auditing.verify import verify_round
 
-    async with open_reading(where, inputs) as reading, open_worker(where.worker.threads) as worker:
+    async with (
+        open_reading(where, inputs) as reading,
+        open_worker(where.worker.threads, backbones=where.worker.backbones) as worker,
+    ):
         return await verify_round(
             reading.chain.deployment, reading.history, reading.library, worker, round_id,
             retrain=retrain, device=where.worker.device,

@@ -13,6 +13,7 @@ from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.admission import admission
+from jepanet.roles.steps.backbones import obtain_backbone
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
 from jepanet.roles.steps.remainders import obtain_remainder
@@ -54,6 +55,7 @@ class Preparation:
         trains = Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_)
         recipe = documents.recipe
         check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
+        await obtain_backbone(context, recipe, pin=pin_of(round_))
         await obtain_base(context, round_, recipe, pin=pin_of(round_))
         if trains:
             await admission(context, round_)

@@ -37,7 +37,11 @@ def main(folder: Path, load: Callable[[], Part]) -> None:
     sys.stdout = make_errors_patient()
     log_as_told(errors_alone=rank > 0)
     try:
-        load()(folder, rank, count)
+        from jepanet.learning.backbone_file import backbones_in
+        from jepanet.work.backbone_places import places
+
+        with backbones_in(places()):
+            load()(folder, rank, count)
     except Exception as error:
         import traceback
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jepanet.errors import Rejected
+from jepanet.learning.backbone_file import most_bytes
 from jepanet.learning.data.schemas.pairs import PAIRS
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.backbone.schema import (
     activations_of_a_text,
+    backbone_shapes,
     init_weights,
     multiplications,
     parameter_shapes,
@@ -24,7 +27,9 @@ from jepanet.learning.family import (
     Family,
     FamilyKind,
     Fields,
+    FrozenFile,
     Network,
+    Resting,
     Shapes,
     Sizes,
     Weights,
@@ -32,6 +37,7 @@ from jepanet.learning.family import (
 )
 from jepanet.records.codec import Codec, rejected
 from jepanet.tensors import Arrays
+from jepanet.types import Digest
 
 
 class Backbone(BackboneSizes):
@@ -73,6 +79,14 @@ class Backbone(BackboneSizes):
     def parameter_shapes(self) -> Shapes:
         return parameter_shapes(self)
 
+    @property
+    def rests_on(self) -> FrozenFile | None:
+        if self.adapters is None:
+            return None
+        shapes = backbone_shapes(self.model)
+        digest = Digest(bytes.fromhex(self.adapters.backbone))
+        return FrozenFile(digest, most_bytes(shapes), sum(prod(shape) for shape in shapes.values()))
+
     def multiplications(self) -> int:
         return multiplications(self)
 
@@ -113,3 +127,4 @@ if TYPE_CHECKING:
     _CONFORMS: FamilyKind = Backbone
     _USUAL: Family = Backbone()
     _COUNTED: Counted = Backbone()
+    _RESTING: Resting = Backbone()

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jepanet.errors import Exit, Fatal
+from jepanet.learning.backbone_file import backbone_weights
 from jepanet.learning.data.schemas.texts import PADDING
-from jepanet.learning.families.backbone.schema import projection
+from jepanet.learning.families.backbone.adapters import add_adapters
+from jepanet.learning.families.backbone.schema import ENCODER, backbone_shapes, projection
 from jepanet.learning.families.backbone.sizes import GPT2, NEOX, Architecture, BackboneSizes
 from jepanet.learning.family import Weights
 from jepanet.learning.text_pairs.model import PairModel
@@ -115,11 +117,19 @@ def empty_module(model: Architecture) -> PreTrainedModel:
 
 
 def load_backbone_model(sizes: BackboneSizes, weights: Weights, device: str = "cpu") -> BackboneModel:
-    """A model on `device` with copies of `weights` (float32, shapes of `schema.parameter_shapes`)."""
+    """A model on `device` with copies of `weights` (float32, shapes of `schema.parameter_shapes`).
+
+    Raises:
+        Transient, Rejected: as `backbone_weights`, where it has adapters.
+    """
     module = empty_module(sizes.model)
-    own = {
-        name.removeprefix("encoder."): torch.from_numpy(np.array(array)) for name, array in weights.items()
-    }
+    if sizes.adapters is not None:
+        frozen = backbone_weights(sizes.adapters.backbone, backbone_shapes(sizes.model))
+        module.load_state_dict(frozen, strict=False, assign=True)
+        module.tie_weights()
+        add_adapters(module, sizes.model.kind, sizes.adapters)
+    own = {name.removeprefix(ENCODER): torch.from_numpy(np.array(array)) for name, array in weights.items()}
     module.load_state_dict(own, strict=False, assign=True)
-    module.tie_weights()
+    if sizes.adapters is None:
+        module.tie_weights()
     return BackboneModel(sizes, module).to(device)

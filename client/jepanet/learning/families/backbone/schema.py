@@ -160,18 +160,19 @@ def activations_of_a_text(sizes: BackboneSizes) -> int:
     """Numbers that one text of a batch leaves for the backward pass, if it is as long as texts may be: states
     of every block, scores of every token, and how it compares with the texts of the other pairs."""
     model = sizes.model
-    states = model.depth * _of_a_token(model) + 8 * model.width + 3 * model.vocabulary
+    blocks = model.depth * _of_a_token(model, frozen=sizes.adapters is not None)
+    states = blocks + 8 * model.width + 3 * model.vocabulary
     if sizes.adapters is not None:
         states += model.depth * len(sizes.adapters.targets) * (sizes.adapters.rank + model.width)
     return (model.context + 1) * states + 4 * model.latent + 4 * sizes.pairs
 
 
-def _of_a_token(model: Architecture) -> int:
-    """Numbers that a block keeps of every token."""
+def _of_a_token(model: Architecture, *, frozen: bool) -> int:
+    """Numbers that a block keeps of every token; layers that are frozen keep none of what they were given."""
     if model.kind == GPT2:
         return 14 * model.width + 8 * model.hidden
     if model.kind == NEOX:
-        return 22 * model.width + 4 * model.hidden
+        return 10 * model.width + 2 * model.hidden if frozen else 22 * model.width + 4 * model.hidden
     return 14 * model.width + 8 * model.keys + 5 * model.hidden
 
 

@@ -77,6 +77,23 @@ def test_sites_share_the_vocabulary_of_one_file(tmp_path: Path) -> None:
     assert (shared.array("answers") != other.array("answers")).any()
 
 
+def test_a_folder_has_captions_beside_its_pictures(tmp_path: Path) -> None:
+    written(tmp_path, "")
+    (tmp_path / "one.txt").write_text("A red square.\nde.utf8=Ein rotes Quadrat.\n")
+    (tmp_path / "below" / "two.txt").write_text("a blue one")
+    (tmp_path / "third.png").write_bytes(png((1, 1, 1)))
+    shard = captions_shard(tmp_path, WANTED)
+    check_shard(shard)
+    assert shard.array("images")[:, :, 8, 8].tolist() == [[0, 0, 250], [200, 0, 0]]
+    tokens = learnt_from(read_captions(tmp_path), WANTED.vocabulary)
+    assert tokens.decode(shard.array("answers")[1, 0].tolist()) == "a red square."
+    (tmp_path / "third.txt").write_text("\n")
+    refused(tmp_path, "third.txt has no first line")
+    for name in ("one.txt", "below/two.txt", "third.txt"):
+        (tmp_path / name).unlink()
+    refused(tmp_path, "no picture with a text beside it")
+
+
 @pytest.mark.parametrize(
     ("line", "match"),
     [

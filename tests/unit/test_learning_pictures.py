@@ -113,3 +113,12 @@ def test_more_than_a_shard_takes_is_refused(tmp_path: Path, monkeypatch: pytest.
     for name in "ab":
         (tmp_path / f"{name}.png").write_bytes(png((1, 1, 1)))
     refused(tmp_path, "more than 1 pictures")
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    """A cut-out has any colour where nothing of it is seen."""
+    array = np.zeros((8, 8, 4), np.uint8)
+    array[:4] = (200, 0, 0, 255)
+    Image.fromarray(array).save(tmp_path / "cut.png")
+    shown = pictures_shard(tmp_path, 8).array("images")[0]
+    assert shown[:, 0, 0].tolist() == [200, 0, 0] and shown[:, 7, 7].tolist() == [255, 255, 255]

@@ -248,7 +248,7 @@ def pictures(source: Path, path: Path, side: int, as_json: bool) -> None:
 
 
 @command.command("captions")
-@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--out",
     "path",
@@ -265,8 +265,8 @@ def pictures(source: Path, path: Path, side: int, as_json: bool) -> None:
 )
 @click.option(
     "--vocabulary",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file of captions whose texts tokens are learnt from: the same for all sites. Default: SOURCE.",
+    type=click.Path(exists=True, path_type=Path),
+    help="The source whose texts tokens are learnt from: the same for all sites. Default: SOURCE.",
 )
 @click.option(
     "--tokens",
@@ -300,7 +300,8 @@ def captions(
     answer: int,
     as_json: bool,
 ) -> None:
-    """Make a shard of pictures with captions, or questions and answers, from a file of JSON lines.
+    """Make a shard of pictures with captions, or questions and answers, from a file of JSON lines, or from a
+    folder where one.jpg has its caption in one.txt.
 
     \b
     Each line names a picture beside the file, or below:

@@ -1,10 +1,13 @@
-"""Pictures of people's own with texts: a file of JSON lines beside its pictures, as one shard of questions.
+"""Pictures of people's own with texts, as one shard of questions: a file of JSON lines beside its pictures,
+or a folder in which every picture has a text beside it.
 
     {"image": "beach/one.jpg", "caption": "two dogs in the surf"}
     {"image": "beach/two.jpg", "questions": [["how many dogs", "two"], ["where are they", "on the beach"]]}
 
+    folder/one.jpg   folder/one.txt        its first line is the caption; a picture without a text is left out
+
 A caption is the answer to `CAPTION`; all lines have as many questions. Texts become tokens of UTF-8's bytes
-and of pairs that were joined (`byte_pairs.py`), learnt from the texts of one such file. Sites of one
+and of pairs that were joined (`byte_pairs.py`), learnt from the texts of one such source. Sites of one
 federation name the same one for it: the shard says which, by the digest of its pairs. Lines come from
 anywhere: sizes are known before anything is unpacked, no path leaves the folder, and what is odd is named.
 """
@@ -18,7 +21,7 @@ import numpy as np
 
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.byte_pairs import FIRST_PAIR, BytePairs, learnt
-from jepanet.learning.data.pictures import MAX_FILE_BYTES, square
+from jepanet.learning.data.pictures import ENDINGS, MAX_FILE_BYTES, square
 from jepanet.learning.data.schemas.questions import MAX_QUESTIONS, QUESTIONS
 from jepanet.learning.data.schemas.texts import PADDING
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, Shard
@@ -54,20 +57,20 @@ class Wanted:
     """Tokens in all."""
 
 
-def captions_shard(lines: Path, wanted: Wanted, *, vocabulary: Path | None = None, site: int = 0) -> Shard:
-    """A shard of all lines in their order; `vocabulary`: the file whose texts tokens are learnt from, its own
-    where None.
+def captions_shard(source: Path, wanted: Wanted, *, vocabulary: Path | None = None, site: int = 0) -> Shard:
+    """A shard of all lines in their order, or of all pictures in that of their names; `vocabulary`: the
+    source whose texts tokens are learnt from, its own where None.
 
     Raises:
         Fatal: nothing there, too many or too long lines, a file that is no picture, or texts that the recipe
             cannot read (exit code `DATASET`).
     """
-    asked = read_captions(lines)
+    asked, folder = read_captions(source), source if source.is_dir() else source.parent
     questions, count = len(asked[0].pairs), len(asked)
     scene = 3 * wanted.side**2 + 2 * questions * (wanted.query + wanted.answer) + 4
     most = min(MAX_EPISODES, MAX_SHARD_BYTES // scene - 1)
     if count > most:
-        raise _fatal(f"{lines} has {count} lines, and a shard of such sizes takes {most}", "split it")
+        raise _fatal(f"{source} has {count} lines, and a shard of such sizes takes {most}", "split it")
     known = asked if vocabulary is None else read_captions(vocabulary)
     tokens = learnt_from(known, wanted.vocabulary)
     queries = np.full((count, questions, wanted.query), PADDING, np.uint16)
@@ -77,18 +80,20 @@ def captions_shard(lines: Path, wanted: Wanted, *, vocabulary: Path | None = Non
         for place, (query, answer) in enumerate(line.pairs):
             _write(queries[row, place], tokens, query, f"{line.place}: a question")
             _write(answers[row, place], tokens, answer, f"{line.place}: an answer")
-        images[row] = square(f"{line.place}: {line.image}", _read_picture(lines.parent, line), wanted.side)
+        images[row] = square(f"{line.place}: {line.image}", _read_picture(folder, line), wanted.side)
     arrays: dict[str, np.ndarray] = {"images": images, "queries": queries, "answers": answers}
     header = {"environment": "captions", "vocabulary": tokens.digest}
     return Shard(QUESTIONS, arrays, (site,) * count, header)
 
 
 def read_captions(path: Path) -> tuple[Asked, ...]:
-    """The lines of a file, all with as many questions.
+    """The lines of a file, all with as many questions, or the pictures of a folder with theirs.
 
     Raises:
         Fatal: as `captions_shard`.
     """
+    if path.is_dir():
+        return _in_folder(path)
     found: list[Asked] = []
     text = read_text(path, _WHAT, code=Exit.DATASET, max_bytes=MAX_LINES_BYTES)
     for number, line in enumerate(text.split("\n"), 1):
@@ -108,6 +113,24 @@ def read_captions(path: Path) -> tuple[Asked, ...]:
         found.append(asked)
     if not found:
         raise _fatal(f"{path} has no line", "a line is a JSON object with image and caption")
+    return tuple(found)
+
+
+def _in_folder(folder: Path) -> tuple[Asked, ...]:
+    found: list[Asked] = []
+    for path in sorted(folder.rglob("*")):
+        told = path.with_suffix(".txt")
+        if path.suffix.lower() not in ENDINGS or not told.is_file():
+            continue
+        if len(found) == MAX_EPISODES:
+            raise _fatal(f"{folder} has more than {MAX_EPISODES} pictures with texts", "split it")
+        text = read_text(told, "caption", code=Exit.DATASET, max_bytes=MAX_LINE_CHARACTERS)
+        caption = text.partition("\n")[0].strip()
+        if not caption:
+            raise _fatal(f"{told} has no first line", "write what its picture shows, or remove it")
+        found.append(Asked(str(told), str(path.relative_to(folder)), ((CAPTION, caption),)))
+    if not found:
+        raise _fatal(f"{folder} has no picture with a text beside it", "one.jpg has its caption in one.txt")
     return tuple(found)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 32 << 20
 MAX_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 Found = Iterator[tuple[str, bytes, int]]
 """(name for messages, bytes of an image file, label)."""
 
@@ -52,14 +52,14 @@ def pictures_shard(source: Path, side: int, *, site: int = 0) -> Shard:
         images.append(square(name, data, side))
         labels.append((label,))
     if not images:
-        raise _fatal(f"{source} holds no picture", f"pictures end in {', '.join(_ENDINGS)}")
+        raise _fatal(f"{source} holds no picture", f"pictures end in {', '.join(ENDINGS)}")
     arrays = {"images": np.stack(images), "labels": np.array(labels, dtype=np.int32)}
     return Shard(IMAGES, arrays, (site,) * len(images), {"environment": "pictures"})
 
 
 def _in_folder(folder: Path) -> Found:
     """Files of the folder have label 0 where it has no sub-folders with pictures."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
     kinds = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
     for path in paths:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -82,7 +82,7 @@ def _in_tar(path: Path) -> Found:
                     if picture:
                         yield key, picture, label
                     key, picture, label = here, b"", 0
-                wanted = f".{ending.lower()}" in _ENDINGS
+                wanted = f".{ending.lower()}" in ENDINGS
                 if not stem or not (wanted or ending == "cls"):
                     continue
                 if member.size > (MAX_FILE_BYTES if wanted else 20):
@@ -128,11 +128,14 @@ def square(name: str, data: bytes, side: int) -> np.ndarray:
 
 
 def square_of(image: Image.Image, side: int) -> np.ndarray:
-    """uint8 [3, side, side]: the square in the middle of a picture, scaled."""
+    """uint8 [3, side, side]: the square in the middle of a picture, scaled; white where it is transparent."""
     from PIL import Image
 
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    if image.has_transparency_data:  # what lies under it is anything
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
     square = image.convert("RGB").crop((left, top, left + edge, top + edge))
     scaled = square.resize((side, side), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(scaled).transpose(2, 0, 1))

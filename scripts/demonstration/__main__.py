@@ -19,6 +19,7 @@ from scripts.demonstration.cast import DemoFailed, Node, jepanet, make_wallet, w
 from scripts.demonstration.controls import Controls
 from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.outcome import outcome
+from scripts.demonstration.pace import stretch, stretched
 from scripts.demonstration.report import build_report, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
@@ -39,6 +40,7 @@ from jepanet.types import Address
 
 console = Console(width=None if sys.stdout.isatty() else 150)
 _ROUND_PATIENCE = 240.0
+_BUSY = 1.5
 TERMS = {
     "budget": "100",
     "fee": "2",
@@ -137,13 +139,16 @@ def play(
                 lambda: jepanet("dataset", "build", simulator, "--out", data, "--seed", seed, *options),
                 lambda: [make_wallet(run, name, role) for name, role in cast],
             )
+            times = stretch()
+            if times > _BUSY:
+                console.print(f"    this machine is busy: phases of a round take {times:.1f} times as long")
             jepanet(
                 "devnet", "fund", *(node.address for node in nodes), "--dir", chain_dir, "--tokens", "2000"
             )
         proposer, coordinator, aggregator, *trainers = nodes
         steps = {"inner_steps": inner_steps} if inner_steps else {}
         terms = {
-            **TERMS, "dataset": str(data), "rounds": rounds, **steps,
+            **stretched(TERMS, times), "dataset": str(data), "rounds": rounds, **steps,
             "max_solvers": solvers, "aggregators": [aggregator.address],
         }  # fmt: skip
         shared = {
@@ -176,7 +181,7 @@ def play(
             for node in nodes:
                 node.wait_until_up()
         with stage(f"{rounds} rounds"):
-            ledger = asyncio.run(watch(proposer, nodes, rounds))
+            ledger = asyncio.run(watch(proposer, nodes, rounds, _ROUND_PATIENCE * times))
         with stage("the last round verified by a stranger; every model on the same shards"):
             recipe_file = data / "project" / "recipe.json"
             audit, (progress, held_against) = together(
@@ -244,8 +249,9 @@ async def balances_of(nodes: list[Node]) -> dict[str, Any]:
         return {node.name: json_form(await balances(chain, Address(node.address))) for node in nodes}
 
 
-async def watch(proposer: Node, nodes: list[Node], rounds: int) -> Any:
-    """Follows the chain until every round has ended and everything owed was claimed."""
+async def watch(proposer: Node, nodes: list[Node], rounds: int, patience: float) -> Any:
+    """Follows the chain until every round has ended and everything owed was claimed; gives up when for
+    `patience` seconds nothing happens."""
     shown: dict[int, str] = {}
     last_change = time.monotonic()
     while True:
@@ -259,9 +265,9 @@ async def watch(proposer: Node, nodes: list[Node], rounds: int) -> Any:
                 console.print(f"    round {number}: {phase}", style="dim", highlight=False)
         if ledger.finished(rounds):
             return ledger
-        if time.monotonic() - last_change > _ROUND_PATIENCE:
+        if time.monotonic() - last_change > patience:
             raise DemoFailed(
-                f"nothing happened for {_ROUND_PATIENCE:.0f} s; the logs are below {proposer.folder.parent}"
+                f"nothing happened for {patience:.0f} s; the logs are below {proposer.folder.parent}"
             )
         await asyncio.sleep(1.0)
 

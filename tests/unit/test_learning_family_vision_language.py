@@ -13,6 +13,7 @@ import pytest
 import torch
 from family_conformance import Case
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from jepanet.errors import Rejected
 from jepanet.learning.evaluation.metrics import metrics_of
@@ -171,3 +172,15 @@ def test_attack_large_scenes_are_compared_a_few_at_a_time(monkeypatch: pytest.Mo
     assert seen == [10, 10, 4]
     for name in ("latents", "actual", "predicted", "unchanged"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_computed_is_counted() -> None:
+    """By torch's own counter, of texts as long as they may be."""
+    family = replace(SMALL, model=replace(SMALL.model, query=4, answer=2, depth=2, patch=4))
+    model, batch = (
+        load_vision_language_model(family, family.initial_weights(SEED)),
+        next(family.batches(CASE.shard, SEED)),
+    )
+    with FlopCounterMode(display=False) as counter:
+        model.loss(batch, torch_generator(SEED, "loss"))
+    assert family.multiplications() == pytest.approx(counter.get_total_flops() / 2, rel=0.02)

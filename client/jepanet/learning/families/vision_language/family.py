@@ -13,12 +13,14 @@ from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.vision_language.schema import (
     activations_of_a_scene,
     init_weights,
+    multiplications,
     parameter_shapes,
     rotate_vision_language_model,
 )
 from jepanet.learning.families.vision_language.sizes import VisionLanguageSizes
 from jepanet.learning.family import (
     Batches,
+    Counted,
     Description,
     Family,
     FamilyKind,
@@ -62,6 +64,9 @@ class VisionLanguage(VisionLanguageSizes):
             rows=self.questions,
             slots=self.questions,
         )
+
+    def multiplications(self) -> int:
+        return multiplications(self)
 
     def fields(self) -> dict[str, object]:
         return VISION_LANGUAGE.tree(self)
@@ -114,3 +119,4 @@ VISION_LANGUAGE = Codec(VisionLanguage, "recipe", refuse=rejected("bad-recipe"))
 if TYPE_CHECKING:
     _CONFORMS: FamilyKind = VisionLanguage
     _USUAL: Family = VisionLanguage()
+    _COUNTED: Counted = VisionLanguage()

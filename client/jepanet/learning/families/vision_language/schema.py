@@ -58,6 +58,16 @@ def activations_of_a_scene(sizes: VisionLanguageSizes) -> int:
     return seen + told + looks + asked + questions * (8 * model.latent + 6 * sizes.scenes * questions)
 
 
+def multiplications(sizes: VisionLanguageSizes) -> int:
+    """Of numbers in the layers, in a forward pass over a batch whose texts are as long as they may be."""
+    model, asked = sizes.model, sizes.questions
+    seen = model.tokens * (3 * model.patch**2 + 12 * model.depth * model.width) * model.width
+    told = asked * (12 * model.answer * model.text_depth * model.text_width + model.latent) * model.text_width
+    words, offered = 14 * asked * model.query * model.predictor_width, 2 * model.tokens * model.width
+    guessed = (model.predictor_depth * (words + offered) + asked * model.latent) * model.predictor_width
+    return sizes.scenes * (seen + told + guessed) + (sizes.scenes * asked) ** 2 * model.latent
+
+
 def init_weights(sizes: VisionLanguageModelSizes, seed: bytes) -> Arrays:
     """Weights before any training: uniform with deviation 1/sqrt(fan-in), of embeddings 1/sqrt(width), biases
     0, layer norms at identity; what adds to the tokens of block n is divided by sqrt(2n), as I-JEPA does.

@@ -1,16 +1,19 @@
 """What does our training loop cost beside a bare PyTorch loop over the same model and objective, in time and
-in memory?
+in memory? Which share of a step is SIGReg? On a GPU: how long is a step, and how much of it is multiplied?
 
 Ours: `jepanet.learning.training.loop.train`, with seeded sampling without replacement, augmentation,
-divergence gate, gradient clipping, the trace and a report of every step. Yardstick, in turns with it: the
-same network, objective, batch size and AdamW in the shortest loop one would write by hand, on examples drawn
-at random, with the same augmentation and no checks, reports or determinism. Speed = time of the bare loop /
-ours, 1 means that the loop is free: CPU time of one thread, on a GPU seconds by the clock. Memory = the most
-bytes that a process of its own held (on a GPU: allocated there), ours / bare. It holds torch with its
-compiler, which `torch.optim` imports, weights and data before the loop begins; what comes on top of that
-stands beside. Medians over repeats.
+divergence gate, gradient clipping, the trace and a report of every step. Yardstick, in turns with it
+(`bare_loop.py`): the same network, objective, batch size and AdamW in the shortest loop one would write by
+hand, on examples drawn at random, with the same augmentation and no checks, reports or determinism. Speed =
+time of the bare loop / ours, 1 means that the loop is free: CPU time of one thread, on a GPU seconds by the
+clock. Memory = the most bytes that a process of its own held (on a GPU: allocated there), ours / bare. It
+holds torch with its compiler, which `torch.optim` imports, weights and data before the loop begins; what
+comes on top of that stands beside. Medians over repeats.
 
-Sizes for a GPU are "not run" where there is none.
+SIGReg: directions, projections, statistic and guard, forward and backward, on latents of a batch, by itself
+in the same process. On a GPU also frames or texts and tokens (padding included) a second, and the share of
+the peak (`--peak`, of an H100 in bf16) that is multiplied, counted as torch counts products; beside the
+prototype's figures. Sizes for a GPU are "not run: no CUDA device" where there is none.
 """
 
 from __future__ import annotations
@@ -26,128 +29,34 @@ from functools import partial
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
+from bare_loop import SEED, VIT, bare, drawn_by, made_up_shard, recipe_called
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
 
-from jepanet.learning.data.schemas.images import IMAGES
-from jepanet.learning.data.schemas.pairs import PAIRS
-from jepanet.learning.data.schemas.texts import tokens_of
-from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.families.image.family import Image
-from jepanet.learning.families.image.masks import draw_masks
-from jepanet.learning.families.language.family import Language
-from jepanet.learning.families.world.augment import draw_colour, turn
 from jepanet.learning.families.world.family import World
+from jepanet.learning.families.world.sizes import SIGREG
 from jepanet.learning.family import Batch
-from jepanet.learning.presets import preset
+from jepanet.learning.objectives import random_directions, sigreg, sketched_moments
 from jepanet.learning.recipe import Recipe
-from jepanet.learning.text_pairs.batches import twins
 from jepanet.learning.training.loop import train
-from jepanet.learning.training.step.precision import lowered
 
-SPEED, MEMORY = 0.97, 1.1
+SPEED, MEMORY, SHARE = 0.97, 1.1, 0.05
 RESULT = Path(__file__).parent / "results" / "training_step.json"
-SEED = bytes(range(32))
-ON_CPU = ("tworoom-small", "image-tiny", "language-tiny")
-ON_GPU = ("tworoom", "image-small")
+ON_CPU = ("tworoom-small", VIT, "image-tiny", "vision-language-tiny", "language-tiny", "backbone-tiny")
+ON_GPU = ("tworoom", "world-lewm", "world-large", "image-small", "vision-language-small", "backbone-135m")
 """In bf16; what can be is compiled, in both loops."""
 GPU = "cuda:0"
-Draw = Callable[[], dict[str, Tensor]]
-
-
-def made_up_shard(recipe: Recipe, episodes: int = 32, frames: int = 32) -> Shard:
-    """Random numbers: speed does not depend on what is learnt. Ten images or pairs for every episode."""
-    generator = np.random.Generator(np.random.PCG64(1))
-    family, many = recipe.family, 10 * episodes
-    if isinstance(family, World):
-        size = family.model.image
-        return recorded(
-            generator.integers(0, 256, (episodes, frames, 3, size, size), dtype=np.uint8),
-            generator.uniform(-1, 1, (episodes, frames - 1, family.model.actions)).astype(np.float32),
-            np.zeros((episodes, frames, 2), np.float32),
-            (0,) * episodes,
-        )
-    if isinstance(family, Image):
-        size = family.model.image
-        pictures = generator.integers(0, 256, (many, 3, size, size), dtype=np.uint8)
-        return Shard(IMAGES, {"images": pictures, "labels": np.zeros((many, 1), np.int32)}, (0,) * many)
-    assert isinstance(family, Language), "another family has data and a bare loop of its own"
-    texts = {"first": family.model.context, "second": family.model.context // 3}
-    arrays = {}
-    for name, longest in texts.items():
-        tokens = generator.integers(1, family.model.vocabulary, (many, longest)).astype(np.uint16)
-        lengths = generator.integers(longest // 3, longest + 1, many)
-        arrays[name] = np.where(np.arange(longest) < lengths[:, None], tokens, 0).astype(np.uint16)
-    return Shard(PAIRS, arrays, (0,) * many)
-
-
-# ------------------------------------------------------------------ the yardstick
-
-
-def bare(recipe: Recipe, shard: Shard, steps: int, device: str = "cpu") -> None:
-    """The yardstick."""
-    weights, rules = recipe.family.initial_weights(SEED), recipe.optimiser
-    model = recipe.family.network(weights, device, weights)
-    assert isinstance(model, nn.Module)
-    if recipe.loop.compile:
-        for part in model.children():
-            part.compile(dynamic=False)
-    trained = [item for name, item in model.named_parameters() if not name.startswith(recipe.family.frozen)]
-    optimiser = torch.optim.AdamW(
-        trained, lr=1e-4, betas=(rules.beta1, rules.beta2), weight_decay=1e-4, fused=True
-    )
-    draws = torch.Generator().manual_seed(1)
-    draw = drawn_by(recipe, shard, draws)
-    for _ in range(steps):
-        batch = Batch(draw(), torch.empty(0)).to(device)
-        with lowered(recipe.loop.precision, device):
-            loss = model.loss(batch, draws).loss
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, rules.clip)
-        optimiser.step()
-
-
-def drawn_by(recipe: Recipe, shard: Shard, draws: torch.Generator) -> Draw:
-    """Draws batches at random, with what the family does to them."""
-    family = recipe.family
-    if isinstance(family, World):
-        return partial(
-            windows, family, torch.from_numpy(shard.frames), torch.from_numpy(shard.actions), draws
-        )
-    if isinstance(family, Image):
-        return partial(pictures, family, torch.from_numpy(shard.array("images")), draws)
-    assert isinstance(family, Language)
-    return partial(pairs, family, [shard.array(name).astype(np.int64) for name in ("first", "second")], draws)
-
-
-def windows(family: World, frames: Tensor, actions: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-    episode = torch.randint(len(frames), (family.windows, 1), generator=draws)
-    first = torch.randint(frames.shape[1] - family.window + 1, (family.windows, 1), generator=draws)
-    moment = first + torch.arange(family.window)
-    seen, acted = frames[episode, moment], actions[episode, moment[:, :-1]]
-    if family.symmetry:
-        seen, acted = turn(seen, acted, int(torch.randint(8, (), generator=draws)))
-    batch = {"frames": seen, "actions": acted}
-    return batch | ({"colour": draw_colour(draws, hues=family.hues)} if family.colour else {})
-
-
-def pictures(family: Image, images: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-    seen = images[torch.randint(len(images), (family.images,), generator=draws)]
-    if family.mirror:
-        mirrored = torch.rand(family.images, generator=draws) < 0.5
-        seen = torch.where(mirrored.view(-1, 1, 1, 1), seen.flip(-1), seen)
-    masks = draw_masks(family.masks, family.model.side, family.images, draws)
-    return {"images": seen, "context": masks.context, "targets": masks.targets}
-
-
-def pairs(family: Language, texts: list[np.ndarray], draws: torch.Generator) -> dict[str, Tensor]:
-    rows = torch.randint(len(texts[0]), (family.pairs,), generator=draws).numpy()
-    first, second = (torch.from_numpy(some[rows, : tokens_of(some[rows]).max()]) for some in texts)
-    return {"first": first, "second": second, "twins": twins(first, second)}
+NOT_RUN = "not run: no CUDA device"
+PEAK = 989.0
+"""TFLOP/s of an H100 in bf16, dense."""
+PROTOTYPE = {
+    "world-lewm": "42.8 ms a step, 12.4 % of the peak",
+    "image-small": "89.6 ms a step, 17.0 % of the peak",
+    "backbone-135m": "128,190 tokens/s, 10.5 % of the peak, eager",
+}
+"""What the sizes were chosen by, on an H100."""
 
 
 # ------------------------------------------------------------------ measuring
@@ -209,15 +118,18 @@ def in_its_own_process(name: str, which: str, steps: int, device: str) -> Held:
 
 
 def recipe_for(name: str, device: str) -> Recipe:
-    recipe = preset(name)
+    recipe = recipe_called(name)
     if device == "cpu":
         return recipe
     compiled = not recipe.family.sizes.varying
     return replace(recipe, loop=replace(recipe.loop, precision="bf16", compile=compiled))
 
 
-def measured(name: str, device: str, steps: int, repeats: int, processes: int) -> dict[str, float]:
-    loops = both(recipe_for(name, device), steps, device)
+def measured(
+    name: str, device: str, steps: int, repeats: int, processes: int, peak: float
+) -> dict[str, float]:
+    recipe = recipe_for(name, device)
+    loops = both(recipe, steps, device)
     for loop in loops.values():
         loop()
     taken = [{which: seconds(loop, device) for which, loop in loops.items()} for _ in range(repeats)]
@@ -225,7 +137,7 @@ def measured(name: str, device: str, steps: int, repeats: int, processes: int) -
         {which: in_its_own_process(name, which, steps, device) for which in loops} for _ in range(processes)
     ]
     middle = statistics.median
-    return {
+    found = {
         "bare_ms": 1000 * middle(pair["bare"] for pair in taken) / steps,
         "ours_ms": 1000 * middle(pair["ours"] for pair in taken) / steps,
         "speed": middle(pair["bare"] / pair["ours"] for pair in taken),
@@ -235,17 +147,77 @@ def measured(name: str, device: str, steps: int, repeats: int, processes: int) -
         "bare_beyond_mb": middle(pair["bare"].most - pair["bare"].before for pair in kept) / 1e6,
         "ours_beyond_mb": middle(pair["ours"].most - pair["ours"].before for pair in kept) / 1e6,
     }
+    if (alone := sigreg_ms(recipe, device)) is not None:
+        found |= {"sigreg_ms": alone, "sigreg_share": alone / found["ours_ms"]}
+    return found if device == "cpu" else found | on_the_gpu(recipe, found["ours_ms"], peak)
+
+
+def latents_of_a_batch(recipe: Recipe) -> int:
+    """Rows that SIGReg sees; 0 where the objective has none."""
+    family = recipe.family
+    if isinstance(family, World):
+        return family.windows * family.window if family.objective.kind == SIGREG else 0
+    if isinstance(family, Image):
+        return family.images * min(family.objective.tokens, family.model.tokens)
+    return 0
+
+
+def regularised(recipe: Recipe, device: str, times: int = 50) -> None:
+    """SIGReg and its guard on latents of a batch, forward and backward."""
+    family = recipe.family
+    assert isinstance(family, World | Image)
+    objective, draws = family.objective, torch.Generator().manual_seed(1)
+    latents = torch.randn(latents_of_a_batch(recipe), family.sizes.latent, device=device, requires_grad=True)
+    for _ in range(times):
+        directions = random_directions(latents.shape[1], objective.directions, draws).to(device)
+        projected = latents @ directions
+        (sigreg(projected, objective.knots) + objective.guard * sketched_moments(projected)).backward()
+
+
+def sigreg_ms(recipe: Recipe, device: str) -> float | None:
+    """Median of a few calls. None: the objective has no SIGReg."""
+    if not latents_of_a_batch(recipe):
+        return None
+    regularised(recipe, device, 5)
+    return (
+        1000 * statistics.median(seconds(partial(regularised, recipe, device), device) for _ in range(5)) / 50
+    )
+
+
+def on_the_gpu(recipe: Recipe, step_ms: float, peak: float) -> dict[str, float]:
+    """What a step does in its time."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    family, times = recipe.family, recipe.loop.accumulate
+    draws = torch.Generator().manual_seed(1)
+    batch = Batch(drawn_by(recipe, made_up_shard(recipe), draws)(), torch.empty(0)).to(GPU)
+    model = family.network(family.initial_weights(SEED), GPU)
+    with FlopCounterMode(display=False) as counter:
+        model.loss(batch, draws).loss.backward()
+    texts = [batch.tensors[name].numel() for name in ("first", "second") if name in batch.tensors]
+    return {
+        "samples_per_second": 1000 * times * family.sizes.frames / step_ms,
+        "tokens_per_second": 1000 * times * sum(texts) / step_ms,
+        "mfu": times * counter.get_total_flops() / (step_ms / 1000) / (peak * 1e12),
+    }
 
 
 @click.command()
-@click.option("--steps", default=40)
-@click.option("--repeats", default=9)
-@click.option("--processes", default=3, help="in which each loop's memory is measured")
+@click.option("--steps", default=20)
+@click.option("--repeats", default=7)
+@click.option("--processes", default=1, help="in which each loop's memory is measured")
 @click.option("--recipe", "names", multiple=True, default=ON_CPU)
+@click.option("--peak", default=PEAK, help="TFLOP/s of the GPU in bf16")
 @click.option("--alone", type=click.Choice(["bare", "ours"]), hidden=True)
 @click.option("--on", "device", default="cpu", hidden=True)
 def main(
-    steps: int, repeats: int, processes: int, names: tuple[str, ...], alone: str | None, device: str
+    steps: int,
+    repeats: int,
+    processes: int,
+    names: tuple[str, ...],
+    peak: float,
+    alone: str | None,
+    device: str,
 ) -> None:
     torch.set_num_threads(1)
     if alone is not None:
@@ -255,31 +227,36 @@ def main(
     table = Table(
         title=f"A training step ({steps} steps, median of {repeats}; memory of {processes} processes)"
     )
-    for column in (
-        "recipe", "on", "bare, ms", "ours, ms", f"speed (>= {SPEED})",
-        "bare, MB", "ours, MB", f"memory (<= {MEMORY})", "beyond start, MB",
-    ):  # fmt: skip
+    columns = (
+        "recipe", "on", "bare, ms", "ours, ms", f"speed (>= {SPEED})", f"SIGReg (<= {SHARE:.0%})",
+        "bare, MB", "ours, MB", f"memory (<= {MEMORY})", "beyond start, MB", "samples/s", "of peak",
+    )  # fmt: skip
+    for column in columns:
         table.add_column(column, justify="right")
     figures: dict[str, dict[str, float] | str] = {}
     wanted = [(name, "cpu") for name in names] + [(name, GPU) for name in ON_GPU]
     for name, on in wanted:
         if on != "cpu" and not torch.cuda.is_available():
-            figures[f"{name} on {on}"] = "not run"
-            table.add_row(name, on, *["not run"] * 7)
+            figures[f"{name} on {on}"] = NOT_RUN
+            table.add_row(name, on, NOT_RUN, *[""] * (len(columns) - 3))
             continue
-        found = measured(name, on, steps, repeats, processes)
-        figures[f"{name} on {on}"] = found
+        row = measured(name, on, steps, repeats, processes, peak)
+        click.echo(f"{name}: {row['ours_ms']:.1f} ms, speed {row['speed']:.3f}", err=True)
+        figures[f"{name} on {on}"] = row
         table.add_row(
-            name, on, f"{found['bare_ms']:.1f}", f"{found['ours_ms']:.1f}", f"{found['speed']:.3f}",
-            f"{found['bare_mb']:.0f}", f"{found['ours_mb']:.0f}", f"{found['memory']:.3f}",
-            f"{found['bare_beyond_mb']:.0f} and {found['ours_beyond_mb']:.0f}",
+            name, on, f"{row['bare_ms']:.1f}", f"{row['ours_ms']:.1f}", f"{row['speed']:.3f}",
+            f"{row['sigreg_share']:.1%}" if "sigreg_share" in row else "none",
+            f"{row['bare_mb']:.0f}", f"{row['ours_mb']:.0f}", f"{row['memory']:.3f}",
+            f"{row['bare_beyond_mb']:.0f} and {row['ours_beyond_mb']:.0f}",
+            *([f"{row['samples_per_second']:.0f}", f"{row['mfu']:.1%}"] if "mfu" in row else ["", ""]),
         )  # fmt: skip
-    Console(width=150).print(table)
+    Console(width=170).print(table)
     RESULT.parent.mkdir(exist_ok=True)
     told = {
         "steps": steps,
         "repeats": repeats,
-        "targets": {"speed": SPEED, "memory": MEMORY},
+        "targets": {"speed": SPEED, "memory": MEMORY, "sigreg_share": SHARE},
+        "prototype": PROTOTYPE,
         "rows": figures,
     }
     RESULT.write_text(json.dumps(told, indent=1) + "\n")

@@ -202,9 +202,22 @@ def on_the_gpu(recipe: Recipe, step_ms: float, peak: float) -> dict[str, float]:
     }
 
 
+def write(steps: int, repeats: int, figures: dict[str, dict[str, float] | str]) -> None:
+    """What is known so far."""
+    told = {
+        "steps": steps,
+        "repeats": repeats,
+        "targets": {"speed": SPEED, "memory": MEMORY, "sigreg_share": SHARE},
+        "prototype": PROTOTYPE,
+        "rows": figures,
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(told, indent=1) + "\n")
+
+
 @click.command()
-@click.option("--steps", default=20)
-@click.option("--repeats", default=7)
+@click.option("--steps", default=40)
+@click.option("--repeats", default=5)
 @click.option("--processes", default=1, help="in which each loop's memory is measured")
 @click.option("--recipe", "names", multiple=True, default=ON_CPU)
 @click.option("--peak", default=PEAK, help="TFLOP/s of the GPU in bf16")
@@ -238,11 +251,13 @@ def main(
     for name, on in wanted:
         if on != "cpu" and not torch.cuda.is_available():
             figures[f"{name} on {on}"] = NOT_RUN
+            write(steps, repeats, figures)
             table.add_row(name, on, NOT_RUN, *[""] * (len(columns) - 3))
             continue
         row = measured(name, on, steps, repeats, processes, peak)
         click.echo(f"{name}: {row['ours_ms']:.1f} ms, speed {row['speed']:.3f}", err=True)
         figures[f"{name} on {on}"] = row
+        write(steps, repeats, figures)
         table.add_row(
             name, on, f"{row['bare_ms']:.1f}", f"{row['ours_ms']:.1f}", f"{row['speed']:.3f}",
             f"{row['sigreg_share']:.1%}" if "sigreg_share" in row else "none",
@@ -251,15 +266,6 @@ def main(
             *([f"{row['samples_per_second']:.0f}", f"{row['mfu']:.1%}"] if "mfu" in row else ["", ""]),
         )  # fmt: skip
     Console(width=170).print(table)
-    RESULT.parent.mkdir(exist_ok=True)
-    told = {
-        "steps": steps,
-        "repeats": repeats,
-        "targets": {"speed": SPEED, "memory": MEMORY, "sigreg_share": SHARE},
-        "prototype": PROTOTYPE,
-        "rows": figures,
-    }
-    RESULT.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,10 @@ class Sizes:
     """Places of a frame that are then predicted (`Encoded.predicted`)."""
     vocabulary: int | None = None
     """Tokens to choose the next one from, where its loss has a part `NEXT_TOKEN`; None where it has not."""
+    longest: int = 0
+    """Tokens of the longest text it reads; 0 when it reads none."""
+    border: int = 0
+    """The tokenizer's number of the token that is 0 in shards; 0 has that one's number there."""
     varying: bool = False
     """Whether tensors of its batches have other shapes from batch to batch, beyond their number of rows."""
 

@@ -16,6 +16,7 @@ from jepanet.interface.terminal.output import emit, json_option, table
 if TYPE_CHECKING:
     from jepanet.operations.datasets import Recordable
     from jepanet.operations.views.projects import Dataset, Shard
+    from jepanet.operations.views.recipes import PairsWritten
 
 _MOST_DIGITS = 9
 
@@ -46,6 +47,7 @@ def command() -> None:
       jepanet dataset pictures photos --out photos.safetensors --image 48
       jepanet dataset lerobot so100 --out robot --licence apache-2.0
       jepanet dataset captions photos.jsonl --out photos.safetensors --image 224
+      jepanet dataset pairs texts.jsonl --out own.safetensors --tokenizer SmolLM2 --recipe mine.toml
       jepanet dataset inspect data
     """
 
@@ -317,6 +319,60 @@ def captions(
 
     made = shard_of_captions(source, path, vocabulary, side=side, query=query, answer=answer, tokens=tokens)
     emit(made, as_json, show)
+
+
+_KEYS = ("first", "second")
+
+
+@command.command("pairs")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", "path", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="File to write: one shard.")  # fmt: skip
+@click.option("--tokenizer", type=click.Path(exists=True, path_type=Path), required=True,
+              help="The model's folder with tokenizer.json, or its GGUF file.")  # fmt: skip
+@click.option("--recipe", required=True, metavar="NAME|FILE", help="The recipe that is to train on it.")
+@click.option("--longest", type=click.IntRange(1, 2048),
+              help="Tokens of a text; longer ones are left out; default: the recipe's.")  # fmt: skip
+@click.option("--key", "keys", nargs=2, default=_KEYS, show_default=True, help="Of a line's two texts.")
+@json_option
+def pairs(
+    source: Path,
+    path: Path,
+    tokenizer: Path,
+    recipe: str,
+    longest: int | None,
+    keys: tuple[str, str],
+    as_json: bool,
+) -> None:
+    """Make a shard of pairs of texts from a file of JSON lines, in a tokenizer's tokens.
+
+    Example: jepanet dataset pairs texts.jsonl --out own.safetensors --tokenizer SmolLM2 --recipe mine.toml
+    """
+    from jepanet.operations.backbones import write_pairs
+
+    made = write_pairs(source, path, tokenizer=tokenizer, recipe=recipe, longest=longest, keys=keys)
+
+    def show(value: PairsWritten) -> None:
+        click.echo(f"{value.pairs} pairs, {value.bytes:,} bytes: {value.shard}; {value.left_out} left out")
+
+    emit(made, as_json, show)
+
+
+@command.command("tokenizer")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder to write tokenizer.json to.")  # fmt: skip
+@click.option("--tokens", default=4096, show_default=True, type=click.IntRange(300, 65_536),
+              help="Of the vocabulary.")  # fmt: skip
+@click.option("--key", "keys", nargs=2, default=_KEYS, show_default=True, help="Of a line's two texts.")
+def tokenizer(source: Path, folder: Path, tokens: int, keys: tuple[str, str]) -> None:
+    """Learn a tokenizer from a file of JSON lines, for a model that begins with random weights.
+
+    Example: jepanet dataset tokenizer texts.jsonl --out tokenizer --tokens 4096
+    """
+    from jepanet.operations.backbones import write_tokenizer
+
+    click.echo(write_tokenizer(source, folder, size=tokens, keys=keys))
 
 
 @command.command("inspect")

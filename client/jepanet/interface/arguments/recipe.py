@@ -31,6 +31,7 @@ def command() -> None:
       jepanet recipe show tworoom-small --toml > mine.toml
       jepanet recipe check mine.toml
       jepanet recipe diff tworoom-small mine.toml
+      jepanet recipe from-backbone SmolLM2-135M --out mine --lora 8
     """
 
 
@@ -107,6 +108,55 @@ def diff(one: str, other: str, as_json: bool) -> None:
     from jepanet.operations.recipes import compare_recipes
 
     emit(compare_recipes(one, other), as_json, _show_compared)
+
+
+@command.command("from-backbone")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder to write: recipe, first model, and with --lora the backbone's file.")  # fmt: skip
+@click.option("--name", default="backbone", show_default=True, help="Of the recipe.")
+@click.option("--lora", "rank", type=click.IntRange(1, 256), metavar="RANK",
+              help="Train adapters of this rank in place of the whole model.")  # fmt: skip
+@click.option(
+    "--alpha", type=click.FloatRange(0.01, 1024.0), help="Weight of adapters; default: twice the rank."
+)
+@click.option("--target", "targets", multiple=True, metavar="LAYER",
+              help="A layer of each block with adapters, for example q_proj; repeat for more.")  # fmt: skip
+@click.option("--context", default=128, show_default=True, type=click.IntRange(1, 2048),
+              help="Tokens of the longest text.")  # fmt: skip
+@click.option("--latent", default=64, show_default=True, type=click.IntRange(2, 1024),
+              help="Dimensions in which two texts are compared.")  # fmt: skip
+@click.option("--border", type=click.IntRange(0, 65_535),
+              help="The token that begins and ends a text; default: the configuration's.")  # fmt: skip
+@json_option
+def from_backbone(
+    source: Path,
+    folder: Path,
+    name: str,
+    rank: int | None,
+    alpha: float | None,
+    targets: tuple[str, ...],
+    context: int,
+    latent: int,
+    border: int | None,
+    as_json: bool,
+) -> None:
+    """Make a recipe and a first model of a folder in Hugging Face's form, or of a GGUF file.
+
+    Nothing is fetched and no code of the folder runs; weights are read from safetensors and GGUF alone.
+
+    \b
+    Examples:
+      jepanet recipe from-backbone SmolLM2-135M --out mine --lora 8
+      jepanet recipe from-backbone model.Q4_1.gguf --out mine --name smol
+    """
+    from jepanet.operations.backbones import Chosen, recipe_from_backbone
+
+    if rank is None and (alpha is not None or targets):
+        raise click.UsageError("--alpha and --target are of adapters: give --lora RANK")
+    chosen = Chosen(name, context, latent, border, rank, alpha, targets or None)
+    value = recipe_from_backbone(source, folder, chosen)
+    emit(value, as_json, lambda made: pairs(name, shown(made)))
 
 
 def _show(value: RecipeShown) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from jepanet.errors import Exit, Fatal, JepanetError
 from jepanet.learning.pretrained.architecture import refused
 from jepanet.learning.recipe import MAX_PARAMETERS
-from jepanet.nesting import check_nesting
 from jepanet.tensors import Arrays
 from jepanet.texts import load_json, read_text
 
@@ -68,7 +67,6 @@ class Pretrained:
                     )
                 raise refused(f"{self.folder} has no .safetensors", "name the folder that holds the weights")
             text = read_text(self.folder / "config.json", "configuration", max_bytes=MAX_CONFIG_BYTES)
-            check_nesting(text.encode(), "configuration")
             said = load_json(text, "configuration", self.folder / "config.json")
             if not isinstance(said, dict):
                 raise refused("config.json is no object", "name the folder of a model")
@@ -115,7 +113,9 @@ class Pretrained:
         try:
             import torch
             from transformers import AutoModelForCausalLM
+            from transformers.utils.logging import disable_progress_bar
 
+            disable_progress_bar()
             model, told = AutoModelForCausalLM.from_pretrained(
                 str(self.folder), local_files_only=True, trust_remote_code=False, use_safetensors=True,
                 dtype=torch.float32, output_loading_info=True, **self._gguf(),

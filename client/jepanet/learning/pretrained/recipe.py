@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected
+from jepanet.learning.family import check_weights
 from jepanet.learning.pretrained.architecture import model_tree, refused
 from jepanet.learning.pretrained.folder import Pretrained
 from jepanet.learning.recipe import SCHEMA, Recipe
 from jepanet.learning.recipe_reader import written_recipe
+from jepanet.tensors import Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,20 @@ def adapted(recipe: Recipe, backbone: str, adapting: Adapting) -> Recipe:
     tree = {**_usual(recipe.name), "model": model, "adapters": adapters}
     tree["optimiser"] = {"learning_rate": 1e-3, "cooldown": 0.6}
     return _read({**tree, "warm_steps": 100, "warm_rate": 1e-3})
+
+
+def beginning(recipe: Recipe, weights: Arrays) -> Arrays:
+    """Weights by their names in `transformers`, as a model of the recipe.
+
+    Raises:
+        Fatal: they are not those of its architecture, or hold NaN or infinity (exit code `CONFIG`).
+    """
+    named = {f"encoder.{name}": weights[name] for name in sorted(weights)}
+    try:
+        check_weights(named, recipe.family, what="its weights")
+    except Rejected as error:
+        raise refused(error.message, "take the model from its maker again") from error
+    return named
 
 
 _TARGETS = {

@@ -84,3 +84,30 @@ class RecipesCompared:
     one: RecipeSummary
     other: RecipeSummary
     differences: Sequence[RecipeDifference]
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneWritten:
+    """A recipe made of somebody's model, and the model that it begins with."""
+
+    recipe: Path
+    recipe_cid: str
+    model: Path
+    model_cid: str
+    parameters: int
+    """Those that are trained and travel."""
+    backbone: Path | None
+    """File of the weights beside which adapters stand: every node needs it. None where all are trained."""
+    backbone_cid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairsWritten:
+    """A shard made of a file of texts."""
+
+    shard: Path
+    pairs: int
+    left_out: int
+    """Pairs of the file that are not in it: empty, too long, or with a border inside."""
+    bytes: int
+    cid: str

@@ -70,6 +70,8 @@ class Backbone(BackboneSizes):
             activations=2 * self.pairs * activations_of_a_text(self),
             rows=2,
             vocabulary=self.model.vocabulary,
+            longest=self.model.context,
+            border=self.model.border,
             varying=True,
         )
 

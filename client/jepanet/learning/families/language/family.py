@@ -62,6 +62,7 @@ class Language(LanguageSizes):
             activations=2 * self.pairs * activations_of_a_text(self),
             rows=2,
             vocabulary=self.model.vocabulary,
+            longest=self.model.context,
             varying=True,
         )
 

@@ -208,6 +208,14 @@ def test_sets_of_sites_of_a_package_have_evaluation_shards_of_their_own() -> Non
     assert not seeds[0] & seeds[1]
 
 
+@pytest.mark.parametrize("solvers", [1, 2, 3, 4, 8])
+def test_any_number_of_solvers_has_sites(solvers: int) -> None:
+    for source, image in (("words", 0), ("emoji", 48), ("minigrid", 56)):
+        found = plan(Setting(source, solvers=solvers, image=image)).recordings
+        assert sum(name.startswith("training-") for name in found) == solvers
+        assert sum(name.startswith("sealed/") for name in found) == 1
+
+
 def test_unfamiliar_sites_are_told_from_new_ones_of_what_is_trained_on() -> None:
     for source, unseen in (("words", 5), ("emoji", 5)):
         found = plan(Setting(source, image=48))
@@ -233,7 +241,8 @@ def test_models_are_measured_on_unfamiliar_sites_by_themselves() -> None:
     training = (disc_shard(1, frames=11), disc_shard(2, frames=11))
     sites = Sites("", training, training, unseen, training[0], disc_shard(7), (), frozenset({2}))
     base = initial(SEED)
-    measure = Measure(replace(RECIPE, score=replace(RECIPE.score, minimum_episodes=100)), sites, base, SEED)
+    strict = replace(RECIPE, score=replace(RECIPE.score, minimum_episodes=100, least=9.0))
+    measure = Measure(strict, sites, base, SEED)
     found = measure.whole(base, 1)
     alone = Measure(RECIPE, replace(sites, unseen=_site(unseen, 2)), base, SEED).whole(base, None)
     assert found["unfamiliar"] == alone["unseen"] != found["unseen"]

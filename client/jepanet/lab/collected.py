@@ -68,7 +68,9 @@ def collected(
         usual,
         training_sites=solvers,
         episodes=episodes,
-        evaluation_shards=len(sets),
+        # As many shares as there are solvers would let a hidden site look like a training site, but for its
+        # number, where sites are a share of so many.
+        evaluation_shards=len(sets) + (solvers == len(sets)),
         evaluation_episodes=unseen * usual.hidden_sites,
     )
     if "image" in {item.name for item in fields(usual)}:
@@ -76,7 +78,7 @@ def collected(
     seed = hashlib.sha256(f"laboratory {which}".encode()).digest()
     recordings = plan(collection.environment, parameters, seed, derive(seed, "unseen"))
     evaluation = sealed_name(sets.index(which))
-    for name in [sealed_name(index) for index in range(len(sets))]:
+    for name in [sealed_name(index) for index in range(parameters.evaluation_shards)]:
         if name != evaluation:
             del recordings[name]
     sites = recordings[evaluation].sites

@@ -32,9 +32,10 @@ class Measure:
         self._recipe = recipe
         self._sites = sites
         self._unseen = by_site(sites.unseen)
-        # How few episodes may be paid for is no question here.
-        least = min(recipe.score.minimum_episodes, 4)
-        self._scored_by = replace(recipe, score=replace(recipe.score, minimum_episodes=least))
+        # How few episodes may be paid for, and which base is too weak to be, is no question here.
+        fewest = min(recipe.score.minimum_episodes, 4)
+        free = replace(recipe.score, minimum_episodes=fewest, least=0.0)
+        self._scored_by = replace(recipe, score=free)
         # One target for every arm: what the public start sees. It favours no arm's own encoder.
         self._scorers = {
             id(shard): scorer_of(start, self._scored_by, shard) for shard in (*self._unseen, *sites.own)

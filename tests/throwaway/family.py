@@ -74,6 +74,10 @@ class Echo(EchoSizes):
         wide = (self.vocabulary, self.width)
         return {"encoder.tokens": wide, "head.tokens": wide, "predictor.map": (self.width, self.width)}
 
+    def multiplications(self) -> int:
+        words = 2 * self.pairs * 6 * self.width * (self.vocabulary + self.width)
+        return words + 2 * self.pairs**2 * self.width + self.pairs * 64 * self.width
+
     def initial_weights(self, seed: bytes) -> Arrays:
         draw = numpy_generator(seed, "weights")
         return {

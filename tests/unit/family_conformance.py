@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import delta_of
@@ -178,6 +179,17 @@ def its_memory_is_estimated_from_above(case: Case) -> None:
     held, said = sum(kept.values()), 4 * case.family.sizes.activations
     assert held <= said <= 4 * held, f"{held} bytes are kept, `activations` says {said}"
     assert loss.requires_grad, "what was kept lay there until here"
+
+
+def its_computing_is_estimated_from_above(case: Case) -> None:
+    """What torch multiplies in a forward pass is at most what the family says, and no less than a quarter."""
+    weights, batch = case.family.initial_weights(SEED), _first(case)
+    network = case.family.network(weights, base=weights)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.loss(batch, torch_generator(SEED, "loss"))
+    done, said = counter.get_total_flops() // 2, case.family.multiplications()
+    assert done <= said <= 4 * done, f"{done} multiplications are done, the family says {said}"
+    assert case.family.widened(3).multiplications() >= 3 * said
 
 
 def _first(case: Case) -> Batch:
@@ -534,6 +546,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     a_model_card_can_describe_it,
     sizes_say_what_they_are,
     its_memory_is_estimated_from_above,
+    its_computing_is_estimated_from_above,
     shapes_are_those_of_the_weights,
     a_network_copies_its_weights,
     initial_weights_follow_from_the_seed,

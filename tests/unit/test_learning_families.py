@@ -245,6 +245,20 @@ class SaysLittleMemory(Double):
         return replace(World.sizes.__get__(self), activations=1000)
 
 
+class SaysLittleComputing(Double):
+    __slots__ = ()
+
+    def multiplications(self) -> int:
+        return World.multiplications(self) // 4
+
+
+class SaysMuchComputing(Double):
+    __slots__ = ()
+
+    def multiplications(self) -> int:
+        return 8 * World.multiplications(self)
+
+
 class SaysMuchMemory(Double):
     __slots__ = ()
 
@@ -440,6 +454,8 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (NeverWidens, conformance.sizes_say_what_they_are),
     (SaysLittleMemory, conformance.its_memory_is_estimated_from_above),
     (SaysMuchMemory, conformance.its_memory_is_estimated_from_above),
+    (SaysLittleComputing, conformance.its_computing_is_estimated_from_above),
+    (SaysMuchComputing, conformance.its_computing_is_estimated_from_above),
     (ForgetsAParameter, conformance.shapes_are_those_of_the_weights),
     (with_network(_KeepsTheArrays), conformance.a_network_copies_its_weights),
     (StartsAnyhow, conformance.initial_weights_follow_from_the_seed),

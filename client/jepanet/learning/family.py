@@ -196,6 +196,10 @@ class Family(Protocol):
 
     def parameter_shapes(self) -> Shapes: ...
 
+    def multiplications(self) -> int:
+        """Of numbers in matrix products and convolutions, in one forward pass of the loss over a batch as
+        large as it may be: from it follows, without torch, whether a node has the time (`computing.py`)."""
+
     def initial_weights(self, seed: bytes) -> Arrays:
         """Weights before any training; the same seed gives the same bytes on every machine."""
 
@@ -228,14 +232,6 @@ class Family(Protocol):
             ValueError: the matrix is not orthogonal or not of the model's size.
             Rejected: the family does not turn (`cannot_turn`).
         """
-
-
-@runtime_checkable
-class Counted(Protocol):
-    """A family that says how much its network computes, so that a round's length is known without torch."""
-
-    def multiplications(self) -> int:
-        """Of numbers, in one forward pass over a batch; those of layers are enough."""
 
 
 @dataclass(frozen=True, slots=True)

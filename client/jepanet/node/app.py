@@ -20,6 +20,7 @@ from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.learning.backbone_file import place_of
+from jepanet.learning.computing import most_operations
 from jepanet.learning.machine.installed import installed_memory
 from jepanet.lifetime import heeded
 from jepanet.node.blob_kinds import kind_of
@@ -247,6 +248,7 @@ async def build(
         methods=METHODS,
         device=config.worker.device,
         memory=job_memory(config.worker),
+        operations=most_operations(config.worker.device, config.worker.round_tflop),
         processes=Processes(config.worker.processes, config.worker.parallel),
         checkpoints=_checkpoints(config, paths),
         own_backbone=lambda digest: None if backbones is None else place_of(backbones, digest.hex()),

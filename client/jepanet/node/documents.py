@@ -9,6 +9,7 @@ from pathlib import Path
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import most_file_bytes
+from jepanet.learning.computing import measuring_operations, training_operations
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
@@ -50,6 +51,8 @@ class LearningDocuments:
             delta_bytes=4 * recipe.parameters() if here else 0,
             shards=recipe.loop.shards,
             mix=recipe.loop.mix,
+            step_operations=training_operations(recipe, 1),
+            measuring_operations=measuring_operations(recipe, 1, 1),
             least=recipe.score.least,
             backbone=None if frozen is None else frozen.digest,
             backbone_bytes=0 if frozen is None else frozen.bytes,
@@ -58,7 +61,7 @@ class LearningDocuments:
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
         found = DatasetManifest.from_bytes(manifest)
         check_manifest(found, read_recipe(recipe))
-        return PublicShards(found.training, found.probe, found.public)
+        return PublicShards(found.training, found.probe, found.evaluation.episodes, found.public)
 
     def encoded_bytes(self, recipe: bytes, codec: str) -> int:
         if codec not in CODECS:

@@ -16,6 +16,7 @@ from pathlib import Path
 from jepanet.cid import digest_file, to_cid
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected
 from jepanet.files import write_atomically
+from jepanet.learning.computing import most_operations, training_operations
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH
 from jepanet.learning.recipes.named import recipe_named
@@ -134,6 +135,8 @@ async def plan_local(worker: Worker, inputs: LocalInputs, library: Library | Non
         memory=found.memory,
         estimate=found.estimate,
         flops=found.flops,
+        counted=training_operations(inputs.recipe, found.steps),
+        allowed=int(most_operations(inputs.device, 0.0)),
         seconds_per_step=found.seconds_per_step,
         seconds=round(found.seconds_per_step * found.steps, 1),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from jepanet.cid import to_cid
-from jepanet.learning.family import Counted
+from jepanet.learning.computing import training_operations
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.checking import faults_of
@@ -31,8 +31,6 @@ from jepanet.operations.views.recipes import (
 _MOST_FAULTS = 50
 _A_CORE = 20e9
 """Floating-point operations a second that small networks reach on one core: 14 to 55 of 1e9 were measured."""
-_TRAINED = 6
-"""Operations for each multiplication of a forward pass: an addition with it, and twice as much backwards."""
 _CLASSES = ((30.0, "seconds"), (1800.0, "minutes"), (86400.0, "hours"))
 """Up to so many seconds of one core -> how long a round's training is called."""
 
@@ -112,9 +110,6 @@ def _summary(recipe: Recipe) -> RecipeSummary:
     )
 
 
-def _length(recipe: Recipe) -> str | None:
-    if not isinstance(recipe.family, Counted):
-        return None
-    operations = recipe.family.multiplications() * _TRAINED * recipe.loop.accumulate * recipe.inner_steps
-    seconds = operations / _A_CORE
+def _length(recipe: Recipe) -> str:
+    seconds = training_operations(recipe, recipe.inner_steps) / _A_CORE
     return next((name for most, name in _CLASSES if seconds <= most), "days")

@@ -40,6 +40,10 @@ class RecipeSummary:
     """Training shards that a round assigns to each solver."""
     mix: int = 1
     """How many of them a training reads before its first step."""
+    step_operations: int = 0
+    """Operations of one step of training."""
+    measuring_operations: int = 0
+    """Operations of measuring one model on one episode, at least."""
     least: float = 0.0
     """Score that a base must have to be trained from, as solvers find it on the public shard; 0: any."""
     backbone: Digest | None = None
@@ -66,6 +70,8 @@ class PublicShards:
     """In the order in which rounds assign them."""
     probe: PublicFile | None
     """Episodes on which latent frames are compared; there where the recipe aligns."""
+    evaluated: int = 0
+    """Episodes of an evaluation shard."""
     public: PublicFile | None = None
     """Episodes on which a base is scored before anybody trains from it."""
 

@@ -185,6 +185,12 @@ class WorkerSection:
         "GiB that a job may take where it computes, of the GPU's if `device` is one: rounds of larger "
         "recipes are left alone; 0: all that is there",
     ] = 0.0
+    round_tflop: Annotated[
+        float,
+        Range(0.0, 1e12),
+        "10^12 operations that a round's training, or its measuring, may take here: rounds of larger recipes "
+        "are left alone; 0: 100 on a CPU (1.5 hours of one core), 1,000,000 on a GPU (about three hours)",
+    ] = 0.0
     processes: Annotated[
         int, Range(1, 1024), "that train one delta together on this machine, with one thread each"
     ] = 1

@@ -12,11 +12,12 @@ import contextlib
 import os
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
 from jepanet.lifetime import signals_held
 from jepanet.telemetry import get_logger
 from jepanet.work.backbone_places import told
@@ -31,6 +32,9 @@ DERIVATIONS = "jepanet.work.derivations"
 """Table of a worker that derives models and does nothing else: it imports no torch."""
 _LINE_LIMIT = 16 << 20
 _AS_TEXT = LogForm()
+_OVERRUNS = 2
+"""Times that a job may overrun its time which begins anew whenever it is repeated."""
+_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Worker:
         self._job: str | None = None
         self._begun = 0.0
         self._progress: Progress | None = None
+        self._overran: OrderedDict[str, int] = OrderedDict()
+        """How often each of the newest jobs that took too long did."""
 
     @property
     def pid(self) -> int | None:
@@ -108,6 +114,8 @@ class Worker:
 
         Raises:
             Transient: the child died or overran its time; a fresh child does the next job.
+            Rejected: the job overran its time once more (`took-too-long`), and repeating it would begin anew:
+                one that is taken up where it was left is repeated as long as anybody waits for it.
             Rejected, Fatal: raised by the job itself.
             Fatal: the child cannot even load its jobs (exit code `WORKER`).
         """
@@ -119,12 +127,29 @@ class Worker:
                     return await self._exchange(request, on_progress)
             except TimeoutError as error:
                 await self.stop()
-                raise Transient(f"job {request.job} took longer than {self._timeout} s") from error
+                raise self._too_long(request) from error
             except asyncio.CancelledError:
                 await self.stop()  # the child is in the middle of a job nobody waits for
                 raise
             finally:
                 self._job = None
+
+    def _too_long(self, request: Request[R]) -> JepanetError:
+        told = f"job {request.job} took longer than {self._timeout} s"
+        if getattr(request, "checkpoints", None) is not None:
+            return Transient(told)
+        key = repr(request)
+        times = self._overran.pop(key, 0) + 1
+        if times >= _OVERRUNS:
+            return Rejected(
+                f"{told}, {times} times",
+                reason="took-too-long",
+                remedy="raise worker.job_timeout_seconds, or leave such projects out of projects.follow",
+            )
+        self._overran[key] = times
+        while len(self._overran) > _REMEMBERED:
+            self._overran.popitem(last=False)
+        return Transient(told)
 
     async def _exchange(self, request: Request[R], on_progress: OnProgress | None) -> R:
         process = self._process

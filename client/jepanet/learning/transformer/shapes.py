@@ -31,6 +31,11 @@ def block_layers(room: str, width: int, depth: int) -> dict[str, tuple[int, ...]
     return layers
 
 
+def block_multiplications(width: int, depth: int, tokens: int) -> int:
+    """Of numbers, for one of `tokens` tokens that attend to each other, in `depth` such blocks."""
+    return depth * (12 * width**2 + 2 * tokens * width)
+
+
 def conditioned_layers(
     room: str, width: int, inner: int, hidden: int, depth: int
 ) -> dict[str, tuple[int, ...]]:

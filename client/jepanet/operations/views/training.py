@@ -22,6 +22,10 @@ class TrainingPlan:
     estimate: int
     """By which a machine refuses a training that has no room."""
     flops: int
+    counted: int
+    """FLOPs by the recipe's sizes, as a node counts them before it takes a round upon itself."""
+    allowed: int
+    """Of those, as many as a node takes there of which its operator says nothing (`worker.round_tflop`)."""
     seconds_per_step: float
     seconds: float
 

@@ -26,6 +26,8 @@ from jepanet.work.requests.files import RoundFiles
 log = get_logger("roles")
 
 _GIB = 1 << 30
+_TERA = 1e12
+_MODELS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Preparation:
         trains = Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_)
         recipe = documents.recipe
         check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
+        check_computing(context, round_, documents, trains=trains)
         await obtain_backbone(context, recipe, pin=pin_of(round_))
         await obtain_base(context, round_, recipe, pin=pin_of(round_))
         if trains:
@@ -121,6 +124,28 @@ def check_memory(context: Context, round_: Round, needed: int) -> None:
             f"worker.memory_gb allows {context.memory / _GIB:.1f}",
             reason="too-little-memory",
             remedy="raise worker.memory_gb if the machine has more, or leave such projects out of "
+            "projects.follow",
+        )
+
+
+def check_computing(context: Context, round_: Round, documents: RoundDocuments, *, trains: bool) -> None:
+    """Whether this node has the time for its part of a round, known before anything is fetched or at stake.
+
+    Raises:
+        Rejected: reason `too-much-computing`; it takes more operations than the operator allows.
+    """
+    spec, recipe = documents.spec, documents.recipe
+    if trains:
+        needed, what = recipe.step_operations * spec.inner_steps, f"{spec.inner_steps:,} steps of training"
+    else:  # base, merge and a delta, at least: how many will be revealed is not known yet
+        needed = _MODELS * recipe.measuring_operations * documents.shards.evaluated
+        what = f"measuring {_MODELS} models"
+    if context.operations is not None and needed > context.operations:
+        raise Rejected(
+            f"round {round_.id} takes about {needed / _TERA:,.1f} x 10^12 operations for {what}, and "
+            f"worker.round_tflop allows {context.operations / _TERA:,.1f}",
+            reason="too-much-computing",
+            remedy="raise worker.round_tflop if the machine is fast enough, or leave such projects out of "
             "projects.follow",
         )
 

@@ -22,7 +22,6 @@ from jepanet.learning.families.backbone.schema import (
 from jepanet.learning.families.backbone.sizes import BackboneSizes
 from jepanet.learning.family import (
     Batches,
-    Counted,
     Description,
     Family,
     FamilyKind,
@@ -128,5 +127,4 @@ BACKBONE = Codec(Backbone, "recipe", refuse=rejected("bad-recipe"))
 if TYPE_CHECKING:
     _CONFORMS: FamilyKind = Backbone
     _USUAL: Family = Backbone()
-    _COUNTED: Counted = Backbone()
     _RESTING: Resting = Backbone()

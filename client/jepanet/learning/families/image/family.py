@@ -11,7 +11,12 @@ from jepanet.errors import Rejected
 from jepanet.learning.data.schemas.images import IMAGES
 from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.image.rotation import rotate_image_model
-from jepanet.learning.families.image.schema import activations_of_an_image, init_weights, parameter_shapes
+from jepanet.learning.families.image.schema import (
+    activations_of_an_image,
+    init_weights,
+    multiplications,
+    parameter_shapes,
+)
 from jepanet.learning.families.image.sizes import ImageSizes, seen_tokens
 from jepanet.learning.family import (
     Batches,
@@ -65,6 +70,9 @@ class Image(ImageSizes):
 
     def parameter_shapes(self) -> Shapes:
         return parameter_shapes(self.model)
+
+    def multiplications(self) -> int:
+        return multiplications(self)
 
     def initial_weights(self, seed: bytes) -> Arrays:
         return init_weights(self.model, seed)

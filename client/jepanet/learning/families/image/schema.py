@@ -5,7 +5,13 @@ from __future__ import annotations
 from jepanet.learning.families.image.sizes import ImageModelSizes, ImageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
-from jepanet.learning.transformer.shapes import OF_A_BLOCK, begun, block_layers, uniform
+from jepanet.learning.transformer.shapes import (
+    OF_A_BLOCK,
+    begun,
+    block_layers,
+    block_multiplications,
+    uniform,
+)
 from jepanet.tensors import Arrays
 
 _HIDDEN = "predictor.hidden"
@@ -38,6 +44,19 @@ def activations_of_an_image(image: ImageSizes) -> int:
     seen = sizes.tokens * (2 * whole + 2 * guessed + 12 * sizes.latent)
     drawn = min(objective.tokens, sizes.tokens)
     return seen + 3 * drawn * objective.directions * (objective.knots + 1)
+
+
+def multiplications(image: ImageSizes) -> int:
+    """Of numbers, in one forward pass over a batch, if every place is seen and hidden: encoders read images
+    whole, that of the round's base too, and what is seen of them; the predictor both kinds of places."""
+    sizes, objective = image.model, image.objective
+    encoded = 3 * sizes.patch**2 * sizes.width + sizes.width * sizes.latent
+    encoded += block_multiplications(sizes.width, sizes.depth, sizes.tokens)
+    places = 2 * sizes.tokens
+    guessed = block_multiplications(sizes.predictor_width, sizes.predictor_depth, places)
+    guessed += 2 * sizes.predictor_width * sizes.latent
+    drawn = min(objective.tokens, sizes.tokens) * sizes.latent * objective.directions
+    return image.images * (3 * sizes.tokens * encoded + places * guessed + drawn)
 
 
 def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:

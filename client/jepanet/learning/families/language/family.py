@@ -13,6 +13,7 @@ from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.language.schema import (
     activations_of_a_text,
     init_weights,
+    multiplications,
     parameter_shapes,
     rotate_language_model,
 )
@@ -71,6 +72,9 @@ class Language(LanguageSizes):
 
     def parameter_shapes(self) -> Shapes:
         return parameter_shapes(self.model)
+
+    def multiplications(self) -> int:
+        return multiplications(self)
 
     def initial_weights(self, seed: bytes) -> Arrays:
         return init_weights(self.model, seed)

@@ -10,7 +10,13 @@ import numpy as np
 from jepanet.learning.families.language.sizes import LanguageModelSizes, LanguageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
-from jepanet.learning.transformer.shapes import NORMS, OF_A_BLOCK, block_layers, uniform
+from jepanet.learning.transformer.shapes import (
+    NORMS,
+    OF_A_BLOCK,
+    block_layers,
+    block_multiplications,
+    uniform,
+)
 from jepanet.tensors import Arrays
 
 TOKENS, PLACES, PROJECTION = "encoder.tokens.weight", "encoder.places.weight", "projection.weight"
@@ -38,6 +44,14 @@ def activations_of_a_text(language: LanguageSizes) -> int:
     sizes = language.model
     states = (sizes.depth * OF_A_BLOCK + 4) * sizes.width + 3 * sizes.vocabulary
     return (sizes.context + 1) * states + 4 * sizes.latent + 4 * language.pairs
+
+
+def multiplications(language: LanguageSizes) -> int:
+    """Of numbers, in one forward pass over a batch of texts as long as they may be."""
+    sizes, texts = language.model, 2 * language.pairs
+    each = block_multiplications(sizes.width, sizes.depth, sizes.context + 1) + sizes.vocabulary * sizes.width
+    compared = sizes.latent * (sizes.width + language.pairs)
+    return texts * ((sizes.context + 1) * each + compared)
 
 
 def init_weights(sizes: LanguageModelSizes, seed: bytes) -> Arrays:

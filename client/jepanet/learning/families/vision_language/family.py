@@ -20,7 +20,6 @@ from jepanet.learning.families.vision_language.schema import (
 from jepanet.learning.families.vision_language.sizes import VisionLanguageSizes
 from jepanet.learning.family import (
     Batches,
-    Counted,
     Description,
     Family,
     FamilyKind,
@@ -65,14 +64,14 @@ class VisionLanguage(VisionLanguageSizes):
             slots=self.questions,
         )
 
-    def multiplications(self) -> int:
-        return multiplications(self)
-
     def fields(self) -> dict[str, object]:
         return VISION_LANGUAGE.tree(self)
 
     def parameter_shapes(self) -> Shapes:
         return parameter_shapes(self.model)
+
+    def multiplications(self) -> int:
+        return multiplications(self)
 
     def initial_weights(self, seed: bytes) -> Arrays:
         return init_weights(self.model, seed)
@@ -119,4 +118,3 @@ VISION_LANGUAGE = Codec(VisionLanguage, "recipe", refuse=rejected("bad-recipe"))
 if TYPE_CHECKING:
     _CONFORMS: FamilyKind = VisionLanguage
     _USUAL: Family = VisionLanguage()
-    _COUNTED: Counted = VisionLanguage()

@@ -10,7 +10,13 @@ import numpy as np
 from jepanet.learning.families.vision_language.sizes import VisionLanguageModelSizes, VisionLanguageSizes
 from jepanet.learning.family import Shapes
 from jepanet.learning.seeding import numpy_generator
-from jepanet.learning.transformer.shapes import NORMS, OF_A_BLOCK, block_layers, uniform
+from jepanet.learning.transformer.shapes import (
+    NORMS,
+    OF_A_BLOCK,
+    block_layers,
+    block_multiplications,
+    uniform,
+)
 from jepanet.tensors import Arrays
 
 IMAGES, TEXTS, PREDICTOR = "encoder.images", "encoder.texts", "predictor"
@@ -59,13 +65,19 @@ def activations_of_a_scene(sizes: VisionLanguageSizes) -> int:
 
 
 def multiplications(sizes: VisionLanguageSizes) -> int:
-    """Of numbers in the layers, in a forward pass over a batch whose texts are as long as they may be."""
-    model, asked = sizes.model, sizes.questions
-    seen = model.tokens * (3 * model.patch**2 + 12 * model.depth * model.width) * model.width
-    told = asked * (12 * model.answer * model.text_depth * model.text_width + model.latent) * model.text_width
-    words, offered = 14 * asked * model.query * model.predictor_width, 2 * model.tokens * model.width
-    guessed = (model.predictor_depth * (words + offered) + asked * model.latent) * model.predictor_width
-    return sizes.scenes * (seen + told + guessed) + (sizes.scenes * asked) ** 2 * model.latent
+    """Of numbers, in one forward pass over a batch whose texts are as long as they may be; answers are read
+    twice, once of them by the round's base."""
+    model, questions = sizes.model, sizes.questions
+    seen = 3 * model.patch**2 * model.width + block_multiplications(model.width, model.depth, model.tokens)
+    told = block_multiplications(model.text_width, model.text_depth, model.answer)
+    answers = 2 * questions * (model.answer * told + model.text_width * model.latent)
+    wide = model.predictor_width
+    words = block_multiplications(wide, model.predictor_depth, model.query)
+    words += model.predictor_depth * (2 * wide**2 + 2 * model.tokens * wide)
+    offered = model.predictor_depth * 2 * model.tokens * model.width * wide
+    asked = questions * (model.query * words + wide * model.latent) + offered
+    compared = questions**2 * sizes.scenes * model.latent
+    return sizes.scenes * (model.tokens * seen + answers + asked + compared)
 
 
 def init_weights(sizes: VisionLanguageModelSizes, seed: bytes) -> Arrays:

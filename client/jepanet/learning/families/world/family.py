@@ -69,9 +69,10 @@ class World(WorldSizes):
         return parameter_shapes(self.model)
 
     def multiplications(self) -> int:
-        return multiplications(
-            self.model, frames=self.windows * self.window, guesses=self.windows * (self.window - 2)
-        )
+        frames, sizes = self.windows * self.window, self.model
+        seen = 9 * sizes.image**2 + sizes.latent * self.objective.directions  # colours, projections
+        encoded = multiplications(sizes, frames=frames, guesses=self.windows * (self.window - 2))
+        return frames * seen + encoded
 
     def initial_weights(self, seed: bytes) -> Arrays:
         return init_weights(self.model, seed)

@@ -92,6 +92,8 @@ def multiplications(sizes: ModelSizes, *, frames: int, guesses: int) -> int:
             if sizes.transformer and layer.startswith("predictor") and layer != "predictor.leave":
                 times = 2
             total += prod(shape) * times * (guesses if "predictor" in layer else frames)
+    if sizes.vit:  # every token attends to every other
+        total += frames * sizes.vit.depth * 2 * sizes.vit.width * sizes.side**4
     return total
 
 

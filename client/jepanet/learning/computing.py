@@ -1,0 +1,34 @@
+"""Operations that a recipe takes where it is trained or measured, from its sizes: before any is done.
+
+Of matrix products and convolutions, an addition with every multiplication; estimates from above, as a batch
+is counted as long and wide as it may be.
+"""
+
+from __future__ import annotations
+
+from jepanet.learning.recipe import Recipe
+
+TERA = 1e12
+TRAINED = 6
+"""Operations for each multiplication of a forward pass: an addition with it, and twice as much backwards."""
+MEASURED = 2
+ON_CPU, ON_GPU = 1e2, 1e6
+"""10^12 operations that a node takes upon itself of which its operator says nothing: an hour and a half of
+one core at 2e10 a second, three hours of a GPU at 1e14."""
+
+
+def training_operations(recipe: Recipe, steps: int) -> int:
+    """Of so many steps."""
+    return TRAINED * recipe.family.multiplications() * recipe.loop.accumulate * steps
+
+
+def measuring_operations(recipe: Recipe, episodes: int, models: int) -> int:
+    """Of so many models on a shard of so many episodes, each as long as one that is trained on, at least."""
+    frames = episodes * recipe.family.sizes.window
+    each = -(-recipe.family.multiplications() * frames // recipe.family.sizes.frames)
+    return MEASURED * each * models
+
+
+def most_operations(device: str, told: float) -> float:
+    """That a round may take: `told` 10^12 by the operator, or what is usual for the device."""
+    return TERA * (told or (ON_CPU if device.startswith("cpu") else ON_GPU))

@@ -1,0 +1,77 @@
+"""How much a recipe computes, by its sizes alone, and what a node takes upon itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jepanet.errors import Rejected
+from jepanet.learning.computing import measuring_operations, most_operations, training_operations
+from jepanet.learning.presets import PRESETS, preset
+from jepanet.learning.recipe_reader import changed
+from jepanet.node.documents import LearningDocuments
+from jepanet.roles.documents import PublicShards
+from jepanet.roles.steps.preparation import RoundDocuments, check_computing
+from round_samples import a_spec
+
+pytestmark = pytest.mark.unit
+
+TINY = preset("tworoom-tiny")
+
+
+def documents(recipe: Any = TINY, steps: int = 10, evaluated: int = 32) -> RoundDocuments:
+    told = LearningDocuments().recipe(recipe.to_bytes())
+    spec = a_spec(inner_steps=steps, start_step=0, total_steps=steps)
+    return RoundDocuments(spec, told, PublicShards((), None, evaluated))
+
+
+def checked(limit: float | None, found: RoundDocuments, *, trains: bool) -> None:
+    context: Any = SimpleNamespace(operations=limit)
+    check_computing(context, SimpleNamespace(id=7), found, trains=trains)  # type: ignore[arg-type]
+
+
+def test_operations_grow_with_steps_batches_and_models() -> None:
+    one = training_operations(TINY, 1)
+    assert training_operations(TINY, 10) == 10 * one
+    twice = replace(TINY, loop=replace(TINY.loop, accumulate=2))
+    assert training_operations(twice, 1) == 2 * one
+    assert measuring_operations(TINY, 64, 3) > 2.9 * measuring_operations(TINY, 64, 1)
+    assert measuring_operations(TINY, 64, 1) > 1.9 * measuring_operations(TINY, 32, 1)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if preset(name).loop.precision == "fp32"])
+def test_a_node_trains_every_recipe_made_for_a_cpu(name: str) -> None:
+    recipe = preset(name)
+    most = most_operations("cpu", 0.0)
+    assert training_operations(recipe, max(recipe.inner_steps, recipe.warm_steps)) < most
+    checked(most, documents(recipe, recipe.inner_steps), trains=True)
+    checked(most, documents(recipe, recipe.inner_steps, evaluated=1000), trains=False)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if preset(name).loop.precision != "fp32"])
+def test_and_a_gpu_every_one_made_for_that(name: str) -> None:
+    recipe = preset(name)
+    steps = max(recipe.inner_steps, recipe.warm_steps)
+    assert training_operations(recipe, steps) < most_operations("cuda:0", 0.0)
+
+
+def test_attack_a_round_of_steps_without_end_is_left_alone() -> None:
+    """The recipe is small; the spec asks for a year of it."""
+    found = documents(preset("tworoom-small"), steps=10_000_000)
+    with pytest.raises(Rejected, match=r"10,000,000 steps of training") as caught:
+        checked(most_operations("cpu", 0.0), found, trains=True)
+    assert caught.value.reason == "too-much-computing" and "worker.round_tflop" in (caught.value.remedy or "")
+    checked(most_operations("cpu", 0.0), found, trains=False)
+    checked(None, found, trains=True)
+
+
+def test_attack_a_model_that_takes_hours_to_measure_is_left_alone() -> None:
+    large = changed(preset("image-small"), "images", 2)
+    found = documents(large, steps=1, evaluated=100_000)
+    with pytest.raises(Rejected, match="for measuring 3 models"):
+        checked(most_operations("cpu", 0.0), found, trains=False)
+    checked(most_operations("cpu", 0.0), found, trains=True)
+    checked(most_operations("cpu", 1e7), found, trains=False)

@@ -153,7 +153,7 @@ def test_the_estimate_of_a_comparison_lies_above_what_is_encoded() -> None:
         (Image(model=replace(TINY_IMAGES, latent=96)), image_shard(1, side=16)),
         (Language(model=LanguageModelSizes(vocabulary=24, context=8, width=16, depth=1)), pair_shard(1)),
     ):
-        recipe = Recipe(family, "tiny")
+        recipe = Recipe(family, "tiny", align_above=180.0)
         found = encode(family.initial_weights(SEED), recipe, made)
         held = (found.latents, found.actual, found.predicted, found.unchanged)
         encoded = sum(array.nbytes for array in held)

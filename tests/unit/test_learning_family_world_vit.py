@@ -21,6 +21,7 @@ from jepanet.learning.families.world.sizes import ModelSizes, TransformerSizes, 
 from jepanet.learning.family import FrameEncoder, PlanningNetwork
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe_reader import changed, read_recipe
+from jepanet.learning.sources.registry import dataset_for
 from learning_shards import RECIPE, WORLD, disc_shard
 
 pytestmark = pytest.mark.unit
@@ -136,6 +137,10 @@ def test_the_large_one_begins_at_random_weights() -> None:
     assert recipe.warm_steps == 0
 
 
-def test_the_tiny_one_is_the_smallest_usable_tworoom_by_another_name() -> None:
+def test_the_tiny_one_is_the_smallest_usable_tworoom_and_pays_for_direction_alone() -> None:
+    """On the same dataset, so that a demonstration of either plays the same episodes."""
     tiny, small = preset("world-tiny"), preset("tworoom-small")
-    assert replace(tiny, name=small.name) == small and tiny.name == "world-tiny"
+    gates = replace(tiny.gates, longest=small.gates.longest)
+    assert replace(tiny, name=small.name, gates=gates) == small
+    assert tiny.name == "world-tiny" and tiny.gates.longest == 1.0
+    assert dataset_for("world-tiny") == dataset_for("tworoom-small")

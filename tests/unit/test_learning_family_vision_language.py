@@ -158,6 +158,14 @@ def test_widths_that_do_not_fit_are_refused(change: dict[str, int]) -> None:
     assert caught.value.reason == "bad-recipe" and next(iter(change)) in caught.value.message
 
 
+def test_attack_texts_are_no_way_around_the_cap_on_pictures() -> None:
+    with pytest.raises(Rejected, match=r"model\.query tokens are 2560 tokens a picture") as caught:
+        replace(SMALL, questions=5, model=replace(SMALL.model, query=512))
+    assert caught.value.reason == "bad-recipe"
+    with pytest.raises(Rejected, match=r"model\.answer tokens"):
+        replace(SMALL, questions=64, model=replace(SMALL.model, answer=64))
+
+
 def test_attack_large_scenes_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     model, guess = network(), VisionLanguageModel._guessed
     whole, seen = model.compare(CASE.shard), list[int]()

@@ -9,6 +9,8 @@ from jepanet.records.codec import check, rejected
 from jepanet.records.marks import Range
 
 _BAD_RECIPE = rejected("bad-recipe")
+MAX_TOKENS_OF_A_SCENE = 2048
+"""Of all its questions, or answers: a round's pictures are capped, and texts are no way around that."""
 Words = Annotated[int, Range(1, 512)]
 Width = Annotated[int, Range(8, 1536), "of its blocks; a multiple of 4 and of its heads"]
 Depth = Annotated[int, Range(1, 24), "its blocks"]
@@ -98,3 +100,11 @@ class VisionLanguageSizes:
 
     def __post_init__(self) -> None:
         check(self, "recipe", _BAD_RECIPE)
+        for name in ("query", "answer"):
+            tokens = self.questions * getattr(self.model, name)
+            if tokens > MAX_TOKENS_OF_A_SCENE:
+                raise _BAD_RECIPE(
+                    f"recipe: questions of model.{name} tokens are {tokens} tokens a picture, more than "
+                    f"{MAX_TOKENS_OF_A_SCENE}",
+                    f"fewer questions or a lower model.{name}",
+                )

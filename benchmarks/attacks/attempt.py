@@ -69,9 +69,11 @@ class Attempt:
         return self.shard.with_arrays(**{name: self.shard.array(name)[order] for name in names})
 
     def noise(self) -> Arrays:
-        draw = numpy_generator(self.seed, "noise")
+        """Of the honest norm, on all that is trained."""
+        draw, frozen = numpy_generator(self.seed, "noise"), self.recipe.family.frozen
         drawn = {
-            name: draw.standard_normal(array.shape).astype(np.float32) for name, array in self.base.items()
+            name: (draw.standard_normal(array.shape) * (not name.startswith(frozen))).astype(np.float32)
+            for name, array in self.base.items()
         }
         return drawn_out(drawn, norm(self.honest))
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from attacks.rows import HONEST, MERGE, Row, Run
-from attacks.shared import OTHER_SEED
 
 AIM_T, AIM_SHARE, MOST_PAY = 5.0, 0.9, 0.5
+SEAT = "honest, of this seat"
+"""The delta in whose place the attacks stand: what those that begin with it are to be held against."""
 
 
 def report(runs: Sequence[Run]) -> str:
@@ -58,11 +59,12 @@ def _attacks(runs: Sequence[Run]) -> Iterator[str]:
     yield "| in place of the last solver | norm | gain, milli-nats | t | accepted | why not | of honest pay |"
     yield "|---|---:|---:|---:|---:|---|---:|"
     kinds = dict.fromkeys(row.kind for run in runs for row in _last(run) if row.kind != MERGE)
-    for kind in kinds:
-        rows = [row for run in runs for row in _last(run) if row.kind == kind]
+    own = paid(runs, SEAT)[0]
+    for kind in [HONEST, SEAT, *(kind for kind in kinds if kind != HONEST)]:
+        rows = [row for run in runs for row in _of(run, kind)]
         share, low, high = paid(runs, kind)
         text = f"{share:.2f} [{low:.2f}, {high:.2f}]"
-        over = share > MOST_PAY and kind not in (HONEST, OTHER_SEED)
+        over = share > (1.1 * max(own, 1.0) if kind.startswith(HONEST) else MOST_PAY)
         gains = [row.gain / 1000 for row in rows]
         why = dict.fromkeys(row.reason for row in rows if row.verdict != "ACCEPTED")
         cells = [
@@ -82,14 +84,20 @@ def paid(runs: Sequence[Run], kind: str) -> tuple[float, float, float]:
     together, and the lowest and highest of one seed."""
     each = []
     for run in runs:
-        rows = _last(run)
-        honest = [row.pay for row in rows if row.kind == HONEST]
-        these = [row.pay for row in rows if row.kind == kind]
+        honest = [row.pay for row in _of(run, HONEST)]
+        these = [row.pay for row in _of(run, kind)]
         if these:
             each.append((median(these), median(honest)))
     shares = [made / usual if usual else 0.0 for made, usual in each]
     total = sum(usual for _, usual in each)
     return sum(made for made, _ in each) / total if total else 0.0, min(shares), max(shares)
+
+
+def _of(run: Run, kind: str) -> list[Row]:
+    """Of the last round."""
+    if kind == SEAT:
+        return _of(run, HONEST)[-1:]
+    return [row for row in _last(run) if row.kind == kind]
 
 
 def _last(run: Run) -> list[Row]:

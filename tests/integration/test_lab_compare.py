@@ -74,6 +74,21 @@ def test_a_model_of_texts_is_compared_on_its_package_and_exported(tmp_path: Path
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
 
 
+def test_arms_from_random_weights_are_exported(tmp_path: Path) -> None:
+    random = replace(preset("tworoom-tiny"), name="random", warm_steps=0)
+    (tmp_path / "random.json").write_bytes(random.to_bytes())
+    request = replace(
+        REQUEST, recipe=str(tmp_path / "random.json"), arms=chosen("anchored,naive,local"), control=0,
+        solvers=2, export=tmp_path / "models",
+    )  # fmt: skip
+    report = compare(request, tmp_path, lambda *_: None)
+    exported = [(item["arm"], item["solver"]) for item in report["exported"]]
+    assert exported == [("anchored", None), ("naive", None), ("local", 0), ("local", 1)]
+    cards = [(tmp_path / "models" / item["card"]).read_text() for item in report["exported"]]
+    assert all("from random weights" in card for card in cards)
+    assert ["every solver's own" in card for card in cards] == [False, True, False, False]
+
+
 def test_a_study_of_schedules_scores_rounds_as_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ def test_a_damaged_start_is_made_again(
 ) -> None:
     made: list[int] = []
 
-    def warm(*_: Any) -> Any:
+    def warm(*_: Any, **__: Any) -> Any:
         made.append(1)
         return initial(SEED)
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jepanet.errors import Rejected
+from jepanet.errors import Fatal, Rejected
 from jepanet.federation.deltas.delta import delta_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.lab import play as playing
 from jepanet.lab.arms import ARMS, Arm
+from jepanet.lab.compare import Comparison
 from jepanet.lab.measure import Measure
 from jepanet.lab.play import NOTHING_TO_TRAIN, Aborted, Played, play
-from jepanet.lab.setting import Sites
+from jepanet.lab.setting import Setting, Sites
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.presets import preset
@@ -323,3 +324,46 @@ def test_a_longer_schedule_keeps_the_rate_up() -> None:
     )
     assert distance(short, same) == 0.0
     assert distance(long, start) > distance(short, start)
+
+
+@pytest.mark.parametrize("name", ["local", "pooled", "anchored", "network", "naive-anchored"])
+def test_every_arm_is_trained_on_the_device_that_is_asked_for(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, encoded, real, frames = list[str](), list[str](), playing.train, playing.frame_latents
+
+    def watched(*given: Any, **named: Any) -> TrainResult:
+        trained.append(named["device"])
+        return real(*given, **named)
+
+    def seen(*given: Any, **named: Any) -> Any:
+        encoded.append(named["device"])
+        return frames(*given, **named)
+
+    monkeypatch.setattr(playing, "train", watched)
+    monkeypatch.setattr(playing, "frame_latents", seen)
+    data, start = sites(1, 2), initial(SEED)
+    recipe = replace(RECIPE, align_above=180.0)
+    made = [
+        play(ARMS[name], recipe, data, start, SEED, 1, lambda *_: None, device=device).models[0]
+        for device in ("cpu", "cpu:0")
+    ]
+    assert set(trained) == {"cpu", "cpu:0"} and set(encoded) <= {"cpu", "cpu:0"}
+    assert distance(*made) < 1e-4
+
+
+def test_models_are_measured_on_the_device_that_is_asked_for() -> None:
+    data, base = sites(1, 2), initial(SEED)
+    long = replace(data, unseen=disc_shard(3, frames=11), own=(disc_shard(4, frames=11),) * 2)
+    with pytest.raises((RuntimeError, Fatal), match="device"):
+        Measure(RECIPE, long, base, SEED, device="no-such-device")
+    found = [
+        Measure(RECIPE, long, base, SEED, device=device).whole(base, None) for device in ("cpu", "cpu:0")
+    ]
+    assert found[0]["unseen"]["score"] == pytest.approx(found[1]["unseen"]["score"])
+
+
+def test_figures_of_another_device_are_kept_apart() -> None:
+    comparison = Comparison(RECIPE, (ARMS["local"],), (0,), 1, Setting(image=32))
+    keys = {replace(comparison, device=device).key(ARMS["local"], 0) for device in ("cpu", "cuda")}
+    assert len(keys) == 2

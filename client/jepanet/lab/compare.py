@@ -49,6 +49,8 @@ class Comparison:
     as_network: bool = False
     """Whether rounds are those of a network: the recipe's own schedule, which does not end with the
     comparison, and the gain of every round as it is paid for."""
+    device: str = "cpu"
+    """Where models are trained and encoded, as torch names it. Planning and steps ahead stay on the CPU."""
 
     def key(self, arm: Arm, seed: int) -> str:
         """Names one run by everything that decides its figures."""
@@ -58,6 +60,8 @@ class Comparison:
         }  # fmt: skip
         if self.as_network:
             content["as network"] = NETWORK_VERSION
+        if self.device != "cpu":
+            content["device"] = self.device
         name = re.sub(r"[^a-z0-9.]+", "-", arm.name.lower())
         return f"{name}-s{seed}-{digest_of(canonical_json(content)).hex()[:12]}"
 
@@ -143,7 +147,9 @@ def _run(item: _Run) -> None:
     sites = _loaded(item.data, comparison.setting)
     # One yardstick for every arm, also for one that changes the public start itself.
     try:
-        measure = Measure(recipe, sites, _start(item, sites, recipe), seed_of(item.seed))
+        measure = Measure(
+            recipe, sites, _start(item, sites, recipe), seed_of(item.seed), device=comparison.device
+        )
     except Rejected as error:
         raise Rejected(
             f"the public start of seed {item.seed}, with which all arms are compared: {error.message}",
@@ -204,18 +210,20 @@ def _played(item: _Run, sites: Sites, measure: Measure, history: list[Figures]) 
 
     return play(
         item.arm, recipe, sites, start, seed_of(item.seed), comparison.rounds, on_round,
-        total_steps=recipe.total_steps if comparison.as_network else 0,
+        total_steps=recipe.total_steps if comparison.as_network else 0, device=comparison.device,
     )  # fmt: skip
 
 
 def _start(item: _Run, sites: Sites, recipe: Recipe) -> Arrays:
     """The public warm start of a seed; made once, and again if it is damaged."""
+    device = item.comparison.device
     content = [VERSION, TRAINING_VERSION, recipe.digest().hex(), sites.digest, item.seed]
+    content += [device] if device != "cpu" else []
     name = digest_of(canonical_json(content)).hex()[:12]
     path = item.out / "runs" / f"start-s{item.seed}-{name}.safetensors"
     data = kept(path, model_cap(recipe))
     if data is None:
-        weights = warm_start(recipe, sites.public, seed_of(item.seed))
+        weights = warm_start(recipe, sites.public, seed_of(item.seed), device=device)
         data = model_bytes(weights, ModelHeader.of(recipe, 0))
         keep(path, data)
     return load_model(data, recipe).weights

@@ -120,7 +120,9 @@ def card(comparison: Comparison, arm: Arm, run: Figures, model: Figures, entry: 
         "## Repeat it",
         "",
         "Every figure and every byte follows from recipe, arm, seed and these data, on one build and "
-        "processor: " + ", ".join(f"{name} {value}" for name, value in run["made_on"].items()) + ".",
+        "processor: "
+        + ", ".join(f"{name} {value}" for name, value in run["made_on"].items())
+        + f"; trained on `{comparison.device}`.",
         "",
         "```",
         f"jepanet lab compare --recipe recipe.json --arms {arm.name} --seeds {run['seed']} "

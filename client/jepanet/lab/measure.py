@@ -28,7 +28,10 @@ STEPS_AHEAD = 8
 class Measure:
     """Measures models of one recipe and one public start on one set of sites."""
 
-    def __init__(self, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes) -> None:
+    def __init__(
+        self, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, *, device: str = "cpu"
+    ) -> None:
+        self._device = device
         self._recipe = recipe
         self._sites = sites
         self._unseen = by_site(sites.unseen)
@@ -38,10 +41,11 @@ class Measure:
         self._scored_by = replace(recipe, score=free)
         # One target for every arm: what the public start sees. It favours no arm's own encoder.
         self._scorers = {
-            id(shard): scorer_of(start, self._scored_by, shard) for shard in (*self._unseen, *sites.own)
+            id(shard): scorer_of(start, self._scored_by, shard, device=device)
+            for shard in (*self._unseen, *sites.own)
         }
         self._plans = can_plan(recipe.family, start)
-        self._reference = frame_latents(start, recipe, sites.probe)
+        self._reference = frame_latents(start, recipe, sites.probe, device=device)
         self._untrained = recipe.family.initial_weights(derive(seed, "untrained"))
 
     def whole(self, weights: Arrays, solver: int | None) -> Figures:
@@ -65,7 +69,8 @@ class Measure:
     def drift(self, weights: Arrays) -> Figures:
         """Rotation of the latent frame since the public start, read on the probe frames, in degrees."""
         try:
-            found = drift(self._reference, frame_latents(weights, self._recipe, self._sites.probe))
+            latents = frame_latents(weights, self._recipe, self._sites.probe, device=self._device)
+            found = drift(self._reference, latents)
         except Rejected as error:
             return {"reason": error.message}
         return {"rms": found.rms_degrees, "max": found.max_degrees, "trace": found.trace_degrees}
@@ -83,17 +88,19 @@ class Measure:
 
         As there, one scorer for all unseen sites together.
         """
-        return scorer_of(base, self._scored_by, self._sites.unseen).gain(weights).mean
+        scorer = scorer_of(base, self._scored_by, self._sites.unseen, device=self._device)
+        return scorer.gain(weights).mean
 
     def probes(self) -> Figures:
         """What probes read without any training: off raw pictures and texts, and off random weights."""
         return {"raw": probed_raw(self._sites.unseen), "random weights": self._probed(self._untrained)}
 
     def _probed(self, weights: Arrays) -> Figures:
-        return probed(self._sites.unseen, encode(weights, self._recipe, self._sites.unseen))
+        shard = self._sites.unseen
+        return probed(shard, encode(weights, self._recipe, shard, device=self._device))
 
     def _metrics(self, weights: Arrays, shard: Shard) -> Figures:
-        encoded = encode(weights, self._recipe, shard)
+        encoded = encode(weights, self._recipe, shard, device=self._device)
         score = self._scorers[id(shard)].gain_of(encoded).score  # refuses what is not finite
         return {**metrics_of(encoded, shard, self._recipe).to_json(), "score": score}
 

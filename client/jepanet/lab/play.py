@@ -74,6 +74,7 @@ def play(
     on_round: OnRound,
     *,
     total_steps: int = 0,
+    device: str = "cpu",
 ) -> Played:
     """Trains one arm for `rounds` rounds of the recipe's inner steps, from the public warm start.
 
@@ -88,20 +89,27 @@ def play(
     if arm.scheme == "start":
         return Played([start])
     if arm.scheme == "pooled":
-        return _pooled(arm, recipe, sites, start, seed, rounds, on_round)
+        return _pooled(arm, recipe, sites, start, seed, rounds, on_round, device)
     if arm.scheme == "local":
-        return _local(recipe, sites, start, seed, rounds)
+        return _local(recipe, sites, start, seed, rounds, device)
     if arm.frozen_encoder and all(name.startswith((_ENCODER, *recipe.family.frozen)) for name in start):
         raise Rejected(
             f"family {recipe.family.name} trains its encoder and nothing else: frozen, it is the start",
             reason=NOTHING_TO_TRAIN,
         )
     total = max(total_steps, rounds * recipe.inner_steps)
-    return _federated(arm, recipe, sites, start, seed, rounds, total, on_round)
+    return _federated(arm, recipe, sites, start, seed, rounds, total, on_round, device)
 
 
 def _pooled(
-    arm: Arm, recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, on_round: OnRound
+    arm: Arm,
+    recipe: Recipe,
+    sites: Sites,
+    start: Arrays,
+    seed: bytes,
+    rounds: int,
+    on_round: OnRound,
+    device: str,
 ) -> Played:
     solvers, part = len(sites.training), recipe.inner_steps
     if arm.wide:
@@ -112,19 +120,21 @@ def _pooled(
     weights = train(
         start, joined(sites.training), recipe, seed=derive(seed, "pooled"), steps=count, total_steps=count,
         on_step=lambda step: on_round(step.step // part, None) if step.step % part == 0 else None,
+        device=device,
     ).weights  # fmt: skip
     return Played([weights])
 
 
-def _local(recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int) -> Played:
+def _local(recipe: Recipe, sites: Sites, start: Arrays, seed: bytes, rounds: int, device: str) -> Played:
     """Without a break between rounds, as nobody waits for anybody: one optimiser, one warm-up."""
     count, played = rounds * recipe.inner_steps, Played([], [])
     for solver in range(len(sites.training)):
         shard = _data(recipe, sites, seed, 1, solver)
         try:
             made = train(
-                start, shard, recipe, seed=_seed(seed, 1, solver), steps=count, total_steps=count
-            ).weights
+                start, shard, recipe, seed=_seed(seed, 1, solver), steps=count, total_steps=count,
+                device=device,
+            ).weights  # fmt: skip
         except Rejected as error:
             _note(played, error, 1, solver)
             continue
@@ -169,9 +179,10 @@ def _federated(
     rounds: int,
     total: int,
     on_round: OnRound,
+    device: str,
 ) -> Played:
     count = len(sites.training)
-    penalties = [_anchor(arm.anchor, start, recipe, sites.probe, seed)] if arm.anchor else []
+    penalties = [_anchor(arm.anchor, start, recipe, sites.probe, seed, device)] if arm.anchor else []
     frozen = (_ENCODER,) if arm.frozen_encoder else ()
     weights = start
     velocity: Arrays | None = None
@@ -192,8 +203,9 @@ def _federated(
             shard = _data(recipe, sites, seed, number, solver)
             try:
                 trained = _trained(
-                    recipe, shard, base, seed, total, number, solver, penalties=penalties, frozen=frozen
-                )
+                    recipe, shard, base, seed, total, number, solver, penalties=penalties, frozen=frozen,
+                    device=device,
+                )  # fmt: skip
             except Rejected as error:
                 _note(played, error, number, solver)
                 continue
@@ -205,6 +217,7 @@ def _federated(
                 probe=sites.probe if arm.align and recipe.aligns else None,
                 left_out=residuals[solver],
                 feedback=arm.feedback,
+                device=device,
             )
             residuals[solver] = made.left_out
             played.sent.append(len(delta_bytes(made.parts, _HEADER, arm.codec)))
@@ -248,6 +261,7 @@ def _trained(
     *,
     penalties: Sequence[Penalty] = (),
     frozen: tuple[str, ...] = (),
+    device: str = "cpu",
 ) -> Arrays:
     """One solver's round; the same seeds in every arm, so that arms differ in nothing but what they do."""
     return train(
@@ -259,6 +273,7 @@ def _trained(
         total_steps=total,
         penalties=penalties,
         frozen=frozen,
+        device=device,
     ).weights
 
 
@@ -266,8 +281,8 @@ def _seed(seed: bytes, number: int, solver: int) -> bytes:
     return derive(seed, f"round {number} solver {solver}")
 
 
-def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes) -> Penalty:
-    reference = frame_latents(start, recipe, probe).astype(np.float32)
+def _anchor(weight: float, start: Arrays, recipe: Recipe, probe: Shard, seed: bytes, device: str) -> Penalty:
+    reference = frame_latents(start, recipe, probe, device=device).astype(np.float32)
     return frame_anchor(reference, probe.pictures, weight, seed=derive(seed, "anchor"))
 
 

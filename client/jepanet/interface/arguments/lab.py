@@ -60,6 +60,8 @@ def command() -> None:
 @click.option("--control", type=click.IntRange(0, 1000),
               help="Planning episodes of each kind in the simulator; 0: none.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option("--device", default="cpu", show_default=True,
+              help="Where models are trained and encoded, as torch names it; for all workers.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=lambda: data_folder("lab"),
               show_default="~/.local/share/jepanet/lab",
               help="Folder of data, kept runs, report.json, report.md and picture.")  # fmt: skip
@@ -79,6 +81,7 @@ def compare(
     sites: str,
     control: int | None,
     workers: int,
+    device: str,
     out: Path,
     export: Path | None,
     as_json: bool,
@@ -111,6 +114,7 @@ def compare(
         workers=workers,
         environment=base.simulator,
         export=export,
+        device=device,
     )
     with _bars() as progress:
         value = compare(request, out, progress)

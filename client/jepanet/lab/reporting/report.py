@@ -79,6 +79,7 @@ class Request:
     solvers: int = 4
     export: Path | None = None
     """Folder that gets every model with its card; None: nothing is exported."""
+    device: str = "cpu"
 
 
 def compare(request: Request, out: Path, progress: Progress) -> dict[str, object]:
@@ -108,7 +109,9 @@ def compare(request: Request, out: Path, progress: Progress) -> dict[str, object
     data = out / "-".join(map(str, (request.environment, *measures)))
     places.build(data, setting, request.workers, partial(progress, "recording episodes"))
     recorded = time.monotonic()
-    comparison = Comparison(recipe, request.arms, request.seeds, request.rounds, setting)
+    comparison = Comparison(
+        recipe, request.arms, request.seeds, request.rounds, setting, device=request.device
+    )
     figures = run(comparison, data, out, request.workers, partial(progress, "training"))
     trained = time.monotonic()
     if request.control:

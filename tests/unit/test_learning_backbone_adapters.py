@@ -257,5 +257,14 @@ def test_what_are_no_adapters_is_refused(path: str, value: object, says: str, sh
     assert caught.value.reason == "bad-recipe"
 
 
+def test_attack_a_backbone_larger_than_any_model_is_no_recipe(shelf: dict[str, str]) -> None:
+    """Its adapters are few, and a node would ask its peers for hundreds of gigabytes."""
+    recipe = changed(case_of(shelf).recipe(), "model.hidden", 65_536)
+    assert recipe.parameters() < 10_000_000
+    with pytest.raises(Rejected, match="more than 1000000000 parameters") as caught:
+        changed(changed(recipe, "model.width", 1024), "model.depth", 128)
+    assert caught.value.reason == "bad-recipe"
+
+
 def test_every_kind_of_architecture_has_its_layers() -> None:
     assert {model.kind for model in KINDS.values()} == set(LAYERS)

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from jepanet.cid import digest_of
 from jepanet.errors import JepanetError
-from jepanet.learning.family import Family
+from jepanet.learning.family import Family, frozen_file
 from jepanet.learning.recipe_loop import USUAL_LOOP, Guard, Loop
 from jepanet.records.codec import Codec, check, rejected
 from jepanet.records.marks import Elsewhere, LeftOut, OneOf, Range, Size
@@ -216,7 +216,8 @@ class Recipe:
             raise bad(f"more than {MAX_FRAMES_PER_ROUND} frames in one round of training")
         if frames * self.family.sizes.image**2 > MAX_PIXELS_PER_ROUND:
             raise bad(f"more than {MAX_PIXELS_PER_ROUND} pixels in one round of training")
-        if self.parameters() > MAX_PARAMETERS:
+        frozen = frozen_file(self.family)
+        if self.parameters() + (0 if frozen is None else frozen.numbers) > MAX_PARAMETERS:
             raise bad(f"the model has more than {MAX_PARAMETERS} parameters")
         if self.aligns and self.family.frozen:
             raise bad(f"align_above must be 180: turning would change frozen weights of {self.family.name}")

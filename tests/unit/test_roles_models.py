@@ -41,6 +41,7 @@ SUMMARY: Any = SimpleNamespace(
     aligns=False,
     training_bytes=9_000,
     measuring_bytes=3_000,
+    least=0.0,
 )
 
 
@@ -81,6 +82,7 @@ class Node:
         self.now = 0
         self.context: Any = SimpleNamespace(
             memory=None,
+            operations=None,
             blobs=self.blobs, network=self, traffic=Traffic(), turns=Turns(), work=self.work,
             providers=lambda name: (), methods=METHODS, documents=Documents(), journal=Journal(),
             derivations=self, jobs=self, me=account("me"), keep_deltas=False,

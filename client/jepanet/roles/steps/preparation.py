@@ -134,13 +134,15 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
     Raises:
         Rejected: reason `too-much-computing`; it takes more operations than the operator allows.
     """
+    if context.operations is None:
+        return
     spec, recipe = documents.spec, documents.recipe
     if trains:
         needed, what = recipe.step_operations * spec.inner_steps, f"{spec.inner_steps:,} steps of training"
     else:  # base, merge and a delta, at least: how many will be revealed is not known yet
         needed = _MODELS * recipe.measuring_operations * documents.shards.evaluated
         what = f"measuring {_MODELS} models"
-    if context.operations is not None and needed > context.operations:
+    if needed > context.operations:
         raise Rejected(
             f"round {round_.id} takes about {needed / _TERA:,.1f} x 10^12 operations for {what}, and "
             f"worker.round_tflop allows {context.operations / _TERA:,.1f}",

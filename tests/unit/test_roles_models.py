@@ -42,6 +42,7 @@ SUMMARY: Any = SimpleNamespace(
     training_bytes=9_000,
     measuring_bytes=3_000,
     least=0.0,
+    backbone=None,
 )
 
 

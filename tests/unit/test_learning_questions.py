@@ -106,6 +106,13 @@ def test_a_world_that_shows_nothing_new_is_told(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.code == Exit.USAGE and "fewer" in str(caught.value.remedy)
 
 
+def test_there_is_always_a_place_for_the_last_thing() -> None:
+    """Where none may stand beside another one, each takes nine cells: MiniGrid would look for one for ever."""
+    kind, arguments = worlds._WORLDS["near"]
+    assert kind == "PutNearEnv"
+    assert 9 * (arguments["numObjs"] - 1) < (arguments["size"] - 2) ** 2
+
+
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9.9")
     with pytest.raises(Fatal, match=r"minigrid is 9\.9\.9, not 3\.2\.0") as caught:

@@ -25,7 +25,7 @@ from jepanet.learning.sources.minigrid.worlds import CELLS, View, require, world
 from jepanet.learning.sources.offer import Collection
 from jepanet.records.marks import Range
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
 TRAINED = ("fetch", "doors", "near", "unlock")
 UNSEEN = "playground"

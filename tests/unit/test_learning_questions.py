@@ -107,7 +107,7 @@ def test_a_world_that_shows_nothing_new_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_there_is_always_a_place_for_the_last_thing() -> None:
-    """Where none may stand beside another one, each takes nine cells: MiniGrid would look for one for ever."""
+    """Where none may stand beside another one, each takes nine cells, and MiniGrid looks for ever."""
     kind, arguments = worlds._WORLDS["near"]
     assert kind == "PutNearEnv"
     assert 9 * (arguments["numObjs"] - 1) < (arguments["size"] - 2) ** 2

@@ -32,8 +32,8 @@ _WORLDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "playground": ("PlaygroundEnv", {}),
 }
 """Task -> MiniGrid's class, and its arguments: keys and balls in a room; a room with four doors; boxes too;
-two rooms with a locked door; nine rooms with everything. In `near` none of them stands beside another one, and
-MiniGrid looks for a place without end: a fifth one may find the six by six cells taken by four."""
+two rooms with a locked door; nine rooms with everything. In `near` no thing stands beside another one, and
+MiniGrid looks for a place without end: a fifth may find the six by six cells taken by four."""
 
 
 @dataclass(frozen=True, slots=True)

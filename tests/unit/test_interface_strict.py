@@ -59,7 +59,8 @@ def test_every_command_is_strict() -> None:
 def test_no_option_takes_the_last_of_two_values(path: tuple[str, ...]) -> None:
     for item in LEAVES[path].params:
         if isinstance(item, click.Option) and not (item.multiple or item.is_flag or item.count):
-            assert "given twice" in refused(*path, item.opts[0], "1", item.opts[0], "2")
+            option = item.opts[0]
+            assert "given twice" in refused(*path, option, *"1" * item.nargs, option, *"2" * item.nargs)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)

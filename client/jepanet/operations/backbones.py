@@ -17,7 +17,7 @@ from jepanet.learning.pretrained.recipe import Adapting, Wanted, adapted, beginn
 from jepanet.learning.pretrained.tokenizer import FILE, learnt_tokenizer, tokenizer_at
 from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.recipes.spelling import toml_of
-from jepanet.operations.views.recipes import BackboneWritten, PairsWritten
+from jepanet.operations.views.recipes import BackboneWritten, PairsWritten, TokenizerWritten
 
 _SEED = digest_of(b"jepanet adapters")
 """Of the adapters that a first model begins with: they are the backbone, whatever they are drawn from."""
@@ -92,7 +92,7 @@ def write_pairs(
     return PairsWritten(path, made.shard.episodes, made.left_out, path.stat().st_size, to_cid(digest))
 
 
-def write_tokenizer(source: Path, folder: Path, *, size: int, keys: tuple[str, str]) -> Path:
+def write_tokenizer(source: Path, folder: Path, *, size: int, keys: tuple[str, str]) -> TokenizerWritten:
     """Writes `tokenizer.json`, learnt from the texts of a file of JSON lines.
 
     Raises:
@@ -101,4 +101,4 @@ def write_tokenizer(source: Path, folder: Path, *, size: int, keys: tuple[str, s
     check_writable(folder)
     text = learnt_tokenizer(texts_of(source, keys), size)
     write_atomically(folder / FILE, text.encode())
-    return folder / FILE
+    return TokenizerWritten(folder / FILE, size)

@@ -365,14 +365,16 @@ def pairs(
 @click.option("--tokens", default=4096, show_default=True, type=click.IntRange(300, 65_536),
               help="Of the vocabulary.")  # fmt: skip
 @click.option("--key", "keys", nargs=2, default=_KEYS, show_default=True, help="Of a line's two texts.")
-def tokenizer(source: Path, folder: Path, tokens: int, keys: tuple[str, str]) -> None:
+@json_option
+def tokenizer(source: Path, folder: Path, tokens: int, keys: tuple[str, str], as_json: bool) -> None:
     """Learn a tokenizer from a file of JSON lines, for a model that begins with random weights.
 
     Example: jepanet dataset tokenizer texts.jsonl --out tokenizer --tokens 4096
     """
     from jepanet.operations.backbones import write_tokenizer
 
-    click.echo(write_tokenizer(source, folder, size=tokens, keys=keys))
+    made = write_tokenizer(source, folder, size=tokens, keys=keys)
+    emit(made, as_json, lambda value: click.echo(f"at most {value.tokens:,} tokens: {value.file}"))
 
 
 @command.command("inspect")

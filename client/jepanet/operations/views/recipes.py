@@ -111,3 +111,11 @@ class PairsWritten:
     """Pairs of the file that are not in it: empty, too long, or with a border inside."""
     bytes: int
     cid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerWritten:
+    """A tokenizer learnt from a file of texts."""
+
+    file: Path
+    tokens: int

@@ -62,8 +62,15 @@ def sites(generator: np.random.Generator, parameters: Parameters) -> Layout:
             Site(index, own_domain(index), index, parameters.training_sites)
             for index in range(parameters.training_sites)
         ),
+        # The part of a hidden site is that of the shard which is drawn from it: here it is none of them, or
+        # the site would be taken for one that is trained on where there are as many shards as sites.
         hidden=tuple(
-            Site(HIDDEN_SITE + index, EVALUATED[index], 0, parameters.evaluation_shards)
+            Site(
+                HIDDEN_SITE + index,
+                EVALUATED[index],
+                parameters.evaluation_shards,
+                parameters.evaluation_shards,
+            )
             for index in range(parameters.hidden_sites)
         ),
         public=tuple(

@@ -148,7 +148,14 @@ def test_a_model_is_evaluated_on_what_was_recorded(built: BuiltDataset, tmp_path
     (tmp_path / "recipe.json").write_bytes(ROBOT_RECIPE.to_bytes())
     shard = built.evaluation_path(0)
     request = EvaluateModel(
-        tmp_path / "recipe.json", tmp_path / "model", (shard,), SEED, steps=3, ahead=2, goals=16
+        tmp_path / "recipe.json",
+        tmp_path / "model",
+        (shard,),
+        SEED,
+        steps=3,
+        ahead=2,
+        goals=16,
+        device="cpu",
     )
     found = evaluate_model(request, lambda _: None)
     assert len(found.nmse[0]) == len(found.skill[0]) == 3 and found.problems == (16,)

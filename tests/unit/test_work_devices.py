@@ -31,6 +31,7 @@ from jepanet.work import room, scoring
 from jepanet.work import training as work_training
 from jepanet.work.jobs import JOBS, run
 from jepanet.work.requests.deriving import DeriveModel
+from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
 from jepanet.work.requests.machine import MeasuredOn
@@ -102,6 +103,7 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
         MeasureModels(folder / "recipe", (folder / "base",), (folder / "evaluation",), device),
         DeriveModel(files, RoundId(1), (delta,), None, None, digest_of(b""), folder / "derived"),
         ProbeDevice(device),
+        EvaluateModel(folder / "recipe", folder / "base", (folder / "evaluation",), SEED, 1, 1, 16, device),
     ]
 
 
@@ -275,3 +277,14 @@ def test_a_round_needs_trainings_that_others_can_repeat(
     with pytest.raises(Rejected, match="nobody could repeat") as caught:
         run(request)
     assert caught.value.reason == "not-repeatable"
+
+
+def test_a_model_that_computes_elsewhere_is_evaluated_as_on_the_cpu(folder: Path) -> None:
+    """Plans are made on the CPU, wherever the network is."""
+    on_cpu, elsewhere = (
+        run(
+            EvaluateModel(folder / "recipe", folder / "base", (folder / "evaluation",), SEED, 1, 1, 16, where)
+        )
+        for where in ("cpu", OTHER)
+    )
+    assert on_cpu == elsewhere

@@ -85,7 +85,7 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     ),
     (PlanTraining(Path("r"), (SHARD,)), PlannedTraining(1, 2, 3, 4, 5, 6, 7, 0.5)),
     (
-        EvaluateModel(Path("r"), Path("m"), (Path("s"),), bytes(32), 8, 5, 64),
+        EvaluateModel(Path("r"), Path("m"), (Path("s"),), bytes(32), 8, 5, 64, "cpu"),
         EvaluatedModel(((0.5, 0.75),), ((0.5, 0.25),), (0.1,), (0.2,), (0.9,), (0.5,), (3,), (64,), 16),
     ),
     (ProbeDevice("cpu", 2), ProbedDevice("2.0", 1)),

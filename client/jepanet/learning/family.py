@@ -329,12 +329,29 @@ def can_plan(family: Family, weights: Weights) -> bool:
     return isinstance(family.network(weights), PlanningNetwork)
 
 
-def planning_network(family: Family, weights: Weights) -> PlanningNetwork:
-    """Raises: Rejected (`no-planning`) when the family cannot plan."""
-    network = family.network(weights)
+class _PlansElsewhere:
+    """A network on a device that is given and gives what is on the CPU, where plans are made."""
+
+    def __init__(self, network: PlanningNetwork, device: str) -> None:
+        self._network, self._device = network, device
+
+    def latents(self, frames: Tensor) -> Tensor:
+        return self._network.latents(frames).cpu()
+
+    def step(self, before: Tensor, now: Tensor, acted: Tensor, acting: Tensor) -> Tensor:
+        there = (item.to(self._device) for item in (before, now, acted, acting))
+        return self._network.step(*there).cpu()
+
+
+def planning_network(family: Family, weights: Weights, device: str = "cpu") -> PlanningNetwork:
+    """A network that computes on `device`; what it is given and gives is on the CPU.
+
+    Raises: Rejected (`no-planning`) when the family cannot plan.
+    """
+    network = family.network(weights, device)
     if not isinstance(network, PlanningNetwork):
         raise Rejected(f"a model of family {family.name} cannot plan", reason="no-planning")
-    return network
+    return network if device == "cpu" else _PlansElsewhere(network, device)
 
 
 def check_weights(weights: Weights, family: Family, *, what: str = "weights") -> None:

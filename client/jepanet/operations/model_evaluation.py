@@ -23,6 +23,7 @@ async def evaluate_on_episodes(
     steps: int,
     ahead: int,
     goals: int,
+    device: str,
 ) -> tuple[ModelOnEpisodes, ...]:
     """Each shard by itself, in the order given. `recipe`: a preset's name or a recipe file.
 
@@ -34,7 +35,9 @@ async def evaluate_on_episodes(
         path = Path(name) / "recipe.json"
         path.write_bytes(recipe_named(recipe).to_bytes())
         drawn = hashlib.sha256(b"jepanet evaluation " + seed.encode()).digest()
-        found = await worker.run(EvaluateModel(path, model, tuple(shards), drawn, steps, ahead, goals))
+        found = await worker.run(
+            EvaluateModel(path, model, tuple(shards), drawn, steps, ahead, goals, device)
+        )
     return tuple(
         ModelOnEpisodes(
             shard=shard,

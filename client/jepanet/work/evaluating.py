@@ -19,7 +19,7 @@ def evaluate_model(request: EvaluateModel, on_progress: OnProgress) -> Evaluated
         Rejected: a file does not fit the recipe, or as `rollout` and `goal_reaching`.
     """
     recipe = read_recipe(request.recipe.read_bytes())
-    check_measurable(recipe, "cpu", 1)
+    check_measurable(recipe, request.device, 1)
     weights = load_model(request.model, recipe).weights
     ahead: list[Rollout] = []
     goals: list[GoalReaching] = []
@@ -27,9 +27,17 @@ def evaluate_model(request: EvaluateModel, on_progress: OnProgress) -> Evaluated
         shard = load_shard(path)
         recipe.family.check_shard(shard)
         check_comparable(recipe, shard)
-        ahead.append(rollout(weights, recipe, shard, steps=request.steps))
+        ahead.append(rollout(weights, recipe, shard, steps=request.steps, device=request.device))
         goals.append(
-            goal_reaching(weights, recipe, shard, seed=request.seed, ahead=request.ahead, goals=request.goals)
+            goal_reaching(
+                weights,
+                recipe,
+                shard,
+                seed=request.seed,
+                ahead=request.ahead,
+                goals=request.goals,
+                device=request.device,
+            )
         )
         on_progress(Progress(number + 1, len(request.shards)))
     return EvaluatedModel(

@@ -107,6 +107,7 @@ def card(
 @click.option("--goals", type=click.IntRange(16, 4096), default=64, show_default=True,
               help="Goals to plan towards in each shard.")  # fmt: skip
 @click.option("--seed", default="0", show_default=True, help="Any text; it draws the goals.")
+@click.option("--device", default="cpu", show_default=True, help="As torch names it, for example cuda:0.")
 @json_option
 def evaluate(
     model: Path,
@@ -116,6 +117,7 @@ def evaluate(
     ahead: int,
     goals: int,
     seed: str,
+    device: str,
     as_json: bool,
 ) -> None:
     """What a model foresees in recorded episodes, and whether its plans could be acted upon; no simulator.
@@ -128,7 +130,15 @@ def evaluate(
     async def evaluated() -> tuple[ModelOnEpisodes, ...]:
         async with open_worker() as worker:
             return await evaluate_on_episodes(
-                worker, recipe, model, shards, seed=seed, steps=steps, ahead=ahead, goals=goals
+                worker,
+                recipe,
+                model,
+                shards,
+                seed=seed,
+                steps=steps,
+                ahead=ahead,
+                goals=goals,
+                device=device,
             )
 
     emit(asyncio.run(evaluated()), as_json, _show_evaluation)

@@ -57,7 +57,14 @@ class GoalReaching:
 
 
 def goal_reaching(
-    weights: Arrays, recipe: Recipe, shard: Shard, *, seed: bytes, ahead: int = AHEAD, goals: int = GOALS
+    weights: Arrays,
+    recipe: Recipe,
+    shard: Shard,
+    *,
+    seed: bytes,
+    ahead: int = AHEAD,
+    goals: int = GOALS,
+    device: str = "cpu",
 ) -> GoalReaching:
     """Plans `goals` problems of recorded episodes, drawn by `seed`, all side by side.
 
@@ -77,7 +84,7 @@ def goal_reaching(
     drawn = numpy_generator(seed, "goals").permutation(shard.episodes * starts)[: max(goals, CHOICES)]
     episode, now = drawn // starts, drawn % starts + 1
     with deterministic(), torch.inference_mode():
-        model = planning_network(family, weights)
+        model = planning_network(family, weights, device)
         before, here, goal = (_encoded(model, shard, episode, now + step) for step in (-1, 0, ahead))
         recorded = _actions(shard, episode, now, ahead)
         situation = Situation(before, here, _actions(shard, episode, now - 1, 1)[:, 0])

@@ -40,7 +40,9 @@ def rollout_nmse(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = 
     return rollout(weights, recipe, shard, steps=steps).nmse
 
 
-def rollout(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS) -> Rollout:
+def rollout(
+    weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS, device: str = "cpu"
+) -> Rollout:
     """How far a model's imagination is from what was recorded, frame by frame.
 
     Raises:
@@ -59,7 +61,7 @@ def rollout(weights: Arrays, recipe: Recipe, shard: Shard, *, steps: int = STEPS
     latents: list[np.ndarray] = []
     squared, changed = np.zeros(steps), np.zeros(steps)
     with deterministic(), torch.inference_mode():
-        model = planning_network(family, weights)
+        model = planning_network(family, weights, device)
         for first in range(0, shard.episodes, _EPISODES):
             part = slice(first, first + _EPISODES)
             frames = torch.tensor(shard.frames[part])

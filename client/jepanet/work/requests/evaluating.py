@@ -38,3 +38,4 @@ class EvaluateModel(Request[EvaluatedModel]):
     steps: int
     ahead: int
     goals: int
+    device: str

@@ -58,7 +58,7 @@ class LargeDeltas(Documents):
 
     def recipe(self, data: bytes) -> RecipeSummary:
         assert data == RECIPE
-        return SimpleNamespace()  # type: ignore[return-value]
+        return SimpleNamespace(backbone=None)  # type: ignore[return-value]
 
     def encoded_bytes(self, recipe: bytes, codec: str) -> int:
         assert recipe == RECIPE

@@ -222,6 +222,16 @@ def test_a_frozen_encoder_leaves_a_family_without_a_predictor_nothing_to_train()
     assert caught.value.reason == NOTHING_TO_TRAIN
 
 
+def test_nothing_is_merged_longer_than_the_recipe_allows() -> None:
+    data, noisy = sites(1, 2, 3), Arm("noisy", attackers=1, attack="noise")
+    held = replace(RECIPE, gates=replace(RECIPE.gates, longest=1.0))
+    moved = [
+        distance(play(noisy, recipe, data, initial(SEED), SEED, 1, lambda *_: None).models[0], initial(SEED))
+        for recipe in (RECIPE, held)
+    ]
+    assert moved[1] < 0.5 * moved[0]
+
+
 def test_absent_attackers_leave_the_others_alone() -> None:
     (both,) = played(Arm("absent", attackers=1, attack="absent"), sites(1, 2)).models
     (all_honest,) = played(Arm("plain"), sites(1, 2)).models

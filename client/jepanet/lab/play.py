@@ -12,6 +12,7 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, decode_parts, delta_bytes, schema_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.coded import coded_step
+from jepanet.federation.merging.lengths import shortened
 from jepanet.federation.merging.mean import mean
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import RULES
@@ -232,7 +233,7 @@ def _federated(
             continue
         # The way from the public start to models that did not begin there is no direction to go on in.
         rates = (1.0, 0.0) if apart else (arm.outer_lr, arm.outer_momentum)
-        merged = RULES[arm.rule](deltas)
+        merged = RULES[arm.rule](shortened(deltas, round(1000 * recipe.gates.longest)))
         if arm.update_codec:
             step = coded_step(
                 weights, merged, velocity, remainder, codec=arm.update_codec,

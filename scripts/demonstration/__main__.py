@@ -182,11 +182,14 @@ def play(
                 node.wait_until_up()
         with stage(f"{rounds} rounds"):
             ledger = asyncio.run(watch(proposer, nodes, rounds, _ROUND_PATIENCE * times))
-        with stage("the last round verified by a stranger; every model on the same shards"):
+        settled = [number for number, phase in ledger.phases.items() if phase == "settled"]
+        if not settled:
+            raise DemoFailed(f"no round came to a result; the logs are below {proposer.folder.parent}")
+        with stage("the last settled round verified by a stranger; every model on the same shards"):
             recipe_file = data / "project" / "recipe.json"
             audit, (progress, held_against) = together(
                 lambda: jepanet(
-                    "verify", str(max(ledger.rounds)), "--config", aggregator.config,
+                    "verify", str(max(settled)), "--config", aggregator.config,
                     "--inputs", run / "audit", "--peer", bootstrap[0],
                 ),
                 lambda: asyncio.run(

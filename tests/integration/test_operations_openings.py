@@ -84,6 +84,7 @@ OPENED: dict[str, dict[str, int]] = {
     "round list": READS,
     "round show": FETCHES,
     "round challenge": {**SIGNS, "history": 1},
+    "receipt": FETCHES,
     "verify": FETCHES,
     "model export": FETCHES,
     "model card": FETCHES,
@@ -101,7 +102,9 @@ ELSEWHERE = {
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
     **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
     **dict.fromkeys(("dataset pictures", "dataset captions", "dataset lerobot"), "files alone"),
+    **dict.fromkeys(("dataset pairs", "dataset tokenizer", "model evaluate"), "files alone"),
     **dict.fromkeys(("recipe list", "recipe show", "recipe check", "recipe diff"), "files alone"),
+    "recipe from-backbone": "files alone",
     "train": "files, and one network where data is named by CID",
 }
 
@@ -253,6 +256,7 @@ async def test_commands_that_look_open_each_handle_once(
         ("project show", (1,)),
         ("round list", ()),
         ("round show", (1, *fetch)),
+        ("receipt", (1, *fetch)),
         ("verify", (1, *fetch)),
         ("model export", ("--round", 1, "--out", tmp_path / "model", *fetch)),
         ("model card", (1, "--out", tmp_path / "card", *fetch)),
@@ -261,6 +265,7 @@ async def test_commands_that_look_open_each_handle_once(
         assert counts == OPENED[name], name
     assert answers["verify"].code is Exit.VERIFICATION_FAILED, "its signatures are made up"
     assert answers["round show"]["receipts"][0]["paid"] == str(38_000 * 10**12)
+    assert answers["receipt"][0]["paid"] == str(38_000 * 10**12)
     assert answers["model card"]["rounds"] == 1
     assert answers["model card"]["model"] == answers["model export"]["model"]
 

@@ -74,6 +74,7 @@ def test_a_model_of_texts_is_compared_on_its_package_and_exported(tmp_path: Path
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_arms_from_random_weights_are_exported(tmp_path: Path) -> None:
     random = replace(preset("tworoom-tiny"), name="random", warm_steps=0)
     (tmp_path / "random.json").write_bytes(random.to_bytes())

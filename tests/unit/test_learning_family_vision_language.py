@@ -183,7 +183,7 @@ def test_attack_large_scenes_are_compared_a_few_at_a_time(monkeypatch: pytest.Mo
 
 
 def test_what_is_computed_is_counted() -> None:
-    """By torch's own counter, of texts as long as they may be."""
+    """From above, and not by much: held against torch's own counter, of texts as long as they may be."""
     family = replace(SMALL, model=replace(SMALL.model, query=4, answer=2, depth=2, patch=4))
     model, batch = (
         load_vision_language_model(family, family.initial_weights(SEED)),
@@ -191,4 +191,4 @@ def test_what_is_computed_is_counted() -> None:
     )
     with FlopCounterMode(display=False) as counter:
         model.loss(batch, torch_generator(SEED, "loss"))
-    assert family.multiplications() == pytest.approx(counter.get_total_flops() / 2, rel=0.02)
+    assert 1.0 <= family.multiplications() / (counter.get_total_flops() / 2) < 1.25

@@ -34,9 +34,9 @@ DIGESTS = {
     "tworoom-tiny": "01bdbc833363a03c0ce39e6fcba822490dd88fb6eb7cc8283c19006550806627",
     "vision-language-small": "d55355bd3ebf25e3d8ae6f04287bcf81f0cd7dad41cfde52be358839b1ecefa8",
     "vision-language-tiny": "31afd28da845afe059c112b7dd481fe5915798ff419482b56db1f3b7ea975e4f",
-    "world-large": "2bd92e728a3ca5bae72d06fdc7931a11506b336be4e3ba8c428431273964a69e",
-    "world-lewm": "e65722199bef52504b11039ba01cb2a9f9efffd98dfa2c5af12c0e84719d6eda",
-    "world-tiny": "39e234a9ac7b3f5f6efdd8de30c822edb065dd30f4518f396c91c97baa414b6e",
+    "world-large": "a52625c2a675dca841c013e2dc7790a57ec169fa11b69d08c724962917ee19e2",
+    "world-lewm": "a339c3a55024de793d93d2fdb03a10f2d165a20c73860f65afaa5aa1263ebebd",
+    "world-tiny": "c4a500c9c52873951c1f9b21aa856cffd2937767215074605ae0107ae9c4b4ad",
 }
 """Of every preset. A network's recipe is named by its digest: a preset that changes is another recipe."""
 

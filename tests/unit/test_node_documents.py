@@ -40,6 +40,11 @@ def test_gates_become_thousandths() -> None:
     assert set(Gates.__slots__) == {f"{name}_milli" for name in gates.__slots__} - {"longest_milli"}
 
 
+def test_a_recipe_does_not_shorten_what_is_no_longer_than_usual() -> None:
+    with pytest.raises(Rejected, match=r"gates\.longest"):
+        replace(RECIPE.gates, longest=0.5)
+
+
 def test_the_longest_delta_of_a_recipe_is_in_the_spec_of_its_rounds() -> None:
     told = LearningDocuments().recipe(replace(RECIPE, gates=replace(RECIPE.gates, longest=1.25)).to_bytes())
     assert told.norms == NormCaps(longest_milli=1250)

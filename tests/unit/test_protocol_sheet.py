@@ -24,6 +24,7 @@ from jepanet.protocol.documents.spec import (
     MAX_PRICE,
     MergeRule,
     Methods,
+    NormCaps,
     UpdateRule,
     check_methods,
     check_spec,
@@ -144,6 +145,16 @@ def test_a_spec_with_whole_feedback_keeps_its_bytes() -> None:
     faded = a_spec(feedback_milli=950)
     assert document(encode_spec(faded))["feedback_milli"] == 950
     assert decode_spec(encode_spec(faded)) == faded
+
+
+@pytest.mark.parametrize("longest", [1, 50, 999])
+def test_attack_a_spec_that_measures_a_part_of_every_delta(longest: int) -> None:
+    """With a longer outer step the model would move as far, and every solver be paid for a twentieth."""
+    methods = Methods(("int8",), ("mean",))
+    check_methods(a_spec(codec="int8", norms=NormCaps(longest_milli=1000)), methods)
+    with pytest.raises(Rejected, match="longest_milli") as caught:
+        check_methods(a_spec(codec="int8", norms=NormCaps(longest_milli=longest)), methods)
+    assert caught.value.reason == "bad-field"
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,11 @@ class Gates:
 
     def __post_init__(self) -> None:
         check(self, "recipe.gates", BAD_RECIPE)
+        if 0 < self.longest < 1:
+            raise BAD_RECIPE(
+                "recipe: gates.longest must be 0 or at least 1: usual lengths are not shortened",
+                "correct gates.longest",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,10 @@ class Gates:
     ] = 3000
 
 
+USUAL_LENGTH = 1000
+"""Thousandths of the round's median norm: the least to which deltas may be shortened."""
+
+
 @dataclass(frozen=True, slots=True)
 class NormCaps:
     """L2 norms a delta may have."""
@@ -96,7 +100,7 @@ class NormCaps:
         Range(0, 1_000_000),
         LeftOut(),
         "a delta longer than this multiple of the round's median norm is measured and merged as if it were "
-        "that long; 0: at its own length",
+        "that long; 0: at its own length, else at least 1000",
     ] = 0
 
 
@@ -188,8 +192,16 @@ def check_methods(spec: RoundSpec, methods: Methods) -> None:
     """Holds a spec against what this program can do: nobody opens, joins or judges a round that it cannot.
 
     Raises:
-        Rejected: reason `bad-field`; an unknown codec or merge rule.
+        Rejected: reason `bad-field`; an unknown codec or merge rule, or a limit that shortens deltas of the
+            usual length: what is measured of a part would be paid as if it were the whole.
     """
+    if 0 < spec.norms.longest_milli < USUAL_LENGTH:
+        raise Rejected(
+            f"round spec: norms.longest_milli must be 0 or at least {USUAL_LENGTH}, not "
+            f"{spec.norms.longest_milli}",
+            reason="bad-field",
+            remedy=f"write 0 or {USUAL_LENGTH} for norms.longest_milli",
+        )
     named = [("codec", spec.codec, methods.codecs), ("merge.rule", spec.merge.rule, methods.merge_rules)]
     if spec.update is not None:
         named.append(("update.codec", spec.update.codec, methods.codecs))

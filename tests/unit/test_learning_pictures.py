@@ -100,7 +100,19 @@ def test_attack_a_member_that_is_too_large(tmp_path: Path, monkeypatch: pytest.M
     refused(packed(tmp_path / "x.tar", a__png=png((1, 1, 1))), "is too large")
     (tmp_path / "y").mkdir()
     (tmp_path / "y" / "a.png").write_bytes(png((1, 1, 1)))
-    refused(tmp_path / "y", "has more than")
+    refused(tmp_path / "y", "more than 50")
+
+
+def test_attack_a_picture_that_is_a_link_out_of_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (tmp_path / "private.png").write_bytes(png((1, 1, 1)))
+    (folder / "a.png").symlink_to(Path("..") / "private.png")
+    refused(folder, "outside the folder")
+    (folder / "a.png").unlink()
+    (folder / "b").write_bytes(png((1, 1, 1)))
+    (folder / "a.png").symlink_to("b")
+    assert pictures_shard(folder, 8).episodes == 1, "a link within it is read"
 
 
 def test_attack_a_tar_that_is_none(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.byte_pairs import FIRST_PAIR, BytePairs, learnt
+from jepanet.learning.data.inside import file_inside
 from jepanet.learning.data.pictures import ENDINGS, MAX_FILE_BYTES, square
 from jepanet.learning.data.schemas.questions import MAX_QUESTIONS, QUESTIONS
 from jepanet.learning.data.schemas.texts import PADDING
@@ -124,7 +125,8 @@ def _in_folder(folder: Path) -> tuple[Asked, ...]:
             continue
         if len(found) == MAX_EPISODES:
             raise _fatal(f"{folder} has more than {MAX_EPISODES} pictures with texts", "split it")
-        text = read_text(told, "caption", code=Exit.DATASET, max_bytes=MAX_LINE_CHARACTERS)
+        inside = file_inside(folder, str(told.relative_to(folder)), MAX_LINE_CHARACTERS)
+        text = read_text(inside, "caption", code=Exit.DATASET, max_bytes=MAX_LINE_CHARACTERS)
         caption = text.partition("\n")[0].strip()
         if not caption:
             raise _fatal(f"{told} has no first line", "write what its picture shows, or remove it")
@@ -171,21 +173,12 @@ def _pair(item: Json, place: str, shape: str) -> tuple[str, str]:
 def _read_picture(folder: Path, line: Asked) -> bytes:
     """Raises: Fatal when it is not below the folder, missing, or too large (exit code `DATASET`)."""
     try:
-        path = (folder / line.image).resolve(strict=True)
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
-            raise _fatal(
-                f"{line.place} names {line.image[:200]!r}, which is no file below {folder}",
-                "keep pictures beside the file of captions, or below",
-            )
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError, RuntimeError) as error:  # a zero byte in a path; links in a circle
+        return file_inside(folder, line.image, MAX_FILE_BYTES).read_bytes()
+    except (Fatal, OSError) as error:
         raise _fatal(
-            f"{line.place} names {line.image[:200]!r}, which cannot be read: {error}", "correct the path"
+            f"{line.place} names {line.image[:200]!r}, which is not read: {error}",
+            "keep pictures beside the file of captions, or below, and correct the path",
         ) from error
-    if len(data) > MAX_FILE_BYTES:
-        raise _fatal(f"{line.place}: {line.image} has more than {MAX_FILE_BYTES >> 20} MiB", "leave it out")
-    return data
 
 
 def _write(row: np.ndarray, tokens: BytePairs, text: str, what: str) -> None:

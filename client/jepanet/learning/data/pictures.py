@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jepanet.errors import Exit, Fatal
+from jepanet.learning.data.inside import file_inside
 from jepanet.learning.data.schemas.images import IMAGES, MAX_CLASSES
 from jepanet.learning.data.shards import MAX_EPISODES, MAX_SHARD_BYTES, Shard
 
@@ -58,14 +59,13 @@ def pictures_shard(source: Path, side: int, *, site: int = 0) -> Shard:
 
 
 def _in_folder(folder: Path) -> Found:
-    """Files of the folder have label 0 where it has no sub-folders with pictures."""
+    """Files of the folder have label 0 where it has no sub-folders with pictures; no link leads out of it."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
     kinds = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
     for path in paths:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise _fatal(f"{path} has more than {MAX_FILE_BYTES >> 20} MiB", "leave it out")
-        first = path.relative_to(folder).parts[0]
-        yield str(path), path.read_bytes(), kinds.index(first) if path.parent != folder else 0
+        name = path.relative_to(folder)
+        data = file_inside(folder, str(name), MAX_FILE_BYTES).read_bytes()
+        yield str(path), data, kinds.index(name.parts[0]) if path.parent != folder else 0
 
 
 def _in_tar(path: Path) -> Found:

@@ -20,13 +20,13 @@ import numpy as np
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.building.plan import Environment, Layout, recorded_size, sealed_index
 from jepanet.learning.data.building.recording import Recording
+from jepanet.learning.data.inside import file_inside, refusal
 from jepanet.learning.data.shards import Shard, recorded
 from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.seeding import numpy_generator
 from jepanet.learning.simulators.offer import PROBE_SITE
 from jepanet.learning.sources.lerobot.episodes import Recorded, frames_of_videos, recordings_of
 from jepanet.learning.sources.lerobot.folder import Info, licence_of, read_info
-from jepanet.learning.sources.lerobot.inside import file_inside, refusal
 from jepanet.learning.sources.lerobot.rows import Scale, rows_of, scale_of
 from jepanet.learning.sources.lerobot.sites import Site, dealt, stretches, usual_sizes
 from jepanet.learning.sources.lerobot.tables import MAX_TABLE_BYTES

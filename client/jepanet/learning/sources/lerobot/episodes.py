@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jepanet.errors import Exit
+from jepanet.learning.data.inside import file_inside, refusal
 from jepanet.learning.sources.lerobot.folder import MAX_EPISODES, Info
-from jepanet.learning.sources.lerobot.inside import file_inside, refusal
 from jepanet.learning.sources.lerobot.tables import numbers, read_columns, whole_numbers
 from jepanet.texts import load_json, read_text
 

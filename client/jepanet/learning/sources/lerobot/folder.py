@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from jepanet.errors import Exit
-from jepanet.learning.sources.lerobot.inside import file_inside, refusal
+from jepanet.learning.data.inside import file_inside, refusal
 from jepanet.texts import load_json, read_text
 
 OLD, NEW = ("v2.0", "v2.1"), ("v3.0",)

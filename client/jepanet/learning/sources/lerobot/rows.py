@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jepanet.learning.data.inside import refusal
 from jepanet.learning.sources.lerobot.episodes import Recorded
 from jepanet.learning.sources.lerobot.folder import ACTION, STATE, Info
-from jepanet.learning.sources.lerobot.inside import refusal
 from jepanet.learning.sources.lerobot.tables import read_columns, rows_of_numbers, whole_numbers
 
 Rows = tuple[np.ndarray, np.ndarray]

@@ -17,12 +17,12 @@ import numpy as np
 
 from jepanet.errors import Exit, Fatal
 from jepanet.learning.data.building.plan import Layout
+from jepanet.learning.data.inside import refusal
 from jepanet.learning.data.scorable import LEAST_EPISODES_OF_A_SITE
 from jepanet.learning.data.sizes import PROBE_FRAMES, Parameters
 from jepanet.learning.seeding import numpy_generator
 from jepanet.learning.simulators.offer import GREY_SITE, HIDDEN_SITE
 from jepanet.learning.sources.lerobot.episodes import Recorded
-from jepanet.learning.sources.lerobot.inside import refusal
 
 _SHARE = 5
 _SHARDS, _STRETCHES = 8, 16

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jepanet.learning.data.inside import file_inside, refusal
 from jepanet.learning.data.pictures import square_of
-from jepanet.learning.sources.lerobot.inside import file_inside, refusal
 
 if TYPE_CHECKING:
     import av

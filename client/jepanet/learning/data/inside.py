@@ -13,7 +13,7 @@ def refusal(why: str, remedy: str = "correct it, or use another folder") -> Fata
 
 
 def file_inside(folder: Path, name: str, most: int) -> Path:
-    """The file called `name` in the folder, of at most `most` bytes.
+    """Where the file called `name` in the folder, of at most `most` bytes, lies: below the folder.
 
     Raises:
         Fatal: there is none, it is larger, or it lies elsewhere, as behind a link (exit code `DATASET`).
@@ -22,11 +22,11 @@ def file_inside(folder: Path, name: str, most: int) -> Path:
     try:
         real = path.resolve(strict=True)
         size = real.stat().st_size
-    except (OSError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # a zero byte; links in a circle
         raise refusal(f"{path} cannot be read: {error}", "the folder has to be complete") from error
     if not real.is_relative_to(folder.resolve()):
         raise refusal(
-            f"{path} is a link to {real}, outside the folder",
+            f"{path} leads to {real}, outside the folder",
             "copy the folder with what its links lead to (`cp -rL`)",
         )
     if not real.is_file():

@@ -33,8 +33,18 @@ DERIVATIONS = "jepanet.work.derivations"
 _LINE_LIMIT = 16 << 20
 _AS_TEXT = LogForm()
 _OVERRUNS = 2
-"""Times that a job may overrun its time which begins anew whenever it is repeated."""
+"""With so many a job is given up that got no further than before."""
 _REMEMBERED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Overran:
+    """What is remembered of a job that took too long."""
+
+    times: int = 0
+    """In a row, without getting further."""
+    step: int = 0
+    """The furthest it got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,8 @@ class Worker:
         self._job: str | None = None
         self._begun = 0.0
         self._progress: Progress | None = None
-        self._overran: OrderedDict[str, int] = OrderedDict()
-        """How often each of the newest jobs that took too long did."""
+        self._overran: OrderedDict[str, _Overran] = OrderedDict()
+        """The newest jobs that took too long."""
 
     @property
     def pid(self) -> int | None:
@@ -114,8 +124,8 @@ class Worker:
 
         Raises:
             Transient: the child died or overran its time; a fresh child does the next job.
-            Rejected: the job overran its time once more (`took-too-long`), and repeating it would begin anew:
-                one that is taken up where it was left is repeated as long as anybody waits for it.
+            Rejected: the job overran its time once more (`took-too-long`) and got no further than before: one
+                that is taken up where it was left is repeated as long as it makes steps.
             Rejected, Fatal: raised by the job itself.
             Fatal: the child cannot even load its jobs (exit code `WORKER`).
         """
@@ -136,17 +146,17 @@ class Worker:
 
     def _too_long(self, request: Request[R]) -> JepanetError:
         told = f"job {request.job} took longer than {self._timeout} s"
-        if getattr(request, "checkpoints", None) is not None:
-            return Transient(told)
-        key = repr(request)
-        times = self._overran.pop(key, 0) + 1
+        key, step = repr(request), self._progress.step if self._progress else 0
+        before = self._overran.pop(key, _Overran())
+        resumed = getattr(request, "checkpoints", None) is not None
+        times = 0 if resumed and step > before.step else before.times + 1
         if times >= _OVERRUNS:
             return Rejected(
                 f"{told}, {times} times",
                 reason="took-too-long",
                 remedy="raise worker.job_timeout_seconds, or leave such projects out of projects.follow",
             )
-        self._overran[key] = times
+        self._overran[key] = _Overran(times, max(step, before.step))
         while len(self._overran) > _REMEMBERED:
             self._overran.popitem(last=False)
         return Transient(told)

@@ -17,7 +17,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 COMMANDS = {
     "wallet": "Create, import, list and re-encrypt wallet keystores.",
     "devnet": "Run a local chain with the contracts deployed.",
-    "dataset": "Build and inspect datasets of the real simulator.",
+    "dataset": "Build datasets, make shards of one's own data, inspect them.",
     "project": "Create a project and look at projects.",
     "recipe": "List, show, check and compare recipes.",
     "stake": "Deposit and withdraw stake.",

@@ -35,7 +35,7 @@ class _Chosen(TypedDict):
 
 @click.group("dataset", cls=StrictGroup)
 def command() -> None:
-    """Build and inspect datasets.
+    """Build datasets, make shards of one's own data, inspect them.
 
     \b
     Examples:

@@ -33,7 +33,7 @@ def command() -> None:
               help="Folder of `jepanet dataset build`.")  # fmt: skip
 @click.option("--recipe", default="tworoom-small", show_default=True,
               help="A preset's name or a recipe file, for frames of the dataset's size.")  # fmt: skip
-@click.option("--name", default="TwoRoom world model", show_default=True, help="At most 100 characters.")
+@click.option("--name", help="At most 100 characters; left out: the recipe's name.")
 @click.option("--set", "verifier_set", type=ID, help="An existing verifier set, instead of the two below.")
 @click.option("--verifier", "verifiers", multiple=True, help="Address of a coordinator; repeat for more.")
 @click.option("--threshold", type=click.IntRange(1, 32), help="Signatures a result needs (over half).")
@@ -42,7 +42,7 @@ def command() -> None:
 def create(
     dataset: Path,
     recipe: str,
-    name: str,
+    name: str | None,
     verifier_set: int | None,
     verifiers: tuple[str, ...],
     threshold: int | None,

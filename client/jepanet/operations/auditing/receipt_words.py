@@ -23,6 +23,16 @@ OUTCOMES: Mapping[str, str] = {
     "disputed": "the coordinators did not agree on it",
 }
 """Why a delta is out, for every reason of `protocol.settling.reasons`."""
+_FAULTS: Mapping[str, str] = {
+    "frozen-changed": "it changes a weight that no training of its family changes",
+    "norm-cap": "it is longer than the round's multiple of the base model's norm",
+    "too-large": "its file is larger than the round allows",
+    "non-finite": "it holds NaN or infinity",
+    "wrong-base": "it was made from another base",
+    "wrong-recipe": "it was made for another recipe",
+    "wrong-shape": "it has other tensors than the recipe's model",
+}
+"""What bytes prove, of the reasons that need more than their name."""
 _BONDS: Mapping[str, str] = {
     Verdict.ACCEPTED.name: "returned whole with the claim",
     Verdict.SPARED.name: "returned whole with the claim",
@@ -86,7 +96,8 @@ def _outcome(details: RoundDetails, item: Receipt) -> str:
         if figures.published:
             return "accepted: it is part of the next model"
         return f"accepted, but the merged model was withheld: {figures.note or 'it did not improve'}"
-    why = OUTCOMES.get(item.reason, f"its bytes break a rule ({item.reason})")
+    known = _FAULTS if item.verdict == Verdict.INVALID.name.lower() else OUTCOMES
+    why = known.get(item.reason, f"its bytes break a rule ({item.reason})")
     detail = f" ({item.detail})" if item.detail else ""
     return f"{item.verdict}, {item.reason}: {why}{detail}"
 

@@ -39,21 +39,24 @@ def draft_project(
     dataset: Path,
     *,
     recipe: str,
-    name: str,
+    name: str | None,
     verifier_set: int | None,
     verifiers: Sequence[str],
     threshold: int | None,
 ) -> ProjectDraft:
-    """A project from a built dataset, checked as far as that goes without the chain.
+    """A project from a built dataset, checked as far as that goes without the chain. `name`: None for that of
+    the recipe.
 
     The evaluation shards' Merkle root is fixed here, before anybody has trained.
 
     Raises:
         Fatal: dataset, recipe, name or verifier set cannot be used.
     """
-    check_name(name)
+    if name is not None:
+        check_name(name)
     judges = judges_of(verifier_set, verifiers, threshold)
     chosen = recipe_named(recipe)
+    name = chosen.name if name is None else name
     built = open_dataset(dataset)
     _check_suits(built, chosen)
     _check_shards(built, chosen)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.computing import measuring_operations, most_operations, training_operations
+from jepanet.learning.computing import LOOKED_AT, measuring_operations, most_operations, training_operations
 from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe_reader import changed
 from jepanet.node.documents import LearningDocuments
@@ -66,6 +66,17 @@ def test_attack_a_round_of_steps_without_end_is_left_alone() -> None:
     assert caught.value.reason == "too-much-computing" and "worker.round_tflop" in (caught.value.remedy or "")
     checked(most_operations("cpu", 0.0), found, trains=False)
     checked(None, found, trains=True)
+
+
+def test_the_look_at_a_base_counts_beside_the_steps() -> None:
+    """However many episodes the recipe wants of an evaluation shard."""
+    asked = replace(TINY, score=replace(TINY.score, least=0.1, minimum_episodes=10_000))
+    steps, look = training_operations(TINY, 1), measuring_operations(TINY, LOOKED_AT, 1)
+    checked(steps + look, documents(asked, steps=1), trains=True)
+    checked(steps, documents(TINY, steps=1), trains=True)
+    with pytest.raises(Rejected, match="1 steps of training and a look at its base") as caught:
+        checked(steps + look - 1, documents(asked, steps=1), trains=True)
+    assert caught.value.reason == "too-much-computing"
 
 
 def test_attack_a_model_that_takes_hours_to_measure_is_left_alone() -> None:

@@ -12,6 +12,8 @@ TERA = 1e12
 TRAINED = 6
 """Operations for each multiplication of a forward pass: an addition with it, and twice as much backwards."""
 MEASURED = 2
+LOOKED_AT = 256
+"""Episodes of the public shard at most on which a base is scored before anybody trains from it."""
 ON_CPU, ON_GPU = 1e2, 1e6
 """10^12 operations that a node takes upon itself of which its operator says nothing: an hour and a half of
 one core at 2e10 a second, three hours of a GPU at 1e14."""
@@ -27,6 +29,11 @@ def measuring_operations(recipe: Recipe, episodes: int, models: int) -> int:
     frames = episodes * recipe.family.sizes.window
     each = -(-recipe.family.multiplications() * frames // recipe.family.sizes.frames)
     return MEASURED * each * models
+
+
+def looking_operations(recipe: Recipe) -> int:
+    """Of the look at a base before a training, where the recipe asks for one (`Score.least`)."""
+    return measuring_operations(recipe, LOOKED_AT, 1) if recipe.score.least else 0
 
 
 def most_operations(device: str, told: float) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import most_file_bytes
-from jepanet.learning.computing import measuring_operations, training_operations
+from jepanet.learning.computing import looking_operations, measuring_operations, training_operations
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
@@ -53,6 +53,7 @@ class LearningDocuments:
             mix=recipe.loop.mix,
             step_operations=training_operations(recipe, 1),
             measuring_operations=measuring_operations(recipe, 1, 1),
+            looking_operations=looking_operations(recipe),
             least=recipe.score.least,
             backbone=None if frozen is None else frozen.digest,
             backbone_bytes=0 if frozen is None else frozen.bytes,

@@ -44,6 +44,8 @@ class RecipeSummary:
     """Operations of one step of training."""
     measuring_operations: int = 0
     """Operations of measuring one model on one episode, at least."""
+    looking_operations: int = 0
+    """Operations of the look at a base before a training; 0 where the recipe asks for none."""
     least: float = 0.0
     """Score that a base must have to be trained from, as solvers find it on the public shard; 0: any."""
     backbone: Digest | None = None

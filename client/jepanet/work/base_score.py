@@ -6,30 +6,38 @@ that nobody is paid for, and coordinators are paid for saying so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from jepanet.errors import Rejected
+from jepanet.learning.computing import LOOKED_AT
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.recipe import WEAK_BASE, Recipe
 from jepanet.tensors import Arrays
+from jepanet.work.room import check_comparable
 
 ASKED = 1.25
 """Times `Score.least`: the evaluation shard is another than the public one, on which first models train."""
-_EPISODES = 256
-"""Of the public shard, spread over it, or as many as the recipe wants of an evaluation shard."""
+_OF_A_SITE = 4
+"""Episodes at least, of one that has as many."""
 
 
 def check_base(recipe: Recipe, base: Arrays, public: Shard, device: str = "cpu") -> None:
-    """Scores the base on public episodes.
+    """Scores the base on public episodes: on no more than `LOOKED_AT`, however many a recipe wants of an
+    evaluation shard. That keeps doubt out of what is paid; here a share of the score is asked for.
 
     Raises:
-        Rejected: it is not clearly above what the recipe asks for (`weak-base`), or nothing can be scored on
-            this shard (as `ScorerKind`).
+        Rejected: they have no room (`too-little-memory`), the base is not clearly above what the recipe asks
+            for (`weak-base`), or nothing can be scored on this shard (as `ScorerKind`).
     """
-    least = recipe.score.least
+    least, shard = recipe.score.least, _some(public)
+    check_comparable(recipe, shard)
+    few = min(recipe.score.minimum_episodes, max(_OF_A_SITE, shard.episodes))
+    asked = replace(recipe, score=replace(recipe.score, minimum_episodes=few))
     try:
-        known = scorer_of(base, recipe, _some(public, recipe.score.minimum_episodes), device=device).known
+        known = scorer_of(base, asked, shard, device=device).known
     except Rejected as error:
         if error.reason != WEAK_BASE:
             raise
@@ -46,12 +54,16 @@ def _weak(why: str) -> Rejected:
     )
 
 
-def _some(shard: Shard, least: int) -> Shard:
-    """Episodes spread over every site, as the evaluation shard has them."""
-    wanted, sites = max(least, _EPISODES), np.asarray(shard.site)
+def _some(shard: Shard) -> Shard:
+    """At most `LOOKED_AT` episodes: as many of every site, spread over it; of very many sites, some."""
+    sites = np.asarray(shard.site)
+    numbers = np.unique(sites)
+    if len(numbers) > LOOKED_AT // _OF_A_SITE:
+        numbers = numbers[np.linspace(0, len(numbers) - 1, LOOKED_AT // _OF_A_SITE).astype(int)]
     taken = np.zeros(shard.episodes, dtype=bool)
-    for number in sorted(set(shard.site)):
+    for number in numbers:
         here = np.flatnonzero(sites == number)
-        count = max(4, -(-wanted * len(here) // shard.episodes))
-        taken[here[np.linspace(0, len(here) - 1, min(count, len(here))).astype(int)]] = True
+        taken[here[np.linspace(0, len(here) - 1, min(LOOKED_AT // len(numbers), len(here))).astype(int)]] = (
+            True
+        )
     return shard.chosen(taken)

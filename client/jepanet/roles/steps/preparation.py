@@ -138,7 +138,8 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
         return
     spec, recipe = documents.spec, documents.recipe
     if trains:
-        needed, what = recipe.step_operations * spec.inner_steps, f"{spec.inner_steps:,} steps of training"
+        needed = recipe.looking_operations + recipe.step_operations * spec.inner_steps
+        what = f"{spec.inner_steps:,} steps of training" + " and a look at its base" * (recipe.least > 0)
     else:  # base, merge and a delta, at least: how many will be revealed is not known yet
         needed = _MODELS * recipe.measuring_operations * documents.shards.evaluated
         what = f"measuring {_MODELS} models"

@@ -32,6 +32,7 @@ from learning_shards import SEED
 pytestmark = pytest.mark.unit
 
 WANTED = Wanted("mine", context=8, latent=6, border=0)
+INDEX = "model.safetensors.index.json"
 TEXTS = ["a large cat of the plains", "lion", "a small bird that sings", "wren", "the sea, at night: é"]
 
 
@@ -89,6 +90,10 @@ def _another_width(folder: Path) -> None:
         (lambda path: config(path, num_hidden_layers=3), "missing_keys"),
         (lambda path: config(path, num_hidden_layers=1), "unexpected_keys"),
         (lambda path: config(path, auto_map={"AutoModel": "code.Model"}), "names code of its own"),
+        (lambda path: config(path, transformers_weights="sub/w.safetensors"), "transformers_weights"),
+        (lambda path: config(path, attn_implementation="somebody/code"), "attn_implementation"),
+        (lambda path: config(path, _attn_implementation="somebody/code"), "_attn_implementation"),
+        (lambda path: config(path, configuration_files=["config.4.0.0.json"]), "configuration_files"),
         (lambda path: config(path, model_type="mamba"), "architecture is 'mamba'"),
         (lambda path: config(path, quantization_config={"bits": 4}), "quantization_config"),
         (lambda path: config(path, hidden_act="relu"), "hidden_act = 'relu'"),
@@ -115,11 +120,85 @@ def test_attack_a_folder_that_is_none(spoil: Callable[[Path], object], says: str
     assert caught.value.code == Exit.CONFIG and caught.value.remedy
 
 
-def test_attack_more_bytes_than_any_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved(tmp_path)
-    monkeypatch.setattr(folder_module, "MAX_WEIGHT_BYTES", 1000)
-    with pytest.raises(Fatal, match="more than 1,000"):
+def split(folder: Path) -> dict[str, object]:
+    """The weights in two files; their index."""
+    model = load_backbone_model(BACKBONE, BACKBONE.initial_weights(SEED)).encoder
+    model.save_pretrained(folder, max_shard_size="20KB")
+    index: dict[str, object] = json.loads((folder / INDEX).read_text())
+    assert not (folder / "model.safetensors").exists()
+    return index
+
+
+def test_weights_in_many_files_are_read(tmp_path: Path) -> None:
+    split(tmp_path)
+    weights, found = BACKBONE.initial_weights(SEED), Pretrained.at(tmp_path)
+    read = beginning(recipe_from(found, WANTED), found.weights())
+    assert all(np.array_equal(read[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.safetensors", "{}/outside.safetensors", "weights.bin", "sub/w.safetensors",
+     "./w.safetensors", "linked.safetensors", "none.safetensors", "w.safetensors\0", 3],
+)  # fmt: skip
+def test_attack_an_index_that_names_other_files(name: object, tmp_path: Path) -> None:
+    """Out of the folder, beyond what was counted, or code when it is read."""
+    folder = tmp_path / "hub"
+    index = split(folder)
+    first = min(folder.glob("*.safetensors")).read_bytes()
+    (folder / "sub").mkdir()
+    for place in (tmp_path / "outside.safetensors", folder / "sub/w.safetensors", folder / "weights.bin"):
+        place.write_bytes(first)
+    (folder / "w.safetensors").write_bytes(first)
+    if name == "linked.safetensors":
+        (folder / name).symlink_to(tmp_path / "outside.safetensors")
+    named = name.format(tmp_path) if isinstance(name, str) else name
+    weight_map = dict(index["weight_map"])  # type: ignore[call-overload]
+    weight_map[min(weight_map)] = named
+    (folder / INDEX).write_text(json.dumps({**index, "weight_map": weight_map}))
+    with pytest.raises(Fatal, match=r"names .* which is no|outside the folder") as caught:
+        Pretrained.at(folder)
+    assert caught.value.code == Exit.CONFIG and caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"weight_map": []}', '{"weight_map": {}}', "[" * 10_000])
+def test_attack_an_index_that_is_none(text: str, tmp_path: Path) -> None:
+    split(tmp_path)
+    (tmp_path / INDEX).write_text(text)
+    with pytest.raises(Fatal, match="index") as caught:
         Pretrained.at(tmp_path)
+    assert caught.value.code == Exit.CONFIG and caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_attack_a_file_that_is_a_link_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "hub"
+    saved(folder)
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(Path("..") / name)
+    with pytest.raises(Fatal, match="outside the folder") as caught:
+        Pretrained.at(folder)
+    assert caught.value.code == Exit.CONFIG and caught.value.remedy
+
+
+def test_attack_a_folder_of_adapters(tmp_path: Path) -> None:
+    """Another library would follow it to another model."""
+    saved(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "../other"}')
+    (tmp_path / "x.gguf").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "x.gguf"):
+        with pytest.raises(Fatal, match="adapter_config") as caught:
+            Pretrained.at(path)
+        assert caught.value.code == Exit.CONFIG and caught.value.remedy
+
+
+def test_attack_more_bytes_than_any_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split(tmp_path)
+    sizes = [path.stat().st_size for path in tmp_path.glob("*.safetensors")]
+    for most in (sum(sizes) - 1, max(sizes) - 1):
+        monkeypatch.setattr(folder_module, "MAX_WEIGHT_BYTES", most)
+        with pytest.raises(Fatal, match=rf"more than ({most}|{most:,})"):
+            Pretrained.at(tmp_path)
 
 
 # ------------------------------------------------------------------ tokens

@@ -15,6 +15,7 @@ from jepanet.learning.recipe_reader import changed
 from jepanet.node.documents import LearningDocuments
 from jepanet.roles.documents import PublicShards
 from jepanet.roles.steps.preparation import RoundDocuments, check_computing
+from jepanet.settings.config import WorkerSection
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
@@ -28,9 +29,10 @@ def documents(recipe: Any = TINY, steps: int = 10, evaluated: int = 32) -> Round
     return RoundDocuments(spec, told, PublicShards((), None, evaluated))
 
 
-def checked(limit: float | None, found: RoundDocuments, *, trains: bool) -> None:
+def checked(limit: float | None, found: RoundDocuments, *, trains: bool, solvers: int = 64) -> None:
     context: Any = SimpleNamespace(operations=limit)
-    check_computing(context, SimpleNamespace(id=7), found, trains=trains)  # type: ignore[arg-type]
+    round_: Any = SimpleNamespace(id=7, params=SimpleNamespace(max_solvers=solvers))
+    check_computing(context, round_, found, trains=trains)
 
 
 def test_operations_grow_with_steps_batches_and_models() -> None:
@@ -82,7 +84,22 @@ def test_the_look_at_a_base_counts_beside_the_steps() -> None:
 def test_attack_a_model_that_takes_hours_to_measure_is_left_alone() -> None:
     large = changed(preset("image-small"), "images", 2)
     found = documents(large, steps=1, evaluated=100_000)
-    with pytest.raises(Rejected, match="for measuring 3 models"):
+    with pytest.raises(Rejected, match="for measuring 66 models"):
         checked(most_operations("cpu", 0.0), found, trains=False)
     checked(most_operations("cpu", 0.0), found, trains=True)
     checked(most_operations("cpu", 1e7), found, trains=False)
+
+
+def test_attack_a_round_of_more_deltas_than_can_be_measured_in_time_is_left_alone() -> None:
+    """A base, a merge and as many deltas as the round takes; without a cap, as many as a sheet holds."""
+    found, one = documents(TINY, steps=1, evaluated=32), measuring_operations(TINY, 32, 1)
+    for solvers, models in ((1, 3), (64, 66), (0, 1026), (65_535, 1026)):
+        checked(models * one, found, trains=False, solvers=solvers)
+        with pytest.raises(Rejected, match=f"for measuring {models:,} models") as caught:
+            checked(models * one - 1, found, trains=False, solvers=solvers)
+        assert caught.value.reason == "too-much-computing"
+
+
+@pytest.mark.parametrize(("device", "a_second"), [("cpu", 2e10), ("cuda:0", 1e14)])
+def test_what_a_node_takes_upon_itself_fits_into_the_time_of_a_job(device: str, a_second: float) -> None:
+    assert most_operations(device, 0.0) / a_second < WorkerSection().job_timeout_seconds

@@ -14,9 +14,9 @@ TRAINED = 6
 MEASURED = 2
 LOOKED_AT = 256
 """Episodes of the public shard at most on which a base is scored before anybody trains from it."""
-ON_CPU, ON_GPU = 1e2, 1e6
-"""10^12 operations that a node takes upon itself of which its operator says nothing: an hour and a half of
-one core at 2e10 a second, three hours of a GPU at 1e14."""
+ON_CPU, ON_GPU = 60.0, 3e5
+"""10^12 operations that a node takes upon itself of which its operator says nothing: 50 minutes of a core at
+2e10 a second, or of a GPU at 1e14, so that it ends within the usual `worker.job_timeout_seconds`."""
 
 
 def training_operations(recipe: Recipe, steps: int) -> int:

@@ -189,7 +189,7 @@ class WorkerSection:
         float,
         Range(0.0, 1e12),
         "10^12 operations that a round's training, or its measuring, may take here: rounds of larger recipes "
-        "are left alone; 0: 100 on a CPU (1.5 hours of one core), 1,000,000 on a GPU (about three hours)",
+        "are left alone; 0: 60 on a CPU (50 minutes of one core), 300,000 on a GPU (about as long)",
     ] = 0.0
     processes: Annotated[
         int, Range(1, 1024), "that train one delta together on this machine, with one thread each"

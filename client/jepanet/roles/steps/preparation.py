@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected, Transient
+from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
 from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
@@ -27,7 +28,8 @@ log = get_logger("roles")
 
 _GIB = 1 << 30
 _TERA = 1e12
-_MODELS = 3
+_BESIDE_DELTAS = 2
+"""Models that are measured in every round: its base and its merge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,10 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
     if trains:
         needed = recipe.looking_operations + recipe.step_operations * spec.inner_steps
         what = f"{spec.inner_steps:,} steps of training" + " and a look at its base" * (recipe.least > 0)
-    else:  # base, merge and a delta, at least: how many will be revealed is not known yet
-        needed = _MODELS * recipe.measuring_operations * documents.shards.evaluated
-        what = f"measuring {_MODELS} models"
+    else:  # how many deltas will be revealed is not known yet
+        models = _BESIDE_DELTAS + min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
+        needed = models * recipe.measuring_operations * documents.shards.evaluated
+        what = f"measuring {models:,} models"
     if needed > context.operations:
         raise Rejected(
             f"round {round_.id} takes about {needed / _TERA:,.1f} x 10^12 operations for {what}, and "

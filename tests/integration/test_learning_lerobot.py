@@ -20,6 +20,7 @@ from jepanet.learning.data.shards import load_shard
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.sources.lerobot import tables
 from jepanet.learning.sources.lerobot.dataset import open_folder
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.operations.datasets import build_from_lerobot
@@ -246,7 +247,11 @@ def test_attack_a_folder_that_lies_is_refused(
             lambda folder: _table(folder, _column("action", pa.array([[1.0, float("nan"), 1.0]] * 24))),
             "holds NaN",
         ),
-        (lambda folder: _table(folder, _column("action", pa.array(["rm -rf"] * 24))), "more than lists"),
+        (lambda folder: _table(folder, _column("action", pa.array(["rm -rf"] * 24))), "than plain numbers"),
+        (
+            lambda folder: _table(folder, _column("action", pa.array([{"x": 1.0}] * 24))),
+            "more than lists of numbers",
+        ),
         (lambda folder: _table(folder, _column("frame_index", pa.array([*range(22), 23, 22]))), "in order"),
         (lambda folder: _table(folder, lambda table: pa.concat_tables([table] * 9)), "were announced"),
         (
@@ -272,6 +277,32 @@ def test_attack_tables_and_videos_that_lie_are_refused(
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("cells", "most", "says"),
+    [
+        (pa.array([[0.0] * 100_000] * 24), 2 << 30, "has 2400000 values in 24 rows of 3"),
+        (pa.array([{"x": [0.0] * 100_000}] * 24), 2 << 30, "has 2400000 values in 24 rows of 3"),
+        (pa.array([["x" * 100_000]] * 24), 2 << 30, "other than plain numbers"),
+        (pa.array([[0.0] * 3] * 24), 24 * 3 * 8 - 1, "unpack to more than"),
+    ],
+)
+def test_attack_a_table_that_repeats_itself_is_not_unpacked(
+    tmp_path: Path, cells: pa.Array, most: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is the same all along is packed into next to nothing, which is what the file counts."""
+    pq.write_table(pa.table({"action": cells}), tmp_path / "a.parquet", compression="zstd")
+    monkeypatch.setattr(tables, "MAX_COLUMN_BYTES", most)
+    with pytest.raises(Fatal, match=says):
+        tables.read_columns(tmp_path, "a.parquet", {"action": 3}, 24)
+
+
+def test_a_table_of_many_groups_is_one(tmp_path: Path) -> None:
+    cells = pa.array([[float(row), 1.0, 2.0] for row in range(24)])
+    pq.write_table(pa.table({"action": cells}), tmp_path / "a.parquet", row_group_size=7)
+    found = tables.read_columns(tmp_path, "a.parquet", {"action": 3}, 24)
+    assert found["action"].to_pylist() == cells.to_pylist()
+
+
 def test_too_few_recordings_say_what_would_do(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder", (6, 6))
     with pytest.raises(Fatal, match="too few for 4 sites"):
@@ -287,7 +318,7 @@ def test_too_few_recordings_say_what_would_do(tmp_path: Path) -> None:
         (f"videos/{CAMERA}/from_timestamp", [0.0, 0.93], "begins at frame 9, not 6|between two frames"),
         (f"videos/{CAMERA}/from_timestamp", [0.0, float("nan")], "between two frames"),
         (f"videos/{CAMERA}/file_index", [0, -1], "below 0"),
-        ("data/file_index", ["../../x", "y"], "more than whole numbers"),
+        ("data/file_index", ["../../x", "y"], "other than plain numbers"),
         ("length", [6, 2**30], "other frames than"),
     ],
 )

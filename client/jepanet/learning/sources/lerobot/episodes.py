@@ -94,7 +94,7 @@ def _many(info: Info) -> Iterator[Recorded]:
     start = f"{video}/from_timestamp"
     left = info.episodes
     for name in _lists(info.folder):
-        columns = read_columns(info.folder, name, (*whole, start), left)
+        columns = read_columns(info.folder, name, dict.fromkeys((*whole, start), 1), left)
         counted = [whole_numbers(columns[column], f"{name}: {column}") for column in whole]
         begins = numbers(columns[start], f"{name}: {start}")
         if any((column < 0).any() or (column >= 1 << 31).any() for column in counted):

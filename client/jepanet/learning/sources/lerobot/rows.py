@@ -26,11 +26,11 @@ def rows_of(info: Info, recordings: Sequence[Recorded]) -> Iterator[tuple[Record
     tables: dict[str, list[Recorded]] = defaultdict(list)
     for item in recordings:
         tables[item.table].append(item)
-    state = (STATE,) if info.state else ()
+    widths = {"episode_index": 1, "frame_index": 1, ACTION: info.actions}
+    if info.state:
+        widths[STATE] = info.state
     for name, inside in tables.items():
-        columns = read_columns(
-            info.folder, name, ("episode_index", "frame_index", ACTION, *state), info.frames
-        )
+        columns = read_columns(info.folder, name, widths, info.frames)
         number = whole_numbers(columns["episode_index"], f"{name}: episode_index")
         frame = whole_numbers(columns["frame_index"], f"{name}: frame_index")
         actions = rows_of_numbers(columns[ACTION], info.actions, f"{name}: {ACTION}")

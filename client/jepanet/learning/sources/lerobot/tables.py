@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,26 @@ from jepanet.learning.data.inside import file_inside, refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MAX_TABLE_BYTES = 2 << 30
 MAX_COLUMN_BYTES = 2 << 30
 """Of the chosen columns, unpacked."""
+_NUMBERS = ("INT32", "INT64", "FLOAT", "DOUBLE")
+_NUMBER_BYTES = 8
 
 
 def read_columns(
-    folder: Path, name: str, columns: Sequence[str], most_rows: int
+    folder: Path, name: str, columns: Mapping[str, int], most_rows: int
 ) -> dict[str, pa.ChunkedArray]:
-    """Columns of a file by name, in memory.
+    """Columns of a file by name, in memory. `columns`: how many numbers a row of each has.
+
+    What a file says of its unpacked bytes counts them encoded, and a value that is repeated takes none: the
+    bound is that of rows and numbers.
 
     Raises:
-        Fatal: no Parquet, a column is missing, or more rows or bytes than may be (exit code `DATASET`).
+        Fatal: no Parquet, a column is missing or of other than numbers, or more rows, values or bytes than
+            may be (exit code `DATASET`).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -37,18 +44,41 @@ def read_columns(
                 raise refusal(f"{path} has {known.num_rows} rows; {most_rows} were announced")
             if missing := sorted(set(columns) - set(file.schema_arrow.names)):
                 raise refusal(f"{path} has no column {missing[0]}")
-            unpacked = 0
+            if known.num_rows * sum(columns.values()) * _NUMBER_BYTES > MAX_COLUMN_BYTES:
+                raise refusal(f"{path}: its columns unpack to more than {MAX_COLUMN_BYTES:,} bytes")
+            _check_values(path, known, columns)
+            parts = []
             for group in range(known.num_row_groups):
-                for place in range(known.num_columns):
-                    column = known.row_group(group).column(place)
-                    if column.path_in_schema.split(".list.")[0] in columns:
-                        unpacked += column.total_uncompressed_size
-            if unpacked > MAX_COLUMN_BYTES:
-                raise refusal(f"{path}: its columns unpack to more than {MAX_COLUMN_BYTES >> 20} MiB")
-            table = file.read(columns=list(columns), use_threads=False)
+                parts.append(file.read_row_group(group, columns=list(columns), use_threads=False))
+                if parts[-1].num_rows != known.row_group(group).num_rows:
+                    raise refusal(f"{path} has other rows than it counts")
+            table = pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
     except (pa.ArrowException, OSError) as error:
         raise refusal(f"{path} is no table that can be read: {str(error)[:200]}") from error
     return {column: table.column(column) for column in columns}
+
+
+def _check_values(path: Path, known: pq.FileMetaData, columns: Mapping[str, int]) -> None:
+    """Raises: Fatal: rows that do not add up, or more values than rows of so many numbers have."""
+    rows = 0
+    for place in range(known.num_row_groups):
+        group = known.row_group(place)
+        rows += group.num_rows
+        if group.num_rows < 0 or rows > known.num_rows:
+            raise refusal(f"{path} has other rows than it counts")
+        for leaf in range(group.num_columns):
+            column = group.column(leaf)
+            inside = column.path_in_schema
+            # The library reads whatever lies below a name.
+            width = max((columns[name] for name in columns if f"{inside}.".startswith(f"{name}.")), default=0)
+            if width and column.physical_type not in _NUMBERS:
+                raise refusal(f"{path}: {inside} holds other than plain numbers")
+            if width and column.num_values > group.num_rows * width:
+                raise refusal(
+                    f"{path}: {inside} has {column.num_values} values in {group.num_rows} rows of {width}"
+                )
+    if rows != known.num_rows:
+        raise refusal(f"{path} has other rows than it counts")
 
 
 def whole_numbers(column: pa.ChunkedArray, what: str) -> np.ndarray:

@@ -7,15 +7,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
 from jepanet.errors import Rejected
 from jepanet.learning.computing import LOOKED_AT, measuring_operations, most_operations, training_operations
+from jepanet.learning.families.image.family import Image
+from jepanet.learning.families.image.sizes import ImageModelSizes
 from jepanet.learning.presets import PRESETS, preset
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import changed
 from jepanet.node.documents import LearningDocuments
 from jepanet.roles.documents import PublicShards
 from jepanet.roles.steps.preparation import RoundDocuments, check_computing
 from jepanet.settings.config import WorkerSection
+from learning_shards import image_shard
 from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
@@ -98,6 +103,22 @@ def test_attack_a_round_of_more_deltas_than_can_be_measured_in_time_is_left_alon
         with pytest.raises(Rejected, match=f"for measuring {models:,} models") as caught:
             checked(models * one - 1, found, trains=False, solvers=solvers)
         assert caught.value.reason == "too-much-computing"
+
+
+@pytest.mark.parametrize("draws", [1, 4, 16])
+def test_attack_every_draw_of_masks_over_which_a_score_goes_is_counted(draws: int) -> None:
+    """A predictor far larger than its encoder, and sixteen passes of both for each image that is compared."""
+    model = ImageModelSizes(
+        image=16, patch=4, latent=8, width=8, depth=1, heads=1,
+        predictor_width=32, predictor_depth=4, predictor_heads=1,
+    )  # fmt: skip
+    recipe = Recipe(Image(model=model, images=4, draws=draws), "drawn", inner_steps=1, warm_steps=0)
+    shard = image_shard(1, side=16)
+    network = recipe.family.network(recipe.family.initial_weights(bytes(32)))
+    with FlopCounterMode(display=False) as counter:
+        network.compare(shard)
+    done, said = counter.get_total_flops(), measuring_operations(recipe, shard.episodes, 1)
+    assert 0 < done <= said <= 4 * done
 
 
 @pytest.mark.parametrize(("device", "a_second"), [("cpu", 2e10), ("cuda:0", 1e14)])

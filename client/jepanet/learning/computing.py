@@ -26,8 +26,9 @@ def training_operations(recipe: Recipe, steps: int) -> int:
 
 def measuring_operations(recipe: Recipe, episodes: int, models: int) -> int:
     """Of so many models on a shard of so many episodes, each as long as one that is trained on, at least."""
-    frames = episodes * recipe.family.sizes.window
-    each = -(-recipe.family.multiplications() * frames // recipe.family.sizes.frames)
+    sizes = recipe.family.sizes
+    frames = episodes * sizes.window
+    each = sizes.compared * frames or -(-recipe.family.multiplications() * frames // sizes.frames)
     return MEASURED * each * models
 
 

@@ -71,6 +71,9 @@ class Sizes:
     """The tokenizer's number of the token that is 0 in shards; 0 has that one's number there."""
     varying: bool = False
     """Whether tensors of its batches have other shapes from batch to batch, beyond their number of rows."""
+    compared: int = 0
+    """Multiplications that a comparison takes for each frame, as `Family.multiplications`; 0: no more than
+    for one in a batch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from jepanet.learning.data.shards import Shard, check_schema
 from jepanet.learning.families.image.rotation import rotate_image_model
 from jepanet.learning.families.image.schema import (
     activations_of_an_image,
+    compared_multiplications,
     init_weights,
     multiplications,
     parameter_shapes,
@@ -63,6 +64,7 @@ class Image(ImageSizes):
             rows=self.model.tokens,
             slots=self.draws * (self.model.tokens - seen_tokens(self.masks, self.model.side)),
             varying=True,
+            compared=compared_multiplications(self),
         )
 
     def fields(self) -> dict[str, object]:

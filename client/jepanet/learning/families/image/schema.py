@@ -50,13 +50,25 @@ def multiplications(image: ImageSizes) -> int:
     """Of numbers, in one forward pass over a batch, if every place is seen and hidden: encoders read images
     whole, that of the round's base too, and what is seen of them; the predictor both kinds of places."""
     sizes, objective = image.model, image.objective
+    encoded, guessed = _passes(sizes)
+    drawn = min(objective.tokens, sizes.tokens) * sizes.latent * objective.directions
+    return image.images * (3 * encoded + guessed + drawn)
+
+
+def compared_multiplications(image: ImageSizes) -> int:
+    """The same of one image in a comparison: it is read whole once, and guessed in every draw of masks."""
+    encoded, guessed = _passes(image.model)
+    return encoded + image.draws * (encoded + guessed)
+
+
+def _passes(sizes: ImageModelSizes) -> tuple[int, int]:
+    """Multiplications of the encoder and of the predictor for one image."""
     encoded = 3 * sizes.patch**2 * sizes.width + sizes.width * sizes.latent
     encoded += block_multiplications(sizes.width, sizes.depth, sizes.tokens)
     places = 2 * sizes.tokens
     guessed = block_multiplications(sizes.predictor_width, sizes.predictor_depth, places)
     guessed += 2 * sizes.predictor_width * sizes.latent
-    drawn = min(objective.tokens, sizes.tokens) * sizes.latent * objective.directions
-    return image.images * (3 * sizes.tokens * encoded + places * guessed + drawn)
+    return sizes.tokens * encoded, places * guessed
 
 
 def init_weights(sizes: ImageModelSizes, seed: bytes) -> Arrays:

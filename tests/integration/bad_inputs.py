@@ -131,7 +131,7 @@ def parameters() -> Iterator[Case]:
                 values = _NUMBERS if isinstance(item.type, click.types.IntParamType) else _NO_NUMBERS
             elif isinstance(item.type, click.Choice):
                 values = ("", "no-such-choice")
-            elif isinstance(item.type, click.Path) and item.name not in ("out", "directory"):
+            elif isinstance(item.type, click.Path) and item.name not in ("out", "directory", "export"):
                 values, codes = (
                     _PATHS,
                     (int(Exit.USAGE), int(Exit.CONFIG), int(Exit.WALLET), int(Exit.NOT_FOUND)),

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.interface.cli import cli
@@ -329,3 +330,11 @@ def test_an_interrupt_in_a_destructor_is_not_lost() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_a_comparison_looks_at_the_folder_of_its_models_before_it_trains() -> None:
+    """It found out after hours."""
+    line = ["lab", "compare", "--preset", "small", "--export", "/dev/null/x"]
+    result = CliRunner().invoke(cli, line, standalone_mode=False)
+    assert isinstance(result.exception, Fatal) and result.exception.code is Exit.USAGE
+    assert "/dev/null" in result.exception.message

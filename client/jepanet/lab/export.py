@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.cid import digest_of, to_cid
-from jepanet.errors import Exit, Fatal
 from jepanet.files import write_atomically
 from jepanet.lab.arms import CONTROLS, Arm
 from jepanet.lab.compare import Comparison, models_of
@@ -28,17 +27,8 @@ INDEX = "models.json"
 def export(
     comparison: Comparison, figures: Sequence[Figures], out: Path, folder: Path
 ) -> list[dict[str, Any]]:
-    """Writes every model of every finished run with its card; what the index says of each of them.
-
-    Raises:
-        Fatal: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Fatal(
-            f"{folder} cannot be made: {error.strerror}", remedy="choose another --export", code=Exit.USAGE
-        ) from error
+    """Writes every model of every finished run with its card; what the index says of each of them."""
+    folder.mkdir(parents=True, exist_ok=True)
     arms, recipe = {arm.name: arm for arm in comparison.arms}, comparison.recipe
     index: list[dict[str, Any]] = []
     for run in figures:

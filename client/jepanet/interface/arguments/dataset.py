@@ -360,20 +360,20 @@ def pairs(
 
 @command.command("tokenizer")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
+@click.option("--out", "directory", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder to write tokenizer.json to.")  # fmt: skip
 @click.option("--tokens", default=4096, show_default=True, type=click.IntRange(300, 65_536),
               help="Of the vocabulary.")  # fmt: skip
 @click.option("--key", "keys", nargs=2, default=_KEYS, show_default=True, help="Of a line's two texts.")
 @json_option
-def tokenizer(source: Path, folder: Path, tokens: int, keys: tuple[str, str], as_json: bool) -> None:
+def tokenizer(source: Path, directory: Path, tokens: int, keys: tuple[str, str], as_json: bool) -> None:
     """Learn a tokenizer from a file of JSON lines, for a model that begins with random weights.
 
     Example: jepanet dataset tokenizer texts.jsonl --out tokenizer --tokens 4096
     """
     from jepanet.operations.backbones import write_tokenizer
 
-    made = write_tokenizer(source, folder, size=tokens, keys=keys)
+    made = write_tokenizer(source, directory, size=tokens, keys=keys)
     emit(made, as_json, lambda value: click.echo(f"at most {value.tokens:,} tokens: {value.file}"))
 
 

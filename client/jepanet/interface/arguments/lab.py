@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jepanet.errors import Exit, Fatal
+from jepanet.files import check_writable
 from jepanet.interface.folders import data_folder
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import emit, json_option
@@ -116,6 +117,8 @@ def compare(
         export=export,
         device=device,
     )
+    if export is not None:
+        check_writable(export, code=Exit.USAGE)  # hours before the first model is written
     with _bars() as progress:
         value = compare(request, out, progress)
     emit(value, as_json, lambda report: _show(report, out))

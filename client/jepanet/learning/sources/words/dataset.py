@@ -41,7 +41,7 @@ SMALL = Parameters(
     public_sites=len(TRAINED),
     public_episodes=700,
     evaluation_shards=4,
-    evaluation_episodes=170 * len(EVALUATED),
+    evaluation_episodes=165 * len(EVALUATED),
     hidden_sites=len(EVALUATED),
 )
 """For recipe `language-tiny`: an evaluation shard so large that an honest delta is many standard errors."""

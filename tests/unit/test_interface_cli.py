@@ -68,7 +68,8 @@ def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 def test_the_table_of_commands_is_the_folder_of_their_arguments() -> None:
     folder = Path(module.__file__).parent / "arguments"
-    assert set(COMMANDS) == {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    shelves = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert set(COMMANDS) == {path.stem for path in folder.glob("*.py")} - {"__init__"} | shelves
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -122,7 +123,7 @@ def test_the_summary_of_a_command_needs_no_import() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(module.__file__).parent / "arguments").glob("*.py")), ids=lambda p: p.stem
+    "path", sorted((Path(module.__file__).parent / "arguments").rglob("*.py")), ids=lambda p: p.stem
 )
 def test_a_command_imports_its_work_only_when_it_runs(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.cid import digest_of, to_cid
-from jepanet.files import write_atomically
+from jepanet.files import check_writable, write_atomically
 from jepanet.lab.arms import CONTROLS, Arm
 from jepanet.lab.compare import Comparison, models_of
 from jepanet.lab.measure import Figures
@@ -27,8 +27,12 @@ INDEX = "models.json"
 def export(
     comparison: Comparison, figures: Sequence[Figures], out: Path, folder: Path
 ) -> list[dict[str, Any]]:
-    """Writes every model of every finished run with its card; what the index says of each of them."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes every model of every finished run with its card; what the index says of each of them.
+
+    Raises:
+        Fatal: the folder cannot be made or written.
+    """
+    check_writable(folder)
     arms, recipe = {arm.name: arm for arm in comparison.arms}, comparison.recipe
     index: list[dict[str, Any]] = []
     for run in figures:

@@ -299,5 +299,5 @@ def test_models_are_exported_by_digest_with_their_cards(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_refuses_the_export(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     comparison = Comparison(RECIPE, (ARMS["local"],), (0,), 1, Setting(image=32))
-    with pytest.raises(Fatal, match="cannot be made"):
+    with pytest.raises(Fatal, match="cannot be written: Not a directory"):
         export(comparison, [], tmp_path, tmp_path / "file" / "models")

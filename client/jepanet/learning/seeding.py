@@ -25,6 +25,11 @@ def derive(seed: bytes, label: str) -> bytes:
     return hmac.new(seed, label.encode(), hashlib.sha256).digest()
 
 
+def seed_in_words(purpose: str, text: str) -> bytes:
+    """32 bytes of any text: the seed of what a person does by hand, another one for each purpose."""
+    return hashlib.sha256(f"jepanet {purpose} {text}".encode()).digest()
+
+
 def numpy_generator(seed: bytes, label: str) -> np.random.Generator:
     """A PCG64 generator for one labelled stream of `seed`."""
     return np.random.Generator(np.random.PCG64(int.from_bytes(derive(seed, label), "big")))

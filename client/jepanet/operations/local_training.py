@@ -20,6 +20,7 @@ from jepanet.learning.computing import most_operations, training_operations
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH
 from jepanet.learning.recipes.named import recipe_named
+from jepanet.learning.seeding import seed_in_words
 from jepanet.learning.training.modes import in_mode
 from jepanet.operations.curves import draw_curves, write_curves
 from jepanet.operations.reading.library import Library
@@ -110,8 +111,8 @@ def local_inputs(
         trained = in_mode(given, chosen, regime=regime, rate=rate, warmup=warmup, steps=steps, every=every)
     except Rejected as error:
         raise Fatal(error.message, remedy=error.remedy, code=Exit.USAGE) from error
-    hashed = hashlib.sha256(b"jepanet train " + seed.encode()).digest()
-    return LocalInputs(trained, given, data, base, hashed, device, Processes(processes, parallel))
+    hashed, together = seed_in_words("train", seed), Processes(processes, parallel)
+    return LocalInputs(trained, given, data, base, hashed, device, together)
 
 
 async def plan_local(worker: Worker, inputs: LocalInputs, library: Library | None = None) -> TrainingPlan:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from jepanet.learning.recipes.named import recipe_named
+from jepanet.learning.seeding import seed_in_words
 from jepanet.operations.views.training import ModelOnEpisodes
 from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.worker import Worker
@@ -34,7 +34,7 @@ async def evaluate_on_episodes(
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "recipe.json"
         path.write_bytes(recipe_named(recipe).to_bytes())
-        drawn = hashlib.sha256(b"jepanet evaluation " + seed.encode()).digest()
+        drawn = seed_in_words("evaluation", seed)
         found = await worker.run(
             EvaluateModel(path, model, tuple(shards), drawn, steps, ahead, goals, device)
         )

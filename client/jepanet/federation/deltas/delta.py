@@ -65,6 +65,12 @@ def delta_of(local: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) ->
     return {name: np.asarray(np.subtract(local[name], base[name])) for name in sorted(base)}
 
 
+def at_share(base: Mapping[str, np.ndarray], delta: Mapping[str, np.ndarray], solvers: int) -> Arrays:
+    """base + delta / solvers, float32: what one of so many contributes to a mean, and is measured at."""
+    share = np.float32(solvers)
+    return {name: np.asarray(np.add(base[name], np.divide(array, share))) for name, array in delta.items()}
+
+
 def same_layout(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> None:
     """Raises: ValueError when the two differ in names or shapes, or hold anything but float32."""
     if schema_of(a) != schema_of(b):

@@ -22,10 +22,8 @@ from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from typing import Protocol
 
-import numpy as np
-
 from jepanet.errors import Rejected
-from jepanet.federation.deltas.delta import Weights, decode_delta, schema_of
+from jepanet.federation.deltas.delta import Weights, at_share, decode_delta, schema_of
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
 from jepanet.federation.merging.lengths import shortened
 from jepanet.federation.merging.outer import outer_step
@@ -158,15 +156,12 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
         for claim, _ in sound:
             found[claim.solver] = _verdict(claim, Verdict.EXCLUDED, SHARD_REFUSED, scorer.why)
         return Judged(tuple(found[claim.solver] for claim in ordered), {}, {})
-    share = np.float32(len({claim.digest for claim in ordered}))
+    solvers = len({claim.digest for claim in ordered})
     base_metrics = scorer.metrics(base)
     usual = shortened([delta for _, delta in sound], rules.longest_milli)
     lengths = {claim.digest: delta for (claim, _), delta in zip(sound, usual, strict=True)}
     for claim, _ in _outliers_and_copies(sound, rules, found):
-        delta = lengths[claim.digest]
-        candidate = {
-            name: np.asarray(np.add(base[name], np.divide(array, share))) for name, array in delta.items()
-        }
+        candidate = at_share(base, lengths[claim.digest], solvers)
         found[claim.solver] = _measure(claim, candidate, base_metrics, rules, scorer)
     deltas = {claim.digest: delta for claim, delta in sound}
     return Judged(tuple(found[claim.solver] for claim in ordered), deltas, base_metrics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,14 @@ def sections() -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-async def play(title: str, names: dict[str, Any]) -> dict[str, Any]:
-    """Runs a section's blocks one after the other in `names`, which is returned."""
+async def play(title: str, names: dict[str, Any], changed: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Runs a section's blocks one after the other in `names`, which is returned.
+
+    changed: texts of the page that stand for what differs from machine to machine -> what they are here.
+    """
     for line, code in sections()[title]:
+        for usual, here in (changed or {}).items():
+            code = code.replace(usual, here)
         tree = ast.increment_lineno(ast.parse(code), line)
         compiled = compile(tree, str(PAGE), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         done = eval(compiled, names)

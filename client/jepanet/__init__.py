@@ -10,29 +10,50 @@ TYPE_CHECKING = False
 """What type checkers take for true. The module `typing` would take longer to load than all of this."""
 if TYPE_CHECKING:
     from jepanet.errors import Fatal, JepanetError, Rejected, Transient
+    from jepanet.interface.python.asynchronous import AsyncNetwork, AsyncRound
+    from jepanet.interface.python.network import Network, Round, verify
+    from jepanet.operations.auditing.failed import AuditFailed
     from jepanet.operations.in_memory.evaluating import Evaluation, evaluate
     from jepanet.operations.in_memory.models import Model, load_model
     from jepanet.operations.in_memory.training import Delta, train
+    from jepanet.operations.views.projects import Project
+    from jepanet.operations.views.rounds import Commitment, RoundDetails, RoundSummary, Verification
 
 __all__ = [
+    "AsyncNetwork",
+    "AsyncRound",
+    "AuditFailed",
+    "Commitment",
     "Delta",
     "Evaluation",
     "Fatal",
     "JepanetError",
     "Model",
+    "Network",
+    "Project",
     "Rejected",
+    "Round",
+    "RoundDetails",
+    "RoundSummary",
     "Transient",
+    "Verification",
     "__version__",
     "evaluate",
     "load_model",
     "train",
+    "verify",
 ]
 
 _PLACES = {
     "jepanet.errors": ("Fatal", "JepanetError", "Rejected", "Transient"),
+    "jepanet.interface.python.asynchronous": ("AsyncNetwork", "AsyncRound"),
+    "jepanet.interface.python.network": ("Network", "Round", "verify"),
+    "jepanet.operations.auditing.failed": ("AuditFailed",),
     "jepanet.operations.in_memory.evaluating": ("Evaluation", "evaluate"),
     "jepanet.operations.in_memory.models": ("Model", "load_model"),
     "jepanet.operations.in_memory.training": ("Delta", "train"),
+    "jepanet.operations.views.projects": ("Project",),
+    "jepanet.operations.views.rounds": ("Commitment", "RoundDetails", "RoundSummary", "Verification"),
 }
 """Where each of them is defined."""
 

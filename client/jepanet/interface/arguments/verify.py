@@ -57,7 +57,7 @@ def command(
     from jepanet.settings.terms import accounts
 
     named = accounts(solvers)  # a wrong address is told before the rest takes its second to load
-    from jepanet.operations.auditing.verify import AuditFailed
+    from jepanet.operations.auditing.failed import AuditFailed
 
     try:
         report = asyncio.run(_verify(round_id, where, inputs, named))

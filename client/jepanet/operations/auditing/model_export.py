@@ -43,18 +43,13 @@ async def write_model(
 ) -> ExportedModel:
     """As `export_model`, from a state that was read."""
     from jepanet.learning.model_file import load_model, model_bytes
-    from jepanet.learning.recipe import MAX_RECIPE_BYTES
-    from jepanet.learning.recipe_reader import read_recipe
-    from jepanet.operations.reading.models import get_model
+    from jepanet.operations.reading.models import get_with_recipe
 
-    round_, digest = _model_of(state, round_id)
+    round_, digest = model_of_round(state, round_id)
     project = state.projects[round_.project_id]
-    recipe_path = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
-    recipe = read_recipe(recipe_path.read_bytes())
-    path = await get_model(
-        "model", digest, state=state, project=project, recipe=recipe, library=library, worker=worker,
-        round_id=round_.id,
-    )  # fmt: skip
+    path, recipe = await get_with_recipe(
+        digest, state=state, project=project, library=library, worker=worker, round_id=round_.id
+    )
     model = load_model(path, recipe)
     data = await asyncio.to_thread(model_bytes, model.weights, replace(model.header, remainder=None))
     await asyncio.to_thread(write_atomically, target, data)
@@ -67,7 +62,11 @@ async def write_model(
     )
 
 
-def _model_of(state: NodeState, round_id: int | None) -> tuple[Round, Digest]:
+def model_of_round(state: NodeState, round_id: int | None) -> tuple[Round, Digest]:
+    """A round and the model that it recorded; without a number, the newest one that settled on a model.
+
+    Raises: Fatal: no such round, or it recorded no model that counts (exit code `NOT_FOUND`).
+    """
     if round_id is not None:
         round_ = find_round(state, round_id)
     else:

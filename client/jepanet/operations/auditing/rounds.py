@@ -11,7 +11,7 @@ from jepanet.operations.funds.stake import allow
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.json_form import Wei
-from jepanet.operations.views.rounds import Challenged, RoundDetails, RoundSummary, SheetView
+from jepanet.operations.views.rounds import Challenged, Commitment, RoundDetails, RoundSummary, SheetView
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round
@@ -31,6 +31,22 @@ async def list_rounds(history: History) -> tuple[RoundSummary, ...]:
     """Every round of the deployment."""
     state = await history.state()
     return tuple(summary(state, round_) for _, round_ in sorted(state.rounds.items()))
+
+
+async def summary_of(history: History, round_id: int) -> RoundSummary:
+    """What the chain alone says of one round. Raises: Fatal: no such round (exit code `NOT_FOUND`)."""
+    state = await history.state()
+    return summary(state, find_round(state, round_id))
+
+
+async def list_commitments(history: History, round_id: int) -> tuple[Commitment, ...]:
+    """Who committed to what in a round, in order. Raises: Fatal: no such round (exit code `NOT_FOUND`)."""
+    round_ = find_round(await history.state(), round_id)
+    revealed = {item.solver: to_cid(item.digest) for item in round_.reveals}
+    return tuple(
+        Commitment(item.solver, "0x" + item.commitment.hex(), revealed.get(item.solver))
+        for item in round_.commits
+    )
 
 
 async def show_round(history: History, library: Library, round_id: int) -> RoundDetails:

@@ -21,6 +21,7 @@ from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.model_file import model_cap
 from jepanet.learning.recipe import MAX_RECIPE_BYTES
 from jepanet.learning.recipe_reader import read_recipe
+from jepanet.operations.auditing.failed import AuditFailed
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.reading.history import History, find_round
@@ -101,15 +102,6 @@ async def verify_round(
             remedy=_NO_FAULT if failed.check.startswith(_TRAINING) else _DISPUTE,
         )
     return report
-
-
-class AuditFailed(Fatal):
-    """The recomputation disagrees with what was recorded (exit code `VERIFICATION_FAILED`); `report` holds
-    every check."""
-
-    def __init__(self, report: Verification, message: str, *, remedy: str) -> None:
-        super().__init__(message, remedy=remedy, code=Exit.VERIFICATION_FAILED)
-        self.report = report
 
 
 class _Check:

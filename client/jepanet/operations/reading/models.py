@@ -14,7 +14,8 @@ from pathlib import Path
 from jepanet.cid import Codec
 from jepanet.federation.deltas.delta import most_file_bytes
 from jepanet.learning.model_file import model_cap, remainder_of
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.reading.library import Library
 from jepanet.protocol.models.ways import Leg, Sizes
 from jepanet.protocol.state import NodeState, Project
@@ -58,6 +59,25 @@ async def get_model(
     wanted = Wanted(model, project, lambda: state, sizes, METHODS, what=what)
     reached: Reached = await reach(wanted, _LibraryShelf(library, worker), round_id=round_id)
     return reached.path
+
+
+async def get_with_recipe(
+    model: Digest,
+    *,
+    state: NodeState,
+    project: Project,
+    library: Library,
+    worker: Worker,
+    round_id: RoundId,
+) -> tuple[Path, Recipe]:
+    """The file of a project's model, as `get_model`, and the recipe that it is of. Raises: as there."""
+    path = await library.get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
+    recipe = read_recipe(await asyncio.to_thread(path.read_bytes))
+    found = await get_model(
+        "model", model, state=state, project=project, recipe=recipe, library=library, worker=worker,
+        round_id=round_id,
+    )  # fmt: skip
+    return found, recipe
 
 
 @dataclass(frozen=True, slots=True)

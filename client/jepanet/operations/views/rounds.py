@@ -34,6 +34,15 @@ class RoundSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Commitment:
+    """What a solver committed to, 0x-hex, and the delta it revealed, None before."""
+
+    solver: Address
+    commitment: str
+    delta: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price."""
 

@@ -70,7 +70,9 @@ def test_attack_a_round_of_steps_without_end_is_left_alone() -> None:
     found = documents(preset("tworoom-small"), steps=10_000_000)
     with pytest.raises(Rejected, match=r"10,000,000 steps of training") as caught:
         checked(most_operations("cpu", 0.0), found, trains=True)
-    assert caught.value.reason == "too-much-computing" and "worker.round_tflop" in (caught.value.remedy or "")
+    remedy = caught.value.remedy or ""
+    assert caught.value.reason == "too-much-computing" and "worker.round_tflop" in remedy
+    assert "proposer.inner_steps" in remedy and "`model` and batch" in remedy, "what the proposer can change"
     checked(most_operations("cpu", 0.0), found, trains=False)
     checked(None, found, trains=True)
 
@@ -103,6 +105,8 @@ def test_attack_a_round_of_more_deltas_than_can_be_measured_in_time_is_left_alon
         with pytest.raises(Rejected, match=f"for measuring {models:,} models") as caught:
             checked(models * one - 1, found, trains=False, solvers=solvers)
         assert caught.value.reason == "too-much-computing"
+        assert "proposer.max_solvers" in (caught.value.remedy or "")
+        assert "evaluation_episodes" in (caught.value.remedy or "")
 
 
 @pytest.mark.parametrize("draws", [1, 4, 16])

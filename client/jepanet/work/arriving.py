@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import TypeVar
 
+from jepanet.errors import Fatal
+from jepanet.telemetry import get_logger
+
+log = get_logger("work")
 T = TypeVar("T")
 
 
 async def while_they_come(job: Awaitable[T], bringing: Awaitable[None]) -> T:
     """The outcome of `job`, while `bringing` brings the files that it awaits.
 
-    Raises: as either of them; the other one is then ended.
+    Raises: as either of them; the other one is then ended. Where both fail, what is for the operator (Fatal)
+    comes before what is tried again, and the log has the other.
     """
     does, brings = asyncio.ensure_future(job), asyncio.ensure_future(bringing)
     try:
@@ -21,8 +25,26 @@ async def while_they_come(job: Awaitable[T], bringing: Awaitable[None]) -> T:
         if not does.done():
             await brings
         return await does
+    except Exception as error:
+        other = _failed(*await _ended(does, brings), beside=error)
+        if other is None:
+            raise
+        first, second = (other, error) if isinstance(other, Fatal) else (error, other)
+        log.info("arrival.failed", why=f"{type(second).__name__}: {second}", beside=type(first).__name__)
+        if first is error:
+            raise
+        raise first from error
     finally:
-        for task in (does, brings):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        await _ended(does, brings)
+
+
+async def _ended(*tasks: asyncio.Future[object]) -> list[object]:
+    """What each came to, once none of them runs."""
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _failed(*outcomes: object, beside: Exception) -> Exception | None:
+    """What else went wrong."""
+    return next((item for item in outcomes if isinstance(item, Exception) and item is not beside), None)

@@ -142,17 +142,19 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
     if trains:
         needed = recipe.looking_operations + recipe.step_operations * spec.inner_steps
         what = f"{spec.inner_steps:,} steps of training" + " and a look at its base" * (recipe.least > 0)
+        less = "a smaller proposer.inner_steps, or a recipe of a smaller `model` and batch"
     else:  # how many deltas will be revealed is not known yet
         models = _BESIDE_DELTAS + min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
         needed = models * recipe.measuring_operations * documents.shards.evaluated
         what = f"measuring {models:,} models"
+        less = "a smaller proposer.max_solvers, fewer evaluation_episodes, or a recipe of a smaller `model`"
     if needed > context.operations:
         raise Rejected(
             f"round {round_.id} takes about {needed / _TERA:,.1f} x 10^12 operations for {what}, and "
             f"worker.round_tflop allows {context.operations / _TERA:,.1f}",
             reason="too-much-computing",
             remedy="raise worker.round_tflop if the machine is fast enough, or leave such projects out of "
-            "projects.follow",
+            f"projects.follow; who proposes it makes such rounds smaller by {less}",
         )
 
 

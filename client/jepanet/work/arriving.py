@@ -38,11 +38,11 @@ async def while_they_come(job: Awaitable[T], bringing: Awaitable[None]) -> T:
         await _ended(does, brings)
 
 
-async def _ended(*tasks: asyncio.Future[object]) -> list[object]:
-    """What each came to, once none of them runs."""
-    for task in tasks:
+async def _ended(does: asyncio.Future[T], brings: asyncio.Future[None]) -> tuple[object, object]:
+    """What each came to, once neither runs."""
+    for task in (does, brings):
         task.cancel()
-    return await asyncio.gather(*tasks, return_exceptions=True)
+    return await asyncio.gather(does, brings, return_exceptions=True)
 
 
 def _failed(*outcomes: object, beside: Exception) -> Exception | None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.interface.arguments import train as train_command
+from jepanet.interface.cli import cli
+from jepanet.learning.computing import most_operations
 from jepanet.learning.data.shards import joined, save_shard
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
@@ -19,6 +24,7 @@ from jepanet.learning.recipe_loop import FINETUNE, FROM_SCRATCH, Guard, Loop, Re
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.modes import in_mode
+from jepanet.operations import access
 from jepanet.operations.local_training import LocalInputs, plan_local, train_local
 from jepanet.operations.training_data import ChosenData, shards_at
 from jepanet.operations.views.training import LocalTraining
@@ -32,6 +38,21 @@ pytestmark = pytest.mark.unit
 
 STEPS = 8
 SMALL = replace(RECIPE, inner_steps=STEPS, warm_steps=12, loop=Loop(trace=2))
+
+
+NODE = """
+[node]
+roles = ["solver"]
+data_dir = "data"
+[wallet]
+directory = "wallet"
+[chain]
+endpoints = ["http://127.0.0.1:8545"]
+deployment = "deployment.json"
+[worker]
+backbones = "shelf"
+round_tflop = 2.5
+"""
 
 
 class Killed(Exception):
@@ -217,6 +238,39 @@ async def test_a_plan_says_what_a_training_takes_and_writes_nothing(data: Path, 
     least = 2 * given.recipe.family.sizes.frames * STEPS * 1000
     assert plan.flops > least and plan.seconds == round(plan.seconds_per_step * STEPS, 1)
     assert not files(out)
+
+
+async def test_a_plan_is_held_against_what_the_operator_allows(data: Path) -> None:
+    given = inputs(data)
+    plan = await plan_local(HereAndNow(), given, round_tflop=0.5)  # type: ignore[arg-type]
+    usual = await plan_local(HereAndNow(), given)  # type: ignore[arg-type]
+    assert plan.allowed == 5 * 10**11 and usual.allowed == int(most_operations("cpu", 0.0))
+
+
+def test_the_command_asks_the_configuration_for_limit_and_backbones(
+    data: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path | None] = []
+
+    @asynccontextmanager
+    async def here(*_: Any, backbones: Path | None = None, **__: Any) -> AsyncIterator[HereAndNow]:
+        opened.append(backbones)
+        yield HereAndNow()
+
+    @asynccontextmanager
+    async def no_library(*_: object) -> AsyncIterator[None]:
+        yield None
+
+    monkeypatch.setattr(access, "open_worker", here)
+    monkeypatch.setattr(train_command, "open_data", no_library)
+    (tmp_path / "recipe.json").write_bytes(SMALL.to_bytes())
+    (tmp_path / "node.toml").write_text(NODE)
+    words = ["train", "--recipe", str(tmp_path / "recipe.json"), "--data", str(data), "--out", str(out)]
+    words += ["--config", str(tmp_path / "node.toml"), "--steps", str(STEPS), "--plan", "--json"]
+    made = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["allowed"] == 25 * 10**11
+    assert opened == [tmp_path / "shelf"]
 
 
 def test_shards_of_other_sizes_are_not_joined() -> None:

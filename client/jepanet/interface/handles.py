@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jepanet.operations.access import ChainAccess
     from jepanet.operations.reading.history import History
     from jepanet.operations.reading.library import Library
-    from jepanet.settings.config import Observer
+    from jepanet.settings.config import Observer, WorkerSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,16 @@ async def open_data(inputs: Inputs, deployment: Path | None, config: Path | None
         store=None if node is None else Paths(node.node.data_dir).blobs,
     ) as library:
         yield library
+
+
+def worker_of(config: Path | None) -> WorkerSection:
+    """What a node's configuration says of its worker; None: what every one says that says nothing.
+
+    Raises: Fatal for the file.
+    """
+    from jepanet.settings.config import WorkerSection, load_config
+
+    return WorkerSection() if config is None else load_config(config).worker
 
 
 @asynccontextmanager

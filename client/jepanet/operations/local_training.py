@@ -115,8 +115,11 @@ def local_inputs(
     return LocalInputs(trained, given, data, base, hashed, device, together)
 
 
-async def plan_local(worker: Worker, inputs: LocalInputs, library: Library | None = None) -> TrainingPlan:
+async def plan_local(
+    worker: Worker, inputs: LocalInputs, library: Library | None = None, *, round_tflop: float = 0.0
+) -> TrainingPlan:
     """What the training would take on this machine, measured on a few steps; writes nothing that stays.
+    `round_tflop`: as the operator's configuration has it.
 
     Raises:
         Rejected: a file does not fit the recipe.
@@ -137,7 +140,7 @@ async def plan_local(worker: Worker, inputs: LocalInputs, library: Library | Non
         estimate=found.estimate,
         flops=found.flops,
         counted=training_operations(inputs.recipe, found.steps),
-        allowed=int(most_operations(inputs.device, 0.0)),
+        allowed=int(most_operations(inputs.device, round_tflop)),
         seconds_per_step=found.seconds_per_step,
         seconds=round(found.seconds_per_step * found.steps, 1),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jepanet.interface.handles import Inputs, open_data
+from jepanet.interface.handles import Inputs, open_data, worker_of
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import emit, json_option, library_options, pairs, shown
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jepanet.operations.reading.library import Library
     from jepanet.operations.tracked_numbers import OnStep
     from jepanet.operations.views.training import LocalTraining, TrainingPlan
+    from jepanet.settings.config import WorkerSection
 
 _MODES = ("finetune", "from-scratch")
 _GIB = 1 << 30
@@ -104,16 +105,16 @@ def command(
         )  # fmt: skip
 
     begun = on(ChosenData(())).recipe  # what is wrong with an option is said before any data is fetched
-    named = [place_named(text) for text in places]
+    named, here = [place_named(text) for text in places], worker_of(config_path)
 
     async def planned() -> TrainingPlan:
         async with open_data(inputs, deployment, config_path) as library:
-            return await _planned(on(await chosen_data(named, library, begun.loop.mix)), library)
+            return await _planned(on(await chosen_data(named, library, begun.loop.mix)), library, here)
 
     async def trained(on_step: OnStep) -> LocalTraining:
         async with open_data(inputs, deployment, config_path) as library:
             given = on(await chosen_data(named, library, begun.loop.mix))
-            return await _trained(given, directory, int(checkpoint_gb * _GIB), library, mlflow, on_step)
+            return await _trained(given, directory, int(checkpoint_gb * _GIB), library, here, mlflow, on_step)
 
     if plan:
         emit(asyncio.run(planned()), as_json, lambda value: pairs("Plan", shown(value)))
@@ -123,16 +124,22 @@ def command(
     emit(value, as_json, _show)
 
 
-async def _planned(given: LocalInputs, library: Library) -> TrainingPlan:
+async def _planned(given: LocalInputs, library: Library, here: WorkerSection) -> TrainingPlan:
     from jepanet.operations.access import open_worker
     from jepanet.operations.local_training import plan_local
 
-    async with open_worker() as worker:
-        return await plan_local(worker, given, library)
+    async with open_worker(backbones=here.backbones) as worker:
+        return await plan_local(worker, given, library, round_tflop=here.round_tflop)
 
 
 async def _trained(
-    given: LocalInputs, folder: Path, room: int, library: Library, mlflow: Path | None, on_step: OnStep
+    given: LocalInputs,
+    folder: Path,
+    room: int,
+    library: Library,
+    here: WorkerSection,
+    mlflow: Path | None,
+    on_step: OnStep,
 ) -> LocalTraining:
     from jepanet.operations.access import open_tracking, open_worker
     from jepanet.operations.local_training import train_local
@@ -141,7 +148,7 @@ async def _trained(
     mirror = None if mlflow is None else open_mlflow(mlflow, given.run(), given.parameters())
 
     with open_tracking(folder) as tracking:
-        async with open_worker(timeout=None) as worker:
+        async with open_worker(timeout=None, backbones=here.backbones) as worker:
             return await train_local(
                 worker, tracking, given, folder,
                 checkpoint_bytes=room, library=library, mirror=mirror, on_step=on_step,

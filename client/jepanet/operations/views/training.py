@@ -25,7 +25,8 @@ class TrainingPlan:
     counted: int
     """FLOPs by the recipe's sizes, as a node counts them before it takes a round upon itself."""
     allowed: int
-    """Of those, as many as a node takes there of which its operator says nothing (`worker.round_tflop`)."""
+    """Of those, as many as a node takes there (`worker.round_tflop`; where no configuration says it, the
+    device's usual)."""
     seconds_per_step: float
     seconds: float
 

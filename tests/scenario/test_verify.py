@@ -11,6 +11,7 @@ import pytest
 from network import Network, run_async
 from safetensors.numpy import load
 
+import jepanet
 from jepanet.chain.contracts.all import StakeAccount
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
@@ -203,3 +204,41 @@ def test_a_card_beside_the_model_tells_where_it_came_from(
 def test_no_card_of_a_round_that_recorded_nothing(network: Network, filled: Path, tmp_path: Path) -> None:
     code, _ = command(network, filled, "model", "card", "999999", "--out", str(tmp_path), "--offline")
     assert code == Exit.NOT_FOUND
+
+
+def test_python_verifies_looks_and_loads_without_a_file(
+    network: Network, settled: int, filled: Path, tmp_path: Path
+) -> None:
+    """The blocking form with its own thread and its own process for the work."""
+    folder = tmp_path / "inputs"
+    shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
+    round_ = network.round(settled)
+    assert round_.recorded is not None
+    with jepanet.Network.connect(
+        rpc=network.anvil.url,
+        deployment=network.folder / "deployment.json",
+        peers=network.bootstrap[:1],
+        inputs=folder,
+    ) as looked:
+        found = looked.round(settled)
+        report = jepanet.verify(found)
+        assert report.agrees and {"sheet", "merge"} <= {item.check for item in report.checks}
+        revealed = {item.solver: item.delta for item in found.commitments()}
+        assert revealed == {item.solver: to_cid(item.digest) for item in round_.reveals}
+        details = found.details()
+        assert details.sheet.figures is not None and details.sheet.figures.fees
+        assert {item.solver for item in details.sheet.receipts} == set(revealed)
+        assert details.summary.payout == round_.recorded.payout
+        merged = found.load_model()
+        assert merged.digest == to_cid(round_.recorded.model)
+        assert looked.load_model(int(round_.project_id)).digest == merged.digest, "and it is the newest"
+    altered = folder / to_cid(round_.recorded.sheet, "dag-json")
+    altered.write_bytes(altered.read_bytes().replace(b'"', b"'", 1))
+    with (
+        jepanet.Network.connect(
+            rpc=network.anvil.url, deployment=network.folder / "deployment.json", inputs=folder, offline=True
+        ) as looked,
+        pytest.raises(jepanet.AuditFailed) as caught,
+    ):
+        jepanet.verify(looked.round(settled))
+    assert [item.check for item in caught.value.report.checks if not item.agrees] == ["altered-input"]

@@ -24,8 +24,8 @@ from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
-SILENT = {"node run"}
-"""Commands that print no result: they run until they are stopped."""
+SILENT = {"node run", "completion"}
+"""Commands that print no result: one runs until it is stopped, one prints a script."""
 
 
 @pytest.fixture(autouse=True)

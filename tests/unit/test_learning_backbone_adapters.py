@@ -25,6 +25,8 @@ from jepanet.learning.family import frozen_file
 from jepanet.learning.memory import training_memory
 from jepanet.learning.recipe_reader import changed, read_recipe
 from jepanet.learning.training.loop import train
+from jepanet.operations.in_memory.models import Model
+from jepanet.operations.in_memory.training import train as by_hand
 from jepanet.tensors import Arrays, encode_tensors
 from learning_shards import SEED
 
@@ -268,3 +270,17 @@ def test_attack_a_backbone_larger_than_any_model_is_no_recipe(shelf: dict[str, s
 
 def test_every_kind_of_architecture_has_its_layers() -> None:
     assert {model.kind for model in KINDS.values()} == set(LAYERS)
+
+
+def test_by_hand_it_is_found_in_the_folder_that_is_named(
+    shelf: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JEPANET_BACKBONES", raising=False)
+    case = case_of(shelf)
+    model = Model(case.family.initial_weights(SEED), case.recipe(), to_cid(digest_of(b"")), 0, None)
+    delta = by_hand(model, case.shard, steps=1, backbones=shelf[""])
+    assert set(delta.changes) == set(model.weights)
+    with pytest.raises(Transient, match="not in any folder"):
+        by_hand(model, case.shard, steps=1)
+    monkeypatch.setenv("JEPANET_BACKBONES", shelf[""])
+    assert by_hand(model, case.shard, steps=1).metrics == delta.metrics

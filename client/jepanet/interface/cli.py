@@ -31,6 +31,8 @@ COMMANDS = {
     "train": "Train a model by hand, on one's own data.",
     "lab": "Compare ways of training together, against every control.",
     "status": "Show what the node of a configuration is doing.",
+    "version": "Print versions, and which contracts this client speaks to.",
+    "completion": "Print a script that completes commands in a shell.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -138,6 +139,21 @@ def library_names() -> tuple[str, ...]:
     """Everything exported that is no contract of its own: reached through what is linked with it only."""
     names = {item.name.removesuffix(".json") for item in _folder().iterdir() if item.name.endswith(".json")}
     return tuple(sorted(names - set(CONTRACTS)))
+
+
+def abi_digest() -> bytes:
+    """SHA-256 over everything exported, by name: 32 bytes that tell one state of the contracts from another.
+
+    Raises: Fatal: as `load_abi`.
+    """
+    state = hashlib.sha256()
+    for name in sorted((*CONTRACTS, *library_names())):
+        abi = load_abi(name)
+        text = json.dumps(
+            [name, [dict(entry) for entry in abi.entries], abi.code, abi.runtime], sort_keys=True
+        )
+        state.update(hashlib.sha256(text.encode()).digest())
+    return state.digest()
 
 
 def _folder() -> Traversable:

@@ -39,11 +39,13 @@ def evaluate(
     base: Model | None = None,
     solvers: int = 1,
     device: str = "cpu",
+    backbones: str | PathLike[str] | None = None,
 ) -> Evaluation:
     """Measures a model, or a model with a delta, on a shard that it was not trained on, in this process.
 
     base: what a model's gain is measured over, of the same recipe; default: itself. A delta's is its own.
     solvers: a round of so many measures a delta at its share, base + delta / solvers.
+    backbones: as `train`.
 
     Raises:
         Fatal: no such shard (exit code `NOT_FOUND`); a base or a number of solvers that does not go with
@@ -51,9 +53,11 @@ def evaluate(
         Rejected: the shard does not fit the recipe or cannot measure, there is no room
             (`too-little-memory`), or the base is too weak to measure against (`weak-base`, `dead-base`,
             `non-finite`).
+        Transient: the backbone is in no folder.
     """
     from jepanet.learning.evaluation.metrics import encode, metrics_of
     from jepanet.learning.evaluation.scorer import scorer_of
+    from jepanet.operations.in_memory.beside import backbones_beside
     from jepanet.work.room import check_comparable, check_measurable
     from jepanet.work.scoring import plain_metrics
 
@@ -61,8 +65,9 @@ def evaluate(
     recipe, data = against.recipe, shard_given(shard)
     check_measurable(recipe, device, 2)
     check_comparable(recipe, data)
-    scorer = scorer_of(against.weights, recipe, data, device=device)
-    encoded = encode(weights, recipe, data, device=device)
+    with backbones_beside(backbones):
+        scorer = scorer_of(against.weights, recipe, data, device=device)
+        encoded = encode(weights, recipe, data, device=device)
     gain = scorer.gain_of(encoded)
     metrics = plain_metrics(metrics_of(encoded, data, recipe))
     return Evaluation(gain.score, scorer.unit, gain.mean, gain.stderr, gain.per_site, metrics)

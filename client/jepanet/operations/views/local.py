@@ -54,3 +54,14 @@ class DevnetFunded:
     funded: tuple[Address, ...]
     tokens: int
     ether: int
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Versions, and a digest (hex) over ABIs and bytecode of the contracts that are spoken to."""
+
+    client: str
+    python: str
+    torch: str | None
+    """None where it is not installed."""
+    abi: str

@@ -75,13 +75,17 @@ def test_the_wheel_that_is_made_of_it_holds_everything_the_package_reads(site: P
 
 
 def test_it_works_where_there_is_no_checkout(site: Path, tmp_path: Path) -> None:
-    """Command line and Python of the unpacked wheel alone: recipes, ABIs, the public names."""
-    alone = {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    """Command line and Python of the unpacked wheel alone: recipes, ABIs, the public names, the examples."""
+    alone = {"PYTHONPATH": str(site)}
     said = json.loads(run(sys.executable, "-m", "jepanet", "version", "--json", folder=tmp_path, **alone))
     assert said["abi"] == abi_digest().hex() and said["client"]
     code = (
+        "import asyncio, pathlib, python_page; python_page.notebook(pathlib.Path.cwd());"
+        "asyncio.run(python_page.play('Models in memory', {}));"
         "import jepanet; from jepanet import *; from jepanet.learning.presets import PRESETS;"
         "print(jepanet.__file__, len([PRESETS[name].digest() for name in PRESETS]))"
     )
-    file, count = run(sys.executable, "-c", code, folder=tmp_path, **alone).split()
+    alone["PYTHONPATH"] += os.pathsep + str(ROOT / "tests")  # the examples and what they begin with
+    file, count = run(sys.executable, "-c", code, folder=tmp_path, **alone).splitlines()[-1].split()
+    assert (tmp_path / "delta.safetensors").is_file()
     assert Path(file).is_relative_to(site) and int(count) == len(PRESETS)

@@ -18,12 +18,10 @@ from jepanet import Delta, Fatal, Model, Rejected, evaluate, load_model, train
 from jepanet.cid import digest_of, parse_digest, to_cid
 from jepanet.errors import Exit
 from jepanet.federation.deltas.delta import decode_delta, schema_of
-from jepanet.learning.data.shards import save_shard
-from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.seeding import derive, seed_in_words
 from jepanet.learning.training import loop
 from learning_shards import RECIPE, SEED, disc_shard, initial
-from python_page import PAGE, play, sections
+from python_page import PAGE, notebook, play, sections
 
 pytestmark = pytest.mark.unit
 
@@ -32,19 +30,7 @@ ROOT = Path(jepanet.__file__)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page's examples find: a trained model of round 2 with its recipe, and shards."""
-    folder = tmp_path_factory.mktemp("notebook")
-    for name in ("trained", "data"):
-        (folder / name).mkdir()
-    base = loop.warm_start(RECIPE, disc_shard(1, (0,) * 12), SEED, steps=80)
-    parent = digest_of(b"parent")
-    (folder / "trained/model.safetensors").write_bytes(
-        model_bytes(base, ModelHeader.of(RECIPE, 2, parent), dict(base))
-    )
-    (folder / "trained/recipe.json").write_bytes(RECIPE.to_bytes())
-    save_shard(folder / "data/training-00.safetensors", disc_shard(2, (1,) * 12))
-    save_shard(folder / "data/public.safetensors", disc_shard(3, (3,) * 30 + (8,) * 30))
-    return folder
+    return notebook(tmp_path_factory.mktemp("notebook"))
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def bare(recipe: Recipe, shard: Shard, steps: int, device: str = "cpu") -> None:
         trained, lr=1e-4, betas=(rules.beta1, rules.beta2), weight_decay=1e-4, fused=True
     )
     draws = torch.Generator().manual_seed(1)
-    draw = drawn_by(recipe, shard, draws)
+    draw = drawn_by(recipe, shard, draws, device)
     for _ in range(steps):
         optimiser.zero_grad()
         for _ in range(recipe.loop.accumulate):
@@ -111,17 +111,16 @@ def bare(recipe: Recipe, shard: Shard, steps: int, device: str = "cpu") -> None:
         optimiser.step()
 
 
-def drawn_by(recipe: Recipe, shard: Shard, draws: torch.Generator) -> Draw:
-    """Draws batches at random, with what the family does to them."""
+def drawn_by(recipe: Recipe, shard: Shard, draws: torch.Generator, device: str = "cpu") -> Draw:
+    """Draws batches at random, with what the family does to them; pictures on `device`."""
     family = recipe.family
     if isinstance(family, World):
-        return partial(
-            windows, family, torch.from_numpy(shard.frames), torch.from_numpy(shard.actions), draws
-        )
+        frames = torch.from_numpy(shard.frames).to(device)
+        return partial(windows, family, frames, torch.from_numpy(shard.actions), draws)
     if isinstance(family, Image):
-        return partial(pictures, family, torch.from_numpy(shard.array("images")), draws)
+        return partial(pictures, family, torch.from_numpy(shard.array("images")).to(device), draws)
     if isinstance(family, VisionLanguage):
-        images = torch.from_numpy(shard.array("images"))
+        images = torch.from_numpy(shard.array("images")).to(device)
         queries, answers = (
             torch.from_numpy(shard.array(name).astype(np.int64)) for name in ("queries", "answers")
         )
@@ -144,8 +143,8 @@ def windows(family: World, frames: Tensor, actions: Tensor, draws: torch.Generat
 def pictures(family: Image, images: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
     seen = images[torch.randint(len(images), (family.images,), generator=draws)]
     if family.mirror:
-        mirrored = torch.rand(family.images, generator=draws) < 0.5
-        seen = torch.where(mirrored.view(-1, 1, 1, 1), seen.flip(-1), seen)
+        mirrored = (torch.rand(family.images, generator=draws) < 0.5).nonzero().flatten()
+        seen[mirrored] = seen[mirrored].flip(-1)
     masks = draw_masks(family.masks, family.model.side, family.images, draws)
     return {"images": seen, "context": masks.context, "targets": masks.targets}
 

@@ -39,6 +39,9 @@ class EchoBatches:
         episode, _ = self._sampler.draw(self._pairs)
         return Batch({name: texts[episode] for name, texts in self._texts.items()}, episode)
 
+    def lie_on(self, device: str) -> None:
+        """Its texts are small."""
+
     def position(self) -> Arrays:
         return self._sampler.position()
 

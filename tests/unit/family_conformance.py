@@ -252,6 +252,18 @@ def every_example_is_drawn_before_any_twice(case: Case) -> None:
         assert len(set(drawn[start : start + there])) == there
 
 
+def pictures_are_drawn_where_they_lie(case: Case) -> None:
+    """Of the same shapes and kinds. Device `meta` stands for one that is no CPU: it holds no numbers."""
+    here, there = (case.family.batches(case.shard, SEED) for _ in range(2))
+    there.lie_on("meta")
+    for one, other in islice(zip(here, there, strict=True), 3):
+        for name, item in one.tensors.items():
+            drawn = other.tensors[name]
+            assert (drawn.shape, drawn.dtype) == (item.shape, item.dtype)
+            assert drawn.device.type == ("meta" if item.ndim >= 4 else "cpu"), name
+        assert torch.equal(one.examples, other.examples)
+
+
 def examples_are_counted(case: Case) -> None:
     batches = case.family.batches(case.shard, SEED)
     drawn = [number for batch in islice(batches, 60) for number in batch.examples.tolist()]
@@ -551,6 +563,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     a_network_copies_its_weights,
     initial_weights_follow_from_the_seed,
     batches_follow_from_the_seed,
+    pictures_are_drawn_where_they_lie,
     every_example_is_drawn_before_any_twice,
     examples_are_counted,
     batches_are_taken_up_where_they_were_left,

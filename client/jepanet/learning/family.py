@@ -147,7 +147,7 @@ class Encoded:
 
 
 class Batches(Protocol):
-    """Batches without end, on the CPU, that can be left at any place and taken up again there."""
+    """Batches without end that can be left at any place and taken up again there."""
 
     @property
     def examples(self) -> int:
@@ -156,6 +156,10 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
     def __next__(self) -> Batch: ...
+
+    def lie_on(self, device: str) -> None:
+        """From here on, large arrays lie where the model trains, if they fit: a batch is then put together
+        there instead of being sent, whole, at every step. The same batches are drawn."""
 
     def position(self) -> Arrays:
         """What the batches from here on follow from, beside shard and seed."""

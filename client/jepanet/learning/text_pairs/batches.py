@@ -54,6 +54,9 @@ class PairBatches:
             shared=frozenset({"twins"}),
         )
 
+    def lie_on(self, device: str) -> None:
+        """Texts are small: they are sent with every batch."""
+
     def position(self) -> Arrays:
         return {"order": self._order.numpy(), "pairs": stream_state(self._stream)}
 

@@ -202,12 +202,14 @@ def begin(
     """A training before its first step, whole in this process; `base` as in `Family.network`."""
     model = recipe.family.network(weights, device, base)
     trained = {name: item for name, item in model.named_parameters() if not name.startswith(frozen)}
+    batches = supply.batches(recipe.family, seed, guarded=watch is not None)
+    batches.lie_on(device)
     return TrainingState(
         model=model,
         holding=Alone(model, list(trained.values()), device),
         optimiser=AdamW(list(trained.values()), recipe.optimiser),
         trained=tuple(trained),
-        batches=supply.batches(recipe.family, seed, guarded=watch is not None),
+        batches=batches,
         streams={"directions": torch_generator(seed, "directions")},
         gate=watch.gate() if watch else DivergenceGate(recipe.explode),
         scale=LossScale.of(recipe.loop.precision),

@@ -51,7 +51,8 @@ class StreamedBatches:
         self._count, self._mix, self._seed, self._make = count, mix, seed, make
         self._choice = torch_generator(seed, "shards")
         self._ahead = Ahead(self._visit)
-        self._visits = [self._ahead.take(0)]
+        self._device = "cpu"
+        self._visits = [self._taken(0)]
         self._examples = count * self._visits[0].batches.examples
         self._ahead.expect(1)
 
@@ -67,7 +68,7 @@ class StreamedBatches:
         after = self._visits[-1].number + 1
         self._visits = [visit for visit in self._visits if visit.seen < visit.batches.examples]
         while len(self._visits) < self._mix:
-            self._visits.append(self._ahead.take(after))
+            self._visits.append(self._taken(after))
             after += 1
             self._ahead.expect(after)
         weights = torch.arange(self._mix, 0, -1, dtype=torch.float32)
@@ -75,6 +76,11 @@ class StreamedBatches:
         batch = next(visit.batches)
         visit.seen += len(batch.examples)
         return batch
+
+    def lie_on(self, device: str) -> None:
+        self._device = device
+        for visit in self._visits:
+            visit.batches.lie_on(device)
 
     def position(self) -> Arrays:
         """`shards`, the stream that chooses among them; `visits` and `seen`, int64 [K]; and of the n-th of
@@ -106,7 +112,7 @@ class StreamedBatches:
         here = {visit.number: visit for visit in self._visits}
         self._visits = []
         for number, drawn, own in zip(visits.tolist(), seen.tolist(), places, strict=True):
-            visit = here.pop(number, None) or self._ahead.take(number)
+            visit = here.pop(number, None) or self._taken(number)
             visit.batches.go_to(own)
             visit.seen = drawn
             self._visits.append(visit)
@@ -123,6 +129,11 @@ class StreamedBatches:
     def close(self) -> None:
         """Ends what is being read."""
         self._ahead.close()
+
+    def _taken(self, number: int) -> _Visit:
+        visit = self._ahead.take(number)
+        visit.batches.lie_on(self._device)
+        return visit
 
     def _visit(self, number: int, stopped: threading.Event) -> _Visit:
         seed = derive(self._seed, f"visit {number}")

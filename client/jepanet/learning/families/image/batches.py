@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from jepanet.errors import Rejected
 from jepanet.learning.families.image.masks import draw_masks
 from jepanet.learning.families.image.sizes import ImageSizes
 from jepanet.learning.family import Batch, Batches
+from jepanet.learning.machine.placing import placed
 from jepanet.learning.seeding import set_stream, stream_state, torch_generator
 from jepanet.tensors import Arrays
 
@@ -46,10 +46,14 @@ class ImageBatches:
         chosen, self._order = self._order[: sizes.images], self._order[sizes.images :]
         images = self._images[chosen]
         if sizes.mirror:
-            images = _mirrored(images, torch.rand(len(images), generator=streams["mirrors"]) < 0.5)
+            mirrored = (torch.rand(len(images), generator=streams["mirrors"]) < 0.5).nonzero().flatten()
+            images[mirrored] = images[mirrored].flip(-1)
         drawn = draw_masks(sizes.masks, sizes.model.side, len(images), streams["masks"])
         tensors = {"images": images, "context": drawn.context, "targets": drawn.targets}
         return Batch(tensors, chosen.clone())
+
+    def lie_on(self, device: str) -> None:
+        self._images = placed(self._images, device)
 
     def position(self) -> Arrays:
         streams = {name: stream_state(generator) for name, generator in self._streams.items()}
@@ -65,10 +69,6 @@ class ImageBatches:
         for name, generator in self._streams.items():
             set_stream(generator, position[name])
         self._order = torch.from_numpy(order.copy())
-
-
-def _mirrored(images: Tensor, which: Tensor) -> Tensor:
-    return torch.where(which.view(-1, 1, 1, 1), images.flip(-1), images)
 
 
 if TYPE_CHECKING:

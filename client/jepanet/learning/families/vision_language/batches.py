@@ -11,6 +11,7 @@ from torch import Tensor
 from jepanet.errors import Rejected
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import Batch, Batches
+from jepanet.learning.machine.placing import placed
 from jepanet.learning.seeding import set_stream, stream_state, torch_generator
 from jepanet.tensors import Arrays
 
@@ -51,6 +52,9 @@ class SceneBatches:
             "kinds": self._kinds[chosen].flatten(),
         }
         return Batch(tensors, chosen.clone(), shared=frozenset({"kinds"}))
+
+    def lie_on(self, device: str) -> None:
+        self._images = placed(self._images, device)
 
     def position(self) -> Arrays:
         return {"order": self._order.numpy(), "scenes": stream_state(self._stream)}

@@ -12,6 +12,7 @@ from jepanet.learning.data.windows import WindowSampler
 from jepanet.learning.families.world.augment import draw_colour, turn
 from jepanet.learning.families.world.sizes import WorldSizes
 from jepanet.learning.family import Batch, Batches
+from jepanet.learning.machine.placing import placed
 from jepanet.learning.seeding import set_stream, stream_state, torch_generator
 from jepanet.tensors import Arrays
 
@@ -52,6 +53,9 @@ class WorldBatches:
         if sizes.colour:
             tensors["colour"] = draw_colour(self._own["colours"], hues=sizes.hues)
         return Batch(tensors, episode * sampler.starts + moments[:, 0], shared=frozenset({"colour"}))
+
+    def lie_on(self, device: str) -> None:
+        self._frames = placed(self._frames, device)
 
     def position(self) -> Arrays:
         return self._sampler.position() | {

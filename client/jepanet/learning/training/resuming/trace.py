@@ -100,10 +100,10 @@ def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> Digest:
 
 
 def digest_of_batches(batches: Sequence[Batch]) -> Digest:
-    """Of the tensors of a step's batches, on the CPU."""
+    """Of the tensors of a step's batches, wherever they lie."""
     return digest_of_arrays(
         {
-            f"{number}.{name}": item.numpy()
+            f"{number}.{name}": item.cpu().numpy()
             for number, batch in enumerate(batches)
             for name, item in batch.tensors.items()
         }

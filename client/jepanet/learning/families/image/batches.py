@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from jepanet.errors import Rejected
+from jepanet.learning.data.placing import placed
 from jepanet.learning.families.image.masks import draw_masks
 from jepanet.learning.families.image.sizes import ImageSizes
 from jepanet.learning.family import Batch, Batches
-from jepanet.learning.machine.placing import placed
 from jepanet.learning.seeding import set_stream, stream_state, torch_generator
 from jepanet.tensors import Arrays
 

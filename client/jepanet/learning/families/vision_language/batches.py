@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from jepanet.errors import Rejected
+from jepanet.learning.data.placing import placed
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import Batch, Batches
-from jepanet.learning.machine.placing import placed
 from jepanet.learning.seeding import set_stream, stream_state, torch_generator
 from jepanet.tensors import Arrays
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from jepanet.errors import Rejected
+from jepanet.learning.data.placing import placed
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.data.windows import WindowSampler
 from jepanet.learning.families.world.augment import draw_colour, turn
 from jepanet.learning.families.world.sizes import WorldSizes
 from jepanet.learning.family import Batch, Batches
-from jepanet.learning.machine.placing import placed
 from jepanet.learning.seeding import set_stream, stream_state, torch_generator
 from jepanet.tensors import Arrays
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,21 @@ def named(name: str) -> dict[str, str]:
 def fields_of(record: DataclassInstance) -> dict[str, object]:
     """Names as in JSON, in order, with values as they are: merged ones in place, absent ones left out."""
     found: dict[str, object] = {}
-    for item in fields(record):
-        value, form = getattr(record, item.name), item.metadata.get(_FORM)
+    for attribute, name, form in _plan(type(record)):
+        value = getattr(record, attribute)
         if form == MERGED[_FORM]:
             found.update(fields_of(value) if value is not None else {})
         elif form is None or value is not None:
-            found[item.metadata.get(_NAME, item.name)] = value
+            found[name] = value
     return found
+
+
+@cache
+def _plan(kind: type[DataclassInstance]) -> tuple[tuple[str, str, str | None], ...]:
+    """Of each field its attribute, its name in JSON and its form: asked of a class once."""
+    return tuple(
+        (item.name, item.metadata.get(_NAME, item.name), item.metadata.get(_FORM)) for item in fields(kind)
+    )
 
 
 def json_form(value: object) -> Json:
@@ -46,14 +55,12 @@ def json_form(value: object) -> Json:
     Raises:
         TypeError: a value that no view may hold.
     """
-    if isinstance(value, Wei):
-        return str(int(value))
-    if isinstance(value, Path):
-        return str(value)
-    if value is None or isinstance(value, bool | float | str):
+    if isinstance(value, str | bool | float) or value is None:
         return value
     if isinstance(value, int):
-        return int(value)
+        return str(int(value)) if isinstance(value, Wei) else int(value)
+    if isinstance(value, Path):
+        return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {name: json_form(item) for name, item in fields_of(value).items()}
     if isinstance(value, Mapping):

@@ -155,7 +155,7 @@ def test_the_status_of_a_dead_node_is_no_success(tmp_path: Path) -> None:
         "roles": ["solver"], "peer": PEER, "addresses": [f"/ip4/203.0.113.7/tcp/4701/p2p/{PEER}"], "peers": 0,
         "chain": {"head": 14218, "confirmed": 14210, "timestamp": 1, "head_age": 0.5, "head_old": False,
                   "stalled": False, "incomplete": False},
-        "projects": [], "work": None, "rounds": [], "duties": [], "log_lines_lost": 0,
+        "projects": [], "work": None, "rpc": None, "rounds": [], "duties": [], "log_lines_lost": 0,
         "traffic": Traffic().totals(),
     }  # fmt: skip
     file.write_text(json.dumps(status))

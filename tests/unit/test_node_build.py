@@ -114,7 +114,18 @@ allow_isolated = true
 
 
 async def build(config: Config, opened: AsyncExitStack) -> app.Node:
-    return await app.build(config, unlock(config.wallet), Deployment.load(config.chain.deployment), opened)
+    deployment = Deployment.load(config.chain.deployment)
+    return await app.build(config, unlock(config.wallet), deployment, opened, Silent())
+
+
+class Silent:
+    """Serves nobody."""
+
+    async def run(self, node: app.Node) -> None:
+        return None
+
+    def standing(self) -> None:
+        return None
 
 
 CLOSED = ["Worker closed", "Worker closed", "Rpc closed", "BlobStore closed", "Journal closed"]
@@ -151,7 +162,7 @@ async def test_a_signal_ends_a_node_that_is_still_being_built(rooms: Rooms, conf
     async def advise(*given: Any) -> None:
         raise AssertionError("it never started")
 
-    running = asyncio.create_task(app.run_node(config, advise=advise))
+    running = asyncio.create_task(app.run_node(config, advise=advise, service=Silent()))
     await asyncio.wait_for(rooms.asked.wait(), 60)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, 60)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
 from jepanet.chain.endpoints.failover import Rpc
@@ -73,11 +73,19 @@ Advise = Callable[[Config, Rpc, Deployment, Address], Coroutine[None, None, None
 """Looks at chain and wallet of a node that has started, and logs what its operator should see to."""
 
 
-async def run_node(config: Config, *, advise: Advise, trace: Trace | None = None) -> None:
+class Service(Protocol):
+    """Answers others for as long as a node runs. Nothing that happens to it ends the node."""
+
+    async def run(self, node: Node) -> None: ...
+
+    def standing(self) -> Mapping[str, object] | None: ...
+
+
+async def run_node(config: Config, *, advise: Advise, service: Service, trace: Trace | None = None) -> None:
     """Runs a node until a signal or a fatal error; leaves everything on disk for the next start.
 
-    `advise` is called once, when the node has started. `trace` is called with the name of every step, for
-    tests that kill it.
+    `advise` is called once, when the node has started, and `service` runs beside it until it ends. `trace` is
+    called with the name of every step, for tests that kill it.
 
     Raises:
         Fatal: the operator must act; the message names the remedy, the code becomes the exit code.
@@ -88,7 +96,9 @@ async def run_node(config: Config, *, advise: Advise, trace: Trace | None = None
         stop = asyncio.Event()
         _stop_on_signals(stop)  # first: process 1 of a container has no default action
         async with AsyncExitStack() as opened:
-            node = await _unless_stopped(stop, build(config, wallet, deployment, opened, trace=trace))
+            node = await _unless_stopped(
+                stop, build(config, wallet, deployment, opened, service, trace=trace)
+            )
             if node is None:
                 log.info("node.stopped", before="it had started")
                 return
@@ -101,6 +111,8 @@ class Node:
 
     config: Config
     paths: Paths
+    deployment: Deployment
+    service: Service
     journal: Journal
     blobs: BlobStore
     rpc: Rpc
@@ -136,18 +148,31 @@ class Node:
         log.info("node.started", wallet=state.me.address, peer=self.network.peer_id,
                  roles=sorted(map(str, state.me.roles)),
                  addresses=list(self.network.addresses))  # fmt: skip
-        beside = asyncio.create_task(advice, name="advice")
+        beside = [
+            asyncio.create_task(advice, name="advice"),
+            asyncio.create_task(self.service.run(self), name="service"),
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (*tasks, beside):
+            for task in (*tasks, *beside):
                 task.cancel()
-            await asyncio.gather(*tasks, beside, return_exceptions=True)
+            await asyncio.gather(*tasks, *beside, return_exceptions=True)
             self.engine.snapshot()
             tell_repeated(everything=True)
             log.info("node.stopped")
+
+    @property
+    def state(self) -> NodeState:
+        """What it knows, at the newest confirmed block."""
+        return self.engine.state
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether that is the newest block there is to act on."""
+        return self.engine.caught_up
 
     async def status(self) -> dict[str, object]:
         """What `jepanet status` shows."""
@@ -167,6 +192,7 @@ class Node:
             peer_id=self.network.peer_id,
             addresses=self.network.addresses,
             running=self.worker.running or self.derivations.running,
+            rpc=self.service.standing(),
             traffic=self.traffic,
             training_note=lambda round_id: self.journal.notes(round_id).get(TRAINING_NOTE),
         )
@@ -177,6 +203,7 @@ async def build(
     wallet: Wallet,
     deployment: Deployment,
     opened: AsyncExitStack,
+    service: Service,
     *,
     trace: Trace | None = None,
 ) -> Node:
@@ -272,6 +299,8 @@ async def build(
     return Node(
         config=config,
         paths=paths,
+        deployment=deployment,
+        service=service,
         journal=journal,
         blobs=blobs,
         rpc=rpc,

@@ -47,12 +47,14 @@ def status_of(
     peer_id: str,
     addresses: tuple[str, ...],
     running: RunningJob | None = None,
+    rpc: Mapping[str, object] | None = None,
     traffic: Traffic | None = None,
     training_note: Callable[[RoundId], str | None] = lambda _: None,
 ) -> dict[str, object]:
     """What an operator wants to know at a glance, as JSON-able values.
 
-    `training_note`: what this node noted of its own training in a round (`roles/solver.py`).
+    `rpc`: how its JSON-RPC server stands, None without one. `training_note`: what this node noted of its own
+    training in a round (`roles/solver.py`).
     """
     rounds = [state.rounds[key] for key in sorted(state.rounds)[-_RECENT_ROUNDS:]]
     return {
@@ -68,6 +70,7 @@ def status_of(
         "chain": {**asdict(chain), "confirmed": cursor, "timestamp": state.now},
         "projects": sorted(state.projects),
         "work": _work(running),
+        "rpc": rpc if rpc is None else dict(rpc),
         "traffic": (Traffic() if traffic is None else traffic).totals(),
         "log_lines_lost": lost_lines(),
         "rounds": [_round(state, item, training_note(item.id)) for item in rounds],

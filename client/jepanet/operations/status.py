@@ -15,6 +15,7 @@ from jepanet.operations.views.node import (
     NodeStatus,
     OpenDuty,
     RoundStatus,
+    Serving,
     TrafficTotals,
     TrainingOutcome,
     Work,
@@ -53,7 +54,7 @@ def read_status(data_dir: Path) -> NodeStatus:
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
     try:
-        return _status(json.loads(text))
+        return status_view(json.loads(text))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _unreadable(path, error) from error
 
@@ -66,7 +67,12 @@ def _unreadable(path: Path, error: Exception) -> Fatal:
     )
 
 
-def _status(tree: Mapping[str, Any]) -> NodeStatus:
+def status_view(tree: Mapping[str, Any]) -> NodeStatus:
+    """The status that a node put together, as a record.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is none.
+    """
     (here, now), (there, then) = moment(), tree["moment"]
     same_boot = here == there
     # A date is all there is to go by after the machine was started again; the process has ended anyway.
@@ -79,6 +85,7 @@ def _status(tree: Mapping[str, Any]) -> NodeStatus:
         "addresses": tuple(tree["addresses"]),
         "chain": ChainPosition(**tree["chain"]),
         "projects": tuple(tree["projects"]),
+        "rpc": None if tree["rpc"] is None else Serving(**tree["rpc"]),
         "work": None if tree["work"] is None else Work(**tree["work"]),
         "traffic": _traffic(tree["traffic"]),
         "rounds": tuple(_round(item) for item in tree["rounds"]),

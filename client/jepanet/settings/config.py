@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from urllib.parse import urlsplit
 
 from jepanet.records.marks import Hidden, OneOf, Range
+from jepanet.settings.rpc_section import RpcSection, check_rpc
 from jepanet.settings.section_reader import bad, section_from
 from jepanet.texts import load_toml, read_text
 from jepanet.types import Address, Role
@@ -228,6 +229,7 @@ class Config:
     projects: ProjectsSection = field(default_factory=ProjectsSection)
     worker: WorkerSection = field(default_factory=WorkerSection)
     log: LogSection = field(default_factory=LogSection)
+    rpc: RpcSection = field(default_factory=RpcSection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,7 @@ def _check(config: Config) -> None:
     if not config.node.roles:
         raise bad("node.roles is empty", f"name at least one of {', '.join(Role)}")
     check_observer(config)
+    check_rpc(config.rpc)
     ways = [
         f"wallet.{name}"
         for name in ("password_file", "password_env", "password_credential")

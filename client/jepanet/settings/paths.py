@@ -36,6 +36,11 @@ class Paths:
         return self.root / "checkpoints"
 
     @property
+    def rpc(self) -> Path:
+        """Tokens of who may call the node over JSON-RPC, a file a scope."""
+        return self.root / "rpc"
+
+    @property
     def status(self) -> Path:
         """JSON for `jepanet status`: written every few seconds while the node runs."""
         return self.root / "status.json"

@@ -64,6 +64,16 @@ class JournalIntents:
         query = f"SELECT {_COLUMNS} FROM intents WHERE sender = ? ORDER BY position"  # noqa: S608
         return [self._built(row) for row in self._db.rows(query, (sender,))]
 
+    def page(self, sender: str, *, before: int | None, most: int) -> list[tuple[int, Intent]]:
+        """At most `most` intents of a sender, the newest first, each with its place; only places below
+        `before`."""
+        query = (
+            f"SELECT position, {_COLUMNS} FROM intents "  # noqa: S608
+            "WHERE sender = ? AND (? IS NULL OR position < ?) ORDER BY position DESC LIMIT ?"
+        )
+        rows = self._db.rows(query, (sender, before, before, most))
+        return [(row[0], self._built(row[1:])) for row in rows]
+
     def _built(self, row: Row) -> Intent:
         (key, sender, chain_id, nonce, to, data, value, gas, max_fee, max_priority_fee, *rest) = row
         hashes, raws, state, block_number, error, created = rest

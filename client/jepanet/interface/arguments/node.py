@@ -50,6 +50,7 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
     from jepanet.log_stream import make_errors_patient
     from jepanet.node.app import run_node
     from jepanet.operations.checks.preflight import advise, refuse_to_start
+    from jepanet.rpc.service import RpcService
     from jepanet.settings.config import load_config
     from jepanet.telemetry import configure_logging
 
@@ -57,7 +58,7 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
     make_errors_patient()
     configure_logging(level=config.log.level, json=config.log.json)
     await refuse_to_start(config)
-    await run_node(config, advise=advise, trace=trace)
+    await run_node(config, advise=advise, service=RpcService(), trace=trace)
 
 
 @command.command("rescan")

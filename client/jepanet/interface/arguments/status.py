@@ -12,7 +12,7 @@ from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, table
 
 if TYPE_CHECKING:
-    from jepanet.operations.views.node import NodeStatus, Work
+    from jepanet.operations.views.node import NodeStatus, Serving, Work
 
 
 @click.command("status", cls=StrictCommand)
@@ -49,6 +49,7 @@ def _show(value: NodeStatus) -> None:
             "peers": value.peers,
             "chain head / confirmed": f"{value.chain.head} / {value.chain.confirmed}",
             "working on": _work(value.work),
+            "JSON-RPC": _rpc(value.rpc),
             "log lines lost": value.log_lines_lost,
             "seconds since written": value.age,
         },
@@ -91,6 +92,13 @@ def _show(value: NodeStatus) -> None:
     if value.duties:
         duties = [(item.duty, item.attempts, item.error or "") for item in value.duties]
         table("Open duties", ("duty", "attempts", "last error"), duties)
+
+
+def _rpc(rpc: Serving | None) -> str:
+    """Where the node answers, or why it does not."""
+    if rpc is None:
+        return "off"
+    return rpc.url or f"not listening: {rpc.problem}"
 
 
 def _work(work: Work | None) -> str:

@@ -41,7 +41,11 @@ async def summary_of(history: History, round_id: int) -> RoundSummary:
 
 async def list_commitments(history: History, round_id: int) -> tuple[Commitment, ...]:
     """Who committed to what in a round, in order. Raises: Fatal: no such round (exit code `NOT_FOUND`)."""
-    round_ = find_round(await history.state(), round_id)
+    return commitments(find_round(await history.state(), round_id))
+
+
+def commitments(round_: Round) -> tuple[Commitment, ...]:
+    """Who committed to what in a round, in order."""
     revealed = {item.solver: to_cid(item.digest) for item in round_.reveals}
     return tuple(
         Commitment(item.solver, "0x" + item.commitment.hex(), revealed.get(item.solver))
@@ -60,19 +64,29 @@ async def show_round(history: History, library: Library, round_id: int) -> Round
     sheet = SheetView()
     if round_.recorded is not None:
         path = await library.get("score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
-        terms = await _terms(library, state, round_)
-        sheet = sheet_view(decode_sheet(path.read_bytes()), terms)
+        sheet = read_sheet(
+            path.read_bytes(), await _spec(library, round_), round_, len(state.members(round_))
+        )
     return RoundDetails(summary(state, round_), sheet)
 
 
-async def _terms(library: Library, state: NodeState, round_: Round) -> Terms | None:
-    """With the round's spec, which names the price; None where it is not to be had."""
+async def _spec(library: Library, round_: Round) -> bytes | None:
     try:
         path = await library.get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
     except Transient:
         return None
-    members = len(state.members(round_))
-    return Terms(known_spec(path.read_bytes()), round_.params.budget, round_.params.fee, members)
+    return path.read_bytes()
+
+
+def read_sheet(sheet: bytes, spec: bytes | None, round_: Round, members: int) -> SheetView:
+    """A score sheet's bytes as receipts, with sums where there is the round's spec, which names the price.
+
+    Raises: Rejected: bytes that are none.
+    """
+    terms = None
+    if spec is not None:
+        terms = Terms(known_spec(spec), round_.params.budget, round_.params.fee, members)
+    return sheet_view(decode_sheet(sheet), terms)
 
 
 def summary(state: NodeState, round_: Round) -> RoundSummary:

@@ -35,6 +35,28 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction of this wallet. `state` is intended, sent, mined or failed; fees are wei a unit of gas.
+
+    `hashes`: 0x-hex of every form it was signed in, the newest last. What it calls is left out: the data of a
+    reveal that was not sent yet says what is revealed.
+    """
+
+    what: str
+    nonce: int
+    to: str
+    value: Wei
+    gas: int
+    max_fee: Wei
+    max_priority_fee: Wei
+    hashes: tuple[str, ...]
+    state: str
+    block: int | None
+    created: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreatedSet:
     """A verifier set that was registered: `threshold` of its `members` must sign a result."""
 

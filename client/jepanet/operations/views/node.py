@@ -46,6 +46,21 @@ class ChainPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """The chain of a node, the contracts that it follows, and its place."""
+
+    chain_id: int
+    token: Address
+    rounds: Address
+    lens: Address
+    first_block: int
+    confirmations: int
+    endpoints: tuple[str, ...]
+    """Scheme, host and port alone: the rest of an address may be a key."""
+    position: ChainPosition
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """The running job: seconds since it began, and its last progress."""
 
@@ -105,6 +120,14 @@ class TrafficTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class Serving:
+    """The node's JSON-RPC server: its `url` while it listens, the `problem` while it cannot."""
+
+    url: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """The status a node last wrote: `age` seconds ago; `running` says whether that process still runs."""
 
@@ -120,6 +143,8 @@ class NodeStatus:
     chain: ChainPosition
     projects: tuple[int, ...]
     work: Work | None
+    rpc: Serving | None
+    """None where the configuration asks for no server."""
     traffic: TrafficTotals
     log_lines_lost: int
     rounds: tuple[RoundStatus, ...]

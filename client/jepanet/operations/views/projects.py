@@ -43,6 +43,22 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownProject:
+    """A project as a node knows it at its newest confirmed block; `followed`: it works for it."""
+
+    project: int
+    owner: Address
+    recipe: str
+    dataset: str
+    model: str
+    verifier_set: int
+    evaluation_shards: int
+    rounds: int
+    active_round: int | None
+    followed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
     """A public shard. `kind` is training, public or probe."""
 

@@ -118,6 +118,39 @@ class RoundDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundFigures:
+    """A round with the figures of its score sheet; `sheet_read` is False while there is none here to read."""
+
+    summary: RoundSummary = field(metadata=MERGED)
+    sheet_read: bool
+    figures: SheetFigures | None = field(metadata=MERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedReceipt:
+    """One solver's receipt as figures and as sentences."""
+
+    receipt: Receipt
+    words: ReceiptInWords
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What a result grants this wallet in a round, as `solver` or as `coordinator`.
+
+    `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with
+    claiming it: pending, done, rejected, or None before that is due.
+    """
+
+    round: int
+    project: int
+    part: str
+    verdict: str | None
+    paid: Wei | None
+    claim: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Challenged:
     """A dispute that was raised; `bond` is locked out of the stake."""
 

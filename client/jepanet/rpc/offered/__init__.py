@@ -1,0 +1,1 @@
+"""The methods that a node offers, a file for each namespace."""

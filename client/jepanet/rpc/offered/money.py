@@ -1,0 +1,91 @@
+"""`rewards`, `transactions`: what results grant this wallet, and what it sent."""
+
+from __future__ import annotations
+
+from jepanet.intents import Intent
+from jepanet.operations.views.funds import Transaction
+from jepanet.operations.views.json_form import Wei
+from jepanet.operations.views.rounds import Reward, SheetView
+from jepanet.protocol.duties import SendClaim, duty_key
+from jepanet.protocol.state import NodeState, Round
+from jepanet.rpc.handles.running import RunningNode
+from jepanet.rpc.handles.sheets import Sheets
+from jepanet.rpc.method import Method
+from jepanet.rpc.offered.paging import Page, PageParams, page_of
+from jepanet.storage.kept_intents import JournalIntents
+
+
+def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
+    """Those of these namespaces."""
+    intents = JournalIntents(node.journal)
+
+    async def rewards(given: PageParams) -> Page[Reward]:
+        state = node.state
+        mine = [item for _, item in sorted(state.rounds.items(), reverse=True) if _part(state, item)]
+        page = page_of(mine, lambda item: int(item.id), given.limit, given.cursor, falling=True)
+        return Page(tuple([_reward(node, item, await sheets.of(item)) for item in page.items]), page.next)
+
+    async def transactions(given: PageParams) -> Page[Transaction]:
+        before = None if given.cursor is None else int(given.cursor)
+        found = intents.page(node.state.me.address, before=before, most=given.limit + 1)
+        shown = found[: given.limit]
+        return Page(
+            tuple(_transaction(intent) for _, intent in shown),
+            str(shown[-1][0]) if len(found) > given.limit else None,
+        )
+
+    return (
+        Method(
+            "rewards.list",
+            "What recorded results grant this wallet, the newest round first",
+            PageParams,
+            Page[Reward],
+            rewards,
+        ),
+        Method(
+            "transactions.list",
+            "Transactions of this node's wallet, the newest first",
+            PageParams,
+            Page[Transaction],
+            transactions,
+        ),
+    )
+
+
+def _part(state: NodeState, round_: Round) -> str | None:
+    """What this wallet can be paid for in a round that has a result."""
+    if round_.recorded is None:
+        return None
+    if round_.reveal_of(state.me.address) is not None:
+        return "solver"
+    return "coordinator" if state.me.address in state.members(round_) else None
+
+
+def _reward(node: RunningNode, round_: Round, sheet: SheetView | None) -> Reward:
+    me, part = node.state.me.address, _part(node.state, round_)
+    assert part is not None
+    verdict: str | None = None
+    paid: Wei | None = None
+    if sheet is not None and part == "solver":
+        row = next((item for item in sheet.receipts if item.solver == me), None)
+        verdict, paid = (row.verdict, row.paid) if row is not None else (None, Wei(0))
+    elif sheet is not None and sheet.figures is not None:
+        paid = Wei(sum(item.paid for item in sheet.figures.fees if item.coordinator == me))
+    claim = node.journal.duty_state(duty_key(SendClaim(round_.id)))
+    return Reward(int(round_.id), int(round_.project_id), part, verdict, paid, claim)
+
+
+def _transaction(intent: Intent) -> Transaction:
+    return Transaction(
+        what=intent.key,
+        nonce=intent.nonce,
+        to=intent.to,
+        value=Wei(intent.value),
+        gas=intent.gas,
+        max_fee=Wei(intent.max_fee),
+        max_priority_fee=Wei(intent.max_priority_fee),
+        hashes=tuple("0x" + item.hex() for item in intent.hashes),
+        state=intent.state.value,
+        block=intent.block_number,
+        created=int(intent.created),
+    )

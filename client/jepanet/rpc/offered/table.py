@@ -1,0 +1,28 @@
+"""Every method that a node offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jepanet import __version__
+from jepanet.rpc.handles.recent import RecentStatus
+from jepanet.rpc.handles.running import RunningNode
+from jepanet.rpc.handles.sheets import Sheets
+from jepanet.rpc.method import Method, table_of
+from jepanet.rpc.offered import chain, configuration, money, rounds
+from jepanet.rpc.offered import node as of_node
+from jepanet.rpc.offered.node import Probes
+from jepanet.rpc.openrpc import discovering
+
+
+def methods_of(node: RunningNode, recent: RecentStatus, probes: Probes) -> Mapping[str, Method]:
+    """By name."""
+    sheets = Sheets(node)
+    methods = (
+        *of_node.methods(recent, probes),
+        *chain.methods(node, recent),
+        *rounds.methods(node, sheets),
+        *money.methods(node, sheets),
+        *configuration.methods(node),
+    )
+    return table_of([*methods, discovering(methods, __version__)])

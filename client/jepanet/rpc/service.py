@@ -1,0 +1,74 @@
+"""The server with a node's lifetime: it begins after the node, ends with it, and never ends it.
+
+Where it cannot listen the log says so (`rpc.blocked`), the node's status names the cause, and it is tried
+again: a port may become free, a token file be mended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from jepanet.errors import JepanetError
+from jepanet.rpc.handles.running import RunningNode
+from jepanet.settings.config import Config
+from jepanet.settings.paths import Paths, make_private
+from jepanet.telemetry import get_logger
+
+log = get_logger("rpc")
+
+_AGAIN_SECONDS: Final = 30.0
+
+
+class RpcService:
+    """Serves one node. `standing` is what its status says of the server: None where it is not asked for."""
+
+    def __init__(self) -> None:
+        self._standing: Mapping[str, object] | None = None
+
+    def standing(self) -> Mapping[str, object] | None:
+        """`url` while it listens, `problem` while it cannot."""
+        return self._standing
+
+    async def run(self, node: RunningNode) -> None:
+        """Until it is cancelled, or at once where the configuration does not ask for a server."""
+        if not node.config.rpc.enabled:
+            return
+        while True:
+            try:
+                await self._serve(node)
+            except (OSError, JepanetError) as error:
+                why = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+                self._unavailable(node.config, why)
+            except Exception as error:
+                log.exception("rpc.crashed")
+                self._unavailable(node.config, type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _serve(self, node: RunningNode) -> None:
+        # Here: a node that serves nobody does not load what serving takes.
+        from jepanet.rpc.dispatcher import Dispatcher
+        from jepanet.rpc.handles.recent import RecentStatus
+        from jepanet.rpc.offered.node import Probes
+        from jepanet.rpc.offered.table import methods_of
+        from jepanet.rpc.transport.bearer import open_tokens
+        from jepanet.rpc.transport.server import listening
+
+        section, folder = node.config.rpc, Paths(node.config.node.data_dir).rpc
+        make_private(folder)
+        recent = RecentStatus(node.status)
+        probes = Probes(node, recent)
+        dispatcher = Dispatcher(
+            methods_of(node, recent, probes), seconds=section.timeout_seconds, max_batch=section.max_batch
+        )
+        tokens = await asyncio.to_thread(open_tokens, folder)
+        async with listening(section, dispatcher, tokens, health=probes.health, ready=probes.ready) as server:
+            self._standing = {"url": server.url, "problem": None}
+            log.info("rpc.opened", url=server.url, tokens=str(folder))
+            await asyncio.Event().wait()
+
+    def _unavailable(self, config: Config, why: str) -> None:
+        self._standing = {"url": None, "problem": why}
+        log.warning("rpc.blocked", host=config.rpc.host, port=config.rpc.port, why=why,
+                    remedy="free the port or change rpc.port; the node goes on, and tries again")  # fmt: skip

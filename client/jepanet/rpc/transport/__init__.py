@@ -1,0 +1,1 @@
+"""HTTP: who may call, how much, how fast."""

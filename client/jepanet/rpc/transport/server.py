@@ -1,0 +1,190 @@
+"""The HTTP server: `POST /` for JSON-RPC with a token, `GET /health` and `GET /ready` without one.
+
+    host, origin ─▶ token ─▶ type, length ─▶ body ─▶ dispatcher        everything within one deadline
+
+The first that is wrong ends the request, with a JSON-RPC error and the HTTP status of its code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp.web import BaseRequest, Response, StreamResponse
+
+from jepanet.rpc.codes import MEANINGS, Code, Refused
+from jepanet.rpc.dispatcher import REQUEST_TAKES, Dispatcher
+from jepanet.rpc.messages import error_text
+from jepanet.rpc.method import Scope
+from jepanet.rpc.transport.admission import check_host, check_length, check_type, hosts_of
+from jepanet.rpc.transport.bearer import Tokens
+from jepanet.rpc.transport.connections import NAME, Connection, Doors
+from jepanet.settings.rpc_section import RpcSection
+from jepanet.telemetry import get_logger
+
+log = get_logger("rpc")
+
+Probe = Callable[[], Awaitable[tuple[bool, dict[str, object]]]]
+"""Whether all is well, and what is said of it to whoever asks."""
+
+_HEADS: Final = ("Host", "Origin", "Authorization", "Content-Type", "Content-Length", "Content-Encoding")
+_TRANSFER_SECONDS: Final = 10.0
+"""Beside what the calls take: for a body to come, and for an answer to be read."""
+_BACKLOG: Final = 128
+_ALWAYS: Final = {**NAME, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A server that answers: at `host` and `port`, on `connections` connections now."""
+
+    host: str
+    port: int
+    doors: Doors
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+
+@asynccontextmanager
+async def listening(
+    section: RpcSection,
+    dispatcher: Dispatcher,
+    tokens: Tokens,
+    *,
+    health: Probe,
+    ready: Probe,
+) -> AsyncIterator[Listening]:
+    """Serves for as long as the block runs. Port 0 takes any that is free.
+
+    Raises: OSError: the address cannot be listened at.
+    """
+    heard = _Heard(section, dispatcher, tokens, {"/health": health, "/ready": ready})
+    doors = Doors(heard.handle, most=section.max_connections, tell=_tell)
+    server = await asyncio.get_running_loop().create_server(
+        doors, section.host, section.port, backlog=_BACKLOG, reuse_address=True
+    )
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield Listening(section.host, port, doors)
+    finally:
+        server.close()
+        doors.pre_shutdown()
+        await doors.shutdown(1.0)
+
+
+class _Heard:
+    """One request after another, as they are handed over by connections."""
+
+    def __init__(
+        self, section: RpcSection, dispatcher: Dispatcher, tokens: Tokens, probes: dict[str, Probe]
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._tokens = tokens
+        self._probes = probes
+        self._hosts = hosts_of(section)
+        self._most = section.max_body_kb << 10
+        self._seconds = REQUEST_TAKES * section.timeout_seconds + _TRANSFER_SECONDS
+
+    async def handle(self, request: BaseRequest) -> StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.busy = True
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._answer(request, connection)
+                # Here and not by the library, for which a caller that does not read may take for ever.
+                await answer.prepare(request)
+                await answer.write_eof()
+                return answer
+        except TimeoutError:
+            log.warning("request.refused", why="it did not come, or its answer was not read, in time")
+            connection.force_close()
+            raise ConnectionResetError from None
+        finally:
+            connection.answered()
+
+    async def _answer(self, request: BaseRequest, connection: Connection) -> Response:
+        heads = {name: ", ".join(request.headers.getall(name)) for name in _HEADS if name in request.headers}
+        try:
+            check_host(heads, self._hosts)
+            if request.path in self._probes:
+                return await self._probed(request)
+            if request.path != "/":
+                return _plain(HTTPStatus.NOT_FOUND)
+            if request.method != "POST":
+                return _plain(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "POST"})
+            scopes = self._tokens.scopes(heads.get("Authorization"))
+            if scopes is None:
+                raise Refused(Code.UNAUTHORIZED)
+            connection.known = True
+            return await self._called(request, heads, scopes)
+        except Refused as refusal:
+            log.warning("request.refused", why=MEANINGS[refusal.code].message)
+            return _refusal(refusal)
+
+    async def _called(
+        self, request: BaseRequest, heads: dict[str, str], scopes: frozenset[Scope]
+    ) -> Response:
+        check_type(heads)
+        check_length(heads, self._most)
+        text = await self._dispatcher.answer(await self._body(request), scopes)
+        if text is None:
+            return _plain(HTTPStatus.NO_CONTENT)
+        return Response(body=text.encode(), content_type="application/json", headers=_ALWAYS)
+
+    async def _body(self, request: BaseRequest) -> bytes:
+        """Also of a body whose length nobody announced. Raises: Refused (`BODY_TOO_LARGE`)."""
+        parts, size = [], 0
+        async with asyncio.timeout(_TRANSFER_SECONDS):
+            while part := await request.content.readany():
+                size += len(part)
+                if size > self._most:
+                    raise Refused(Code.BODY_TOO_LARGE)
+                parts.append(part)
+        return b"".join(parts)
+
+    async def _probed(self, request: BaseRequest) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET"})
+        well, told = await self._probes[request.path]()
+        status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+        return Response(
+            status=status, body=json.dumps(told).encode(), content_type="application/json", headers=_ALWAYS
+        )
+
+
+def _refusal(refusal: Refused) -> Response:
+    """The whole request ends here: so does the connection, with what is still to come of the body."""
+    answer = Response(
+        status=MEANINGS[refusal.code].status,
+        body=error_text(None, refusal).encode(),
+        content_type="application/json",
+        headers=_ALWAYS,
+    )
+    if refusal.code is Code.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    answer.force_close()
+    return answer
+
+
+def _plain(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
+    answer = Response(status=status, headers=_ALWAYS | (headers or {}))
+    if status >= HTTPStatus.BAD_REQUEST:
+        answer.force_close()
+    return answer
+
+
+def _tell(status: int, error: BaseException | None) -> None:
+    """A request that the HTTP library could not read, or a defect of ours."""
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request.refused", why="not HTTP as this server reads it")
+    else:
+        log.error("request.crashed", exc_info=error)

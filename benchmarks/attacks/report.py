@@ -63,20 +63,25 @@ def _attacks(runs: Sequence[Run]) -> Iterator[str]:
     for kind in [HONEST, SEAT, *(kind for kind in kinds if kind != HONEST)]:
         rows = [row for run in runs for row in _of(run, kind)]
         share, low, high = paid(runs, kind)
-        text = f"{share:.2f} [{low:.2f}, {high:.2f}]"
+        text = _spread(f"{share:.2f}", f"{low:.2f}", f"{high:.2f}", len(runs))
         over = share > (1.1 * max(own, 1.0) if kind.startswith(HONEST) else MOST_PAY)
         gains = [row.gain / 1000 for row in rows]
         why = dict.fromkeys(row.reason for row in rows if row.verdict != "ACCEPTED")
         cells = [
             kind,
             f"x {median(row.length for row in rows):.2f}",
-            f"{median(gains):+.2f} [{min(gains):+.2f}, {max(gains):+.2f}]",
+            _spread(f"{median(gains):+.2f}", f"{min(gains):+.2f}", f"{max(gains):+.2f}", len(gains)),
             f"{median(row.t for row in rows):+.1f}",
             f"{sum(row.verdict == 'ACCEPTED' for row in rows)}/{len(rows)}",
             ", ".join(why),
             f"**{text}**" if over else text,
         ]
         yield f"| {' | '.join(cells)} |"
+
+
+def _spread(middle: str, low: str, high: str, values: int) -> str:
+    """One value has no interval."""
+    return f"{middle} [{low}, {high}]" if values > 1 else middle
 
 
 def paid(runs: Sequence[Run], kind: str) -> tuple[float, float, float]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_rpc_methods import ANode, Asking
 
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.rpc.codes import MEANINGS
@@ -16,6 +15,7 @@ from jepanet.rpc.offered.paging import PageParams
 from jepanet.rpc.schemas import fields_with_hints, has_default
 from jepanet.settings.rpc_section import RpcSection
 from jepanet.types import Address
+from rpc_node import ANode, Asking
 
 pytestmark = pytest.mark.unit
 

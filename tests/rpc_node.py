@@ -1,0 +1,166 @@
+"""A node for tests of JSON-RPC: real stores, a state as the machine would have it, and a client that holds
+answers to what the node says of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft7Validator
+
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.node.status import ChainHealth, status_of
+from jepanet.protocol.documents.spec import SPEC
+from jepanet.protocol.facts import RoundParams
+from jepanet.protocol.settling.sheet import SHEET, derive_sheet
+from jepanet.protocol.state import (
+    Commit,
+    Identity,
+    NodeState,
+    OffChain,
+    Own,
+    Project,
+    Recorded,
+    Reveal,
+    Round,
+    Status,
+    VerifierSet,
+)
+from jepanet.rpc.dispatcher import Dispatcher
+from jepanet.rpc.handles.recent import RecentStatus
+from jepanet.rpc.method import Scope
+from jepanet.rpc.offered.node import Probes
+from jepanet.rpc.offered.table import methods_of
+from jepanet.settings.config import Config, config_from
+from jepanet.storage.blobs.store import BlobStore
+from jepanet.storage.journal import Journal
+from jepanet.types import BlockRef, Digest, ProjectId, Role, RoundId
+from round_samples import GOOD, HARM, MISSING, a_spec, account, digest, reports_of, some_facts
+
+TOKEN = 10**18
+ME = account("solver", 0)
+KEY = "0123456789abcdef"
+SPEC_BYTES = SPEC.encode(a_spec(price=5 * 10**14))
+FACTS = some_facts(3, budget=100 * TOKEN, fee=2 * TOKEN)
+SHEET_BYTES = SHEET.encode(
+    derive_sheet(
+        FACTS,
+        a_spec(price=5 * 10**14),
+        reports_of(FACTS, [[GOOD, HARM, MISSING]] * 3),
+        model=digest("merged"),
+        improvement=30_000,
+    )
+)
+TREE = {
+    "node": {"data_dir": "data", "roles": ["solver"]},
+    "wallet": {"directory": "wallets", "password_env": "MY_PASSWORD"},
+    "chain": {
+        "endpoints": [f"https://user:{KEY}@rpc.example.org:8545/v3/{KEY}?key={KEY}"],
+        "websocket": f"wss://rpc.example.org/{KEY}",
+        "deployment": "deployment.json",
+    },
+    "rpc": {"enabled": True},
+}
+
+
+class ANode:
+    """Stands for a running node: real stores, a state as the machine would have it."""
+
+    def __init__(self, folder: Path, state: NodeState) -> None:
+        self.config: Config = config_from(TREE, base=folder, environment={})
+        self.deployment = Deployment(31337, 5, bytes(32), 1000, ME, FACTS.contract, ME, 3)
+        self.journal = Journal.open(folder / "journal.sqlite")
+        self.blobs = BlobStore(folder / "blobs", 1 << 20)
+        self.state = state
+        self.caught_up = True
+        self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
+        self.peers = 3
+        self.asked = 0
+
+    async def status(self) -> dict[str, object]:
+        self.asked += 1
+        return status_of(
+            self.state, [], chain=self.chain, cursor=7, peers=self.peers, peer_id="16Uiu2", addresses=(),
+            rpc={"url": "http://127.0.0.1:4780/", "problem": None},
+        )  # fmt: skip
+
+
+def a_round(number: int, sheet: Digest | None, spec: Digest) -> Round:
+    terms = RoundParams(
+        project_id=ProjectId(1), spec=spec, budget=100 * TOKEN, fee=2 * TOKEN, bond=TOKEN, unseal_bond=TOKEN,
+        commit_duration=60, gap=10, reveal_duration=90, verify_duration=120, challenge_duration=60,
+        max_solvers=0, extension=bytes(32), allow_list=bytes(32),
+    )  # fmt: skip
+    deltas = [(item.solver, item.digest) for item in FACTS.reveals]
+    round_ = Round(
+        RoundId(number), ProjectId(1), account("proposer"), terms, digest("base"), 1, bytes(32), 1000, 1060,
+        commits=tuple(Commit(solver, digest(solver), n) for n, (solver, _) in enumerate(deltas)),
+        reveals=tuple(Reveal(solver, delta) for solver, delta in deltas),
+    )  # fmt: skip
+    if sheet is None:
+        return round_
+    recorded = Recorded(bytes(32), digest("merged"), sheet, 19 * TOKEN, 30_000, 1400, bytes(32), 7)
+    return replace(round_, recorded=recorded, status=Status.SETTLED)
+
+
+def a_node(folder: Path) -> ANode:
+    """A solver's, with rounds 7 to 30: the sheet of 7 is stored, that of 8 is not, the others run."""
+    found = ANode(folder, NodeState(Identity(ME, frozenset({Role.SOLVER}))))
+    sheet, spec = found.blobs.put_bytes(SHEET_BYTES), found.blobs.put_bytes(SPEC_BYTES)
+    rounds = {RoundId(7): a_round(7, sheet, spec), RoundId(8): a_round(8, digest("elsewhere"), spec)}
+    rounds |= {RoundId(n): a_round(n, None, spec) for n in range(9, 31)}
+    projects = {
+        ProjectId(n): Project(
+            ProjectId(n), account("proposer"), digest("recipe"), digest("dataset"), digest("model"),
+            bytes(32), 8, 1, digest("metadata"), rounds=24,
+        )
+        for n in (1, 2)
+    }  # fmt: skip
+    found.state = replace(
+        found.state,
+        block=BlockRef(9, bytes(32), 1100),
+        rounds=rounds,
+        own=dict.fromkeys(rounds, Own()),
+        off_chain=dict.fromkeys(rounds, OffChain()),
+        projects=projects,
+        verifier_sets={1: VerifierSet(FACTS.members, 2)},
+    )
+    return found
+
+
+class Asking:
+    """A client, whose answers are held against what `rpc.discover` says of them."""
+
+    def __init__(self, node: ANode) -> None:
+        self.recent = RecentStatus(node.status)
+        self.probes = Probes(node, self.recent)
+        self.table = methods_of(node, self.recent, self.probes)
+        self.dispatcher = Dispatcher(self.table, seconds=20.0, max_batch=10)
+
+    async def all(self, method: str, **params: Any) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
+        return json.loads(await self.dispatcher.answer(body.encode(), Scope.READ.includes) or "")
+
+    async def get(self, method: str, **params: Any) -> Any:
+        answer = await self.all(method, **params)
+        assert "result" in answer, answer
+        document = (await self.all("rpc.discover"))["result"]
+        (described,) = [item for item in document["methods"] if item["name"] == method]
+        assert set(params) <= {item["name"] for item in described["params"]}
+        for item in described["params"]:
+            if item["name"] in params:
+                check(params[item["name"]], item["schema"], document)
+        check(answer["result"], described["result"]["schema"], document)
+        return answer["result"]
+
+    async def error(self, method: str, **params: Any) -> tuple[int, str]:
+        answer = await self.all(method, **params)
+        return answer["error"]["code"], answer["error"]["data"]["detail"]
+
+
+def check(value: Any, schema: dict[str, Any], document: Any) -> None:
+    """Raises: ValidationError: a value is not as a schema within an OpenRPC document says."""
+    whole = {"components": document["components"], "allOf": [schema]}
+    Draft7Validator(whole).validate(value)

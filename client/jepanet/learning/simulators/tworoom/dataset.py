@@ -24,8 +24,9 @@ from jepanet.learning.simulators.tworoom.sites import (
 
 BUILDER_VERSION = 2
 """Raised whenever the same parameters and seed would give other bytes."""
-DEMO = Parameters(episodes=32, public_sites=1, public_episodes=28, evaluation_episodes=32, image=32)
-"""For recipe `tworoom-small`: so small a model starts better from one look than from many."""
+DEMO = Parameters(episodes=32, public_sites=1, public_episodes=28, evaluation_episodes=80, image=32)
+"""For recipe `tworoom-small`: so small a model starts better from one look than from many. By 32 evaluation
+episodes honest work measured 4.9 standard errors at the median, by 80 it measures 9.3."""
 FULL = Parameters(episodes=64, evaluation_episodes=32)
 """For recipe `tworoom`."""
 LARGE = replace(FULL, image=224)

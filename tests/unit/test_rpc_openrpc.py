@@ -1,9 +1,11 @@
-"""The OpenRPC document is one by OpenRPC's own meta-schema."""
+"""The OpenRPC document is one by OpenRPC's own meta-schema, and what is written from it is current."""
 
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +82,18 @@ def test_a_document_that_is_none_is_noticed(document: Any, validator: Draft7Vali
         changed = copy.deepcopy(document)
         spoil(changed)
         assert not validator.is_valid(changed), spoil.__name__
+
+
+def test_page_and_types_are_what_the_document_says(document: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    loader = SourceFileLoader("jepanet_rpc_reference", str(ROOT / "scripts" / "write_rpc_reference"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    files = module.written(document)
+    assert {path.name for path in files} == {"rpc-reference.md", "rpc.d.ts"}
+    for path, text in files.items():
+        assert path.read_text(encoding="utf-8") == text, "run scripts/write_rpc_reference"
+    document["methods"][0]["summary"] = "Something else"
+    assert all(text != path.read_text(encoding="utf-8") for path, text in module.written(document).items())

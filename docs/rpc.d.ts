@@ -1,0 +1,342 @@
+// Written by scripts/write_rpc_reference from what a node answers to rpc.discover.
+
+export interface Bytes {
+  received: number;
+  sent: number;
+}
+
+/** How the chain looks from the node; `confirmed` is the newest block that it acts on. */
+export interface ChainPosition {
+  head: number | null;
+  head_age: number;
+  head_old: boolean;
+  stalled: boolean;
+  incomplete: boolean;
+  confirmed: number | null;
+  timestamp: number;
+}
+
+/** The chain of a node, the contracts that it follows, and its place. */
+export interface ChainStatus {
+  chain_id: number;
+  token: string;
+  rounds: string;
+  lens: string;
+  first_block: number;
+  confirmations: number;
+  endpoints: (string)[];
+  position: ChainPosition;
+}
+
+/** What a solver committed to, 0x-hex, and the delta it revealed, None before. */
+export interface Commitment {
+  solver: string;
+  commitment: string;
+  delta: string | null;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface CommitmentPage {
+  items: (Commitment)[];
+  next: string | null;
+}
+
+/** One solver's receipt as figures and as sentences. */
+export interface ExplainedReceipt {
+  receipt: Receipt;
+  words: ReceiptInWords;
+}
+
+export interface FeeReceipt {
+  coordinator: string;
+  paid: string;
+  how: string;
+}
+
+/** `healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest blocks and has peers. `reasons`: why it is not, one word a cause. */
+export interface Health {
+  healthy: boolean;
+  ready: boolean;
+  reasons: (string)[];
+}
+
+/** Metrics of the global model on the evaluation shard, by name. */
+export interface HeldOut {
+  before: Record<string, number>;
+  after: Record<string, number>;
+}
+
+/** A project as a node knows it at its newest confirmed block; `followed`: it works for it. */
+export interface KnownProject {
+  project: number;
+  owner: string;
+  recipe: string;
+  dataset: string;
+  model: string;
+  verifier_set: number;
+  evaluation_shards: number;
+  rounds: number;
+  active_round: number | null;
+  followed: boolean;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface KnownProjectPage {
+  items: (KnownProject)[];
+  next: string | null;
+}
+
+/** The status a node last wrote: `age` seconds ago; `running` says whether that process still runs. */
+export interface NodeStatus {
+  written: number;
+  moment: [string, number];
+  pid: number;
+  process: string | null;
+  wallet: string;
+  roles: (string)[];
+  peer: string;
+  addresses: (string)[];
+  peers: number;
+  chain: ChainPosition;
+  projects: (number)[];
+  work: Work | null;
+  rpc: Serving | null;
+  traffic: TrafficTotals;
+  log_lines_lost: number;
+  rounds: (RoundStatus)[];
+  duties: (OpenDuty)[];
+  age: number;
+  running: boolean;
+}
+
+export interface OpenDuty {
+  duty: string;
+  attempts: number;
+  error: string | null;
+}
+
+/** One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price. */
+export interface Receipt {
+  solver: string;
+  delta: string;
+  verdict: string;
+  reason: string;
+  detail: string;
+  gain: number;
+  stderr: number;
+  measured_on: string;
+  against: string;
+  paid: string;
+  how: string;
+}
+
+/** One solver's row of a score sheet in sentences. */
+export interface ReceiptInWords {
+  round: number;
+  solver: string;
+  delta: string;
+  paid: string;
+  measured: string;
+  outcome: string;
+  payment: string;
+  bond: string;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface ReceiptPage {
+  items: (Receipt)[];
+  next: string | null;
+}
+
+/** What a result grants this wallet in a round, as `solver` or as `coordinator`. `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with claiming it: pending, done, rejected, or None before that is due. */
+export interface Reward {
+  round: number;
+  project: number;
+  part: string;
+  verdict: string | null;
+  paid: string | null;
+  claim: string | null;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface RewardPage {
+  items: (Reward)[];
+  next: string | null;
+}
+
+/** A round with the figures of its score sheet; `sheet_read` is False while there is none here to read. */
+export interface RoundFigures {
+  round: number;
+  project: number;
+  phase: string;
+  cause: string | null;
+  base: string;
+  model: string | null;
+  sheet: string | null;
+  commits: number;
+  reveals: number;
+  budget: string;
+  fee: string;
+  payout: string | null;
+  improvement: number | null;
+  sheet_read: boolean;
+  published?: boolean;
+  note?: string;
+  price?: string | null;
+  heldout?: HeldOut;
+  fees?: (FeeReceipt)[];
+}
+
+/** A round as the node knows it, and what it has done for it. */
+export interface RoundStatus {
+  round: number;
+  project: number;
+  phase: string;
+  commits: number;
+  reveals: number;
+  prepared: boolean;
+  training: TrainingOutcome | null;
+  sealed: boolean;
+  scored: boolean;
+  results: number;
+  failed: ([string, string])[];
+}
+
+/** What the chain alone says of a round. What only a recorded result has is None before. */
+export interface RoundSummary {
+  round: number;
+  project: number;
+  phase: string;
+  cause: string | null;
+  base: string;
+  model: string | null;
+  sheet: string | null;
+  commits: number;
+  reveals: number;
+  budget: string;
+  fee: string;
+  payout: string | null;
+  improvement: number | null;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface RoundSummaryPage {
+  items: (RoundSummary)[];
+  next: string | null;
+}
+
+/** The node's JSON-RPC server: its `url` while it listens, the `problem` while it cannot. */
+export interface Serving {
+  url: string | null;
+  problem: string | null;
+}
+
+/** Bytes since the process was started: blobs by kind, gossip, and the chain's endpoints by name. */
+export interface TrafficTotals {
+  blobs: Record<string, Bytes>;
+  gossip: Bytes;
+  endpoints: Record<string, Bytes>;
+}
+
+/** How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why. */
+export interface TrainingOutcome {
+  status: string;
+  why?: string | null;
+}
+
+/** A transaction of this wallet. `state` is intended, sent, mined or failed; fees are wei a unit of gas. `hashes`: 0x-hex of every form it was signed in, the newest last. What it calls is left out: the data of a reveal that was not sent yet says what is revealed. */
+export interface Transaction {
+  what: string;
+  nonce: number;
+  to: string;
+  value: string;
+  gas: number;
+  max_fee: string;
+  max_priority_fee: string;
+  hashes: (string)[];
+  state: string;
+  block: number | null;
+  created: number;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface TransactionPage {
+  items: (Transaction)[];
+  next: string | null;
+}
+
+/** The running job: seconds since it began, and its last progress. */
+export interface Work {
+  job: string;
+  seconds: number;
+  step?: number | null;
+  steps?: number | null;
+  loss?: number | null;
+}
+
+export interface Methods {
+  /** The chain, its contracts, and how far the node has read it */
+  "chain.status": { params: Record<string, never>; result: ChainStatus };
+  /** The node's configuration, defaults included; what may be a secret is hidden */
+  "config.show": { params: Record<string, never>; result: Record<string, Record<string, boolean | number | number | string | null | (string | number)[]>> };
+  /** Whether the node is healthy and ready, and if not, why */
+  "node.health": { params: Record<string, never>; result: Health };
+  /** What `jepanet status` shows: peers, chain position, training, rounds, bytes and open duties */
+  "node.status": { params: Record<string, never>; result: NodeStatus };
+  /** Every project of the deployment */
+  "projects.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: KnownProjectPage };
+  /** One solver's receipt: what was measured, what became of the delta, what it earned and why */
+  "receipts.get": { params: {
+      round: number;
+      solver: string;
+    }; result: ExplainedReceipt };
+  /** What each solver of a round earned */
+  "receipts.list": { params: {
+      round: number;
+      limit?: number;
+      cursor?: string | null;
+    }; result: ReceiptPage };
+  /** What recorded results grant this wallet, the newest round first */
+  "rewards.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: RewardPage };
+  /** Who committed to what in a round, in order, and what was revealed */
+  "rounds.commitments": { params: {
+      round: number;
+      limit?: number;
+      cursor?: string | null;
+    }; result: CommitmentPage };
+  /** One round, with the figures of its score sheet */
+  "rounds.get": { params: {
+      round: number;
+    }; result: RoundFigures };
+  /** Rounds, the newest first */
+  "rounds.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+      project?: number | null;
+    }; result: RoundSummaryPage };
+  /** This document */
+  "rpc.discover": { params: Record<string, never>; result: unknown };
+  /** Transactions of this node's wallet, the newest first */
+  "transactions.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: TransactionPage };
+}
+
+export declare const errors: {
+  METHOD_NOT_FOUND: -32601;
+  INVALID_PARAMS: -32602;
+  INTERNAL_ERROR: -32603;
+  OUT_OF_SCOPE: -32002;
+  BATCH_TOO_LARGE: -32006;
+  TIMED_OUT: -32007;
+  NOT_FOUND: -32008;
+  UNAVAILABLE: -32009;
+  ANSWER_TOO_LARGE: -32010;
+};

@@ -78,12 +78,13 @@ class ANode:
         self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
         self.peers = 3
         self.asked = 0
+        self.serving: dict[str, object] = {"url": "http://127.0.0.1:4780/", "problem": None}
 
     async def status(self) -> dict[str, object]:
         self.asked += 1
         return status_of(
             self.state, [], chain=self.chain, cursor=7, peers=self.peers, peer_id="16Uiu2", addresses=(),
-            rpc={"url": "http://127.0.0.1:4780/", "problem": None},
+            rpc=self.serving,
         )  # fmt: skip
 
 

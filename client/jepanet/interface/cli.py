@@ -26,6 +26,7 @@ COMMANDS = {
     "round": "List rounds and show one with its receipts.",
     "receipt": "Say in words what a delta was measured as, and what it earned and why.",
     "verify": "Recompute a round's scores, merge and payouts.",
+    "rewards": "List what results granted a running node's wallet.",
     "claim": "Claim what a settled round owes this wallet.",
     "model": "Export a global model.",
     "train": "Train a model by hand, on one's own data.",

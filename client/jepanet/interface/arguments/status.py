@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 def command(config_path: Path, as_json: bool) -> None:
     """Show the node's peers, chain position, rounds, bytes by kind and open duties.
 
+    A node with [rpc] is asked; of another, and where it does not answer, it is what the node last wrote.
     Ends with exit code 28 if the node does not run, 22 if it never ran.
 
     Example: jepanet status --config node.toml
     """
-    from jepanet.operations.status import read_status
+    from jepanet.interface.running import newest_status
     from jepanet.settings.config import load_config
 
-    status = read_status(load_config(config_path).node.data_dir)
+    status = newest_status(load_config(config_path))
     emit(status, as_json, _show)
     if not status.running:
         raise Fatal(

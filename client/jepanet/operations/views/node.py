@@ -154,6 +154,16 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """`healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest
+    blocks and has peers. `reasons`: why it is not, one word a cause."""
+
+    healthy: bool
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rescanned:
     """Blocks and logs that were dropped, to be read again from block `first` on."""
 

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from jepanet.operations.views.node import NodeStatus
+from jepanet.operations.views.node import Health, NodeStatus
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.method import Method, NoParams
 from jepanet.telemetry import get_logger
 
 log = get_logger("rpc")
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """`healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest
-    blocks and has peers. `reasons`: why it is not, one word a cause."""
-
-    healthy: bool
-    ready: bool
-    reasons: tuple[str, ...]
 
 
 class Probes:

@@ -62,10 +62,14 @@ def _kept(path: Path) -> Secret[str]:
         write_new(path, f"{secrets.token_urlsafe(_BYTES)}\n".encode(), mode=0o600)
     except FileExistsError:
         pass
-    return _read(path)
+    return read_token(path)
 
 
-def _read(path: Path) -> Secret[str]:
+def read_token(path: Path) -> Secret[str]:
+    """The token in a file.
+
+    Raises: Fatal: as `open_tokens` (exit code `CONFIG`).
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

@@ -1,0 +1,149 @@
+"""The methods of a node, each with its parameters and the record it gives.
+
+async with open_client(config, Scope.READ) as node:
+    async for round_ in every(node.rounds_list, project=1):
+        ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from jepanet.errors import Exit, Fatal
+from jepanet.operations.shown_config import Shown
+from jepanet.operations.status import read_status
+from jepanet.operations.views.funds import Transaction
+from jepanet.operations.views.node import ChainStatus, Health, NodeStatus
+from jepanet.operations.views.projects import KnownProject
+from jepanet.operations.views.rounds import (
+    Commitment,
+    ExplainedReceipt,
+    Receipt,
+    Reward,
+    RoundFigures,
+    RoundSummary,
+)
+from jepanet.rpc.calling.connection import Connection, connected
+from jepanet.rpc.method import Scope
+from jepanet.rpc.offered.paging import Page
+from jepanet.rpc.transport.bearer import read_token, token_file
+from jepanet.settings.config import Config
+from jepanet.settings.paths import Paths
+from jepanet.types import Address
+
+T = TypeVar("T")
+
+
+class NodeClient:
+    """Every method raises as `Connection.call`. Lists come page by page: `every` walks through all of one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _get(self, method: str, result: type[T], **params: object) -> T:
+        given = {name: item for name, item in params.items() if item is not None}
+        found: T = await self._connection.call(method, result, given)
+        return found
+
+    async def chain_status(self) -> ChainStatus:
+        return await self._get("chain.status", ChainStatus)
+
+    async def config_show(self) -> Mapping[str, Mapping[str, Shown]]:
+        result: Any = Mapping[str, Mapping[str, Shown]]
+        found: Mapping[str, Mapping[str, Shown]] = await self._get("config.show", result)
+        return found
+
+    async def node_health(self) -> Health:
+        return await self._get("node.health", Health)
+
+    async def node_status(self) -> NodeStatus:
+        return await self._get("node.status", NodeStatus)
+
+    async def projects_list(self, limit: int = 20, cursor: str | None = None) -> Page[KnownProject]:
+        return await self._get("projects.list", Page[KnownProject], limit=limit, cursor=cursor)
+
+    async def receipts_get(self, round: int, solver: Address) -> ExplainedReceipt:  # noqa: A002
+        return await self._get("receipts.get", ExplainedReceipt, round=round, solver=solver)
+
+    async def receipts_list(
+        self,
+        round: int,  # noqa: A002
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Receipt]:
+        return await self._get("receipts.list", Page[Receipt], round=round, limit=limit, cursor=cursor)
+
+    async def rewards_list(self, limit: int = 20, cursor: str | None = None) -> Page[Reward]:
+        return await self._get("rewards.list", Page[Reward], limit=limit, cursor=cursor)
+
+    async def rounds_commitments(
+        self,
+        round: int,  # noqa: A002
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Commitment]:
+        return await self._get(
+            "rounds.commitments", Page[Commitment], round=round, limit=limit, cursor=cursor
+        )
+
+    async def rounds_get(self, round: int) -> RoundFigures:  # noqa: A002
+        return await self._get("rounds.get", RoundFigures, round=round)
+
+    async def rounds_list(
+        self, limit: int = 20, cursor: str | None = None, project: int | None = None
+    ) -> Page[RoundSummary]:
+        return await self._get("rounds.list", Page[RoundSummary], limit=limit, cursor=cursor, project=project)
+
+    async def rpc_discover(self) -> object:
+        return await self._get("rpc.discover", object)
+
+    async def transactions_list(self, limit: int = 20, cursor: str | None = None) -> Page[Transaction]:
+        return await self._get("transactions.list", Page[Transaction], limit=limit, cursor=cursor)
+
+
+async def every(listed: Callable[..., Awaitable[Page[T]]], **given: object) -> AsyncIterator[T]:
+    """Every entry of a list, page after page. Raises: as the method `listed`; Fatal: it never ends."""
+    cursor: str | None = None
+    seen: set[str] = set()
+    while True:
+        page = await listed(**given, limit=100, cursor=cursor)
+        for item in page.items:
+            yield item
+        if page.next is None:
+            return
+        if page.next in seen:
+            raise Fatal("the node's list leads back to an earlier page", code=Exit.INCOMPATIBLE)
+        seen.add(page.next)
+        cursor = page.next
+
+
+@asynccontextmanager
+async def open_client(config: Config, scope: Scope) -> AsyncIterator[NodeClient]:
+    """A client of the node of `config`, on this machine, with the token of `scope` out of its data directory.
+
+    The token goes to nobody but a node that runs and says that it listens: while none does, the port is
+    anybody's.
+
+    Raises:
+        Fatal: the node does not run, or does not listen (exit code `NOT_RUNNING`); it never ran
+            (`NOT_FOUND`); the token cannot be read (`CONFIG`).
+    """
+    status = read_status(config.node.data_dir)
+    if not status.running:
+        raise Fatal(
+            f"the node does not run: its status is {status.age} s old",
+            remedy="start it: jepanet node run --config FILE",
+            code=Exit.NOT_RUNNING,
+        )
+    if status.rpc is None or status.rpc.url is None:
+        why = "[rpc] enabled is not set" if status.rpc is None else status.rpc.problem
+        raise Fatal(
+            f"the node answers no JSON-RPC: {why}",
+            remedy="set enabled = true in [rpc] and start the node anew, or see its log (rpc.blocked)",
+            code=Exit.NOT_RUNNING,
+        )
+    token = read_token(token_file(Paths(config.node.data_dir).rpc, scope))
+    async with connected(status.rpc.url, token) as connection:
+        yield NodeClient(connection)

@@ -1,0 +1,224 @@
+"""The typed client, and the commands that use it, against a real server of a node on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from jepanet.errors import Exit, Fatal, Transient
+from jepanet.interface.cli import cli
+from jepanet.node.status import write_status
+from jepanet.operations.views.node import NodeStatus
+from jepanet.rpc.calling import connection as connection_module
+from jepanet.rpc.calling.client import every, open_client
+from jepanet.rpc.calling.declined import Declined
+from jepanet.rpc.codes import Code
+from jepanet.rpc.method import Scope
+from jepanet.rpc.transport.bearer import open_tokens, token_file
+from jepanet.rpc.transport.server import listening
+from jepanet.settings.paths import Paths
+from jepanet.settings.rpc_section import RpcSection
+from jepanet.types import Address
+from rpc_node import ME, TREE, ANode, Asking, a_node
+
+pytestmark = pytest.mark.integration
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[ANode]:
+    """A node that answers, and has written its status."""
+    node = a_node(folder)
+    asking = Asking(node)
+    paths = Paths(node.config.node.data_dir)
+    paths.rpc.mkdir(parents=True, mode=0o700)
+    try:
+        async with listening(
+            RpcSection(port=0),
+            asking.dispatcher,
+            open_tokens(paths.rpc),
+            health=asking.probes.health,
+            ready=asking.probes.ready,
+        ) as server:
+            node.serving = {"url": server.url, "problem": None}
+            write_status(paths.status, await node.status())
+            yield node
+    finally:
+        node.journal.close()
+        node.blobs.close()
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[ANode]:
+    """The same in another thread: commands have a loop of their own."""
+    ready, end, held = threading.Event(), threading.Event(), []
+
+    async def serve() -> None:
+        async with serving(folder) as node:
+            held.append(node)
+            ready.set()
+            while not end.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield held[0]
+    finally:
+        end.set()
+        thread.join(20)
+
+
+def config_file(folder: Path) -> str:
+    chain = TREE["chain"]
+    file = folder / "node.toml"
+    lines = ["[rpc]", "enabled = true", "[node]", f'data_dir = "{folder / "data"}"', 'roles = ["solver"]',
+             "[wallet]", 'directory = "wallets"', "[chain]", f"endpoints = {json.dumps(chain['endpoints'])}",
+             'deployment = "deployment.json"']  # fmt: skip
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
+async def test_a_client_reads_records_and_walks_through_pages(tmp_path: Path) -> None:
+    async with serving(tmp_path) as node, open_client(node.config, Scope.READ) as client:
+        status = await client.node_status()
+        assert isinstance(status, NodeStatus) and status.running and status.wallet == ME
+        rounds = [item.round async for item in every(client.rounds_list)]
+        assert rounds == list(range(30, 6, -1))
+        page = await client.rounds_list(limit=3)
+        assert [item.round for item in page.items] == [30, 29, 28] and page.next == "28"
+        receipt = await client.receipts_get(7, ME)
+        assert receipt.receipt.verdict == "accepted" and receipt.words.solver == ME
+        with pytest.raises(Declined) as declined:
+            await client.rounds_get(3)
+        assert declined.value.known is Code.NOT_FOUND and declined.value.code is Exit.NOT_FOUND
+        assert "from 7 to 30" in str(declined.value)
+        with pytest.raises(Declined) as declined:
+            await client.receipts_get(7, Address("0x12"))
+        assert declined.value.code is Exit.USAGE
+
+
+async def test_a_list_that_leads_in_a_circle_ends(tmp_path: Path) -> None:
+    async with serving(tmp_path) as node, open_client(node.config, Scope.READ) as client:
+        page = await client.rounds_list(limit=3)
+
+        async def circle(**_: object) -> Any:
+            return page
+
+        with pytest.raises(Fatal, match="earlier page"):
+            _ = [item async for item in every(circle)]
+
+
+async def test_attack_a_token_goes_to_no_port_but_that_of_a_node_that_runs(tmp_path: Path) -> None:
+    """Whoever listens at the port of a node that has ended is sent nothing."""
+    node = a_node(tmp_path)
+    paths = Paths(node.config.node.data_dir)
+    paths.rpc.mkdir(parents=True, mode=0o700)
+    open_tokens(paths.rpc)
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(4096))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    status = await node.status()
+    for change in (
+        {"process": "another"},
+        {"rpc": None},
+        {"rpc": {"url": None, "problem": "Address already in use"}},
+    ):
+        write_status(paths.status, status | {"rpc": {"url": url, "problem": None}} | change)
+        with pytest.raises(Fatal) as refused:
+            async with open_client(node.config, Scope.OPERATE) as client:
+                await client.node_status()
+        assert refused.value.code is Exit.NOT_RUNNING
+    server.close()
+    assert not heard
+    node.journal.close()
+    node.blobs.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope",
+        b"HTTP/1.1 307 Away\r\nLocation: http://127.0.0.2:1/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"2000\r\n" + b" " * 8192 + b"\r\n") * 9,
+    ],
+)
+async def test_attack_what_is_no_answer_is_refused(
+    tmp_path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_LONGEST_ANSWER", 1 << 16)
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(answer)
+        await writer.drain()
+
+    async with serving(tmp_path) as node:
+        server = await asyncio.start_server(listen, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        node.serving = {"url": url, "problem": None}
+        write_status(Paths(node.config.node.data_dir).status, await node.status())
+        with pytest.raises(Fatal) as refused:
+            async with open_client(node.config, Scope.READ) as client:
+                await client.node_health()
+        assert refused.value.code is Exit.INCOMPATIBLE
+        server.close()
+
+
+async def test_a_wrong_token_and_a_closed_port_are_told(tmp_path: Path) -> None:
+    async with serving(tmp_path) as node:
+        paths = Paths(node.config.node.data_dir)
+        token_file(paths.rpc, Scope.READ).write_text("A" * 43)
+        with pytest.raises(Declined) as declined:
+            async with open_client(node.config, Scope.READ) as client:
+                await client.node_health()
+        assert declined.value.known is Code.UNAUTHORIZED and declined.value.code is Exit.CONFIG
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        node.serving = {"url": f"http://127.0.0.1:{port}/", "problem": None}
+        write_status(paths.status, await node.status())
+        with pytest.raises(Transient) as away:
+            async with open_client(node.config, Scope.OPERATE) as client:
+                await client.node_health()
+        assert away.value.code is Exit.NOT_RUNNING
+
+
+def test_the_status_is_asked_of_a_running_node_and_said_where_it_is_not(tmp_path: Path) -> None:
+    file = config_file(tmp_path)
+    with beside(tmp_path) as node:
+        node.peers = 17  # what it wrote says 3
+        shown = CliRunner().invoke(cli, ["status", "--config", file, "--json"], catch_exceptions=False)
+        assert json.loads(shown.stdout)["peers"] == 17 and not shown.stderr
+        token_file(Paths(node.config.node.data_dir).rpc, Scope.READ).unlink()
+        shown = CliRunner().invoke(cli, ["status", "--config", file, "--json"], catch_exceptions=False)
+        assert json.loads(shown.stdout)["peers"] == 3
+        assert "what the node last wrote" in shown.stderr
+
+
+def test_rewards_are_listed_by_the_node(tmp_path: Path) -> None:
+    file = config_file(tmp_path)
+    with beside(tmp_path) as node:
+        shown = CliRunner().invoke(cli, ["rewards", "--config", file, "--json"], catch_exceptions=False)
+        found = json.loads(shown.stdout)
+        assert [(item["round"], item["verdict"]) for item in found] == [(8, None), (7, "accepted")]
+        shown = CliRunner().invoke(cli, ["rewards", "--config", file], catch_exceptions=False)
+        assert "19 tokens" in shown.stdout and "not known here" in shown.stdout
+        assert replace(node.config.rpc).enabled
+    shown = CliRunner().invoke(cli, ["rewards", "--config", file])
+    assert isinstance(shown.exception, Transient) and shown.exception.code is Exit.NOT_RUNNING

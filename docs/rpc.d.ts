@@ -1,5 +1,19 @@
 // Written by scripts/write_rpc_reference from what a node answers to rpc.discover.
 
+/** A peer that is refused: why, for how many seconds still, and how often it was banned so far. */
+export interface BannedPeer {
+  peer: string;
+  reason: string;
+  seconds: number;
+  times: number;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface BannedPeerPage {
+  items: (BannedPeer)[];
+  next: string | null;
+}
+
 export interface Bytes {
   received: number;
   sent: number;
@@ -38,6 +52,20 @@ export interface Commitment {
 /** `next` is the cursor of the page after this one, None on the last. */
 export interface CommitmentPage {
   items: (Commitment)[];
+  next: string | null;
+}
+
+/** A peer of this node: its address, whether this node dialled it, whether it gossips. */
+export interface ConnectedPeer {
+  peer: string;
+  address: string;
+  outbound: boolean;
+  gossiping: boolean;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface ConnectedPeerPage {
+  items: (ConnectedPeer)[];
   next: string | null;
 }
 
@@ -231,6 +259,12 @@ export interface Serving {
   problem: string | null;
 }
 
+/** A duty of the node that is tried now, or that was done before. */
+export interface TakenUp {
+  duty: string;
+  state: string;
+}
+
 /** Bytes since the process was started: blobs by kind, gossip, and the chain's endpoints by name. */
 export interface TrafficTotals {
   blobs: Record<string, Bytes>;
@@ -283,6 +317,24 @@ export interface Methods {
   "node.health": { params: Record<string, never>; result: Health };
   /** What `jepanet status` shows: peers, chain position, training, rounds, bytes and open duties */
   "node.status": { params: Record<string, never>; result: NodeStatus };
+  /** Closes a peer's connections and refuses it for an hour, doubled with each ban */
+  "peers.ban": { params: {
+      peer: string;
+    }; result: BannedPeer };
+  /** Peers that are refused, why and for how long */
+  "peers.banned": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: BannedPeerPage };
+  /** Connects to a peer and remembers its address */
+  "peers.connect": { params: {
+      address: string;
+    }; result: ConnectedPeer };
+  /** Peers that are connected */
+  "peers.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: ConnectedPeerPage };
   /** Every project of the deployment */
   "projects.list": { params: {
       limit?: number;
@@ -299,6 +351,10 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: ReceiptPage };
+  /** Tries the claim of an ended round now, also one given up; the node itself sends it */
+  "rewards.claim": { params: {
+      round: number;
+    }; result: (TakenUp)[] };
   /** What recorded results grant this wallet, the newest round first */
   "rewards.list": { params: {
       limit?: number;

@@ -4,14 +4,18 @@ answers to what the node says of them."""
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.errors import Rejected, Transient
+from jepanet.node.engine import Engine
 from jepanet.node.status import ChainHealth, status_of
+from jepanet.p2p.peers.bans import Ban, BanList
 from jepanet.protocol.documents.spec import SPEC
 from jepanet.protocol.facts import RoundParams
 from jepanet.protocol.settling.sheet import SHEET, derive_sheet
@@ -65,6 +69,47 @@ TREE = {
 }
 
 
+PEERS = tuple(f"16Uiu2HAm{letter * 44}" for letter in "ABC")
+"""Ids of peers in form; nobody has such keys."""
+
+
+@dataclass(frozen=True)
+class APeer:
+    peer_id: str
+    address: str = "/ip4/127.0.0.1/tcp/4701"
+    outbound: bool = True
+    gossiping: bool = True
+
+
+class ANetwork:
+    """Stands for a network: connects to everybody but those who are `away`."""
+
+    def __init__(self, bans: BanList) -> None:
+        self._bans = bans
+        self.connected = [APeer(item) for item in PEERS[:2]]
+        self.away: set[str] = set()
+
+    async def peers(self) -> list[APeer]:
+        return self.connected
+
+    def bans(self) -> dict[str, Ban]:
+        return self._bans.active()
+
+    async def connect(self, address: str) -> None:
+        where, _, peer = address.rpartition("/p2p/")
+        if not where or peer in self.bans():
+            raise Rejected(f"{address} of /home/secret", reason="banned")
+        if peer in self.away:
+            raise Transient("no route to /home/secret")
+        self.connected.append(APeer(peer, where))
+
+    async def ban(self, peer_id: str, reason: str) -> None:
+        if not peer_id.startswith("16Uiu2"):
+            raise Rejected("not a peer id of /home/secret")
+        self._bans.ban(peer_id, reason)
+        self.connected = [item for item in self.connected if item.peer_id != peer_id]
+
+
 class ANode:
     """Stands for a running node: real stores, a state as the machine would have it."""
 
@@ -74,6 +119,8 @@ class ANode:
         self.journal = Journal.open(folder / "journal.sqlite")
         self.blobs = BlobStore(folder / "blobs", 1 << 20)
         self.state = state
+        self.network = ANetwork(BanList(folder / "bans.json", time.monotonic))
+        self.engine = Engine(self.journal, state.me, {})
         self.caught_up = True
         self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
         self.peers = 3
@@ -140,9 +187,9 @@ class Asking:
         self.table = methods_of(node, self.recent, self.probes)
         self.dispatcher = Dispatcher(self.table, seconds=20.0, max_batch=10)
 
-    async def all(self, method: str, **params: Any) -> Any:
+    async def all(self, method: str, scope: Scope = Scope.OPERATE, **params: Any) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
-        return json.loads(await self.dispatcher.answer(body.encode(), Scope.READ.includes) or "")
+        return json.loads(await self.dispatcher.answer(body.encode(), scope.includes) or "")
 
     async def get(self, method: str, **params: Any) -> Any:
         answer = await self.all(method, **params)

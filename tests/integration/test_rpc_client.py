@@ -19,6 +19,7 @@ from jepanet.errors import Exit, Fatal, Transient
 from jepanet.interface.cli import cli
 from jepanet.node.status import write_status
 from jepanet.operations.views.node import NodeStatus
+from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.rpc.calling import connection as connection_module
 from jepanet.rpc.calling.client import every, open_client
 from jepanet.rpc.calling.declined import Declined
@@ -28,8 +29,9 @@ from jepanet.rpc.transport.bearer import open_tokens, token_file
 from jepanet.rpc.transport.server import listening
 from jepanet.settings.paths import Paths
 from jepanet.settings.rpc_section import RpcSection
-from jepanet.types import Address
-from rpc_node import ME, TREE, ANode, Asking, a_node
+from jepanet.storage.journal import StoredDuty
+from jepanet.types import Address, RoundId
+from rpc_node import ME, PEERS, TREE, ANode, Asking, a_node
 
 pytestmark = pytest.mark.integration
 
@@ -209,6 +211,38 @@ def test_the_status_is_asked_of_a_running_node_and_said_where_it_is_not(tmp_path
         shown = CliRunner().invoke(cli, ["status", "--config", file, "--json"], catch_exceptions=False)
         assert json.loads(shown.stdout)["peers"] == 3
         assert "what the node last wrote" in shown.stderr
+
+
+def test_a_running_node_is_asked_to_claim_and_nothing_is_sent_from_here(tmp_path: Path) -> None:
+    file = config_file(tmp_path)
+    with beside(tmp_path) as node:
+        node.engine.state = node.state
+        key = duty_key(SendClaim(RoundId(7)))
+        node.journal.record([], [StoredDuty(key, "SendClaim", "{}", 7)])
+        node.journal.reject(key, "no-row")
+        for words in (["claim"], ["claim", "7"]):
+            shown = CliRunner().invoke(cli, [*words, "--config", file, "--json"], catch_exceptions=False)
+            assert json.loads(shown.stdout) == [{"duty": key, "state": "pending"}]
+            assert "the node runs" in shown.stderr
+        shown = CliRunner().invoke(cli, ["claim", "9", "--config", file])
+        assert isinstance(shown.exception, Declined) and shown.exception.code is Exit.NOT_FOUND
+        assert not (tmp_path / "data" / "commands.sqlite").exists(), "no wallet was opened"
+
+
+def test_peers_are_listed_connected_and_banned_by_command(tmp_path: Path) -> None:
+    file = config_file(tmp_path)
+
+    def run(*words: str) -> Any:
+        shown = CliRunner().invoke(cli, ["peer", *words, "--config", file, "--json"], catch_exceptions=False)
+        return json.loads(shown.stdout)
+
+    with beside(tmp_path):
+        address = f"/ip4/127.0.0.9/tcp/4701/p2p/{PEERS[2]}"
+        assert run("connect", address)["peer"] == PEERS[2]
+        assert {item["peer"] for item in run("list")} == set(PEERS)
+        assert run("ban", PEERS[0])["times"] == 1
+        assert [item["peer"] for item in run("banned")] == [PEERS[0]]
+        assert {item["peer"] for item in run("list")} == set(PEERS[1:])
 
 
 def test_rewards_are_listed_by_the_node(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from protocol_facts import COMMIT_END, OPENED, ROUND, SOLVER, committed, prepare
 
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.node import engine as engine_module
-from jepanet.protocol.duties import Duty
+from jepanet.protocol.duties import Duty, PrepareRound
 from jepanet.protocol.facts import Fact, LocalFact, PeerSheet
 from jepanet.protocol.state import FailedDuty, Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
@@ -41,6 +41,51 @@ def replayed(bench: Bench) -> NodeState:
     other = engine_module.Engine(bench.journal, ME, {})
     other.restore()
     return other.state
+
+
+# ------------------------------------------------------------------ by the operator's hand
+
+
+async def test_a_duty_that_was_given_up_is_tried_again_where_it_is_still_due(path: Path) -> None:
+    async with Bench(path) as bench:
+        refused = True
+
+        async def once(_: Duty) -> list[LocalFact]:
+            if refused:
+                raise Rejected("no", reason="no")
+            return [prepared()]
+
+        bench.answers["PrepareRound"] = once
+        bench.start()
+        assert bench.engine.take_up(PrepareRound(ROUND)) is None, "there is no such duty yet"
+        bench.open_round()
+        await bench.until(lambda: bench.state_of(PREPARE) == "rejected")
+        refused = False
+        assert bench.engine.take_up(PrepareRound(ROUND)) == "pending"
+        await bench.until(lambda: bench.state_of(COMMIT) == "done")
+        assert bench.engine.take_up(PrepareRound(ROUND)) != "pending"
+        await bench.settle()
+        assert bench.calls.count("PrepareRound") == 2
+
+
+async def test_a_duty_that_waits_is_tried_at_once(path: Path, clock: Clock) -> None:
+    async with Bench(path) as bench:
+        away = True
+
+        async def when_there(_: Duty) -> list[LocalFact]:
+            if away:
+                raise Transient("nobody has it")
+            return [prepared()]
+
+        bench.answers["PrepareRound"] = when_there
+        bench.start()
+        bench.open_round()
+        await bench.until(lambda: bench.calls)
+        await bench.settle()
+        away = False
+        assert bench.state_of(PREPARE) == "pending" and bench.calls == ["PrepareRound"]
+        assert bench.engine.take_up(PrepareRound(ROUND)) == "pending"
+        await bench.until(lambda: bench.state_of(PREPARE) == "done")
 
 
 # ------------------------------------------------------------------ the honest way

@@ -16,6 +16,7 @@ from jepanet.rpc.calling.client import NodeClient
 from jepanet.rpc.calling.declined import declined_by
 from jepanet.rpc.calling.results import Unlike, record_from
 from jepanet.rpc.codes import MEANINGS, Code
+from jepanet.rpc.method import Scope
 from jepanet.rpc.schemas import fields_with_hints
 from rpc_node import ME, Asking, a_node
 
@@ -43,6 +44,8 @@ async def test_each_method_of_a_node_is_one_of_the_client_and_its_result_comes_b
             for item, _ in fields_with_hints(method.params)
         ] == [(item.name, item.default) for item in given.values()], name
         assert get_type_hints(function)["return"] == method.result, name
+        if method.scope is Scope.OPERATE:
+            continue  # the same form as what is read
         result = await method.answer(method.read(ASKED.get(method.name, {})))
         back = record_from(method.result, json_form(result))
         assert json_form(back) == json_form(result) and back == result, name

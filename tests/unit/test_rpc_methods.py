@@ -19,11 +19,12 @@ from jepanet.protocol.state import (
     Identity,
 )
 from jepanet.rpc.codes import Code
+from jepanet.rpc.method import Scope
 from jepanet.storage.journal import StoredDuty
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import Address, Role, RoundId
 from round_samples import account
-from rpc_node import FACTS, KEY, ME, TOKEN, ANode, Asking, a_node, check
+from rpc_node import FACTS, KEY, ME, PEERS, TOKEN, ANode, Asking, a_node, check
 
 pytestmark = pytest.mark.unit
 
@@ -178,6 +179,72 @@ async def test_rewards_are_what_results_grant_this_wallet(node: ANode) -> None:
     assert (await Asking(node).get("rewards.list"))["items"] == []
 
 
+async def test_peers_are_listed_page_by_page(node: ANode) -> None:
+    asking = Asking(node)
+    first = await asking.get("peers.list", limit=1)
+    second = await asking.get("peers.list", limit=1, cursor=first["next"])
+    assert {item["peer"] for item in (*first["items"], *second["items"])} == set(PEERS[:2])
+    assert second["next"] is None
+
+
+async def test_an_operator_connects_to_peers_and_bans_them(node: ANode) -> None:
+    asking = Asking(node)
+    address = f"/ip4/127.0.0.9/tcp/4701/p2p/{PEERS[2]}"
+    node.network.away = {PEERS[2]}
+    assert await asking.error("peers.connect", address=address) == (
+        Code.UNAVAILABLE,
+        "nobody of this id answers at this address",
+    )
+    node.network.away = set()
+    assert (await asking.get("peers.connect", address=address))["address"] == "/ip4/127.0.0.9/tcp/4701"
+    banned = await asking.get("peers.ban", peer=PEERS[2])
+    assert (banned["peer"], banned["times"]) == (PEERS[2], 1) and 3590 < banned["seconds"] <= 3600
+    assert [item["peer"] for item in (await asking.get("peers.banned"))["items"]] == [PEERS[2]]
+    assert PEERS[2] not in {item["peer"] for item in (await asking.get("peers.list"))["items"]}
+    assert (await asking.error("peers.connect", address=address))[0] == Code.INVALID_PARAMS
+    for wrong in ("", "nobody", "1" * 40, "16Uiu2HAm/../etc" + "A" * 30):
+        code, detail = await asking.error("peers.ban", peer=wrong)
+        assert code == Code.INVALID_PARAMS and "secret" not in detail
+    code, detail = await asking.error("peers.connect", address="/nowhere")
+    assert code == Code.INVALID_PARAMS and "secret" not in detail
+
+
+async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
+    asking = Asking(node)
+    claim = SendClaim(RoundId(7))
+    node.journal.record([], [StoredDuty(duty_key(claim), "SendClaim", "{}", 7)])
+    node.journal.reject(duty_key(claim), "no-row")
+    node.engine.state = node.state
+    calls = {
+        "peers.connect": {"address": f"/ip4/127.0.0.9/tcp/4701/p2p/{PEERS[2]}"},
+        "peers.ban": {"peer": PEERS[0]},
+        "rewards.claim": {"round": 7},
+    }
+    assert calls.keys() == {name for name, method in asking.table.items() if method.scope is Scope.OPERATE}
+    for method, params in calls.items():
+        answer = await asking.all(method, Scope.READ, **params)
+        assert answer["error"]["code"] == Code.OUT_OF_SCOPE, method
+    assert len(node.network.connected) == 2 and not node.network.bans()
+    assert node.journal.duty_state(duty_key(claim)) == "rejected"
+
+
+async def test_a_claim_that_was_given_up_is_tried_by_the_node_itself(node: ANode) -> None:
+    """By its journal: nobody else sends from this wallet, and what was done before is not done again."""
+    asking = Asking(node)
+    node.engine.state = node.state
+    claim = SendClaim(RoundId(7))
+    assert (await asking.error("rewards.claim", round=7))[0] == Code.NOT_FOUND, "not handed out yet"
+    node.journal.record([], [StoredDuty(duty_key(claim), "SendClaim", "{}", 7)])
+    node.journal.reject(duty_key(claim), "no-row")
+    assert await asking.get("rewards.claim", round=7) == [{"duty": duty_key(claim), "state": "pending"}]
+    assert [row.key for row in node.journal.pending()] == [duty_key(claim)]
+    node.journal.record([], [], done=[duty_key(claim)])
+    assert await asking.get("rewards.claim", round=7) == [{"duty": duty_key(claim), "state": "done"}]
+    assert node.journal.pending() == []
+    assert (await asking.error("rewards.claim", round=9))[0] == Code.NOT_FOUND, "it runs"
+    assert (await asking.error("rewards.claim", round=3))[0] == Code.NOT_FOUND, "nobody knows it"
+
+
 def an_intent(number: int, sender: Address = ME) -> Intent:
     return Intent(
         f"reveal/{number}", sender, 31337, number, FACTS.contract, b"the salt", 0, 90_000, 10**11, 10**9,
@@ -229,7 +296,9 @@ async def test_the_document_names_every_method_once_and_describes_itself(node: A
     assert names == sorted(asking.table) and len(names) == len(set(names))
     assert document["openrpc"] == "1.3.2" and document["info"]["version"]
     for method in document["methods"]:
-        assert method["summary"] and method["tags"] == [{"name": "scope: read"}]
+        assert method["summary"] and method["tags"] == [
+            {"name": f"scope: {asking.table[method['name']].scope}"}
+        ]
         needed = [item["required"] for item in method["params"]]
         assert needed == sorted(needed, reverse=True), "what is required comes first"
     references = set(re.findall(r'"#/components/(\w+)/(\w+)"', json.dumps(document)))

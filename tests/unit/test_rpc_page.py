@@ -40,7 +40,8 @@ def test_every_method_is_shown_with_its_parameters(tmp_path: Path) -> None:
             f"`{item.name}`" + ("?" if has_default(item) else "")
             for item, _ in fields_with_hints(method.params)
         ]
-        expected.append([f"`{name}`", ", ".join(given) or "–", method.summary])
+        marked = f"`{name}`" + (" *operate*" if method.scope is Scope.OPERATE else "")
+        expected.append([marked, ", ".join(given) or "–", method.summary])
     node.journal.close()
     node.blobs.close()
     assert rows("Methods") == expected

@@ -23,6 +23,7 @@ COMMANDS = {
     "stake": "Deposit and withdraw stake.",
     "verifiers": "Create verifier sets and join them.",
     "node": "Run a node with any set of roles.",
+    "peer": "List, connect and ban peers of a running node.",
     "round": "List rounds and show one with its receipts.",
     "receipt": "Say in words what a delta was measured as, and what it earned and why.",
     "verify": "Recompute a round's scores, merge and payouts.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from jepanet.errors import JepanetError
+from jepanet.errors import Fatal, JepanetError
 from jepanet.operations.status import read_status
 
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ T = TypeVar("T")
 
 
 def answers(config: Config) -> bool:
-    """Whether the node runs and says that it answers JSON-RPC. Raises: as `read_status`."""
-    status = read_status(config.node.data_dir)
+    """Whether the node runs and says that it answers JSON-RPC."""
+    try:
+        status = read_status(config.node.data_dir)
+    except Fatal:  # it never ran, or an earlier version
+        return False
     return status.running and status.rpc is not None and status.rpc.url is not None
 
 

@@ -33,6 +33,7 @@ from jepanet.protocol.journal_codec import (
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.storage.journal import Journal, OutboxRow, Place, StoredBlock, StoredDuty, StoredFact
+from jepanet.storage.rows import DutyState
 from jepanet.telemetry import get_logger
 from jepanet.types import BlockRef
 
@@ -214,6 +215,19 @@ class Engine:
     def notice(self) -> None:
         """Something outside changed (a new block): look at the outbox again."""
         self._wake.set()
+
+    def take_up(self, duty: Duty) -> DutyState | None:
+        """Tries a duty that is due now without waiting any longer, also one that was given up.
+
+        Returns how far it is: `pending`, or `done` before; None where it is not due, and nothing is changed.
+        """
+        key = duty_key(duty)
+        if self._journal.duty_state(key) is None or key not in self._due_keys():
+            return None
+        self._journal.take_up(key)
+        self._waits.pop(key, None)
+        self._wake.set()
+        return self._journal.duty_state(key)
 
     def _dispatch(self) -> None:
         due = self._due_keys()

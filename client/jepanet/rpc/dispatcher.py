@@ -88,6 +88,8 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         if now >= until:
             raise Refused(Code.TIMED_OUT)
+        if method.scope is Scope.OPERATE:
+            log.info("method.operated", method=method.name)
         try:
             async with asyncio.timeout_at(min(now + seconds, until)) as limit:
                 result = await method.answer(params)

@@ -1,6 +1,6 @@
 """Duties waiting to be carried out, each at least once: every handler first checks whether its duty is done.
 
-pending --record(done=...)--> done          pending --reject--> rejected
+pending --record(done=...)--> done          pending --reject--> rejected --take_up--> pending
    ^------postpone (later)                  done --rewind_facts(reoffer=...)--> pending
 
 When a failed duty is tried again is the engine's business: a wait is no date, so none is stored, and what
@@ -51,6 +51,15 @@ class Outbox:
             "WHERE key = ? AND state = 'pending'",
             (error, key),
         )
+
+    def take_up(self, key: str) -> None:
+        """Makes a duty that was given up pending again, as if it was never tried; another stays so."""
+        with self._db.transaction() as sql:
+            sql.execute(
+                "UPDATE outbox SET attempts = 0, error = NULL, state = 'pending' "
+                "WHERE key = ? AND state = 'rejected'",
+                (key,),
+            )
 
     def _fail(self, statement: str, arguments: tuple[str, str]) -> None:
         key = arguments[-1]

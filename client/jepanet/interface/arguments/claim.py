@@ -24,6 +24,9 @@ from jepanet.interface.terminal.output import (
 
 if TYPE_CHECKING:
     from jepanet.operations.views.funds import Claimed, RoundClaim
+    from jepanet.operations.views.node import TakenUp
+    from jepanet.rpc.calling.client import NodeClient
+    from jepanet.settings.config import Config
 
 
 @click.command("claim", cls=StrictCommand)
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 def command(round_ids: tuple[int, ...], config_path: Path, inputs: Inputs, as_json: bool) -> None:
     """Claim pay, fees and bonds of ROUND_IDS, or of every ended round. All of it becomes free stake.
 
-    A running node does this by itself. A claim needs the round's score sheet, from the node's own store,
+    A running node does this by itself; one with [rpc] is asked to do it now, also what it had given up, and
+    nothing is sent from here. Without it a claim needs the round's score sheet, from the node's own store,
     --inputs or a peer; a bond that is due without one does not. Exit code 17 if a sheet could not be had: the
     rest is done.
 
@@ -44,22 +48,42 @@ def command(round_ids: tuple[int, ...], config_path: Path, inputs: Inputs, as_js
       jepanet claim 3 4 --config solver.toml
     """
     from jepanet.errors import Exit
+    from jepanet.interface.running import answers
+    from jepanet.settings.config import load_config
 
-    made = asyncio.run(_claim(config_path, round_ids, inputs))
+    config = load_config(config_path)
+    if answers(config):
+        click.echo("the node runs, and claims by itself: it is asked to do so now", err=True)
+        emit(_taken_up(config, round_ids), as_json, _show_taken)
+        return
+    made = asyncio.run(_claim(config, round_ids, inputs))
     emit(made, as_json, _show)
     if made.missing:
         click.get_current_context().exit(int(Exit.NO_PEERS))
 
 
-async def _claim(config_path: Path, round_ids: tuple[int, ...], inputs: Inputs) -> Claimed:
+def _taken_up(config: Config, round_ids: tuple[int, ...]) -> tuple[TakenUp, ...]:
+    """By the node's own journal, so that two never send from one wallet."""
+    from jepanet.interface.running import asked
+    from jepanet.rpc.calling.client import every
+    from jepanet.rpc.method import Scope
+
+    async def take(node: NodeClient) -> tuple[TakenUp, ...]:
+        chosen = round_ids or tuple(
+            [item.round async for item in every(node.rewards_list) if item.claim in ("pending", "rejected")]
+        )
+        return tuple([duty for number in chosen for duty in await node.rewards_claim(number)])
+
+    return asked(config, Scope.OPERATE, take)
+
+
+async def _claim(config: Config, round_ids: tuple[int, ...], inputs: Inputs) -> Claimed:
     from jepanet.operations.access import open_signing
     from jepanet.operations.funds.claim import claim
     from jepanet.operations.reading.history import open_history
     from jepanet.operations.reading.library import open_library
-    from jepanet.settings.config import load_config
     from jepanet.settings.paths import Paths
 
-    config = load_config(config_path)
     peers, own = inputs.peers or config.p2p.bootstrap, Paths(config.node.data_dir).blobs
     async with (
         open_signing(config) as access,
@@ -69,6 +93,10 @@ async def _claim(config_path: Path, round_ids: tuple[int, ...], inputs: Inputs) 
         open_history(access.chain) as history,
     ):
         return await claim(access, history, library, round_ids)
+
+
+def _show_taken(items: tuple[TakenUp, ...]) -> None:
+    table("Claims of the running node", ("duty", "state"), [(item.duty, item.state) for item in items])
 
 
 def _show(value: Claimed) -> None:

@@ -164,6 +164,34 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectedPeer:
+    """A peer of this node: its address, whether this node dialled it, whether it gossips."""
+
+    peer: str
+    address: str
+    outbound: bool
+    gossiping: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BannedPeer:
+    """A peer that is refused: why, for how many seconds still, and how often it was banned so far."""
+
+    peer: str
+    reason: str
+    seconds: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """A duty of the node that is tried now, or that was done before."""
+
+    duty: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rescanned:
     """Blocks and logs that were dropped, to be read again from block `first` on."""
 

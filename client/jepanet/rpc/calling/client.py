@@ -15,7 +15,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
 from jepanet.operations.views.funds import Transaction
-from jepanet.operations.views.node import ChainStatus, Health, NodeStatus
+from jepanet.operations.views.node import BannedPeer, ChainStatus, ConnectedPeer, Health, NodeStatus, TakenUp
 from jepanet.operations.views.projects import KnownProject
 from jepanet.operations.views.rounds import (
     Commitment,
@@ -61,6 +61,18 @@ class NodeClient:
     async def node_status(self) -> NodeStatus:
         return await self._get("node.status", NodeStatus)
 
+    async def peers_ban(self, peer: str) -> BannedPeer:
+        return await self._get("peers.ban", BannedPeer, peer=peer)
+
+    async def peers_banned(self, limit: int = 20, cursor: str | None = None) -> Page[BannedPeer]:
+        return await self._get("peers.banned", Page[BannedPeer], limit=limit, cursor=cursor)
+
+    async def peers_connect(self, address: str) -> ConnectedPeer:
+        return await self._get("peers.connect", ConnectedPeer, address=address)
+
+    async def peers_list(self, limit: int = 20, cursor: str | None = None) -> Page[ConnectedPeer]:
+        return await self._get("peers.list", Page[ConnectedPeer], limit=limit, cursor=cursor)
+
     async def projects_list(self, limit: int = 20, cursor: str | None = None) -> Page[KnownProject]:
         return await self._get("projects.list", Page[KnownProject], limit=limit, cursor=cursor)
 
@@ -74,6 +86,10 @@ class NodeClient:
         cursor: str | None = None,
     ) -> Page[Receipt]:
         return await self._get("receipts.list", Page[Receipt], round=round, limit=limit, cursor=cursor)
+
+    async def rewards_claim(self, round: int) -> tuple[TakenUp, ...]:  # noqa: A002
+        result: type[tuple[TakenUp, ...]] = tuple[TakenUp, ...]
+        return await self._get("rewards.claim", result, round=round)
 
     async def rewards_list(self, limit: int = 20, cursor: str | None = None) -> Page[Reward]:
         return await self._get("rewards.list", Page[Reward], limit=limit, cursor=cursor)

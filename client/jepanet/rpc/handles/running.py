@@ -2,13 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.protocol.duties import Duty
 from jepanet.protocol.state import NodeState
 from jepanet.settings.config import Config
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+
+
+class Peer(Protocol):
+    """A connected peer."""
+
+    @property
+    def peer_id(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def outbound(self) -> bool: ...
+
+    @property
+    def gossiping(self) -> bool: ...
+
+
+class Ban(Protocol):
+    """`until` is on the clock of `time.monotonic`."""
+
+    @property
+    def until(self) -> float: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def times(self) -> int: ...
+
+
+class Peers(Protocol):
+    """A node's network."""
+
+    async def peers(self) -> Sequence[Peer]: ...
+
+    def bans(self) -> Mapping[str, Ban]: ...
+
+    async def connect(self, address: str) -> None:
+        """Raises: Rejected: malformed, banned or this node itself. Transient: nobody of that id answers."""
+
+    async def ban(self, peer_id: str, reason: str) -> None:
+        """Raises: Rejected: not a peer id."""
+
+
+class Duties(Protocol):
+    """What a node does by its journal."""
+
+    def take_up(self, duty: Duty) -> str | None:
+        """How far a duty is that is tried now; None where it is not due."""
 
 
 class RunningNode(Protocol):
@@ -28,6 +80,12 @@ class RunningNode(Protocol):
 
     @property
     def state(self) -> NodeState: ...
+
+    @property
+    def network(self) -> Peers: ...
+
+    @property
+    def engine(self) -> Duties: ...
 
     @property
     def caught_up(self) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from jepanet.intents import Intent
 from jepanet.operations.views.funds import Transaction
 from jepanet.operations.views.json_form import Wei
+from jepanet.operations.views.node import TakenUp
 from jepanet.operations.views.rounds import Reward, SheetView
-from jepanet.protocol.duties import SendClaim, duty_key
+from jepanet.protocol.duties import ReleaseBond, SendClaim, duty_key
 from jepanet.protocol.state import NodeState, Round
+from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
-from jepanet.rpc.method import Method
+from jepanet.rpc.method import Method, Scope
 from jepanet.rpc.offered.paging import Page, PageParams, page_of
+from jepanet.rpc.offered.rounds import OneRound, known_round
 from jepanet.storage.kept_intents import JournalIntents
 
 
@@ -24,6 +27,15 @@ def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
         mine = [item for _, item in sorted(state.rounds.items(), reverse=True) if _part(state, item)]
         page = page_of(mine, lambda item: int(item.id), given.limit, given.cursor, falling=True)
         return Page(tuple([_reward(node, item, await sheets.of(item)) for item in page.items]), page.next)
+
+    async def claim(given: OneRound) -> tuple[TakenUp, ...]:
+        number = known_round(node.state, given.round).id
+        owed = (SendClaim(number), ReleaseBond(number))
+        found = [(duty_key(duty), node.engine.take_up(duty)) for duty in owed]
+        taken = tuple(TakenUp(key, state) for key, state in found if state is not None)
+        if not taken:
+            raise Refused(Code.NOT_FOUND, "this round has nothing for this wallet that can be taken out now")
+        return taken
 
     async def transactions(given: PageParams) -> Page[Transaction]:
         before = None if given.cursor is None else int(given.cursor)
@@ -41,6 +53,14 @@ def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
             PageParams,
             Page[Reward],
             rewards,
+        ),
+        Method(
+            "rewards.claim",
+            "Tries the claim of an ended round now, also one given up; the node itself sends it",
+            OneRound,
+            tuple[TakenUp, ...],
+            claim,
+            Scope.OPERATE,
         ),
         Method(
             "transactions.list",

@@ -378,6 +378,14 @@ export interface Methods {
     }; result: RoundSummaryPage };
   /** This document */
   "rpc.discover": { params: Record<string, never>; result: unknown };
+  /** Over a WebSocket: what is new of a topic is told from now on; gives the subscription's id */
+  "rpc.subscribe": { params: {
+      topic: "rounds" | "scores" | "transactions";
+    }; result: string };
+  /** Ends a subscription of this connection */
+  "rpc.unsubscribe": { params: {
+      subscription: string;
+    }; result: boolean };
   /** Transactions of this node's wallet, the newest first */
   "transactions.list": { params: {
       limit?: number;
@@ -395,4 +403,6 @@ export declare const errors: {
   NOT_FOUND: -32008;
   UNAVAILABLE: -32009;
   ANSWER_TOO_LARGE: -32010;
+  TOO_MANY: -32011;
+  NOT_A_SOCKET: -32012;
 };

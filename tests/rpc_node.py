@@ -13,6 +13,7 @@ from jsonschema import Draft7Validator
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Rejected, Transient
+from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
 from jepanet.node.status import ChainHealth, status_of
 from jepanet.p2p.peers.bans import Ban, BanList
@@ -40,7 +41,7 @@ from jepanet.rpc.offered.table import methods_of
 from jepanet.settings.config import Config, config_from
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
-from jepanet.types import BlockRef, Digest, ProjectId, Role, RoundId
+from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
 from round_samples import GOOD, HARM, MISSING, a_spec, account, digest, reports_of, some_facts
 
 TOKEN = 10**18
@@ -176,6 +177,13 @@ def a_node(folder: Path) -> ANode:
         verifier_sets={1: VerifierSet(FACTS.members, 2)},
     )
     return found
+
+
+def an_intent(number: int, sender: Address = ME) -> Intent:
+    return Intent(
+        f"reveal/{number}", sender, 31337, number, FACTS.contract, b"the salt", 0, 90_000, 10**11, 10**9,
+        (bytes([number]) * 32,), (b"raw bytes",), IntentState.SENT, None, f"https://rpc/{KEY} said no", 1.5e9,
+    )  # fmt: skip
 
 
 class Asking:

@@ -238,10 +238,12 @@ OF_REQUESTS: dict[Code, str] = {
 }
 OF_HTTP = {Code.UNAUTHORIZED, Code.STRANGER, Code.NOT_JSON, Code.BODY_TOO_LARGE}
 """Shown by `tests/integration/test_rpc_server.py`."""
+OF_SOCKETS = {Code.TOO_MANY, Code.NOT_A_SOCKET}
+"""Shown by `tests/integration/test_rpc_sockets.py`."""
 
 
 def test_every_code_has_a_meaning_and_a_test() -> None:
-    assert set(MEANINGS) == set(Code) == {*FAILURES, *OF_REQUESTS, *OF_HTTP}
+    assert set(MEANINGS) == set(Code) == {*FAILURES, *OF_REQUESTS, *OF_HTTP, *OF_SOCKETS}
     assert {code for code in Code if MEANINGS[code].status >= 400} == OF_HTTP
     for code in set(Code) - {Code.PARSE_ERROR, *(item for item in Code if -32604 < item < -32599)}:
         assert -32099 <= code <= -32000, "the range that is left to servers"

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from jsonschema import ValidationError
 
-from jepanet.intents import Intent, IntentState
 from jepanet.node.status import ChainHealth
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.protocol.state import (
@@ -22,9 +21,9 @@ from jepanet.rpc.codes import Code
 from jepanet.rpc.method import Scope
 from jepanet.storage.journal import StoredDuty
 from jepanet.storage.kept_intents import JournalIntents
-from jepanet.types import Address, Role, RoundId
+from jepanet.types import Role, RoundId
 from round_samples import account
-from rpc_node import FACTS, KEY, ME, PEERS, TOKEN, ANode, Asking, a_node, check
+from rpc_node import FACTS, KEY, ME, PEERS, TOKEN, ANode, Asking, a_node, an_intent, check
 
 pytestmark = pytest.mark.unit
 
@@ -243,13 +242,6 @@ async def test_a_claim_that_was_given_up_is_tried_by_the_node_itself(node: ANode
     assert node.journal.pending() == []
     assert (await asking.error("rewards.claim", round=9))[0] == Code.NOT_FOUND, "it runs"
     assert (await asking.error("rewards.claim", round=3))[0] == Code.NOT_FOUND, "nobody knows it"
-
-
-def an_intent(number: int, sender: Address = ME) -> Intent:
-    return Intent(
-        f"reveal/{number}", sender, 31337, number, FACTS.contract, b"the salt", 0, 90_000, 10**11, 10**9,
-        (bytes([number]) * 32,), (b"raw bytes",), IntentState.SENT, None, f"https://rpc/{KEY} said no", 1.5e9,
-    )  # fmt: skip
 
 
 async def test_transactions_are_paged_by_the_store_and_tell_no_call(node: ANode) -> None:

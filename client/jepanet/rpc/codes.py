@@ -31,6 +31,8 @@ class Code(IntEnum):
     NOT_FOUND = -32008
     UNAVAILABLE = -32009
     ANSWER_TOO_LARGE = -32010
+    TOO_MANY = -32011
+    NOT_A_SOCKET = -32012
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.NOT_FOUND: Meaning("Not found", "`data.detail` says what there is"),
     Code.UNAVAILABLE: Meaning("Not here now", "ask again later; `data.detail` says what is awaited"),
     Code.ANSWER_TOO_LARGE: Meaning("Answer too large", "ask for fewer items, or in several requests"),
+    Code.TOO_MANY: Meaning(
+        "Too many subscriptions", "end some first; `data.detail` says how many are allowed"
+    ),
+    Code.NOT_A_SOCKET: Meaning("Only over a WebSocket", "connect to the same address by WebSocket"),
 }
 
 

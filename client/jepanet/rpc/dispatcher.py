@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from jepanet.operations.views.json_form import json_form
@@ -39,6 +39,15 @@ class Dispatcher:
         self._seconds = seconds
         self._max_batch = max_batch
         self._most_answered = most_answered
+
+    def beside(self, methods: Iterable[Method]) -> Dispatcher:
+        """One that answers by these methods in place of those of the same names."""
+        return Dispatcher(
+            {**self._methods, **{item.name: item for item in methods}},
+            seconds=self._seconds,
+            max_batch=self._max_batch,
+            most_answered=self._most_answered,
+        )
 
     async def answer(self, body: bytes, scopes: frozenset[Scope]) -> str | None:
         """The answer to a request by somebody with these scopes; None where nothing is to be answered.

@@ -52,6 +52,7 @@ class RpcService:
         from jepanet.rpc.handles.recent import RecentStatus
         from jepanet.rpc.offered.node import Probes
         from jepanet.rpc.offered.table import methods_of
+        from jepanet.rpc.subscribing.hub import Hub
         from jepanet.rpc.transport.bearer import open_tokens
         from jepanet.rpc.transport.server import listening
 
@@ -63,10 +64,13 @@ class RpcService:
             methods_of(node, recent, probes), seconds=section.timeout_seconds, max_batch=section.max_batch
         )
         tokens = await asyncio.to_thread(open_tokens, folder)
-        async with listening(section, dispatcher, tokens, health=probes.health, ready=probes.ready) as server:
+        hub = Hub(node, most=max(1, section.max_connections // 2))
+        async with listening(
+            section, dispatcher, tokens, health=probes.health, ready=probes.ready, hub=hub
+        ) as server:
             self._standing = {"url": server.url, "problem": None}
             log.info("rpc.opened", url=server.url, tokens=str(folder))
-            await asyncio.Event().wait()
+            await hub.run()
 
     def _unavailable(self, config: Config, why: str) -> None:
         self._standing = {"url": None, "problem": why}

@@ -135,6 +135,14 @@ class ExplainedReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoresArrived:
+    """A coordinator's scores of a round have arrived at this node, or are its own."""
+
+    round: int
+    coordinator: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Reward:
     """What a result grants this wallet in a round, as `solver` or as `coordinator`.
 

@@ -42,7 +42,7 @@ def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
         found = intents.page(node.state.me.address, before=before, most=given.limit + 1)
         shown = found[: given.limit]
         return Page(
-            tuple(_transaction(intent) for _, intent in shown),
+            tuple(shown_transaction(intent) for _, intent in shown),
             str(shown[-1][0]) if len(found) > given.limit else None,
         )
 
@@ -95,7 +95,8 @@ def _reward(node: RunningNode, round_: Round, sheet: SheetView | None) -> Reward
     return Reward(int(round_.id), int(round_.project_id), part, verdict, paid, claim)
 
 
-def _transaction(intent: Intent) -> Transaction:
+def shown_transaction(intent: Intent) -> Transaction:
+    """What is told of a transaction: not its call."""
     return Transaction(
         what=intent.key,
         nonce=intent.nonce,

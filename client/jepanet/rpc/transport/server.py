@@ -1,4 +1,5 @@
-"""The HTTP server: `POST /` for JSON-RPC with a token, `GET /health` and `GET /ready` without one.
+"""The HTTP server: `POST /` and WebSockets at `/` for JSON-RPC with a token, `GET /health` and `GET /ready`
+without one.
 
     host, origin ─▶ token ─▶ type, length ─▶ body ─▶ dispatcher        everything within one deadline
 
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp.web import BaseRequest, Response, StreamResponse
+from aiohttp.web import BaseRequest, Response, StreamResponse, WebSocketResponse
 
 from jepanet.rpc.codes import MEANINGS, Code, Refused
 from jepanet.rpc.dispatcher import REQUEST_TAKES, Dispatcher
 from jepanet.rpc.messages import error_text
 from jepanet.rpc.method import Scope
+from jepanet.rpc.offered import subscriptions
+from jepanet.rpc.subscribing.hub import Hub
 from jepanet.rpc.transport.admission import check_host, check_length, check_type, hosts_of
 from jepanet.rpc.transport.bearer import Tokens
 from jepanet.rpc.transport.connections import NAME, Connection, Doors
+from jepanet.rpc.transport.sockets import converse
 from jepanet.settings.rpc_section import RpcSection
 from jepanet.telemetry import get_logger
 
@@ -61,12 +65,13 @@ async def listening(
     *,
     health: Probe,
     ready: Probe,
+    hub: Hub | None = None,
 ) -> AsyncIterator[Listening]:
-    """Serves for as long as the block runs. Port 0 takes any that is free.
+    """Serves for as long as the block runs. Port 0 takes any that is free. No WebSocket without a `hub`.
 
     Raises: OSError: the address cannot be listened at.
     """
-    heard = _Heard(section, dispatcher, tokens, {"/health": health, "/ready": ready})
+    heard = _Heard(section, dispatcher, tokens, {"/health": health, "/ready": ready}, hub)
     doors = Doors(heard.handle, most=section.max_connections, tell=_tell)
     server = await asyncio.get_running_loop().create_server(
         doors, section.host, section.port, backlog=_BACKLOG, reuse_address=True
@@ -84,8 +89,14 @@ class _Heard:
     """One request after another, as they are handed over by connections."""
 
     def __init__(
-        self, section: RpcSection, dispatcher: Dispatcher, tokens: Tokens, probes: dict[str, Probe]
+        self,
+        section: RpcSection,
+        dispatcher: Dispatcher,
+        tokens: Tokens,
+        probes: dict[str, Probe],
+        hub: Hub | None,
     ) -> None:
+        self._hub = hub
         self._dispatcher = dispatcher
         self._tokens = tokens
         self._probes = probes
@@ -98,6 +109,8 @@ class _Heard:
         assert isinstance(connection, Connection)
         connection.busy = True
         try:
+            if self._hub is not None and _wants_socket(request):
+                return await self._spoken_with(request, connection, self._hub)
             async with asyncio.timeout(self._seconds):
                 answer = await self._answer(request, connection)
                 # Here and not by the library, for which a caller that does not read may take for ever.
@@ -111,8 +124,41 @@ class _Heard:
         finally:
             connection.answered()
 
+    async def _spoken_with(self, request: BaseRequest, connection: Connection, hub: Hub) -> StreamResponse:
+        """A WebSocket, for as long as it lasts."""
+        heads = _heads(request)
+        try:
+            check_host(heads, self._hosts)
+            scopes = self._let_in(heads, connection)
+        except Refused as refusal:
+            log.warning("request.refused", why=MEANINGS[refusal.code].message)
+            return _refusal(refusal)
+        if not WebSocketResponse().can_prepare(request).ok:
+            return _plain(HTTPStatus.BAD_REQUEST)
+        subscriber = hub.join(Scope.OPERATE if Scope.OPERATE in scopes else Scope.READ)
+        if subscriber is None:
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE)
+        dispatcher = self._dispatcher.beside(subscriptions.methods(subscriber))
+        try:
+            socket, in_order = await converse(
+                request, dispatcher, subscriber, scopes, most=self._most, heads=NAME
+            )
+            if not in_order:
+                connection.force_close()
+            return socket
+        finally:
+            hub.leave(subscriber)
+
+    def _let_in(self, heads: dict[str, str], connection: Connection) -> frozenset[Scope]:
+        """Raises: Refused (`UNAUTHORIZED`)."""
+        scopes = self._tokens.scopes(heads.get("Authorization"))
+        if scopes is None:
+            raise Refused(Code.UNAUTHORIZED)
+        connection.known = True
+        return scopes
+
     async def _answer(self, request: BaseRequest, connection: Connection) -> Response:
-        heads = {name: ", ".join(request.headers.getall(name)) for name in _HEADS if name in request.headers}
+        heads = _heads(request)
         try:
             check_host(heads, self._hosts)
             if request.path in self._probes:
@@ -121,11 +167,7 @@ class _Heard:
                 return _plain(HTTPStatus.NOT_FOUND)
             if request.method != "POST":
                 return _plain(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "POST"})
-            scopes = self._tokens.scopes(heads.get("Authorization"))
-            if scopes is None:
-                raise Refused(Code.UNAUTHORIZED)
-            connection.known = True
-            return await self._called(request, heads, scopes)
+            return await self._called(request, heads, self._let_in(heads, connection))
         except Refused as refusal:
             log.warning("request.refused", why=MEANINGS[refusal.code].message)
             return _refusal(refusal)
@@ -159,6 +201,15 @@ class _Heard:
         return Response(
             status=status, body=json.dumps(told).encode(), content_type="application/json", headers=_ALWAYS
         )
+
+
+def _heads(request: BaseRequest) -> dict[str, str]:
+    return {name: ", ".join(request.headers.getall(name)) for name in _HEADS if name in request.headers}
+
+
+def _wants_socket(request: BaseRequest) -> bool:
+    asked = request.headers.get("Upgrade", "").lower() == "websocket"
+    return asked and request.method == "GET" and request.path == "/"
 
 
 def _refusal(refusal: Refused) -> Response:

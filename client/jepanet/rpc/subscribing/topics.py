@@ -1,0 +1,103 @@
+"""What can be subscribed to, and what is new of it: the difference between two looks at the node.
+
+A node's state is replaced and never changed, so that looking costs a comparison of references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final, Protocol
+
+from jepanet.operations.auditing.rounds import summary
+from jepanet.operations.views.funds import Transaction
+from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
+from jepanet.protocol.state import NodeState
+from jepanet.rpc.handles.running import RunningNode
+from jepanet.rpc.offered.money import shown_transaction
+from jepanet.storage.kept_intents import JournalIntents
+
+NEWEST_TRANSACTIONS: Final = 50
+"""Of older ones nothing is told any more."""
+
+
+class Topic(StrEnum):
+    """`rounds`: a round is new, or something of it changed; `scores`: a coordinator's scores of a round
+    arrived; `transactions`: one of this node's wallet is new, or something of it changed."""
+
+    ROUNDS = "rounds"
+    SCORES = "scores"
+    TRANSACTIONS = "transactions"
+
+
+class Watch(Protocol):
+    """Looks again and again at one topic."""
+
+    def news(self) -> list[object]:
+        """What is new since the last look, or since it was made: records of `views`."""
+
+
+class Rounds:
+    def __init__(self, node: RunningNode) -> None:
+        self._node = node
+        self._state: NodeState | None = None
+        self._told: dict[int, RoundSummary] = {}
+        self.news()
+
+    def news(self) -> list[object]:
+        state = self._node.state
+        if state is self._state:
+            return []
+        self._state = state
+        found = {int(key): summary(state, item) for key, item in state.rounds.items()}
+        new = [item for key, item in sorted(found.items()) if self._told.get(key) != item]
+        self._told = found
+        return list(new)
+
+
+class Scores:
+    def __init__(self, node: RunningNode) -> None:
+        self._node = node
+        self._state: NodeState | None = None
+        self._told: set[ScoresArrived] = set()
+        self.news()
+
+    def news(self) -> list[object]:
+        state = self._node.state
+        if state is self._state:
+            return []
+        self._state = state
+        found = [
+            ScoresArrived(int(key), item.coordinator)
+            for key, kept in sorted(state.off_chain.items())
+            for item in kept.scores
+        ]
+        new = [item for item in found if item not in self._told]
+        self._told = set(found)
+        return list(new)
+
+
+class Transactions:
+    def __init__(self, node: RunningNode) -> None:
+        self._node = node
+        self._intents = JournalIntents(node.journal)
+        self._told: dict[int, Transaction] = {}
+        self.news()
+
+    def news(self) -> list[object]:
+        address = self._node.state.me.address
+        rows = self._intents.page(address, before=None, most=NEWEST_TRANSACTIONS)
+        found = {place: shown_transaction(intent) for place, intent in rows}
+        new = [item for place, item in sorted(found.items()) if self._told.get(place) != item]
+        self._told = found
+        return list(new)
+
+
+def watch(topic: Topic, node: RunningNode) -> Watch:
+    """Begins to look at a topic: what is there now is not news."""
+    kinds: Mapping[Topic, Callable[[RunningNode], Watch]] = {
+        Topic.ROUNDS: Rounds,
+        Topic.SCORES: Scores,
+        Topic.TRANSACTIONS: Transactions,
+    }
+    return kinds[topic](node)

@@ -1,0 +1,77 @@
+"""One WebSocket: requests and answers as over HTTP, in order, and events between them.
+
+Nothing is kept for who does not read: an answer or event that is not taken in time ends the connection, and
+while an answer is made no further request is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import WSCloseCode, WSMsgType
+from aiohttp.web import BaseRequest, WebSocketResponse
+
+from jepanet.rpc.dispatcher import Dispatcher
+from jepanet.rpc.method import Scope
+from jepanet.rpc.subscribing.hub import Subscriber
+from jepanet.telemetry import get_logger
+
+log = get_logger("rpc")
+
+_TAKEN_SECONDS: Final = 10.0
+"""For a message of ours to be read."""
+_PING_SECONDS: Final = 20.0
+"""Whoever answers none of these is gone."""
+
+
+async def converse(
+    request: BaseRequest,
+    dispatcher: Dispatcher,
+    subscriber: Subscriber,
+    scopes: frozenset[Scope],
+    *,
+    most: int,
+    heads: dict[str, str],
+) -> tuple[WebSocketResponse, bool]:
+    """Speaks with one client until either side ends it; whether it ended in good order.
+
+    `dispatcher` has the methods of this connection. `most`: bytes of a request.
+    """
+    socket = WebSocketResponse(
+        heartbeat=_PING_SECONDS, compress=False, max_msg_size=most, timeout=_TAKEN_SECONDS
+    )
+    socket.headers.update(heads)
+    await socket.prepare(request)
+    turn = asyncio.Lock()
+
+    async def send(text: str) -> None:
+        async with turn, asyncio.timeout(_TAKEN_SECONDS):
+            await socket.send_str(text)
+
+    async def answer() -> bool:
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
+                return True
+            text = await dispatcher.answer(message.data.encode(), scopes)
+            if text is not None:
+                await send(text)
+        return True
+
+    async def tell() -> bool:
+        while (event := await subscriber.next()) is not None:
+            await send(event)
+        return False
+
+    tasks = [asyncio.create_task(answer()), asyncio.create_task(tell())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return socket, all(item.result() for item in done)
+    except (TimeoutError, ConnectionError):
+        log.warning("subscriber.dropped", why="it did not read an answer or an event in time")
+        return socket, False
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -305,6 +305,11 @@ class _Miscounts(WorldBatches):
         return super().examples + 1
 
 
+class _StaysBehind(WorldBatches):
+    def lie_on(self, device: str) -> None:
+        pass
+
+
 class _ForgetsItsColours(WorldBatches):
     def go_to(self, position: Arrays) -> None:
         state = self._own["colours"].get_state()
@@ -461,6 +466,7 @@ BROKEN: list[tuple[type[World], Callable[[Case], None]]] = [
     (StartsAnyhow, conformance.initial_weights_follow_from_the_seed),
     (StartsAlike, conformance.initial_weights_follow_from_the_seed),
     (DrawsAnyhow, conformance.batches_follow_from_the_seed),
+    (with_batches(_StaysBehind), conformance.pictures_are_drawn_where_they_lie),
     (DrawsTwice, conformance.every_example_is_drawn_before_any_twice),
     (with_batches(_Miscounts), conformance.examples_are_counted),
     (with_batches(_ForgetsItsColours), conformance.batches_are_taken_up_where_they_were_left),

@@ -25,6 +25,7 @@ from jepanet.learning.text_pairs import model as model_module
 from jepanet.learning.text_pairs.batches import twins
 from jepanet.learning.text_pairs.model import predicted
 from jepanet.learning.text_pairs.objective import match_nats
+from jepanet.learning.text_pairs.telling import Together, told_at_best
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.tensors import Arrays
 from learning_shards import SEED, pair_shard
@@ -119,14 +120,21 @@ def test_a_text_outside_the_vocabulary_is_refused() -> None:
 
 
 def test_texts_are_told_apart_as_the_loss_has_it() -> None:
-    """Of a shard that is one batch, the part of the loss less a guess among all of it."""
+    """Of a shard that is one batch: at the loss's temperature as much as its part, less a guess among all,
+    and at the best no less."""
     some = CASE.shard.chosen(np.arange(CASE.shard.episodes) < 12)
     model = network(pairs=12)
     batch = next(replace(LANGUAGE, pairs=12).batches(some, SEED))
     assert not batch.tensors["twins"].any()
     told = model.compare(some).told
     found = float(model.loss(batch, torch_generator(SEED, "loss")).parts["match"].detach())
-    assert told is not None and told.mean() == pytest.approx(log(12) - found, abs=1e-4)
+    with torch.no_grad():
+        (_, first), (_, second) = (model.read(batch.tensors[name]) for name in ("first", "second"))
+    there = Together(first.double(), second.double(), batch.tensors["twins"])
+    at_loss = there.told(LANGUAGE.objective.temperature).mean()
+    assert at_loss == pytest.approx(log(12) - found, abs=1e-4)
+    assert told is not None and told.mean() == pytest.approx(told_at_best([there])[0].mean(), abs=1e-5)
+    assert told.mean() >= at_loss
 
 
 def test_weights_that_tell_nothing_of_a_text_tell_nothing_apart() -> None:

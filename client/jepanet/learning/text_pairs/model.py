@@ -19,8 +19,9 @@ from jepanet.learning.data.schemas.texts import PADDING, tokens_of
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import Batch, Encoded, Terms
 from jepanet.learning.text_pairs.batches import twins
-from jepanet.learning.text_pairs.objective import match_nats, pair_objective
+from jepanet.learning.text_pairs.objective import pair_objective
 from jepanet.learning.text_pairs.sizes import PairObjective
+from jepanet.learning.text_pairs.telling import Together, told_at_best
 from jepanet.tensors import Arrays
 
 _PAIRS = 64
@@ -82,18 +83,21 @@ class PairModel(nn.Module):
     def compare(self, shard: Shard) -> Encoded:
         """Latents of both texts, of length sqrt(D); that of the second, that of the first as its prediction,
         and that of another pair's second text as a guess that reads nothing. Pairs are told from the others
-        of the 64 that stand together in the shard."""
+        of the 64 that stand together in the shard, at the temperature that suits the model best."""
         texts = [shard.array(name).astype(np.int64) for name in ("first", "second")]
-        nats, told, latents = np.zeros(shard.episodes), np.zeros(shard.episodes), []
+        nats, parts, latents = np.zeros(shard.episodes), [], []
         tokens = np.array([tokens_of(item) + 1 for item in texts]).sum(axis=0)
         with torch.inference_mode():
             for start in range(0, shard.episodes, _PAIRS):
                 part = slice(start, start + _PAIRS)
                 given = [torch.from_numpy(item[part]).to(self._device) for item in texts]
                 read = [self._read_in_parts(item) for item in given]
-                told[part] = self._told(*given, *(latent for _, latent in read)).cpu().numpy()
+                one, other = (latent.double() for _, latent in read)
+                same = twins(*(item.cpu() for item in given)).to(one.device)
+                parts.append(Together(one, other, same))
                 nats[part] = sum(lost.cpu().numpy().astype(np.float64) for lost, _ in read)
                 latents.append(torch.stack([latent for _, latent in read], dim=1).cpu().numpy())
+            told, _ = told_at_best(parts)
         both = np.concatenate(latents).astype(np.float64) * self.latent**0.5
         first, second = both[:, :1], both[:, 1:]
         others = np.roll(second, 1, axis=0)
@@ -104,12 +108,6 @@ class PairModel(nn.Module):
         rows = max(1, _SCORES // ((texts.shape[1] + 1) * self.vocabulary))
         nats, latents = zip(*(self.read(part) for part in torch.split(texts, rows)), strict=True)
         return torch.cat(nats), torch.cat(latents)
-
-    def _told(self, first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:
-        """Nats [B] beyond a guess, of texts with these latents, float64."""
-        same = twins(first.cpu(), second.cpu()).to(one.device)
-        lost = match_nats(one.double(), other.double(), same, self.objective.temperature)
-        return (~same).sum(dim=1).double().log() - lost
 
     def weights(self) -> Arrays:
         """The parameters as float32 arrays, in ascending name order."""

@@ -99,6 +99,8 @@ ELSEWHERE = {
     "node run": "is a node",
     "node check": "asks every endpoint and peer by itself: that is what it checks",
     "status": "reads a file",
+    **dict.fromkeys(("version", "completion"), "the program itself"),
+    **dict.fromkeys(("rewards", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"),
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
     **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
     **dict.fromkeys(("dataset pictures", "dataset captions", "dataset lerobot"), "files alone"),

@@ -22,10 +22,10 @@ LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
     "backbone-135m": "6ca67ed5360b198e85aadd8142c45a169b33a39286ffeed1af3922a5503481a0",
-    "backbone-tiny": "c07ec0c780d36fd9ea414db32897e63eefd5ecb57f237019b1797206c677cafc",
+    "backbone-tiny": "4b4e817216ee4b981236e409b69950bb49246434a1b630622b84756723e5a26f",
     "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
     "image-tiny": "04c18fba580e53fe9f14b0a35273243b818a477552feee9bd8169d6866e2446b",
-    "language-tiny": "325f1ee673e060165ef2c792267eb697b48480712bfb1aee8c1da3d1b0b43a98",
+    "language-tiny": "254d93de7c1660aa5ca0d4cc7b9414e596ec4bf479270f4e70b521b36a4ee2c7",
     "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
     "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",
     "tworoom": "10092249a83182adbb03eff263058c6fb15772c66e85f4ba4c880c237fc0755e",

@@ -207,6 +207,22 @@ def test_a_misspelt_variable_of_the_environment_is_named(tmp_path: Path) -> None
     assert "poll_seconds" in (caught.value.remedy or "")
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("JEPANET_WORKR_THREADS", "JEPANET_WORKER_THREADS"),
+        ("JEPANET_CHIAN_ENDPOINTS", "JEPANET_CHAIN_ENDPOINTS"),
+        ("JEPANET_CONFG", "JEPANET_CONFIG"),
+    ],
+)
+def test_a_misspelt_section_of_a_variable_is_named(variable: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=variable) as caught:
+        load(tmp_path, GOOD, **{variable: "1"})
+    assert meant in (caught.value.remedy or "")
+    text = changed("[wallet]", f'[wallet]\npassword_env = "{variable}"')
+    load(tmp_path, text, **{variable: "1"})
+
+
 def test_the_environment_alone_can_configure_a_node(tmp_path: Path) -> None:
     environment = {
         "JEPANET_NODE_DATA_DIR": "data", "JEPANET_NODE_ROLES": "solver", "JEPANET_WALLET_DIRECTORY": "wallet",

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Final, get_args, get_origin, get_type_hints
 
 from jepanet.chain.endpoints.endpoint import name_of
+from jepanet.operations.views.local import Setting
 from jepanet.records.marks import Hidden
 from jepanet.settings.config import Config
+from jepanet.settings.section_reader import variable_of
 
 HIDDEN: Final = "(hidden)"
 _URLS: Final = frozenset({("chain", "endpoints")})
@@ -21,6 +23,25 @@ Shown = bool | int | float | str | None | tuple[str | int, ...]
 def shown_config(config: Config) -> Mapping[str, Mapping[str, Shown]]:
     """Every section with its keys, in the order of the classes; defaults included."""
     return {name: _section(name, getattr(config, name)) for name in get_type_hints(Config)}
+
+
+def settings(
+    config: Config, tree: Mapping[str, object], environment: Mapping[str, str]
+) -> tuple[Setting, ...]:
+    """The same, a row a key, each with what said so. `tree`: of the file. The environment goes before it."""
+    return tuple(
+        Setting(f"{section}.{key}", value, _source(section, key, tree, environment))
+        for section, told in shown_config(config).items()
+        for key, value in told.items()
+    )
+
+
+def _source(section: str, key: str, tree: Mapping[str, object], environment: Mapping[str, str]) -> str:
+    variable = variable_of(section, key)
+    if variable in environment:
+        return variable
+    table = tree.get(section)
+    return "file" if isinstance(table, Mapping) and key in table else "default"
 
 
 def endpoint_names(urls: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from jepanet.records.marks import Hidden, OneOf, Range
 from jepanet.settings.rpc_section import RpcSection, check_rpc
 from jepanet.settings.section_reader import bad, section_from
+from jepanet.settings.variables import check_variables
 from jepanet.texts import load_toml, read_text
 from jepanet.types import Address, Role
 
@@ -248,7 +249,14 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         Fatal: missing or unreadable file, bad TOML, unknown or missing key, wrong type or value; the message
             names the key and what it takes (exit code `CONFIG`).
     """
-    config = config_from(read_tree(path), base=path.parent.resolve(), environment=environment)
+    return checked_config(read_tree(path), base=path.parent.resolve(), environment=environment)
+
+
+def checked_config(
+    tree: Mapping[str, object], *, base: Path, environment: Mapping[str, str] | None = None
+) -> Config:
+    """A configuration that a node can start with, from a parsed tree. Raises: Fatal as `load_config`."""
+    config = config_from(tree, base=base, environment=environment)
     _check(config)
     return config
 
@@ -274,6 +282,7 @@ def config_from(
     """A configuration from a parsed TOML tree and environment overrides."""
     environment = os.environ if environment is None else environment
     _known_sections(tree)
+    check_variables(get_type_hints(Config), tree, environment)
     return Config(
         **{
             name: section_from(name, kind, tree.get(name, {}), base, environment)

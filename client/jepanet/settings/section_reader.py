@@ -43,7 +43,7 @@ def section_from(name: str, kind: type[T], tree: object, base: Path, environment
     _check_variables(name, known, tree, environment)
     values: dict[str, object] = {}
     for part in parts:
-        variable = f"JEPANET_{name}_{part.name}".upper()
+        variable = variable_of(name, part.name)
         if variable in environment:
             values[part.name] = _value(
                 name, part, _from_text(part.kind, environment[variable], variable), base
@@ -53,6 +53,11 @@ def section_from(name: str, kind: type[T], tree: object, base: Path, environment
         elif part.required:
             raise bad(f"[{name}] lacks the key {part.name!r}", f"add `{part.name} = …` below [{name}]")
     return kind(**values)
+
+
+def variable_of(section: str, key: str) -> str:
+    """The environment variable that overrides a key."""
+    return f"JEPANET_{section}_{key}".upper()
 
 
 def _check_variables(

@@ -12,6 +12,7 @@ from jepanet.interface.terminal.output import config_option, emit, json_option, 
 
 if TYPE_CHECKING:
     from jepanet.node.engine import Trace
+    from jepanet.operations.views.local import NodeAddress
     from jepanet.operations.views.node import CheckReport
 
 
@@ -23,6 +24,7 @@ def command() -> None:
     Examples:
       jepanet node run --config node.toml
       jepanet node check --config node.toml
+      jepanet node address --config node.toml
       jepanet node rescan 18000 --config node.toml
     """
 
@@ -59,6 +61,25 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
     configure_logging(level=config.log.level, json=config.log.json)
     await refuse_to_start(config)
     await run_node(config, advise=advise, service=RpcService(), trace=trace)
+
+
+@command.command("address")
+@config_option
+@json_option
+def address(config_path: Path, as_json: bool) -> None:
+    """Print a node's peer id and the addresses that others write into p2p.bootstrap.
+
+    Works before the first start: the network key that the id follows from is made if there is none yet.
+
+    Example: jepanet node address --config first.toml
+    """
+    from jepanet.operations.beginning import node_address
+    from jepanet.settings.config import load_config
+
+    def lines(value: NodeAddress) -> None:  # whole: they are copied from here
+        click.echo("\n".join(value.addresses or (value.peer,)))
+
+    emit(node_address(load_config(config_path)), as_json, lines)
 
 
 @command.command("rescan")

@@ -65,3 +65,33 @@ class Installation:
     torch: str | None
     """None where it is not installed."""
     abi: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddress:
+    """A node's peer id, and whole addresses that others write into `p2p.bootstrap`."""
+
+    peer: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The files of a new node, and what is left to do before it can run, in order."""
+
+    address: Address
+    keystore: Path
+    config: Path
+    peer: str
+    addresses: tuple[str, ...]
+    next: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of a configuration as others may see it, and what said so: a variable, the file, or nobody."""
+
+    key: str
+    value: bool | int | float | str | tuple[str | int, ...] | None
+    source: str
+    """`default`, `file`, or the name of the variable."""

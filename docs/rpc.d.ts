@@ -176,6 +176,19 @@ export interface ReceiptPage {
   next: string | null;
 }
 
+/** A delta that was revealed in a round; `size` in bytes where it is stored here. */
+export interface RevealedDelta {
+  solver: string;
+  delta: string;
+  size: number | null;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface RevealedDeltaPage {
+  items: (RevealedDelta)[];
+  next: string | null;
+}
+
 /** What a result grants this wallet in a round, as `solver` or as `coordinator`. `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with claiming it: pending, done, rejected, or None before that is due. */
 export interface Reward {
   round: number;
@@ -253,6 +266,36 @@ export interface RoundSummaryPage {
   next: string | null;
 }
 
+/** A coordinator's scores of all deltas of a round; `stored`: they can be read here. */
+export interface ScoreDocument {
+  coordinator: string;
+  scores: string;
+  stored: boolean;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface ScoreDocumentPage {
+  items: (ScoreDocument)[];
+  next: string | null;
+}
+
+/** What one coordinator measured of one delta, in micro-nats, as it says; its signature is not checked. */
+export interface ScoreRow {
+  solver: string;
+  delta: string;
+  verdict: string;
+  reason: string;
+  gain: number;
+  stderr: number;
+  detail: string;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface ScoreRowPage {
+  items: (ScoreRow)[];
+  next: string | null;
+}
+
 /** The node's JSON-RPC server: its `url` while it listens, the `problem` while it cannot. */
 export interface Serving {
   url: string | null;
@@ -313,6 +356,12 @@ export interface Methods {
   "chain.status": { params: Record<string, never>; result: ChainStatus };
   /** The node's configuration, defaults included; what may be a secret is hidden */
   "config.show": { params: Record<string, never>; result: Record<string, Record<string, boolean | number | number | string | null | (string | number)[]>> };
+  /** Deltas that were revealed in a round, and which are stored here */
+  "deltas.list": { params: {
+      round: number;
+      limit?: number;
+      cursor?: string | null;
+    }; result: RevealedDeltaPage };
   /** Whether the node is healthy and ready, and if not, why */
   "node.health": { params: Record<string, never>; result: Health };
   /** What `jepanet status` shows: peers, chain position, training, rounds, bytes and open duties */
@@ -380,12 +429,25 @@ export interface Methods {
   "rpc.discover": { params: Record<string, never>; result: unknown };
   /** Over a WebSocket: what is new of a topic is told from now on; gives the subscription's id */
   "rpc.subscribe": { params: {
-      topic: "rounds" | "scores" | "transactions";
+      topic: "rounds" | "scores" | "training" | "transactions";
     }; result: string };
   /** Ends a subscription of this connection */
   "rpc.unsubscribe": { params: {
       subscription: string;
     }; result: boolean };
+  /** What one coordinator measured of each delta of a round */
+  "scores.get": { params: {
+      round: number;
+      coordinator: string;
+      limit?: number;
+      cursor?: string | null;
+    }; result: ScoreRowPage };
+  /** Which coordinators' scores of a round have arrived */
+  "scores.list": { params: {
+      round: number;
+      limit?: number;
+      cursor?: string | null;
+    }; result: ScoreDocumentPage };
   /** Transactions of this node's wallet, the newest first */
   "transactions.list": { params: {
       limit?: number;

@@ -42,6 +42,7 @@ from jepanet.settings.config import Config, config_from
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
+from jepanet.work.worker import RunningJob
 from round_samples import GOOD, HARM, MISSING, a_spec, account, digest, reports_of, some_facts
 
 TOKEN = 10**18
@@ -111,6 +112,11 @@ class ANetwork:
         self.connected = [item for item in self.connected if item.peer_id != peer_id]
 
 
+@dataclass
+class AWorker:
+    running: RunningJob | None = None
+
+
 class ANode:
     """Stands for a running node: real stores, a state as the machine would have it."""
 
@@ -122,6 +128,7 @@ class ANode:
         self.state = state
         self.network = ANetwork(BanList(folder / "bans.json", time.monotonic))
         self.engine = Engine(self.journal, state.me, {})
+        self.worker = AWorker()
         self.caught_up = True
         self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
         self.peers = 3

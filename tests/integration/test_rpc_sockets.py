@@ -25,6 +25,8 @@ from jepanet.rpc.transport.server import Listening, listening
 from jepanet.settings.rpc_section import RpcSection
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import RoundId
+from jepanet.work.requests.request import Progress
+from jepanet.work.worker import RunningJob
 from round_samples import account, digest
 from rpc_node import ANode, Asking, a_node, an_intent, check
 
@@ -130,6 +132,14 @@ async def test_what_is_new_is_told_until_it_is_unsubscribed(served: Served) -> N
     event = (await received(socket))["params"]
     assert (event["subscription"], event["topic"]) == (scores, "scores")
     assert event["event"] == {"round": 31, "coordinator": account("coordinator")}
+    training = (await call(socket, "rpc.subscribe", topic="training"))["result"]
+    served.node.worker.running = RunningJob("train_delta", 3, Progress(2, 40, 0.5))
+    event = (await received(socket))["params"]
+    assert (event["subscription"], event["event"]["work"]["step"]) == (training, 2)
+    served.node.worker.running = RunningJob("train_delta", 4, Progress(2, 40, 0.5))  # no step further
+    await asyncio.sleep(0.05)
+    served.node.worker.running = None
+    assert (await received(socket))["params"]["event"] == {"work": None}
     JournalIntents(served.node.journal).put(an_intent(1))
     event = (await received(socket))["params"]
     assert (event["subscription"], event["event"]["what"]) == (sent, "reveal/1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -12,13 +12,17 @@ import pytest
 from jepanet.errors import Exit
 from jepanet.operations.views.json_form import Wei, json_form
 from jepanet.operations.views.node import Health, NodeStatus
+from jepanet.protocol.documents.scores import REPORT, ScoreReport
+from jepanet.protocol.off_chain import SignedScores
+from jepanet.protocol.state import OffChain
 from jepanet.rpc.calling.client import NodeClient
 from jepanet.rpc.calling.declined import declined_by
 from jepanet.rpc.calling.results import Unlike, record_from
 from jepanet.rpc.codes import MEANINGS, Code
 from jepanet.rpc.method import Scope
 from jepanet.rpc.schemas import fields_with_hints
-from rpc_node import ME, Asking, a_node
+from jepanet.types import RoundId
+from rpc_node import FACTS, ME, Asking, a_node
 
 pytestmark = pytest.mark.unit
 
@@ -26,12 +30,18 @@ ASKED: dict[str, dict[str, Any]] = {
     "rounds.get": {"round": 7},
     "rounds.commitments": {"round": 7},
     "receipts.list": {"round": 7},
+    "deltas.list": {"round": 7},
+    "scores.list": {"round": 7},
+    "scores.get": {"round": 7, "coordinator": FACTS.members[0]},
     "receipts.get": {"round": 7, "solver": ME},
 }
 
 
 async def test_each_method_of_a_node_is_one_of_the_client_and_its_result_comes_back(tmp_path: Path) -> None:
     node = a_node(tmp_path)
+    report = REPORT.encode(ScoreReport(RoundId(7), FACTS.members[0], ()))
+    arrived = OffChain(scores=(SignedScores(FACTS.members[0], node.blobs.put_bytes(report)),))
+    node.state = replace(node.state, off_chain={**node.state.off_chain, RoundId(7): arrived})
     asking = Asking(node)
     over_http = asking.table.keys() - {"rpc.subscribe", "rpc.unsubscribe"}
     offered = {name.replace(".", "_"): asking.table[name] for name in over_http}

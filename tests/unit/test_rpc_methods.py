@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,20 @@ import pytest
 from jsonschema import ValidationError
 
 from jepanet.node.status import ChainHealth
+from jepanet.protocol.documents.scores import REPORT, ScoreReport, SignedScore
 from jepanet.protocol.duties import SendClaim, duty_key
+from jepanet.protocol.off_chain import SignedScores
 from jepanet.protocol.state import (
     Identity,
+    OffChain,
+    Reveal,
 )
 from jepanet.rpc.codes import Code
 from jepanet.rpc.method import Scope
 from jepanet.storage.journal import StoredDuty
 from jepanet.storage.kept_intents import JournalIntents
-from jepanet.types import Role, RoundId
-from round_samples import account
+from jepanet.types import Digest, Role, RoundId, Verdict
+from round_samples import account, digest
 from rpc_node import FACTS, KEY, ME, PEERS, TOKEN, ANode, Asking, a_node, an_intent, check
 
 pytestmark = pytest.mark.unit
@@ -155,6 +160,46 @@ async def test_attack_a_damaged_sheet_is_not_shown(node: ANode) -> None:
     place.chmod(0o600)
     place.write_bytes(place.read_bytes().replace(b"accepted", b"excluded"))
     assert (await Asking(node).error("receipts.list", round=7))[0] == Code.UNAVAILABLE
+
+
+async def test_deltas_and_scores_of_a_round_are_those_that_are_here(node: ANode) -> None:
+    asking = Asking(node)
+    node.blobs.put_bytes(b"a delta")
+    round_ = node.state.rounds[RoundId(7)]
+    stored = sha256(b"a delta").digest()
+    node.state = node.state.with_round(
+        replace(round_, reveals=(Reveal(ME, Digest(stored)), *round_.reveals[1:]))
+    )
+    page = await asking.get("deltas.list", round=7, limit=2)
+    assert [item["size"] for item in page["items"]] == [7, None] and page["next"] == "2"
+    coordinator = FACTS.members[0]
+    report = ScoreReport(
+        RoundId(7),
+        coordinator,
+        tuple(
+            SignedScore(solver, digest(solver), Verdict.ACCEPTED, "gain", 5, 1, bytes(65), "fine")
+            for solver in sorted(account("solver", n) for n in range(3))
+        ),
+    )
+    good, bad = node.blobs.put_bytes(REPORT.encode(report)), node.blobs.put_bytes(b"no scores")
+    others = FACTS.members[1:]
+    arrived = OffChain(
+        scores=(
+            SignedScores(coordinator, good),
+            SignedScores(others[0], bad),
+            SignedScores(others[1], good),
+        )
+    )
+    node.state = replace(node.state, off_chain={**node.state.off_chain, RoundId(7): arrived})
+    page = await asking.get("scores.list", round=7)
+    assert [item["stored"] for item in page["items"]] == [True, True, True]
+    page = await asking.get("scores.get", round=7, coordinator=coordinator, limit=2)
+    assert [(item["verdict"], item["gain"]) for item in page["items"]] == [("accepted", 5)] * 2
+    last = await asking.get("scores.get", round=7, coordinator=coordinator, cursor=page["next"])
+    assert len(last["items"]) == 1 and last["next"] is None
+    for other in others:  # no scores at all, and those of somebody else
+        assert (await asking.error("scores.get", round=7, coordinator=other))[0] == Code.UNAVAILABLE
+    assert (await asking.error("scores.get", round=7, coordinator=ME))[0] == Code.NOT_FOUND
 
 
 async def test_rewards_are_what_results_grant_this_wallet(node: ANode) -> None:

@@ -72,6 +72,13 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """What the node's worker does; `work` is None while it does nothing."""
+
+    work: Work | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingOutcome:
     """How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why."""
 

@@ -135,6 +135,37 @@ class ExplainedReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class RevealedDelta:
+    """A delta that was revealed in a round; `size` in bytes where it is stored here."""
+
+    solver: Address
+    delta: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDocument:
+    """A coordinator's scores of all deltas of a round; `stored`: they can be read here."""
+
+    coordinator: Address
+    scores: str
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """What one coordinator measured of one delta, in micro-nats, as it says; its signature is not checked."""
+
+    solver: Address
+    delta: str
+    verdict: str
+    reason: str
+    gain: int
+    stderr: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScoresArrived:
     """A coordinator's scores of a round have arrived at this node, or are its own."""
 

@@ -21,9 +21,12 @@ from jepanet.operations.views.rounds import (
     Commitment,
     ExplainedReceipt,
     Receipt,
+    RevealedDelta,
     Reward,
     RoundFigures,
     RoundSummary,
+    ScoreDocument,
+    ScoreRow,
 )
 from jepanet.rpc.calling.connection import Connection, connected
 from jepanet.rpc.method import Scope
@@ -54,6 +57,14 @@ class NodeClient:
         result: Any = Mapping[str, Mapping[str, Shown]]
         found: Mapping[str, Mapping[str, Shown]] = await self._get("config.show", result)
         return found
+
+    async def deltas_list(
+        self,
+        round: int,  # noqa: A002
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[RevealedDelta]:
+        return await self._get("deltas.list", Page[RevealedDelta], round=round, limit=limit, cursor=cursor)
 
     async def node_health(self) -> Health:
         return await self._get("node.health", Health)
@@ -114,6 +125,25 @@ class NodeClient:
 
     async def rpc_discover(self) -> object:
         return await self._get("rpc.discover", object)
+
+    async def scores_get(
+        self,
+        round: int,  # noqa: A002
+        coordinator: Address,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[ScoreRow]:
+        return await self._get(
+            "scores.get", Page[ScoreRow], round=round, coordinator=coordinator, limit=limit, cursor=cursor
+        )
+
+    async def scores_list(
+        self,
+        round: int,  # noqa: A002
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[ScoreDocument]:
+        return await self._get("scores.list", Page[ScoreDocument], round=round, limit=limit, cursor=cursor)
 
     async def transactions_list(self, limit: int = 20, cursor: str | None = None) -> Page[Transaction]:
         return await self._get("transactions.list", Page[Transaction], limit=limit, cursor=cursor)

@@ -56,6 +56,39 @@ class Peers(Protocol):
         """Raises: Rejected: not a peer id."""
 
 
+class Step(Protocol):
+    """How far a running job is, and the loss of that step where it trains."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def loss(self) -> float | None: ...
+
+
+class Job(Protocol):
+    """A running job, its seconds so far, and the last progress it reported."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def seconds(self) -> int: ...
+
+    @property
+    def progress(self) -> Step | None: ...
+
+
+class Jobs(Protocol):
+    """What does a node's heavy work."""
+
+    @property
+    def running(self) -> Job | None: ...
+
+
 class Duties(Protocol):
     """What a node does by its journal."""
 
@@ -86,6 +119,9 @@ class RunningNode(Protocol):
 
     @property
     def engine(self) -> Duties: ...
+
+    @property
+    def worker(self) -> Jobs: ...
 
     @property
     def caught_up(self) -> bool:

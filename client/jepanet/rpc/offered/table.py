@@ -9,7 +9,7 @@ from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
 from jepanet.rpc.method import Method, table_of
-from jepanet.rpc.offered import chain, configuration, money, peers, rounds, subscriptions
+from jepanet.rpc.offered import chain, configuration, money, peers, rounds, scores, subscriptions
 from jepanet.rpc.offered import node as of_node
 from jepanet.rpc.offered.node import Probes
 from jepanet.rpc.openrpc import discovering
@@ -23,6 +23,7 @@ def methods_of(node: RunningNode, recent: RecentStatus, probes: Probes) -> Mappi
         *chain.methods(node, recent),
         *peers.methods(node),
         *rounds.methods(node, sheets),
+        *scores.methods(node),
         *money.methods(node, sheets),
         *configuration.methods(node),
         *subscriptions.methods(None),

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from jepanet.operations.auditing.rounds import summary
 from jepanet.operations.views.funds import Transaction
+from jepanet.operations.views.node import Work, Working
 from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
 from jepanet.protocol.state import NodeState
 from jepanet.rpc.handles.running import RunningNode
@@ -23,10 +24,12 @@ NEWEST_TRANSACTIONS: Final = 50
 
 class Topic(StrEnum):
     """`rounds`: a round is new, or something of it changed; `scores`: a coordinator's scores of a round
-    arrived; `transactions`: one of this node's wallet is new, or something of it changed."""
+    arrived; `training`: the worker is at another step or job; `transactions`: one of this node's wallet is
+    new, or something of it changed."""
 
     ROUNDS = "rounds"
     SCORES = "scores"
+    TRAINING = "training"
     TRANSACTIONS = "transactions"
 
 
@@ -77,6 +80,26 @@ class Scores:
         return list(new)
 
 
+class Training:
+    def __init__(self, node: RunningNode) -> None:
+        self._node = node
+        self._told: tuple[object, ...] | None = None
+        self.news()
+
+    def news(self) -> list[object]:
+        job = self._node.worker.running
+        at = None if job is None else job.progress
+        place = () if job is None else (job.job, at and at.step, at and at.loss)
+        if place == self._told:
+            return []
+        self._told = place
+        if job is None:
+            return [Working(None)]
+        if at is None:
+            return [Working(Work(job.job, job.seconds))]
+        return [Working(Work(job.job, job.seconds, at.step, at.steps, at.loss))]
+
+
 class Transactions:
     def __init__(self, node: RunningNode) -> None:
         self._node = node
@@ -98,6 +121,7 @@ def watch(topic: Topic, node: RunningNode) -> Watch:
     kinds: Mapping[Topic, Callable[[RunningNode], Watch]] = {
         Topic.ROUNDS: Rounds,
         Topic.SCORES: Scores,
+        Topic.TRAINING: Training,
         Topic.TRANSACTIONS: Transactions,
     }
     return kinds[topic](node)

@@ -16,6 +16,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
 from libp2p.identity.identify_push.identify_push import ID_PUSH
 from libp2p.peer.peerstore import PeerStoreError
+from libp2p.rcmgr import Direction
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
@@ -181,7 +182,7 @@ class Network:
         for peer_id, connections in self._swarm.get_connections_map().items():
             if connections:
                 remote = connections[0].muxed_conn.get_remote_address() or ("", 0)
-                outbound = any(item.direction.value == "outbound" for item in connections)
+                outbound = any(item.direction is Direction.OUTBOUND for item in connections)
                 gossiping = peer_id in self._pubsub.peer_topics.get(self._config.topic, ())
                 found.append(PeerInfo(str(peer_id), f"{remote[0]}:{remote[1]}", outbound, gossiping))
         return tuple(sorted(found, key=lambda peer: peer.peer_id))

@@ -11,6 +11,7 @@ from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, shown, table
 
 if TYPE_CHECKING:
+    from jepanet.interface.several import Program
     from jepanet.node.engine import Trace
     from jepanet.operations.views.local import NodeAddress
     from jepanet.operations.views.node import CheckReport
@@ -23,6 +24,7 @@ def command() -> None:
     \b
     Examples:
       jepanet node run --config node.toml
+      jepanet node run proposer.toml solver.toml
       jepanet node check --config node.toml
       jepanet node address --config node.toml
       jepanet node rescan 18000 --config node.toml
@@ -30,17 +32,68 @@ def command() -> None:
 
 
 @command.command("run")
-@config_option
-def run(config_path: Path) -> None:
-    """Run a node with the roles its configuration names, until Ctrl-C or SIGTERM.
+@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]...")
+@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path),
+              envvar="JEPANET_CONFIG", help="The node's TOML file (or set JEPANET_CONFIG).")  # fmt: skip
+@click.pass_context
+def run(context: click.Context, files: tuple[Path, ...], config_path: Path | None) -> int:
+    """Run a node with the roles its configuration names, until Ctrl-C or SIGTERM; or a node for each FILE.
 
     It may be killed at any moment: the next start takes up every round where it stopped.
 
-    Example: jepanet node run --config solver.toml
+    Several nodes are a process each; their log lines begin with their names. When one ends that is told and
+    the others go on. A stop ends the last one named first; the exit code is that of the first that failed.
+
+    \b
+    Examples:
+      jepanet node run --config solver.toml
+      jepanet node run aggregator.toml proposer.toml solver.toml
     """
     import asyncio
 
-    asyncio.run(start(config_path))
+    given = context.get_parameter_source("config_path") is click.core.ParameterSource.COMMANDLINE
+    if files and given:
+        raise click.UsageError("--config and FILE: name all files the same way", context)
+    named = files or ((config_path,) if config_path is not None else ())
+    if not named:
+        raise click.UsageError("no configuration is named: give --config FILE, or files", context)
+    if len(named) == 1:
+        asyncio.run(start(named[0]))
+        return 0
+    from jepanet.interface.several import run_together
+    from jepanet.log_stream import make_errors_patient
+
+    programs = _programs(named)
+    make_errors_patient()
+    return asyncio.run(run_together(programs))
+
+
+def _programs(files: tuple[Path, ...]) -> list[Program]:
+    """A program for each configuration. Raises: Fatal: one is wrong, or they cannot run beside each other."""
+    import sys
+
+    from jepanet.errors import Exit, Fatal
+    from jepanet.interface.several import Program
+    from jepanet.settings.config import load_config
+
+    configs = [load_config(file) for file in files]
+    folders = [config.node.data_dir.resolve() for config in configs]
+    for file, config, folder in zip(files, configs, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise Fatal(f"{folder} is the data directory of two of these nodes",
+                        remedy="give each node.data_dir of its own", code=Exit.CONFIG)  # fmt: skip
+        wallet = config.wallet
+        if not (wallet.password_file or wallet.password_env or wallet.password_credential):
+            raise Fatal(f"{file} does not say where its wallet's password is, and none is asked for here",
+                        remedy="set wallet.password_file", code=Exit.CONFIG)  # fmt: skip
+    names = [config.node.name for config in configs]
+    return [
+        Program(
+            name if names.count(name) == 1 else str(file),
+            (sys.executable, "-m", "jepanet", "node", "run", "--config", str(file)),
+        )
+        for name, file in zip(names, files, strict=True)
+    ]
 
 
 async def start(config_path: Path, *, trace: Trace | None = None) -> None:

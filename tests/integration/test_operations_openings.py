@@ -101,6 +101,7 @@ ELSEWHERE = {
     "status": "reads a file",
     **dict.fromkeys(("version", "completion"), "the program itself"),
     **dict.fromkeys(("rewards", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"),
+    **dict.fromkeys(("init", "config show", "node address"), "files alone"),
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
     **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
     **dict.fromkeys(("dataset pictures", "dataset captions", "dataset lerobot"), "files alone"),

@@ -160,7 +160,11 @@ async def every(listed: Callable[..., Awaitable[Page[T]]], **given: object) -> A
         if page.next is None:
             return
         if page.next in seen:
-            raise Fatal("the node's list leads back to an earlier page", code=Exit.INCOMPATIBLE)
+            raise Fatal(
+                "the node's list leads back to an earlier page",
+                remedy="ask whoever runs the node for its version: jepanet version",
+                code=Exit.INCOMPATIBLE,
+            )
         seen.add(page.next)
         cursor = page.next
 

@@ -20,12 +20,17 @@ PAGE = Path(__file__).resolve().parents[1] / "docs/python.md"
 
 def notebook(folder: Path) -> Path:
     """What the examples of models in memory find: a trained model of round 2 with its recipe, and shards."""
-    for name in ("trained", "data"):
-        (folder / name).mkdir()
+    (folder / "trained").mkdir()
     base = warm_start(RECIPE, disc_shard(1, (0,) * 12), SEED, steps=80)
     header = ModelHeader.of(RECIPE, 2, digest_of(b"parent"))
     (folder / "trained/model.safetensors").write_bytes(model_bytes(base, header, dict(base)))
     (folder / "trained/recipe.json").write_bytes(RECIPE.to_bytes())
+    return shards(folder)
+
+
+def shards(folder: Path) -> Path:
+    """Below it, what the examples train and measure on."""
+    (folder / "data").mkdir()
     save_shard(folder / "data/training-00.safetensors", disc_shard(2, (1,) * 12))
     save_shard(folder / "data/public.safetensors", disc_shard(3, (3,) * 30 + (8,) * 30))
     return folder

@@ -23,7 +23,7 @@ from jepanet.errors import Exit
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.settings.network import topic_of
 from learning_shards import RECIPE, SEED, initial
-from python_page import play
+from python_page import play, shards
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +70,7 @@ async def test_the_examples_run(
     title: str, place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where a loop runs, as in a notebook; the blocking half beside this one, which serves the peer."""
-    monkeypatch.chdir(place.folder)
+    monkeypatch.chdir(shards(place.folder))
     names: dict[str, Any] = {"PEER": place.peer}
     usual = "http://127.0.0.1:8545"
     code = {usual: place.deployed.chain.anvil.url}

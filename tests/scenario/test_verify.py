@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from network import Network, run_async
 from safetensors.numpy import load
 
 import jepanet
+from installed_wheel import built, installed, run, without_checkout
 from jepanet.chain.contracts.all import StakeAccount
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
@@ -204,6 +206,37 @@ def test_a_card_beside_the_model_tells_where_it_came_from(
 def test_no_card_of_a_round_that_recorded_nothing(network: Network, filled: Path, tmp_path: Path) -> None:
     code, _ = command(network, filled, "model", "card", "999999", "--out", str(tmp_path), "--offline")
     assert code == Exit.NOT_FOUND
+
+
+def test_the_examples_of_the_page_run_from_an_installed_wheel(
+    network: Network, settled: int, tmp_path: Path
+) -> None:
+    """Outside the repository, of a network whose peers serve a settled round: blocking and awaited."""
+    site = installed(built(tmp_path)[1], tmp_path / "site")
+    place = tmp_path / "notebook"
+    (place / "data").mkdir(parents=True)
+    for name in ("training-00.safetensors", "public.safetensors"):
+        shutil.copy(network.dataset / name, place / "data" / name)
+    shutil.copy(network.folder / "deployment.json", place)
+    usual = {"http://127.0.0.1:8545": network.anvil.url, "round(1)": f"round({settled})"}
+    code = (
+        "import asyncio, json, sys, python_page; names, usual = map(json.loads, sys.argv[1:]);"
+        "blocking = asyncio.run(python_page.play('A network', dict(names), usual));"
+        "awaited = asyncio.run(python_page.play('Coroutines', dict(names), usual));"
+        "import jepanet; print(json.dumps({'from': jepanet.__file__, 'steps': blocking['delta'].steps,"
+        "'agrees': blocking['report'].agrees,"
+        "'models': [each['model'].digest for each in (blocking, awaited)],"
+        "'solvers': [receipt.solver for receipt in blocking['details'].sheet.receipts]}))"
+    )
+    words = [json.dumps(item) for item in ({"PEER": network.bootstrap[0]}, usual)]
+    shown = run(sys.executable, "-c", code, *words, folder=place, **without_checkout(site)).splitlines()
+    told, round_ = json.loads(shown[-1]), network.round(settled)
+    newest = network.state().projects[round_.project_id].model
+    assert Path(told["from"]).is_relative_to(site)
+    assert told["models"] == [to_cid(newest)] * 2 and told["agrees"] and told["steps"] > 0
+    assert set(told["solvers"]) == {item.solver for item in round_.reveals}
+    assert any(line.endswith("checks agree") for line in shown)
+    assert (place / "inputs" / to_cid(newest)).is_file(), "it came from the peer, into the page's folder"
 
 
 def test_python_verifies_looks_and_loads_without_a_file(

@@ -19,7 +19,6 @@ from scripts.demonstration.cast import DemoFailed, Node, jepanet, make_wallet, w
 from scripts.demonstration.controls import Controls
 from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.outcome import outcome
-from scripts.demonstration.pace import stretch, stretched
 from scripts.demonstration.report import build_report, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
@@ -33,6 +32,7 @@ from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.learning.sources.registry import dataset_for as usual_dataset
 from jepanet.operations.access import open_chain
 from jepanet.operations.funds.stake import balances
+from jepanet.operations.local_network.terms import TERMS, stretch, stretched
 from jepanet.operations.views.json_form import json_form
 from jepanet.settings.config import load_config
 from jepanet.telemetry import configure_logging
@@ -41,21 +41,6 @@ from jepanet.types import Address
 console = Console(width=None if sys.stdout.isatty() else 150)
 _ROUND_PATIENCE = 240.0
 _BUSY = 1.5
-TERMS = {
-    "budget": "100",
-    "fee": "2",
-    "bond": "10",
-    "unseal_bond": "20",
-    "price": "0.0005",
-    "commit_seconds": 90,  # when every solver has committed it ends at its half
-    "gap_seconds": 1,
-    "reveal_seconds": 60,
-    "verify_seconds": 120,
-    "challenge_seconds": 1,
-    # The mean of two deltas carries more noise than that of four: a shorter step, and less carried over.
-    "outer_lr_milli": 700,
-    "outer_momentum_milli": 300,
-}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

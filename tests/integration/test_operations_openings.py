@@ -98,6 +98,7 @@ OPENED: dict[str, dict[str, int]] = {
 ELSEWHERE = {
     "node run": "is a node",
     "node check": "asks every endpoint and peer by itself: that is what it checks",
+    "quickstart": "makes a network, step by step, each of which is counted elsewhere",
     "status": "reads a file",
     **dict.fromkeys(("version", "completion"), "the program itself"),
     **dict.fromkeys(("rewards", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"),

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from scripts.demonstration.controls import train_controls
 from scripts.demonstration.outcome import outcome
-from scripts.demonstration.pace import MOST, stretch, stretched
 
 from jepanet.files import kept_digest
 from jepanet.learning.data.shards import save_shard
@@ -97,21 +96,3 @@ def test_controls_are_solvers_alone_and_one_with_all_data(tmp_path: Path) -> Non
     assert [path.stem for path in files] == ["pooled-data", "solver-1-alone", "solver-2-alone"]
     assert len({kept_digest(path) for path in files}) == 3
     assert all(load_model(path, RECIPE).weights for path in files)
-
-
-@pytest.mark.parametrize(("share", "times"), [(1.0, 1.0), (0.25, 4.0), (0.01, MOST)])
-def test_phases_grow_with_the_work_that_a_machine_has_beside(share: float, times: float) -> None:
-    """A demo on a busy machine lost its rounds: nobody had trained when the time to commit was over."""
-    clock = iter(step * 0.25 for step in range(100))
-    shown: list[float] = []
-
-    def wall() -> float:
-        shown.append(next(clock))
-        return shown[-1]
-
-    found = stretch(1.0, wall, lambda: shown[-1] * share)
-    assert found == pytest.approx(times, rel=0.3)
-    terms = stretched(
-        {"commit_seconds": 90, "reveal_seconds": 60, "verify_seconds": 120, "gap_seconds": 1}, 2.5
-    )
-    assert terms == {"commit_seconds": 225, "reveal_seconds": 150, "verify_seconds": 300, "gap_seconds": 1}

@@ -16,6 +16,7 @@ from jepanet.interface.strict import StrictGroup
 LOG_LEVELS = ("debug", "info", "warning", "error")
 COMMANDS = {
     "wallet": "Create, import, list and re-encrypt wallet keystores.",
+    "quickstart": "Make a whole network on this machine, ready to run.",
     "devnet": "Run a local chain with the contracts deployed.",
     "dataset": "Build datasets, make shards of one's own data, inspect them.",
     "project": "Create a project and look at projects.",

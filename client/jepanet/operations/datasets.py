@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -45,6 +46,11 @@ def offers() -> Mapping[str, Recordable]:
         )
         for name, offer in OFFERS.items()
     }
+
+
+def seed_of(text: str) -> bytes:
+    """The seed of a dataset, 32 bytes, from the text that somebody gave for it."""
+    return hashlib.sha256(b"jepanet dataset " + text.encode()).digest()
 
 
 def build_dataset(

@@ -53,7 +53,7 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
             code=Exit.ALREADY_RUNNING,
         )
     fresh = _prepare(directory)
-    if not fresh and (directory / DEPLOYMENT).exists():
+    if not fresh and is_deployed(directory):
         kept = Deployment.load(directory / DEPLOYMENT).chain_id
         if kept != chain_id:
             raise Fatal(
@@ -67,22 +67,59 @@ async def up(directory: Path, *, port: int, chain_id: int, block_time: float) ->
         block_time=block_time,
         state=directory / _STATE,
         log=directory / _LOG,
+        apart=True,
     )
-    await anvil.start()
-    pid = anvil.pid or 0
-    record = DevnetProcess(pid, identity_of(pid), port, chain_id, anvil.url, anvil.ws_url)
-    write_atomically(directory / _RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+    records: list[DevnetProcess] = []
+
+    def started(pid: int) -> None:
+        """Written at once: whoever comes after a killed call finds the process."""
+        record = DevnetProcess(pid, identity_of(pid), port, chain_id, anvil.url, anvil.ws_url)
+        write_atomically(directory / _RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+        records.append(record)
+
     try:
-        async with _open(record) as rpc:
-            if fresh or not (directory / DEPLOYMENT).exists():
-                deployer = _deployer()
-                made = await deploy(rpc, deployer, DeployParameters.for_devnet(deployer.address))
-                made.save(directory / DEPLOYMENT)
-            return await _status(directory, record, rpc)
+        await anvil.start(started)
+        async with _open(records[0]) as rpc:
+            return await _with_contracts(directory, records[0], rpc, anew=fresh)
     except BaseException:
         await anvil.stop()
         (directory / _RECORD).unlink(missing_ok=True)
         raise
+
+
+async def running(directory: Path, *, port: int, chain_id: int, block_time: float) -> Devnet:
+    """The devnet that runs in this folder, with what a killed `up` left undone; else as `up`, but for a chain
+    that was lost: one on whose contracts others count is not begun anew.
+
+    Raises:
+        Fatal: as `up`; or its chain is lost (exit code `DAMAGED`).
+    """
+    record = _record(directory)
+    if record is not None and _alive(record):
+        async with _open(record) as rpc:
+            return await _with_contracts(directory, record, rpc, anew=False)
+    if is_deployed(directory) and not (directory / _STATE).exists():
+        raise Fatal(
+            f"the chain of {directory} is lost: anvil was killed, and writes its state only when it is told "
+            "to end",
+            remedy="remove the folder and begin anew; `jepanet devnet down` ends a chain so that it is kept",
+            code=Exit.DAMAGED,
+        )
+    return await up(directory, port=port, chain_id=chain_id, block_time=block_time)
+
+
+def is_deployed(directory: Path) -> bool:
+    """Whether a devnet of this folder has had its contracts."""
+    return (directory / DEPLOYMENT).exists()
+
+
+async def _with_contracts(directory: Path, record: DevnetProcess, rpc: Rpc, *, anew: bool) -> Devnet:
+    """`anew`: also where there is a deployment, which is of a chain that is gone."""
+    if anew or not is_deployed(directory):
+        deployer = _deployer()
+        made = await deploy(rpc, deployer, DeployParameters.for_devnet(deployer.address))
+        made.save(directory / DEPLOYMENT)
+    return await _status(directory, record, rpc)
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jepanet.settings.config import Config, checked_config
@@ -25,6 +26,24 @@ class FirstConfig:
     bootstrap: tuple[str, ...] = ()
     allow_isolated: bool = False
     follow: tuple[int, ...] = ()
+    own: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By section and key: values that stand in place of the usual ones, or beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A line of a section; one that is `left` out is a comment, which says what the key is by itself."""
+
+    name: str
+    value: object
+    meaning: str = ""
+    left: bool = False
+
+    def line(self, own: Mapping[str, object]) -> str:
+        # JSON's strings, booleans and lists of them are TOML's too, if every character is written as it is.
+        value = json.dumps(own.get(self.name, self.value), ensure_ascii=False)
+        text = f"{'# ' if self.left and self.name not in own else ''}{self.name} = {value}"
+        return f"{text:<32} # {self.meaning}" if self.meaning else text
 
 
 def first_config(said: FirstConfig) -> str:
@@ -32,40 +51,12 @@ def first_config(said: FirstConfig) -> str:
     lines = [
         "# A node's configuration. Every key: docs/operations.md. A variable JEPANET_<SECTION>_<KEY> of the",
         "# environment goes before this file; `jepanet config show` says which of them counts.",
-        "",
-        "[node]",
-        _line("name", said.name, "in the log"),
-        _line("roles", [said.role.value], "solver and coordinator exclude each other"),
-        _line("data_dir", "data", "journal, blobs and network key; back up data/journal.sqlite"),
-        "storage_gb = 20.0                # disk budget of the blob store",
-        "",
-        "[wallet]",
-        _line("directory", "wallet", "keystores; back them up with their password"),
-        *_password(said.password_file),
-        "",
-        "[chain]",
-        _line("endpoints", list(said.endpoints), "several: the first that answers is used"),
-        _line("deployment", said.deployment, "the network's contracts"),
-        "# max_fee_gwei = 200.0           # never pay more per gas, base fee and tip together",
-        "",
-        "[p2p]",
-        _line("listen", said.listen, "open this port in the firewall"),
-        _line("announce", list(said.announce), 'where others reach it, as "/dns4/NAME/tcp/PORT"'),
-        _line("bootstrap", list(said.bootstrap), "addresses of nodes that are there, ending in /p2p/PEER"),
-        _line("allow_isolated", said.allow_isolated, "true only on the first node of a network"),
-        "",
-        "[projects]",
-        _line("follow", list(said.follow), "ids of projects that you trust; empty follows every one"),
-        "",
-        *_of_role(said.role),
-        "[log]",
-        'level = "info"',
-        "json = true",
-        "",
-        "[rpc]",
-        "enabled = false                  # true: answer JSON-RPC on 127.0.0.1, as docs/rpc.md says",
-        "port = 4780",
     ]
+    for section, keys in _sections(said).items():
+        own = said.own.get(section, {})
+        usual = [key.name for key in keys]
+        beside = [_Key(name, value) for name, value in own.items() if name not in usual]
+        lines += ["", f"[{section}]", *(key.line(own) for key in [*keys, *beside])]
     return "\n".join(lines) + "\n"
 
 
@@ -78,46 +69,67 @@ def read_first_config(text: str, folder: Path) -> Config:
     return checked_config(tree, base=folder, environment={})
 
 
-def _line(key: str, value: object, meaning: str) -> str:
-    """JSON's strings, booleans and lists of them are TOML's too, if every character is written as it is."""
-    return f"{f'{key} = {json.dumps(value, ensure_ascii=False)}':<32} # {meaning}"
+def _sections(said: FirstConfig) -> dict[str, tuple[_Key, ...]]:
+    return {
+        "node": (
+            _Key("name", said.name, "in the log"),
+            _Key("roles", [said.role.value], "solver and coordinator exclude each other"),
+            _Key("data_dir", "data", "journal, blobs and network key; back up data/journal.sqlite"),
+            _Key("storage_gb", 20.0, "disk budget of the blob store"),
+        ),
+        "wallet": (
+            _Key("directory", "wallet", "keystores; back them up with their password"),
+            _Key(
+                "password_file",
+                said.password_file or "password",
+                "mode 0600; without this key it is asked for at start",
+                left=said.password_file is None,
+            ),
+        ),
+        "chain": (
+            _Key("endpoints", list(said.endpoints), "several: the first that answers is used"),
+            _Key("deployment", said.deployment, "the network's contracts"),
+            _Key("max_fee_gwei", 200.0, "never pay more per gas, base fee and tip together", left=True),
+        ),
+        "p2p": (
+            _Key("listen", said.listen, "open this port in the firewall"),
+            _Key("announce", list(said.announce), 'where others reach it, as "/dns4/NAME/tcp/PORT"'),
+            _Key("bootstrap", list(said.bootstrap), "addresses of nodes that are there, ending in /p2p/PEER"),
+            _Key("allow_isolated", said.allow_isolated, "true only on the first node of a network"),
+        ),
+        "projects": (
+            _Key("follow", list(said.follow), "ids of projects that you trust; empty follows every one"),
+        ),
+        **_of_role(said.role),
+        "log": (_Key("level", "info"), _Key("json", True)),
+        "rpc": (
+            _Key("enabled", False, "true: answer JSON-RPC on 127.0.0.1, as docs/rpc.md says"),
+            _Key("port", 4780),
+        ),
+    }
 
 
-def _password(file: str | None) -> list[str]:
-    if file is not None:
-        return [_line("password_file", file, "mode 0600; without this key it is asked for at start")]
-    return ['# password_file = "password"     # mode 0600; without this key it is asked for at start']
-
-
-def _of_role(role: Role) -> list[str]:
+def _of_role(role: Role) -> dict[str, tuple[_Key, ...]]:
     if role is Role.SOLVER:
-        return [
-            "[solver]",
-            'max_bond = "100"                 # tokens at stake in one round at most',
-            "",
-            *_WORKER,
-        ]
+        return {"solver": (_Key("max_bond", "100", "tokens at stake in one round at most"),), **_WORKER}
     if role is Role.COORDINATOR:
         return _WORKER
-    if role is Role.PROPOSER:
-        return [
-            "[proposer]",
-            "rounds = 0                       # how many rounds each project shall reach; 0 opens none",
-            '# dataset = "dataset"            # folder of `jepanet dataset build`',
-            'budget = "100"                   # tokens per round that solvers can earn together',
-            'fee = "2"                        # tokens per round for coordinators',
-            'bond = "10"                      # a solver\'s for each commit',
-            'unseal_bond = "20"               # yours, lost when the drawn shard is not unsealed in time',
-            'price = "0.0005"                 # tokens per micro-nat of measured gain',
-            "aggregators = []                 # addresses that may propose score sheets",
-            "",
-        ]
-    return []
+    return {"proposer": _PROPOSER} if role is Role.PROPOSER else {}
 
 
-_WORKER = [
-    "[worker]",
-    'device = "cpu"                   # or "cuda:0"; `jepanet node check` holds it against the CPU',
-    "threads = 1                      # more changes the bits of a training run",
-    "",
-]
+_PROPOSER = (
+    _Key("rounds", 0, "how many rounds each project shall reach; 0 opens none"),
+    _Key("dataset", "dataset", "folder of `jepanet dataset build`", left=True),
+    _Key("budget", "100", "tokens per round that solvers can earn together"),
+    _Key("fee", "2", "tokens per round for coordinators"),
+    _Key("bond", "10", "a solver's for each commit"),
+    _Key("unseal_bond", "20", "yours, lost when the drawn shard is not unsealed in time"),
+    _Key("price", "0.0005", "tokens per micro-nat of measured gain"),
+    _Key("aggregators", [], "addresses that may propose score sheets"),
+)
+_WORKER: dict[str, tuple[_Key, ...]] = {
+    "worker": (
+        _Key("device", "cpu", 'or "cuda:0"; `jepanet node check` holds it against the CPU'),
+        _Key("threads", 1, "more changes the bits of a training run"),
+    )
+}

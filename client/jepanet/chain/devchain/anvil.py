@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,17 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a TCP port of 127.0.0.1 at this moment."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 class AnvilProcess:
     """One anvil, listening on 127.0.0.1 only (HTTP and WebSocket on the same port).
 
@@ -101,6 +112,7 @@ class AnvilProcess:
         block_time: seconds per block; None mines every transaction at once.
         state: file the chain is loaded from if it exists, and written to by `stop`.
         log: file for anvil's output; discarded when None.
+        apart: it outlives whoever started it, and a Ctrl-C at that one's terminal does not reach it.
         arguments: further command-line arguments, e.g. ("--no-mining",).
     """
 
@@ -112,6 +124,7 @@ class AnvilProcess:
         block_time: float | None = None,
         state: Path | None = None,
         log: Path | None = None,
+        apart: bool = False,
         arguments: Sequence[str] = (),
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -119,6 +132,7 @@ class AnvilProcess:
         self.port = port
         self.chain_id = chain_id
         self._log = log
+        self._apart = apart
         self._command = ["--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)]
         self._command += ["--hardfork", HARDFORK]
         if block_time is not None:
@@ -133,8 +147,8 @@ class AnvilProcess:
         """Process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    async def start(self) -> None:
-        """Starts anvil and waits until it answers.
+    async def start(self, started: Callable[[int], None] = lambda _pid: None) -> None:
+        """Starts anvil and waits until it answers. `started` hears its process id before that.
 
         Raises:
             Fatal: no anvil (Exit.TOOL_MISSING), the port is taken (Exit.PORT_IN_USE), or anvil ended at once.
@@ -149,8 +163,10 @@ class AnvilProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=self._apart,
             )
         try:
+            started(self._process.pid)
             await self._ready()
         except BaseException:
             await self.stop()
@@ -176,16 +192,12 @@ class AnvilProcess:
         await self.stop()
 
     def _refuse_taken_port(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.port))
-            except OSError as error:
-                raise Fatal(
-                    f"port {self.port} is already in use",
-                    remedy="stop what listens there or choose another port",
-                    code=Exit.PORT_IN_USE,
-                ) from error
+        if not is_free(self.port):
+            raise Fatal(
+                f"port {self.port} is already in use",
+                remedy="stop what listens there or choose another port",
+                code=Exit.PORT_IN_USE,
+            )
 
     async def _ready(self) -> None:
         assert self._process is not None

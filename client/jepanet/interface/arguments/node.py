@@ -25,6 +25,7 @@ def command() -> None:
     Examples:
       jepanet node run --config node.toml
       jepanet node run proposer.toml solver.toml
+      jepanet node run local
       jepanet node check --config node.toml
       jepanet node address --config node.toml
       jepanet node rescan 18000 --config node.toml
@@ -32,12 +33,13 @@ def command() -> None:
 
 
 @command.command("run")
-@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]...")
-@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path),
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...")
+@click.option("--config", "config_path", type=click.Path(path_type=Path),
               envvar="JEPANET_CONFIG", help="The node's TOML file (or set JEPANET_CONFIG).")  # fmt: skip
 @click.pass_context
 def run(context: click.Context, files: tuple[Path, ...], config_path: Path | None) -> int:
-    """Run a node with the roles its configuration names, until Ctrl-C or SIGTERM; or a node for each FILE.
+    """Run a node with the roles its configuration names, until Ctrl-C or SIGTERM; or a node for each FILE. A
+    FOLDER stands for its node.toml, or for those of its subfolders, as `jepanet quickstart` makes them.
 
     It may be killed at any moment: the next start takes up every round where it stopped.
 
@@ -48,13 +50,14 @@ def run(context: click.Context, files: tuple[Path, ...], config_path: Path | Non
     Examples:
       jepanet node run --config solver.toml
       jepanet node run aggregator.toml proposer.toml solver.toml
+      jepanet node run local
     """
     import asyncio
 
     given = context.get_parameter_source("config_path") is click.core.ParameterSource.COMMANDLINE
-    if files and given:
-        raise click.UsageError("--config and FILE: name all files the same way", context)
-    named = files or ((config_path,) if config_path is not None else ())
+    # A shell that fills in `--config local/*/node.toml` gives the option one file and the rest to FILE.
+    first = (config_path,) if config_path is not None and (given or not files) else ()
+    named = tuple(found for path in (*first, *files) for found in _configurations(path))
     if not named:
         raise click.UsageError("no configuration is named: give --config FILE, or files", context)
     if len(named) == 1:
@@ -66,6 +69,19 @@ def run(context: click.Context, files: tuple[Path, ...], config_path: Path | Non
     programs = _programs(named)
     make_errors_patient()
     return asyncio.run(run_together(programs))
+
+
+def _configurations(path: Path) -> tuple[Path, ...]:
+    """The configurations that a file or folder stands for, by name. Raises: UsageError: a folder has none."""
+    if not path.is_dir():
+        return (path,)
+    own = path / "node.toml"
+    found = (own,) if own.exists() else tuple(sorted(path.glob("*/node.toml")))
+    if not found:
+        raise click.UsageError(
+            f"{path} holds no node.toml, and none of its folders does", click.get_current_context()
+        )
+    return found
 
 
 def _programs(files: tuple[Path, ...]) -> list[Program]:

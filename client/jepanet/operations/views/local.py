@@ -88,6 +88,28 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalNode:
+    """A node of a local network, and the port at which it answers JSON-RPC while it runs."""
+
+    name: str
+    address: Address
+    config: Path
+    rpc_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalNetwork:
+    """A network on one machine that is ready to run, with its project and how many rounds that is to play."""
+
+    folder: Path
+    recipe: str
+    rounds: int
+    project: int
+    chain: Devnet
+    nodes: tuple[LocalNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A key of a configuration as others may see it, and what said so: a variable, the file, or nobody."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,18 +121,18 @@ def _record(
     as_json: bool,
     recipe: str,
 ) -> None:
-    from jepanet.operations.datasets import build_dataset
+    from jepanet.operations.datasets import build_dataset, seed_of
 
     wanted = _sizes(sizes)
     with _shown_progress() as progress:
         value = build_dataset(
             environment,
             directory,
-            _seed(seed),
+            seed_of(seed),
             wanted,
             workers=workers,
             recipe=recipe,
-            evaluation_seed=_seed(evaluation_seed) if evaluation_seed is not None else None,
+            evaluation_seed=seed_of(evaluation_seed) if evaluation_seed is not None else None,
             progress=progress,
         )
     emit(value, as_json, _show)
@@ -201,19 +200,19 @@ def lerobot(
       jepanet dataset lerobot so100 --out robot --licence apache-2.0
       jepanet dataset lerobot so100 --out robot --camera observation.images.top --size 96 --size hold=3
     """
-    from jepanet.operations.datasets import build_from_lerobot
+    from jepanet.operations.datasets import build_from_lerobot, seed_of
 
     wanted = _sizes(tuple(f"image={item}" if item.isdecimal() else item for item in sizes))
     with _shown_progress() as progress:
         value = build_from_lerobot(
             folder,
             directory,
-            _seed(seed),
+            seed_of(seed),
             wanted,
             camera=camera,
             licence=licence,
             workers=workers,
-            evaluation_seed=_seed(evaluation_seed) if evaluation_seed is not None else None,
+            evaluation_seed=seed_of(evaluation_seed) if evaluation_seed is not None else None,
             progress=progress,
         )
     emit(value, as_json, _show)
@@ -234,10 +233,6 @@ def inspect(directory: Path, as_json: bool) -> None:
     from jepanet.operations import datasets
 
     emit(datasets.inspect(directory), as_json, _show)
-
-
-def _seed(text: str) -> bytes:
-    return hashlib.sha256(b"jepanet dataset " + text.encode()).digest()
 
 
 def _show(value: Dataset) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,16 @@ from jepanet.errors import Fatal
 from jepanet.interface.cli import cli
 from jepanet.learning.data.on_disk import BuiltDataset, open_built
 from jepanet.learning.data.shards import load_shard
+from jepanet.learning.data.sizes import Parameters
 from jepanet.learning.data.suitability import check_shards
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.sources.lerobot import tables
-from jepanet.learning.sources.lerobot.dataset import open_folder
+from jepanet.learning.sources.lerobot.dataset import Folders, open_folder
+from jepanet.learning.sources.lerobot.sites import Dealt, Site, dealt
 from jepanet.learning.training.loop import train, warm_start
 from jepanet.operations.datasets import build_from_lerobot
+from jepanet.operations.views.projects import Dataset
 from jepanet.work.evaluating import evaluate_model
 from jepanet.work.requests.evaluating import EvaluateModel
 from learning_shards import RECIPE, WORLD
@@ -33,6 +37,7 @@ pytestmark = pytest.mark.integration
 
 LENGTHS = (40, 33, 41, 36, 40, 38, 44, 40, 37, 42)
 SEED = bytes(range(32))
+SECRET = bytes(range(64, 96))
 SIZES = {"image": 16, "frames": 6, "training_sites": 2}
 ROBOT = replace(WORLD, model=replace(WORLD.model, actions=3))
 ROBOT_RECIPE = replace(RECIPE, family=ROBOT, name="robot", warm_steps=40)
@@ -51,10 +56,12 @@ def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatase
     return open_built(out)
 
 
-def build(folder: Path, out: Path, **sizes: int) -> None:
-    build_from_lerobot(
+def build(
+    folder: Path, out: Path, *, sealed: Path | None = None, secret: bytes | None = SECRET, **sizes: int
+) -> Dataset:
+    return build_from_lerobot(
         folder, out, SEED, {**SIZES, **sizes},
-        camera=None, licence=None, workers=1, evaluation_seed=SEED, progress=None,
+        sealed=sealed, camera=None, licence=None, workers=1, evaluation_seed=secret, progress=None,
     )  # fmt: skip
 
 
@@ -99,6 +106,93 @@ def test_nobody_trains_where_it_is_evaluated(built: BuiltDataset) -> None:
     open_to_all = [starts(built.training_path(index)) for index in (0, 1)] + [starts(built.public_path)]
     everything = [*sealed, *open_to_all]
     assert sum(map(len, everything)) == len(set.union(*everything)), "no stretch is in two shards"
+
+
+def recordings_in(path: Path, lengths: tuple[int, ...] = LENGTHS, seed: int = 1) -> set[int]:
+    """Which recordings of a folder a shard shows: what everybody finds out who has both."""
+    known = {
+        row.tobytes(): number
+        for number, (_, _, state) in enumerate(recordings(lengths, seed))
+        for row in state
+    }
+    return {known[state[0].tobytes()] for state in load_shard(path).state}
+
+
+def sealed_in(built: BuiltDataset, *whose: int) -> set[int]:
+    paths = [built.evaluation_path(index) for index in range(built.manifest.evaluation.count)]
+    return set.union(*(recordings_in(path, LENGTHS, *whose) for path in paths))
+
+
+def public_in(built: BuiltDataset) -> set[int]:
+    return set.union(*map(recordings_in, (built.training_path(0), built.training_path(1), built.public_path)))
+
+
+def test_attack_the_manifest_does_not_tell_which_recordings_are_sealed(built: BuiltDataset) -> None:
+    """The folder is public, the manifest is: dealing its recordings by the public seed says which to train on
+    before the commitments close."""
+    manifest = built.manifest
+    sizes = Parameters.from_json(manifest.parameters)
+
+    def guess(seed: bytes) -> set[int]:
+        told = dealt(Dealt(tuple(range(len(LENGTHS)))), sizes, seed)
+        return {number for site in told.hidden for number in cast(Site, site).recordings}
+
+    assert len(sealed_in(built)) == 2 and guess(SECRET) == sealed_in(built)
+    assert guess(manifest.seed) != sealed_in(built)
+
+
+def test_every_build_seals_other_recordings_unless_told(folder: Path, tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two", "three", "four"):
+        build(folder, tmp_path / name, secret=None)
+        found.append(frozenset(sealed_in(open_built(tmp_path / name))))
+        build(folder, tmp_path / name, secret=None)  # takes up its own secret, whatever it dealt
+    assert len(set(found)) > 1
+
+
+def test_what_is_in_no_public_shard_is_sealed_and_the_command_says_so(
+    built: BuiltDataset, folder: Path
+) -> None:
+    """No deal hides what is left from whoever has the whole folder."""
+    assert set(range(len(LENGTHS))) - public_in(built) == sealed_in(built)
+    note = build(folder, built.directory).note
+    assert note is not None and "--sealed FOLDER" in note and str(folder) in note
+
+
+def test_a_sealed_folder_is_evaluated_alone(folder: Path, tmp_path: Path) -> None:
+    apart = write_folder(tmp_path / "apart", LENGTHS[:5], seed=2)
+    made = build(folder, tmp_path / "out", sealed=apart)
+    found = open_built(tmp_path / "out")
+    assert made.note is None and public_in(found) == set(range(len(LENGTHS)))
+    assert sealed_in(found, 2) == set(range(5))
+    check_shards(found, ROBOT_RECIPE)
+    low = load_shard(found.training_path(0)).header["actions"]
+    assert load_shard(found.evaluation_path(0)).header["actions"] == low, "one scale, of the folder all have"
+    assert build(folder, tmp_path / "out", sealed=apart) == made
+    with pytest.raises(Fatal, match="sealed shards are of other recordings"):
+        build(folder, tmp_path / "out", sealed=write_folder(tmp_path / "else", LENGTHS[:5], seed=3))
+    with pytest.raises(Fatal, match=r"other parameters|other recordings"):
+        build(folder, tmp_path / "out")
+
+
+def test_attack_a_sealed_folder_that_others_have_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"is recording 0 of .*5 are in both"):
+        build(folder, tmp_path / "out", sealed=write_folder(tmp_path / "apart", LENGTHS[:5]))
+    assert not (tmp_path / "out").exists()
+    other = write_folder(tmp_path / "faster", LENGTHS[:5], seed=2)
+    _info(other, fps=20)
+    with pytest.raises(Fatal, match=r"fps is 10\.0 in"):
+        build(folder, tmp_path / "out", sealed=other)
+
+
+def test_a_recording_that_repeats_another_is_dealt_once(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "folder", (*LENGTHS, 40))
+    for ending in ("data/chunk-000/episode_{}.parquet", f"videos/chunk-000/{CAMERA}/episode_{{}}.mp4"):
+        (folder / ending.format("000010")).write_bytes((folder / ending.format("000000")).read_bytes())
+    again = folder / "data/chunk-000/episode_000010.parquet"
+    table = pq.read_table(again)
+    pq.write_table(_column("episode_index", pa.array([10] * 40))(table), again)
+    assert Folders(open_folder(folder, None, None)).among().shared == tuple(range(10))
 
 
 def test_the_same_folder_and_seed_give_the_same_bytes(

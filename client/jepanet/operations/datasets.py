@@ -10,10 +10,12 @@ from pathlib import Path
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
+from jepanet.learning.data.building.earlier_build import secret_of
+from jepanet.learning.data.building.plan import plan, sealed_name
 from jepanet.learning.data.captions import Wanted, captions_shard
 from jepanet.learning.data.on_disk import MANIFEST, BuiltDataset, open_built
 from jepanet.learning.data.pictures import pictures_shard
-from jepanet.learning.data.shards import save_shard
+from jepanet.learning.data.shards import load_shard, save_shard
 from jepanet.learning.data.sizes import Counts
 from jepanet.learning.presets import PRESETS
 from jepanet.learning.recipe import Recipe
@@ -97,6 +99,7 @@ def build_from_lerobot(
     seed: bytes,
     sizes: dict[str, int],
     *,
+    sealed: Path | None = None,
     camera: str | None,
     licence: str | None,
     workers: int,
@@ -105,27 +108,51 @@ def build_from_lerobot(
 ) -> Dataset:
     """Builds (or finishes, or reuses) a dataset from a folder of recordings (`sources/lerobot`).
 
-    Raises:
-        Fatal: the folder is none that can be read, or too small (`DATASET`); no licence, or sizes that cannot
-            be (`USAGE`); as `build`.
-    """
-    from jepanet.learning.sources.lerobot.dataset import environment_of, open_folder, sizes_of
+    `sealed`: a folder whose recordings alone are evaluated; None: some of `folder` are, dealt by the secret
+    seed of the sealed shards.
 
-    opened = open_folder(folder, camera, licence)
+    Raises:
+        Fatal: a folder is none that can be read, or too small, or the two do not go together (`DATASET`); no
+            licence, or sizes that cannot be (`USAGE`); as `build`.
+    """
+    from jepanet.learning.sources.lerobot.dataset import Folders, environment_of, open_folder, sizes_of
+
+    opened = Folders(
+        open_folder(folder, camera, licence),
+        None if sealed is None else open_folder(sealed, camera, licence),
+    )
+    secret = secret_of(directory, evaluation_seed)
     try:
-        parameters = sizes_of(opened, sizes, seed)
+        parameters = sizes_of(opened, sizes, secret)
     except Rejected as error:
         raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
-    build(
-        environment_of(opened, parameters, seed),
-        parameters,
-        directory,
-        seed,
-        workers=workers,
-        evaluation_seed=evaluation_seed,
-        progress=progress,
+    environment = environment_of(opened, parameters, secret)
+    built = build(
+        environment, parameters, directory, seed, workers=workers, evaluation_seed=secret, progress=progress
     )
-    return inspect(directory)
+    _check_sealed(built, plan(environment, parameters, seed, secret)[sealed_name(0)].build)
+    made = inspect(directory)
+    return made if sealed is not None else replace(made, note=_KNOWN_BY_WHAT_IS_LEFT.format(folder))
+
+
+_KNOWN_BY_WHAT_IS_LEFT = (
+    "whoever has {} knows what is sealed by what is in no public shard: where others have it, seal "
+    "recordings that nobody else has, with --sealed FOLDER"
+)
+
+
+def _check_sealed(built: BuiltDataset, wanted: str) -> None:
+    """What is sealed stands in no manifest: a finished dataset may have sealed another folder.
+
+    Raises:
+        Fatal: exit code `DATASET`.
+    """
+    if load_shard(built.evaluation_path(0)).header.get("build") != wanted:
+        raise Fatal(
+            f"{built.directory} holds a dataset whose sealed shards are of other recordings",
+            remedy="name the folder that was sealed with --sealed, or choose an empty --out",
+            code=Exit.DATASET,
+        )
 
 
 def _usual(offer: Offer, task: Buildable, named: str) -> tuple[Counts, Recipe | None]:

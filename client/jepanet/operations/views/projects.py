@@ -87,3 +87,5 @@ class Dataset:
     """Of what it was built from; empty: a simulator played it."""
     shards: tuple[Shard, ...]
     sealed: tuple[SealedShard, ...]
+    note: str | None = field(default=None, metadata=OPTIONAL)
+    """Who may know what is sealed."""

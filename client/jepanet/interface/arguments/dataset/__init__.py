@@ -176,15 +176,19 @@ def _shown_progress() -> Iterator[Callable[[int, int, str], None]]:
 @click.option("--size", "sizes", multiple=True, metavar="N|NAME=N",
               help="N: side of the frames in pixels, a multiple of 16 (64 without it); or another size, for "
               "example --size hold=3 (see docs/operations.md).")  # fmt: skip
+@click.option("--sealed", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="A folder of the same robot that nobody else has: it alone is evaluated. Left out: a "
+              "secret fifth of FOLDER; whoever has FOLDER sees what is in no public shard.")  # fmt: skip
 @click.option("--licence", metavar="TEXT", help="Under which the recordings may be passed on; left out: what "
               "the folder's README says.")  # fmt: skip
-@click.option("--seed", default="0", show_default=True, help="Any text; it deals recordings to sites.")
+@click.option("--seed", default="0", show_default=True, help="Any text; it chooses stretches of recordings.")
 @click.option("--evaluation-seed", help="Reproducible sealed shards, for tests only.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 @json_option
 def lerobot(
     folder: Path,
     directory: Path,
+    sealed: Path | None,
     camera: str | None,
     sizes: tuple[str, ...],
     licence: str | None,
@@ -198,6 +202,7 @@ def lerobot(
     \b
     Examples:
       jepanet dataset lerobot so100 --out robot --licence apache-2.0
+      jepanet dataset lerobot so100 --sealed recorded-today --out robot --licence apache-2.0
       jepanet dataset lerobot so100 --out robot --camera observation.images.top --size 96 --size hold=3
     """
     from jepanet.operations.datasets import build_from_lerobot, seed_of
@@ -209,6 +214,7 @@ def lerobot(
             directory,
             seed_of(seed),
             wanted,
+            sealed=sealed,
             camera=camera,
             licence=licence,
             workers=workers,
@@ -242,3 +248,5 @@ def _show(value: Dataset) -> None:
     if value.licence:
         click.echo(f"licence: {value.licence}")
     click.echo(f"{len(value.sealed)} sealed evaluation shards, {total:,} bytes, private until drawn")
+    if value.note:
+        click.echo(f"note: {value.note}")

@@ -3,9 +3,10 @@
     out_dir/  manifest.json  training-00.safetensors ...  public.safetensors  probe.safetensors
               sealed/  (0700)  sealed.json (0600)  shard-000.safetensors ...
 
-Public shards follow from the parameters and the public seed. Evaluation shards follow from a secret seed
-kept in `sealed.json` alone, and every one has a secret blinding, so neither the manifest nor a Merkle
-leaf lets anyone guess them. A build can be interrupted and run again; finished shards are kept.
+Public shards follow from the parameters and the public seed, but for which recordings they show where a
+source deals them by the secret one. Evaluation shards follow from a secret seed kept in `sealed.json` alone,
+and every one has a secret blinding, so neither the manifest nor a Merkle leaf lets anyone guess them. A build
+can be interrupted and run again; finished shards are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from filelock import FileLock, Timeout
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import check_writable, keep, kept_digest, tell_damage
-from jepanet.learning.data.building.earlier_build import announced, finished_dataset, promised, secret_of
+from jepanet.learning.data.building.earlier_build import (
+    announced,
+    finished_dataset,
+    keep_secret,
+    promised,
+    secret_of,
+)
 from jepanet.learning.data.building.plan import (
     MB,
     PROBE,
@@ -97,6 +104,7 @@ def build(
             return found
         environment.require()
         secret = secret_of(out_dir, evaluation_seed)
+        keep_secret(out_dir, secret)
         return _build(environment, parameters, out_dir, seed, secret, workers, progress)
 
 

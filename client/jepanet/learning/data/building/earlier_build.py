@@ -31,7 +31,8 @@ from jepanet.types import Digest
 
 
 def secret_of(out_dir: Path, evaluation_seed: bytes | None) -> bytes:
-    """The secret seed of the evaluation shards; stored before the first of them is recorded.
+    """The secret seed of the evaluation shards: that of an earlier build, or a new one, which nobody has
+    stored yet.
 
     Raises:
         Fatal: `DATASET`; the seed of a finished dataset is damaged in both places, and its sealed shards,
@@ -48,9 +49,13 @@ def secret_of(out_dir: Path, evaluation_seed: bytes | None) -> bytes:
             remedy="restore the folder from a copy; if no open project uses it, build in an empty one",
             code=Exit.DATASET,
         )
-    secret = secret or os.urandom(32)
+    return secret or os.urandom(32)
+
+
+def keep_secret(out_dir: Path, secret: bytes) -> None:
+    """Stores the secret seed, before the first evaluation shard is recorded."""
+    path = out_dir / SEALED / "secret.json"
     keep(path, canonical_json({"seed": secret.hex()}), mode=0o600, code=Exit.DATASET)
-    return secret
 
 
 def _seed_in(path: Path) -> bytes | None:

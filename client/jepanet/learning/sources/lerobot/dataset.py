@@ -2,7 +2,7 @@
 
 Of every `hold` frames one is kept. The action between two that are kept is the mean of those that the robot
 was told meanwhile, scaled so that what the whole folder has lies in [-1, 1] (`rows.Scale`); low and high
-stand in the header of every shard.
+stand in the header of every shard. With a sealed folder they are those of the other one.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from jepanet.learning.seeding import numpy_generator
 from jepanet.learning.simulators.offer import PROBE_SITE
 from jepanet.learning.sources.lerobot.episodes import Recorded, frames_of_videos, recordings_of
 from jepanet.learning.sources.lerobot.folder import Info, licence_of, read_info
-from jepanet.learning.sources.lerobot.rows import Scale, rows_of, scale_of
-from jepanet.learning.sources.lerobot.sites import Site, dealt, stretches, usual_sizes
+from jepanet.learning.sources.lerobot.rows import Survey, rows_of, survey_of
+from jepanet.learning.sources.lerobot.sites import Dealt, Site, dealt, stretches, usual_sizes
 from jepanet.learning.sources.lerobot.tables import MAX_TABLE_BYTES
 from jepanet.learning.sources.lerobot.video import MAX_VIDEO_BYTES, frames_at
 from jepanet.nesting import Json
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raised whenever the same folder, parameters and seed would give other bytes."""
 LIBRARIES = ("av", "pyarrow")
 
@@ -47,7 +47,7 @@ def require() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A folder, read but for its rows and videos."""
+    """A folder, read but for its videos."""
 
     info: Info
     recordings: tuple[Recorded, ...]
@@ -56,13 +56,14 @@ class Opened:
     licence: str
     digest: str
     """Hex: of every file of it that is read."""
+    survey: Survey
 
 
 def open_folder(folder: Path, camera: str | None, licence: str | None) -> Opened:
-    """Reads what a folder says of itself, and the digest of all that a dataset is built from.
+    """Reads what a folder says of itself, its rows, and the digest of all that a dataset is built from.
 
     Raises:
-        Fatal: no LeRobot folder, or without a licence (exit code `DATASET`).
+        Fatal: no LeRobot folder, or rows that are not as announced (`DATASET`); no licence (`USAGE`).
     """
     require()
     info = read_info(folder, camera)
@@ -80,13 +81,61 @@ def open_folder(folder: Path, camera: str | None, licence: str | None) -> Opened
         for name in part:
             with file_inside(folder, name, most).open("rb") as file:
                 seen.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return Opened(info, recordings, dict(frames_of_videos(recordings)), stated, seen.hexdigest())
+    videos = dict(frames_of_videos(recordings))
+    return Opened(info, recordings, videos, stated, seen.hexdigest(), survey_of(info, recordings))
 
 
-def environment_of(opened: Opened, parameters: Parameters, seed: bytes) -> Environment:
-    """What the builder needs. Raises: Fatal, as `rows_of`."""
-    info = opened.info
-    layout = dealt(len(opened.recordings), parameters, numpy_generator(seed, "sites"))
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """What a dataset is built from: a folder, and one whose recordings are evaluated and nobody else has."""
+
+    shared: Opened
+    sealed: Opened | None = None
+
+    def of(self, site: Site) -> Opened:
+        """The folder that holds the recordings of a site."""
+        return self.sealed if site.sealed and self.sealed is not None else self.shared
+
+    def among(self) -> Dealt:
+        """Numbers of the recordings that are dealt: of those that say the same, the first.
+
+        Raises:
+            Fatal: the two folders have other cameras, speeds or widths, or a recording in common (`DATASET`).
+        """
+        shared = _firsts(self.shared.survey)
+        if self.sealed is None:
+            return Dealt(tuple(shared.values()))
+        here, there = self.shared.info, self.sealed.info
+        for field in ("camera", "fps", "actions", "state"):
+            if getattr(here, field) != getattr(there, field):
+                raise refusal(
+                    f"{field} is {getattr(here, field)} in {here.folder} and {getattr(there, field)} in "
+                    f"{there.folder}",
+                    "seal recordings of the same robot, camera and speed",
+                )
+        sealed = _firsts(self.sealed.survey)
+        if known := sorted(set(shared) & set(sealed), key=lambda content: sealed[content]):
+            raise refusal(
+                f"recording {sealed[known[0]]} of {there.folder} is recording {shared[known[0]]} of "
+                f"{here.folder}: whoever has that folder could train on what is evaluated",
+                f"seal recordings that are in no other folder ({len(known)} are in both)",
+            )
+        return Dealt(tuple(shared.values()), tuple(sealed.values()), self.sealed.digest)
+
+
+def _firsts(survey: Survey) -> dict[bytes, int]:
+    """The first recording of every content, by it."""
+    found: dict[bytes, int] = {}
+    for number in sorted(survey.contents):
+        found.setdefault(survey.contents[number], number)
+    return found
+
+
+def environment_of(folders: Folders, parameters: Parameters, secret: bytes) -> Environment:
+    """What the builder needs. Nothing that it publishes follows from which recordings are sealed but what is
+    left of the folder. Raises: Fatal, as `Folders.among` and `dealt`."""
+    opened, info = folders.shared, folders.shared.info
+    layout = dealt(folders.among(), parameters, secret)
     public = tuple(number for site in layout.public for number in cast(Site, site).recordings)
     called = "".join(letter for letter in info.folder.resolve().name if letter.isprintable())[:60]
     name = f"LeRobot {info.version} {called} {info.camera} {opened.digest[:16]}"
@@ -94,21 +143,23 @@ def environment_of(opened: Opened, parameters: Parameters, seed: bytes) -> Envir
         name=name,
         version=BUILDER_VERSION,
         require=require,
-        sites=partial(_sites, len(opened.recordings)),
-        record=Recorder(name, opened, scale_of(info, opened.recordings), Site(PROBE_SITE, public)),
+        sites=partial(_sites, layout),
+        record=Recorder(name, folders, Site(PROBE_SITE, public)),
         probe_site=PROBE_SITE,
         episode_size=recorded_size(actions=info.actions, state=max(1, info.state)),
         licence=opened.licence,
     )
 
 
-def sizes_of(opened: Opened, given: dict[str, int], seed: bytes) -> Parameters:
+def sizes_of(folders: Folders, given: dict[str, int], secret: bytes) -> Parameters:
     """As `sites.usual_sizes`."""
-    return usual_sizes(opened.recordings, given, seed)
+    apart = folders.sealed.recordings if folders.sealed else ()
+    return usual_sizes(folders.shared.recordings, apart, folders.among(), given, secret)
 
 
-def _sites(recordings: int, generator: np.random.Generator, parameters: Parameters) -> Layout:
-    return dealt(recordings, parameters, generator)
+def _sites(layout: Layout, generator: np.random.Generator, parameters: Parameters) -> Layout:
+    """The public seed deals nothing: it chooses among the stretches of public shards alone."""
+    return layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +167,7 @@ class Recorder:
     """Makes a shard of stretches that its seed chooses, none of them twice."""
 
     environment: str
-    opened: Opened
-    scale: Scale
+    folders: Folders
     public: Site
     """Of probe frames."""
 
@@ -127,8 +177,10 @@ class Recorder:
         rows = recording.frames * recording.hold
         shard = sealed_index(recording.name)
         chosen: list[tuple[int, int, int]] = []
-        for site in cast("tuple[Site, ...]", recording.sites) or (self.public,):
-            pool = stretches(site, self.opened.recordings, rows, shard or 0)
+        sites = cast("tuple[Site, ...]", recording.sites) or (self.public,)
+        opened = self.folders.of(sites[0])  # all of a shard are from one
+        for site in sites:
+            pool = stretches(site, opened.recordings, rows, shard or 0)
             if len(pool) < recording.episodes:
                 raise Fatal(
                     f"{recording.name}: site {site.number} has {len(pool)} stretches of {recording.frames} "
@@ -138,10 +190,10 @@ class Recorder:
                 )
             taken = sorted(generator.permutation(len(pool))[: recording.episodes].tolist())
             chosen += [(site.number, *pool[place]) for place in taken]
-        return self._shard(recording, chosen)
+        return self._shard(opened, recording, chosen)
 
-    def _shard(self, recording: Recording, chosen: list[tuple[int, int, int]]) -> Shard:
-        info, recordings = self.opened.info, self.opened.recordings
+    def _shard(self, opened: Opened, recording: Recording, chosen: list[tuple[int, int, int]]) -> Shard:
+        info, recordings, scale = opened.info, opened.recordings, self.folders.shared.survey.scale
         hold, length = recording.hold, recording.frames
         moments = np.arange(length) * hold
         wanted: dict[str, set[int]] = defaultdict(set)
@@ -149,7 +201,7 @@ class Recorder:
             item = recordings[number]
             wanted[item.video] |= set((item.first + first + moments).tolist())
         seen = {
-            video: frames_at(info.folder, video, frames, self.opened.videos[video], recording.image)
+            video: frames_at(info.folder, video, frames, opened.videos[video], recording.image)
             for video, frames in wanted.items()
         }
         inside = [recordings[number] for number in sorted({row[1] for row in chosen})]
@@ -159,11 +211,11 @@ class Recorder:
             item, (told, felt) = recordings[number], rows[number]
             frames.append(np.stack([seen[item.video][item.first + first + at] for at in moments.tolist()]))
             held = told[first : first + (length - 1) * hold].reshape(length - 1, hold, -1).mean(axis=1)
-            actions.append(self.scale.apply(held))
+            actions.append(scale.apply(held))
             state.append(felt[first + moments].astype(np.float32))
         header: dict[str, Json] = {
             **recording.header(self.environment),
-            "actions": {"low": [*self.scale.low], "high": [*self.scale.high]},
+            "actions": {"low": [*scale.low], "high": [*scale.high]},
         }
         return recorded(
             np.stack(frames), np.stack(actions), np.stack(state), tuple(row[0] for row in chosen), header

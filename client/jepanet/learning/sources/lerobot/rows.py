@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,20 @@ class Scale:
         return within
 
 
-def scale_of(info: Info, recordings: Sequence[Recorded]) -> Scale:
-    """From the least to the largest that any recording has. Raises: Fatal, as `rows_of`."""
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What all rows of a folder say: the scale from the least to the largest action of any recording, and a
+    digest of the rows of each, by its number. Who recorded the same twice has the same digest."""
+
+    scale: Scale
+    contents: Mapping[int, bytes]
+
+
+def survey_of(info: Info, recordings: Sequence[Recorded]) -> Survey:
+    """Raises: Fatal, as `rows_of`."""
     low, high = np.full(info.actions, np.inf), np.full(info.actions, -np.inf)
-    for _, (actions, _) in rows_of(info, recordings):
+    contents: dict[int, bytes] = {}
+    for item, (actions, felt) in rows_of(info, recordings):
         low, high = np.minimum(low, actions.min(axis=0)), np.maximum(high, actions.max(axis=0))
-    return Scale(tuple(low.tolist()), tuple(high.tolist()))
+        contents[item.index] = hashlib.sha256(actions.tobytes() + felt.tobytes()).digest()
+    return Survey(Scale(tuple(low.tolist()), tuple(high.tolist())), contents)

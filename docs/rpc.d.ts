@@ -228,6 +228,22 @@ export interface RoundFigures {
   fees?: (FeeReceipt)[];
 }
 
+/** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up. */
+export interface RoundSchedule {
+  round: number;
+  phase: string;
+  proposer: string;
+  bond: string;
+  now: number;
+  opened: number;
+  commit_end: number;
+  reveal_start: number;
+  reveal_end: number;
+  verify_end: number;
+  challenge_end: number | null;
+  ended: number | null;
+}
+
 /** A round as the node knows it, and what it has done for it. */
 export interface RoundStatus {
   round: number;
@@ -425,6 +441,10 @@ export interface Methods {
       cursor?: string | null;
       project?: number | null;
     }; result: RoundSummaryPage };
+  /** When the phases of a round end */
+  "rounds.schedule": { params: {
+      round: number;
+    }; result: RoundSchedule };
   /** This document */
   "rpc.discover": { params: Record<string, never>; result: unknown };
   /** Over a WebSocket: what is new of a topic is told from now on; gives the subscription's id */

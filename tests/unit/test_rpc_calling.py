@@ -28,6 +28,7 @@ pytestmark = pytest.mark.unit
 
 ASKED: dict[str, dict[str, Any]] = {
     "rounds.get": {"round": 7},
+    "rounds.schedule": {"round": 7},
     "rounds.commitments": {"round": 7},
     "receipts.list": {"round": 7},
     "deltas.list": {"round": 7},

@@ -360,3 +360,12 @@ def test_a_value_that_is_not_as_announced_is_noticed() -> None:
     for value in ({}, {"a": "1"}, {"a": 1, "b": 2}, [], {"a": True}):
         with pytest.raises(ValidationError):
             check(value, {"$ref": "#/components/schemas/A"}, document)
+
+
+async def test_the_schedule_of_a_round_says_when_its_phases_end(node: ANode) -> None:
+    told = await Asking(node).get("rounds.schedule", round=9)
+    assert (told["opened"], told["commit_end"], told["reveal_start"]) == (1000, 1060, 1070)
+    assert (told["reveal_end"], told["verify_end"]) == (1160, 1280)
+    assert (told["phase"], told["now"], told["bond"]) == ("reveal", 1100, str(TOKEN))
+    assert told["challenge_end"] is None and told["ended"] is None
+    assert (await Asking(node).get("rounds.schedule", round=7))["challenge_end"] == 1400

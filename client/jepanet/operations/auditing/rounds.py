@@ -11,7 +11,14 @@ from jepanet.operations.funds.stake import allow
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.json_form import Wei
-from jepanet.operations.views.rounds import Challenged, Commitment, RoundDetails, RoundSummary, SheetView
+from jepanet.operations.views.rounds import (
+    Challenged,
+    Commitment,
+    RoundDetails,
+    RoundSchedule,
+    RoundSummary,
+    SheetView,
+)
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round
@@ -106,6 +113,24 @@ def summary(state: NodeState, round_: Round) -> RoundSummary:
         fee=Wei(round_.params.fee),
         payout=Wei(recorded.payout) if recorded else None,
         improvement=recorded.improvement if recorded else None,
+    )
+
+
+def schedule(state: NodeState, round_: Round) -> RoundSchedule:
+    """When the phases of a round end."""
+    return RoundSchedule(
+        round=int(round_.id),
+        phase=round_.phase(state.now).name.lower(),
+        proposer=round_.proposer,
+        bond=Wei(round_.params.bond),
+        now=state.now,
+        opened=round_.opened_at,
+        commit_end=round_.commit_end,
+        reveal_start=round_.reveal_start,
+        reveal_end=round_.reveal_end,
+        verify_end=round_.verify_end,
+        challenge_end=round_.recorded.challenge_end if round_.recorded else None,
+        ended=round_.ended_at or None,
     )
 
 

@@ -34,6 +34,25 @@ class RoundSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundSchedule:
+    """When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What
+    depends on something that did not happen yet is None. `bond` is what a solver puts up."""
+
+    round: int
+    phase: str
+    proposer: Address
+    bond: Wei
+    now: int
+    opened: int
+    commit_end: int
+    reveal_start: int
+    reveal_end: int
+    verify_end: int
+    challenge_end: int | None
+    ended: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Commitment:
     """What a solver committed to, 0x-hex, and the delta it revealed, None before."""
 

@@ -24,6 +24,7 @@ from jepanet.operations.views.rounds import (
     RevealedDelta,
     Reward,
     RoundFigures,
+    RoundSchedule,
     RoundSummary,
     ScoreDocument,
     ScoreRow,
@@ -122,6 +123,9 @@ class NodeClient:
         self, limit: int = 20, cursor: str | None = None, project: int | None = None
     ) -> Page[RoundSummary]:
         return await self._get("rounds.list", Page[RoundSummary], limit=limit, cursor=cursor, project=project)
+
+    async def rounds_schedule(self, round: int) -> RoundSchedule:  # noqa: A002
+        return await self._get("rounds.schedule", RoundSchedule, round=round)
 
     async def rpc_discover(self) -> object:
         return await self._get("rpc.discover", object)

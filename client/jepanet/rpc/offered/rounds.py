@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from jepanet.operations.auditing.receipt_words import in_words
-from jepanet.operations.auditing.rounds import commitments, summary
+from jepanet.operations.auditing.rounds import commitments, schedule, summary
 from jepanet.operations.views.rounds import (
     Commitment,
     ExplainedReceipt,
     Receipt,
     RoundDetails,
     RoundFigures,
+    RoundSchedule,
     RoundSummary,
     SheetView,
 )
@@ -75,6 +76,9 @@ def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
         figures = None if sheet is None else sheet.figures
         return RoundFigures(summary(node.state, round_), sheet is not None, figures)
 
+    async def scheduled(given: OneRound) -> RoundSchedule:
+        return schedule(node.state, known_round(node.state, given.round))
+
     async def committed(given: OfRound) -> Page[Commitment]:
         found = list(enumerate(commitments(known_round(node.state, given.round)), 1))
         page = page_of(found, lambda item: item[0], given.limit, given.cursor)
@@ -107,6 +111,7 @@ def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
     return (
         Method("rounds.list", "Rounds, the newest first", ListParams, Page[RoundSummary], listed),
         Method("rounds.get", "One round, with the figures of its score sheet", OneRound, RoundFigures, one),
+        Method("rounds.schedule", "When the phases of a round end", OneRound, RoundSchedule, scheduled),
         Method(
             "rounds.commitments",
             "Who committed to what in a round, in order, and what was revealed",

@@ -101,7 +101,9 @@ ELSEWHERE = {
     "quickstart": "makes a network, step by step, each of which is counted elsewhere",
     "status": "reads a file",
     **dict.fromkeys(("version", "completion"), "the program itself"),
-    **dict.fromkeys(("rewards", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"),
+    **dict.fromkeys(
+        ("rewards", "round watch", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"
+    ),
     **dict.fromkeys(("init", "config show", "node address"), "files alone"),
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
     **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,69 +23,13 @@ from jepanet.rpc.calling.declined import Declined
 from jepanet.rpc.codes import Code
 from jepanet.rpc.method import Scope
 from jepanet.rpc.transport.bearer import open_tokens, token_file
-from jepanet.rpc.transport.server import listening
 from jepanet.settings.paths import Paths
-from jepanet.settings.rpc_section import RpcSection
 from jepanet.storage.journal import StoredDuty
 from jepanet.types import Address, RoundId
-from rpc_node import ME, PEERS, TREE, ANode, Asking, a_node
+from rpc_node import ME, PEERS, a_node
+from rpc_served import beside, config_file, serving
 
 pytestmark = pytest.mark.integration
-
-
-@asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[ANode]:
-    """A node that answers, and has written its status."""
-    node = a_node(folder)
-    asking = Asking(node)
-    paths = Paths(node.config.node.data_dir)
-    paths.rpc.mkdir(parents=True, mode=0o700)
-    try:
-        async with listening(
-            RpcSection(port=0),
-            asking.dispatcher,
-            open_tokens(paths.rpc),
-            health=asking.probes.health,
-            ready=asking.probes.ready,
-        ) as server:
-            node.serving = {"url": server.url, "problem": None}
-            write_status(paths.status, await node.status())
-            yield node
-    finally:
-        node.journal.close()
-        node.blobs.close()
-
-
-@contextmanager
-def beside(folder: Path) -> Iterator[ANode]:
-    """The same in another thread: commands have a loop of their own."""
-    ready, end, held = threading.Event(), threading.Event(), []
-
-    async def serve() -> None:
-        async with serving(folder) as node:
-            held.append(node)
-            ready.set()
-            while not end.is_set():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    try:
-        assert ready.wait(20)
-        yield held[0]
-    finally:
-        end.set()
-        thread.join(20)
-
-
-def config_file(folder: Path) -> str:
-    chain = TREE["chain"]
-    file = folder / "node.toml"
-    lines = ["[rpc]", "enabled = true", "[node]", f'data_dir = "{folder / "data"}"', 'roles = ["solver"]',
-             "[wallet]", 'directory = "wallets"', "[chain]", f"endpoints = {json.dumps(chain['endpoints'])}",
-             'deployment = "deployment.json"']  # fmt: skip
-    file.write_text("\n".join(lines) + "\n")
-    return str(file)
 
 
 async def test_a_client_reads_records_and_walks_through_pages(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ COMMANDS = {
     "node": "Run a node with any set of roles.",
     "config": "Show what a node's configuration comes to.",
     "peer": "List, connect and ban peers of a running node.",
-    "round": "List rounds and show one with its receipts.",
+    "round": "List rounds, watch one, show one with its receipts.",
     "receipt": "Say in words what a delta was measured as, and what it earned and why.",
     "verify": "Recompute a round's scores, merge and payouts.",
     "rewards": "List what results granted a running node's wallet.",

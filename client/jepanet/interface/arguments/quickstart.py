@@ -115,7 +115,7 @@ def _show(made: LocalNetwork) -> None:
     folder, first = (shlex.quote(str(item)) for item in (made.folder, _solver(made)))
     click.echo("Next, the nodes, and in another terminal what they do:")
     click.echo(f"  jepanet node run {folder}")
-    click.echo(f"  jepanet status --config {first}")
+    click.echo(f"  jepanet round watch --config {first}")
     click.echo("When you have seen enough: Ctrl-C for the nodes, and for the chain, which is kept,")
     click.echo(f"  jepanet devnet down --dir {shlex.quote(str(made.folder / 'devnet'))}")
 

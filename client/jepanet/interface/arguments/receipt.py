@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +11,11 @@ from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import ID, emit, json_option, library_options, tokens
+from jepanet.interface.terminal.reasons import tell_reasons
 
 if TYPE_CHECKING:
     from jepanet.operations.views.rounds import ReceiptInWords
     from jepanet.settings.config import Observer
-
-_INDENT = 12
 
 
 @click.command("receipt", cls=StrictCommand)
@@ -53,8 +51,5 @@ def show(items: tuple[ReceiptInWords, ...]) -> None:
     """A paragraph a receipt."""
     for item in items:
         click.echo(f"Round {item.round}, {item.solver}: {tokens(item.paid)} tokens")
-        for name in ("delta", "measured", "outcome", "payment", "bond"):
-            lines = textwrap.wrap(getattr(item, name), 88, break_long_words=False, break_on_hyphens=False)
-            click.echo(textwrap.indent("\n".join(lines), " " * _INDENT).replace(
-                " " * _INDENT, f"  {name:<{_INDENT - 2}}", 1))  # fmt: skip
+        tell_reasons(item)
         click.echo()

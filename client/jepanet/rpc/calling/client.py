@@ -30,8 +30,10 @@ from jepanet.operations.views.rounds import (
     ScoreRow,
 )
 from jepanet.rpc.calling.connection import Connection, connected
+from jepanet.rpc.calling.events import Event, events
 from jepanet.rpc.method import Scope
 from jepanet.rpc.offered.paging import Page
+from jepanet.rpc.subscribing.topic import Topic
 from jepanet.rpc.transport.bearer import read_token, token_file
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths
@@ -151,6 +153,16 @@ class NodeClient:
 
     async def transactions_list(self, limit: int = 20, cursor: str | None = None) -> Page[Transaction]:
         return await self._get("transactions.list", Page[Transaction], limit=limit, cursor=cursor)
+
+
+@asynccontextmanager
+async def subscribed(node: NodeClient, *topics: Topic) -> AsyncIterator[AsyncIterator[Event]]:
+    """What is new of these topics, as it comes, from the moment on at which the block is entered.
+
+    Raises: as `events.events`.
+    """
+    async with events(node._connection, topics) as told:
+        yield told
 
 
 async def every(listed: Callable[..., Awaitable[Page[T]]], **given: object) -> AsyncIterator[T]:

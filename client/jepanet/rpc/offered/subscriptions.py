@@ -9,7 +9,7 @@ from jepanet.records.marks import Form
 from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.method import Method
 from jepanet.rpc.subscribing.hub import Subscriber
-from jepanet.rpc.subscribing.topics import Topic
+from jepanet.rpc.subscribing.topic import Topic
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.messages import VERSION
 from jepanet.rpc.method import Scope
-from jepanet.rpc.subscribing.topics import Topic, Watch, watch
+from jepanet.rpc.subscribing.topic import Topic
+from jepanet.rpc.subscribing.topics import Watch, watch
 from jepanet.telemetry import get_logger
 
 log = get_logger("rpc")

@@ -6,7 +6,6 @@ A node's state is replaced and never changed, so that looking costs a comparison
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Final, Protocol
 
 from jepanet.operations.auditing.rounds import summary
@@ -16,21 +15,11 @@ from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
 from jepanet.protocol.state import NodeState
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.offered.money import shown_transaction
+from jepanet.rpc.subscribing.topic import Topic
 from jepanet.storage.kept_intents import JournalIntents
 
 NEWEST_TRANSACTIONS: Final = 50
 """Of older ones nothing is told any more."""
-
-
-class Topic(StrEnum):
-    """`rounds`: a round is new, or something of it changed; `scores`: a coordinator's scores of a round
-    arrived; `training`: the worker is at another step or job; `transactions`: one of this node's wallet is
-    new, or something of it changed."""
-
-    ROUNDS = "rounds"
-    SCORES = "scores"
-    TRAINING = "training"
-    TRANSACTIONS = "transactions"
 
 
 class Watch(Protocol):

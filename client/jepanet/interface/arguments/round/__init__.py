@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.arguments.round.watching import watch
 from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
@@ -31,15 +32,19 @@ if TYPE_CHECKING:
 
 @click.group("round", cls=StrictGroup)
 def command() -> None:
-    """List rounds and show one with its receipts.
+    """List rounds, watch one, show one with its receipts.
 
     \b
     Examples:
+      jepanet round watch --config node.toml
       jepanet round list --config node.toml
       jepanet round list --rpc https://rpc.example.org --deployment deployment.json
       jepanet round show 3 --config node.toml
       jepanet round challenge 3 --evidence bafk… --config node.toml
     """
+
+
+command.add_command(watch)
 
 
 @command.command("list")

@@ -1,0 +1,26 @@
+"""Why a delta earned what it earned: sentences beside their names, within the width of the output."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from jepanet.interface.terminal.layout import width_of_output
+
+if TYPE_CHECKING:
+    from jepanet.operations.views.rounds import ReceiptInWords
+
+_NAMED = 12
+"""Columns of the names."""
+_WIDEST, _NARROWEST = 100, 40
+
+
+def tell_reasons(item: ReceiptInWords) -> None:
+    """What was measured, what became of the delta, what it earned, and what became of its bond."""
+    width = max(_NARROWEST, min(_WIDEST, width_of_output())) - _NAMED
+    for name in ("delta", "measured", "outcome", "payment", "bond"):
+        lines = textwrap.wrap(getattr(item, name), width, break_long_words=False, break_on_hyphens=False)
+        for number, line in enumerate(lines):
+            click.echo(f"  {name if number == 0 else '':<{_NAMED - 2}}{line}")

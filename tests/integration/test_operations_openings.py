@@ -100,7 +100,7 @@ ELSEWHERE = {
     "node check": "asks every endpoint and peer by itself: that is what it checks",
     "quickstart": "makes a network, step by step, each of which is counted elsewhere",
     "status": "reads a file",
-    **dict.fromkeys(("version", "completion"), "the program itself"),
+    **dict.fromkeys(("version", "completion", "simulator install"), "the program itself"),
     **dict.fromkeys(
         ("rewards", "round watch", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"
     ),

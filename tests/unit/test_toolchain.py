@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -24,6 +25,7 @@ from packaging.utils import canonicalize_name
 from conftest import misplaced
 from jepanet.errors import Exit
 from jepanet.learning.recipe_reader import written_recipe
+from jepanet.learning.simulators.packages import PINNED, SIMULATOR
 from jepanet.settings.config import config_from
 
 pytestmark = pytest.mark.unit
@@ -73,6 +75,32 @@ def test_the_lock_satisfies_every_declared_requirement() -> None:
         assert requirement.specifier.contains(pinned), f"{text}, but requirements.lock has {pinned}"
 
 
+def test_simulators_are_locked_as_they_are_installed_and_need_nothing_else() -> None:
+    pins, own = locked(), closure(PROJECT["project"]["dependencies"])
+    for name, version in PINNED.items():
+        assert pins[name] == version, name
+        needed = set() if name == SIMULATOR else closure(required(name))
+        assert needed <= own | PINNED.keys(), f"{name} needs {needed - own - PINNED.keys()}"
+
+
+def closure(requirements: Iterable[str]) -> set[str]:
+    """Names of packages that these requirements come to, as they are installed here."""
+    found: set[str] = set()
+    due = list(requirements)
+    while due:
+        name = canonicalize_name(Requirement(due.pop()).name)
+        if name not in found and name in locked():
+            due += required(name)
+        found.add(name)
+    return found
+
+
+def required(name: str) -> list[str]:
+    """What an installed package requires on this machine, its extras left out."""
+    wanted = [(text, Requirement(text).marker) for text in metadata.requires(name) or ()]
+    return [text for text, marker in wanted if marker is None or marker.evaluate({"extra": ""})]
+
+
 def test_the_lock_is_closed() -> None:
     """Packages are installed without their dependencies, so each of these must be in the lock itself."""
     pins = locked()
@@ -80,10 +108,8 @@ def test_the_lock_is_closed() -> None:
     for name in pins:
         if name == "stable-worldmodel":
             continue  # see the head of requirements.lock
-        for text in metadata.requires(name) or ():
+        for text in required(name):
             requirement = Requirement(text)
-            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-                continue
             pinned = pins.get(canonicalize_name(requirement.name))
             if pinned is None or not requirement.specifier.contains(pinned, prereleases=True):
                 missing.add(f"{name} needs {text}, the lock has {pinned}")

@@ -19,6 +19,7 @@ COMMANDS = {
     "quickstart": "Make a whole network on this machine, ready to run.",
     "devnet": "Run a local chain with the contracts deployed.",
     "dataset": "Build datasets, make shards of one's own data, inspect them.",
+    "simulator": "Install what simulators need.",
     "project": "Create a project and look at projects.",
     "recipe": "List, show, check and compare recipes.",
     "stake": "Deposit and withdraw stake.",

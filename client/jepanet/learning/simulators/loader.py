@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from jepanet.errors import Exit, Fatal
+from jepanet.learning.simulators.packages import INSTALL, PINNED, SIMULATOR
 
-PACKAGE, VERSION = "stable_worldmodel", "0.1.1"
-REMEDY = "run scripts/setup, or: pip install 'jepanet[sim]' && pip install --no-deps stable-worldmodel==0.1.1"
+PACKAGE = "stable_worldmodel"
 
 
 def require_simulator() -> None:
@@ -29,11 +29,11 @@ def require_simulator() -> None:
         Fatal: it is missing or has another version (`DATASET`, with the remedy).
     """
     try:
-        found = importlib.metadata.version("stable-worldmodel")
+        found = importlib.metadata.version(SIMULATOR)
     except importlib.metadata.PackageNotFoundError:
-        raise Fatal("the simulator is not installed", remedy=REMEDY, code=Exit.DATASET) from None
-    if found != VERSION:
-        raise Fatal(f"stable-worldmodel is {found}, not {VERSION}", remedy=REMEDY, code=Exit.DATASET)
+        raise Fatal("the simulator is not installed", remedy=INSTALL, code=Exit.DATASET) from None
+    if found != PINNED[SIMULATOR]:
+        raise Fatal(f"{SIMULATOR} is {found}, not {PINNED[SIMULATOR]}", remedy=INSTALL, code=Exit.DATASET)
 
 
 def environment_module(folder: str) -> ModuleType:
@@ -57,7 +57,7 @@ def environment_module(folder: str) -> ModuleType:
                 setattr(sys.modules[PACKAGE], name, importlib.import_module(f"{PACKAGE}.{name}"))
             return importlib.import_module(f"{PACKAGE}.envs.{folder}.env")
         except ImportError as error:
-            raise Fatal(f"the simulator needs {error.name}", remedy=REMEDY, code=Exit.DATASET) from error
+            raise Fatal(f"the simulator needs {error.name}", remedy=INSTALL, code=Exit.DATASET) from error
 
 
 def _bare_package(name: str, folder: Path) -> None:

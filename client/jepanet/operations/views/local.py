@@ -68,6 +68,25 @@ class Installation:
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedPackage:
+    """A package at the one version that is used, and the one that is installed; None where there is none."""
+
+    name: str
+    version: str
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorPackages:
+    """Packages of the simulators in an environment, as they were found, and what brings those that are
+    missing or of another version; nothing where there are none such."""
+
+    environment: Path
+    packages: tuple[PinnedPackage, ...]
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeAddress:
     """A node's peer id, and whole addresses that others write into `p2p.bootstrap`."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jepanet.learning.simulators.loader import VERSION
 from jepanet.learning.simulators.offer import Simulator, Task, UsualDataset
+from jepanet.learning.simulators.packages import PINNED, SIMULATOR
 
 
 def _load() -> Task:
@@ -16,7 +16,7 @@ PUSHT = Simulator(
     name="pusht",
     title="PushT",
     library="stable-worldmodel",
-    environment=f"stable-worldmodel {VERSION} swm/PushT-v1",
+    environment=f"stable-worldmodel {PINNED[SIMULATOR]} swm/PushT-v1",
     datasets=(UsualDataset("pusht", ("pusht-anneal",)),),
     examples=("--out data --seed 7",),
     load=_load,

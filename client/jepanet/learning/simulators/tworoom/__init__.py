@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jepanet.learning.simulators.loader import VERSION
 from jepanet.learning.simulators.offer import Simulator, Task, UsualDataset
+from jepanet.learning.simulators.packages import PINNED, SIMULATOR
 
 
 def _load() -> Task:
@@ -16,7 +16,7 @@ TWOROOM = Simulator(
     name="tworoom",
     title="TwoRoom",
     library="stable-worldmodel",
-    environment=f"stable-worldmodel {VERSION} swm/TwoRoom-v1",
+    environment=f"stable-worldmodel {PINNED[SIMULATOR]} swm/TwoRoom-v1",
     datasets=(
         UsualDataset("tworoom-small", ("tworoom-tiny", "world-tiny")),
         UsualDataset("tworoom", ("tworoom-anneal",)),

@@ -36,6 +36,7 @@ class Exit(IntEnum):
     NOT_RUNNING = 28
     TRY_AGAIN = 29
     DAMAGED = 30
+    HELD = 31
 
 
 class JepanetError(Exception):

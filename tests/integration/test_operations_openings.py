@@ -90,6 +90,7 @@ OPENED: dict[str, dict[str, int]] = {
     "model card": FETCHES,
     "claim": {**SIGNS, "history": 1, "network": 1},
     "node rescan": {"journal": 1},
+    "node release": SIGNS,
     "devnet up": LOOKS,
     "devnet status": LOOKS,
     "devnet fund": SIGNS,
@@ -104,7 +105,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("rewards", "round watch", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"
     ),
-    **dict.fromkeys(("init", "config show", "node address"), "files alone"),
+    **dict.fromkeys(("init", "config show", "node address", "backup", "restore"), "files alone"),
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
     **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
     **dict.fromkeys(("dataset pictures", "dataset captions", "dataset lerobot"), "files alone"),

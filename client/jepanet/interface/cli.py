@@ -26,6 +26,8 @@ COMMANDS = {
     "verifiers": "Create verifier sets and join them.",
     "init": "Make a node's folder: wallet, network key and configuration.",
     "node": "Run a node with any set of roles.",
+    "backup": "Keep what a node cannot make anew in one file.",
+    "restore": "Make a node's folder out of a backup.",
     "config": "Show what a node's configuration comes to.",
     "peer": "List, connect and ban peers of a running node.",
     "round": "List rounds, watch one, show one with its receipts.",

@@ -221,6 +221,7 @@ async def build(
     journal = Journal.open(paths.journal, read_earlier_log)
     opened.callback(journal.close)
     journal.bind(f"{deployment.chain_id}/{deployment.rounds}")
+    journal.expect_released()
     blobs = BlobStore(paths.blobs, int(config.node.storage_gb * _GIB))
     opened.callback(blobs.close)
     shutil.rmtree(paths.work, ignore_errors=True)

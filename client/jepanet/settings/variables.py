@@ -44,3 +44,9 @@ def check_variables(
                 f"the environment sets {variable:.80}, which nothing reads",
                 f"unset it, or write {_PREFIX}{near[0]} if that was meant",
             )
+
+
+def overriding(sections: Mapping[str, type], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the variables that count in a configuration, in the order of its keys."""
+    keys = (variable_of(section, item.name) for section, kind in sections.items() for item in fields(kind))
+    return tuple(name for name in keys if name in environment)

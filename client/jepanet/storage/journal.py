@@ -18,6 +18,7 @@ from typing import Self
 from jepanet.errors import Exit, Fatal
 from jepanet.storage.chain_copy import ChainCopy, read_number, take_back_fed, write_number
 from jepanet.storage.database import Database, stored_meta
+from jepanet.storage.held import HELD, Held
 from jepanet.storage.outbox import Outbox
 from jepanet.storage.rows import (
     DutyState,
@@ -59,8 +60,8 @@ _FED = """
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 
 
-class Journal(ChainCopy, Outbox, Safe):
-    """One open journal; see the base classes for the chain copy, the outbox and the safe."""
+class Journal(ChainCopy, Outbox, Safe, Held):
+    """One open journal; see the base classes for the chain copy, the outbox, the safe and copies."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -121,6 +122,11 @@ class Journal(ChainCopy, Outbox, Safe):
     def deployment_of(path: Path) -> str | None:
         """The deployment a journal file is tied to, read without opening it: None if it says none."""
         return stored_meta(path, "deployment")
+
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether a journal file is a copy that nobody released, read without opening it."""
+        return stored_meta(path, HELD) is not None
 
     def record(
         self,

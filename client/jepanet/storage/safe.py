@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.storage.database import Database
+from jepanet.storage.held import may_sign
 from jepanet.storage.rows import StoredResidual, StoredSalt
 
 
@@ -125,10 +126,14 @@ class Safe:
         `kind` and `subject` say what the signer may sign only once a round (a result; a score of one solver).
 
         Raises:
-            Rejected: `equivocation`: another digest was signed for the same (kind, round, subject).
+            Rejected: `equivocation`: another digest was signed for the same (kind, round, subject);
+                `restored`: the journal comes from a backup, and what was signed after it is not known.
             ValueError: the digest is not 32 bytes.
         """
         with self._db.transaction() as sql:
+            known = "SELECT 1 FROM signatures WHERE kind = ? AND round_id = ? AND subject = ?"
+            if sql.execute(known, (kind, round_id, subject)).fetchone() is None:
+                may_sign(sql, kind, round_id)
             sql.execute(
                 "INSERT INTO signatures (kind, round_id, subject, digest, signature) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (kind, round_id, subject) DO NOTHING",

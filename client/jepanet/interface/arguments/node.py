@@ -13,8 +13,10 @@ from jepanet.interface.terminal.output import config_option, emit, json_option, 
 if TYPE_CHECKING:
     from jepanet.interface.several import Program
     from jepanet.node.engine import Trace
+    from jepanet.operations.views.backups import Released
     from jepanet.operations.views.local import NodeAddress
     from jepanet.operations.views.node import CheckReport
+    from jepanet.settings.config import Config
 
 
 @click.group("node", cls=StrictGroup)
@@ -29,6 +31,7 @@ def command() -> None:
       jepanet node check --config node.toml
       jepanet node address --config node.toml
       jepanet node rescan 18000 --config node.toml
+      jepanet node release --lost --config node.toml
     """
 
 
@@ -170,6 +173,53 @@ def rescan(first: int, config_path: Path, as_json: bool) -> None:
     with open_journal(load_config(config_path)) as access:
         dropped = forget(access, first)
     emit(dropped, as_json, lambda value: pairs("To be read again at the next start", shown(value)))
+
+
+@command.command("release")
+@click.option("--moved", is_flag=True,
+              help="The other copy was stopped before the backup, and has not run since.")  # fmt: skip
+@click.option("--lost", is_flag=True,
+              help="It is gone for good; nothing is signed for the rounds that there are now.")  # fmt: skip
+@config_option
+@json_option
+@click.pass_context
+def release(context: click.Context, moved: bool, lost: bool, config_path: Path, as_json: bool) -> None:
+    """Let a restored node start, once the one it was copied from cannot run again.
+
+    What you say is held against the chain and the backup: with --moved the chain may know no transaction of
+    the wallet that the folder does not know. Where p2p.announce names addresses, they are dialled: nobody may
+    answer there with this node's key.
+
+    \b
+    Examples:
+      jepanet node release --moved --config node.toml
+      jepanet node release --lost --config node.toml
+    """
+    import asyncio
+
+    from jepanet.settings.config import load_config
+
+    if moved == lost:
+        raise click.UsageError("say what became of the other copy: --moved or --lost", context)
+    made = asyncio.run(_released(load_config(config_path), moved=moved))
+    emit(made, as_json, lambda value: pairs("May start now", shown(value)))
+
+
+async def _released(config: Config, *, moved: bool) -> Released:
+    import tempfile
+
+    from jepanet.operations.access import open_chain
+    from jepanet.operations.backups.release import expect_no_twin, open_copy, release
+    from jepanet.operations.beginning import node_address
+    from jepanet.operations.reading.visit import open_visit
+
+    with open_copy(config) as copy:
+        async with open_chain(config.chain) as chain:
+            if config.p2p.announce:
+                with tempfile.TemporaryDirectory(prefix="jepanet-release-") as folder:
+                    async with open_visit(chain.deployment, Path(folder), ()) as network:
+                        await expect_no_twin(network, config.p2p.announce, node_address(config).peer)
+            return await release(copy, chain, moved=moved)
 
 
 @command.command("check")

@@ -131,6 +131,14 @@ def check_journal(data_dir: Path, deployment: Deployment) -> Iterator[Finding]:
             Exit.WRONG_CHAIN,
             final=True,
         )
+    if Journal.is_held(Paths(data_dir).journal):
+        yield failed(
+            "journal",
+            f"{data_dir} was restored from a backup and waits for its operator",
+            "once the other copy cannot run again: jepanet node release --config FILE",
+            Exit.HELD,
+            final=True,
+        )
 
 
 def writable_folder(path: Path) -> str:

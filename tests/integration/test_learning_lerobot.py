@@ -169,9 +169,9 @@ def test_a_sealed_folder_is_evaluated_alone(folder: Path, tmp_path: Path) -> Non
     low = load_shard(found.training_path(0)).header["actions"]
     assert load_shard(found.evaluation_path(0)).header["actions"] == low, "one scale, of the folder all have"
     assert build(folder, tmp_path / "out", sealed=apart) == made
-    with pytest.raises(Fatal, match="sealed shards are of other recordings"):
+    with pytest.raises(Fatal, match="sealed shards hold other data"):
         build(folder, tmp_path / "out", sealed=write_folder(tmp_path / "else", LENGTHS[:5], seed=3))
-    with pytest.raises(Fatal, match=r"other parameters|other recordings"):
+    with pytest.raises(Fatal, match=r"other parameters|other data"):
         build(folder, tmp_path / "out")
 
 

@@ -109,7 +109,7 @@ ELSEWHERE = {
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),
     **dict.fromkeys(("dataset build", "dataset inspect"), "files alone"),
     **dict.fromkeys(("dataset pictures", "dataset captions", "dataset lerobot"), "files alone"),
-    **dict.fromkeys(("dataset pairs", "dataset tokenizer", "model evaluate"), "files alone"),
+    **dict.fromkeys(("dataset pairs", "dataset tokenizer", "dataset split", "model evaluate"), "files alone"),
     **dict.fromkeys(("recipe list", "recipe show", "recipe check", "recipe diff"), "files alone"),
     "recipe from-backbone": "files alone",
     "train": "files, and one network where data is named by CID",

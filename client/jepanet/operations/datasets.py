@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from jepanet.cid import to_cid
+from jepanet.cid import digest_file, to_cid
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.learning.data.building.builder import build
 from jepanet.learning.data.building.earlier_build import secret_of
@@ -22,7 +23,7 @@ from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.named import recipe_named
 from jepanet.learning.sources.offer import Buildable, Offer
 from jepanet.learning.sources.registry import OFFERS
-from jepanet.operations.views.projects import Dataset, SealedShard, Shard
+from jepanet.operations.views.projects import Dataset, SealedShard, Shard, ShardFile
 from jepanet.types import Digest
 
 Progress = Callable[[int, int, str], None]
@@ -130,7 +131,7 @@ def build_from_lerobot(
     built = build(
         environment, parameters, directory, seed, workers=workers, evaluation_seed=secret, progress=progress
     )
-    _check_sealed(built, plan(environment, parameters, seed, secret)[sealed_name(0)].build)
+    check_sealed(built, plan(environment, parameters, seed, secret)[sealed_name(0)].build)
     made = inspect(directory)
     return made if sealed is not None else replace(made, note=_KNOWN_BY_WHAT_IS_LEFT.format(folder))
 
@@ -141,16 +142,16 @@ _KNOWN_BY_WHAT_IS_LEFT = (
 )
 
 
-def _check_sealed(built: BuiltDataset, wanted: str) -> None:
-    """What is sealed stands in no manifest: a finished dataset may have sealed another folder.
+def check_sealed(built: BuiltDataset, wanted: str) -> None:
+    """What is sealed stands in no manifest: a finished dataset may have sealed other data.
 
     Raises:
         Fatal: exit code `DATASET`.
     """
     if load_shard(built.evaluation_path(0)).header.get("build") != wanted:
         raise Fatal(
-            f"{built.directory} holds a dataset whose sealed shards are of other recordings",
-            remedy="name the folder that was sealed with --sealed, or choose an empty --out",
+            f"{built.directory} holds a dataset whose sealed shards hold other data",
+            remedy="name what was sealed with --sealed, or choose an empty --out",
             code=Exit.DATASET,
         )
 
@@ -250,7 +251,7 @@ def inspect(directory: Path) -> Dataset:
 
     Raises: Fatal: no dataset there, or an incomplete or altered one (exit code `DATASET`).
     """
-    built = open_built(directory)
+    built = open_dataset(directory)
     manifest = built.manifest
     entries = [("training", entry) for entry in manifest.training]
     entries.append(("public", manifest.public))
@@ -266,4 +267,32 @@ def inspect(directory: Path) -> Dataset:
             for kind, entry in entries
         ),
         sealed=tuple(SealedShard(item.index, item.path.stat().st_size) for item in built.sealed),
+    )
+
+
+def inspect_shard(path: Path) -> ShardFile:
+    """What one shard holds.
+
+    Raises:
+        Fatal: the file is no shard (exit code `DATASET`).
+    """
+    try:
+        shard = load_shard(path)
+    except Rejected as error:
+        raise Fatal(
+            f"{path} is no shard: {error.message}",
+            remedy="name a folder of `jepanet dataset build`, or a file that `dataset pictures`, `captions` "
+            "or `pairs` wrote",
+            code=Exit.DATASET,
+        ) from error
+    return ShardFile(
+        file=path,
+        data=shard.schema.name,
+        unit=shard.schema.unit,
+        episodes=shard.episodes,
+        sites=dict(sorted(Counter(shard.site).items())),
+        arrays={name: f"{array.dtype} {[*array.shape]}" for name, array in shard.arrays.items()},
+        environment="".join(filter(str.isprintable, str(shard.header.get("environment", ""))))[:200],
+        bytes=path.stat().st_size,
+        cid=to_cid(digest_file(path)),
     )

@@ -89,3 +89,23 @@ class Dataset:
     sealed: tuple[SealedShard, ...]
     note: str | None = field(default=None, metadata=OPTIONAL)
     """Who may know what is sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFile:
+    """One shard, as `jepanet dataset pictures`, `captions` or `pairs` write it, or a file of a dataset."""
+
+    file: Path
+    data: str
+    """The kind of data."""
+    unit: str
+    """One of its episodes in words."""
+    episodes: int
+    sites: dict[int, int]
+    """Episodes of each."""
+    arrays: dict[str, str]
+    """Type and shape of each."""
+    environment: str
+    """What it was made from, as its header says; empty: it does not say."""
+    bytes: int
+    cid: str

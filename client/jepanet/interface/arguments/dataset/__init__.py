@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from jepanet.interface.arguments.dataset.own_data import captions, pairs, pictures, tokenizer
+from jepanet.interface.arguments.dataset.shown import show_dataset, show_shard, shown_progress
+from jepanet.interface.arguments.dataset.split import split
 from jepanet.interface.strict import StrictCommand, StrictGroup
-from jepanet.interface.terminal.output import emit, json_option, table
+from jepanet.interface.terminal.output import emit, json_option
 
 if TYPE_CHECKING:
     from jepanet.operations.datasets import Recordable
-    from jepanet.operations.views.projects import Dataset
 
 _MOST_DIGITS = 9
 
@@ -47,6 +47,7 @@ def command() -> None:
       jepanet dataset lerobot so100 --out robot --licence apache-2.0
       jepanet dataset captions photos.jsonl --out photos.safetensors --image 224
       jepanet dataset pairs texts.jsonl --out own.safetensors --tokenizer SmolLM2 --recipe mine.toml
+      jepanet dataset split photos.safetensors --recipe image-tiny --licence "(c) me" --out dataset
       jepanet dataset inspect data
     """
 
@@ -124,7 +125,7 @@ def _record(
     from jepanet.operations.datasets import build_dataset, seed_of
 
     wanted = _sizes(sizes)
-    with _shown_progress() as progress:
+    with shown_progress() as progress:
         value = build_dataset(
             environment,
             directory,
@@ -135,7 +136,7 @@ def _record(
             evaluation_seed=seed_of(evaluation_seed) if evaluation_seed is not None else None,
             progress=progress,
         )
-    emit(value, as_json, _show)
+    emit(value, as_json, show_dataset)
 
 
 def _sizes(given: tuple[str, ...]) -> dict[str, int]:
@@ -149,22 +150,6 @@ def _sizes(given: tuple[str, ...]) -> dict[str, int]:
             raise click.BadParameter(f"{name} is given twice: which one counts?", param_hint="--size")
         wanted[name] = int(number)
     return wanted
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Says which shards are finished, on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("recording shards", total=None)
-
-        def progress(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"recorded {what}")
-
-        yield progress
 
 
 @command.command("lerobot", cls=StrictCommand)
@@ -208,7 +193,7 @@ def lerobot(
     from jepanet.operations.datasets import build_from_lerobot, seed_of
 
     wanted = _sizes(tuple(f"image={item}" if item.isdecimal() else item for item in sizes))
-    with _shown_progress() as progress:
+    with shown_progress() as progress:
         value = build_from_lerobot(
             folder,
             directory,
@@ -221,32 +206,27 @@ def lerobot(
             evaluation_seed=seed_of(evaluation_seed) if evaluation_seed is not None else None,
             progress=progress,
         )
-    emit(value, as_json, _show)
+    emit(value, as_json, show_dataset)
 
 
-for _made in (pictures, captions, pairs, tokenizer):
+for _made in (pictures, captions, pairs, tokenizer, split):
     command.add_command(_made)
 
 
-@command.command("inspect")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@command.command("inspect", cls=StrictCommand)
+@click.argument("place", type=click.Path(exists=True, path_type=Path), metavar="FOLDER|SHARD")
 @json_option
-def inspect(directory: Path, as_json: bool) -> None:
-    """Check every digest of a built dataset and list its shards.
+def inspect(place: Path, as_json: bool) -> None:
+    """Check every digest of a built dataset and list its shards, or say what one shard holds.
 
-    Example: jepanet dataset inspect data
+    \b
+    Examples:
+      jepanet dataset inspect data
+      jepanet dataset inspect photos.safetensors
     """
     from jepanet.operations import datasets
 
-    emit(datasets.inspect(directory), as_json, _show)
-
-
-def _show(value: Dataset) -> None:
-    rows = [(item.kind, item.site, item.episodes, f"{item.bytes:,}", item.cid) for item in value.shards]
-    table(f"{value.environment} in {value.directory}", ("kind", "site", "episodes", "bytes", "cid"), rows)
-    total = sum(item.bytes for item in value.sealed)
-    if value.licence:
-        click.echo(f"licence: {value.licence}")
-    click.echo(f"{len(value.sealed)} sealed evaluation shards, {total:,} bytes, private until drawn")
-    if value.note:
-        click.echo(f"note: {value.note}")
+    if place.is_dir():
+        emit(datasets.inspect(place), as_json, show_dataset)
+    else:
+        emit(datasets.inspect_shard(place), as_json, show_shard)

@@ -53,6 +53,7 @@ def test_the_wheel_that_is_made_of_it_holds_everything_the_package_reads(site: P
     assert held == files_of(ROOT / "client") | {f"jepanet/abi/{name}" for name in files_of(ROOT / "abi")}
     assert {f"jepanet/learning/recipes/{name}.toml" for name in PRESETS} < held
     assert "jepanet/py.typed" in held
+    assert "jepanet/dashboard/index.html" in held, "scripts/setup builds the dashboard"
 
 
 def test_it_works_where_there_is_no_checkout(site: Path, tmp_path: Path) -> None:

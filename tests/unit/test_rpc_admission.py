@@ -11,7 +11,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.method import Scope
 from jepanet.rpc.transport.admission import check_host, check_length, check_type, hosts_of
-from jepanet.rpc.transport.bearer import open_tokens, token_file
+from jepanet.rpc.transport.bearer import bearer_of_socket, open_tokens, token_file
 from jepanet.settings.rpc_section import RpcSection, check_rpc
 
 pytestmark = pytest.mark.unit
@@ -38,13 +38,24 @@ def test_a_node_is_called_by_the_names_of_loopback(host: str) -> None:
         {"Host": "10.0.0.1:4780"},
         {"Host": "127.0.0.1", "Origin": "https://evil.example"},
         {"Host": "127.0.0.1", "Origin": "null"},
-        {"Host": "127.0.0.1:4780", "Origin": "http://127.0.0.1:4780"},
+        {"Host": "127.0.0.1:4780", "Origin": "http://127.0.0.1:4781"},
+        {"Host": "127.0.0.1:4780", "Origin": "http://127.0.0.1"},
+        {"Host": "127.0.0.1:4780", "Origin": "http://localhost:4780"},
+        {"Host": "127.0.0.1:4780", "Origin": "http://127.0.0.1:4780, https://evil.example"},
+        {"Host": "127.0.0.1:4780", "Origin": "http://127.0.0.1:4780.evil.example"},
+        {"Host": "127.0.0.1:4780", "Origin": "file://127.0.0.1:4780"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
     ],
 )
 def test_attack_another_host_or_a_page_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(Refused) as refused:
         check_host(headers, LOCAL)
     assert refused.value.code is Code.STRANGER
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:4780", "https://127.0.0.1:4780"])
+def test_the_page_of_the_server_itself_may_call_it(origin: str) -> None:
+    check_host({"Host": "127.0.0.1:4780", "Origin": origin}, LOCAL)
 
 
 def test_a_server_that_others_reach_is_called_by_the_names_it_was_given() -> None:
@@ -150,6 +161,17 @@ def test_attack_a_link_or_pipe_in_place_of_a_token_is_not_followed(tmp_path: Pat
     os.mkfifo(token_file(tmp_path, Scope.READ), 0o600)
     with pytest.raises(Fatal, match="no regular file"):
         open_tokens(tmp_path)
+
+
+def test_attack_a_socket_of_a_page_brings_a_token_in_one_way_alone() -> None:
+    token = "A" * 43
+    assert bearer_of_socket(f"Bearer {token}", None) == f"Bearer {token}"
+    assert bearer_of_socket(None, f"jepanet.rpc, bearer.{token}") == f"Bearer {token}"
+    good = f"jepanet.rpc, bearer.{token}"
+    for offered in ("", "jepanet.rpc", f"bearer.{token}", f"bearer.{token}, jepanet.rpc",
+                    f"other, bearer.{token}", f"{good}, other", f"{good}A"):  # fmt: skip
+        assert bearer_of_socket(None, offered) is None, offered
+    assert bearer_of_socket(f"Bearer {token}", f"jepanet.rpc, bearer.{token}") is None
 
 
 # ------------------------------------------------------------------ configuration

@@ -62,7 +62,7 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.OUT_OF_SCOPE: Meaning("Out of scope", "this method takes a token of another scope"),
     Code.STRANGER: Meaning(
         "Host or origin not allowed",
-        "call by an address of `rpc.allowed_hosts`, and not from a web page",
+        "call by an address of `rpc.allowed_hosts`, and from no web page but the dashboard",
         HTTPStatus.FORBIDDEN,
     ),
     Code.NOT_JSON: Meaning(

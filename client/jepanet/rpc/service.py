@@ -54,6 +54,7 @@ class RpcService:
         from jepanet.rpc.offered.table import methods_of
         from jepanet.rpc.subscribing.hub import Hub
         from jepanet.rpc.transport.bearer import open_tokens
+        from jepanet.rpc.transport.pages import read_pages
         from jepanet.rpc.transport.server import listening
 
         section, folder = node.config.rpc, Paths(node.config.node.data_dir).rpc
@@ -64,9 +65,10 @@ class RpcService:
             methods_of(node, recent, probes), seconds=section.timeout_seconds, max_batch=section.max_batch
         )
         tokens = await asyncio.to_thread(open_tokens, folder)
+        pages = await asyncio.to_thread(read_pages)
         hub = Hub(node, most=max(1, section.max_connections // 2))
         async with listening(
-            section, dispatcher, tokens, health=probes.health, ready=probes.ready, hub=hub
+            section, dispatcher, tokens, health=probes.health, ready=probes.ready, hub=hub, pages=pages
         ) as server:
             self._standing = {"url": server.url, "problem": None}
             log.info("rpc.opened", url=server.url, tokens=str(folder))

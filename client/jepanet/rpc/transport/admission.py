@@ -1,8 +1,10 @@
 """Who is heard: decided from the head of a request, before a byte of its body is read.
 
 A web page that the operator visits can reach a loopback port. So a request that names another host (a name
-that was made to resolve to 127.0.0.1), or that comes from a page at all (`Origin`, which no program sends),
-is refused, and so is any other type than `application/json`, which no page may send without asking first.
+that was made to resolve to 127.0.0.1), or that comes from a page of any other origin than the server's own
+(`Origin`, https://www.rfc-editor.org/rfc/rfc6454), is refused, and so is any other type than
+`application/json`, which no page may send without asking first. The server's own origin has one page, the
+dashboard; another port of the same machine is another origin.
 """
 
 from __future__ import annotations
@@ -28,9 +30,13 @@ def hosts_of(section: RpcSection) -> frozenset[str]:
 
 
 def check_host(headers: Mapping[str, str], hosts: frozenset[str]) -> None:
-    """Raises: Refused (`STRANGER`): called by another name, or from a web page."""
-    said = _HOST.fullmatch(headers.get("Host", ""))
-    if said is None or _plain(said.group(1).strip("[]")) not in hosts or "Origin" in headers:
+    """Raises: Refused (`STRANGER`): called by another name, or from a web page that is not of this server."""
+    host = headers.get("Host", "")
+    said = _HOST.fullmatch(host)
+    if said is None or _plain(said.group(1).strip("[]")) not in hosts:
+        raise Refused(Code.STRANGER)
+    own = {f"http://{host}".lower(), f"https://{host}".lower()}
+    if headers.get("Origin", f"http://{host}").lower() not in own:
         raise Refused(Code.STRANGER)
 
 

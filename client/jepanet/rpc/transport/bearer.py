@@ -24,6 +24,9 @@ _BYTES = 32
 _FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _HEADER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]{43})")
 _LONGEST_FILE = 256
+SPOKEN = "jepanet.rpc"
+"""The subprotocol of a WebSocket that a page opens."""
+_OFFERED = re.compile(rf"{re.escape(SPOKEN)} *, *bearer\.([A-Za-z0-9_-]{{43}})")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -40,6 +43,18 @@ class Tokens:
         # All of them, always: how long it takes says nothing of which one was nearly right.
         known = [scope for scope, digest in self._digests.items() if hmac.compare_digest(digest, given)]
         return known[0].includes if said and known else None
+
+
+def bearer_of_socket(authorization: str | None, protocols: str | None) -> str | None:
+    """The `Authorization` header that a request for a WebSocket stands for.
+
+    A page cannot send that header there; it offers `jepanet.rpc, bearer.TOKEN` as subprotocols, of which the
+    first is chosen. Any other offer stands for nobody: the library would write it to the log.
+    """
+    if protocols is None:
+        return authorization
+    said = _OFFERED.fullmatch(protocols)
+    return None if said is None or authorization is not None else f"Bearer {said.group(1)}"
 
 
 def token_file(folder: Path, scope: Scope) -> Path:

@@ -1,5 +1,5 @@
-"""The HTTP server: `POST /` and WebSockets at `/` for JSON-RPC with a token, `GET /health` and `GET /ready`
-without one.
+"""The HTTP server: `POST /` and WebSockets at `/` for JSON-RPC with a token; `GET /health`, `GET /ready` and
+the files of the dashboard without one.
 
     host, origin ─▶ token ─▶ type, length ─▶ body ─▶ dispatcher        everything within one deadline
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,8 +25,9 @@ from jepanet.rpc.method import Scope
 from jepanet.rpc.offered import subscriptions
 from jepanet.rpc.subscribing.hub import Hub
 from jepanet.rpc.transport.admission import check_host, check_length, check_type, hosts_of
-from jepanet.rpc.transport.bearer import Tokens
+from jepanet.rpc.transport.bearer import SPOKEN, Tokens, bearer_of_socket
 from jepanet.rpc.transport.connections import NAME, Connection, Doors
+from jepanet.rpc.transport.pages import PREFIX, PageFile
 from jepanet.rpc.transport.sockets import converse
 from jepanet.settings.rpc_section import RpcSection
 from jepanet.telemetry import get_logger
@@ -36,11 +37,17 @@ log = get_logger("rpc")
 Probe = Callable[[], Awaitable[tuple[bool, dict[str, object]]]]
 """Whether all is well, and what is said of it to whoever asks."""
 
-_HEADS: Final = ("Host", "Origin", "Authorization", "Content-Type", "Content-Length", "Content-Encoding")
+_HEADS: Final = (
+    *("Host", "Origin", "Authorization", "Content-Type", "Content-Length", "Content-Encoding"),
+    *("Accept-Encoding", "Sec-WebSocket-Protocol"),
+)
 _TRANSFER_SECONDS: Final = 10.0
 """Beside what the calls take: for a body to come, and for an answer to be read."""
 _BACKLOG: Final = 128
 _ALWAYS: Final = {**NAME, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_NOT_BUILT: Final = (
+    b"This node was installed without its dashboard. In a checkout, scripts/setup builds it.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,14 @@ async def listening(
     health: Probe,
     ready: Probe,
     hub: Hub | None = None,
+    pages: Mapping[str, PageFile] | None = None,
 ) -> AsyncIterator[Listening]:
-    """Serves for as long as the block runs. Port 0 takes any that is free. No WebSocket without a `hub`.
+    """Serves for as long as the block runs. Port 0 takes any that is free. No WebSocket without a `hub`, no
+    dashboard without `pages`.
 
     Raises: OSError: the address cannot be listened at.
     """
-    heard = _Heard(section, dispatcher, tokens, {"/health": health, "/ready": ready}, hub)
+    heard = _Heard(section, dispatcher, tokens, {"/health": health, "/ready": ready}, hub, pages or {})
     doors = Doors(heard.handle, most=section.max_connections, tell=_tell)
     server = await asyncio.get_running_loop().create_server(
         doors, section.host, section.port, backlog=_BACKLOG, reuse_address=True
@@ -95,8 +104,10 @@ class _Heard:
         tokens: Tokens,
         probes: dict[str, Probe],
         hub: Hub | None,
+        pages: Mapping[str, PageFile],
     ) -> None:
         self._hub = hub
+        self._pages = pages
         self._dispatcher = dispatcher
         self._tokens = tokens
         self._probes = probes
@@ -129,11 +140,13 @@ class _Heard:
         heads = _heads(request)
         try:
             check_host(heads, self._hosts)
-            scopes = self._let_in(heads, connection)
+            scopes = self._let_in(
+                bearer_of_socket(heads.get("Authorization"), heads.get("Sec-WebSocket-Protocol")), connection
+            )
         except Refused as refusal:
             log.warning("request.refused", why=MEANINGS[refusal.code].message)
             return _refusal(refusal)
-        if not WebSocketResponse().can_prepare(request).ok:
+        if not WebSocketResponse(protocols=(SPOKEN,)).can_prepare(request).ok:
             return _plain(HTTPStatus.BAD_REQUEST)
         subscriber = hub.join(Scope.OPERATE if Scope.OPERATE in scopes else Scope.READ)
         if subscriber is None:
@@ -149,9 +162,9 @@ class _Heard:
         finally:
             hub.leave(subscriber)
 
-    def _let_in(self, heads: dict[str, str], connection: Connection) -> frozenset[Scope]:
+    def _let_in(self, authorization: str | None, connection: Connection) -> frozenset[Scope]:
         """Raises: Refused (`UNAUTHORIZED`)."""
-        scopes = self._tokens.scopes(heads.get("Authorization"))
+        scopes = self._tokens.scopes(authorization)
         if scopes is None:
             raise Refused(Code.UNAUTHORIZED)
         connection.known = True
@@ -163,11 +176,13 @@ class _Heard:
             check_host(heads, self._hosts)
             if request.path in self._probes:
                 return await self._probed(request)
+            if request.path.startswith(PREFIX) or request.path == PREFIX.rstrip("/"):
+                return self._page(request, heads)
             if request.path != "/":
                 return _plain(HTTPStatus.NOT_FOUND)
             if request.method != "POST":
                 return _plain(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "POST"})
-            return await self._called(request, heads, self._let_in(heads, connection))
+            return await self._called(request, heads, self._let_in(heads.get("Authorization"), connection))
         except Refused as refusal:
             log.warning("request.refused", why=MEANINGS[refusal.code].message)
             return _refusal(refusal)
@@ -192,6 +207,21 @@ class _Heard:
                     raise Refused(Code.BODY_TOO_LARGE)
                 parts.append(part)
         return b"".join(parts)
+
+    def _page(self, request: BaseRequest, heads: dict[str, str]) -> Response:
+        """A file of the dashboard; it shows no token and tells nothing of the node."""
+        if request.method not in ("GET", "HEAD"):
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET"})
+        if not self._pages:
+            return Response(
+                status=HTTPStatus.NOT_FOUND, body=_NOT_BUILT, content_type="text/plain", headers=_ALWAYS
+            )
+        if request.path == PREFIX.rstrip("/"):
+            return _plain(HTTPStatus.PERMANENT_REDIRECT, {"Location": PREFIX})
+        if request.path not in self._pages:
+            return _plain(HTTPStatus.NOT_FOUND)
+        body, told = self._pages[request.path].answer(heads.get("Accept-Encoding", ""))
+        return Response(body=body, headers={**_ALWAYS, **told})
 
     async def _probed(self, request: BaseRequest) -> Response:
         if request.method not in ("GET", "HEAD"):

@@ -15,6 +15,7 @@ from aiohttp.web import BaseRequest, WebSocketResponse
 from jepanet.rpc.dispatcher import Dispatcher
 from jepanet.rpc.method import Scope
 from jepanet.rpc.subscribing.hub import Subscriber
+from jepanet.rpc.transport.bearer import SPOKEN
 from jepanet.telemetry import get_logger
 
 log = get_logger("rpc")
@@ -39,7 +40,11 @@ async def converse(
     `dispatcher` has the methods of this connection. `most`: bytes of a request.
     """
     socket = WebSocketResponse(
-        heartbeat=_PING_SECONDS, compress=False, max_msg_size=most, timeout=_TAKEN_SECONDS
+        heartbeat=_PING_SECONDS,
+        compress=False,
+        max_msg_size=most,
+        timeout=_TAKEN_SECONDS,
+        protocols=(SPOKEN,),
     )
     socket.headers.update(heads)
     await socket.prepare(request)

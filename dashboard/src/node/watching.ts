@@ -1,0 +1,165 @@
+/** What the page knows of the node: asked every few seconds while the page is seen, and at every word of news. */
+import { batch, signal } from "@preact/signals";
+import type { Health, NodeStatus, Reward, RoundSchedule, RoundSummary, Work } from "../../../docs/rpc";
+import { isOver } from "../words/phases";
+import { sawBlock } from "./clock";
+import { call, callAll, CallError } from "./rpc";
+import { listen } from "./socket";
+import { signOut, token } from "./token";
+
+const EVERY_MS = 4000;
+const KEPT_POINTS = 2000;
+
+export interface Link {
+  state: "opening" | "live" | "lost";
+  /** When this page last heard of the node, Unix seconds. */
+  heard: number | null;
+  why: string | null;
+}
+
+export interface Point {
+  at: number;
+  step: number;
+  loss: number;
+}
+
+export const link = signal<Link>({ state: "opening", heard: null, why: null });
+export const status = signal<NodeStatus | null>(null);
+export const health = signal<Health | null>(null);
+/** The newest rounds, the newest first. */
+export const rounds = signal<readonly RoundSummary[] | null>(null);
+export const rewards = signal<readonly Reward[] | null>(null);
+export const schedules = signal<ReadonlyMap<number, RoundSchedule>>(new Map());
+export const work = signal<Work | null>(null);
+/** Loss by step of the job that runs, as this page has seen it. */
+export const losses = signal<readonly Point[]>([]);
+/** Counts what changed of rounds, scores and transactions: lists that show them ask anew. */
+export const changes = signal(0);
+
+let stopListening: (() => void) | null = null;
+let asking = false;
+let again = false;
+let timer: ReturnType<typeof setInterval> | undefined;
+
+export function start(): void {
+  token.subscribe((held) => {
+    stopListening?.();
+    stopListening = null;
+    clearInterval(timer);
+    forget();
+    if (held === null) return;
+    stopListening = listen(held, {
+      rounds: () => void refresh(),
+      scores: () => void refresh(),
+      transactions: () => void refresh(),
+      training: (event) => sawWork(event.work),
+      standing: () => void refresh(),
+    });
+    timer = setInterval(() => {
+      if (!document.hidden) void refresh(false);
+    }, EVERY_MS);
+    void refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) void refresh();
+  });
+}
+
+function forget(): void {
+  batch(() => {
+    link.value = { state: "opening", heard: null, why: null };
+    status.value = health.value = rounds.value = rewards.value = work.value = null;
+    schedules.value = new Map();
+    losses.value = [];
+  });
+}
+
+/** Asks for everything that every page shows; `news`: something is known to have changed. */
+export async function refresh(news = true): Promise<void> {
+  if (news) again = true;
+  if (asking) return;
+  asking = true;
+  try {
+    do {
+      const changed = again;
+      again = false;
+      await askOnce(changed);
+    } while (again);
+  } finally {
+    asking = false;
+  }
+}
+
+async function askOnce(changed: boolean): Promise<void> {
+  const held = token.value;
+  if (held === null) return;
+  try {
+    const [told, fit, listed, earned] = await callAll(held, [
+      { method: "node.status", params: {} },
+      { method: "node.health", params: {} },
+      { method: "rounds.list", params: { limit: 20 } },
+      { method: "rewards.list", params: { limit: 20 } },
+    ]);
+    const open = listed instanceof CallError ? [] : listed.items.filter((item) => !isOver(item.phase));
+    const timed = open.length
+      ? await callAll(
+          held,
+          open.slice(0, 6).map((item) => ({ method: "rounds.schedule" as const, params: { round: item.round } })),
+        )
+      : [];
+    if (token.value !== held) return;
+    batch(() => {
+      if (!(told instanceof CallError)) {
+        status.value = told;
+        sawBlock(told.chain.timestamp);
+        sawWork(told.work);
+      }
+      if (!(fit instanceof CallError)) health.value = fit;
+      if (!(listed instanceof CallError)) rounds.value = listed.items;
+      if (!(earned instanceof CallError)) rewards.value = earned.items;
+      const known = timed.filter((item): item is RoundSchedule => !(item instanceof CallError));
+      schedules.value = new Map(known.map((item) => [item.round, item]));
+      link.value = { state: "live", heard: Date.now() / 1000, why: null };
+      if (changed) changes.value += 1;
+    });
+  } catch (error) {
+    if (token.value === held) lost(error);
+  }
+}
+
+function lost(error: unknown): void {
+  const why = error instanceof Error ? error.message : "Something went wrong in this page";
+  if (error instanceof CallError && error.kind === "unauthorized") {
+    signOut("This node does not know the token, or knows it no more. Copy it once again.");
+  } else {
+    link.value = { state: "lost", heard: link.value.heard, why };
+  }
+}
+
+function sawWork(told: Work | null): void {
+  const before = work.value;
+  work.value = told;
+  if (told === null || told.loss == null || told.step == null) return;
+  const fresh = before === null || before.job !== told.job || (before.step ?? 0) > told.step;
+  const kept = fresh ? [] : losses.value;
+  const last = kept.at(-1);
+  if (last !== undefined && last.step === told.step) return;
+  const next = [...kept, { at: Date.now() / 1000, step: told.step, loss: told.loss }];
+  // Every second of the older ones is dropped, so that the whole course stays on the picture.
+  losses.value = next.length > KEPT_POINTS ? next.filter((_, place) => place % 2 === 0) : next;
+}
+
+/** One call with this tab's token; a token that is refused ends the session. */
+export const ask: <M extends Parameters<typeof call>[1]>(
+  method: M,
+  params: Parameters<typeof call<M>>[2],
+) => ReturnType<typeof call<M>> = async (method, params) => {
+  const held = token.value;
+  if (held === null) throw new CallError("unauthorized", "Signed out");
+  try {
+    return await call(held, method, params);
+  } catch (error) {
+    if (error instanceof CallError && error.kind !== "declined") lost(error);
+    throw error;
+  }
+};

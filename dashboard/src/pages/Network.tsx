@@ -1,0 +1,95 @@
+/** Who is connected, who is refused, and what came and went. */
+import type { BannedPeer, Bytes, ConnectedPeer } from "../../../docs/rpc";
+import { useAsked, usePaging } from "../node/asked";
+import { status } from "../node/watching";
+import { Copied } from "../parts/Copied";
+import { Listing, type Column } from "../parts/Listing";
+import { Card, Facts, Waiting } from "../parts/Notice";
+import { Tag } from "../parts/Tag";
+import { bytes, count } from "../words/sizes";
+import { span } from "../words/times";
+
+const PEERS: readonly Column<ConnectedPeer>[] = [
+  { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
+  { head: "Address", cell: (item) => <span class="mono">{item.address}</span> },
+  { head: "Dialled by", cell: (item) => (item.outbound ? "this node" : "the peer") },
+  { head: "Gossip", cell: (item) => <Tag tone={item.gossiping ? "good" : "plain"}>{item.gossiping ? "In the mesh" : "No"}</Tag> },
+];
+
+const BANNED: readonly Column<BannedPeer>[] = [
+  { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
+  { head: "Why", cell: (item) => item.reason },
+  { head: "For another", cell: (item) => span(item.seconds), number: true },
+  { head: "Bans so far", cell: (item) => item.times, number: true },
+];
+
+type Row = readonly [string, Bytes];
+const TRAFFIC: readonly Column<Row>[] = [
+  { head: "What", cell: ([name]) => name },
+  { head: "Received", cell: ([, item]) => bytes(item.received), number: true },
+  { head: "Sent", cell: ([, item]) => bytes(item.sent), number: true },
+];
+
+export function Network() {
+  const paging = usePaging("");
+  const peers = useAsked("peers.list", { limit: 50, cursor: paging.cursor });
+  const banPaging = usePaging("");
+  const banned = useAsked("peers.banned", { limit: 50, cursor: banPaging.cursor });
+  const told = status.value;
+  return (
+    <>
+      <h1>Network</h1>
+      {told === null ? (
+        <Waiting />
+      ) : (
+        <div class="cards">
+          <Card title="Peers" aside={`${count(told.peers, "peer")} connected`} wide>
+            <Listing
+              label="Peers"
+              columns={PEERS}
+              asked={peers}
+              keyOf={(item) => item.peer}
+              paging={paging}
+              empty="Nobody is connected. The node goes on dialling those it knows; `jepanet peer connect ADDRESS` adds one."
+            />
+          </Card>
+          <Card title="This node">
+            <Facts
+              rows={[
+                ["Peer id", <Copied text={told.peer} what="peer id" />],
+                ["Reached at", told.addresses.length === 0 ? "no address known" : told.addresses.map((item) => <div class="mono" key={item}>{item}</div>)],
+                ["Chain endpoints", Object.keys(told.traffic.endpoints).join(", ") || "–"],
+              ]}
+            />
+          </Card>
+          <Card title="Bytes since the start">
+            <Listing
+              label="Bytes since the start"
+              columns={TRAFFIC}
+              asked={{ value: { items: rows(told.traffic), next: null }, error: null }}
+              keyOf={([name]) => name}
+              empty="Nothing yet."
+            />
+          </Card>
+          <Card title="Refused peers" wide>
+            <Listing
+              label="Refused peers"
+              columns={BANNED}
+              asked={banned}
+              keyOf={(item) => item.peer}
+              paging={banPaging}
+              empty="Nobody is refused. A peer that breaks the rules appears here, with the reason."
+            />
+          </Card>
+        </div>
+      )}
+    </>
+  );
+}
+
+function rows(traffic: { blobs: Record<string, Bytes>; gossip: Bytes; endpoints: Record<string, Bytes> }): Row[] {
+  const moved = Object.entries(traffic.blobs).filter(([, item]) => item.received + item.sent > 0);
+  const files = moved.map(([name, item]) => [`files: ${name}`, item] as const);
+  const chain = Object.entries(traffic.endpoints).map(([name, item]) => [`chain: ${name}`, item] as const);
+  return [["gossip", traffic.gossip], ...files, ...chain];
+}

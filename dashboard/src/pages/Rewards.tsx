@@ -1,0 +1,106 @@
+/** What results grant this wallet: over time, round by round, and taking it out. */
+import { useState } from "preact/hooks";
+import type { Reward } from "../../../docs/rpc";
+import { useAsked, usePaging } from "../node/asked";
+import { CallError, OUT_OF_SCOPE } from "../node/rpc";
+import { ask, refresh } from "../node/watching";
+import { Chart } from "../parts/Chart";
+import { Listing, type Column } from "../parts/Listing";
+import { Card } from "../parts/Notice";
+import { Tag, Verdict } from "../parts/Tag";
+import { inTokens, plotted, sum, tokens } from "../words/amounts";
+
+export const rewardColumns: readonly Column<Reward>[] = [
+  { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
+  { head: "As", cell: (item) => item.part },
+  {
+    head: "Verdict",
+    cell: (item) =>
+      item.verdict !== null ? <Verdict word={item.verdict} /> : <span class="muted">{item.paid === null ? "score sheet not here yet" : "–"}</span>,
+  },
+  { head: "Paid", cell: (item) => (item.paid === null ? "–" : tokens(item.paid)), number: true },
+  { head: "Claim", cell: (item) => <Claimed item={item} /> },
+];
+
+function Claimed({ item }: { item: Reward }) {
+  if (item.claim === "done") return <Tag tone="good">Claimed</Tag>;
+  if (item.claim === "pending") return <Tag tone="plain">Under way</Tag>;
+  if (item.claim === "rejected") return <Tag tone="bad">Given up</Tag>;
+  return <span class="muted">{item.paid === "0" ? "nothing to claim" : "when it is due"}</span>;
+}
+
+export function Rewards() {
+  const paging = usePaging("");
+  const asked = useAsked("rewards.list", { limit: 50, cursor: paging.cursor });
+  const [said, setSaid] = useState<{ good: boolean; text: string } | null>(null);
+  const [claiming, setClaiming] = useState<number | null>(null);
+
+  async function claim(round: number): Promise<void> {
+    setClaiming(round);
+    try {
+      const taken = await ask("rewards.claim", { round });
+      const again = taken.every((item) => item.state === "done");
+      setSaid({ good: true, text: again ? `Round ${round} was claimed before.` : `The node tries the claim of round ${round} now; the row below says how it went.` });
+      void refresh();
+    } catch (error) {
+      setSaid({ good: false, text: refusedIn(error, round) });
+    } finally {
+      setClaiming(null);
+    }
+  }
+
+  const shown = [...(asked.value?.items ?? [])].reverse();
+  const paid = shown.filter((item) => item.paid !== null);
+  const total = sum(paid.map((item) => item.paid));
+  let running = 0;
+  const course = paid.map((item) => (running += plotted(item.paid ?? "0")));
+  const columns: readonly Column<Reward>[] = [
+    ...rewardColumns.slice(0, -1),
+    {
+      head: "Claim",
+      cell: (item) => (
+        <span class="claim">
+          <Claimed item={item} />
+          {(item.claim === "rejected" || item.claim === "pending") && (
+            <button type="button" disabled={claiming !== null} aria-label={`Claim now, round ${item.round}`} onClick={() => void claim(item.round)}>
+              Claim now
+            </button>
+          )}
+        </span>
+      ),
+    },
+  ];
+  return (
+    <>
+      <h1>Rewards</h1>
+      <div class="cards">
+        <Card title="Earned over time" aside={`${inTokens(total)} in the rounds below`} wide>
+          {paid.length < 2 ? (
+            <p class="empty">The curve begins with the second result that grants this wallet something.</p>
+          ) : (
+            <Chart label={`${inTokens(total)} earned in ${paid.length} rounds`} x={paid.map((item) => item.round)} y={course} names={["round", "tokens earned so far"]} stepped fromZero />
+          )}
+        </Card>
+        <Card title="Round by round" aside="amounts in tokens" wide>
+          <p class={said?.good === false ? "wrong" : "fine"} role="status">
+            {said?.text}
+          </p>
+          <Listing
+            label="Rewards"
+            columns={columns}
+            asked={asked}
+            keyOf={(item) => item.round}
+            paging={paging}
+            empty="No result grants this wallet anything yet. The first row comes with the first recorded result of a round in which it took part."
+          />
+        </Card>
+      </div>
+    </>
+  );
+}
+
+function refusedIn(error: unknown, round: number): string {
+  if (!(error instanceof CallError)) return "Something went wrong in this page.";
+  if (error.code === OUT_OF_SCOPE) return "This token only reads. Sign out, and paste rpc/operate.token to claim from here.";
+  return `Round ${round}: ${error.detail ?? error.message}.`;
+}

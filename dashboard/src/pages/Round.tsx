@@ -1,0 +1,210 @@
+/** One round: where it stands, what became of every delta and why, what was paid, and what this node sent. */
+import { useState } from "preact/hooks";
+import type { Commitment, FeeReceipt, Receipt, Transaction } from "../../../docs/rpc";
+import { useAsked, usePaging } from "../node/asked";
+import { OUT_OF_SCOPE } from "../node/rpc";
+import { schedules, status } from "../node/watching";
+import { Copied, WithDigests } from "../parts/Copied";
+import { GainBar } from "../parts/GainBar";
+import { Listing, type Column } from "../parts/Listing";
+import { Moment } from "../parts/Moment";
+import { Card, Facts, Problem, Waiting } from "../parts/Notice";
+import { PhaseLine } from "../parts/PhaseLine";
+import { Tag, Verdict } from "../parts/Tag";
+import { inTokens, tokens } from "../words/amounts";
+import { gain } from "../words/gains";
+import { happening, isOver, phaseName } from "../words/phases";
+import { figure, grouped } from "../words/sizes";
+import { shortened } from "../words/shortened";
+import { reason } from "../words/verdicts";
+
+export function Round({ round }: { round: number }) {
+  const { value: told, error } = useAsked("rounds.get", { round });
+  const { value: asked } = useAsked("rounds.schedule", { round });
+  const schedule = schedules.value.get(round) ?? asked;
+  return (
+    <>
+      <p class="crumb"><a href="#/rounds">Rounds</a></p>
+      <h1>Round {round}</h1>
+      {told === null ? (
+        error === null ? <Waiting /> : <Problem error={error} />
+      ) : (
+        <div class="cards">
+          <Card title={phaseName(schedule?.phase ?? told.phase)} aside={`project ${told.project}`} wide>
+            <p>{told.cause === null ? happening(schedule?.phase ?? told.phase) : `Cancelled: ${told.cause}.`}</p>
+            {schedule !== null && schedule !== undefined && <PhaseLine schedule={schedule} />}
+          </Card>
+          {told.sheet !== null ? <Receipts round={round} /> : <Commitments round={round} over={isOver(told.phase)} />}
+          <Card title="Result">
+            <Facts
+              rows={[
+                ["Improvement", told.improvement === null ? "not measured yet" : improved(told.improvement)],
+                ["Paid", told.payout === null ? "–" : `${tokens(told.payout)} of ${inTokens(told.budget)}`],
+                ["Price", told.price == null ? "–" : `${inTokens(told.price, 8)} a micro-nat`],
+                ["Note of the merge", told.note || "none"],
+                ...metrics(told.heldout),
+              ]}
+            />
+          </Card>
+          <Card title="What belongs to it">
+            <Facts
+              rows={[
+                ["Base model", <Copied text={told.base} what="base model" />],
+                ["Next model", told.model === null ? "none yet" : <Copied text={told.model} what="next model" />],
+                ["Score sheet", told.sheet === null ? "none yet" : <Copied text={told.sheet} what="score sheet" />],
+                ...(schedule
+                  ? ([
+                      ["Proposer", <Copied text={schedule.proposer} what="proposer" />],
+                      ["Bond of a solver", inTokens(schedule.bond)],
+                      ["Opened", <Moment at={schedule.opened} both />],
+                    ] as const)
+                  : []),
+              ]}
+            />
+          </Card>
+          {(told.fees ?? []).length > 0 && (
+            <Card title="Fees of coordinators" aside={`${inTokens(told.fee)} together`} wide>
+              <Listing
+                label="Fees of coordinators"
+                columns={FEES}
+                asked={{ value: { items: told.fees ?? [], next: null }, error: null }}
+                keyOf={(item) => item.coordinator}
+                empty="Nobody."
+              />
+            </Card>
+          )}
+          <Sent round={round} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function improved(microNats: number): string {
+  const { value, unit } = gain(microNats, 0);
+  return `${value} ${unit}`;
+}
+
+function metrics(heldout: { before: Record<string, number>; after: Record<string, number> } | undefined): [string, string][] {
+  return Object.entries(heldout?.after ?? {}).slice(0, 8).map(([name, after]) => {
+    const before = heldout?.before[name];
+    return [name, before === undefined ? figure(after) : `${figure(before)} → ${figure(after)}`];
+  });
+}
+
+function Receipts({ round }: { round: number }) {
+  const paging = usePaging(String(round));
+  const asked = useAsked("receipts.list", { round, limit: 50, cursor: paging.cursor });
+  const [opened, setOpened] = useState<string | null>(null);
+  const range = Math.max(1, ...(asked.value?.items ?? []).map((item) => Math.abs(item.gain) + item.stderr));
+  const columns: readonly Column<Receipt>[] = [
+    { head: "Solver", cell: (item) => <Copied text={item.solver} what="solver" /> },
+    { head: "Verdict", cell: (item) => <Verdict word={item.verdict} /> },
+    { head: "Reason", cell: (item) => <span title={item.detail || undefined}>{reason(item.reason)}</span> },
+    { head: "Gain", cell: (item) => <GainBar value={item.gain} stderr={item.stderr} range={range} /> },
+    { head: "Paid", cell: (item) => tokens(item.paid), number: true },
+    {
+      head: "Why",
+      cell: (item) => (
+        <button
+          type="button"
+          aria-expanded={opened === item.solver}
+          aria-label={`Why, of ${shortened(item.solver)}`}
+          onClick={() => setOpened(opened === item.solver ? null : item.solver)}
+        >
+          Why
+        </button>
+      ),
+    },
+  ];
+  return (
+    <Card title="Every delta" aside="gain with its standard error, paid in tokens" wide>
+      <Listing
+        label={`Deltas of round ${round}`}
+        columns={columns}
+        asked={asked}
+        keyOf={(item) => item.solver}
+        paging={paging}
+        empty="Nobody revealed a delta."
+        below={(item) => (opened === item.solver ? <Explained round={round} solver={item.solver} /> : null)}
+      />
+    </Card>
+  );
+}
+
+/** One receipt in sentences, with the sum that gives what was paid. */
+function Explained({ round, solver }: { round: number; solver: string }) {
+  const { value, error } = useAsked("receipts.get", { round, solver });
+  if (value === null) return error === null ? <Waiting /> : <Problem error={error} />;
+  const { words, receipt } = value;
+  return (
+    <Facts
+      rows={[
+        ["Measured", <WithDigests text={words.measured} />],
+        ["Outcome", <WithDigests text={words.outcome + (receipt.detail ? ` (${receipt.detail})` : "")} />],
+        ["Payment", words.payment],
+        ["Bond", words.bond],
+        ["Delta", <Copied text={words.delta} what="delta" />],
+      ]}
+    />
+  );
+}
+
+const COMMITTED: readonly Column<Commitment>[] = [
+  { head: "Solver", cell: (item) => <Copied text={item.solver} what="solver" /> },
+  { head: "Commitment", cell: (item) => <Copied text={item.commitment} what="commitment" /> },
+  {
+    head: "Delta",
+    cell: (item) => (item.delta === null ? <span class="muted">not revealed</span> : <Copied text={item.delta} what="delta" />),
+  },
+];
+
+function Commitments({ round, over }: { round: number; over: boolean }) {
+  const paging = usePaging(String(round));
+  const asked = useAsked("rounds.commitments", { round, limit: 50, cursor: paging.cursor });
+  const { value: scores } = useAsked("scores.list", { round, limit: 100 });
+  return (
+    <Card title="Who takes part" aside={scores !== null && scores.items.length > 0 ? `scores of ${scores.items.length} coordinators are here` : undefined} wide>
+      <Listing
+        label={`Commitments of round ${round}`}
+        columns={COMMITTED}
+        asked={asked}
+        keyOf={(item) => item.solver}
+        paging={paging}
+        empty={over ? "Nobody committed to a delta." : "Nobody has committed to a delta yet; solvers do so when their training is done."}
+      />
+    </Card>
+  );
+}
+
+const FEES: readonly Column<FeeReceipt>[] = [
+  { head: "Coordinator", cell: (item) => <Copied text={item.coordinator} what="coordinator" /> },
+  { head: "How", cell: (item) => item.how },
+  { head: "Paid", cell: (item) => tokens(item.paid), number: true },
+];
+
+const SENT: readonly Column<Transaction>[] = [
+  { head: "What", cell: (item) => item.what.split("/")[0] },
+  { head: "State", cell: (item) => <Tag tone={item.state === "mined" ? "good" : item.state === "failed" ? "bad" : "plain"}>{item.state}</Tag> },
+  { head: "Transaction", cell: (item) => { const hash = item.hashes.at(-1); return hash === undefined ? "not signed yet" : <Copied text={hash} what="transaction" />; } },
+  { head: "Block", cell: (item) => item.block === null ? "–" : grouped(item.block), number: true },
+  { head: "Made", cell: (item) => <Moment at={item.created} /> },
+];
+
+/** Of the newest hundred transactions of this wallet, those of the round. */
+function Sent({ round }: { round: number }) {
+  const asked = useAsked("transactions.list", { limit: 100 });
+  if (status.value === null || asked.error?.code === OUT_OF_SCOPE) return null;
+  const mine = asked.value?.items.filter((item) => item.what.split("/")[1] === String(round)) ?? [];
+  return (
+    <Card title="What this node sent" wide>
+      <Listing
+        label={`Transactions of round ${round}`}
+        columns={SENT}
+        asked={{ value: asked.value === null ? null : { items: mine, next: null }, error: asked.error }}
+        keyOf={(item) => item.what}
+        empty="None of this wallet's newest hundred transactions is of this round."
+      />
+    </Card>
+  );
+}

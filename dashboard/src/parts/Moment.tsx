@@ -1,0 +1,22 @@
+/** A time: local, with UTC beside or behind it; and how long until one. */
+import { now, tick } from "../node/clock";
+import { clock, distance, iso, span } from "../words/times";
+
+export function Moment({ at, both = false }: { at: number; both?: boolean }) {
+  return (
+    <time dateTime={iso(at)} title={`${clock(at, 0)} local, ${iso(at)}`}>
+      {clock(at, tick.value)}
+      {both && <span class="muted"> · {clock(at, tick.value, "UTC")} UTC</span>}
+    </time>
+  );
+}
+
+/** Counts down by itself, each second. */
+export function Countdown({ to }: { to: number }) {
+  const rest = to - now.value;
+  return <>{rest > 0 ? span(rest) : "any moment"}</>;
+}
+
+export function Ago({ at }: { at: number }) {
+  return <>{distance(at, tick.value)}</>;
+}

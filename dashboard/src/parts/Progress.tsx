@@ -1,0 +1,42 @@
+/** The job that runs: how far, how fast, how it compares to its deadline. */
+import { now } from "../node/clock";
+import { schedules, work } from "../node/watching";
+import { jobName } from "../words/jobs";
+import { figure, grouped } from "../words/sizes";
+import { span } from "../words/times";
+import { deadline, lateness, left } from "../words/worries";
+import { Countdown } from "./Moment";
+import { Facts } from "./Notice";
+import { Tag } from "./Tag";
+
+export function Progress() {
+  const job = work.value;
+  if (job === null) return <p class="empty">The worker waits. It starts with the next round in which this node has work to do.</p>;
+  const { step, steps } = job;
+  const rest = left(job);
+  const end = job.job === "TrainDelta" ? deadline({ schedules: schedules.value }) : null;
+  const late = lateness(job, end, now.value);
+  return (
+    <>
+      <p class="big">
+        {jobName(job.job)}
+        {late !== null && <Tag tone={late > 0 ? "bad" : "good"}>{late > 0 ? "Late" : "On time"}</Tag>}
+      </p>
+      {step != null && steps != null && (
+        <progress max={steps} value={step} aria-label={`Step ${step} of ${steps}`} />
+      )}
+      <Facts
+        figures
+        rows={[
+          ["Step", step == null || steps == null ? "none reported yet" : `${grouped(step)} of ${grouped(steps)}`],
+          ["Loss", job.loss == null ? "–" : figure(job.loss)],
+          ["Pace", step ? `${figure(step / Math.max(1, job.seconds))} steps/s` : "–"],
+          ["Runs for", span(job.seconds)],
+          ["Time left", rest === null ? "–" : span(rest)],
+          ...(end === null ? [] : ([["Deadline in", <Countdown to={end} />]] as const)),
+          ...(late === null ? [] : ([[late > 0 ? "Too late by" : "To spare", span(Math.abs(late))]] as const)),
+        ]}
+      />
+    </>
+  );
+}

@@ -1,0 +1,98 @@
+/** The frame around every page: where one is, how the node stands, and what is shown. */
+import { token, signOut } from "../node/token";
+import { link, rounds, status, health, schedules } from "../node/watching";
+import { Ago } from "../parts/Moment";
+import { Prose } from "../parts/Notice";
+import { Network } from "../pages/Network";
+import { Overview } from "../pages/Overview";
+import { Rewards } from "../pages/Rewards";
+import { Round } from "../pages/Round";
+import { Rounds } from "../pages/Rounds";
+import { Training } from "../pages/Training";
+import { isOver, phaseName } from "../words/phases";
+import { PAGES, route, type PageName } from "./route";
+import { SignIn } from "./SignIn";
+import { choice, nextChoice } from "./theme";
+
+const NAMES: Record<PageName, string> = {
+  overview: "Overview",
+  rounds: "Rounds",
+  training: "Training",
+  network: "Network",
+  rewards: "Rewards",
+};
+
+export function App() {
+  if (token.value === null) return <SignIn />;
+  const { page, round } = route.value;
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
+        To the page
+      </a>
+      <header class="top">
+        <span class="brand">jepanet</span>
+        <nav aria-label="Pages">
+          {PAGES.map((item) => (
+            <a key={item} href={`#/${item}`} aria-current={item === page ? "page" : undefined}>
+              {NAMES[item]}
+            </a>
+          ))}
+        </nav>
+        <Standing />
+        <span class="tools">
+          <button type="button" onClick={nextChoice} title="Colours: as the system, light, dark">
+            <span class="unseen">Colours: </span>
+            {{ system: "Auto", light: "Light", dark: "Dark" }[choice.value]}
+          </button>
+          <button type="button" onClick={() => signOut()}>
+            Sign out
+          </button>
+        </span>
+      </header>
+      <Lost />
+      <main id="main" tabIndex={-1}>
+        {page === "overview" && <Overview />}
+        {page === "rounds" && (round === null ? <Rounds /> : <Round round={round} key={round} />)}
+        {page === "training" && <Training />}
+        {page === "network" && <Network />}
+        {page === "rewards" && <Rewards />}
+      </main>
+    </>
+  );
+}
+
+/** In the bar of every page: well or not, and where the newest round is. */
+function Standing() {
+  const { state } = link.value;
+  const fit = health.value;
+  const tone = state === "lost" ? "bad" : fit === null ? "plain" : !fit.healthy ? "bad" : fit.ready ? "good" : "warn";
+  const word = state === "lost" ? "No answer" : fit === null ? "Opening" : !fit.healthy ? "Unwell" : fit.ready ? "Well" : "Not ready";
+  const running = rounds.value?.find((item) => !isOver(item.phase));
+  const known = running === undefined ? undefined : schedules.value.get(running.round);
+  return (
+    <span class="standing" role="status">
+      <span class={`dot ${tone}`} aria-hidden="true" />
+      {word}
+      {status.value !== null && state !== "lost" && running !== undefined && (
+        <span class="muted">
+          {" "}
+          · round {running.round}, {phaseName(known?.phase ?? running.phase).toLowerCase()}
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** The node is gone: what that means, since when, and what to do. */
+function Lost() {
+  const { state, heard, why } = link.value;
+  if (state !== "lost") return null;
+  return (
+    <div class="lost" role="alert">
+      <strong>{why}.</strong>{" "}
+      {heard === null ? "Nothing was heard of it yet." : <>What you see is of <Ago at={heard} />.</>}{" "}
+      <Prose text="On its machine, `jepanet status` says whether it runs, and `jepanet node run` starts it. This page goes on by itself when it is back." />
+    </div>
+  );
+}

@@ -1,0 +1,145 @@
+/** What to worry about now, the worst first, each with what to do. */
+import type { Health, NodeStatus, Reward, RoundSchedule, Work } from "../../../docs/rpc";
+import { isOver } from "./phases";
+import { span } from "./times";
+import type { Tone } from "./verdicts";
+
+export interface Worry {
+  tone: Tone;
+  what: string;
+  /** What to do; a command stands in backquotes. */
+  remedy: string;
+}
+
+const CAUSES: Record<string, Worry> = {
+  "no-answer": {
+    tone: "bad",
+    what: "The node cannot speak for itself",
+    remedy: "Its log says why, under `status.failed`. Start it anew if that does not pass.",
+  },
+  "chain-unread": {
+    tone: "warn",
+    what: "Nothing of the chain was read yet",
+    remedy: "Wait a minute after a start. If it stays, check `chain.endpoints` with `jepanet node check`.",
+  },
+  "chain-stopped": {
+    tone: "bad",
+    what: "No endpoint shows a new block",
+    remedy: "Check that the endpoint is up and reached from here: `jepanet node check`. Add a second one to `chain.endpoints`.",
+  },
+  "chain-stalled": {
+    tone: "bad",
+    what: "Blocks come, and the node cannot follow them",
+    remedy: "The log says why, under `chain.`. If it stays, start the node anew; nothing is lost.",
+  },
+  "events-missing": {
+    tone: "warn",
+    what: "Some logs of the chain are missing and are read again",
+    remedy: "Wait. If it stays, another endpoint in `chain.endpoints` may serve what this one leaves out.",
+  },
+  "catching-up": {
+    tone: "warn",
+    what: "The node is still reading older blocks",
+    remedy: "Wait: it acts again once it has read the newest one.",
+  },
+  "no-peers": {
+    tone: "bad",
+    what: "No peer is connected",
+    remedy: "Check the firewall and `p2p.bootstrap`, or connect by hand: `jepanet peer connect ADDRESS`.",
+  },
+};
+
+export interface Known {
+  status: NodeStatus | null;
+  health: Health | null;
+  rewards: readonly Reward[];
+  schedules: ReadonlyMap<number, RoundSchedule>;
+  work: Work | null;
+  /** Seconds that the chain is ahead of this computer; null where they agree. */
+  apart: number | null;
+  now: number;
+}
+
+export function worries(known: Known): Worry[] {
+  const found: Worry[] = (known.health?.reasons ?? []).map(
+    (word) => CAUSES[word] ?? { tone: "warn", what: `The node is not ready: ${word}`, remedy: "Its log says more." },
+  );
+  const { status } = known;
+  if (status !== null) found.push(...ofStatus(status));
+  const late = lateness(known.work, deadline(known), known.now);
+  if (late !== null && late > 0) {
+    found.push({
+      tone: "bad",
+      what: `This training would end ${span(late)} after its deadline`,
+      remedy: "Free the device it trains on, or give it a faster one: `jepanet node check` says which windows this machine can keep.",
+    });
+  }
+  if (known.apart !== null) {
+    found.push({
+      tone: "warn",
+      what: `This computer and the chain differ by ${span(Math.abs(known.apart))}`,
+      remedy: "Check this computer's clock: `timedatectl`. Until then the page counts by the chain.",
+    });
+  }
+  const refused = known.rewards.filter((item) => item.claim === "rejected").map((item) => item.round);
+  if (refused.length > 0) {
+    found.push({
+      tone: "warn",
+      what: `The claim of round ${refused.join(", ")} was given up`,
+      remedy: "Claim again on the page Rewards; the node tries it anew.",
+    });
+  }
+  const order: Tone[] = ["bad", "warn", "plain", "good"];
+  return found.sort((one, other) => order.indexOf(one.tone) - order.indexOf(other.tone));
+}
+
+function ofStatus(status: NodeStatus): Worry[] {
+  const found: Worry[] = [];
+  for (const duty of status.duties.filter((item) => item.error !== null && item.attempts > 0).slice(0, 5)) {
+    found.push({
+      tone: "warn",
+      what: `${duty.duty} did not succeed in ${duty.attempts} ${duty.attempts === 1 ? "attempt" : "attempts"}`,
+      remedy: `It is tried again. The newest cause: ${duty.error}`,
+    });
+  }
+  // What failed in a round that is over can be done nothing about.
+  for (const round of status.rounds.filter((item) => !isOver(item.phase))) {
+    for (const [duty, why] of round.failed.slice(0, 3)) {
+      found.push({ tone: "warn", what: `Round ${round.round}: ${duty} was given up`, remedy: `The cause: ${why}` });
+    }
+    if (round.training?.status.startsWith("aborted")) {
+      found.push({
+        tone: "warn",
+        what: `Round ${round.round}: the training was ended early`,
+        remedy: `The cause: ${round.training.why ?? round.training.status}. Nothing was committed.`,
+      });
+    }
+  }
+  if (status.log_lines_lost > 0) {
+    found.push({
+      tone: "warn",
+      what: `${status.log_lines_lost} lines of the log were lost`,
+      remedy: "Whatever reads the log is too slow, or the disk is full: `df -h`.",
+    });
+  }
+  return found;
+}
+
+/** When the training that runs has to be committed to: the first commit phase to end. */
+export function deadline(known: Pick<Known, "schedules">): number | null {
+  const ends = [...known.schedules.values()].filter((item) => item.phase === "commit").map((item) => item.commit_end);
+  return ends.length > 0 ? Math.min(...ends) : null;
+}
+
+/** Seconds until the job ends at its pace so far; null before it has one. */
+export function left(work: Work | null): number | null {
+  if (work === null || !work.step || !work.steps || work.seconds <= 0) return null;
+  return ((work.steps - work.step) * work.seconds) / work.step;
+}
+
+/** Seconds by which a training would miss its deadline; negative where it has time to spare. */
+export function lateness(work: Work | null, end: number | null, now: number): number | null {
+  const rest = left(work);
+  if (rest === null || end === null || work === null || work.job !== "TrainDelta") return null;
+  return now + rest - end;
+}

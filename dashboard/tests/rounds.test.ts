@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import type { NodeStatus, RoundSchedule, Work } from "../../docs/rpc";
+import { chainNow, clocksApart } from "../src/node/clock";
+import { isToken, takenFrom } from "../src/node/token";
+import { happening, phaseEnd, phaseName, stages } from "../src/words/phases";
+import { reason, verdict } from "../src/words/verdicts";
+import { lateness, left, worries, type Known } from "../src/words/worries";
+
+function schedule(phase: string, changes: Partial<RoundSchedule> = {}): RoundSchedule {
+  return {
+    round: 7, phase, proposer: "0x1", bond: "1", now: 1100, opened: 1000, commit_end: 1060, reveal_start: 1070,
+    reveal_end: 1160, verify_end: 1280, challenge_end: null, ended: null, ...changes,
+  };
+}
+
+const states = (given: RoundSchedule): string => stages(given).map((item) => item.state[0]).join("");
+
+describe("phases", () => {
+  it("have a present, a past and what is ahead", () => {
+    expect(states(schedule("commit"))).toBe("naaaa");
+    expect(states(schedule("reveal"))).toBe("ddnaa");
+    expect(states(schedule("challenge", { challenge_end: 1400 }))).toBe("ddddn");
+    expect(states(schedule("settled", { challenge_end: 1400, ended: 1410 }))).toBe("ddddd");
+    expect(states(schedule("cancelled", { ended: 1165 }))).toBe("dddaa");
+  });
+  it("end by the clock, or by a transaction", () => {
+    expect(phaseEnd(schedule("commit"))).toBe(1060);
+    expect(phaseEnd(schedule("verify"))).toBe(1280);
+    expect(phaseEnd(schedule("settleable", { challenge_end: 1400 }))).toBeNull();
+  });
+  it("have a name each, also one that is unknown here", () => {
+    expect(phaseName("verify")).toBe("Scoring");
+    expect(phaseName("someday")).toBe("someday");
+    expect(happening("someday")).toBe("");
+    expect(verdict("accepted").tone).toBe("good");
+    expect(verdict("else").name).toBe("else");
+    expect(reason("some-new-one")).toBe("some new one");
+  });
+});
+
+describe("the clock of deadlines", () => {
+  it("is this computer's unless the chain's is far off", () => {
+    expect(chainNow(1000, null)).toBe(1000);
+    expect(chainNow(1000, -14)).toBe(1000);
+    expect(chainNow(1000, 7200)).toBe(8200);
+    expect(clocksApart(-14)).toBe(false);
+    expect(clocksApart(-121)).toBe(true);
+  });
+});
+
+describe("a token", () => {
+  const token = "a".repeat(43);
+  it("is taken out of the fragment and nowhere else", () => {
+    expect(takenFrom(`#token=${token}`)).toEqual({ token, rest: "" });
+    expect(takenFrom(`#token=${token}x`).token).toBeNull();
+    expect(takenFrom("#/rounds").token).toBeNull();
+    expect(isToken(`${token} `)).toBe(false);
+  });
+});
+
+const training: Work = { job: "TrainDelta", seconds: 100, step: 50, steps: 200, loss: 1 };
+const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [] }, rewards: [], schedules: new Map(), work: null, apart: null, now: 1000 };
+
+describe("what to worry about", () => {
+  it("is nothing where all is well", () => expect(worries(well)).toEqual([]));
+  it("is a training that would miss its deadline", () => {
+    expect(left(training)).toBe(300);
+    expect(lateness(training, 1250, 1000)).toBe(50);
+    expect(lateness({ ...training, step: null }, 1250, 1000)).toBeNull();
+    expect(lateness({ ...training, job: "ScoreClaims" }, 1250, 1000)).toBeNull();
+    const [found] = worries({ ...well, work: training, schedules: new Map([[7, schedule("commit", { commit_end: 1250 })]]) });
+    expect(found!.tone).toBe("bad");
+    expect(found!.what).toContain("50 s after its deadline");
+  });
+  it("has the worst first, and a remedy for each", () => {
+    const status = {
+      duties: [{ duty: "SendReveal", attempts: 2, error: "no funds" }],
+      rounds: [
+        { round: 7, phase: "settled", failed: [["SendClaim", "no-row"]], training: null },
+        { round: 8, phase: "verify", failed: [["SendReveal", "late"]], training: { status: "aborted(time)" } },
+      ],
+      log_lines_lost: 3,
+    } as unknown as NodeStatus;
+    const health = { healthy: false, ready: false, reasons: ["catching-up", "no-peers", "something-new"] };
+    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", verdict: "accepted", paid: "1", claim: "rejected" }] });
+    expect(found[0]!.what).toBe("No peer is connected");
+    expect(found.every((item) => item.remedy.length > 10)).toBe(true);
+    const all = found.map((item) => item.what).join("\n");
+    for (const part of ["something-new", "2 attempts", "Round 8: SendReveal", "Round 8: the training", "3 lines", "2 h 00 min", "claim of round 6"]) {
+      expect(all).toContain(part);
+    }
+    expect(all).not.toContain("Round 7:");
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { inTokens, plotted, sum, tokens } from "../src/words/amounts";
+import { gain, placed, signed } from "../src/words/gains";
+import { bytes, count, figure } from "../src/words/sizes";
+import { same, shortened } from "../src/words/shortened";
+import { clock, distance, iso, span } from "../src/words/times";
+
+describe("amounts", () => {
+  it.each([
+    ["0", "0"],
+    ["19000000000000000000", "19"],
+    ["666666666666666666", "0.6666"],
+    ["1999999999999999999", "1.9999"],
+    ["1234567500000000000000000", "1,234,567.5"],
+    ["1", "< 0.0001"],
+    ["-2500000000000000000", "−2.5"],
+  ])("shows %s as %s, never rounded up", (wei, shown) => expect(tokens(wei)).toBe(shown));
+  it("says one token, and several", () => {
+    expect(inTokens("1000000000000000000")).toBe("1 token");
+    expect(inTokens("0")).toBe("0 tokens");
+    expect(inTokens("500000000000000", 8)).toBe("0.0005 tokens");
+  });
+  it("adds without losing a wei", () => {
+    expect(sum(["9007199254740993", "1", null, undefined])).toBe("9007199254740994");
+    expect(plotted("1500000000000000000")).toBe(1.5);
+  });
+});
+
+describe("times", () => {
+  it.each([
+    [0, "0 s"],
+    [9.9, "9 s"],
+    [249, "4 min 09 s"],
+    [3840, "1 h 04 min"],
+    [90_000, "1 d 01 h"],
+    [-5, "0 s"],
+  ])("%d seconds are %s", (seconds, shown) => expect(span(seconds)).toBe(shown));
+  it("names the day only where it is another one", () => {
+    const noon = Date.UTC(2026, 10, 27, 12) / 1000;
+    expect(clock(noon, noon, "UTC")).toBe("12:00:00");
+    expect(clock(noon, noon + 86_400, "UTC")).toBe("27 Nov 2026, 12:00:00");
+    expect(clock(noon, noon, "Asia/Tokyo")).toBe("21:00:00");
+    expect(iso(noon)).toBe("2026-11-27T12:00:00Z");
+  });
+  it("says how far off", () => {
+    expect(distance(100, 101)).toBe("just now");
+    expect(distance(100, 160)).toBe("1 min 00 s ago");
+    expect(distance(160, 100)).toBe("in 1 min 00 s");
+  });
+});
+
+describe("gains", () => {
+  it.each([
+    [40_000, 2_000, "+40.0", "2.0", "mnat"],
+    [-50_000, 2_000, "−50.0", "2.0", "mnat"],
+    [340, 12, "+340", "12", "µnat"],
+    [2_345_678, 1_234, "+2.346", "0.001", "nat"],
+    [11_230, 0, "+11.23", "0.00", "mnat"],
+    [0, 0, "0", "0", "µnat"],
+  ])("%d ± %d micro-nats", (value, stderr, shown, error, unit) =>
+    expect(gain(value, stderr)).toEqual({ value: shown, error, unit }),
+  );
+  it("has no negative zero", () => expect(signed(-0.001, 1)).toBe("0.0"));
+  it("places a bar around the middle, and never beside the picture", () => {
+    expect(placed(50, 10, 100)).toEqual({ from: 70, at: 75, to: 80 });
+    expect(placed(-500, 10, 100)).toEqual({ from: 0, at: 0, to: 0 });
+    expect(placed(0, 0, 0)).toEqual({ from: 50, at: 50, to: 50 });
+  });
+});
+
+describe("the rest", () => {
+  it.each([
+    [0, "0 B"],
+    [999, "999 B"],
+    [1000, "1.0 kB"],
+    [93_000_000, "93 MB"],
+    [999_600, "1.0 MB"],
+  ])("%d bytes are %s", (value, shown) => expect(bytes(value)).toBe(shown));
+  it("counts", () => {
+    expect(count(1, "peer")).toBe("1 peer");
+    expect(count(1200, "peer")).toBe("1,200 peers");
+    expect(figure(0.84561)).toBe("0.846");
+    expect(figure(0)).toBe("0.00");
+    expect(figure(Number.NaN)).toBe("NaN");
+  });
+  it("shortens what people compare by its ends", () => {
+    expect(shortened("0xA68D06D6168F8a37ce3c71dA7f77a655Ca17fdC8")).toBe("0xA68D…fdC8");
+    expect(shortened("bafkreifztyjwjhyjtqcip5cytpb35ttshpoiotuighvb5luohgjhfi53dq")).toBe("bafkre…fi53dq");
+    expect(shortened("short")).toBe("short");
+    expect(same("0xAB", "0xab")).toBe(true);
+  });
+});

@@ -100,6 +100,7 @@ ELSEWHERE = {
     "node run": "is a node",
     "node check": "asks every endpoint and peer by itself: that is what it checks",
     "quickstart": "makes a network, step by step, each of which is counted elsewhere",
+    "doctor": "asks every endpoint and peer by itself, as `node check` does",
     "status": "reads a file",
     **dict.fromkeys(("version", "completion", "simulator install"), "the program itself"),
     **dict.fromkeys(

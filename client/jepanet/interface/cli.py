@@ -28,6 +28,7 @@ COMMANDS = {
     "node": "Run a node with any set of roles.",
     "backup": "Keep what a node cannot make anew in one file.",
     "restore": "Make a node's folder out of a backup.",
+    "doctor": "Look at a node and its machine, and say what to do.",
     "config": "Show what a node's configuration comes to.",
     "peer": "List, connect and ban peers of a running node.",
     "round": "List rounds, watch one, show one with its receipts.",

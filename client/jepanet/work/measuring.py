@@ -57,4 +57,10 @@ def probe_device(request: ProbeDevice, on_progress: OnProgress) -> ProbedDevice:
     made = probe(request.device)
     if request.processes > 1:
         check_devices(request.device, request.processes)
-    return ProbedDevice(torch=made.torch, threads=made.threads, apart=made.apart)
+    return ProbedDevice(
+        torch=made.torch,
+        threads=made.threads,
+        apart=made.apart,
+        instructions=made.instructions,
+        gpus=made.gpus,
+    )

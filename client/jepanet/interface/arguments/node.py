@@ -245,15 +245,18 @@ def check(config_path: Path, as_json: bool) -> None:
             config = load_config(config_path)
         except Fatal as error:
             raise unreadable(error) from error
-        emit(asyncio.run(preflight(config, config_path)), as_json, _show)
+        emit(asyncio.run(preflight(config, config_path)), as_json, show_checks)
     except NotReady as failed:
-        emit(failed.report, as_json, _show)
+        emit(failed.report, as_json, show_checks)
         raise
 
 
-def _show(value: CheckReport) -> None:
+def show_checks(value: CheckReport) -> None:
+    """Every row, and the account where it could be read."""
     rows = [(row.level, row.check, row.finding, row.remedy or "") for row in value.rows]
     verdict = "Ready to run" if value.ready else "NOT ready to run"
+    if value.roles is None and value.ready:
+        verdict = "This machine"
     table(verdict, ("", "check", "finding", "what to do"), rows)
     if value.account is not None:
         account = {"roles": value.roles, "head": value.head, **shown(value.account)}

@@ -27,6 +27,10 @@ class Probed:
     threads: int
     apart: float
     """How far it lies from the CPU, as a share of the root mean square; 0 on the CPU."""
+    instructions: str
+    """Of the processor, that torch uses, for example `AVX512`."""
+    gpus: tuple[str, ...]
+    """By name, those that torch can use; none where its build knows no GPU."""
 
 
 def probe(device: str) -> Probed:
@@ -57,7 +61,9 @@ def probe(device: str) -> Probed:
             remedy='others could not measure the same: mend its driver, or write worker.device = "cpu"',
             code=Exit.CONFIG,
         )
-    return Probed(str(torch.__version__), torch.get_num_threads(), found)
+    gpus = tuple(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return Probed(str(torch.__version__), torch.get_num_threads(), found, instructions, gpus)
 
 
 def memory_of(device: str) -> int:

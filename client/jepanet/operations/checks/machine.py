@@ -27,7 +27,7 @@ from jepanet.operations.checks.findings import (
 )
 from jepanet.operations.datasets import open_dataset
 from jepanet.p2p.host import probe_listen
-from jepanet.settings.config import Config, ProposerSection
+from jepanet.settings.config import Config, ProposerSection, WorkerSection
 from jepanet.settings.network import check_network
 from jepanet.settings.paths import Paths
 from jepanet.settings.terms import round_terms, wei
@@ -101,19 +101,18 @@ def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]
         )
 
 
-async def check_device(config: Config) -> Finding:
+async def check_device(section: WorkerSection) -> Finding:
     """Whether the worker's process can be started and computes on `worker.device`."""
 
     async def look() -> str:
-        section = config.worker
         worker = Worker(threads=section.threads, job_timeout=_PROBE_SECONDS)
         try:
             made = await worker.run(ProbeDevice(section.device, section.processes))
         finally:
             await worker.stop()
-        text = f"{section.device}: torch {made.torch}, {made.threads} threads"
+        text = f"{section.device}: torch {made.torch}, {made.instructions}, {made.threads} threads"
         if section.device == ON_CPU.device:
-            return text
+            return f"{text}; not used: {', '.join(made.gpus)}" if made.gpus else text
         return f"{text}; {made.apart:.1g} from what the CPU computes"
 
     return await judged_later("device", look)

@@ -6,7 +6,7 @@ anything is opened, and logs the others once it runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +66,23 @@ class _Findings:
         return report
 
 
-async def preflight(config: Config, source: Path) -> CheckReport:
+async def preflight(config: Config, source: Path, *, beyond: Sequence[Finding] = ()) -> CheckReport:
     """Every check there is of the configuration read from `source`, with the account where it could be read.
 
-    What is opened is opened to see whether it can be.
+    What is opened is opened to see whether it can be. `beyond`: what else was found, to be reported with it.
 
     Raises:
         NotReady: some row is a failure.
     """
     found = _Findings([fine("configuration", str(source))], roles=", ".join(config.node.roles))
     await _look(config, found)
+    found.rows += beyond
     return found.report()
+
+
+def report_of(rows: list[Finding]) -> CheckReport:
+    """The report of rows about the machine alone. Raises: NotReady: some row is a failure."""
+    return _Findings(rows).report()
 
 
 def unreadable(error: Fatal) -> NotReady:
@@ -89,7 +95,7 @@ async def _look(config: Config, found: _Findings) -> None:
     rows = found.rows
     rows += check_settings(config)
     rows += check_machine(config, running=is_running(config.node.data_dir))
-    rows.append(await check_device(config))
+    rows.append(await check_device(config.worker))
     wallet: Wallet | None = None
     try:
         wallet = unlock(config.wallet)
@@ -131,7 +137,7 @@ async def refuse_to_start(config: Config) -> None:
     # The port is left to the network itself: it would be free again by then, or taken.
     rows += check_machine(config, running=True)
     if config.worker.device != ON_CPU.device:
-        rows.append(await check_device(config))
+        rows.append(await check_device(config.worker))
     final = failures(rows, final=True)
     if final:
         raise refusal(final, "the node would not work")

@@ -31,12 +31,16 @@ class MeasureModels(Request[MeasuredModels]):
 
 @dataclass(frozen=True, slots=True)
 class ProbedDevice:
-    """What a device was found to compute with: the version of torch, and its threads."""
+    """What a device was found to compute with: the build of torch, its threads, and what else is there."""
 
     torch: str
     threads: int
     apart: Number = 0.0
     """How far what it computes lies from what the CPU does, as a share of the root mean square."""
+    instructions: str = ""
+    """Of the processor, that torch uses."""
+    gpus: tuple[str, ...] = ()
+    """That torch could use, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,11 +189,12 @@ export interface RevealedDeltaPage {
   next: string | null;
 }
 
-/** What a result grants this wallet in a round, as `solver` or as `coordinator`. `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with claiming it: pending, done, rejected, or None before that is due. */
+/** What a result grants this wallet in a round, as `solver` or as `coordinator`. `recorded`: when the chain got the result, in seconds of Unix. `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with claiming it: pending, done, rejected, or None before that is due. */
 export interface Reward {
   round: number;
   project: number;
   part: string;
+  recorded: number;
   verdict: string | null;
   paid: string | null;
   claim: string | null;

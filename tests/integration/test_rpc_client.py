@@ -194,6 +194,11 @@ def test_rewards_are_listed_by_the_node(tmp_path: Path) -> None:
         assert [(item["round"], item["verdict"]) for item in found] == [(8, None), (7, "accepted")]
         shown = CliRunner().invoke(cli, ["rewards", "--config", file], catch_exceptions=False)
         assert "19 tokens" in shown.stdout and "not known here" in shown.stdout
+        days = ["rewards", "--by", "day", "--config", file]
+        (day,) = json.loads(CliRunner().invoke(cli, [*days, "--json"], catch_exceptions=False).stdout)
+        assert (day["day"], day["rounds"], day["unknown"]) == ("1970-01-01", 2, 1)
+        assert (day["paid"], day["claimed"]) == (str(19 * 10**18), "0")
+        assert "1970-01-01" in CliRunner().invoke(cli, days, catch_exceptions=False).stdout
         assert replace(node.config.rpc).enabled
     shown = CliRunner().invoke(cli, ["rewards", "--config", file])
     assert isinstance(shown.exception, Transient) and shown.exception.code is Exit.NOT_RUNNING

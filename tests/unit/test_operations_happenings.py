@@ -88,7 +88,7 @@ FIGURES = SheetFigures(True, "", Wei(1), HeldOut({}, {}), (FeeReceipt(JUDGE, Wei
 SETTLED = replace(
     later(RECORDED, "settled"),
     receipts=(RECEIPT,),
-    reward=Reward(3, 1, "solver", "accepted", Wei(49 * TOKEN), "pending"),
+    reward=Reward(3, 1, "solver", 1300, "accepted", Wei(49 * TOKEN), "pending"),
 )
 SETTLED = replace(SETTLED, figures=replace(SETTLED.figures, sheet_read=True, figures=FIGURES))
 

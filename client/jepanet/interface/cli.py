@@ -34,7 +34,7 @@ COMMANDS = {
     "round": "List rounds, watch one, show one with its receipts.",
     "receipt": "Say in words what a delta was measured as, and what it earned and why.",
     "verify": "Recompute a round's scores, merge and payouts.",
-    "rewards": "List what results granted a running node's wallet.",
+    "rewards": "List what results granted a running node's wallet, by round or day.",
     "claim": "Claim what a settled round owes this wallet.",
     "model": "Export a global model.",
     "train": "Train a model by hand, on one's own data.",

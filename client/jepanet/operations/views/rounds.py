@@ -194,7 +194,8 @@ class ScoresArrived:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What a result grants this wallet in a round, as `solver` or as `coordinator`.
+    """What a result grants this wallet in a round, as `solver` or as `coordinator`. `recorded`: when the
+    chain got the result, in seconds of Unix.
 
     `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with
     claiming it: pending, done, rejected, or None before that is due.
@@ -203,9 +204,22 @@ class Reward:
     round: int
     project: int
     part: str
+    recorded: int
     verdict: str | None
     paid: Wei | None
     claim: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfRewards:
+    """What the results of one day (UTC, as 2026-02-28) grant a wallet together: `paid`, of which `claimed`
+    was taken; of `unknown` of its rounds the score sheet is not here."""
+
+    day: str
+    rounds: int
+    unknown: int
+    paid: Wei
+    claimed: Wei
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _reward(node: RunningNode, round_: Round, sheet: SheetView | None) -> Reward
     elif sheet is not None and sheet.figures is not None:
         paid = Wei(sum(item.paid for item in sheet.figures.fees if item.coordinator == me))
     claim = node.journal.duty_state(duty_key(SendClaim(round_.id)))
-    return Reward(int(round_.id), int(round_.project_id), part, verdict, paid, claim)
+    return Reward(int(round_.id), int(round_.project_id), part, round_.recorded_at, verdict, paid, claim)
 
 
 def shown_transaction(intent: Intent) -> Transaction:

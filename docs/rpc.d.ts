@@ -94,6 +94,12 @@ export interface HeldOut {
   after: Record<string, number>;
 }
 
+/** A code that the dashboard exchanges for a token: once, within so many seconds. */
+export interface Invitation {
+  code: string;
+  seconds: number;
+}
+
 /** A project as a node knows it at its newest confirmed block; `followed`: it works for it. */
 export interface KnownProject {
   project: number;
@@ -373,6 +379,10 @@ export interface Methods {
   "chain.status": { params: Record<string, never>; result: ChainStatus };
   /** The node's configuration, defaults included; what may be a secret is hidden */
   "config.show": { params: Record<string, never>; result: Record<string, Record<string, boolean | number | number | string | null | (string | number)[]>> };
+  /** A code that the dashboard exchanges for the token of scope `read`, once and soon */
+  "dashboard.invite": { params: Record<string, never>; result: Invitation };
+  /** The same for the token of scope `operate` */
+  "dashboard.invite_operator": { params: Record<string, never>; result: Invitation };
   /** Deltas that were revealed in a round, and which are stored here */
   "deltas.list": { params: {
       round: number;

@@ -38,6 +38,7 @@ from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.method import Scope
 from jepanet.rpc.offered.node import Probes
 from jepanet.rpc.offered.table import methods_of
+from jepanet.rpc.transport.invitations import Invitations
 from jepanet.settings.config import Config, config_from
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
@@ -199,7 +200,8 @@ class Asking:
     def __init__(self, node: ANode) -> None:
         self.recent = RecentStatus(node.status)
         self.probes = Probes(node, self.recent)
-        self.table = methods_of(node, self.recent, self.probes)
+        self.invitations = Invitations()
+        self.table = methods_of(node, self.recent, self.probes, self.invitations)
         self.dispatcher = Dispatcher(self.table, seconds=20.0, max_batch=10)
 
     async def all(self, method: str, scope: Scope = Scope.OPERATE, **params: Any) -> Any:

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { NodeStatus, RoundSchedule, Work } from "../../docs/rpc";
 import { chainNow, clocksApart } from "../src/node/clock";
-import { isToken, takenFrom } from "../src/node/token";
+import { codeIn, isToken } from "../src/node/token";
 import { happening, phaseEnd, phaseName, stages } from "../src/words/phases";
 import { reason, verdict } from "../src/words/verdicts";
 import { lateness, left, worries, type Known } from "../src/words/worries";
@@ -50,10 +50,12 @@ describe("the clock of deadlines", () => {
 
 describe("a token", () => {
   const token = "a".repeat(43);
-  it("is taken out of the fragment and nowhere else", () => {
-    expect(takenFrom(`#token=${token}`)).toEqual({ token, rest: "" });
-    expect(takenFrom(`#token=${token}x`).token).toBeNull();
-    expect(takenFrom("#/rounds").token).toBeNull();
+  it("has a form, and the code of a link too", () => {
+    expect(codeIn(`#code=${token}`)).toBe(token);
+    expect(codeIn(`#code=${token}x`)).toBeNull();
+    expect(codeIn(`?code=${token}`)).toBeNull();
+    expect(codeIn("#/rounds")).toBeNull();
+    expect(isToken(token)).toBe(true);
     expect(isToken(`${token} `)).toBe(false);
   });
 });

@@ -20,6 +20,7 @@ from jepanet.protocol.state import Own, Recorded, Round, Status
 from jepanet.rpc.method import Scope
 from jepanet.rpc.subscribing.hub import Hub
 from jepanet.rpc.transport.bearer import open_tokens, token_file
+from jepanet.rpc.transport.invitations import Invitations
 from jepanet.rpc.transport.pages import read_pages
 from jepanet.rpc.transport.server import listening
 from jepanet.settings.rpc_section import RpcSection
@@ -165,6 +166,7 @@ class Shown:
     port: int
     read: str
     operate: str
+    invitations: Invitations
 
     @property
     def origin(self) -> str:
@@ -187,11 +189,12 @@ def shown(folder: Path, *, node: ShownNode | None = None, port: int = 0) -> Iter
         async with listening(
             RpcSection(port=port), asking.dispatcher, tokens,
             health=asking.probes.health, ready=asking.probes.ready, hub=hub, pages=read_pages(),
+            invitations=asking.invitations,
         ) as server:  # fmt: skip
             read, operate = (
                 token_file(folder, item).read_text().strip() for item in (Scope.READ, Scope.OPERATE)
             )
-            held.append(Shown(found, server.port, read, operate))
+            held.append(Shown(found, server.port, read, operate, asking.invitations))
             looking = asyncio.create_task(hub.run())
             ready.set()
             while not end.is_set():

@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 from shown_node import Shown, shown
 
+from jepanet.rpc.method import Scope
+
 pytestmark = pytest.mark.browser
 
 
@@ -43,13 +45,18 @@ def test_attack_the_token_never_stands_in_an_address(open_page: Any, served: Sho
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url + str(request.headers.get("referer", ""))))
     page.goto("about:blank")
-    page.goto(f"{served.url}#token={served.read}")
+    code = served.invitations.make(Scope.READ)
+    page.goto(f"{served.url}#code={code}")
     expect(page.locator("main .card").first).to_be_visible()
     assert page.evaluate("location.href") == served.url
     page.get_by_role("link", name="Rounds", exact=True).click()
     expect(page.get_by_role("table", name="Rounds")).to_be_visible()
-    assert asked and not [item for item in asked if served.read in item.partition("#")[0]]
+    assert asked and not [item for item in asked if served.read in item or code in item.partition("#")[0]]
     assert page.evaluate("localStorage.length + document.cookie.length") == 0
+    again = page.context.new_page()
+    again.goto(f"{served.url}#code={code}")
+    expect(again.get_by_role("alert")).to_contain_text("used before")
+    assert again.evaluate("sessionStorage.length + location.hash.length") == 0
 
 
 @pytest.fixture

@@ -104,7 +104,8 @@ ELSEWHERE = {
     "status": "reads a file",
     **dict.fromkeys(("version", "completion", "simulator install"), "the program itself"),
     **dict.fromkeys(
-        ("rewards", "round watch", "peer list", "peer banned", "peer connect", "peer ban"), "a running node"
+        ("rewards", "dashboard", "round watch", "peer list", "peer banned", "peer connect", "peer ban"),
+        "a running node",
     ),
     **dict.fromkeys(("init", "config show", "node address", "backup", "restore"), "files alone"),
     **dict.fromkeys(("wallet new", "wallet import", "wallet password", "wallet list"), "keystores alone"),

@@ -186,6 +186,22 @@ def test_peers_are_listed_connected_and_banned_by_command(tmp_path: Path) -> Non
         assert {item["peer"] for item in run("list")} == set(PEERS[1:])
 
 
+def test_a_link_lets_a_browser_in_by_a_code_that_the_node_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = config_file(tmp_path)
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    with beside(tmp_path) as node:
+        for words in ([], ["--operate", "--open"]):
+            shown = CliRunner().invoke(cli, ["dashboard", *words, "--config", file], catch_exceptions=False)
+            link, _, code = shown.stdout.strip().partition("#code=")
+            assert link == f"{node.serving['url']}dashboard/" and len(code) == 43
+        assert opened == [shown.stdout.strip()]
+    shown = CliRunner().invoke(cli, ["dashboard", "--config", file])
+    assert isinstance(shown.exception, Transient | Fatal) and shown.exception.code is Exit.NOT_RUNNING
+
+
 def test_rewards_are_listed_by_the_node(tmp_path: Path) -> None:
     file = config_file(tmp_path)
     with beside(tmp_path) as node:

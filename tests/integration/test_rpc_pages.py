@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ import pytest
 from jepanet.rpc.method import Scope
 from jepanet.rpc.subscribing.hub import Hub
 from jepanet.rpc.transport.bearer import SPOKEN, open_tokens, token_file
+from jepanet.rpc.transport.invitations import MOST_OPEN, SECONDS, Invitations
 from jepanet.rpc.transport.pages import PREFIX, read_pages
 from jepanet.rpc.transport.server import Listening, listening
 from jepanet.settings.rpc_section import RpcSection
@@ -34,6 +36,7 @@ class Served:
     client: aiohttp.ClientSession
     token: str
     folder: Path
+    invitations: Invitations
 
     @property
     def origin(self) -> str:
@@ -69,10 +72,12 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                 ready=asking.probes.ready,
                 hub=hub,
                 pages=pages,
+                invitations=asking.invitations,
             )
         )
         client = await opened.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-        yield Served(found, client, token_file(tmp_path, Scope.READ).read_text().strip(), tmp_path)
+        token = token_file(tmp_path, Scope.READ).read_text().strip()
+        yield Served(found, client, token, tmp_path, asking.invitations)
     node.journal.close()
     node.blobs.close()
 
@@ -152,6 +157,38 @@ async def test_a_page_opens_a_socket_with_its_token_which_no_log_gets(
         except aiohttp.WSServerHandshakeError as refused:
             assert refused.status in (401, 403)
     assert served.token not in caplog.text
+
+
+async def test_attack_a_code_lets_in_once_and_only_a_page_of_this_server(served: Served) -> None:
+    async def enter(body: object, **heads: str) -> tuple[int, dict[str, str]]:
+        asked = served.client.post(f"{served.origin}{PREFIX}enter", json=body, headers=heads)
+        async with asked as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            return answer.status, json.loads(await answer.read())
+
+    code = served.invitations.make(Scope.READ)
+    assert (await enter({"code": code}, Origin="https://evil.example"))[0] == 403
+    assert (await enter({"code": code}, Host="evil.example"))[0] == 403
+    assert (await enter({"code": code}, **{"Content-Type": "text/plain"}))[0] == 415
+    assert (await enter({"code": "x" * 300}))[0] == 413
+    for wrong in ({}, [], {"code": 1}, {"code": "A" * 43}, {"code": "\ud800"}, "code"):
+        assert (await enter(wrong))[0] == 401, wrong
+    assert await enter({"code": code}, Origin=served.origin) == (
+        200,
+        {"token": served.token, "scope": "read"},
+    )
+    assert (await enter({"code": code}))[0] == 401
+
+
+def test_attack_codes_grow_old_and_are_few() -> None:
+    now = [0.0]
+    invitations = Invitations(lambda: now[0])
+    late = invitations.make(Scope.OPERATE)
+    now[0] = SECONDS + 1
+    assert invitations.take(late) is None
+    codes = [invitations.make(Scope.OPERATE) for _ in range(MOST_OPEN + 1)]
+    assert invitations.take(codes[0]) is None, "the oldest made room for the newest"
+    assert {invitations.take(item) for item in codes[1:]} == {Scope.OPERATE}
 
 
 async def test_a_node_without_a_built_dashboard_says_what_to_do(tmp_path: Path) -> None:

@@ -263,6 +263,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         "peers.connect": {"address": f"/ip4/127.0.0.9/tcp/4701/p2p/{PEERS[2]}"},
         "peers.ban": {"peer": PEERS[0]},
         "rewards.claim": {"round": 7},
+        "dashboard.invite_operator": {},
     }
     assert calls.keys() == {name for name, method in asking.table.items() if method.scope is Scope.OPERATE}
     for method, params in calls.items():

@@ -30,6 +30,7 @@ COMMANDS = {
     "restore": "Make a node's folder out of a backup.",
     "doctor": "Look at a node and its machine, and say what to do.",
     "config": "Show what a node's configuration comes to.",
+    "dashboard": "Open a running node's page in a browser.",
     "peer": "List, connect and ban peers of a running node.",
     "round": "List rounds, watch one, show one with its receipts.",
     "receipt": "Say in words what a delta was measured as, and what it earned and why.",

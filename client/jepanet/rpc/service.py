@@ -54,6 +54,7 @@ class RpcService:
         from jepanet.rpc.offered.table import methods_of
         from jepanet.rpc.subscribing.hub import Hub
         from jepanet.rpc.transport.bearer import open_tokens
+        from jepanet.rpc.transport.invitations import Invitations
         from jepanet.rpc.transport.pages import read_pages
         from jepanet.rpc.transport.server import listening
 
@@ -61,14 +62,24 @@ class RpcService:
         make_private(folder)
         recent = RecentStatus(node.status)
         probes = Probes(node, recent)
+        invitations = Invitations()
         dispatcher = Dispatcher(
-            methods_of(node, recent, probes), seconds=section.timeout_seconds, max_batch=section.max_batch
+            methods_of(node, recent, probes, invitations),
+            seconds=section.timeout_seconds,
+            max_batch=section.max_batch,
         )
         tokens = await asyncio.to_thread(open_tokens, folder)
         pages = await asyncio.to_thread(read_pages)
         hub = Hub(node, most=max(1, section.max_connections // 2))
         async with listening(
-            section, dispatcher, tokens, health=probes.health, ready=probes.ready, hub=hub, pages=pages
+            section,
+            dispatcher,
+            tokens,
+            health=probes.health,
+            ready=probes.ready,
+            hub=hub,
+            pages=pages,
+            invitations=invitations,
         ) as server:
             self._standing = {"url": server.url, "problem": None}
             log.info("rpc.opened", url=server.url, tokens=str(folder))

@@ -1,4 +1,4 @@
-/** The token of this tab: in the fragment of the address at most once, then in the tab's session storage. */
+/** The token of this tab, in its session storage. A link brings a code in its fragment, which is exchanged for one. */
 import { signal } from "@preact/signals";
 
 const KEY = "jepanet.token";
@@ -12,10 +12,9 @@ export function isToken(text: string): boolean {
   return FORM.test(text);
 }
 
-/** The token in a fragment such as `#token=…`, and what is left of the fragment. */
-export function takenFrom(fragment: string): { token: string | null; rest: string } {
-  const found = /^#token=([A-Za-z0-9_-]{43})$/.exec(fragment);
-  return found ? { token: found[1]!, rest: "" } : { token: null, rest: fragment };
+/** The code in a fragment such as `#code=…`, as `jepanet dashboard` prints it; null in any other. */
+export function codeIn(fragment: string): string | null {
+  return /^#code=([A-Za-z0-9_-]{43})$/.exec(fragment)?.[1] ?? null;
 }
 
 export function signIn(text: string): void {
@@ -31,9 +30,32 @@ export function signOut(why: string | null = null): void {
 }
 
 export function begin(): void {
-  const { token: given } = takenFrom(location.hash);
-  // Out of the address before anything else: it would stay in the history and on the screen.
-  if (given !== null) history.replaceState(null, "", location.pathname);
-  const kept = given ?? sessionStorage.getItem(KEY);
+  const code = codeIn(location.hash);
+  if (code !== null) {
+    // Out of the address before anything else: it would stay on the screen and in the history.
+    history.replaceState(null, "", location.pathname);
+    void exchange(code);
+    return;
+  }
+  const kept = sessionStorage.getItem(KEY);
   if (kept !== null && isToken(kept)) signIn(kept);
+}
+
+async function exchange(code: string): Promise<void> {
+  let given: { token?: string } = {};
+  try {
+    const answer = await fetch("/dashboard/enter", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ code }),
+      cache: "no-store",
+      credentials: "omit",
+    });
+    if (answer.ok) given = (await answer.json()) as { token?: string };
+  } catch {
+    signOut("The node does not answer. Run jepanet dashboard once again when it does.");
+    return;
+  }
+  if (given.token !== undefined && isToken(given.token)) signIn(given.token);
+  else signOut("This link was used before, or is older than two minutes. Run jepanet dashboard once again.");
 }

@@ -101,6 +101,6 @@ export function Rewards() {
 
 function refusedIn(error: unknown, round: number): string {
   if (!(error instanceof CallError)) return "Something went wrong in this page.";
-  if (error.code === OUT_OF_SCOPE) return "This token only reads. Sign out, and paste rpc/operate.token to claim from here.";
+  if (error.code === OUT_OF_SCOPE) return "This token only reads. To claim from here, sign out and open the link of jepanet dashboard --operate.";
   return `Round ${round}: ${error.detail ?? error.message}.`;
 }

@@ -16,7 +16,8 @@ export function SignIn() {
     <main id="main" class="signin" tabIndex={-1}>
       <h1>Your node, at a glance</h1>
       <p>
-        Paste the token of this node: the line in <code>rpc/read.token</code> of its data directory.
+        On the node's machine, <code>jepanet dashboard --config node.toml</code> prints a link that opens this page. Or paste
+        the token of the node: the line in <code>rpc/read.token</code> of its data directory.
       </p>
       <form onSubmit={submit}>
         <label for="token">Token</label>
@@ -29,8 +30,8 @@ export function SignIn() {
         </p>
       </form>
       <p class="muted">
-        It is kept in this tab until you close it, and sent to this node alone. To claim from here, paste{" "}
-        <code>rpc/operate.token</code> instead.
+        It is kept in this tab until you close it, and sent to this node alone. To claim from here, add <code>--operate</code> to
+        the command, or paste <code>rpc/operate.token</code>.
       </p>
     </main>
   );

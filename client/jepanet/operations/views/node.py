@@ -191,6 +191,14 @@ class BannedPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """A code that the dashboard exchanges for a token: once, within so many seconds."""
+
+    code: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class TakenUp:
     """A duty of the node that is tried now, or that was done before."""
 

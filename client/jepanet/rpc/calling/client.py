@@ -15,7 +15,16 @@ from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
 from jepanet.operations.views.funds import Transaction
-from jepanet.operations.views.node import BannedPeer, ChainStatus, ConnectedPeer, Health, NodeStatus, TakenUp
+from jepanet.operations.views.node import (
+    BannedPeer,
+    ChainStatus,
+    ConnectedPeer,
+    Health,
+    Invitation,
+    NodeStatus,
+    Serving,
+    TakenUp,
+)
 from jepanet.operations.views.projects import KnownProject
 from jepanet.operations.views.rounds import (
     Commitment,
@@ -60,6 +69,12 @@ class NodeClient:
         result: Any = Mapping[str, Mapping[str, Shown]]
         found: Mapping[str, Mapping[str, Shown]] = await self._get("config.show", result)
         return found
+
+    async def dashboard_invite(self) -> Invitation:
+        return await self._get("dashboard.invite", Invitation)
+
+    async def dashboard_invite_operator(self) -> Invitation:
+        return await self._get("dashboard.invite_operator", Invitation)
 
     async def deltas_list(
         self,
@@ -213,3 +228,13 @@ async def open_client(config: Config, scope: Scope) -> AsyncIterator[NodeClient]
     token = read_token(token_file(Paths(config.node.data_dir).rpc, scope))
     async with connected(status.rpc.url, token) as connection:
         yield NodeClient(connection)
+
+
+def dashboard_link(served: Serving | None, invitation: Invitation) -> str:
+    """Where a browser is let in. What follows the `#` is sent to no server.
+
+    Raises: Fatal: the node does not listen any more (exit code `NOT_RUNNING`).
+    """
+    if served is None or served.url is None:
+        raise Fatal("the node's JSON-RPC listens no more", remedy="ask again", code=Exit.NOT_RUNNING)
+    return f"{served.url}dashboard/#code={invitation.code}"

@@ -9,13 +9,16 @@ from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
 from jepanet.rpc.method import Method, table_of
-from jepanet.rpc.offered import chain, configuration, money, peers, rounds, scores, subscriptions
+from jepanet.rpc.offered import chain, configuration, dashboard, money, peers, rounds, scores, subscriptions
 from jepanet.rpc.offered import node as of_node
 from jepanet.rpc.offered.node import Probes
 from jepanet.rpc.openrpc import discovering
+from jepanet.rpc.transport.invitations import Invitations
 
 
-def methods_of(node: RunningNode, recent: RecentStatus, probes: Probes) -> Mapping[str, Method]:
+def methods_of(
+    node: RunningNode, recent: RecentStatus, probes: Probes, invitations: Invitations
+) -> Mapping[str, Method]:
     """By name."""
     sheets = Sheets(node)
     methods = (
@@ -26,6 +29,7 @@ def methods_of(node: RunningNode, recent: RecentStatus, probes: Probes) -> Mappi
         *scores.methods(node),
         *money.methods(node, sheets),
         *configuration.methods(node),
+        *dashboard.methods(invitations),
         *subscriptions.methods(None),
     )
     return table_of([*methods, discovering(methods, __version__)])

@@ -31,10 +31,15 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Tokens:
-    """The tokens of a running server; held as digests, of which no comparison takes time by what is equal."""
+    """The tokens of a running server; compared as digests, which takes no time by what is equal."""
 
     def __init__(self, tokens: Mapping[Scope, Secret[str]]) -> None:
         self._digests = {scope: _digest(token.reveal()) for scope, token in tokens.items()}
+        self._tokens = tokens
+
+    def of(self, scope: Scope) -> Secret[str]:
+        """The token of a scope, for whoever was let in."""
+        return self._tokens[scope]
 
     def scopes(self, header: str | None) -> frozenset[Scope] | None:
         """What the bearer of an `Authorization` header may do; None for nobody known here."""

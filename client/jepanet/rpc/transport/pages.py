@@ -15,6 +15,8 @@ from typing import Final
 
 PREFIX: Final = "/dashboard/"
 """Where the page is; all files that it is made of lie below."""
+ENTRANCE: Final = f"{PREFIX}enter"
+"""Where the page exchanges the code of its link for a token."""
 FOLDER: Final = Path(str(resources.files("jepanet"))) / "dashboard"
 """Where `scripts/setup` builds it, and a wheel carries it."""
 _MOST_FILES: Final = 64

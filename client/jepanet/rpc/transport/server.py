@@ -27,7 +27,8 @@ from jepanet.rpc.subscribing.hub import Hub
 from jepanet.rpc.transport.admission import check_host, check_length, check_type, hosts_of
 from jepanet.rpc.transport.bearer import SPOKEN, Tokens, bearer_of_socket
 from jepanet.rpc.transport.connections import NAME, Connection, Doors
-from jepanet.rpc.transport.pages import PREFIX, PageFile
+from jepanet.rpc.transport.invitations import MOST_BYTES, Invitations, code_of
+from jepanet.rpc.transport.pages import ENTRANCE, PREFIX, PageFile
 from jepanet.rpc.transport.sockets import converse
 from jepanet.settings.rpc_section import RpcSection
 from jepanet.telemetry import get_logger
@@ -74,13 +75,16 @@ async def listening(
     ready: Probe,
     hub: Hub | None = None,
     pages: Mapping[str, PageFile] | None = None,
+    invitations: Invitations | None = None,
 ) -> AsyncIterator[Listening]:
     """Serves for as long as the block runs. Port 0 takes any that is free. No WebSocket without a `hub`, no
-    dashboard without `pages`.
+    dashboard without `pages`, no entrance by a code without `invitations`.
 
     Raises: OSError: the address cannot be listened at.
     """
-    heard = _Heard(section, dispatcher, tokens, {"/health": health, "/ready": ready}, hub, pages or {})
+    heard = _Heard(
+        section, dispatcher, tokens, {"/health": health, "/ready": ready}, hub, pages or {}, invitations
+    )
     doors = Doors(heard.handle, most=section.max_connections, tell=_tell)
     server = await asyncio.get_running_loop().create_server(
         doors, section.host, section.port, backlog=_BACKLOG, reuse_address=True
@@ -105,8 +109,10 @@ class _Heard:
         probes: dict[str, Probe],
         hub: Hub | None,
         pages: Mapping[str, PageFile],
+        invitations: Invitations | None,
     ) -> None:
         self._hub = hub
+        self._invitations = invitations
         self._pages = pages
         self._dispatcher = dispatcher
         self._tokens = tokens
@@ -176,6 +182,8 @@ class _Heard:
             check_host(heads, self._hosts)
             if request.path in self._probes:
                 return await self._probed(request)
+            if request.path == ENTRANCE and request.method == "POST" and self._invitations is not None:
+                return await self._entered(request, heads, self._invitations)
             if request.path.startswith(PREFIX) or request.path == PREFIX.rstrip("/"):
                 return self._page(request, heads)
             if request.path != "/":
@@ -192,18 +200,33 @@ class _Heard:
     ) -> Response:
         check_type(heads)
         check_length(heads, self._most)
-        text = await self._dispatcher.answer(await self._body(request), scopes)
+        text = await self._dispatcher.answer(await self._body(request, self._most), scopes)
         if text is None:
             return _plain(HTTPStatus.NO_CONTENT)
         return Response(body=text.encode(), content_type="application/json", headers=_ALWAYS)
 
-    async def _body(self, request: BaseRequest) -> bytes:
+    async def _entered(
+        self, request: BaseRequest, heads: dict[str, str], invitations: Invitations
+    ) -> Response:
+        """The token that a code of the dashboard's link stands for.
+
+        Raises: Refused (`UNAUTHORIZED`): the code is unknown, too old or was used.
+        """
+        check_type(heads)
+        check_length(heads, MOST_BYTES)
+        scope = invitations.take(code_of(await self._body(request, MOST_BYTES)))
+        if scope is None:
+            raise Refused(Code.UNAUTHORIZED)
+        told = json.dumps({"token": self._tokens.of(scope).reveal(), "scope": scope.value})
+        return Response(body=told.encode(), content_type="application/json", headers=_ALWAYS)
+
+    async def _body(self, request: BaseRequest, most: int) -> bytes:
         """Also of a body whose length nobody announced. Raises: Refused (`BODY_TOO_LARGE`)."""
         parts, size = [], 0
         async with asyncio.timeout(_TRANSFER_SECONDS):
             while part := await request.content.readany():
                 size += len(part)
-                if size > self._most:
+                if size > most:
                     raise Refused(Code.BODY_TOO_LARGE)
                 parts.append(part)
         return b"".join(parts)

@@ -1,0 +1,35 @@
+"""`dashboard`: lets a browser in, by a code that its page exchanges for a token once."""
+
+from __future__ import annotations
+
+from jepanet.operations.views.node import Invitation
+from jepanet.rpc.method import Method, NoParams, Scope
+from jepanet.rpc.transport.invitations import SECONDS, Invitations
+
+
+def methods(invitations: Invitations) -> tuple[Method, ...]:
+    """Those of this namespace."""
+
+    async def invite(_: NoParams) -> Invitation:
+        return Invitation(invitations.make(Scope.READ), SECONDS)
+
+    async def invite_operator(_: NoParams) -> Invitation:
+        return Invitation(invitations.make(Scope.OPERATE), SECONDS)
+
+    return (
+        Method(
+            "dashboard.invite",
+            "A code that the dashboard exchanges for the token of scope `read`, once and soon",
+            NoParams,
+            Invitation,
+            invite,
+        ),
+        Method(
+            "dashboard.invite_operator",
+            "The same for the token of scope `operate`",
+            NoParams,
+            Invitation,
+            invite_operator,
+            Scope.OPERATE,
+        ),
+    )

@@ -53,4 +53,6 @@ def attacks_on(recipe: Recipe) -> dict[str, Attack]:
     found = {**SHARED, **(COLLAPSE if parts.free else {})}
     if f"{parts.head}bias" not in names:
         del found["latents' layer + 3"]
+    if parts.head == parts.norm:  # the norm is the last layer: what changes one changes the other
+        found = {name: attack for name, attack in found.items() if not name.startswith("latents' layer")}
     return {**found, **own}

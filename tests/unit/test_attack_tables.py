@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+from jepanet.learning.data.schemas.images import IMAGES
+from jepanet.learning.data.shards import Shard
+from jepanet.learning.presets import preset
 
 pytestmark = pytest.mark.unit
 
@@ -19,6 +24,25 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
     from attacks import report, rows
 
     return rows, report
+
+
+@pytest.mark.parametrize("recipe", ["image-tiny", "vision-language-tiny", "language-tiny", "backbone-tiny"])
+def test_no_two_attacks_change_the_same_parameters_alike(
+    tables: tuple[ModuleType, ModuleType], recipe: str
+) -> None:
+    from attacks.attempt import Attempt
+    from attacks.shared import attacks_on, parts_of
+
+    chosen = preset(recipe)
+    base = {name: np.ones(shape, np.float32) for name, shape in chosen.family.parameter_shapes().items()}
+    shard = Shard(IMAGES, {}, ())
+    now = Attempt(base, chosen, shard, shard, bytes(32), 0, base, parts_of(chosen))
+    found = {}
+    for name, make in attacks_on(chosen).items():
+        if name.startswith(("last norm", "latents' layer")):
+            made = b"".join(array.tobytes() for _, array in sorted(make(now).items()))
+            assert found.setdefault(made, name) == name
+    assert len(found) >= 2
 
 
 def run(rows: ModuleType, seed: int, gains: tuple[int, ...], noise: int, reason: str = "accepted") -> object:

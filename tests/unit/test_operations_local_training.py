@@ -288,6 +288,26 @@ def test_data_is_a_shard_or_a_folder_that_has_some(data: Path, tmp_path: Path) -
     assert caught.value.code == Exit.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("inside", "says"),
+    [
+        ("cats/one.JPG", "dataset pictures"),
+        ("texts.jsonl", "dataset pairs"),
+        ("meta/info.json", "dataset lerobot"),
+        ("photos.safetensors", "name the shard that is to be trained on: photos.safetensors"),
+        ("README", "a folder of `jepanet dataset build` or `dataset split`"),
+    ],
+)
+def test_a_folder_that_is_no_dataset_says_what_to_give_instead(
+    tmp_path: Path, inside: str, says: str
+) -> None:
+    (tmp_path / inside).parent.mkdir(exist_ok=True)
+    (tmp_path / inside).write_bytes(b"")
+    with pytest.raises(Fatal, match="holds no training shards") as caught:
+        shards_at(tmp_path)
+    assert says in (caught.value.remedy or "")
+
+
 class Mirrored:
     """Takes a copy of the numbers; full after so many calls."""
 

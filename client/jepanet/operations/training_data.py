@@ -10,6 +10,7 @@ from pathlib import Path
 from jepanet.cid import from_cid, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.pictures import ENDINGS
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.operations.reading.library import Library
 from jepanet.telemetry import get_logger
@@ -21,7 +22,8 @@ log = get_logger("training")
 PAUSE = 2.0
 """Seconds until a shard that no peer had is asked for again."""
 TRIES = 30
-
+_LOOKED_AT = 10_000
+"""Names in a folder that is no dataset, to say what it is."""
 
 Place = Path | str
 """A file or folder, or a CID."""
@@ -55,10 +57,28 @@ def shards_at(data: Path) -> tuple[TrainingShard, ...]:
     if not found:
         raise Fatal(
             f"{data} holds no training shards",
-            remedy="name a shard's file, a folder of `jepanet dataset build`, or a CID",
+            remedy=_instead_of(data),
             code=Exit.NOT_FOUND,
         )
     return tuple(TrainingShard.of(path) for path in found)
+
+
+def _instead_of(folder: Path) -> str:
+    """What to give in place of a folder that is no dataset, by what lies in it."""
+    inside = [path for path, _ in zip(folder.rglob("*"), range(_LOOKED_AT), strict=False)]
+    endings = {path.suffix.lower() for path in inside}
+    if (folder / "meta" / "info.json").is_file():
+        return (
+            f"these are recordings of a robot: `jepanet dataset lerobot {folder} --out DIR` makes a dataset"
+        )
+    shards = sorted(path.name for path in inside if path.suffix == ".safetensors" and path.parent == folder)
+    if shards:
+        return f"name the shard that is to be trained on: {', '.join(shards[:4])}"
+    if endings & set(ENDINGS):
+        return f"make a shard of its pictures: `jepanet dataset pictures {folder} --out FILE --image N`"
+    if ".jsonl" in endings:
+        return "make a shard of its texts by `jepanet dataset pairs` or `jepanet dataset captions`"
+    return "name a shard's file, a folder of `jepanet dataset build` or `dataset split`, or a CID"
 
 
 def place_named(text: str) -> Place:
@@ -74,7 +94,7 @@ def place_named(text: str) -> Place:
     except Rejected as error:
         raise Fatal(
             f"{text} is neither a file or folder that is there nor a CID",
-            remedy="name a shard's file, a folder of `jepanet dataset build`, or a shard's or dataset's CID",
+            remedy="name a shard's file, a folder of `jepanet dataset build` or `dataset split`, or a CID",
             code=Exit.NOT_FOUND,
         ) from error
     return text

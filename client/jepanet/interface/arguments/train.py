@@ -117,11 +117,32 @@ def command(
             return await _trained(given, directory, int(checkpoint_gb * _GIB), library, here, mlflow, on_step)
 
     if plan:
-        emit(asyncio.run(planned()), as_json, lambda value: pairs("Plan", shown(value)))
+        emit(asyncio.run(planned()), as_json, lambda value: pairs("Plan", _in_units(value)))
         return
     with _bar(begun.inner_steps) as on_step:
         value = asyncio.run(trained(on_step))
     emit(value, as_json, _show)
+
+
+def _in_units(value: TrainingPlan) -> dict[str, object]:
+    """A plan for people: every number with what it counts."""
+
+    def tera(flops: int) -> str:
+        return f"{flops / 1e12:,.3g} TFLOP"
+
+    minutes, seconds = divmod(round(value.seconds), 60)
+    whole = f"{minutes:,} min {seconds} s" if minutes else f"{value.seconds:,.1f} s"
+    return {
+        "recipe": value.recipe,
+        "regime": value.regime,
+        "parameters": f"{value.parameters:,}",
+        "steps": f"{value.steps:,}",
+        "samples": f"{value.samples:,} in all steps, {value.epochs:,g} times all of the data",
+        "memory": f"{value.memory / 1e6:,.0f} MB measured, {value.estimate / 1e6:,.0f} MB by the sizes",
+        "computing": f"{tera(value.flops)} measured, {tera(value.counted)} by the sizes",
+        "a node takes": f"{tera(value.allowed)} in a round at most",
+        "time": f"{value.seconds_per_step:.3g} s a step, {whole} in all",
+    }
 
 
 async def _planned(given: LocalInputs, library: Library, here: WorkerSection) -> TrainingPlan:

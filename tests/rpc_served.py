@@ -24,7 +24,7 @@ async def serving(folder: Path) -> AsyncIterator[ANode]:
     node = a_node(folder)
     asking, hub = Asking(node), Hub(node, most=5)
     paths = Paths(node.config.node.data_dir)
-    paths.rpc.mkdir(parents=True, mode=0o700)
+    paths.rpc.mkdir(parents=True, mode=0o700, exist_ok=True)
     try:
         async with listening(
             RpcSection(port=0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -185,6 +186,14 @@ def test_a_round_that_is_over_is_told_from_its_beginning_to_the_receipts(tmp_pat
         assert all(line.isprintable() for line in shown.stdout.splitlines())
 
 
+def settle(node: ANode, number: int) -> None:
+    """The round comes to a result whose sheet never arrives."""
+    scored(node, number)
+    rounds = node.state.rounds
+    ended = replace(rounds[RoundId(8)], id=RoundId(number))
+    node.state = replace(node.state, rounds={**rounds, RoundId(number): ended})
+
+
 @contextmanager
 def shortly(change: Any) -> Iterator[None]:
     thread = threading.Timer(1.0, change)
@@ -222,14 +231,7 @@ def test_without_a_number_the_newest_open_round_is_watched(
     monkeypatch.setattr(watching, "_AFTER_SECONDS", 0.5)
     file = config_file(tmp_path)
     with beside(tmp_path) as node:
-
-        def settled() -> None:
-            scored(node, 30)
-            rounds = node.state.rounds
-            ended = replace(rounds[RoundId(8)], id=RoundId(30))  # its sheet never arrives
-            node.state = replace(node.state, rounds={**rounds, RoundId(30): ended})
-
-        with shortly(settled):
+        with shortly(lambda: settle(node, 30)):
             shown = watched("--json", "--config", file)
         assert shown.return_value == 0
         rows = [json.loads(line) for line in shown.stdout.splitlines()]
@@ -237,6 +239,30 @@ def test_without_a_number_the_newest_open_round_is_watched(
         assert [row["phase"] for row in rows if row["event"] == "phase"] == ["reveal", "settled"]
         assert "recorded" in [row["event"] for row in rows]
         assert "are late" in shown.stderr
+
+
+def test_a_node_that_is_started_anew_is_waited_for_and_nothing_is_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_AFTER_SECONDS", 0.5)
+    file, ended = config_file(tmp_path), threading.Event()
+
+    def first_and_second() -> None:
+        with beside(tmp_path):
+            time.sleep(2.0)
+        with beside(tmp_path) as node:
+            settle(node, 30)
+            assert ended.wait(60)
+
+    nodes = threading.Thread(target=first_and_second)
+    nodes.start()
+    shown = watched("30", "--json", "--config", file)
+    ended.set()
+    nodes.join()
+    assert shown.return_value == 0
+    assert "the node does not answer" in shown.stderr
+    kinds = [json.loads(line)["event"] for line in shown.stdout.splitlines()]
+    assert kinds.count("phase") == 2 and kinds.count("committed") == 3
 
 
 def test_who_cannot_be_asked_is_told_at_once(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def _show(made: LocalNetwork) -> None:
     click.echo("Next, the nodes, and in another terminal what they do:")
     click.echo(f"  jepanet node run {folder}")
     click.echo(f"  jepanet round watch --config {first}")
+    click.echo(f"The same in a browser: jepanet dashboard --open --config {first}")
     click.echo("When you have seen enough: Ctrl-C for the nodes, and for the chain, which is kept,")
     click.echo(f"  jepanet devnet down --dir {shlex.quote(str(made.folder / 'devnet'))}")
 

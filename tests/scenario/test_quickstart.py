@@ -1,0 +1,106 @@
+"""The three commands of the README as whole processes: `quickstart`, killed at every step, `node run`, and
+`round watch` until somebody was paid."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
+
+JEPANET = [sys.executable, "-m", "jepanet"]
+STEPS = ("local chain", "wallets", "data for", "ether", "project")
+PATIENCE = 240.0
+"""Seconds for one thing; it bounds a hang and says nothing about speed."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, anvil_binary: Path) -> Iterator[Path]:
+    made = tmp_path / "local"
+    yield made
+    down = [*JEPANET, "devnet", "down", "--dir", str(made / "devnet")]
+    subprocess.run(down, capture_output=True, check=False, timeout=60)
+
+
+def start(*words: object, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*JEPANET, *map(str, words)], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, **options
+    )  # type: ignore[call-overload, no-any-return]
+
+
+def killed_at(step: str, folder: Path) -> None:
+    """`quickstart`, ended by SIGKILL a moment after it has begun this step."""
+    process = start("quickstart", "--out", folder, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith(step):
+            break
+    time.sleep(0.7)
+    assert process.poll() is None, said
+    process.kill()
+    process.communicate()
+
+
+def secrets_of(folder: Path) -> dict[Path, bytes]:
+    """Every keystore, password, network key and configuration there is."""
+    found = [*folder.glob("*/wallet/*.json"), *folder.glob("*/password"), *folder.glob("*/data/p2p/node.key"),
+             *folder.glob("*/node.toml")]  # fmt: skip
+    return {path: path.read_bytes() for path in found}
+
+
+def test_three_commands_come_to_a_receipt_that_paid_though_the_first_is_killed_at_every_step(
+    folder: Path,
+) -> None:
+    kept: dict[Path, bytes] = {}
+    for step in STEPS:
+        killed_at(step, folder)
+        now = secrets_of(folder)
+        assert {path: now.get(path) for path in kept} == kept, f"replaced after {step}"
+        kept = now
+    done = start("quickstart", "--out", folder, "--json", stderr=subprocess.PIPE)
+    out, said = done.communicate(timeout=PATIENCE)
+    assert done.returncode == 0, said
+    made = json.loads(out)
+    assert made["project"] == 1, "no project was registered twice"
+    assert len(made["nodes"]) == 5 and len({node["rpc_port"] for node in made["nodes"]}) == 5
+    assert {path: path.read_bytes() for path in kept} == kept
+
+    again = start("quickstart", "--out", folder, "--json", stderr=subprocess.PIPE)
+    found = json.loads(again.communicate(timeout=PATIENCE)[0])
+    assert (found["nodes"], found["chain"]["pid"]) == (made["nodes"], made["chain"]["pid"])
+
+    nodes = start("node", "run", folder, stderr=(folder / "nodes.log").open("w"))
+    solver = folder / "solver-1" / "node.toml"
+    watch = start("round", "watch", "--forever", "--json", "--config", solver)
+    try:
+        paid = first_paid(watch)
+        assert paid["solver"] in {node["address"] for node in made["nodes"]}
+        assert paid["receipt"]["verdict"] == "accepted" and "x 0.0005" in paid["payment"]
+        assert nodes.poll() is None
+    finally:
+        watch.kill()
+        watch.communicate()
+        nodes.send_signal(signal.SIGINT)
+        nodes.communicate(timeout=PATIENCE)
+    assert nodes.returncode == 0, (folder / "nodes.log").read_text()[-3000:]
+
+
+def first_paid(watch: subprocess.Popen[str]) -> dict[str, object]:
+    """The first receipt that paid something, of what a watch tells."""
+    assert watch.stdout is not None
+    deadline = time.monotonic() + 2 * PATIENCE
+    for line in watch.stdout:
+        event: dict[str, object] = json.loads(line)
+        if event["event"] == "receipt" and int(str(event["paid"])) > 0:
+            return event
+        assert time.monotonic() < deadline, "no receipt paid in time"
+    raise AssertionError(f"the watch ended with {watch.wait()}")

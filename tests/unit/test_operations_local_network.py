@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,19 @@ def test_without_anvil_nothing_is_begun(
     monkeypatch.setattr(plan_module, "find_anvil", missing)
     with pytest.raises(Fatal, match="anvil"):
         planned(tmp_path, Wanted())
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_what_data_are_built_from_nothing_is_begun(
+    tmp_path: Path, taken: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    with pytest.raises(Fatal, match="simulator is not installed") as caught:
+        planned(tmp_path, Wanted())
+    assert caught.value.code is Exit.DATASET
     assert not list(tmp_path.iterdir())
 
 

@@ -143,7 +143,9 @@ def _chosen(wanted: Wanted) -> Plan:
             code=Exit.USAGE,
         )
     offer, dataset = found
-    shards = offer.load().sizes[dataset.recipe].evaluation_shards
+    task = offer.load()
+    task.environment.require()
+    shards = task.sizes[dataset.recipe].evaluation_shards
     rounds = shards if wanted.rounds is None else wanted.rounds
     if rounds > shards:
         raise Fatal(

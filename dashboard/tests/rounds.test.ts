@@ -84,7 +84,7 @@ describe("what to worry about", () => {
       log_lines_lost: 3,
     } as unknown as NodeStatus;
     const health = { healthy: false, ready: false, reasons: ["catching-up", "no-peers", "something-new"] };
-    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", verdict: "accepted", paid: "1", claim: "rejected" }] });
+    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", recorded: 1000, verdict: "accepted", paid: "1", claim: "rejected" }] });
     expect(found[0]!.what).toBe("No peer is connected");
     expect(found.every((item) => item.remedy.length > 10)).toBe(true);
     const all = found.map((item) => item.what).join("\n");

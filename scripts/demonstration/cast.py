@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jepanet.operations import keys
+from jepanet.settings.first_config import FirstConfig, first_config
+from jepanet.types import Role
 
 JEPANET = [sys.executable, "-m", "jepanet"]
 _START_WITHIN = 60.0
@@ -128,28 +130,16 @@ def write_config(
     bootstrap: Sequence[str],
     proposer: dict[str, Any] | None = None,
 ) -> None:
-    """The actor's node.toml, as an operator would write it."""
-    lines = [
-        "[node]",
-        f'name = "{node.name}"',
-        f'roles = ["{node.role}"]',
-        'data_dir = "data"',
-        "storage_gb = 2",
-        "[wallet]",
-        'directory = "wallet"',
-        'password_file = "password"',
-        "[chain]",
-        f'endpoints = ["{rpc}"]',
-        f'websocket = "{websocket}"',
-        f'deployment = "{deployment}"',
-        "poll_seconds = 0.5",
-        "[p2p]",
-        'listen = "/ip4/127.0.0.1/tcp/0"',
-        f"bootstrap = {json.dumps(list(bootstrap))}",
-        f"allow_isolated = {'false' if bootstrap else 'true'}",
-        "[log]",
-        "json = true",
-    ]
+    """The actor's node.toml, as `jepanet init` writes it."""
+    own: dict[str, dict[str, object]] = {
+        "node": {"storage_gb": 2.0},
+        "chain": {"websocket": websocket, "poll_seconds": 0.5},
+    }
     if proposer is not None:
-        lines += ["[proposer]", *(f"{key} = {json.dumps(value)}" for key, value in proposer.items())]
-    node.config.write_text("\n".join(lines) + "\n")
+        own["proposer"] = proposer
+    said = FirstConfig(
+        role=Role(node.role), name=node.name, endpoints=(rpc,), deployment=str(deployment),
+        password_file="password", listen="/ip4/127.0.0.1/tcp/0", bootstrap=tuple(bootstrap),
+        allow_isolated=not bootstrap, own=own,
+    )  # fmt: skip
+    node.config.write_text(first_config(said))

@@ -76,6 +76,7 @@ def cli() -> None:
 
     \b
     Examples:
+      jepanet quickstart
       jepanet devnet up
       jepanet wallet new --dir ~/.jepanet/wallets
       jepanet node run --config node.toml

@@ -136,9 +136,13 @@ class _Watch:
 
         if self._number is None:
             self._number = await next_round(node, self._after)
-        if self._number is None or not await self._is_known(node, self._number):
-            what = "no round is open" if self._number is None else f"round {self._number} is not open yet"
-            self._told.waiting(f"{what}; waiting for it")
+        newest = (await node.rounds_list(limit=1)).items
+        if self._number is None:
+            what = f"; round {newest[0].round} is {newest[0].phase}" if newest else " yet"
+            self._told.waiting(f"no round is open{what}: waiting for the next one")
+            return None
+        if not newest or newest[0].round < self._number:
+            self._told.waiting(f"round {self._number} is not open yet: waiting for it")
             return None
         seen = await look(node, self._number, self._seen)
         for item in happenings(self._seen, seen):
@@ -159,12 +163,6 @@ class _Watch:
             self._after, self._number, self._seen, self._over_since = self._number, None, None, None
             return None
         return int(Exit.OK if phase == "settled" else Exit.FAILURE)
-
-    async def _is_known(self, node: NodeClient, number: int) -> bool:
-        """Whether the node has heard of a round with this number, or of a later one."""
-        if self._seen is not None:
-            return True
-        return any(item.round >= number for item in (await node.rounds_list(limit=1)).items)
 
 
 def _may_pass(error: JepanetError) -> bool:

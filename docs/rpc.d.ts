@@ -1,5 +1,17 @@
 // Written by scripts/write_rpc_reference from what a node answers to rpc.discover.
 
+/** Everything one account holds. `native` is ether, all else tokens. */
+export interface Account {
+  address: string;
+  native: string;
+  tokens: string;
+  stake_free: string;
+  stake_locked: string;
+  stake_unbonding: string;
+  withdrawable: string;
+  debt?: string | null;
+}
+
 /** A peer that is refused: why, for how many seconds still, and how often it was banned so far. */
 export interface BannedPeer {
   peer: string;
@@ -484,6 +496,8 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: TransactionPage };
+  /** What this node's wallet holds, as an endpoint of the chain told within the last 15 s */
+  "wallet.account": { params: Record<string, never>; result: Account };
 }
 
 export declare const errors: {

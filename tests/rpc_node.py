@@ -16,6 +16,8 @@ from jepanet.errors import Rejected, Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
 from jepanet.node.status import ChainHealth, status_of
+from jepanet.operations.views.funds import Account
+from jepanet.operations.views.json_form import Wei
 from jepanet.p2p.peers.bans import Ban, BanList
 from jepanet.protocol.documents.spec import SPEC
 from jepanet.protocol.facts import RoundParams
@@ -34,6 +36,7 @@ from jepanet.protocol.state import (
     VerifierSet,
 )
 from jepanet.rpc.dispatcher import Dispatcher
+from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.method import Scope
 from jepanet.rpc.offered.node import Probes
@@ -131,10 +134,18 @@ class ANode:
         self.engine = Engine(self.journal, state.me, {})
         self.worker = AWorker()
         self.caught_up = True
+        held = (2 * TOKEN, TOKEN, 30 * TOKEN, 10 * TOKEN, 0, 0)
+        self.account = Account(ME, *map(Wei, held))
+        self.read = 0
+        self.holdings = Holdings(self.held)
         self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
         self.peers = 3
         self.asked = 0
         self.serving: dict[str, object] = {"url": "http://127.0.0.1:4780/", "problem": None}
+
+    async def held(self) -> Account:
+        self.read += 1
+        return self.account
 
     async def status(self) -> dict[str, object]:
         self.asked += 1
@@ -201,7 +212,7 @@ class Asking:
         self.recent = RecentStatus(node.status)
         self.probes = Probes(node, self.recent)
         self.invitations = Invitations()
-        self.table = methods_of(node, self.recent, self.probes, self.invitations)
+        self.table = methods_of(node, self.recent, self.probes, self.invitations, node.holdings)
         self.dispatcher = Dispatcher(self.table, seconds=20.0, max_batch=10)
 
     async def all(self, method: str, scope: Scope = Scope.OPERATE, **params: Any) -> Any:

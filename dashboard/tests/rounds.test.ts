@@ -61,7 +61,7 @@ describe("a token", () => {
 });
 
 const training: Work = { job: "TrainDelta", seconds: 100, step: 50, steps: 200, loss: 1 };
-const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [] }, rewards: [], schedules: new Map(), work: null, apart: null, now: 1000 };
+const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [] }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
 
 describe("what to worry about", () => {
   it("is nothing where all is well", () => expect(worries(well)).toEqual([]));
@@ -74,6 +74,14 @@ describe("what to worry about", () => {
     expect(found!.tone).toBe("bad");
     expect(found!.what).toContain("50 s after its deadline");
   });
+  it("is a wallet that cannot pay for a transaction", () => {
+    const account = { address: "0x12", native: "0", tokens: "5", stake_free: "0", stake_locked: "0", stake_unbonding: "0", withdrawable: "0", debt: "2000000000000000000" };
+    expect(worries({ ...well, account }).map((item) => item.what)).toEqual([
+      "The wallet has no ether, so nothing can be sent",
+      "The wallet owes 2 tokens that a slash could not take",
+    ]);
+    expect(worries({ ...well, account: { ...account, native: "1", debt: "0" } })).toEqual([]);
+  });
   it("has the worst first, and a remedy for each", () => {
     const status = {
       duties: [{ duty: "SendReveal", attempts: 2, error: "no funds" }],
@@ -84,7 +92,7 @@ describe("what to worry about", () => {
       log_lines_lost: 3,
     } as unknown as NodeStatus;
     const health = { healthy: false, ready: false, reasons: ["catching-up", "no-peers", "something-new"] };
-    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", recorded: 1000, verdict: "accepted", paid: "1", claim: "rejected" }] });
+    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", verdict: "accepted", paid: "1", claim: "rejected", recorded: 1 }] });
     expect(found[0]!.what).toBe("No peer is connected");
     expect(found.every((item) => item.remedy.length > 10)).toBe(true);
     const all = found.map((item) => item.what).join("\n");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from shown_node import Shown, shown
+
+# A real network is made as in scenarios.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "scenario"))
 
 from jepanet.rpc.transport.pages import FOLDER
 

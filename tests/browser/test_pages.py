@@ -32,6 +32,7 @@ def test_the_overview_says_how_it_stands_and_what_to_do(open_page: Any) -> None:
     expect(page.get_by_role("status").first).to_contain_text("Well")
     expect(page.locator(".worries")).to_contain_text("The claim of round 25 was given up")
     expect(page.locator("main")).to_contain_text("On time")
+    expect(page.locator("dt:text-is('Stake') + dd")).to_have_text("40 tokens")
     ends = page.locator(".countdown").inner_text()
     expect(page.locator(".countdown")).not_to_have_text(ends)
     assert re.fullmatch(r"\d min \d\d s|\d+ s", ends.strip())

@@ -274,6 +274,8 @@ class Network:
     log_queries_above: int = 1024
     endpoints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By node, what its configuration names instead of the chain itself; such a node polls only."""
+    answering: dict[str, int] = field(default_factory=dict)
+    """By node, the port at which it answers JSON-RPC; the others do not."""
 
     @classmethod
     def build(
@@ -609,6 +611,8 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
         "[log]",
         "json = true",
     ]
+    if node.name in network.answering:
+        lines += ["[rpc]", "enabled = true", f"port = {network.answering[node.name]}"]
     if first:
         own = {
             **terms,

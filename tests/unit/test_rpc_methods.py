@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from jsonschema import ValidationError
 
+from jepanet.errors import Transient
 from jepanet.node.status import ChainHealth
+from jepanet.operations.views.funds import Account
 from jepanet.protocol.documents.scores import REPORT, ScoreReport, SignedScore
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.protocol.off_chain import SignedScores
@@ -22,7 +24,8 @@ from jepanet.protocol.state import (
     OffChain,
     Reveal,
 )
-from jepanet.rpc.codes import Code
+from jepanet.rpc.codes import Code, Refused
+from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.method import Scope
 from jepanet.storage.journal import StoredDuty
 from jepanet.storage.kept_intents import JournalIntents
@@ -370,3 +373,26 @@ async def test_the_schedule_of_a_round_says_when_its_phases_end(node: ANode) -> 
     assert (told["phase"], told["now"], told["bond"]) == ("reveal", 1100, str(TOKEN))
     assert told["challenge_end"] is None and told["ended"] is None
     assert (await Asking(node).get("rounds.schedule", round=7))["challenge_end"] == 1400
+
+
+async def test_what_the_wallet_holds_is_asked_seldom_and_a_failure_is_told(
+    node: ANode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = Asking(node)
+    told = await asking.get("wallet.account")
+    assert (told["address"], told["tokens"], told["stake_free"]) == (ME, str(TOKEN), str(30 * TOKEN))
+    for _ in range(20):
+        await asking.get("wallet.account")
+    assert node.read == 1
+
+    async def fails() -> Account:
+        raise Transient("https://rpc/KEY said no")
+
+    broken = Holdings(fails)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            await broken.get()
+        assert refused.value.code is Code.UNAVAILABLE and "KEY" not in str(refused.value.detail)
+    monkeypatch.setattr(node.holdings, "_at", -1000.0)
+    await asking.get("wallet.account")
+    assert node.read == 2

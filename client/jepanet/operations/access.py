@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from jepanet.chain.contracts.all import Contracts, error_decoder
 from jepanet.chain.contracts.deployment import Deployment
@@ -23,6 +24,13 @@ from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.storage.tracking import Tracking
 from jepanet.work.worker import Worker
+
+
+class OverEndpoints(Protocol):
+    """Whoever has endpoints open."""
+
+    @property
+    def rpc(self) -> Rpc: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jepanet.errors import JepanetError
+from jepanet.operations.views.funds import Account
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths, make_private
@@ -48,7 +49,10 @@ class RpcService:
 
     async def _serve(self, node: RunningNode) -> None:
         # Here: a node that serves nobody does not load what serving takes.
+        from jepanet.operations.access import ChainAccess
+        from jepanet.operations.funds.stake import balances
         from jepanet.rpc.dispatcher import Dispatcher
+        from jepanet.rpc.handles.holdings import Holdings
         from jepanet.rpc.handles.recent import RecentStatus
         from jepanet.rpc.offered.node import Probes
         from jepanet.rpc.offered.table import methods_of
@@ -63,8 +67,13 @@ class RpcService:
         recent = RecentStatus(node.status)
         probes = Probes(node, recent)
         invitations = Invitations()
+
+        async def account() -> Account:
+            access = ChainAccess.of(node.config.chain, node.rpc, node.deployment)
+            return await balances(access, node.state.me.address)
+
         dispatcher = Dispatcher(
-            methods_of(node, recent, probes, invitations),
+            methods_of(node, recent, probes, invitations, Holdings(account)),
             seconds=section.timeout_seconds,
             max_batch=section.max_batch,
         )

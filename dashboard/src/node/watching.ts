@@ -1,6 +1,6 @@
 /** What the page knows of the node: asked every few seconds while the page is seen, and at every word of news. */
 import { batch, signal } from "@preact/signals";
-import type { Health, NodeStatus, Reward, RoundSchedule, RoundSummary, Work } from "../../../docs/rpc";
+import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundSummary, Work } from "../../../docs/rpc";
 import { isOver } from "../words/phases";
 import { sawBlock } from "./clock";
 import { call, callAll, CallError } from "./rpc";
@@ -28,6 +28,8 @@ export const status = signal<NodeStatus | null>(null);
 export const health = signal<Health | null>(null);
 /** The newest rounds, the newest first. */
 export const rounds = signal<readonly RoundSummary[] | null>(null);
+/** What the wallet holds; null where no endpoint tells. */
+export const account = signal<Account | null>(null);
 export const rewards = signal<readonly Reward[] | null>(null);
 export const schedules = signal<ReadonlyMap<number, RoundSchedule>>(new Map());
 export const work = signal<Work | null>(null);
@@ -68,7 +70,7 @@ export function start(): void {
 function forget(): void {
   batch(() => {
     link.value = { state: "opening", heard: null, why: null };
-    status.value = health.value = rounds.value = rewards.value = work.value = null;
+    status.value = health.value = rounds.value = rewards.value = work.value = account.value = null;
     schedules.value = new Map();
     losses.value = [];
   });
@@ -94,11 +96,12 @@ async function askOnce(changed: boolean): Promise<void> {
   const held = token.value;
   if (held === null) return;
   try {
-    const [told, fit, listed, earned] = await callAll(held, [
+    const [told, fit, listed, earned, holds] = await callAll(held, [
       { method: "node.status", params: {} },
       { method: "node.health", params: {} },
       { method: "rounds.list", params: { limit: 20 } },
       { method: "rewards.list", params: { limit: 20 } },
+      { method: "wallet.account", params: {} },
     ]);
     const open = listed instanceof CallError ? [] : listed.items.filter((item) => !isOver(item.phase));
     const timed = open.length
@@ -117,6 +120,7 @@ async function askOnce(changed: boolean): Promise<void> {
       if (!(fit instanceof CallError)) health.value = fit;
       if (!(listed instanceof CallError)) rounds.value = listed.items;
       if (!(earned instanceof CallError)) rewards.value = earned.items;
+      account.value = holds instanceof CallError ? null : holds;
       const known = timed.filter((item): item is RoundSchedule => !(item instanceof CallError));
       schedules.value = new Map(known.map((item) => [item.round, item]));
       link.value = { state: "live", heard: Date.now() / 1000, why: null };

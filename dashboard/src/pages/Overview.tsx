@@ -1,7 +1,7 @@
 /** Is the node well, what is the round doing, is the training on time, what was earned, what to do now. */
 import type { RoundSchedule, RoundSummary } from "../../../docs/rpc";
 import { ahead, clocksApart, now } from "../node/clock";
-import { health, rewards, rounds, schedules, status, work } from "../node/watching";
+import { account, health, rewards, rounds, schedules, status, work } from "../node/watching";
 import { Copied } from "../parts/Copied";
 import { Listing } from "../parts/Listing";
 import { Countdown, Moment } from "../parts/Moment";
@@ -17,11 +17,13 @@ import { rewardColumns } from "./Rewards";
 
 export function Overview() {
   const told = status.value;
+  const holds = account.value;
   if (told === null) return <><h1>Overview</h1><Waiting /></>;
   const found = worries({
     status: told,
     health: health.value,
     rewards: rewards.value ?? [],
+    account: account.value,
     schedules: schedules.value,
     work: work.value,
     apart: clocksApart(ahead.value) ? ahead.value : null,
@@ -53,6 +55,10 @@ export function Overview() {
             rows={[
               ["Role", told.roles.join(", ") || "observer"],
               ["Wallet", <Copied text={told.wallet} what="wallet" />],
+              ["Tokens", holds === null ? "not told now" : inTokens(holds.tokens)],
+              ["Stake", holds === null ? "not told now" : inTokens(sum([holds.stake_free, holds.stake_locked]))],
+              ["of which locked", holds === null ? "not told now" : inTokens(holds.stake_locked)],
+              ["Ether for fees", holds === null ? "not told now" : tokens(holds.native)],
               ["Peers", <a href="#/network">{count(told.peers, "peer")}</a>],
               ["Block", `${told.chain.confirmed === null ? "none yet" : grouped(told.chain.confirmed)}`],
               ["Newest block seen", told.chain.head === null ? "none yet" : `${grouped(told.chain.head)}, ${span(told.chain.head_age)} ago`],

@@ -7,11 +7,13 @@ import { ask, refresh } from "../node/watching";
 import { Chart } from "../parts/Chart";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
+import { Moment } from "../parts/Moment";
 import { Tag, Verdict } from "../parts/Tag";
 import { inTokens, plotted, sum, tokens } from "../words/amounts";
 
 export const rewardColumns: readonly Column<Reward>[] = [
   { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
+  { head: "Recorded", cell: (item) => <Moment at={item.recorded} /> },
   { head: "As", cell: (item) => item.part },
   {
     head: "Verdict",
@@ -78,7 +80,7 @@ export function Rewards() {
           {paid.length < 2 ? (
             <p class="empty">The curve begins with the second result that grants this wallet something.</p>
           ) : (
-            <Chart label={`${inTokens(total)} earned in ${paid.length} rounds`} x={paid.map((item) => item.round)} y={course} names={["round", "tokens earned so far"]} stepped fromZero />
+            <Chart label={`${inTokens(total)} earned in ${paid.length} rounds`} x={paid.map((item) => item.recorded)} y={course} names={["time", "tokens earned so far"]} stepped fromZero time />
           )}
         </Card>
         <Card title="Round by round" aside="amounts in tokens" wide>

@@ -136,12 +136,12 @@ function Receipts({ round }: { round: number }) {
 function Explained({ round, solver }: { round: number; solver: string }) {
   const { value, error } = useAsked("receipts.get", { round, solver });
   if (value === null) return error === null ? <Waiting /> : <Problem error={error} />;
-  const { words, receipt } = value;
+  const { words } = value;
   return (
     <Facts
       rows={[
         ["Measured", <WithDigests text={words.measured} />],
-        ["Outcome", <WithDigests text={words.outcome + (receipt.detail ? ` (${receipt.detail})` : "")} />],
+        ["Outcome", <WithDigests text={words.outcome} />],
         ["Payment", words.payment],
         ["Bond", words.bond],
         ["Delta", <Copied text={words.delta} what="delta" />],
@@ -184,12 +184,18 @@ const FEES: readonly Column<FeeReceipt>[] = [
 ];
 
 const SENT: readonly Column<Transaction>[] = [
-  { head: "What", cell: (item) => item.what.split("/")[0] },
+  { head: "What", cell: (item) => sentAs(item.what) },
   { head: "State", cell: (item) => <Tag tone={item.state === "mined" ? "good" : item.state === "failed" ? "bad" : "plain"}>{item.state}</Tag> },
   { head: "Transaction", cell: (item) => { const hash = item.hashes.at(-1); return hash === undefined ? "not signed yet" : <Copied text={hash} what="transaction" />; } },
   { head: "Block", cell: (item) => item.block === null ? "–" : grouped(item.block), number: true },
   { head: "Made", cell: (item) => <Moment at={item.created} /> },
 ];
+
+/** `commit/7/approve` as `commit (approve)`. */
+function sentAs(key: string): string {
+  const [kind, , ...rest] = key.split("/");
+  return rest.length > 0 ? `${kind} (${rest.join(" ")})` : kind!;
+}
 
 /** Of the newest hundred transactions of this wallet, those of the round. */
 function Sent({ round }: { round: number }) {

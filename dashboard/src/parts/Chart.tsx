@@ -13,10 +13,12 @@ interface Given {
   stepped?: boolean;
   /** Whether zero is on the axis, however far the values are from it. */
   fromZero?: boolean;
+  /** Whether `x` is seconds of Unix. */
+  time?: boolean;
   height?: number;
 }
 
-export function Chart({ label, x, y, names, stepped = false, fromZero = false, height = 220 }: Given) {
+export function Chart({ label, x, y, names, stepped = false, fromZero = false, time = false, height = 220 }: Given) {
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const isDark = dark.value;
@@ -35,11 +37,11 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, h
         legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
         scales: {
-          x: { time: false },
+          x: { time },
           y: fromZero ? { range: (_, low, high) => uPlot.rangeNum(Math.min(0, low), Math.max(0, high), 0.1, true) } : {},
         },
         axes: [
-          { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000], space: 60, size: 34 },
+          { ...axis, ...(time ? {} : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }), space: 60, size: time ? 44 : 34 },
           { ...axis, size: 56, values: (_, splits) => splits.map((item) => String(Number(item.toPrecision(6)))) },
         ],
         series: [
@@ -64,7 +66,7 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, h
       made.destroy();
       chart.current = null;
     };
-  }, [isDark, height, stepped, fromZero]);
+  }, [isDark, height, stepped, fromZero, time]);
 
   useEffect(() => chart.current?.setData([x as number[], y as number[]]), [x, y]);
 

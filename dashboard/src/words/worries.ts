@@ -1,5 +1,6 @@
 /** What to worry about now, the worst first, each with what to do. */
-import type { Health, NodeStatus, Reward, RoundSchedule, Work } from "../../../docs/rpc";
+import type { Account, Health, NodeStatus, Reward, RoundSchedule, Work } from "../../../docs/rpc";
+import { inTokens } from "./amounts";
 import { isOver } from "./phases";
 import { span } from "./times";
 import type { Tone } from "./verdicts";
@@ -55,6 +56,7 @@ export interface Known {
   rewards: readonly Reward[];
   schedules: ReadonlyMap<number, RoundSchedule>;
   work: Work | null;
+  account: Account | null;
   /** Seconds that the chain is ahead of this computer; null where they agree. */
   apart: number | null;
   now: number;
@@ -79,6 +81,20 @@ export function worries(known: Known): Worry[] {
       tone: "warn",
       what: `This computer and the chain differ by ${span(Math.abs(known.apart))}`,
       remedy: "Check this computer's clock: `timedatectl`. Until then the page counts by the chain.",
+    });
+  }
+  if (known.account !== null && BigInt(known.account.native) === 0n) {
+    found.push({
+      tone: "bad",
+      what: "The wallet has no ether, so nothing can be sent",
+      remedy: `Send a little ether to ${known.account.address}; \`jepanet wallet balance\` shows when it is there.`,
+    });
+  }
+  if (known.account !== null && known.account.debt != null && known.account.debt !== "0") {
+    found.push({
+      tone: "warn",
+      what: `The wallet owes ${inTokens(known.account.debt)} that a slash could not take`,
+      remedy: "Nothing leaves the stake before it is paid: `jepanet stake deposit`.",
     });
   }
   const refused = known.rewards.filter((item) => item.claim === "rejected").map((item) => item.round);

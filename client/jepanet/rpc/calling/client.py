@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
-from jepanet.operations.views.funds import Transaction
+from jepanet.operations.views.funds import Account, Transaction
 from jepanet.operations.views.node import (
     BannedPeer,
     ChainStatus,
@@ -168,6 +168,9 @@ class NodeClient:
 
     async def transactions_list(self, limit: int = 20, cursor: str | None = None) -> Page[Transaction]:
         return await self._get("transactions.list", Page[Transaction], limit=limit, cursor=cursor)
+
+    async def wallet_account(self) -> Account:
+        return await self._get("wallet.account", Account)
 
 
 @asynccontextmanager

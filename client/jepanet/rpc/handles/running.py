@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.operations.access import OverEndpoints
 from jepanet.protocol.duties import Duty
 from jepanet.protocol.state import NodeState
 from jepanet.settings.config import Config
@@ -96,7 +97,7 @@ class Duties(Protocol):
         """How far a duty is that is tried now; None where it is not due."""
 
 
-class RunningNode(Protocol):
+class RunningNode(OverEndpoints, Protocol):
     """Open handles of a node; everything is read on its event loop."""
 
     @property

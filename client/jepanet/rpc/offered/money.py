@@ -1,24 +1,25 @@
-"""`rewards`, `transactions`: what results grant this wallet, and what it sent."""
+"""`rewards`, `transactions`, `wallet`: what results grant this wallet, what it sent and what it holds."""
 
 from __future__ import annotations
 
 from jepanet.intents import Intent
-from jepanet.operations.views.funds import Transaction
+from jepanet.operations.views.funds import Account, Transaction
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.node import TakenUp
 from jepanet.operations.views.rounds import Reward, SheetView
 from jepanet.protocol.duties import ReleaseBond, SendClaim, duty_key
 from jepanet.protocol.state import NodeState, Round
 from jepanet.rpc.codes import Code, Refused
+from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
-from jepanet.rpc.method import Method, Scope
+from jepanet.rpc.method import Method, NoParams, Scope
 from jepanet.rpc.offered.paging import Page, PageParams, page_of
 from jepanet.rpc.offered.rounds import OneRound, known_round
 from jepanet.storage.kept_intents import JournalIntents
 
 
-def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
+def methods(node: RunningNode, sheets: Sheets, holdings: Holdings) -> tuple[Method, ...]:
     """Those of these namespaces."""
     intents = JournalIntents(node.journal)
 
@@ -46,7 +47,17 @@ def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
             str(shown[-1][0]) if len(found) > given.limit else None,
         )
 
+    async def account(_: NoParams) -> Account:
+        return await holdings.get()
+
     return (
+        Method(
+            "wallet.account",
+            "What this node's wallet holds, as an endpoint of the chain told within the last 15 s",
+            NoParams,
+            Account,
+            account,
+        ),
         Method(
             "rewards.list",
             "What recorded results grant this wallet, the newest round first",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet import __version__
+from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
@@ -17,7 +18,7 @@ from jepanet.rpc.transport.invitations import Invitations
 
 
 def methods_of(
-    node: RunningNode, recent: RecentStatus, probes: Probes, invitations: Invitations
+    node: RunningNode, recent: RecentStatus, probes: Probes, invitations: Invitations, holdings: Holdings
 ) -> Mapping[str, Method]:
     """By name."""
     sheets = Sheets(node)
@@ -27,7 +28,7 @@ def methods_of(
         *peers.methods(node),
         *rounds.methods(node, sheets),
         *scores.methods(node),
-        *money.methods(node, sheets),
+        *money.methods(node, sheets, holdings),
         *configuration.methods(node),
         *dashboard.methods(invitations),
         *subscriptions.methods(None),

@@ -3,7 +3,7 @@ import { inTokens, plotted, sum, tokens } from "../src/words/amounts";
 import { gain, placed, signed } from "../src/words/gains";
 import { bytes, count, figure } from "../src/words/sizes";
 import { same, shortened } from "../src/words/shortened";
-import { clock, distance, iso, span } from "../src/words/times";
+import { axisTimes, clock, distance, iso, span } from "../src/words/times";
 
 describe("amounts", () => {
   it.each([
@@ -41,6 +41,11 @@ describe("times", () => {
     expect(clock(noon, noon + 86_400, "UTC")).toBe("27 Nov 2026, 12:00:00");
     expect(clock(noon, noon, "Asia/Tokyo")).toBe("21:00:00");
     expect(iso(noon)).toBe("2026-11-27T12:00:00Z");
+  });
+  it("marks an axis by times of the day, or by days", () => {
+    const noon = Date.UTC(2026, 10, 27, 12) / 1000;
+    expect(axisTimes([noon, noon + 1800], "UTC")).toEqual(["12:00", "12:30"]);
+    expect(axisTimes([noon, noon + 86_400], "UTC")).toEqual(["27 Nov", "28 Nov"]);
   });
   it("says how far off", () => {
     expect(distance(100, 101)).toBe("just now");

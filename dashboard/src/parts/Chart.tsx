@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { dark } from "../shell/theme";
+import { axisTimes } from "../words/times";
 
 interface Given {
   /** What the picture shows, for who does not see it. */
@@ -41,7 +42,7 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, t
           y: fromZero ? { range: (_, low, high) => uPlot.rangeNum(Math.min(0, low), Math.max(0, high), 0.1, true) } : {},
         },
         axes: [
-          { ...axis, ...(time ? {} : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }), space: 60, size: time ? 44 : 34 },
+          { ...axis, ...(time ? { values: (_: uPlot, splits: number[]) => axisTimes(splits) } : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }), space: 60, size: 34 },
           { ...axis, size: 56, values: (_, splits) => splits.map((item) => String(Number(item.toPrecision(6)))) },
         ],
         series: [

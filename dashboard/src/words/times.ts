@@ -32,3 +32,13 @@ export function distance(at: number, now: number): string {
   if (Math.abs(seconds) < 2) return "just now";
   return seconds > 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
 }
+
+/** Marks of an axis: times of the day, or days where marks lie a day or more apart. */
+export function axisTimes(marks: readonly number[], zone?: string): string[] {
+  const apart = marks.length > 1 ? marks[1]! - marks[0]! : DAY;
+  const form = new Intl.DateTimeFormat(
+    "en-GB",
+    apart >= DAY ? { day: "numeric", month: "short", timeZone: zone } : { hour: "2-digit", minute: "2-digit", timeZone: zone },
+  );
+  return marks.map((mark) => form.format(mark * 1000));
+}

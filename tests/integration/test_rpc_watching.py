@@ -26,6 +26,7 @@ from jepanet.protocol.documents.scores import REPORT, ScoreReport
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.protocol.off_chain import SignedScores
 from jepanet.protocol.state import OffChain, Status
+from jepanet.rpc.calling import events as events_module
 from jepanet.rpc.calling.client import open_client, subscribed
 from jepanet.rpc.calling.events import Event
 from jepanet.rpc.method import Scope
@@ -113,13 +114,16 @@ def told(topic: object, event: object) -> dict[str, object]:
         ([OK, told(["rounds"], {})], Fatal),
         ([OK, told("rounds", {"round": "nine"})], Fatal),
         ([OK, {"method": "rpc.event", "params": 5}], Fatal),
+        ([told("training", {"work": None})] * 300 + [OK], Fatal),
         ([OK, b"raw"], Transient),
+        ([], Transient),
         ([{"error": {"code": -32011, "message": "no"}}], JepanetError),
     ],
 )
 async def test_attack_what_is_no_event_is_refused(
-    tmp_path: Path, says: list[Any], kind: type[JepanetError]
+    tmp_path: Path, says: list[Any], kind: type[JepanetError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(events_module, "_CONFIRMED_SECONDS", 5.0 if says else 0.2)
     async with serving(tmp_path) as node, instead(node, says):
         with pytest.raises(kind) as refused:
             async with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,9 @@ from jepanet.rpc.subscribing.topic import Topic
 
 _SWITCHED: Final = 101
 """HTTP status of a WebSocket."""
+_CONFIRMED_SECONDS: Final = 20.0
+_MOST_EARLY: Final = 256
+"""Events before all subscriptions are confirmed: as many as a node lets wait for one that does not read."""
 RECORDS: Final[Mapping[Topic, type]] = {
     Topic.ROUNDS: RoundSummary,
     Topic.SCORES: ScoresArrived,
@@ -48,12 +52,31 @@ async def events(connection: Connection, topics: Sequence[Topic]) -> AsyncIterat
     """
     async with connection.socket() as socket:
         early: list[Event] = []
-        for number, topic in enumerate(topics, 1):
-            call = {"jsonrpc": VERSION, "method": "rpc.subscribe", "params": {"topic": topic}, "id": number}
-            await socket.send_str(json.dumps(call))
-            while (told := await _next(connection, socket)) is not None:
-                early.append(told)
+        try:
+            async with asyncio.timeout(_CONFIRMED_SECONDS):
+                for number, topic in enumerate(topics, 1):
+                    await _subscribe(connection, socket, topic, number, early)
+        except TimeoutError as error:
+            raise Transient(
+                "the node does not confirm what it was asked to tell", code=Exit.NOT_RUNNING
+            ) from error
         yield _told(connection, socket, early)
+
+
+async def _subscribe(
+    connection: Connection,
+    socket: aiohttp.ClientWebSocketResponse,
+    topic: Topic,
+    number: int,
+    early: list[Event],
+) -> None:
+    """Returns once the node has confirmed it; events that come before that are put into `early`."""
+    call = {"jsonrpc": VERSION, "method": "rpc.subscribe", "params": {"topic": topic}, "id": number}
+    await socket.send_str(json.dumps(call))
+    while (told := await _next(connection, socket)) is not None:
+        if len(early) >= _MOST_EARLY:
+            raise connection.stranger("it tells a lot and confirms nothing")
+        early.append(told)
 
 
 async def _told(

@@ -22,11 +22,14 @@ from jepanet.learning.data.shards import Shard, load_shard, save_shard
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.spelling import toml_of
+from jepanet.learning.sources.own_shards import dataset
 from jepanet.learning.sources.own_shards.dataset import environment_of, open_file
 from jepanet.learning.sources.own_shards.dealing import Deal, Wanted, dealt
 from jepanet.learning.sources.own_shards.likeness import looks_of
 from jepanet.operations.own_datasets import split_shards
 from jepanet.operations.views.projects import Dataset
+from learning_shards import RECIPE as WORLD_RECIPE
+from learning_shards import disc_shard
 from own_pictures import KINDS, drawn
 
 pytestmark = [pytest.mark.unit, pytest.mark.subprocess]
@@ -307,6 +310,22 @@ def test_what_cannot_be_dealt_is_refused_by_name(
     with pytest.raises(Fatal, match=says) as caught:
         built(tmp_path, *shards, **options)
     assert caught.value.remedy and not (tmp_path / "out").exists()
+
+
+def test_recorded_episodes_are_dealt_by_recording_elsewhere(tmp_path: Path) -> None:
+    save_shard(tmp_path / "episodes", disc_shard(1))
+    with pytest.raises(Fatal, match="recorded episodes, whose frames follow each other") as caught:
+        open_file(tmp_path / "episodes", WORLD_RECIPE)
+    assert "dataset lerobot" in (caught.value.remedy or "")
+
+
+def test_attack_a_file_that_is_too_large_is_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_shard(tmp_path / "large", pictures(20))
+    monkeypatch.setattr(dataset, "MAX_SHARD_BYTES", 1000)
+    with pytest.raises(Fatal, match="has more than 1000 bytes"):
+        open_file(tmp_path / "large", TINY)
 
 
 def test_a_file_that_is_changed_meanwhile_is_not_dealt(tmp_path: Path) -> None:

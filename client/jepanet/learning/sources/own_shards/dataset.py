@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.files import read_capped
 from jepanet.learning.data.building.plan import Environment, Layout
 from jepanet.learning.data.building.recording import Recording
 from jepanet.learning.data.schemas.texts import PADDING
-from jepanet.learning.data.shards import Shard, check_schema, load_shard
+from jepanet.learning.data.shards import MAX_SHARD_BYTES, Shard, check_schema, load_shard
 from jepanet.learning.data.sizes import Counts
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.simulators.offer import GREY_SITE, HIDDEN_SITE, PROBE_SITE
@@ -39,15 +40,13 @@ def open_file(path: Path, recipe: Recipe) -> OwnFile:
     """Reads a shard that is to be dealt, and asks the recipe whether it can train on such things.
 
     Raises:
-        Fatal: it is no shard, is of recorded episodes, or the recipe cannot train on it (`DATASET`).
+        Fatal: missing (`NOT_FOUND`), no shard, one of recorded episodes, or none for the recipe (`DATASET`).
     """
     try:
-        data = path.read_bytes()
+        data = read_capped(path, MAX_SHARD_BYTES, "shard")
         shard = load_shard(data)
         check_schema(shard, recipe.family.schema)
         recipe.family.check_shard(shard)
-    except OSError as error:
-        raise _refused(f"{path} cannot be read: {error.strerror}") from error
     except Rejected as error:
         raise _refused(f"{path}: {error.message}", error.remedy) from error
     if shard.schema.state is not None:
@@ -59,7 +58,7 @@ def open_file(path: Path, recipe: Recipe) -> OwnFile:
 
 
 def _refused(why: str, remedy: str | None = None) -> Fatal:
-    usual = "name files that `jepanet dataset pictures`, `captions` or `pairs` wrote for this recipe"
+    usual = "name files of `jepanet dataset pictures`, `captions` or `pairs`, and the recipe they are for"
     return Fatal(why, remedy=remedy or usual, code=Exit.DATASET)
 
 
@@ -163,7 +162,7 @@ class Recorder:
 
     def _read(self, number: int) -> Shard:
         path, digest = self.files[number]
-        data = path.read_bytes()
+        data = read_capped(path, MAX_SHARD_BYTES, "shard")
         if hashlib.sha256(data).digest() != digest:
             raise _refused(f"{path} was changed meanwhile", "run the same command again")
         shard = load_shard(data)

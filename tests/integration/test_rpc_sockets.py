@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -20,82 +18,24 @@ from jepanet.rpc.method import Scope
 from jepanet.rpc.subscribing import hub as hub_module
 from jepanet.rpc.subscribing.hub import MOST_WAITING, PER_CONNECTION, PER_TOKEN, Hub
 from jepanet.rpc.transport import sockets
-from jepanet.rpc.transport.bearer import open_tokens, token_file
-from jepanet.rpc.transport.server import Listening, listening
-from jepanet.settings.rpc_section import RpcSection
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import RoundId
 from jepanet.work.requests.request import Progress
 from jepanet.work.worker import RunningJob
 from round_samples import account, digest
-from rpc_node import ANode, Asking, a_node, an_intent, check
+from rpc_node import a_node, an_intent, check
+from rpc_wire import Served, call, frame, received, serving, until
 
 pytestmark = pytest.mark.integration
 
 MOST = 5
-Socket = aiohttp.ClientWebSocketResponse
-
-
-@dataclass
-class Served:
-    node: ANode
-    hub: Hub
-    asking: Asking
-    listening: Listening
-    client: aiohttp.ClientSession
-    folder: Path
-
-    def heads(self, scope: Scope = Scope.READ) -> dict[str, str]:
-        return {"Authorization": f"Bearer {token_file(self.folder, scope).read_text().strip()}"}
-
-    async def open(self, **options: Any) -> Socket:
-        return await self.client.ws_connect(self.listening.url, **({"headers": self.heads()} | options))
-
-    async def post(self, method: str, **params: Any) -> Any:
-        body = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
-        async with self.client.post(self.listening.url, json=body, headers=self.heads()) as answer:
-            return await answer.json()
 
 
 @pytest.fixture
 async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     monkeypatch.setattr(hub_module, "EVERY", 0.01)
-    node = a_node(tmp_path)
-    asking = Asking(node)
-    hub = Hub(node, most=MOST)
-    async with AsyncExitStack() as opened:
-        found = await opened.enter_async_context(
-            listening(
-                RpcSection(port=0, max_connections=2 * MOST, max_body_kb=16),
-                asking.dispatcher,
-                open_tokens(tmp_path),
-                health=asking.probes.health,
-                ready=asking.probes.ready,
-                hub=hub,
-            )
-        )
-        client = await opened.enter_async_context(aiohttp.ClientSession())
-        looking = asyncio.create_task(hub.run())
-        yield Served(node, hub, asking, found, client, tmp_path)
-        assert not looking.done()
-        looking.cancel()
-    node.journal.close()
-    node.blobs.close()
-
-
-async def call(socket: Socket, method: str, number: int = 1, **params: Any) -> Any:
-    await socket.send_json({"jsonrpc": "2.0", "method": method, "params": params, "id": number})
-    return await received(socket)
-
-
-async def received(socket: Socket) -> Any:
-    return json.loads(await asyncio.wait_for(socket.receive_str(), 20))
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not reached():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    async with serving(tmp_path, sockets=MOST) as found:
+        yield found
 
 
 async def test_a_socket_answers_as_http_does_and_in_order(served: Served) -> None:
@@ -158,14 +98,14 @@ async def test_attack_whoever_is_not_let_in_has_no_socket(served: Served) -> Non
     for heads, status in (
         ({}, 401),
         ({"Authorization": "Bearer " + "A" * 43}, 401),
-        (served.heads() | {"Origin": served.listening.url}, 403),
+        (served.heads() | {"Origin": served.url}, 403),
         (served.heads() | {"Host": "evil.example"}, 403),
     ):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await served.open(headers=heads)
         assert refused.value.status == status
     upgrade = served.heads() | {"Upgrade": "websocket", "Connection": "Upgrade"}
-    async with served.client.get(served.listening.url, headers=upgrade) as answer:
+    async with served.client.get(served.url, headers=upgrade) as answer:
         assert (answer.status, await answer.text()) == (400, "")
 
 
@@ -234,22 +174,13 @@ async def test_attack_a_socket_whose_answers_nobody_reads_is_closed(
 ) -> None:
     monkeypatch.setattr(sockets, "_TAKEN_SECONDS", 0.1)
     before = served.listening.doors.open
-    reader, writer = await asyncio.open_connection(
-        served.listening.host, served.listening.port, limit=1 << 12
-    )
-    token = served.heads()["Authorization"]
-    writer.write(
-        f"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode()
-    )
-    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    (_, writer), head = await served.raw_socket()
+    assert b" 101 " in head
     one = json.dumps({"jsonrpc": "2.0", "method": "rpc.discover", "id": 1})
     body = ("[" + ",".join([one] * 10) + "]").encode()
-    frame = bytes([0x81, 0x80 | 126]) + len(body).to_bytes(2) + bytes(4) + body
     try:
         for _ in range(200):  # tens of megabytes of answers
-            writer.write(frame)
+            writer.write(frame(body))
             await asyncio.wait_for(writer.drain(), 0.2)
     except (TimeoutError, ConnectionError):
         pass

@@ -44,7 +44,16 @@ class Subscriber:
         self._waiting: deque[str] = deque()
         self._size = 0
         self._wake = asyncio.Event()
-        self.dropped = False
+        self._dropped = asyncio.Event()
+
+    @property
+    def dropped(self) -> bool:
+        """It did not read; nothing is told it any more."""
+        return self._dropped.is_set()
+
+    async def until_dropped(self) -> None:
+        """For ever, for who reads."""
+        await self._dropped.wait()
 
     def subscribe(self, topic: Topic) -> str:
         """The id of a new subscription. Raises: Refused (`TOO_MANY`)."""
@@ -72,7 +81,7 @@ class Subscriber:
                 f'"topic":"{topic}","event":{event}}}}}'
             )
             if len(self._waiting) >= MOST_WAITING or self._size + len(text) > MOST_BYTES:
-                self.dropped = True
+                self._dropped.set()
                 self._waiting.clear()
                 log.warning("subscriber.dropped", why="it does not read what it subscribed to")
             else:

@@ -1,8 +1,9 @@
 """How many connections are open, and for how long one may say nothing.
 
 Whoever only opens connections, or sends a byte now and then, holds places that others need. There are few, so
-a new connection takes the place of one that has waited longest without a request under way: first of those
-that never showed a token. Only where every place is at work is the new one turned away.
+a new connection takes the place of another: of one that never showed a token, also at work, since whoever
+does not read what its probes are answered is so without an end; else of the one that has waited longest
+without a request under way. Only where every place is at work for somebody known is the new one turned away.
 """
 
 from __future__ import annotations
@@ -105,16 +106,21 @@ class Doors(Server):
         return len(self._open)
 
     def admit(self, connection: Connection) -> bool:
-        """Makes a place for a new connection; False where all others are at work."""
+        """Makes a place for a new connection; False where all others are at work for somebody known."""
         if len(self._open) >= self._most:
-            idle = [item for item in self._open if not item.busy]
-            if not idle:
+            last = self._last()
+            if last is None:
                 return False
-            last = next((item for item in idle if not item.known), idle[0])
             del self._open[last]
             last.force_close()
         self._open[connection] = None
         return True
+
+    def _last(self) -> Connection | None:
+        """Who makes place: the longest-waiting of strangers that say nothing, of strangers, of the known."""
+        strangers = [item for item in self._open if not item.known]
+        idle = [item for item in self._open if not item.busy]
+        return next((item for item in strangers if not item.busy), next(iter(strangers or idle), None))
 
     def answered(self, connection: Connection) -> None:
         """It was served: of those that wait, it is now the one that has waited least."""

@@ -1,7 +1,8 @@
 """One WebSocket: requests and answers as over HTTP, in order, and events between them.
 
 Nothing is kept for who does not read: an answer or event that is not taken in time ends the connection, and
-while an answer is made no further request is read.
+while an answer is made no further request is read. Between two messages everybody else has a turn, however
+many have come.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ async def converse(
     """
     socket = WebSocketResponse(
         heartbeat=_PING_SECONDS,
+        autoping=False,
         compress=False,
         max_msg_size=most,
         timeout=_TAKEN_SECONDS,
@@ -56,12 +58,18 @@ async def converse(
 
     async def answer() -> bool:
         async for message in socket:
-            if message.type is not WSMsgType.TEXT:
+            # Messages that are here already are read, and most are answered, without waiting for anything.
+            await asyncio.sleep(0)
+            if message.type is WSMsgType.TEXT:
+                text = await dispatcher.answer(message.data.encode(), scopes)
+                if text is not None:
+                    await send(text)
+            elif message.type is WSMsgType.PING:
+                async with turn, asyncio.timeout(_TAKEN_SECONDS):
+                    await socket.pong(message.data)
+            elif message.type is not WSMsgType.PONG:
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 return True
-            text = await dispatcher.answer(message.data.encode(), scopes)
-            if text is not None:
-                await send(text)
         return True
 
     async def tell() -> bool:
@@ -69,7 +77,11 @@ async def converse(
             await send(event)
         return False
 
-    tasks = [asyncio.create_task(answer()), asyncio.create_task(tell())]
+    async def drop() -> bool:
+        await subscriber.until_dropped()  # also while an event is on its way that it does not read
+        return False
+
+    tasks = [asyncio.create_task(item()) for item in (answer, tell, drop)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return socket, all(item.result() for item in done)

@@ -132,6 +132,23 @@ export interface KnownProjectPage {
   next: string | null;
 }
 
+/** A line of the node's log, `at` seconds of Unix; numbers count from the start of the process. */
+export interface LogLine {
+  number: number;
+  at: number;
+  level: string;
+  event: string;
+  room: string;
+  round: number | null;
+  fields: Record<string, string>;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface LogLinePage {
+  items: (LogLine)[];
+  next: string | null;
+}
+
 /** The status a node last wrote: `age` seconds ago; `running` says whether that process still runs. */
 export interface NodeStatus {
   written: number;
@@ -337,6 +354,19 @@ export interface Serving {
   problem: string | null;
 }
 
+/** A file of the blob store that is served to everybody; `pinned`: it is not collected. */
+export interface StoredBlob {
+  cid: string;
+  size: number;
+  pinned: boolean;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface StoredBlobPage {
+  items: (StoredBlob)[];
+  next: string | null;
+}
+
 /** A duty of the node that is tried now, or that was done before. */
 export interface TakenUp {
   duty: string;
@@ -348,6 +378,27 @@ export interface TrafficTotals {
   blobs: Record<string, Bytes>;
   gossip: Bytes;
   endpoints: Record<string, Bytes>;
+}
+
+/** What the node's worker does; None while it does nothing. */
+export interface Training {
+  running: TrainingNow | null;
+}
+
+/** A job of the worker, and for a training the round that it is for. `rate`: steps a second since it was begun or taken up again; `seconds_left`: to its last step at that rate; `deadline`: when the round's commitments close, or scores are due, seconds of Unix, with `now`, the chain's clock; `on_time`: whether the rest fits before that. None where it is not known. `curve`: steps with their loss, thinned out to at most 256. */
+export interface TrainingNow {
+  job: string;
+  round: number | null;
+  seconds: number;
+  step: number | null;
+  steps: number | null;
+  loss: number | null;
+  rate: number | null;
+  seconds_left: number | null;
+  now: number;
+  deadline: number | null;
+  on_time: boolean | null;
+  curve: ([number, number])[];
 }
 
 /** How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why. */
@@ -377,6 +428,20 @@ export interface TransactionPage {
   next: string | null;
 }
 
+/** A download under way: bytes that are there, and in all as its provider says, 0 before one has. */
+export interface Transfer {
+  cid: string;
+  done: number;
+  total: number;
+  seconds: number;
+}
+
+/** `next` is the cursor of the page after this one, None on the last. */
+export interface TransferPage {
+  items: (Transfer)[];
+  next: string | null;
+}
+
 /** The running job: seconds since it began, and its last progress. */
 export interface Work {
   job: string;
@@ -387,6 +452,16 @@ export interface Work {
 }
 
 export interface Methods {
+  /** Stored files that are served to everybody */
+  "blobs.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: StoredBlobPage };
+  /** Downloads that are under way, with their progress */
+  "blobs.transfers": { params: {
+      limit?: number;
+      cursor?: string | null;
+    }; result: TransferPage };
   /** The chain, its contracts, and how far the node has read it */
   "chain.status": { params: Record<string, never>; result: ChainStatus };
   /** The node's configuration, defaults included; what may be a secret is hidden */
@@ -401,6 +476,15 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: RevealedDeltaPage };
+  /** The newest 2,000 lines of the node's log, the newest first; without tracebacks */
+  "logs.list": { params: {
+      limit?: number;
+      cursor?: string | null;
+      level?: "debug" | "info" | "warning" | "error" | "critical" | null;
+      event?: string | null;
+      round?: number | null;
+      about?: string | null;
+    }; result: LogLinePage };
   /** Whether the node is healthy and ready, and if not, why */
   "node.health": { params: Record<string, never>; result: Health };
   /** What `jepanet status` shows: peers, chain position, training, rounds, bytes and open duties */
@@ -472,7 +556,7 @@ export interface Methods {
   "rpc.discover": { params: Record<string, never>; result: unknown };
   /** Over a WebSocket: what is new of a topic is told from now on; gives the subscription's id */
   "rpc.subscribe": { params: {
-      topic: "rounds" | "scores" | "training" | "transactions";
+      topic: "rounds" | "scores" | "training" | "transactions" | "logs";
     }; result: string };
   /** Ends a subscription of this connection */
   "rpc.unsubscribe": { params: {
@@ -491,6 +575,8 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: ScoreDocumentPage };
+  /** What the worker does now: loss, steps a second, and the time left beside the round's deadline */
+  "training.get": { params: Record<string, never>; result: Training };
   /** Transactions of this node's wallet, the newest first */
   "transactions.list": { params: {
       limit?: number;

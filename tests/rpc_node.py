@@ -19,6 +19,7 @@ from jepanet.node.status import ChainHealth, status_of
 from jepanet.operations.views.funds import Account
 from jepanet.operations.views.json_form import Wei
 from jepanet.p2p.peers.bans import Ban, BanList
+from jepanet.p2p.transfer.underway import Transfer
 from jepanet.protocol.documents.spec import SPEC
 from jepanet.protocol.facts import RoundParams
 from jepanet.protocol.settling.sheet import SHEET, derive_sheet
@@ -94,9 +95,13 @@ class ANetwork:
         self._bans = bans
         self.connected = [APeer(item) for item in PEERS[:2]]
         self.away: set[str] = set()
+        self.downloads: list[Transfer] = []
 
     async def peers(self) -> list[APeer]:
         return self.connected
+
+    def transfers(self) -> list[Transfer]:
+        return self.downloads
 
     def bans(self) -> dict[str, Ban]:
         return self._bans.active()

@@ -9,10 +9,12 @@ from typing import Generic, NoReturn, TextIO, TypeVar
 import structlog
 
 from jepanet.log_stream import LogStream
+from jepanet.recent_lines import RecentLines
 from jepanet.repetition import Repetition
 
 T = TypeVar("T")
 _repetition = Repetition()
+_recent = RecentLines()
 _lost = 0
 
 
@@ -97,9 +99,9 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
     A log call never raises. It never waits either where standard error is a `LogStream`, as in every process
     of ours; what a reader does not take is counted there, and reported as `log.lost` once it reads again.
     """
-    global _repetition
+    global _repetition, _recent
     out = stream or sys.stderr
-    _repetition = Repetition()
+    _repetition, _recent = Repetition(), RecentLines()
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(sort_keys=True, default=str)
         if json
@@ -122,6 +124,7 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
             stamp,
             _readable,
             structlog.processors.format_exc_info,
+            _recent,
             renderer,
         ],
         wrapper_class=_guarded(logging.getLevelNamesMapping()[level.upper()]),
@@ -131,6 +134,11 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
     logging.raiseExceptions = False  # the standard library's own handlers print tracebacks otherwise
     # py-libp2p logs a warning for every failed dial and whole blocks for refused streams.
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+
+
+def recent_lines() -> RecentLines:
+    """The newest lines of this process's log."""
+    return _recent
 
 
 def get_logger(room: str) -> structlog.typing.FilteringBoundLogger:

@@ -82,9 +82,13 @@ def _is_stale(name: str, where: Path) -> bool:
     return not is_ours(f"jepanet.{name}") and not is_tail(name)
 
 
+_MADE_BY_SETUP = "client/jepanet/dashboard"
+"""Built by scripts/setup, and not there before."""
+
+
 def is_file(name: str, where: Path) -> bool:
     """Whether a path leads somewhere: from the root, the file it stands in, or any folder of code."""
-    if (ROOT / name).exists() or (where / name).exists():
+    if (ROOT / name).exists() or (where / name).exists() or name.startswith(_MADE_BY_SETUP):
         return True
     return any(f"{path}/".endswith(f"/{name.rstrip('/')}/") for path in _tree())
 

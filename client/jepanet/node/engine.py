@@ -229,6 +229,10 @@ class Engine:
         self._wake.set()
         return self._journal.duty_state(key)
 
+    def under_way(self) -> tuple[str, ...]:
+        """Keys of the duties that are being carried out, the oldest first."""
+        return tuple(self._running)
+
     def _dispatch(self) -> None:
         due = self._due_keys()
         pending, now = self._journal.pending(), time.monotonic()

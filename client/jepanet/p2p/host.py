@@ -25,6 +25,7 @@ from jepanet.p2p.identity import parse_peer_id, peer_id_of
 from jepanet.p2p.options import P2PConfig, PeerInfo, parse_listen
 from jepanet.p2p.peers.bans import Ban, BanList
 from jepanet.p2p.transfer.server import BlobSource
+from jepanet.p2p.transfer.underway import Transfer
 from jepanet.p2p.trio_side import Hooks, Network
 from jepanet.p2p.verdicts import Admission, Gossip
 from jepanet.telemetry import get_logger
@@ -69,6 +70,7 @@ class P2PNode:
         self._network: Network
         self._lock = FileLock(config.directory / "p2p.lock")
         self._validating = 0
+        self._transfers: list[Transfer] = []
         self._overloaded = 0
         self._overload_reported = 0.0
         self._started = False
@@ -214,19 +216,30 @@ class P2PNode:
         if len(digest) != 32 or max_bytes < 0:
             raise Rejected("a digest has 32 bytes and a size cap is not negative", reason="bad-digest")
 
+        transfer = Transfer(bytes(digest), time.monotonic())
+
         def progress(done: int, total: int) -> None:
+            transfer.done, transfer.total = done, total
             if on_progress is not None:
                 self._thread.post(on_progress, done, total)
 
-        return await self._thread.call(
-            self._network.fetch,
-            bytes(digest),
-            max_bytes,
-            directory,
-            tuple(providers),
-            progress,
-            self.traffic.blobs("other") if flow is None else flow,
-        )
+        self._transfers.append(transfer)
+        try:
+            return await self._thread.call(
+                self._network.fetch,
+                bytes(digest),
+                max_bytes,
+                directory,
+                tuple(providers),
+                progress,
+                self.traffic.blobs("other") if flow is None else flow,
+            )
+        finally:
+            self._transfers.remove(transfer)
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Downloads that are under way, the oldest first."""
+        return tuple(self._transfers)
 
     async def _admit(self, gossip: Gossip) -> Admission | None:
         """On the trio side: the verdict, or None when too many wait for theirs or it took too long."""

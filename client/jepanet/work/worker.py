@@ -23,6 +23,7 @@ from jepanet.telemetry import get_logger
 from jepanet.work.backbone_places import told
 from jepanet.work.lines import Failure, call_line, error_of, read_reply
 from jepanet.work.log_form import LogForm
+from jepanet.work.pace import Pace
 from jepanet.work.requests.request import OnProgress, Progress, R, Request
 
 log = get_logger("node")
@@ -56,6 +57,10 @@ class RunningJob:
     """Since it began."""
     progress: Progress | None
     """The last progress it reported."""
+    rate: float | None = None
+    """Steps a second."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """Steps so far with their loss, thinned out."""
 
 
 class Worker:
@@ -85,6 +90,7 @@ class Worker:
         self._job: str | None = None
         self._begun = 0.0
         self._progress: Progress | None = None
+        self._pace = Pace()
         self._overran: OrderedDict[str, _Overran] = OrderedDict()
         """The newest jobs that took too long."""
 
@@ -98,7 +104,8 @@ class Worker:
         """The job that is being done, None without one."""
         if self._job is None:
             return None
-        return RunningJob(self._job, int(time.monotonic() - self._begun), self._progress)
+        seconds = int(time.monotonic() - self._begun)
+        return RunningJob(self._job, seconds, self._progress, self._pace.rate, self._pace.curve)
 
     async def start(self) -> None:
         """Starts the child ahead of its first job, so that importing torch overlaps with waiting."""
@@ -132,6 +139,7 @@ class Worker:
         async with self._turn:
             await self.start()
             self._job, self._begun, self._progress = request.job, time.monotonic(), None
+            self._pace = Pace()
             try:
                 async with asyncio.timeout(self._timeout):
                     return await self._exchange(request, on_progress)
@@ -174,6 +182,7 @@ class Worker:
                         continue
                     case Progress() as progress:
                         self._progress = progress
+                        self._pace.note(progress, time.monotonic())
                         if on_progress:
                             on_progress(progress)
                     case Failure() as failure:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
+from jepanet.operations.views.activity import LogLine, StoredBlob, Training, Transfer
 from jepanet.operations.views.funds import Account, Transaction
 from jepanet.operations.views.node import (
     BannedPeer,
@@ -41,6 +42,7 @@ from jepanet.operations.views.rounds import (
 from jepanet.rpc.calling.connection import Connection, connected
 from jepanet.rpc.calling.events import Event, events
 from jepanet.rpc.method import Scope
+from jepanet.rpc.offered.logs import Level
 from jepanet.rpc.offered.paging import Page
 from jepanet.rpc.subscribing.topic import Topic
 from jepanet.rpc.transport.bearer import read_token, token_file
@@ -61,6 +63,12 @@ class NodeClient:
         given = {name: item for name, item in params.items() if item is not None}
         found: T = await self._connection.call(method, result, given)
         return found
+
+    async def blobs_list(self, limit: int = 20, cursor: str | None = None) -> Page[StoredBlob]:
+        return await self._get("blobs.list", Page[StoredBlob], limit=limit, cursor=cursor)
+
+    async def blobs_transfers(self, limit: int = 20, cursor: str | None = None) -> Page[Transfer]:
+        return await self._get("blobs.transfers", Page[Transfer], limit=limit, cursor=cursor)
 
     async def chain_status(self) -> ChainStatus:
         return await self._get("chain.status", ChainStatus)
@@ -83,6 +91,26 @@ class NodeClient:
         cursor: str | None = None,
     ) -> Page[RevealedDelta]:
         return await self._get("deltas.list", Page[RevealedDelta], round=round, limit=limit, cursor=cursor)
+
+    async def logs_list(
+        self,
+        limit: int = 20,
+        cursor: str | None = None,
+        level: Level | None = None,
+        event: str | None = None,
+        round: int | None = None,  # noqa: A002
+        about: str | None = None,
+    ) -> Page[LogLine]:
+        return await self._get(
+            "logs.list",
+            Page[LogLine],
+            limit=limit,
+            cursor=cursor,
+            level=level,
+            event=event,
+            round=round,
+            about=about,
+        )
 
     async def node_health(self) -> Health:
         return await self._get("node.health", Health)
@@ -165,6 +193,9 @@ class NodeClient:
         cursor: str | None = None,
     ) -> Page[ScoreDocument]:
         return await self._get("scores.list", Page[ScoreDocument], round=round, limit=limit, cursor=cursor)
+
+    async def training_get(self) -> Training:
+        return await self._get("training.get", Training)
 
     async def transactions_list(self, limit: int = 20, cursor: str | None = None) -> Page[Transaction]:
         return await self._get("transactions.list", Page[Transaction], limit=limit, cursor=cursor)

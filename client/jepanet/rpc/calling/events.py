@@ -12,6 +12,7 @@ from typing import Final
 import aiohttp
 
 from jepanet.errors import Exit, Transient
+from jepanet.operations.views.activity import LogLine
 from jepanet.operations.views.funds import Transaction
 from jepanet.operations.views.node import Working
 from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
@@ -31,6 +32,7 @@ RECORDS: Final[Mapping[Topic, type]] = {
     Topic.SCORES: ScoresArrived,
     Topic.TRAINING: Working,
     Topic.TRANSACTIONS: Transaction,
+    Topic.LOGS: LogLine,
 }
 
 
@@ -39,7 +41,7 @@ class Event:
     """`value` is a record of the topic's kind."""
 
     topic: Topic
-    value: RoundSummary | ScoresArrived | Working | Transaction
+    value: RoundSummary | ScoresArrived | Working | Transaction | LogLine
 
 
 @asynccontextmanager

@@ -43,10 +43,28 @@ class Ban(Protocol):
     def times(self) -> int: ...
 
 
+class Download(Protocol):
+    """A download under way; `begun` is on the clock of `time.monotonic`."""
+
+    @property
+    def digest(self) -> bytes: ...
+
+    @property
+    def begun(self) -> float: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+
 class Peers(Protocol):
     """A node's network."""
 
     async def peers(self) -> Sequence[Peer]: ...
+
+    def transfers(self) -> Sequence[Download]: ...
 
     def bans(self) -> Mapping[str, Ban]: ...
 
@@ -71,7 +89,8 @@ class Step(Protocol):
 
 
 class Job(Protocol):
-    """A running job, its seconds so far, and the last progress it reported."""
+    """A running job, its seconds so far, the last progress it reported, steps a second, and steps with their
+    loss, thinned out."""
 
     @property
     def job(self) -> str: ...
@@ -81,6 +100,12 @@ class Job(Protocol):
 
     @property
     def progress(self) -> Step | None: ...
+
+    @property
+    def rate(self) -> float | None: ...
+
+    @property
+    def curve(self) -> tuple[tuple[int, float], ...]: ...
 
 
 class Jobs(Protocol):
@@ -95,6 +120,9 @@ class Duties(Protocol):
 
     def take_up(self, duty: Duty) -> str | None:
         """How far a duty is that is tried now; None where it is not due."""
+
+    def under_way(self) -> tuple[str, ...]:
+        """Keys of the duties that are being carried out."""
 
 
 class RunningNode(OverEndpoints, Protocol):

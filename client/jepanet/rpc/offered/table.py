@@ -10,7 +10,19 @@ from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
 from jepanet.rpc.method import Method, table_of
-from jepanet.rpc.offered import chain, configuration, dashboard, money, peers, rounds, scores, subscriptions
+from jepanet.rpc.offered import (
+    blobs,
+    chain,
+    configuration,
+    dashboard,
+    logs,
+    money,
+    peers,
+    rounds,
+    scores,
+    subscriptions,
+    training,
+)
 from jepanet.rpc.offered import node as of_node
 from jepanet.rpc.offered.node import Probes
 from jepanet.rpc.openrpc import discovering
@@ -29,6 +41,9 @@ def methods_of(
         *rounds.methods(node, sheets),
         *scores.methods(node),
         *money.methods(node, sheets, holdings),
+        *training.methods(node),
+        *blobs.methods(node),
+        *logs.methods(),
         *configuration.methods(node),
         *dashboard.methods(invitations),
         *subscriptions.methods(None),

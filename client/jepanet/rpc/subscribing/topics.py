@@ -14,12 +14,16 @@ from jepanet.operations.views.node import Work, Working
 from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
 from jepanet.protocol.state import NodeState
 from jepanet.rpc.handles.running import RunningNode
+from jepanet.rpc.offered.logs import shown_line
 from jepanet.rpc.offered.money import shown_transaction
 from jepanet.rpc.subscribing.topic import Topic
 from jepanet.storage.kept_intents import JournalIntents
+from jepanet.telemetry import recent_lines
 
 NEWEST_TRANSACTIONS: Final = 50
 """Of older ones nothing is told any more."""
+NEWEST_LINES: Final = 50
+"""Of the log at one look."""
 
 
 class Watch(Protocol):
@@ -105,6 +109,19 @@ class Transactions:
         return list(new)
 
 
+class Logs:
+    """A flood of lines is told from its newest: what is passed over, the numbers of lines show."""
+
+    def __init__(self, _: RunningNode) -> None:
+        self._told = recent_lines().count
+
+    def news(self) -> list[object]:
+        lines = recent_lines()
+        new = lines.after(self._told)
+        self._told = lines.count
+        return [shown_line(item) for item in new[-NEWEST_LINES:]]
+
+
 def watch(topic: Topic, node: RunningNode) -> Watch:
     """Begins to look at a topic: what is there now is not news."""
     kinds: Mapping[Topic, Callable[[RunningNode], Watch]] = {
@@ -112,5 +129,6 @@ def watch(topic: Topic, node: RunningNode) -> Watch:
         Topic.SCORES: Scores,
         Topic.TRAINING: Training,
         Topic.TRANSACTIONS: Transactions,
+        Topic.LOGS: Logs,
     }
     return kinds[topic](node)

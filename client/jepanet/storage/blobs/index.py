@@ -64,6 +64,11 @@ class BlobIndex:
         with self._mutex:
             return digest in self._public
 
+    def public(self) -> frozenset[bytes]:
+        """Every digest whose flag is set."""
+        with self._mutex:
+            return frozenset(self._public)
+
     def pin(self, digest: bytes, owner: str) -> None:
         """Adds an owner."""
         with self._mutex:

@@ -245,6 +245,12 @@ class BlobStore:
         """Whether the blob was published."""
         return self._index.is_public(digest)
 
+    def public(self) -> list[tuple[Digest, int]]:
+        """What is stored and public, with its size."""
+        with self._mutex:
+            sizes = self._sizes
+            return [(Digest(item), sizes[item]) for item in self._index.public() if item in sizes]
+
     def open_public(self, digest: bytes) -> Path | None:
         """Where a published blob lies; None for what is not stored and for what is private alike."""
         return self.path(digest) if self._index.is_public(digest) else None

@@ -1,0 +1,142 @@
+"""What a node says of its work, its transfers and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jepanet.cid import to_cid
+from jepanet.p2p.transfer.underway import Transfer
+from jepanet.protocol.duties import TrainShard, duty_key
+from jepanet.rpc.codes import Code
+from jepanet.rpc.subscribing.topic import Topic
+from jepanet.rpc.subscribing.topics import NEWEST_LINES, watch
+from jepanet.telemetry import configure_logging, get_logger
+from jepanet.types import RoundId
+from jepanet.work.requests.request import Progress
+from jepanet.work.worker import RunningJob
+from rpc_node import ANode, Asking, a_node
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[ANode]:
+    found = a_node(tmp_path)
+    yield found
+    found.journal.close()
+    found.blobs.close()
+
+
+async def under_way(node: ANode, *rounds: int) -> None:
+    """As if the duties to train for these were being carried out."""
+    for number in rounds:
+        task: asyncio.Task[None] = asyncio.create_task(asyncio.sleep(0))
+        node.engine._running[duty_key(TrainShard(RoundId(number)))] = task
+
+
+async def test_a_training_is_told_with_the_time_it_has(node: ANode) -> None:
+    asking = Asking(node)
+    assert await asking.get("training.get") == {"running": None}
+    node.worker.running = RunningJob("train_delta", 3, None)
+    await under_way(node, 9)
+    first = (await asking.get("training.get"))["running"]
+    assert first["round"] == 9 and first["step"] is first["rate"] is first["on_time"] is None
+    node.worker.running = RunningJob("train_delta", 9, Progress(20, 80, 0.5), 2.0, ((10, 0.7), (20, 0.5)))
+    state = node.state
+    block = state.block
+    assert block is not None
+    round_ = state.rounds[RoundId(9)]
+    for left, on_time in ((31, True), (29, False)):
+        node.state = replace(state, block=replace(block, timestamp=round_.commit_end - left))
+        told = (await asking.get("training.get"))["running"]
+        assert (told["seconds_left"], told["on_time"]) == (30, on_time)
+        assert told["deadline"] == round_.commit_end and told["now"] == round_.commit_end - left
+    assert told["curve"] == [[10, 0.7], [20, 0.5]]
+
+
+async def test_whose_training_it_is_is_not_guessed(node: ANode) -> None:
+    asking = Asking(node)
+    await under_way(node, 9, 10)
+    node.worker.running = RunningJob("train_delta", 3, Progress(1, 80), 1.0)
+    assert (await asking.get("training.get"))["running"]["round"] is None
+    node.engine._running.clear()
+    await under_way(node, 9)
+    node.worker.running = RunningJob("probe_device", 3, None)
+    assert (await asking.get("training.get"))["running"]["round"] is None
+
+
+async def test_attack_a_delta_that_is_not_revealed_is_not_told(node: ANode) -> None:
+    private, public = node.blobs.put_bytes(b"my delta"), node.blobs.put_bytes(b"the model", pin="round/7")
+    node.blobs.publish(public)
+    told = await Asking(node).get("blobs.list")
+    assert told == {"items": [{"cid": to_cid(public), "size": 9, "pinned": True}], "next": None}
+    assert to_cid(private) not in str(told)
+
+
+async def test_stored_files_are_paged(node: ANode) -> None:
+    for number in range(5):
+        node.blobs.publish(node.blobs.put_bytes(bytes([number])))
+    asking, seen, cursor = Asking(node), [], None
+    for size in (2, 2, 1):
+        page = await asking.get("blobs.list", limit=2, **({} if cursor is None else {"cursor": cursor}))
+        assert len(page["items"]) == size
+        seen += [item["cid"] for item in page["items"]]
+        cursor = page["next"]
+    assert cursor is None and len(set(seen)) == 5
+
+
+async def test_transfers_are_told_with_their_progress(node: ANode) -> None:
+    node.network.downloads = [Transfer(bytes([9]) * 32, time.monotonic() - 5.5, 3, 10)]
+    (told,) = (await Asking(node).get("blobs.transfers"))["items"]
+    assert told == {"cid": to_cid(bytes([9]) * 32), "done": 3, "total": 10, "seconds": 5}
+
+
+@pytest.fixture
+def logged() -> Iterator[None]:
+    configure_logging(stream=io.StringIO())
+    yield
+    configure_logging()
+
+
+async def test_lines_are_chosen_by_level_event_round_and_what_they_are_about(
+    node: ANode, logged: None
+) -> None:
+    log = get_logger("node")
+    log.info("delta.stored", round=7, digest=b"\x9f" * 4)
+    log.warning("delta.refused", round=8, why="too large")
+    log.error("peer.failed", peer="16Uiu2HAmA")
+    asking = Asking(node)
+
+    async def events(**chosen: object) -> list[str]:
+        return [item["event"] for item in (await asking.get("logs.list", **chosen))["items"]]
+
+    assert await events() == ["peer.failed", "delta.refused", "delta.stored"]
+    assert await events(level="warning") == ["peer.failed", "delta.refused"]
+    assert await events(event="delta.") == ["delta.refused", "delta.stored"]
+    assert await events(round=7) == ["delta.stored"] == await events(about="9f9f")
+    page = await asking.get("logs.list", limit=2)
+    log.info("line.later")
+    assert [item["event"] for item in (await asking.get("logs.list", cursor=page["next"]))["items"]] == [
+        "delta.stored"
+    ], "lines that come move nothing"
+    for wrong in ({"level": "loud"}, {"event": ""}, {"about": "é"}, {"about": "x" * 129}, {"round": 0}):
+        assert (await asking.error("logs.list", **wrong))[0] == Code.INVALID_PARAMS.value
+
+
+async def test_attack_a_flood_of_lines_is_told_from_its_newest(node: ANode, logged: None) -> None:
+    log = get_logger("node")
+    log.info("line.before")
+    looking = watch(Topic.LOGS, node)
+    assert looking.news() == []
+    for number in range(3 * NEWEST_LINES):
+        log.info("line.many", round=number)
+    news = looking.news()
+    assert [item.round for item in news] == list(range(2 * NEWEST_LINES, 3 * NEWEST_LINES))  # type: ignore[attr-defined]
+    assert looking.news() == []

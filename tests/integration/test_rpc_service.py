@@ -42,6 +42,9 @@ class ANode:
     async def status(self) -> dict[str, object]:
         raise RuntimeError("a defect that must not reach the caller")
 
+    async def metrics(self) -> bytes:
+        raise RuntimeError("a defect that must not reach the caller")
+
 
 def free_port() -> int:
     with socket.socket() as taken:

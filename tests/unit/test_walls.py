@@ -87,7 +87,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "roles": LEAVES
     | {"protocol", "chain", "p2p", "storage", "work.requests", "work.reaching", "work.arriving"},
     "operations": LEAVES | _MIDDLE,
-    "node": LEAVES | _MIDDLE | {"roles"},
+    "metrics": LEAVES | {"protocol"},
+    "node": LEAVES | _MIDDLE | {"roles", "metrics"},
     "rpc": LEAVES | {"operations", "settings", "storage", "protocol", "chain.contracts.deployment"},
     "lab": LEAVES | {"work", "learning", "federation"},
     "interface": LEAVES | {"node", "rpc", "operations", "settings", "protocol", "lab"},
@@ -138,6 +139,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "mlflow": frozenset({"operations"}),
     "av": frozenset({"learning"}),
     "pyarrow": frozenset({"learning"}),
+    "prometheus_client": frozenset({"metrics"}),
 }
 """Foreign package -> the rooms that may import it. Files of people are read by `texts` alone."""
 
@@ -501,6 +503,9 @@ def test_no_module_is_called_a_drawer() -> None:
         ("jepanet.node.app", "from jepanet.rpc.service import RpcService"),
         ("jepanet.node.app", "import aiohttp"),
         ("jepanet.rpc.service", "from jepanet.node.app import Node"),
+        ("jepanet.rpc.service", "from prometheus_client import generate_latest"),
+        ("jepanet.metrics.rounds", "from jepanet.storage.journal import Journal"),
+        ("jepanet.metrics.chain", "from jepanet.node.app import Node"),
         ("jepanet.rpc.offered.node", "from jepanet.chain.endpoints.failover import Rpc"),
         ("jepanet.rpc.offered.node", "from jepanet.interface.terminal import output"),
         ("jepanet.operations.status", "from jepanet.node.status import write_status"),

@@ -23,6 +23,8 @@ from jepanet.learning.backbone_file import place_of
 from jepanet.learning.computing import most_operations
 from jepanet.learning.machine.installed import installed_memory
 from jepanet.lifetime import heeded
+from jepanet.metrics.chain import ChainReading
+from jepanet.node.account_watch import AccountWatch
 from jepanet.node.blob_kinds import kind_of
 from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
@@ -30,6 +32,7 @@ from jepanet.node.documents import LearningDocuments
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip_gate import Gate
 from jepanet.node.missing_events import MissingEvents
+from jepanet.node.observing import metrics_page
 from jepanet.node.status import ChainHealth, status_of
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
@@ -125,6 +128,7 @@ class Node:
     follower: Follower[ChainEvent]
     feed: ConfirmedFacts
     missing_events: MissingEvents
+    account: AccountWatch
 
     async def run(self, stop: asyncio.Event, advice: Coroutine[None, None, None]) -> None:
         """Until `stop` is set. `advice` is awaited beside it.
@@ -152,6 +156,9 @@ class Node:
             asyncio.create_task(advice, name="advice"),
             asyncio.create_task(self.service.run(self), name="service"),
         ]
+        if self.config.metrics.enabled:
+            every = self.config.metrics.account_seconds
+            beside.append(asyncio.create_task(self.account.watch(every), name="account"))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -195,6 +202,31 @@ class Node:
             rpc=self.service.standing(),
             traffic=self.traffic,
             training_note=lambda round_id: self.journal.notes(round_id).get(TRAINING_NOTE),
+        )
+
+    async def metrics(self) -> bytes:
+        """What Prometheus is answered."""
+        follower = self.follower
+        return await metrics_page(
+            config=self.config,
+            paths=self.paths,
+            state=self.engine.state,
+            journal=self.journal,
+            blobs=self.blobs,
+            chain=ChainReading(
+                head=follower.head,
+                head_age=follower.head_age,
+                head_old=follower.head_old,
+                stalled=follower.stalled,
+                incomplete=self.missing_events.missing,
+                confirmed=self.journal.cursor(),
+                caught_up=self.caught_up,
+            ),
+            endpoints=self.rpc.endpoints,
+            account=self.account.seen,
+            network=self.network,
+            traffic=self.traffic,
+            workers=[("jobs", self.worker), ("derivations", self.derivations)],
         )
 
 
@@ -286,8 +318,10 @@ async def build(
         keep_deltas=config.proposer.keep_deltas,
         trace=trace or (lambda _: None),
     )
-    resolve_duration = (await contracts.rounds.configuration("latest")).resolve_duration
-    engine = Engine(journal, _identity(config, wallet, resolve_duration), _handlers(context), trace)
+    fixed = await contracts.rounds.configuration("latest")
+    engine = Engine(journal, _identity(config, wallet, fixed.resolve_duration), _handlers(context), trace)
+    verifies = Role.COORDINATOR in config.node.roles
+    account = AccountWatch(rpc, contracts, wallet.address, fixed.minimum_verifier_stake if verifies else 0)
     feed = ConfirmedFacts(journal, engine, confirmations)
     engine.restore()
     for project in engine.state.projects:
@@ -314,6 +348,7 @@ async def build(
         follower=follower,
         feed=feed,
         missing_events=missing_events,
+        account=account,
     )
 
 

@@ -53,7 +53,7 @@ class RpcService:
         from jepanet.operations.funds.stake import balances
         from jepanet.rpc.dispatcher import Dispatcher
         from jepanet.rpc.handles.holdings import Holdings
-        from jepanet.rpc.handles.recent import RecentStatus
+        from jepanet.rpc.handles.recent import Recent, RecentStatus
         from jepanet.rpc.offered.node import Probes
         from jepanet.rpc.offered.table import methods_of
         from jepanet.rpc.subscribing.hub import Hub
@@ -80,6 +80,7 @@ class RpcService:
         tokens = await asyncio.to_thread(open_tokens, folder)
         pages = await asyncio.to_thread(read_pages)
         hub = Hub(node, most=max(1, section.max_connections // 2))
+        metrics = Recent(node.metrics).get if node.config.metrics.enabled else None
         async with listening(
             section,
             dispatcher,
@@ -89,6 +90,7 @@ class RpcService:
             hub=hub,
             pages=pages,
             invitations=invitations,
+            metrics=metrics,
         ) as server:
             self._standing = {"url": server.url, "problem": None}
             log.info("rpc.opened", url=server.url, tokens=str(folder))

@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from urllib.parse import urlsplit
 
 from jepanet.records.marks import Hidden, OneOf, Range
+from jepanet.settings.metrics_section import MetricsSection, check_metrics
 from jepanet.settings.rpc_section import RpcSection, check_rpc
 from jepanet.settings.section_reader import bad, section_from
 from jepanet.settings.variables import check_variables
@@ -231,6 +232,7 @@ class Config:
     worker: WorkerSection = field(default_factory=WorkerSection)
     log: LogSection = field(default_factory=LogSection)
     rpc: RpcSection = field(default_factory=RpcSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,7 @@ def _check(config: Config) -> None:
         raise bad("node.roles is empty", f"name at least one of {', '.join(Role)}")
     check_observer(config)
     check_rpc(config.rpc)
+    check_metrics(config.metrics, config.rpc)
     ways = [
         f"wallet.{name}"
         for name in ("password_file", "password_env", "password_credential")

@@ -106,6 +106,9 @@ def _sections(said: FirstConfig) -> dict[str, tuple[_Key, ...]]:
             _Key("enabled", False, "true: answer JSON-RPC on 127.0.0.1, as docs/rpc.md says"),
             _Key("port", 4780),
         ),
+        "metrics": (
+            _Key("enabled", False, "true: GET /metrics for Prometheus on that port; needs rpc.enabled"),
+        ),
     }
 
 

@@ -91,6 +91,10 @@ class Worker:
         self._begun = 0.0
         self._progress: Progress | None = None
         self._pace = Pace()
+        self.starts = 0
+        """Child processes started."""
+        self.deaths = 0
+        """Those that ended in the middle of a job, or were ended because it took too long."""
         self._overran: OrderedDict[str, _Overran] = OrderedDict()
         """The newest jobs that took too long."""
 
@@ -124,6 +128,7 @@ class Worker:
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 limit=_LINE_LIMIT, env=environment, start_new_session=True,
             )  # fmt: skip
+        self.starts += 1
         log.info("worker.started", pid=self._process.pid)
 
     async def run(self, request: Request[R], on_progress: OnProgress | None = None) -> R:
@@ -144,6 +149,7 @@ class Worker:
                 async with asyncio.timeout(self._timeout):
                     return await self._exchange(request, on_progress)
             except TimeoutError as error:
+                self.deaths += 1
                 await self.stop()
                 raise self._too_long(request) from error
             except asyncio.CancelledError:
@@ -196,6 +202,7 @@ class Worker:
             raise Rejected(f"{request.job} gave no usable answer: {error}", reason="worker-error") from error
         code = await process.wait()
         self._process = None
+        self.deaths += 1
         if code == Exit.WORKER:
             raise Fatal(
                 f"the worker cannot load {self._module}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import cast
@@ -58,6 +59,15 @@ class Health:
     doubted_until: float = 0.0
 
 
+@dataclass
+class Counts:
+    """Requests since the start, those of them without a usable answer, and the seconds all took together."""
+
+    requests: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+
+
 class Endpoint(AsyncJSONBaseProvider):
     """Requests to one URL.
 
@@ -80,6 +90,7 @@ class Endpoint(AsyncJSONBaseProvider):
             raise ValueError(f"{named} no http(s) URL")
         self.name = name_of(url)
         self.health = Health()
+        self.counts = Counts()
         self._flow = (Traffic() if traffic is None else traffic).endpoint(self.name)
         self._url = url
         # What providers quote in their refusals, keys among it.
@@ -97,6 +108,16 @@ class Endpoint(AsyncJSONBaseProvider):
             EndpointDown: no connection, a timeout, an HTTP failure, or something that is not JSON-RPC.
             TooLarge: the answer passed the cap.
         """
+        begun, self.counts.requests = time.monotonic(), self.counts.requests + 1
+        try:
+            return await self._exchange(method, params)
+        except EndpointDown:
+            self.counts.failures += 1
+            raise
+        finally:
+            self.counts.seconds += time.monotonic() - begun
+
+    async def _exchange(self, method: RPCEndpoint, params: object) -> RPCResponse:
         body = self.encode_rpc_request(method, params)
         if self._session is None:
             counted = aiohttp.TraceConfig()

@@ -155,6 +155,11 @@ class Rpc(ChainReader):
         for endpoint in self._endpoints:
             await endpoint.disconnect()
 
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """In order of preference, each with its health and counts."""
+        return self._endpoints
+
     # -------------------------------------------------------------- which endpoint
 
     def _in_order(self) -> list[Endpoint]:

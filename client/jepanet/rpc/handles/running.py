@@ -158,3 +158,6 @@ class RunningNode(OverEndpoints, Protocol):
 
     async def status(self) -> dict[str, object]:
         """What it writes for `jepanet status`."""
+
+    async def metrics(self) -> bytes:
+        """Its figures as Prometheus reads them."""

@@ -1,5 +1,5 @@
 """The HTTP server: `POST /` and WebSockets at `/` for JSON-RPC with a token; `GET /health`, `GET /ready` and
-the files of the dashboard without one.
+the files of the dashboard without one; `GET /metrics` for Prometheus, without one at a loopback address.
 
     host, origin ─▶ token ─▶ type, length ─▶ body ─▶ dispatcher        everything within one deadline
 
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp.web import BaseRequest, Response, StreamResponse, WebSocketResponse
@@ -38,6 +39,9 @@ log = get_logger("rpc")
 Probe = Callable[[], Awaitable[tuple[bool, dict[str, object]]]]
 """Whether all is well, and what is said of it to whoever asks."""
 
+Figures = Callable[[], Awaitable[bytes]]
+"""What Prometheus reads."""
+
 _HEADS: Final = (
     *("Host", "Origin", "Authorization", "Content-Type", "Content-Length", "Content-Encoding"),
     *("Accept-Encoding", "Sec-WebSocket-Protocol"),
@@ -45,6 +49,7 @@ _HEADS: Final = (
 _TRANSFER_SECONDS: Final = 10.0
 """Beside what the calls take: for a body to come, and for an answer to be read."""
 _BACKLOG: Final = 128
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ALWAYS: Final = {**NAME, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _NOT_BUILT: Final = (
     b"This node was installed without its dashboard. In a checkout, scripts/setup builds it.\n"
@@ -76,14 +81,22 @@ async def listening(
     hub: Hub | None = None,
     pages: Mapping[str, PageFile] | None = None,
     invitations: Invitations | None = None,
+    metrics: Figures | None = None,
 ) -> AsyncIterator[Listening]:
     """Serves for as long as the block runs. Port 0 takes any that is free. No WebSocket without a `hub`, no
-    dashboard without `pages`, no entrance by a code without `invitations`.
+    dashboard without `pages`, no entrance by a code without `invitations`, no `/metrics` without that.
 
     Raises: OSError: the address cannot be listened at.
     """
     heard = _Heard(
-        section, dispatcher, tokens, {"/health": health, "/ready": ready}, hub, pages or {}, invitations
+        section,
+        dispatcher,
+        tokens,
+        {"/health": health, "/ready": ready},
+        hub,
+        pages or {},
+        invitations,
+        metrics,
     )
     doors = Doors(heard.handle, most=section.max_connections, tell=_tell)
     server = await asyncio.get_running_loop().create_server(
@@ -110,8 +123,11 @@ class _Heard:
         hub: Hub | None,
         pages: Mapping[str, PageFile],
         invitations: Invitations | None,
+        metrics: Figures | None,
     ) -> None:
         self._hub = hub
+        self._metrics = metrics
+        self._at_loopback = ip_address(section.host).is_loopback
         self._invitations = invitations
         self._pages = pages
         self._dispatcher = dispatcher
@@ -182,6 +198,10 @@ class _Heard:
             check_host(heads, self._hosts)
             if request.path in self._probes:
                 return await self._probed(request)
+            if request.path == "/metrics" and self._metrics is not None:
+                if not self._at_loopback:
+                    self._let_in(heads.get("Authorization"), connection)
+                return await self._scraped(request, self._metrics)
             if request.path == ENTRANCE and request.method == "POST" and self._invitations is not None:
                 return await self._entered(request, heads, self._invitations)
             if request.path.startswith(PREFIX) or request.path == PREFIX.rstrip("/"):
@@ -245,6 +265,16 @@ class _Heard:
             return _plain(HTTPStatus.NOT_FOUND)
         body, told = self._pages[request.path].answer(heads.get("Accept-Encoding", ""))
         return Response(body=body, headers={**_ALWAYS, **told})
+
+    async def _scraped(self, request: BaseRequest, metrics: Figures) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET"})
+        try:
+            page = await metrics()
+        except Exception as error:  # a network thread that is gone, a full disk, a defect: the scrape fails
+            log.error("metrics.failed", exc_info=error)
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE)
+        return Response(body=page, headers=_ALWAYS | {"Content-Type": METRICS_TYPE})
 
     async def _probed(self, request: BaseRequest) -> Response:
         if request.method not in ("GET", "HEAD"):

@@ -1,0 +1,1 @@
+"""Figures of a running node as Prometheus reads them."""

@@ -46,7 +46,11 @@ def test_steps_of_a_training_are_told_while_the_page_is_open(open_page: Any) -> 
     before = step.inner_text()
     expect(step).not_to_have_text(before)
     expect(page.get_by_role("img", name=re.compile("^Loss from"))).to_be_visible()
-    expect(page.locator(".uplot canvas")).to_be_visible()
+    expect(page.locator(".uplot canvas").first).to_be_visible()
+    expect(page.get_by_role("img", name="Gain of your deltas")).to_be_visible()
+    rows = page.get_by_role("table", name="Trainings of rounds").locator("tbody tr")
+    expect(rows.filter(has_text="Round 26")).to_contain_text("± 1.8 mnat")
+    expect(rows.filter(has_text="Round 25")).to_contain_text("Aborted the window closed")
 
 
 def test_a_round_says_of_every_delta_what_became_of_it_and_why(open_page: Any) -> None:

@@ -1,31 +1,60 @@
 /** The training that runs, live, and how those of earlier rounds ended. */
-import type { RoundStatus } from "../../../docs/rpc";
+import type { Receipt, RoundStatus } from "../../../docs/rpc";
+import { useOwnReceipts } from "../node/receipts";
 import { losses, status } from "../node/watching";
 import { Chart } from "../parts/Chart";
+import { GainBar } from "../parts/GainBar";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
 import { Progress } from "../parts/Progress";
-import { Tag } from "../parts/Tag";
+import { Tag, Verdict } from "../parts/Tag";
+import { tokens } from "../words/amounts";
 import { figure } from "../words/sizes";
 
-const COLUMNS: readonly Column<RoundStatus>[] = [
-  { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
-  { head: "Training", cell: (item) => <Ended item={item} /> },
-  { head: "Why", cell: (item) => item.training?.why ?? "–" },
-  { head: "Delta", cell: (item) => (item.sealed ? "sealed" : "–") },
-];
+interface Trained {
+  round: number;
+  training: RoundStatus["training"] | undefined;
+  receipt: Receipt | undefined;
+}
 
-function Ended({ item }: { item: RoundStatus }) {
-  if (item.training === null) return <span class="muted">none ended</span>;
-  const { status: how } = item.training;
-  if (how === "ok") return <Tag tone="good">Done</Tag>;
-  if (how === "early_stop") return <Tag tone="good">Done early</Tag>;
-  return <Tag tone="bad">{how}</Tag>;
+function columns(range: number): readonly Column<Trained>[] {
+  return [
+    { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
+    { head: "Training", cell: (item) => <Ended training={item.training} /> },
+    { head: "Verdict", cell: (item) => (item.receipt === undefined ? "–" : <Verdict word={item.receipt.verdict} />) },
+    {
+      head: "Gain",
+      cell: (item) =>
+        item.receipt === undefined ? "–" : <GainBar value={item.receipt.gain} stderr={item.receipt.stderr} range={range} />,
+    },
+    { head: "Paid", cell: (item) => (item.receipt === undefined ? "–" : tokens(item.receipt.paid)), number: true },
+  ];
+}
+
+function Ended({ training }: { training: RoundStatus["training"] | undefined }) {
+  if (training == null) return <span class="muted">–</span>;
+  if (training.status === "ok") return <Tag tone="good">Done</Tag>;
+  if (training.status === "early_stop") return <Tag tone="good">Done early</Tag>;
+  return (
+    <>
+      <Tag tone="bad">Aborted</Tag> <span class="muted">{training.why ?? training.status}</span>
+    </>
+  );
+}
+
+/** Rounds in which this node trains or was measured, the newest first. */
+function trained(known: readonly RoundStatus[], receipts: ReadonlyMap<number, Receipt>): Trained[] {
+  const own = new Map(known.map((item) => [item.round, item.training]));
+  const numbers = [...new Set([...own.keys(), ...receipts.keys()])].sort((one, other) => other - one);
+  return numbers.slice(0, 50).map((round) => ({ round, training: own.get(round), receipt: receipts.get(round) }));
 }
 
 export function Training() {
   const points = losses.value;
-  const ended = [...(status.value?.rounds ?? [])].sort((one, other) => other.round - one.round).slice(0, 50);
+  const receipts = useOwnReceipts();
+  const rows = trained(status.value?.rounds ?? [], receipts ?? new Map());
+  const measured = rows.filter((item) => item.receipt !== undefined).reverse();
+  const range = Math.max(1, ...measured.map((item) => Math.abs(item.receipt!.gain) + item.receipt!.stderr));
   const last = points.at(-1);
   return (
     <>
@@ -47,11 +76,22 @@ export function Training() {
             />
           )}
         </Card>
-        <Card title="Trainings of rounds" wide>
+        {measured.length > 1 && (
+          <Card title="Did it help?" aside="measured gain of your deltas" wide>
+            <Chart
+              label={`Gain of your deltas in rounds ${measured[0]!.round} to ${measured.at(-1)!.round}`}
+              x={measured.map((item) => item.round)}
+              y={measured.map((item) => item.receipt!.gain / 1000)}
+              names={["round", "gain in mnat"]}
+              fromZero
+            />
+          </Card>
+        )}
+        <Card title="Trainings of rounds" aside="gain with its standard error, paid in tokens" wide>
           <Listing
             label="Trainings of rounds"
-            columns={COLUMNS}
-            asked={{ value: status.value === null ? null : { items: ended, next: null }, error: null }}
+            columns={columns(range)}
+            asked={{ value: status.value === null || receipts === null ? null : { items: rows, next: null }, error: null }}
             keyOf={(item) => item.round}
             empty="This node has not trained in a round yet."
           />

@@ -372,7 +372,7 @@ def test_a_missing_simulator_names_the_remedy(monkeypatch: pytest.MonkeyPatch, t
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(Fatal, match=r"jepanet\[sim\]") as refused:
+    with pytest.raises(Fatal, match="jepanet simulator install") as refused:
         build(TINY, tmp_path / "data", SEED)
     assert refused.value.code == Exit.DATASET
 

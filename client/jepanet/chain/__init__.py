@@ -7,9 +7,9 @@ import sys
 from jepanet.chain.pairings import defer
 
 defer()
-import web3  # noqa: E402, F401  # for what its import does, which is undone below
+import eth_keyfile  # noqa: E402, F401  # for what its import does, which is undone below
 
-# web3 imports py_ecc, which raises the interpreter's recursion limit to 100,000. With that limit a few
+# It imports py_ecc, which raises the interpreter's recursion limit to 100,000. With that limit a few
 # kilobytes of nested brackets, sent by any endpoint or peer, make json.loads overflow the C stack: the
 # process dies instead of raising RecursionError.
 _PYTHON_DEFAULT = 1000

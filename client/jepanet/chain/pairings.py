@@ -1,8 +1,8 @@
 """Puts off py_ecc's pairing tables until something asks for a pairing, which no part of a node does.
 
-web3 imports eth_keyfile, which imports BLS signatures for EIP-2335 validator keystores. While it is imported,
-py_ecc checks its curves and computes tables: a third of the time a node takes to start. The stand-ins below
-load the real modules at the first call and hand it on.
+eth_keyfile imports BLS signatures for EIP-2335 validator keystores. While they are imported, py_ecc checks
+its curves and computes tables: a third of the time a node takes to start. The stand-ins below load the real
+modules at the first call and hand it on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COSTLY = {
 
 
 def defer() -> None:
-    """Call it before web3 is imported; modules that are loaded already stay as they are."""
+    """Call it before eth_keyfile is imported; modules that are loaded already stay as they are."""
     for name, functions in _COSTLY.items():
         sys.modules.setdefault(name, _stand_in(name, functions))
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, is_dataclass
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -14,6 +13,7 @@ from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 from eth_utils.address import to_checksum_address
 
 from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, library_names, load_abi
+from jepanet.chain.contracts.calling import Function
 from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
 from jepanet.chain.endpoints.failover import Rpc
@@ -21,9 +21,6 @@ from jepanet.chain.endpoints.refusals import is_revert
 from jepanet.chain.endpoints.requests import BlockId, RpcError, state_parameter
 from jepanet.errors import Exit
 from jepanet.types import Address
-
-if TYPE_CHECKING:
-    from web3.contract import AsyncContract
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -51,23 +48,23 @@ class BoundContract:
         self.address = address
         self._rpc = rpc
         entries = load_abi(self.name).entries
-        self._contract: AsyncContract | type[AsyncContract] = rpc.web3.eth.contract(
-            address=to_checksum_address(address), abi=list(entries)
-        )
-        self._outputs = {entry["name"]: entry["outputs"] for entry in entries if entry["type"] == "function"}
+        self._functions = {
+            entry["name"]: Function.of(entry) for entry in entries if entry["type"] == "function"
+        }
         self._decoder = error_decoder()
 
     def _write(self, function: str, *arguments: object) -> UnsignedCall:
         return UnsignedCall(
             to=self.address,
-            data=bytes.fromhex(self._encode(function, arguments).removeprefix("0x")),
+            data=self._functions[function].call(arguments),
             contract=self.name,
             function=function,
             arguments=arguments,
         )
 
     async def _read(self, block: BlockId, function: str, *arguments: object) -> Any:
-        outputs = [collapse_if_tuple(item) for item in self._outputs[function]]
+        called = self._functions[function]
+        outputs = [collapse_if_tuple(item) for item in called.outputs]
 
         def parse(raw: object) -> tuple[object, ...]:
             try:
@@ -81,15 +78,15 @@ class BoundContract:
                     code=Exit.INCOMPATIBLE,
                 ) from error
 
-        # Not web3's own `call`: it replaces a block hash by a number, and the number may be of another fork.
-        request = {"to": self.address, "data": self._encode(function, arguments)}
+        # A block that is named by its hash stays so: the number may be of another fork.
+        request = {"to": self.address, "data": "0x" + called.call(arguments).hex()}
         try:
             values = await self._rpc.ask("eth_call", [request, state_parameter(block)], parse)
         except RpcError as error:
             if is_revert(error):
                 raise self._decoder.decode(error.data).rejected(f"{self.name}.{function}") from error
             raise
-        natives = [_native(item, value) for item, value in zip(self._outputs[function], values, strict=True)]
+        natives = [_native(item, value) for item, value in zip(called.outputs, values, strict=True)]
         return natives[0] if len(natives) == 1 else natives
 
     def _created(self, receipt: Receipt, event: str) -> int | None:
@@ -101,9 +98,6 @@ class BoundContract:
                 return int.from_bytes(log.topics[1], "big")
         return None
 
-    def _encode(self, function: str, arguments: Sequence[object]) -> str:
-        return str(self._contract.encode_abi(function, args=[_plain(item) for item in arguments]))
-
 
 def named(kind: type[E], value: int) -> E:
     """The member of an enumeration. Raises: Malformed (the contracts know no such one)."""
@@ -112,17 +106,6 @@ def named(kind: type[E], value: int) -> E:
     except ValueError as error:
         what = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
         raise Malformed(f"the node answered {value} where a {what} belongs") from error
-
-
-def _plain(value: object) -> object:
-    """Dataclasses and tuples become the tuples that the ABI's structs are."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return tuple(_plain(item) for item in astuple(value))
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, IntEnum) else value
 
 
 def _native(item: Mapping[str, Any], value: Any) -> object:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from web3.types import RPCEndpoint
-
 from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown
 from jepanet.errors import Exit, Fatal
 from jepanet.telemetry import Secret
@@ -213,7 +211,7 @@ class AnvilProcess:
                             code=Exit.CHAIN_UNREACHABLE,
                         )
                     try:
-                        await endpoint.make_request(RPCEndpoint("eth_chainId"), [])
+                        await endpoint.ask("eth_chainId", [])
                         return
                     except EndpointDown:
                         await asyncio.sleep(0.05)

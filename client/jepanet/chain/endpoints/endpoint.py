@@ -1,8 +1,8 @@
 """One JSON-RPC endpoint over HTTP: timeouts, a size cap, and no retries.
 
-A web3 provider of its own because `AsyncHTTPProvider` opens a new connection per request, takes a
-thread-pool lock each time, reads answers of any size and retries inside; here connections are kept alive,
-an answer is cut off at the cap while it streams, and whoever calls decides what a failure means.
+Not web3's `AsyncHTTPProvider`, which opens a new connection per request, takes a thread-pool lock each time,
+reads answers of any size and retries inside; here connections are kept alive, an answer is cut off at the cap
+while it streams, and whoever calls decides what a failure means.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from types import SimpleNamespace
-from typing import cast
 from urllib.parse import urlsplit
 
 import aiohttp
-from web3.providers.async_base import AsyncJSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from jepanet.traffic import Traffic
 from jepanet.types import BlockRef
@@ -68,7 +67,7 @@ class Counts:
     seconds: float = 0.0
 
 
-class Endpoint(AsyncJSONBaseProvider):
+class Endpoint:
     """Requests to one URL.
 
     Args:
@@ -81,7 +80,6 @@ class Endpoint(AsyncJSONBaseProvider):
     def __init__(
         self, url: str, *, timeout: float, max_response: int, traffic: Traffic | None = None
     ) -> None:
-        super().__init__()
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             named = (
@@ -99,10 +97,11 @@ class Endpoint(AsyncJSONBaseProvider):
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_response = max_response
         self._session: aiohttp.ClientSession | None = None
+        self._numbers = count()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
 
-    async def make_request(self, method: RPCEndpoint, params: object) -> RPCResponse:
-        """One request, one answer (with `result` or `error`).
+    async def ask(self, method: str, params: Sequence[object]) -> Mapping[str, object]:
+        """One request, one answer (with `result` or `error`, which is an object).
 
         Raises:
             EndpointDown: no connection, a timeout, an HTTP failure, or something that is not JSON-RPC.
@@ -117,8 +116,9 @@ class Endpoint(AsyncJSONBaseProvider):
         finally:
             self.counts.seconds += time.monotonic() - begun
 
-    async def _exchange(self, method: RPCEndpoint, params: object) -> RPCResponse:
-        body = self.encode_rpc_request(method, params)
+    async def _exchange(self, method: str, params: Sequence[object]) -> Mapping[str, object]:
+        number = next(self._numbers)
+        body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
         if self._session is None:
             counted = aiohttp.TraceConfig()
             counted.on_request_chunk_sent.append(self._count)
@@ -156,9 +156,9 @@ class Endpoint(AsyncJSONBaseProvider):
         if refusal is not None and isinstance(refusal.get("message"), str):
             for secret in self._secrets:
                 refusal["message"] = refusal["message"].replace(secret, "***")
-        if answer.get("id") != json.loads(body)["id"]:
+        if answer.get("id") != number:
             raise EndpointDown("the answer is to another request")
-        return cast(RPCResponse, answer)
+        return answer
 
     async def _count(
         self,

@@ -14,10 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
-from web3 import AsyncWeb3
-from web3.providers.async_base import AsyncJSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
-
 from jepanet.chain.endpoints.answers import Malformed, asked_header, quantity
 from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
 from jepanet.chain.endpoints.error_answers import is_busy, is_final, refusal_of
@@ -87,8 +83,6 @@ class Rpc(ChainReader):
         self._cooldown = cooldown
         self._surveyed_at = -_SURVEY_EVERY
         self._survey: asyncio.Task[None] | None = None
-        # No middleware: it would ask for the chain id before every call and look up ENS names.
-        self.web3: AsyncWeb3[_Provider] = AsyncWeb3(_Provider(self), middleware=[])
 
     async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         """Asks the endpoints in turn, the best first; see the class for errors."""
@@ -253,7 +247,7 @@ class Rpc(ChainReader):
         wide = _is_wide(method, params)
         try:
             await self._check_chain(endpoint)
-            answer = await endpoint.make_request(RPCEndpoint(method), list(params))
+            answer = await endpoint.ask(method, list(params))
             error = answer.get("error")
             if error is not None:
                 raise refusal_of(method, cast(Mapping[str, object], error))
@@ -275,7 +269,7 @@ class Rpc(ChainReader):
         health = endpoint.health
         if health.checked_at is not None and time.monotonic() - health.checked_at < _CHAIN_HOLDS:
             return
-        answer = await endpoint.make_request(RPCEndpoint("eth_chainId"), [])
+        answer = await endpoint.ask("eth_chainId", [])
         if answer.get("error") is not None:
             raise EndpointDown("eth_chainId was refused")
         found = quantity(answer.get("result"))
@@ -326,19 +320,6 @@ class _Pinned(ChainReader):
                     raise self._rpc._failure({self.endpoint: error}) from error
                 await asyncio.sleep(_PAUSE_PINNED)
         raise AssertionError("unreachable")
-
-
-class _Provider(AsyncJSONBaseProvider):
-    """Lets web3's contract objects speak through `Rpc`."""
-
-    def __init__(self, rpc: Rpc) -> None:
-        super().__init__()
-        self._rpc = rpc
-
-    async def make_request(self, method: RPCEndpoint, params: Sequence[object]) -> RPCResponse:
-        return cast(
-            RPCResponse, {"jsonrpc": "2.0", "id": 0, "result": await self._rpc.request(method, params)}
-        )
 
 
 def _is_wide(method: str, params: Sequence[object]) -> bool:

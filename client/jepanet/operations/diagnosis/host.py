@@ -20,7 +20,7 @@ from jepanet.operations.installation import installation
 from jepanet.operations.status import read_status
 
 _GIB = 1 << 30
-_PACKAGES = ("numpy", "libp2p", "web3", "aiohttp")
+_PACKAGES = ("numpy", "libp2p", "eth-account", "aiohttp")
 """Beside the program's own, whose versions explain most of what differs between two machines."""
 _SYNCS = 5
 _SLOW_SYNC = 0.25
@@ -39,7 +39,7 @@ def check_versions() -> Iterator[Finding]:
     others = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     if made.torch is None:
         yield warned(
-            "versions", f"{text}, {others}", "pip install 'jepanet[torch]': without it nothing is trained"
+            "versions", f"{text}, {others}", "pip install torch: without it nothing is trained or measured"
         )
     else:
         yield fine("versions", f"{text}, {others}; contracts {made.abi[:12]}")

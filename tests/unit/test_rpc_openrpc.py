@@ -92,7 +92,7 @@ def test_page_and_types_are_what_the_document_says(document: Any, monkeypatch: p
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     files = module.written(document)
-    assert {path.name for path in files} == {"rpc-reference.md", "rpc.d.ts"}
+    assert {path.name for path in files} == {"rpc-reference.md", "rpc.d.ts", "rpc-client.ts"}
     for path, text in files.items():
         assert path.read_text(encoding="utf-8") == text, "run scripts/write_rpc_reference"
     document["methods"][0]["summary"] = "Something else"

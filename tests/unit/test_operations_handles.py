@@ -24,6 +24,7 @@ OPENERS = frozenset(
 MAY_OPEN = {
     "checks/preflight.py": "open_chain",
     "checks/bootstrap.py": "open_visit",
+    "diagnosis/dialling.py": "open_visit",
     "reading/library.py": "open_visit",
     "access.py": "open_chain",
 }

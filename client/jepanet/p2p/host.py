@@ -24,6 +24,7 @@ from jepanet.p2p.hardening.steady_clock import make_library_steady
 from jepanet.p2p.identity import parse_peer_id, peer_id_of
 from jepanet.p2p.options import P2PConfig, PeerInfo, parse_listen
 from jepanet.p2p.peers.bans import Ban, BanList
+from jepanet.p2p.peers.dial_back import Verdict
 from jepanet.p2p.transfer.server import BlobSource
 from jepanet.p2p.transfer.underway import Transfer
 from jepanet.p2p.trio_side import Hooks, Network
@@ -31,7 +32,7 @@ from jepanet.p2p.verdicts import Admission, Gossip
 from jepanet.telemetry import get_logger
 from jepanet.traffic import BlobKind, Flow, Traffic
 
-__all__ = ["Admission", "BlobSource", "Gossip", "P2PConfig", "P2PNode", "PeerInfo"]
+__all__ = ["Admission", "BlobSource", "Gossip", "P2PConfig", "P2PNode", "PeerInfo", "Verdict"]
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -169,6 +170,14 @@ class P2PNode:
             Rejected: malformed, or banned. Transient: not reachable, or another identity answered.
         """
         await self._thread.call(self._network.connect, address)
+
+    async def dialled_back(self, peer_id: str, port: int) -> Verdict:
+        """What came of it when a connected peer knocked at `port` of the address that it sees this node at.
+
+        Raises:
+            Transient: it is not connected, or does not know this.
+        """
+        return await self._thread.call(self._network.dialled_back, peer_id, port)
 
     async def introduce(self, addresses: Sequence[str]) -> None:
         """Dials what peers announced of themselves, where this node dials such addresses and not sooner after

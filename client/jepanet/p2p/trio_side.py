@@ -29,6 +29,7 @@ from jepanet.p2p.identity import key_pair, parse_address, parse_peer_id, peer_id
 from jepanet.p2p.options import P2PConfig, PeerInfo
 from jepanet.p2p.peers.address_book import AddressBook
 from jepanet.p2p.peers.bans import BanList
+from jepanet.p2p.peers.dial_back import DIAL_BACK, DialBack, Verdict, ask
 from jepanet.p2p.peers.dialler import Dialler
 from jepanet.p2p.peers.horizon import Horizon
 from jepanet.p2p.peers.patience import Patience
@@ -108,6 +109,8 @@ class Network:
             flow_of=lambda path: traffic.blobs(hooks.kind_of(path)),
         )
         self._host.set_stream_handler(TProtocol(PROTOCOL), server.handle)
+        self._other = traffic.blobs("other")
+        self._host.set_stream_handler(TProtocol(DIAL_BACK), DialBack(self.horizon.admits, self._other).handle)
         self._dialler = Dialler(
             self._swarm,
             self._host,
@@ -201,6 +204,10 @@ class Network:
             raise Rejected(f"{text} is this node itself", reason="own-address")
         await self._dialler.dial(address.peer_id, [address], given=True)
         self._book.give(address)
+
+    async def dialled_back(self, peer_id: str, port: int) -> Verdict:
+        """Raises: Transient: the peer is not connected, or does not answer that."""
+        return await ask(await self._dialler.open_stream(peer_id, DIAL_BACK), port, self._other)
 
     async def ban(self, peer_id: str, reason: str) -> None:
         self._bans.ban(peer_id, reason)

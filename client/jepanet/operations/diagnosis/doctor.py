@@ -10,8 +10,10 @@ from jepanet.operations.access import ChainAccess
 from jepanet.operations.checks.endpoints import LOCAL_CHAINS
 from jepanet.operations.checks.machine import check_device
 from jepanet.operations.checks.preflight import preflight, report_of
+from jepanet.operations.diagnosis.dialling import check_dialable
 from jepanet.operations.diagnosis.endpoints import Window, check_clock, check_latency
 from jepanet.operations.diagnosis.host import check_disk, check_memory, check_process, check_versions
+from jepanet.operations.status import is_running
 from jepanet.operations.views.node import CheckReport
 from jepanet.settings.config import Config, WorkerSection
 from jepanet.types import Role
@@ -42,6 +44,8 @@ async def examine(config: Config, source: Path, chain: ChainAccess | None) -> Ch
     except Fatal:  # `node check` says so
         return await preflight(config, source, beyond=rows)
     rows.append(await check_clock(config.chain.endpoints, local=deployment.chain_id in LOCAL_CHAINS))
+    running = is_running(config.node.data_dir)
+    rows += await check_dialable(config.p2p, deployment, running=running)
     rows += await check_latency(config, deployment, await _windows(config, chain))
     return await preflight(config, source, beyond=rows)
 

@@ -12,17 +12,20 @@ from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 
+VISIT = "/ip4/127.0.0.1/tcp/0"
+"""Where a visitor listens: it is dialled by nobody."""
+
 
 @asynccontextmanager
 async def open_visit(
-    deployment: Deployment, directory: Path, peers: tuple[str, ...]
+    deployment: Deployment, directory: Path, peers: tuple[str, ...], *, listen: str = VISIT
 ) -> AsyncIterator[P2PNode]:
     """A network node of this deployment that dials `peers`. `directory` is made if need be.
 
     Raises: Fatal as `P2PNode.start`.
     """
     config = P2PConfig(
-        listen="/ip4/127.0.0.1/tcp/0",
+        listen=listen,
         bootstrap=peers,
         node_key=Secret(os.urandom(32)),
         directory=directory,

@@ -163,8 +163,9 @@ class Dialler:
                 return ""
         return why
 
-    async def open_stream(self, peer_id: str) -> NetStream:
-        """A negotiated blob stream. Runs on its own, so that a cancelled download leaves no half-open one."""
+    async def open_stream(self, peer_id: str, protocol: str = PROTOCOL) -> NetStream:
+        """A negotiated stream, for blobs unless told. Runs on its own, so that a cancelled download leaves no
+        half-open one."""
         opened = trio.Event()
         box: list[NetStream] = []
         wanted = True
@@ -173,7 +174,7 @@ class Dialler:
             stream = None
             try:
                 if self.connected(peer_id):
-                    stream = await self._host.new_stream(parse_peer_id(peer_id), [TProtocol(PROTOCOL)])
+                    stream = await self._host.new_stream(parse_peer_id(peer_id), [TProtocol(protocol)])
             except Exception as error:  # negotiation, muxer and transport errors have no common base
                 _log.debug("stream.refused", peer=peer_id, error=repr(error)[:200])
             if stream is not None and not wanted:

@@ -9,13 +9,15 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from jepanet.errors import Exit, Fatal
 from jepanet.operations import devnet
 from jepanet.operations.local_network import nodes as nodes_module
 from jepanet.operations.local_network import plan as plan_module
 from jepanet.operations.local_network.nodes import config_of, wallet_of, write_nodes
-from jepanet.operations.local_network.plan import Plan, Wanted, check_folder, finished, planned
+from jepanet.operations.local_network.plan import LOCK, Plan, Wanted, check_folder, finished, planned
+from jepanet.operations.local_network.quickstart import quickstart
 from jepanet.operations.local_network.terms import MOST, stretch, stretched
 from jepanet.operations.views.local import Devnet, DevnetProcess
 from jepanet.types import Role
@@ -129,6 +131,27 @@ def test_without_what_data_are_built_from_nothing_is_begun(
         planned(tmp_path, Wanted())
     assert caught.value.code is Exit.DATASET
     assert not list(tmp_path.iterdir())
+
+
+class Silent:
+    """Hears how far a quickstart is, and holds it against nothing."""
+
+    def step(self, what: str) -> None: ...
+
+    def progress(self, done: int, total: int) -> None: ...
+
+
+def test_two_calls_at_once_do_not_make_the_same_network(tmp_path: Path) -> None:
+    with FileLock(tmp_path / LOCK), pytest.raises(Fatal, match="another call") as caught:
+        quickstart(tmp_path, Wanted(), Silent())
+    assert caught.value.code is Exit.ALREADY_RUNNING
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_else(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fatal, match="cannot be written") as caught:
+        quickstart(tmp_path / "file" / "local", Wanted(), Silent())
+    assert "or choose another" in str(caught.value.remedy)
 
 
 def made_nodes(folder: Path, chain: Devnet) -> Plan:

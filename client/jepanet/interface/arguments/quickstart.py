@@ -49,10 +49,11 @@ def command(
       jepanet quickstart
       jepanet quickstart --out local --recipe image-tiny --solvers 3
     """
-    from jepanet.operations.local_network.plan import Wanted
-    from jepanet.operations.local_network.quickstart import quickstart
-
     with _Steps() as steps:
+        steps.step("plan of the network")  # before what takes seconds to import
+        from jepanet.operations.local_network.plan import Wanted
+        from jepanet.operations.local_network.quickstart import quickstart
+
         made = quickstart(directory.expanduser(), Wanted(recipe, solvers, rounds, chain_port), steps)
     emit(made, as_json, _show)
 

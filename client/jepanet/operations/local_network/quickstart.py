@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from filelock import FileLock, Timeout
 
 from jepanet.errors import Exit, Fatal
+from jepanet.files import check_writable
 from jepanet.operations import devnet
 from jepanet.operations.access import open_chain, open_signing, open_worker
 from jepanet.operations.datasets import build_dataset, seed_of
@@ -63,6 +64,7 @@ def quickstart(folder: Path, wanted: Wanted, tell: Tell) -> LocalNetwork:
             (`DAMAGED`) or cannot be started.
     """
     check_folder(folder)
+    check_writable(folder)
     make_private(folder)
     with _held(folder):
         plan = planned(folder, wanted)

@@ -75,8 +75,13 @@ async def test_a_moved_node_whose_transactions_are_all_known_is_released_as_it_w
     network: Network, tmp_path: Path
 ) -> None:
     config = await restored(network, QUIET, tmp_path)
+    (config.parent / "password").touch(mode=0o600)
+    (config.parent / "password").write_text("pw")
+    held = await called("stake", "deposit", 1, "--config", config)
+    assert held.code is Exit.HELD, "commands sign with the same nonces"
     told = await called("node", "release", "--moved", "--config", config)
     assert (told["unknown_transactions"], told["signs_after"]) == (0, None)
+    assert (await called("stake", "deposit", 1, "--config", config))["stake_free"]
     again = await called("node", "release", "--moved", "--config", config)
     assert again.code is Exit.USAGE and "not held" in again.message
 

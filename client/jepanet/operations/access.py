@@ -19,7 +19,9 @@ from jepanet.chain.sending.sender import Sender
 from jepanet.files import check_writable
 from jepanet.settings.config import ChainSection, Config
 from jepanet.settings.fees import fee_policy
+from jepanet.settings.paths import Paths
 from jepanet.settings.unlock import unlock
+from jepanet.storage.held import held_error
 from jepanet.storage.journal import Journal
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.storage.tracking import Tracking
@@ -116,8 +118,12 @@ def open_tracking(folder: Path) -> Iterator[Tracking]:
 async def open_signing(config: Config) -> AsyncIterator[SigningAccess]:
     """Connects with an unlocked wallet. Commands keep their own intents file beside the node's journal.
 
-    Raises: as `open_chain`; Fatal for the wallet, or when another command is sending (`ALREADY_RUNNING`).
+    Raises: as `open_chain`; Fatal for the wallet, when another command is sending (`ALREADY_RUNNING`), or in
+        a restored folder that nobody released (`HELD`).
     """
+    journal = Paths(config.node.data_dir).journal
+    if Journal.is_held(journal):  # the other copy uses the same nonces
+        raise held_error(journal)
     wallet = unlock(config.wallet)
     async with open_chain(config.chain) as chain:
         config.node.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

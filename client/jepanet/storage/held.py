@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.storage.database import Database
@@ -46,6 +47,16 @@ def may_sign(sql: sqlite3.Connection, what: str, round_id: int) -> None:
         )
 
 
+def held_error(journal: Path) -> Fatal:
+    """What to say where a journal is held."""
+    return Fatal(
+        f"{journal.parent} was restored from a backup; two copies of one node must never run",
+        remedy="make sure that the node it was copied from will not run again, then call "
+        "jepanet node release --config FILE --moved (it was stopped before the backup was made), or --lost",
+        code=Exit.HELD,
+    )
+
+
 class Held:
     """Whether a journal waits for its operator."""
 
@@ -72,13 +83,7 @@ class Held:
     def expect_released(self) -> None:
         """Raises: Fatal: the journal is a copy that nobody released (exit code `HELD`)."""
         if self.hold() is not None:
-            raise Fatal(
-                f"{self._db.path.parent} was restored from a backup; two copies of one node must never run",
-                remedy="make sure that the node it was copied from will not run again, then call "
-                "jepanet node release --config FILE --moved (it was stopped before the backup was made), or "
-                "--lost",
-                code=Exit.HELD,
-            )
+            raise held_error(self._db.path)
 
     def release(self, *, signs_after: int | None) -> None:
         """Lets a node start. `signs_after`: nothing more is signed for rounds up to this one."""

@@ -159,6 +159,15 @@ def _log_as_before(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def prometheus_tools() -> Path:
+    """The folder with prometheus and promtool: of PATH, or what `scripts/setup --prometheus` unpacked."""
+    found = shutil.which("promtool", path=f"{os.environ.get('PATH', '')}:{ROOT / '.venv/prometheus'}")
+    if found and (Path(found).parent / "prometheus").exists():
+        return Path(found).parent
+    pytest.skip("promtool is missing: run scripts/setup --prometheus, or install Debian's package prometheus")
+
+
+@pytest.fixture(scope="session")
 def anvil_binary() -> Path:
     """The anvil executable: $JEPANET_ANVIL, then node_modules, then PATH."""
     named = os.environ.get("JEPANET_ANVIL")

@@ -13,52 +13,44 @@ from prometheus_client.parser import text_string_to_metric_families
 from jepanet.intents import Intent, IntentState
 from jepanet.metrics.chain import (
     AccountReading,
-    ChainReading,
     EndpointReading,
     account_samples,
     chain_samples,
     endpoint_samples,
     transaction_samples,
 )
-from jepanet.metrics.exposition import METRICS, page_of
+from jepanet.metrics.exposition import METRICS
 from jepanet.metrics.machine import (
     DiskReading,
     JobReading,
     WorkerReading,
     disk_samples,
     network_samples,
-    program_samples,
     traffic_samples,
     version_number,
     worker_samples,
 )
 from jepanet.metrics.metric import Sample
-from jepanet.metrics.rounds import Looking, OpenDuty, duty_samples, round_samples
+from jepanet.metrics.rounds import OpenDuty, duty_samples, round_samples
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.protocol.state import (
     Commit,
     FailedDuty,
-    Identity,
-    NodeState,
     OffChain,
     Own,
     ProposedSheet,
     Reveal,
-    Round,
     Status,
-    VerifierSet,
 )
 from jepanet.traffic import Traffic
-from jepanet.types import Address, BlockRef, Role, RoundId
+from jepanet.types import Role, RoundId
+from metrics_page import CHAIN, ME, NOTHING, a_plain_round, state_of, whole_page
 from round_samples import account, digest
-from rpc_node import a_round
 
 pytestmark = pytest.mark.unit
 
-ME, SOLVER, PROPOSER = account("solver", 0), account("solver", 1), account("proposer")
+SOLVER, PROPOSER = account("solver", 1), account("proposer")
 SHEET = digest("sheet")
-NOTHING = Looking(aborted=lambda _: False, done=lambda _: False, has=lambda _: True)
-CHAIN = ChainReading(BlockRef(20, bytes(32), 990), 4.0, False, False, False, 17, True)
 
 
 def values(samples: Iterable[Sample]) -> dict[str, float]:
@@ -67,24 +59,6 @@ def values(samples: Iterable[Sample]) -> dict[str, float]:
         item.metric.name + (f"{{{','.join(item.labels)}}}" if item.labels else ""): item.value
         for item in samples
     }
-
-
-def state_of(
-    *rounds: Round, roles: Iterable[Role] = (Role.SOLVER,), now: int = 1100, me: Address = ME
-) -> NodeState:
-    return replace(
-        NodeState(Identity(me, frozenset(roles))),
-        block=BlockRef(9, bytes(32), now),
-        rounds={item.id: item for item in rounds},
-        own={item.id: Own() for item in rounds},
-        off_chain={item.id: OffChain() for item in rounds},
-        verifier_sets={1: VerifierSet((account("coordinator", 0),), 1)},
-    )
-
-
-def a_plain_round(number: int = 1) -> Round:
-    """COMMIT until 1060, REVEAL from 1070 to 1160, VERIFY until 1280; no commitment yet."""
-    return replace(a_round(number, None, digest("spec")), commits=(), reveals=())
 
 
 def test_the_chain_as_it_was_seen() -> None:
@@ -229,15 +203,15 @@ def test_the_deadline_of_a_duty_is_that_of_its_window() -> None:
 
 
 def test_the_pace_of_a_job_says_when_it_is_done() -> None:
-    job = JobReading(seconds=30, step=10, steps=40, loss=0.25)
+    job = JobReading(seconds=30, step=10, steps=40, loss=0.25, rate=0.5)
     found = values(
         worker_samples([WorkerReading("jobs", 2, 1, job), WorkerReading("derivations", 0, 0, None)])
     )
-    assert found["jepanet_job_remaining_seconds{jobs}"] == 90
+    assert found["jepanet_job_remaining_seconds{jobs}"] == 60
     assert found["jepanet_job_loss{jobs}"] == 0.25
     assert found["jepanet_worker_deaths_total{jobs}"] == 1
     assert found["jepanet_worker_busy{derivations}"] == 0
-    begun = values(worker_samples([WorkerReading("jobs", 1, 0, replace(job, step=0))]))
+    begun = values(worker_samples([WorkerReading("jobs", 1, 0, replace(job, rate=None))]))
     assert "jepanet_job_remaining_seconds{jobs}" not in begun
 
 
@@ -261,26 +235,6 @@ def test_network_traffic_and_disk() -> None:
 def test_versions_are_in_order() -> None:
     assert version_number("0.9.9") < version_number("0.10.0") < version_number("1.0.0rc1")
     assert version_number("unknown") == 0
-
-
-def whole_page() -> bytes:
-    state = state_of(replace(a_plain_round(), commits=(Commit(ME, bytes(32), 0),)))
-    given_up = Own(failed=(FailedDuty("TrainShard", "took-too-long"),))
-    return page_of(
-        [
-            *chain_samples(CHAIN, 1000.0),
-            *endpoint_samples([EndpointReading("http://127.0.0.1:8545", 1, 0, 1.0, False, False, False)]),
-            *transaction_samples([], 1.0, 1.0),
-            *account_samples(AccountReading(1, 1, 1, 1, 1, 1.0)),
-            *round_samples(replace(state, own=dict.fromkeys(state.own, given_up)), NOTHING),
-            *duty_samples(state, [OpenDuty("SendReveal", RoundId(1), 0)]),
-            *worker_samples([WorkerReading("jobs", 1, 1, JobReading(1, 1, 2, 0.5))]),
-            *network_samples(1, 1, 1, 1),
-            *traffic_samples(Traffic()),
-            *disk_samples(DiskReading(1, 1, 1, 1, 1)),
-            *program_samples("0.1.0", [Role.SOLVER], 2),
-        ]
-    )
 
 
 def test_a_page_has_every_metric_and_the_process() -> None:

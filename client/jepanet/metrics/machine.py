@@ -52,12 +52,13 @@ METRICS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class JobReading:
-    """A running job: `seconds` since it began, its last progress where it told any."""
+    """A running job: `seconds` since it began, its last progress if any, `rate` in steps a second."""
 
     seconds: float
     step: int | None = None
     steps: int | None = None
     loss: float | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def worker_samples(readings: Sequence[WorkerReading]) -> Samples:
         if job.step is not None and job.steps is not None:
             yield STEP.at(job.step, worker.name)
             yield STEPS.at(job.steps, worker.name)
-            if job.step > 0:
-                yield REMAINING.at(job.seconds * max(0, job.steps - job.step) / job.step, worker.name)
+            if job.rate:
+                yield REMAINING.at(max(0, job.steps - job.step) / job.rate, worker.name)
         if job.loss is not None:
             yield LOSS.at(job.loss, worker.name)
 

@@ -122,7 +122,7 @@ def _worker(name: str, worker: Worker) -> WorkerReading:
         job = (
             JobReading(running.seconds)
             if told is None
-            else JobReading(running.seconds, told.step, told.steps, told.loss)
+            else JobReading(running.seconds, told.step, told.steps, told.loss, running.rate)
         )
     return WorkerReading(name, worker.starts, worker.deaths, job)
 

@@ -13,6 +13,8 @@ import pytest
 
 from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Transient
+from jepanet.federation.deltas.delta import delta_of
+from jepanet.learning.backbone_file import backbones_in
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.schemas.pairs import PAIRS
 from jepanet.learning.data.shards import Shard, save_shard
@@ -21,6 +23,7 @@ from jepanet.learning.families.backbone.model import load_backbone_model
 from jepanet.learning.families.backbone.sizes import LAYERS, LLAMA, Architecture
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipes.named import recipe_named
+from jepanet.learning.training.loop import train, warm_start
 from jepanet.node.documents import LearningDocuments
 from jepanet.operations.backbones import Chosen, recipe_from_backbone
 from jepanet.protocol.documents.spec import encode_spec
@@ -147,6 +150,33 @@ async def nodes(project: Project, tmp_path: Path) -> AsyncIterator[tuple[Worker,
     yield able, unable, missing
     await able.stop()
     await unable.stop()
+
+
+@pytest.mark.parametrize("targets", [LAYERS[LLAMA], None])
+def test_honest_adapters_pass_the_gates_alone_in_a_round_and_shuffled_pairs_do_not(
+    targets: tuple[str, ...] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 1/N with N of 1 a delta moves latents most: adapters of all layers halve their effective rank."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    from attacks.judging import Held, judged
+
+    load_backbone_model(BEGUN, BEGUN.initial_weights(SEED)).encoder.save_pretrained(tmp_path / "huggingface")
+    chosen = Chosen("beside", context=12, latent=48, border=0, rank=2, targets=targets)
+    told = recipe_from_backbone(tmp_path / "huggingface", tmp_path, chosen)
+    recipe = replace(recipe_named(str(told.recipe)), warm_steps=100, inner_steps=80)
+    shard = texts(0, 400, (0,))
+    order = np.random.default_rng(1).permutation(shard.episodes)
+    shuffled = shard.with_arrays(second=shard.array("second")[order])
+    with backbones_in([tmp_path]):
+        base = warm_start(recipe, texts(7, 200, (2000,)), SEED)
+        held = Held(base, recipe, texts(8, EVALUATED, (1000, 1001)))
+        found = []
+        for given in (shard, shuffled):
+            delta = delta_of(train(base, given, recipe, seed=SEED).weights, base)
+            found.append(judged(base, [delta], held, recipe)[1][0])
+    honest, attack = found
+    assert honest.verdict is Verdict.ACCEPTED and honest.gain > 2 * honest.stderr > 0, honest
+    assert attack.verdict is Verdict.EXCLUDED, attack
 
 
 def names_of(path: Path) -> set[str]:

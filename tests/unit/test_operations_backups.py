@@ -195,6 +195,19 @@ def test_a_restored_node_does_not_start_and_signs_nothing_that_it_may_have_signe
     assert not Journal.is_held(path)
 
 
+def test_the_copy_of_a_copy_stays_that_of_a_node_that_ran(node: Path, tmp_path: Path) -> None:
+    paths = Paths(config_of(node).node.data_dir)
+    with Journal.open(paths.journal):
+        first = kept(node, tmp_path / "a.backup").archive
+    again = restore(first, tmp_path / "new").config
+    made = back_up(config_of(again), again, tmp_path / "b.backup")
+    assert made.stopped, "the copy does not run"
+    restore(made.archive, tmp_path / "newer")
+    with Journal.open(tmp_path / "newer/data/journal.sqlite") as journal:
+        hold = journal.hold()
+    assert hold is not None and not hold.stopped
+
+
 def test_an_unpacked_journal_is_held_too(node: Path, tmp_path: Path) -> None:
     """Whoever unpacks the archive by hand is stopped as well."""
     with tarfile.open(kept(node, tmp_path / "a.backup").archive) as file:

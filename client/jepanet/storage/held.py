@@ -28,10 +28,12 @@ class Hold:
 
 
 def mark_held(sql: sqlite3.Connection, hold: Hold) -> None:
-    """Writes into a copy, of any schema, that it is one. The caller commits."""
+    """Writes into a copy, of any schema, that it is one. The caller commits.
+
+    The copy of a copy stays that of the first: nothing is known of the node that ran.
+    """
     sql.execute(
-        "INSERT INTO meta (name, value) VALUES (?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
         (HELD, json.dumps(asdict(hold))),
     )
 

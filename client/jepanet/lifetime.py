@@ -93,15 +93,18 @@ class signals_held:  # noqa: N801  # used as a function is
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Linux ends this process when the thread that started it ends, also in the middle of a computation.
 
-    That thread may have ended before: the caller watches a pipe as well, as `follow_parent` does.
+    That thread may have ended before, and then nothing would: `parent` is its process, without which this one
+    ends here. Without `parent` the caller watches a pipe as well, as `follow_parent` does.
     """
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os._exit(128 + signal.SIGKILL)
 
 
 def follow_parent() -> None:

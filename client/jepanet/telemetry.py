@@ -55,6 +55,17 @@ def _readable(_: object, __: str, fields: structlog.typing.EventDict) -> structl
     return fields
 
 
+def _printable(_: object, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Texts of strangers do nothing to a terminal: characters that are none to look at are spelt out."""
+    for name, value in fields.items():
+        if isinstance(value, str) and not value.isprintable():
+            fields[name] = "".join(
+                each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+                for each in value
+            )
+    return fields
+
+
 class _Lines:
     """Writes whole lines to a stream; what it refuses is counted and not raised."""
 
@@ -125,6 +136,7 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
             _readable,
             structlog.processors.format_exc_info,
             _recent,
+            *(() if json else (_printable,)),
             renderer,
         ],
         wrapper_class=_guarded(logging.getLevelNamesMapping()[level.upper()]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,6 +55,27 @@ def test_a_stop_ends_the_last_one_named_first_and_every_line_has_a_name(
     assert capfd.readouterr().err.splitlines() == [
         "bb | stopped", "bb | ended with code 0", "a  | stopped", "a  | ended with code 0",
     ]  # fmt: skip
+
+
+ORPHAN = """
+import os, sys, time
+from jepanet.lifetime import die_with_parent
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:  # its parent is killed before it could ask to be ended with it
+        time.sleep(0.01)
+    die_with_parent(parent)
+    sys.stdout.write("an orphan goes on")
+    sys.stdout.flush()
+    os._exit(0)
+os.kill(parent, 9)
+"""
+
+
+def test_attack_a_kill_between_two_calls_leaves_no_orphan() -> None:
+    """The output is read to its end: until nobody holds it, the orphan neither."""
+    done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
 
 
 def test_the_end_of_one_is_told_while_the_others_go_on(capfd: pytest.CaptureFixture[str]) -> None:

@@ -112,6 +112,19 @@ def test_a_line_is_one_json_object_with_its_fields() -> None:
     }  # fmt: skip
 
 
+def test_attack_a_strangers_text_does_nothing_to_a_terminal() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    get_logger("p2p").info("peer.met", agent="a\x1b]0;title\x07\x9b2J\u202eb\rc", why="two\n\x1b[2Jlines")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        get_logger("p2p").info("peer.lost", exc_info=True)
+    told = stream.getvalue()
+    assert "a\\x1b]0;title\\x07\\x9b2J\\u202eb\\rc" in told
+    assert all(each.isprintable() or each == "\n" for each in told) and told.count("\n") > 3
+
+
 @pytest.mark.parametrize("name", ["method", "name", "words", "fields", "args", "of", "why"])
 def test_a_field_may_be_named_as_the_loggers_own_parameters(name: str) -> None:
     stream = io.StringIO()

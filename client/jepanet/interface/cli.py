@@ -88,6 +88,9 @@ def cli() -> None:
     if level not in LOG_LEVELS:
         raise click.UsageError(f"JEPANET_LOG_LEVEL is {level!r}; use one of {', '.join(LOG_LEVELS)}")
     configure_logging(level=level)
+    # Processes that this one starts take nothing in the working directory, which may hold a stranger's files,
+    # for a module of theirs.
+    os.environ["PYTHONSAFEPATH"] = "1"
     # A notebook sets a backend that matplotlib refuses outside it, here and in the processes that record.
     os.environ.pop("MPLBACKEND", None)
 

@@ -6,10 +6,12 @@ The end of one is told and the others go on: each is somebody of its own, with i
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jepanet.lifetime import die_with_parent, heeded
 
@@ -102,7 +104,7 @@ async def _started(program: Program, width: int) -> _Running:
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,  # a terminal's Ctrl-C reaches this process alone, which stops them in order
-        preexec_fn=die_with_parent,
+        preexec_fn=partial(die_with_parent, os.getpid()),
     )
     return _Running(program.name, f"{program.name:<{width}} | ", process)
 

@@ -124,7 +124,8 @@ class Worker:
         )  # fmt: skip
         with signals_held():  # a service manager's signal to the whole group is the node's to act upon
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "jepanet.work.child", self._module,
+                # -P: nothing in the working directory, which may be a stranger's, is taken for a module.
+                sys.executable, "-P", "-m", "jepanet.work.child", self._module,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 limit=_LINE_LIMIT, env=environment, start_new_session=True,
             )  # fmt: skip

@@ -109,7 +109,8 @@ def _programs(files: tuple[Path, ...]) -> list[Program]:
     return [
         Program(
             name if names.count(name) == 1 else str(file),
-            (sys.executable, "-m", "jepanet", "node", "run", "--config", str(file)),
+            # -P: nothing in the working directory is taken for a module of the program.
+            (sys.executable, "-P", "-m", "jepanet", "node", "run", "--config", str(file)),
         )
         for name, file in zip(names, files, strict=True)
     ]

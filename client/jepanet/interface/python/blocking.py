@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
@@ -29,14 +30,20 @@ class LoopThread:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` returns or raises. An interrupt of the waiting thread cancels it.
 
-        Raises: Fatal (exit code `USAGE`): the thread was ended.
+        Raises: Fatal (exit code `USAGE`): the thread was ended, before or meanwhile.
         """
-        if self._stopping.is_set():
+        closed = Fatal(CLOSED, remedy=CONNECT_AGAIN, code=Exit.USAGE)
+        try:
+            if self._stopping.is_set():
+                raise closed
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except (Fatal, RuntimeError) as error:  # another thread may have ended it since it was asked
             work.close()
-            raise Fatal(CLOSED, remedy=CONNECT_AGAIN, code=Exit.USAGE)
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            raise closed from error
         try:
             return future.result()
+        except CancelledError as error:  # nobody else cancels: another thread ended it in the middle
+            raise closed from error
         except BaseException:
             future.cancel()
             raise

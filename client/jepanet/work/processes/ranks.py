@@ -52,7 +52,7 @@ def run_ranks(folder: Path, count: int, told: Callable[[bytes], None], module: s
         processes = start_processes(
             name="training",
             entrypoint=sys.executable,
-            args={rank: ("-m", module, str(folder)) for rank in names},
+            args={rank: ("-P", "-m", module, str(folder)) for rank in names},
             envs={rank: _environment(rank, count) for rank in names},
             logs_specs=DefaultLogsSpecs(log_dir=str(folder / "errors")),
         )

@@ -161,10 +161,12 @@ def test_what_is_in_no_public_shard_is_sealed_and_the_command_says_so(
 
 def test_a_sealed_folder_is_evaluated_alone(folder: Path, tmp_path: Path) -> None:
     apart = write_folder(tmp_path / "apart", LENGTHS[:5], seed=2)
+    (apart / "README.md").write_text("---\nlicense: mit\n---\n")
     made = build(folder, tmp_path / "out", sealed=apart)
     found = open_built(tmp_path / "out")
     assert made.note is None and public_in(found) == set(range(len(LENGTHS)))
     assert sealed_in(found, 2) == set(range(5))
+    assert found.manifest.licence == f"{LICENCE}; sealed shards: mit", "each is published after its round"
     check_shards(found, ROBOT_RECIPE)
     low = load_shard(found.training_path(0)).header["actions"]
     assert load_shard(found.evaluation_path(0)).header["actions"] == low, "one scale, of the folder all have"

@@ -36,6 +36,8 @@ from jepanet.nesting import Json
 BUILDER_VERSION = 2
 """Raised whenever the same folder, parameters and seed would give other bytes."""
 LIBRARIES = ("av", "pyarrow")
+MAX_LICENCE = 180
+"""Characters: those of two folders stand in one manifest."""
 
 
 def require() -> None:
@@ -69,10 +71,10 @@ def open_folder(folder: Path, camera: str | None, licence: str | None) -> Opened
     info = read_info(folder, camera)
     recordings = recordings_of(info)
     stated = licence if licence is not None else licence_of(folder)
-    if not stated or not stated.isprintable() or len(stated) > 400:
+    if not stated or not stated.isprintable() or len(stated) > MAX_LICENCE:
         raise Fatal(
             f"{folder} does not say under which licence it may be passed on",
-            remedy="state it with --licence, in at most 400 printable characters",
+            remedy=f"state it with --licence, in at most {MAX_LICENCE} printable characters",
             code=Exit.USAGE,
         )
     seen = hashlib.sha256(info.camera.encode())
@@ -95,6 +97,13 @@ class Folders:
     def of(self, site: Site) -> Opened:
         """The folder that holds the recordings of a site."""
         return self.sealed if site.sealed and self.sealed is not None else self.shared
+
+    @property
+    def licence(self) -> str:
+        """Of all shards; sealed ones are published too, each after its round."""
+        if self.sealed is None or self.sealed.licence == self.shared.licence:
+            return self.shared.licence
+        return f"{self.shared.licence}; sealed shards: {self.sealed.licence}"
 
     def among(self) -> Dealt:
         """Numbers of the recordings that are dealt: of those that say the same, the first.
@@ -147,7 +156,7 @@ def environment_of(folders: Folders, parameters: Parameters, secret: bytes) -> E
         record=Recorder(name, folders, Site(PROBE_SITE, public)),
         probe_site=PROBE_SITE,
         episode_size=recorded_size(actions=info.actions, state=max(1, info.state)),
-        licence=opened.licence,
+        licence=folders.licence,
     )
 
 

@@ -307,7 +307,7 @@ def killed_at(count: int, call: Callable[[], object]) -> bool:
 
 def manifest_of(*entries: Entry) -> Manifest:
     return Manifest(
-        made=1, client="1", stopped=True, wallet=ACCOUNT, peer="", deployment="31337/x", dataset=False,
+        made=1, client="1", stopped=True, wallet=ACCOUNT, peer="", deployment="31337/x",
         variables=(), files=entries,
     )  # fmt: skip
 

@@ -121,9 +121,9 @@ async def open_signing(config: Config) -> AsyncIterator[SigningAccess]:
     Raises: as `open_chain`; Fatal for the wallet, when another command is sending (`ALREADY_RUNNING`), or in
         a restored folder that nobody released (`HELD`).
     """
-    journal = Paths(config.node.data_dir).journal
-    if Journal.is_held(journal):  # the other copy uses the same nonces
-        raise held_error(journal)
+    of_node = Paths(config.node.data_dir).journal
+    if Journal.is_held(of_node):  # the other copy uses the same nonces
+        raise held_error(of_node)
     wallet = unlock(config.wallet)
     async with open_chain(config.chain) as chain:
         config.node.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -73,7 +73,6 @@ def back_up(
             wallet=address_in(find_wallet(config.wallet.directory, config.wallet.address).path),
             peer=_peer(paths),
             deployment=_deployment(config),
-            dataset=bool(dataset),
             variables=variables,
             files=tuple(_entry(name, path) for name, path in sources.items()),
         )

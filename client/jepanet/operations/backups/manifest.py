@@ -70,7 +70,6 @@ class Manifest:
     wallet: Address
     peer: Annotated[str, Size(0, 128), PRINTABLE, "peer id; empty where there is no key yet"]
     deployment: Annotated[str, Size(1, 128), PRINTABLE, "chain id and contract"]
-    dataset: Annotated[bool, "whether the proposer's dataset is in it"]
     variables: Annotated[
         tuple[Annotated[str, Form(r"[A-Z0-9_]{1,128}", "a variable's name")], ...], Size(0, 256)
     ]

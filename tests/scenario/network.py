@@ -303,7 +303,7 @@ class Network:
         _wait_for(anvil.start())
         network: Network | None = None
         try:
-            deployment = _wait_for(_deploy(anvil, confirmations))
+            deployment = _wait_for(deploy_on(anvil, confirmations))
             deployment.save(folder / "deployment.json")
             parent = Nursery(folder / "nursery.log", nursery)
             network = cls(folder, anvil, deployment, parent, confirmations, block_time, own)
@@ -370,7 +370,7 @@ class Network:
         return [node for node in self.nodes.values() if "solver" in node.roles]
 
     def fund(self, addresses: Iterable[str], tokens: int = 2000) -> None:
-        _wait_for(_fund(self.anvil, self.deployment, list(addresses), tokens))
+        _wait_for(fund_on(self.anvil, self.deployment, list(addresses), tokens))
 
     def write_configs(self, **terms: Any) -> None:
         for node in self.nodes.values():
@@ -679,7 +679,7 @@ def sender_of(rpc: Rpc, wallet: Wallet) -> Sender:
     return Sender(rpc, wallet, MemoryIntents(), FeePolicy(), 1, error_decoder(), poll=0.1)
 
 
-async def _deploy(anvil: AnvilProcess, confirmations: int) -> Deployment:
+async def deploy_on(anvil: AnvilProcess, confirmations: int) -> Deployment:
     rpc = Rpc([anvil.url], CHAIN_ID)
     try:
         made = await deploy(rpc, deployer(), DeployParameters.for_devnet(deployer().address))
@@ -688,7 +688,7 @@ async def _deploy(anvil: AnvilProcess, confirmations: int) -> Deployment:
         await rpc.close()
 
 
-async def _fund(anvil: AnvilProcess, deployment: Deployment, addresses: list[str], tokens: int) -> None:
+async def fund_on(anvil: AnvilProcess, deployment: Deployment, addresses: list[str], tokens: int) -> None:
     from jepanet.chain.contracts.abi import UnsignedCall
 
     rpc = Rpc([anvil.url], CHAIN_ID)
@@ -716,4 +716,4 @@ def _wait_for(work: Coroutine[Any, Any, T]) -> T:
 
 
 run_async = _wait_for
-__all__ = ["Network", "Node", "ScenarioFailed", "run_async"]
+__all__ = ["Network", "Node", "ScenarioFailed", "deploy_on", "fund_on", "run_async"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from typing import Generic, NoReturn, TextIO, TypeVar
 
 import structlog
 
+from jepanet.log_file import LogFile
 from jepanet.log_stream import LogStream
 from jepanet.recent_lines import RecentLines
 from jepanet.repetition import Repetition
@@ -16,6 +18,7 @@ T = TypeVar("T")
 _repetition = Repetition()
 _recent = RecentLines()
 _lost = 0
+_file: LogFile | None = None
 
 
 class Secret(Generic[T]):
@@ -101,32 +104,47 @@ def _guarded(level: int) -> type[structlog.typing.FilteringBoundLogger]:
 
 def lost_lines() -> int:
     """How many log lines this process could not get rid of."""
-    return _lost + (sys.stderr.lost if isinstance(sys.stderr, LogStream) else 0)
+    of_file = _file.lost if _file is not None else 0
+    return _lost + of_file + (sys.stderr.lost if isinstance(sys.stderr, LogStream) else 0)
 
 
-def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO | None = None) -> None:
-    """Sends log lines to `stream` (standard error by default), as text or as one JSON object a line.
+def configure_logging(
+    *,
+    level: str = "info",
+    json: bool = False,
+    stream: TextIO | None = None,
+    file: LogFile | None = None,
+) -> None:
+    """Sends log lines to `stream` (standard error by default), as text or as one JSON object a line, and as
+    such to `file` too.
 
     A log call never raises. It never waits either where standard error is a `LogStream`, as in every process
     of ours; what a reader does not take is counted there, and reported as `log.lost` once it reads again.
     """
-    global _repetition, _recent
+    global _repetition, _recent, _file
+    _file = file
     out = stream or sys.stderr
     _repetition, _recent = Repetition(), RecentLines()
+    in_json = structlog.processors.JSONRenderer(sort_keys=True, default=str)
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(sort_keys=True, default=str)
-        if json
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=28)
+        in_json if json else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=28)
     )
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
-    def tell_lost(lines: int) -> str:
+    def told(renderer: structlog.typing.Processor, lines: int) -> str:
         fields = {"event": "log.lost", "level": "warning", "room": "log", "lines": lines,
                   "why": "the reader of the log, or its disk, did not take them"}  # fmt: skip
         return str(renderer(None, "warning", stamp(None, "warning", fields))) + "\n"
 
+    def keep(_: object, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if file is not None:
+            file.write(str(in_json(None, "", dict(fields))) + "\n")
+        return fields
+
     if isinstance(out, LogStream):
-        out.tell_lost = tell_lost
+        out.tell_lost = partial(told, renderer)
+    if file is not None:
+        file.tell_lost = partial(told, in_json)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -136,6 +154,7 @@ def configure_logging(*, level: str = "info", json: bool = False, stream: TextIO
             _readable,
             structlog.processors.format_exc_info,
             _recent,
+            keep,
             *(() if json else (_printable,)),
             renderer,
         ],

@@ -218,6 +218,13 @@ class WorkerSection:
 class LogSection:
     level: Annotated[str, OneOf(("debug", "info", "warning", "error"))] = "info"
     json: bool = False
+    file: Annotated[
+        Path | None, "a file for the lines too, as JSON whatever `json` says; mode 0600, a node's own"
+    ] = None
+    max_bytes: Annotated[
+        int, Range(1 << 16, 1 << 40), "of that file before it is put aside as FILE.1, and so on"
+    ] = 16 << 20
+    keep: Annotated[int, Range(0, 1000), "files put aside that stay"] = 5
 
 
 @dataclass(frozen=True, slots=True)

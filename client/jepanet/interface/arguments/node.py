@@ -122,6 +122,7 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
     Raises:
         Fatal: the operator must act; the message names the remedy.
     """
+    from jepanet.log_file import LogFile
     from jepanet.log_stream import make_errors_patient
     from jepanet.node.app import run_node
     from jepanet.operations.checks.preflight import advise, refuse_to_start
@@ -131,7 +132,9 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
 
     config = load_config(config_path)
     make_errors_patient()
-    configure_logging(level=config.log.level, json=config.log.json)
+    said = config.log
+    file = None if said.file is None else LogFile(said.file, said.max_bytes, said.keep)
+    configure_logging(level=said.level, json=said.json, file=file)
     await refuse_to_start(config)
     await run_node(config, advise=advise, service=RpcService(), trace=trace)
 

@@ -20,7 +20,6 @@ export class CallError extends Error {
 }
 
 export const OUT_OF_SCOPE = -32002;
-export const NOT_FOUND = -32008;
 export const NOT_HERE_NOW = -32009;
 const WAIT_MS = 12_000;
 /** Calls in one request: fewer than a server takes, unless its operator said so (`rpc.max_batch`). */

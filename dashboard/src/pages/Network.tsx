@@ -4,7 +4,7 @@ import { useAsked, usePaging } from "../node/asked";
 import { status } from "../node/watching";
 import { Copied } from "../parts/Copied";
 import { Listing, type Column } from "../parts/Listing";
-import { Card, Facts, Waiting } from "../parts/Notice";
+import { Card, Facts, Problem, Waiting } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
 import { bytes, count } from "../words/sizes";
 import { span } from "../words/times";
@@ -58,11 +58,11 @@ export function Network() {
               rows={[
                 ["Peer id", <Copied text={told.peer} what="peer id" />],
                 ["Reached at", told.addresses.length === 0 ? "no address known" : told.addresses.map((item) => <div class="mono" key={item}>{item}</div>)],
-                ["Chain endpoints", Object.keys(told.traffic.endpoints).join(", ") || "–"],
               ]}
             />
           </Card>
-          <Card title="Bytes since the start">
+          <Chain />
+          <Card title="Bytes since the start" wide>
             <Listing
               label="Bytes since the start"
               columns={TRAFFIC}
@@ -84,6 +84,29 @@ export function Network() {
         </div>
       )}
     </>
+  );
+}
+
+/** Which chain and contracts the node follows, and over which endpoints. */
+function Chain() {
+  const { value, error } = useAsked("chain.status", {});
+  return (
+    <Card title="Chain">
+      {value === null ? (
+        error === null ? <Waiting /> : <Problem error={error} />
+      ) : (
+        <Facts
+          rows={[
+            ["Chain id", String(value.chain_id)],
+            ["Acted on", `blocks with ${count(value.confirmations, "confirmation")}`],
+            ["Endpoints", value.endpoints.map((item) => <div key={item}>{item}</div>)],
+            ["Rounds", <Copied text={value.rounds} what="contract of rounds" />],
+            ["Lens", <Copied text={value.lens} what="contract that is read" />],
+            ["Token", <Copied text={value.token} what="token" />],
+          ]}
+        />
+      )}
+    </Card>
   );
 }
 

@@ -1,8 +1,9 @@
 /** Every round the node keeps, the newest first. */
-import type { RoundSummary } from "../../../docs/rpc";
+import type { KnownProject, RoundSummary } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
 import { rounds } from "../node/watching";
 import { Chart } from "../parts/Chart";
+import { Copied } from "../parts/Copied";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
@@ -28,6 +29,32 @@ const COLUMNS: readonly Column<RoundSummary>[] = [
   { head: "Paid", cell: (item) => (item.payout === null ? "–" : tokens(item.payout)), number: true },
   { head: "Budget", cell: (item) => tokens(item.budget), number: true },
 ];
+
+const PROJECTS: readonly Column<KnownProject>[] = [
+  { head: "Project", cell: (item) => <>{item.project} {item.followed && <Tag tone="good">Followed</Tag>}</> },
+  { head: "Owner", cell: (item) => <Copied text={item.owner} what="owner" /> },
+  { head: "Model now", cell: (item) => <Copied text={item.model} what="model" /> },
+  { head: "Recipe", cell: (item) => <Copied text={item.recipe} what="recipe" /> },
+  { head: "Dataset", cell: (item) => <Copied text={item.dataset} what="dataset" /> },
+  { head: "Rounds", cell: (item) => item.rounds, number: true },
+];
+
+function Projects() {
+  const paging = usePaging("");
+  const asked = useAsked("projects.list", { limit: 20, cursor: paging.cursor });
+  return (
+    <Card title="Projects" wide>
+      <Listing
+        label="Projects"
+        columns={PROJECTS}
+        asked={asked}
+        keyOf={(item) => item.project}
+        paging={paging}
+        empty="No project was created in this deployment yet."
+      />
+    </Card>
+  );
+}
 
 function improvement(microNats: number | null): string {
   if (microNats === null) return "–";
@@ -64,6 +91,7 @@ export function Rounds() {
             empty="No round was opened yet. The first one appears here by itself."
           />
         </Card>
+        <Projects />
       </div>
     </>
   );

@@ -122,13 +122,21 @@ async def start(config_path: Path, *, trace: Trace | None = None) -> None:
     Raises:
         Fatal: the operator must act; the message names the remedy.
     """
-    from jepanet.log_file import LogFile
-    from jepanet.log_stream import make_errors_patient
-    from jepanet.node.app import run_node
-    from jepanet.operations.checks.preflight import advise, refuse_to_start
-    from jepanet.rpc.service import RpcService
-    from jepanet.settings.config import load_config
-    from jepanet.telemetry import configure_logging
+    import gc
+
+    # Nothing that is imported becomes garbage: looking for some, again and again, is a tenth of the imports.
+    gc.disable()
+    try:
+        from jepanet.log_file import LogFile
+        from jepanet.log_stream import make_errors_patient
+        from jepanet.node.app import run_node
+        from jepanet.operations.checks.preflight import advise, refuse_to_start
+        from jepanet.rpc.service import RpcService
+        from jepanet.settings.config import load_config
+        from jepanet.telemetry import configure_logging
+    finally:
+        gc.enable()
+    gc.freeze()  # nor is it looked at later
 
     config = load_config(config_path)
     make_errors_patient()

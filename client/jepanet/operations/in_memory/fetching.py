@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from jepanet.errors import Exit, Fatal
+from jepanet.files import read_capped
+from jepanet.learning.model_file import model_cap
 from jepanet.operations.auditing.model_export import model_of_round
 from jepanet.operations.in_memory.models import Model, model_of
 from jepanet.operations.reading.history import History
@@ -52,5 +54,5 @@ async def _fetched(
     path, recipe = await get_with_recipe(
         model, state=state, project=project, library=library, worker=worker, round_id=round_id
     )
-    data = await asyncio.to_thread(path.read_bytes)
+    data = await asyncio.to_thread(read_capped, path, model_cap(recipe), "model")
     return await asyncio.to_thread(model_of, data, recipe, model)

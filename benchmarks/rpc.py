@@ -70,15 +70,17 @@ def run_server(orders: Connection, folder: Path) -> None:
     asyncio.run(serve(orders, folder))
 
 
-async def ask(port: int, token: str, count: int) -> list[float]:
-    """Sends `count` requests over `CONNECTIONS` connections; milliseconds of each."""
+async def ask(port: int, token: str, count: int, *, pause: float = 0.0) -> list[float]:
+    """Sends `count` requests over `CONNECTIONS` connections, with `pause` seconds after each answer, one
+    connection after the other; milliseconds of each."""
     head = (
         f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
     ).encode()
     took: list[float] = []
 
-    async def one() -> None:
+    async def one(number: int) -> None:
+        await asyncio.sleep(pause * number / CONNECTIONS)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(count // CONNECTIONS):
             started = time.perf_counter()
@@ -90,9 +92,10 @@ async def ask(port: int, token: str, count: int) -> list[float]:
             if b'"result"' not in await reader.readexactly(length):
                 raise RuntimeError("answered with an error")
             took.append(1e3 * (time.perf_counter() - started))
+            await asyncio.sleep(pause)
         writer.close()
 
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*map(one, range(CONNECTIONS)))
     return took
 
 

@@ -48,5 +48,5 @@ async def test_a_chain_of_one_block_has_no_pace_yet() -> None:
 
 
 def test_a_window_holds_confirmations_mining_polling_and_requests() -> None:
-    assert Pace(block=12, request=0.5).shortest_window(confirmations=3, poll=1) == 6 * 12 + 1 + 4
+    assert Pace(block=12, request=0.5).shortest_window(confirmations=3, poll=1) == 6 * 12 + 3.75 + 4
     assert Pace(block=0, request=0).shortest_window(confirmations=12, poll=2) == 2

@@ -65,7 +65,11 @@ class ChainSection:
         _FROM_0,
         "blocks on top of an event before the node acts on it; default: the deployment's own figure",
     ] = None
-    poll_seconds: Annotated[float, _MORE_THAN_0] = 1.0
+    poll_seconds: Annotated[
+        float,
+        _MORE_THAN_0,
+        "shortest pause between two looks at the chain",
+    ] = 1.0
     log_queries_above: Annotated[
         int,
         _FROM_0,

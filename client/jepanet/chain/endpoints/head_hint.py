@@ -1,7 +1,7 @@
 """A WebSocket subscription that wakes the follower: it tells when to look, never what happened.
 
 Subscriptions lose events across restarts and do not report reorganisations, so nothing they carry is used;
-losing one costs latency up to the follower's poll interval and nothing else.
+losing one costs latency up to five of the follower's poll intervals and nothing else.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class HeadHint:
         self._flow = traffic.endpoint(name_of(url))
         self._url = url
         self._task: asyncio.Task[None] | None = None
+        self.listening = False
+        """Whether something was heard on the connection that is open."""
 
     def start(self) -> None:
         """Begins listening; does nothing if it already does."""
@@ -65,9 +67,11 @@ class HeadHint:
                         async for message in socket:
                             self._flow.came(len(message.data))
                             pause = _RECONNECT_FIRST
+                            self.listening = True
                             self.event.set()
                 except (aiohttp.ClientError, OSError) as error:
                     log.debug("hint.lost", why=type(error).__name__)
+                self.listening = False
                 # The connection may have ended because a block was missed: look once.
                 self.event.set()
                 await asyncio.sleep(pause)

@@ -26,6 +26,7 @@ from jepanet.chain.following.block_reading import Blocks, Decode, Read, proven_b
 from jepanet.chain.following.bloom import Blooms
 from jepanet.chain.following.query_span import Span
 from jepanet.chain.following.reorganisations import Reorganisation, Reorganisations
+from jepanet.chain.following.rhythm import Rhythm
 from jepanet.chain.following.stall_alarm import StallAlarm
 from jepanet.errors import Transient
 from jepanet.telemetry import get_logger
@@ -80,7 +81,7 @@ class Follower(Generic[Read]):
         trail: the newest delivered blocks the caller has stored, ascending, canonical when stored. At most
             the last 256 count; a fork deeper than they reach rewinds to the anchor.
         hint: ws URL of a node, only to wake up earlier.
-        poll: seconds between looks when nothing wakes it.
+        poll: the shortest pause between looks when nothing wakes it, in seconds (see `rhythm`).
         stall_after: seconds the head may move without a step before an alarm is logged and `stalled` is set.
         head_alarm: seconds without a new head after which an alarm is logged and `head_old` is set.
         range_from: stretches below `finalized` longer than this many blocks are read by log queries, shorter
@@ -113,6 +114,7 @@ class Follower(Generic[Read]):
         self._trail = deque((ref for ref in trail if ref.number > anchor.number), maxlen=TRAIL)
         self._hint = HeadHint(hint, rpc.traffic) if hint else None
         self._poll = poll
+        self._rhythm = Rhythm(poll)
         self._reorganisations = Reorganisations(rpc, shrink_patience)
         self._alarm = StallAlarm(stall_after, head_alarm)
         self._range_from = range_from
@@ -179,10 +181,11 @@ class Follower(Generic[Read]):
     async def _wait(self) -> None:
         if self._hint is None or self._contradictions:
             again = min(_RELOOK_LAST, _RELOOK_FIRST * 2 ** min(self._contradictions, 8))
-            await asyncio.sleep(min(again, self._poll) if self._contradictions else self._poll)
+            pause = self._rhythm.pause(told=False)
+            await asyncio.sleep(min(again, self._poll) if self._contradictions else pause)
             return
         try:
-            async with asyncio.timeout(self._poll):
+            async with asyncio.timeout(self._rhythm.pause(told=self._hint.listening and not self._waiting)):
                 await self._hint.event.wait()
         except TimeoutError:
             pass
@@ -212,6 +215,7 @@ class Follower(Generic[Read]):
             self._waiting = False
         self._alarm.saw(head)
         if head is not None:
+            self._rhythm.saw(head.ref.number)
             at_head = head.ref.hash == self.position.hash
             self._alarm.followed(self.position, head, moved=step is not None or at_head)
         return step

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from jepanet.chain.endpoints.requests import ChainReader
+from jepanet.chain.following.rhythm import pause_between
 
 _BLOCKS = 8
 _TO_BE_MINED = 2
@@ -31,9 +32,10 @@ class Pace:
 
         Args:
             confirmations: blocks on top of the one that begins the phase before the node acts on it.
-            poll: seconds between two looks at the chain.
+            poll: the shortest pause between two looks at the chain, in seconds.
         """
-        return (1 + confirmations + _TO_BE_MINED) * self.block + poll + _REQUESTS * self.request
+        pause = pause_between(poll, self.block)
+        return (1 + confirmations + _TO_BE_MINED) * self.block + pause + _REQUESTS * self.request
 
 
 async def measure_pace(reader: ChainReader) -> Pace:

@@ -61,20 +61,20 @@ async def test_there_is_no_page_unless_it_is_switched_on(tmp_path: Path) -> None
     assert (await ask(tmp_path, None))[0] == 404
 
 
-async def test_a_web_page_or_another_name_reads_nothing(tmp_path: Path) -> None:
+async def test_attack_a_web_page_or_another_name_reads_no_figures(tmp_path: Path) -> None:
     for heads in ({"Host": "rebound.example"}, {"Origin": "http://127.0.0.1"}):
         status, body, _ = await ask(tmp_path, page, **heads)
         assert status == 403 and PAGE not in body
 
 
-async def test_where_other_machines_reach_it_the_token_of_readers_is_asked(tmp_path: Path) -> None:
+async def test_attack_other_machines_read_no_figures_without_a_token(tmp_path: Path) -> None:
     outside = RpcSection(host="0.0.0.0", port=0, allowed_hosts=("127.0.0.1",))
     status, body, _ = await ask(tmp_path, page, outside)
     assert status == 401 and PAGE not in body
     assert (await ask(tmp_path, page, outside, token=True))[:2] == (200, PAGE)
 
 
-async def test_a_failure_shows_nothing_of_itself(tmp_path: Path) -> None:
+async def test_attack_a_failure_shows_nothing_of_itself(tmp_path: Path) -> None:
     status, body, _ = await ask(tmp_path, broken)
     assert status == 503 and b"secret" not in body
 

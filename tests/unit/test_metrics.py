@@ -246,7 +246,7 @@ def test_a_page_has_every_metric_and_the_process() -> None:
     assert "process_resident_memory_bytes" in told and "process_open_fds" in told
 
 
-def test_no_label_is_an_address_a_digest_or_a_peer() -> None:
+def test_attack_no_label_is_an_address_a_digest_or_a_peer() -> None:
     page = whole_page().decode()
     assert not re.search(r"0x[0-9a-fA-F]{8}|[0-9a-f]{32}|16Uiu2|/p2p/", page)
     named = {label for metric in METRICS.values() for label in metric.labels}

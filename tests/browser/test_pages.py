@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Page, expect
 from shown_node import CANCELLED, NEWEST, UNREAD, Shown
 
+from jepanet.telemetry import recent_lines
 from rpc_node import ME
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("overview", "rounds", "rounds/26", f"rounds/{NEWEST}", "training", "network", "rewards")
+NAMES = ("overview", "rounds", "rounds/26", f"rounds/{NEWEST}", "training", "network", "rewards", "log")
 AXE = (Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -88,6 +89,29 @@ def test_what_is_missing_is_said_in_words(open_page: Any) -> None:
     expect(page.locator("main")).to_contain_text("Nobody is refused")
     page.evaluate("location.hash = '#/nowhere'")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your node")
+
+
+def test_the_log_is_sifted_by_level_round_and_what_a_line_is_about(open_page: Any) -> None:
+    written = (
+        ("info", {"event": "delta.fetched", "room": "p2p", "round": 26, "cid": "bafkone"}),
+        ("warning", {"event": "delta.late", "room": "p2p", "round": 26, "cid": "bafktwo"}),
+        ("warning", {"event": "peer.lost", "room": "p2p", "why": "<b>gone</b>"}),
+    )
+    for level, said in written:
+        recent_lines()(None, level, dict(said))
+    page = open_page()
+    go(page, "log")
+    rows = page.get_by_role("table", name="Log").locator("tbody tr")
+    expect(rows.first).to_contain_text("why <b>gone</b>")
+    page.get_by_label("At least").select_option("warning")
+    expect(rows.filter(has_text="delta.fetched")).to_have_count(0)
+    page.get_by_label("Round").fill("26")
+    page.get_by_label("Round").press("Enter")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("delta.late")
+    page.get_by_label("About").fill("bafkone")
+    page.get_by_label("About").press("Enter")
+    expect(page.locator("main")).to_contain_text("No line that the node keeps")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

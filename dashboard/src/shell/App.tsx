@@ -3,6 +3,7 @@ import { token, signOut } from "../node/token";
 import { link, rounds, status, health, schedules } from "../node/watching";
 import { Ago } from "../parts/Moment";
 import { Prose } from "../parts/Notice";
+import { Log } from "../pages/Log";
 import { Network } from "../pages/Network";
 import { Overview } from "../pages/Overview";
 import { Rewards } from "../pages/Rewards";
@@ -20,6 +21,7 @@ const NAMES: Record<PageName, string> = {
   training: "Training",
   network: "Network",
   rewards: "Rewards",
+  log: "Log",
 };
 
 export function App() {
@@ -57,6 +59,7 @@ export function App() {
         {page === "training" && <Training />}
         {page === "network" && <Network />}
         {page === "rewards" && <Rewards />}
+        {page === "log" && <Log />}
       </main>
     </>
   );

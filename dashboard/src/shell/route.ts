@@ -1,7 +1,7 @@
 /** Which page is shown: in the fragment, so that the server knows one address alone. */
 import { signal } from "@preact/signals";
 
-export const PAGES = ["overview", "rounds", "training", "network", "rewards"] as const;
+export const PAGES = ["overview", "rounds", "training", "network", "rewards", "log"] as const;
 export type PageName = (typeof PAGES)[number];
 export type Route = { page: PageName; round: number | null };
 

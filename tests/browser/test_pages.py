@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from shown_node import CANCELLED, NEWEST, UNREAD, Shown
 
+from jepanet.p2p.transfer.underway import Transfer
 from jepanet.telemetry import recent_lines
 from rpc_node import ME
 
@@ -89,6 +91,18 @@ def test_what_is_missing_is_said_in_words(open_page: Any) -> None:
     expect(page.locator("main")).to_contain_text("Nobody is refused")
     page.evaluate("location.hash = '#/nowhere'")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your node")
+
+
+def test_files_on_their_way_are_shown_while_they_come(open_page: Any, served: Shown) -> None:
+    page = open_page()
+    go(page, "network")
+    expect(page.locator("main")).to_contain_text("Nothing is being fetched")
+    begun = time.monotonic()
+    served.node.network.downloads = [Transfer(bytes([9]) * 32, begun, 0, 0)]
+    rows = page.get_by_role("table", name="Files on the way here").locator("tbody tr")
+    expect(rows).to_contain_text("size not known yet", timeout=10_000)
+    served.node.network.downloads = [Transfer(bytes([9]) * 32, begun, 3_000_000, 10_000_000)]
+    expect(rows).to_contain_text("3.0 MB of 10 MB", timeout=10_000)
 
 
 def test_the_log_is_sifted_by_level_round_and_what_a_line_is_about(open_page: Any) -> None:

@@ -9,11 +9,10 @@ export interface Asked<T> {
   error: CallError | null;
 }
 
-/** `value` keeps the last answer while a newer one is awaited. */
-export function useAsked<M extends Name>(method: M, params: Params<M>): Asked<Result<M>> {
+/** Asked again whenever `version` is another; `value` keeps the last answer while a newer one is awaited. */
+export function useAsked<M extends Name>(method: M, params: Params<M>, version: unknown = changes.value): Asked<Result<M>> {
   const [found, setFound] = useState<Asked<Result<M>>>({ value: null, error: null });
   const key = JSON.stringify(params);
-  const version = changes.value;
   useEffect(() => {
     let wanted = true;
     ask(method, params).then(

@@ -1,12 +1,13 @@
 /** Who is connected, who is refused, and what came and went. */
-import type { BannedPeer, Bytes, ConnectedPeer } from "../../../docs/rpc";
+import type { BannedPeer, Bytes, ConnectedPeer, Transfer } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
-import { status } from "../node/watching";
+import { link, status } from "../node/watching";
 import { Copied } from "../parts/Copied";
 import { Listing, type Column } from "../parts/Listing";
 import { Card, Facts, Problem, Waiting } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
 import { bytes, count } from "../words/sizes";
+import { shortened } from "../words/shortened";
 import { span } from "../words/times";
 
 const PEERS: readonly Column<ConnectedPeer>[] = [
@@ -23,6 +24,13 @@ const BANNED: readonly Column<BannedPeer>[] = [
   { head: "Bans so far", cell: (item) => item.times, number: true },
 ];
 
+const FETCHED: readonly Column<Transfer>[] = [
+  { head: "File", cell: (item) => <Copied text={item.cid} what="file" /> },
+  { head: "Progress", cell: (item) => <progress max={Math.max(1, item.total)} value={item.done} aria-label={`Fetched of ${shortened(item.cid)}`} /> },
+  { head: "Here", cell: (item) => (item.total > 0 ? `${bytes(item.done)} of ${bytes(item.total)}` : "size not known yet"), number: true },
+  { head: "Since", cell: (item) => span(item.seconds), number: true },
+];
+
 type Row = readonly [string, Bytes];
 const TRAFFIC: readonly Column<Row>[] = [
   { head: "What", cell: ([name]) => name },
@@ -35,6 +43,7 @@ export function Network() {
   const peers = useAsked("peers.list", { limit: 50, cursor: paging.cursor });
   const banPaging = usePaging("");
   const banned = useAsked("peers.banned", { limit: 50, cursor: banPaging.cursor });
+  const transfers = useAsked("blobs.transfers", { limit: 50 }, link.value.heard);
   const told = status.value;
   return (
     <>
@@ -62,6 +71,15 @@ export function Network() {
             />
           </Card>
           <Chain />
+          <Card title="Files on the way here" wide>
+            <Listing
+              label="Files on the way here"
+              columns={FETCHED}
+              asked={transfers}
+              keyOf={(item) => item.cid}
+              empty="Nothing is being fetched. Models, deltas and shards appear here while they come."
+            />
+          </Card>
           <Card title="Bytes since the start" wide>
             <Listing
               label="Bytes since the start"

@@ -171,6 +171,26 @@ async def test_backfill_is_in_order_and_complete(chain: Chain, pinger: Pinger) -
     assert len(copy.blocks) < 200, "ranges below finalized leave out empty blocks"
 
 
+async def test_who_has_reached_the_head_waits_before_it_looks_again(chain: Chain, pinger: Pinger) -> None:
+    await chain.mine(3)
+    copy = Copy(pinger.born)
+    follower = follower_of(chain.rpc, pinger, copy, poll=60.0)
+    look, looks = follower._look, []
+
+    async def counted() -> FollowerStep[RawLog] | None:
+        looks.append(follower.position.number)
+        return await look()
+
+    follower._look = counted  # type: ignore[method-assign]
+    steps = follower.steps()
+    copy.apply(await anext(steps))
+    after = asyncio.create_task(anext(steps))  # type: ignore[arg-type]
+    await asyncio.sleep(0.3)
+    assert copy.top == (await chain.block()).hash and len(looks) == 1
+    after.cancel()
+    await asyncio.gather(after, return_exceptions=True)
+
+
 @pytest.mark.parametrize("hint", [False, True])
 async def test_wakes_up(chain: Chain, pinger: Pinger, hint: bool) -> None:
     copy = Copy(pinger.born)

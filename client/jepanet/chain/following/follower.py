@@ -174,6 +174,8 @@ class Follower(Generic[Read]):
                     await self._wait()
                 else:
                     yield step
+                    if step.rewind_to is None and step.head == self.position.number:
+                        await self._wait()  # nothing is left of what this look saw
         finally:
             if self._hint:
                 await self._hint.stop()

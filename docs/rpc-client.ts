@@ -81,9 +81,29 @@ export class NodeClient {
     return this.call("logs.list", params);
   }
 
+  /** Pauses every role; once no round needs the node it can be stopped without a loss */
+  nodeDrain(params: rpc.Methods["node.drain"]["params"] = {}) {
+    return this.call("node.drain", params);
+  }
+
   /** Whether the node is healthy and ready, and if not, why */
   nodeHealth(params: rpc.Methods["node.health"]["params"] = {}) {
     return this.call("node.health", params);
+  }
+
+  /** Begins nothing new for a role, also after a restart; what is owed is still done */
+  nodePause(params: rpc.Methods["node.pause"]["params"]) {
+    return this.call("node.pause", params);
+  }
+
+  /** Ends the pause of a role */
+  nodeResume(params: rpc.Methods["node.resume"]["params"]) {
+    return this.call("node.resume", params);
+  }
+
+  /** Which roles are paused, and which rounds still need the node */
+  nodeStanding(params: rpc.Methods["node.standing"]["params"] = {}) {
+    return this.call("node.standing", params);
   }
 
   /** What `jepanet status` shows: peers, chain position, training, rounds, bytes and open duties */

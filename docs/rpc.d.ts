@@ -241,6 +241,12 @@ export interface RewardPage {
   next: string | null;
 }
 
+/** A role of the node; of one that is paused nothing new is begun. */
+export interface RoleStanding {
+  role: string;
+  paused: boolean;
+}
+
 /** A round with the figures of its score sheet; `sheet_read` is False while there is none here to read. */
 export interface RoundFigures {
   round: number;
@@ -352,6 +358,13 @@ export interface ScoreRowPage {
 export interface Serving {
   url: string | null;
   problem: string | null;
+}
+
+/** `rounds`: those that have not ended and in which the node has begun its part, at most 100 of them; `needed`: whether there are any: while it is needed, a node that is stopped may lose a bond. */
+export interface Standing {
+  roles: (RoleStanding)[];
+  rounds: (number)[];
+  needed: boolean;
 }
 
 /** A file of the blob store that is served to everybody; `pinned`: it is not collected. */
@@ -485,8 +498,20 @@ export interface Methods {
       round?: number | null;
       about?: string | null;
     }; result: LogLinePage };
+  /** Pauses every role; once no round needs the node it can be stopped without a loss */
+  "node.drain": { params: Record<string, never>; result: Standing };
   /** Whether the node is healthy and ready, and if not, why */
   "node.health": { params: Record<string, never>; result: Health };
+  /** Begins nothing new for a role, also after a restart; what is owed is still done */
+  "node.pause": { params: {
+      role: "proposer" | "solver" | "coordinator" | "aggregator";
+    }; result: Standing };
+  /** Ends the pause of a role */
+  "node.resume": { params: {
+      role: "proposer" | "solver" | "coordinator" | "aggregator";
+    }; result: Standing };
+  /** Which roles are paused, and which rounds still need the node */
+  "node.standing": { params: Record<string, never>; result: Standing };
   /** What `jepanet status` shows: peers, chain position, training, rounds, bytes and open duties */
   "node.status": { params: Record<string, never>; result: NodeStatus };
   /** Closes a peer's connections and refuses it for an hour, doubled with each ban */

@@ -15,6 +15,7 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.errors import Rejected, Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
+from jepanet.node.pausing import Pauses
 from jepanet.node.status import ChainHealth, status_of
 from jepanet.operations.views.funds import Account
 from jepanet.operations.views.json_form import Wei
@@ -138,6 +139,7 @@ class ANode:
         self.network = ANetwork(BanList(folder / "bans.json", time.monotonic))
         self.engine = Engine(self.journal, state.me, {})
         self.worker = AWorker()
+        self.pauses = Pauses(folder / "paused.json", frozenset(state.me.roles), self.engine.hold)
         self.caught_up = True
         held = (2 * TOKEN, TOKEN, 30 * TOKEN, 10 * TOKEN, 0, 0)
         self.account = Account(ME, *map(Wei, held))

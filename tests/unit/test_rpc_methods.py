@@ -267,12 +267,15 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         "peers.ban": {"peer": PEERS[0]},
         "rewards.claim": {"round": 7},
         "dashboard.invite_operator": {},
+        "node.pause": {"role": "solver"},
+        "node.resume": {"role": "solver"},
+        "node.drain": {},
     }
     assert calls.keys() == {name for name, method in asking.table.items() if method.scope is Scope.OPERATE}
     for method, params in calls.items():
         answer = await asking.all(method, Scope.READ, **params)
         assert answer["error"]["code"] == Code.OUT_OF_SCOPE, method
-    assert len(node.network.connected) == 2 and not node.network.bans()
+    assert len(node.network.connected) == 2 and not node.network.bans() and not node.pauses.paused
     assert node.journal.duty_state(duty_key(claim)) == "rejected"
 
 
@@ -327,6 +330,7 @@ async def test_attack_the_configuration_shows_no_secret(node: ANode) -> None:
         "worker",
         "log",
         "rpc",
+        "metrics",
     }
 
 

@@ -33,6 +33,7 @@ from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip_gate import Gate
 from jepanet.node.missing_events import MissingEvents
 from jepanet.node.observing import metrics_page
+from jepanet.node.pausing import Pauses
 from jepanet.node.status import ChainHealth, status_of
 from jepanet.node.tracing import TracedIntents
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
@@ -123,6 +124,7 @@ class Node:
     worker: Worker
     derivations: Worker
     engine: Engine
+    pauses: Pauses
     network: P2PNode
     conversation: Conversation
     follower: Follower[ChainEvent]
@@ -322,6 +324,7 @@ async def build(
     engine = Engine(journal, _identity(config, wallet, fixed.resolve_duration), _handlers(context), trace)
     verifies = Role.COORDINATOR in config.node.roles
     account = AccountWatch(rpc, contracts, wallet.address, fixed.minimum_verifier_stake if verifies else 0)
+    pauses = Pauses(paths.paused, frozenset(config.node.roles), engine.hold)
     feed = ConfirmedFacts(journal, engine, confirmations)
     engine.restore()
     for project in engine.state.projects:
@@ -343,6 +346,7 @@ async def build(
         worker=worker,
         derivations=derivations,
         engine=engine,
+        pauses=pauses,
         network=network,
         conversation=conversation,
         follower=follower,

@@ -76,6 +76,7 @@ class Engine:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._waits: dict[str, float] = {}
         """Key of a duty that failed -> when it is tried again, on the monotonic clock; not kept on disk."""
+        self._held: frozenset[str] = frozenset()
         self._since_snapshot = 0
         self._me = me
         self._failure: asyncio.Future[object] | None = None
@@ -229,6 +230,12 @@ class Engine:
         self._wake.set()
         return self._journal.duty_state(key)
 
+    def hold(self, tags: frozenset[str]) -> None:
+        """From now on duties with these names are not begun; those that are under way are carried out. They
+        stay in the outbox until they are due no longer."""
+        self._held = tags
+        self._wake.set()
+
     def under_way(self) -> tuple[str, ...]:
         """Keys of the duties that are being carried out, the oldest first."""
         return tuple(self._running)
@@ -243,7 +250,7 @@ class Engine:
         if over:
             self._journal.record([], [], done=over)
         for row in waiting:
-            if row.key not in due:
+            if row.key not in due or row.tag in self._held:
                 continue
             task = asyncio.ensure_future(self._perform(row))
             self._running[row.key] = task

@@ -41,6 +41,11 @@ class Paths:
         return self.root / "rpc"
 
     @property
+    def paused(self) -> Path:
+        """JSON: the roles that the operator paused."""
+        return self.root / "paused.json"
+
+    @property
     def status(self) -> Path:
         """JSON for `jepanet status`: written every few seconds while the node runs."""
         return self.root / "status.json"

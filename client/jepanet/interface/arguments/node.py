@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.pausing import drain, pause, resume
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, shown, table
 
@@ -32,7 +33,13 @@ def command() -> None:
       jepanet node address --config node.toml
       jepanet node rescan 18000 --config node.toml
       jepanet node release --lost --config node.toml
+      jepanet node pause solver --config node.toml
+      jepanet node drain --wait --config node.toml
     """
+
+
+for _command in (pause, resume, drain):
+    command.add_command(_command)
 
 
 @command.command("run")

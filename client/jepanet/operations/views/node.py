@@ -199,6 +199,24 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleStanding:
+    """A role of the node; of one that is paused nothing new is begun."""
+
+    role: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`rounds`: those that have not ended and in which the node has begun its part, at most 100 of them;
+    `needed`: whether there are any: while it is needed, a node that is stopped may lose a bond."""
+
+    roles: tuple[RoleStanding, ...]
+    rounds: tuple[int, ...]
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TakenUp:
     """A duty of the node that is tried now, or that was done before."""
 

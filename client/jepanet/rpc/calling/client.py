@@ -24,6 +24,7 @@ from jepanet.operations.views.node import (
     Invitation,
     NodeStatus,
     Serving,
+    Standing,
     TakenUp,
 )
 from jepanet.operations.views.projects import KnownProject
@@ -48,7 +49,7 @@ from jepanet.rpc.subscribing.topic import Topic
 from jepanet.rpc.transport.bearer import read_token, token_file
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths
-from jepanet.types import Address
+from jepanet.types import Address, Role
 
 T = TypeVar("T")
 
@@ -114,6 +115,18 @@ class NodeClient:
 
     async def node_health(self) -> Health:
         return await self._get("node.health", Health)
+
+    async def node_drain(self) -> Standing:
+        return await self._get("node.drain", Standing)
+
+    async def node_pause(self, role: Role) -> Standing:
+        return await self._get("node.pause", Standing, role=role)
+
+    async def node_resume(self, role: Role) -> Standing:
+        return await self._get("node.resume", Standing, role=role)
+
+    async def node_standing(self) -> Standing:
+        return await self._get("node.standing", Standing)
 
     async def node_status(self) -> NodeStatus:
         return await self._get("node.status", NodeStatus)

@@ -12,6 +12,7 @@ from jepanet.protocol.state import NodeState
 from jepanet.settings.config import Config
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.types import Role
 
 
 class Peer(Protocol):
@@ -125,6 +126,22 @@ class Duties(Protocol):
         """Keys of the duties that are being carried out."""
 
 
+class Paused(Protocol):
+    """Roles of a node, and those of them for which it begins nothing new."""
+
+    @property
+    def roles(self) -> frozenset[Role]: ...
+
+    @property
+    def paused(self) -> frozenset[Role]: ...
+
+    def pause(self, roles: frozenset[Role]) -> None:
+        """Raises: Rejected."""
+
+    def resume(self, roles: frozenset[Role]) -> None:
+        """Raises: Rejected."""
+
+
 class RunningNode(OverEndpoints, Protocol):
     """Open handles of a node; everything is read on its event loop."""
 
@@ -151,6 +168,9 @@ class RunningNode(OverEndpoints, Protocol):
 
     @property
     def worker(self) -> Jobs: ...
+
+    @property
+    def pauses(self) -> Paused: ...
 
     @property
     def caught_up(self) -> bool:

@@ -17,6 +17,7 @@ from jepanet.rpc.offered import (
     dashboard,
     logs,
     money,
+    pausing,
     peers,
     rounds,
     scores,
@@ -36,6 +37,7 @@ def methods_of(
     sheets = Sheets(node)
     methods = (
         *of_node.methods(recent, probes),
+        *pausing.methods(node),
         *chain.methods(node, recent),
         *peers.methods(node),
         *rounds.methods(node, sheets),

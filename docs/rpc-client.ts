@@ -14,7 +14,7 @@ export class Declined extends Error {
   }
 }
 
-/** Calls the methods of one node. `url`: where it listens; `token`: what a file of its data directory holds. */
+/** Calls the methods of one node. `url`: where it listens; `token`: what a file of its folder holds. */
 export class NodeClient {
   #last = 0;
 

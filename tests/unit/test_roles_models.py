@@ -36,6 +36,7 @@ pytestmark = pytest.mark.unit
 
 RULE = UpdateRule("int8")
 SUMMARY: Any = SimpleNamespace(
+    torch="",
     dense_bytes=SIZES.dense,
     max_model_bytes=SIZES.most,
     aligns=False,
@@ -82,6 +83,7 @@ class Node:
         self.while_deriving: Callable[[], None] = lambda: None
         self.now = 0
         self.context: Any = SimpleNamespace(
+            torch="2.13.0",
             memory=None,
             operations=None,
             blobs=self.blobs, network=self, traffic=Traffic(), turns=Turns(), work=self.work,

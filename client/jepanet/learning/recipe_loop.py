@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from jepanet.records.codec import check, rejected
-from jepanet.records.marks import LeftOut, OneOf, Range
+from jepanet.records.marks import Form, LeftOut, OneOf, Range
 
 _BAD_RECIPE = rejected("bad-recipe")
 MAX_STEPS = 20_000
@@ -47,6 +47,13 @@ class Schedule:
 class Loop:
     """How the training loop goes about its steps (`training/loop.py`)."""
 
+    torch: Annotated[
+        str,
+        LeftOut(),
+        Form(r"|[0-9]{1,3}(\.[0-9]{1,3}){1,2}", "empty, or a version as 2.13 or 2.13.0"),
+        "torch that whoever trains or measures must have, to as many parts as are written; empty: any that "
+        "this program admits",
+    ] = ""
     trace: Annotated[
         int,
         LeftOut(),

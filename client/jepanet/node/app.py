@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Protocol, TypeVar
 
 from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
@@ -310,6 +311,7 @@ async def build(
         methods=METHODS,
         device=config.worker.device,
         memory=job_memory(config.worker),
+        torch=version("torch"),
         operations=most_operations(config.worker.device, config.worker.round_tflop),
         processes=Processes(config.worker.processes, config.worker.parallel),
         checkpoints=_checkpoints(config, paths),

@@ -51,6 +51,7 @@ class LearningDocuments:
             delta_bytes=4 * recipe.parameters() if here else 0,
             shards=recipe.loop.shards,
             mix=recipe.loop.mix,
+            torch=recipe.loop.torch,
             step_operations=training_operations(recipe, 1),
             measuring_operations=measuring_operations(recipe, 1, 1),
             looking_operations=looking_operations(recipe),

@@ -102,6 +102,8 @@ class Context:
     memory: int | None = None
     """Bytes that a job may take there; None: of a GPU whose operator has not said,
     and the job looks by itself."""
+    torch: str = ""
+    """Version of torch that is installed here."""
     operations: float | None = None
     """That a round may take there, of training or of measuring; None: any number."""
     processes: Processes = ONE_PROCESS

@@ -40,6 +40,8 @@ class RecipeSummary:
     """Training shards that a round assigns to each solver."""
     mix: int = 1
     """How many of them a training reads before its first step."""
+    torch: str = ""
+    """Version of torch that whoever trains or measures must have, as far as it is written; empty: any."""
     step_operations: int = 0
     """Operations of one step of training."""
     measuring_operations: int = 0

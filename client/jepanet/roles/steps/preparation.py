@@ -58,6 +58,7 @@ class Preparation:
         documents = await round_documents(context, round_)
         trains = Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_)
         recipe = documents.recipe
+        check_build(context, round_, recipe)
         check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
         check_computing(context, round_, documents, trains=trains)
         await obtain_backbone(context, recipe, pin=pin_of(round_))
@@ -112,6 +113,22 @@ def read_beside(documents: RoundDocuments) -> list[PublicFile]:
     recipe, shards = documents.recipe, documents.shards
     wanted = [shards.probe if recipe.aligns else None, shards.public if recipe.least else None]
     return [item for item in wanted if item is not None]
+
+
+def check_build(context: Context, round_: Round, recipe: RecipeSummary) -> None:
+    """Whether this node has the torch that a recipe demands, known before anything is fetched or at stake.
+
+    Raises:
+        Rejected: reason `other-build`.
+    """
+    here = context.torch.partition("+")[0]
+    if recipe.torch and not f"{here}.".startswith(f"{recipe.torch}."):
+        raise Rejected(
+            f"round {round_.id} is computed with torch {recipe.torch}, and here is {context.torch or 'none'}",
+            reason="other-build",
+            remedy=f"install it (pip install 'torch=={recipe.torch}.*'), or leave such projects out of "
+            "projects.follow",
+        )
 
 
 def check_memory(context: Context, round_: Round, needed: int) -> None:

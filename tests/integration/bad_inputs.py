@@ -136,6 +136,10 @@ def parameters() -> Iterator[Case]:
                     _PATHS,
                     (int(Exit.USAGE), int(Exit.CONFIG), int(Exit.WALLET), int(Exit.NOT_FOUND)),
                 )
+            if words == ("doctor",) and item.name == "bundle":
+                values = tuple(value for value in values if value != "FOLDER/absent")  # a file that it makes
+            if words == ("restore",) and item.name == "folder":
+                codes = (*codes, int(Exit.DAMAGED))  # of the archive, which is read first
             for value in values:
                 given = (value,) if isinstance(item, click.Argument) else (item.opts[0], value)
                 rest = _needed(command, but=item)

@@ -117,11 +117,17 @@ async def test_stopping_under_traffic_takes_seconds(group: Group) -> None:
             await members[1].node.publish(secrets.token_bytes(1000))
             await asyncio.sleep(0.01)
 
+    under_way = asyncio.Event()
     talking = asyncio.create_task(chatter())
     fetching = asyncio.create_task(
-        members[2].node.fetch(digest, max_bytes=1 << 30, directory=group.root / "fetched")
+        members[2].node.fetch(
+            digest,
+            max_bytes=1 << 30,
+            directory=group.root / "fetched",
+            on_progress=lambda done, total: under_way.set(),
+        )
     )
-    await asyncio.sleep(0.7)
+    await asyncio.wait_for(under_way.wait(), 60)
     for member in (members[2], members[0]):
         started = time.monotonic()
         await member.stop()

@@ -46,7 +46,7 @@ async def pinger(chain: Chain) -> Pinger:
     return await deploy_pinger(chain)
 
 
-async def reaches(rpc: Rpc, chain: Chain, pinger: Pinger, copy: Copy, within: float = 40.0) -> None:
+async def reaches(rpc: Rpc, chain: Chain, pinger: Pinger, copy: Copy, within: float = 90.0) -> None:
     """Waits until the copy, read through `rpc`, has the true chain's head, and compares every log."""
     async with asyncio.timeout(within):
         while (await chain.block()).hash != copy.top:  # noqa: ASYNC110

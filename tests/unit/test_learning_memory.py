@@ -37,8 +37,8 @@ from jepanet.learning.memory import (
 from jepanet.learning.model_file import model_cap
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import changed, read_recipe
-from jepanet.node.app import job_memory
 from jepanet.node.documents import LearningDocuments
+from jepanet.node.opening import job_memory
 from jepanet.protocol.documents.spec import MAX_DELTA_BYTES
 from jepanet.roles.steps.preparation import check_memory
 from jepanet.settings.config import WorkerSection

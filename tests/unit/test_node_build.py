@@ -18,7 +18,7 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.contracts.training_rounds import Rounds
 from jepanet.chain.keys.wallet_files import create_wallet, password_of
 from jepanet.errors import Exit, Fatal
-from jepanet.node import app
+from jepanet.node import app, opening
 from jepanet.settings.config import Config, load_config
 from jepanet.settings.unlock import unlock
 from jepanet.types import Role
@@ -45,7 +45,9 @@ class Rooms:
         self.asked = asyncio.Event()
         self.fault: str | None = None
         for name in ("Journal", "BlobStore", "Rpc", "Worker", "P2PNode"):
-            monkeypatch.setattr(app, name, self._watched(name, getattr(app, name)))
+            # The network is opened by `opening`, everything else by `app`.
+            room = opening if name == "P2PNode" else app
+            monkeypatch.setattr(room, name, self._watched(name, getattr(room, name)))
         monkeypatch.setattr(Deployment, "validate", self._valid)
         monkeypatch.setattr(Rounds, "configuration", self._configuration)
 

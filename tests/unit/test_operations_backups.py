@@ -108,6 +108,13 @@ def test_an_archive_holds_what_cannot_be_made_anew_and_no_password(node: Path, t
     assert [item.name for item in tmp_path.iterdir() if "partial" in item.name] == []
 
 
+def test_a_role_that_was_paused_is_paused_elsewhere(node: Path, tmp_path: Path) -> None:
+    paused = Paths(config_of(node).node.data_dir).paused
+    paused.write_text('{"paused": ["proposer"]}\n')
+    made = restore(kept(node, tmp_path / "a.backup").archive, tmp_path / "new")
+    assert Paths(config_of(made.config).node.data_dir).paused.read_bytes() == paused.read_bytes()
+
+
 def test_everything_takes_the_files_that_are_kept_for_others_too(node: Path, tmp_path: Path) -> None:
     made = back_up(config_of(node), node, tmp_path / "a.backup", everything=True)
     assert f"blobs/{digest_of(MODEL).hex()}" in names(made.archive) and made.sealed == 2

@@ -15,11 +15,14 @@ from jepanet.cid import to_cid
 from jepanet.p2p.transfer.underway import Transfer
 from jepanet.protocol.duties import TrainShard, duty_key
 from jepanet.rpc.codes import Code
+from jepanet.rpc.offered.training import WORK
 from jepanet.rpc.subscribing.topic import Topic
 from jepanet.rpc.subscribing.topics import NEWEST_LINES, watch
 from jepanet.telemetry import configure_logging, get_logger
 from jepanet.types import RoundId
 from jepanet.work.requests.request import Progress
+from jepanet.work.requests.scoring import ScoreClaims
+from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import RunningJob
 from rpc_node import ANode, Asking, a_node
 
@@ -70,6 +73,10 @@ async def test_whose_training_it_is_is_not_guessed(node: ANode) -> None:
     await under_way(node, 9)
     node.worker.running = RunningJob("probe_device", 3, None)
     assert (await asking.get("training.get"))["running"]["round"] is None
+
+
+def test_jobs_are_called_as_the_worker_calls_them() -> None:
+    assert set(WORK) == {TrainDelta.job, ScoreClaims.job}
 
 
 async def test_attack_a_delta_that_is_not_revealed_is_not_told(node: ANode) -> None:

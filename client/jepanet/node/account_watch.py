@@ -10,7 +10,7 @@ import time
 
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.endpoints.failover import Rpc
-from jepanet.errors import Transient
+from jepanet.errors import JepanetError
 from jepanet.metrics.chain import AccountReading
 from jepanet.telemetry import get_logger
 from jepanet.types import Address
@@ -43,7 +43,7 @@ class AccountWatch:
         while True:
             try:
                 await self._look()
-            except Transient as error:
+            except JepanetError as error:  # also an endpoint that refuses: the figure's age tells of it
                 log.debug("account.unread", why=str(error))
             await asyncio.sleep(every)
 

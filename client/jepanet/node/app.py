@@ -11,22 +11,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Protocol, TypeVar
 
-from jepanet.chain.contracts.all import Contracts, Deployment, error_decoder
+from jepanet.chain.contracts.all import Contracts, Deployment
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.header_rlp import read_header
 from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
-from jepanet.chain.following.logs_to_facts import decode
 from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
-from jepanet.chain.sending.sender import Sender
 from jepanet.learning.backbone_file import place_of
 from jepanet.learning.computing import most_operations
-from jepanet.learning.machine.installed import installed_memory
 from jepanet.lifetime import heeded
 from jepanet.metrics.chain import ChainReading
 from jepanet.node.account_watch import AccountWatch
-from jepanet.node.blob_kinds import kind_of
 from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.conversation import Conversation
 from jepanet.node.documents import LearningDocuments
@@ -34,14 +30,12 @@ from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip_gate import Gate
 from jepanet.node.missing_events import MissingEvents
 from jepanet.node.observing import metrics_page
+from jepanet.node.opening import checkpoints_of, follower_of, job_memory, network_of, sender_of
 from jepanet.node.pausing import Pauses
 from jepanet.node.status import ChainHealth, status_of
-from jepanet.node.tracing import TracedIntents
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
 from jepanet.node.wallet_lock import wallet_lock
-from jepanet.p2p.host import P2PConfig, P2PNode
-from jepanet.p2p.identity import load_or_create_node_key
-from jepanet.protocol.documents.messages import MAX_MESSAGE_BYTES
+from jepanet.p2p.host import P2PNode
 from jepanet.protocol.facts import ChainEvent
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.roles.aggregator import Aggregator
@@ -52,21 +46,18 @@ from jepanet.roles.solver import TRAINING_NOTE, Solver
 from jepanet.roles.steps.models import way_pin
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
-from jepanet.settings.config import Config, WorkerSection
-from jepanet.settings.fees import fee_policy
-from jepanet.settings.network import topic_of
+from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths, make_private
 from jepanet.settings.terms import round_terms, wei
 from jepanet.settings.unlock import unlock
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
-from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import get_logger, tell_repeated
 from jepanet.traffic import Traffic
-from jepanet.types import Address, BlockRef, ProjectId, Role
+from jepanet.types import Address, ProjectId, Role
 from jepanet.work.log_form import LogForm
 from jepanet.work.methods import METHODS
-from jepanet.work.requests.machine import CheckpointPlace, Processes
+from jepanet.work.requests.machine import Processes
 from jepanet.work.worker import DERIVATIONS, Worker
 
 log = get_logger("node")
@@ -288,7 +279,7 @@ async def build(
         return pace.shortest_window(confirmations, config.chain.poll_seconds)
 
     gate = Gate(state, chain_id=deployment.chain_id, contract=deployment.rounds)
-    network = _network(config, paths, deployment, blobs, gate, traffic)
+    network = network_of(config, paths, deployment, blobs, gate, traffic)
     conversation = Conversation(network, gate, blobs, wallet, deployment)
     context = Context(
         wallet=wallet,
@@ -306,7 +297,7 @@ async def build(
         header=lambda number: read_header(rpc, number),
         shortest_window=shortest_window,
         deployment=deployment,
-        sender=_sender(config, rpc, wallet, journal, confirmations, trace),
+        sender=sender_of(config, rpc, wallet, journal, confirmations, trace),
         work=paths.work,
         methods=METHODS,
         device=config.worker.device,
@@ -314,7 +305,7 @@ async def build(
         torch=version("torch"),
         operations=most_operations(config.worker.device, config.worker.round_tflop),
         processes=Processes(config.worker.processes, config.worker.parallel),
-        checkpoints=_checkpoints(config, paths),
+        checkpoints=checkpoints_of(config, paths),
         own_backbone=lambda digest: None if backbones is None else place_of(backbones, digest.hex()),
         max_bond=wei(config.solver.max_bond, "solver.max_bond"),
         terms=round_terms(config.proposer, METHODS) if Role.PROPOSER in config.node.roles else None,
@@ -332,7 +323,7 @@ async def build(
     for project in engine.state.projects:
         blobs.unpin_owner(way_pin(project))  # of a derivation that a crash ended: it begins anew
     feed.settle_rewind()
-    follower = _follower(config, rpc, deployment, journal)
+    follower = follower_of(config, rpc, deployment, journal)
     missing_events = MissingEvents(contracts, feed, journal, follower)
     await network.start()
     opened.push_async_callback(network.stop)
@@ -376,71 +367,6 @@ def _handlers(context: Context) -> Handlers:
     if context.terms is not None and context.dataset is not None:
         Proposer(context).serve_dataset(context.dataset)
     return handlers
-
-
-def _sender(
-    config: Config,
-    rpc: Rpc,
-    wallet: Wallet,
-    journal: Journal,
-    confirmations: int,
-    trace: Trace | None,
-) -> Sender:
-    return Sender(
-        rpc,
-        wallet,
-        TracedIntents(JournalIntents(journal), trace),
-        fee_policy(config.chain),
-        confirmations=1,
-        decoder=error_decoder(),
-        burial=confirmations + 1,
-        poll=min(0.5, config.chain.poll_seconds),
-    )
-
-
-def job_memory(worker: WorkerSection) -> int | None:
-    """Bytes that a job may take where it computes: what the operator says, else what the machine has, so that
-    nothing is fetched for what has no room; None on a GPU, of which the job alone knows."""
-    said = int(worker.memory_gb * _GIB)
-    return said or (installed_memory() if worker.device.startswith("cpu") else None)
-
-
-def _checkpoints(config: Config, paths: Paths) -> CheckpointPlace | None:
-    budget = int(config.worker.checkpoint_gb * _GIB)
-    if not budget:
-        return None
-    make_private(paths.checkpoints)
-    return CheckpointPlace(paths.checkpoints, budget)
-
-
-def _network(
-    config: Config, paths: Paths, deployment: Deployment, blobs: BlobStore, gate: Gate, traffic: Traffic
-) -> P2PNode:
-    make_private(paths.network)
-    settings = P2PConfig(
-        listen=config.p2p.listen,
-        bootstrap=config.p2p.bootstrap,
-        announce_addresses=config.p2p.announce,
-        node_key=load_or_create_node_key(paths.network / "node.key"),
-        directory=paths.network,
-        topic=topic_of(deployment),
-        max_message_bytes=MAX_MESSAGE_BYTES,
-    )
-    return P2PNode(settings, blobs, gate.validate, traffic, kind_of)
-
-
-def _follower(config: Config, rpc: Rpc, deployment: Deployment, journal: Journal) -> Follower[ChainEvent]:
-    return Follower(
-        rpc,
-        deployment.followed,
-        deployment.anchor,
-        decode,
-        [BlockRef(item.number, item.hash, item.timestamp) for item in journal.trail()],
-        hint=config.chain.websocket,
-        poll=config.chain.poll_seconds,
-        range_from=config.chain.log_queries_above,
-        proven_until=journal.proven_until(),
-    )
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

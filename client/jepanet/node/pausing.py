@@ -7,6 +7,7 @@ is unsealed, pay is claimed. A pause holds until it is ended, also over a restar
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -41,7 +42,7 @@ class Pauses:
         self._file = file
         self.roles = roles
         self._hold = hold
-        self.paused: frozenset[Role] = _read(file) & roles if file.exists() else frozenset()
+        self.paused: frozenset[Role] = _read(file) & roles if os.path.lexists(file) else frozenset()
         if self.paused:
             log.info("role.paused", roles=sorted(map(str, self.paused)), since="before this start")
         hold(self._held())

@@ -16,9 +16,8 @@ from jepanet.chain.contracts.abi import CONTRACTS, UnsignedCall, library_names, 
 from jepanet.chain.contracts.calling import Function
 from jepanet.chain.contracts.reverts import ErrorDecoder
 from jepanet.chain.endpoints.answers import Malformed, Receipt, octets
-from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.endpoints.refusals import is_revert
-from jepanet.chain.endpoints.requests import BlockId, RpcError, state_parameter
+from jepanet.chain.endpoints.requests import BlockId, ChainReader, RpcError, state_parameter
 from jepanet.errors import Exit
 from jepanet.types import Address
 
@@ -44,7 +43,7 @@ class BoundContract:
     name: str
     """Name of the ABI file."""
 
-    def __init__(self, rpc: Rpc, address: Address) -> None:
+    def __init__(self, rpc: ChainReader, address: Address) -> None:
         self.address = address
         self._rpc = rpc
         entries = load_abi(self.name).entries

@@ -101,6 +101,9 @@ def _files(config: Config, source: Path) -> dict[str, Path]:
     key = Paths(config.node.data_dir).network / names.NODE_KEY
     if key.is_file():
         found[names.NODE_KEY] = key
+    paused = Paths(config.node.data_dir).paused
+    if paused.is_file():
+        found[names.PAUSED] = paused
     if config.proposer.allow_list is not None:
         found[names.ALLOWED] = config.proposer.allow_list
     return found

@@ -7,6 +7,7 @@ wallet/0x….json           the keystore, encrypted as it was
 journal.sqlite            a copy that says it is one (`storage.held`)
 commands.sqlite           transactions of commands, if there are any
 node.key                  the network identity
+paused.json               the roles that the operator paused, if any
 blobs.sqlite, blobs/…     what is public and who keeps what; sealed deltas, named by digest
 dataset/…                 a proposer's, with the secrets of its sealed shards
 allowed.txt               a proposer's list of who may commit
@@ -30,6 +31,7 @@ DEPLOYMENT = "deployment.json"
 JOURNAL = "journal.sqlite"
 COMMANDS = "commands.sqlite"
 NODE_KEY = "node.key"
+PAUSED = "paused.json"
 BLOB_INDEX = "blobs.sqlite"
 ALLOWED = "allowed.txt"
 DATASET = "dataset/"
@@ -44,11 +46,12 @@ _MOST = (
     (re.compile(r"node\.toml|deployment\.json|allowed\.txt"), _MIB),
     (re.compile(r"wallet/0x[0-9a-fA-F]{40}\.json"), 64 * _KIB),
     (re.compile(r"node\.key"), _KIB),
+    (re.compile(r"paused\.json"), 4 * _KIB),
     (re.compile(r"(?:journal|commands|blobs)\.sqlite"), 256 * _GIB),
     (re.compile(r"blobs/[0-9a-f]{64}"), 64 * _GIB),
     (re.compile(rf"dataset/{_SEGMENT}(?:/{_SEGMENT}){{0,2}}"), 8 * _GIB),
 )
-_IN_DATA = {JOURNAL, COMMANDS}
+_IN_DATA = {JOURNAL, COMMANDS, PAUSED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.contracts.lens import Lens
+from jepanet.chain.endpoints.requests import ChainReader
 from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.keys.wallet_files import find_wallet
 from jepanet.chain.sending.nonce_evidence import everyone
@@ -83,9 +86,18 @@ async def release(copy: HeldCopy, chain: ChainAccess, *, moved: bool) -> Release
             remedy=remedy,
             code=Exit.REJECTED,
         )
-    last = None if moved else await chain.contracts.lens.round_count("latest")
+    last = None if moved else await newest_round(chain.rpc.readers(), chain.deployment)
     copy.journal.release(signs_after=last)
     return Released(copy.wallet, unknown, last)
+
+
+async def newest_round(readers: Sequence[ChainReader], deployment: Deployment) -> int:
+    """The highest number of a round that any endpoint knows: by one that lags behind, this node would sign
+    again for a round that the lost one signed for.
+
+    Raises: Transient: no endpoint answers.
+    """
+    return max(await everyone(readers, lambda reader: Lens(reader, deployment.lens).round_count("latest")))
 
 
 async def expect_no_twin(network: P2PNode, addresses: tuple[str, ...], peer: str) -> None:

@@ -21,10 +21,11 @@ class _Work(NamedTuple):
     until: str
 
 
-_WORK: Mapping[str, _Work] = {
+WORK: Mapping[str, _Work] = {
     "train_delta": _Work(TrainShard, "commit_end"),
     "score_deltas": _Work(ScoreDeltas, "verify_end"),
 }
+"""By the job's name; a test holds these to the worker's own."""
 
 
 def methods(node: RunningNode) -> tuple[Method, ...]:
@@ -50,7 +51,7 @@ def _running(node: RunningNode) -> TrainingNow | None:
         return None
     state, at = node.state, job.progress
     round_ = _worked_for(node, job.job)
-    deadline = None if round_ is None else getattr(round_, _WORK[job.job].until)
+    deadline = None if round_ is None else getattr(round_, WORK[job.job].until)
     left = None
     if at is not None and job.rate:
         left = max(0, math.ceil((at.steps - at.step) / job.rate))
@@ -73,8 +74,8 @@ def _running(node: RunningNode) -> TrainingNow | None:
 def _worked_for(node: RunningNode, job: str) -> Round | None:
     """The round that a job is done for. Where duties of several rounds wait for the worker, which of them has
     it is not known."""
-    if job not in _WORK:
+    if job not in WORK:
         return None
     keys = [key.split("/") for key in node.engine.under_way()]
-    rounds = {int(parts[1]) for parts in keys if parts[0] == _WORK[job].duty.__name__}
+    rounds = {int(parts[1]) for parts in keys if parts[0] == WORK[job].duty.__name__}
     return node.state.rounds.get(RoundId(rounds.pop())) if len(rounds) == 1 else None

@@ -38,7 +38,7 @@ def test_a_payment_is_shown_as_the_sum_it_is() -> None:
     assert sums(sheet)[-50_000] == sums(sheet)[0] == ""
     figures = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3)).figures
     assert figures is not None
-    assert {item.how for item in figures.fees} == {"2 / 3 verifiers = 0.666"}
+    assert {item.how for item in figures.fees} == {"2 / 3 verifiers = 0.666666"}
 
 
 def test_another_part_of_the_error_is_named() -> None:
@@ -57,7 +57,7 @@ def test_noise_and_a_withheld_model_earn_nothing_and_say_why() -> None:
 def test_a_shared_budget_is_part_of_the_sum() -> None:
     sheet = sheet_of(GOOD, ISSUE, budget=10 * TOKEN)
     text = sums(sheet, budget=10 * TOKEN)[29_023]
-    assert text == "(29,023 - 4,537) x 0.0005 = 12.243; x 10 / 31.243 = 3.918"
+    assert text == "(29,023 - 4,537) x 0.0005 = 12.243; x 10 / 31.243 = 3.918637"
 
 
 def test_a_sheet_that_pays_something_else_is_called_so() -> None:
@@ -70,3 +70,8 @@ def test_without_the_spec_nothing_is_made_up() -> None:
     view = sheet_view(sheet_of(GOOD), None)
     assert view.receipts[0].how == ""
     assert view.figures is not None and view.figures.price is None
+
+
+def test_a_sum_is_true_to_the_last_decimal_that_the_table_shows() -> None:
+    row = (Verdict.ACCEPTED, "accepted", 80_909, 3_890)
+    assert sums(sheet_of(row))[80_909] == "(80,909 - 3,890) x 0.0005 = 38.5095"

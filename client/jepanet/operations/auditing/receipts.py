@@ -13,9 +13,6 @@ from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
-_PLACES = 3
-"""Decimals of a payment in a sum; fewer would hide small ones, more only repeat the price."""
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -82,12 +79,12 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
             continue
         amount = due[row.solver]
         shrink = "" if spec.shrink_milli == 1000 else f"{spec.shrink_milli / 1000:g} x "
-        text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(amount, places=_PLACES)}"
+        text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(amount)}"
         if not amount:
             text = f"{row.gain:,} - {shrink}{row.stderr:,} is no gain"
         if total > budget:
             part = capped(amount, total, budget)
-            text += f"; x {tokens(budget)} / {tokens(total, places=_PLACES)} = {tokens(part, places=_PLACES)}"
+            text += f"; x {tokens(budget)} / {tokens(total)} = {tokens(part)}"
             amount = part
         if amount != row.amount:
             text += f", but the sheet pays {exact(row.amount)}"
@@ -98,4 +95,4 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
 def _share(amount: int, terms: Terms | None) -> str:
     if terms is None:
         return ""
-    return f"{tokens(terms.fee)} / {terms.members} verifiers = {tokens(amount, places=_PLACES)}"
+    return f"{tokens(terms.fee)} / {terms.members} verifiers = {tokens(amount)}"

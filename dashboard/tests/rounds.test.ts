@@ -60,7 +60,7 @@ describe("a token", () => {
   });
 });
 
-const training: Work = { job: "TrainDelta", seconds: 100, step: 50, steps: 200, loss: 1 };
+const training: Work = { job: "train_delta", seconds: 100, step: 50, steps: 200, loss: 1 };
 const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [] }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
 
 describe("what to worry about", () => {
@@ -69,7 +69,7 @@ describe("what to worry about", () => {
     expect(left(training)).toBe(300);
     expect(lateness(training, 1250, 1000)).toBe(50);
     expect(lateness({ ...training, step: null }, 1250, 1000)).toBeNull();
-    expect(lateness({ ...training, job: "ScoreClaims" }, 1250, 1000)).toBeNull();
+    expect(lateness({ ...training, job: "score_deltas" }, 1250, 1000)).toBeNull();
     const [found] = worries({ ...well, work: training, schedules: new Map([[7, schedule("commit", { commit_end: 1250 })]]) });
     expect(found!.tone).toBe("bad");
     expect(found!.what).toContain("50 s after its deadline");

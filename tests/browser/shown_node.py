@@ -28,6 +28,7 @@ from jepanet.storage.journal import StoredDuty
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import BlockRef, CancelCause, Digest, ProjectId, RoundId, Verdict
 from jepanet.work.requests.request import Progress
+from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import RunningJob
 from round_samples import HARM, MISSING, Vote, a_spec, digest, reports_of, some_facts
 from rpc_node import PEERS, SPEC_BYTES, TOKEN, ANode, APeer, Asking, a_node, a_round, an_intent
@@ -144,7 +145,7 @@ class ShownNode(ANode):
         self.step = min(STEPS, self.step + 1)
         loss = 0.4 + 2.2 * math.exp(-self.step / 70) + self.losses.gauss(0, 0.02)
         self.worker.running = RunningJob(
-            "TrainDelta", 40 + self.step // 2, Progress(self.step, STEPS, round(loss, 4))
+            TrainDelta.job, 40 + self.step // 2, Progress(self.step, STEPS, round(loss, 4))
         )
 
 

@@ -14,7 +14,7 @@ export function Progress() {
   if (job === null) return <p class="empty">The worker waits. It starts with the next round in which this node has work to do.</p>;
   const { step, steps } = job;
   const rest = left(job);
-  const end = job.job === "TrainDelta" ? deadline({ schedules: schedules.value }) : null;
+  const end = job.job === "train_delta" ? deadline({ schedules: schedules.value }) : null;
   const late = lateness(job, end, now.value);
   return (
     <>

@@ -1,14 +1,14 @@
-/** Jobs of the node's worker, in words. */
+/** Jobs of a node's worker, in words, by the names that the node gives; a test of the node holds them to it. */
 const JOBS: Record<string, string> = {
-  TrainDelta: "Training a delta",
-  RepeatTraining: "Repeating a training",
-  MakeFirstModel: "Making the first model",
-  ScoreClaims: "Scoring deltas",
-  MergeDeltas: "Merging deltas",
-  DeriveModel: "Deriving a model",
-  MeasureModels: "Measuring models",
-  EvaluateModel: "Evaluating a model",
-  ProbeDevice: "Measuring this machine",
+  train_delta: "Training a delta",
+  repeat_training: "Repeating a training",
+  first_model: "Making the first model",
+  score_deltas: "Scoring deltas",
+  merge_deltas: "Merging deltas",
+  derive_model: "Deriving a model",
+  measure_models: "Measuring models",
+  evaluate_model: "Evaluating a model",
+  probe_device: "Measuring this machine",
 };
 
 export function jobName(job: string): string {

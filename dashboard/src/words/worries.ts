@@ -156,6 +156,6 @@ export function left(work: Work | null): number | null {
 /** Seconds by which a training would miss its deadline; negative where it has time to spare. */
 export function lateness(work: Work | null, end: number | null, now: number): number | null {
   const rest = left(work);
-  if (rest === null || end === null || work === null || work.job !== "TrainDelta") return null;
+  if (rest === null || end === null || work === null || work.job !== "train_delta") return null;
   return now + rest - end;
 }

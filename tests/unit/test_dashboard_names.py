@@ -1,0 +1,54 @@
+"""What the dashboard calls things by is what a node calls them; it is written by hand in another language."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from jepanet.rpc.offered.node import Probes
+from jepanet.types import Phase, Verdict
+from jepanet.work.jobs import JOBS
+from jepanet.work.requests.local_training import PlanTraining, TrainLocally
+from jepanet.work.requests.training import TrainDelta
+
+pytestmark = pytest.mark.unit
+
+SOURCE = Path(__file__).resolve().parents[2] / "dashboard" / "src"
+BY_HAND = {TrainLocally.job, PlanTraining.job}
+"""Jobs of commands, which no node does."""
+
+
+def test_every_job_of_a_node_has_its_words() -> None:
+    words = (SOURCE / "words" / "jobs.ts").read_text(encoding="utf-8")
+    named = set(re.findall(r"^  (\w+): \"", words, re.MULTILINE))
+    assert named == {kind.job for kind in JOBS} - BY_HAND
+
+
+@pytest.mark.parametrize("file", ["words/worries.ts", "parts/Progress.tsx"])
+def test_the_job_that_has_a_deadline_is_the_training_of_a_delta(file: str) -> None:
+    compared = re.findall(r"\.job [!=]== \"(\w+)\"", (SOURCE / file).read_text(encoding="utf-8"))
+    assert compared == [TrainDelta.job]
+
+
+def keys(file: str, table: str) -> set[str]:
+    """Names that a table of the dashboard has words for."""
+    text = (SOURCE / "words" / file).read_text(encoding="utf-8")
+    found = re.search(rf"^const {table}: [^=]*= \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"no table {table} in {file}"
+    return set(re.findall(r"^  \"?([a-z-]+)\"?: ", found.group(1), re.MULTILINE))
+
+
+def test_every_phase_and_verdict_has_its_words() -> None:
+    phases = {phase.name.lower() for phase in Phase}
+    assert keys("phases.ts", "NAMES") == phases and keys("phases.ts", "HAPPENING") == phases - {"none"}
+    verdicts = {verdict.name.lower() for verdict in Verdict} - {"none", "fee"}
+    assert keys("verdicts.ts", "VERDICTS") == verdicts
+
+
+def test_every_cause_of_a_node_that_is_not_ready_has_its_remedy() -> None:
+    source = Path(inspect.getfile(Probes)).read_text(encoding="utf-8")
+    told = set(re.findall(r"^            \"([a-z-]+)\":", source, re.MULTILINE)) | {"no-answer"}
+    assert len(told) == 7 and keys("worries.ts", "CAUSES") == told

@@ -123,7 +123,9 @@ def test_a_missing_shard_is_named_at_once_unless_somebody_brings_it(files: list[
 
     reader = threading.Thread(target=read)
     reader.start()
-    files[0].path.write_bytes(data)
+    arriving = files[0].path.with_suffix(".part")
+    arriving.write_bytes(data)
+    arriving.rename(files[0].path)  # as a node puts it there: whole or not at all
     reader.join(10)
     assert found == [6]
     files[0].path.unlink()

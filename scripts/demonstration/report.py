@@ -44,7 +44,7 @@ def build_report(
     progress: list[dict[str, Any]],
     stages: dict[str, float],
 ) -> dict[str, Any]:
-    """Everything in one JSON-able value; the shape is described in docs/operations.md."""
+    """Everything in one JSON-able value."""
     seconds = _duty_seconds(nodes)
     return {
         "chain_id": chain["chain_id"],

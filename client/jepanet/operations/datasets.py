@@ -126,7 +126,7 @@ def build_from_lerobot(
     try:
         parameters = sizes_of(opened, sizes, secret)
     except Rejected as error:
-        raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
+        raise Fatal(error.message, remedy="sizes: docs/models/datasets.md", code=Exit.USAGE) from error
     environment = environment_of(opened, parameters, secret)
     built = build(
         environment, parameters, directory, seed, workers=workers, evaluation_seed=secret, progress=progress
@@ -218,7 +218,7 @@ def _resized(parameters: Counts, sizes: dict[str, int]) -> Counts:
     try:
         return replace(parameters, **sizes)
     except Rejected as error:
-        raise Fatal(error.message, remedy="see the sizes in docs/operations.md", code=Exit.USAGE) from error
+        raise Fatal(error.message, remedy="sizes: docs/models/datasets.md", code=Exit.USAGE) from error
 
 
 def _check_window(parameters: Counts, recipe: Recipe) -> None:

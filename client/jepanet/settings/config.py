@@ -277,7 +277,7 @@ def checked_config(
 def read_tree(path: Path) -> dict[str, object]:
     """The tables of a configuration file, all of them known by name. Raises: Fatal (exit code `CONFIG`)."""
     what = "configuration file"
-    tree = load_toml(read_text(path, what, absent="write one as docs/operations.md shows"), what, path)
+    tree = load_toml(read_text(path, what, absent="see docs/start/configuration.md"), what, path)
     _known_sections(tree)
     return tree
 

@@ -49,8 +49,8 @@ class _Key:
 def first_config(said: FirstConfig) -> str:
     """The text of `node.toml`."""
     lines = [
-        "# A node's configuration. Every key: docs/operations.md. A variable JEPANET_<SECTION>_<KEY> of the",
-        "# environment goes before this file; `jepanet config show` says which of them counts.",
+        "# A node's configuration. Every key: docs/start/configuration.md. A variable",
+        "# JEPANET_<SECTION>_<KEY> goes before this file; `jepanet config show` says which of them counts.",
     ]
     for section, keys in _sections(said).items():
         own = said.own.get(section, {})

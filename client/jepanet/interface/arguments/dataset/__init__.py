@@ -65,7 +65,7 @@ def _build_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64),
                      help="Processes."),
         click.option("--size", "sizes", multiple=True, metavar="NAME=N",
-                     help="Change a size, for example --size episodes=64 (see docs/operations.md)."),
+                     help="Change a size, for example --size episodes=64 (see docs/models/datasets.md)."),
         json_option,
     )  # fmt: skip
     for option in reversed(options):
@@ -160,7 +160,7 @@ def _sizes(given: tuple[str, ...]) -> dict[str, int]:
               "only one it has.")  # fmt: skip
 @click.option("--size", "sizes", multiple=True, metavar="N|NAME=N",
               help="N: side of the frames in pixels, a multiple of 16 (64 without it); or another size, for "
-              "example --size hold=3 (see docs/operations.md).")  # fmt: skip
+              "example --size hold=3 (see docs/models/datasets.md).")  # fmt: skip
 @click.option("--sealed", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A folder of the same robot that nobody else has: it alone is evaluated. Left out: a "
               "secret fifth of FOLDER; whoever has FOLDER sees what is in no public shard.")  # fmt: skip

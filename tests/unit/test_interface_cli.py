@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
 
+ROOT = Path(__file__).resolve().parents[2]
 SILENT = {"node run", "completion"}
 """Commands that print no result: one runs until it is stopped, one prints a script."""
 
@@ -61,6 +64,23 @@ def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
         main(list(arguments))
     out, err = capsys.readouterr()
     return int(caught.value.code or 0), out, err
+
+
+# ------------------------------------------------------------------ the reference
+
+
+def test_the_reference_is_what_the_commands_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    loader = SourceFileLoader("jepanet_cli_reference", str(ROOT / "scripts" / "write_cli_reference"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    written = importlib.util.module_from_spec(spec)
+    loader.exec_module(written)
+    page = (ROOT / "docs/cli-reference.md").read_text(encoding="utf-8")
+    assert page == written.page_of(cli), "run scripts/write_cli_reference"
+    assert all(f"# jepanet {name}\n" in page for name in EVERY)
+    monkeypatch.setattr(LEAVES["node run"], "help", "Something else.")
+    assert page != written.page_of(cli)
 
 
 # ------------------------------------------------------------------ help

@@ -1,6 +1,6 @@
 """What lies in `deploy` for operators: read by the readers that will read it, and held to rules of hardening.
 
-What needs Docker or a running systemd is not run; `hadolint` and `systemd-analyze` judge where there are any.
+What needs Docker or a running systemd is not run: `hadolint` judges, and `systemd-analyze` where installed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,19 @@ def test_the_example_of_each_role_is_one_that_a_node_reads(role: Role) -> None:
     check_addresses(config.p2p.listen, config.p2p.bootstrap)
     check_announced(config.p2p.announce)
     assert bool(config.p2p.bootstrap) != config.p2p.allow_isolated
+    assert config.metrics.enabled and config.rpc.enabled, "figures are at the port of JSON-RPC"
     if role is Role.PROPOSER:
         round_terms(config.proposer, METHODS)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_log_file_of_an_example_lies_where_the_unit_may_write(role: Role, tmp_path: Path) -> None:
+    text = (DEPLOY / "config" / f"{role}.toml").read_text()
+    asked = tmp_path / "node.toml"
+    asked.write_text(re.sub(r"^# (file = )", r"\1", text, flags=re.MULTILINE))
+    log = load_config(asked, {}).log
+    assert log.file is not None and log.file.parent == Path(f"/var/lib/jepanet/{role}/data")
+    assert (log.max_bytes, log.keep) == (16 << 20, 5)
 
 
 def test_there_is_no_example_beside_them() -> None:
@@ -192,10 +204,17 @@ def test_only_named_files_get_into_the_image() -> None:
 
 @pytest.mark.subprocess
 def test_hadolint_finds_nothing() -> None:
-    if shutil.which("hadolint") is None:
-        pytest.skip("hadolint is not installed")
-    done = subprocess.run(["hadolint", DOCKERFILE], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout
+    """requirements.lock has the wheel that holds the program. A planted fault shows that it does look."""
+    hadolint = Path(sys.executable).with_name("hadolint")
+
+    def judged(text: str) -> subprocess.CompletedProcess[str]:
+        command = [hadolint, "--no-color", "-"]
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+    text = DOCKERFILE.read_text()
+    clean, planted = judged(text), judged(text.replace("WORKDIR /src", "RUN cd /src", 1))
+    assert (clean.returncode, clean.stdout) == (0, "")
+    assert planted.returncode == 1 and "DL3003" in planted.stdout
 
 
 # ------------------------------------------------------------------ compose

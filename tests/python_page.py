@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from documented_commands import blocks_of
 from jepanet.cid import digest_of
 from jepanet.learning.data.shards import save_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
@@ -36,17 +36,16 @@ def shards(folder: Path) -> Path:
     return folder
 
 
+NEEDS = ("a notebook", "a settled round")
+"""What the page's blocks declare: the folder of `notebook`, or a network whose round 1 is settled."""
+
+
 def sections() -> dict[str, list[tuple[int, str]]]:
     """Heading -> the Python blocks below it, each with the line it begins on."""
     found: dict[str, list[tuple[int, str]]] = {}
-    text = PAGE.read_text(encoding="utf-8")
-    for match in re.finditer(
-        r"^## (?P<title>[^\n]+)$|^```python\n(?P<code>.*?)^```$", text, re.MULTILINE | re.DOTALL
-    ):
-        if match["title"]:
-            blocks = found.setdefault(match["title"], [])
-        else:
-            blocks.append((text.count("\n", 0, match.start("code")), match["code"]))
+    for block in blocks_of(PAGE.read_text(encoding="utf-8")):
+        if block.language == "python":
+            found.setdefault(block.heading, []).append((block.line - 1, block.text))
     return found
 
 

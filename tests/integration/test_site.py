@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from documented_commands import Block, blocks
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
+SHELLCHECK = ROOT / ".venv/documentation/bin/shellcheck"
 MKDOCS = ROOT / ".venv/documentation/bin/mkdocs"
 LOADS = {"src", "srcset", "data", "poster", "action"}
 """Attributes by which a page loads something, of whatever element; `href` does of <link> alone."""
@@ -63,6 +66,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     return made
+
+
+@pytest.mark.parametrize("block", blocks("bash"), ids=str)
+def test_commands_are_clean_shell(block: Block) -> None:
+    """Also those that no test runs. SC2148: blocks have no first line that names the shell."""
+    if not SHELLCHECK.exists():
+        pytest.skip("scripts/setup --documentation installs shellcheck")
+    looked = subprocess.run(
+        [SHELLCHECK, "--shell=bash", "--exclude=SC2148,SC2164", "-"],
+        input=block.text, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert looked.returncode == 0, looked.stdout
 
 
 def test_every_document_is_a_page(site: Path) -> None:

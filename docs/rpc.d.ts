@@ -93,11 +93,13 @@ export interface FeeReceipt {
   how: string;
 }
 
-/** `healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest blocks and has peers. `reasons`: why it is not, one word a cause. */
+/** `healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest blocks and has peers. `reasons`: why it is not, one word a cause. `remarks`: what to see to all the same, out of `surroundings`, which are None where the node cannot speak for itself. */
 export interface Health {
   healthy: boolean;
   ready: boolean;
   reasons: (string)[];
+  remarks: (string)[];
+  surroundings: Surroundings | null;
 }
 
 /** Metrics of the global model on the evaluation shard, by name. */
@@ -378,6 +380,14 @@ export interface StoredBlob {
 export interface StoredBlobPage {
   items: (StoredBlob)[];
   next: string | null;
+}
+
+/** What a node depends on: whether no endpoint answers, the seconds that its clock is ahead of new blocks (None before one was new), and the bytes that are free and in all on the disk of its data. */
+export interface Surroundings {
+  endpoints_silent: boolean;
+  clock_ahead: number | null;
+  disk_free: number;
+  disk_total: number;
 }
 
 /** A duty of the node that is tried now, or that was done before. */

@@ -16,7 +16,7 @@ from jepanet.errors import Rejected, Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
 from jepanet.node.pausing import Pauses
-from jepanet.node.status import ChainHealth, status_of
+from jepanet.node.status import ChainHealth, Surroundings, status_of
 from jepanet.operations.views.funds import Account
 from jepanet.operations.views.json_form import Wei
 from jepanet.p2p.peers.bans import Ban, BanList
@@ -146,9 +146,15 @@ class ANode:
         self.read = 0
         self.holdings = Holdings(self.held)
         self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
+        self.around = Surroundings(False, 1, 50 << 30, 100 << 30)
+        self.looked_around = 0
         self.peers = 3
         self.asked = 0
         self.serving: dict[str, object] = {"url": "http://127.0.0.1:4780/", "problem": None}
+
+    async def surroundings(self) -> Surroundings:
+        self.looked_around += 1
+        return self.around
 
     async def held(self) -> Account:
         self.read += 1

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { NodeStatus, RoundSchedule, Work } from "../../docs/rpc";
 import { chainNow, clocksApart } from "../src/node/clock";
 import { codeIn, isToken } from "../src/node/token";
+import { farewell } from "../src/words/farewells";
 import { happening, phaseEnd, phaseName, stages } from "../src/words/phases";
 import { reason, verdict } from "../src/words/verdicts";
 import { lateness, left, worries, type Known } from "../src/words/worries";
@@ -38,6 +39,14 @@ describe("phases", () => {
   });
 });
 
+describe("a farewell", () => {
+  it("says why a node has ended and what to do", () => {
+    expect(farewell(16, "no room on the disk")).toBe("No room on the disk. Make room on its disk (`df -h`), or lower `node.storage_gb`; then start it anew.");
+    expect(farewell(0, "the node was stopped")).toBe("The node was stopped.");
+    expect(farewell(1, "")).toBe(". The end of its log says more.".replace(/^\. /, ""));
+  });
+});
+
 describe("the clock of deadlines", () => {
   it("is this computer's unless the chain's is far off", () => {
     expect(chainNow(1000, null)).toBe(1000);
@@ -61,7 +70,7 @@ describe("a token", () => {
 });
 
 const training: Work = { job: "train_delta", seconds: 100, step: 50, steps: 200, loss: 1 };
-const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [] }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
+const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [], remarks: [], surroundings: null }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
 
 describe("what to worry about", () => {
   it("is nothing where all is well", () => expect(worries(well)).toEqual([]));
@@ -82,6 +91,17 @@ describe("what to worry about", () => {
     ]);
     expect(worries({ ...well, account: { ...account, native: "1", debt: "0" } })).toEqual([]);
   });
+  it("is what the node depends on", () => {
+    const around = { endpoints_silent: true, clock_ahead: -7200, disk_free: 20_000_000, disk_total: 1e11 };
+    const health = { healthy: true, ready: false, reasons: ["chain-stopped", "endpoints-silent"], remarks: ["clock-apart", "disk-full"], surroundings: around };
+    expect(worries({ ...well, health, apart: 7200 }).map((item) => item.what)).toEqual([
+      "No endpoint of the chain answers",
+      "The node's clock is 2 h 00 min behind the chain's",
+      "The disk is full: 20 MB of 100 GB are left",
+    ]);
+    const low = { ...health, reasons: [], remarks: ["disk-low"] };
+    expect(worries({ ...well, health: low }).map((item) => item.tone)).toEqual(["warn"]);
+  });
   it("has the worst first, and a remedy for each", () => {
     const status = {
       duties: [{ duty: "SendReveal", attempts: 2, error: "no funds" }],
@@ -91,7 +111,7 @@ describe("what to worry about", () => {
       ],
       log_lines_lost: 3,
     } as unknown as NodeStatus;
-    const health = { healthy: false, ready: false, reasons: ["catching-up", "no-peers", "something-new"] };
+    const health = { healthy: false, ready: false, reasons: ["catching-up", "no-peers", "something-new"], remarks: [], surroundings: null };
     const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", verdict: "accepted", paid: "1", claim: "rejected", recorded: 1 }] });
     expect(found[0]!.what).toBe("No peer is connected");
     expect(found.every((item) => item.remedy.length > 10)).toBe(true);

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from shown_node import Shown, shown
 
 # A real network is made as in scenarios.
@@ -19,6 +19,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "scenario"))
 
 from jepanet.rpc.transport.pages import FOLDER
 
+PATIENCE = 30_000
+"""Milliseconds that anything is waited for: it bounds a hang and says nothing about speed."""
 SIZES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
 
 
@@ -30,6 +32,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("Chromium is missing: run scripts/setup --browser, or set JEPANET_CHROMIUM")
     assert (FOLDER / "index.html").is_file(), "the dashboard is not built: run scripts/setup"
     arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=found, args=arguments)
         yield opened
@@ -63,7 +66,7 @@ def open_page(browser: Browser, served: Shown) -> Iterator[OpenPage]:
             opened.callback(context.close)
             context.grant_permissions(["clipboard-read", "clipboard-write"], origin=node.origin)
             page = context.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(PATIENCE)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
             page.goto(node.url)

@@ -141,11 +141,11 @@ def test_a_node_that_is_gone_and_back_is_told_within_seconds(open_page: Any, tmp
         page = open_page(token=first.read, node=first)
         expect(page.get_by_role("status").first).to_contain_text("Well")
         node, port = first.node, first.port
-    expect(page.get_by_role("alert")).to_contain_text("The node does not answer", timeout=5_000)
+    expect(page.get_by_role("alert")).to_contain_text("The node does not answer")
     expect(page.get_by_role("alert")).to_contain_text("jepanet node run")
     expect(page.get_by_role("status").first).to_contain_text("No answer")
     with shown(tmp_path, node=node, port=port):
-        expect(page.get_by_role("alert")).to_have_count(0, timeout=20_000)
+        expect(page.get_by_role("alert")).to_have_count(0)
         expect(page.get_by_role("status").first).to_contain_text("Well")
 
 
@@ -155,7 +155,7 @@ def test_a_chain_that_stopped_is_told_with_what_to_do(open_page: Any, tmp_path: 
         found.node.chain = replace(found.node.chain, head_old=True, head_age=400.0)
         found.node.peers = 0
         worries = page.locator(".worries")
-        expect(worries).to_contain_text("No endpoint shows a new block", timeout=8_000)
+        expect(worries).to_contain_text("No endpoint shows a new block")
         expect(worries).to_contain_text("jepanet node check")
         expect(worries).to_contain_text("No peer is connected")
         expect(page.get_by_role("heading", level=1)).to_contain_text("Your node needs you")

@@ -100,9 +100,9 @@ def test_files_on_their_way_are_shown_while_they_come(open_page: Any, served: Sh
     begun = time.monotonic()
     served.node.network.downloads = [Transfer(bytes([9]) * 32, begun, 0, 0)]
     rows = page.get_by_role("table", name="Files on the way here").locator("tbody tr")
-    expect(rows).to_contain_text("size not known yet", timeout=10_000)
+    expect(rows).to_contain_text("size not known yet")
     served.node.network.downloads = [Transfer(bytes([9]) * 32, begun, 3_000_000, 10_000_000)]
-    expect(rows).to_contain_text("3.0 MB of 10 MB", timeout=10_000)
+    expect(rows).to_contain_text("3.0 MB of 10 MB")
 
 
 def test_the_log_is_sifted_by_level_round_and_what_a_line_is_about(open_page: Any) -> None:

@@ -39,10 +39,8 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     page = context.new_page()
     page.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
     yield page
     context.close()
-    expect.set_options(timeout=5_000)
 
 
 def test_a_round_is_followed_to_its_claim_and_a_kill_is_told(
@@ -94,7 +92,7 @@ def test_a_round_is_followed_to_its_claim_and_a_kill_is_told(
     expect(page.get_by_role("table", name="Rewards")).to_contain_text("Claimed")
 
     beside(solver.kill)
-    expect(page.get_by_role("alert")).to_contain_text("The node does not answer", timeout=5_000)
+    expect(page.get_by_role("alert")).to_contain_text("The node does not answer")
     beside(solver.start)
     expect(page.get_by_role("alert")).to_have_count(0, timeout=90_000)
     expect(page.get_by_role("table", name="Rewards")).to_contain_text(f"Round {number}")

@@ -211,9 +211,13 @@ class ProxyThread:
         self._started: list[ChainProxy] = []
         return self
 
+    def close(self) -> None:
+        """Ends every proxy: whoever connects is refused."""
+        while self._started:
+            asyncio.run_coroutine_threadsafe(self._started.pop().__aexit__(), self._loop).result(20)
+
     def __exit__(self, *_: object) -> None:
-        for proxy in self._started:
-            asyncio.run_coroutine_threadsafe(proxy.__aexit__(), self._loop).result(20)
+        self.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
         self._loop.close()

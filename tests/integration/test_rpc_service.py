@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from jepanet.errors import Exit, Fatal
 from jepanet.rpc import service as service_module
 from jepanet.rpc.method import Scope
 from jepanet.rpc.service import RpcService
@@ -40,6 +41,9 @@ class ANode:
         self.caught_up = False
 
     async def status(self) -> dict[str, object]:
+        raise RuntimeError("a defect that must not reach the caller")
+
+    async def surroundings(self) -> Any:
         raise RuntimeError("a defect that must not reach the caller")
 
     async def metrics(self) -> bytes:
@@ -104,6 +108,31 @@ async def test_a_port_that_is_taken_is_told_and_tried_again(
         assert standing is not None and standing["url"] is None and "in use" in str(standing["problem"])
         assert not running.done()
     await until(lambda: (service.standing() or {}).get("url"))
+    await ended(running)
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        (Fatal("no room: " + "ä" * 90, code=Exit.DISK_FULL), "16: no room: " + "ä" * 53 + "…"),
+        (None, "0: the node was stopped"),
+    ],
+)
+async def test_who_listens_is_told_why_the_node_ends(tmp_path: Path, why: Fatal | None, said: str) -> None:
+    node, service = ANode(tmp_path, free_port()), RpcService()
+    await service.farewell(why)  # to nobody, before it serves
+    running = asyncio.create_task(service.run(node))
+    await until(service.standing)
+    token = token_file(Paths(node.config.node.data_dir).rpc, Scope.READ).read_text().strip()
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as client,
+        client.ws_connect(str((service.standing() or {})["url"])) as socket,
+    ):
+        leaving = asyncio.create_task(service.farewell(why))
+        message = await socket.receive(timeout=10)
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+        assert message.extra == said
+        await leaving
     await ended(running)
 
 

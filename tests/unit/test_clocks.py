@@ -30,6 +30,7 @@ pytestmark = pytest.mark.unit
 SOURCE = Path(__file__).resolve().parents[2] / "client" / "jepanet"
 DATES = {
     "chain/contracts/sentences.py": "tells people when, as a contract said it",
+    "chain/following/stall_alarm.py": "this clock beside a new block, which is dated",
     "chain/sending/nonces.py": "when a transaction was made, for people",
     "interface/arguments/restore.py": "tells people when a backup was made",
     "interface/edge.py": "names a file of a fault",

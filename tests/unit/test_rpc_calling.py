@@ -66,7 +66,7 @@ async def test_each_method_of_a_node_is_one_of_the_client_and_its_result_comes_b
 
 
 def test_attack_a_result_of_another_form_is_refused() -> None:
-    good = {"healthy": True, "ready": False, "reasons": ["no-peers"]}
+    good = {"healthy": True, "ready": False, "reasons": ["no-peers"], "remarks": [], "surroundings": None}
     assert record_from(Health, good | {"later": 1}) == Health(True, False, ("no-peers",))
     for wrong in (
         {"healthy": True, "ready": False},

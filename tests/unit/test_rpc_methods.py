@@ -14,7 +14,7 @@ import pytest
 from jsonschema import ValidationError
 
 from jepanet.errors import Transient
-from jepanet.node.status import ChainHealth
+from jepanet.node.status import ChainHealth, Surroundings
 from jepanet.operations.views.funds import Account
 from jepanet.protocol.documents.scores import REPORT, ScoreReport, SignedScore
 from jepanet.protocol.duties import SendClaim, duty_key
@@ -55,11 +55,13 @@ async def test_the_status_is_put_together_once_for_all_who_ask(node: ANode) -> N
 
 
 async def test_health_and_readiness_are_apart(node: ANode) -> None:
-    assert await Asking(node).get("node.health") == {"healthy": True, "ready": True, "reasons": []}
+    around = {"endpoints_silent": False, "clock_ahead": 1, "disk_free": 50 << 30, "disk_total": 100 << 30}
+    well = {"healthy": True, "ready": True, "reasons": [], "remarks": [], "surroundings": around}
+    assert await Asking(node).get("node.health") == well
     node.peers, node.caught_up = 0, False
     asking = Asking(node)
     told = await asking.get("node.health")
-    assert told == {"healthy": True, "ready": False, "reasons": ["catching-up", "no-peers"]}
+    assert told == well | {"ready": False, "reasons": ["catching-up", "no-peers"]}
     assert await asking.probes.health() == (True, {"healthy": True})
     assert (await asking.probes.ready())[0] is False
     node.chain = ChainHealth(head=9, head_age=99.0, head_old=True, stalled=True, incomplete=True)
@@ -69,6 +71,21 @@ async def test_health_and_readiness_are_apart(node: ANode) -> None:
     )
 
 
+async def test_what_a_node_depends_on_is_told_to_who_has_a_token_alone(node: ANode) -> None:
+    node.around = Surroundings(True, -130, 20 << 20, 100 << 30)
+    asking = Asking(node)
+    assert (await asking.probes.ready())[0] is True, "a probe has no endpoint asked"
+    assert node.looked_around == 0
+    told = await asking.get("node.health")
+    assert (told["ready"], told["reasons"]) == (False, ["endpoints-silent"])
+    assert told["remarks"] == ["clock-apart", "disk-full"]
+    for _ in range(20):
+        await asking.get("node.health")
+    assert node.looked_around <= 2
+    node.around = Surroundings(False, None, 900 << 20, 100 << 30)
+    assert (await Asking(node).get("node.health"))["remarks"] == ["disk-low"]
+
+
 async def test_a_node_that_does_not_answer_itself_is_not_healthy(
     node: ANode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,11 +93,8 @@ async def test_a_node_that_does_not_answer_itself_is_not_healthy(
         raise RuntimeError("the network's thread is gone")
 
     monkeypatch.setattr(node, "status", never)
-    assert await Asking(node).get("node.health") == {
-        "healthy": False,
-        "ready": False,
-        "reasons": ["no-answer"],
-    }
+    told = await Asking(node).get("node.health")
+    assert (told["healthy"], told["ready"], told["reasons"]) == (False, False, ["no-answer"])
 
 
 async def test_chain_and_projects_are_those_of_the_confirmed_block(node: ANode) -> None:

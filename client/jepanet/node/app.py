@@ -18,6 +18,7 @@ from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.errors import JepanetError
 from jepanet.learning.backbone_file import place_of
 from jepanet.learning.computing import most_operations
 from jepanet.lifetime import heeded
@@ -32,7 +33,7 @@ from jepanet.node.missing_events import MissingEvents
 from jepanet.node.observing import metrics_page
 from jepanet.node.opening import checkpoints_of, follower_of, job_memory, network_of, sender_of
 from jepanet.node.pausing import Pauses
-from jepanet.node.status import ChainHealth, status_of
+from jepanet.node.status import ChainHealth, Surroundings, status_of
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
 from jepanet.node.wallet_lock import wallet_lock
 from jepanet.p2p.host import P2PNode
@@ -75,6 +76,9 @@ class Service(Protocol):
     async def run(self, node: Node) -> None: ...
 
     def standing(self) -> Mapping[str, object] | None: ...
+
+    async def farewell(self, why: JepanetError | None) -> None:
+        """Tells who listens that the node ends now, and why: None where it was told to."""
 
 
 async def run_node(config: Config, *, advise: Advise, service: Service, trace: Trace | None = None) -> None:
@@ -157,6 +161,10 @@ class Node:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            await self.service.farewell(None)
+        except JepanetError as error:
+            await self.service.farewell(error)
+            raise
         finally:
             for task in (*tasks, *beside):
                 task.cancel()
@@ -174,6 +182,14 @@ class Node:
     def caught_up(self) -> bool:
         """Whether that is the newest block there is to act on."""
         return self.engine.caught_up
+
+    async def surroundings(self) -> Surroundings:
+        """How its endpoints, its clock and its disk stand."""
+        silent, disk = await asyncio.gather(
+            self.rpc.is_silent(), asyncio.to_thread(shutil.disk_usage, self.paths.root)
+        )
+        ahead = self.follower.clock_ahead
+        return Surroundings(silent, None if ahead is None else round(ahead), disk.free, disk.total)
 
     async def status(self) -> dict[str, object]:
         """What `jepanet status` shows."""

@@ -37,6 +37,17 @@ class ChainHealth:
     incomplete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the node depends on: whether no endpoint answers, the seconds that its clock is ahead of new
+    blocks (None before one was new), and the bytes that are free and in all on the disk of its data."""
+
+    endpoints_silent: bool
+    clock_ahead: int | None
+    disk_free: int
+    disk_total: int
+
+
 def status_of(
     state: NodeState,
     pending: list[OutboxRow],

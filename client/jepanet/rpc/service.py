@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jepanet.errors import JepanetError
 from jepanet.operations.views.funds import Account
@@ -16,6 +16,9 @@ from jepanet.rpc.handles.running import RunningNode
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths, make_private
 from jepanet.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from jepanet.rpc.subscribing.hub import Hub
 
 log = get_logger("rpc")
 
@@ -27,10 +30,18 @@ class RpcService:
 
     def __init__(self) -> None:
         self._standing: Mapping[str, object] | None = None
+        self._hub: Hub | None = None
 
     def standing(self) -> Mapping[str, object] | None:
         """`url` while it listens, `problem` while it cannot."""
         return self._standing
+
+    async def farewell(self, why: JepanetError | None) -> None:
+        """Ends every WebSocket with the exit code and the cause, as `16: no room on the disk`; takes a
+        second at most."""
+        if self._hub is not None:
+            said = "0: the node was stopped" if why is None else f"{int(why.code)}: {why.message}"
+            await self._hub.farewell(said)
 
     async def run(self, node: RunningNode) -> None:
         """Until it is cancelled, or at once where the configuration does not ask for a server."""
@@ -94,7 +105,11 @@ class RpcService:
         ) as server:
             self._standing = {"url": server.url, "problem": None}
             log.info("rpc.opened", url=server.url, tokens=str(folder))
-            await hub.run()
+            self._hub = hub
+            try:
+                await hub.run()
+            finally:
+                self._hub = None
 
     def _unavailable(self, config: Config, why: str) -> None:
         self._standing = {"url": None, "problem": why}

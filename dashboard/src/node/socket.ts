@@ -8,10 +8,14 @@ export interface News {
   transactions(event: Transaction): void;
   /** It was opened, or lost. */
   standing(open: boolean): void;
+  /** The node ends: with which exit code, and why. */
+  farewell(code: number, why: string): void;
 }
 
 const TOPICS = ["rounds", "scores", "training", "transactions"] as const;
 const LONGEST_WAIT = 15_000;
+/** Of RFC 6455; the node says why in the same frame. */
+const GOING_AWAY = 1001;
 
 /** Listens until the function that is returned is called. */
 export function listen(token: string, news: News): () => void {
@@ -32,12 +36,14 @@ export function listen(token: string, news: News): () => void {
       news.standing(true);
     };
     socket.onmessage = ({ data }: MessageEvent<string>) => {
-      const said = JSON.parse(data) as { method?: string; params?: { topic: keyof News; event: never } };
+      const said = JSON.parse(data) as { method?: string; params?: { topic: (typeof TOPICS)[number]; event: never } };
       if (said.method === "rpc.event" && said.params) news[said.params.topic](said.params.event);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code, reason }: CloseEvent) => {
       if (ended) return;
-      news.standing(false);
+      const said = code === GOING_AWAY ? /^(\d{1,3}): (.*)$/s.exec(reason) : null;
+      if (said !== null) news.farewell(Number(said[1]), said[2]!);
+      else news.standing(false);
       timer = setTimeout(open, wait);
       wait = Math.min(2 * wait, LONGEST_WAIT);
     };

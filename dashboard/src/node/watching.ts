@@ -15,6 +15,8 @@ export interface Link {
   /** When this page last heard of the node, Unix seconds. */
   heard: number | null;
   why: string | null;
+  /** What the node said of its end, if it could. */
+  ended: { code: number; why: string } | null;
 }
 
 export interface Point {
@@ -23,7 +25,7 @@ export interface Point {
   loss: number;
 }
 
-export const link = signal<Link>({ state: "opening", heard: null, why: null });
+export const link = signal<Link>({ state: "opening", heard: null, why: null, ended: null });
 export const status = signal<NodeStatus | null>(null);
 export const health = signal<Health | null>(null);
 /** The newest rounds, the newest first. */
@@ -56,10 +58,15 @@ export function start(): void {
       transactions: () => void refresh(),
       training: (event) => sawWork(event.work),
       standing: () => void refresh(),
+      farewell: (code, why) => {
+        link.value = { ...link.value, state: "lost", why: "The node has ended", ended: { code, why } };
+      },
     });
+    let ticks = 0;
     timer = setInterval(() => {
-      if (!document.hidden) void refresh(false);
-    }, EVERY_MS);
+      ticks += 1;
+      if (!document.hidden) void (ticks % 2 === 0 ? refresh(false) : feel());
+    }, EVERY_MS / 2);
     void refresh();
   });
   document.addEventListener("visibilitychange", () => {
@@ -69,7 +76,7 @@ export function start(): void {
 
 function forget(): void {
   batch(() => {
-    link.value = { state: "opening", heard: null, why: null };
+    link.value = { state: "opening", heard: null, why: null, ended: null };
     status.value = health.value = rounds.value = rewards.value = work.value = account.value = null;
     schedules.value = new Map();
     losses.value = [];
@@ -89,6 +96,21 @@ export async function refresh(news = true): Promise<void> {
     } while (again);
   } finally {
     asking = false;
+  }
+}
+
+/** Between two looks at everything: whether it is well still. What changed of that makes it a look at everything. */
+async function feel(): Promise<void> {
+  const held = token.value;
+  if (held === null || asking) return;
+  try {
+    const fit = await call(held, "node.health", {});
+    if (token.value !== held) return;
+    const other = JSON.stringify([fit.reasons, fit.remarks]) !== JSON.stringify([health.value?.reasons, health.value?.remarks]);
+    health.value = fit;
+    if (other || link.value.state === "lost") void refresh(false);
+  } catch (error) {
+    if (token.value === held && !(error instanceof CallError && error.kind === "declined")) lost(error);
   }
 }
 
@@ -123,7 +145,7 @@ async function askOnce(changed: boolean): Promise<void> {
       account.value = holds instanceof CallError ? null : holds;
       const known = timed.filter((item): item is RoundSchedule => !(item instanceof CallError));
       schedules.value = new Map(known.map((item) => [item.round, item]));
-      link.value = { state: "live", heard: Date.now() / 1000, why: null };
+      link.value = { state: "live", heard: Date.now() / 1000, why: null, ended: null };
       if (changed) changes.value += 1;
     });
   } catch (error) {
@@ -136,7 +158,7 @@ function lost(error: unknown): void {
   if (error instanceof CallError && error.kind === "unauthorized") {
     signOut("This node does not know the token, or knows it no more. Copy it once again.");
   } else {
-    link.value = { state: "lost", heard: link.value.heard, why };
+    link.value = { ...link.value, state: "lost", why };
   }
 }
 

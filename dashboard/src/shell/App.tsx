@@ -10,6 +10,7 @@ import { Rewards } from "../pages/Rewards";
 import { Round } from "../pages/Round";
 import { Rounds } from "../pages/Rounds";
 import { Training } from "../pages/Training";
+import { farewell } from "../words/farewells";
 import { isOver, phaseName } from "../words/phases";
 import { PAGES, route, type PageName } from "./route";
 import { SignIn } from "./SignIn";
@@ -89,13 +90,15 @@ function Standing() {
 
 /** The node is gone: what that means, since when, and what to do. */
 function Lost() {
-  const { state, heard, why } = link.value;
+  const { state, heard, why, ended } = link.value;
   if (state !== "lost") return null;
   return (
     <div class="lost" role="alert">
       <strong>{why}.</strong>{" "}
+      {ended !== null && <><Prose text={farewell(ended.code, ended.why)} /> </>}
       {heard === null ? "Nothing was heard of it yet." : <>What you see is of <Ago at={heard} />.</>}{" "}
-      <Prose text="On its machine, `jepanet status` says whether it runs, and `jepanet node run` starts it. This page goes on by itself when it is back." />
+      <Prose text={ended === null ? "On its machine, `jepanet status` says whether it runs, and the end of its log why it does not." : ""} />{" "}
+      <Prose text="`jepanet node run` starts it; nothing is lost. This page goes on by itself when it is back." />
     </div>
   );
 }

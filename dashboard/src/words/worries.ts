@@ -2,6 +2,7 @@
 import type { Account, Health, NodeStatus, Reward, RoundSchedule, Work } from "../../../docs/rpc";
 import { inTokens } from "./amounts";
 import { isOver } from "./phases";
+import { bytes } from "./sizes";
 import { span } from "./times";
 import type { Tone } from "./verdicts";
 
@@ -22,6 +23,11 @@ const CAUSES: Record<string, Worry> = {
     tone: "warn",
     what: "Nothing of the chain was read yet",
     remedy: "Wait a minute after a start. If it stays, check `chain.endpoints` with `jepanet node check`.",
+  },
+  "endpoints-silent": {
+    tone: "bad",
+    what: "No endpoint of the chain answers",
+    remedy: "Nothing can be read or sent. Check that the endpoint runs and is reached from the node: `jepanet node check`. Add a second one to `chain.endpoints`.",
   },
   "chain-stopped": {
     tone: "bad",
@@ -63,9 +69,13 @@ export interface Known {
 }
 
 export function worries(known: Known): Worry[] {
-  const found: Worry[] = (known.health?.reasons ?? []).map(
+  const reasons = known.health?.reasons ?? [];
+  // That no block comes is what follows from nobody answering.
+  const told = reasons.includes("endpoints-silent") ? reasons.filter((word) => word !== "chain-stopped") : reasons;
+  const found: Worry[] = told.map(
     (word) => CAUSES[word] ?? { tone: "warn", what: `The node is not ready: ${word}`, remedy: "Its log says more." },
   );
+  found.push(...remarks(known.health));
   const { status } = known;
   if (status !== null) found.push(...ofStatus(status));
   const late = lateness(known.work, deadline(known), known.now);
@@ -76,7 +86,7 @@ export function worries(known: Known): Worry[] {
       remedy: "Free the device it trains on, or give it a faster one: `jepanet node check` says which windows this machine can keep.",
     });
   }
-  if (known.apart !== null) {
+  if (known.apart !== null && !reasons.includes("chain-stopped") && !known.health?.remarks.includes("clock-apart")) {
     found.push({
       tone: "warn",
       what: `This computer and the chain differ by ${span(Math.abs(known.apart))}`,
@@ -107,6 +117,27 @@ export function worries(known: Known): Worry[] {
   }
   const order: Tone[] = ["bad", "warn", "plain", "good"];
   return found.sort((one, other) => order.indexOf(one.tone) - order.indexOf(other.tone));
+}
+
+function remarks(health: Health | null): Worry[] {
+  const around = health?.surroundings;
+  if (health === null || around == null) return [];
+  const found: Worry[] = [];
+  if (health.remarks.includes("clock-apart") && around.clock_ahead !== null) {
+    const where = around.clock_ahead > 0 ? "ahead of" : "behind";
+    found.push({
+      tone: "bad",
+      what: `The node's clock is ${span(Math.abs(around.clock_ahead))} ${where} the chain's`,
+      remedy: "Set it: `timedatectl set-ntp true`. If it is right, the endpoint shows blocks of another time: `jepanet doctor`. Until then the page counts by the chain.",
+    });
+  }
+  const left = `${bytes(around.disk_free)} of ${bytes(around.disk_total)}`;
+  if (health.remarks.includes("disk-full")) {
+    found.push({ tone: "bad", what: `The disk is full: ${left} are left`, remedy: "The node ends with the next write that finds no room. Make room: `df -h`, or lower `node.storage_gb`." });
+  } else if (health.remarks.includes("disk-low")) {
+    found.push({ tone: "warn", what: `The disk is nearly full: ${left} are left`, remedy: "Make room before the node has to end: `df -h`, or lower `node.storage_gb`." });
+  }
+  return found;
 }
 
 function ofStatus(status: NodeStatus): Worry[] {

@@ -47,7 +47,7 @@ class Health:
     `checked_at`: when it last named the right chain, None before. `rests_until`: it failed. `wrong_chain`:
     the chain it serves instead; it is asked nothing else until it names the right one. `head`: the newest
     block it named; `lags`: others are ahead of it. `doubted_until`: it contradicted itself again and again;
-    until then the others are not measured by its head.
+    until then the others are not measured by its head. `answered_at`: its last usable answer.
     """
 
     checked_at: float | None = None
@@ -56,6 +56,7 @@ class Health:
     head: BlockRef | None = None
     lags: bool = False
     doubted_until: float = 0.0
+    answered_at: float | None = None
 
 
 @dataclass
@@ -109,7 +110,9 @@ class Endpoint:
         """
         begun, self.counts.requests = time.monotonic(), self.counts.requests + 1
         try:
-            return await self._exchange(method, params)
+            answer = await self._exchange(method, params)
+            self.health.answered_at = time.monotonic()
+            return answer
         except EndpointDown:
             self.counts.failures += 1
             raise

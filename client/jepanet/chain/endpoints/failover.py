@@ -34,6 +34,8 @@ _SURVEY_EVERY = 5.0
 _SURVEY_TIMEOUT = 5.0
 _CHAIN_HOLDS = 30.0
 """Seconds for which an endpoint that named the right chain is believed to serve it."""
+_FRESH, _LISTENS = 1.0, 1.5
+"""Seconds for which an answer says that somebody answers, and for which the next one is waited for."""
 _DOUBT = 600.0
 """Seconds for which an endpoint that contradicted itself is asked after the others."""
 _LAG_BLOCKS, _LAG_SECONDS, _LAG_FAR = 3, 5, 20
@@ -140,6 +142,21 @@ class Rpc(ChainReader):
         if self._survey is None or self._survey.done():
             self._surveyed_at = now
             self._survey = asyncio.create_task(self._survey_all(), name="endpoint-survey")
+
+    async def is_silent(self) -> bool:
+        """Whether no endpoint answers. They are asked, unless one answered within the last second."""
+        now = time.monotonic()
+        heard = (endpoint.health.answered_at for endpoint in self._endpoints)
+        if any(at is not None and now - at < _FRESH for at in heard):
+            return False
+        try:
+            async with asyncio.timeout(_LISTENS):
+                await self.ask("eth_blockNumber", [], quantity)
+        except RpcError:  # a refusal is an answer
+            return False
+        except (Transient, TimeoutError):
+            return True
+        return False
 
     async def close(self) -> None:
         """Closes all connections."""

@@ -137,6 +137,11 @@ class Follower(Generic[Read]):
         return self._alarm.head_age
 
     @property
+    def clock_ahead(self) -> float | None:
+        """Seconds that this machine's clock is ahead of new blocks; None before one was seen to be new."""
+        return self._alarm.clock_ahead
+
+    @property
     def head(self) -> BlockRef | None:
         """The newest block that the last answered look saw."""
         return self._alarm.head

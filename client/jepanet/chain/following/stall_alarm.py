@@ -29,6 +29,8 @@ class StallAlarm:
         """The newest block that the last answered look saw."""
         self.stalled = False
         self.head_old = False
+        self.clock_ahead: float | None = None
+        """Seconds that this machine's clock was ahead of a block when that was new; None before one was."""
 
     @property
     def head_age(self) -> float:
@@ -47,6 +49,8 @@ class StallAlarm:
         if head is not None and (self.head is None or head.ref.number > self.head.number):
             if self.head_old:
                 log.info("head.moved", head=head.ref.number, after=round(self.head_age))
+            if self.head is not None:  # the first may have been there for hours
+                self.clock_ahead = time.time() - head.ref.timestamp
             self.head, self._head_at, self.head_old = head.ref, time.monotonic(), False
         elif not self.head_old and self.head_age > self._head_alarm:
             self.head_old = True

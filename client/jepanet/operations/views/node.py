@@ -161,13 +161,27 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a node depends on: whether no endpoint answers, the seconds that its clock is ahead of new blocks
+    (None before one was new), and the bytes that are free and in all on the disk of its data."""
+
+    endpoints_silent: bool
+    clock_ahead: int | None
+    disk_free: int
+    disk_total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """`healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest
-    blocks and has peers. `reasons`: why it is not, one word a cause."""
+    blocks and has peers. `reasons`: why it is not, one word a cause. `remarks`: what to see to all the same,
+    out of `surroundings`, which are None where the node cannot speak for itself."""
 
     healthy: bool
     ready: bool
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    surroundings: Surroundings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,22 @@ class Duties(Protocol):
         """Keys of the duties that are being carried out."""
 
 
+class Around(Protocol):
+    """What a node depends on, as `operations.views.node.Surroundings` says it."""
+
+    @property
+    def endpoints_silent(self) -> bool: ...
+
+    @property
+    def clock_ahead(self) -> int | None: ...
+
+    @property
+    def disk_free(self) -> int: ...
+
+    @property
+    def disk_total(self) -> int: ...
+
+
 class Paused(Protocol):
     """Roles of a node, and those of them for which it begins nothing new."""
 
@@ -175,6 +191,10 @@ class RunningNode(OverEndpoints, Protocol):
     @property
     def caught_up(self) -> bool:
         """Whether its state is that of the newest confirmed block."""
+
+    async def surroundings(self) -> Around:
+        """How its endpoints, its clock and its disk stand. Endpoints of which nothing was heard for a second
+        are asked."""
 
     async def status(self) -> dict[str, object]:
         """What it writes for `jepanet status`."""

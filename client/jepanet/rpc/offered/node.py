@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from jepanet.operations.views.node import Health, NodeStatus
-from jepanet.rpc.handles.recent import RecentStatus
+from typing import Final
+
+from jepanet.operations.views.node import Health, NodeStatus, Surroundings
+from jepanet.rpc.handles.recent import Recent, RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.method import Method, NoParams
 from jepanet.telemetry import get_logger
 
 log = get_logger("rpc")
+
+CLOCK_APART: Final = 120
+"""Seconds between a node's clock and a new block from which it is remarked on."""
+DISK_LOW, DISK_FULL = 1 << 30, 32 << 20
+"""Bytes that are left."""
 
 
 class Probes:
@@ -17,9 +24,11 @@ class Probes:
     def __init__(self, node: RunningNode, recent: RecentStatus) -> None:
         self._node = node
         self._recent = recent
+        self._surroundings = Recent(node.surroundings)
 
-    async def both(self) -> Health:
-        """Of now, at most a second old."""
+    async def both(self, *, around: bool = False) -> Health:
+        """Of now, at most a second old. `around`: with what the node depends on, for which it may ask an
+        endpoint, so not for whoever shows no token."""
         try:
             status = await self._recent.get()
         except (
@@ -36,8 +45,18 @@ class Probes:
             "catching-up": not self._node.caught_up,
             "no-peers": not status.peers and not self._node.config.p2p.allow_isolated,
         }
+        found = await self._around() if around else None
+        causes["endpoints-silent"] = found is not None and found.endpoints_silent
         reasons = tuple(name for name, holds in causes.items() if holds)
-        return Health(healthy=not chain.stalled, ready=not reasons, reasons=reasons)
+        return Health(not chain.stalled, not reasons, reasons, () if found is None else remarks(found), found)
+
+    async def _around(self) -> Surroundings | None:
+        try:
+            found = await self._surroundings.get()
+        except Exception as error:  # a disk that fails, a defect
+            log.error("status.failed", exc_info=error)
+            return None
+        return Surroundings(found.endpoints_silent, found.clock_ahead, found.disk_free, found.disk_total)
 
     async def health(self) -> tuple[bool, dict[str, object]]:
         """For a service manager: restart what is not healthy."""
@@ -50,6 +69,16 @@ class Probes:
         return found.ready, {"ready": found.ready, "reasons": list(found.reasons)}
 
 
+def remarks(found: Surroundings) -> tuple[str, ...]:
+    """What to see to although the node goes on, one word a cause."""
+    told = []
+    if found.clock_ahead is not None and abs(found.clock_ahead) > CLOCK_APART:
+        told.append("clock-apart")
+    if found.disk_free < DISK_LOW:
+        told.append("disk-full" if found.disk_free < DISK_FULL else "disk-low")
+    return tuple(told)
+
+
 def methods(recent: RecentStatus, probes: Probes) -> tuple[Method, ...]:
     """Those of this namespace."""
 
@@ -57,7 +86,7 @@ def methods(recent: RecentStatus, probes: Probes) -> tuple[Method, ...]:
         return await recent.get()
 
     async def health(_: NoParams) -> Health:
-        return await probes.both()
+        return await probes.both(around=True)
 
     return (
         Method(

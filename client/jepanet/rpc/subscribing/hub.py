@@ -7,6 +7,7 @@ more it is dropped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter, deque
 from typing import Final
@@ -30,6 +31,7 @@ MOST_WAITING: Final = 256
 """Events of one subscriber that are not sent yet."""
 MOST_BYTES: Final = 1 << 20
 """The same in characters."""
+_FAREWELL: Final = 1.0
 
 
 class Subscriber:
@@ -45,6 +47,8 @@ class Subscriber:
         self._size = 0
         self._wake = asyncio.Event()
         self._dropped = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._said = ""
 
     @property
     def dropped(self) -> bool:
@@ -54,6 +58,16 @@ class Subscriber:
     async def until_dropped(self) -> None:
         """For ever, for who reads."""
         await self._dropped.wait()
+
+    async def until_ended(self) -> str:
+        """Until the node ends: what it says of that."""
+        await self._ended.wait()
+        return self._said
+
+    def end(self, said: str) -> None:
+        """The node ends now."""
+        self._said = said
+        self._ended.set()
 
     def subscribe(self, topic: Topic) -> str:
         """The id of a new subscription. Raises: Refused (`TOO_MANY`)."""
@@ -110,18 +124,30 @@ class Hub:
         self._subscribers: set[Subscriber] = set()
         self._watches: dict[Topic, Watch] = {}
         self._wanted = asyncio.Event()
+        self._empty = asyncio.Event()
 
     def join(self, scope: Scope) -> Subscriber | None:
         """A new subscriber; None where there are enough."""
         if len(self._subscribers) >= self._most:
             return None
         subscriber = Subscriber(self, scope)
+        self._empty.clear()
         self._subscribers.add(subscriber)
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
         """Its connection is closed."""
         self._subscribers.discard(subscriber)
+        if not self._subscribers:
+            self._empty.set()
+
+    async def farewell(self, said: str) -> None:
+        """Tells everybody that the node ends now, and gives them a moment to hear it."""
+        for subscriber in self._subscribers:
+            subscriber.end(said)
+        if self._subscribers:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), _FAREWELL)
 
     def held(self, scope: Scope) -> int:
         """How many subscriptions the holders of a token have together."""

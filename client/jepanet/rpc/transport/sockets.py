@@ -23,6 +23,8 @@ log = get_logger("rpc")
 
 _TAKEN_SECONDS: Final = 10.0
 """For a message of ours to be read."""
+_LONGEST_REASON: Final = 123
+"""Bytes, beside the code, of a close frame (RFC 6455, section 5.5)."""
 _PING_SECONDS: Final = 20.0
 """Whoever answers none of these is gone."""
 
@@ -81,7 +83,16 @@ async def converse(
         await subscriber.until_dropped()  # also while an event is on its way that it does not read
         return False
 
-    tasks = [asyncio.create_task(item()) for item in (answer, tell, drop)]
+    async def part() -> bool:
+        reason = (await subscriber.until_ended()).encode()
+        if len(reason) > _LONGEST_REASON:
+            # A letter that is cut in two would be no text, which a close frame has to carry.
+            reason = f"{reason[: _LONGEST_REASON - 3].decode(errors='ignore')}…".encode()
+        async with turn:
+            await socket.close(code=WSCloseCode.GOING_AWAY, message=reason, drain=False)
+        return True
+
+    tasks = [asyncio.create_task(item()) for item in (answer, tell, drop, part)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return socket, all(item.result() for item in done)

@@ -6,6 +6,9 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.p2p.options import check_addresses, check_announced
 from jepanet.settings.config import P2PSection
 
+GOSSIP = "/jepanet/1"
+"""What every topic begins with; the number is the protocol's."""
+
 
 def check_network(section: P2PSection) -> None:
     """Raises:
@@ -17,4 +20,4 @@ def check_network(section: P2PSection) -> None:
 
 def topic_of(deployment: Deployment) -> str:
     """The gossip topic of a deployment: nodes of other chains or contracts are never in it."""
-    return f"/jepanet/1/{deployment.chain_id}/{deployment.rounds.lower()}"
+    return f"{GOSSIP}/{deployment.chain_id}/{deployment.rounds.lower()}"

@@ -1,0 +1,1 @@
+"""`scripts/release`: makes and judges the files of a release."""

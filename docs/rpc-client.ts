@@ -191,6 +191,11 @@ export class NodeClient {
     return this.call("scores.list", params);
   }
 
+  /** Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it */
+  stakeWithdraw(params: rpc.Methods["stake.withdraw"]["params"] = {}) {
+    return this.call("stake.withdraw", params);
+  }
+
   /** What the worker does now: loss, steps a second, and the time left beside the round's deadline */
   trainingGet(params: rpc.Methods["training.get"]["params"] = {}) {
     return this.call("training.get", params);

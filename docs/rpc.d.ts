@@ -356,6 +356,20 @@ export interface ScoreRowPage {
   next: string | null;
 }
 
+/** A transaction that took effect, by its hash as 0x-hex, and the account after it, where an endpoint tells that. */
+export interface Sent {
+  transaction: string;
+  address?: string;
+  native?: string;
+  tokens?: string;
+  stake_free?: string;
+  stake_locked?: string;
+  stake_unbonding?: string;
+  withdrawable?: string;
+  debt?: string | null;
+  note?: string | null;
+}
+
 /** The node's JSON-RPC server: its `url` while it listens, the `problem` while it cannot. */
 export interface Serving {
   url: string | null;
@@ -610,6 +624,10 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: ScoreDocumentPage };
+  /** Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it */
+  "stake.withdraw": { params: {
+      amount?: string | null;
+    }; result: Sent };
   /** What the worker does now: loss, steps a second, and the time left beside the round's deadline */
   "training.get": { params: Record<string, never>; result: Training };
   /** Transactions of this node's wallet, the newest first */
@@ -633,4 +651,6 @@ export declare const errors: {
   ANSWER_TOO_LARGE: -32010;
   TOO_MANY: -32011;
   NOT_A_SOCKET: -32012;
+  NOT_ALLOWED: -32013;
+  UNDER_WAY: -32014;
 };

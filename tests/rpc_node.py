@@ -3,6 +3,7 @@ answers to what the node says of them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
 from jepanet.node.pausing import Pauses
 from jepanet.node.status import ChainHealth, Surroundings, status_of
-from jepanet.operations.views.funds import Account
+from jepanet.operations.views.funds import Account, Sent
 from jepanet.operations.views.json_form import Wei
 from jepanet.p2p.peers.bans import Ban, BanList
 from jepanet.p2p.transfer.underway import Transfer
@@ -40,6 +41,7 @@ from jepanet.protocol.state import (
 from jepanet.rpc.dispatcher import Dispatcher
 from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
+from jepanet.rpc.handles.withdrawals import Withdrawals
 from jepanet.rpc.method import Scope
 from jepanet.rpc.offered.node import Probes
 from jepanet.rpc.offered.table import methods_of
@@ -145,6 +147,15 @@ class ANode:
         self.account = Account(ME, *map(Wei, held))
         self.read = 0
         self.holdings = Holdings(self.held)
+        self.sender: Any = None
+        self.withdrawals = Withdrawals(self.withdraw)
+        self.withdrawn: list[int | None] = []
+        self.mined = asyncio.Event()
+        """Unset: a withdrawal is sent and not mined."""
+        self.mined.set()
+        self.loop: Any = None
+        """Where it answers, for whoever asks in another thread."""
+        self.refuses: Exception | None = None
         self.chain = ChainHealth(head=9, head_age=0.5, head_old=False, stalled=False, incomplete=False)
         self.around = Surroundings(False, 1, 50 << 30, 100 << 30)
         self.looked_around = 0
@@ -159,6 +170,13 @@ class ANode:
     async def held(self) -> Account:
         self.read += 1
         return self.account
+
+    async def withdraw(self, amount: int | None) -> Sent:
+        self.withdrawn.append(amount)
+        await self.mined.wait()
+        if self.refuses is not None:
+            raise self.refuses
+        return Sent("0x" + "ab" * 32, self.account)
 
     async def status(self) -> dict[str, object]:
         self.asked += 1
@@ -229,7 +247,9 @@ class Asking:
         self.recent = RecentStatus(node.status)
         self.probes = Probes(node, self.recent)
         self.invitations = Invitations()
-        self.table = methods_of(node, self.recent, self.probes, self.invitations, node.holdings)
+        self.table = methods_of(
+            node, self.recent, self.probes, self.invitations, node.holdings, node.withdrawals
+        )
         self.dispatcher = Dispatcher(self.table, seconds=20.0, max_batch=10)
 
     async def all(self, method: str, scope: Scope = Scope.OPERATE, **params: Any) -> Any:

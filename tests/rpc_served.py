@@ -52,6 +52,7 @@ def beside(folder: Path) -> Iterator[ANode]:
     async def serve() -> None:
         async with serving(folder) as node:
             held.append(node)
+            node.loop = asyncio.get_running_loop()
             ready.set()
             while not end.is_set():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal, Transient
+from jepanet.interface.arguments import stake as stake_module
 from jepanet.interface.cli import cli
 from jepanet.node.status import write_status
 from jepanet.operations.views.node import NodeStatus
@@ -21,6 +24,7 @@ from jepanet.rpc.calling import connection as connection_module
 from jepanet.rpc.calling.client import every, open_client
 from jepanet.rpc.calling.declined import Declined
 from jepanet.rpc.codes import Code
+from jepanet.rpc.handles import withdrawals as withdrawals_module
 from jepanet.rpc.method import Scope
 from jepanet.rpc.transport.bearer import open_tokens, token_file
 from jepanet.settings.paths import Paths
@@ -167,6 +171,38 @@ def test_a_running_node_is_asked_to_claim_and_nothing_is_sent_from_here(tmp_path
             assert "the node runs" in shown.stderr
         shown = CliRunner().invoke(cli, ["claim", "9", "--config", file])
         assert isinstance(shown.exception, Declined) and shown.exception.code is Exit.NOT_FOUND
+        assert not (tmp_path / "data" / "commands.sqlite").exists(), "no wallet was opened"
+
+
+def test_a_running_node_is_asked_to_withdraw_and_nothing_is_sent_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = config_file(tmp_path)
+    monkeypatch.setattr(withdrawals_module, "WAITS", 0.05)
+    monkeypatch.setattr(stake_module, "_PAUSE", 0.01)
+
+    def withdraw(*words: str) -> Any:
+        return CliRunner().invoke(cli, ["stake", "withdraw", *words, "--config", file, "--json"])
+
+    with beside(tmp_path) as node:
+        made = json.loads(withdraw("2.5").stdout)
+        assert (made["transaction"], made["address"]) == ("0x" + "ab" * 32, ME)
+        node.mined.clear()
+        shown = []
+        waiting = threading.Thread(target=lambda: shown.append(withdraw()))
+        waiting.start()
+        for _ in range(1000):
+            if len(node.withdrawn) == 2:
+                break
+            time.sleep(0.01)
+        time.sleep(0.2)  # it asks several times meanwhile
+        node.loop.call_soon_threadsafe(node.mined.set)
+        waiting.join(20)
+        assert shown[0].exit_code == 0 and "not mined yet" in shown[0].stderr
+        assert node.withdrawn == [25 * 10**17, None], "it was begun once"
+        node.refuses = Fatal("it has no free stake", code=Exit.REJECTED)
+        refused = withdraw().exception
+        assert isinstance(refused, Declined) and refused.code is Exit.REJECTED
         assert not (tmp_path / "data" / "commands.sqlite").exists(), "no wallet was opened"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from jepanet.rpc.codes import MEANINGS, Code
+from jepanet.rpc.codes import MEANINGS, Code, Refused
 from jepanet.rpc.method import Method, NoParams, Scope
 from jepanet.rpc.subscribing.hub import PER_CONNECTION
 from jepanet.settings.rpc_section import RpcSection
@@ -31,6 +31,14 @@ async def wait(_: NoParams) -> None:
     await asyncio.Event().wait()
 
 
+async def refuse(_: NoParams) -> None:
+    raise Refused(Code.NOT_ALLOWED, "it owes a debt")
+
+
+async def linger(_: NoParams) -> None:
+    raise Refused(Code.UNDER_WAY, "it is not mined yet")
+
+
 async def long(_: NoParams) -> str:
     return "x" * (5 << 20)
 
@@ -40,6 +48,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     beside = (
         Method("a.crash", "", NoParams, object, crash),
         Method("a.wait", "", NoParams, object, wait, seconds=0.05),
+        Method("a.refuse", "", NoParams, object, refuse),
+        Method("a.linger", "", NoParams, object, linger),
         Method("a.long", "", NoParams, str, long),
         *OfExamples().methods,
     )
@@ -68,6 +78,8 @@ MET: dict[Code, tuple[bytes, dict[str, str]]] = {
     Code.NOT_FOUND: (calling("rounds.get", round=3), {}),
     Code.UNAVAILABLE: (calling("receipts.get", round=8, solver=ME), {}),
     Code.ANSWER_TOO_LARGE: (calling("a.long"), {}),
+    Code.NOT_ALLOWED: (calling("a.refuse"), {}),
+    Code.UNDER_WAY: (calling("a.linger"), {}),
     Code.NOT_A_SOCKET: (calling("rpc.subscribe", topic="rounds"), {}),
 }
 """What is sent over HTTP, with which other heads, to meet a code."""

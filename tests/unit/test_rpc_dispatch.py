@@ -47,6 +47,12 @@ class Methods(OfExamples):
     async def awaited(self, _: NoParams) -> None:
         raise Refused(Code.UNAVAILABLE, "the score sheet is not here yet")
 
+    async def early(self, _: NoParams) -> None:
+        raise Refused(Code.NOT_ALLOWED, "the score sheet is not here yet")
+
+    async def begun(self, _: NoParams) -> None:
+        raise Refused(Code.UNDER_WAY, "the score sheet is not here yet")
+
     async def long(self, _: NoParams) -> str:
         return "x" * 3000
 
@@ -57,7 +63,7 @@ class Methods(OfExamples):
     def table(self) -> dict[str, Method]:
         plain = [
             (name, NoParams, getattr(self, name))
-            for name in ("crash", "overrun", "absent", "awaited", "long", "strange")
+            for name in ("crash", "overrun", "absent", "awaited", "early", "begun", "long", "strange")
         ]
         lines = [("bounded", Bounded, self.nothing), *plain]
         methods = [
@@ -125,6 +131,8 @@ FAILURES: dict[Code, tuple[str, Any]] = {
     Code.NOT_FOUND: ("absent", None),
     Code.UNAVAILABLE: ("awaited", None),
     Code.ANSWER_TOO_LARGE: ("long", None),
+    Code.NOT_ALLOWED: ("early", None),
+    Code.UNDER_WAY: ("begun", None),
 }
 """Each by a call that meets it."""
 OF_REQUESTS: dict[Code, str] = {

@@ -280,6 +280,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         "peers.connect": {"address": f"/ip4/127.0.0.9/tcp/4701/p2p/{PEERS[2]}"},
         "peers.ban": {"peer": PEERS[0]},
         "rewards.claim": {"round": 7},
+        "stake.withdraw": {},
         "dashboard.invite_operator": {},
         "node.pause": {"role": "solver"},
         "node.resume": {"role": "solver"},
@@ -290,7 +291,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         answer = await asking.all(method, Scope.READ, **params)
         assert answer["error"]["code"] == Code.OUT_OF_SCOPE, method
     assert len(node.network.connected) == 2 and not node.network.bans() and not node.pauses.paused
-    assert node.journal.duty_state(duty_key(claim)) == "rejected"
+    assert node.journal.duty_state(duty_key(claim)) == "rejected" and node.withdrawn == []
 
 
 async def test_a_claim_that_was_given_up_is_tried_by_the_node_itself(node: ANode) -> None:

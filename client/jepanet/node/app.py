@@ -18,6 +18,7 @@ from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.chain.sending.sender import Sender
 from jepanet.errors import JepanetError
 from jepanet.learning.backbone_file import place_of
 from jepanet.learning.computing import most_operations
@@ -117,6 +118,7 @@ class Node:
     blobs: BlobStore
     rpc: Rpc
     traffic: Traffic
+    sender: Sender
     worker: Worker
     derivations: Worker
     engine: Engine
@@ -297,6 +299,7 @@ async def build(
     gate = Gate(state, chain_id=deployment.chain_id, contract=deployment.rounds)
     network = network_of(config, paths, deployment, blobs, gate, traffic)
     conversation = Conversation(network, gate, blobs, wallet, deployment)
+    sender = sender_of(config, rpc, wallet, journal, confirmations, trace)
     context = Context(
         wallet=wallet,
         state=state,
@@ -313,7 +316,7 @@ async def build(
         header=lambda number: read_header(rpc, number),
         shortest_window=shortest_window,
         deployment=deployment,
-        sender=sender_of(config, rpc, wallet, journal, confirmations, trace),
+        sender=sender,
         work=paths.work,
         methods=METHODS,
         device=config.worker.device,
@@ -352,6 +355,7 @@ async def build(
         blobs=blobs,
         rpc=rpc,
         traffic=traffic,
+        sender=sender,
         worker=worker,
         derivations=derivations,
         engine=engine,

@@ -29,10 +29,14 @@ from jepanet.work.worker import Worker
 
 
 class OverEndpoints(Protocol):
-    """Whoever has endpoints open."""
+    """Whoever has endpoints open, and sends through them."""
 
     @property
     def rpc(self) -> Rpc: ...
+
+    @property
+    def sender(self) -> Sender:
+        """The only one of its wallet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,18 @@ class ChainAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class SigningAccess:
-    """The chain, an unlocked wallet, and a sender whose intents survive the process."""
+class SendingAccess:
+    """The chain, and a sender whose intents survive the process: a command's, or a running node's."""
 
     chain: ChainAccess
-    wallet: Wallet
     sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class SigningAccess(SendingAccess):
+    """The same with the unlocked wallet, which signs more than transactions."""
+
+    wallet: Wallet
 
 
 def load_deployment(file: Path) -> Deployment:
@@ -137,4 +147,4 @@ async def open_signing(config: Config) -> AsyncIterator[SigningAccess]:
                 chain.rpc, wallet, intents, fee_policy(config.chain), confirmations=1,
                 decoder=error_decoder(), burial=chain.confirmations + 1, poll=0.25, timeout=300.0,
             )  # fmt: skip
-            yield SigningAccess(chain, wallet, sender)
+            yield SigningAccess(chain, sender, wallet)

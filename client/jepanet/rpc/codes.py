@@ -33,6 +33,8 @@ class Code(IntEnum):
     ANSWER_TOO_LARGE = -32010
     TOO_MANY = -32011
     NOT_A_SOCKET = -32012
+    NOT_ALLOWED = -32013
+    UNDER_WAY = -32014
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,12 @@ MEANINGS: Mapping[Code, Meaning] = {
         "Too many subscriptions", "end some first; `data.detail` says how many are allowed"
     ),
     Code.NOT_A_SOCKET: Meaning("Only over a WebSocket", "connect to the same address by WebSocket"),
+    Code.NOT_ALLOWED: Meaning(
+        "Not allowed now", "`data.detail` says what the contracts or the node ask for first"
+    ),
+    Code.UNDER_WAY: Meaning(
+        "Under way", "call again with the same parameters to learn how it ends: nothing is done twice"
+    ),
 }
 
 

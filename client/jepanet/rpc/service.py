@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from jepanet.errors import JepanetError
-from jepanet.operations.views.funds import Account
+from jepanet.operations.views.funds import Account, Sent
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths, make_private
@@ -60,11 +61,12 @@ class RpcService:
 
     async def _serve(self, node: RunningNode) -> None:
         # Here: a node that serves nobody does not load what serving takes.
-        from jepanet.operations.access import ChainAccess
-        from jepanet.operations.funds.stake import balances
+        from jepanet.operations.access import ChainAccess, SendingAccess
+        from jepanet.operations.funds.stake import balances, withdraw
         from jepanet.rpc.dispatcher import Dispatcher
         from jepanet.rpc.handles.holdings import Holdings
         from jepanet.rpc.handles.recent import Recent, RecentStatus
+        from jepanet.rpc.handles.withdrawals import Withdrawals
         from jepanet.rpc.offered.node import Probes
         from jepanet.rpc.offered.table import methods_of
         from jepanet.rpc.subscribing.hub import Hub
@@ -79,12 +81,18 @@ class RpcService:
         probes = Probes(node, recent)
         invitations = Invitations()
 
-        async def account() -> Account:
-            access = ChainAccess.of(node.config.chain, node.rpc, node.deployment)
-            return await balances(access, node.state.me.address)
+        def chain() -> ChainAccess:
+            return ChainAccess.of(node.config.chain, node.rpc, node.deployment)
 
+        async def account() -> Account:
+            return await balances(chain(), node.state.me.address)
+
+        async def take_out(amount: int | None) -> Sent:
+            return await withdraw(SendingAccess(chain(), node.sender), amount)
+
+        withdrawals = Withdrawals(take_out)
         dispatcher = Dispatcher(
-            methods_of(node, recent, probes, invitations, Holdings(account)),
+            methods_of(node, recent, probes, invitations, Holdings(account), withdrawals),
             seconds=section.timeout_seconds,
             max_batch=section.max_batch,
         )
@@ -92,17 +100,20 @@ class RpcService:
         pages = await asyncio.to_thread(read_pages)
         hub = Hub(node, most=max(1, section.max_connections // 2))
         metrics = Recent(node.metrics).get if node.config.metrics.enabled else None
-        async with listening(
-            section,
-            dispatcher,
-            tokens,
-            health=probes.health,
-            ready=probes.ready,
-            hub=hub,
-            pages=pages,
-            invitations=invitations,
-            metrics=metrics,
-        ) as server:
+        async with (
+            aclosing(withdrawals),
+            listening(
+                section,
+                dispatcher,
+                tokens,
+                health=probes.health,
+                ready=probes.ready,
+                hub=hub,
+                pages=pages,
+                invitations=invitations,
+                metrics=metrics,
+            ) as server,
+        ):
             self._standing = {"url": server.url, "problem": None}
             log.info("rpc.opened", url=server.url, tokens=str(folder))
             self._hub = hub

@@ -15,6 +15,12 @@ from jepanet.interface.terminal.output import config_option, emit, json_option, 
 if TYPE_CHECKING:
     from jepanet.operations.access import SigningAccess
     from jepanet.operations.views.funds import Sent
+    from jepanet.rpc.calling.client import NodeClient
+    from jepanet.settings.config import Config
+
+_PATIENCE = 600.0
+"""Seconds for which a running node is asked again how a withdrawal ended."""
+_PAUSE = 1.0
 
 
 @click.group("stake", cls=StrictGroup)
@@ -71,12 +77,25 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
 def withdraw(amount: str | None, config_path: Path, as_json: bool) -> None:
     """Withdraw AMOUNT tokens of free stake, or all; a verifier: everything whose delay is over.
 
-    Example: jepanet stake withdraw --config node.toml
+    A running node with [rpc] is asked to send it, and nothing is sent from here. Ctrl-C then ends the waiting
+    and not the sending: called again with the same AMOUNT, the command says how it ended.
+
+    \b
+    Examples:
+      jepanet stake withdraw --config node.toml
+      jepanet stake withdraw 12.5 --config node.toml
     """
+    from jepanet.interface.running import answers
     from jepanet.operations.funds import stake
+    from jepanet.settings.config import load_config
     from jepanet.settings.terms import amount as read_amount
 
     value = None if amount is None else read_amount(amount, "AMOUNT")
+    config = load_config(config_path)
+    if answers(config):
+        click.echo("the node runs: it is asked to send it", err=True)
+        _show(_withdrawn(config, value), as_json)
+        return
     _send(config_path, lambda access: stake.withdraw(access, value), as_json)
 
 
@@ -98,6 +117,34 @@ def collect(account: str | None, config_path: Path, as_json: bool) -> None:
     _send(config_path, lambda access: stake.collect(access, debtor), as_json)
 
 
+def _withdrawn(config: Config, amount: int | None) -> Sent:
+    """By the running node's own sender. Raises: Declined, `UNDER_WAY` among others: not mined in time."""
+    from jepanet.interface.running import asked
+    from jepanet.rpc.calling.declined import Declined
+    from jepanet.rpc.codes import Code
+    from jepanet.rpc.method import Scope
+
+    async def withdrawn(node: NodeClient) -> Sent:
+        loop = asyncio.get_running_loop()
+        given_up, told = loop.time() + _PATIENCE, False
+        while True:
+            try:
+                return await node.stake_withdraw(None if amount is None else str(amount))
+            except Declined as declined:
+                if declined.known not in (Code.UNDER_WAY, Code.TIMED_OUT) or loop.time() >= given_up:
+                    raise
+                if not told:
+                    click.echo(f"waiting: {declined.detail or 'the node is at work on it'}", err=True)
+                told = True
+            await asyncio.sleep(_PAUSE)
+
+    return asked(config, Scope.OPERATE, withdrawn)
+
+
+def _show(value: Sent, as_json: bool) -> None:
+    emit(value, as_json, lambda sent: pairs("Stake (amounts in tokens; native in ether)", shown(sent)))
+
+
 def _send(config_path: Path, action: Callable[[SigningAccess], Awaitable[Sent]], as_json: bool) -> None:
     from jepanet.operations.access import open_signing
     from jepanet.settings.config import load_config
@@ -106,5 +153,4 @@ def _send(config_path: Path, action: Callable[[SigningAccess], Awaitable[Sent]],
         async with open_signing(load_config(config_path)) as access:
             return await action(access)
 
-    title = "Stake (amounts in tokens; native in ether)"
-    emit(asyncio.run(sent()), as_json, lambda value: pairs(title, shown(value)))
+    _show(asyncio.run(sent()), as_json)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from jepanet.chain.contracts.abi import UnsignedCall
-from jepanet.operations.access import ChainAccess, SigningAccess
+from jepanet.errors import Transient
+from jepanet.operations.access import ChainAccess, SendingAccess
 from jepanet.operations.funds.precheck import (
     check_debt,
     check_deposit,
@@ -35,12 +36,12 @@ async def balances(chain: ChainAccess, address: Address) -> Account:
     )
 
 
-async def deposit(access: SigningAccess, amount: int) -> Sent:
+async def deposit(access: SendingAccess, amount: int) -> Sent:
     """Approves and deposits `amount` wei of stake.
 
     Raises: Fatal as `check_deposit`.
     """
-    contracts, me = access.chain.contracts, access.wallet.address
+    contracts, me = access.chain.contracts, access.sender.address
     call = contracts.rounds.deposit(amount, me)
 
     async def ready() -> None:
@@ -50,32 +51,32 @@ async def deposit(access: SigningAccess, amount: int) -> Sent:
     return await _once(access, "deposit", call, ready)
 
 
-async def allow(access: SigningAccess, amount: int) -> None:
+async def allow(access: SendingAccess, amount: int) -> None:
     """Lets the rounds contract take `amount` wei of the wallet's tokens, unless it may already."""
     token, rounds = access.chain.contracts.token, access.chain.contracts.rounds
     approval = token.approve(rounds.address, amount)
     await take_up(access.sender, "approve", approval)
-    if await token.allowance(access.wallet.address, rounds.address, "latest") < amount:
+    if await token.allowance(access.sender.address, rounds.address, "latest") < amount:
         await access.sender.send(fresh_key("approve"), approval)
 
 
-async def unbond(access: SigningAccess, amount: int) -> Sent:
+async def unbond(access: SendingAccess, amount: int) -> Sent:
     """Asks for `amount` wei of a verifier's free stake back; it matures after the network's delay.
 
     Raises: Fatal as `check_unbond`.
     """
-    contracts, me = access.chain.contracts, access.wallet.address
+    contracts, me = access.chain.contracts, access.sender.address
     call = contracts.rounds.request_unbond(amount)
     return await _once(access, "unbond", call, lambda: check_unbond(contracts, me, amount))
 
 
-async def withdraw(access: SigningAccess, amount: int | None = None) -> Sent:
+async def withdraw(access: SendingAccess, amount: int | None = None) -> Sent:
     """Takes stake out into the wallet: of a verifier every matured request; of others free stake, all or
     `amount` wei of it.
 
     Raises: Fatal as `check_ripe` (a verifier) or `check_free`.
     """
-    contracts, me = access.chain.contracts, access.wallet.address
+    contracts, me = access.chain.contracts, access.sender.address
     asked = amount is None and await contracts.lens.unbond_requests(me, "latest")
     if asked or (await contracts.lens.account(me, "latest")).verifier:
         call = contracts.rounds.withdraw_unbonded(me)
@@ -87,19 +88,19 @@ async def withdraw(access: SigningAccess, amount: int | None = None) -> Sent:
     return await _once(access, "withdraw", call, lambda: check_free(contracts, me, wanted))
 
 
-async def collect(access: SigningAccess, debtor: Address | None = None) -> Sent:
+async def collect(access: SendingAccess, debtor: Address | None = None) -> Sent:
     """Takes what an account owes, this wallet's own by default, out of its stake; a tenth is the caller's.
 
     Raises: Fatal as `check_debt`.
     """
     contracts = access.chain.contracts
-    who = debtor or access.wallet.address
+    who = debtor or access.sender.address
     call = contracts.rounds.collect_debt(who)
     return await _once(access, f"collect/{who}", call, lambda: check_debt(contracts, who))
 
 
 async def _once(
-    access: SigningAccess, what: str, call: UnsignedCall, ready: Callable[[], Awaitable[None]]
+    access: SendingAccess, what: str, call: UnsignedCall, ready: Callable[[], Awaitable[None]]
 ) -> Sent:
     """Carries out `call`, unless an earlier command has sent just that and never learnt how it ended.
 
@@ -109,8 +110,12 @@ async def _once(
     if settled is None:
         await ready()
     receipt = settled or await access.sender.send(fresh_key(what), call)
+    try:
+        after = await balances(access.chain, access.sender.address)
+    except Transient:  # it took effect all the same: an error would have it repeated
+        after = None
     return Sent(
         transaction="0x" + receipt.tx_hash.hex(),
-        account=await balances(access.chain, access.wallet.address),
+        account=after,
         note=None if settled is None else SETTLED,
     )

@@ -26,10 +26,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A transaction that took effect, by its hash as 0x-hex, and the account after it."""
+    """A transaction that took effect, by its hash as 0x-hex, and the account after it, where an endpoint
+    tells that."""
 
     transaction: str
-    account: Account = field(metadata=MERGED)
+    account: Account | None = field(metadata=MERGED)
     note: str | None = field(default=None, metadata=OPTIONAL)
     """Set where an earlier call had sent it."""
 

@@ -15,7 +15,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
 from jepanet.operations.views.activity import LogLine, StoredBlob, Training, Transfer
-from jepanet.operations.views.funds import Account, Transaction
+from jepanet.operations.views.funds import Account, Sent, Transaction
 from jepanet.operations.views.node import (
     BannedPeer,
     ChainStatus,
@@ -206,6 +206,9 @@ class NodeClient:
         cursor: str | None = None,
     ) -> Page[ScoreDocument]:
         return await self._get("scores.list", Page[ScoreDocument], round=round, limit=limit, cursor=cursor)
+
+    async def stake_withdraw(self, amount: str | None = None) -> Sent:
+        return await self._get("stake.withdraw", Sent, amount=amount)
 
     async def training_get(self) -> Training:
         return await self._get("training.get", Training)

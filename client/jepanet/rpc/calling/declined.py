@@ -17,6 +17,8 @@ _EXITS: Final[Mapping[Code, Exit]] = {
     Code.TIMED_OUT: Exit.TRY_AGAIN,
     Code.NOT_FOUND: Exit.NOT_FOUND,
     Code.UNAVAILABLE: Exit.TRY_AGAIN,
+    Code.NOT_ALLOWED: Exit.REJECTED,
+    Code.UNDER_WAY: Exit.TRY_AGAIN,
 }
 """What a command ends with; of the others `FAILURE`."""
 

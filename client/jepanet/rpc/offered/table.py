@@ -9,6 +9,7 @@ from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
+from jepanet.rpc.handles.withdrawals import Withdrawals
 from jepanet.rpc.method import Method, table_of
 from jepanet.rpc.offered import (
     blobs,
@@ -31,7 +32,12 @@ from jepanet.rpc.transport.invitations import Invitations
 
 
 def methods_of(
-    node: RunningNode, recent: RecentStatus, probes: Probes, invitations: Invitations, holdings: Holdings
+    node: RunningNode,
+    recent: RecentStatus,
+    probes: Probes,
+    invitations: Invitations,
+    holdings: Holdings,
+    withdrawals: Withdrawals,
 ) -> Mapping[str, Method]:
     """By name."""
     sheets = Sheets(node)
@@ -42,7 +48,7 @@ def methods_of(
         *peers.methods(node),
         *rounds.methods(node, sheets),
         *scores.methods(node),
-        *money.methods(node, sheets, holdings),
+        *money.methods(node, sheets, holdings, withdrawals),
         *training.methods(node),
         *blobs.methods(node),
         *logs.methods(),

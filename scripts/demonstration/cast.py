@@ -24,9 +24,9 @@ class DemoFailed(Exception):
     """A step did not do what it should; the message names the log to read."""
 
 
-def jepanet(*arguments: str | Path) -> Any:
-    """Runs one `jepanet` command with --json and returns what it printed."""
-    line = [*JEPANET, *map(str, arguments), "--json"]
+def jepanet(*arguments: str | Path, within: Sequence[str] = ()) -> Any:
+    """Runs one `jepanet` command with --json and returns what it printed. `within`: what stands before it."""
+    line = [*within, *JEPANET, *map(str, arguments), "--json"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         shown = " ".join(["jepanet", *map(str, arguments)])

@@ -1,0 +1,1 @@
+"""What `scripts/rehearsal` runs: ten nodes in network namespaces, over links that delay, lose and break."""

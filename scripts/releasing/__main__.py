@@ -83,9 +83,11 @@ def _made(version: str | None, work: Path, without_audit: bool) -> tuple[list[Pa
     problems, warnings = _of_commit(version, commit)
     components = locked_components(ROOT)
     problems += licence_problems(components, triage)
+    if problems:
+        raise Refused(*problems)
     _say("asking for advisories")
     audits = audit_all(ROOT)
-    problems += advisory_problems(audits, triage, datetime.datetime.now(datetime.UTC).date())
+    problems = advisory_problems(audits, triage, datetime.datetime.now(datetime.UTC).date())
     missing = unaudited(audits)
     warnings += missing
     if missing and not without_audit:

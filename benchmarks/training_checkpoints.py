@@ -27,6 +27,8 @@ from training_step import SEED, made_up_shard
 
 from jepanet.learning.presets import preset
 from jepanet.learning.training import loop
+from jepanet.learning.training.beginning import begin
+from jepanet.learning.training.guarding.divergence import DivergenceGate
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import TrainingState
@@ -70,7 +72,16 @@ def measured(name: str, steps: int, repeats: int, folder: Path) -> dict[str, flo
     pairs = [(cpu_seconds(plain), cpu_seconds(kept)) for _ in range(repeats)]
 
     def fresh() -> TrainingState:
-        return loop.begin(recipe, weights, data, None, seed=SEED, frozen=(), device="cpu", base=weights)
+        return begin(
+            recipe,
+            weights,
+            data,
+            DivergenceGate(recipe.explode),
+            seed=SEED,
+            frozen=(),
+            device="cpu",
+            base=weights,
+        )
 
     state = fresh()
     batch = next(state.batches)

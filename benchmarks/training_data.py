@@ -30,7 +30,8 @@ from jepanet.learning.data.shards import joined, save_shard
 from jepanet.learning.data.streaming.ahead import Ahead
 from jepanet.learning.data.streaming.shard_file import ShardFile, read_shard
 from jepanet.learning.presets import preset
-from jepanet.learning.training import loop
+from jepanet.learning.training.beginning import begin
+from jepanet.learning.training.guarding.divergence import DivergenceGate
 from jepanet.learning.training.loop import train
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
 from jepanet.learning.training.resuming.state import TrainingState
@@ -90,7 +91,7 @@ def measured(
     given = {"seed": SEED, "frozen": (), "device": "cpu"}
 
     def fresh() -> TrainingState:
-        return loop.begin(recipe, weights, supply, None, base=weights, **given)
+        return begin(recipe, weights, supply, DivergenceGate(recipe.explode), base=weights, **given)
 
     place, state = Checkpoints(folder / f"{name}-checkpoints", 1 << 30, pause=0.0), fresh()
     for _ in range(steps):

@@ -86,6 +86,7 @@ OPENED: dict[str, dict[str, int]] = {
     "round challenge": {**SIGNS, "history": 1},
     "receipt": FETCHES,
     "verify": FETCHES,
+    "audit": FETCHES,
     "model export": FETCHES,
     "model card": FETCHES,
     "claim": {**SIGNS, "history": 1, "network": 1},
@@ -278,12 +279,14 @@ async def test_commands_that_look_open_each_handle_once(
         ("round show", (1, *fetch)),
         ("receipt", (1, *fetch)),
         ("verify", (1, *fetch)),
+        ("audit", (1, *fetch)),
         ("model export", ("--round", 1, "--out", tmp_path / "model", *fetch)),
         ("model card", (1, "--out", tmp_path / "card", *fetch)),
     ):
         answers[name], counts = await ran(opened, *name.split(), *more, "--config", config)
         assert counts == OPENED[name], name
     assert answers["verify"].code is Exit.VERIFICATION_FAILED, "its signatures are made up"
+    assert answers["audit"].reason == "not-audited", "its rules ask for no states"
     assert answers["round show"]["receipts"][0]["paid"] == str(38_000 * 10**12)
     assert answers["receipt"][0]["paid"] == str(38_000 * 10**12)
     assert answers["model card"]["rounds"] == 1

@@ -36,9 +36,9 @@ def lines_before(network: Network) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def settled(network: Network, lines_before: dict[str, int]) -> int:
-    """A settled round of two honest solvers."""
+    """A settled round of two honest solvers, whose trainings leave states for audits."""
     network.run_nodes()
-    round_id = network.play(commits=2)
+    round_id = network.play(commits=2, audit_segments=2)
     network.wait_finished(round_id)
     return round_id
 
@@ -154,6 +154,34 @@ def test_a_stranger_with_the_revealed_salts_trains_the_same_deltas(
     assert [item["check"] for item in report["checks"] if not item["agrees"]] == [
         f"training of {network.hub.address}"
     ]
+
+
+def test_a_stranger_does_parts_of_the_trainings_again(
+    network: Network, settled: int, filled: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "inputs"
+    shutil.copytree(filled, folder, ignore=shutil.ignore_patterns(".p2p"))
+    words = ("audit", str(settled))
+    # Of its states a solver is the only one who has them.
+    statuses = [node.status() for node in network.solvers]
+    peers = [word for status in statuses if status for word in ("--peer", status["addresses"][0])]
+    code, report = command(network, folder, *words, *peers)
+    assert (code, report["agrees"]) == (Exit.OK, True), report
+    found = [(row["solver"], row["segment"], row["first"], row["last"]) for row in report["segments"]]
+    solvers = [item.solver for item in network.round(settled).reveals]
+    assert found == [(solver, *part) for solver in solvers for part in ((0, 0, 2), (1, 2, 4))]
+    assert {row["found"] for row in report["segments"]} == {"reproduced"}
+    # What was fetched is enough for whoever has no network; a state of which a byte differs is named.
+    assert command(network, folder, *words, "--offline")[0] == Exit.OK
+    states = [path for path in folder.iterdir() if path.is_file() and b"jepanet.state.1" in path.read_bytes()]
+    assert len(states) == len(solvers)
+    states[0].write_bytes(states[0].read_bytes()[:-1] + b"?")
+    code, _ = command(network, folder, *words, "--offline")
+    assert code not in (Exit.OK, Exit.VERIFICATION_FAILED)
+    states[0].unlink()
+    code, report = command(network, folder, *words, "--offline")
+    assert code == Exit.VERIFICATION_FAILED
+    assert sorted(row["found"] for row in report["segments"]) == ["not served", *["reproduced"] * 3]
 
 
 def test_offline_without_a_file_says_which_one(network: Network, settled: int, tmp_path: Path) -> None:

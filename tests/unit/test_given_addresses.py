@@ -133,6 +133,7 @@ def test_a_keystore_whose_address_has_a_wrong_checksum_is_refused(tmp_path: Path
         ("project", "create", "--dataset", "{folder}", "--verifier", "{}", "--threshold", "1", "--config",
          "{config}"),
         ("verify", "1", "--config", "{config}", "--retrain", "{}"),
+        ("audit", "1", "--config", "{config}", "--solver", "{}"),
         ("devnet", "fund", "{}", "--tokens", "1", "--dir", "{folder}"),
     ],
 )  # fmt: skip

@@ -16,9 +16,9 @@ from test_work_devices import folder, merging_on, requests, scoring_on
 
 from jepanet.learning.machine.device import MOST_APART, memory_of, probe
 from jepanet.learning.recipe_loop import Guard, Loop
-from jepanet.learning.training import loop as loop_module
 from jepanet.learning.training.loop import TrainResult, train
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
+from jepanet.learning.training.step import taking
 from jepanet.work.jobs import run
 from learning_shards import RECIPE, SEED, disc_shard, initial
 
@@ -57,7 +57,7 @@ def test_a_training_that_is_taken_up_is_the_same_bytes(
     class Ended(Exception):
         pass
 
-    computed = loop_module.mean_gradient
+    computed = taking.mean_gradient
 
     def ends(state: object, *rest: object) -> object:
         if getattr(state, "step", 0) == 10:
@@ -66,7 +66,7 @@ def test_a_training_that_is_taken_up_is_the_same_bytes(
 
     place = Checkpoints(tmp_path, 1 << 30, pause=0.0)
     with monkeypatch.context() as patch, pytest.raises(Ended):
-        patch.setattr(loop_module, "mean_gradient", ends)
+        patch.setattr(taking, "mean_gradient", ends)
         trained(precision, place)
     assert list(tmp_path.glob("*.safetensors"))
     assert same(trained(precision), trained(precision, place))

@@ -16,7 +16,8 @@ from jepanet.errors import Rejected
 from jepanet.files import keep
 from jepanet.learning.recipe import Loop
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.learning.training import loop as loop_module
+from jepanet.learning.training.beginning import begin
+from jepanet.learning.training.guarding.divergence import DivergenceGate
 from jepanet.learning.training.loop import TrainResult, train
 from jepanet.learning.training.resuming.checkpoints import KEPT, Checkpoints
 from jepanet.learning.training.resuming.state import StepReport, TrainingState
@@ -178,9 +179,8 @@ def kept_as(folder: Path, data: bytes) -> Path:
 
 
 def fresh() -> TrainingState:
-    return loop_module.begin(
-        TRAINED, START, InMemory(SHARD), None, seed=SEED, frozen=(), device="cpu", base=START
-    )
+    gate = DivergenceGate(TRAINED.explode)
+    return begin(TRAINED, START, InMemory(SHARD), gate, seed=SEED, frozen=(), device="cpu", base=START)
 
 
 def refused(folder: Path) -> tuple[list[object], int]:

@@ -21,7 +21,8 @@ from jepanet.cid import digest_of, to_cid
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import abi_encode
-from jepanet.protocol.duties import SendCommit, TrainShard
+from jepanet.protocol.documents.spec import AuditRule
+from jepanet.protocol.duties import PublishDelta, SendCommit, TrainShard
 from jepanet.roles import solver as solver_module
 from jepanet.roles.context import Turns
 from jepanet.roles.solver import PROJECTS_CARRIED, Solver
@@ -31,8 +32,9 @@ from jepanet.storage.journal import Journal
 from jepanet.telemetry import configure_logging
 from jepanet.traffic import Traffic
 from jepanet.types import Digest, Phase, ProjectId, RoundId, Standing
+from jepanet.work.requests.auditing import AuditPlace, KeptState, LeftForAudits
 from jepanet.work.requests.files import TrainingShard
-from jepanet.work.requests.machine import CheckpointPlace, Processes
+from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
 pytestmark = pytest.mark.unit
@@ -52,6 +54,7 @@ class Jobs:
     public: list[Path | None] = field(default_factory=list)
     seeds: list[bytes] = field(default_factory=list)
     places: list[CheckpointPlace | None] = field(default_factory=list)
+    audits: list[AuditPlace] = field(default_factory=list)
     refuses: bool = False
     shards: list[tuple[TrainingShard, ...]] = field(default_factory=list)
     waits_for: Callable[[], bool] | None = None
@@ -60,7 +63,11 @@ class Jobs:
     """Trainings that were ended from outside."""
 
     async def run(self, request: TrainDelta, on_progress: Any = None) -> TrainedDelta:
-        assert request.processes == Processes(3), "as the node is configured"
+        if request.audit is None:
+            assert (request.processes, request.device) == (Processes(3), "cuda"), "as the node is configured"
+        else:
+            assert (request.processes, request.device) == (ONE_PROCESS, "cpu"), "digests will be compared"
+            self.audits.append(request.audit)
         self.places.append(request.checkpoints)
         if request.checkpoints:
             request.checkpoints.folder.mkdir(exist_ok=True)
@@ -88,7 +95,17 @@ class Jobs:
         trace = b"trace"
         if request.trace_target:
             request.trace_target.write_bytes(trace)
-        return TrainedDelta(made[0], made[1], 0.0, 1, 1, {}, 0.0, digest_of(trace))
+        left = None
+        if request.audit is not None:
+            request.audit.target.write_bytes(b"transcript")
+            request.audit.folder.mkdir(exist_ok=True)
+            states = []
+            for step in (1, 2):
+                path = request.audit.folder / f"step-{step}.state"
+                path.write_bytes(b"state %d" % step)
+                states.append(KeptState(step, path, digest_of(path.read_bytes())))
+            left = LeftForAudits(digest_of(b"transcript"), tuple(states))
+        return TrainedDelta(made[0], made[1], 0.0, 1, 1, {}, 0.0, digest_of(trace), left=left)
 
 
 class Rounds:
@@ -105,12 +122,14 @@ class Bench:
     codec: str = "topk3"
     delta_bytes: int = 1000
     least: float = 0.0
+    audit: AuditRule | None = None
     random_bytes: Callable[[int], bytes] = os.urandom
     passed: list[str] = field(default_factory=list)
     rounds: dict[int, Any] = field(default_factory=dict)
     shards: Sequence[bytes] = (SHARD,)
     served: dict[bytes, bytes] = field(default_factory=dict)
     """What peers have, by digest."""
+    said: list[Any] = field(default_factory=list)
     phase: Phase = Phase.COMMIT
 
     @property
@@ -131,18 +150,22 @@ class Bench:
         self.rounds[round_id] = round_
         self.checkpoints.mkdir(exist_ok=True)
         context: Any = SimpleNamespace(
-            me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cpu",
+            me=SOLVER, journal=self.journal, blobs=self.blobs, work=self.work, jobs=self.jobs, device="cuda",
             processes=Processes(3),
             chain_id=1, rounds_address=OUTSIDER, max_bond=None, round=lambda _: round_,
             random_bytes=self.random_bytes, trace=self.passed.append,
             checkpoints=CheckpointPlace(self.checkpoints, 1 << 20),
             state=lambda: SimpleNamespace(rounds=self.rounds, now=5),
-            network=SimpleNamespace(fetch=self.fetch), traffic=Traffic(), turns=Turns(),
+            network=SimpleNamespace(fetch=self.fetch, addresses=()), say=self.say,
+            traffic=Traffic(), turns=Turns(),
             providers=lambda digest: (),
             documents=SimpleNamespace(max_recipe_bytes=1000, encoded_bytes=lambda *_: self.delta_bytes),
             contracts=SimpleNamespace(lens=Rounds()),
         )  # fmt: skip
         return Solver(context)
+
+    async def say(self, message: Any) -> None:
+        self.said.append(message)
 
     async def fetch(self, digest: bytes, *, max_bytes: int, directory: Path, **_: Any) -> Path:
         if digest not in self.served:
@@ -178,7 +201,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
         async def documents(context: Any, round_: Any) -> Any:
             return SimpleNamespace(
-                spec=SimpleNamespace(codec=made.codec, recipe=digest_of(RECIPE), max_delta_bytes=1000),
+                spec=SimpleNamespace(
+                    codec=made.codec,
+                    recipe=digest_of(RECIPE),
+                    max_delta_bytes=1000,
+                    audit=made.audit,
+                    feedback_milli=1000,
+                ),
                 recipe=SimpleNamespace(
                     aligns=False, max_model_bytes=1000, shards=len(made.shards), mix=2, least=made.least
                 ),
@@ -405,6 +434,45 @@ async def test_the_trace_of_a_training_is_stored_for_as_long_as_its_round(bench:
     trace = digest_of(b"trace")
     assert json.loads(bench.journal.notes(1)["training"])["trace"] == trace.hex()
     assert bench.blobs.pins(trace) == {"round/1"}
+
+
+async def test_what_audits_need_is_kept_with_the_round_and_served_with_the_delta(bench: Bench) -> None:
+    bench.audit = AuditRule(2)
+    await bench.train(1)
+    residual = bench.sealed(1)
+    await bench.train(2)
+    left = [digest_of(data) for data in (b"transcript", b"state 1", b"state 2")]
+    assert all({"round/1", "round/2"} <= bench.blobs.pins(item) for item in left)
+    assert not any(bench.blobs.is_public(item) for item in (*left, residual)), "secret until the reveal"
+    assert list(bench.work.glob("states-*")) == [], "moved into the store"
+    assert "left" not in json.loads(bench.journal.notes(2)["training"])
+    await bench.solver(2, base=b"model of round 2").publish_delta(PublishDelta(RoundId(2)))
+    assert all(bench.blobs.is_public(item) for item in (*left, residual))
+    assert len(bench.said) == 1, "who serves the delta serves the rest"
+
+
+async def test_the_key_of_the_losses_outlives_a_crash_and_differs_by_round(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.audit = AuditRule(2)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "put_salt", killed)
+        with pytest.raises(Killed):
+            await bench.train(1)
+    await bench.train(1)
+    await bench.train(2)
+    first, again, other = (place.key for place in bench.jobs.audits)
+    assert first == again != other and len(first) == 32
+    assert first not in [salt.salt for salt in bench.journal.salts()]
+
+
+async def test_a_round_without_audits_keeps_nothing_for_them(bench: Bench) -> None:
+    await bench.train(1)
+    assert "audit" not in bench.journal.notes(1) and bench.jobs.audits == []
 
 
 async def test_a_delta_is_not_committed_in_a_round_that_took_its_rounds_place(bench: Bench) -> None:

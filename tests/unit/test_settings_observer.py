@@ -17,8 +17,8 @@ pytestmark = pytest.mark.unit
 
 CHAIN = '[chain]\nendpoints = ["http://file:1"]\ndeployment = "net.json"\n'
 READING = (
-    "round list", "round show", "verify", "model export", "model card", "project list", "project show",
-    "verifiers show",
+    "round list", "round show", "verify", "audit", "model export", "model card", "project list",
+    "project show", "verifiers show",
 )  # fmt: skip
 
 

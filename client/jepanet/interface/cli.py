@@ -34,6 +34,7 @@ COMMANDS = {
     "peer": "List, connect and ban peers of a running node.",
     "round": "List rounds, watch one, show one with its receipts.",
     "receipt": "Say in words what a delta was measured as, and what it earned and why.",
+    "audit": "Do parts of a round's trainings again and compare.",
     "verify": "Recompute a round's scores, merge and payouts.",
     "rewards": "List what results granted a running node's wallet, by round or day.",
     "claim": "Claim what a settled round owes this wallet.",

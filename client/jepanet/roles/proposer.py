@@ -343,4 +343,5 @@ def round_spec(
         aggregators=terms.aggregators,
         update=terms.update,
         allow_list=allow_list,
+        audit=terms.audit,
     )

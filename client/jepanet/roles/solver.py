@@ -22,7 +22,9 @@ from jepanet.protocol.facts import LocalDeltaSealed, LocalFact
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.steps import left_for_audits
 from jepanet.roles.steps.admission import admission
+from jepanet.roles.steps.left_for_audits import audit_place
 from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import (
     RoundDocuments,
@@ -46,7 +48,7 @@ from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId, Standing
 from jepanet.work.arriving import while_they_come
-from jepanet.work.requests.machine import CheckpointPlace
+from jepanet.work.requests.machine import ON_CPU, ONE_PROCESS, CheckpointPlace
 from jepanet.work.requests.request import Progress
 from jepanet.work.requests.training import TrainDelta, TrainedDelta
 
@@ -121,6 +123,7 @@ class Solver:
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
         traced = context.work / f"trace-{round_.id}.json"
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
+        audit = audit_place(context, round_, spec)
         training = TrainDelta(
             round=round_files(context, round_, spec),
             shards=shards,
@@ -130,10 +133,12 @@ class Solver:
             seed=seed,
             target=target,
             residual_target=left,
-            device=context.device,
+            # Digests are compared: one thread of a CPU, whatever else this node has.
+            device=context.device if audit is None else ON_CPU.device,
             checkpoints=self._checkpoints(round_.id),
             trace_target=traced,
-            processes=context.processes,
+            processes=context.processes if audit is None else ONE_PROCESS,
+            audit=audit,
         )
         try:
             steps = Steps()
@@ -163,10 +168,12 @@ class Solver:
             residual = StoredResidual(round_.project_id, spec.codec, made.residual, before, round_.base)
         if made.trace is not None:
             context.blobs.put_file(traced, made.trace, move=True, pin=pin_of(round_))
+        if audit is not None and made.left is not None:
+            left_for_audits.store(context, round_, audit, made.left, before if spec.feedback_milli else None)
         meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
         named = [item.digest.hex() for item in assigned]
         data = {"shard": named[0]} if len(named) == 1 else {"shards": named}
-        note = {"seed": seed.hex(), **data, **meant, **_MADE.tree(made)}
+        note = {"seed": seed.hex(), **data, **meant, **_MADE.tree(replace(made, left=None))}
         context.journal.put_note(round_.id, TRAINING_NOTE, canonical_json(note).decode())
         log.info("solver.trained", round=round_.id, **made.metrics)
         return digest, residual
@@ -271,6 +278,8 @@ class Solver:
         context = self._context
         digest = Digest(self._salt(duty.round_id)[0])
         context.blobs.publish(digest)
+        # Who serves a delta serves these: of them nothing is said.
+        left_for_audits.publish(context, duty.round_id)
         await context.say(Provide(duty.round_id, digest, context.network.addresses))
         log.debug("delta.provided", round=duty.round_id, digest=digest)
         return []

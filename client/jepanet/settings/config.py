@@ -157,6 +157,12 @@ class ProposerSection:
         "keep every delta for as long as the project lives, so that its scores can be measured again; else "
         "only what models are derived from",
     ] = False
+    audit_segments: Annotated[
+        int,
+        Range(0, 1024),
+        "parts of a solver's training that anybody can repeat by themselves (`jepanet audit`): solvers keep "
+        "as many states, of three times the model's size each; 0: none",
+    ] = 0
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600

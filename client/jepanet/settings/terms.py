@@ -56,6 +56,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         max_solvers=section.max_solvers or MAX_DELTAS,
         aggregators=section.aggregators,
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
+        audit_segments=section.audit_segments,
     )
     _check(terms, methods)
     return terms
@@ -91,6 +92,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
         aggregators=terms.aggregators,
         update=terms.update,
+        audit=terms.audit,
     )
     try:
         encode_spec(trial)

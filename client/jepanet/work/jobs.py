@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
+from jepanet.work.auditing import audit_segment
 from jepanet.work.deriving import derive_model
 from jepanet.work.evaluating import evaluate_model
 from jepanet.work.local_training import plan_training, train_locally
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
+from jepanet.work.requests.auditing import AuditSegment
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
@@ -23,6 +25,7 @@ from jepanet.work.training import make_first_model, repeat_training, train_delta
 JOBS: JobTable = {
     TrainDelta: train_delta,
     RepeatTraining: repeat_training,
+    AuditSegment: audit_segment,
     MakeFirstModel: make_first_model,
     TrainLocally: train_locally,
     PlanTraining: plan_training,

@@ -41,6 +41,7 @@ class OpenedRound:
             recipe=self.spec.recipe,
             codec=self.spec.codec,
             frozen=self.recipe.family.frozen,
+            audited=self.spec.audit is not None,
         )
 
     def update(self, data: bytes) -> Update:

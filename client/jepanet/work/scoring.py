@@ -162,6 +162,7 @@ def rules_of(spec: RoundSpec, recipe: Recipe) -> Rules:
         harm_sigmas_milli=spec.gates.harm_sigmas_milli,
         longest_milli=spec.norms.longest_milli,
         frozen=recipe.family.frozen,
+        audited=spec.audit is not None,
     )
 
 

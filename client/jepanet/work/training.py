@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
-from jepanet.cid import digest_of
+from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes
-from jepanet.federation.deltas.feedback import Residual, decode_residual, encode_residual, residual_digest
+from jepanet.federation.deltas.feedback import Residual, encode_residual, residual_digest
 from jepanet.federation.judging.similarity import cosine
 from jepanet.files import write_atomically
-from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.data.shards import load_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.learning.training.loop import warm_start
 from jepanet.learning.training.resuming.state import StepReport
 from jepanet.learning.training.resuming.trace import TRACE
+from jepanet.work.auditing import segments_of, write_transcript
 from jepanet.work.base_score import check_base
-from jepanet.work.contribution import contribution
+from jepanet.work.last_steps import last_steps
 from jepanet.work.processes.part import Run
 from jepanet.work.processes.together import Training, trained
 from jepanet.work.requests.request import OnProgress, Progress
@@ -38,11 +38,6 @@ from jepanet.work.requests.training import (
 )
 from jepanet.work.room import check_trainable
 from jepanet.work.round_files import OpenedRound, open_round
-
-MAX_PROBE_FRAMES = 100_000
-"""As many as `jepanet dataset build` makes at most, in episodes of four."""
-MAX_PROBE_LENGTH = 64
-"""Frames of one probe episode: whole episodes are encoded together."""
 
 
 def train_delta(request: TrainDelta, on_progress: OnProgress) -> TrainedDelta:
@@ -62,7 +57,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
     spec, base = round_.spec, round_.base.weights
     if request.public is not None:
         check_base(round_.recipe, base, load_shard(request.public), request.device)
-    probe = None if request.probe is None else _probe(request.probe)
+    segments = None if request.audit is None else segments_of(spec, round_.recipe, request.audit)
     run = Run(
         shards=request.shards,
         seed=request.seed,
@@ -71,6 +66,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         total_steps=spec.total_steps,
         device=request.device,
         checkpoints=request.checkpoints,
+        segments=segments,
     )
     training = Training(round_.recipe, base, run)
     shared = request.target.with_name(f"{request.target.name}.processes")
@@ -80,20 +76,16 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
             on_progress(replace(progress, measures={}))
 
     result, _ = trained(training, request.processes, shared, told)
-    before = None
-    if request.residual is not None and spec.feedback_milli:
-        before = _residual(request.residual, round_)
-    made = contribution(
-        result.weights,
-        base,
-        round_.recipe,
-        codec=spec.codec,
-        probe=probe,
-        left_out=before.values if before else None,
-        feedback=spec.feedback_milli / 1000,
-        device=request.device,
+    last = last_steps(
+        result.weights, round_, probe=request.probe, residual=request.residual, device=request.device
     )
-    data = delta_bytes(made.parts, DeltaHeader(base=spec.base, recipe=spec.recipe), spec.codec)
+    made, before, left = last.made, last.before, None
+    if request.audit is not None and segments is not None:
+        taken = None if request.residual is None else digest_file(request.residual)
+        rules = digest_of(request.round.spec.read_bytes())
+        left = write_transcript(result, last, taken, rules, request.audit, segments)
+    header = DeltaHeader(spec.base, spec.recipe, left.transcript if left else None)
+    data = delta_bytes(made.parts, header, spec.codec)
     if len(data) > spec.max_delta_bytes:
         raise Rejected(
             f"the delta has {len(data)} bytes, the round allows {spec.max_delta_bytes}", reason="too-large"
@@ -120,6 +112,7 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
         seconds=round(time.monotonic() - started, 3),
         trace=traced,
         status=result.status.value,
+        left=left,
     )
 
 
@@ -130,11 +123,13 @@ def repeat_training(request: RepeatTraining, on_progress: OnProgress) -> Repeate
         Rejected: as `train_delta`, or the claimed file is no delta of the round.
     """
     round_ = open_round(request.training.round)
-    training = replace(request.training, checkpoints=None)  # an audit does all of the work itself
-    made = _train_delta(training, round_, on_progress)
-    revealed = request.claimed.read_bytes()
-    claimed, ours = (round_.delta(data) for data in (revealed, request.training.target.read_bytes()))
-    same = made.digest == digest_of(revealed)
+    # Whoever repeats a training does all of the work.
+    training = replace(request.training, checkpoints=None, audit=None)
+    _train_delta(training, round_, on_progress)
+    claimed = round_.delta(request.claimed.read_bytes())
+    # What a solver leaves for audits hides losses under a key of its own: ours is a delta without.
+    ours = replace(round_, spec=replace(round_.spec, audit=None)).delta(training.target.read_bytes())
+    same = all(ours[name].tobytes() == array.tobytes() for name, array in claimed.items())
     return RepeatedTraining(same, 1.0 if same else cosine(ours, claimed))
 
 
@@ -172,26 +167,3 @@ def _check_repeatable(recipe: Recipe) -> None:
 
 def _progress(step: StepReport) -> Progress:
     return Progress(step.step, step.steps, step.loss)
-
-
-def _probe(path: Path) -> Shard:
-    """The public probe frames: a stranger chose them, and the latents of all are held at once.
-
-    Raises:
-        Rejected: too many (`probe-too-large`), or no shard.
-    """
-    shard = load_shard(path)
-    if shard.length > MAX_PROBE_LENGTH or shard.episodes * shard.length > MAX_PROBE_FRAMES:
-        raise Rejected(
-            f"{shard.episodes} probe episodes of {shard.length} frames; at most {MAX_PROBE_LENGTH} each "
-            f"and {MAX_PROBE_FRAMES} in all are compared",
-            reason="probe-too-large",
-        )
-    return shard
-
-
-def _residual(path: Path, round_: OpenedRound) -> Residual:
-    codec = round_.spec.codec
-    return decode_residual(
-        path.read_bytes(), schema=round_.schema, max_bytes=path.stat().st_size, codec=codec
-    )

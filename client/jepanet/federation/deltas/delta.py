@@ -1,8 +1,8 @@
 """A solver's contribution: local weights minus base weights, as bytes that a digest names.
 
 File: canonical safetensors; for each weight `w` the parts of its codec as `w/part`, or the parts alone of a
-codec that stores all weights together; header `{"base", "codec", "kind", "recipe", "schema"}`. The same
-weights, base and codec give the same bytes.
+codec that stores all weights together; header `{"base", "codec", "kind", "recipe", "schema"}`, in
+audited rounds also `transcript`. The same weights, base, codec and transcript give the same bytes.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class DeltaHeader:
 
     base: Digest
     recipe: Digest
+    transcript: Digest | None = None
+    """Of the document that says how it was trained, in rounds whose trainings can be audited."""
 
 
 def schema_of(weights: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
@@ -156,16 +158,20 @@ def decode_delta(
     recipe: Digest,
     codec: str,
     frozen: tuple[str, ...] = (),
+    audited: bool = False,
 ) -> Arrays:
     """A delta from untrusted bytes, in name order: exactly the weights of `schema`, finite float32, and zero
-    for those whose names start with one of `frozen`.
+    for those whose names start with one of `frozen`. `audited`: it has to name a transcript, else it may not.
 
     Raises:
         Rejected: with reason too-large, truncated, malformed, bad-codec, wrong-base, wrong-recipe,
             wrong-shape, non-finite or frozen-changed: each a fault that anyone can recompute from the bytes.
     """
     tensors, header = open_strictly(data, max_bytes, KIND)
-    check_header(header, _header(DeltaHeader(base, recipe), codec), KIND)
+    wanted = _header(DeltaHeader(base, recipe), codec)
+    check_header(header, wanted, KIND, more=("transcript",) if audited else ())
+    if audited:
+        digest_in(header["transcript"], KIND)
     delta = decode_parts(tensors, schema, codec)
     for name, array in delta.items():
         if name.startswith(frozen) and array.any():
@@ -173,6 +179,16 @@ def decode_delta(
                 f"{KIND}: it changes {name!r:.100}, which no training changes", reason="frozen-changed"
             )
     return delta
+
+
+def transcript_of(data: bytes, *, max_bytes: int) -> tuple[Digest, Arrays]:
+    """The transcript that an untrusted delta file names, and its tensors as they are stored.
+
+    Raises:
+        Rejected: as `open_strictly`; `malformed` where it names none.
+    """
+    tensors, header = open_strictly(data, max_bytes, KIND)
+    return digest_in(header.get("transcript"), KIND), tensors
 
 
 def open_strictly(data: bytes, max_bytes: int, what: str) -> tuple[Arrays, Header]:
@@ -278,4 +294,5 @@ def _header(header: DeltaHeader, codec: str) -> Header:
         "base": header.base.hex(),
         "recipe": header.recipe.hex(),
         "codec": codec,
+        **({} if header.transcript is None else {"transcript": header.transcript.hex()}),
     }

@@ -31,7 +31,7 @@ from jepanet.federation.deltas.delta import (
     schema_of,
     whole_weights,
 )
-from jepanet.tensors import Arrays, decode_tensors, encode_tensors
+from jepanet.tensors import Arrays, decode_tensors, encode_tensors, header_of
 from jepanet.types import Digest
 
 SCHEMA_VERSION = 1
@@ -103,6 +103,18 @@ def encode_residual(residual: Residual) -> bytes:
 def residual_digest(residual: Residual) -> Digest:
     """The digest that names a residual's file."""
     return digest_of(encode_residual(residual))
+
+
+def residual_source(data: bytes) -> Digest:
+    """The delta that an untrusted residual file says it was left by.
+
+    Raises:
+        Rejected: `malformed`, or as `header_of`.
+    """
+    header = header_of(data, what=KIND)
+    if set(header) != _FIELDS or header["kind"] != KIND:
+        raise Rejected("residual: header fields are not the known ones", reason="malformed")
+    return digest_in(header["delta"], KIND)
 
 
 def decode_residual(data: bytes, *, schema: Schema, max_bytes: int, codec: str) -> Residual:

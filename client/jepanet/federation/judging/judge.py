@@ -108,6 +108,8 @@ class Rules:
     its own."""
     frozen: tuple[str, ...] = ()
     """How names of weights start that no delta changes."""
+    audited: bool = False
+    """Whether deltas name a transcript of their training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,7 @@ def _form(
                 recipe=rules.recipe,
                 codec=rules.codec,
                 frozen=rules.frozen,
+                audited=rules.audited,
             )
         except Rejected as error:
             found[claim.solver] = _verdict(claim, Verdict.INVALID, error.reason, error.message)

@@ -13,7 +13,7 @@ Surroundings = dict[str, str]
 def surroundings() -> Surroundings:
     """Versions of torch and numpy, and what of the processor torch uses."""
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own there
         "numpy": np.__version__,
         "machine": platform.machine(),
         "cpu": torch.backends.cpu.get_cpu_capability(),

@@ -17,15 +17,16 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import check_weights
 from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import FROM_SCRATCH, Regime
-from jepanet.learning.seeding import derive, torch_generator
-from jepanet.learning.training.guarding.divergence import DivergenceGate, check_finite
+from jepanet.learning.seeding import derive
+from jepanet.learning.training.beginning import begin
+from jepanet.learning.training.guarding.divergence import DivergenceGate
 from jepanet.learning.training.guarding.watch import Watch
-from jepanet.learning.training.processes.holding import Alone
 from jepanet.learning.training.processes.spread import spread
 from jepanet.learning.training.processes.together import SHARDED, Together
 from jepanet.learning.training.resuming.checkpoints import Checkpoints
@@ -39,10 +40,8 @@ from jepanet.learning.training.resuming.trace import (
 )
 from jepanet.learning.training.resuming.training_file import run_of
 from jepanet.learning.training.step.compiled import compile_parts, compiles, compiling
-from jepanet.learning.training.step.gradient import Penalty, mean_gradient
-from jepanet.learning.training.step.optimiser import AdamW, clip
-from jepanet.learning.training.step.precision import LossScale
-from jepanet.learning.training.step.schedule import learning_rate
+from jepanet.learning.training.step.gradient import Penalty
+from jepanet.learning.training.step.taking import Span, take_step
 from jepanet.learning.training.supply import InMemory, Supply
 from jepanet.tensors import Arrays
 
@@ -83,6 +82,7 @@ def train(
     checkpoints: Checkpoints | None = None,
     together: Together | None = None,
     from_scratch: bool = False,
+    segments: Segments | None = None,
 ) -> TrainResult:
     """Trains from `weights`, which `check_weights` has passed, on one shard, or on what a supply has, with a
     fresh optimiser.
@@ -94,8 +94,10 @@ def train(
     hear of what is later alone. With `together` this is one of several processes that call it alike, each
     with a part of every batch; `device` is then a kind, "cpu" or "cuda". One of them tells and writes.
     `from_scratch`: the weights are random, no base that an objective could hold on to.
+    With `segments` the trace has points at its pace, and what they are digests of is kept in its folder.
 
     Raises:
+        Fatal: a state of `segments` cannot be written (`DISK_FULL`).
         Transient: a shard of a stream is missing or damaged.
         Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
             shard does not fit the recipe; `non-finite` when the last step spoiled the weights.
@@ -106,7 +108,8 @@ def train(
     """
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
-    rules, kept, every = recipe.optimiser, (*frozen, *recipe.family.frozen), cadence(recipe)
+    span, kept = Span(count, start_step, horizon), (*frozen, *recipe.family.frozen)
+    every = cadence(recipe) if segments is None else segments.every
     if checkpoints is not None and penalties:
         raise ValueError("a checkpoint does not tell which penalties a training has")
     if together is not None and penalties:
@@ -125,7 +128,8 @@ def train(
             watch = Watch(recipe, recipe.guard, weights, supply.held_out(), here, base=base)
 
         def fresh() -> TrainingState:
-            return begin(recipe, weights, supply, watch, seed=seed, frozen=kept, device=here, base=base)
+            gate = watch.gate() if watch else DivergenceGate(recipe.explode)
+            return begin(recipe, weights, supply, gate, seed=seed, frozen=kept, device=here, base=base)
 
         if checkpoints is None:
             state = fresh()
@@ -145,28 +149,10 @@ def train(
         status = Status.OK
         if watch and state.step == 0:
             watch.evaluate(state, on_evaluation)
-        for step in range(state.step, count):
-            rate = learning_rate(rules, step, count, start_step + step, horizon, recipe.loop.schedule)
-            check_finite(step, "the learning rate", rate)
-            batches = [next(state.batches) for _ in range(recipe.loop.accumulate)]
-            found = mean_gradient(state, batches, penalties, step, recipe.loop.precision, here)
-            state.gate.admit(step, found.loss)
-            norm = 0.0
-            if state.scale.unscaled(found.gradients, step, state.holding.everywhere):
-                norm = clip(found.gradients, rules.clip, state.holding.norm)
-                check_finite(step, "the gradient norm", norm)
-                state.optimiser.step(found.gradients, rate)
-
-            report = StepReport(
-                step=step + 1,
-                steps=count,
-                loss=found.loss,
-                parts=found.parts,
-                penalty=found.penalty,
-                gradient_norm=norm,
-                learning_rate=rate,
-            )
-            state.admit(report, batches)
+        losses = list[float]()
+        for _ in range(state.step, count):
+            report, batches = take_step(state, recipe, span, here, penalties)
+            losses.append(report.loss)
             if on_step is not None:
                 on_step(report)
             last = state.step == count
@@ -178,6 +164,9 @@ def train(
                 point = trace_point(state.step, now, digest_of_batches(batches))
                 state.holding.agree(f"its state after step {state.step}", digest_of_point(point))
                 state.trace.append(point)
+                if segments is not None and speaks:
+                    segments.keep(state.step, now, losses)
+                losses.clear()
                 # Of weights that a guard has not seen there is no checkpoint.
                 if checkpoints is not None and speaks and not last and (watch is None or evaluated):
                     checkpoints.offer(state, run, now)
@@ -186,35 +175,6 @@ def train(
         trained = state.weights()
     check_weights(trained, recipe.family, what="trained weights")
     return TrainResult(trained, state.reported(), state.step, Trace(every, tuple(state.trace)), status)
-
-
-def begin(
-    recipe: Recipe,
-    weights: Arrays,
-    supply: Supply,
-    watch: Watch | None,
-    *,
-    seed: bytes,
-    frozen: tuple[str, ...],
-    device: str,
-    base: Arrays | None,
-) -> TrainingState:
-    """A training before its first step, whole in this process; `base` as in `Family.network`."""
-    model = recipe.family.network(weights, device, base)
-    trained = {name: item for name, item in model.named_parameters() if not name.startswith(frozen)}
-    batches = supply.batches(recipe.family, seed, guarded=watch is not None)
-    batches.lie_on(device)
-    return TrainingState(
-        model=model,
-        holding=Alone(model, list(trained.values()), device),
-        optimiser=AdamW(list(trained.values()), recipe.optimiser),
-        trained=tuple(trained),
-        batches=batches,
-        streams={"directions": torch_generator(seed, "directions")},
-        gate=watch.gate() if watch else DivergenceGate(recipe.explode),
-        scale=LossScale.of(recipe.loop.precision),
-        vocabulary=recipe.family.sizes.vocabulary,
-    )
 
 
 def warm_start(

@@ -7,12 +7,12 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.data.manifest import DatasetManifest
 from jepanet.learning.recipe import Recipe
+from jepanet.operations.auditing.round_inputs import training_inputs
 from jepanet.operations.reading.library import Library
-from jepanet.protocol.assignment import training_seed, training_shards
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address
-from jepanet.work.requests.files import RoundFiles, TrainingShard
+from jepanet.work.requests.files import RoundFiles
 from jepanet.work.requests.training import RepeatTraining, TrainDelta
 from jepanet.work.worker import Worker
 
@@ -47,39 +47,31 @@ async def repeat_training(
             left out, which is not public; or what a file or the training itself is refused for.
         Transient: a file has no provider.
     """
-    reveal = round_.reveal_of(solver)
-    if reveal is None:
-        raise Rejected(f"{solver} revealed nothing in round {round_.id}", reason="not-revealed")
     if CODECS[spec.codec].feedback and spec.feedback_milli and _revealed_before(state, round_, solver):
         raise Rejected(
             f"the delta of {solver} cannot be repeated: codec {spec.codec} adds what its earlier deltas left "
             "out, which only the solver has",
             reason="not-repeatable",
         )
-    place = (deployment.chain_id, deployment.rounds, round_.project_id, round_.id, solver, round_.seed)
-    count = len(manifest.training)
-    assigned = training_shards(*place, count=count, wanted=recipe.loop.shards)
-    probe, get = None, library.get
+    inputs = await training_inputs(
+        solver, round_=round_, deployment=deployment, recipe=recipe, manifest=manifest, library=library
+    )
+    reveal = inputs.reveal
     target, left_out = (library.directory / f"{name}.part" for name in ("target", "residual_target"))
-    wanted = manifest.probe
-    if recipe.aligns and wanted is not None:
-        probe = await get("probe frames", wanted.digest, "raw", max_bytes=wanted.bytes)
     try:
-        shards = []
-        for shard in (manifest.training[index] for index in assigned):
-            path = await get("training shard", shard.digest, "raw", max_bytes=shard.bytes)
-            shards.append(TrainingShard(path, shard.digest, shard.bytes))
         training = TrainDelta(
             round=documents,
-            shards=tuple(shards),
-            probe=probe,
+            shards=inputs.shards,
+            probe=inputs.probe,
             residual=None,
-            seed=training_seed(*place, reveal.salt),
+            seed=inputs.seed,
             target=target,
             residual_target=left_out,
             device=device,
         )
-        claimed = await get(f"delta of {solver}", reveal.digest, "raw", max_bytes=spec.max_delta_bytes)
+        claimed = await library.get(
+            f"delta of {solver}", reveal.digest, "raw", max_bytes=spec.max_delta_bytes
+        )
         found = await worker.run(RepeatTraining(training, claimed))
     finally:
         for draft in (target, left_out):

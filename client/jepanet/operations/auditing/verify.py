@@ -16,27 +16,22 @@ from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
-from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.model_file import model_cap
-from jepanet.learning.recipe import MAX_RECIPE_BYTES
-from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.auditing.failed import AuditFailed
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
+from jepanet.operations.auditing.round_inputs import round_inputs
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
-from jepanet.operations.reading.models import get_model
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
 from jepanet.protocol.settling.reasons import DISPUTED, NOT_FETCHED, row_verdict
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, Row, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
-from jepanet.work.methods import known_spec
-from jepanet.work.requests.files import EvaluationFiles, RoundFiles
+from jepanet.work.requests.files import EvaluationFiles
 from jepanet.work.requests.machine import ON_CPU, MeasuredOn
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta
 from jepanet.work.worker import Worker
@@ -130,34 +125,17 @@ class _Check:
         await self._merge()
 
     async def _documents(self) -> None:
-        round_, project = self._round, self._state.projects[self._round.project_id]
-        get = self._library.get
+        round_, get = self._round, self._library.get
         sheet_path = await get("score sheet", self._recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
-        spec_path = await get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
-        recipe_path = await get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
-        manifest_path = await get(
-            "dataset manifest", project.dataset, "dag-json", max_bytes=MAX_MANIFEST_BYTES
-        )
-        self._spec: RoundSpec = known_spec(spec_path.read_bytes())
-        check_spec(
-            self._spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset
-        )
         self._sheet_document: ScoreSheet = decode_sheet(sheet_path.read_bytes())
-        recipe = read_recipe(recipe_path.read_bytes())
-        manifest = DatasetManifest.from_bytes(manifest_path.read_bytes())
-        if manifest.evaluation.root != project.evaluation_root:
-            raise Rejected("the manifest names another evaluation root than the chain", reason="wrong-root")
-        self._recipe, self._manifest = recipe, manifest
-        self._model_cap = model_cap(recipe)
-        base = await get_model(
-            "base model", round_.base, state=self._state, project=project, recipe=recipe,
-            library=self._library, worker=self._worker, round_id=round_.id,
-        )  # fmt: skip
+        inputs = await round_inputs(self._state, round_, self._library, self._worker)
+        self._spec, self._recipe, self._manifest = inputs.spec, inputs.recipe, inputs.manifest
+        self._model_cap = model_cap(inputs.recipe)
         if round_.shard is None:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
         shard = await get("evaluation shard", round_.shard, "raw", max_bytes=MAX_SHARD_BYTES)
-        self._files = RoundFiles(base=base, recipe=recipe_path, spec=spec_path)
-        self._evaluation = EvaluationFiles(shard, manifest_path)
+        self._files = inputs.files
+        self._evaluation = EvaluationFiles(shard, inputs.manifest_path)
         self._audit.note(
             "inputs", True, "sheet, spec, recipe, manifest, base and evaluation shard match their CIDs"
         )

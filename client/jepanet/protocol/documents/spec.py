@@ -74,6 +74,15 @@ class Gates:
     ] = 3000
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRule:
+    """Trainings leave their states, so that anybody can do a part of one again (`jepanet audit`)."""
+
+    segments: Annotated[
+        int, Range(1, 1024), "most parts of a training, each of which can be repeated by itself"
+    ]
+
+
 USUAL_LENGTH = 1000
 """Thousandths of the round's median norm: the least to which deltas may be shortened."""
 
@@ -154,6 +163,11 @@ class RoundSpec:
     ] = 1000
     allow_list: Annotated[
         Digest | None, LeftOut(), "document of the accounts that may commit; without it, everybody may"
+    ] = None
+    audit: Annotated[
+        AuditRule | None,
+        LeftOut(),
+        "what every training leaves for audits; without it, trainings can only be repeated whole",
     ] = None
 
 

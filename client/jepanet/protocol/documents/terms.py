@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jepanet.protocol.documents.spec import UpdateRule
+from jepanet.protocol.documents.spec import AuditRule, UpdateRule
 from jepanet.types import Address
 
 
@@ -40,12 +40,19 @@ class RoundTerms:
     aggregators: tuple[Address, ...]
     allow_list: tuple[Address, ...] = ()
     """Who may commit; empty: everybody."""
+    audit_segments: int = 0
+    """Parts of a training that can be repeated by themselves; 0: none."""
 
     @property
     def longest_seconds(self) -> int:
         """From the opening to the end of the challenge window, if every phase takes its full time."""
         before = self.commit_seconds + self.gap_seconds + self.reveal_seconds
         return before + self.verify_seconds + self.challenge_seconds
+
+    @property
+    def audit(self) -> AuditRule | None:
+        """What a round's spec says of audits."""
+        return AuditRule(self.audit_segments) if self.audit_segments else None
 
     @property
     def update(self) -> UpdateRule | None:

@@ -15,6 +15,7 @@ from typing import ClassVar
 import torch
 
 from jepanet.files import write_atomically
+from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.data.streaming.shard_file import ShardFile
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
@@ -46,6 +47,8 @@ class Run:
     checkpoints: CheckpointPlace | None
     from_scratch: bool = False
     """The weights are random."""
+    segments: Segments | None = None
+    """What is left for audits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def run_loop(
         checkpoints=None if place is None else Checkpoints(place.folder, place.budget, pause=place.pause),
         together=together,
         from_scratch=run.from_scratch,
+        segments=run.segments,
     )
 
 

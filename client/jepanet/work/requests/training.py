@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from jepanet.records.marks import LeftOut
 from jepanet.types import Digest
+from jepanet.work.requests.auditing import AuditPlace, LeftForAudits
 from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.request import Number, Request
@@ -30,6 +32,8 @@ class TrainedDelta:
     """Digest of the file that holds the trace of the training's state; None where none was asked for."""
     status: str = "ok"
     """`ok`, or `early_stop` where the recipe's guard found nothing to gain in going on."""
+    left: Annotated[LeftForAudits | None, LeftOut()] = None
+    """For audits; None where nothing was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class TrainDelta(Request[TrainedDelta]):
     trace_target: Path | None = None
     """Where to write the trace of the training's state."""
     processes: Processes = ONE_PROCESS
+    audit: AuditPlace | None = None
+    """What to leave for audits, in rounds whose rules ask for it."""
     public: Path | None = None
     """Public episodes on which the base is scored before anything is trained; None: it is taken as it is."""
 

@@ -1,0 +1,139 @@
+"""A part of a training done again by a stranger, from a state that the trainer committed to.
+
+On the build and with the threads of the trainer the same state, data and seed give the same bytes, so that
+two digests are compared and nothing is estimated. Elsewhere sums are rounded otherwise: that is no evidence.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from jepanet.errors import Rejected
+from jepanet.learning.auditing.state_file import PARTS, digests_of, read_state, state_cap
+from jepanet.learning.family import Batch
+from jepanet.learning.machine.determinism import deterministic
+from jepanet.learning.recipe import Recipe
+from jepanet.learning.training.beginning import begin
+from jepanet.learning.training.guarding.divergence import DivergenceGate
+from jepanet.learning.training.resuming.state import Parts
+from jepanet.learning.training.resuming.trace import TracePoint, digest_of_batches, trace_point
+from jepanet.learning.training.step.taking import Span, take_step
+from jepanet.learning.training.supply import Supply
+from jepanet.tensors import Arrays
+from jepanet.types import Digest
+
+START = 0
+"""The step after which nothing has been trained yet: its state follows from base and seed."""
+_NEVER = 1e300
+"""A gate remembers losses from before the segment, which the auditor has not seen: it ends no replay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a segment leads to."""
+
+    point: TracePoint
+    """The state at its end."""
+    losses: tuple[float, ...]
+    """Of each of its steps."""
+    weights: Arrays
+    """At its end, float32 by name."""
+
+
+def check_auditable(recipe: Recipe) -> None:
+    """Raises: Rejected (`not-auditable`): parts of a training by this recipe cannot be repeated alone."""
+    for wrong, what, write in (
+        (
+            not recipe.loop.deterministic,
+            "it trains without a fixed order of sums",
+            "leave loop.deterministic",
+        ),
+        (recipe.loop.compile, "its networks are compiled", "leave loop.compile out"),
+        (recipe.loop.precision == "fp16", "it scales its losses by what overflowed before", "write bf16"),
+        (
+            recipe.guard is not None and recipe.guard.patience > 0,
+            "it ends early by losses that no state holds",
+            "write 0 for guard.patience",
+        ),
+    ):
+        if wrong:
+            raise Rejected(
+                f"no segment of a training by this recipe can be repeated alone: {what}",
+                reason="not-auditable",
+                remedy=f"{write}, or open rounds without audits",
+            )
+
+
+def replay(
+    recipe: Recipe,
+    base: Arrays,
+    supply: Supply,
+    *,
+    seed: bytes,
+    span: Span,
+    first: int,
+    last: int,
+    state: bytes | None,
+    claimed: TracePoint | None,
+    device: str = "cpu",
+) -> Replayed:
+    """Goes from the state after step `first` to that after step `last` again.
+
+    `state`: untrusted bytes of the state after `first`, whose digests must be those of the point `claimed`;
+    both None at `START`, whose state follows from `base` and `seed`.
+
+    Raises:
+        Rejected: `not-auditable`; `state-differs`, naming the part, where the state is not the claimed one;
+            as `read_state`, `TrainingState.restore` or the step itself, where that state leads nowhere.
+        Transient: a shard of a stream is missing or damaged.
+    """
+    check_auditable(recipe)
+    supply.check(recipe.family)
+    with closing(supply), deterministic():
+        # A gate of a guard would ask for losses on what is held out; the usual one sees this segment alone.
+        now = begin(
+            recipe,
+            base,
+            supply,
+            DivergenceGate(_NEVER),
+            seed=seed,
+            frozen=recipe.family.frozen,
+            device=device,
+            base=base,
+        )
+        if state is not None:
+            if claimed is None or claimed.step != first:
+                raise ValueError("a state is that of a claimed point")
+            fresh = now.parts()
+            parts = read_state(state, first, max_bytes=state_cap(fresh, now.batches.examples))
+            _check_claimed(parts, claimed)
+            now.restore(parts | {"gate": fresh["gate"]}, first, 0, {})
+        elif first != START:
+            raise ValueError("only the first segment begins without a state")
+        losses, batches = list[float](), list[Batch]()
+        while now.step < last:
+            report, batches = take_step(now, recipe, span, device)
+            losses.append(report.loss)
+        point = trace_point(last, now.parts(), digest_of_batches(batches))
+        return Replayed(point, tuple(losses), now.weights())
+
+
+def differing(one: TracePoint, other: TracePoint) -> str | None:
+    """The first part in which two points differ, in the order in which a step makes them; None where they are
+    equal."""
+    for part in ("batch", "data", "streams", "weights", "optimiser"):
+        if getattr(one, part) != getattr(other, part):
+            return part
+    return None
+
+
+def _check_claimed(parts: Parts, claimed: TracePoint) -> None:
+    found: dict[str, Digest] = digests_of(parts)
+    for part in PARTS:
+        if part in found and found[part] != getattr(claimed, part):
+            raise Rejected(
+                f"the state after step {claimed.step} has {part} {found[part].hex()}, committed to was "
+                f"{getattr(claimed, part).hex()}",
+                reason="state-differs",
+            )

@@ -1,0 +1,82 @@
+"""What a training leaves for audits: its state at the end of every segment, and the losses within each.
+
+step-0000000005.state       the state after step 5; whoever audits the next segment goes on from it
+step-0000000005.losses      float64, of the steps since the point before; nobody's but the solver's until
+                            auditors have reported
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from jepanet.errors import Exit, Rejected
+from jepanet.files import write_atomically
+from jepanet.learning.auditing.state_file import state_bytes
+from jepanet.learning.training.resuming.state import Parts
+
+_NAME = re.compile(r"step-(\d{10})\.state")
+
+
+def segment_steps(steps: int, segments: int) -> int:
+    """Steps of one segment, where a training of `steps` has at most `segments`."""
+    return max(1, ceil(steps / segments))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSegment:
+    """One segment: where the state at its end lies, and what the loss of each of its steps was."""
+
+    step: int
+    """The last of its steps, from 1."""
+    state: Path
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The folder of one training; nothing else writes to it. `every`: steps of a segment."""
+
+    folder: Path
+    every: int
+
+    def keep(self, step: int, parts: Parts, losses: Sequence[float]) -> None:
+        """Writes the state after `step` and the losses since the point before. A training that was killed
+        writes the same again.
+
+        Raises:
+            Fatal: it cannot be written (`DISK_FULL`).
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Neither is flushed to the disk: what a power cut takes is trained again.
+        for kind, data in (
+            ("losses", np.array(losses, "<f8").tobytes()),
+            ("state", state_bytes(step, parts)),
+        ):
+            path = self.folder / f"step-{step:010}.{kind}"
+            write_atomically(path, data, mode=0o600, code=Exit.DISK_FULL, durable=False)
+
+    def kept(self, points: Sequence[int]) -> list[KeptSegment]:
+        """The segments that end at these steps, ascending.
+
+        Raises:
+            Rejected: `segments-missing`; one is not there, or has losses of another number of steps.
+        """
+        found, before = [], 0
+        for step in points:
+            state, losses = (self.folder / f"step-{step:010}.{kind}" for kind in ("state", "losses"))
+            values = np.frombuffer(losses.read_bytes(), "<f8") if losses.is_file() else np.empty(0)
+            if not state.is_file() or len(values) != step - before:
+                raise Rejected(
+                    f"the state after step {step} is not whole in {self.folder}",
+                    reason="segments-missing",
+                    remedy="let the training begin anew: remove its checkpoints",
+                )
+            found.append(KeptSegment(step, state, tuple(values.tolist())))
+            before = step
+        return found

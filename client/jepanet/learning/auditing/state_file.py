@@ -1,0 +1,60 @@
+"""The state of a training between two steps as a file that strangers go on from.
+
+What it holds is what a point of the trace digests, and the scale of the loss. What only decides whether a
+training is ended early (the losses a gate remembers) is not in it: no byte of the weights follows from that.
+"""
+
+from __future__ import annotations
+
+from jepanet.errors import Rejected
+from jepanet.learning.training.resuming.state import Parts
+from jepanet.learning.training.resuming.trace import digest_of_arrays
+from jepanet.tensors import MAX_HEADER_BYTES, decode_tensors, encode_tensors
+from jepanet.types import Digest
+
+SCHEMA = "jepanet.state.1"
+PARTS = ("weights", "optimiser", "streams", "data", "scale")
+_ROOM = 1 << 20
+"""Bytes for what is small: streams, and the lengths of names."""
+
+
+def state_bytes(step: int, parts: Parts) -> bytes:
+    """Canonical bytes of the state after `step`, whose parts are `parts`; what else is in those is left."""
+    arrays = {f"{part}.{name}": item for part in PARTS for name, item in parts[part].items()}
+    return encode_tensors(arrays, {"schema": SCHEMA, "step": step})
+
+
+def state_cap(parts: Parts, examples: int) -> int:
+    """Most bytes that a state file of a training has whose fresh state has these parts, of a shard of so many
+    examples."""
+    held = sum(item.nbytes for part in PARTS for item in parts[part].values())
+    return held + 16 * examples + MAX_HEADER_BYTES + _ROOM
+
+
+def read_state(data: bytes, step: int, *, max_bytes: int) -> Parts:
+    """The parts of a state after `step`, from untrusted bytes. Shapes are for whoever goes on from it.
+
+    Raises:
+        Rejected: `too-large`, `truncated`, `malformed`, `not-canonical`; `wrong-step`; `wrong-shape` where an
+            array is of no part.
+    """
+    arrays, header = decode_tensors(data, max_bytes=max_bytes, what="state of a training")
+    if set(header) != {"schema", "step"} or header["schema"] != SCHEMA:
+        raise Rejected(f"state of a training: its header is not that of a {SCHEMA}", reason="malformed")
+    if type(header["step"]) is not int or header["step"] != step:
+        raise Rejected(
+            f"state of a training: it is that after step {header['step']!r:.40}, not after {step}",
+            reason="wrong-step",
+        )
+    parts: Parts = {part: {} for part in PARTS}
+    for key, array in arrays.items():
+        part, _, name = key.partition(".")
+        if part not in parts:
+            raise Rejected(f"state of a training: {key!r:.100} is in none of its parts", reason="wrong-shape")
+        parts[part][name] = array
+    return parts
+
+
+def digests_of(parts: Parts) -> dict[str, Digest]:
+    """Of each part that a point of the trace has, as it has them."""
+    return {part: digest_of_arrays(parts[part]) for part in PARTS if part != "scale"}

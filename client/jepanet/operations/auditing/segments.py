@@ -1,0 +1,252 @@
+"""`jepanet audit ROUND`: parts of a round's trainings done again, from the chain and whoever serves them.
+
+reveal ──▶ delta ──▶ transcript ──▶ state before a segment ──▶ its steps again ──▶ digests compared
+
+Of every solver the first segment, the last with what makes weights a delta, and one that is drawn here, which
+nobody can have known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepanet.chain.contracts.deployment import Deployment
+from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.federation.deltas.delta import transcript_of
+from jepanet.federation.deltas.feedback import residual_source
+from jepanet.learning.machine.surroundings import said, surroundings
+from jepanet.learning.model_file import model_cap
+from jepanet.operations.auditing.failed import WorkDiffers
+from jepanet.operations.auditing.round_inputs import (
+    RoundInputs,
+    TrainingInputs,
+    round_inputs,
+    training_inputs,
+)
+from jepanet.operations.reading.history import History, find_round
+from jepanet.operations.reading.library import Library
+from jepanet.operations.views.audits import DIFFERS, NOT_SERVED, REPRODUCED, AuditReport, SegmentAudit
+from jepanet.protocol.state import NodeState, Round
+from jepanet.types import Address, Digest
+from jepanet.work.requests.auditing import AuditSegment
+from jepanet.work.transcript import (
+    MAX_TRANSCRIPT_BYTES,
+    Transcript,
+    check_build,
+    decode_transcript,
+    part_of,
+)
+from jepanet.work.worker import Worker
+
+_ROOM = 64 << 20
+"""Bytes of a state file beside weights and moments: places in the data, streams, names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """What one solver committed to, and where its files lie."""
+
+    training: TrainingInputs
+    delta: Path
+    transcript_path: Path
+    transcript: Transcript
+
+
+class Auditor:
+    """Audits of one round."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        state: NodeState,
+        round_: Round,
+        inputs: RoundInputs,
+        library: Library,
+        worker: Worker,
+    ) -> None:
+        self._deployment, self._state, self._round = deployment, state, round_
+        self._inputs, self._library, self._worker = inputs, library, worker
+
+    async def committed(self, solver: Address) -> _Committed:
+        """Fetches what is named by the solver's reveal.
+
+        Raises:
+            Rejected: `not-revealed`, `other-build`, or what a file is refused for.
+            Transient: a file has no provider.
+        """
+        inputs, get = self._inputs, self._library.get
+        training = await training_inputs(
+            solver,
+            round_=self._round,
+            deployment=self._deployment,
+            recipe=inputs.recipe,
+            manifest=inputs.manifest,
+            library=self._library,
+        )
+        cap = inputs.spec.max_delta_bytes
+        delta = await get(f"delta of {solver}", training.reveal.digest, "raw", max_bytes=cap)
+        named, _ = transcript_of(delta.read_bytes(), max_bytes=cap)
+        path = await get(f"transcript of {solver}", named, "raw", max_bytes=MAX_TRANSCRIPT_BYTES)
+        transcript = decode_transcript(path.read_bytes(), spec=self._round.params.spec)
+        check_build(transcript)
+        return _Committed(training, delta, path, transcript)
+
+    async def segment(self, solver: Address, committed: _Committed, number: int) -> SegmentAudit:
+        """Does one segment again.
+
+        Raises:
+            Rejected: what makes an audit impossible and is no fault of the solver's.
+        """
+        transcript, get = committed.transcript, self._library.get
+        part = part_of(transcript, number)
+        final = number == len(transcript.segments) - 1
+        cap = 3 * model_cap(self._inputs.recipe) + _ROOM
+
+        def row(found: str, differs: str | None, detail: str, seconds: float) -> SegmentAudit:
+            return SegmentAudit(solver, number, part.first, part.last, found, differs, detail, seconds)
+
+        state = residual = None
+        try:
+            if part.before is not None:
+                what = f"state of {solver} after step {part.first}"
+                state = await get(what, part.before.state, "raw", max_bytes=cap)
+            if final and transcript.taken is not None:
+                residual = await get(f"residual of {solver}", transcript.taken, "raw", max_bytes=cap)
+        except Transient as error:
+            return row(NOT_SERVED, None, error.message, 0.0)
+        left_before = None
+        if residual is not None:
+            try:
+                source = residual_source(await asyncio.to_thread(residual.read_bytes))
+                left_before = await self._left_before(solver, source)
+            except Rejected as error:
+                return row(DIFFERS, "taken", error.message, 0.0)
+        found = await self._worker.run(
+            AuditSegment(
+                round=self._inputs.files,
+                shards=committed.training.shards,
+                probe=committed.training.probe,
+                seed=committed.training.seed,
+                transcript=committed.transcript_path,
+                number=number,
+                state=state,
+                residual=residual,
+                claimed=committed.delta,
+                left_before=left_before,
+            )
+        )
+        verdict = REPRODUCED if found.differs is None else DIFFERS
+        return row(verdict, found.differs, found.detail, found.seconds)
+
+    async def _left_before(self, solver: Address, source: Digest) -> Digest | None:
+        """What delta `source`, which left a residual, committed to leave; None where nobody can say any more.
+
+        Raises:
+            Rejected: `other-residual`; the solver revealed no such delta in this project before.
+        """
+        before = next(
+            (
+                item
+                for item in self._state.rounds.values()
+                if item.project_id == self._round.project_id and item.id < self._round.id
+                for reveal in [item.reveal_of(solver)]
+                if reveal is not None and reveal.digest == source
+            ),
+            None,
+        )
+        if before is None:
+            raise Rejected(
+                f"the delta adds what delta {source.hex()} left out, which {solver} never revealed here",
+                reason="other-residual",
+            )
+        try:
+            earlier = await round_inputs(self._state, before, self._library, self._worker)
+            if earlier.spec.audit is None:
+                return None
+            auditor = Auditor(self._deployment, self._state, before, earlier, self._library, self._worker)
+            return (await auditor.committed(solver)).transcript.left
+        except Transient:
+            return None  # nobody serves it any more: what it left was held against its own audit
+
+
+async def audit_round(
+    deployment: Deployment,
+    history: History,
+    library: Library,
+    worker: Worker,
+    round_id: int,
+    *,
+    solvers: Sequence[Address] = (),
+    segments: Sequence[int] = (),
+    every: bool = False,
+    on_segment: Callable[[SegmentAudit], None] = lambda _: None,
+) -> AuditReport:
+    """Does segments of trainings of a round again: of `solvers`, or of all that revealed; those numbered in
+    `segments`, all with `every`, else first, last and one at random.
+
+    Raises:
+        WorkDiffers: a segment leads elsewhere, or nobody serves what it goes on from.
+        Rejected: `not-audited`, the round's rules ask for no such thing; `other-build`, digests cannot be
+            compared here; `no-segment`.
+        Fatal: no such round, or nobody has revealed yet (`NOT_FOUND`).
+        Transient: a file of the round has no provider.
+    """
+    state = await history.state()
+    round_ = find_round(state, round_id)
+    chosen = tuple(solvers) or tuple(item.solver for item in round_.reveals)
+    if not chosen:
+        raise Fatal(
+            f"nobody has revealed a delta in round {round_id} (phase {round_.phase(state.now).name.lower()})",
+            remedy="audit it once deltas are revealed",
+            code=Exit.NOT_FOUND,
+        )
+    inputs = await round_inputs(state, round_, library, worker)
+    if inputs.spec.audit is None:
+        raise Rejected(
+            f"trainings of round {round_id} leave no states: its rules say nothing of audits",
+            reason="not-audited",
+            remedy=f"repeat one whole: jepanet verify {round_id} --retrain SOLVER; a proposer asks for "
+            "states with proposer.audit_segments",
+        )
+    auditor = Auditor(deployment, state, round_, inputs, library, worker)
+    rows: list[SegmentAudit] = []
+    for solver in chosen:
+        committed = await auditor.committed(solver)
+        for number in _numbers(len(committed.transcript.segments), segments, every):
+            rows.append(await auditor.segment(solver, committed, number))
+            on_segment(rows[-1])
+    report = AuditReport(
+        round_id, all(row.found == REPRODUCED for row in rows), tuple(rows), said(surroundings())
+    )
+    for row in rows:
+        if row.found != REPRODUCED:
+            raise _differs(report, row)
+    return report
+
+
+def _numbers(count: int, asked: Sequence[int], every: bool) -> list[int]:
+    if asked:
+        return sorted(set(asked))
+    if every or count <= 3:
+        return list(range(count))
+    return [0, random.SystemRandom().randrange(1, count - 1), count - 1]
+
+
+def _differs(report: AuditReport, row: SegmentAudit) -> WorkDiffers:
+    where = f"round {report.round}: training of {row.solver}, segment {row.segment}"
+    if row.found == NOT_SERVED:
+        return WorkDiffers(
+            report,
+            f"{where}: {row.detail}",
+            remedy="ask other peers (--peer), above all the solver's own; a state that its solver does not "
+            "serve proves nothing by itself",
+        )
+    return WorkDiffers(
+        report,
+        f"{where}: {row.differs} is not reproduced: {row.detail}",
+        remedy="the solver did other work than it committed to; its result stands: a round pays for gain",
+    )

@@ -1,0 +1,94 @@
+"""What a solver leaves of a training so that others can do a part of it again, where the rules ask for it.
+
+The key of the losses is drawn before the training and stays with the journal. The transcript and the states
+go into the blob store with the delta, and are served when the delta is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.state import Round
+from jepanet.records.codec import JOURNAL, Codec
+from jepanet.records.marks import Size
+from jepanet.roles.context import Context
+from jepanet.roles.steps.preparation import pin_of
+from jepanet.telemetry import get_logger
+from jepanet.tensors import canonical_json
+from jepanet.types import Digest, RoundId
+from jepanet.work.requests.auditing import AuditPlace, LeftForAudits
+
+log = get_logger("solver")
+
+KEY_BYTES = 32
+_NOTE = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The note of a round."""
+
+    key: Annotated[bytes, Size(KEY_BYTES, KEY_BYTES)]
+    """Opens the losses of every segment: secret until auditors have reported."""
+    transcript: Digest | None = None
+    states: tuple[Digest, ...] = ()
+    taken: Digest | None = None
+    """Of the residual that went into the delta."""
+
+
+_LEFT = Codec(Left, "what is left for audits", spelling=JOURNAL)
+
+
+def audit_place(context: Context, round_: Round, spec: RoundSpec) -> AuditPlace | None:
+    """Where the training of a round leaves what audits need; None where its rules ask for nothing."""
+    if spec.audit is None:
+        return None
+    left = _noted(context, round_.id)
+    if left is None:
+        left = Left(context.random_bytes(KEY_BYTES))
+        _note(context, round_.id, left)
+    return AuditPlace(folder_of(context, round_.id), left.key, context.work / f"transcript-{round_.id}.json")
+
+
+def store(
+    context: Context, round_: Round, place: AuditPlace, made: LeftForAudits, taken: Digest | None
+) -> None:
+    """Takes transcript and states into the blob store, private still. `taken`: see `Left`."""
+    pin = pin_of(round_)
+    for state in made.states:
+        context.blobs.put_file(state.path, state.digest, move=True, pin=pin)
+    context.blobs.put_file(place.target, made.transcript, move=True, pin=pin)
+    if taken is not None:
+        context.blobs.pin(taken, pin)
+    states = tuple(state.digest for state in made.states)
+    _note(context, round_.id, Left(place.key, made.transcript, states, taken))
+    shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def publish(context: Context, round_id: RoundId) -> None:
+    """Serves what was left from now on, if anything was."""
+    left = _noted(context, round_id)
+    if left is None or left.transcript is None:
+        return
+    served = (left.transcript, *left.states, *([left.taken] if left.taken else []))
+    for digest in served:
+        context.blobs.publish(digest)
+    log.debug("audit.served", round=round_id, transcript=left.transcript, files=len(served))
+
+
+def folder_of(context: Context, round_id: RoundId) -> Path:
+    """Of the states of a training that is under way."""
+    return context.work / f"states-{round_id}"
+
+
+def _noted(context: Context, round_id: RoundId) -> Left | None:
+    text = context.journal.notes(round_id).get(_NOTE)
+    return None if text is None else _LEFT.decode(text.encode())
+
+
+def _note(context: Context, round_id: RoundId, left: Left) -> None:
+    context.journal.put_note(round_id, _NOTE, canonical_json(_LEFT.tree(left)).decode())

@@ -1,0 +1,79 @@
+"""One part of a solver's training done again, and what a solver keeps for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from jepanet.records.marks import Range, Size
+from jepanet.types import Digest
+from jepanet.work.requests.files import RoundFiles, TrainingShard
+from jepanet.work.requests.request import Number, Request
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """What a training leaves for audits, and where."""
+
+    folder: Path
+    """Of its states and losses; nothing else writes to it."""
+    key: Annotated[bytes, Size(32, 32)]
+    """Hides the losses until auditors have reported."""
+    target: Path
+    """Where to write the transcript."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """A state file of a training."""
+
+    step: int
+    path: Path
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class LeftForAudits:
+    """What a training left."""
+
+    transcript: Digest
+    states: tuple[KeptState, ...]
+    """Of all segments, in the order of steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedSegment:
+    """One segment against what its solver committed to."""
+
+    differs: str | None
+    """What came out otherwise first: `state` (of where it begins), `batch`, `data`, `streams`, `weights`,
+    `optimiser`, `replay` (it leads nowhere); of the last segment also `steps` (there are too few),
+    `taken` (what went in beside the training), `delta` and `left` (what came out); None where nothing did."""
+    detail: str
+    """Both digests, whole, or what went wrong."""
+    losses: tuple[Number, ...]
+    """Of its steps, as they came out here; none where it leads nowhere."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSegment(Request[AuditedSegment]):
+    """Do segment `number` of a training again; the last one with what is done to the weights after."""
+
+    job: ClassVar[str] = "audit_segment"
+
+    round: RoundFiles
+    shards: tuple[TrainingShard, ...]
+    probe: Path | None
+    seed: bytes
+    transcript: Path
+    number: Annotated[int, Range(0, 1 << 20)]
+    state: Path | None
+    """The state from which it goes on; None at the start."""
+    residual: Path | None
+    """What went into the delta beside the training; None where the transcript says so."""
+    claimed: Path
+    """The revealed delta."""
+    left_before: Digest | None = None
+    """`left` of the transcript of the delta that `residual` says it was left by; None where there is none."""

@@ -1,0 +1,350 @@
+"""Parts of a training done again: honest work reproduces its own commitment, and no way of cheating does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jepanet.cid import digest_of
+from jepanet.errors import Rejected
+from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes, schema_of
+from jepanet.federation.deltas.feedback import Residual, encode_residual
+from jepanet.learning.auditing.segments import Segments
+from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.training.loop import TrainResult, train, warm_start
+from jepanet.protocol.documents.spec import AuditRule, RoundSpec, encode_spec
+from jepanet.tensors import Arrays
+from jepanet.work import transcript as transcript_module
+from jepanet.work.auditing import write_transcript
+from jepanet.work.jobs import run
+from jepanet.work.last_steps import LastSteps, last_steps
+from jepanet.work.requests.auditing import AuditedSegment, AuditPlace, AuditSegment
+from jepanet.work.requests.files import RoundFiles, TrainingShard
+from jepanet.work.requests.training import RepeatTraining, TrainDelta, TrainedDelta
+from jepanet.work.round_files import OpenedRound, open_round
+from jepanet.work.transcript import (
+    Transcript,
+    decode_transcript,
+    encode_transcript,
+    losses_digest,
+    losses_under,
+    segment_key,
+)
+from learning_shards import OTHER, RECIPE, SEED, disc_shard, scaled
+from round_samples import a_spec
+
+pytestmark = pytest.mark.unit
+
+STEPS, SEGMENTS = 6, 3
+KEY = bytes(range(64, 96))
+SHARD = disc_shard(1)
+BASE = warm_start(RECIPE, disc_shard(90), SEED, steps=20)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One round whose trainings are audited, and one solver's files in it."""
+
+    folder: Path
+    codec: str = "fp32"
+
+    def prepared(self) -> Bench:
+        data = model_bytes(BASE, ModelHeader.of(RECIPE, 0))
+        spec: RoundSpec = replace(
+            a_spec(
+                base=digest_of(data),
+                recipe=RECIPE.digest(),
+                inner_steps=STEPS,
+                start_step=0,
+                total_steps=60,
+                codec=self.codec,
+            ),
+            audit=AuditRule(SEGMENTS),
+        )
+        for name, content in (("base", data), ("recipe", RECIPE.to_bytes()), ("spec", encode_spec(spec))):
+            (self.folder / name).write_bytes(content)
+        save_shard(self.folder / "shard", SHARD)
+        save_shard(self.folder / "probe", disc_shard(91, site=(0,) * 24))
+        return self
+
+    @property
+    def files(self) -> RoundFiles:
+        return RoundFiles(self.folder / "base", self.folder / "recipe", self.folder / "spec")
+
+    @property
+    def round(self) -> OpenedRound:
+        return open_round(self.files)
+
+    @property
+    def place(self) -> AuditPlace:
+        return AuditPlace(self.folder / "states", KEY, self.folder / "transcript")
+
+    def request(self, residual: str | None = None) -> TrainDelta:
+        return TrainDelta(
+            round=self.files,
+            shards=(TrainingShard.of(self.folder / "shard"),),
+            probe=self.folder / "probe",
+            residual=self.folder / residual if residual else None,
+            seed=SEED,
+            target=self.folder / "delta",
+            residual_target=self.folder / "left",
+            audit=self.place,
+        )
+
+    def audited(self, number: int, residual: str | None = None) -> AuditedSegment:
+        transcript = self.transcript
+        state = None
+        if number:
+            state = self.folder / "states" / f"step-{transcript.segments[number - 1].end.step:010}.state"
+        return run(
+            AuditSegment(
+                round=self.files,
+                shards=(TrainingShard.of(self.folder / "shard"),),
+                probe=self.folder / "probe",
+                seed=SEED,
+                transcript=self.folder / "transcript",
+                number=number,
+                state=state,
+                residual=self.folder / residual if residual else None,
+                claimed=self.folder / "delta",
+            )
+        )
+
+    @property
+    def transcript(self) -> Transcript:
+        data = (self.folder / "transcript").read_bytes()
+        return decode_transcript(data, spec=digest_of((self.folder / "spec").read_bytes()))
+
+    def differs(self) -> dict[int, str | None]:
+        """By segment, what an audit of it finds."""
+        return {number: self.audited(number).differs for number in range(len(self.transcript.segments))}
+
+    def committed(
+        self, result: TrainResult, made: Callable[[LastSteps], Arrays] = lambda last: last.made.parts
+    ) -> None:
+        """What somebody commits to who can do anything: `result` as a training, any tensors as a delta."""
+        last = last_steps(
+            result.weights, self.round, probe=self.folder / "probe", residual=None, device="cpu"
+        )
+        spec = digest_of((self.folder / "spec").read_bytes())
+        left = write_transcript(result, last, None, spec, self.place, self.segments)
+        header = DeltaHeader(self.round.spec.base, self.round.spec.recipe, left.transcript)
+        (self.folder / "delta").write_bytes(delta_bytes(made(last), header, self.codec))
+
+    @property
+    def segments(self) -> Segments:
+        return Segments(self.folder / "states", STEPS // SEGMENTS)
+
+    def trained(self, shard: Shard = SHARD, weights: Arrays = BASE, **changes: object) -> TrainResult:
+        given = {"seed": SEED, "steps": STEPS, "total_steps": 60} | changes
+        return train(weights, shard, RECIPE, segments=self.segments, **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path).prepared()
+
+
+NOTHING = {0: None, 1: None, 2: None}
+
+
+def test_honest_work_reproduces_its_own_commitment(bench: Bench) -> None:
+    made: TrainedDelta = run(bench.request())
+    assert made.left is not None and made.digest == digest_of((bench.folder / "delta").read_bytes())
+    assert [state.step for state in made.left.states] == [2, 4, 6]
+    assert [state.digest for state in made.left.states] == [s.state for s in bench.transcript.segments]
+    assert bench.differs() == NOTHING
+    for number, segment in enumerate(bench.transcript.segments):
+        found = bench.audited(number)
+        assert len(found.losses) == 2 and segment.end.weights.hex() in found.detail
+        opened = segment_key(KEY, segment.end.step)
+        assert losses_under(opened, found.losses) == losses_digest(KEY, segment.end.step, found.losses)
+        assert losses_under(opened, found.losses) == segment.losses
+        assert losses_under(opened, [*found.losses[:-1], found.losses[-1] * (1 + 1e-15)]) != segment.losses
+    bench.committed(bench.trained())
+    assert made.digest == digest_of((bench.folder / "delta").read_bytes()), "the bench commits as a node does"
+
+
+@pytest.mark.parametrize("codec", ["int8", "topk10"])
+def test_the_last_segment_holds_what_codecs_do(codec: str, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, codec).prepared()
+    made = run(bench.request())
+    assert bench.differs() == NOTHING and (bench.transcript.left is None) == (codec == "int8")
+    if made.residual is None:
+        return
+    (tmp_path / "before").write_bytes((tmp_path / "left").read_bytes())
+    run(bench.request(residual="before"))
+    assert bench.transcript.taken == made.residual
+    assert bench.audited(2, residual="before").differs is None
+    # What somebody would rather have left out before than what it did.
+    values = {name: np.ones_like(array) for name, array in BASE.items()}
+    (tmp_path / "made-up").write_bytes(encode_residual(Residual(values, made.digest, None, codec)))
+    for other in ("made-up", None):
+        with pytest.raises(Rejected) as refused:
+            bench.audited(2, residual=other)
+        assert refused.value.reason == "other-residual"
+
+
+def test_a_training_is_repeated_whole_though_its_key_is_not_known(bench: Bench) -> None:
+    made = run(bench.request())
+    (bench.folder / "revealed").write_bytes((bench.folder / "delta").read_bytes())
+    again = replace(bench.request(), audit=None)
+    found = run(RepeatTraining(again, bench.folder / "revealed"))
+    assert found.same and found.cosine == 1.0 and made.left is not None
+
+
+# Ways of cheating, each with the segments in which it shows.
+
+
+def test_attack_a_scaled_delta(bench: Bench) -> None:
+    bench.committed(bench.trained(), lambda last: scaled(last.made.parts, 1.5))
+    assert bench.differs() == {0: None, 1: None, 2: "delta"}
+
+
+def test_attack_one_delta_under_several_identities_by_noise_or_masks(bench: Bench) -> None:
+    random = np.random.default_rng(1)
+
+    def noisy(last: LastSteps) -> Arrays:
+        return {
+            name: array + random.normal(0, 1e-4, array.shape).astype(np.float32)
+            for name, array in last.made.parts.items()
+        }
+
+    def masked(last: LastSteps) -> Arrays:
+        return {name: array * (random.random(array.shape) < 0.2) * np.float32(5)
+                for name, array in last.made.parts.items()}  # fmt: skip
+
+    for cheat in (noisy, masked):
+        bench.committed(bench.trained(), cheat)
+        assert bench.differs() == {0: None, 1: None, 2: "delta"}
+
+
+def test_attack_a_state_that_no_training_led_to(bench: Bench) -> None:
+    """Scaling, noise, triggers or ascent on the score put into the committed state, not into the delta."""
+    honest = bench.trained()
+    better = replace(
+        honest, weights={n: b + (honest.weights[n] - b) * np.float32(1.5) for n, b in BASE.items()}
+    )
+    points = list(honest.trace.points)
+    ended = bench.trained(weights=better.weights, steps=2)  # a state of theirs at the end of the last segment
+    points[-1] = replace(ended.trace.points[-1], step=STEPS)
+    states = bench.folder / "states"
+    (states / "step-0000000006.state").write_bytes((states / "step-0000000002.state").read_bytes())
+    bench.trained(steps=4, total_steps=60)  # states 2 and 4 are honest again
+    bench.committed(replace(better, trace=replace(honest.trace, points=tuple(points))))
+    assert bench.differs()[2] is not None
+
+
+def test_attack_training_a_part_of_the_model(bench: Bench) -> None:
+    bench.committed(bench.trained(frozen=("encoder",)))
+    assert bench.differs() == {0: "weights", 1: "replay", 2: "replay"}  # moments of a part are no state
+
+
+def test_attack_fewer_steps(bench: Bench) -> None:
+    bench.committed(bench.trained(steps=4))
+    assert bench.differs() == {0: None, 1: "steps"}
+
+
+def test_attack_steps_that_were_left_out(bench: Bench) -> None:
+    """Two steps instead of six, told as six: every state is one that steps led to, only not enough."""
+    short = bench.trained(steps=2)
+    states, point = bench.folder / "states", short.trace.points[0]
+    for step in (4, 6):
+        for kind in ("state", "losses"):
+            data = (states / f"step-0000000002.{kind}").read_bytes()
+            (states / f"step-{step:010}.{kind}").write_bytes(data)
+    points = tuple(replace(point, step=step) for step in (2, 4, 6))
+    bench.committed(replace(short, trace=replace(short.trace, points=points)))
+    found = bench.differs()
+    assert found == {0: "weights", 1: "batch", 2: "replay"} and "not after 4" in bench.audited(2).detail
+
+
+def test_attack_other_data(bench: Bench) -> None:
+    """A leaked sealed shard, somebody else's shard, or pictures with a trigger."""
+    bench.committed(bench.trained(disc_shard(7)))
+    assert bench.differs() == {0: "batch", 1: "batch", 2: "batch"}
+
+
+def test_attack_another_seed(bench: Bench) -> None:
+    """The best of several trainings."""
+    bench.committed(bench.trained(seed=OTHER))
+    assert bench.differs()[0] == "batch"
+
+
+def test_attack_a_longer_training_of_which_only_the_end_is_shown(bench: Bench) -> None:
+    before = bench.trained()
+    bench.committed(bench.trained(weights=before.weights))
+    assert bench.differs()[0] == "weights"
+
+
+def test_attack_a_transcript_of_another_delta(bench: Bench, tmp_path: Path) -> None:
+    run(bench.request())
+    honest = (bench.folder / "transcript").read_bytes()
+    bench.committed(bench.trained(seed=OTHER))
+    (bench.folder / "transcript").write_bytes(honest)
+    with pytest.raises(Rejected) as refused:
+        bench.audited(0)
+    assert refused.value.reason == "other-transcript"
+
+
+def test_attack_a_state_served_that_was_not_committed_to(bench: Bench) -> None:
+    run(bench.request())
+    path = bench.folder / "states" / "step-0000000002.state"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    found = bench.audited(1)
+    assert found.differs == "state" and bench.transcript.segments[0].end.streams.hex() in found.detail
+
+
+# What is no evidence, and what is malformed.
+
+
+def test_another_build_is_no_evidence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(bench.request())
+    here = transcript_module.surroundings()
+    monkeypatch.setattr(
+        transcript_module, "surroundings", lambda: here | {"cpu": "another set of instructions"}
+    )
+    with pytest.raises(Rejected, match="another set of instructions") as refused:
+        bench.audited(0)
+    assert refused.value.reason == "other-build" and "nothing of the solver" in (refused.value.remedy or "")
+
+
+def test_a_round_without_audits_takes_no_transcript_and_one_with_them_needs_one(bench: Bench) -> None:
+    made = run(bench.request())
+    plain = replace(bench.round.spec, audit=None)
+    header = DeltaHeader(plain.base, plain.recipe)
+    data = (bench.folder / "delta").read_bytes()
+    parts = bench.round.delta(data)
+    bare = delta_bytes({f"{name}/value": array for name, array in parts.items()}, header, "fp32")
+    for spec, wrong in ((plain, data), (bench.round.spec, bare)):
+        with pytest.raises(Rejected) as refused:
+            replace(bench.round, spec=spec).delta(wrong)
+        assert refused.value.reason == "malformed"
+    assert made.bytes == len(data) and set(schema_of(parts)) == set(BASE)
+    (bench.folder / "spec").write_bytes(encode_spec(plain))
+    with pytest.raises(Rejected) as refused:
+        run(bench.request())
+    assert refused.value.reason == "not-audited"
+
+
+def test_a_transcript_of_other_rules_or_out_of_order_is_refused(bench: Bench) -> None:
+    run(bench.request())
+    good = bench.transcript
+    data = encode_transcript(good)
+    with pytest.raises(Rejected) as refused:
+        decode_transcript(data, spec=bytes(32))
+    assert refused.value.reason == "wrong-spec"
+    with pytest.raises(Rejected) as refused:
+        encode_transcript(replace(good, segments=good.segments[::-1]))
+    assert refused.value.reason == "wrong-order"
+    with pytest.raises(Rejected):
+        decode_transcript(data[:-1], spec=good.spec)
+    with pytest.raises(Rejected) as refused:
+        bench.audited(3)
+    assert refused.value.reason == "no-segment"

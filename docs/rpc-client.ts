@@ -51,6 +51,11 @@ export class NodeClient {
     return this.call("blobs.transfers", params);
   }
 
+  /** Reads everything from a block on again, each block proven; duties wait until that is done */
+  chainRescan(params: rpc.Methods["chain.rescan"]["params"]) {
+    return this.call("chain.rescan", params);
+  }
+
   /** The chain, its contracts, and how far the node has read it */
   chainStatus(params: rpc.Methods["chain.status"]["params"] = {}) {
     return this.call("chain.status", params);

@@ -42,7 +42,7 @@ export interface ChainPosition {
   timestamp: number;
 }
 
-/** The chain of a node, the contracts that it follows, and its place. */
+/** The chain of a node, the contracts that it follows, its place, and what it reads again. */
 export interface ChainStatus {
   chain_id: number;
   token: string;
@@ -52,6 +52,7 @@ export interface ChainStatus {
   confirmations: number;
   endpoints: (string)[];
   position: ChainPosition;
+  rescan: Rescan | null;
 }
 
 /** What a solver committed to, 0x-hex, and the delta it revealed, None before. */
@@ -211,6 +212,13 @@ export interface ReceiptInWords {
 export interface ReceiptPage {
   items: (Receipt)[];
   next: string | null;
+}
+
+/** Blocks `first` to `until` that a running node reads again; those up to `at` are there. */
+export interface Rescan {
+  first: number;
+  at: number;
+  until: number;
 }
 
 /** A delta that was revealed in a round; `size` in bytes where it is stored here. */
@@ -499,6 +507,10 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: TransferPage };
+  /** Reads everything from a block on again, each block proven; duties wait until that is done */
+  "chain.rescan": { params: {
+      first: number;
+    }; result: Rescan };
   /** The chain, its contracts, and how far the node has read it */
   "chain.status": { params: Record<string, never>; result: ChainStatus };
   /** The node's configuration, defaults included; what may be a secret is hidden */

@@ -32,6 +32,7 @@ from jepanet.cid import digest_of
 from jepanet.node.confirmed_facts import ConfirmedFacts
 from jepanet.node.engine import Engine, fact_of
 from jepanet.node.missing_events import MissingEvents
+from jepanet.node.rereading import Rereading
 from jepanet.protocol.facts import ChainEvent
 from jepanet.protocol.journal_codec import encode_state
 from jepanet.protocol.state import Identity
@@ -152,7 +153,8 @@ async def follow(opened: Opened, url: str, until: int) -> int | None:
                 if (opened.journal.cursor() or 0) >= until:
                     break
         contracts = Contracts.of(rpc, opened.deployment)
-        return await MissingEvents(contracts, opened.feed, opened.journal, follower).look()
+        again = Rereading(opened.journal, follower, lambda: opened.feed.caught_up, 0)
+        return await MissingEvents(contracts, opened.feed, opened.journal, again).look()
     finally:
         await rpc.close()
 

@@ -17,6 +17,7 @@ from jepanet.errors import Rejected, Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
 from jepanet.node.pausing import Pauses
+from jepanet.node.rereading import Stretch
 from jepanet.node.status import ChainHealth, Surroundings, status_of
 from jepanet.operations.views.funds import Account, Sent
 from jepanet.operations.views.json_form import Wei
@@ -124,6 +125,21 @@ class ANetwork:
         self.connected = [item for item in self.connected if item.peer_id != peer_id]
 
 
+class AReading:
+    """Stands for what reads blocks again: 1001 to 1050 are stored."""
+
+    stored: tuple[int, int] | None = (1001, 1050)
+
+    def __init__(self) -> None:
+        self.progress: Stretch | None = None
+
+    def begin(self, first: int) -> Stretch:
+        if self.stored is None or not self.stored[0] <= first <= self.stored[1]:
+            raise Rejected(f"/home/secret has no block {first}")
+        self.progress = Stretch(first, first - 1, self.stored[1])
+        return self.progress
+
+
 @dataclass
 class AWorker:
     running: RunningJob | None = None
@@ -143,6 +159,7 @@ class ANode:
         self.worker = AWorker()
         self.pauses = Pauses(folder / "paused.json", frozenset(state.me.roles), self.engine.hold)
         self.caught_up = True
+        self.rereading = AReading()
         held = (2 * TOKEN, TOKEN, 30 * TOKEN, 10 * TOKEN, 0, 0)
         self.account = Account(ME, *map(Wei, held))
         self.read = 0

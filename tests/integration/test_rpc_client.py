@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal, Transient
+from jepanet.interface import rescanning as rescanning_module
 from jepanet.interface.arguments import stake as stake_module
 from jepanet.interface.cli import cli
 from jepanet.node.status import write_status
@@ -204,6 +205,30 @@ def test_a_running_node_is_asked_to_withdraw_and_nothing_is_sent_from_here(
         refused = withdraw().exception
         assert isinstance(refused, Declined) and refused.code is Exit.REJECTED
         assert not (tmp_path / "data" / "commands.sqlite").exists(), "no wallet was opened"
+
+
+def test_a_running_node_is_asked_to_read_blocks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = config_file(tmp_path)
+    monkeypatch.setattr(rescanning_module, "_LOOKS", 0.01)
+
+    def rescan(*words: str) -> Any:
+        return CliRunner().invoke(cli, ["node", "rescan", *words, "--config", file, "--json"])
+
+    with beside(tmp_path) as node:
+        assert json.loads(rescan("1020").stdout) == {"first": 1020, "at": 1019, "until": 1050}
+        refused = rescan("1010").exception
+        assert isinstance(refused, Declined) and refused.known is Code.UNDER_WAY
+        node.rereading.progress = None
+        ends = threading.Timer(0.5, lambda: setattr(node.rereading, "progress", None))
+        ends.start()
+        shown = rescan("1020", "--wait")
+        assert json.loads(shown.stdout) == {"first": 1020, "at": 1050, "until": 1050}
+        assert "block 1019 of 1050" in shown.stderr
+        ends.join()
+        refused = rescan("7").exception
+        assert isinstance(refused, Declined) and refused.code is Exit.USAGE and "1001 to 1050" in str(refused)
 
 
 def test_peers_are_listed_connected_and_banned_by_command(tmp_path: Path) -> None:

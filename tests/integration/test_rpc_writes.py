@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,52 @@ async def test_attack_two_withdrawals_at_once_send_one_transaction(network: Netw
         assert code == Exit.REJECTED and "free stake" in said
         assert await network.chain.rpc.transaction_count(me, "latest") == nonce + 3
         assert not (config.node.data_dir / "commands.sqlite").exists()
+
+
+async def test_a_running_node_reads_blocks_again_and_has_what_it_had(
+    network: Network, tmp_path: Path
+) -> None:
+    await network.chain.mine(300)
+    async with running(network, SOLVER, tmp_path, "solver") as config:
+        file, lowest = config.node.data_dir / "journal.sqlite", network.deployment.anchor.number + 1
+        lost = _without_events(file)
+        assert lost >= 2, "a verifier set and a project at least"
+        async with open_client(config, Scope.OPERATE) as node:
+            with pytest.raises(Declined) as refused:
+                await node.chain_rescan(lowest - 1)
+            assert refused.value.known is Code.INVALID_PARAMS and str(lowest) in str(refused.value)
+            begun = await node.chain_rescan(lowest)
+            assert (begun.first, begun.at) == (lowest, lowest - 1) and begun.until > lowest + 300
+            with pytest.raises(Declined) as refused:
+                await node.chain_rescan(lowest)
+            assert refused.value.known is Code.UNDER_WAY
+            async with asyncio.timeout(120):
+                while (await node.chain_status()).rescan is not None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            assert _events(file) == lost, "they are there again"
+            assert [item async for item in every(node.projects_list)]
+        code, made, said = await ran(config, "node", "rescan", str(begun.until - 20), "--wait")
+        assert code == 0 and made["at"] == made["until"] > begun.until and "waiting: block" in said
+        code, _, said = await ran(config, "node", "rescan", "0")
+        assert code == Exit.USAGE and "among the stored blocks" in said
+        status = read_status(config.node.data_dir)
+        assert status.running and status.chain.confirmed
+    text = (tmp_path / "log").read_text()
+    assert "method.operated" in text and "journal.mended" not in text
+
+
+def _events(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as sql:
+        return int(sql.execute("SELECT count(*) FROM events").fetchone()[0])
+
+
+def _without_events(file: Path) -> int:
+    """Deletes what a lying endpoint would have withheld; how many there were. The node is not told."""
+    found = _events(file)
+    with closing(sqlite3.connect(file, timeout=20)) as sql, sql:
+        sql.execute("PRAGMA foreign_keys = OFF")
+        sql.execute("DELETE FROM events")
+    return found
 
 
 async def test_a_verifier_withdraws_what_has_matured_and_nothing_before(

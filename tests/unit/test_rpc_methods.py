@@ -14,6 +14,7 @@ import pytest
 from jsonschema import ValidationError
 
 from jepanet.errors import Transient
+from jepanet.node.rereading import Stretch
 from jepanet.node.status import ChainHealth, Surroundings
 from jepanet.operations.views.funds import Account
 from jepanet.protocol.documents.scores import REPORT, ScoreReport, SignedScore
@@ -279,6 +280,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
     calls = {
         "peers.connect": {"address": f"/ip4/127.0.0.9/tcp/4701/p2p/{PEERS[2]}"},
         "peers.ban": {"peer": PEERS[0]},
+        "chain.rescan": {"first": 1001},
         "rewards.claim": {"round": 7},
         "stake.withdraw": {},
         "dashboard.invite_operator": {},
@@ -292,6 +294,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         assert answer["error"]["code"] == Code.OUT_OF_SCOPE, method
     assert len(node.network.connected) == 2 and not node.network.bans() and not node.pauses.paused
     assert node.journal.duty_state(duty_key(claim)) == "rejected" and node.withdrawn == []
+    assert node.rereading.progress is None
 
 
 async def test_a_claim_that_was_given_up_is_tried_by_the_node_itself(node: ANode) -> None:
@@ -309,6 +312,23 @@ async def test_a_claim_that_was_given_up_is_tried_by_the_node_itself(node: ANode
     assert node.journal.pending() == []
     assert (await asking.error("rewards.claim", round=9))[0] == Code.NOT_FOUND, "it runs"
     assert (await asking.error("rewards.claim", round=3))[0] == Code.NOT_FOUND, "nobody knows it"
+
+
+async def test_blocks_are_read_again_one_stretch_at_a_time(node: ANode) -> None:
+    asking = Asking(node)
+    assert (await asking.get("chain.status"))["rescan"] is None
+    for outside in (0, 1000, 1051):
+        code, detail = await asking.error("chain.rescan", first=outside)
+        assert code == Code.INVALID_PARAMS and "1001 to 1050" in detail
+    begun = await asking.get("chain.rescan", first=1020)
+    assert begun == {"first": 1020, "at": 1019, "until": 1050}
+    node.rereading.progress = Stretch(1020, 1033, 1050)
+    assert (await asking.get("chain.status"))["rescan"] == {"first": 1020, "at": 1033, "until": 1050}
+    code, detail = await asking.error("chain.rescan", first=1010)
+    assert code == Code.UNDER_WAY and "block 1033 of 1050" in detail
+    node.rereading.progress, node.rereading.stored = None, None
+    code, detail = await asking.error("chain.rescan", first=1)
+    assert code == Code.INVALID_PARAMS and "none yet" in detail and "secret" not in detail
 
 
 async def test_transactions_are_paged_by_the_store_and_tell_no_call(node: ANode) -> None:

@@ -34,6 +34,7 @@ from jepanet.node.missing_events import MissingEvents
 from jepanet.node.observing import metrics_page
 from jepanet.node.opening import checkpoints_of, follower_of, job_memory, network_of, sender_of
 from jepanet.node.pausing import Pauses
+from jepanet.node.rereading import Rereading
 from jepanet.node.status import ChainHealth, Surroundings, status_of
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
 from jepanet.node.wallet_lock import wallet_lock
@@ -127,6 +128,7 @@ class Node:
     conversation: Conversation
     follower: Follower[ChainEvent]
     feed: ConfirmedFacts
+    rereading: Rereading
     missing_events: MissingEvents
     account: AccountWatch
 
@@ -343,7 +345,9 @@ async def build(
         blobs.unpin_owner(way_pin(project))  # of a derivation that a crash ended: it begins anew
     feed.settle_rewind()
     follower = follower_of(config, rpc, deployment, journal)
-    missing_events = MissingEvents(contracts, feed, journal, follower)
+    lowest = deployment.anchor.number + 1
+    rereading = Rereading(journal, follower, lambda: feed.caught_up, lowest)
+    missing_events = MissingEvents(contracts, feed, journal, rereading)
     await network.start()
     opened.push_async_callback(network.stop)
     return Node(
@@ -364,6 +368,7 @@ async def build(
         conversation=conversation,
         follower=follower,
         feed=feed,
+        rereading=rereading,
         missing_events=missing_events,
         account=account,
     )

@@ -11,13 +11,12 @@ import time
 
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.following.counters import LogTally, read_counters
-from jepanet.chain.following.follower import Follower
 from jepanet.errors import Transient
 from jepanet.node.confirmed_facts import ConfirmedFacts
-from jepanet.protocol.facts import ChainEvent
+from jepanet.node.rereading import Rereading
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import get_logger
-from jepanet.types import BlockRef, RoundId
+from jepanet.types import RoundId
 
 log = get_logger("node")
 
@@ -30,12 +29,12 @@ class MissingEvents:
     """Compares the journal's events with the contracts' counters on the last block fed to the machine."""
 
     def __init__(
-        self, contracts: Contracts, feed: ConfirmedFacts, journal: Journal, follower: Follower[ChainEvent]
+        self, contracts: Contracts, feed: ConfirmedFacts, journal: Journal, rereading: Rereading
     ) -> None:
         self._contracts = contracts
         self._feed = feed
         self._journal = journal
-        self._follower = follower
+        self._rereading = rereading
         self._done: set[RoundId] = set()
         self._look_at = 0.0
         self.missing = False
@@ -61,8 +60,8 @@ class MissingEvents:
                 self._look_at = time.monotonic() + _LOOK_EVERY
                 continue
             self._look_at = time.monotonic() + _LOOK_AGAIN
-            self._journal.prove_until(self._follower.position.number)
-            self._follower.read_again(_stored_before(self._journal, since))
+            if self._rereading.progress is None:
+                self._rereading.read_from(since)
 
     async def look(self) -> int | None:
         """The first block to read again, None when nothing is missing or there is nothing to compare yet.
@@ -87,8 +86,3 @@ class MissingEvents:
             seen = chain.of_rounds.items()
             self._done |= {key for key, item in seen if item.settled and not item.unclaimed}
         return since
-
-
-def _stored_before(journal: Journal, first: int) -> list[BlockRef]:
-    """The newest stored blocks below block `first`, ascending: the trail for reading from there again."""
-    return [BlockRef(item.number, item.hash, item.timestamp) for item in journal.trail(below=first)]

@@ -90,7 +90,7 @@ MEANINGS: Mapping[Code, Meaning] = {
         "Not allowed now", "`data.detail` says what the contracts or the node ask for first"
     ),
     Code.UNDER_WAY: Meaning(
-        "Under way", "call again with the same parameters to learn how it ends: nothing is done twice"
+        "Under way", "`data.detail` says what is; call again later: nothing is done twice meanwhile"
     ),
 }
 

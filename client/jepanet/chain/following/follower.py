@@ -156,6 +156,11 @@ class Follower(Generic[Read]):
         """Whether the head moved on for `stall_after` seconds without a step."""
         return self._alarm.stalled
 
+    @property
+    def rewinding(self) -> bool:
+        """Whether the rewind that `read_again` asks for is still to come."""
+        return self._again is not None
+
     def read_again(self, trail: Sequence[BlockRef]) -> None:
         """Makes the next step a rewind to the last of `trail` (stored blocks, ascending; empty: the anchor),
         and reads everything after it block by block, its logs proven."""

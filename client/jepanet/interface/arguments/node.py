@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jepanet.interface.pausing import drain, pause, resume
+from jepanet.interface.rescanning import rescan
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, shown, table
 
@@ -38,7 +39,7 @@ def command() -> None:
     """
 
 
-for _command in (pause, resume, drain):
+for _command in (rescan, pause, resume, drain):
     command.add_command(_command)
 
 
@@ -171,27 +172,6 @@ def address(config_path: Path, as_json: bool) -> None:
         click.echo("\n".join(value.addresses or (value.peer,)))
 
     emit(node_address(load_config(config_path)), as_json, lines)
-
-
-@command.command("rescan")
-@click.argument("first", metavar="FROM", type=click.IntRange(0, (1 << 53) - 1))
-@config_option
-@json_option
-def rescan(first: int, config_path: Path, as_json: bool) -> None:
-    """Make a stopped node read the chain again from block FROM on.
-
-    For a journal that lacks events: its blocks from FROM on are dropped, and the next start reads them one by
-    one, with their logs proven from receipts. Salts, deltas, scores, signatures and transactions stay.
-
-    Example: jepanet node rescan 18000 --config solver.toml
-    """
-    from jepanet.operations.rescan import open_journal
-    from jepanet.operations.rescan import rescan as forget
-    from jepanet.settings.config import load_config
-
-    with open_journal(load_config(config_path)) as access:
-        dropped = forget(access, first)
-    emit(dropped, as_json, lambda value: pairs("To be read again at the next start", shown(value)))
 
 
 @command.command("release")

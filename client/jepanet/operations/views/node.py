@@ -46,8 +46,17 @@ class ChainPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescan:
+    """Blocks `first` to `until` that a running node reads again; those up to `at` are there."""
+
+    first: int
+    at: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChainStatus:
-    """The chain of a node, the contracts that it follows, and its place."""
+    """The chain of a node, the contracts that it follows, its place, and what it reads again."""
 
     chain_id: int
     token: Address
@@ -58,6 +67,7 @@ class ChainStatus:
     endpoints: tuple[str, ...]
     """Scheme, host and port alone: the rest of an address may be a key."""
     position: ChainPosition
+    rescan: Rescan | None
 
 
 @dataclass(frozen=True, slots=True)

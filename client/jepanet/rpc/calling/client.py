@@ -23,6 +23,7 @@ from jepanet.operations.views.node import (
     Health,
     Invitation,
     NodeStatus,
+    Rescan,
     Serving,
     Standing,
     TakenUp,
@@ -70,6 +71,9 @@ class NodeClient:
 
     async def blobs_transfers(self, limit: int = 20, cursor: str | None = None) -> Page[Transfer]:
         return await self._get("blobs.transfers", Page[Transfer], limit=limit, cursor=cursor)
+
+    async def chain_rescan(self, first: int) -> Rescan:
+        return await self._get("chain.rescan", Rescan, first=first)
 
     async def chain_status(self) -> ChainStatus:
         return await self._get("chain.status", ChainStatus)

@@ -158,6 +158,33 @@ class Paused(Protocol):
         """Raises: Rejected."""
 
 
+class Stretch(Protocol):
+    """Blocks that are being read again: the first, the last that is there again, and the last of all."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def at(self) -> int: ...
+
+    @property
+    def until(self) -> int: ...
+
+
+class Rereading(Protocol):
+    """What a node reads from the chain again, one stretch at a time."""
+
+    @property
+    def progress(self) -> Stretch | None: ...
+
+    @property
+    def stored(self) -> tuple[int, int] | None:
+        """The first and the last block that can be read again."""
+
+    def begin(self, first: int) -> Stretch:
+        """Raises: Rejected: another stretch is being read again, or `first` is not among those stored."""
+
+
 class RunningNode(OverEndpoints, Protocol):
     """Open handles of a node; everything is read on its event loop."""
 
@@ -187,6 +214,9 @@ class RunningNode(OverEndpoints, Protocol):
 
     @property
     def pauses(self) -> Paused: ...
+
+    @property
+    def rereading(self) -> Rereading: ...
 
     @property
     def caught_up(self) -> bool:

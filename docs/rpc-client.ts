@@ -41,6 +41,11 @@ export class NodeClient {
     return told.result;
   }
 
+  /** The newest 50 downloads that have ended, the newest first, and which peers sent them */
+  blobsFetched(params: rpc.Methods["blobs.fetched"]["params"] = {}) {
+    return this.call("blobs.fetched", params);
+  }
+
   /** Stored files that are served to everybody */
   blobsList(params: rpc.Methods["blobs.list"]["params"] = {}) {
     return this.call("blobs.list", params);

@@ -68,12 +68,13 @@ export interface CommitmentPage {
   next: string | null;
 }
 
-/** A peer of this node: its address, whether this node dialled it, whether it gossips. */
+/** A peer of this node: its address, whether this node dialled it, whether it gossips, and the milliseconds that its newest answer to a ping took, None without one. */
 export interface ConnectedPeer {
   peer: string;
   address: string;
   outbound: boolean;
   gossiping: boolean;
+  latency_ms: number | null;
 }
 
 /** `next` is the cursor of the page after this one, None on the last. */
@@ -92,6 +93,17 @@ export interface FeeReceipt {
   coordinator: string;
   paid: string;
   how: string;
+}
+
+/** A download that has ended, at `ended` seconds of Unix after so many `seconds`; `failure`: why it came to nothing. What `sources` do not make up of `bytes` was here from an attempt before. */
+export interface Fetched {
+  cid: string;
+  kind: string;
+  bytes: number;
+  seconds: number;
+  ended: number;
+  failure: string | null;
+  sources: (Source)[];
 }
 
 /** `healthy`: process, network and the reading of the chain go on. `ready`: it also acts on the newest blocks and has peers. `reasons`: why it is not, one word a cause. `remarks`: what to see to all the same, out of `surroundings`, which are None where the node cannot speak for itself. */
@@ -384,6 +396,12 @@ export interface Serving {
   problem: string | null;
 }
 
+/** A peer that sends a file, and the bytes of it that it sent. */
+export interface Source {
+  peer: string;
+  bytes: number;
+}
+
 /** `rounds`: those that have not ended and in which the node has begun its part, at most 100 of them; `needed`: whether there are any: while it is needed, a node that is stopped may lose a bond. */
 export interface Standing {
   roles: (RoleStanding)[];
@@ -446,10 +464,11 @@ export interface TrainingNow {
   curve: ([number, number])[];
 }
 
-/** How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why. */
+/** How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why. `turned_degrees`: the rms angle by which it had turned the latent frame against the base's. */
 export interface TrainingOutcome {
   status: string;
   why?: string | null;
+  turned_degrees?: number | null;
 }
 
 /** A transaction of this wallet. `state` is intended, sent, mined or failed; fees are wei a unit of gas. `hashes`: 0x-hex of every form it was signed in, the newest last. What it calls is left out: the data of a reveal that was not sent yet says what is revealed. */
@@ -473,12 +492,14 @@ export interface TransactionPage {
   next: string | null;
 }
 
-/** A download under way: bytes that are there, and in all as its provider says, 0 before one has. */
+/** A download under way: bytes that are there, and in all as its provider says, 0 before one has. `kind`: what the file is, as `traffic` counts it; `sources`: who sends it, the largest part first. */
 export interface Transfer {
   cid: string;
+  kind: string;
   done: number;
   total: number;
   seconds: number;
+  sources: (Source)[];
 }
 
 /** `next` is the cursor of the page after this one, None on the last. */
@@ -497,6 +518,8 @@ export interface Work {
 }
 
 export interface Methods {
+  /** The newest 50 downloads that have ended, the newest first, and which peers sent them */
+  "blobs.fetched": { params: Record<string, never>; result: (Fetched)[] };
   /** Stored files that are served to everybody */
   "blobs.list": { params: {
       limit?: number;

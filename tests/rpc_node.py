@@ -90,6 +90,7 @@ class APeer:
     address: str = "/ip4/127.0.0.1/tcp/4701"
     outbound: bool = True
     gossiping: bool = True
+    latency: float | None = 0.0123
 
 
 class ANetwork:
@@ -100,12 +101,16 @@ class ANetwork:
         self.connected = [APeer(item) for item in PEERS[:2]]
         self.away: set[str] = set()
         self.downloads: list[Transfer] = []
+        self.ended: list[Transfer] = []
 
     async def peers(self) -> list[APeer]:
         return self.connected
 
     def transfers(self) -> list[Transfer]:
         return self.downloads
+
+    def fetched(self) -> list[Transfer]:
+        return self.ended
 
     def bans(self) -> dict[str, Ban]:
         return self._bans.active()

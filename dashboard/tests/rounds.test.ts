@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { NodeStatus, RoundSchedule, Work } from "../../docs/rpc";
 import { chainNow, clocksApart } from "../src/node/clock";
 import { codeIn, isToken } from "../src/node/token";
+import { joined } from "../src/words/curves";
 import { farewell } from "../src/words/farewells";
+import { courses } from "../src/words/metrics";
 import { happening, phaseEnd, phaseName, stages } from "../src/words/phases";
 import { reason, verdict } from "../src/words/verdicts";
 import { lateness, left, worries, type Known } from "../src/words/worries";
@@ -36,6 +38,23 @@ describe("phases", () => {
     expect(verdict("accepted").tone).toBe("good");
     expect(verdict("else").name).toBe("else");
     expect(reason("some-new-one")).toBe("some new one");
+  });
+});
+
+describe("curves", () => {
+  it("go on from what the node kept", () => {
+    expect(joined([[0, 2], [10, 1]], [{ step: 8, loss: 9 }, { step: 12, loss: 0.9 }])).toEqual([[0, 2], [10, 1], [12, 0.9]]);
+    expect(joined([], [{ step: 3, loss: 1 }])).toEqual([[3, 1]]);
+  });
+  it("are of the model as it was left, where two rounds have it", () => {
+    const heldout = (before: number, after: number) => ({ before: { rank: before }, after: { rank: after, other: 1 } });
+    const found = courses([
+      { round: 4, published: true, heldout: heldout(3, 5) },
+      { round: 5, published: false, heldout: heldout(5, 1) },
+      { round: 6 },
+    ]);
+    expect(found.map((item) => [item.metric.name, item.rounds, item.values])).toEqual([["rank", [4, 5], [5, 5]]]);
+    expect(courses([{ round: 4, heldout: heldout(1, 2) }])).toEqual([]);
   });
 });
 

@@ -13,7 +13,7 @@ from shown_node import CANCELLED, NEWEST, UNREAD, Shown
 
 from jepanet.p2p.transfer.underway import Transfer
 from jepanet.telemetry import recent_lines
-from rpc_node import ME
+from rpc_node import ME, PEERS
 
 pytestmark = pytest.mark.browser
 
@@ -51,8 +51,12 @@ def test_steps_of_a_training_are_told_while_the_page_is_open(open_page: Any) -> 
     expect(page.get_by_role("img", name=re.compile("^Loss from"))).to_be_visible()
     expect(page.locator(".uplot canvas").first).to_be_visible()
     expect(page.get_by_role("img", name="Gain of your deltas")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^Loss from 2.60 at step 0"))).to_be_visible()
+    for metric in ("Predictive information", "Effective rank", "Variance of latents"):
+        expect(page.get_by_role("img", name=re.compile(f"^{metric} from .* after round 28"))).to_be_visible()
     rows = page.get_by_role("table", name="Trainings of rounds").locator("tbody tr")
     expect(rows.filter(has_text="Round 26")).to_contain_text("± 1.8 mnat")
+    expect(rows.filter(has_text="Round 28")).to_contain_text("3.4°")
     expect(rows.filter(has_text="Round 25")).to_contain_text("Aborted the window closed")
 
 
@@ -101,8 +105,18 @@ def test_files_on_their_way_are_shown_while_they_come(open_page: Any, served: Sh
     served.node.network.downloads = [Transfer(bytes([9]) * 32, begun, 0, 0)]
     rows = page.get_by_role("table", name="Files on the way here").locator("tbody tr")
     expect(rows).to_contain_text("size not known yet")
-    served.node.network.downloads = [Transfer(bytes([9]) * 32, begun, 3_000_000, 10_000_000)]
+    sources = {PEERS[0]: 2_000_000, PEERS[1]: 1_000_000}
+    here = Transfer(bytes([9]) * 32, begun, 3_000_000, 10_000_000, "model", sources)
+    served.node.network.downloads = [here]
     expect(rows).to_contain_text("3.0 MB of 10 MB")
+    expect(rows).to_contain_text("Model")
+    expect(rows).to_contain_text("2.0 MB")
+    here.done, here.ended, served.node.network.downloads = 10_000_000, time.monotonic(), []
+    served.node.network.ended = [here]
+    rows = page.get_by_role("table", name="Downloads that have ended").locator("tbody tr")
+    expect(rows).to_contain_text("Model")
+    expect(rows).to_contain_text("10 MB")
+    expect(page.get_by_role("table", name="Peers").locator("tbody tr").first).to_contain_text("12.3 ms")
 
 
 def test_the_log_is_sifted_by_level_round_and_what_a_line_is_about(open_page: Any) -> None:

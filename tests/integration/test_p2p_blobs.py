@@ -145,7 +145,11 @@ async def test_every_byte_of_a_transfer_is_counted_on_both_sides_by_kind(
     size = 3 * CHUNK_BYTES + 17
     digest = server.files.add(tmp_path / "blob", sized(size))
     flow = client.node.traffic.blobs("delta").part()
-    await fetched(client, digest, tmp_path / "here", flow=flow)
+    await fetched(client, digest, tmp_path / "here", flow=flow, kind="delta")
+    (seen,) = client.node.fetched()
+    assert (seen.kind, seen.done, seen.failure) == ("delta", size, None)
+    assert seen.sources == {server.id: size} and seen.ended is not None
+    assert not client.node.transfers()
     wire = 5 * RESPONSE_BYTES + manifest_bytes(size) + size
     assert (flow.received, flow.sent) == (wire, 2 * REQUEST_BYTES)
     assert client.node.traffic.blobs("delta").received == wire
@@ -155,6 +159,7 @@ async def test_every_byte_of_a_transfer_is_counted_on_both_sides_by_kind(
     server.files.public.clear()
     with pytest.raises(Transient, match="no provider"):
         await fetched(client, digest, tmp_path / "there", flow=flow)
+    assert client.node.fetched() == (seen,), "nobody had a byte of it"
     assert flow.received == wire + RESPONSE_BYTES, "an answer that helps nobody came over the wire too"
     assert client.node.traffic.gossip.received > 0 < client.node.traffic.gossip.sent
 

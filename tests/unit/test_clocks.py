@@ -51,6 +51,7 @@ DATES = {
     "p2p/hardening/pubsub.py": "message numbers that no earlier run has used",
     "p2p/hardening/steady_clock.py": "the date once, at start",
     "recent_lines.py": "when a line was logged, for people",
+    "rpc/offered/blobs.py": "when a download ended, for people",
     "storage/blobs/store.py": "puts uses in order; only ever compared with each other",
 }
 """Who may ask what time it is, and what for. Whoever measures a wait uses `time.monotonic`."""

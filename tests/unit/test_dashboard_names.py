@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jepanet.rpc.offered.node import Probes
+from jepanet.operations.views.node import Surroundings
+from jepanet.rpc.offered.node import DISK_LOW, Probes, remarks
+from jepanet.traffic import BLOB_KINDS
 from jepanet.types import Phase, Verdict
 from jepanet.work.jobs import JOBS
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
@@ -25,6 +28,14 @@ def test_every_job_of_a_node_has_its_words() -> None:
     words = (SOURCE / "words" / "jobs.ts").read_text(encoding="utf-8")
     named = set(re.findall(r"^  (\w+): \"", words, re.MULTILINE))
     assert named == {kind.job for kind in JOBS} - BY_HAND
+
+
+def test_every_kind_of_file_and_remark_has_its_words() -> None:
+    assert keys("files.ts", "KINDS") == set(BLOB_KINDS)
+    around = Surroundings(endpoints_silent=True, clock_ahead=9999, disk_free=0, disk_total=1)
+    told = {*remarks(around), *remarks(replace(around, disk_free=DISK_LOW - 1))}
+    worded = (SOURCE / "words" / "worries.ts").read_text(encoding="utf-8")
+    assert told == set(re.findall(r'remarks\.includes\("([a-z-]+)"\)', worded))
 
 
 @pytest.mark.parametrize("file", ["words/worries.ts", "parts/Progress.tsx"])
@@ -50,5 +61,6 @@ def test_every_phase_and_verdict_has_its_words() -> None:
 
 def test_every_cause_of_a_node_that_is_not_ready_has_its_remedy() -> None:
     source = Path(inspect.getfile(Probes)).read_text(encoding="utf-8")
-    told = set(re.findall(r"^            \"([a-z-]+)\":", source, re.MULTILINE)) | {"no-answer"}
-    assert len(told) == 7 and keys("worries.ts", "CAUSES") == told
+    told = set(re.findall(r"^            \"([a-z-]+)\":", source, re.MULTILINE))
+    told |= {"no-answer", "endpoints-silent"}
+    assert len(told) == 8 and keys("worries.ts", "CAUSES") == told

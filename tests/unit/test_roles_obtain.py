@@ -31,7 +31,7 @@ def node(folder: Path, *, hints: tuple[str, ...], lie: JepanetError, connected: 
     kept: dict[bytes, Path] = {}
 
     async def fetch(
-        name: bytes, *, max_bytes: int, directory: Path, flow: Flow, providers: Sequence[str] = ()
+        name: bytes, *, max_bytes: int, directory: Path, flow: Flow, kind: str, providers: Sequence[str] = ()
     ) -> Path:
         asked.append(tuple(providers))
         flow.came(9)

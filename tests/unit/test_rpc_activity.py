@@ -24,7 +24,7 @@ from jepanet.work.requests.request import Progress
 from jepanet.work.requests.scoring import ScoreClaims
 from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import RunningJob
-from rpc_node import ANode, Asking, a_node
+from rpc_node import PEERS, ANode, Asking, a_node
 
 pytestmark = pytest.mark.unit
 
@@ -100,9 +100,20 @@ async def test_stored_files_are_paged(node: ANode) -> None:
 
 
 async def test_transfers_are_told_with_their_progress(node: ANode) -> None:
-    node.network.downloads = [Transfer(bytes([9]) * 32, time.monotonic() - 5.5, 3, 10)]
+    sources = {PEERS[1]: 1, PEERS[0]: 2}
+    here = Transfer(bytes([9]) * 32, time.monotonic() - 5.5, 3, 10, "model", sources)
+    node.network.downloads = [here]
     (told,) = (await Asking(node).get("blobs.transfers"))["items"]
-    assert told == {"cid": to_cid(bytes([9]) * 32), "done": 3, "total": 10, "seconds": 5}
+    sent = [{"peer": PEERS[0], "bytes": 2}, {"peer": PEERS[1], "bytes": 1}]
+    cid = to_cid(bytes([9]) * 32)
+    assert told == {"cid": cid, "kind": "model", "done": 3, "total": 10, "seconds": 5, "sources": sent}
+    here.ended, here.failure = time.monotonic(), "every provider failed"
+    node.network.ended = [here]
+    (told,) = await Asking(node).get("blobs.fetched")
+    assert abs(told.pop("ended") - time.time()) < 5
+    assert told.pop("seconds") >= 5.5
+    failed = {"failure": "every provider failed", "sources": sent}
+    assert told == {"cid": cid, "kind": "model", "bytes": 3, **failed}
 
 
 @pytest.fixture

@@ -105,7 +105,8 @@ def _training(note: Mapping[str, object]) -> dict[str, object]:
     """How a training ended, and why if it was aborted. The rest of a note tells which delta it made, which
     nobody is to know before its reveal."""
     # Notes of earlier versions have no status: of a training that ended well.
-    return {"status": note.get("status", "ok")} | ({"why": note["why"]} if "why" in note else {})
+    told = {name: note[name] for name in ("why", "turned_degrees") if name in note}
+    return {"status": note.get("status", "ok"), **told}
 
 
 def write_status(path: Path, status: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from jepanet.errors import Exit, Fatal, Rejected
+from jepanet.errors import Exit, Fatal, JepanetError, Rejected
 from jepanet.p2p.bridge import TrioThread
 from jepanet.p2p.hardening.steady_clock import make_library_steady
 from jepanet.p2p.identity import parse_peer_id, peer_id_of
@@ -38,6 +38,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 _FIND_SECONDS = 10.0
 _REPORT_EVERY = 10.0
+_REMEMBERED = 50
+"""Downloads that have ended."""
 
 _log = get_logger("p2p")
 
@@ -72,6 +74,7 @@ class P2PNode:
         self._lock = FileLock(config.directory / "p2p.lock")
         self._validating = 0
         self._transfers: list[Transfer] = []
+        self._fetched: deque[Transfer] = deque(maxlen=_REMEMBERED)
         self._overloaded = 0
         self._overload_reported = 0.0
         self._started = False
@@ -210,12 +213,14 @@ class P2PNode:
         providers: Sequence[str] = (),
         on_progress: Callable[[int, int], None] | None = None,
         flow: Flow | None = None,
+        kind: BlobKind = "other",
     ) -> Path:
         """Downloads the blob whose SHA-256 is `digest` and returns `directory/DIGEST_IN_HEX`, verified.
 
         `providers` are peer ids or addresses; without any, all connected peers are asked. `on_progress(done,
         total)` gets bytes, on the loop. An interrupted download resumes from `directory`. `flow` is told
-        every byte that this download takes, also when it fails; without one it is counted as `other`.
+        every byte that this download takes, also when it fails; without one it is counted as `other`. `kind`:
+        what the file is, for whoever looks at transfers.
 
         Raises:
             Transient: no provider has it, or those that have it failed.
@@ -225,12 +230,15 @@ class P2PNode:
         if len(digest) != 32 or max_bytes < 0:
             raise Rejected("a digest has 32 bytes and a size cap is not negative", reason="bad-digest")
 
-        transfer = Transfer(bytes(digest), time.monotonic())
+        transfer = Transfer(bytes(digest), time.monotonic(), kind=kind)
 
         def progress(done: int, total: int) -> None:
             transfer.done, transfer.total = done, total
             if on_progress is not None:
                 self._thread.post(on_progress, done, total)
+
+        def came(peer: str, count: int) -> None:
+            transfer.sources[peer] = transfer.sources.get(peer, 0) + count
 
         self._transfers.append(transfer)
         try:
@@ -241,14 +249,25 @@ class P2PNode:
                 directory,
                 tuple(providers),
                 progress,
+                came,
                 self.traffic.blobs("other") if flow is None else flow,
             )
+        except BaseException as error:
+            transfer.failure = error.message if isinstance(error, JepanetError) else "it was given up"
+            raise
         finally:
             self._transfers.remove(transfer)
+            transfer.ended = time.monotonic()
+            if transfer.total:  # somebody had it
+                self._fetched.appendleft(transfer)
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Downloads that are under way, the oldest first."""
         return tuple(self._transfers)
+
+    def fetched(self) -> tuple[Transfer, ...]:
+        """The newest downloads that have ended, the newest first; not those for which nobody had a byte."""
+        return tuple(self._fetched)
 
     async def _admit(self, gossip: Gossip) -> Admission | None:
         """On the trio side: the verdict, or None when too many wait for theirs or it took too long."""

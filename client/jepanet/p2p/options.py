@@ -139,9 +139,11 @@ def parse_listen(text: str) -> tuple[socket.AddressFamily, str, int]:
 
 @dataclass(frozen=True, slots=True)
 class PeerInfo:
-    """A connected peer: the remote address of its connection, whether we dialled it, whether it gossips."""
+    """A connected peer: the remote address of its connection, whether we dialled it, whether it gossips, and
+    the seconds that its newest answer to a ping took, None without one."""
 
     peer_id: str
     address: str
     outbound: bool
     gossiping: bool
+    latency: float | None = None

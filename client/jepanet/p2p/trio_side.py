@@ -32,6 +32,7 @@ from jepanet.p2p.peers.bans import BanList
 from jepanet.p2p.peers.dial_back import DIAL_BACK, DialBack, Verdict, ask
 from jepanet.p2p.peers.dialler import Dialler
 from jepanet.p2p.peers.horizon import Horizon
+from jepanet.p2p.peers.latency import Latencies
 from jepanet.p2p.peers.patience import Patience
 from jepanet.p2p.transfer import download
 from jepanet.p2p.transfer.frames import PROTOCOL
@@ -122,6 +123,7 @@ class Network:
         self._transport = download.Transport(
             self._dialler.open_stream, self.ban, config.stall_timeout, config.per_peer_retries
         )
+        self._latencies = Latencies(self._dialler.open_stream)
         self._fetching: defaultdict[Path, trio.Lock] = defaultdict(trio.Lock)
         self._nursery: trio.Nursery
         self.peer_id = str(self._host.get_id())
@@ -187,7 +189,9 @@ class Network:
                 remote = connections[0].muxed_conn.get_remote_address() or ("", 0)
                 outbound = any(item.direction is Direction.OUTBOUND for item in connections)
                 gossiping = peer_id in self._pubsub.peer_topics.get(self._config.topic, ())
-                found.append(PeerInfo(str(peer_id), f"{remote[0]}:{remote[1]}", outbound, gossiping))
+                name = str(peer_id)
+                latency = self._latencies.of(name)
+                found.append(PeerInfo(name, f"{remote[0]}:{remote[1]}", outbound, gossiping, latency))
         return tuple(sorted(found, key=lambda peer: peer.peer_id))
 
     async def publish(self, payload: bytes) -> None:
@@ -220,6 +224,7 @@ class Network:
         directory: Path,
         providers: Sequence[str],
         progress: Callable[[int, int], None],
+        came: Callable[[str, int], None],
         flow: Flow,
     ) -> Path:
         key = directory / digest.hex()
@@ -233,6 +238,7 @@ class Network:
                     directory=directory,
                     providers=await self._dialler.reachable(providers),
                     progress=progress,
+                    came=came,
                     flow=flow,
                 )
         finally:
@@ -263,7 +269,9 @@ class Network:
             await trio.sleep(5)
             ticks += 1
             self._pubsub.revive()
-            for peer in await self.peers():
+            here = await self.peers()
+            self._latencies.look([peer.peer_id for peer in here], self._nursery)
+            for peer in here:
                 self._book.learned(peer.peer_id, self._claimed(peer.peer_id), peer.address.rpartition(":")[0])
             if ticks % 6:
                 continue

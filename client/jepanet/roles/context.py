@@ -22,7 +22,7 @@ from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round
 from jepanet.roles.documents import Documents
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
-from jepanet.traffic import Flow, Traffic
+from jepanet.traffic import BlobKind, Flow, Traffic
 from jepanet.types import Address, Digest, ProjectId, RoundId
 from jepanet.work.requests.machine import ONE_PROCESS, CheckpointPlace, Processes
 from jepanet.work.requests.request import OnProgress, R, Request
@@ -46,6 +46,7 @@ class Network(Protocol):
         providers: Sequence[str] = (),
         on_progress: Callable[[int, int], None] | None = None,
         flow: Flow | None = None,
+        kind: BlobKind = "other",
     ) -> Path: ...
 
 

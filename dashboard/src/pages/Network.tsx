@@ -1,12 +1,15 @@
 /** Who is connected, who is refused, and what came and went. */
-import type { BannedPeer, Bytes, ConnectedPeer, Transfer } from "../../../docs/rpc";
+import type { BannedPeer, Bytes, ConnectedPeer, Fetched, Source, Transfer } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
+import { tick } from "../node/clock";
 import { link, status } from "../node/watching";
 import { Copied } from "../parts/Copied";
 import { Listing, type Column } from "../parts/Listing";
+import { Ago, Moment } from "../parts/Moment";
 import { Card, Facts, Problem, Waiting } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
-import { bytes, count } from "../words/sizes";
+import { fileName } from "../words/files";
+import { bytes, count, figure } from "../words/sizes";
 import { shortened } from "../words/shortened";
 import { span } from "../words/times";
 
@@ -14,22 +17,46 @@ const PEERS: readonly Column<ConnectedPeer>[] = [
   { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
   { head: "Address", cell: (item) => <span class="mono">{item.address}</span> },
   { head: "Dialled by", cell: (item) => (item.outbound ? "this node" : "the peer") },
+  { head: "Answers in", cell: (item) => (item.latency_ms === null ? <span class="muted">not measured</span> : `${figure(item.latency_ms)} ms`), number: true },
   { head: "Gossip", cell: (item) => <Tag tone={item.gossiping ? "good" : "plain"}>{item.gossiping ? "In the mesh" : "No"}</Tag> },
 ];
 
 const BANNED: readonly Column<BannedPeer>[] = [
   { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
   { head: "Why", cell: (item) => item.reason },
+  { head: "Until", cell: (item) => <Moment at={tick.value + item.seconds} />, number: true },
   { head: "For another", cell: (item) => span(item.seconds), number: true },
   { head: "Bans so far", cell: (item) => item.times, number: true },
 ];
 
-const FETCHED: readonly Column<Transfer>[] = [
-  { head: "File", cell: (item) => <Copied text={item.cid} what="file" /> },
+const COMING: readonly Column<Transfer>[] = [
+  { head: "File", cell: (item) => <File item={item} /> },
+  { head: "From", cell: (item) => <Sources of={item.sources} /> },
   { head: "Progress", cell: (item) => <progress max={Math.max(1, item.total)} value={item.done} aria-label={`Fetched of ${shortened(item.cid)}`} /> },
   { head: "Here", cell: (item) => (item.total > 0 ? `${bytes(item.done)} of ${bytes(item.total)}` : "size not known yet"), number: true },
   { head: "Since", cell: (item) => span(item.seconds), number: true },
 ];
+
+const FETCHED: readonly Column<Fetched>[] = [
+  { head: "File", cell: (item) => <File item={item} /> },
+  {
+    head: "From",
+    cell: (item) => (item.failure === null ? <Sources of={item.sources} /> : <><Tag tone="bad">Failed</Tag> <span class="muted">{item.failure}</span></>),
+  },
+  { head: "Size", cell: (item) => bytes(item.bytes), number: true },
+  { head: "Took", cell: (item) => (item.seconds < 1 ? "under 1 s" : span(item.seconds)), number: true },
+  { head: "Ended", cell: (item) => <Ago at={item.ended} />, number: true },
+];
+
+function File({ item }: { item: { kind: string; cid: string } }) {
+  return <>{fileName(item.kind)} <Copied text={item.cid} what="file" /></>;
+}
+
+/** Who sends a file, with the bytes of each where they are several. */
+function Sources({ of }: { of: readonly Source[] }) {
+  if (of.length === 0) return <span class="muted">nobody yet</span>;
+  return <>{of.map((item) => <div key={item.peer}><Copied text={item.peer} what="peer" />{of.length > 1 && <span class="muted"> {bytes(item.bytes)}</span>}</div>)}</>;
+}
 
 type Row = readonly [string, Bytes];
 const TRAFFIC: readonly Column<Row>[] = [
@@ -44,6 +71,7 @@ export function Network() {
   const banPaging = usePaging("");
   const banned = useAsked("peers.banned", { limit: 50, cursor: banPaging.cursor });
   const transfers = useAsked("blobs.transfers", { limit: 50 }, link.value.heard);
+  const fetched = useAsked("blobs.fetched", {}, link.value.heard);
   const told = status.value;
   return (
     <>
@@ -74,10 +102,19 @@ export function Network() {
           <Card title="Files on the way here" wide>
             <Listing
               label="Files on the way here"
-              columns={FETCHED}
+              columns={COMING}
               asked={transfers}
               keyOf={(item) => item.cid}
               empty="Nothing is being fetched. Models, deltas and shards appear here while they come."
+            />
+          </Card>
+          <Card title="Who served what" aside="the newest downloads since the start" wide>
+            <Listing
+              label="Downloads that have ended"
+              columns={FETCHED}
+              asked={{ value: fetched.value === null ? null : { items: fetched.value, next: null }, error: fetched.error }}
+              keyOf={(item) => `${item.cid} ${item.ended}`}
+              empty="Nothing was fetched since the node was started. Whoever served a model, a delta or a shard appears here."
             />
           </Card>
           <Card title="Bytes since the start" wide>

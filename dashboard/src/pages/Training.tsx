@@ -1,15 +1,15 @@
 /** The training that runs, live, and how those of earlier rounds ended. */
 import type { Receipt, RoundStatus } from "../../../docs/rpc";
 import { useOwnReceipts } from "../node/receipts";
-import { losses, status } from "../node/watching";
+import { status } from "../node/watching";
 import { Chart } from "../parts/Chart";
 import { GainBar } from "../parts/GainBar";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
-import { Progress } from "../parts/Progress";
 import { Tag, Verdict } from "../parts/Tag";
 import { tokens } from "../words/amounts";
-import { figure } from "../words/sizes";
+import { HeldOut } from "./training/HeldOut";
+import { Live } from "./training/Live";
 
 interface Trained {
   round: number;
@@ -27,6 +27,7 @@ function columns(range: number): readonly Column<Trained>[] {
       cell: (item) =>
         item.receipt === undefined ? "–" : <GainBar value={item.receipt.gain} stderr={item.receipt.stderr} range={range} />,
     },
+    { head: "Frame turned", cell: (item) => (item.training?.turned_degrees == null ? "–" : `${item.training.turned_degrees.toFixed(1)}°`), number: true },
     { head: "Paid", cell: (item) => (item.receipt === undefined ? "–" : tokens(item.receipt.paid)), number: true },
   ];
 }
@@ -50,32 +51,15 @@ function trained(known: readonly RoundStatus[], receipts: ReadonlyMap<number, Re
 }
 
 export function Training() {
-  const points = losses.value;
   const receipts = useOwnReceipts();
   const rows = trained(status.value?.rounds ?? [], receipts ?? new Map());
   const measured = rows.filter((item) => item.receipt !== undefined).reverse();
   const range = Math.max(1, ...measured.map((item) => Math.abs(item.receipt!.gain) + item.receipt!.stderr));
-  const last = points.at(-1);
   return (
     <>
       <h1>Training</h1>
       <div class="cards">
-        <Card title="Now" wide>
-          <Progress />
-        </Card>
-        <Card title="Loss" aside={last === undefined ? undefined : `${figure(last.loss)} at step ${last.step}`} wide>
-          {points.length < 2 ? (
-            <p class="empty">The curve begins here when a training reports its steps, and goes on while this page is open.</p>
-          ) : (
-            <Chart
-              label={`Loss from ${figure(points[0]!.loss)} at step ${points[0]!.step} to ${figure(last!.loss)} at step ${last!.step}`}
-              x={points.map((item) => item.step)}
-              y={points.map((item) => item.loss)}
-              names={["step", "loss"]}
-              height={280}
-            />
-          )}
-        </Card>
+        <Live />
         {measured.length > 1 && (
           <Card title="Did it help?" aside="measured gain of your deltas" wide>
             <Chart
@@ -87,6 +71,7 @@ export function Training() {
             />
           </Card>
         )}
+        <HeldOut />
         <Card title="Trainings of rounds" aside="gain with its standard error, paid in tokens" wide>
           <Listing
             label="Trainings of rounds"

@@ -1,4 +1,5 @@
 /** The job that runs: how far, how fast, how it compares to its deadline. */
+import type { TrainingNow } from "../../../docs/rpc";
 import { now } from "../node/clock";
 import { schedules, work } from "../node/watching";
 import { jobName } from "../words/jobs";
@@ -9,13 +10,16 @@ import { Countdown } from "./Moment";
 import { Facts } from "./Notice";
 import { Tag } from "./Tag";
 
-export function Progress() {
+/** `measured`: the node's own figures of the job, where they were asked for. */
+export function Progress({ measured = null }: { measured?: TrainingNow | null }) {
   const job = work.value;
   if (job === null) return <p class="empty">The worker waits. It starts with the next round in which this node has work to do.</p>;
   const { step, steps } = job;
-  const rest = left(job);
-  const end = job.job === "train_delta" ? deadline({ schedules: schedules.value }) : null;
-  const late = lateness(job, end, now.value);
+  const known = measured?.job === job.job ? measured : null;
+  const rest = known?.seconds_left ?? left(job);
+  const end = known?.deadline ?? (job.job === "train_delta" ? deadline({ schedules: schedules.value }) : null);
+  const late = known?.seconds_left != null && end !== null ? now.value + known.seconds_left - end : lateness(job, end, now.value);
+  const pace = known?.rate ?? (step ? step / Math.max(1, job.seconds) : null);
   return (
     <>
       <p class="big">
@@ -30,7 +34,7 @@ export function Progress() {
         rows={[
           ["Step", step == null || steps == null ? "none reported yet" : `${grouped(step)} of ${grouped(steps)}`],
           ["Loss", job.loss == null ? "–" : figure(job.loss)],
-          ["Pace", step ? `${figure(step / Math.max(1, job.seconds))} steps/s` : "–"],
+          ["Pace", pace === null ? "–" : `${figure(pace)} steps/s`],
           ["Runs for", span(job.seconds)],
           ["Time left", rest === null ? "–" : span(rest)],
           ...(end === null ? [] : ([["Deadline in", <Countdown to={end} />]] as const)),

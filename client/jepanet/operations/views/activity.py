@@ -47,13 +47,38 @@ class StoredBlob:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A peer that sends a file, and the bytes of it that it sent."""
+
+    peer: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
-    """A download under way: bytes that are there, and in all as its provider says, 0 before one has."""
+    """A download under way: bytes that are there, and in all as its provider says, 0 before one has. `kind`:
+    what the file is, as `traffic` counts it; `sources`: who sends it, the largest part first."""
 
     cid: str
+    kind: str
     done: int
     total: int
     seconds: int
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A download that has ended, at `ended` seconds of Unix after so many `seconds`; `failure`: why it came
+    to nothing. What `sources` do not make up of `bytes` was here from an attempt before."""
+
+    cid: str
+    kind: str
+    bytes: int
+    seconds: float
+    ended: int
+    failure: str | None
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,10 +90,12 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why."""
+    """How the node's own training ended: `ok`, `early_stop` or `aborted(REASON)`, and then why.
+    `turned_degrees`: the rms angle by which it had turned the latent frame against the base's."""
 
     status: str
     why: str | None = field(default=None, metadata=OPTIONAL)
+    turned_degrees: float | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +198,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class ConnectedPeer:
-    """A peer of this node: its address, whether this node dialled it, whether it gossips."""
+    """A peer of this node: its address, whether this node dialled it, whether it gossips, and the
+    milliseconds that its newest answer to a ping took, None without one."""
 
     peer: str
     address: str
     outbound: bool
     gossiping: bool
+    latency_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)

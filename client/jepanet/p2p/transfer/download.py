@@ -92,11 +92,13 @@ async def fetch(
     directory: Path,
     providers: Sequence[str],
     progress: Callable[[int, int], None],
+    came: Callable[[str, int], None],
     flow: Flow,
 ) -> Path:
     """Downloads the blob into `directory` and returns its verified file, named by the digest in hex.
 
-    `flow` is told every byte of manifests and chunks, wanted or not, and of the requests for them.
+    `came` is told the peer and the length of every chunk that is kept. `flow` is told every byte of manifests
+    and chunks, wanted or not, and of the requests for them.
 
     Raises:
         Transient: no provider has it, or those that have it failed; what was downloaded is kept.
@@ -120,7 +122,7 @@ async def fetch(
             break
         had_it = True
         manifest, group = answers.biggest_group()
-        job = _Job(transport, digest, manifest, part, progress, flow)
+        job = _Job(transport, digest, manifest, part, progress, came, flow)
         if await job.run(group):
             path = await trio.to_thread.run_sync(part.complete, manifest)
             if path is not None:
@@ -205,9 +207,11 @@ class _Job:
         manifest: Manifest,
         part: PartFile,
         progress: Callable[[int, int], None],
+        came: Callable[[str, int], None],
         flow: Flow,
     ) -> None:
         self._flow = flow
+        self._came = came
         self._transport = transport
         self._digest = digest
         self._manifest = manifest
@@ -315,15 +319,16 @@ class _Job:
             if length != self._manifest.length_of(index):
                 raise Rejected(f"chunk {index} of another length than vouched for", reason="corrupt")
             await safe.read_into(buffer[:length], within=4 * stall)
-            await self._keep(index, buffer[:length])
+            await self._keep(safe.peer_id, index, buffer[:length])
             for later in batch:  # the batch moves: nobody else need take it over
                 self._assigned[later] = trio.current_time()
 
-    async def _keep(self, index: int, chunk: memoryview) -> None:
+    async def _keep(self, peer: str, index: int, chunk: memoryview) -> None:
         fits = await trio.to_thread.run_sync(partial(self._part.store, self._manifest, index, chunk))
         if not fits:
             raise Rejected(f"corrupt chunk {index} of {self._digest.hex()[:16]}", reason="corrupt")
         if index in self._missing:
             self._missing.discard(index)
             self._received += len(chunk)
+            self._came(peer, len(chunk))
             self._progress(self._received, self._manifest.size)

@@ -64,7 +64,12 @@ async def _fetch(
         flow = context.traffic.blobs(kind).part()
         try:
             fetched = await context.network.fetch(
-                digest, max_bytes=max_bytes, directory=context.blobs.incoming, providers=providers, flow=flow
+                digest,
+                max_bytes=max_bytes,
+                directory=context.blobs.incoming,
+                providers=providers,
+                flow=flow,
+                kind=kind,
             )
         except (Transient, Rejected) as error:
             log.info("blob.missed", digest=digest, kind=kind, bytes=flow.received, why=str(error))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
-from jepanet.operations.views.activity import LogLine, StoredBlob, Training, Transfer
+from jepanet.operations.views.activity import Fetched, LogLine, StoredBlob, Training, Transfer
 from jepanet.operations.views.funds import Account, Sent, Transaction
 from jepanet.operations.views.node import (
     BannedPeer,
@@ -65,6 +65,9 @@ class NodeClient:
         given = {name: item for name, item in params.items() if item is not None}
         found: T = await self._connection.call(method, result, given)
         return found
+
+    async def blobs_fetched(self) -> tuple[Fetched, ...]:
+        return await self._get("blobs.fetched", tuple[Fetched, ...])
 
     async def blobs_list(self, limit: int = 20, cursor: str | None = None) -> Page[StoredBlob]:
         return await self._get("blobs.list", Page[StoredBlob], limit=limit, cursor=cursor)

@@ -30,6 +30,9 @@ class Peer(Protocol):
     @property
     def gossiping(self) -> bool: ...
 
+    @property
+    def latency(self) -> float | None: ...
+
 
 class Ban(Protocol):
     """`until` is on the clock of `time.monotonic`."""
@@ -45,7 +48,8 @@ class Ban(Protocol):
 
 
 class Download(Protocol):
-    """A download under way; `begun` is on the clock of `time.monotonic`."""
+    """A download; `begun`, and `ended` if it has, are on the clock of `time.monotonic`. `sources`: bytes by
+    peer."""
 
     @property
     def digest(self) -> bytes: ...
@@ -59,6 +63,18 @@ class Download(Protocol):
     @property
     def total(self) -> int: ...
 
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def sources(self) -> Mapping[str, int]: ...
+
+    @property
+    def ended(self) -> float | None: ...
+
+    @property
+    def failure(self) -> str | None: ...
+
 
 class Peers(Protocol):
     """A node's network."""
@@ -66,6 +82,9 @@ class Peers(Protocol):
     async def peers(self) -> Sequence[Peer]: ...
 
     def transfers(self) -> Sequence[Download]: ...
+
+    def fetched(self) -> Sequence[Download]:
+        """Those that have ended, the newest first."""
 
     def bans(self) -> Mapping[str, Ban]: ...
 

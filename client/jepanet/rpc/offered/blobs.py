@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 
 from jepanet.cid import to_cid
-from jepanet.operations.views.activity import StoredBlob, Transfer
-from jepanet.rpc.handles.running import RunningNode
-from jepanet.rpc.method import Method
+from jepanet.operations.views.activity import Fetched, Source, StoredBlob, Transfer
+from jepanet.rpc.handles.running import Download, RunningNode
+from jepanet.rpc.method import Method, NoParams
 from jepanet.rpc.offered.paging import Page, PageParams, page_of
 
 
@@ -29,13 +29,20 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
         now = time.monotonic()
         found = sorted(node.network.transfers(), key=lambda item: _place(item.digest))
         page = page_of(found, lambda item: _place(item.digest), given.limit, given.cursor)
-        shown = [
-            Transfer(to_cid(item.digest), item.done, item.total, max(0, int(now - item.begun)))
-            for item in page.items
-        ]
-        return Page(tuple(shown), page.next)
+        return Page(tuple(_coming(item, now) for item in page.items), page.next)
+
+    async def fetched(_: NoParams) -> tuple[Fetched, ...]:
+        since = time.time() - time.monotonic()
+        return tuple(_fetched(item, since) for item in node.network.fetched())
 
     return (
+        Method(
+            "blobs.fetched",
+            "The newest 50 downloads that have ended, the newest first, and which peers sent them",
+            NoParams,
+            tuple[Fetched, ...],
+            fetched,
+        ),
         Method(
             "blobs.list", "Stored files that are served to everybody", PageParams, Page[StoredBlob], stored
         ),
@@ -46,6 +53,26 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
             Page[Transfer],
             transfers,
         ),
+    )
+
+
+def _sources(item: Download) -> tuple[Source, ...]:
+    # A copy in one step: the network's thread goes on adding to it.
+    found = sorted(dict(item.sources).items(), key=lambda source: (-source[1], source[0]))
+    return tuple(Source(peer, count) for peer, count in found)
+
+
+def _coming(item: Download, now: float) -> Transfer:
+    took = max(0, int(now - item.begun))
+    return Transfer(to_cid(item.digest), item.kind, item.done, item.total, took, _sources(item))
+
+
+def _fetched(item: Download, since: float) -> Fetched:
+    """`since`: when the clock of `time.monotonic` stood at 0, in seconds of Unix."""
+    ended = item.begun if item.ended is None else item.ended
+    took = round(max(0.0, ended - item.begun), 1)
+    return Fetched(
+        to_cid(item.digest), item.kind, item.done, took, int(since + ended), item.failure, _sources(item)
     )
 
 

@@ -42,7 +42,10 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
 
     async def connected() -> list[ConnectedPeer]:
         found = await node.network.peers()
-        return [ConnectedPeer(item.peer_id, item.address, item.outbound, item.gossiping) for item in found]
+        return [
+            ConnectedPeer(item.peer_id, item.address, item.outbound, item.gossiping, _in_ms(item.latency))
+            for item in found
+        ]
 
     async def listed(given: PageParams) -> Page[ConnectedPeer]:
         found = sorted(await connected(), key=lambda item: _place(item.peer))
@@ -115,6 +118,10 @@ def _bans(node: RunningNode) -> list[BannedPeer]:
         BannedPeer(peer, item.reason, max(0, math.ceil(item.until - now)), item.times)
         for peer, item in node.network.bans().items()
     ]
+
+
+def _in_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 1)
 
 
 def _place(peer: str) -> int:

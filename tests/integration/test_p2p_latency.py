@@ -1,0 +1,73 @@
+"""Real nodes ping those they are connected to, and nobody's answer to a ping hurts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from p2p_fixtures import Group, Stranger, group, until
+
+from jepanet.p2p.peers import latency
+from jepanet.p2p.peers.latency import PING
+
+__all__ = ["group"]
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """At every look, and without much patience."""
+    monkeypatch.setattr(latency, "_EVERY", 0.0)
+    monkeypatch.setattr(latency, "_WAITS", 0.5)
+    yield
+
+
+async def test_every_connected_peer_has_a_latency_and_who_is_gone_has_none(group: Group) -> None:
+    one, other = await group.mesh(2)
+    for member in (one, other):
+        (found,) = await until(lambda member=member: _measured(member))
+        assert 0 < found < 5
+    await other.stop()
+    await until(lambda: _gone(one))
+
+
+async def _measured(member: Any) -> list[float]:
+    return [peer.latency for peer in await member.node.peers() if peer.latency is not None]
+
+
+async def _gone(member: Any) -> bool:
+    return not await member.node.peers() and not member.node._network._latencies._found
+
+
+async def test_attack_other_bytes_silence_and_a_flood_give_no_latency_and_do_no_harm(group: Group) -> None:
+    member = await group.start()
+    asked: list[str] = []
+
+    async def other_bytes(stream: Any) -> None:
+        asked.append("other")
+        await stream.read(32)
+        await stream.write(bytes(32))
+
+    async def silence(stream: Any) -> None:
+        asked.append("silence")
+        await stream.read(32)
+
+    async def flood(stream: Any) -> None:
+        asked.append("flood")
+        for _ in range(8):
+            await stream.write(bytes(1 << 14))
+
+    for answer in (other_bytes, silence, flood):
+        stranger = Stranger()
+        stranger.handlers = {PING: answer}
+        async with stranger:
+            await member.node.connect(
+                stranger.address.replace(f"/p2p/{stranger.id}", "") + f"/p2p/{stranger.id}"
+            )
+            before = len(asked)
+            await until(
+                lambda before=before: len(asked) >= before + 2, what=f"two pings of {answer.__name__}"
+            )
+            assert not await _measured(member)
+    assert member.alive() and not member.node.bans()

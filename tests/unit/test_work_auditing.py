@@ -18,7 +18,7 @@ from jepanet.learning.data.shards import Shard, save_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.training.loop import TrainResult, train, warm_start
 from jepanet.protocol.documents.spec import AuditRule, RoundSpec, encode_spec
-from jepanet.tensors import Arrays
+from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.work import transcript as transcript_module
 from jepanet.work.auditing import write_transcript
 from jepanet.work.jobs import run
@@ -247,7 +247,26 @@ def test_attack_training_a_part_of_the_model(bench: Bench) -> None:
 
 def test_attack_fewer_steps(bench: Bench) -> None:
     bench.committed(bench.trained(steps=4))
-    assert bench.differs() == {0: None, 1: "steps"}
+    assert bench.differs() == {0: "segments", 1: "segments"}
+    assert "after steps 2, 4; by the round's rules after 2, 4, 6" in bench.audited(0).detail
+
+
+def test_attack_one_long_segment_that_nobody_would_repeat(bench: Bench) -> None:
+    long = Segments(bench.folder / "states", STEPS)
+    result = train(BASE, SHARD, RECIPE, segments=long, seed=SEED, steps=STEPS, total_steps=60)
+    bench.committed(result)
+    assert bench.differs() == {0: "segments"}
+
+
+def test_attack_a_state_file_that_says_more_than_was_committed_to(bench: Bench) -> None:
+    """A scale of the loss is no part of a point: who could name one would have gradients multiplied by it."""
+    run(bench.request())
+    path = bench.folder / "states" / "step-0000000002.state"
+    arrays, header = decode_tensors(path.read_bytes(), max_bytes=1 << 30, what="state")
+    for name, value in (("scale.scale", np.array([8.0])), ("gate.strikes", np.array([0]))):
+        path.write_bytes(encode_tensors({**arrays, name: value}, header))
+        found = bench.audited(1)
+        assert found.differs == "replay" and name in found.detail
 
 
 def test_attack_steps_that_were_left_out(bench: Bench) -> None:

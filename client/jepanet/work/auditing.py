@@ -9,7 +9,7 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.files import write_atomically
 from jepanet.learning.auditing.replay import Replayed, check_auditable, differing, replay
-from jepanet.learning.auditing.segments import Segments, segment_steps
+from jepanet.learning.auditing.segments import Segments, segment_ends, segment_steps
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.loop import TrainResult
@@ -111,8 +111,12 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
     def found(differs: str | None, detail: str, losses: tuple[float, ...] = ()) -> AuditedSegment:
         return AuditedSegment(differs, detail, losses, round(time.monotonic() - started, 3))
 
-    if final and part.last != round_.spec.inner_steps:
-        return found("steps", f"it ends after {part.last} of {round_.spec.inner_steps} steps")
+    ends = [item.end.step for item in transcript.segments]
+    wanted = segment_ends(round_.recipe, round_.spec.inner_steps, round_.spec.audit.segments)
+    if ends != wanted:
+        return found(
+            "segments", f"they end after steps {_few(ends)}; by the round's rules after {_few(wanted)}"
+        )
     try:
         again = _replayed(request, round_, part)
     except Rejected as error:
@@ -148,6 +152,11 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
             return found("left", detail, again.losses)
     weights = part.segment.end.weights.hex()
     return found(None, f"weights after step {part.last} are {weights}, as committed to", again.losses)
+
+
+def _few(steps: list[int]) -> str:
+    shown = ", ".join(map(str, steps[:8]))
+    return shown if len(steps) <= 8 else f"{shown}, … {steps[-1]} ({len(steps)})"
 
 
 def _replayed(request: AuditSegment, round_: OpenedRound, part: Part) -> Replayed:

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected
-from jepanet.learning.auditing.state_file import PARTS, digests_of, read_state, state_cap
+from jepanet.learning.auditing.state_file import digests_of, read_state, state_cap
 from jepanet.learning.family import Batch
 from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.recipe import Recipe
@@ -21,7 +21,6 @@ from jepanet.learning.training.resuming.trace import TracePoint, digest_of_batch
 from jepanet.learning.training.step.taking import Span, take_step
 from jepanet.learning.training.supply import Supply
 from jepanet.tensors import Arrays
-from jepanet.types import Digest
 
 START = 0
 """The step after which nothing has been trained yet: its state follows from base and seed."""
@@ -108,7 +107,7 @@ def replay(
             fresh = now.parts()
             parts = read_state(state, first, max_bytes=state_cap(fresh, now.batches.examples))
             _check_claimed(parts, claimed)
-            now.restore(parts | {"gate": fresh["gate"]}, first, 0, {})
+            now.restore({**fresh, **parts}, first, 0, {})
         elif first != START:
             raise ValueError("only the first segment begins without a state")
         losses, batches = list[float](), list[Batch]()
@@ -129,11 +128,10 @@ def differing(one: TracePoint, other: TracePoint) -> str | None:
 
 
 def _check_claimed(parts: Parts, claimed: TracePoint) -> None:
-    found: dict[str, Digest] = digests_of(parts)
-    for part in PARTS:
-        if part in found and found[part] != getattr(claimed, part):
+    for part, found in digests_of(parts).items():
+        if found != getattr(claimed, part):
             raise Rejected(
-                f"the state after step {claimed.step} has {part} {found[part].hex()}, committed to was "
+                f"the state after step {claimed.step} has {part} {found.hex()}, committed to was "
                 f"{getattr(claimed, part).hex()}",
                 reason="state-differs",
             )

@@ -18,6 +18,7 @@ import numpy as np
 from jepanet.errors import Exit, Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.auditing.state_file import state_bytes
+from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.resuming.state import Parts
 
 _NAME = re.compile(r"step-(\d{10})\.state")
@@ -26,6 +27,14 @@ _NAME = re.compile(r"step-(\d{10})\.state")
 def segment_steps(steps: int, segments: int) -> int:
     """Steps of one segment, where a training of `steps` has at most `segments`."""
     return max(1, ceil(steps / segments))
+
+
+def segment_ends(recipe: Recipe, steps: int, segments: int) -> list[int]:
+    """After which steps a training of `steps` has the points of its trace, ascending: at the ends of
+    segments, where a guard measures, and after the last."""
+    every = segment_steps(steps, segments)
+    measured = range(recipe.guard.every, steps, recipe.guard.every) if recipe.guard else ()
+    return sorted({*range(every, steps, every), *measured, steps})
 
 
 @dataclass(frozen=True, slots=True)

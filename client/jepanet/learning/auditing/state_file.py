@@ -1,7 +1,8 @@
 """The state of a training between two steps as a file that strangers go on from.
 
-What it holds is what a point of the trace digests, and the scale of the loss. What only decides whether a
-training is ended early (the losses a gate remembers) is not in it: no byte of the weights follows from that.
+It holds what a point of the trace digests, and nothing that it does not: whatever else a file of a stranger
+said would be believed. So what only decides whether a training is ended early (the losses a gate remembers)
+is not in it, and no recipe is audited that scales its losses (`check_auditable`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from jepanet.tensors import MAX_HEADER_BYTES, decode_tensors, encode_tensors
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.state.1"
-PARTS = ("weights", "optimiser", "streams", "data", "scale")
+PARTS = ("weights", "optimiser", "streams", "data")
 _ROOM = 1 << 20
 """Bytes for what is small: streams, and the lengths of names."""
 
@@ -57,4 +58,4 @@ def read_state(data: bytes, step: int, *, max_bytes: int) -> Parts:
 
 def digests_of(parts: Parts) -> dict[str, Digest]:
     """Of each part that a point of the trace has, as it has them."""
-    return {part: digest_of_arrays(parts[part]) for part in PARTS if part != "scale"}
+    return {part: digest_of_arrays(parts[part]) for part in PARTS}

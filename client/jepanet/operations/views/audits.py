@@ -23,7 +23,7 @@ class SegmentAudit:
     """`reproduced`, `differs` or `not served`."""
     differs: str | None
     """What came out otherwise first: `state`, `batch`, `data`, `streams`, `weights`, `optimiser`, `replay`,
-    `steps`, `delta`, `left` or `taken`."""
+    `segments`, `delta`, `left` or `taken`."""
     detail: str
     seconds: float
 

@@ -48,7 +48,8 @@ class AuditedSegment:
 
     differs: str | None
     """What came out otherwise first: `state` (of where it begins), `batch`, `data`, `streams`, `weights`,
-    `optimiser`, `replay` (it leads nowhere); of the last segment also `steps` (there are too few),
+    `optimiser`, `replay` (it leads nowhere); `segments` (they are not
+    those of the rules: too few steps, or parts too long to repeat); of the last one also
     `taken` (what went in beside the training), `delta` and `left` (what came out); None where nothing did."""
     detail: str
     """Both digests, whole, or what went wrong."""

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal
-from jepanet.interface.arguments.node import _configurations, _programs
+from jepanet.interface.arguments.node import _programs
 from jepanet.interface.cli import cli
 from jepanet.interface.several import Program, run_together
 
@@ -115,16 +114,6 @@ def test_what_cannot_run_beside_each_other_is_refused_before_anything_starts(tmp
         with pytest.raises(Fatal, match=says) as caught:
             _programs(files)
         assert caught.value.code is Exit.CONFIG
-
-
-def test_a_folder_stands_for_the_configurations_in_it(tmp_path: Path) -> None:
-    two, one = configuration(tmp_path / "b"), configuration(tmp_path / "a")
-    (tmp_path / "empty").mkdir()
-    assert _configurations(tmp_path) == (one, two)
-    assert _configurations(tmp_path / "b") == (two,)
-    assert _configurations(one) == (one,)
-    with click.Context(click.Command("run")), pytest.raises(click.UsageError, match=r"no node\.toml"):
-        _configurations(tmp_path / "empty")
 
 
 def test_a_shell_that_fills_in_an_option_names_the_other_files_too(

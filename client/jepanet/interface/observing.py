@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import click
 
+from jepanet.interface.configured import CONFIG_FILE
+
 R = TypeVar("R")
 
 
@@ -19,7 +21,7 @@ def observer_options(function: Callable[..., R]) -> Callable[..., R]:
                   help="Endpoint of the chain, instead of chain.endpoints; repeat for more.")  # fmt: skip
     @click.option("--deployment", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                   help="The network's deployment.json, instead of chain.deployment.")  # fmt: skip
-    @click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    @click.option("--config", "config_path", type=CONFIG_FILE, metavar="FILE",
                   envvar="JEPANET_CONFIG",
                   help="TOML file whose [chain], [p2p] and [worker] count (or JEPANET_CONFIG).")  # fmt: skip
     @wraps(function)

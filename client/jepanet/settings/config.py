@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from urllib.parse import urlsplit
 
 from jepanet.records.marks import Hidden, OneOf, Range
+from jepanet.settings.config_file import config_file
 from jepanet.settings.metrics_section import MetricsSection, check_metrics
 from jepanet.settings.rpc_section import RpcSection, check_rpc
 from jepanet.settings.section_reader import bad, section_from
@@ -262,12 +263,13 @@ class Observer:
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Reads a node's TOML file. Relative paths are relative to the file's folder.
+    """Reads a node's TOML file, or the node.toml of a folder. Relative paths are relative to the file's.
 
     Raises:
         Fatal: missing or unreadable file, bad TOML, unknown or missing key, wrong type or value; the message
             names the key and what it takes (exit code `CONFIG`).
     """
+    path = config_file(path)
     return checked_config(read_tree(path), base=path.parent.resolve(), environment=environment)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jepanet.interface.arguments.node import show_checks
+from jepanet.interface.configured import CONFIG_FILE
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import emit, json_option
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor", cls=StrictCommand)
-@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("--config", "config_path", type=CONFIG_FILE,
               envvar="JEPANET_CONFIG",
               help="The node's TOML file (or set JEPANET_CONFIG); else this machine alone.")  # fmt: skip
 @click.option("--bundle", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

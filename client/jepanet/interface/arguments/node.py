@@ -65,10 +65,12 @@ def run(context: click.Context, files: tuple[Path, ...], config_path: Path | Non
     """
     import asyncio
 
+    from jepanet.settings.config_file import config_files
+
     given = context.get_parameter_source("config_path") is click.core.ParameterSource.COMMANDLINE
     # A shell that fills in `--config local/*/node.toml` gives the option one file and the rest to FILE.
     first = (config_path,) if config_path is not None and (given or not files) else ()
-    named = tuple(found for path in (*first, *files) for found in _configurations(path))
+    named = tuple(found for path in (*first, *files) for found in config_files(path))
     if not named:
         raise click.UsageError("no configuration is named: give --config FILE, or files", context)
     if len(named) == 1:
@@ -80,19 +82,6 @@ def run(context: click.Context, files: tuple[Path, ...], config_path: Path | Non
     programs = _programs(named)
     make_errors_patient()
     return asyncio.run(run_together(programs))
-
-
-def _configurations(path: Path) -> tuple[Path, ...]:
-    """The configurations that a file or folder stands for, by name. Raises: UsageError: a folder has none."""
-    if not path.is_dir():
-        return (path,)
-    own = path / "node.toml"
-    found = (own,) if own.exists() else tuple(sorted(path.glob("*/node.toml")))
-    if not found:
-        raise click.UsageError(
-            f"{path} holds no node.toml, and none of its folders does", click.get_current_context()
-        )
-    return found
 
 
 def _programs(files: tuple[Path, ...]) -> list[Program]:

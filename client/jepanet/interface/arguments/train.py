@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.configured import CONFIG_FILE
 from jepanet.interface.handles import Inputs, open_data, worker_of
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import emit, json_option, library_options, pairs, shown
@@ -55,7 +56,7 @@ _GIB = 1 << 30
               help="Room for checkpoints; 0: a killed training begins anew.")  # fmt: skip
 @click.option("--deployment", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="deployment.json of the network in which data is asked for by CID.")  # fmt: skip
-@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--config", "config_path", type=CONFIG_FILE, metavar="FILE",
               help="A node's TOML file instead: its network, its peers, and its blob store.")  # fmt: skip
 @library_options
 @click.option("--mlflow", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",

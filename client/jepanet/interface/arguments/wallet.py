@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.configured import CONFIG_FILE
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import emit, json_option, pairs, shown, table
 
@@ -131,7 +132,7 @@ def listed(directory: Path, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.option("--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), required=True,
+@click.option("--config", "config_path", type=CONFIG_FILE, required=True,
               envvar="JEPANET_CONFIG", help="The node's TOML file.")  # fmt: skip
 @json_option
 def show_wallet(config_path: Path, as_json: bool) -> None:

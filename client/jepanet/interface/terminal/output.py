@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from jepanet.interface.configured import CONFIG_FILE
 from jepanet.interface.folders import cache_folder
 from jepanet.interface.handles import Inputs
 from jepanet.interface.strict import never_both
@@ -52,10 +53,10 @@ def config_option(function: F) -> F:
     return click.option(
         "--config",
         "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=CONFIG_FILE,
         required=True,
         envvar="JEPANET_CONFIG",
-        help="The node's TOML file (or set JEPANET_CONFIG).",
+        help="The node's TOML file, or a folder with its node.toml (or set JEPANET_CONFIG).",
     )(function)
 
 

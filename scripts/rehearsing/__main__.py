@@ -6,13 +6,14 @@ import asyncio
 import json
 import math
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
 
 import click
 from rich.console import Console
-from scripts.demonstration.cast import DemoFailed
+from scripts.demonstration.cast import DemoFailed, jepanet
 from scripts.longevity.played import Played
 from scripts.rehearsing import namespaces
 from scripts.rehearsing.network import Network, earlier_package, kept_folder
@@ -47,7 +48,9 @@ _PATIENCE = 600.0
               type=click.Path(file_okay=False, path_type=Path),
               help="Folder of chain, nodes and report.")  # fmt: skip
 @click.option("--plan", "show", is_flag=True, help="Print the plan of the seed, and do nothing.")
-@click.option("--clean", is_flag=True, help="End and remove what a killed rehearsal left; nothing else.")
+@click.option(
+    "--clean", is_flag=True, help="End and remove what a killed rehearsal left (its chain by --out); no more."
+)
 def main(
     rounds: int, solvers: int, coordinators: int, seed: int, commit: str, upgrades: bool, checked: int,
     minutes: int, directory: Path, show: bool, clean: bool,
@@ -64,10 +67,11 @@ def main(
       scripts/rehearsal --plan --seed 7
       scripts/rehearsal --rounds 10 --seed 7 --out rehearsal-7
       scripts/rehearsal --rounds 3 --solvers 2 --coordinators 1 --no-upgrades --verify 1
-      scripts/rehearsal --clean
+      scripts/rehearsal --clean --out rehearsal-7
     The last line printed, also in summary.json, is one JSON object.
     """
     open_standard_streams()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with all that is to be done at the end
     configure_logging(level="error")
     roles = cast(solvers, coordinators)
     plan = draw_plan(seed, rounds, [name for name, _ in roles], upgrades=upgrades)
@@ -76,10 +80,12 @@ def main(
         return
     try:
         namespaces.require()
+        directory = directory.resolve()
         if clean:
             click.echo(json.dumps({"removed": namespaces.clean()}))
+            end_chain(directory)
             return
-        directory = directory.resolve()
+        end_chain(directory)
         for stale in ("devnet", "nodes", "backups", "outsider"):
             shutil.rmtree(directory / stale, ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
@@ -90,6 +96,15 @@ def main(
     except DemoFailed as error:
         console.print(f"[red]rehearsal failed:[/red] {error}", highlight=False)
         sys.exit(1)
+
+
+def end_chain(directory: Path) -> None:
+    """Ends the chain that a killed rehearsal in this folder left: it runs in no namespace of its own."""
+    if (directory / "devnet" / "devnet.json").exists():
+        try:
+            jepanet("devnet", "down", "--dir", directory / "devnet")
+        except DemoFailed as error:  # it has ended
+            console.print(str(error), style="dim", highlight=False)
 
 
 def rehearse(network: Network, earlier: Path | None, checked: int, commit: str, limit: float) -> None:

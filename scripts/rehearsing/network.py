@@ -29,6 +29,8 @@ _PORT = 4701
 RECIPE = "tworoom-small"
 _INNER_STEPS = 40
 """A quarter of the recipe's: the least by which merges still help, a second or two of one core."""
+_SIZES = {"episodes": 28, "frames": 32, "evaluation_episodes": 20}
+"""Shards of 2 MB: each travels to nine nodes in a round."""
 _COMMIT, _REVEAL, _VERIFY = 30, 90, 90
 """Seconds. COMMIT lasts to its half when everybody has committed, the other two end when all is there."""
 _BLOCK_SECONDS = "0.5"
@@ -137,8 +139,8 @@ class Network:
         self._all(coordinators, lambda node: self.command(node, "stake", "deposit", "200"))
         data = self.folder / f"dataset-{self.plan.seed}-{self.plan.rounds}"
         solvers = sum(node.role == "solver" for node in self.nodes)
-        sizes = (f"training_sites={solvers}", f"evaluation_shards={self.plan.rounds}")
-        options = [item for size in sizes for item in ("--size", size)]
+        sizes = {**_SIZES, "training_sites": solvers, "evaluation_shards": self.plan.rounds}
+        options = [item for name, size in sizes.items() for item in ("--size", f"{name}={size}")]
         jepanet(
             "dataset", "build", "tworoom", "--recipe", RECIPE, "--out", data,
             "--seed", str(self.plan.seed), *options,

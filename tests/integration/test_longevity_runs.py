@@ -17,6 +17,8 @@ import pytest
 from scripts.longevity.__main__ import lines_of
 from scripts.longevity.network import Network
 
+from jepanet.process_identity import identity_of
+
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +102,9 @@ def test_a_rehearsal_is_played_and_what_a_killed_one_left_is_cleaned_away(
         again = script("scripts.rehearsing", *small, "--out", tmp_path)
         refused, _ = again.communicate(timeout=120)
         assert again.returncode == 1 and "--clean" in refused
-        cleaned = summary_of(script("scripts.rehearsing", "--clean"))
+        devnet = json.loads((tmp_path / "devnet" / "devnet.json").read_text())
+        cleaned = summary_of(script("scripts.rehearsing", "--clean", "--out", tmp_path))
+        assert identity_of(devnet["pid"]) is None
         assert len(cleaned["removed"]) == 7 and namespaces() == []
         assert summary_of(script("scripts.rehearsing", "--clean")) == {"removed": []}
         found = summary_of(script("scripts.rehearsing", *small, "--out", tmp_path))

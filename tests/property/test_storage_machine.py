@@ -57,6 +57,8 @@ class Model:
     salts: dict[tuple[int, str], tuple[bytes, bytes]] = field(default_factory=dict)
     signatures: dict[tuple[str, int, str], tuple[bytes, bytes]] = field(default_factory=dict)
     notes: dict[tuple[int, str], str] = field(default_factory=dict)
+    forgotten: int = 0
+    """Of blocks with lower numbers, those without events are gone."""
 
     def take_back(self, number: int) -> None:
         """What the machine was fed from blocks above `number` goes, and every snapshot that had seen it."""
@@ -67,6 +69,27 @@ class Model:
             del self.facts[seq]
         if gone:
             self.snapshots = {seq: s for seq, s in self.snapshots.items() if seq < min(gone)}
+
+    def forget(self, kept: int, at_once: int) -> int:
+        """Old blocks without events go, but for what a snapshot has not seen; how many."""
+        if self.cursor is None or not self.snapshots or self.rewind is not None:
+            return 0
+        seen = min(self.snapshots)
+        unseen = [s.block_number for q, s in self.facts.items() if q > seen and isinstance(s, Place)]
+        last = min([self.cursor - kept, *(number - 1 for number in unseen)])
+        looked = sorted(number for number in self.blocks if self.forgotten <= number <= last)[:at_once]
+        if not looked:
+            return 0
+        gone = {number for number in looked if not self.events[number]}
+        for number in gone:
+            del self.blocks[number], self.events[number]
+        self.facts = {
+            seq: item
+            for seq, item in self.facts.items()
+            if not (isinstance(item, Place) and item.block_number in gone)
+        }
+        self.forgotten = looked[-1] + 1
+        return len(gone)
 
     def told(self) -> list[tuple[int, StoredFact | StoredBlock]]:
         """Facts in order, with what the places refer to."""
@@ -129,6 +152,7 @@ class JournalMachine(RuleBasedStateMachine):
             model.take_back(rewind_to)
             for number in [n for n in model.blocks if n > rewind_to]:
                 del model.blocks[number], model.events[number]
+            model.forgotten = min(model.forgotten, rewind_to)
             if model.cursor is not None and rewind_to < model.cursor:
                 model.rewind = rewind_to if model.rewind is None else min(model.rewind, rewind_to)
         self._forks += 1
@@ -161,7 +185,7 @@ class JournalMachine(RuleBasedStateMachine):
         cursor = min(self._head(), (self.model.cursor or 0) + ahead)
         if self.model.cursor is not None and cursor < self.model.cursor:
             return
-        numbers = range((self.model.cursor or 0) + 1, cursor + 1)
+        numbers = [n for n in sorted(self.model.blocks) if (self.model.cursor or 0) < n <= cursor]
         facts = [Place(n, index) for n in numbers for index in (*range(len(self.model.events[n])), None)]
         self.journal.record(facts, [StoredDuty(k, TAGS[k], "{}", int(k[-1])) for k in keys], cursor=cursor)
         self.model.record(facts, keys, cursor, [])
@@ -201,6 +225,15 @@ class JournalMachine(RuleBasedStateMachine):
             return
         self.model.snapshots[self.model.sequence] = state
         self.model.snapshots = dict(sorted(self.model.snapshots.items())[-3:])
+
+    @rule(kept=st.integers(3, 5), at_once=st.integers(1, 4))
+    def forget(self, kept: int, at_once: int) -> None:
+        """No snapshot is replayed to anything else than before."""
+        replayed = [list(self.journal.facts(seq)) for seq in self.model.snapshots]
+        assert self.journal.forget_empty_blocks(kept=kept, at_once=at_once) == self.model.forget(
+            kept, at_once
+        )
+        assert [list(self.journal.facts(seq)) for seq in self.model.snapshots] == replayed
 
     @rule(key=KEYS, reject=st.booleans())
     def fail(self, key: str, reject: bool) -> None:

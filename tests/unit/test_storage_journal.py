@@ -584,3 +584,53 @@ def test_notes_are_replaced_by_name(journal: Journal) -> None:
     journal.put_note(2, "receipt", "{}")
     assert journal.notes(1) == {"base": "{}", "receipt": '{"paid":1}'}
     assert journal.notes(3) == {}
+
+
+# ------------------------------------------------------------------ old blocks
+
+
+def long_chain(journal: Journal, length: int, *, events_at: frozenset[int]) -> None:
+    """Blocks 1 to `length`, fed one by one, with a snapshot after each."""
+    for number in range(1, length + 1):
+        item = block(number)
+        journal.apply_step(rewind_to=None, blocks=[(item, [event(item, 0)] if number in events_at else [])])
+        places = [Place(number, 0)] if number in events_at else []
+        journal.record([*places, Place(number, None)], [], cursor=number)
+        journal.snapshot(journal.last_sequence(), b"state")
+
+
+def test_old_blocks_without_events_are_forgotten_a_few_at_once(journal: Journal) -> None:
+    long_chain(journal, 20, events_at=frozenset({3, 9}))
+    dropped = [journal.forget_empty_blocks(kept=10, at_once=4) for _ in range(4)]
+    assert dropped == [3, 4, 1, 0]
+    assert [item.number for item in journal.trail()] == [3, 9, *range(11, 21)]
+    assert [item.block_number for item in journal.events()] == [3, 9]
+    told = [item for _, item in journal.facts()]
+    assert [item.number for item in told if isinstance(item, StoredBlock)] == [3, 9, *range(11, 21)]
+    assert journal.database.row("PRAGMA foreign_key_check") is None
+    assert journal.cursor() == 20 and journal.trail(below=9)[-1].number == 3
+
+
+def test_no_block_is_forgotten_that_a_snapshot_has_not_seen(journal: Journal) -> None:
+    item = [block(number) for number in range(1, 21)]
+    journal.apply_step(rewind_to=None, blocks=[(one, []) for one in item])
+    journal.record([Place(number, None) for number in range(1, 6)], [], cursor=5)
+    assert journal.forget_empty_blocks(kept=0, at_once=100) == 0  # without a snapshot all is replayed
+    journal.snapshot(journal.last_sequence(), b"state")
+    journal.record([Place(number, None) for number in range(6, 21)], [], cursor=20)
+    assert journal.forget_empty_blocks(kept=0, at_once=100) == 5
+    assert [told.number for _, told in journal.facts() if isinstance(told, StoredBlock)] == list(range(6, 21))
+
+
+def test_what_is_read_again_after_a_fork_is_forgotten_again(journal: Journal) -> None:
+    long_chain(journal, 20, events_at=frozenset({3}))
+    assert journal.forget_empty_blocks(kept=10, at_once=100) == 9
+    journal.forget_from(3)
+    journal.rewind_facts(2)
+    for number in range(3, 21):
+        item = block(number)
+        journal.apply_step(rewind_to=None, blocks=[(item, [event(item, 0)] if number == 3 else [])])
+        journal.record([Place(number, None)], [], cursor=number)
+        journal.snapshot(journal.last_sequence(), b"state")
+    assert journal.forget_empty_blocks(kept=10, at_once=100) == 7
+    assert [item.number for item in journal.trail()] == [3, *range(11, 21)]

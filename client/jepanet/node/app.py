@@ -148,7 +148,7 @@ class Node:
             asyncio.create_task(self.engine.run(), name="engine"),
             asyncio.create_task(self.conversation.listen(self.engine.feed), name="gossip"),
             asyncio.create_task(watch_network(self.network, self.config.p2p.bootstrap), name="network"),
-            asyncio.create_task(keep_house(self.engine, self.blobs), name="house"),
+            asyncio.create_task(keep_house(self.engine, self.blobs, self.journal), name="house"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         log.info("node.started", wallet=state.me.address, peer=self.network.peer_id,

@@ -70,7 +70,7 @@ class ConfirmedFacts:
     def events_up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainEvent]]]:
         """Blocks up to `last` that have events, with these in log order.
 
-        Blocks without any are not read: the journal keeps them all, millions in a year.
+        Blocks without any are not read: there are thousands of them.
         """
         yield from self._events(0, last).items()
 

@@ -15,6 +15,8 @@ from jepanet.storage.database import Database
 from jepanet.storage.rows import StoredBlock, StoredEvent
 
 _END = 2**63 - 1
+_FORGOTTEN = "forgotten_below"
+"""In the meta table: of blocks with lower numbers, those without events are gone."""
 
 
 class ChainCopy:
@@ -53,7 +55,7 @@ class ChainCopy:
     def trail(self, limit: int = 256, *, below: int | None = None) -> list[StoredBlock]:
         """The last `limit` stored blocks, of those below number `below` if given, oldest first.
 
-        There may be gaps between them, where blocks without logs were never read.
+        There may be gaps between them, where blocks without logs were never read or are forgotten.
         """
         rows = self._db.rows(
             "SELECT number, hash, parent, timestamp FROM blocks WHERE number < ? "
@@ -102,6 +104,42 @@ class ChainCopy:
                 _prove_until(sql, newest)
         return blocks, events
 
+    def forget_empty_blocks(self, *, kept: int, at_once: int) -> int:
+        """Drops old blocks without events, and that the machine was fed them; returns how many.
+
+        They tell the time and nothing else, and a chain makes millions of them in a year. What may still be
+        rewound or replayed stays: the newest `kept` below the cursor, and whatever the oldest snapshot has
+        not seen. Looks at `at_once` blocks and goes on from there in the next call.
+        """
+        with self._db.transaction() as sql:
+            cursor = read_number(sql, "cursor")
+            (seen,) = sql.execute("SELECT min(seq) FROM snapshots").fetchone()
+            if cursor is None or seen is None or read_number(sql, "rewind") is not None:
+                return 0
+            last = cursor - kept
+            (unseen,) = sql.execute("SELECT min(block_number) FROM fed WHERE seq > ?", (seen,)).fetchone()
+            if unseen is not None:
+                last = min(last, unseen - 1)
+            looked_at = sql.execute(
+                "SELECT number FROM blocks WHERE number BETWEEN ? AND ? ORDER BY number LIMIT ?",
+                (read_number(sql, _FORGOTTEN) or 0, last, at_once),
+            ).fetchall()
+            if not looked_at:
+                return 0
+            reach = (looked_at[0][0], looked_at[-1][0])
+            sql.execute(
+                "DELETE FROM fed WHERE block_number BETWEEN ? AND ? AND log_index IS NULL "
+                "AND NOT EXISTS (SELECT 1 FROM events WHERE events.block_number = fed.block_number)",
+                reach,
+            )
+            dropped = sql.execute(
+                "DELETE FROM blocks WHERE number BETWEEN ? AND ? "
+                "AND NOT EXISTS (SELECT 1 FROM events WHERE events.block_number = blocks.number)",
+                reach,
+            ).rowcount
+            write_number(sql, _FORGOTTEN, reach[1] + 1)
+            return dropped
+
     def prove_until(self, number: int) -> None:
         """Notes that blocks up to this number are to be read one by one, also after a crash or a restart."""
         with self._db.transaction() as sql:
@@ -139,6 +177,9 @@ def take_back_fed(sql: sqlite3.Connection, number: int) -> None:
 def _drop_above(sql: sqlite3.Connection, number: int) -> None:
     take_back_fed(sql, number)
     sql.execute("DELETE FROM blocks WHERE number > ?", (number,))
+    forgotten = read_number(sql, _FORGOTTEN)
+    if forgotten is not None and number < forgotten:
+        write_number(sql, _FORGOTTEN, number)  # what is read again is looked at again
     cursor = read_number(sql, "cursor")
     if cursor is not None and number < cursor:
         due = read_number(sql, "rewind")

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from chain_fixtures import CHAIN_ID, Chain, running_chain
 
+from chain_proxy.server import ChainProxy
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
 from jepanet.chain.endpoints.answers import Malformed
 from jepanet.chain.endpoints.endpoint import Endpoint
@@ -143,6 +144,37 @@ async def test_an_endpoint_that_stands_still_is_asked_last(chain: Chain) -> None
         await rpc.check()
         assert (await rpc.head()).ref.number == 30
         assert (await rpc.pinned().head()).ref.number == 30
+
+
+async def test_a_survey_asks_only_those_who_have_not_just_named_their_head(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jepanet.chain.endpoints.failover._SURVEY_EVERY", 0.2)
+    monkeypatch.setattr("jepanet.chain.endpoints.failover._FRESH", 0.2)
+    async with ChainProxy(chain.anvil.url) as first, ChainProxy(chain.anvil.url) as second:
+        async with rpc_of(first.url, second.url) as rpc:
+
+            async def surveyed(block: float) -> tuple[dict[str, int], dict[str, int]]:
+                await rpc.pinned().head()
+                first.asked.clear()
+                second.asked.clear()
+                rpc.survey(block)
+                await asyncio.sleep(0.3)
+                return dict(first.asked), dict(second.asked)
+
+            both = {"eth_chainId": 1, "eth_getBlockByNumber": 1}
+            assert await surveyed(0.0) == ({}, both)
+            assert await surveyed(0.0) == ({}, both), "and for its chain again: it may be another"
+            assert await surveyed(12.0) == ({}, {}), "on a chain of slow blocks nobody falls behind so soon"
+            monkeypatch.setattr("jepanet.chain.endpoints.failover._SURVEY_RARELY", 0.2)
+            assert await surveyed(12.0) == ({}, both), "but never more rarely than that"
+            monkeypatch.setattr("jepanet.chain.endpoints.failover._FRESH", 0.0)
+            assert await surveyed(0.0) == (both, both)
+        async with rpc_of(first.url) as rpc:
+            first.asked.clear()
+            rpc.survey()
+            await asyncio.sleep(0.2)
+            assert not first.asked, "one endpoint is compared with nothing"
 
 
 # What providers answer with HTTP 200 when it is they who cannot, collected from public reports.

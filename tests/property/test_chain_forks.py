@@ -53,7 +53,7 @@ class FakeChain(ChainReader):
     def readers(self) -> list[ChainReader]:
         return [self]
 
-    def survey(self) -> None:
+    def survey(self, block: float) -> None:
         pass
 
     def rest(self, reader: ChainReader, why: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from jepanet.chain.contracts.bound import named
 from jepanet.chain.endpoints.answers import Header, Malformed, RawLog
 from jepanet.chain.endpoints.requests import ChainReader, Moved
-from jepanet.chain.following.block_reading import block_logs, decoded
+from jepanet.chain.following.block_reading import block_logs, decoded, proven_blocks
 from jepanet.chain.following.bloom import Blooms, bloom_of
 from jepanet.chain.following.logs_to_facts import decode, topics
 from jepanet.types import Address, BlockRef, CancelCause, Phase, Standing
@@ -42,12 +42,18 @@ def test_empty_blocks_and_blocks_of_others_cost_nothing() -> None:
 
 
 class Node(ChainReader):
-    """Answers the receipts of one block."""
+    """Answers the receipts of one block, and its header."""
 
     def __init__(self, log: RawLog) -> None:
         self._log = log
+        self.asked: list[str] = []
+
+    async def header(self, block: Any) -> Header:
+        self.asked.append("header")
+        return HELD
 
     async def ask(self, method: str, params: Any, parse: Any) -> Any:
+        self.asked.append(method)
         entry = {
             "address": self._log.address, "topics": ["0x" + item.hex() for item in self._log.topics],
             "data": "0x" + self._log.data.hex(), "logIndex": "0x0", "blockNumber": "0x7",
@@ -56,6 +62,21 @@ class Node(ChainReader):
         return parse(
             [{**entry, "status": "0x1", "gasUsed": "0x1", "effectiveGasPrice": "0x1", "logs": [entry]}]
         )
+
+
+@pytest.mark.parametrize(
+    ("head", "asked"),
+    [(replace(EMPTIED, bloom=0), []), (HELD, ["eth_getBlockReceipts", "header"])],
+    ids=["quiet", "with an event"],
+)
+async def test_a_newest_block_is_asked_for_again_only_where_more_was_asked(
+    head: Header, asked: list[str]
+) -> None:
+    """Two requests may be answered from two forks; one cannot."""
+    node, before = Node(LOG), BlockRef(6, head.parent, 60)
+    read = await proven_blocks(node, [OURS], before, 7, head, Blooms([OURS]), lambda log, _: log)
+    assert read == [(head, (LOG,) if asked else ())]
+    assert node.asked == asked
 
 
 async def test_a_garbled_log_is_asked_for_again_and_never_stored() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -46,17 +47,23 @@ class Health:
 
     `checked_at`: when it last named the right chain, None before. `rests_until`: it failed. `wrong_chain`:
     the chain it serves instead; it is asked nothing else until it names the right one. `head`: the newest
-    block it named; `lags`: others are ahead of it. `doubted_until`: it contradicted itself again and again;
-    until then the others are not measured by its head. `answered_at`: its last usable answer.
+    block it named, at `head_at`; `lags`: others are ahead of it. `doubted_until`: it contradicted itself
+    again and again; until then the others are not measured by its head. `answered_at`: its last usable
+    answer.
     """
 
     checked_at: float | None = None
     rests_until: float = 0.0
     wrong_chain: int | None = None
     head: BlockRef | None = None
+    head_at: float = -math.inf
     lags: bool = False
     doubted_until: float = 0.0
     answered_at: float | None = None
+
+    def named(self, head: BlockRef) -> None:
+        """It has just answered that this is its newest block."""
+        self.head, self.head_at = head, time.monotonic()
 
 
 @dataclass

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
-from jepanet.chain.endpoints.answers import Malformed, asked_header, quantity
+from jepanet.chain.endpoints.answers import Header, Malformed, asked_header, quantity
 from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
 from jepanet.chain.endpoints.error_answers import is_busy, is_final, refusal_of
+from jepanet.chain.endpoints.lagging import mark_lagging
 from jepanet.chain.endpoints.requests import AnswerTooLarge, BlockId, ChainReader, RpcError, block_parameter
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.telemetry import get_logger
@@ -30,16 +31,15 @@ MAX_RESPONSE = 64 << 20
 _PASSES = 2
 _PAUSE = 0.25
 _TRIES, _PAUSE_PINNED, _QUICK = 3, 0.05, 1.0
-_SURVEY_EVERY = 5.0
+_SURVEY_EVERY, _SURVEY_RARELY = 5.0, 15.0
 _SURVEY_TIMEOUT = 5.0
 _CHAIN_HOLDS = 30.0
 """Seconds for which an endpoint that named the right chain is believed to serve it."""
 _FRESH, _LISTENS = 1.0, 1.5
-"""Seconds for which an answer says that somebody answers, and for which the next one is waited for."""
+"""Seconds for which an answer says that somebody answers, and a head that was named is taken by a survey;
+and for which the next answer is waited for."""
 _DOUBT = 600.0
 """Seconds for which an endpoint that contradicted itself is asked after the others."""
-_LAG_BLOCKS, _LAG_SECONDS, _LAG_FAR = 3, 5, 20
-"""An endpoint lags when it is behind by more than 3 blocks that are 5 seconds of chain time, or 20 blocks."""
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ class Rpc(ChainReader):
 
         Raises: Fatal (every one serves another chain); Transient (none that answers serves this one).
         """
-        failures = await self._look_at_all()
+        failures = await self._look_at_all(self._endpoints)
         if len(failures) < len(self._endpoints):
             return
         failure = self._failure(failures)
@@ -134,10 +134,16 @@ class Rpc(ChainReader):
             )
         raise failure
 
-    def survey(self) -> None:
-        """Compares the endpoints' chains and heads in the background, every few seconds at most."""
+    def survey(self, block: float = 0.0) -> None:
+        """Compares the endpoints' chains and heads in the background.
+
+        Every few seconds at most; where blocks take longer, `block` seconds, once a block, since nobody
+        falls behind sooner, but not more rarely than every `_SURVEY_RARELY`. One that has just named its head
+        is not asked again, and a single one is compared with nothing: its chain is asked for as it is used.
+        """
         now = time.monotonic()
-        if now - self._surveyed_at < (_SURVEY_EVERY if len(self._endpoints) > 1 else _CHAIN_HOLDS):
+        every = max(_SURVEY_EVERY, min(block, _SURVEY_RARELY))
+        if len(self._endpoints) == 1 or now - self._surveyed_at < every:
             return
         if self._survey is None or self._survey.done():
             self._surveyed_at = now
@@ -206,15 +212,14 @@ class Rpc(ChainReader):
     async def _survey_all(self) -> None:
         # A survey only ranks endpoints: what it finds wrong is told where a request fails.
         with contextlib.suppress(Exception):
-            await self._look_at_all()
+            since = time.monotonic() - _FRESH
+            await self._look_at_all([item for item in self._endpoints if item.health.head_at < since])
 
-    async def _look_at_all(self) -> dict[Endpoint, Exception]:
-        found = await asyncio.gather(*(self._look_at(endpoint) for endpoint in self._endpoints))
-        self._compare_heads()
+    async def _look_at_all(self, asked: Sequence[Endpoint]) -> dict[Endpoint, Exception]:
+        found = await asyncio.gather(*(self._look_at(endpoint) for endpoint in asked))
+        mark_lagging(self._endpoints)
         return {
-            endpoint: failure
-            for endpoint, failure in zip(self._endpoints, found, strict=True)
-            if failure is not None
+            endpoint: failure for endpoint, failure in zip(asked, found, strict=True) if failure is not None
         }
 
     async def _look_at(self, endpoint: Endpoint) -> Exception | None:
@@ -232,29 +237,8 @@ class Rpc(ChainReader):
             return EndpointDown(f"no answer within {_SURVEY_TIMEOUT:g} s")
         except (EndpointDown, Transient) as failure:
             return failure
-        endpoint.health.head = head.ref
+        endpoint.health.named(head.ref)
         return None
-
-    def _compare_heads(self) -> None:
-        now = time.monotonic()
-        usable = [
-            item
-            for item in self._endpoints
-            if item.health.wrong_chain is None and item.health.rests_until <= now
-        ]
-        heads = [(item, item.health.head) for item in usable if item.health.head is not None]
-        if not heads:
-            return
-        believed = [head for item, head in heads if item.health.doubted_until <= now]
-        best = max(believed or [head for _, head in heads], key=lambda head: head.number)
-        for endpoint, head in heads:
-            behind = best.number - head.number
-            late = best.timestamp - head.timestamp > _LAG_SECONDS
-            lags = (behind > _LAG_BLOCKS and late) or behind > _LAG_FAR
-            if lags and not endpoint.health.lags:
-                log.warning("endpoint.lagged", endpoint=endpoint.name, head=head.number, behind=behind,
-                            seconds=best.timestamp - head.timestamp)  # fmt: skip
-            endpoint.health.lags = lags
 
     # -------------------------------------------------------------- one request
 
@@ -324,6 +308,11 @@ class _Pinned(ChainReader):
     def __init__(self, rpc: Rpc, endpoint: Endpoint) -> None:
         self._rpc = rpc
         self.endpoint = endpoint
+
+    async def head(self) -> Header:
+        newest = await super().head()
+        self.endpoint.health.named(newest.ref)
+        return newest
 
     async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         tries = 1 if _is_wide(method, params) else _TRIES

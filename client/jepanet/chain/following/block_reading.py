@@ -47,7 +47,8 @@ async def proven_blocks(
 ) -> Blocks[Read]:
     """Every block from position+1 to `last`, each linked to its parent, the first to `position`.
 
-    `head` is a header just read; it saves a request when it is the only block.
+    `head` is a header just read. Where it is the only block, and its bloom denies every log, nothing more is
+    asked for: the one header is of one fork, and names its parent and its bloom itself.
 
     Raises:
         Moved: the blocks do not link, receipts are missing or of another fork, a log is garbled, or the
@@ -62,14 +63,16 @@ async def proven_blocks(
         parent = header.ref.hash
     watched = frozenset(addresses)
     found: Blocks[Read] = []
+    asked = headers != [head]
     for header in headers:
         facts: tuple[Read, ...] = ()
         if blooms.may_hold(header):
-            logs = await block_logs(reader, header, watched, blooms)
+            asked, logs = True, await block_logs(reader, header, watched, blooms)
             facts = decoded(header.ref, logs, decode)
             blooms.count(header, found=bool(logs))
         found.append((header, facts))
-    await _expect(reader, headers[-1].ref)
+    if asked:
+        await _expect(reader, headers[-1].ref)
     return found
 
 

@@ -203,11 +203,10 @@ class Follower(Generic[Read]):
             pass
 
     async def _look(self) -> FollowerStep[Read] | None:
-        self._rpc.survey()
         reader = self._rpc.pinned()
         step, head = None, None
         try:
-            head = await reader.head()
+            head = await self._named(reader)
             step = await self._step(reader, head)
         except Moved as moved:
             log.debug("chain.moved", why=str(moved))
@@ -231,6 +230,14 @@ class Follower(Generic[Read]):
             at_head = head.ref.hash == self.position.hash
             self._alarm.followed(self.position, head, moved=step is not None or at_head)
         return step
+
+    async def _named(self, reader: ChainReader) -> Header:
+        """The node's head. Only then, and also if it names none, the endpoints are compared: what it has just
+        named need not be asked for again."""
+        try:
+            return await reader.head()
+        finally:
+            self._rpc.survey(self._rhythm.block)
 
     async def _step(self, reader: ChainReader, head: Header) -> FollowerStep[Read] | None:
         if self._again is not None:

@@ -41,9 +41,14 @@ class Rhythm:
             self._gaps.append((now - self._last[1]) / (head - self._last[0]))
             self._last = head, now
 
+    @property
+    def block(self) -> float:
+        """Seconds between blocks, 0 while that is not known. The shortest that was seen: one that came late
+        does not make the node slow."""
+        return min(self._gaps, default=0.0)
+
     def pause(self, *, told: bool) -> float:
         """Seconds until the next look; `told`: blocks are announced, so that it is for what was missed."""
         if told:
             return _LONGEST * self._poll
-        # The shortest: one block that came late does not make the node slow.
-        return pause_between(self._poll, min(self._gaps, default=0.0))
+        return pause_between(self._poll, self.block)

@@ -282,17 +282,19 @@ export interface RoundFigures {
   reveals: number;
   budget: string;
   fee: string;
+  bond: string;
   payout: string | null;
   improvement: number | null;
   sheet_read: boolean;
   published?: boolean;
   note?: string;
   price?: string | null;
+  scored_by?: number;
   heldout?: HeldOut;
   fees?: (FeeReceipt)[];
 }
 
-/** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up. */
+/** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and `unsealed` say how far the evaluation shard is. */
 export interface RoundSchedule {
   round: number;
   phase: string;
@@ -306,6 +308,8 @@ export interface RoundSchedule {
   verify_end: number;
   challenge_end: number | null;
   ended: number | null;
+  drawn: boolean;
+  unsealed: boolean;
 }
 
 /** A round as the node knows it, and what it has done for it. */
@@ -336,6 +340,7 @@ export interface RoundSummary {
   reveals: number;
   budget: string;
   fee: string;
+  bond: string;
   payout: string | null;
   improvement: number | null;
 }

@@ -186,7 +186,7 @@ def test_a_round_that_is_over_is_told_from_its_beginning_to_the_receipts(tmp_pat
         shown = watched("7", "--config", file)
         assert "Round 7: SETTLED" in shown.stdout and "micro-nats" in shown.stdout
         assert "this node earned 19 tokens" in shown.stdout
-        assert "bond      returned whole" in shown.stdout
+        assert "returned whole with the claim" in shown.stdout
         assert all(line.isprintable() for line in shown.stdout.splitlines())
 
 

@@ -103,7 +103,8 @@ def test_wide_reaches_the_table_of_a_command(monkeypatch: pytest.MonkeyPatch) ->
 DETAILS = RoundDetails(
     RoundSummary(
         round=3, project=1, phase="settled", cause=None, base=CID, model=CID, sheet=CID, commits=2, reveals=2,
-        budget=Wei(100 * 10**18), fee=Wei(2 * 10**18), payout=Wei(12243 * 10**15), improvement=29023,
+        budget=Wei(100 * 10**18), fee=Wei(2 * 10**18), bond=Wei(10**19),
+        payout=Wei(14243 * 10**15), improvement=29023,
     ),
     SheetView(
         receipts=(
@@ -114,7 +115,7 @@ DETAILS = RoundDetails(
             ),
         ),
         figures=SheetFigures(
-            published=True, note="", price=Wei(5 * 10**14), heldout=HeldOut({}, {}),
+            published=True, note="", price=Wei(5 * 10**14), scored_by=1, heldout=HeldOut({}, {}),
             fees=(FeeReceipt(Address("0x" + "Ab" * 20), Wei(2 * 10**18), "2 / 1 verifiers = 2"),),
         ),
     ),
@@ -132,6 +133,13 @@ def test_a_round_shows_sums_fees_and_units(
                   "100 tokens", "29,023 micro-nats", "micro-nats, paid in tokens", "fee"):  # fmt: skip
         assert words in text or width == "60", text
     assert "(29,023" in text and "12.243" in text
+    assert "14.243 tokens: 12.243 to solvers, 2 in fees" in text or width == "60", text
+    for words in (
+        "a micro-nat is a millionth of a nat",
+        "since that much may be chance",
+        "(gain - s.e.) x price",
+    ):
+        assert words in text, "the columns are explained"
 
 
 def test_the_status_of_a_dead_node_is_no_success(tmp_path: Path) -> None:
@@ -161,6 +169,8 @@ def test_the_status_of_a_dead_node_is_no_success(tmp_path: Path) -> None:
     file.write_text(json.dumps(status))
     done = CliRunner().invoke(status_command, asked)
     assert isinstance(done.exception, Fatal) and done.exception.code is Exit.NOT_RUNNING
+    assert str(config) in done.exception.message
+    assert f"jepanet node run --config {config};" in str(done.exception.remedy)
     assert json.loads(done.stdout)["running"] is False
     done = CliRunner().invoke(status_command, asked[:2], env={"COLUMNS": "60"})
     assert f": /ip4/203.0.113.7/tcp/4701/p2p/{PEER}\n" in done.stdout, "an address to hand on is whole"

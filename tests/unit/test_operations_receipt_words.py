@@ -25,15 +25,15 @@ pytestmark = pytest.mark.unit
 TOKEN = 10**18
 SPEC = a_spec(price=5 * 10**14)
 SUMMARY = RoundSummary(
-    3, 1, "settled", None, "base", "model", "sheet", 3, 3, Wei(100 * TOKEN), Wei(0), None, 1
+    3, 1, "settled", None, "base", "model", "sheet", 3, 3, Wei(100 * TOKEN), Wei(0), Wei(10 * TOKEN), None, 1
 )
 
 
-def details_of(*votes: Any, **changes: Any) -> RoundDetails:
-    facts = some_facts(len(votes), budget=100 * TOKEN, fee=2 * TOKEN)
+def details_of(*votes: Any, budget: int = 100 * TOKEN, **changes: Any) -> RoundDetails:
+    facts = some_facts(len(votes), budget=budget, fee=2 * TOKEN)
     values: dict[str, Any] = {"model": digest("merged"), "improvement": 30_000, **changes}
     sheet = derive_sheet(facts, SPEC, reports_of(facts, [list(votes)] * 3), **values)
-    return RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3)))
+    return RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, budget, 2 * TOKEN, 3)))
 
 
 def test_every_reason_of_the_rules_has_words() -> None:
@@ -45,8 +45,26 @@ def test_a_merged_delta_is_told_its_gain_its_sum_and_its_bond() -> None:
     assert "40,000 micro-nats" in said.measured and "2,000" in said.measured
     assert "20.0 times its error" in said.measured
     assert said.outcome.startswith("accepted") and "next model" in said.outcome
-    assert said.payment == "(40,000 - 2,000) x 0.0005 = 19 tokens"
-    assert said.bond.startswith("returned whole")
+    assert said.payment.startswith("(40,000 - 2,000) x 0.0005 = 19 tokens: the gain less its standard error")
+    assert said.payment.endswith("price of 0.0005 tokens a micro-nat")
+    assert said.bond.startswith("10 tokens, returned whole")
+
+
+def test_a_median_is_told_only_of_several_measurements() -> None:
+    several = details_of(GOOD)
+    figures = several.sheet.figures
+    assert figures is not None and figures.scored_by == 3
+    alone = replace(several, sheet=replace(several.sheet, figures=replace(figures, scored_by=1)))
+    assert "the lower median of what 3 coordinators measured" in in_words(several)[0].measured
+    assert "median" not in in_words(alone)[0].measured
+
+
+def test_why_the_error_is_taken_off_and_what_a_spent_budget_means_is_said() -> None:
+    noise = (Verdict.ACCEPTED, "accepted", 1_000, 4_000)
+    (said,) = in_words(details_of(noise))
+    assert said.payment.startswith("1,000 - 4,000 is no gain: ") and "chance" in said.payment
+    shared = in_words(details_of(GOOD, GOOD, budget=10 * TOKEN))
+    assert all("since more was earned than it holds" in item.payment for item in shared)
 
 
 def test_what_is_out_is_told_why_and_that_it_earns_nothing() -> None:
@@ -67,7 +85,7 @@ def test_a_withheld_model_says_so_to_those_whose_work_was_good() -> None:
 def test_a_reason_of_the_decoder_is_shown_as_it_stands() -> None:
     details = details_of(GOOD, (Verdict.INVALID, "wrong-shape", 0, 0))
     (said,) = (item for item in in_words(details) if item.outcome.startswith("invalid"))
-    assert "wrong-shape" in said.outcome and said.bond.startswith("lost whole")
+    assert "wrong-shape" in said.outcome and said.bond.startswith("10 tokens, lost whole")
 
 
 def test_one_solver_is_found_and_a_stranger_is_told_who_has_a_row() -> None:

@@ -108,6 +108,12 @@ async def running(directory: Path, *, port: int, chain_id: int, block_time: floa
     return await up(directory, port=port, chain_id=chain_id, block_time=block_time)
 
 
+def is_running(directory: Path) -> bool:
+    """Whether a devnet of this folder runs."""
+    record = _record(directory)
+    return record is not None and _alive(record)
+
+
 def is_deployed(directory: Path) -> bool:
     """Whether a devnet of this folder has had its contracts."""
     return (directory / DEPLOYMENT).exists()
@@ -219,6 +225,9 @@ def _required(directory: Path) -> DevnetProcess:
     record = _record(directory)
     if record is None or not _alive(record):
         raise Fatal(
-            f"no devnet runs in {directory}", remedy="start one with `jepanet devnet up`", code=Exit.NOT_FOUND
+            f"no devnet runs in {directory}",
+            remedy="start one with `jepanet devnet up`, or name the folder of the one that runs (--dir); a "
+            "quickstart's is FOLDER/devnet",
+            code=Exit.NOT_FOUND,
         )
     return record

@@ -21,6 +21,20 @@ _DIRECTORY = click.option(
     default=lambda: data_folder("devnet"),
     show_default="~/.local/share/jepanet/devnet", help="Folder for chain state, log and deployment.json.",
 )  # fmt: skip
+_RUNNING = click.option(
+    "--dir", "directory", type=click.Path(file_okay=False, path_type=Path), default=lambda: _running(),
+    show_default="~/.local/share/jepanet/devnet; a quickstart's, ~/.local/share/jepanet/local/devnet or "
+    "local/devnet here, where none runs there", help="Folder of the devnet.",
+)  # fmt: skip
+
+
+def _running() -> Path:
+    """The usual folder, unless the one devnet that runs is a quickstart's."""
+    from jepanet.operations.devnet import is_running
+
+    usual = data_folder("devnet")
+    others = [Path("local", "devnet"), data_folder("local") / "devnet"]
+    return next((folder for folder in (usual, *others) if is_running(folder)), usual)
 
 
 def _finite(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -61,7 +75,7 @@ def up(directory: Path, port: int, chain_id: int, block_time: float, as_json: bo
 
 
 @command.command("down")
-@_DIRECTORY
+@_RUNNING
 @json_option
 def down(directory: Path, as_json: bool) -> None:
     """Stop anvil; its state is kept for the next `up`.
@@ -74,7 +88,7 @@ def down(directory: Path, as_json: bool) -> None:
 
 
 @command.command("status")
-@_DIRECTORY
+@_RUNNING
 @json_option
 def status(directory: Path, as_json: bool) -> None:
     """Show endpoint, head and contract addresses.
@@ -88,7 +102,7 @@ def status(directory: Path, as_json: bool) -> None:
 
 @command.command("fund")
 @click.argument("addresses", nargs=-1, required=True)
-@_DIRECTORY
+@_RUNNING
 @click.option(
     "--tokens", default=10_000, show_default=True, type=click.IntRange(0, 10**12), help="Whole tokens each."
 )

@@ -113,6 +113,9 @@ def _show(made: LocalNetwork) -> None:
         f"Its chain answers at {made.chain.anvil.rpc}; project {made.project} trains {made.recipe} for "
         f"{made.rounds} rounds."
     )
+    windows = ", ".join(f"{name.upper()} {seconds} s" for name, seconds in made.windows.items())
+    click.echo(f"Windows of a round keep a local pace: {windows} at most.")
+    click.echo("On a real network they last minutes to days: docs/start/quick-start.md#a-local-pace")
     folder, first = (shlex.quote(str(item)) for item in (made.folder, _solver(made)))
     click.echo("Next, the nodes, and in another terminal what they do:")
     click.echo(f"  jepanet node run {folder}")

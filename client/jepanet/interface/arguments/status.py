@@ -33,7 +33,7 @@ def command(config_path: Path, as_json: bool) -> None:
     emit(status, as_json, _show)
     if not status.running:
         raise Fatal(
-            f"the node does not run: its status is {status.age} s old",
+            f"the node of {config_path} does not run: its status is {status.age} s old",
             remedy="start it: jepanet node run --config FILE; the end of its log says why it ended",
             code=Exit.NOT_RUNNING,
         )

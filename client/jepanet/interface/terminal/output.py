@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from jepanet.errors import JepanetError
 from jepanet.interface.configured import CONFIG_FILE
 from jepanet.interface.folders import cache_folder
 from jepanet.interface.handles import Inputs
@@ -49,15 +52,27 @@ def json_option(function: F) -> F:
 
 
 def config_option(function: F) -> F:
-    """`--config FILE`, from JEPANET_CONFIG if not given."""
-    return click.option(
+    """`--config FILE`, from JEPANET_CONFIG if not given. The remedy of a failure names that file."""
+
+    @wraps(function)
+    def command(*arguments: object, config_path: Path, **others: object) -> object:
+        try:
+            return function(*arguments, config_path=config_path, **others)
+        except JepanetError as error:
+            if error.remedy is not None:
+                named = f"--config {shlex.quote(str(config_path))}"
+                error.remedy = error.remedy.replace("--config FILE", named)
+            raise
+
+    found = click.option(
         "--config",
         "config_path",
         type=CONFIG_FILE,
         required=True,
         envvar="JEPANET_CONFIG",
         help="The node's TOML file, or a folder with its node.toml (or set JEPANET_CONFIG).",
-    )(function)
+    )(command)
+    return cast(F, found)
 
 
 def _peers(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,6 +136,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """
     context = click.get_current_context(silent=True)
     draw(title, columns, rows, width=width_of_output(), wide=bool(context and context.meta.get(_WIDE)))
+
+
+def footnotes(meanings: Mapping[str, str]) -> None:
+    """Below a table: what its columns hold, by their names."""
+    widest = max(map(len, meanings))
+    width = max(40, width_of_output()) - widest - 3
+    for name, meaning in meanings.items():
+        for number, line in enumerate(textwrap.wrap(meaning, width)):
+            click.echo(f" {name if number == 0 else '':<{widest}}  {line}")
 
 
 def pairs(title: str, value: Mapping[str, object]) -> None:

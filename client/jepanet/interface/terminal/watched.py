@@ -1,5 +1,5 @@
-"""Where a watched round is told: in lines, at a terminal above one with a countdown; or in JSON, a line an
-event."""
+"""Where a watched round is told: in lines, at a terminal above one that says where the round stands and what
+the node does, elsewhere with such a one now and then; or in JSON, a line an event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,8 +19,11 @@ from jepanet.operations.views.watching import Earned, Happening, SeenRound
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from jepanet.operations.views.node import Work
+    from jepanet.operations.views.activity import TrainingNow
     from jepanet.types import Address
+
+_QUIET_SECONDS: Final = 30.0
+"""Without a terminal: after so long without a line, one says where the round stands."""
 
 
 class Watched:
@@ -31,8 +34,9 @@ class Watched:
         self._held = ExitStack()
         self._live = not as_json and sys.stdout.isatty()
         self._seen: SeenRound | None = None
-        self._work: Work | None = None
+        self._training: TrainingNow | None = None
         self._note = ""
+        self._told_at = time.monotonic()
         self.me: Address | None = None
         """The account of the node that is asked, once it is known."""
 
@@ -49,8 +53,13 @@ class Watched:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
+    def introduced(self, text: str) -> None:
+        """What to know before anything happens; nothing that a program could use."""
+        if not self._as_json:
+            click.echo(text)
+
     def happened(self, item: Happening) -> None:
-        now = time.time()
+        now, self._told_at = time.time(), time.monotonic()
         if self._as_json:
             tree = json_form(item)
             told = {"event": item.EVENT, "at": round(now, 3), **(tree if isinstance(tree, dict) else {})}
@@ -61,13 +70,14 @@ class Watched:
                 tell_reasons(item.words)
         sys.stdout.flush()
 
-    def standing(self, seen: SeenRound) -> None:
-        """What the countdown is of."""
-        self._seen, self._note = seen, ""
-
-    def working(self, work: Work | None) -> None:
-        """What the node's worker does."""
-        self._work = work
+    def standing(self, seen: SeenRound, training: TrainingNow | None) -> None:
+        """Where the round stands, and what the node's worker does."""
+        self._seen, self._training, self._note = seen, training, ""
+        if self._live or self._as_json or time.monotonic() - self._told_at < _QUIET_SECONDS:
+            return
+        self._told_at = time.monotonic()
+        click.echo(f"{clock(time.time())}    {standing(seen, training, self.me, time.time())}")
+        sys.stdout.flush()
 
     def waiting(self, why: str) -> None:
         """Nothing is seen at the moment; said once, on standard error where it is no terminal."""
@@ -80,5 +90,7 @@ class Watched:
     def _line(self) -> Text:
         from rich.text import Text
 
-        text = self._note if self._seen is None else standing(self._seen, self._work, time.time())
+        text = self._note
+        if self._seen is not None:
+            text = standing(self._seen, self._training, self.me, time.time())
         return Text(text, style="bold", no_wrap=True, overflow="ellipsis")

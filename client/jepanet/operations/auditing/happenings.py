@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import RoundSchedule
 from jepanet.operations.views.watching import (
     Committed,
@@ -17,8 +18,10 @@ from jepanet.operations.views.watching import (
     Revealed,
     RewardKnown,
     SeenRound,
+    ShardDrawn,
+    ShardUnsealed,
 )
-from jepanet.types import Phase
+from jepanet.types import Phase, Verdict
 
 OVER = frozenset({Phase.SETTLED.name.lower(), Phase.CANCELLED.name.lower()})
 """Phases that no other follows."""
@@ -88,7 +91,14 @@ def _late(before: SeenRound | None, now: SeenRound) -> Iterator[Happening]:
             yield FeeEarned(number, fee)
     reward = now.reward
     if reward is not None and reward.paid is not None and (before is None or before.reward != reward):
-        yield RewardKnown(reward)
+        yield RewardKnown(reward, _returned(now))
+
+
+def _returned(now: SeenRound) -> Wei | None:
+    """The bond that the node's own claim frees."""
+    whole = {Verdict.ACCEPTED.name.lower(), Verdict.SPARED.name.lower()}
+    reward = now.reward
+    return now.schedule.bond if reward is not None and reward.verdict in whole else None
 
 
 def _solvers(before: SeenRound | None, now: SeenRound) -> Iterator[Happening]:
@@ -99,6 +109,10 @@ def _solvers(before: SeenRound | None, now: SeenRound) -> Iterator[Happening]:
     for item in now.commitments:
         if item.solver not in committed:
             yield Committed(number, item.solver)
+    if now.schedule.drawn and not (before is not None and before.schedule.drawn):
+        yield ShardDrawn(number)
+    if now.schedule.unsealed and not (before is not None and before.schedule.unsealed):
+        yield ShardUnsealed(number)
     for item in now.commitments:
         if item.delta is not None and item.solver not in revealed:
             yield Revealed(number, item.solver, item.delta)

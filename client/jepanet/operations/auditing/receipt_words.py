@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet.errors import Exit, Fatal
+from jepanet.operations.auditing.receipts import SHARED
 from jepanet.operations.views.rounds import Receipt, ReceiptInWords, RoundDetails
 from jepanet.tokens import exact
 from jepanet.types import Address, Verdict
@@ -34,9 +35,9 @@ _FAULTS: Mapping[str, str] = {
 }
 """What bytes prove, of the reasons that need more than their name."""
 _BONDS: Mapping[str, str] = {
-    Verdict.ACCEPTED.name: "returned whole with the claim",
-    Verdict.SPARED.name: "returned whole with the claim",
-    Verdict.EXCLUDED.name: "returned less a part, of which whoever shows the row has a tenth",
+    Verdict.ACCEPTED.name: "returned whole with the claim, as free stake",
+    Verdict.SPARED.name: "returned whole with the claim, as free stake",
+    Verdict.EXCLUDED.name: "returned with the claim less a part, of which whoever shows the row has a tenth",
     Verdict.INVALID.name: "lost whole: the bytes themselves prove the fault",
 }
 
@@ -71,20 +72,25 @@ def _in_words(details: RoundDetails, item: Receipt) -> ReceiptInWords:
         solver=item.solver,
         delta=item.delta,
         paid=item.paid,
-        measured=_measured(item),
+        measured=_measured(details, item),
         outcome=_outcome(details, item),
-        payment=_payment(item),
-        bond=_BONDS[item.verdict.upper()],
+        payment=_payment(details, item),
+        bond=f"{exact(details.summary.bond)} tokens, {_BONDS[item.verdict.upper()]}",
     )
 
 
-def _measured(item: Receipt) -> str:
+def _measured(details: RoundDetails, item: Receipt) -> str:
+    figures = details.sheet.figures
+    assert figures is not None
     if item.stderr == 0 and item.gain == 0:
         return "nothing: no coordinator's measurement counts for it"
     sure = f", {item.gain / item.stderr:.1f} times its error" if item.stderr else ""
+    whose = "as its one coordinator measured it"
+    if figures.scored_by > 1:
+        whose = f"the lower median of what {figures.scored_by} coordinators measured"
     return (
-        f"a gain of {item.gain:,} micro-nats with a standard error of {item.stderr:,}{sure}: the lower "
-        f"median of the coordinators' measurements, on the sealed shard {item.measured_on}, of the base "
+        f"a gain of {item.gain:,} micro-nats (millionths of a nat, the unit of the score) with a standard "
+        f"error of {item.stderr:,}{sure}: {whose}, on the sealed shard {item.measured_on}, of the base "
         f"{item.against} moved by the delta as far as the merge would move it"
     )
 
@@ -102,9 +108,21 @@ def _outcome(details: RoundDetails, item: Receipt) -> str:
     return f"{item.verdict}, {item.reason}: {why}{detail}"
 
 
-def _payment(item: Receipt) -> str:
-    if item.how:
-        return f"{item.how} tokens" if item.paid else item.how
+def _payment(details: RoundDetails, item: Receipt) -> str:
+    figures = details.sheet.figures
+    assert figures is not None
     if item.verdict != Verdict.ACCEPTED.name.lower():
         return "nothing: only deltas that are merged are paid"
+    if item.how and figures.price is not None:
+        if not figures.published:
+            return item.how
+        if not item.paid:
+            return f"{item.how}: the standard error is taken off, since that much may be chance"
+        text = (
+            f"{item.how} tokens: the gain less its standard error, since that much may be chance, times the "
+            f"round's price of {exact(figures.price)} tokens a micro-nat"
+        )
+        if SHARED in item.how:
+            text += ", and of that the part that the budget allows, since more was earned than it holds"
+        return text
     return f"{exact(item.paid)} tokens; the round's rules, which name the price, are not to be had"

@@ -13,6 +13,9 @@ from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
+SHARED = "; x "
+"""In a sum: what follows is the part of the budget, where more was earned than that holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -50,6 +53,7 @@ def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
         published=sheet.published,
         note=sheet.note,
         price=None if terms is None else Wei(terms.spec.price),
+        scored_by=len(sheet.reports),
         heldout=HeldOut(before=_metrics(sheet, "before"), after=_metrics(sheet, "after")),
         fees=tuple(
             FeeReceipt(item.coordinator, Wei(item.amount), _share(item.amount, terms)) for item in sheet.fees
@@ -84,7 +88,7 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
             text = f"{row.gain:,} - {shrink}{row.stderr:,} is no gain"
         if total > budget:
             part = capped(amount, total, budget)
-            text += f"; x {tokens(budget)} / {tokens(total)} = {tokens(part)}"
+            text += f"{SHARED}{tokens(budget)} / {tokens(total)} = {tokens(part)}"
             amount = part
         if amount != row.amount:
             text += f", but the sheet pays {exact(row.amount)}"

@@ -111,6 +111,7 @@ def summary(state: NodeState, round_: Round) -> RoundSummary:
         reveals=len(round_.reveals),
         budget=Wei(round_.params.budget),
         fee=Wei(round_.params.fee),
+        bond=Wei(round_.params.bond),
         payout=Wei(recorded.payout) if recorded else None,
         improvement=recorded.improvement if recorded else None,
     )
@@ -131,6 +132,8 @@ def schedule(state: NodeState, round_: Round) -> RoundSchedule:
         verify_end=round_.verify_end,
         challenge_end=round_.recorded.challenge_end if round_.recorded else None,
         ended=round_.ended_at or None,
+        drawn=round_.evaluation_index is not None,
+        unsealed=round_.shard is not None,
     )
 
 

@@ -180,4 +180,12 @@ def _shown(folder: Path, plan: Plan, chain: Devnet) -> LocalNetwork:
         LocalNode(name, wallet_of(config_of(folder, name)), config_file(folder, name), ports.rpc)
         for (name, _), ports in zip(plan.cast, plan.ports, strict=True)
     )
-    return LocalNetwork(folder, plan.recipe, plan.rounds, plan.project, chain, nodes)
+    said = config_of(folder, Role.PROPOSER.value).proposer
+    windows = {
+        "commit": said.commit_seconds,
+        "gap": said.gap_seconds,
+        "reveal": said.reveal_seconds,
+        "verify": said.verify_seconds,
+        "challenge": said.challenge_seconds,
+    }
+    return LocalNetwork(folder, plan.recipe, plan.rounds, plan.project, windows, chain, nodes)

@@ -118,12 +118,14 @@ class LocalNode:
 
 @dataclass(frozen=True, slots=True)
 class LocalNetwork:
-    """A network on one machine that is ready to run, with its project and how many rounds that is to play."""
+    """A network on one machine that is ready to run, with its project and how many rounds that is to play.
+    `windows`: how many seconds each phase of them lasts at most."""
 
     folder: Path
     recipe: str
     rounds: int
     project: int
+    windows: Mapping[str, int]
     chain: Devnet
     nodes: tuple[LocalNode, ...]
 

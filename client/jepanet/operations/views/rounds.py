@@ -29,14 +29,19 @@ class RoundSummary:
     reveals: int
     budget: Wei
     fee: Wei
+    """What its verifiers share."""
+    bond: Wei
+    """What each solver puts up."""
     payout: Wei | None
+    """What solvers and coordinators get in all."""
     improvement: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class RoundSchedule:
     """When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What
-    depends on something that did not happen yet is None. `bond` is what a solver puts up."""
+    depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and
+    `unsealed` say how far the evaluation shard is."""
 
     round: int
     phase: str
@@ -50,6 +55,8 @@ class RoundSchedule:
     verify_end: int
     challenge_end: int | None
     ended: int | None
+    drawn: bool
+    unsealed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +120,13 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class SheetFigures:
-    """What a score sheet says of the round as a whole. `price` is in wei a micro-nat."""
+    """What a score sheet says of the round as a whole. `price` is in wei a micro-nat; `scored_by`: how many
+    coordinators' measurements it holds."""
 
     published: bool
     note: str
     price: Wei | None
+    scored_by: int
     heldout: HeldOut
     fees: tuple[FeeReceipt, ...]
 

@@ -63,6 +63,24 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardDrawn:
+    """A block has drawn the evaluation shard, which is still sealed."""
+
+    EVENT: ClassVar = "drawn"
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardUnsealed:
+    """The proposer has shown the evaluation shard that was drawn."""
+
+    EVENT: ClassVar = "unsealed"
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
 class Revealed:
     EVENT: ClassVar = "revealed"
 
@@ -124,13 +142,25 @@ class FeeEarned:
 
 @dataclass(frozen=True, slots=True)
 class RewardKnown:
-    """What the round grants the wallet of the node that is asked, and how far its claim is."""
+    """What the round grants the wallet of the node that is asked, and how far its claim is. `bond`: what its
+    solver gets back whole with the claim; None where there is no such bond."""
 
     EVENT: ClassVar = "reward"
 
     reward: Reward = field(metadata=MERGED)
+    bond: Wei | None
 
 
 Happening = (
-    PhaseBegan | Committed | Revealed | Measured | ResultRecorded | Merged | Earned | FeeEarned | RewardKnown
+    PhaseBegan
+    | Committed
+    | ShardDrawn
+    | ShardUnsealed
+    | Revealed
+    | Measured
+    | ResultRecorded
+    | Merged
+    | Earned
+    | FeeEarned
+    | RewardKnown
 )

@@ -271,14 +271,14 @@ async def open_client(config: Config, scope: Scope) -> AsyncIterator[NodeClient]
     status = read_status(config.node.data_dir)
     if not status.running:
         raise Fatal(
-            f"the node does not run: its status is {status.age} s old",
+            f"the node of {config.node.data_dir} does not run: its status is {status.age} s old",
             remedy="start it: jepanet node run --config FILE",
             code=Exit.NOT_RUNNING,
         )
     if status.rpc is None or status.rpc.url is None:
         why = "[rpc] enabled is not set" if status.rpc is None else status.rpc.problem
         raise Fatal(
-            f"the node answers no JSON-RPC: {why}",
+            f"the node of {config.node.data_dir} answers no JSON-RPC: {why}",
             remedy="set enabled = true in [rpc] and start the node anew, or see its log (rpc.blocked)",
             code=Exit.NOT_RUNNING,
         )

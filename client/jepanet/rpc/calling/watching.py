@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jepanet.operations.auditing.happenings import OVER
+from jepanet.operations.views.activity import TrainingNow
 from jepanet.operations.views.rounds import Reward, RoundFigures
 from jepanet.operations.views.watching import Measurements, SeenRound
 from jepanet.rpc.calling.client import NodeClient, every
@@ -28,6 +29,16 @@ async def look(node: NodeClient, number: int, before: SeenRound | None = None) -
         receipts,
         await _reward(node, figures),
     )
+
+
+async def training_now(node: NodeClient) -> TrainingNow | None:
+    """What the node's worker does; None while it does nothing, and of a node that does not tell."""
+    try:
+        return (await node.training_get()).running
+    except Declined as declined:
+        if declined.known is not Code.METHOD_NOT_FOUND:
+            raise
+        return None
 
 
 async def next_round(node: NodeClient, after: int | None) -> int | None:

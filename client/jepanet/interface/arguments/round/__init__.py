@@ -16,6 +16,7 @@ from jepanet.interface.terminal.output import (
     ID,
     config_option,
     emit,
+    footnotes,
     json_option,
     library_options,
     pairs,
@@ -28,6 +29,19 @@ from jepanet.tokens import exact
 if TYPE_CHECKING:
     from jepanet.operations.views.rounds import Challenged, RoundDetails, RoundSummary
     from jepanet.settings.config import Observer
+
+
+_ROUNDS = {
+    "gain": "the merged model's over the base, on the sealed shard; a micro-nat is a millionth of a nat",
+    "paid": "to solvers and, as fees, to coordinators; what is left of the budget returns to the proposer",
+}
+_RECEIPTS = {
+    "verdict": "accepted: merged and paid; excluded, spared, invalid: neither (`jepanet receipt` says why)",
+    "gain": "this delta's alone over the base, on the sealed shard; a micro-nat is a millionth of a nat",
+    "± s.e.": "the gain's standard error: it is not paid, since that much may be chance",
+    "paid": "(gain - s.e.) x price, less where the budget does not suffice; a fee is a coordinator's",
+}
+"""What the columns hold that do not say so themselves."""
 
 
 @click.group("round", cls=StrictGroup)
@@ -79,6 +93,7 @@ def listed(where: Observer, as_json: bool) -> None:
             for item in items
         ]
         table("Rounds (gain in micro-nats; paid and budget in tokens)", columns, rows)
+        footnotes(_ROUNDS)
 
     emit(asyncio.run(found()), as_json, show)
 
@@ -143,6 +158,10 @@ def show_details(value: RoundDetails) -> None:
             plain[name] = f"{tokens(wei)} tokens"
     if summary.improvement is not None:
         plain["improvement"] = f"{summary.improvement:,} micro-nats"
+    if summary.payout is not None and figures is not None:
+        fees = sum(item.paid for item in figures.fees)
+        solvers = tokens(summary.payout - fees)
+        plain["payout"] = f"{tokens(summary.payout)} tokens: {solvers} to solvers, {tokens(fees)} in fees"
     if figures is not None:
         plain |= {"published": figures.published, "note": figures.note}
         if figures.price is not None:
@@ -159,8 +178,9 @@ def show_details(value: RoundDetails) -> None:
         )
         for item in value.sheet.receipts
     ]  # fmt: skip
-    fees = () if figures is None else figures.fees
-    rows += [(item.coordinator, "fee", "", "", tokens(item.paid), item.how) for item in fees]
+    paid = () if figures is None else figures.fees
+    rows += [(item.coordinator, "fee", "", "", tokens(item.paid), item.how) for item in paid]
     if rows:
         columns = ("who", "verdict", "gain", "± s.e.", "paid", "how, or why not")
         table("Receipts (gain and its standard error in micro-nats, paid in tokens)", columns, rows)
+        footnotes(_RECEIPTS)

@@ -25,6 +25,10 @@ _LOOK_SECONDS: Final = 2.0
 """Between two looks where nothing is told; a score sheet that arrives is."""
 _AFTER_SECONDS: Final = 120.0
 """For receipts and claim of a round that is over."""
+_LOCAL_PACE: Final = (
+    "A local chain: its windows keep a local pace, seconds for GAP and CHALLENGE, minutes for the others.\n"
+    "On a real network they last minutes to days: docs/start/quick-start.md#a-local-pace"
+)
 
 
 @click.command("watch", cls=StrictCommand)
@@ -36,7 +40,8 @@ _AFTER_SECONDS: Final = 120.0
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 def watch(round_id: int | None, config_path: Path, forever: bool, patience: int, as_json: bool) -> int:
     """Follow ROUND until it is over and paid: its phases and how long each lasts, who committed and revealed,
-    what was measured, then the receipts. Without ROUND the newest one that is not over, or the next to open.
+    what was measured, then the receipts; in between, where it stands, and how far this node's training is.
+    Without ROUND the newest one that is not over, or the next to open.
 
     Asks the running node of the configuration over its JSON-RPC ([rpc] enabled = true), and no endpoint of
     the chain. Ends with 0 once the round is settled, its receipts are read and this node's reward is claimed;
@@ -83,12 +88,13 @@ class _Watch:
         from jepanet.rpc.method import Scope
         from jepanet.rpc.subscribing.topic import Topic
 
+        topics = (Topic.ROUNDS, Topic.SCORES, Topic.TRANSACTIONS)
         silent_since: float | None = None
         while True:
             try:
-                async with open_client(self._config, Scope.READ) as node, subscribed(node, *Topic) as news:
+                async with open_client(self._config, Scope.READ) as node, subscribed(node, *topics) as news:
                     silent_since = None
-                    self._told.me = (await node.node_status()).wallet
+                    await self._introduce(node)
                     return await self._together(node, news)
             except JepanetError as error:
                 silent_since = silent_since or time.monotonic()
@@ -96,6 +102,16 @@ class _Watch:
                     raise
                 self._told.waiting("the node does not answer; waiting for it")
                 await asyncio.sleep(1)
+
+    async def _introduce(self, node: NodeClient) -> None:
+        """Once: a node that was started anew is the same."""
+        if self._told.me is not None:
+            return
+        from jepanet.operations.checks.endpoints import LOCAL_CHAINS
+
+        self._told.me = (await node.node_status()).wallet
+        if (await node.chain_status()).chain_id in LOCAL_CHAINS:
+            self._told.introduced(_LOCAL_PACE)
 
     async def _together(self, node: NodeClient, news: AsyncIterator[Event]) -> int:
         """Looks whenever something is told, and now and then."""
@@ -118,21 +134,16 @@ class _Watch:
             await asyncio.gather(hearing, return_exceptions=True)
 
     async def _hear(self, news: AsyncIterator[Event], bell: asyncio.Event) -> None:
-        from jepanet.operations.views.node import Working
-
         try:
-            async for event in news:
-                if isinstance(event.value, Working):
-                    self._told.working(event.value.work)
-                else:
-                    bell.set()
+            async for _ in news:
+                bell.set()
         finally:
             bell.set()
 
     async def _look(self, node: NodeClient) -> int | None:
         """Tells what is new; the exit code if that was all there is to see."""
         from jepanet.operations.auditing.happenings import OVER, happenings, is_complete
-        from jepanet.rpc.calling.watching import look, next_round
+        from jepanet.rpc.calling.watching import look, next_round, training_now
 
         if self._number is None:
             self._number = await next_round(node, self._after)
@@ -148,7 +159,7 @@ class _Watch:
         for item in happenings(self._seen, seen):
             self._told.happened(item)
         self._seen = seen
-        self._told.standing(seen)
+        self._told.standing(seen, await training_now(node))
         phase = seen.figures.summary.phase
         if phase in OVER:
             self._over_since = self._over_since or time.monotonic()

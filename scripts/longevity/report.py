@@ -13,8 +13,11 @@ from scripts.longevity.trends import Verdict, trend
 
 MIB = float(1 << 20)
 MOST_START_RATIO = 2.0
-_BLOBS_OVER = 1.25
+_GIB = float(1 << 30)
+_BLOBS_OVER = 1.05
 """A store collects once a minute, and holds a little more than its budget in between."""
+_BLOB_INDEX = 8 * MIB
+"""The store's index with its write-ahead log, which its budget does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ FIGURES = (
 def bound_of(name: str, plan: Mapping[str, Any]) -> float | None:
     """What a figure may come to by the node's configuration, in its own unit; None without one."""
     if name == "blobs":
-        return float(plan["storage_gb"]) * 1e9 * _BLOBS_OVER
+        return float(plan["storage_gb"]) * _GIB * _BLOBS_OVER + _BLOB_INDEX
     if name == "log":
         return float(plan["log_bytes"]) * (1 + int(plan["log_files"]))
     return None

@@ -124,7 +124,7 @@ def test_slow_starts_and_nodes_that_ended_are_failures() -> None:
 
 
 def test_a_store_is_bounded_by_its_budget_and_a_log_by_its_files() -> None:
-    assert bound_of("blobs", PLAN) == pytest.approx(25e6)
+    assert bound_of("blobs", PLAN) == pytest.approx(0.02 * 1.05 * 2**30 + 2**23)
     assert bound_of("log", PLAN) == 3 * 65_536
     assert bound_of("memory", PLAN) is None
 

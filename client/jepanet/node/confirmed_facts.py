@@ -9,6 +9,7 @@ with blocks that have enough confirmations on top.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 from jepanet.chain.following.follower import FollowedBlock, Follower, FollowerStep
 from jepanet.errors import Exit, Fatal
@@ -70,9 +71,11 @@ class ConfirmedFacts:
     def events_up_to(self, last: int) -> Iterator[tuple[int, Sequence[ChainEvent]]]:
         """Blocks up to `last` that have events, with these in log order.
 
-        Blocks without any are not read: there are thousands of them.
+        Blocks without any are not read: there are thousands of them. Nor are all events held at once: with
+        every round there are more, and what a process once held it keeps.
         """
-        yield from self._events(0, last).items()
+        for number, stored in groupby(self._journal.each_event(last), lambda item: item.block_number):
+            yield number, [_event(item) for item in stored]
 
     def _events(self, first: int, last: int) -> dict[int, list[ChainEvent]]:
         events: dict[int, list[ChainEvent]] = {}

@@ -8,13 +8,14 @@ them, and notes that the machine must be rewound (`rewind_due`): a crash between
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from jepanet.errors import Exit, Fatal
 from jepanet.storage.database import Database
 from jepanet.storage.rows import StoredBlock, StoredEvent
 
 _END = 2**63 - 1
+_PAGE_OF_EVENTS = 512
 _FORGOTTEN = "forgotten_below"
 """In the meta table: of blocks with lower numbers, those without events are gone."""
 
@@ -85,6 +86,19 @@ class ChainCopy:
             (first, _END if last is None else last),
         )
         return [StoredEvent(*row) for row in rows]
+
+    def each_event(self, last: int) -> Iterator[StoredEvent]:
+        """Events up to block `last` in the order of `events`, read page by page as it advances: however many
+        there are, a page of them is held at once."""
+        after = (-1, -1)
+        while page := self._db.rows(
+            "SELECT block_number, log_index, tag, payload FROM events "
+            "WHERE (block_number, log_index) > (?, ?) AND block_number <= ? "
+            "ORDER BY block_number, log_index LIMIT ?",
+            (*after, last, _PAGE_OF_EVENTS),
+        ):
+            yield from (StoredEvent(*row) for row in page)
+            after = page[-1][:2]
 
     def forget_from(self, first: int) -> tuple[int, int]:
         """Drops block `first` and everything above, to be read from the chain again with its logs proven.

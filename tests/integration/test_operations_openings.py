@@ -108,6 +108,7 @@ ELSEWHERE = {
         (
             "rewards",
             "dashboard",
+            "top",
             "round watch",
             "peer list",
             "peer banned",

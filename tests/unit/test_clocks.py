@@ -34,6 +34,7 @@ DATES = {
     "chain/sending/nonces.py": "when a transaction was made, for people",
     "interface/arguments/restore.py": "tells people when a backup was made",
     "interface/edge.py": "names a file of a fault",
+    "interface/terminal/overviewed.py": "tells people when",
     "interface/terminal/round_words.py": "tells people when",
     "interface/terminal/watched.py": "the time left in a phase, whose end is dated",
     "learning/training/processes/together.py": "a length of time, for the library that waits",

@@ -42,6 +42,7 @@ COMMANDS = {
     "train": "Train a model by hand, on one's own data.",
     "lab": "Compare ways of training together, against every control.",
     "status": "Show what the node of a configuration is doing.",
+    "top": "Show a running node at a glance, over and over.",
     "version": "Print versions, and which contracts this client speaks to.",
     "completion": "Print a script that completes commands in a shell.",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from jepanet.errors import Fatal, JepanetError
+from jepanet.errors import Exit, Fatal, JepanetError, Transient
 from jepanet.operations.status import read_status
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ def answers(config: Config) -> bool:
     except Fatal:  # it never ran, or an earlier version
         return False
     return status.running and status.rpc is not None and status.rpc.url is not None
+
+
+def may_pass(error: JepanetError) -> bool:
+    """Whether it is no more than a node that does not run, or answer, at the moment."""
+    from jepanet.rpc.calling.declined import Declined
+
+    if isinstance(error, Declined):
+        return error.code is Exit.TRY_AGAIN
+    return isinstance(error, Transient) or error.code in (Exit.NOT_RUNNING, Exit.NOT_FOUND)
 
 
 def asked(config: Config, scope: Scope, ask: Callable[[NodeClient], Awaitable[T]]) -> T:

@@ -102,7 +102,7 @@ export async function refresh(news = true): Promise<void> {
 /** Between two looks at everything: whether it is well still. What changed of that makes it a look at everything. */
 async function feel(): Promise<void> {
   const held = token.value;
-  if (held === null || asking) return;
+  if (held === null) return;
   try {
     const fit = await call(held, "node.health", {});
     if (token.value !== held) return;

@@ -17,15 +17,24 @@ if TYPE_CHECKING:
 
 @click.command("status", cls=StrictCommand)
 @config_option
+@click.option("--watch", is_flag=True, help="Show a node at a glance, over and over, until Ctrl-C.")
 @json_option
-def command(config_path: Path, as_json: bool) -> None:
+def command(config_path: Path, watch: bool, as_json: bool) -> None:
     """Show the node's peers, chain position, rounds, bytes by kind and open duties.
 
     A node with [rpc] is asked; of another, and where it does not answer, it is what the node last wrote.
     Ends with exit code 28 if the node does not run, 22 if it never ran.
 
-    Example: jepanet status --config node.toml
+    \b
+    Examples:
+      jepanet status --config node.toml
+      jepanet status --watch --config node.toml
     """
+    if watch:
+        from jepanet.interface.arguments.top import follow
+
+        follow(config_path, as_json=as_json, whole=False)
+        return
     from jepanet.interface.running import newest_status
     from jepanet.settings.config import load_config
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from jepanet.errors import Exit, Fatal, JepanetError, Transient
+from jepanet.errors import Exit, Fatal, JepanetError
 from jepanet.interface.strict import StrictCommand
 from jepanet.interface.terminal.output import ID, config_option
 
@@ -84,6 +84,7 @@ class _Watch:
 
     async def run(self) -> int:
         """The exit code. Raises: as `open_client` and its methods, once patience is over."""
+        from jepanet.interface.running import may_pass
         from jepanet.rpc.calling.client import open_client, subscribed
         from jepanet.rpc.method import Scope
         from jepanet.rpc.subscribing.topic import Topic
@@ -98,7 +99,7 @@ class _Watch:
                     return await self._together(node, news)
             except JepanetError as error:
                 silent_since = silent_since or time.monotonic()
-                if not _may_pass(error) or time.monotonic() - silent_since >= self._patience:
+                if not may_pass(error) or time.monotonic() - silent_since >= self._patience:
                     raise
                 self._told.waiting("the node does not answer; waiting for it")
                 await asyncio.sleep(1)
@@ -174,12 +175,3 @@ class _Watch:
             self._after, self._number, self._seen, self._over_since = self._number, None, None, None
             return None
         return int(Exit.OK if phase == "settled" else Exit.FAILURE)
-
-
-def _may_pass(error: JepanetError) -> bool:
-    """Whether it is no more than a node that does not run, or answer, at the moment."""
-    from jepanet.rpc.calling.declined import Declined
-
-    if isinstance(error, Declined):
-        return error.code is Exit.TRY_AGAIN
-    return isinstance(error, Transient) or error.code in (Exit.NOT_RUNNING, Exit.NOT_FOUND)

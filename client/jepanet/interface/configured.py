@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike, fsdecode
 from pathlib import Path
 
 import click
@@ -11,11 +12,11 @@ class _ConfigFile(click.Path):
     """What a command gets is the file."""
 
     def convert(
-        self, value: str | Path, parameter: click.Parameter | None, context: click.Context | None
+        self, value: str | PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
         from jepanet.settings.config_file import config_file
 
-        return config_file(Path(super().convert(str(value), parameter, context)))
+        return config_file(Path(fsdecode(super().convert(value, param, ctx))))
 
 
 CONFIG_FILE = _ConfigFile(path_type=Path)

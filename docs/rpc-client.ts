@@ -141,6 +141,11 @@ export class NodeClient {
     return this.call("peers.list", params);
   }
 
+  /** One project: its verifiers, and the terms of its newest round in words and field by field */
+  projectsGet(params: rpc.Methods["projects.get"]["params"]) {
+    return this.call("projects.get", params);
+  }
+
   /** Every project of the deployment */
   projectsList(params: rpc.Methods["projects.list"]["params"] = {}) {
     return this.call("projects.list", params);

@@ -193,6 +193,36 @@ export interface OpenDuty {
   error: string | null;
 }
 
+/** A project with its verifiers, of whom `threshold` must sign a result, and the terms of its newest round, if the node keeps one. Whoever opens the next may set others. */
+export interface ProjectDetails {
+  project: number;
+  owner: string;
+  recipe: string;
+  dataset: string;
+  model: string;
+  verifier_set: number;
+  evaluation_shards: number;
+  rounds: number;
+  active_round: number | null;
+  followed: boolean;
+  verifiers: (string)[];
+  threshold: number | null;
+  terms: ProjectTerms | null;
+}
+
+/** What a round promises and asks for. `paid`: to solvers by its result, None before there is one; `left`: what of the budget is not paid. `words`: the same as sentences. `rules`: every field of its spec, none where the node has not fetched that. */
+export interface ProjectTerms {
+  round: number;
+  proposer: string;
+  budget: string;
+  paid: string | null;
+  left: string;
+  fee: string;
+  bond: string;
+  words: (string)[];
+  rules: (Rule)[];
+}
+
 /** One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price. */
 export interface Receipt {
   solver: string;
@@ -349,6 +379,13 @@ export interface RoundSummary {
 export interface RoundSummaryPage {
   items: (RoundSummary)[];
   next: string | null;
+}
+
+/** A field of a round's rules, by its dotted key, with its value as in JSON and its meaning, if it says more than the key. */
+export interface Rule {
+  key: string;
+  value: unknown;
+  meaning: string;
 }
 
 /** A coordinator's scores of all deltas of a round; `stored`: they can be read here. */
@@ -596,6 +633,10 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: ConnectedPeerPage };
+  /** One project: its verifiers, and the terms of its newest round in words and field by field */
+  "projects.get": { params: {
+      project: number;
+    }; result: ProjectDetails };
   /** Every project of the deployment */
   "projects.list": { params: {
       limit?: number;

@@ -27,6 +27,7 @@ from rpc_node import FACTS, ME, Asking, a_node
 pytestmark = pytest.mark.unit
 
 ASKED: dict[str, dict[str, Any]] = {
+    "projects.get": {"project": 1},
     "rounds.get": {"round": 7},
     "rounds.schedule": {"round": 7},
     "rounds.commitments": {"round": 7},

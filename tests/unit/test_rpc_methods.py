@@ -314,6 +314,35 @@ async def test_a_claim_that_was_given_up_is_tried_by_the_node_itself(node: ANode
     assert (await asking.error("rewards.claim", round=3))[0] == Code.NOT_FOUND, "nobody knows it"
 
 
+async def test_a_project_is_told_with_the_terms_of_its_newest_round(node: ANode) -> None:
+    asking = Asking(node)
+    told = await asking.get("projects.get", project=1)
+    assert (told["project"], told["rounds"], told["threshold"]) == (1, 24, 2)
+    assert told["verifiers"] == list(FACTS.members)
+    terms = told["terms"]
+    assert (terms["round"], terms["budget"], terms["paid"]) == (30, str(100 * TOKEN), None)
+    assert terms["left"] == terms["budget"]
+    rules = {item["key"]: item["value"] for item in terms["rules"]}
+    assert rules["price"] == str(5 * 10**14) and rules["merge.rule"] == "mean"
+    words = "\n".join(terms["words"])
+    for said in ("100 tokens", "2 of 3 verifiers", "everybody may commit", "0.0005 tokens", "60 s to train"):
+        assert said in words
+    assert (await asking.get("projects.get", project=2))["terms"] is None, "no round of it is kept"
+    code, detail = await asking.error("projects.get", project=3)
+    assert code == Code.NOT_FOUND and "from 1 to 2" in detail
+
+
+async def test_what_a_result_paid_is_not_left_and_rules_that_are_no_rules_are_not_told(node: ANode) -> None:
+    paid = node.state.rounds[RoundId(7)]
+    limited = replace(paid.params, spec=node.blobs.put_bytes(b"no spec"), allow_list=b"1" * 32, max_solvers=5)
+    node.state = replace(node.state, rounds={RoundId(7): replace(paid, params=limited)}, verifier_sets={})
+    told = await Asking(node).get("projects.get", project=1)
+    assert (told["verifiers"], told["threshold"]) == ([], None)
+    assert (told["terms"]["paid"], told["terms"]["left"]) == (str(19 * TOKEN), str(81 * TOKEN))
+    assert told["terms"]["rules"] == [] and "allow list" in told["terms"]["words"][1]
+    assert "5 of them" in told["terms"]["words"][1] and "tokens; where" not in str(told)
+
+
 async def test_blocks_are_read_again_one_stretch_at_a_time(node: ANode) -> None:
     asking = Asking(node)
     assert (await asking.get("chain.status"))["rescan"] is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jepanet.operations.views.json_form import OPTIONAL
+from jepanet.operations.views.json_form import MERGED, OPTIONAL, Wei
 from jepanet.types import Address
 
 
@@ -56,6 +56,45 @@ class KnownProject:
     rounds: int
     active_round: int | None
     followed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A field of a round's rules, by its dotted key, with its value as in JSON and its meaning, if it says
+    more than the key."""
+
+    key: str
+    value: object
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTerms:
+    """What a round promises and asks for. `paid`: to solvers by its result, None before there is one; `left`:
+    what of the budget is not paid. `words`: the same as sentences. `rules`: every field of its spec, none
+    where the node has not fetched that."""
+
+    round: int
+    proposer: Address
+    budget: Wei
+    paid: Wei | None
+    left: Wei
+    fee: Wei
+    bond: Wei
+    words: tuple[str, ...]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDetails:
+    """A project with its verifiers, of whom `threshold` must sign a result, and the terms of its newest
+    round, if the node keeps one. Whoever opens the next may set others."""
+
+    known: KnownProject = field(metadata=MERGED)
+    verifiers: tuple[Address, ...]
+    threshold: int | None
+    """None where the node has not seen the set registered."""
+    terms: ProjectTerms | None
 
 
 @dataclass(frozen=True, slots=True)

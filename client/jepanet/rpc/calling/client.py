@@ -28,7 +28,7 @@ from jepanet.operations.views.node import (
     Standing,
     TakenUp,
 )
-from jepanet.operations.views.projects import KnownProject
+from jepanet.operations.views.projects import KnownProject, ProjectDetails
 from jepanet.operations.views.rounds import (
     Commitment,
     ExplainedReceipt,
@@ -149,6 +149,9 @@ class NodeClient:
 
     async def peers_list(self, limit: int = 20, cursor: str | None = None) -> Page[ConnectedPeer]:
         return await self._get("peers.list", Page[ConnectedPeer], limit=limit, cursor=cursor)
+
+    async def projects_get(self, project: int) -> ProjectDetails:
+        return await self._get("projects.get", ProjectDetails, project=project)
 
     async def projects_list(self, limit: int = 20, cursor: str | None = None) -> Page[KnownProject]:
         return await self._get("projects.list", Page[KnownProject], limit=limit, cursor=cursor)

@@ -1,22 +1,18 @@
-"""`chain`, `projects`: what the node knows from the chain, at its newest confirmed block."""
+"""`chain`: which one the node follows, how far it is, and reading a part of it again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from jepanet.cid import to_cid
 from jepanet.errors import Rejected
 from jepanet.operations.shown_config import endpoint_names
 from jepanet.operations.views.node import ChainStatus, Rescan
-from jepanet.operations.views.projects import KnownProject
-from jepanet.protocol.state import Identity, Project
 from jepanet.records.marks import SAFE_INTEGER, Range
 from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode, Stretch
 from jepanet.rpc.method import Method, NoParams, Scope
-from jepanet.rpc.offered.paging import Page, PageParams, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +21,7 @@ class RescanParams:
 
 
 def methods(node: RunningNode, recent: RecentStatus) -> tuple[Method, ...]:
-    """Those of these namespaces."""
+    """Those of this namespace."""
 
     async def status(_: NoParams) -> ChainStatus:
         deployment, configured = node.deployment, node.config.chain.confirmations
@@ -54,11 +50,6 @@ def methods(node: RunningNode, recent: RecentStatus) -> tuple[Method, ...]:
             blocks = "none yet" if stored is None else f"{stored[0]} to {stored[1]}"
             raise Refused(Code.INVALID_PARAMS, f"`first` is not among the stored blocks: {blocks}") from None
 
-    async def projects(given: PageParams) -> Page[KnownProject]:
-        state = node.state
-        known = [_known(state.projects[key], state.me) for key in sorted(state.projects)]
-        return page_of(known, lambda item: item.project, given.limit, given.cursor)
-
     return (
         Method(
             "chain.status",
@@ -75,24 +66,8 @@ def methods(node: RunningNode, recent: RecentStatus) -> tuple[Method, ...]:
             rescan,
             Scope.OPERATE,
         ),
-        Method("projects.list", "Every project of the deployment", PageParams, Page[KnownProject], projects),
     )
 
 
 def _shown(stretch: Stretch) -> Rescan:
     return Rescan(stretch.first, stretch.at, stretch.until)
-
-
-def _known(project: Project, me: Identity) -> KnownProject:
-    return KnownProject(
-        project=int(project.id),
-        owner=project.owner,
-        recipe=to_cid(project.recipe, "dag-json"),
-        dataset=to_cid(project.dataset, "dag-json"),
-        model=to_cid(project.model),
-        verifier_set=project.verifier_set,
-        evaluation_shards=project.evaluation_count,
-        rounds=project.rounds,
-        active_round=None if project.active is None else int(project.active),
-        followed=not me.projects or project.id in me.projects,
-    )

@@ -1,0 +1,81 @@
+"""What a project's rounds are played for, and by which rules: in sentences, and field by field."""
+
+from __future__ import annotations
+
+from jepanet.operations.views.json_form import Wei
+from jepanet.operations.views.projects import ProjectTerms, Rule
+from jepanet.protocol.documents.spec import SPEC, RoundSpec
+from jepanet.protocol.state import NodeState, Project, Round
+from jepanet.records.reference import holdings
+from jepanet.tokens import exact
+
+_NOBODY = bytes(32)
+_MIB = 1 << 20
+
+
+def newest_round(state: NodeState, project: Project) -> Round | None:
+    """The round of a project that was opened last, of those that the node keeps."""
+    return max(
+        (item for item in state.rounds.values() if item.project_id == project.id),
+        key=lambda item: item.id,
+        default=None,
+    )
+
+
+def terms_of(state: NodeState, round_: Round, spec: RoundSpec | None) -> ProjectTerms:
+    """What a round promises and asks for. `spec`: its rules; None where they are not to be had."""
+    budget, paid = round_.params.budget, round_.recorded.payout if round_.recorded else None
+    return ProjectTerms(
+        round=int(round_.id),
+        proposer=round_.proposer,
+        budget=Wei(budget),
+        paid=None if paid is None else Wei(paid),
+        left=Wei(budget - (paid or 0)),
+        fee=Wei(round_.params.fee),
+        bond=Wei(round_.params.bond),
+        words=(*_of_chain(state, round_), *(() if spec is None else _of_spec(spec))),
+        rules=() if spec is None else tuple(
+            Rule(item.entry.key, item.value, item.entry.meaning) for item in holdings(SPEC, spec)
+        ),
+    )  # fmt: skip
+
+
+def _of_chain(state: NodeState, round_: Round) -> tuple[str, ...]:
+    terms, members = round_.params, state.members(round_)
+    who = "everybody" if terms.allow_list == _NOBODY else "only accounts of an allow list"
+    most = f", {terms.max_solvers} of them at most" if terms.max_solvers else ""
+    said = [
+        f"solvers are paid out of {exact(terms.budget)} tokens, coordinators out of {exact(terms.fee)}",
+        f"{who} may commit{most}; each puts {exact(terms.bond)} tokens at stake",
+        f"{terms.commit_duration} s to train and commit, {terms.gap} s in which the evaluation shard is "
+        f"drawn, {terms.reveal_duration} s to reveal, {terms.verify_duration} s to measure and merge, "
+        f"{terms.challenge_duration} s to dispute the result",
+    ]
+    if members:
+        said.append(f"{state.threshold(round_)} of {len(members)} verifiers sign the result")
+    return tuple(said)
+
+
+def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
+    merge, norms, update = spec.merge, spec.norms, spec.update
+    said = [
+        f"a micro-nat of measured gain, less {_thousandths(spec.shrink_milli)} standard errors, pays "
+        f"{exact(spec.price)} tokens; where all of that is more than the budget it is shared in proportion",
+        f"a solver takes {spec.inner_steps:,} steps; its delta travels as {spec.codec}, with "
+        f"{spec.max_delta_bytes / _MIB:,.1f} MiB at most",
+        f"deltas are merged by {merge.rule}; the model then moves by {_thousandths(merge.outer_lr_milli)} of "
+        f"that, with a momentum of {_thousandths(merge.outer_momentum_milli)}",
+        f"a delta is excluded that is longer than {_thousandths(norms.to_median_milli)} times the round's "
+        f"median, points as an earlier one does (|cosine| from {_thousandths(spec.similarity_milli)} on), or "
+        f"harms by more than {_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
+        f"a coordinator earns its fee within {spec.score_tolerance:,} micro-nats of the median measurement",
+    ]
+    if update is not None:
+        said.append(f"the next model travels as its difference to the last one, coded as {update.codec}")
+    if spec.audit is not None:
+        said.append(f"a training can be audited in up to {spec.audit.segments} parts")
+    return tuple(said)
+
+
+def _thousandths(value: int) -> str:
+    return f"{value / 1000:g}"

@@ -27,8 +27,10 @@ WELL = Health(True, True, (), (), AROUND)
 ACCOUNT = Account(ME, *map(Wei, (2 * TOKEN, TOKEN, 30 * TOKEN, 10 * TOKEN, 0, 0)))
 TRAINING = TrainingNow("train_delta", 7, 61, 90, 400, 1.0234, 2.0, 155, 1100, 1200, False, ())
 ROUND = OpenRound(
-    RoundSummary(7, 1, "commit", None, "b", None, None, 2, 0, Wei(100 * TOKEN), Wei(TOKEN), None, None),
-    RoundSchedule(7, "commit", ME, Wei(TOKEN), 1100, 1000, 1200, 1210, 1300, 1400, None, None),
+    RoundSummary(
+        7, 1, "commit", None, "b", None, None, 2, 0, Wei(100 * TOKEN), Wei(TOKEN), Wei(TOKEN), None, None
+    ),
+    RoundSchedule(7, "commit", ME, Wei(TOKEN), 1100, 1000, 1200, 1210, 1300, 1400, None, None, False, False),
 )
 
 

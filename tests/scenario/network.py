@@ -275,7 +275,9 @@ class Network:
     endpoints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By node, what its configuration names instead of the chain itself; such a node polls only."""
     answering: dict[str, int] = field(default_factory=dict)
-    """By node, the port at which it answers JSON-RPC; the others do not."""
+    """By node, the port at which it answers JSON-RPC and Prometheus; the others do not."""
+    stuck_seconds: dict[str, float] = field(default_factory=dict)
+    """By node, after how long a transaction of it is stuck, where that is not the usual time."""
 
     @classmethod
     def build(
@@ -604,6 +606,11 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
         f"confirmations = {network.confirmations}",
         "poll_seconds = 0.5",
         f"log_queries_above = {network.log_queries_above}",
+        *(
+            [f"stuck_seconds = {network.stuck_seconds[node.name]}"]
+            if node.name in network.stuck_seconds
+            else []
+        ),
         "[p2p]",
         f'listen = "/ip4/127.0.0.1/tcp/{listen}"',
         f"bootstrap = {json.dumps([] if first else list(network.bootstrap))}",
@@ -613,6 +620,7 @@ def write_config(network: Network, node: Node, terms: dict[str, Any]) -> None:
     ]
     if node.name in network.answering:
         lines += ["[rpc]", "enabled = true", f"port = {network.answering[node.name]}"]
+        lines += ["[metrics]", "enabled = true"]
     if first:
         own = {
             **terms,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
+import resource
 import subprocess
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alert_watcher import Watcher, until
 from network import CHAIN_ID, Nursery, deploy_on, fund_on, new_wallet, run_async
 
 from chain_proxy.reading import HeadLags, OtherChain
@@ -22,62 +25,6 @@ from chain_proxy.server import ProxyThread
 from jepanet.chain.devchain.anvil import AnvilProcess, free_port
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(420)]
-
-RULES = Path(__file__).resolve().parents[2] / "deploy/prometheus/alerts.yml"
-PATIENCE = 90.0
-
-
-class Watcher:
-    """A Prometheus that scrapes one node every second, with the rules as shipped, but without their waits."""
-
-    def __init__(self, tools: Path, folder: Path, target: str) -> None:
-        folder.mkdir()
-        # An alert that waits is the same, only later; a head is old after ten seconds, not two minutes.
-        rules, waits = re.subn(r"for: \w+", "for: 0s", RULES.read_text())
-        rules, lowered = re.subn(r"(jepanet_chain_head_age_seconds > )120", r"\g<1>10", rules)
-        assert waits >= 20 and lowered == 1
-        (folder / "alerts.yml").write_text(rules)
-        (folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
-            "rule_files: [alerts.yml]\n"
-            f"scrape_configs: [{{job_name: jepanet, static_configs: [{{targets: ['{target}']}}]}}]\n"
-        )
-        self._url = f"127.0.0.1:{free_port()}"
-        with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [tools / "prometheus", f"--config.file={folder / 'prometheus.yml'}",
-                 f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={self._url}"],
-                stdout=log, stderr=log,
-            )  # fmt: skip
-
-    def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://{self._url}/api/v1/{path}", timeout=5) as answer:
-            return json.load(answer)["data"]
-
-    def firing(self) -> set[str]:
-        """Names of alerts, without what they all begin with."""
-        try:
-            found = self.ask("alerts")["alerts"]
-        except OSError:  # it starts
-            return set()
-        return {item["labels"]["alertname"].removeprefix("Jepanet") for item in found}
-
-    def scraped(self) -> bool:
-        try:
-            return bool(self.ask("query?query=up==1")["result"])
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait(20)
-
-
-def until(what: str, holds: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, f"{what} did not come about in {PATIENCE:g} s"
-        time.sleep(0.3)
 
 
 class Cast:
@@ -144,6 +91,16 @@ class Cast:
         os.kill(pid, 9)
         until(f"the end of {name}", lambda: pid in self.nursery.ended)
 
+    @contextlib.contextmanager
+    def few_descriptors(self, share: float) -> Iterator[None]:
+        """Meanwhile, what the watched node has open is this share of what it may have."""
+        pid = self._pids["watched"]
+        held = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (int(held / share), before[1]))
+        yield
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
     def page(self) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.rpc_port}/metrics", timeout=5) as answer:
             body: bytes = answer.read()
@@ -163,6 +120,28 @@ class Cast:
         run_async(self.anvil.stop())
 
 
+class _NewerPage(BaseHTTPRequestHandler):
+    """What Prometheus reads of a node of a later version, as far as one rule looks at it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(b"jepanet_build_version_number 99000000\n")
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def newer() -> Iterator[str]:
+    """Where such a page is."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NewerPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture
 def cast(tmp_path: Path, anvil_binary: Path) -> Iterator[Cast]:
     with ProxyThread() as proxies:
@@ -173,13 +152,16 @@ def cast(tmp_path: Path, anvil_binary: Path) -> Iterator[Cast]:
             made.close()
 
 
-def test_what_alerts_are_about_makes_them_fire(cast: Cast, prometheus_tools: Path, tmp_path: Path) -> None:
+def test_what_alerts_are_about_makes_them_fire(
+    cast: Cast, newer: str, prometheus_tools: Path, tmp_path: Path
+) -> None:
     cast.start("watched")
     until("the watched node", cast.answers)
-    watcher = Watcher(prometheus_tools, tmp_path / "prometheus", f"127.0.0.1:{cast.rpc_port}")
+    watched = f"127.0.0.1:{cast.rpc_port}"
+    watcher = Watcher(prometheus_tools, tmp_path / "prometheus", [watched, newer])
 
     def fires(*names: str) -> None:
-        until(f"{names} of {watcher.firing()}", lambda: set(names) <= watcher.firing())
+        until(lambda: f"{names} of {watcher.firing(watched)}", lambda: set(names) <= watcher.firing(watched))
 
     try:
         until("a scrape", watcher.scraped)
@@ -188,7 +170,8 @@ def test_what_alerts_are_about_makes_them_fire(cast: Cast, prometheus_tools: Pat
             input=cast.page(), capture_output=True, timeout=60, check=False,
         )  # fmt: skip
         assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
-        # How it was set up: no stake, endpoints that lag, err, are slow or dead; nobody who dials it.
+        # How it was set up: no stake, endpoints that lag, err, are slow or dead; nobody who dials it; another
+        # node is of a later version.
         fires(
             "StakeBelowMinimum",
             "EndpointLagging",
@@ -196,9 +179,20 @@ def test_what_alerts_are_about_makes_them_fire(cast: Cast, prometheus_tools: Pat
             "EndpointFailing",
             "EndpointSlow",
             "PortNotReachable",
+            "VersionBehind",
         )
-        still = {"NodeDown", "NoPeers", "ChainHeadOld", "ClockSkewed", "GasLow", "Restarting"}
-        assert not still & watcher.firing()
+        still = {
+            "NodeDown",
+            "NoPeers",
+            "ChainHeadOld",
+            "ClockSkewed",
+            "GasLow",
+            "Restarting",
+            "DescriptorsLow",
+        }
+        assert not still & watcher.firing(watched)
+        with cast.few_descriptors(0.85):
+            fires("DescriptorsLow")
         cast.chain("anvil_setBalance", cast.wallets["watched"], hex(10**16))
         cast.chain("evm_increaseTime", 120)
         fires("GasLow", "ClockSkewed")

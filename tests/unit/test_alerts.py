@@ -134,3 +134,11 @@ def test_panels_of_the_board_do_not_overlap() -> None:
         assert not cells & taken and place["x"] + place["w"] <= 24, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
+
+
+def test_the_page_marks_those_that_scenarios_provoke() -> None:
+    marked = set(re.findall(r"^\| \[Jepanet(\w+)\]\(\S+\) ✓ \|", PAGE, re.MULTILINE))
+    names = {rule["alert"].removeprefix("Jepanet") for rule in RULES}
+    scenarios = sorted((ROOT / "tests/scenario").glob("test_provoked*.py"))
+    named = {word for path in scenarios for word in re.findall(r'"(\w+)"', path.read_text())} & names
+    assert marked == named and len(marked) >= 20

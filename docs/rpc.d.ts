@@ -686,7 +686,7 @@ export interface Methods {
   "rpc.discover": { params: Record<string, never>; result: unknown };
   /** Over a WebSocket: what is new of a topic is told from now on; gives the subscription's id */
   "rpc.subscribe": { params: {
-      topic: "rounds" | "scores" | "training" | "transactions" | "logs";
+      topic: "rounds" | "scores" | "training" | "transactions" | "transfers" | "logs";
     }; result: string };
   /** Ends a subscription of this connection */
   "rpc.unsubscribe": { params: {

@@ -50,6 +50,7 @@ from jepanet.rpc.transport.invitations import Invitations
 from jepanet.settings.config import Config, config_from
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.traffic import Traffic
 from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
 from jepanet.work.worker import RunningJob
 from round_samples import GOOD, HARM, MISSING, a_spec, account, digest, reports_of, some_facts
@@ -159,6 +160,7 @@ class ANode:
         self.journal = Journal.open(folder / "journal.sqlite")
         self.blobs = BlobStore(folder / "blobs", 1 << 20)
         self.state = state
+        self.traffic = Traffic()
         self.network = ANetwork(BanList(folder / "bans.json", time.monotonic))
         self.engine = Engine(self.journal, state.me, {})
         self.worker = AWorker()

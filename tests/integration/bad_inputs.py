@@ -408,6 +408,8 @@ def by_hand() -> Iterator[Case]:
         "study seeds": ("lab", "study", "codecs", "--seeds", "x", "--out", "FOLDER/lab"),
         "status before a start": ("status", *config),
         "rescan before a start": ("node", "rescan", "7", *config),
+        "configuration in an empty folder": ("status", "--config", "FOLDER/keys"),
+        "rescan of a folder without a node": ("node", "rescan", "7", "--config", "FOLDER/keys"),
         "import a folder": ("wallet", "import", "FOLDER/keys", "--dir", "FOLDER/other"),
         "new into a file": ("wallet", "new", "--dir", "FOLDER/file", "--light", "--password-file", "FOLDER/good-password"),
         "list a file": ("wallet", "list", "--dir", "FOLDER/file"),

@@ -20,8 +20,10 @@ from jepanet.errors import Exit, Fatal, JepanetError, Transient
 from jepanet.interface.arguments.round import watching
 from jepanet.interface.cli import cli
 from jepanet.node.status import write_status
+from jepanet.operations.views.activity import Transferred
 from jepanet.operations.views.node import Work, Working
 from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
+from jepanet.p2p.transfer.underway import Transfer
 from jepanet.protocol.documents.scores import REPORT, ScoreReport
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.protocol.off_chain import SignedScores
@@ -49,6 +51,21 @@ def scored(node: ANode, number: int) -> None:
     report = REPORT.encode(ScoreReport(RoundId(number), JUDGE, ()))
     arrived = OffChain(scores=(SignedScores(JUDGE, node.blobs.put_bytes(report)),))
     node.state = replace(node.state, off_chain={**node.state.off_chain, RoundId(number): arrived})
+
+
+async def test_bytes_of_files_are_told_while_they_move(tmp_path: Path) -> None:
+    async with (
+        serving(tmp_path) as node,
+        open_client(node.config, Scope.READ) as client,
+        subscribed(client, Topic.TRANSFERS) as news,
+        asyncio.timeout(20),
+    ):
+        node.network.downloads = [Transfer(bytes(32), time.monotonic(), 3, 10, "delta", {"16Uiu2": 3})]
+        node.traffic.blobs("delta").came(3)
+        told = (await anext(news)).value
+        assert isinstance(told, Transferred)
+        assert (told.received, told.sent, told.downloads) == (3, 0, 1)
+        assert (told.coming[0].done, told.coming[0].sources[0].peer) == (3, "16Uiu2")
 
 
 async def test_what_is_new_comes_as_records(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from jepanet.cid import to_cid
+from jepanet.operations.views.activity import Transferred
 from jepanet.p2p.transfer.underway import Transfer
 from jepanet.protocol.duties import TrainShard, duty_key
 from jepanet.rpc.codes import Code
 from jepanet.rpc.offered.training import WORK
+from jepanet.rpc.subscribing import topics as topics_module
 from jepanet.rpc.subscribing.topic import Topic
-from jepanet.rpc.subscribing.topics import NEWEST_LINES, watch
+from jepanet.rpc.subscribing.topics import MOST_TRANSFERS, NEWEST_LINES, watch
 from jepanet.telemetry import configure_logging, get_logger
 from jepanet.types import RoundId
 from jepanet.work.requests.request import Progress
@@ -158,3 +160,35 @@ async def test_attack_a_flood_of_lines_is_told_from_its_newest(node: ANode, logg
     news = looking.news()
     assert [item.round for item in news] == list(range(2 * NEWEST_LINES, 3 * NEWEST_LINES))  # type: ignore[attr-defined]
     assert looking.news() == []
+
+
+async def test_attack_transfers_are_told_once_a_second_and_twenty_of_them(
+    node: ANode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast bytes move and however many files: the last of it is told all the same."""
+    clock = [1000.0]
+    monkeypatch.setattr(topics_module.time, "monotonic", lambda: clock[0])
+    looking = watch(Topic.TRANSFERS, node)
+    told: list[Transferred] = []
+    for step in range(105):  # ten looks a second
+        clock[0] += 0.1
+        node.traffic.blobs("delta").came(7)
+        node.traffic.blobs("model").went(step)
+        told += looking.news()  # type: ignore[arg-type]
+    assert len(told) == 10
+    clock[0] += 1.0
+    (last,) = looking.news()
+    assert last == Transferred(received=735, sent=sum(range(105)), downloads=0, coming=())
+    clock[0] += 1.0
+    assert looking.news() == [], "nothing moved"
+    node.network.downloads = [Transfer(bytes([n]) * 32, float(n), n, 1000, "delta") for n in range(50)]
+    (many,) = looking.news()
+    assert isinstance(many, Transferred) and many.downloads == 50 and len(many.coming) == MOST_TRANSFERS
+    assert many.coming[0].cid == to_cid(bytes([49]) * 32) and many.coming[0].done == 49
+    node.network.downloads[0].done += 1
+    clock[0] += 1.0
+    assert len(looking.news()) == 1, "one of those that are not named goes on"
+    node.network.downloads = []
+    clock[0] += 1.0
+    (over,) = looking.news()
+    assert isinstance(over, Transferred) and over.downloads == 0

@@ -68,6 +68,17 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Transferred:
+    """Bytes of files that a node `received` and `sent` since it was started, and downloads under way: of more
+    than 20 the newest, `downloads` counts all."""
+
+    received: int
+    sent: int
+    downloads: int
+    coming: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """A download that has ended, at `ended` seconds of Unix after so many `seconds`; `failure`: why it came
     to nothing. What `sources` do not make up of `bytes` was here from an attempt before."""

@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 
 from jepanet.errors import Exit, Transient
-from jepanet.operations.views.activity import LogLine
+from jepanet.operations.views.activity import LogLine, Transferred
 from jepanet.operations.views.funds import Transaction
 from jepanet.operations.views.node import Working
 from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
@@ -32,6 +32,7 @@ RECORDS: Final[Mapping[Topic, type]] = {
     Topic.SCORES: ScoresArrived,
     Topic.TRAINING: Working,
     Topic.TRANSACTIONS: Transaction,
+    Topic.TRANSFERS: Transferred,
     Topic.LOGS: LogLine,
 }
 
@@ -41,7 +42,7 @@ class Event:
     """`value` is a record of the topic's kind."""
 
     topic: Topic
-    value: RoundSummary | ScoresArrived | Working | Transaction | LogLine
+    value: RoundSummary | ScoresArrived | Working | Transaction | Transferred | LogLine
 
 
 @asynccontextmanager

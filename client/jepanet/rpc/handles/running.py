@@ -12,6 +12,7 @@ from jepanet.protocol.state import NodeState
 from jepanet.settings.config import Config
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
+from jepanet.traffic import Traffic
 from jepanet.types import Role
 
 
@@ -224,6 +225,9 @@ class RunningNode(OverEndpoints, Protocol):
 
     @property
     def network(self) -> Peers: ...
+
+    @property
+    def traffic(self) -> Traffic: ...
 
     @property
     def engine(self) -> Duties: ...

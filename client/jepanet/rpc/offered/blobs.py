@@ -29,7 +29,7 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
         now = time.monotonic()
         found = sorted(node.network.transfers(), key=lambda item: _place(item.digest))
         page = page_of(found, lambda item: _place(item.digest), given.limit, given.cursor)
-        return Page(tuple(_coming(item, now) for item in page.items), page.next)
+        return Page(tuple(shown_transfer(item, now) for item in page.items), page.next)
 
     async def fetched(_: NoParams) -> tuple[Fetched, ...]:
         since = time.time() - time.monotonic()
@@ -62,7 +62,8 @@ def _sources(item: Download) -> tuple[Source, ...]:
     return tuple(Source(peer, count) for peer, count in found)
 
 
-def _coming(item: Download, now: float) -> Transfer:
+def shown_transfer(item: Download, now: float) -> Transfer:
+    """`now`: on the clock of `time.monotonic`."""
     took = max(0, int(now - item.begun))
     return Transfer(to_cid(item.digest), item.kind, item.done, item.total, took, _sources(item))
 

@@ -5,23 +5,31 @@ A node's state is replaced and never changed, so that looking costs a comparison
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from jepanet.operations.auditing.rounds import summary
+from jepanet.operations.views.activity import Transferred
 from jepanet.operations.views.funds import Transaction
 from jepanet.operations.views.node import Work, Working
 from jepanet.operations.views.rounds import RoundSummary, ScoresArrived
 from jepanet.protocol.state import NodeState
 from jepanet.rpc.handles.running import RunningNode
+from jepanet.rpc.offered.blobs import shown_transfer
 from jepanet.rpc.offered.logs import shown_line
 from jepanet.rpc.offered.money import shown_transaction
 from jepanet.rpc.subscribing.topic import Topic
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.telemetry import recent_lines
+from jepanet.traffic import BLOB_KINDS
 
 NEWEST_TRANSACTIONS: Final = 50
 """Of older ones nothing is told any more."""
+TRANSFERS_EVERY: Final = 1.0
+"""Seconds between two events about transfers."""
+MOST_TRANSFERS: Final = 20
+"""Downloads in one such event."""
 NEWEST_LINES: Final = 50
 """Of the log at one look."""
 
@@ -109,6 +117,30 @@ class Transactions:
         return list(new)
 
 
+class Transfers:
+    """What moves changes with every packet: told once a second at most, and the last of it too."""
+
+    def __init__(self, node: RunningNode) -> None:
+        self._node = node
+        self._told = self._moved()
+        self._at = time.monotonic()
+
+    def news(self) -> list[object]:
+        now = time.monotonic()
+        if now - self._at < TRANSFERS_EVERY or (moved := self._moved()) == self._told:
+            return []
+        self._at, self._told = now, moved
+        received, sent, _ = moved
+        found = sorted(self._node.network.transfers(), key=lambda item: item.begun, reverse=True)
+        coming = tuple(shown_transfer(item, now) for item in found[:MOST_TRANSFERS])
+        return [Transferred(received, sent, len(found), coming)]
+
+    def _moved(self) -> tuple[int, int, frozenset[tuple[bytes, int]]]:
+        flows = [self._node.traffic.blobs(kind) for kind in BLOB_KINDS]
+        coming = frozenset((item.digest, item.done) for item in self._node.network.transfers())
+        return sum(item.received for item in flows), sum(item.sent for item in flows), coming
+
+
 class Logs:
     """A flood of lines is told from its newest: what is passed over, the numbers of lines show."""
 
@@ -129,6 +161,7 @@ def watch(topic: Topic, node: RunningNode) -> Watch:
         Topic.SCORES: Scores,
         Topic.TRAINING: Training,
         Topic.TRANSACTIONS: Transactions,
+        Topic.TRANSFERS: Transfers,
         Topic.LOGS: Logs,
     }
     return kinds[topic](node)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from scripts.longevity.network import Network
 from scripts.longevity.played import Played
 from scripts.longevity.readings import read
 from scripts.longevity.report import build_report, failures, print_report
+from scripts.longevity.starts import measure_starts
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.files import write_atomically
@@ -43,7 +43,7 @@ _WARM_UP = 4
 @click.option("--out", "directory", default="soak-out", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of chain, nodes, samples and report; a killed soak goes on in it.")  # fmt: skip
 @click.option("--starts", default=_STARTS, type=click.IntRange(1, 50),
-              help="Starts of a node of each role before the first round, and after the last.")  # fmt: skip
+              help="Starts of a node of each role in the end, and of a fresh one, in turns.")  # fmt: skip
 @click.option("--anew", is_flag=True, help="Forget what an earlier soak left in the folder.")
 def main(rounds: int, every: int, solvers: int, seed: str, directory: Path, starts: int, anew: bool) -> None:
     """Play ROUNDS of training on a fast local chain, and tell whether its nodes stay as they are.
@@ -76,22 +76,25 @@ def play(rounds: int, every: int, solvers: int, seed: str, directory: Path, star
     if network is None or anew or not network.plan["ready"]:
         if network is not None:
             network.take_down()
-        for stale in ("samples.jsonl", "starts-before.json", "starts-after.json"):
+        for stale in ("samples.jsonl", "starts.json"):
             (directory / stale).unlink(missing_ok=True)
         times = stretch()
         console.print(f"soak in {directory}: chain, wallets, datasets, projects …", highlight=False)
         network = Network.set_up(directory, rounds=rounds, solvers=solvers, seed=seed, times=times)
-        network.start()
-        network.stop()
-        measure_starts(network, directory / "starts-before.json", starts)
     else:
         console.print(f"soak in {directory} goes on", highlight=False)
         network.take_up()
-    network.start()
-    played = Played(network.rpc, Deployment.load(Path(network.plan["deployment"])))
-    sample(network, played, samples, every)
+    known = lines_of(samples)
+    if not known or known[-1]["rounds"] < int(network.plan["rounds"]):
+        network.start()
+        played = Played(network.rpc, Deployment.load(Path(network.plan["deployment"])))
+        sample(network, played, samples, every)
     network.stop()
-    measure_starts(network, directory / "starts-after.json", starts)
+    starts_file = directory / "starts.json"
+    if not starts_file.exists():
+        console.print("    starts of these nodes and of fresh ones, in turns …", style="dim", highlight=False)
+        measured = json.dumps(measure_starts(network.nodes, directory / "fresh", starts))
+        write_atomically(starts_file, (measured + "\n").encode())
     network.take_down()
     tell(directory, network.plan)
 
@@ -100,11 +103,7 @@ def tell(directory: Path, plan: dict[str, Any]) -> None:
     """Report, picture and summary of what was sampled. Raises DemoFailed where it is not as it should be."""
     samples = lines_of(directory / "samples.jsonl")
     warm_up = int(plan["rounds"]) // _WARM_UP
-    starts = {
-        when: json.loads(path.read_text())
-        for when in ("before", "after")
-        if (path := directory / f"starts-{when}.json").exists()
-    }
+    starts = json.loads((directory / "starts.json").read_text())
     report = build_report(samples, plan, starts, warm_up)
     write_atomically(directory / "report.json", (json.dumps(report, indent=1) + "\n").encode())
     print_report(console, report)
@@ -121,21 +120,6 @@ def tell(directory: Path, plan: dict[str, Any]) -> None:
     click.echo(json.dumps(summary))
     if summary["failures"]:
         raise DemoFailed("; ".join(summary["failures"]))
-
-
-def measure_starts(network: Network, path: Path, count: int) -> None:
-    """Seconds of so many starts of a node of each role, alone."""
-    if path.exists():
-        return
-    found: dict[str, list[float]] = {}
-    for role in ("aggregator", "coordinator", "solver", "proposer"):
-        node = next(item for item in network.nodes if item.role == role)
-        for _ in range(count):
-            found.setdefault(node.name, []).append(round(node.start_timed(), 3))
-            node.stop()
-    write_atomically(path, (json.dumps(found) + "\n").encode())
-    for name, seconds in found.items():
-        console.print(f"    {name} starts in {statistics.median(seconds):.2f} s", highlight=False)
 
 
 def sample(network: Network, played: Played, samples: Path, every: int) -> None:

@@ -85,10 +85,10 @@ def build_report(
     starts: Mapping[str, Mapping[str, Sequence[float]]],
     warm_up: int,
 ) -> dict[str, Any]:
-    """Everything in one JSON-able value. `starts`: seconds by `before` or `after`, then by node."""
+    """Everything in one JSON-able value. `starts`: seconds by `kept` or `fresh`, then by node."""
     last = samples[-1]
     paces = [item["seconds_a_round"] for item in samples if item["seconds_a_round"] is not None]
-    before, after = starts.get("before", {}), starts.get("after", {})
+    kept, fresh = starts["kept"], starts["fresh"]
     return {
         **{name: last[name] for name in ("rounds", "settled", "cancelled", "slashed", "restarts")},
         "published": last.get("published"),
@@ -98,12 +98,11 @@ def build_report(
         "trends": trends_of(samples, plan, warm_up),
         "starts": {
             name: {
-                "before": statistics.median(before[name]),
-                "after": statistics.median(after[name]),
-                "ratio": round(statistics.median(after[name]) / statistics.median(before[name]), 2),
+                "kept": statistics.median(kept[name]),
+                "fresh": statistics.median(fresh[name]),
+                "ratio": round(statistics.median(kept[name]) / statistics.median(fresh[name]), 2),
             }
-            for name in before
-            if name in after
+            for name in kept
         },
     }
 
@@ -143,6 +142,6 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
     console.print(table)
     for node, item in report["starts"].items():
         console.print(
-            f"{node} starts in {item['after']:.2f} s, fresh {item['before']:.2f} s: {item['ratio']} times",
+            f"{node} starts in {item['kept']:.2f} s, fresh {item['fresh']:.2f} s: {item['ratio']} times",
             highlight=False,
         )

@@ -99,13 +99,13 @@ def a_sample(rounds: int, **changed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-STARTS = {"before": {"solver-1": [2.0, 9.0, 2.2]}, "after": {"solver-1": [3.0, 3.2, 2.9]}}
+STARTS = {"fresh": {"solver-1": [2.0, 9.0, 2.2]}, "kept": {"solver-1": [3.0, 3.2, 2.9]}}
 
 
 def test_a_soak_in_which_nothing_grows_is_as_it_should_be() -> None:
     report = build_report([a_sample(item) for item in ROUNDS], PLAN, STARTS, 100)
     assert failures(report) == []
-    assert report["starts"]["solver-1"] == {"before": 2.2, "after": 3.0, "ratio": 1.36}
+    assert report["starts"]["solver-1"] == {"kept": 3.0, "fresh": 2.2, "ratio": 1.36}
     assert json.loads(json.dumps(report))["trends"]["solver-1"]["memory"]["verdict"] == "flat"
 
 
@@ -118,7 +118,7 @@ def test_every_figure_that_grows_is_a_failure_but_those_without_a_bound_by_desig
 
 def test_slow_starts_and_nodes_that_ended_are_failures() -> None:
     samples = [a_sample(item) | {"restarts": 2} for item in ROUNDS]
-    slow = {**STARTS, "after": {"solver-1": [5.0]}}
+    slow = {**STARTS, "kept": {"solver-1": [5.0]}}
     found = failures(build_report(samples, PLAN, slow, 100))
     assert len(found) == 2 and "solver-1 starts in 2.27" in found[0] and "2 times" in found[1]
 

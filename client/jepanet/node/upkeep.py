@@ -11,7 +11,8 @@ from jepanet.node.engine import Engine
 from jepanet.node.status import write_status
 from jepanet.p2p.host import P2PNode
 from jepanet.protocol.models.keeping import kept_rounds
-from jepanet.roles.steps.obtain import round_pin
+from jepanet.protocol.state import NodeState
+from jepanet.roles.steps.obtain import pinning_round
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.telemetry import get_logger, tell_repeated
@@ -43,12 +44,20 @@ async def keep_house(engine: Engine, blobs: BlobStore, journal: Journal) -> None
     while True:
         await asyncio.sleep(_HOUSE_EVERY)
         tell_repeated()
-        kept = kept_rounds(engine.state)
-        for key in engine.state.rounds:
-            if key not in kept:
-                blobs.unpin_owner(round_pin(key))
+        release_ended(engine.state, blobs)
         await asyncio.to_thread(blobs.collect)
         await asyncio.to_thread(journal.forget_empty_blocks, kept=_BLOCKS_KEPT, at_once=_BLOCKS_AT_ONCE)
+
+
+def release_ended(state: NodeState, blobs: BlobStore) -> None:
+    """Ends the pins of rounds that are kept no longer, also of those that the state has forgotten: a node
+    that was down for many rounds passes over them when it catches up."""
+    kept = kept_rounds(state)
+    newest = max(state.rounds, default=0)
+    for owner in blobs.owners():
+        number = pinning_round(owner)
+        if number is not None and number not in kept and number <= newest:
+            blobs.unpin_owner(owner)
 
 
 async def watch_network(network: P2PNode, bootstrap: Sequence[str]) -> None:

@@ -14,6 +14,8 @@ from jepanet.types import Digest, RoundId
 
 log = get_logger("roles")
 
+_ROUND_PIN = "round/"
+
 
 async def obtain(
     context: Context,
@@ -92,7 +94,13 @@ async def keep(context: Context, file: Path, digest: Digest, *, pin: str) -> Non
 
 def round_pin(round_id: RoundId) -> str:
     """Who pins a round's blobs; released when the round is no longer served, or forgotten."""
-    return f"round/{round_id}"
+    return f"{_ROUND_PIN}{round_id}"
+
+
+def pinning_round(owner: str) -> RoundId | None:
+    """The round whose pin `round_pin` named so; None for any other owner."""
+    number = owner.removeprefix(_ROUND_PIN)
+    return RoundId(int(number)) if number != owner and number.isdecimal() else None
 
 
 def stored(context: Context, digest: Digest) -> Path:

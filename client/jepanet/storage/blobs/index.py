@@ -99,6 +99,11 @@ class BlobIndex:
         with self._mutex:
             return frozenset(self._pins)
 
+    def owners(self) -> frozenset[str]:
+        """Whoever keeps something."""
+        with self._mutex:
+            return frozenset[str]().union(*self._pins.values())
+
     def pinned_by(self, owner: str) -> list[bytes]:
         """What one owner keeps."""
         with self._mutex:

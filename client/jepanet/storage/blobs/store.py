@@ -279,6 +279,10 @@ class BlobStore:
         """Who keeps the blob."""
         return self._index.pins(digest)
 
+    def owners(self) -> frozenset[str]:
+        """Whoever keeps a blob."""
+        return self._index.owners()
+
     def used(self) -> int:
         """Bytes of all stored blobs."""
         with self._mutex:

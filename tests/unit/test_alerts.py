@@ -90,7 +90,9 @@ def test_a_rule_says_how_bad_it_is_since_when_and_where_to_read(rule: dict[str, 
     section = PAGE.partition(f"\n## {rule['alert']}\n")[2].partition("\n## ")[0]
     assert f"`{rule['expr']}`" in section, "the page shows another expression"
     assert re.search(r"^- \S", section, re.MULTILINE), "the page does not say what to do"
-    row = re.search(rf"^\| \[{rule['alert']}\]\(#{anchor}\) \| (\w+) \| ([\w ]+) \|", PAGE, re.MULTILINE)
+    row = re.search(
+        rf"^\| \[{rule['alert']}\]\(#{anchor}\)(?: ✓)? \| (\w+) \| ([\w ]+) \|", PAGE, re.MULTILINE
+    )
     after = "at once" if rule["for"] == "0s" else rule["for"]
     assert row is not None and row.groups() == (rule["labels"]["severity"], after)
 

@@ -31,7 +31,7 @@ from jepanet.types import BlockRef, CancelCause, Digest, ProjectId, RoundId, Ver
 from jepanet.work.requests.request import Progress
 from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import RunningJob
-from round_samples import HARM, MISSING, Vote, a_spec, digest, reports_of, some_facts
+from round_samples import HARM, MISSING, Vote, a_spec, account, digest, reports_of, some_facts
 from rpc_node import PEERS, SPEC_BYTES, TOKEN, ANode, APeer, Asking, a_node, a_round, an_intent
 
 NEWEST = 30
@@ -74,6 +74,7 @@ class ShownNode(ANode):
         )
         self.engine.state = self.state  # type: ignore[attr-defined]
         self.chain = replace(self.chain, head=18_206)
+        self.deployment = replace(self.deployment, token=account("token"), lens=account("lens"))
         self.peers = 2
         self.network.connected = [
             APeer(peer, f"/ip4/192.0.2.{number + 7}/tcp/4701", outbound=number != 1)

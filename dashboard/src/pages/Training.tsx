@@ -43,9 +43,9 @@ function Ended({ training }: { training: RoundStatus["training"] | undefined }) 
   );
 }
 
-/** Rounds in which this node trains or was measured, the newest first. */
+/** Rounds in which a training of this node ended or was measured, the newest first. */
 function trained(known: readonly RoundStatus[], receipts: ReadonlyMap<number, Receipt>): Trained[] {
-  const own = new Map(known.map((item) => [item.round, item.training]));
+  const own = new Map(known.filter((item) => item.training !== null).map((item) => [item.round, item.training]));
   const numbers = [...new Set([...own.keys(), ...receipts.keys()])].sort((one, other) => other - one);
   return numbers.slice(0, 50).map((round) => ({ round, training: own.get(round), receipt: receipts.get(round) }));
 }

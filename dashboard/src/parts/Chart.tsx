@@ -17,9 +17,11 @@ interface Given {
   /** Whether `x` is seconds of Unix. */
   time?: boolean;
   height?: number;
+  /** Below the picture, where it is not `names`. */
+  caption?: string;
 }
 
-export function Chart({ label, x, y, names, stepped = false, fromZero = false, time = false, height = 220 }: Given) {
+export function Chart({ label, x, y, names, stepped = false, fromZero = false, time = false, height = 220, caption }: Given) {
   const holder = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const isDark = dark.value;
@@ -75,7 +77,7 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, t
     <figure class="chart">
       <div ref={holder} role="img" aria-label={label} />
       <figcaption class="muted">
-        {names[1]} by {names[0]}
+        {caption ?? `${names[1]} by ${names[0]}`}
       </figcaption>
     </figure>
   );

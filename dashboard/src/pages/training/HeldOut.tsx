@@ -26,7 +26,8 @@ export function HeldOut() {
                 label={`${metric.title} from ${figure(values[0]!)} after round ${rounds[0]} to ${figure(values.at(-1)!)} after round ${rounds.at(-1)}`}
                 x={rounds}
                 y={values}
-                names={["round", metric.tells]}
+                names={["round", metric.title]}
+                caption={metric.tells}
                 height={150}
               />
             </section>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def _begun(config: Config, first: int, *, wait: bool) -> Rescan:
             await asyncio.sleep(_LOOKS)
             now = (await node.chain_status()).rescan
             if now is None:
-                return type(found)(found.first, found.until, found.until)
+                return replace(found, at=found.until)
             found = now
         return found
 

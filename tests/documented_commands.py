@@ -93,13 +93,13 @@ def blocks_of(text: str, page: str = "") -> Iterator[Block]:
         )
 
 
-def blocks(language: str) -> list[Block]:
-    """Every block of a language, page by page."""
+def blocks(*languages: str) -> list[Block]:
+    """Every block of these languages, page by page."""
     return [
         block
         for path in pages()
         for block in blocks_of(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
-        if block.language == language
+        if block.language in languages
     ]
 
 
@@ -164,6 +164,7 @@ _PLACEHOLDERS = {
     "0xDef…": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
     "0x123…": "0x90F79bf6EB2c4f870365E785982E1f101E93b906",
     "0x456…": "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65",
+    "MULTIADDR": "/ip4/127.0.0.1/tcp/4701/p2p/16Uiu2HAkyqpcnrmzZWhoJHBNxpyXbXpj6nGmkw39YgYt6BCPhYvg",
     "ROUND": "1",
     "SET": "1",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from documented_commands import Block, blocks
+from documented_commands import Block, blocks, pages
 
 pytestmark = pytest.mark.integration
 
@@ -19,6 +19,7 @@ SHELLCHECK = ROOT / ".venv/documentation/bin/shellcheck"
 MKDOCS = ROOT / ".venv/documentation/bin/mkdocs"
 LOADS = {"src", "srcset", "data", "poster", "action"}
 """Attributes by which a page loads something, of whatever element; `href` does of <link> alone."""
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _ELSEWHERE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
 _STYLE = re.compile(r"(?:url\(\s*|@import\s+)['\"]?\s*((?:https?:)?//[^'\")\s]+)", re.IGNORECASE)
 
@@ -66,6 +67,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     return made
+
+
+def test_what_belongs_to_an_item_of_a_list_is_indented_by_four() -> None:
+    """Forges take fewer, MkDocs ends the list there."""
+    shallow = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in pages()
+        for line in _FENCED.sub("", path.read_text(encoding="utf-8")).splitlines()
+        if re.match(r" {1,3}(?:```|[-*] |\d+\. )", line)
+    ]
+    assert not shallow
 
 
 @pytest.mark.parametrize("block", blocks("bash"), ids=str)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,3 +81,12 @@ def new_network(
 def network(new_network: Callable[..., Network]) -> Network:
     """A network of a hub, a judge and two solvers, for tests that leave it usable."""
     return new_network(solvers=2)
+
+
+@pytest.fixture(scope="session")
+def local_network(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for `jepanet quickstart`; test_quickstart fills it, or whoever calls it first."""
+    folder = tmp_path_factory.mktemp("quickstart") / "local"
+    yield folder
+    down = [sys.executable, "-m", "jepanet", "devnet", "down", "--dir", str(folder / "devnet")]
+    subprocess.run(down, capture_output=True, check=False, timeout=60)

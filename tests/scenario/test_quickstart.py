@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,6 @@ JEPANET = [sys.executable, "-m", "jepanet"]
 STEPS = ("local chain", "wallets", "data for", "ether", "project")
 PATIENCE = 240.0
 """Seconds for one thing; it bounds a hang and says nothing about speed."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path, anvil_binary: Path) -> Iterator[Path]:
-    made = tmp_path / "local"
-    yield made
-    down = [*JEPANET, "devnet", "down", "--dir", str(made / "devnet")]
-    subprocess.run(down, capture_output=True, check=False, timeout=60)
 
 
 def start(*words: object, **options: object) -> subprocess.Popen[str]:
@@ -58,8 +49,9 @@ def secrets_of(folder: Path) -> dict[Path, bytes]:
 
 
 def test_three_commands_come_to_a_receipt_that_paid_though_the_first_is_killed_at_every_step(
-    folder: Path,
+    local_network: Path,
 ) -> None:
+    folder = local_network
     kept: dict[Path, bytes] = {}
     for step in STEPS:
         killed_at(step, folder)

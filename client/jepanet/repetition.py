@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass
 
-from structlog import DropEvent
+from jepanet.plain_structlog import structlog
 
 EVERY = 300.0
 """Seconds between two lines for one cause."""
@@ -69,14 +69,14 @@ class Repetition:
             told = self._causes.get(cause)
             if told is not None and now - told.since < self._every:
                 told.held += 1
-                raise DropEvent
+                raise structlog.DropEvent
             flood = self._events.get(kind)
             if flood is None or now - flood.since >= self._every:
                 held = flood.held if flood is not None else 0
                 self._events[kind] = _Told(now, {"room": kind[0], "event": kind[1]}, held)
             elif flood.written >= MOST_OF_ONE_EVENT:
                 flood.held += 1
-                raise DropEvent
+                raise structlog.DropEvent
             else:
                 flood.written += 1
             self._causes[cause] = _Told(now, about)

@@ -7,10 +7,9 @@ import sys
 from functools import partial
 from typing import Generic, NoReturn, TextIO, TypeVar
 
-import structlog
-
 from jepanet.log_file import LogFile
 from jepanet.log_stream import LogStream
+from jepanet.plain_structlog import structlog
 from jepanet.recent_lines import RecentLines
 from jepanet.repetition import Repetition
 
@@ -127,7 +126,11 @@ def configure_logging(
     _repetition, _recent = Repetition(), RecentLines()
     in_json = structlog.processors.JSONRenderer(sort_keys=True, default=str)
     renderer: structlog.typing.Processor = (
-        in_json if json else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=28)
+        in_json
+        if json
+        else structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 

@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.unit, pytest.mark.subprocess]
 
 NEVER = (
-    *("web3", "requests", "torch", "matplotlib", "transformers"),
+    *("web3", "requests", "torch", "matplotlib", "transformers", "rich", "dns"),
     *("aioquic", "httpx", "websockets", "wsproto", "zeroconf", "miniupnpc", "libp2p.kad_dht"),
 )
 
@@ -37,6 +37,17 @@ def test_attack_what_is_left_out_of_libp2p_says_so_where_somebody_makes_one() ->
     *refused, other = ran(code).splitlines()
     assert len(refused) == 2 and all("left out: jepanet.p2p.left_out" in line for line in refused)
     assert other == "False"
+
+
+def test_attack_libp2p_asks_for_no_name_by_itself() -> None:
+    """What a name leads to is judged before it is dialled; a second look could find another address."""
+    code = (
+        "import asyncio, jepanet.p2p.host\n"
+        "from libp2p.transport.tcp.tcp import DNSResolver\n"
+        "try: asyncio.run(DNSResolver().resolve('/dns4/example.org/tcp/1'))\n"
+        "except RuntimeError as error: print(error)"
+    )
+    assert "resolved before" in ran(code)
 
 
 def test_where_libp2p_is_loaded_already_it_stays_whole() -> None:

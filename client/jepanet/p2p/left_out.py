@@ -1,9 +1,10 @@
-"""Parts of libp2p that a node never uses, and that are therefore not loaded: a third of libp2p's imports.
+"""Parts of libp2p that a node never uses, and that are therefore not loaded: over a third of its imports.
 
 `import libp2p` loads every transport and every way to find peers, with the libraries behind them: QUIC,
-WebSockets, multicast DNS, UPnP, relays with their hash table, and certificates by ACME. A node has TCP, Noise
-and the peers it was told. Their classes are stood in for by classes that refuse to be made; a name that
-libp2p asks for and that does not stand here is an error at once.
+WebSockets, multicast DNS, UPnP, relays with their hash table, certificates by ACME, a resolver of names. A
+node has TCP, Noise and the peers it was told, and resolves names itself (`p2p.peers.horizon`), so that libp2p
+dials numbers alone. The classes left out are stood in for by classes that refuse to be made, or used; a name
+that libp2p asks for and that does not stand here is an error at once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
-
-import dns._features
 
 _PACKAGES = (
     "libp2p.discovery",
@@ -50,14 +49,18 @@ class LeftOut:
         raise RuntimeError(f"{cls.__module__}.{cls.__name__} is left out: {__name__} says why")
 
 
+class NoNames:
+    """Stands for the resolver of names, one of which every swarm makes and keeps."""
+
+    async def resolve(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError(f"names are resolved before libp2p gets them: {__name__} says why")
+
+
 def leave_out() -> None:
     """Call it before libp2p is imported; where it is already, everything stays as it is."""
     found = importlib.util.find_spec("libp2p")
     if "libp2p" in sys.modules or found is None or not found.submodule_search_locations:
         return
-    dns._features.force(
-        "doq", False
-    )  # names are not asked for over QUIC, whose library is as large as all of it
     root = Path(next(iter(found.submodule_search_locations)))
     for name in _PACKAGES:
         package = ModuleType(name)
@@ -68,3 +71,6 @@ def leave_out() -> None:
         for member in members:
             setattr(module, member, type(member, (LeftOut,), {"__module__": name}))
         sys.modules[name] = module
+    resolvers = ModuleType("multiaddr.resolvers")
+    resolvers.DNSResolver = NoNames  # type: ignore[attr-defined]
+    sys.modules[resolvers.__name__] = resolvers

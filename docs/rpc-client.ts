@@ -81,6 +81,11 @@ export class NodeClient {
     return this.call("dashboard.invite_operator", params);
   }
 
+  /** Whom the dashboard is of: a `node` or an `observer` */
+  dashboardServes(params: rpc.Methods["dashboard.serves"]["params"] = {}) {
+    return this.call("dashboard.serves", params);
+  }
+
   /** Deltas that were revealed in a round, and which are stored here */
   deltasList(params: rpc.Methods["deltas.list"]["params"]) {
     return this.call("deltas.list", params);

@@ -322,6 +322,7 @@ export interface RoundFigures {
   scored_by?: number;
   heldout?: HeldOut;
   fees?: (FeeReceipt)[];
+  stderr?: number | null;
 }
 
 /** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and `unsealed` say how far the evaluation shard is. */
@@ -430,6 +431,11 @@ export interface Sent {
   withdrawable?: string;
   debt?: string | null;
   note?: string | null;
+}
+
+/** Whom a dashboard is of: `serves` is `node` or `observer`. */
+export interface Served {
+  serves: string;
 }
 
 /** The node's JSON-RPC server: its `url` while it listens, the `problem` while it cannot. */
@@ -584,6 +590,8 @@ export interface Methods {
   "dashboard.invite": { params: Record<string, never>; result: Invitation };
   /** The same for the token of scope `operate` */
   "dashboard.invite_operator": { params: Record<string, never>; result: Invitation };
+  /** Whom the dashboard is of: a `node` or an `observer` */
+  "dashboard.serves": { params: Record<string, never>; result: Served };
   /** Deltas that were revealed in a round, and which are stored here */
   "deltas.list": { params: {
       round: number;

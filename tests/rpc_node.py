@@ -264,17 +264,11 @@ def an_intent(number: int, sender: Address = ME) -> Intent:
     )  # fmt: skip
 
 
-class Asking:
-    """A client, whose answers are held against what `rpc.discover` says of them."""
+class Client:
+    """Whoever calls methods; answers are held against what `rpc.discover` says of them."""
 
-    def __init__(self, node: ANode) -> None:
-        self.recent = RecentStatus(node.status)
-        self.probes = Probes(node, self.recent)
-        self.invitations = Invitations()
-        self.table = methods_of(
-            node, self.recent, self.probes, self.invitations, node.holdings, node.withdrawals
-        )
-        self.dispatcher = Dispatcher(self.table, seconds=20.0, max_batch=10)
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
 
     async def all(self, method: str, scope: Scope = Scope.OPERATE, **params: Any) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
@@ -295,6 +289,19 @@ class Asking:
     async def error(self, method: str, **params: Any) -> tuple[int, str]:
         answer = await self.all(method, **params)
         return answer["error"]["code"], answer["error"]["data"]["detail"]
+
+
+class Asking(Client):
+    """A client of a node."""
+
+    def __init__(self, node: ANode) -> None:
+        self.recent = RecentStatus(node.status)
+        self.probes = Probes(node, self.recent)
+        self.invitations = Invitations()
+        self.table = methods_of(
+            node, self.recent, self.probes, self.invitations, node.holdings, node.withdrawals
+        )
+        super().__init__(Dispatcher(self.table, seconds=20.0, max_batch=10))
 
 
 def check(value: Any, schema: dict[str, Any], document: Any) -> None:

@@ -14,8 +14,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from shown_node import Shown, shown
 
-# A real network is made as in scenarios.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "scenario"))
+# A real network is made as in scenarios, a played project as in integration tests.
+sys.path += [str(Path(__file__).resolve().parents[1] / name) for name in ("scenario", "integration")]
+
+from shown_project import ShownProject
 
 from jepanet.rpc.transport.pages import FOLDER
 
@@ -77,6 +79,30 @@ def open_page(browser: Browser, served: Shown) -> Iterator[OpenPage]:
         make.complaints = complaints  # type: ignore[attr-defined]
         yield make
     expected = ("401 (Unauthorized)", "ERR_CONNECTION", "WebSocket connection to")
+    assert not [item for item in complaints if not any(part in item for part in expected)]
+
+
+@pytest.fixture
+def look_at(browser: Browser) -> Iterator[OpenPage]:
+    """Opens a tab by a link of an observer; what it complains of fails the test."""
+    complaints: list[str] = []
+    with ExitStack() as opened:
+
+        def make(shown: ShownProject, *, size: str = "desktop", theme: str = "light") -> Page:
+            options: dict[str, Any] = {"viewport": SIZES[size], "color_scheme": theme}
+            context = browser.new_context(**options, timezone_id="Europe/Zurich", locale="en-GB")
+            opened.callback(context.close)
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=shown.origin)
+            page = context.new_page()
+            page.set_default_timeout(15_000)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+            page.goto(shown.link())
+            page.locator("main .card").first.wait_for()
+            return page
+
+        yield make
+    expected = ("401 (Unauthorized)", "ERR_CONNECTION")
     assert not [item for item in complaints if not any(part in item for part in expected)]
 
 

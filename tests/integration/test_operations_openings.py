@@ -103,11 +103,11 @@ ELSEWHERE = {
     "quickstart": "makes a network, step by step, each of which is counted elsewhere",
     "doctor": "asks every endpoint and peer by itself, as `node check` does",
     "status": "reads a file",
+    "dashboard": "asks a running node; without one it holds what `verify` opens, while it serves",
     **dict.fromkeys(("version", "completion", "simulator install"), "the program itself"),
     **dict.fromkeys(
         (
             "rewards",
-            "dashboard",
             "top",
             "round watch",
             "peer list",

@@ -48,10 +48,12 @@ DATES = {
     "operations/funds/earnings.py": "days of the calendar",
     "operations/funds/unfinished.py": "makes the key of a request unique",
     "operations/mlflow_tracking.py": "dates numbers for the library that keeps them",
+    "operations/reading/sheets.py": "tells people since when",
     "operations/status.py": "the age of a file written before the machine was started again",
     "p2p/hardening/pubsub.py": "message numbers that no earlier run has used",
     "p2p/hardening/steady_clock.py": "the date once, at start",
     "recent_lines.py": "when a line was logged, for people",
+    "rpc/observing/outlook.py": "tells people since when",
     "rpc/offered/blobs.py": "when a download ended, for people",
     "storage/blobs/store.py": "puts uses in order; only ever compared with each other",
 }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from jepanet.learning.evaluation.metrics import Metrics
+from jepanet.operations.projects import course
+from jepanet.operations.reading import endpoints
 from jepanet.operations.views.node import Surroundings
+from jepanet.operations.views.observing import EndpointStanding
 from jepanet.rpc.offered.node import DISK_LOW, Probes, remarks
 from jepanet.traffic import BLOB_KINDS
 from jepanet.types import Phase, Verdict
@@ -65,3 +69,21 @@ def test_every_cause_of_a_node_that_is_not_ready_has_its_remedy() -> None:
     told = set(re.findall(r"^            \"([a-z-]+)\":", source, re.MULTILINE))
     told |= {"no-answer", "endpoints-silent"}
     assert len(told) == 8 and keys("worries.ts", "CAUSES") == told
+
+
+def test_every_outcome_and_standing_of_an_observed_project_has_its_words() -> None:
+    outcomes = set(re.findall(r'"([a-z]+)"', inspect.getsource(course._round).partition("return ")[0]))
+    assert len(outcomes) == 4 and keys("observed.ts", "OUTCOMES") == outcomes
+    source = Path(inspect.getfile(endpoints)).read_text(encoding="utf-8")
+    standings = set(re.findall(r'"([a-z-]+)"', source)) & set(
+        re.findall(r"`([a-z-]+)`", EndpointStanding.__doc__ or "")
+    )
+    assert len(standings) == 5
+    assert keys("observed.ts", "ENDPOINTS") == keys("observed.ts", "STANDINGS") == standings
+
+
+def test_metrics_that_have_words_are_metrics_of_models() -> None:
+    text = (SOURCE / "words" / "observed.ts").read_text(encoding="utf-8")
+    table = text.partition("const METRICS")[2].partition("};")[0]
+    named = set(re.findall(r"^  (\w+): ", table, re.MULTILINE))
+    assert len(named) == 7 and named <= {item.name for item in fields(Metrics)}

@@ -41,6 +41,17 @@ def test_a_payment_is_shown_as_the_sum_it_is() -> None:
     assert {item.how for item in figures.fees} == {"2 / 3 verifiers = 0.666666"}
 
 
+def test_the_error_of_the_improvement_is_shown_where_the_notes_have_one() -> None:
+    def error(*notes: tuple[str, int]) -> int | None:
+        figures = sheet_view(sheet_of(GOOD, metrics=notes), None).figures
+        assert figures is not None
+        return figures.stderr
+
+    assert error(("after.pi", 1), ("stderr.improvement", 1_800)) == 1_800
+    assert error() is None
+    assert error(("stderr.improvement", -1)) is None and error(("stderr.improvement", 10**15)) is None
+
+
 def test_another_part_of_the_error_is_named() -> None:
     spec = replace(SPEC, shrink_milli=1500)
     sheet = sheet_of(GOOD, spec=spec)

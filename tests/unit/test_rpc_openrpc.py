@@ -84,16 +84,22 @@ def test_a_document_that_is_none_is_noticed(document: Any, validator: Draft7Vali
         assert not validator.is_valid(changed), spoil.__name__
 
 
-def test_page_and_types_are_what_the_document_says(document: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_page_and_types_are_what_the_document_says(
+    document: Any, validator: Draft7Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     loader = SourceFileLoader("jepanet_rpc_reference", str(ROOT / "scripts" / "write_rpc_reference"))
     spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
-    files = module.written(document)
-    assert {path.name for path in files} == {"rpc-reference.md", "rpc.d.ts", "rpc-client.ts"}
+    observer = await module.observer_document()
+    assert not list(validator.iter_errors(observer)) and observer["info"]["title"] == "jepanet observer"
+    files = module.written(document, observer)
+    names = {"rpc-reference.md", "rpc.d.ts", "rpc-client.ts", "rpc-observer.d.ts"}
+    assert {path.name for path in files} == names
     for path, text in files.items():
         assert path.read_text(encoding="utf-8") == text, "run scripts/write_rpc_reference"
-    document["methods"][0]["summary"] = "Something else"
-    assert all(text != path.read_text(encoding="utf-8") for path, text in module.written(document).items())
+    document["methods"][0]["summary"] = observer["methods"][0]["summary"] = "Something else"
+    changed = module.written(document, observer)
+    assert all(text != path.read_text(encoding="utf-8") for path, text in changed.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.rpc.codes import MEANINGS
-from jepanet.rpc.method import Scope
+from jepanet.rpc.method import Method, Scope
+from jepanet.rpc.observing.methods import methods_of
 from jepanet.rpc.offered.paging import PageParams
 from jepanet.rpc.schemas import fields_with_hints, has_default
 from jepanet.settings.rpc_section import RpcSection
@@ -32,19 +34,31 @@ def rows(title: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in found[1:]]
 
 
-def test_every_method_is_shown_with_its_parameters(tmp_path: Path) -> None:
-    node = ANode(tmp_path, NodeState(Identity(Address("0x" + "2" * 40), frozenset())))
+def as_rows(table: Mapping[str, Method]) -> list[list[Any]]:
     expected: list[list[Any]] = []
-    for name, method in sorted(Asking(node).table.items()):
+    for name, method in sorted(table.items()):
         given = [
             f"`{item.name}`" + ("?" if has_default(item) else "")
             for item, _ in fields_with_hints(method.params)
         ]
         marked = f"`{name}`" + (" *operate*" if method.scope is Scope.OPERATE else "")
         expected.append([marked, ", ".join(given) or "–", method.summary])
+    return expected
+
+
+def test_every_method_is_shown_with_its_parameters(tmp_path: Path) -> None:
+    node = ANode(tmp_path, NodeState(Identity(Address("0x" + "2" * 40), frozenset())))
+    expected = as_rows(Asking(node).table)
     node.journal.close()
     node.blobs.close()
     assert rows("Methods") == expected
+
+
+def test_every_method_of_an_observer_alone_is_shown(tmp_path: Path) -> None:
+    nothing: Any = None
+    of_node = {row[0].split("`")[1] for row in rows("Methods")}
+    own = {name: item for name, item in methods_of(nothing, "").items() if name not in of_node}
+    assert rows("An observer") == as_rows(own)
 
 
 def test_every_error_is_shown_with_what_to_do() -> None:

@@ -21,28 +21,28 @@ _OF_CALLS: Final = tuple(
 )
 
 
-def discovering(methods: Iterable[Method], version: str) -> Method:
-    """The method that describes the others, and itself."""
+def discovering(methods: Iterable[Method], version: str, who: str = "node") -> Method:
+    """The method that describes the others, and itself. `who` answers them."""
     document: dict[str, Json] = {}
 
     async def discover(_: NoParams) -> dict[str, Json]:
         return document
 
     itself = Method("rpc.discover", "This document", NoParams, object, discover)
-    document.update(document_of([*methods, itself], version))
+    document.update(document_of([*methods, itself], version, who))
     return itself
 
 
-def document_of(methods: Iterable[Method], version: str) -> dict[str, Any]:
+def document_of(methods: Iterable[Method], version: str, who: str = "node") -> dict[str, Any]:
     """Every method with its parameters, result and errors. `version` is that of the client."""
     schemas = Schemas()
     described = [_method(method, schemas) for method in sorted(methods, key=lambda item: item.name)]
     return {
         "openrpc": _SPECIFICATION,
         "info": {
-            "title": "jepanet node",
+            "title": f"jepanet {who}",
             "version": version,
-            "description": "JSON-RPC 2.0 of a running node; amounts of tokens are decimal texts of 10**-18",
+            "description": f"JSON-RPC 2.0 of a running {who}; amounts of tokens are decimal texts of 10**-18",
         },
         "methods": described,
         "components": {

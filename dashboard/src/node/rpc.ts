@@ -1,6 +1,10 @@
-/** Calls of the node's JSON-RPC, typed by what the node says of itself (docs/rpc.d.ts). */
-import type { Methods } from "../../../docs/rpc";
+/** Calls of the JSON-RPC of a node or an observer, typed by what these say of themselves (docs/rpc.d.ts and
+ * docs/rpc-observer.d.ts). */
+import type { Methods as OfNode } from "../../../docs/rpc";
+import type { Methods as OfObserver } from "../../../docs/rpc-observer";
+import { Whom } from "./serves";
 
+type Methods = OfNode & Omit<OfObserver, keyof OfNode>;
 export type Name = keyof Methods;
 export type Params<M extends Name> = Methods[M]["params"];
 export type Result<M extends Name> = Methods[M]["result"];
@@ -43,14 +47,14 @@ async function post(token: string, body: unknown): Promise<unknown> {
       signal: AbortSignal.timeout(WAIT_MS),
     });
   } catch {
-    throw new CallError("unreachable", "The node does not answer");
+    throw new CallError("unreachable", `${Whom.value} does not answer`);
   }
-  if (answer.status === 401) throw new CallError("unauthorized", "The node does not know this token");
-  if (answer.status === 503) throw new CallError("unreachable", "Every connection of the node is at work");
+  if (answer.status === 401) throw new CallError("unauthorized", `${Whom.value} does not know this token`);
+  if (answer.status === 503) throw new CallError("unreachable", "Every connection is at work");
   try {
     return await answer.json();
   } catch {
-    throw new CallError("unreachable", "What answers at this address is no node of jepanet");
+    throw new CallError("unreachable", "What answers at this address is not jepanet");
   }
 }
 

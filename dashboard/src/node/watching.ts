@@ -3,7 +3,9 @@ import { batch, signal } from "@preact/signals";
 import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundSummary, Work } from "../../../docs/rpc";
 import { isOver } from "../words/phases";
 import { sawBlock } from "./clock";
+import { askObserver, forgetObserved, observing } from "./observing";
 import { call, callAll, CallError } from "./rpc";
+import { observed, serves } from "./serves";
 import { listen } from "./socket";
 import { signOut, token } from "./token";
 
@@ -52,20 +54,10 @@ export function start(): void {
     clearInterval(timer);
     forget();
     if (held === null) return;
-    stopListening = listen(held, {
-      rounds: () => void refresh(),
-      scores: () => void refresh(),
-      transactions: () => void refresh(),
-      training: (event) => sawWork(event.work),
-      standing: () => void refresh(),
-      farewell: (code, why) => {
-        link.value = { ...link.value, state: "lost", why: "The node has ended", ended: { code, why } };
-      },
-    });
     let ticks = 0;
     timer = setInterval(() => {
       ticks += 1;
-      if (!document.hidden) void (ticks % 2 === 0 ? refresh(false) : feel());
+      if (!document.hidden) void (ticks % 2 === 0 || serves.value !== "node" ? refresh(false) : feel());
     }, EVERY_MS / 2);
     void refresh();
   });
@@ -74,8 +66,24 @@ export function start(): void {
   });
 }
 
+/** News comes from a node alone: an observer is asked. */
+function hear(held: string): void {
+  stopListening ??= listen(held, {
+    rounds: () => void refresh(),
+    scores: () => void refresh(),
+    transactions: () => void refresh(),
+    training: (event) => sawWork(event.work),
+    standing: () => void refresh(),
+    farewell: (code, why) => {
+      link.value = { ...link.value, state: "lost", why: "The node has ended", ended: { code, why } };
+    },
+  });
+}
+
 function forget(): void {
+  forgetObserved();
   batch(() => {
+    serves.value = null;
     link.value = { state: "opening", heard: null, why: null, ended: null };
     status.value = health.value = rounds.value = rewards.value = work.value = account.value = null;
     schedules.value = new Map();
@@ -118,6 +126,16 @@ async function askOnce(changed: boolean): Promise<void> {
   const held = token.value;
   if (held === null) return;
   try {
+    if (serves.value === null) {
+      const told = await call(held, "dashboard.serves", {});
+      if (token.value !== held) return;
+      serves.value = told.serves === "observer" ? "observer" : "node";
+    }
+    if (serves.value === "observer") {
+      await askAsObserver(held);
+      return;
+    }
+    hear(held);
     const [told, fit, listed, earned, holds] = await callAll(held, [
       { method: "node.status", params: {} },
       { method: "node.health", params: {} },
@@ -125,13 +143,7 @@ async function askOnce(changed: boolean): Promise<void> {
       { method: "rewards.list", params: { limit: 20 } },
       { method: "wallet.account", params: {} },
     ]);
-    const open = listed instanceof CallError ? [] : listed.items.filter((item) => !isOver(item.phase));
-    const timed = open.length
-      ? await callAll(
-          held,
-          open.slice(0, 6).map((item) => ({ method: "rounds.schedule" as const, params: { round: item.round } })),
-        )
-      : [];
+    const known = await schedulesOf(held, listed);
     if (token.value !== held) return;
     batch(() => {
       if (!(told instanceof CallError)) {
@@ -143,20 +155,52 @@ async function askOnce(changed: boolean): Promise<void> {
       if (!(listed instanceof CallError)) rounds.value = listed.items;
       if (!(earned instanceof CallError)) rewards.value = earned.items;
       account.value = holds instanceof CallError ? null : holds;
-      const known = timed.filter((item): item is RoundSchedule => !(item instanceof CallError));
-      schedules.value = new Map(known.map((item) => [item.round, item]));
-      link.value = { state: "live", heard: Date.now() / 1000, why: null, ended: null };
-      if (changed) changes.value += 1;
+      schedules.value = known;
+      heard(changed);
     });
   } catch (error) {
     if (token.value === held) lost(error);
   }
 }
 
+async function askAsObserver(held: string): Promise<void> {
+  const changed = await askObserver(held);
+  const [listed] = await callAll(held, [{ method: "rounds.list", params: { limit: 20 } }]);
+  const known = await schedulesOf(held, listed);
+  if (token.value !== held) return;
+  batch(() => {
+    if (observing.value !== null) sawBlock(observing.value.timestamp);
+    if (!(listed instanceof CallError)) rounds.value = listed.items;
+    schedules.value = known;
+    heard(changed);
+  });
+}
+
+function heard(changed: boolean): void {
+  link.value = { state: "live", heard: Date.now() / 1000, why: null, ended: null };
+  if (changed) changes.value += 1;
+}
+
+/** Of the newest rounds that are not over. */
+async function schedulesOf(
+  held: string,
+  listed: { items: readonly RoundSummary[] } | CallError,
+): Promise<ReadonlyMap<number, RoundSchedule>> {
+  const open = listed instanceof CallError ? [] : listed.items.filter((item) => !isOver(item.phase)).slice(0, 6);
+  if (open.length === 0) return new Map();
+  const calls = open.map((item) => ({ method: "rounds.schedule" as const, params: { round: item.round } }));
+  const told = (await callAll(held, calls)).filter((item): item is RoundSchedule => !(item instanceof CallError));
+  return new Map(told.map((item) => [item.round, item]));
+}
+
 function lost(error: unknown): void {
   const why = error instanceof Error ? error.message : "Something went wrong in this page";
   if (error instanceof CallError && error.kind === "unauthorized") {
-    signOut("This node does not know the token, or knows it no more. Copy it once again.");
+    signOut(
+      observed.value
+        ? "The observer was started anew, and its token is another: open the link that it printed."
+        : "This node does not know the token, or knows it no more. Copy it once again.",
+    );
   } else {
     link.value = { ...link.value, state: "lost", why };
   }

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Commitment, FeeReceipt, Receipt, Transaction } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
+import { observed } from "../node/serves";
 import { schedules } from "../node/watching";
 import { Copied, WithDigests } from "../parts/Copied";
 import { GainBar } from "../parts/GainBar";
@@ -10,7 +11,9 @@ import { Moment } from "../parts/Moment";
 import { Card, Facts, Problem, Waiting } from "../parts/Notice";
 import { PhaseLine } from "../parts/PhaseLine";
 import { Tag, Verdict } from "../parts/Tag";
-import { inTokens, tokens } from "../words/amounts";
+import { Commands } from "./observed/Fetch";
+import { Sent as SentIn } from "./observed/Provenance";
+import { inTokens, sum, tokens } from "../words/amounts";
 import { gain } from "../words/gains";
 import { happening, isOver, phaseName } from "../words/phases";
 import { figure, grouped } from "../words/sizes";
@@ -37,8 +40,9 @@ export function Round({ round }: { round: number }) {
           <Card title="Result">
             <Facts
               rows={[
-                ["Improvement", told.improvement === null ? "not measured yet" : improved(told.improvement)],
+                ["Improvement", told.improvement === null ? "not measured yet" : improved(told.improvement, told.stderr ?? null)],
                 ["Paid", told.payout === null ? "–" : `${tokens(told.payout)} of ${inTokens(told.budget)}`],
+                ...(told.payout === null || told.fees === undefined ? [] : [["of which", shares(told.payout, told.fees)] as [string, string]]),
                 ["Price", told.price == null ? "–" : `${inTokens(told.price, 8)} a micro-nat`],
                 ["Note of the merge", told.note || "none"],
                 ...metrics(told.heldout),
@@ -72,16 +76,22 @@ export function Round({ round }: { round: number }) {
               />
             </Card>
           )}
-          <Sent round={round} />
+          {observed.value ? <Said project={told.project} round={round} /> : <Sent round={round} />}
         </div>
       )}
     </>
   );
 }
 
-function improved(microNats: number): string {
-  const { value, unit } = gain(microNats, 0);
-  return `${value} ${unit}`;
+function improved(microNats: number, stderr: number | null): string {
+  const { value, error, unit } = gain(microNats, stderr ?? 0);
+  return stderr === null ? `${value} ${unit}` : `${value} ± ${error} ${unit}`;
+}
+
+/** What a round paid, by who got it: together it is what the chain says. */
+function shares(payout: string, fees: readonly FeeReceipt[]): string {
+  const shared = sum(fees.map((item) => item.paid));
+  return `${tokens((BigInt(payout) - BigInt(shared)).toString())} to solvers + ${tokens(shared)} to coordinators`;
 }
 
 function metrics(heldout: { before: Record<string, number>; after: Record<string, number> } | undefined): [string, string][] {
@@ -161,9 +171,8 @@ const COMMITTED: readonly Column<Commitment>[] = [
 function Commitments({ round, over }: { round: number; over: boolean }) {
   const paging = usePaging(String(round));
   const asked = useAsked("rounds.commitments", { round, limit: 50, cursor: paging.cursor });
-  const { value: scores } = useAsked("scores.list", { round, limit: 100 });
   return (
-    <Card title="Who takes part" aside={scores !== null && scores.items.length > 0 ? `scores of ${scores.items.length} coordinators are here` : undefined} wide>
+    <Card title="Who takes part" aside={observed.value ? undefined : <ScoresHere round={round} />} wide>
       <Listing
         label={`Commitments of round ${round}`}
         columns={COMMITTED}
@@ -174,6 +183,11 @@ function Commitments({ round, over }: { round: number; over: boolean }) {
       />
     </Card>
   );
+}
+
+function ScoresHere({ round }: { round: number }) {
+  const { value } = useAsked("scores.list", { round, limit: 100 });
+  return value !== null && value.items.length > 0 ? <>scores of {value.items.length} coordinators are here</> : null;
 }
 
 const FEES: readonly Column<FeeReceipt>[] = [
@@ -194,6 +208,33 @@ const SENT: readonly Column<Transaction>[] = [
 function sentAs(key: string): string {
   const [kind, , ...rest] = key.split("/");
   return rest.length > 0 ? `${kind} (${rest.join(" ")})` : kind!;
+}
+
+/** Where the chain says so, and how to recompute it: for who looks without a node. */
+function Said({ project, round }: { project: number; round: number }) {
+  const { value } = useAsked("project.rounds", { project, limit: 1, cursor: String(round + 1) });
+  const found = value?.items.find((item) => item.round === round);
+  return (
+    <>
+      {found !== undefined && (
+        <Card title="Where the chain says so" wide>
+          <Facts
+            rows={[
+              ["Opened in", <SentIn said={found.opened} />],
+              ["Recorded in", <SentIn said={found.recorded} />],
+              [found.outcome === "cancelled" ? "Cancelled in" : "Settled in", <SentIn said={found.ended} />],
+              ["Round spec", <Copied text={found.spec} what="round spec" />],
+            ]}
+          />
+        </Card>
+      )}
+      {found !== undefined && found.sheet !== null && (
+        <Card title="Recompute it yourself" wide>
+          <Commands project={project} round={round} />
+        </Card>
+      )}
+    </>
+  );
 }
 
 /** Of the newest hundred transactions of this wallet, those of the round. */

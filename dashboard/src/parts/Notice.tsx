@@ -2,23 +2,24 @@
 import type { ComponentChildren } from "preact";
 import type { CallError } from "../node/rpc";
 import { NOT_HERE_NOW } from "../node/rpc";
+import { Whom, whom } from "../node/serves";
 import type { Worry } from "../words/worries";
 
 export function Waiting() {
   return (
     <p class="waiting" role="status">
-      Asking the node …
+      Asking {whom.value} …
     </p>
   );
 }
 
 export function Problem({ error }: { error: CallError }) {
   if (error.kind !== "declined") {
-    return <p class="empty">The node does not answer; this is shown when it does.</p>;
+    return <p class="empty">{Whom.value} does not answer; this is shown when it does.</p>;
   }
   return (
     <p class="empty">
-      {error.code === NOT_HERE_NOW ? "Not here yet: " : "The node declined: "}
+      {error.code === NOT_HERE_NOW ? "Not here yet: " : `${Whom.value} declined: `}
       {error.detail ?? error.message}.
       {error.incident !== null && (
         <>

@@ -1,8 +1,10 @@
 /** The frame around every page: where one is, how the node stands, and what is shown. */
+import { observing } from "../node/observing";
+import { observed, serves } from "../node/serves";
 import { token, signOut } from "../node/token";
 import { link, rounds, status, health, schedules } from "../node/watching";
 import { Ago } from "../parts/Moment";
-import { Prose } from "../parts/Notice";
+import { Prose, Waiting } from "../parts/Notice";
 import { Log } from "../pages/Log";
 import { Network } from "../pages/Network";
 import { Overview } from "../pages/Overview";
@@ -10,13 +12,24 @@ import { Rewards } from "../pages/Rewards";
 import { Round } from "../pages/Round";
 import { Rounds } from "../pages/Rounds";
 import { Training } from "../pages/Training";
+import { Fetch } from "../pages/observed/Fetch";
+import { Project } from "../pages/observed/Project";
+import { ProjectRounds } from "../pages/observed/ProjectRounds";
+import { Provenance } from "../pages/observed/Provenance";
+import { Solvers } from "../pages/observed/Solvers";
+import { GONE, standingOf } from "../words/observed";
 import { farewell } from "../words/farewells";
 import { isOver, phaseName } from "../words/phases";
-import { PAGES, route, type PageName } from "./route";
+import { grouped } from "../words/sizes";
+import { OBSERVED, PAGES, pageOf, route, type PageName } from "./route";
 import { SignIn } from "./SignIn";
 import { choice, nextChoice } from "./theme";
 
 const NAMES: Record<PageName, string> = {
+  project: "Project",
+  solvers: "Solvers",
+  provenance: "Provenance",
+  fetch: "Get it",
   overview: "Overview",
   rounds: "Rounds",
   training: "Training",
@@ -27,7 +40,9 @@ const NAMES: Record<PageName, string> = {
 
 export function App() {
   if (token.value === null) return <SignIn />;
-  const { page, round } = route.value;
+  const pages: readonly PageName[] = observed.value ? OBSERVED : PAGES;
+  const { round } = route.value;
+  const page = pageOf(route.value.page, pages);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
@@ -36,13 +51,13 @@ export function App() {
       <header class="top">
         <span class="brand">jepanet</span>
         <nav aria-label="Pages">
-          {PAGES.map((item) => (
+          {(serves.value === null ? [] : pages).map((item) => (
             <a key={item} href={`#/${item}`} aria-current={item === page ? "page" : undefined}>
               {NAMES[item]}
             </a>
           ))}
         </nav>
-        <Standing />
+        {observed.value ? <ObservedStanding /> : <Standing />}
         <span class="tools">
           <button type="button" onClick={nextChoice} title="Colours: as the system, light, dark">
             <span class="unseen">Colours: </span>
@@ -55,13 +70,35 @@ export function App() {
       </header>
       <Lost />
       <main id="main" tabIndex={-1}>
-        {page === "overview" && <Overview />}
-        {page === "rounds" && (round === null ? <Rounds /> : <Round round={round} key={round} />)}
-        {page === "training" && <Training />}
-        {page === "network" && <Network />}
-        {page === "rewards" && <Rewards />}
-        {page === "log" && <Log />}
+        {serves.value === null ? <Waiting /> : page === "rounds" && round !== null && <Round round={round} key={round} />}
+        {serves.value === "observer" && <ObservedPage page={page} />}
+        {serves.value === "node" && <NodePage page={page} />}
       </main>
+    </>
+  );
+}
+
+function NodePage({ page }: { page: PageName }) {
+  return (
+    <>
+      {page === "overview" && <Overview />}
+      {page === "rounds" && route.value.round === null && <Rounds />}
+      {page === "training" && <Training />}
+      {page === "network" && <Network />}
+      {page === "rewards" && <Rewards />}
+      {page === "log" && <Log />}
+    </>
+  );
+}
+
+function ObservedPage({ page }: { page: PageName }) {
+  return (
+    <>
+      {page === "project" && <Project />}
+      {page === "rounds" && route.value.round === null && <ProjectRounds />}
+      {page === "solvers" && <Solvers />}
+      {page === "provenance" && <Provenance />}
+      {page === "fetch" && <Fetch />}
     </>
   );
 }
@@ -88,7 +125,19 @@ function Standing() {
   );
 }
 
-/** The node is gone: what that means, since when, and what to do. */
+/** The same of an observer: how far it has read. */
+function ObservedStanding() {
+  const { tone, word } = standingOf(link.value.state === "lost", observing.value);
+  return (
+    <span class="standing" role="status">
+      <span class={`dot ${tone}`} aria-hidden="true" />
+      {word}
+      {observing.value !== null && <span class="muted"> · block {grouped(observing.value.block)}</span>}
+    </span>
+  );
+}
+
+/** Whoever answered is gone: what that means, since when, and what to do. */
 function Lost() {
   const { state, heard, why, ended } = link.value;
   if (state !== "lost") return null;
@@ -97,8 +146,14 @@ function Lost() {
       <strong>{why}.</strong>{" "}
       {ended !== null && <><Prose text={farewell(ended.code, ended.why)} /> </>}
       {heard === null ? "Nothing was heard of it yet." : <>What you see is of <Ago at={heard} />.</>}{" "}
-      <Prose text={ended === null ? "On its machine, `jepanet status` says whether it runs, and the end of its log why it does not." : ""} />{" "}
-      <Prose text="`jepanet node run` starts it; nothing is lost. This page goes on by itself when it is back." />
+      {observed.value ? (
+        <Prose text={GONE} />
+      ) : (
+        <>
+          <Prose text={ended === null ? "On its machine, `jepanet status` says whether it runs, and the end of its log why it does not." : ""} />{" "}
+          <Prose text="`jepanet node run` starts it; nothing is lost. This page goes on by itself when it is back." />
+        </>
+      )}
     </div>
   );
 }

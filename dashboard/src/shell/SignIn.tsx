@@ -30,6 +30,9 @@ export function SignIn() {
         </p>
       </form>
       <p class="muted">
+        Of a whole project, without a node: <code>jepanet dashboard --rpc … --deployment … --peer …</code> prints a link too.
+      </p>
+      <p class="muted">
         It is kept in this tab until you close it, and sent to this node alone. To claim from here, add <code>--operate</code> to
         the command, or paste <code>rpc/operate.token</code>.
       </p>

@@ -116,6 +116,15 @@ class Rpc(ChainReader):
         """One pinned reader an endpoint, the best first: for evidence that any one of them may hold."""
         return [_Pinned(self, endpoint) for endpoint in self._in_order()]
 
+    def by_endpoint(self) -> list[tuple[str, ChainReader]]:
+        """The name of every endpoint with a reader pinned to it, in order of preference."""
+        return [(endpoint.name, _Pinned(self, endpoint)) for endpoint in self._endpoints]
+
+    @property
+    def preferred(self) -> int:
+        """Which of `endpoints` is asked first now."""
+        return self._endpoints.index(self._in_order()[0])
+
     async def check(self) -> None:
         """Asks every endpoint for its chain and its head.
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from jepanet.cid import to_cid
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import FeeReceipt, HeldOut, Receipt, SheetFigures, SheetView
+from jepanet.protocol.documents.scores import MAX_GAIN
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.rewards import capped, earned
-from jepanet.protocol.settling.sheet import ScoreSheet
+from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
@@ -58,8 +59,15 @@ def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
         fees=tuple(
             FeeReceipt(item.coordinator, Wei(item.amount), _share(item.amount, terms)) for item in sheet.fees
         ),
+        stderr=_error(sheet),
     )
     return SheetView(receipts, figures)
+
+
+def _error(sheet: ScoreSheet) -> int | None:
+    """The improvement's standard error in micro-nats; None where the notes have none that could be one."""
+    said = dict(sheet.metrics).get(IMPROVEMENT_ERROR)
+    return said if said is not None and 0 <= said <= MAX_GAIN else None
 
 
 def _metrics(sheet: ScoreSheet, when: str) -> dict[str, float]:

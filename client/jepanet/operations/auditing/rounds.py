@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.operations.access import SigningAccess
@@ -68,13 +70,20 @@ async def show_round(history: History, library: Library, round_id: int) -> Round
     """
     state = await history.state()
     round_ = find_round(state, round_id)
-    sheet = SheetView()
-    if round_.recorded is not None:
-        path = await library.get("score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
-        sheet = read_sheet(
-            path.read_bytes(), await _spec(library, round_), round_, len(state.members(round_))
-        )
+    sheet = await fetch_sheet(library, round_, len(state.members(round_)))
     return RoundDetails(summary(state, round_), sheet)
+
+
+async def fetch_sheet(library: Library, round_: Round, members: int) -> SheetView:
+    """The score sheet of a round, without a row where no result is recorded.
+
+    Raises: Transient: nobody serves it. Rejected: it is no score sheet, or the library's file is altered.
+    """
+    if round_.recorded is None:
+        return SheetView()
+    path = await library.get("score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
+    spec = await _spec(library, round_)
+    return await asyncio.to_thread(lambda: read_sheet(path.read_bytes(), spec, round_, members))
 
 
 async def _spec(library: Library, round_: Round) -> bytes | None:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from jepanet.chain.following.follower import Follower, FollowerStep
-from jepanet.chain.following.logs_to_facts import decode
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import ChainAccess
-from jepanet.protocol.facts import ChainBlock, ChainEvent
+from jepanet.operations.reading.chronicle import Chronicle, Noted, noted
+from jepanet.protocol.facts import ChainBlock
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
-from jepanet.types import Address, RoundId
+from jepanet.types import Address, BlockRef, RoundId
 
 _NOBODY = Address("0x0000000000000000000000000000000000000000")
 _POLL_SECONDS = 0.2
+_KEPT = 64
+"""Newest blocks of which it is kept what was known then."""
 
 
 class History:
     """Reads nothing before it is asked, then each block once: later calls add what is new.
 
-    A fork of blocks that were read starts it anew.
+    After a fork it goes on from the last block that both have, where that is among the newest that were read,
+    and is read anew otherwise.
     """
 
     def __init__(self, chain: ChainAccess) -> None:
@@ -33,11 +37,28 @@ class History:
     def _begin(self) -> None:
         chain = self._chain
         deployment = chain.deployment
-        follower: Follower[ChainEvent] = Follower(
-            chain.rpc, deployment.followed, deployment.anchor, decode, poll=_POLL_SECONDS
+        follower: Follower[Noted] = Follower(
+            chain.rpc, deployment.followed, deployment.anchor, noted, poll=_POLL_SECONDS
         )
         self._follower, self._steps = follower, follower.steps()
         self._state, self._read = genesis(Identity(_NOBODY, frozenset())), False
+        self._chronicle = Chronicle()
+        self._known: OrderedDict[BlockRef, tuple[NodeState, Chronicle]] = OrderedDict()
+
+    @property
+    def so_far(self) -> NodeState:
+        """What the blocks that were read so far say; `state` reads on first."""
+        return self._state
+
+    @property
+    def chronicle(self) -> Chronicle:
+        """What the blocks that were read so far say, beyond the state: older rounds, and transactions."""
+        return self._chronicle
+
+    @property
+    def position(self) -> BlockRef:
+        """The newest block that was read, or that of the deployment."""
+        return self._follower.position
 
     async def state(self) -> NodeState:
         """Every round the chain knows, at its newest block.
@@ -59,18 +80,33 @@ class History:
                 raise
             if step.rewind_to is None:
                 self._fold(step)
-            else:
+            elif not self._goes_back(step.rewind_to):
                 await self.close()
                 self._begin()
+
+    def _goes_back(self, block: BlockRef) -> bool:
+        """Forgets what was read above a block; False where nobody remembers what was known there."""
+        known = self._known.get(block)
+        if known is None:
+            return False
+        self._state, self._chronicle = known
+        while next(reversed(self._known)) != block:
+            self._known.popitem()
+        return True
 
     async def _has_more(self) -> bool:
         return (await self._chain.rpc.head()).ref.number > self._follower.position.number
 
-    def _fold(self, step: FollowerStep[ChainEvent]) -> None:
+    def _fold(self, step: FollowerStep[Noted]) -> None:
         for block in step.blocks:
-            for fact in block.facts:
-                self._state, _ = transition(self._state, fact)
+            for item in block.facts:
+                self._state, _ = transition(self._state, item.fact)
+            told = self._state.rounds
             self._state, _ = transition(self._state, ChainBlock(block.ref))
+            self._chronicle = self._chronicle.after(block.facts, told, self._state.rounds)
+            self._known[block.ref] = (self._state, self._chronicle)
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
         self._read = bool(step.blocks) and step.blocks[-1].ref.number >= step.head
 
     async def close(self) -> None:

@@ -47,6 +47,10 @@ class Library:
             names.append(place_of(self._store, digest))
         return any(path.is_file() for path in names)
 
+    async def peers(self) -> int | None:
+        """How many peers are connected; None before anything had to be fetched."""
+        return None if self._network is None else len(await self._network.peers())
+
     def place(self, digest: bytes, codec: Codec) -> Path:
         """Where a blob lies once it was fetched."""
         return self.directory / to_cid(digest, codec)

@@ -121,7 +121,8 @@ class HeldOut:
 @dataclass(frozen=True, slots=True)
 class SheetFigures:
     """What a score sheet says of the round as a whole. `price` is in wei a micro-nat; `scored_by`: how many
-    coordinators' measurements it holds."""
+    coordinators' measurements it holds. `stderr` is that of the improvement, in micro-nats, as the sheet's
+    author measured it: a note that nobody signs, None on sheets without it."""
 
     published: bool
     note: str
@@ -129,6 +130,7 @@ class SheetFigures:
     scored_by: int
     heldout: HeldOut
     fees: tuple[FeeReceipt, ...]
+    stderr: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict
 VERSION = 1
 MAX_SHEET_BYTES = 32 << 20
 MAX_REPORTS = 32
+IMPROVEMENT_ERROR = "stderr.improvement"
+"""Among the notes of a sheet: the standard error of the improvement, as its author measured it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.scores import Metrics
-from jepanet.protocol.settling.sheet import ScoreSheet
+from jepanet.protocol.documents.scores import MAX_GAIN, MAX_METRICS, Metrics
+from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
 from jepanet.roles.steps.obtain import keep, obtain
@@ -15,7 +15,7 @@ from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.scoring import evaluation_files, tell_where
 from jepanet.types import Digest
-from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas, MergedModel
 
 _MADE = ("model", "update", "remainder")
 
@@ -76,8 +76,21 @@ async def measure_merge(
         if digest is not None:
             await keep(context, targets[kind], digest, pin=pin)
     return Merge(
-        made.digest, made.published, made.improvement, made.note, made.metrics, made.update, made.remainder
+        made.digest,
+        made.published,
+        made.improvement,
+        made.note,
+        with_error(made),
+        made.update,
+        made.remainder,
     )
+
+
+def with_error(made: MergedModel) -> Metrics:
+    """The notes of a measured merge, with the standard error of its improvement where there is room."""
+    if len(made.metrics) >= MAX_METRICS:
+        return made.metrics
+    return tuple(sorted((*made.metrics, (IMPROVEMENT_ERROR, min(made.stderr, MAX_GAIN)))))
 
 
 def serve_result(context: Context, sheet: ScoreSheet, merge: Merge) -> None:

@@ -28,6 +28,7 @@ from jepanet.operations.views.node import (
     Standing,
     TakenUp,
 )
+from jepanet.operations.views.observing import Served
 from jepanet.operations.views.projects import KnownProject, ProjectDetails
 from jepanet.operations.views.rounds import (
     Commitment,
@@ -85,6 +86,9 @@ class NodeClient:
         result: Any = Mapping[str, Mapping[str, Shown]]
         found: Mapping[str, Mapping[str, Shown]] = await self._get("config.show", result)
         return found
+
+    async def dashboard_serves(self) -> Served:
+        return await self._get("dashboard.serves", Served)
 
     async def dashboard_invite(self) -> Invitation:
         return await self._get("dashboard.invite", Invitation)

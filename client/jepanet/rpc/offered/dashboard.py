@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jepanet.operations.views.node import Invitation
+from jepanet.operations.views.observing import Served
 from jepanet.rpc.method import Method, NoParams, Scope
 from jepanet.rpc.transport.invitations import SECONDS, Invitations
 
@@ -17,6 +18,7 @@ def methods(invitations: Invitations) -> tuple[Method, ...]:
         return Invitation(invitations.make(Scope.OPERATE), SECONDS)
 
     return (
+        serving("node"),
         Method(
             "dashboard.invite",
             "A code that the dashboard exchanges for the token of scope `read`, once and soon",
@@ -32,4 +34,15 @@ def methods(invitations: Invitations) -> tuple[Method, ...]:
             invite_operator,
             Scope.OPERATE,
         ),
+    )
+
+
+def serving(serves: str) -> Method:
+    """`dashboard.serves`: by which the page knows whom it is of."""
+
+    async def told(_: NoParams) -> Served:
+        return Served(serves)
+
+    return Method(
+        "dashboard.serves", "Whom the dashboard is of: a `node` or an `observer`", NoParams, Served, told
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from jepanet.cid import to_cid
 from jepanet.errors import Rejected, Transient
+from jepanet.operations.projects.known import known_project
 from jepanet.operations.projects.terms import newest_round, terms_of
 from jepanet.operations.views.projects import KnownProject, ProjectDetails
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec
-from jepanet.protocol.state import Identity, Project
 from jepanet.rpc.codes import Code, Refused
+from jepanet.rpc.handles.known import KnowsRounds
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.method import Method
 from jepanet.rpc.offered.paging import Page, PageParams, page_of
@@ -28,11 +28,6 @@ class OneProject:
 def methods(node: RunningNode) -> tuple[Method, ...]:
     """Those of this namespace."""
 
-    async def listed(given: PageParams) -> Page[KnownProject]:
-        state = node.state
-        known = [_known(state.projects[key], state.me) for key in sorted(state.projects)]
-        return page_of(known, lambda item: item.project, given.limit, given.cursor)
-
     async def one(given: OneProject) -> ProjectDetails:
         state = node.state
         project = state.projects.get(ProjectId(given.project))
@@ -44,14 +39,14 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
         if newest is not None:
             spec = await asyncio.to_thread(_spec, node.blobs, newest.params.spec)
         return ProjectDetails(
-            known=_known(project, state.me),
+            known=known_project(project, state.me),
             verifiers=() if judges is None else judges.members,
             threshold=None if judges is None else judges.threshold,
             terms=None if newest is None else terms_of(state, newest, spec),
         )
 
     return (
-        Method("projects.list", "Every project of the deployment", PageParams, Page[KnownProject], listed),
+        listing(node),
         Method(
             "projects.get",
             "One project: its verifiers, and the terms of its newest round in words and field by field",
@@ -62,6 +57,17 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
     )
 
 
+def listing(known: KnowsRounds) -> Method:
+    """`projects.list`."""
+
+    async def listed(given: PageParams) -> Page[KnownProject]:
+        state = known.state
+        found = [known_project(state.projects[key], state.me) for key in sorted(state.projects)]
+        return page_of(found, lambda item: item.project, given.limit, given.cursor)
+
+    return Method("projects.list", "Every project of the deployment", PageParams, Page[KnownProject], listed)
+
+
 def _spec(blobs: BlobStore, digest: Digest) -> RoundSpec | None:
     """A round's rules out of the store; None where they are not there, or are none."""
     if not blobs.has(digest):
@@ -70,18 +76,3 @@ def _spec(blobs: BlobStore, digest: Digest) -> RoundSpec | None:
         return decode_spec(blobs.read(digest, max_bytes=MAX_SPEC_BYTES))
     except (Transient, Rejected):  # damaged and set aside, collected meanwhile, or of another version
         return None
-
-
-def _known(project: Project, me: Identity) -> KnownProject:
-    return KnownProject(
-        project=int(project.id),
-        owner=project.owner,
-        recipe=to_cid(project.recipe, "dag-json"),
-        dataset=to_cid(project.dataset, "dag-json"),
-        model=to_cid(project.model),
-        verifier_set=project.verifier_set,
-        evaluation_shards=project.evaluation_count,
-        rounds=project.rounds,
-        active_round=None if project.active is None else int(project.active),
-        followed=not me.projects or project.id in me.projects,
-    )

@@ -23,8 +23,7 @@ from jepanet.operations.views.rounds import (
 from jepanet.protocol.state import NodeState, Round
 from jepanet.records.marks import SAFE_INTEGER, Range
 from jepanet.rpc.codes import Code, Refused
-from jepanet.rpc.handles.running import RunningNode
-from jepanet.rpc.handles.sheets import Sheets
+from jepanet.rpc.handles.known import KnowsRounds, KnowsSheets
 from jepanet.rpc.method import Method
 from jepanet.rpc.offered.paging import Cursor, Limit, Page, page_of
 from jepanet.types import Address, RoundId
@@ -57,7 +56,7 @@ class OneReceipt:
     solver: Address
 
 
-def methods(node: RunningNode, sheets: Sheets) -> tuple[Method, ...]:
+def methods(node: KnowsRounds, sheets: KnowsSheets) -> tuple[Method, ...]:
     """Those of these namespaces."""
 
     async def listed(given: ListParams) -> Page[RoundSummary]:

@@ -1,0 +1,135 @@
+"""The score sheets of all rounds for who looks at a whole project: fetched one after another, read once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jepanet.errors import Fatal, Rejected, Transient
+from jepanet.operations.auditing.rounds import fetch_sheet
+from jepanet.operations.reading.library import Library
+from jepanet.operations.views.observing import Trouble
+from jepanet.operations.views.rounds import HeldOut, Receipt, SheetView
+from jepanet.protocol.state import Round
+from jepanet.telemetry import get_logger
+from jepanet.types import Address, Digest
+
+log = get_logger("observing")
+
+_KEPT: Final = 4
+"""Sheets of a thousand rows take megabytes."""
+_AGAIN_SECONDS: Final = 30.0
+"""After one that could not be had, before it is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOfSheet:
+    """What counts of a receipt when many are added up. Gain in micro-nats, amount in wei."""
+
+    solver: Address
+    accepted: bool
+    gain: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSheet:
+    """What is kept of a score sheet that was read."""
+
+    stderr: int | None
+    note: str
+    heldout: HeldOut
+    rows: tuple[RowOfSheet, ...]
+
+
+class Sheets:
+    """Score sheets of a library. `read` grows with every call of `fetch_next`; of views, the last are kept.
+
+    One that cannot be had now is asked for again later, after all others.
+    """
+
+    def __init__(self, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
+        self._library = library
+        self._clock = clock
+        self._views: OrderedDict[Digest, SheetView] = OrderedDict()
+        self._rests: dict[Digest, float] = {}
+        self._wanted: Digest | None = None
+        self.read: Mapping[Digest, ReadSheet] = {}
+        self.trouble: Trouble | None = None
+
+    async def of(self, round_: Round, members: int) -> SheetView | None:
+        """The sheet that is recorded for a round; None while none is, or while it was not fetched. It is then
+        fetched before others."""
+        if round_.recorded is None:
+            return None
+        digest = round_.recorded.sheet
+        if digest in self._views:
+            self._views.move_to_end(digest)
+            return self._views[digest]
+        if not self._library.has(digest):
+            self._wanted = digest
+            return None
+        try:
+            view = await fetch_sheet(self._library, round_, members)
+        except (Transient, Rejected, Fatal) as error:
+            log.info("sheet.unread", round=round_.id, why=str(error))
+            return None
+        return self._keep(digest, view)
+
+    def awaited(self, rounds: Sequence[Round]) -> list[Round]:
+        """Those with a recorded sheet that was not read, in the order given."""
+        return [item for item in rounds if item.recorded is not None and item.recorded.sheet not in self.read]
+
+    async def fetch_next(self, rounds: Sequence[Round], members: Callable[[Round], int]) -> bool:
+        """Reads one more sheet, of the first of `rounds` whose turn it is; False where there is none.
+
+        What cannot be had is told by `trouble`, never raised.
+        """
+        now = self._clock()
+        due = [item for item in self.awaited(rounds) if self._rests.get(_sheet(item), now) <= now]
+        if not due:
+            return False
+        round_ = next((item for item in due if _sheet(item) == self._wanted), due[0])
+        digest = _sheet(round_)
+        try:
+            view = await fetch_sheet(self._library, round_, members(round_))
+        except (Transient, Rejected, Fatal) as error:
+            self._rests[digest] = self._clock() + _AGAIN_SECONDS
+            since = int(time.time()) if self.trouble is None else self.trouble.since
+            self.trouble = Trouble(error.message, error.remedy, since)
+            return True
+        self._keep(digest, view)
+        self.read = {**self.read, digest: _kept_of(view)}
+        self.trouble, self._wanted = None, None
+        self._rests.pop(digest, None)
+        await asyncio.sleep(0)
+        return True
+
+    def _keep(self, digest: Digest, view: SheetView) -> SheetView:
+        self._views[digest] = view
+        while len(self._views) > _KEPT:
+            self._views.popitem(last=False)
+        return view
+
+
+def _sheet(round_: Round) -> Digest:
+    assert round_.recorded is not None
+    return round_.recorded.sheet
+
+
+def _kept_of(view: SheetView) -> ReadSheet:
+    figures = view.figures
+    return ReadSheet(
+        stderr=None if figures is None else figures.stderr,
+        note="" if figures is None else figures.note,
+        heldout=HeldOut({}, {}) if figures is None else figures.heldout,
+        rows=tuple(map(_row, view.receipts)),
+    )
+
+
+def _row(receipt: Receipt) -> RowOfSheet:
+    return RowOfSheet(receipt.solver, receipt.verdict == "accepted", receipt.gain, int(receipt.paid))

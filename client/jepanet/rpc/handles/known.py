@@ -1,0 +1,22 @@
+"""What the methods about projects and rounds need: of a running node, or of who only looks."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jepanet.operations.views.rounds import SheetView
+from jepanet.protocol.state import NodeState, Round
+
+
+class KnowsRounds(Protocol):
+    """Whoever has folded the logs of the chain."""
+
+    @property
+    def state(self) -> NodeState: ...
+
+
+class KnowsSheets(Protocol):
+    """Whoever has score sheets."""
+
+    async def of(self, round_: Round) -> SheetView | None:
+        """The sheet that was recorded for a round; None while none is, or while it is not here."""

@@ -1,0 +1,158 @@
+/** A project at a glance: how good its model is, round after round, what it cost, and what is in the way. */
+import { useState } from "preact/hooks";
+import type { ProjectInWhole, RoundOfProject } from "../../../../docs/rpc-observer";
+import { useAsked } from "../../node/asked";
+import { tick } from "../../node/clock";
+import { observing } from "../../node/observing";
+import { rounds, schedules } from "../../node/watching";
+import { Chart } from "../../parts/Chart";
+import { Copied } from "../../parts/Copied";
+import { Countdown } from "../../parts/Moment";
+import { Card, Facts, Problem, Waiting, Worries } from "../../parts/Notice";
+import { PhaseLine } from "../../parts/PhaseLine";
+import { inTokens } from "../../words/amounts";
+import { signed } from "../../words/gains";
+import { inOrder, metric, troubles } from "../../words/observed";
+import { happening, isOver, phaseEnd, phaseName } from "../../words/phases";
+import { count, grouped } from "../../words/sizes";
+import { Chosen } from "./Chosen";
+import { BestPaid } from "./Solvers";
+
+export function Project() {
+  return <Chosen title={(number) => `Project ${number}`}>{(number) => <Whole project={number} key={number} />}</Chosen>;
+}
+
+function Whole({ project }: { project: number }) {
+  const { value, error } = useAsked("project.get", { project });
+  const asked = useAsked("project.rounds", { project, limit: 100, recorded: true });
+  const found = troubles(observing.value, value, tick.value);
+  return (
+    <div class="cards">
+      {found.length > 0 && (
+        <Card title="What is in the way" aside={count(found.length, "thing")} wide>
+          <Worries found={found} />
+        </Card>
+      )}
+      {value === null ? (
+        <Card title="In short" wide>{error === null ? <Waiting /> : <Problem error={error} />}</Card>
+      ) : (
+        <InShort whole={value} />
+      )}
+      <Now project={project} />
+      {asked.value !== null && <Quality rounds={[...asked.value.items].reverse()} />}
+      <BestPaid project={project} />
+    </div>
+  );
+}
+
+function InShort({ whole }: { whole: ProjectInWhole }) {
+  return (
+    <Card title="In short" aside={whole.created === null ? undefined : <>owner <Copied text={whole.owner} what="owner" /></>} wide>
+      <p class="big">
+        {whole.newest === null ? "The model is the first one" : <>The model is that of <a href={`#/rounds/${whole.newest}`}>round {whole.newest}</a></>}
+      </p>
+      <Facts
+        figures
+        rows={[
+          ["Model now", <Copied text={whole.model} what="model" />],
+          ["Rounds", grouped(whole.rounds)],
+          ["Merged", grouped(whole.merged)],
+          ["Withheld", grouped(whole.withheld)],
+          ["Cancelled", grouped(whole.cancelled)],
+          ["Gained in all", whole.merged === 0 ? "nothing yet" : `${signed(whole.improvement / 1e6, 3)} nats`],
+          ["Paid", inTokens(whole.paid)],
+          ["Open to challenge", inTokens(whole.open)],
+          ["Solvers", <a href="#/solvers">{grouped(whole.solvers)}</a>],
+          ["Score sheets read", `${grouped(whole.sheets)} of ${grouped(whole.sheets + whole.awaited)}`],
+          ["Models", whole.unlinked.length === 0 ? <a href="#/provenance">one unbroken chain</a> : <a href="#/provenance">the chain is broken</a>],
+          ["Evaluation shards", grouped(whole.evaluation_shards)],
+        ]}
+      />
+      <p class="muted others">
+        <a href="#/fetch">Download the model, or verify it yourself</a>
+        {whole.left_out > 0 && ` · ${count(whole.left_out, "older round")} not shown`}
+      </p>
+    </Card>
+  );
+}
+
+/** The round that is open, if one is. */
+function Now({ project }: { project: number }) {
+  const round = rounds.value?.find((item) => item.project === project && !isOver(item.phase));
+  const schedule = round === undefined ? undefined : schedules.value.get(round.round);
+  if (round === undefined || schedule === undefined) return null;
+  const end = phaseEnd(schedule);
+  return (
+    <Card title={`Round ${round.round}`} aside={<a href={`#/rounds/${round.round}`}>Details</a>} wide>
+      <p class="big">
+        {phaseName(schedule.phase)}
+        {end !== null && <span class="countdown"> <Countdown to={end} /></span>}
+      </p>
+      <p>{happening(schedule.phase)}</p>
+      <PhaseLine schedule={schedule} />
+    </Card>
+  );
+}
+
+/** What every round added, with its error; and one measurement of the model after each. */
+function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
+  const names = inOrder(told.flatMap((item) => Object.keys(item.heldout?.after ?? {})));
+  const [wanted, setWanted] = useState<string | null>(null);
+  const shown = names.find((item) => item === wanted) ?? names[0];
+  const measured = told.filter((item) => shown !== undefined && item.heldout?.after[shown] !== undefined);
+  const sure = told.filter((item) => item.stderr !== null).length;
+  if (told.length === 0) {
+    return (
+      <Card title="Did each round help?" wide>
+        <p class="empty">No round has a result yet. The picture begins with the first one.</p>
+      </Card>
+    );
+  }
+  return (
+    <>
+      <Card title="Did each round help?" aside="held-out improvement of the merged model, with its standard error" wide>
+        <Chart
+          label={`Improvement of rounds ${told[0]!.round} to ${told.at(-1)!.round}, of which ${told.filter((item) => item.outcome === "withheld").length} were withheld`}
+          x={told.map((item) => item.round)}
+          y={told.map((item) => (item.improvement ?? 0) / 1000)}
+          errors={told.map((item) => (item.stderr ?? 0) / 1000)}
+          hollow={told.map((item) => item.outcome !== "merged")}
+          names={["round", "improvement in mnat"]}
+          fromZero
+        />
+        <p class="key">
+          <span class="dot filled" aria-hidden="true" /> merged <span class="dot hollow" aria-hidden="true" /> withheld: the model stayed as it was
+          {sure < told.length && ` · no error is known of ${count(told.length - sure, "round")}, whose sheet is not here or has none`}
+        </p>
+      </Card>
+      {shown !== undefined && measured.length > 1 && (
+        <Card
+          title="How good is the model?"
+          aside={
+            <label>
+              Measured as{" "}
+              <select value={shown} onChange={(event) => setWanted(event.currentTarget.value)}>
+                {names.map((item) => (
+                  <option key={item} value={item}>
+                    {metric(item)}
+                  </option>
+                ))}
+              </select>
+            </label>
+          }
+          wide
+        >
+          <Chart
+            key={shown}
+            label={`${metric(shown)} after rounds ${measured[0]!.round} to ${measured.at(-1)!.round}`}
+            x={measured.map((item) => item.round)}
+            y={measured.map((item) => item.heldout!.after[shown]!)}
+            names={["round", `${metric(shown)}, of what each round merged`]}
+          />
+          <p class="muted">Each round is measured on a shard of its own, which nobody had seen: two rounds differ by their shards too.</p>
+        </Card>
+      )}
+    </>
+  );
+}
+

@@ -21,7 +21,7 @@ OUTSIDE = {
     "benchmarks/README.md": "benchmarks.md",
 }
 """Pages of the repository that lie outside docs/ -> where the site has them."""
-_LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
+_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 _COMMENT = re.compile(r"^[ \t]*<!--.*?-->[ \t]*\n", re.MULTILINE | re.DOTALL)
 
 
@@ -51,14 +51,14 @@ def led(markdown: str, here: str) -> str:
     source = OUTSIDE.get(here, here.removeprefix("docs/"))
 
     def lead(link: re.Match[str]) -> str:
-        path, anchor = link[1], link[2] or ""
+        text, path, anchor = link[1], link[2], link[3] or ""
         if "://" in path:
             return link[0]
         there = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
         page = OUTSIDE.get(there, there.removeprefix("docs/") if there.startswith("docs/") else None)
-        if page is None:
-            return link[0]  # the strict build tells of it
-        return posixpath.relpath(page, posixpath.dirname(source) or ".") + anchor
+        if page is None:  # a file of the repository; of one that is not there the strict build tells
+            return text if (ROOT / there).exists() else link[0]
+        return f"[{text}]({posixpath.relpath(page, posixpath.dirname(source) or '.')}{anchor})"
 
     return _LINK.sub(lead, markdown)
 

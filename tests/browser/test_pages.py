@@ -116,6 +116,11 @@ def test_files_on_their_way_are_shown_while_they_come(open_page: Any, served: Sh
     rows = page.get_by_role("table", name="Downloads that have ended").locator("tbody tr")
     expect(rows).to_contain_text("Model")
     expect(rows).to_contain_text("10 MB")
+    served.node.network._bans.ban(PEERS[2], "vouched for a wrong manifest")
+    go(page, "log")
+    go(page, "network")
+    expect(page.get_by_role("table", name="Refused peers").locator("tbody tr")).to_contain_text("59 min ")
+    expect(page.get_by_role("table", name="Refused peers")).to_contain_text("vouched for a wrong manifest")
     expect(page.get_by_role("table", name="Peers").locator("tbody tr").first).to_contain_text("12.3 ms")
 
 

@@ -1,4 +1,5 @@
 /** Who is connected, who is refused, and what came and went. */
+import { useMemo } from "preact/hooks";
 import type { BannedPeer, Bytes, ConnectedPeer, Fetched, Source, Transfer } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
 import { tick } from "../node/clock";
@@ -21,11 +22,12 @@ const PEERS: readonly Column<ConnectedPeer>[] = [
   { head: "Gossip", cell: (item) => <Tag tone={item.gossiping ? "good" : "plain"}>{item.gossiping ? "In the mesh" : "No"}</Tag> },
 ];
 
-const BANNED: readonly Column<BannedPeer>[] = [
+/** `told`: when the node said for how long it still refuses them, Unix seconds. */
+const banned = (told: number): readonly Column<BannedPeer>[] => [
   { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
   { head: "Why", cell: (item) => item.reason },
-  { head: "Until", cell: (item) => <Moment at={tick.value + item.seconds} />, number: true },
-  { head: "For another", cell: (item) => span(item.seconds), number: true },
+  { head: "Until", cell: (item) => <Moment at={told + item.seconds} />, number: true },
+  { head: "For another", cell: (item) => span(told + item.seconds - tick.value), number: true },
   { head: "Bans so far", cell: (item) => item.times, number: true },
 ];
 
@@ -69,7 +71,8 @@ export function Network() {
   const paging = usePaging("");
   const peers = useAsked("peers.list", { limit: 50, cursor: paging.cursor });
   const banPaging = usePaging("");
-  const banned = useAsked("peers.banned", { limit: 50, cursor: banPaging.cursor });
+  const refused = useAsked("peers.banned", { limit: 50, cursor: banPaging.cursor }, link.value.heard);
+  const toldAt = useMemo(() => Math.floor(Date.now() / 1000), [refused.value]);
   const transfers = useAsked("blobs.transfers", { limit: 50 }, link.value.heard);
   const fetched = useAsked("blobs.fetched", {}, link.value.heard);
   const told = status.value;
@@ -129,8 +132,8 @@ export function Network() {
           <Card title="Refused peers" wide>
             <Listing
               label="Refused peers"
-              columns={BANNED}
-              asked={banned}
+              columns={banned(toldAt)}
+              asked={refused}
               keyOf={(item) => item.peer}
               paging={banPaging}
               empty="Nobody is refused. A peer that breaks the rules appears here, with the reason."

@@ -10,6 +10,7 @@ import datetime
 import json
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,17 @@ class Audit:
 
 
 def audit_all(root: Path) -> list[Audit]:
-    """Asks both services, of the locks at `root`."""
+    """Asks both services at once, of every lock at `root`: also tools run with the rights of who releases."""
     pip_audit = root / ".venv/release/bin/pip-audit"
-    python = [
-        pip_audit, "--requirement", "requirements.lock", "--no-deps", "--disable-pip", "--format", "json",
-        "--progress-spinner", "off",
-    ]  # fmt: skip
+    options = ("--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off")
+    locks = [root / "requirements.lock", *sorted((root / "tools").glob("*.lock"))]
+    names = [str(lock.relative_to(root)) for lock in locks]
+    python = [[pip_audit, "--requirement", name, *options] for name in names]
     npm = ["npm", "audit", "--package-lock-only", "--json"]
-    return [of_pip_audit(_answer(python, root)), of_npm_audit(_answer(npm, root))]
+    with ThreadPoolExecutor() as calls:
+        *told, told_by_npm = calls.map(lambda command: _answer(command, root), [*python, npm])
+    found = [of_pip_audit(answer, f"pip-audit of {name}") for name, answer in zip(names, told, strict=True)]
+    return [*found, of_npm_audit(told_by_npm)]
 
 
 def _answer(command: Sequence[str | Path], root: Path) -> Any:
@@ -61,9 +65,8 @@ def _answer(command: Sequence[str | Path], root: Path) -> Any:
         return (done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}")[-300:]
 
 
-def of_pip_audit(answer: Any) -> Audit:
+def of_pip_audit(answer: Any, service: str = "pip-audit") -> Audit:
     """From the JSON of pip-audit."""
-    service = "pip-audit"
     if not isinstance(answer, dict) or not isinstance(answer.get("dependencies"), list):
         return Audit(service, (), f"no answer: {_short(answer)}")
     found, skipped = [], []

@@ -5,12 +5,14 @@ Who trains does it, and who audits the end of a training does it again.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.feedback import Residual, decode_residual
 from jepanet.learning.data.shards import Shard, load_shard
+from jepanet.learning.machine.determinism import deterministic
 from jepanet.tensors import Arrays
 from jepanet.work.contribution import Contribution, contribution
 from jepanet.work.round_files import OpenedRound
@@ -43,16 +45,18 @@ def last_steps(
     before = None
     if residual is not None and spec.feedback_milli:
         before = _residual(residual, round_)
-    made = contribution(
-        trained,
-        round_.base.weights,
-        round_.recipe,
-        codec=spec.codec,
-        probe=frames,
-        left_out=before.values if before else None,
-        feedback=spec.feedback_milli / 1000,
-        device=device,
-    )
+    # Where digests will be compared: the frame is found by sums over many latents.
+    with deterministic() if spec.audit is not None else nullcontext():
+        made = contribution(
+            trained,
+            round_.base.weights,
+            round_.recipe,
+            codec=spec.codec,
+            probe=frames,
+            left_out=before.values if before else None,
+            feedback=spec.feedback_milli / 1000,
+            device=device,
+        )
     return LastSteps(made, before)
 
 

@@ -43,6 +43,20 @@ class TrainingInputs:
     reveal: Reveal
 
 
+async def round_rules(state: NodeState, round_: Round, library: Library) -> tuple[RoundSpec, Path]:
+    """Fetches the rules of a round, and holds them against the chain.
+
+    Raises:
+        Rejected: `wrong-spec`, or what a file is refused for.
+        Transient: the file has no provider.
+    """
+    project = state.projects[round_.project_id]
+    path = await library.get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
+    spec: RoundSpec = known_spec(path.read_bytes())
+    check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
+    return spec, path
+
+
 async def round_inputs(state: NodeState, round_: Round, library: Library, worker: Worker) -> RoundInputs:
     """Fetches rules, recipe, manifest and base of a round, and holds them against the chain.
 
@@ -51,11 +65,9 @@ async def round_inputs(state: NodeState, round_: Round, library: Library, worker
         Transient: a file has no provider.
     """
     project, get = state.projects[round_.project_id], library.get
-    spec_path = await get("round spec", round_.params.spec, "dag-json", max_bytes=MAX_SPEC_BYTES)
+    spec, spec_path = await round_rules(state, round_, library)
     recipe_path = await get("recipe", project.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
     manifest_path = await get("dataset manifest", project.dataset, "dag-json", max_bytes=MAX_MANIFEST_BYTES)
-    spec: RoundSpec = known_spec(spec_path.read_bytes())
-    check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
     recipe = read_recipe(recipe_path.read_bytes())
     manifest = DatasetManifest.from_bytes(manifest_path.read_bytes())
     if manifest.evaluation.root != project.evaluation_root:

@@ -25,6 +25,7 @@ from jepanet.operations.auditing.round_inputs import (
     RoundInputs,
     TrainingInputs,
     round_inputs,
+    round_rules,
     training_inputs,
 )
 from jepanet.operations.reading.history import History, find_round
@@ -204,14 +205,15 @@ async def audit_round(
             remedy="audit it once deltas are revealed",
             code=Exit.NOT_FOUND,
         )
-    inputs = await round_inputs(state, round_, library, worker)
-    if inputs.spec.audit is None:
+    rules, _ = await round_rules(state, round_, library)
+    if rules.audit is None:
         raise Rejected(
             f"trainings of round {round_id} leave no states: its rules say nothing of audits",
             reason="not-audited",
             remedy=f"repeat one whole: jepanet verify {round_id} --retrain SOLVER; a proposer asks for "
             "states with proposer.audit_segments",
         )
+    inputs = await round_inputs(state, round_, library, worker)
     auditor = Auditor(deployment, state, round_, inputs, library, worker)
     rows: list[SegmentAudit] = []
     for solver in chosen:

@@ -18,7 +18,7 @@ from documented_commands import ROOT, Block, Command, commands
 
 PATIENCE = 240.0
 """Seconds for one command; it bounds a hang and says nothing about speed."""
-_GOES_ON = re.compile(r"\bjepanet (node run|round watch)\b")
+_GOES_ON = re.compile(r"\bjepanet (node run|round watch|top)\b")
 _ENV = {"PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}", "BROWSER": "true", "COLUMNS": "160"}
 
 
@@ -74,11 +74,11 @@ def play(stage: Stage, block: Block) -> None:
 
 
 def end(stage: Stage) -> None:
-    """Stops what goes on as Ctrl-C does: nodes end with 0, a watch with 130, or 0 if its round is over."""
+    """Stops what goes on as Ctrl-C does: nodes end with 0, what only looks with 130, or 0 if it is done."""
     for text, process, log in stage.running:
         process.send_signal(signal.SIGINT)
         code = process.wait(PATIENCE)
-        assert code == 0 or (code == 130 and "round watch" in text), f"{text}: {log.read_text()[-3000:]}"
+        assert code == 0 or (code == 130 and "node run" not in text), f"{text}: {log.read_text()[-3000:]}"
     stage.running.clear()
 
 

@@ -33,6 +33,7 @@ SIZES = {
     "training_sites": 2, "episodes": 6, "frames": 10, "public_episodes": 8, "probe_frames": 64,
     "evaluation_episodes": 8, "hidden_sites": 2, "image": 32,
 }  # fmt: skip
+_MANY = 30
 STORAGE_GB = 0.02
 """So little that the blob store must collect within a hundred rounds."""
 LOG_BYTES, LOG_FILES = 1 << 16, 2
@@ -50,8 +51,8 @@ def rounds_of(rounds: int, projects: int) -> list[int]:
 
 def projects_for(rounds: int) -> int:
     """Three where there are rounds enough, so that one trains while others wait for blocks; more where their
-    shards would not last."""
-    return max(min(3, rounds), -(-rounds // SHARDS))
+    shards would not last. In few rounds one: the first of each project may be over before torch is loaded."""
+    return max(3 if rounds >= _MANY else 1, -(-rounds // SHARDS))
 
 
 def recipe_for(rounds: int) -> str:

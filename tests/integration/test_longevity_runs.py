@@ -67,7 +67,7 @@ def test_a_soak_that_is_killed_goes_on_with_its_own_chain_and_nodes(
         left = Network.of(tmp_path)
         if left is not None:
             left.take_down()
-    assert found["rounds"] == 3 and set(found["starts"]) >= {"aggregator", "solver-1"}
+    assert found["rounds"] == 3 and found["settled"] and set(found["starts"]) >= {"aggregator", "solver-1"}
     assert not any("ended by themselves" in item for item in found["failures"])
     after = lines_of(samples)
     assert after[: len(known)] == known and after[-1]["rounds"] == 3 and after[-1]["restarts"] == 0

@@ -77,7 +77,7 @@ def test_samples_of_the_same_round_are_no_pair() -> None:
 
 @pytest.mark.parametrize(
     ("rounds", "shares"),
-    [(1, [1]), (2, [1, 1]), (3, [1, 1, 1]), (500, [167, 167, 166]), (2000, [250] * 8)],
+    [(1, [1]), (3, [3]), (29, [29]), (30, [10, 10, 10]), (500, [167, 167, 166]), (2000, [250] * 8)],
 )
 def test_rounds_are_shared_by_projects_whose_shards_last(rounds: int, shares: list[int]) -> None:
     found = rounds_of(rounds, projects_for(rounds))
@@ -121,6 +121,11 @@ def test_slow_starts_and_nodes_that_ended_are_failures() -> None:
     slow = {**STARTS, "kept": {"solver-1": [5.0]}}
     found = failures(build_report(samples, PLAN, slow, 100))
     assert len(found) == 2 and "solver-1 starts in 2.27" in found[0] and "2 times" in found[1]
+
+
+def test_a_soak_that_settles_nothing_is_a_failure() -> None:
+    samples = [a_sample(item) | {"settled": 0} for item in ROUNDS]
+    assert failures(build_report(samples, PLAN, STARTS, 100)) == ["no round was settled"]
 
 
 def test_a_store_is_bounded_by_its_budget_and_a_log_by_its_files() -> None:

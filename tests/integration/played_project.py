@@ -177,8 +177,8 @@ async def _record(
     improvement = -2_100 if withheld else int(gain * 1.2)
     skill = [int(1e6 * (0.62 - 0.3 * math.exp(-step / 5))) for step in (number - 1, number)]
     metrics = (
-        ("after.nmse", 1_000_000 - skill[1]), ("after.skill", skill[1]),
-        ("before.nmse", 1_000_000 - skill[0]), ("before.skill", skill[0]), ("stderr.improvement", error),
+        ("after.pi", 2 * skill[1]), ("after.skill", skill[1]),
+        ("before.pi", 2 * skill[0]), ("before.skill", skill[0]), ("stderr.improvement", error),
     )  # fmt: skip
     sheet = derive_sheet(
         facts, spec, reports_of(facts, [[good, other, HARM]] * 2), model=model, improvement=improvement,

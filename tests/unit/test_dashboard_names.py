@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jepanet.learning.evaluation.metrics import Metrics
 from jepanet.operations.projects import course
 from jepanet.operations.reading import endpoints
 from jepanet.operations.views.node import Surroundings
@@ -80,10 +79,3 @@ def test_every_outcome_and_standing_of_an_observed_project_has_its_words() -> No
     )
     assert len(standings) == 5
     assert keys("observed.ts", "ENDPOINTS") == keys("observed.ts", "STANDINGS") == standings
-
-
-def test_metrics_that_have_words_are_metrics_of_models() -> None:
-    text = (SOURCE / "words" / "observed.ts").read_text(encoding="utf-8")
-    table = text.partition("const METRICS")[2].partition("};")[0]
-    named = set(re.findall(r"^  (\w+): ", table, re.MULTILINE))
-    assert len(named) == 7 and named <= {item.name for item in fields(Metrics)}

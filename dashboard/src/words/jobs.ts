@@ -2,7 +2,6 @@
 const JOBS: Record<string, string> = {
   train_delta: "Training a delta",
   repeat_training: "Repeating a training",
-  audit_segment: "Repeating a part of a training",
   first_model: "Making the first model",
   score_deltas: "Scoring deltas",
   merge_deltas: "Merging deltas",

@@ -12,7 +12,8 @@ import { Card, Facts, Problem, Waiting, Worries } from "../../parts/Notice";
 import { PhaseLine } from "../../parts/PhaseLine";
 import { inTokens } from "../../words/amounts";
 import { signed } from "../../words/gains";
-import { inOrder, metric, troubles } from "../../words/observed";
+import { courses } from "../../words/metrics";
+import { troubles } from "../../words/observed";
 import { happening, isOver, phaseEnd, phaseName } from "../../words/phases";
 import { count, grouped } from "../../words/sizes";
 import { Chosen } from "./Chosen";
@@ -96,10 +97,9 @@ function Now({ project }: { project: number }) {
 
 /** What every round added, with its error; and one measurement of the model after each. */
 function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
-  const names = inOrder(told.flatMap((item) => Object.keys(item.heldout?.after ?? {})));
+  const known = courses(told.map((item) => ({ round: item.round, published: item.outcome === "merged", ...(item.heldout === null ? {} : { heldout: item.heldout }) })));
   const [wanted, setWanted] = useState<string | null>(null);
-  const shown = names.find((item) => item === wanted) ?? names[0];
-  const measured = told.filter((item) => shown !== undefined && item.heldout?.after[shown] !== undefined);
+  const shown = known.find((item) => item.metric.name === wanted) ?? known[0];
   const sure = told.filter((item) => item.stderr !== null).length;
   if (told.length === 0) {
     return (
@@ -125,16 +125,16 @@ function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
           {sure < told.length && ` · no error is known of ${count(told.length - sure, "round")}, whose sheet is not here or has none`}
         </p>
       </Card>
-      {shown !== undefined && measured.length > 1 && (
+      {shown !== undefined && (
         <Card
           title="How good is the model?"
           aside={
             <label>
               Measured as{" "}
-              <select value={shown} onChange={(event) => setWanted(event.currentTarget.value)}>
-                {names.map((item) => (
-                  <option key={item} value={item}>
-                    {metric(item)}
+              <select value={shown.metric.name} onChange={(event) => setWanted(event.currentTarget.value)}>
+                {known.map(({ metric }) => (
+                  <option key={metric.name} value={metric.name}>
+                    {metric.title}
                   </option>
                 ))}
               </select>
@@ -143,11 +143,12 @@ function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
           wide
         >
           <Chart
-            key={shown}
-            label={`${metric(shown)} after rounds ${measured[0]!.round} to ${measured.at(-1)!.round}`}
-            x={measured.map((item) => item.round)}
-            y={measured.map((item) => item.heldout!.after[shown]!)}
-            names={["round", `${metric(shown)}, of what each round merged`]}
+            key={shown.metric.name}
+            label={`${shown.metric.title} of the model after rounds ${shown.rounds[0]!} to ${shown.rounds.at(-1)!}`}
+            x={shown.rounds}
+            y={shown.values}
+            names={["round", shown.metric.title]}
+            caption={`${shown.metric.title} by round: ${shown.metric.tells}`}
           />
           <p class="muted">Each round is measured on a shard of its own, which nobody had seen: two rounds differ by their shards too.</p>
         </Card>

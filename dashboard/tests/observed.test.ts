@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EndpointStanding, Observing, ProjectInWhole } from "../../docs/rpc-observer";
-import { endpointWord, inOrder, metric, outcome, standingOf, troubles } from "../src/words/observed";
+import { endpointWord, outcome, standingOf, titleOf, troubles } from "../src/words/observed";
 
 const well: Observing = {
   project: null, chain_id: 1, contract: "0x1", block: 18_204, timestamp: 900, read: true, chain: null, endpoints: [],
@@ -55,11 +55,11 @@ describe("words of a project", () => {
     expect(outcome("someday").name).toBe("someday");
     expect(endpointWord("well").name).toBe("Agrees");
     expect(endpointWord("someday").tone).toBe("plain");
-    expect(metric("skill")).toBe("Skill against no change (higher is better)");
-    expect(metric("rank")).toBe("Rank of the latents");
-    expect(metric("variance")).toBe("variance");
   });
-  it("put the metrics that say most first", () => {
-    expect(inOrder(["variance", "nmse", "skill", "nmse", "latent_std"])).toEqual(["skill", "nmse", "latent_std", "variance"]);
+  it("name in the tab what is wrong, and nothing else", () => {
+    expect(titleOf(null)).toBe("jepanet");
+    expect(titleOf({ tone: "good", word: "Well" })).toBe("jepanet");
+    expect(titleOf({ tone: "bad", word: "No answer" })).toBe("No answer · jepanet");
+    expect(titleOf({ tone: "warn", word: "Not ready" })).toBe("Not ready · jepanet");
   });
 });

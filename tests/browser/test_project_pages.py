@@ -52,10 +52,13 @@ def test_a_project_is_seen_whole_and_nothing_of_a_node(look_at: LookAt, observed
     expect(
         page.get_by_role("img", name=re.compile("Improvement of rounds 1 to 11, of which 1"))
     ).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("Skill against no change"))).to_be_visible()
-    page.get_by_label("Measured as").select_option("nmse")
-    expect(page.get_by_role("img", name=re.compile("Error by variance"))).to_be_visible()
+    expect(
+        page.get_by_role("img", name=re.compile("^Predictive information of the model after rounds 1 to 11"))
+    ).to_be_visible()
+    page.get_by_label("Measured as").select_option("skill")
+    expect(page.get_by_role("img", name=re.compile("^Skill of the model"))).to_be_visible()
     expect(page.get_by_role("status").first).to_contain_text("Up to date")
+    expect(page).to_have_title("jepanet")
     expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
         ["Project", "Rounds", "Solvers", "Provenance", "Get it"]
     )
@@ -158,5 +161,6 @@ def test_lost_endpoints_and_a_lost_observer_are_told(look_at: LookAt, tmp_path: 
         expect(worries).to_contain_text("The chain is not read", timeout=15_000)
         expect(worries).to_contain_text("start the chain's node")
         expect(page.get_by_role("status").first).to_contain_text("Chain not read")
+        expect(page).to_have_title("Chain not read · jepanet")
     expect(page.get_by_role("alert")).to_contain_text("The observer does not answer", timeout=15_000)
     expect(page.get_by_role("alert")).to_contain_text("jepanet dashboard --rpc")

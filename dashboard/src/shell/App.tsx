@@ -1,4 +1,6 @@
 /** The frame around every page: where one is, how the node stands, and what is shown. */
+import { useEffect } from "preact/hooks";
+import type { Health } from "../../../docs/rpc";
 import { observing } from "../node/observing";
 import { observed, serves } from "../node/serves";
 import { token, signOut } from "../node/token";
@@ -17,10 +19,11 @@ import { Project } from "../pages/observed/Project";
 import { ProjectRounds } from "../pages/observed/ProjectRounds";
 import { Provenance } from "../pages/observed/Provenance";
 import { Solvers } from "../pages/observed/Solvers";
-import { GONE, standingOf } from "../words/observed";
+import { GONE, standingOf, titleOf } from "../words/observed";
 import { farewell } from "../words/farewells";
 import { isOver, phaseName } from "../words/phases";
 import { grouped } from "../words/sizes";
+import type { Tone } from "../words/verdicts";
 import { OBSERVED, PAGES, pageOf, route, type PageName } from "./route";
 import { SignIn } from "./SignIn";
 import { choice, nextChoice } from "./theme";
@@ -103,12 +106,29 @@ function ObservedPage({ page }: { page: PageName }) {
   );
 }
 
+/** In the title of the tab for as long as this is shown. */
+function useTitle(standing: { tone: Tone; word: string }): void {
+  const title = titleOf(standing);
+  useEffect(() => {
+    document.title = title;
+    return () => {
+      document.title = titleOf(null);
+    };
+  }, [title]);
+}
+
+function nodeStanding(lost: boolean, fit: Health | null): { tone: Tone; word: string } {
+  if (lost) return { tone: "bad", word: "No answer" };
+  if (fit === null) return { tone: "plain", word: "Opening" };
+  if (!fit.healthy) return { tone: "bad", word: "Unwell" };
+  return fit.ready ? { tone: "good", word: "Well" } : { tone: "warn", word: "Not ready" };
+}
+
 /** In the bar of every page: well or not, and where the newest round is. */
 function Standing() {
   const { state } = link.value;
-  const fit = health.value;
-  const tone = state === "lost" ? "bad" : fit === null ? "plain" : !fit.healthy ? "bad" : fit.ready ? "good" : "warn";
-  const word = state === "lost" ? "No answer" : fit === null ? "Opening" : !fit.healthy ? "Unwell" : fit.ready ? "Well" : "Not ready";
+  const { tone, word } = nodeStanding(state === "lost", health.value);
+  useTitle({ tone, word });
   const running = rounds.value?.find((item) => !isOver(item.phase));
   const known = running === undefined ? undefined : schedules.value.get(running.round);
   return (
@@ -128,6 +148,7 @@ function Standing() {
 /** The same of an observer: how far it has read. */
 function ObservedStanding() {
   const { tone, word } = standingOf(link.value.state === "lost", observing.value);
+  useTitle({ tone, word });
   return (
     <span class="standing" role="status">
       <span class={`dot ${tone}`} aria-hidden="true" />

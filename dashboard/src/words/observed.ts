@@ -112,25 +112,7 @@ export function troubles(told: Observing | null, whole: ProjectInWhole | null, n
   return found.sort((one, other) => order.indexOf(one.tone) - order.indexOf(other.tone));
 }
 
-const METRICS: Record<string, { name: string; better: "higher" | "lower" | null }> = {
-  skill: { name: "Skill against no change", better: "higher" },
-  pi: { name: "Predictive information, nats", better: "higher" },
-  next_token: { name: "Loss of the next token, nats", better: "lower" },
-  told: { name: "Parts told to belong together, nats", better: "higher" },
-  nmse: { name: "Error by variance", better: "lower" },
-  rank: { name: "Rank of the latents", better: null },
-  probe_r2: { name: "Position read from latents, R²", better: "higher" },
-};
-
-/** Those of the metrics that have words here first, in that order; then the others by name. */
-export function inOrder(names: Iterable<string>): string[] {
-  const known = Object.keys(METRICS);
-  const place = (name: string): number => (known.includes(name) ? known.indexOf(name) : known.length);
-  return [...new Set(names)].sort((one, other) => place(one) - place(other) || one.localeCompare(other));
-}
-
-export function metric(name: string): string {
-  const found = METRICS[name];
-  if (found === undefined) return name;
-  return found.better === null ? found.name : `${found.name} (${found.better} is better)`;
+/** What the tab says: what is wrong, before the name of the page, so that it is seen without opening it. */
+export function titleOf(standing: { tone: Tone; word: string } | null): string {
+  return standing === null || standing.tone === "good" || standing.tone === "plain" ? "jepanet" : `${standing.word} · jepanet`;
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from network import Network, test_dataset
@@ -41,6 +45,35 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(30_000)
     yield page
     context.close()
+
+
+@contextmanager
+def observer_of(network: Network) -> Iterator[str]:
+    """`jepanet dashboard` of somebody who runs no node; the link that it prints."""
+    words = ["--rpc", network.anvil.url, "--deployment", str(network.folder / "deployment.json")]
+    words += ["--peer", *network.bootstrap, "--inputs", str(network.folder / "observed")]
+    command = [sys.executable, "-m", "jepanet", "dashboard", *words, "--port", "0", "--json"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["link"]
+        finally:
+            process.terminate()
+            assert process.wait(20) == 143
+
+
+def see_the_same_without_a_node(page: Page, link: str, number: int, receipt: dict[str, Any]) -> None:
+    """The sheet comes from a real peer, the rest from the chain."""
+    page.goto(link)
+    expect(page.locator("dt:text-is('Score sheets read') + dd")).to_have_text("1 of 1", timeout=60_000)
+    expect(page.get_by_role("status").first).to_contain_text("Up to date")
+    page.evaluate(f"location.hash = '#/rounds/{number}'")
+    rows = page.get_by_role("table", name=f"Deltas of round {number}").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.filter(has_text=receipt["solver"][-4:])).to_contain_text(receipt["verdict"].capitalize())
+    page.evaluate("location.hash = '#/fetch'")
+    expect(page.locator("main")).to_contain_text(f"jepanet verify {number} --rpc")
+    page.close()
 
 
 def test_a_round_is_followed_to_its_claim_and_a_kill_is_told(
@@ -90,6 +123,8 @@ def test_a_round_is_followed_to_its_claim_and_a_kill_is_told(
         page.screenshot(path=pictures / "real-round.png", full_page=True)
     page.evaluate("location.hash = '#/rewards'")
     expect(page.get_by_role("table", name="Rewards")).to_contain_text("Claimed")
+    with observer_of(network) as link:
+        see_the_same_without_a_node(page.context.new_page(), link, number, expected)
 
     beside(solver.kill)
     expect(page.get_by_role("alert")).to_contain_text("The node does not answer")

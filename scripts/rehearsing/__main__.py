@@ -87,6 +87,7 @@ def main(
             click.echo(json.dumps({"removed": namespaces.clean()}))
             end_chain(directory)
             return
+        namespaces.require_none()  # before anything in the folder is touched, which may be that one's
         end_chain(directory)
         for stale in ("devnet", "nodes", "backups", "outsider"):
             shutil.rmtree(directory / stale, ignore_errors=True)

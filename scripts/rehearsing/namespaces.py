@@ -46,6 +46,15 @@ def existing() -> list[str]:
     return [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
 
 
+def require_none() -> None:
+    """Raises: DemoFailed: a rehearsal runs on this machine, or one was killed."""
+    if existing():
+        raise DemoFailed(
+            "namespaces of a rehearsal are there: another one runs, or one was killed; "
+            "`scripts/rehearsal --clean` ends and removes them"
+        )
+
+
 def make(member: str) -> None:
     _ip("netns", "add", namespace(member))
     _ip("-n", namespace(member), "link", "set", "lo", "up")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--segment",
     "segments",
     multiple=True,
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 4095),
     metavar="NUMBER",
     help="Do this segment again, from 0; may be given several times. Default: the first, the last, and one "
     "at random.",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jepanet.operations.auditing.receipts import Terms, sheet_view
-from jepanet.protocol.settling.sheet import ScoreSheet, derive_sheet
+from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.types import Verdict
 from round_samples import GOOD, HARM, MISSING, a_spec, digest, reports_of, some_facts
 
@@ -50,6 +50,13 @@ def test_the_error_of_the_improvement_is_shown_where_the_notes_have_one() -> Non
     assert error(("after.pi", 1), ("stderr.improvement", 1_800)) == 1_800
     assert error() is None
     assert error(("stderr.improvement", -1)) is None and error(("stderr.improvement", 10**15)) is None
+
+
+def test_attack_a_metric_named_like_a_group_of_them_belongs_to_none() -> None:
+    notes = (("after.loss", 2_000_000), ("before", 1), ("beforehand.loss", 1))
+    sheet = decode_sheet(encode_sheet(sheet_of(GOOD, metrics=notes)))
+    figures = sheet_view(sheet, None).figures
+    assert figures is not None and (figures.heldout.before, figures.heldout.after) == ({}, {"loss": 2.0})
 
 
 def test_another_part_of_the_error_is_named() -> None:

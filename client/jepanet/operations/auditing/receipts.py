@@ -72,7 +72,8 @@ def _error(sheet: ScoreSheet) -> int | None:
 
 def _metrics(sheet: ScoreSheet, when: str) -> dict[str, float]:
     """Metrics that the sheet calls `WHEN.NAME`, by NAME."""
-    return {name.split(".", 1)[1]: value / 1e6 for name, value in sheet.metrics if name.startswith(when)}
+    start = when + "."
+    return {name.removeprefix(start): value / 1e6 for name, value in sheet.metrics if name.startswith(start)}
 
 
 def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Address, str]:

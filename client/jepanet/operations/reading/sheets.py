@@ -95,6 +95,7 @@ class Sheets:
             return False
         round_ = next((item for item in due if _sheet(item) == self._wanted), due[0])
         digest = _sheet(round_)
+        self._rests[digest] = now + _AGAIN_SECONDS  # also where a fault ends this call
         try:
             view = await fetch_sheet(self._library, round_, members(round_))
         except (Transient, Rejected, Fatal) as error:

@@ -142,6 +142,8 @@ class Outlook:
                 await do()
             except JepanetError as error:
                 log.info("observer.delayed", why=error.message)
+            except Exception as error:  # what a stranger's file caused ends nothing else that is shown
+                log.error("observer.crashed", exc_info=error)
             await self._pause(every)
 
     async def _pause(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,56 @@ async def test_another_amount_after_one_that_nobody_heard_of_is_a_new_one(node: 
     await asyncio.sleep(0)
     await asking.get("stake.withdraw", amount="8")
     assert node.withdrawn == [7, 8]
+
+
+async def hung_up_on(node: ANode, amount: int) -> None:
+    """A withdrawal that succeeded after its caller was gone."""
+    node.mined.clear()
+    call = asyncio.create_task(Asking(node).all("stake.withdraw", amount=str(amount)))
+    await begun(node, *node.withdrawn, amount)
+    call.cancel()
+    node.mined.set()
+    await asyncio.gather(call, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
+async def test_attack_another_amount_in_between_makes_nobody_forget(node: ANode) -> None:
+    asking = Asking(node)
+    await hung_up_on(node, 7)
+    await asking.get("stake.withdraw", amount="8")
+    assert (await asking.get("stake.withdraw", amount="7"))["transaction"] == SENT
+    assert node.withdrawn == [7, 8]
+    await hung_up_on(node, 5)
+    node.mined.clear()
+    other = asyncio.create_task(asking.get("stake.withdraw", amount="9"))
+    await begun(node, 7, 8, 5, 9)
+    await asking.get("stake.withdraw", amount="5")
+    assert node.withdrawn == [7, 8, 5, 9], "also while another one is under way"
+    node.mined.set()
+    await other
+
+
+async def test_attack_what_nobody_heard_of_is_remembered_within_bounds(
+    node: ANode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withdrawals_module, "MOST_UNTOLD", 2)
+    for amount in (1, 2, 3):
+        await hung_up_on(node, amount)
+    for amount in ("3", "2", "1"):
+        await Asking(node).get("stake.withdraw", amount=amount)
+    assert node.withdrawn == [1, 2, 3, 1], "the oldest one made room"
+
+
+async def test_attack_a_call_whose_end_nobody_may_hear_of_withdraws_nothing(node: ANode) -> None:
+    asking, scopes = Asking(node), Scope.OPERATE.includes
+    call = {"jsonrpc": "2.0", "method": "stake.withdraw", "params": {"amount": "7"}}
+    assert await asking.dispatcher.answer(json.dumps(call).encode(), scopes) is None
+    after = {"jsonrpc": "2.0", "method": "wallet.account", "id": 2}
+    for batch in ([call | {"id": 1}, after], [call | {"id": 1}]):
+        told = json.loads(await asking.dispatcher.answer(json.dumps(batch).encode(), scopes) or "")
+        assert told[0]["error"]["code"] == Code.NOT_ALLOWED
+        assert "a request of its own" in told[0]["error"]["data"]["detail"]
+    assert node.withdrawn == []
 
 
 async def test_what_nobody_heard_of_is_forgotten_in_time(

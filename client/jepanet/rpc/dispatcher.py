@@ -63,7 +63,7 @@ class Dispatcher:
         for member in request.members:
             if request.batch:  # most methods wait for nothing: the node would stand still for all of them
                 await asyncio.sleep(0)
-            text = await self._member(member, scopes, until)
+            text = await self._member(member, scopes, until, alone=not request.batch)
             if text is None:
                 continue
             if len(text) > room:
@@ -74,11 +74,13 @@ class Dispatcher:
             return told[0] if told else None
         return f"[{','.join(told)}]" if told else None
 
-    async def _member(self, member: Call | Malformed, scopes: frozenset[Scope], until: float) -> str | None:
+    async def _member(
+        self, member: Call | Malformed, scopes: frozenset[Scope], until: float, *, alone: bool
+    ) -> str | None:
         if isinstance(member, Malformed):
             return error_text(member.id, member.refusal)
         try:
-            text = await self._carried_out(member, scopes, until)
+            text = await self._carried_out(member, scopes, until, alone=alone and not member.notified)
         except Refused as refusal:
             text = error_text(member.id, refusal)
         except Exception as error:
@@ -88,12 +90,14 @@ class Dispatcher:
             text = error_text(member.id, Refused(Code.INTERNAL_ERROR, incident=incident))
         return None if member.notified else text
 
-    async def _carried_out(self, call: Call, scopes: frozenset[Scope], until: float) -> str:
+    async def _carried_out(self, call: Call, scopes: frozenset[Scope], until: float, *, alone: bool) -> str:
         method = self._methods.get(call.method)
         if method is None:
             raise Refused(Code.METHOD_NOT_FOUND)
         if method.scope not in scopes:
             raise Refused(Code.OUT_OF_SCOPE, f"{method.name} takes a token of scope `{method.scope}`")
+        if method.alone and not alone:
+            raise Refused(Code.NOT_ALLOWED, f"{method.name} is called in a request of its own, with an `id`")
         params = method.read(call.params)
         seconds = self._seconds if method.seconds is None else method.seconds
         now = asyncio.get_running_loop().time()

@@ -36,7 +36,8 @@ class Method:
     """`answer` takes a record of class `params` and gives a value of type `result`, a record of `views`.
 
     `seconds` is what a call may take where that is not what the node's configuration says: at most three
-    times as long, which is what a request may take in all.
+    times as long, which is what a request may take in all. `alone`: its caller has to hear of its end, so
+    it is neither a notification nor a member of a batch, whose answers wait for those of other calls.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Method:
     answer: Callable[[Any], Awaitable[object]]
     scope: Scope = Scope.READ
     seconds: float | None = None
+    alone: bool = False
 
     @property
     def codec(self) -> Codec[Any]:

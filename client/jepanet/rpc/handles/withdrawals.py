@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -18,17 +19,21 @@ WAITS: Final = 20.0
 """Seconds that a caller waits for the end; the withdrawal goes on without it."""
 UNTOLD: Final = 600.0
 """Seconds for which a success is kept that nobody was there to hear of."""
+MOST_UNTOLD: Final = 64
+"""Successes that are kept so; each took a transaction."""
 
 
 @dataclass(eq=False)
 class _Withdrawal:
     amount: int | None
     task: asyncio.Task[Sent | Refused]
+    succeeded_at: float = 0.0
 
 
 class Withdrawals:
     """A caller's timeout, or its end, cancels nothing that may be signed. Who calls again means the same
-    withdrawal, until somebody was told how it ended: that is how one call has one effect.
+    withdrawal, until somebody was told how it ended: that is how one call has one effect, also where
+    somebody else takes out another amount in between.
 
     `withdraw` takes wei, or None for all there is.
     """
@@ -36,7 +41,8 @@ class Withdrawals:
     def __init__(self, withdraw: Callable[[int | None], Awaitable[Sent]]) -> None:
         self._withdraw = withdraw
         self._last: _Withdrawal | None = None
-        self._succeeded_at = 0.0
+        self._untold: OrderedDict[int | None, _Withdrawal] = OrderedDict()
+        """What succeeded and nobody heard of, by amount; what failed is tried again instead."""
 
     async def carry_out(self, amount: int | None) -> Sent:
         """Begins a withdrawal, or joins the one of the same amount that is under way.
@@ -49,8 +55,8 @@ class Withdrawals:
         await asyncio.wait({mine.task}, timeout=WAITS)
         if not mine.task.done():
             raise Refused(Code.UNDER_WAY, "the withdrawal is being sent, and is not mined yet")
-        if self._last is mine:
-            self._last = None
+        if self._untold.get(amount) is mine:
+            del self._untold[amount]
         outcome = mine.task.result()
         if isinstance(outcome, Refused):
             raise outcome
@@ -63,35 +69,29 @@ class Withdrawals:
             await asyncio.gather(self._last.task, return_exceptions=True)
 
     def _joined(self, amount: int | None) -> _Withdrawal:
-        last = self._last
+        untold, last = self._untold.get(amount), self._last
+        if untold is not None and asyncio.get_running_loop().time() - untold.succeeded_at <= UNTOLD:
+            return untold
         if last is not None and not last.task.done():
             if last.amount != amount:
                 raise Refused(Code.UNDER_WAY, "another amount is being withdrawn: wait for its end")
-            return last
-        if last is not None and last.amount == amount and self._untold(last):
             return last
         task = asyncio.create_task(self._carried_out(amount), name="withdrawal")
         self._last = _Withdrawal(amount, task)
         return self._last
 
-    def _untold(self, last: _Withdrawal) -> bool:
-        """Whether it succeeded just now and nobody heard of it; what failed is tried again instead."""
-        if asyncio.get_running_loop().time() - self._succeeded_at > UNTOLD:
-            return False
-        return (
-            not last.task.cancelled()
-            and last.task.exception() is None
-            and isinstance(last.task.result(), Sent)
-        )
-
     async def _carried_out(self, amount: int | None) -> Sent | Refused:
         try:
             sent = await self._withdraw(amount)
-            self._succeeded_at = asyncio.get_running_loop().time()
-            return sent
         except (JepanetError, OSError) as error:
             log.info("withdrawal.refused", why=str(error))
             return refusal_of(error)
+        assert self._last is not None, "one is under way at a time, and this is it"
+        self._last.succeeded_at = asyncio.get_running_loop().time()
+        self._untold[amount] = self._last
+        while len(self._untold) > MOST_UNTOLD:
+            self._untold.popitem(last=False)
+        return sent
 
 
 def refusal_of(error: Exception) -> Refused:

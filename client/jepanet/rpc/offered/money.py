@@ -102,6 +102,7 @@ def methods(
             withdraw,
             Scope.OPERATE,
             _WITHDRAWS,
+            alone=True,
         ),
         Method(
             "transactions.list",

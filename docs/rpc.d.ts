@@ -95,7 +95,7 @@ export interface FeeReceipt {
   how: string;
 }
 
-/** A download that has ended, at `ended` seconds of Unix after so many `seconds`; `failure`: why it came to nothing. What `sources` do not make up of `bytes` was here from an attempt before. */
+/** A download that has ended, at `ended` seconds of Unix after so many `seconds`, to the thousandth; `failure`: why it came to nothing. What `sources` do not make up of `bytes` was here from an attempt before. */
 export interface Fetched {
   cid: string;
   kind: string;
@@ -276,7 +276,7 @@ export interface RevealedDeltaPage {
   next: string | null;
 }
 
-/** What a result grants this wallet in a round, as `solver` or as `coordinator`. `recorded`: when the chain got the result, in seconds of Unix. `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with claiming it: pending, done, rejected, or None before that is due. */
+/** What a result grants this wallet in a round, as `solver` or as `coordinator`. `recorded`: when the chain got the result, in seconds of Unix. `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with claiming it: pending, done, rejected, or None before that is due. `lost`: what the verdict takes of a solver's bond; `published`: whether the round's merge was; None of both while that is not known. */
 export interface Reward {
   round: number;
   project: number;
@@ -285,6 +285,8 @@ export interface Reward {
   verdict: string | null;
   paid: string | null;
   claim: string | null;
+  lost: string | null;
+  published: boolean | null;
 }
 
 /** `next` is the cursor of the page after this one, None on the last. */

@@ -166,6 +166,7 @@ class ANode:
         self.worker = AWorker()
         self.pauses = Pauses(folder / "paused.json", frozenset(state.me.roles), self.engine.hold)
         self.caught_up = True
+        self.excluded_bps = 2_000
         self.rereading = AReading()
         held = (2 * TOKEN, TOKEN, 30 * TOKEN, 10 * TOKEN, 0, 0)
         self.account = Account(ME, *map(Wei, held))

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { NodeStatus, RoundSchedule, Work } from "../../docs/rpc";
 import { chainNow, clocksApart } from "../src/node/clock";
 import { codeIn, isToken } from "../src/node/token";
+import { bondOf, unmeasured } from "../src/words/bonds";
 import { joined } from "../src/words/curves";
 import { farewell } from "../src/words/farewells";
 import { courses } from "../src/words/metrics";
@@ -36,6 +37,12 @@ describe("phases", () => {
     expect(phaseName("someday")).toBe("someday");
     expect(happening("someday")).toBe("");
     expect(verdict("accepted").tone).toBe("good");
+    expect(verdict("accepted", true).meaning).toBe("it is part of the next model");
+    expect(verdict("accepted").meaning).toContain("if that was published");
+    expect(verdict("accepted", false)).toMatchObject({ name: "Accepted, merge withheld", tone: "warn" });
+    expect(reason("accepted", false)).toContain("withheld");
+    expect(reason("harm", false)).not.toContain("withheld");
+    expect(verdict("excluded", false).name).toBe("Excluded");
     expect(verdict("else").name).toBe("else");
     expect(reason("some-new-one")).toBe("some new one");
   });
@@ -55,6 +62,20 @@ describe("curves", () => {
     ]);
     expect(found.map((item) => [item.metric.name, item.rounds, item.values])).toEqual([["rank", [4, 5], [5, 5]]]);
     expect(courses([{ round: 4, heldout: heldout(1, 2) }])).toEqual([]);
+  });
+});
+
+describe("a cancelled round", () => {
+  const bond = { round: 6, cause: "no reveals", bond: "10000000000000000000", revealed: true, release: null };
+  it.each([
+    [{ release: "mined" }, "10 tokens, returned whole as free stake"],
+    [{ release: "sent" }, "10 tokens, on its way back whole"],
+    [{}, "10 tokens, to be returned whole; the node releases it by itself"],
+    [{ revealed: false, release: "mined" }, "10 tokens, lost to whoever shows that this wallet revealed no delta"],
+  ])("says of a bond with %o what became of it", (changes, said) => expect(bondOf({ ...bond, ...changes })).toBe(said));
+  it("will never be measured", () => {
+    expect(unmeasured("cancelled")).toContain("there will be none");
+    expect(unmeasured("verify")).toBe("not measured yet");
   });
 });
 
@@ -131,7 +152,7 @@ describe("what to worry about", () => {
       log_lines_lost: 3,
     } as unknown as NodeStatus;
     const health = { healthy: false, ready: false, reasons: ["catching-up", "no-peers", "something-new"], remarks: [], surroundings: null };
-    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", verdict: "accepted", paid: "1", claim: "rejected", recorded: 1 }] });
+    const found = worries({ ...well, status, health, apart: 7200, rewards: [{ round: 6, project: 1, part: "solver", verdict: "accepted", paid: "1", claim: "rejected", recorded: 1, lost: "0", published: true }] });
     expect(found[0]!.what).toBe("No peer is connected");
     expect(found.every((item) => item.remedy.length > 10)).toBe(true);
     const all = found.map((item) => item.what).join("\n");

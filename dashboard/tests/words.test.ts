@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { inTokens, plotted, sum, tokens } from "../src/words/amounts";
 import { gain, placed, signed } from "../src/words/gains";
+import { came, rate, served, took } from "../src/words/rates";
 import { bytes, count, figure } from "../src/words/sizes";
 import { same, shortened } from "../src/words/shortened";
 import { axisTimes, clock, distance, iso, span } from "../src/words/times";
@@ -70,6 +71,35 @@ describe("gains", () => {
     expect(placed(50, 10, 100)).toEqual({ from: 70, at: 75, to: 80 });
     expect(placed(-500, 10, 100)).toEqual({ from: 0, at: 0, to: 0 });
     expect(placed(0, 0, 0)).toEqual({ from: 50, at: 50, to: 50 });
+  });
+});
+
+describe("rates", () => {
+  it.each([
+    [0.0416, "0.042 s"],
+    [4.23, "4.2 s"],
+    [9.5, "9.5 s"],
+    [75, "1 min 15 s"],
+    [0, "under 0.001 s"],
+  ])("%d seconds of a download are %s", (seconds, shown) => expect(took(seconds)).toBe(shown));
+  it.each([
+    [1_200_000, 0.04, "30 MB/s"],
+    [10_000_000, 4, "2.5 MB/s"],
+    [3_000_000_000, 2, "1,500 MB/s"],
+    [100, 10, "< 0.001 MB/s"],
+  ])("%d bytes in %d s are %s", (value, seconds, shown) => expect(rate(value, seconds)).toBe(shown));
+  it("are of nothing where nothing came, or within no time", () => {
+    expect(rate(0, 1)).toBeNull();
+    expect(rate(5, 0)).toBeNull();
+  });
+  it("are told by peer, of downloads that succeeded", () => {
+    const ended = [
+      { seconds: 2, failure: null, sources: [{ peer: "a", bytes: 4 }, { peer: "b", bytes: 1 }] },
+      { seconds: 3, failure: null, sources: [{ peer: "a", bytes: 6 }] },
+      { seconds: 90, failure: "every provider failed", sources: [{ peer: "a", bytes: 1 }] },
+    ];
+    expect(came(ended[0]!)).toBe(5);
+    expect(served(ended)).toEqual(new Map([["a", { files: 2, bytes: 10, seconds: 5 }], ["b", { files: 1, bytes: 1, seconds: 2 }]]));
   });
 });
 

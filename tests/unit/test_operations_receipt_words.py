@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jepanet.errors import Fatal
 from jepanet.interface.arguments import receipt as arguments
-from jepanet.operations.auditing.receipt_words import OUTCOMES, in_words
+from jepanet.operations.auditing.receipt_words import OUTCOMES, in_words, lost_of
 from jepanet.operations.auditing.receipts import Terms, sheet_view
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import RoundDetails, RoundSummary, SheetView
@@ -73,6 +73,19 @@ def test_what_is_out_is_told_why_and_that_it_earns_nothing() -> None:
     assert "worse" in harm.outcome and "a part" in harm.bond
     assert missing.measured.startswith("nothing")
     assert {harm.payment, missing.payment} == {"nothing: only deltas that are merged are paid"}
+
+
+def test_what_an_excluded_bond_loses_is_told_as_an_amount() -> None:
+    said = {
+        item.outcome.split(":")[0]: item.bond for item in in_words(details_of(GOOD, HARM), excluded_bps=1_250)
+    }
+    assert said["excluded, harm"] == (
+        "10 tokens, of which 1.25 are lost and 8.75 return with the claim, as free stake; of what is "
+        "lost 0.125 go to whoever shows the row, the rest to the treasury"
+    )
+    assert sum("lost" in bond for bond in said.values()) == 1
+    assert lost_of(7, "excluded", 2_000) == 1 and lost_of(7, "invalid", None) == 7
+    assert lost_of(7, "spared", None) == 0 and lost_of(7, "excluded", None) is None
 
 
 def test_a_withheld_model_says_so_to_those_whose_work_was_good() -> None:

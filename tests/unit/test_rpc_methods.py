@@ -163,6 +163,8 @@ async def test_commitments_and_receipts_of_a_round(node: ANode) -> None:
     assert told["receipt"]["paid"] == str(19 * TOKEN)
     assert told["receipt"]["how"] == "(40,000 - 2,000) x 0.0005 = 19"
     assert told["words"]["outcome"] == "accepted: it is part of the next model"
+    excluded = await asking.get("receipts.get", round=7, solver=account("solver", 1))
+    assert excluded["words"]["bond"].startswith("1 tokens, of which 0.2 are lost and 0.8 return")
     nobody = account("nobody")
     assert (await asking.error("receipts.get", round=7, solver=nobody))[0] == Code.NOT_FOUND
     assert (await asking.error("receipts.list", round=9))[0] == Code.NOT_FOUND
@@ -226,10 +228,11 @@ async def test_rewards_are_what_results_grant_this_wallet(node: ANode) -> None:
     asking = Asking(node)
     page = await asking.get("rewards.list")
     assert [
-        (item["round"], item["part"], item["verdict"], item["paid"], item["claim"]) for item in page["items"]
+        (item["round"], item["part"], item["verdict"], item["paid"], item["claim"], item["lost"])
+        for item in page["items"]
     ] == [
-        (8, "solver", None, None, None),
-        (7, "solver", "accepted", str(19 * TOKEN), "pending"),
+        (8, "solver", None, None, None, None),
+        (7, "solver", "accepted", str(19 * TOKEN), "pending", "0"),
     ]
     page = await asking.get("rewards.list", limit=1)
     assert (len(page["items"]), page["next"]) == (1, "8")
@@ -237,6 +240,10 @@ async def test_rewards_are_what_results_grant_this_wallet(node: ANode) -> None:
     (of_coordinator,) = (await Asking(node).get("rewards.list", cursor="8"))["items"]
     assert (of_coordinator["part"], of_coordinator["verdict"]) == ("coordinator", None)
     assert 0 < int(of_coordinator["paid"]) < TOKEN
+    node.state = replace(node.state, me=Identity(account("solver", 1), frozenset({Role.SOLVER})))
+    assert of_coordinator["published"] is True and of_coordinator["lost"] is None
+    (of_excluded,) = (await Asking(node).get("rewards.list", cursor="8"))["items"]
+    assert (of_excluded["verdict"], of_excluded["lost"]) == ("excluded", str(TOKEN // 5))
     node.state = replace(node.state, me=Identity(account("nobody"), frozenset()))
     assert (await Asking(node).get("rewards.list"))["items"] == []
 

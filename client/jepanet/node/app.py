@@ -131,6 +131,7 @@ class Node:
     rereading: Rereading
     missing_events: MissingEvents
     account: AccountWatch
+    excluded_bps: int
 
     async def run(self, stop: asyncio.Event, advice: Coroutine[None, None, None]) -> None:
         """Until `stop` is set. `advice` is awaited beside it.
@@ -371,6 +372,7 @@ async def build(
         rereading=rereading,
         missing_events=missing_events,
         account=account,
+        excluded_bps=fixed.excluded_bps,
     )
 
 

@@ -10,15 +10,18 @@ import { Ago, Moment } from "../parts/Moment";
 import { Card, Facts, Problem, Waiting } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
 import { fileName } from "../words/files";
+import { came, rate, served, took, type Served } from "../words/rates";
 import { bytes, count, figure } from "../words/sizes";
 import { shortened } from "../words/shortened";
 import { span } from "../words/times";
 
-const PEERS: readonly Column<ConnectedPeer>[] = [
+/** `sent`: what each of them sent, of the newest downloads. */
+const connected = (sent: ReadonlyMap<string, Served>): readonly Column<ConnectedPeer>[] => [
   { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
   { head: "Address", cell: (item) => <span class="mono">{item.address}</span> },
   { head: "Dialled by", cell: (item) => (item.outbound ? "this node" : "the peer") },
   { head: "Answers in", cell: (item) => (item.latency_ms === null ? <span class="muted">not measured</span> : `${figure(item.latency_ms)} ms`), number: true },
+  { head: "Serves at", cell: (item) => <ServedAt served={sent.get(item.peer)} />, number: true },
   { head: "Gossip", cell: (item) => <Tag tone={item.gossiping ? "good" : "plain"}>{item.gossiping ? "In the mesh" : "No"}</Tag> },
 ];
 
@@ -37,16 +40,18 @@ const COMING: readonly Column<Transfer>[] = [
   { head: "Progress", cell: (item) => <progress max={Math.max(1, item.total)} value={item.done} aria-label={`Fetched of ${shortened(item.cid)}`} /> },
   { head: "Here", cell: (item) => (item.total > 0 ? `${bytes(item.done)} of ${bytes(item.total)}` : "size not known yet"), number: true },
   { head: "Since", cell: (item) => span(item.seconds), number: true },
+  { head: "Rate", cell: (item) => rate(came(item), item.seconds) ?? "–", number: true },
 ];
 
 const FETCHED: readonly Column<Fetched>[] = [
   { head: "File", cell: (item) => <File item={item} /> },
   {
     head: "From",
-    cell: (item) => (item.failure === null ? <Sources of={item.sources} /> : <><Tag tone="bad">Failed</Tag> <span class="muted">{item.failure}</span></>),
+    cell: (item) => (item.failure === null ? <Sources of={item.sources} seconds={item.seconds} /> : <><Tag tone="bad">Failed</Tag> <span class="muted">{item.failure}</span></>),
   },
   { head: "Size", cell: (item) => bytes(item.bytes), number: true },
-  { head: "Took", cell: (item) => (item.seconds < 1 ? "under 1 s" : span(item.seconds)), number: true },
+  { head: "Took", cell: (item) => took(item.seconds), number: true },
+  { head: "Rate", cell: (item) => rate(came(item), item.seconds) ?? "–", number: true },
   { head: "Ended", cell: (item) => <Ago at={item.ended} />, number: true },
 ];
 
@@ -54,10 +59,28 @@ function File({ item }: { item: { kind: string; cid: string } }) {
   return <>{fileName(item.kind)} <Copied text={item.cid} what="file" /></>;
 }
 
-/** Who sends a file, with the bytes of each where they are several. */
-function Sources({ of }: { of: readonly Source[] }) {
+/** Who sends a file, with the bytes of each where they are several, and the rate of each once it is over. */
+function Sources({ of, seconds = 0 }: { of: readonly Source[]; seconds?: number }) {
   if (of.length === 0) return <span class="muted">nobody yet</span>;
-  return <>{of.map((item) => <div key={item.peer}><Copied text={item.peer} what="peer" />{of.length > 1 && <span class="muted"> {bytes(item.bytes)}</span>}</div>)}</>;
+  return (
+    <>
+      {of.map((item) => (
+        <div key={item.peer}>
+          <Copied text={item.peer} what="peer" />
+          {of.length > 1 && <span class="muted"> {[bytes(item.bytes), rate(item.bytes, seconds)].filter((part) => part !== null).join(", ")}</span>}
+        </div>
+      ))}
+    </>
+  );
+}
+
+function ServedAt({ served: sent }: { served: Served | undefined }) {
+  if (sent === undefined) return <span class="muted">sent no file</span>;
+  return (
+    <span title={`${bytes(sent.bytes)} within ${took(sent.seconds)}, of the newest 50 downloads`}>
+      {rate(sent.bytes, sent.seconds) ?? "–"} <span class="muted">{bytes(sent.bytes)} in {count(sent.files, "file")}</span>
+    </span>
+  );
 }
 
 type Row = readonly [string, Bytes];
@@ -86,7 +109,7 @@ export function Network() {
           <Card title="Peers" aside={`${count(told.peers, "peer")} connected`} wide>
             <Listing
               label="Peers"
-              columns={PEERS}
+              columns={connected(served(fetched.value ?? []))}
               asked={peers}
               keyOf={(item) => item.peer}
               paging={paging}

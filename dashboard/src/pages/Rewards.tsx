@@ -3,13 +3,15 @@ import { useState } from "preact/hooks";
 import type { Reward } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
 import { CallError, OUT_OF_SCOPE } from "../node/rpc";
-import { ask, refresh } from "../node/watching";
+import { useCancelledBonds } from "../node/bonds";
+import { ask, refresh, rounds } from "../node/watching";
 import { Chart } from "../parts/Chart";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
 import { Moment } from "../parts/Moment";
 import { Tag, Verdict } from "../parts/Tag";
 import { inTokens, plotted, sum, tokens } from "../words/amounts";
+import { bondOf, type OwnBond } from "../words/bonds";
 
 export const rewardColumns: readonly Column<Reward>[] = [
   { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
@@ -18,9 +20,10 @@ export const rewardColumns: readonly Column<Reward>[] = [
   {
     head: "Verdict",
     cell: (item) =>
-      item.verdict !== null ? <Verdict word={item.verdict} /> : <span class="muted">{item.paid === null ? "score sheet not here yet" : "–"}</span>,
+      item.verdict !== null ? <Verdict word={item.verdict} published={item.published} /> : <span class="muted">{item.paid === null ? "score sheet not here yet" : "–"}</span>,
   },
   { head: "Paid", cell: (item) => (item.paid === null ? "–" : tokens(item.paid)), number: true },
+  { head: "Lost of the bond", cell: (item) => (item.lost === null ? "–" : item.lost === "0" ? "0" : <span class="wrong">−{tokens(item.lost)}</span>), number: true },
   { head: "Claim", cell: (item) => <Claimed item={item} /> },
 ];
 
@@ -29,6 +32,24 @@ function Claimed({ item }: { item: Reward }) {
   if (item.claim === "pending") return <Tag tone="plain">Under way</Tag>;
   if (item.claim === "rejected") return <Tag tone="bad">Given up</Tag>;
   return <span class="muted">{item.paid === "0" ? "nothing to claim" : "when it is due"}</span>;
+}
+
+const CANCELLED: readonly Column<OwnBond>[] = [
+  { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
+  { head: "Why", cell: (item) => item.cause ?? "–" },
+  { head: "Paid", cell: () => "0", number: true },
+  { head: "Bond", cell: (item) => bondOf(item) },
+];
+
+/** Rounds that ended without a result: nothing is earned in them, and the bond comes back or does not. */
+function Cancelled() {
+  const found = useCancelledBonds(rounds.value);
+  if (found === null || found.length === 0) return null;
+  return (
+    <Card title="Cancelled rounds" aside="no result, so nothing was earned; of the newest 20 rounds" wide>
+      <Listing label="Cancelled rounds" columns={CANCELLED} asked={{ value: { items: found, next: null }, error: null }} keyOf={(item) => item.round} empty="None." />
+    </Card>
+  );
 }
 
 export function Rewards() {
@@ -96,6 +117,7 @@ export function Rewards() {
             empty="No result grants this wallet anything yet. The first row comes with the first recorded result of a round in which it took part."
           />
         </Card>
+        <Cancelled />
       </div>
     </>
   );

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Commitment, FeeReceipt, Receipt, Transaction } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
+import { useCancelledBonds } from "../node/bonds";
 import { observed } from "../node/serves";
 import { schedules } from "../node/watching";
 import { Copied, WithDigests } from "../parts/Copied";
@@ -14,6 +15,7 @@ import { Tag, Verdict } from "../parts/Tag";
 import { Commands } from "./observed/Fetch";
 import { Sent as SentIn } from "./observed/Provenance";
 import { inTokens, sum, tokens } from "../words/amounts";
+import { bondOf, unmeasured } from "../words/bonds";
 import { gain } from "../words/gains";
 import { happening, isOver, phaseName } from "../words/phases";
 import { figure, grouped } from "../words/sizes";
@@ -24,6 +26,7 @@ export function Round({ round }: { round: number }) {
   const { value: told, error } = useAsked("rounds.get", { round });
   const { value: asked } = useAsked("rounds.schedule", { round });
   const schedule = schedules.value.get(round) ?? asked;
+  const own = useCancelledBonds(told === null ? null : [told]) ?? [];
   return (
     <>
       <p class="crumb"><a href="#/rounds">Rounds</a></p>
@@ -36,15 +39,16 @@ export function Round({ round }: { round: number }) {
             <p>{told.cause === null ? happening(schedule?.phase ?? told.phase) : `Cancelled: ${told.cause}.`}</p>
             {schedule !== null && schedule !== undefined && <PhaseLine schedule={schedule} />}
           </Card>
-          {told.sheet !== null ? <Receipts round={round} /> : <Commitments round={round} over={isOver(told.phase)} />}
+          {told.sheet !== null ? <Receipts round={round} published={told.published} /> : <Commitments round={round} over={isOver(told.phase)} />}
           <Card title="Result">
             <Facts
               rows={[
-                ["Improvement", told.improvement === null ? "not measured yet" : improved(told.improvement, told.stderr ?? null)],
+                ["Improvement", told.improvement === null ? unmeasured(told.phase) : improved(told.improvement, told.stderr ?? null)],
                 ["Paid", told.payout === null ? "–" : `${tokens(told.payout)} of ${inTokens(told.budget)}`],
                 ...(told.payout === null || told.fees === undefined ? [] : [["of which", shares(told.payout, told.fees)] as [string, string]]),
                 ["Price", told.price == null ? "–" : `${inTokens(told.price, 8)} a micro-nat`],
                 ["Note of the merge", told.note || "none"],
+                ...own.map((item) => ["Your bond", bondOf(item)] as [string, string]),
                 ...metrics(told.heldout),
               ]}
             />
@@ -101,15 +105,15 @@ function metrics(heldout: { before: Record<string, number>; after: Record<string
   });
 }
 
-function Receipts({ round }: { round: number }) {
+function Receipts({ round, published }: { round: number; published: boolean | undefined }) {
   const paging = usePaging(String(round));
   const asked = useAsked("receipts.list", { round, limit: 50, cursor: paging.cursor });
   const [opened, setOpened] = useState<string | null>(null);
   const range = Math.max(1, ...(asked.value?.items ?? []).map((item) => Math.abs(item.gain) + item.stderr));
   const columns: readonly Column<Receipt>[] = [
     { head: "Solver", cell: (item) => <Copied text={item.solver} what="solver" /> },
-    { head: "Verdict", cell: (item) => <Verdict word={item.verdict} /> },
-    { head: "Reason", cell: (item) => <span title={item.detail || undefined}>{reason(item.reason)}</span> },
+    { head: "Verdict", cell: (item) => <Verdict word={item.verdict} published={published} /> },
+    { head: "Reason", cell: (item) => <span title={item.detail || undefined}>{reason(item.reason, published)}</span> },
     { head: "Gain", cell: (item) => <GainBar value={item.gain} stderr={item.stderr} range={range} /> },
     { head: "Paid", cell: (item) => tokens(item.paid), number: true },
     {

@@ -1,5 +1,6 @@
 /** The training that runs, live, and how those of earlier rounds ended. */
-import type { Receipt, RoundStatus } from "../../../docs/rpc";
+import type { Receipt, RoundFigures, RoundStatus } from "../../../docs/rpc";
+import { useMeasured } from "../node/measured";
 import { useOwnReceipts } from "../node/receipts";
 import { status } from "../node/watching";
 import { Chart } from "../parts/Chart";
@@ -15,13 +16,14 @@ interface Trained {
   round: number;
   training: RoundStatus["training"] | undefined;
   receipt: Receipt | undefined;
+  published: boolean | undefined;
 }
 
 function columns(range: number): readonly Column<Trained>[] {
   return [
     { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
     { head: "Training", cell: (item) => <Ended training={item.training} /> },
-    { head: "Verdict", cell: (item) => (item.receipt === undefined ? "–" : <Verdict word={item.receipt.verdict} />) },
+    { head: "Verdict", cell: (item) => (item.receipt === undefined ? "–" : <Verdict word={item.receipt.verdict} published={item.published} />) },
     {
       head: "Gain",
       cell: (item) =>
@@ -44,15 +46,17 @@ function Ended({ training }: { training: RoundStatus["training"] | undefined }) 
 }
 
 /** Rounds in which a training of this node ended or was measured, the newest first. */
-function trained(known: readonly RoundStatus[], receipts: ReadonlyMap<number, Receipt>): Trained[] {
+function trained(known: readonly RoundStatus[], receipts: ReadonlyMap<number, Receipt>, figures: readonly RoundFigures[]): Trained[] {
   const own = new Map(known.filter((item) => item.training !== null).map((item) => [item.round, item.training]));
+  const merged = new Map(figures.map((item) => [item.round, item.published]));
   const numbers = [...new Set([...own.keys(), ...receipts.keys()])].sort((one, other) => other - one);
-  return numbers.slice(0, 50).map((round) => ({ round, training: own.get(round), receipt: receipts.get(round) }));
+  return numbers.slice(0, 50).map((round) => ({ round, training: own.get(round), receipt: receipts.get(round), published: merged.get(round) }));
 }
 
 export function Training() {
   const receipts = useOwnReceipts();
-  const rows = trained(status.value?.rounds ?? [], receipts ?? new Map());
+  const figures = useMeasured();
+  const rows = trained(status.value?.rounds ?? [], receipts ?? new Map(), figures ?? []);
   const measured = rows.filter((item) => item.receipt !== undefined).reverse();
   const range = Math.max(1, ...measured.map((item) => Math.abs(item.receipt!.gain) + item.receipt!.stderr));
   return (
@@ -71,7 +75,7 @@ export function Training() {
             />
           </Card>
         )}
-        <HeldOut />
+        <HeldOut measured={figures} />
         <Card title="Trainings of rounds" aside="gain with its standard error, paid in tokens" wide>
           <Listing
             label="Trainings of rounds"

@@ -11,8 +11,9 @@ export function Tag({ tone, children, title }: { tone: Tone; children: Component
   );
 }
 
-export function Verdict({ word }: { word: string }) {
-  const { name, tone, meaning } = verdict(word);
+/** `published`: whether the merge of its round was, where that is known. */
+export function Verdict({ word, published }: { word: string; published?: boolean | null | undefined }) {
+  const { name, tone, meaning } = verdict(word, published);
   return (
     <Tag tone={tone} title={meaning}>
       {name}

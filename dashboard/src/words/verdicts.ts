@@ -2,13 +2,22 @@
 export type Tone = "good" | "warn" | "bad" | "plain";
 
 const VERDICTS: Record<string, { name: string; tone: Tone; meaning: string }> = {
-  accepted: { name: "Accepted", tone: "good", meaning: "it is part of the next model" },
+  accepted: { name: "Accepted", tone: "good", meaning: "good enough for the merge: it is part of the next model if that was published" },
   excluded: { name: "Excluded", tone: "warn", meaning: "not merged and not paid; a part of the bond is lost" },
   invalid: { name: "Invalid", tone: "bad", meaning: "a fault that anyone can recompute; the bond is lost" },
   spared: { name: "Spared", tone: "plain", meaning: "not merged and not paid, through no fault of its own; the bond returns" },
 };
 
-export function verdict(word: string): { name: string; tone: Tone; meaning: string } {
+const WITHHELD = {
+  name: "Accepted, merge withheld",
+  tone: "warn",
+  meaning: "the delta was good enough, but the merge of all was no improvement, or broke what the model keeps: the model stayed, and nobody is paid for it",
+} as const;
+
+/** `published`: whether the round's merge was; undefined where that is not known. */
+export function verdict(word: string, published?: boolean | null): { name: string; tone: Tone; meaning: string } {
+  if (word === "accepted" && published === false) return WITHHELD;
+  if (word === "accepted" && published === true) return { ...VERDICTS.accepted!, meaning: "it is part of the next model" };
   return VERDICTS[word] ?? { name: word, tone: "plain", meaning: "" };
 }
 
@@ -27,6 +36,7 @@ const REASONS: Record<string, string> = {
   disputed: "the coordinators agree on nothing",
 };
 
-export function reason(word: string): string {
+export function reason(word: string, published?: boolean | null): string {
+  if (word === "accepted" && published === false) return "it helped, or did no harm; the merge with the others was withheld";
   return REASONS[word] ?? word.replaceAll("-", " ");
 }

@@ -42,7 +42,8 @@ def command(round_id: int, solver: str | None, where: Observer, inputs: Inputs, 
     async def found() -> tuple[ReceiptInWords, ...]:
         async with open_reading(where, inputs) as reading:
             details = await rounds.show_round(reading.history, reading.library, round_id)
-            return in_words(details, named[0] if named else None)
+            fixed = await reading.chain.contracts.rounds.configuration("latest")
+            return in_words(details, named[0] if named else None, excluded_bps=fixed.excluded_bps)
 
     emit(asyncio.run(found()), as_json, show)
 

@@ -34,16 +34,17 @@ _FAULTS: Mapping[str, str] = {
     "wrong-shape": "it has other tensors than the recipe's model",
 }
 """What bytes prove, of the reasons that need more than their name."""
-_BONDS: Mapping[str, str] = {
-    Verdict.ACCEPTED.name: "returned whole with the claim, as free stake",
-    Verdict.SPARED.name: "returned whole with the claim, as free stake",
-    Verdict.EXCLUDED.name: "returned with the claim less a part, of which whoever shows the row has a tenth",
-    Verdict.INVALID.name: "lost whole: the bytes themselves prove the fault",
-}
+_WHOLE = "returned whole with the claim, as free stake"
+_REPORTER_DIVISOR = 10
+"""Of what an excluded delta loses of its bond, whoever shows its row has one in so many: as the contracts'
+`Stakes.REPORTER_DIVISOR`."""
 
 
-def in_words(details: RoundDetails, solver: Address | None = None) -> tuple[ReceiptInWords, ...]:
-    """The receipts of a round, or that of one solver.
+def in_words(
+    details: RoundDetails, solver: Address | None = None, *, excluded_bps: int | None = None
+) -> tuple[ReceiptInWords, ...]:
+    """The receipts of a round, or that of one solver. `excluded_bps`: what an excluded delta loses of its
+    bond in this deployment, in basis points; None: not known here.
 
     Raises:
         Fatal: nothing is recorded yet, or the sheet has no row for this solver (exit code `USAGE`).
@@ -63,10 +64,19 @@ def in_words(details: RoundDetails, solver: Address | None = None) -> tuple[Rece
             + (", ".join(item.solver for item in receipts) or "none"),
             code=Exit.USAGE,
         )
-    return tuple(_in_words(details, item) for item in chosen)
+    return tuple(_in_words(details, item, excluded_bps) for item in chosen)
 
 
-def _in_words(details: RoundDetails, item: Receipt) -> ReceiptInWords:
+def lost_of(bond: int, verdict: str, excluded_bps: int | None) -> int | None:
+    """What a verdict takes of a bond, in wei; None where the deployment's share is not known."""
+    if verdict == Verdict.INVALID.name.lower():
+        return bond
+    if verdict != Verdict.EXCLUDED.name.lower():
+        return 0
+    return None if excluded_bps is None else bond * excluded_bps // 10_000
+
+
+def _in_words(details: RoundDetails, item: Receipt, excluded_bps: int | None) -> ReceiptInWords:
     return ReceiptInWords(
         round=details.summary.round,
         solver=item.solver,
@@ -75,7 +85,22 @@ def _in_words(details: RoundDetails, item: Receipt) -> ReceiptInWords:
         measured=_measured(details, item),
         outcome=_outcome(details, item),
         payment=_payment(details, item),
-        bond=f"{exact(details.summary.bond)} tokens, {_BONDS[item.verdict.upper()]}",
+        bond=_bond(details.summary.bond, item.verdict, excluded_bps),
+    )
+
+
+def _bond(bond: int, verdict: str, excluded_bps: int | None) -> str:
+    put_up, lost = f"{exact(bond)} tokens", lost_of(bond, verdict, excluded_bps)
+    if verdict == Verdict.INVALID.name.lower():
+        return f"{put_up}, lost whole: the bytes themselves prove the fault"
+    if lost is None:
+        return f"{put_up}, returned with the claim less a part, of which whoever shows the row has a tenth"
+    if verdict != Verdict.EXCLUDED.name.lower():
+        return f"{put_up}, {_WHOLE}"
+    shown = lost // _REPORTER_DIVISOR
+    return (
+        f"{put_up}, of which {exact(lost)} are lost and {exact(bond - lost)} return with the claim, as free "
+        f"stake; of what is lost {exact(shown)} go to whoever shows the row, the rest to the treasury"
     )
 
 

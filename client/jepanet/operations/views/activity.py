@@ -80,8 +80,9 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A download that has ended, at `ended` seconds of Unix after so many `seconds`; `failure`: why it came
-    to nothing. What `sources` do not make up of `bytes` was here from an attempt before."""
+    """A download that has ended, at `ended` seconds of Unix after so many `seconds`, to the thousandth;
+    `failure`: why it came to nothing. What `sources` do not make up of `bytes` was here from an attempt
+    before."""
 
     cid: str
     kind: str

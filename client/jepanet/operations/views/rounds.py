@@ -209,7 +209,8 @@ class Reward:
     chain got the result, in seconds of Unix.
 
     `paid` and `verdict` are None while the score sheet is not here. `claim` is how far the node is with
-    claiming it: pending, done, rejected, or None before that is due.
+    claiming it: pending, done, rejected, or None before that is due. `lost`: what the verdict takes of a
+    solver's bond; `published`: whether the round's merge was; None of both while that is not known.
     """
 
     round: int
@@ -219,6 +220,8 @@ class Reward:
     verdict: str | None
     paid: Wei | None
     claim: str | None
+    lost: Wei | None = None
+    published: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,10 @@ class KnowsRounds(Protocol):
     @property
     def state(self) -> NodeState: ...
 
+    @property
+    def excluded_bps(self) -> int | None:
+        """What an excluded delta loses of its bond here, in basis points; None: not known yet."""
+
 
 class KnowsSheets(Protocol):
     """Whoever has score sheets."""

@@ -224,6 +224,9 @@ class RunningNode(OverEndpoints, Protocol):
     def state(self) -> NodeState: ...
 
     @property
+    def excluded_bps(self) -> int: ...
+
+    @property
     def network(self) -> Peers: ...
 
     @property

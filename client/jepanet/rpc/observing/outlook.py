@@ -53,6 +53,7 @@ class Outlook:
         self._history = history
         self._library = library
         self._read = False
+        self._excluded_bps: int | None = None
         self._trouble: Trouble | None = None
         self._endpoints: tuple[EndpointStanding, ...] = ()
         self._asked = asyncio.Event()
@@ -69,6 +70,11 @@ class Outlook:
         if self._whole is None or self._whole[0] is not found:
             self._whole = (found, replace(found, rounds={**past, **found.rounds}))
         return self._whole[1]
+
+    @property
+    def excluded_bps(self) -> int | None:
+        """What an excluded delta loses of its bond, in basis points; None until the chain was read."""
+        return self._excluded_bps
 
     async def of(self, round_: Round) -> SheetView | None:
         """The score sheet of a round, as `Sheets.of`."""
@@ -123,6 +129,9 @@ class Outlook:
             try:
                 async with asyncio.timeout(_STILL):
                     await self._history.state()
+                    if self._excluded_bps is None:
+                        fixed = await self._chain.contracts.rounds.configuration("latest")
+                        self._excluded_bps = fixed.excluded_bps
                 self._read, self._trouble = True, None
             except TimeoutError:  # reading everything may take longer than that
                 if self._history.position == before:

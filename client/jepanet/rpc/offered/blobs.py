@@ -71,7 +71,7 @@ def shown_transfer(item: Download, now: float) -> Transfer:
 def _fetched(item: Download, since: float) -> Fetched:
     """`since`: when the clock of `time.monotonic` stood at 0, in seconds of Unix."""
     ended = item.begun if item.ended is None else item.ended
-    took = round(max(0.0, ended - item.begun), 1)
+    took = round(max(0.0, ended - item.begun), 3)
     return Fetched(
         to_cid(item.digest), item.kind, item.done, took, int(since + ended), item.failure, _sources(item)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from jepanet.intents import Intent
+from jepanet.operations.auditing.receipt_words import lost_of
 from jepanet.operations.views.funds import Account, Sent, Transaction
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.node import TakenUp
@@ -134,7 +135,18 @@ def _reward(node: RunningNode, round_: Round, sheet: SheetView | None) -> Reward
     elif sheet is not None and sheet.figures is not None:
         paid = Wei(sum(item.paid for item in sheet.figures.fees if item.coordinator == me))
     claim = node.journal.duty_state(duty_key(SendClaim(round_.id)))
-    return Reward(int(round_.id), int(round_.project_id), part, round_.recorded_at, verdict, paid, claim)
+    lost = None if verdict is None else lost_of(round_.params.bond, verdict, node.excluded_bps)
+    return Reward(
+        int(round_.id),
+        int(round_.project_id),
+        part,
+        round_.recorded_at,
+        verdict,
+        paid,
+        claim,
+        None if lost is None else Wei(lost),
+        None if sheet is None or sheet.figures is None else sheet.figures.published,
+    )
 
 
 def shown_transaction(intent: Intent) -> Transaction:

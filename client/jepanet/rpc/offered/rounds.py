@@ -97,7 +97,7 @@ def methods(node: KnowsRounds, sheets: KnowsSheets) -> tuple[Method, ...]:
                 Code.NOT_FOUND, "the result has a receipt for every account that revealed, not for this one"
             )
         details = RoundDetails(summary(node.state, round_), SheetView((found,), sheet.figures))
-        return ExplainedReceipt(found, in_words(details)[0])
+        return ExplainedReceipt(found, in_words(details, excluded_bps=node.excluded_bps)[0])
 
     async def _sheet(round_: Round) -> SheetView:
         if round_.recorded is None:

@@ -1,12 +1,11 @@
 /** What the model of a project came to over rounds, measured on data that nobody trained on. */
-import { useMeasured } from "../../node/measured";
+import type { RoundFigures } from "../../../../docs/rpc";
 import { Chart } from "../../parts/Chart";
 import { Card, Waiting } from "../../parts/Notice";
 import { courses } from "../../words/metrics";
 import { figure } from "../../words/sizes";
 
-export function HeldOut() {
-  const measured = useMeasured();
+export function HeldOut({ measured }: { measured: readonly RoundFigures[] | null }) {
   const project = measured?.at(-1)?.project;
   const found = courses((measured ?? []).filter((item) => item.project === project));
   return (

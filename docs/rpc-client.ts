@@ -81,6 +81,11 @@ export class NodeClient {
     return this.call("dashboard.invite_operator", params);
   }
 
+  /** True, to a token of scope `operate`: by which the page knows what it may offer */
+  dashboardOperates(params: rpc.Methods["dashboard.operates"]["params"] = {}) {
+    return this.call("dashboard.operates", params);
+  }
+
   /** Whom the dashboard is of: a `node` or an `observer` */
   dashboardServes(params: rpc.Methods["dashboard.serves"]["params"] = {}) {
     return this.call("dashboard.serves", params);
@@ -211,6 +216,11 @@ export class NodeClient {
     return this.call("scores.list", params);
   }
 
+  /** Who scores a round: whose scores have arrived, and who is connected */
+  scoresVerifiers(params: rpc.Methods["scores.verifiers"]["params"]) {
+    return this.call("scores.verifiers", params);
+  }
+
   /** Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it */
   stakeWithdraw(params: rpc.Methods["stake.withdraw"]["params"] = {}) {
     return this.call("stake.withdraw", params);
@@ -229,5 +239,10 @@ export class NodeClient {
   /** What this node's wallet holds, as an endpoint of the chain told within the last 15 s */
   walletAccount(params: rpc.Methods["wallet.account"]["params"] = {}) {
     return this.call("wallet.account", params);
+  }
+
+  /** What a transaction of this wallet costs at most, as an endpoint told within the last 15 s */
+  walletFee(params: rpc.Methods["wallet.fee"]["params"] = {}) {
+    return this.call("wallet.fee", params);
   }
 }

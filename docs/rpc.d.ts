@@ -68,13 +68,16 @@ export interface CommitmentPage {
   next: string | null;
 }
 
-/** A peer of this node: its address, whether this node dialled it, whether it gossips, and the milliseconds that its newest answer to a ping took, None without one. */
+/** A peer of this node: its address, whether this node dialled it, whether it gossips, and the milliseconds that its newest answer to a ping took, None without one. `wallet`: which one signed the newest message of a round that came from it, and `heard` when, seconds of Unix; None before one came. `parts`: what that wallet is in projects and in the rounds that the node keeps. */
 export interface ConnectedPeer {
   peer: string;
   address: string;
   outbound: boolean;
   gossiping: boolean;
   latency_ms: number | null;
+  wallet: string | null;
+  parts: (string)[];
+  heard: number | null;
 }
 
 /** `next` is the cursor of the page after this one, None on the last. */
@@ -87,6 +90,12 @@ export interface ConnectedPeerPage {
 export interface ExplainedReceipt {
   receipt: Receipt;
   words: ReceiptInWords;
+}
+
+/** What the next transaction would offer, in wei a unit of gas, and the most gas that one of the newest 20 of this wallet was allowed, None before there is one. */
+export interface Fee {
+  max_fee: string;
+  gas: number | null;
 }
 
 export interface FeeReceipt {
@@ -327,7 +336,7 @@ export interface RoundFigures {
   stderr?: number | null;
 }
 
-/** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and `unsealed` say how far the evaluation shard is. */
+/** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and `unsealed` say how far the evaluation shard is. `bonds_until`: when what is put up comes free at the latest, unless the result is challenged; None while it is, and of a round that has ended. */
 export interface RoundSchedule {
   round: number;
   phase: string;
@@ -343,6 +352,7 @@ export interface RoundSchedule {
   ended: number | null;
   drawn: boolean;
   unsealed: boolean;
+  bonds_until: number | null;
 }
 
 /** A round as the node knows it, and what it has done for it. */
@@ -358,6 +368,8 @@ export interface RoundStatus {
   scored: boolean;
   results: number;
   failed: ([string, string])[];
+  committed: boolean;
+  revealed: boolean;
 }
 
 /** What the chain alone says of a round. What only a recorded result has is None before. */
@@ -382,6 +394,13 @@ export interface RoundSummary {
 export interface RoundSummaryPage {
   items: (RoundSummary)[];
   next: string | null;
+}
+
+/** Who scores a round; `threshold` of them must sign its result, None where their set is not known. */
+export interface RoundVerifiers {
+  round: number;
+  threshold: number | null;
+  verifiers: (VerifierPresence)[];
 }
 
 /** A field of a round's rules, by its dotted key, with its value as in JSON and its meaning, if it says more than the key. */
@@ -558,6 +577,16 @@ export interface TransferPage {
   next: string | null;
 }
 
+/** A verifier of a round: whether it is this node's `own` wallet and whether its scores have arrived. `peer`: which one its newest message of a round came from, `connected`: whether that is, and `heard`: when it came, seconds of Unix; None where none came since the node was started. */
+export interface VerifierPresence {
+  verifier: string;
+  own: boolean;
+  scored: boolean;
+  peer: string | null;
+  connected: boolean;
+  heard: number | null;
+}
+
 /** The running job: seconds since it began, and its last progress. */
 export interface Work {
   job: string;
@@ -592,6 +621,8 @@ export interface Methods {
   "dashboard.invite": { params: Record<string, never>; result: Invitation };
   /** The same for the token of scope `operate` */
   "dashboard.invite_operator": { params: Record<string, never>; result: Invitation };
+  /** True, to a token of scope `operate`: by which the page knows what it may offer */
+  "dashboard.operates": { params: Record<string, never>; result: boolean };
   /** Whom the dashboard is of: a `node` or an `observer` */
   "dashboard.serves": { params: Record<string, never>; result: Served };
   /** Deltas that were revealed in a round, and which are stored here */
@@ -715,6 +746,10 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: ScoreDocumentPage };
+  /** Who scores a round: whose scores have arrived, and who is connected */
+  "scores.verifiers": { params: {
+      round: number;
+    }; result: RoundVerifiers };
   /** Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it */
   "stake.withdraw": { params: {
       amount?: string | null;
@@ -728,6 +763,8 @@ export interface Methods {
     }; result: TransactionPage };
   /** What this node's wallet holds, as an endpoint of the chain told within the last 15 s */
   "wallet.account": { params: Record<string, never>; result: Account };
+  /** What a transaction of this wallet costs at most, as an endpoint told within the last 15 s */
+  "wallet.fee": { params: Record<string, never>; result: Fee };
 }
 
 export declare const errors: {

@@ -13,9 +13,11 @@ from typing import Any
 from jsonschema import Draft7Validator
 
 from jepanet.chain.contracts.deployment import Deployment
+from jepanet.chain.sending.fees import Fees
 from jepanet.errors import Rejected, Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
+from jepanet.node.heard import Heard
 from jepanet.node.pausing import Pauses
 from jepanet.node.rereading import Stretch
 from jepanet.node.status import ChainHealth, Surroundings, status_of
@@ -162,6 +164,7 @@ class ANode:
         self.state = state
         self.traffic = Traffic()
         self.network = ANetwork(BanList(folder / "bans.json", time.monotonic))
+        self.heard = Heard(time.time)
         self.engine = Engine(self.journal, state.me, {})
         self.worker = AWorker()
         self.pauses = Pauses(folder / "paused.json", frozenset(state.me.roles), self.engine.hold)
@@ -195,6 +198,9 @@ class ANode:
     async def held(self) -> Account:
         self.read += 1
         return self.account
+
+    async def fees(self) -> Fees:
+        return Fees(2 * 10**9, 1)
 
     async def withdraw(self, amount: int | None) -> Sent:
         self.withdrawn.append(amount)

@@ -13,7 +13,7 @@ import { lateness, left, worries, type Known } from "../src/words/worries";
 function schedule(phase: string, changes: Partial<RoundSchedule> = {}): RoundSchedule {
   return {
     round: 7, phase, proposer: "0x1", bond: "1", now: 1100, opened: 1000, commit_end: 1060, reveal_start: 1070,
-    reveal_end: 1160, verify_end: 1280, challenge_end: null, ended: null, drawn: false, unsealed: false, ...changes,
+    reveal_end: 1160, verify_end: 1280, challenge_end: null, ended: null, drawn: false, unsealed: false, bonds_until: 1340, ...changes,
   };
 }
 

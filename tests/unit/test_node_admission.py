@@ -31,6 +31,7 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
 from jepanet.node import gossip_gate as gate_module
+from jepanet.node import heard as heard_module
 from jepanet.node.conversation import Conversation
 from jepanet.node.gossip_gate import Gate, peer_fact
 from jepanet.p2p.host import Admission, Gossip
@@ -615,3 +616,36 @@ async def test_what_is_early_or_late_is_silent_and_a_forgery_is_a_warning(
         assert (line["event"], line["level"], line["reason"]) == ("message.refused", "warning", "outsider")
     finally:
         structlog.reset_defaults()
+
+
+# ------------------------------------------------------------------ who was heard
+
+
+async def test_who_was_admitted_was_heard_through_its_peer_and_when() -> None:
+    door = Door(verifying())
+    await door.told(VERIFIER, scores(VERIFIER))
+    door.now += 60
+    await door.told(SOLVER, provide(DELTA))
+    words = door.gate.heard.words()
+    assert list(words) == [VERIFIER.address, SOLVER.address]
+    assert (words[VERIFIER.address].peer, words[VERIFIER.address].at) == (PEERS[VERIFIER.address], int(NOW))
+    door.now += 60
+    await door.told(VERIFIER, result())
+    assert door.gate.heard.words()[VERIFIER.address].at == int(NOW) + 120
+
+
+async def test_attack_nobody_is_heard_in_the_name_of_another_nor_without_a_part() -> None:
+    door = Door(verifying())
+    assert await door.told(VERIFIER, result(), signer=STRANGER) is REJECT
+    assert await door.told(VERIFIER, result(), peer=PEERS[STRANGER.address]) is REJECT
+    assert await door.told(STRANGER, provide(DELTA)) is REJECT
+    assert await door.told(SOLVER, provide(OTHER_DELTA)) is IGNORE
+    assert not door.gate.heard.words()
+
+
+def test_attack_who_is_heard_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heard_module, "MOST", 3)
+    heard = heard_module.Heard(lambda: NOW)
+    for wallet_, peer in PEERS.items():
+        heard.note(wallet_, peer)
+    assert list(heard.words()) == list(PEERS)[-3:]

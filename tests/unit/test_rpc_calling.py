@@ -34,6 +34,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "receipts.list": {"round": 7},
     "deltas.list": {"round": 7},
     "scores.list": {"round": 7},
+    "scores.verifiers": {"round": 7},
     "scores.get": {"round": 7, "coordinator": FACTS.members[0]},
     "receipts.get": {"round": 7, "solver": ME},
 }

@@ -24,6 +24,7 @@ from jepanet.protocol.state import (
     Identity,
     OffChain,
     Reveal,
+    Status,
 )
 from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.handles.holdings import Holdings
@@ -291,6 +292,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         "rewards.claim": {"round": 7},
         "stake.withdraw": {},
         "dashboard.invite_operator": {},
+        "dashboard.operates": {},
         "node.pause": {"role": "solver"},
         "node.resume": {"role": "solver"},
         "node.drain": {},
@@ -471,3 +473,73 @@ async def test_what_the_wallet_holds_is_asked_seldom_and_a_failure_is_told(
     monkeypatch.setattr(node.holdings, "_at", -1000.0)
     await asking.get("wallet.account")
     assert node.read == 2
+
+
+async def test_a_peer_is_shown_with_the_wallet_that_spoke_through_it_and_its_parts(node: ANode) -> None:
+    asking = Asking(node)
+    rows = (await asking.get("peers.list"))["items"]
+    assert {(item["wallet"], item["heard"], *item["parts"]) for item in rows} == {(None, None)}
+    node.heard.note(FACTS.members[0], PEERS[0])
+    node.heard.note(ME, PEERS[1])
+    rows = {item["peer"]: item for item in (await asking.get("peers.list"))["items"]}
+    assert (rows[PEERS[0]]["wallet"], rows[PEERS[0]]["parts"]) == (FACTS.members[0], ["coordinator"])
+    assert (rows[PEERS[1]]["wallet"], rows[PEERS[1]]["parts"]) == (ME, ["solver"])
+    assert rows[PEERS[1]]["heard"] > 1_700_000_000
+
+
+async def test_of_each_verifier_it_is_told_whether_it_is_there_and_whether_it_has_scored(node: ANode) -> None:
+    first, second, third = FACTS.members[:3]
+    arrived = OffChain(scores=(SignedScores(first, digest("report")),))
+    node.state = replace(
+        node.state,
+        me=Identity(third, frozenset({Role.COORDINATOR})),
+        off_chain={**node.state.off_chain, RoundId(9): arrived},
+        own={**node.state.own, RoundId(9): replace(node.state.own[RoundId(9)], scores=digest("mine"))},
+    )
+    node.heard.note(first, PEERS[0])
+    node.heard.note(second, PEERS[2])
+    told = await Asking(node).get("scores.verifiers", round=9)
+    assert (told["round"], told["threshold"]) == (9, 2)
+    rows = {item["verifier"]: item for item in told["verifiers"]}
+    shown = {
+        who: (row["own"], row["scored"], row["peer"], row["connected"], row["heard"] is None)
+        for who, row in rows.items()
+    }
+    assert shown[first] == (False, True, PEERS[0], True, False)
+    assert shown[second] == (False, False, PEERS[2], False, False)
+    assert shown[third] == (True, True, None, False, True)
+    assert (await Asking(node).error("scores.verifiers", round=3))[0] == Code.NOT_FOUND
+
+
+async def test_bonds_are_free_at_the_latest_when_the_last_result_could_stand(node: ANode) -> None:
+    asking = Asking(node)
+    assert (await asking.get("rounds.schedule", round=9))["bonds_until"] == 1280 + 60
+    assert (await asking.get("rounds.schedule", round=7))["bonds_until"] is None
+    recorded = replace(node.state.rounds[RoundId(7)], status=Status.OPEN)
+    node.state = node.state.with_round(recorded)
+    assert (await asking.get("rounds.schedule", round=7))["bonds_until"] == 1400
+    node.state = node.state.with_round(replace(recorded, status=Status.DISPUTED, disputed_at=1090))
+    assert (await asking.get("rounds.schedule", round=7))["bonds_until"] is None
+
+
+async def test_what_a_transaction_costs_is_told_with_the_gas_that_the_newest_ones_took(node: ANode) -> None:
+    assert await Asking(node).get("wallet.fee") == {"max_fee": str(2 * 10**9), "gas": None}
+    intents = JournalIntents(node.journal)
+    intents.put(an_intent(1))
+    intents.put(replace(an_intent(2), gas=120_000))
+    assert (await Asking(node).get("wallet.fee"))["gas"] == 120_000
+
+
+async def test_only_a_token_that_operates_is_told_that_it_does(node: ANode) -> None:
+    asking = Asking(node)
+    assert await asking.get("dashboard.operates") is True
+    declined = await asking.all("dashboard.operates", Scope.READ)
+    assert declined["error"]["code"] == Code.OUT_OF_SCOPE
+
+
+async def test_the_status_says_how_far_this_wallet_is_in_a_round(node: ANode) -> None:
+    rounds = {item["round"]: item for item in (await Asking(node).get("node.status"))["rounds"]}
+    assert (rounds[30]["committed"], rounds[30]["revealed"]) == (True, True)
+    node.state = node.state.with_round(replace(node.state.rounds[RoundId(30)], reveals=()))
+    rounds = {item["round"]: item for item in (await Asking(node).get("node.status"))["rounds"]}
+    assert (rounds[30]["committed"], rounds[30]["revealed"]) == (True, False)

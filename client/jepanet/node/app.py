@@ -18,6 +18,7 @@ from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.following.pace import measure_pace
 from jepanet.chain.keys.wallet_files import Wallet
+from jepanet.chain.sending.fees import Fees, quote
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import JepanetError
 from jepanet.learning.backbone_file import place_of
@@ -30,6 +31,7 @@ from jepanet.node.conversation import Conversation
 from jepanet.node.documents import LearningDocuments
 from jepanet.node.engine import Engine, Trace
 from jepanet.node.gossip_gate import Gate
+from jepanet.node.heard import Heard
 from jepanet.node.missing_events import MissingEvents
 from jepanet.node.observing import metrics_page
 from jepanet.node.opening import checkpoints_of, follower_of, job_memory, network_of, sender_of
@@ -50,6 +52,7 @@ from jepanet.roles.steps.models import way_pin
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.settings.config import Config
+from jepanet.settings.fees import fee_policy
 from jepanet.settings.paths import Paths, make_private
 from jepanet.settings.terms import round_terms, wei
 from jepanet.settings.unlock import unlock
@@ -125,6 +128,7 @@ class Node:
     engine: Engine
     pauses: Pauses
     network: P2PNode
+    heard: Heard
     conversation: Conversation
     follower: Follower[ChainEvent]
     feed: ConfirmedFacts
@@ -195,6 +199,13 @@ class Node:
         )
         ahead = self.follower.clock_ahead
         return Surroundings(silent, None if ahead is None else round(ahead), disk.free, disk.total)
+
+    async def fees(self) -> Fees:
+        """What its next transaction would offer.
+
+        Raises: Transient: no endpoint tells, or it is above the cap.
+        """
+        return await quote(self.rpc, fee_policy(self.config.chain))
 
     async def status(self) -> dict[str, object]:
         """What `jepanet status` shows."""
@@ -366,6 +377,7 @@ async def build(
         engine=engine,
         pauses=pauses,
         network=network,
+        heard=gate.heard,
         conversation=conversation,
         follower=follower,
         feed=feed,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
+from jepanet.node.heard import Heard
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import parse_address
 from jepanet.protocol.documents.messages import (
@@ -52,6 +53,8 @@ class Gate:
         clock: Callable[[], float] = time.time,
         passing: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.heard = Heard(clock)
+        """Who was admitted last, through which peer."""
         self._passing = passing
         self._speakers: OrderedDict[Address, tuple[str, float]] = OrderedDict()
         self._state = state
@@ -69,6 +72,8 @@ class Gate:
             envelope = decode_envelope(gossip.payload)
             self._check_binding(envelope.binding, gossip.peer_id)
             verdict, why = self._judge(envelope)
+            if verdict is Admission.ACCEPT:
+                self.heard.note(envelope.binding.wallet, gossip.peer_id)
         except Rejected as error:
             verdict, why, reason = Admission.REJECT, str(error), error.reason
         if verdict is Admission.REJECT:

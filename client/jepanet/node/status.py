@@ -128,4 +128,6 @@ def _round(state: NodeState, round_: Round, note: str | None) -> dict[str, objec
         "scored": own.scores is not None,
         "results": len(state.off_chain[round_.id].results),
         "failed": [[item.duty, item.reason] for item in own.failed],
+        "committed": round_.committed(state.me.address),
+        "revealed": round_.reveal_of(state.me.address) is not None,
     }

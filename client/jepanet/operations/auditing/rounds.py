@@ -24,7 +24,7 @@ from jepanet.operations.views.rounds import (
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import NodeState, Round
-from jepanet.types import CancelCause, Digest
+from jepanet.types import CancelCause, Digest, Phase
 from jepanet.work.methods import known_spec
 
 CANCEL_CAUSES = {
@@ -143,7 +143,17 @@ def schedule(state: NodeState, round_: Round) -> RoundSchedule:
         ended=round_.ended_at or None,
         drawn=round_.evaluation_index is not None,
         unsealed=round_.shard is not None,
+        bonds_until=_bonds_until(state, round_),
     )
+
+
+def _bonds_until(state: NodeState, round_: Round) -> int | None:
+    """A result that comes last of all is challenged last of all."""
+    if round_.phase(state.now, state.me.resolve_duration) in (Phase.SETTLED, Phase.CANCELLED, Phase.DISPUTED):
+        return None
+    if round_.recorded is not None:
+        return round_.recorded.challenge_end
+    return round_.verify_end + round_.params.challenge_duration
 
 
 def evidence_digest(text: str) -> Digest:

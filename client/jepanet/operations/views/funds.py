@@ -25,6 +25,15 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Fee:
+    """What the next transaction would offer, in wei a unit of gas, and the most gas that one of the newest 20
+    of this wallet was allowed, None before there is one."""
+
+    max_fee: Wei
+    gas: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A transaction that took effect, by its hash as 0x-hex, and the account after it, where an endpoint
     tells that."""

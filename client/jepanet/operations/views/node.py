@@ -114,6 +114,10 @@ class RoundStatus:
     scored: bool
     results: int
     failed: tuple[tuple[str, str], ...]
+    committed: bool = False
+    """Whether the chain has this wallet's commitment."""
+    revealed: bool = False
+    """Whether it has what was committed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +203,18 @@ class Health:
 @dataclass(frozen=True, slots=True)
 class ConnectedPeer:
     """A peer of this node: its address, whether this node dialled it, whether it gossips, and the
-    milliseconds that its newest answer to a ping took, None without one."""
+    milliseconds that its newest answer to a ping took, None without one. `wallet`: which one signed the
+    newest message of a round that came from it, and `heard` when, seconds of Unix; None before one came.
+    `parts`: what that wallet is in projects and in the rounds that the node keeps."""
 
     peer: str
     address: str
     outbound: bool
     gossiping: bool
     latency_ms: float | None
+    wallet: Address | None = None
+    parts: tuple[str, ...] = ()
+    heard: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class RoundSummary:
 class RoundSchedule:
     """When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What
     depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and
-    `unsealed` say how far the evaluation shard is."""
+    `unsealed` say how far the evaluation shard is. `bonds_until`: when what is put up comes free at the
+    latest, unless the result is challenged; None while it is, and of a round that has ended."""
 
     round: int
     phase: str
@@ -57,6 +58,7 @@ class RoundSchedule:
     ended: int | None
     drawn: bool
     unsealed: bool
+    bonds_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,29 @@ class ScoreDocument:
     coordinator: Address
     scores: str
     stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierPresence:
+    """A verifier of a round: whether it is this node's `own` wallet and whether its scores have arrived.
+    `peer`: which one its newest message of a round came from, `connected`: whether that is, and `heard`: when
+    it came, seconds of Unix; None where none came since the node was started."""
+
+    verifier: Address
+    own: bool
+    scored: bool
+    peer: str | None
+    connected: bool
+    heard: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundVerifiers:
+    """Who scores a round; `threshold` of them must sign its result, None where their set is not known."""
+
+    round: int
+    threshold: int | None
+    verifiers: tuple[VerifierPresence, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
 from jepanet.operations.views.activity import Fetched, LogLine, StoredBlob, Training, Transfer
-from jepanet.operations.views.funds import Account, Sent, Transaction
+from jepanet.operations.views.funds import Account, Fee, Sent, Transaction
 from jepanet.operations.views.node import (
     BannedPeer,
     ChainStatus,
@@ -39,6 +39,7 @@ from jepanet.operations.views.rounds import (
     RoundFigures,
     RoundSchedule,
     RoundSummary,
+    RoundVerifiers,
     ScoreDocument,
     ScoreRow,
 )
@@ -86,6 +87,9 @@ class NodeClient:
         result: Any = Mapping[str, Mapping[str, Shown]]
         found: Mapping[str, Mapping[str, Shown]] = await self._get("config.show", result)
         return found
+
+    async def dashboard_operates(self) -> bool:
+        return await self._get("dashboard.operates", bool)
 
     async def dashboard_serves(self) -> Served:
         return await self._get("dashboard.serves", Served)
@@ -221,6 +225,9 @@ class NodeClient:
     ) -> Page[ScoreDocument]:
         return await self._get("scores.list", Page[ScoreDocument], round=round, limit=limit, cursor=cursor)
 
+    async def scores_verifiers(self, round: int) -> RoundVerifiers:  # noqa: A002
+        return await self._get("scores.verifiers", RoundVerifiers, round=round)
+
     async def stake_withdraw(self, amount: str | None = None) -> Sent:
         return await self._get("stake.withdraw", Sent, amount=amount)
 
@@ -232,6 +239,9 @@ class NodeClient:
 
     async def wallet_account(self) -> Account:
         return await self._get("wallet.account", Account)
+
+    async def wallet_fee(self) -> Fee:
+        return await self._get("wallet.fee", Fee)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from jepanet.settings.config import Config
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.storage.journal import Journal
 from jepanet.traffic import Traffic
-from jepanet.types import Role
+from jepanet.types import Address, Role
 
 
 class Peer(Protocol):
@@ -94,6 +94,30 @@ class Peers(Protocol):
 
     async def ban(self, peer_id: str, reason: str) -> None:
         """Raises: Rejected: not a peer id."""
+
+
+class Word(Protocol):
+    """The newest message of a wallet: the peer that it came from, and when, seconds of Unix."""
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def at(self) -> int: ...
+
+
+class Words(Protocol):
+    """Who of those with a part in a round was heard."""
+
+    def words(self) -> Mapping[Address, Word]:
+        """By wallet, whoever was heard last comes last."""
+
+
+class Offer(Protocol):
+    """What a transaction offers: the most that it pays, in wei a unit of gas."""
+
+    @property
+    def max_fee(self) -> int: ...
 
 
 class Step(Protocol):
@@ -230,6 +254,9 @@ class RunningNode(OverEndpoints, Protocol):
     def network(self) -> Peers: ...
 
     @property
+    def heard(self) -> Words: ...
+
+    @property
     def traffic(self) -> Traffic: ...
 
     @property
@@ -251,6 +278,12 @@ class RunningNode(OverEndpoints, Protocol):
     async def surroundings(self) -> Around:
         """How its endpoints, its clock and its disk stand. Endpoints of which nothing was heard for a second
         are asked."""
+
+    async def fees(self) -> Offer:
+        """What its next transaction would offer.
+
+        Raises: Transient: no endpoint tells, or it is above the cap.
+        """
 
     async def status(self) -> dict[str, object]:
         """What it writes for `jepanet status`."""

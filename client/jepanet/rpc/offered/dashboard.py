@@ -17,8 +17,19 @@ def methods(invitations: Invitations) -> tuple[Method, ...]:
     async def invite_operator(_: NoParams) -> Invitation:
         return Invitation(invitations.make(Scope.OPERATE), SECONDS)
 
+    async def operates(_: NoParams) -> bool:
+        return True
+
     return (
         serving("node"),
+        Method(
+            "dashboard.operates",
+            "True, to a token of scope `operate`: by which the page knows what it may offer",
+            NoParams,
+            bool,
+            operates,
+            Scope.OPERATE,
+        ),
         Method(
             "dashboard.invite",
             "A code that the dashboard exchanges for the token of scope `read`, once and soon",

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from jepanet.intents import Intent
 from jepanet.operations.auditing.receipt_words import lost_of
-from jepanet.operations.views.funds import Account, Sent, Transaction
+from jepanet.operations.views.funds import Account, Fee, Sent, Transaction
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.node import TakenUp
 from jepanet.operations.views.rounds import Reward, SheetView
@@ -25,6 +25,8 @@ from jepanet.rpc.offered.rounds import OneRound, known_round
 from jepanet.storage.kept_intents import JournalIntents
 
 _WITHDRAWS: Final = WAITS + 5.0
+_NEWEST: Final = 20
+"""Transactions by which it is told how much gas one takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,17 @@ class WithdrawParams:
 
 
 def methods(
-    node: RunningNode, sheets: Sheets, holdings: Holdings, withdrawals: Withdrawals
+    node: RunningNode, sheets: Sheets, holdings: Holdings[Account], withdrawals: Withdrawals
 ) -> tuple[Method, ...]:
     """Those of these namespaces."""
     intents = JournalIntents(node.journal)
+
+    async def offered() -> Fee:
+        offer = await node.fees()
+        sent = intents.page(node.state.me.address, before=None, most=_NEWEST)
+        return Fee(Wei(offer.max_fee), max((intent.gas for _, intent in sent), default=None))
+
+    fees = Holdings(offered, "what a transaction costs now, or the fee is above `chain.max_fee_gwei`")
 
     async def rewards(given: PageParams) -> Page[Reward]:
         state = node.state
@@ -72,6 +81,9 @@ def methods(
     async def account(_: NoParams) -> Account:
         return await holdings.get()
 
+    async def fee(_: NoParams) -> Fee:
+        return await fees.get()
+
     return (
         Method(
             "wallet.account",
@@ -79,6 +91,13 @@ def methods(
             NoParams,
             Account,
             account,
+        ),
+        Method(
+            "wallet.fee",
+            "What a transaction of this wallet costs at most, as an endpoint told within the last 15 s",
+            NoParams,
+            Fee,
+            fee,
         ),
         Method(
             "rewards.list",

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Final
 
 from jepanet.errors import Rejected, Transient
+from jepanet.operations.projects.attendance import parts_of
 from jepanet.operations.views.node import BannedPeer, ConnectedPeer
 from jepanet.records.marks import Form
 from jepanet.rpc.codes import Code, Refused
@@ -42,10 +43,24 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
 
     async def connected() -> list[ConnectedPeer]:
         found = await node.network.peers()
-        return [
-            ConnectedPeer(item.peer_id, item.address, item.outbound, item.gossiping, _in_ms(item.latency))
-            for item in found
-        ]
+        spoke = {word.peer: (wallet, word.at) for wallet, word in node.heard.words().items()}
+        parts = parts_of(node.state) if spoke else {}
+        shown = []
+        for item in found:
+            wallet, heard = spoke.get(item.peer_id, (None, None))
+            shown.append(
+                ConnectedPeer(
+                    item.peer_id,
+                    item.address,
+                    item.outbound,
+                    item.gossiping,
+                    _in_ms(item.latency),
+                    wallet,
+                    () if wallet is None else parts.get(wallet, ()),
+                    heard,
+                )
+            )
+        return shown
 
     async def listed(given: PageParams) -> Page[ConnectedPeer]:
         found = sorted(await connected(), key=lambda item: _place(item.peer))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from jepanet.cid import to_cid
 from jepanet.errors import Rejected, Transient
-from jepanet.operations.views.rounds import RevealedDelta, ScoreDocument, ScoreRow
+from jepanet.operations.projects.attendance import verifiers_of
+from jepanet.operations.views.rounds import RevealedDelta, RoundVerifiers, ScoreDocument, ScoreRow
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES, REPORT, ScoreReport
 from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.method import Method
 from jepanet.rpc.offered.paging import Cursor, Limit, Page, page_of
-from jepanet.rpc.offered.rounds import Number, OfRound, known_round
+from jepanet.rpc.offered.rounds import Number, OfRound, OneRound, known_round
 from jepanet.types import Address, Digest
 
 
@@ -69,11 +70,18 @@ def methods(node: RunningNode) -> tuple[Method, ...]:
         ]
         return Page(tuple(shown), page.next)
 
+    async def verifiers(given: OneRound) -> RoundVerifiers:
+        connected = {item.peer_id for item in await node.network.peers()}
+        state = node.state
+        return verifiers_of(state, known_round(state, given.round), node.heard.words(), connected)
+
     return (
         Method("deltas.list", "Deltas that were revealed in a round, and which are stored here", OfRound,
                Page[RevealedDelta], deltas),
         Method("scores.list", "Which coordinators' scores of a round have arrived", OfRound,
                Page[ScoreDocument], documents),
+        Method("scores.verifiers", "Who scores a round: whose scores have arrived, and who is connected",
+               OneRound, RoundVerifiers, verifiers),
         Method("scores.get", "What one coordinator measured of each delta of a round", OfCoordinator,
                Page[ScoreRow], one),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet import __version__
+from jepanet.operations.views.funds import Account
 from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
@@ -37,7 +38,7 @@ def methods_of(
     recent: RecentStatus,
     probes: Probes,
     invitations: Invitations,
-    holdings: Holdings,
+    holdings: Holdings[Account],
     withdrawals: Withdrawals,
 ) -> Mapping[str, Method]:
     """By name."""

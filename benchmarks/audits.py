@@ -77,7 +77,7 @@ class Bench:
         return (TrainingShard.of(self.folder / "shard"),)
 
     def train(self, *, audited: bool) -> None:
-        place = AuditPlace(self.folder / "states", bytes(32), self.folder / "transcript")
+        place = AuditPlace(self.folder / "states", self.folder / "transcript", bytes(32))
         run(
             TrainDelta(
                 round=self.files,

@@ -82,7 +82,8 @@ async def generated(served: Served, folder: Path) -> None:
     assert spec is not None
     module: Any = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
-    for path, text in module.written((await served.post("rpc.discover"))["result"]).items():
+    document = (await served.post("rpc.discover"))["result"]
+    for path, text in module.written(document, document).items():
         (folder / path.name).write_text(text, encoding="utf-8")
     shutil.copy(CLIENTS / "program.ts", folder)
     (folder / "package.json").write_text('{"type": "module"}')

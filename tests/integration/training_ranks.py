@@ -110,7 +110,8 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
 
     from jepanet.learning import objectives
     from jepanet.learning.machine.determinism import deterministic
-    from jepanet.learning.training.loop import begin
+    from jepanet.learning.training.beginning import begin
+    from jepanet.learning.training.guarding.divergence import DivergenceGate
     from jepanet.learning.training.step.gradient import mean_gradient
     from jepanet.learning.training.supply import InMemory
     from learning_shards import SEED, initial
@@ -121,8 +122,9 @@ def gradient_of(kind: Kind, together: Any = None) -> dict[str, np.ndarray]:
             patch.setattr(objectives, "pooled", lambda mean: mean)
             patch.setattr(objectives, "pooled_rows", lambda rows: rows)
         weights = initial(SEED, given)
+        gate = DivergenceGate(given.explode)
         state = begin(
-            given, weights, InMemory(shard()), None, seed=SEED, frozen=(), device="cpu", base=weights
+            given, weights, InMemory(shard()), gate, seed=SEED, frozen=(), device="cpu", base=weights
         )
         if together is not None:
             from jepanet.learning.training.processes.spread import spread

@@ -383,9 +383,9 @@ def test_a_gradient_that_is_not_finite_is_named() -> None:
 
 
 def test_a_learning_rate_that_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jepanet.learning.training import loop
+    from jepanet.learning.training.step import taking
 
-    monkeypatch.setattr(loop, "learning_rate", lambda *_: nan)
+    monkeypatch.setattr(taking, "learning_rate", lambda *_: nan)
     for recipe in (guarded(), RECIPE):
         with pytest.raises(Rejected, match="step 0: the learning rate is nan"):
             train(START, SHARD, recipe, seed=SEED)

@@ -174,8 +174,8 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     assert caught.value.code is Exit.CONFIG
 
 
-def test_a_folder_instead_of_a_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="cannot read"):
+def test_a_folder_without_a_configuration_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=f"{tmp_path} holds no node.toml"):
         load_config(tmp_path, NOTHING)
 
 

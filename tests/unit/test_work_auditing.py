@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from jepanet.federation.deltas.feedback import Residual, encode_residual
 from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.data.shards import Shard, save_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.learning.training import loop
 from jepanet.learning.training.loop import TrainResult, train, warm_start
+from jepanet.learning.training.resuming.state import TrainingState
 from jepanet.protocol.documents.spec import AuditRule, RoundSpec, encode_spec
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.work import transcript as transcript_module
@@ -25,6 +29,7 @@ from jepanet.work.jobs import run
 from jepanet.work.last_steps import LastSteps, last_steps
 from jepanet.work.requests.auditing import AuditedSegment, AuditPlace, AuditSegment
 from jepanet.work.requests.files import RoundFiles, TrainingShard
+from jepanet.work.requests.machine import CheckpointPlace
 from jepanet.work.requests.training import RepeatTraining, TrainDelta, TrainedDelta
 from jepanet.work.round_files import OpenedRound, open_round
 from jepanet.work.transcript import (
@@ -82,7 +87,7 @@ class Bench:
 
     @property
     def place(self) -> AuditPlace:
-        return AuditPlace(self.folder / "states", KEY, self.folder / "transcript")
+        return AuditPlace(self.folder / "states", self.folder / "transcript", KEY)
 
     def request(self, residual: str | None = None) -> TrainDelta:
         return TrainDelta(
@@ -367,3 +372,29 @@ def test_a_transcript_of_other_rules_or_out_of_order_is_refused(bench: Bench) ->
     with pytest.raises(Rejected) as refused:
         bench.audited(3)
     assert refused.value.reason == "no-segment"
+
+
+def test_a_training_that_lost_its_states_is_trained_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoints outlived what was kept for audits: the states before them cannot be had otherwise."""
+
+    class Killed(BaseException):
+        pass
+
+    step = loop.take_step
+
+    def dies(state: TrainingState, *rest: Any) -> Any:
+        if state.step == 5:
+            raise Killed
+        return step(state, *rest)
+
+    place = CheckpointPlace(bench.folder / "checkpoints", 1 << 30, pause=0.0)
+    request = replace(bench.request(), checkpoints=place)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop, "take_step", dies)
+        run(request)
+    assert list(place.folder.iterdir())
+    shutil.rmtree(bench.folder / "states")
+    run(request)
+    assert bench.differs() == NOTHING

@@ -23,13 +23,14 @@ from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import Loop
-from jepanet.protocol.documents.spec import encode_spec
+from jepanet.protocol.documents.spec import AuditRule, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.types import Address, RoundId
 from jepanet.work import contribution as contribution_module
 from jepanet.work import room, scoring
 from jepanet.work import training as work_training
 from jepanet.work.jobs import JOBS, run
+from jepanet.work.requests.auditing import AuditPlace, AuditSegment
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
@@ -69,6 +70,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_shard(folder / "shard", disc_shard(1))
     save_shard(folder / "evaluation", disc_shard(2, SITES))
     run(training(folder, "cpu"))
+    audited = folder / "audited"
+    audited.mkdir()
+    (audited / "spec").write_bytes(encode_spec(replace(spec, audit=AuditRule(1))))
+    place = AuditPlace(audited / "states", audited / "transcript", bytes(32))
+    asked = training(folder, "cpu")
+    files = replace(asked.round, spec=audited / "spec")
+    run(replace(asked, round=files, target=audited / "delta", audit=place))
     return folder
 
 
@@ -104,6 +112,17 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
         DeriveModel(files, RoundId(1), (delta,), None, None, digest_of(b""), folder / "derived"),
         ProbeDevice(device),
         EvaluateModel(folder / "recipe", folder / "base", (folder / "evaluation",), SEED, 1, 1, 16, device),
+        AuditSegment(
+            replace(files, spec=folder / "audited" / "spec"),
+            training(folder, device).shards,
+            None,
+            SEED,
+            folder / "audited" / "transcript",
+            0,
+            None,
+            None,
+            folder / "audited" / "delta",
+        ),
     ]
 
 
@@ -114,12 +133,14 @@ def test_every_job_does_its_work_on_the_cpu(folder: Path) -> None:
         run(request)
 
 
-def test_a_job_without_a_device_runs_no_network() -> None:
-    assert [kind for kind in JOBS if "device" not in kind.__slots__] == [RepeatTraining, DeriveModel]
+def test_a_job_without_a_device_runs_no_network_or_compares_digests() -> None:
+    """Digests of states are those of a CPU: on another device equal work gives others."""
+    without = [kind for kind in JOBS if "device" not in kind.__slots__]
+    assert without == [RepeatTraining, AuditSegment, DeriveModel]
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in JOBS if kind is not DeriveModel], ids=lambda kind: kind.job
+    "kind", [kind for kind in JOBS if kind not in (DeriveModel, AuditSegment)], ids=lambda kind: kind.job
 )
 def test_no_job_ignores_its_device(folder: Path, kind: type[Request[object]]) -> None:
     request = next(item for item in requests(folder, NOWHERE) if type(item) is kind)

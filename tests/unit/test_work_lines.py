@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ from jepanet.work.lines import (
     read_reply,
     result_line,
     result_of,
+)
+from jepanet.work.requests.auditing import (
+    AuditedSegment,
+    AuditPlace,
+    AuditSegment,
+    KeptState,
+    LeftForAudits,
 )
 from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 from jepanet.work.requests.evaluating import EvaluatedModel, EvaluateModel
@@ -59,9 +67,18 @@ TRAINING = TrainDelta(
 SOLVER = Address("0x" + "Aa" * 20)
 CLAIMS = (ClaimedDelta(SOLVER, 2, DIGEST, None, "too-large"), ClaimedDelta(SOLVER, 3, DIGEST, Path("d")))
 FAULTY = ScoredDelta(SOLVER, DIGEST, Verdict.INVALID, "norm-cap", "…", -1, 0, ())
+LEFT = LeftForAudits(DIGEST, (KeptState(1, Path("s"), DIGEST),))
 EXCHANGES: list[tuple[Request[Any], Any]] = [
     (TRAINING, TrainedDelta(DIGEST, None, 1.5, 2**60, 3, {"loss_last": 0.25}, 0.0)),
     (RepeatTraining(TRAINING, Path("c")), RepeatedTraining(False, -0.5)),
+    (
+        AuditSegment(ROUND, (SHARD,), None, b"\x00\xff", Path("t"), 3, Path("s"), None, Path("c"), DIGEST),
+        AuditedSegment("weights", "weights after step 4: …", (0.5, -1e300), 1.5),
+    ),
+    (
+        replace(TRAINING, audit=AuditPlace(Path("f"), Path("t"), bytes(32))),
+        TrainedDelta(DIGEST, None, 1.5, 2**60, 3, {}, 0.0, left=LEFT),
+    ),
     (MakeFirstModel(Path("r"), Path("s"), bytes(32), Path("t")), FirstModel(DIGEST, 7)),
     (ScoreClaims(ROUND, EVALUATION, CLAIMS), ScoredDeltas((("pi", -5),), (FAULTY,))),
     (

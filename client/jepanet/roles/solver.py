@@ -123,7 +123,7 @@ class Solver:
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
         traced = context.work / f"trace-{round_.id}.json"
         before = await asyncio.to_thread(self._carried, round_, newest, documents)
-        audit = audit_place(context, round_, spec)
+        audit = audit_place(context, round_, spec, documents.recipe.max_model_bytes)
         training = TrainDelta(
             round=round_files(context, round_, spec),
             shards=shards,

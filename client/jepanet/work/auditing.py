@@ -27,6 +27,7 @@ from jepanet.work.requests.auditing import (
     LeftForAudits,
 )
 from jepanet.work.requests.request import OnProgress
+from jepanet.work.room import check_trainable
 from jepanet.work.round_files import OpenedRound, open_round
 from jepanet.work.transcript import (
     Part,
@@ -106,6 +107,7 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
     transcript = decode_transcript(document, spec=digest_of(request.round.spec.read_bytes()))
     check_build(transcript)
     part = part_of(transcript, request.number)
+    check_trainable(round_.recipe, "cpu", 1, [shard.bytes for shard in request.shards])
     final = request.number == len(transcript.segments) - 1
 
     def found(differs: str | None, detail: str, losses: tuple[float, ...] = ()) -> AuditedSegment:
@@ -135,7 +137,13 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
                 "what the delta before left out is another file than the transcript names",
                 reason="other-residual",
             )
-        last = last_steps(again.weights, round_, probe=request.probe, residual=request.residual, device="cpu")
+        try:
+            last = last_steps(
+                again.weights, round_, probe=request.probe, residual=request.residual, device="cpu"
+            )
+        except (Rejected, ValueError) as error:
+            # Of what the solver chose, the residual alone can be refused here.
+            return found("delta" if request.residual is None else "taken", str(error)[:1000], again.losses)
         went_in = None if last.before is None else digest_of_arrays(last.before.values)
         if request.left_before is not None and went_in != request.left_before:
             then, now = request.left_before.hex(), went_in.hex() if went_in else None

@@ -6,6 +6,7 @@ Whoever has the same files and the seed repeats a training; what is done to the 
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 
@@ -83,7 +84,15 @@ def _train_delta(request: TrainDelta, round_: OpenedRound, on_progress: OnProgre
     if request.audit is not None and segments is not None:
         taken = None if request.residual is None else digest_file(request.residual)
         rules = digest_of(request.round.spec.read_bytes())
-        left = write_transcript(result, last, taken, rules, request.audit, segments)
+        try:
+            left = write_transcript(result, last, taken, rules, request.audit, segments)
+        except Rejected as error:
+            place = request.checkpoints
+            if error.reason != "segments-missing" or place is None:
+                raise
+            # It went on from a checkpoint, and states from before it are gone: it is trained anew.
+            shutil.rmtree(place.folder, ignore_errors=True)
+            return _train_delta(replace(request, checkpoints=None), round_, on_progress)
     header = DeltaHeader(spec.base, spec.recipe, left.transcript if left else None)
     data = delta_bytes(made.parts, header, spec.codec)
     if len(data) > spec.max_delta_bytes:

@@ -18,13 +18,14 @@ from jepanet.errors import Rejected
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.training.resuming.trace import TracePoint
 from jepanet.records.codec import Codec
-from jepanet.records.marks import Range, Size
+from jepanet.records.marks import Form, Range, Size
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.transcript.1"
 MAX_SEGMENTS = 4096
 """A guard measures between the ends of segments, where it adds points."""
 MAX_TRANSCRIPT_BYTES = 8 << 20
+_BUILT = Form(r"[A-Za-z0-9._+ -]{1,64}", "at most 64 letters, digits and ._+ -")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,9 @@ class Transcript:
     """Of the file of what the delta before left out and this one adds; None where it adds nothing."""
     left: Digest | None
     """`digest_of_arrays` of what this delta leaves out; None where its codec leaves nothing."""
-    build: dict[str, Annotated[str, Size(0, 64)]]
-    """What sums are rounded by: versions of torch and numpy, processor, instruction set."""
+    build: dict[str, Annotated[str, _BUILT]]
+    """What sums are rounded by, as `surroundings` says it: versions of torch and numpy, processor,
+    instruction set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +142,6 @@ def _check(transcript: Transcript) -> None:
     steps = [item.end.step for item in transcript.segments]
     if steps != sorted(set(steps)):
         raise Rejected("transcript: its segments do not ascend", reason="wrong-order")
+    # One more name, and it would differ from every machine's.
+    if set(transcript.build) != set(surroundings()):
+        raise Rejected("transcript: its build has other names than it must have", reason="bad-field")

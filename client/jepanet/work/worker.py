@@ -115,7 +115,12 @@ class Worker:
         """Starts the child ahead of its first job, so that importing torch overlaps with waiting."""
         if self.pid is not None:
             return
-        environment = dict(os.environ)
+        # What chooses how products are summed is the build's alone: else two equal builds would differ.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MKL_", "ONEDNN_", "DNNL_", "ATEN_"))
+        }
         threads = str(self._threads)
         environment.update(
             OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,

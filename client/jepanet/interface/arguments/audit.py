@@ -57,8 +57,8 @@ def command(
     same build; the last segment ends in the delta itself. Whoever scaled a delta, skipped steps, or trained
     on other data does not reproduce its own commitment. Exit code 21 if a part leads elsewhere, naming it.
 
-    Another build, processor or instruction set rounds sums otherwise, which says nothing of the solver: the
-    command then refuses and says what differs.
+    Another build, processor or instruction set rounds sums otherwise, which says nothing of the solver: its
+    row then says so, and the others are audited.
 
     \b
     Examples:
@@ -94,7 +94,8 @@ async def _audit(
     from jepanet.operations.auditing.segments import audit_round
 
     def told(row: SegmentAudit) -> None:
-        click.echo(f"{row.solver} segment {row.segment}: {row.found}, {row.seconds:.1f} s", err=True)
+        part = "" if row.segment is None else f" segment {row.segment}"
+        click.echo(f"{row.solver}{part}: {row.found}, {row.seconds:.1f} s", err=True)
 
     async with (
         open_reading(where, inputs) as reading,
@@ -108,7 +109,14 @@ async def _audit(
 
 def _show(report: AuditReport) -> None:
     rows = [
-        (row.solver, row.segment, f"{row.first + 1} to {row.last}", row.found, row.differs or "", row.detail)
+        (
+            row.solver,
+            "" if row.segment is None else row.segment,
+            "" if row.segment is None else f"{row.first + 1} to {row.last}",
+            row.found,
+            row.differs or "",
+            row.detail,
+        )
         for row in report.segments
     ]
     verdict = "reproduced" if report.agrees else "NOT REPRODUCED"

@@ -20,10 +20,12 @@ from jepanet.learning.training.resuming.state import Parts
 from jepanet.learning.training.resuming.trace import TracePoint, digest_of_batches, trace_point
 from jepanet.learning.training.step.taking import Span, take_step
 from jepanet.learning.training.supply import Supply
-from jepanet.tensors import Arrays
+from jepanet.tensors import MAX_TENSORS, Arrays
 
 START = 0
 """The step after which nothing has been trained yet: its state follows from base and seed."""
+_OTHERS = 256
+"""Tensors of a state file beside weights and moments, at most."""
 _NEVER = 1e300
 """A gate remembers losses from before the segment, which the auditor has not seen: it ends no replay."""
 
@@ -40,9 +42,15 @@ class Replayed:
     """At its end, float32 by name."""
 
 
+def _tensors(recipe: Recipe) -> int:
+    """Of a state file, beside streams and places."""
+    return 3 * len(recipe.family.parameter_shapes())
+
+
 def check_auditable(recipe: Recipe) -> None:
     """Raises: Rejected (`not-auditable`): parts of a training by this recipe cannot be repeated alone."""
     for wrong, what, write in (
+        (_tensors(recipe) > MAX_TENSORS - _OTHERS, "a state has too many tensors", "use fewer layers"),
         (
             not recipe.loop.deterministic,
             "it trains without a fixed order of sums",

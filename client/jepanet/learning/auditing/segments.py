@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jepanet.errors import Exit, Rejected
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import write_atomically
 from jepanet.learning.auditing.state_file import state_bytes
 from jepanet.learning.recipe import Recipe
@@ -59,8 +59,19 @@ class Segments:
         writes the same again.
 
         Raises:
-            Fatal: it cannot be written (`DISK_FULL`).
+            Rejected: it cannot be written (`no-room`).
         """
+        try:
+            self._write(step, parts, losses)
+        except (Fatal, OSError) as error:
+            # The round is somebody's who asked for so many: this training ends, not the node.
+            raise Rejected(
+                f"the state after step {step} cannot be kept: {error}",
+                reason="no-room",
+                remedy="make room on the disk, or leave projects whose rounds ask for states alone",
+            ) from error
+
+    def _write(self, step: int, parts: Parts, losses: Sequence[float]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Neither is flushed to the disk: what a power cut takes is trained again.
         for kind, data in (

@@ -97,10 +97,10 @@ def train(
     With `segments` the trace has points at its pace, and what they are digests of is kept in its folder.
 
     Raises:
-        Fatal: a state of `segments` cannot be written (`DISK_FULL`).
         Transient: a shard of a stream is missing or damaged.
-        Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `shard-mismatch` when the
-            shard does not fit the recipe; `non-finite` when the last step spoiled the weights.
+        Rejected: `diverged`, `start-too-high` or `loss-jumped` as the gates say; `no-room` for a state of
+            `segments`; `shard-mismatch` when the shard does not fit the recipe; `non-finite` when the last
+            step spoiled the weights.
             Of several processes also `processes-differ` and `too-many-processes`. Where it is to be compiled,
             `no-compiler` and `no-compile`.
         ValueError: checkpoints together with penalties, of which a checkpoint knows nothing; several

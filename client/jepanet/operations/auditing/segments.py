@@ -30,7 +30,15 @@ from jepanet.operations.auditing.round_inputs import (
 )
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
-from jepanet.operations.views.audits import DIFFERS, NOT_SERVED, REPRODUCED, AuditReport, SegmentAudit
+from jepanet.operations.views.audits import (
+    DIFFERS,
+    NOT_SERVED,
+    OTHER_BUILD,
+    REPRODUCED,
+    UNHELD,
+    AuditReport,
+    SegmentAudit,
+)
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address, Digest
 from jepanet.work.requests.auditing import AuditSegment
@@ -45,6 +53,12 @@ from jepanet.work.worker import Worker
 
 _ROOM = 64 << 20
 """Bytes of a state file beside weights and moments: places in the data, streams, names."""
+
+
+_UNHELD = (
+    "what went in beside the training cannot be held against anything: the delta that it is said to be left "
+    "by was not audited, or is not served"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ class Auditor:
         """Fetches what is named by the solver's reveal.
 
         Raises:
-            Rejected: `not-revealed`, `other-build`, or what a file is refused for.
+            Rejected: `not-revealed`, or what a file is refused for.
             Transient: a file has no provider.
         """
         inputs, get = self._inputs, self._library.get
@@ -93,7 +107,6 @@ class Auditor:
         named, _ = transcript_of(delta.read_bytes(), max_bytes=cap)
         path = await get(f"transcript of {solver}", named, "raw", max_bytes=MAX_TRANSCRIPT_BYTES)
         transcript = decode_transcript(path.read_bytes(), spec=self._round.params.spec)
-        check_build(transcript)
         return _Committed(training, delta, path, transcript)
 
     async def segment(self, solver: Address, committed: _Committed, number: int) -> SegmentAudit:
@@ -140,38 +153,49 @@ class Auditor:
                 left_before=left_before,
             )
         )
-        verdict = REPRODUCED if found.differs is None else DIFFERS
-        return row(verdict, found.differs, found.detail, found.seconds)
+        if found.differs is not None:
+            return row(DIFFERS, found.differs, found.detail, found.seconds)
+        if residual is not None and left_before is None:
+            # It can be anything: the rest of the delta is reproduced, and that proves nothing.
+            detail = "what went in beside the training cannot be held against anything: the delta that it is "
+            return row(
+                UNHELD,
+                "taken",
+                f"{detail}said to be left by was not audited, or is not served",
+                found.seconds,
+            )
+        return row(REPRODUCED, None, found.detail, found.seconds)
 
     async def _left_before(self, solver: Address, source: Digest) -> Digest | None:
         """What delta `source`, which left a residual, committed to leave; None where nobody can say any more.
 
         Raises:
-            Rejected: `other-residual`; the solver revealed no such delta in this project before.
+            Rejected: `other-residual`; it is of a delta before the last one, whose residual was added before.
         """
-        before = next(
-            (
-                item
-                for item in self._state.rounds.values()
-                if item.project_id == self._round.project_id and item.id < self._round.id
-                for reveal in [item.reveal_of(solver)]
-                if reveal is not None and reveal.digest == source
-            ),
-            None,
-        )
-        if before is None:
+        earlier = [
+            (item, reveal.digest)
+            for item in sorted(self._state.rounds.values(), key=lambda item: item.id, reverse=True)
+            if item.project_id == self._round.project_id and item.id < self._round.id
+            for reveal in [item.reveal_of(solver)]
+            if reveal is not None and item.base != self._round.base
+        ]
+        place = next((place for place, (_, digest) in enumerate(earlier) if digest == source), None)
+        if place is None:
+            return None  # of a round that is forgotten here, or of a delta that was sealed and never revealed
+        if place > 0:
             raise Rejected(
-                f"the delta adds what delta {source.hex()} left out, which {solver} never revealed here",
+                f"the delta adds what delta {source.hex()} left out, and {solver} has revealed another since",
                 reason="other-residual",
             )
+        before, _ = earlier[0]
         try:
-            earlier = await round_inputs(self._state, before, self._library, self._worker)
-            if earlier.spec.audit is None:
+            inputs = await round_inputs(self._state, before, self._library, self._worker)
+            if inputs.spec.audit is None:
                 return None
-            auditor = Auditor(self._deployment, self._state, before, earlier, self._library, self._worker)
+            auditor = Auditor(self._deployment, self._state, before, inputs, self._library, self._worker)
             return (await auditor.committed(solver)).transcript.left
-        except Transient:
-            return None  # nobody serves it any more: what it left was held against its own audit
+        except (Transient, Rejected):
+            return None
 
 
 async def audit_round(
@@ -190,9 +214,8 @@ async def audit_round(
     `segments`, all with `every`, else first, last and one at random.
 
     Raises:
-        WorkDiffers: a segment leads elsewhere, or nobody serves what it goes on from.
-        Rejected: `not-audited`, the round's rules ask for no such thing; `other-build`, digests cannot be
-            compared here; `no-segment`.
+        WorkDiffers: a segment leads elsewhere, or could not be done again; all others were done first.
+        Rejected: `not-audited`, the round's rules ask for no such thing; `not-revealed`; `no-segment`.
         Fatal: no such round, or nobody has revealed yet (`NOT_FOUND`).
         Transient: a file of the round has no provider.
     """
@@ -217,7 +240,23 @@ async def audit_round(
     auditor = Auditor(deployment, state, round_, inputs, library, worker)
     rows: list[SegmentAudit] = []
     for solver in chosen:
-        committed = await auditor.committed(solver)
+        wrong = None
+        try:
+            committed = await auditor.committed(solver)
+            check_build(committed.transcript)
+        except Transient as error:
+            wrong = _whole(solver, NOT_SERVED, None, error.message)
+        except Rejected as error:
+            if error.reason in ("not-revealed", "altered-input"):
+                raise
+            other = error.reason == "other-build"
+            wrong = _whole(
+                solver, OTHER_BUILD if other else DIFFERS, None if other else "transcript", error.message
+            )
+        if wrong is not None:
+            rows.append(wrong)
+            on_segment(wrong)
+            continue
         for number in _numbers(len(committed.transcript.segments), segments, every):
             rows.append(await auditor.segment(solver, committed, number))
             on_segment(rows[-1])
@@ -230,6 +269,11 @@ async def audit_round(
     return report
 
 
+def _whole(solver: Address, found: str, differs: str | None, detail: str) -> SegmentAudit:
+    """Of a training of which no segment can be done again."""
+    return SegmentAudit(solver, None, 0, 0, found, differs, detail, 0.0)
+
+
 def _numbers(count: int, asked: Sequence[int], every: bool) -> list[int]:
     if asked:
         return sorted(set(asked))
@@ -239,7 +283,21 @@ def _numbers(count: int, asked: Sequence[int], every: bool) -> list[int]:
 
 
 def _differs(report: AuditReport, row: SegmentAudit) -> WorkDiffers:
-    where = f"round {report.round}: training of {row.solver}, segment {row.segment}"
+    where = f"round {report.round}: training of {row.solver}"
+    if row.segment is not None:
+        where += f", segment {row.segment}"
+    if row.found == OTHER_BUILD:
+        return WorkDiffers(
+            report,
+            f"{where}: {row.detail}",
+            remedy="audit it on such a machine; nothing was found of that solver, neither good nor bad",
+        )
+    if row.found == UNHELD:
+        return WorkDiffers(
+            report,
+            f"{where}: {row.detail}",
+            remedy="audit the round before while it is served; nothing was found wrong, and nothing proved",
+        )
     if row.found == NOT_SERVED:
         return WorkDiffers(
             report,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jepanet.types import Address
 
 REPRODUCED, DIFFERS, NOT_SERVED = "reproduced", "differs", "not served"
+OTHER_BUILD, UNHELD = "other build", "not held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +15,17 @@ class SegmentAudit:
     """One segment of one solver's training."""
 
     solver: Address
-    segment: int
-    """From 0."""
+    segment: int | None
+    """From 0; None where no segment could be done again."""
     first: int
     """Steps done before it."""
     last: int
     found: str
-    """`reproduced`, `differs` or `not served`."""
+    """`reproduced`, `differs`, `not served`, `other build`, or `not held`: reproduced with something that the
+    solver may have made up."""
     differs: str | None
     """What came out otherwise first: `state`, `batch`, `data`, `streams`, `weights`, `optimiser`, `replay`,
-    `segments`, `delta`, `left` or `taken`."""
+    `segments`, `delta`, `left`, `taken` or `transcript`."""
     detail: str
     seconds: float
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
@@ -25,6 +26,10 @@ from jepanet.work.requests.auditing import AuditPlace, LeftForAudits
 log = get_logger("solver")
 
 KEY_BYTES = 32
+_STATE_MODELS = 3
+"""Weights and both moments."""
+_SHARE = 4
+_GIB = 1 << 30
 _NOTE = "audit"
 
 
@@ -43,15 +48,33 @@ class Left:
 _LEFT = Codec(Left, "what is left for audits", spelling=JOURNAL)
 
 
-def audit_place(context: Context, round_: Round, spec: RoundSpec) -> AuditPlace | None:
-    """Where the training of a round leaves what audits need; None where its rules ask for nothing."""
+def audit_place(context: Context, round_: Round, spec: RoundSpec, most_model_bytes: int) -> AuditPlace | None:
+    """Where the training of a round leaves what audits need; None where its rules ask for nothing.
+
+    Raises:
+        Rejected: `no-room`; the states may take more than the share of store or disk that a round may have.
+    """
     if spec.audit is None:
         return None
+    _check_room(context, round_, most_model_bytes * _STATE_MODELS * spec.audit.segments)
     left = _noted(context, round_.id)
     if left is None:
         left = Left(context.random_bytes(KEY_BYTES))
         _note(context, round_.id, left)
-    return AuditPlace(folder_of(context, round_.id), left.key, context.work / f"transcript-{round_.id}.json")
+    return AuditPlace(folder_of(context, round_.id), context.work / f"transcript-{round_.id}.json", left.key)
+
+
+def _check_room(context: Context, round_: Round, needed: int) -> None:
+    """A stranger's round may ask for as many states as it likes: never for most of the store."""
+    allowed = min(context.blobs.budget // _SHARE, shutil.disk_usage(context.work).free // 2)
+    if needed > allowed:
+        raise Rejected(
+            f"round {round_.id} asks for states of up to {needed / _GIB:.2f} GiB, and {allowed / _GIB:.2f} "
+            f"are allowed: a {_SHARE}th of node.storage_gb, and half of the free disk",
+            reason="no-room",
+            remedy="raise node.storage_gb or make room on the disk, or leave such projects out of "
+            "projects.follow; who proposes it asks for less with proposer.audit_segments",
+        )
 
 
 def store(
@@ -81,8 +104,9 @@ def publish(context: Context, round_id: RoundId) -> None:
 
 
 def folder_of(context: Context, round_id: RoundId) -> Path:
-    """Of the states of a training that is under way."""
-    return context.work / f"states-{round_id}"
+    """Of the states of a training that is under way: beside its checkpoints, which outlive a restart too."""
+    kept = context.checkpoints
+    return (context.work if kept is None else kept.folder / str(round_id)) / f"states-{round_id}"
 
 
 def _noted(context: Context, round_id: RoundId) -> Left | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -18,10 +18,10 @@ class AuditPlace:
 
     folder: Path
     """Of its states and losses; nothing else writes to it."""
-    key: Annotated[bytes, Size(32, 32)]
-    """Hides the losses until auditors have reported."""
     target: Path
     """Where to write the transcript."""
+    key: Annotated[bytes, Size(32, 32)] = field(repr=False)
+    """Hides the losses until auditors have reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,12 @@ class StreamedBatches:
             if key in ("shards", "visits", "seen"):
                 continue
             place, _, name = key.partition(".")
-            if not place.isdecimal() or str(int(place)) != place or int(place) >= len(places):
+            if (
+                len(place) > 9
+                or not place.isdecimal()
+                or str(int(place)) != place
+                or int(place) >= len(places)
+            ):
                 raise Rejected(f"{key[:80]} is of no visit to a shard", reason="bad-position")
             places[int(place)][name] = item
         here = {visit.number: visit for visit in self._visits}

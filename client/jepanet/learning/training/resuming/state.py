@@ -161,7 +161,7 @@ def _tensor(array: np.ndarray) -> Tensor:
 def _check(part: str, found: Arrays, wanted: Arrays) -> None:
     if set(found) != set(wanted):
         odd = ", ".join(sorted(set(found) ^ set(wanted))[:4])
-        raise Rejected(f"{part}: arrays missing or unknown: {odd}", reason="wrong-shape")
+        raise Rejected(f"{part}: arrays missing or unknown: {odd!r:.200}", reason="wrong-shape")
     for name, array in wanted.items():
         given = found[name]
         if given.shape != array.shape or given.dtype != array.dtype:

@@ -68,6 +68,13 @@ async def test_a_job_takes_arguments_tells_progress_and_returns(worker: Worker) 
     assert result.threads == "1"
 
 
+async def test_how_sums_are_made_is_the_builds_alone(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One variable of an operator, and its honest training would not be reproduced on an equal build."""
+    for name in ("MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"):
+        monkeypatch.setenv(name, "COMPATIBLE")
+    assert (await worker.run(Echo())).summing == ("MKL_NUM_THREADS",)
+
+
 async def test_what_the_running_job_told_last_can_be_asked_for(worker: Worker) -> None:
     """The status file says how far training is, not only that it goes on."""
     assert worker.running is None

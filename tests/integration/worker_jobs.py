@@ -22,6 +22,8 @@ class Echoed:
     name: str
     pid: int
     threads: str
+    summing: tuple[str, ...] = ()
+    """Variables of its environment by which libraries choose how they sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Echo(Request[Echoed]):
 def echo(request: Echo, on_progress: OnProgress) -> Echoed:
     for step in range(request.steps):
         on_progress(Progress(step, request.steps))
-    return Echoed(request.name, os.getpid(), os.environ["OMP_NUM_THREADS"])
+    summing = tuple(name for name in os.environ if name.startswith(("MKL_", "ONEDNN_", "DNNL_", "ATEN_")))
+    return Echoed(request.name, os.getpid(), os.environ["OMP_NUM_THREADS"], summing)
 
 
 @dataclass(frozen=True, slots=True)

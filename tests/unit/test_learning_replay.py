@@ -172,6 +172,13 @@ def test_a_missing_segment_is_named(plain: Made, tmp_path: Path) -> None:
     assert training.segments.kept(steps)
 
 
+def test_a_state_that_finds_no_room_ends_the_training_and_not_the_node(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(b"")  # a file where the folder belongs
+    with pytest.raises(Rejected, match="cannot be kept") as refused:
+        made(PLAIN, tmp_path / "kept")
+    assert refused.value.reason == "no-room"
+
+
 # Cheating: each of these gives another state than the one committed to.
 
 

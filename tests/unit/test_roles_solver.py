@@ -470,6 +470,16 @@ async def test_the_key_of_the_losses_outlives_a_crash_and_differs_by_round(
     assert first not in [salt.salt for salt in bench.journal.salts()]
 
 
+async def test_attack_a_round_that_asks_for_more_states_than_there_is_room_for_is_left_alone(
+    bench: Bench,
+) -> None:
+    """They are pinned: a stranger's round would fill the store, and every other round would fail."""
+    bench.audit = AuditRule(1024)
+    with pytest.raises(Rejected, match=r"a 4th of node\.storage_gb") as refused:
+        await bench.train(1)
+    assert refused.value.reason == "no-room" and bench.jobs.audits == []
+
+
 async def test_a_round_without_audits_keeps_nothing_for_them(bench: Bench) -> None:
     await bench.train(1)
     assert "audit" not in bench.journal.notes(1) and bench.jobs.audits == []

@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator
 
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.sending.fees import Fees
+from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.node.engine import Engine
@@ -61,16 +62,15 @@ TOKEN = 10**18
 ME = account("solver", 0)
 KEY = "0123456789abcdef"
 SPEC_BYTES = SPEC.encode(a_spec(price=5 * 10**14))
-FACTS = some_facts(3, budget=100 * TOKEN, fee=2 * TOKEN)
-SHEET_BYTES = SHEET.encode(
-    derive_sheet(
-        FACTS,
-        a_spec(price=5 * 10**14),
-        reports_of(FACTS, [[GOOD, HARM, MISSING]] * 3),
-        model=digest("merged"),
-        improvement=30_000,
-    )
+FACTS = replace(some_facts(3, budget=100 * TOKEN, fee=2 * TOKEN), spec=digest_of(SPEC_BYTES))
+OUTCOME = derive_sheet(
+    FACTS,
+    a_spec(price=5 * 10**14),
+    reports_of(FACTS, [[GOOD, HARM, MISSING]] * 3),
+    model=digest("merged"),
+    improvement=30_000,
 )
+SHEET_BYTES = SHEET.encode(OUTCOME)
 TREE = {
     "node": {"data_dir": "data", "roles": ["solver"]},
     "wallet": {"directory": "wallets", "password_env": "MY_PASSWORD"},
@@ -235,8 +235,10 @@ def a_round(number: int, sheet: Digest | None, spec: Digest) -> Round:
     )  # fmt: skip
     if sheet is None:
         return round_
-    recorded = Recorded(bytes(32), digest("merged"), sheet, 19 * TOKEN, 30_000, 1400, bytes(32), 7)
-    return replace(round_, recorded=recorded, status=Status.SETTLED)
+    recorded = Recorded(
+        OUTCOME.root, OUTCOME.model, sheet, OUTCOME.payout, OUTCOME.improvement, 1400, bytes(32), 7
+    )
+    return replace(round_, recorded=recorded, shard=FACTS.shard, status=Status.SETTLED)
 
 
 def a_node(folder: Path) -> ANode:

@@ -83,7 +83,7 @@ class ShownNode(ANode):
 
     def _round(self, number: int) -> Round:
         spec = self.blobs.put_bytes(SPEC_BYTES)
-        facts = some_facts(5, budget=100 * TOKEN, fee=2 * TOKEN)
+        facts = replace(some_facts(5, budget=100 * TOKEN, fee=2 * TOKEN), round_id=RoundId(number), spec=spec)
         gains = random.Random(number)
         mine = int(38_000 * math.exp(-(number - 7) / 14) + gains.gauss(0, 1500))
         good: Vote = (Verdict.ACCEPTED, "accepted", max(2_500, mine), 1_800)
@@ -122,10 +122,13 @@ class ShownNode(ANode):
                 shard=digest("shard"), reveals_closed_at=begun + 120,
             )  # fmt: skip
         result = Recorded(
-            bytes(32), digest(f"model {number}"), Digest(bytes(32)) if number == UNREAD else stored,
-            sum(item.amount for item in sheet.rows), int(mine * 1.15), end - 60, bytes(32), 7,
+            sheet.root, sheet.model, Digest(bytes(32)) if number == UNREAD else stored,
+            sheet.payout, sheet.improvement, end - 60, bytes(32), 7,
         )  # fmt: skip
-        return replace(made, recorded=result, status=Status.SETTLED, ended_at=end, recorded_at=end - 120)
+        return replace(
+            made, recorded=result, shard=facts.shard, status=Status.SETTLED, ended_at=end,
+            recorded_at=end - 120,
+        )  # fmt: skip
 
     async def status(self) -> dict[str, object]:
         noted = {

@@ -9,7 +9,7 @@ import pytest
 
 from jepanet.operations.projects.course import Course, project_of, rounds_of, solvers_of
 from jepanet.operations.reading.chronicle import MOST_ROUNDS, Chronicle, Founding, Noted, Said, SaidOfRound
-from jepanet.operations.reading.sheets import ReadSheet, RowOfSheet
+from jepanet.operations.reading.sheets import ReadSheet, RowOfSheet, key_of
 from jepanet.operations.views.rounds import HeldOut
 from jepanet.protocol.facts import ChainRoundCancelled, ChainRoundOpened
 from jepanet.protocol.state import Identity, NodeState, Project, Recorded, Round, Status
@@ -45,7 +45,8 @@ def a_course(*rounds: Round, sheets: dict[str, ReadSheet], opened: int | None = 
         rounds={item.id: item for item in rounds},
     )
     chronicle = Chronicle(founded={ProjectId(1): Founding(FIRST, Said(b"t" * 32, AT))}, **past)
-    return Course.of(state, chronicle, {digest(name): item for name, item in sheets.items()}, ProjectId(1))
+    named = {f"sheet {item.id}": key_of(item) for item in rounds}
+    return Course.of(state, chronicle, {named[name]: item for name, item in sheets.items()}, ProjectId(1))
 
 
 ONE, TWO = digest("one"), digest("two")

@@ -33,7 +33,7 @@ from jepanet.storage.journal import StoredDuty
 from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import Digest, Role, RoundId, Verdict
 from round_samples import account, digest
-from rpc_node import FACTS, KEY, ME, PEERS, TOKEN, ANode, Asking, a_node, an_intent, check
+from rpc_node import FACTS, KEY, ME, OUTCOME, PEERS, TOKEN, ANode, Asking, a_node, an_intent, check
 
 pytestmark = pytest.mark.unit
 
@@ -126,7 +126,7 @@ async def test_rounds_are_listed_page_by_page_and_those_that_come_move_nothing(n
 async def test_a_round_is_shown_with_the_figures_of_its_sheet_where_that_is_here(node: ANode) -> None:
     asking = Asking(node)
     here = await asking.get("rounds.get", round=7)
-    assert (here["sheet_read"], here["payout"], here["price"]) == (True, str(19 * TOKEN), str(5 * 10**14))
+    assert (here["sheet_read"], here["payout"], here["price"]) == (True, str(OUTCOME.payout), str(5 * 10**14))
     assert len(here["fees"]) == 3
     away = await asking.get("rounds.get", round=8)
     assert away["sheet_read"] is False and "fees" not in away
@@ -347,7 +347,8 @@ async def test_what_a_result_paid_is_not_left_and_rules_that_are_no_rules_are_no
     node.state = replace(node.state, rounds={RoundId(7): replace(paid, params=limited)}, verifier_sets={})
     told = await Asking(node).get("projects.get", project=1)
     assert (told["verifiers"], told["threshold"]) == ([], None)
-    assert (told["terms"]["paid"], told["terms"]["left"]) == (str(19 * TOKEN), str(81 * TOKEN))
+    left = str(100 * TOKEN - OUTCOME.payout)
+    assert (told["terms"]["paid"], told["terms"]["left"]) == (str(OUTCOME.payout), left)
     assert told["terms"]["rules"] == [] and "allow list" in told["terms"]["words"][1]
     assert "5 of them" in told["terms"]["words"][1] and "tokens; where" not in str(told)
 

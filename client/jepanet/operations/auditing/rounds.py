@@ -21,8 +21,9 @@ from jepanet.operations.views.rounds import (
     RoundSummary,
     SheetView,
 )
+from jepanet.protocol.commitment import merkle_root, result_leaf
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import CancelCause, Digest, Phase
 from jepanet.work.methods import known_spec
@@ -77,7 +78,7 @@ async def show_round(history: History, library: Library, round_id: int) -> Round
 async def fetch_sheet(library: Library, round_: Round, members: int) -> SheetView:
     """The score sheet of a round, without a row where no result is recorded.
 
-    Raises: Transient: nobody serves it. Rejected: it is no score sheet, or the library's file is altered.
+    Raises: Transient: nobody serves it. Rejected: as `read_sheet`, or the library's file is altered.
     """
     if round_.recorded is None:
         return SheetView()
@@ -97,12 +98,45 @@ async def _spec(library: Library, round_: Round) -> bytes | None:
 def read_sheet(sheet: bytes, spec: bytes | None, round_: Round, members: int) -> SheetView:
     """A score sheet's bytes as receipts, with sums where there is the round's spec, which names the price.
 
-    Raises: Rejected: bytes that are none.
+    Raises: Rejected: bytes that are none, or a sheet that says otherwise than the chain (reason `altered`).
     """
     terms = None
     if spec is not None:
         terms = Terms(known_spec(spec), round_.params.budget, round_.params.fee, members)
-    return sheet_view(decode_sheet(sheet), terms)
+    document = decode_sheet(sheet)
+    _check_against_chain(document, round_)
+    return sheet_view(document, terms)
+
+
+def _check_against_chain(sheet: ScoreSheet, round_: Round) -> None:
+    """That it is the sheet of this round, and grants what was recorded: verifiers may record the hash of any
+    file. Whether its scores are true, only an audit can say.
+
+    Raises: Rejected (reason `altered`), naming what differs.
+    """
+    recorded, leaves = round_.recorded, sheet.leaves
+    assert recorded is not None, "who reads a sheet has it from what was recorded"
+    try:
+        root = merkle_root([result_leaf(sheet.round_id, leaf) for leaf in leaves])
+    except ValueError:  # of no leaves, or of one that no contract could take
+        root = b""
+    told = {
+        "round": (sheet.round_id, round_.id),
+        "project": (sheet.project_id, round_.project_id),
+        "rules": (sheet.spec, round_.params.spec),
+        "base": (sheet.base, round_.base),
+        "evaluation shard": (sheet.shard, round_.shard),
+        "model": (sheet.model, recorded.model),
+        "payments": (root, recorded.root),
+        "payout": (sum(leaf.amount for leaf in leaves), recorded.payout),
+    }
+    wrong = [name for name, (claimed, known) in told.items() if claimed != known]
+    if wrong:
+        raise Rejected(
+            f"round {round_.id}: its score sheet is altered: the chain has another {' and '.join(wrong)}",
+            reason="altered",
+            remedy="believe none of it; who signed that result is in the transaction that recorded it",
+        )
 
 
 def summary(state: NodeState, round_: Round) -> RoundSummary:

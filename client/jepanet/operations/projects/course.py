@@ -9,11 +9,11 @@ from jepanet.cid import to_cid
 from jepanet.operations.auditing.rounds import summary
 from jepanet.operations.projects.known import known_project
 from jepanet.operations.reading.chronicle import Chronicle, Said
-from jepanet.operations.reading.sheets import ReadSheet
+from jepanet.operations.reading.sheets import Key, ReadSheet, key_of
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.observing import ProjectInWhole, RoundOfProject, SolverOfProject, Transacted
 from jepanet.protocol.state import NodeState, Project, Round, Status
-from jepanet.types import Address, Digest, ProjectId
+from jepanet.types import Address, ProjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Course:
 
     state: NodeState
     chronicle: Chronicle
-    sheets: Mapping[Digest, ReadSheet]
+    sheets: Mapping[Key, ReadSheet]
     project: Project
     rounds: tuple[Round, ...]
 
     @classmethod
     def of(
-        cls, state: NodeState, chronicle: Chronicle, sheets: Mapping[Digest, ReadSheet], project: ProjectId
+        cls, state: NodeState, chronicle: Chronicle, sheets: Mapping[Key, ReadSheet], project: ProjectId
     ) -> Course:
         """Raises: KeyError: there is no such project."""
         rounds = {**chronicle.past, **state.rounds}
@@ -37,7 +37,7 @@ class Course:
 
     def sheet(self, round_: Round) -> ReadSheet | None:
         """What was read of a round's score sheet, if anything."""
-        return None if round_.recorded is None else self.sheets.get(round_.recorded.sheet)
+        return None if round_.recorded is None else self.sheets.get(key_of(round_))
 
 
 def rounds_of(course: Course) -> list[RoundOfProject]:

@@ -14,9 +14,9 @@ from jepanet.operations.auditing.rounds import fetch_sheet
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.observing import Trouble
 from jepanet.operations.views.rounds import HeldOut, Receipt, SheetView
-from jepanet.protocol.state import Round
+from jepanet.protocol.state import Recorded, Round
 from jepanet.telemetry import get_logger
-from jepanet.types import Address, Digest
+from jepanet.types import Address, RoundId
 
 log = get_logger("observing")
 
@@ -24,6 +24,15 @@ _KEPT: Final = 4
 """Sheets of a thousand rows take megabytes."""
 _AGAIN_SECONDS: Final = 30.0
 """After one that could not be had, before it is asked for again."""
+
+
+Key = tuple[RoundId, Recorded | None]
+"""A sheet is read for one result of one round: of another with the same hash it may tell lies."""
+
+
+def key_of(round_: Round) -> Key:
+    """By what a round's sheet is known once it was read."""
+    return round_.id, round_.recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +64,10 @@ class Sheets:
     def __init__(self, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
         self._library = library
         self._clock = clock
-        self._views: OrderedDict[Digest, SheetView] = OrderedDict()
-        self._rests: dict[Digest, float] = {}
-        self._wanted: Digest | None = None
-        self.read: Mapping[Digest, ReadSheet] = {}
+        self._views: OrderedDict[Key, SheetView] = OrderedDict()
+        self._rests: dict[Key, float] = {}
+        self._wanted: Key | None = None
+        self.read: Mapping[Key, ReadSheet] = {}
         self.trouble: Trouble | None = None
 
     async def of(self, round_: Round, members: int) -> SheetView | None:
@@ -66,23 +75,23 @@ class Sheets:
         fetched before others."""
         if round_.recorded is None:
             return None
-        digest = round_.recorded.sheet
-        if digest in self._views:
-            self._views.move_to_end(digest)
-            return self._views[digest]
-        if not self._library.has(digest):
-            self._wanted = digest
+        key = key_of(round_)
+        if key in self._views:
+            self._views.move_to_end(key)
+            return self._views[key]
+        if not self._library.has(round_.recorded.sheet):
+            self._wanted = key
             return None
         try:
             view = await fetch_sheet(self._library, round_, members)
         except (Transient, Rejected, Fatal) as error:
             log.info("sheet.unread", round=round_.id, why=str(error))
             return None
-        return self._keep(digest, view)
+        return self._keep(key, view)
 
     def awaited(self, rounds: Sequence[Round]) -> list[Round]:
         """Those with a recorded sheet that was not read, in the order given."""
-        return [item for item in rounds if item.recorded is not None and item.recorded.sheet not in self.read]
+        return [item for item in rounds if item.recorded is not None and key_of(item) not in self.read]
 
     async def fetch_next(self, rounds: Sequence[Round], members: Callable[[Round], int]) -> bool:
         """Reads one more sheet, of the first of `rounds` whose turn it is; False where there is none.
@@ -90,36 +99,31 @@ class Sheets:
         What cannot be had is told by `trouble`, never raised.
         """
         now = self._clock()
-        due = [item for item in self.awaited(rounds) if self._rests.get(_sheet(item), now) <= now]
+        due = [item for item in self.awaited(rounds) if self._rests.get(key_of(item), now) <= now]
         if not due:
             return False
-        round_ = next((item for item in due if _sheet(item) == self._wanted), due[0])
-        digest = _sheet(round_)
-        self._rests[digest] = now + _AGAIN_SECONDS  # also where a fault ends this call
+        round_ = next((item for item in due if key_of(item) == self._wanted), due[0])
+        key = key_of(round_)
+        self._rests[key] = now + _AGAIN_SECONDS  # also where a fault ends this call
         try:
             view = await fetch_sheet(self._library, round_, members(round_))
         except (Transient, Rejected, Fatal) as error:
-            self._rests[digest] = self._clock() + _AGAIN_SECONDS
+            self._rests[key] = self._clock() + _AGAIN_SECONDS
             since = int(time.time()) if self.trouble is None else self.trouble.since
             self.trouble = Trouble(error.message, error.remedy, since)
             return True
-        self._keep(digest, view)
-        self.read = {**self.read, digest: _kept_of(view)}
+        self._keep(key, view)
+        self.read = {**self.read, key: _kept_of(view)}
         self.trouble, self._wanted = None, None
-        self._rests.pop(digest, None)
+        self._rests.pop(key, None)
         await asyncio.sleep(0)
         return True
 
-    def _keep(self, digest: Digest, view: SheetView) -> SheetView:
-        self._views[digest] = view
+    def _keep(self, key: Key, view: SheetView) -> SheetView:
+        self._views[key] = view
         while len(self._views) > _KEPT:
             self._views.popitem(last=False)
         return view
-
-
-def _sheet(round_: Round) -> Digest:
-    assert round_.recorded is not None
-    return round_.recorded.sheet
 
 
 def _kept_of(view: SheetView) -> ReadSheet:

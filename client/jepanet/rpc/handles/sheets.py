@@ -11,8 +11,12 @@ from jepanet.operations.auditing.rounds import read_sheet
 from jepanet.operations.views.rounds import SheetView
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES
-from jepanet.protocol.state import Round
+from jepanet.protocol.state import Recorded, Round
 from jepanet.rpc.handles.running import RunningNode
+from jepanet.telemetry import get_logger
+from jepanet.types import RoundId
+
+log = get_logger("rpc")
 
 _KEPT: Final = 4
 """Sheets of a thousand rows take megabytes."""
@@ -24,7 +28,7 @@ class Sheets:
     def __init__(self, node: RunningNode) -> None:
         self._node = node
         self._turn = asyncio.Lock()
-        self._kept: OrderedDict[tuple[bytes, bool], SheetView] = OrderedDict()
+        self._kept: OrderedDict[tuple[RoundId, Recorded, bool], SheetView] = OrderedDict()
 
     async def of(self, round_: Round) -> SheetView | None:
         """The sheet that was recorded for a round; None while none is, or while it is not stored here."""
@@ -33,7 +37,7 @@ class Sheets:
             return None
         node, members = self._node, len(self._node.state.members(round_))
         with_terms = node.blobs.has(round_.params.spec)
-        key = (recorded.sheet, with_terms)
+        key = (round_.id, recorded, with_terms)
         async with self._turn:
             if key not in self._kept:
                 if not node.blobs.has(recorded.sheet):
@@ -53,5 +57,6 @@ class Sheets:
             sheet = blobs.read(digest, max_bytes=MAX_SHEET_BYTES)
             spec = blobs.read(round_.params.spec, max_bytes=MAX_SPEC_BYTES) if with_terms else None
             return read_sheet(sheet, spec, round_, members)
-        except (Transient, Rejected):  # damaged and set aside, collected meanwhile, or no sheet at all
+        except (Transient, Rejected) as error:  # damaged and set aside, collected meanwhile, or not its sheet
+            log.info("sheet.unread", round=round_.id, why=error.message)
             return None

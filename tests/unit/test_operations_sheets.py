@@ -1,0 +1,115 @@
+"""Score sheets of strangers: each is held beside what the chain recorded before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jepanet.cid import Codec, digest_of
+from jepanet.errors import Rejected, Transient
+from jepanet.operations.auditing.rounds import read_sheet
+from jepanet.operations.projects.course import Course
+from jepanet.operations.reading.chronicle import Chronicle
+from jepanet.operations.reading.sheets import Sheets
+from jepanet.protocol.settling.sheet import ScoreSheet, encode_sheet
+from jepanet.protocol.state import Round
+from jepanet.types import Digest, ProjectId, RoundId
+from round_samples import digest
+from rpc_node import FACTS, OUTCOME, SHEET_BYTES, a_round
+
+pytestmark = pytest.mark.unit
+
+
+class Shelf:
+    """A library: what it holds, and who is asked for the rest in vain."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[Digest] = []
+        self.takes: Callable[[], None] = lambda: None
+
+    def add(self, data: bytes) -> Digest:
+        found = digest_of(data)
+        (self.folder / found.hex()).write_bytes(data)
+        return found
+
+    def has(self, what: bytes) -> bool:
+        return (self.folder / what.hex()).is_file()
+
+    async def get(self, what: str, wanted: Digest, codec: Codec, *, max_bytes: int) -> Path:
+        if what == "score sheet":
+            self.asked.append(wanted)
+        self.takes()
+        if not self.has(wanted):
+            raise Transient("nobody serves it")
+        return self.folder / wanted.hex()
+
+
+def sheets_of(shelf: Shelf, **changes: Any) -> Sheets:
+    library: Any = shelf
+    return Sheets(library, **changes)
+
+
+def of_round(number: int, sheet: Digest, **changes: Any) -> Round:
+    """A round whose recorded result is that of `OUTCOME` but for some fields."""
+    made = a_round(number, sheet, FACTS.spec)
+    assert made.recorded is not None
+    return replace(made, recorded=replace(made.recorded, **changes))
+
+
+def three(_: Round) -> int:
+    return 3
+
+
+RICH = replace(OUTCOME, rows=tuple(replace(row, amount=10**27) for row in OUTCOME.rows))
+LIES: dict[str, tuple[ScoreSheet, dict[str, Any]]] = {
+    "round": (replace(OUTCOME, round_id=RoundId(6)), {}),
+    "project": (replace(OUTCOME, project_id=ProjectId(2)), {}),
+    "rules": (replace(OUTCOME, spec=digest("other")), {}),
+    "base": (replace(OUTCOME, base=digest("other")), {}),
+    "evaluation shard": (replace(OUTCOME, shard=digest("other")), {}),
+    "model": (replace(OUTCOME, model=digest("other")), {}),
+    "payments": (RICH, {}),
+    "payout": (OUTCOME, {"payout": OUTCOME.payout + 1}),
+}
+
+
+def test_the_sheet_of_its_round_is_read() -> None:
+    assert len(read_sheet(SHEET_BYTES, None, of_round(7, digest_of(SHEET_BYTES)), 3).receipts) == 3
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_attack_a_sheet_that_says_otherwise_than_the_chain_is_not_believed(what: str) -> None:
+    sheet, recorded = LIES[what]
+    data = encode_sheet(sheet)
+    with pytest.raises(Rejected, match=rf"round 7: .* altered: .*{what}") as refused:
+        read_sheet(data, None, of_round(7, digest_of(data), **recorded), 3)
+    assert refused.value.reason == "altered"
+
+
+def test_attack_a_sheet_that_grants_nobody_anything_has_no_root() -> None:
+    data = encode_sheet(replace(OUTCOME, rows=(), fees=()))
+    with pytest.raises(Rejected, match="payments and payout"):
+        read_sheet(data, None, of_round(7, digest_of(data)), 3)
+
+
+async def test_attack_the_sheet_of_another_round_with_the_same_hash_is_told_and_counts_for_nothing(
+    tmp_path: Path,
+) -> None:
+    shelf = Shelf(tmp_path)
+    kept = shelf.add(SHEET_BYTES)
+    its_own, forged = of_round(7, kept), of_round(77, kept)
+    sheets = sheets_of(shelf)
+    assert await sheets.fetch_next([its_own, forged], three) and sheets.trouble is None
+    assert await sheets.of(its_own, 3) is not None and await sheets.of(forged, 3) is None
+    assert await sheets.fetch_next([its_own, forged], three)
+    assert (
+        sheets.trouble is not None and "round 77" in sheets.trouble.what and "altered" in sheets.trouble.what
+    )
+    nothing: Any = None
+    course = Course(nothing, Chronicle(), sheets.read, nothing, (its_own, forged))
+    assert course.sheet(its_own) is not None and course.sheet(forged) is None

@@ -219,7 +219,7 @@ export interface ProjectDetails {
   terms: ProjectTerms | null;
 }
 
-/** What a round promises and asks for. `paid`: to solvers by its result, None before there is one; `left`: what of the budget is not paid. `words`: the same as sentences. `rules`: every field of its spec, none where the node has not fetched that. */
+/** What a round promises and asks for. `paid`: to solvers and verifiers by its result, None before there is one; `left`: what of budget and fee is not paid. `words`: the same as sentences. `rules`: every field of its spec, none where the node has not fetched that. */
 export interface ProjectTerms {
   round: number;
   proposer: string;

@@ -330,7 +330,7 @@ async def test_a_project_is_told_with_the_terms_of_its_newest_round(node: ANode)
     assert told["verifiers"] == list(FACTS.members)
     terms = told["terms"]
     assert (terms["round"], terms["budget"], terms["paid"]) == (30, str(100 * TOKEN), None)
-    assert terms["left"] == terms["budget"]
+    assert terms["left"] == str(102 * TOKEN), "budget and fee"
     rules = {item["key"]: item["value"] for item in terms["rules"]}
     assert rules["price"] == str(5 * 10**14) and rules["merge.rule"] == "mean"
     words = "\n".join(terms["words"])
@@ -347,7 +347,7 @@ async def test_what_a_result_paid_is_not_left_and_rules_that_are_no_rules_are_no
     node.state = replace(node.state, rounds={RoundId(7): replace(paid, params=limited)}, verifier_sets={})
     told = await Asking(node).get("projects.get", project=1)
     assert (told["verifiers"], told["threshold"]) == ([], None)
-    left = str(100 * TOKEN - OUTCOME.payout)
+    left = str(102 * TOKEN - OUTCOME.payout)
     assert (told["terms"]["paid"], told["terms"]["left"]) == (str(OUTCOME.payout), left)
     assert told["terms"]["rules"] == [] and "allow list" in told["terms"]["words"][1]
     assert "5 of them" in told["terms"]["words"][1] and "tokens; where" not in str(told)

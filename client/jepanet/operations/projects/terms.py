@@ -30,7 +30,7 @@ def terms_of(state: NodeState, round_: Round, spec: RoundSpec | None) -> Project
         proposer=round_.proposer,
         budget=Wei(budget),
         paid=None if paid is None else Wei(paid),
-        left=Wei(budget - (paid or 0)),
+        left=Wei(budget + round_.params.fee - (paid or 0)),
         fee=Wei(round_.params.fee),
         bond=Wei(round_.params.bond),
         words=(*_of_chain(state, round_), *(() if spec is None else _of_spec(spec))),

@@ -70,9 +70,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ProjectTerms:
-    """What a round promises and asks for. `paid`: to solvers by its result, None before there is one; `left`:
-    what of the budget is not paid. `words`: the same as sentences. `rules`: every field of its spec, none
-    where the node has not fetched that."""
+    """What a round promises and asks for. `paid`: to solvers and verifiers by its result, None before
+    there is one; `left`: what of budget and fee is not paid. `words`: the same as sentences. `rules`: every
+    field of its spec, none where the node has not fetched that."""
 
     round: int
     proposer: Address

@@ -66,6 +66,13 @@ async def test_attack_one_that_shows_a_fork_is_told_apart_from_the_followed_one(
     assert await compared(Reader(100), Reader(100, forked=99)) == [("well", True), ("well", False)]
 
 
+async def test_attack_one_that_is_stuck_or_claims_to_be_far_ahead_hides_no_fork() -> None:
+    stuck = await compared(Reader(1000, forked=500), Reader(1000), Reader(12))
+    assert stuck == [("well", True), ("disagrees", False), ("behind", False)]
+    ahead = await compared(Reader(1000, forked=500), Reader(1000), Reader(10**5, forked=500))
+    assert ahead == [("behind", True), ("disagrees", False), ("well", False)]
+
+
 async def test_one_of_another_chain_or_without_an_answer_is_compared_with_nobody() -> None:
     others = (Silent(0), Elsewhere(0), Reader(15, begun=b"x" * 32))
     told = [("well", True), ("silent", False), ("other-chain", False), ("other-chain", False)]

@@ -19,37 +19,31 @@ _BEHIND: Final = 20
 
 
 async def compare_endpoints(rpc: Rpc, deployment: Deployment, depth: int) -> tuple[EndpointStanding, ...]:
-    """Every endpoint in the order in which they were given. They are of another mind where they name
-    different blocks `depth` blocks below the lowest head of those that have the deployment's block. Never
-    raises for what an endpoint does.
+    """Every endpoint in the order in which they were given. One is of another mind where it names another
+    block than the followed one `depth` blocks below the lower head of the two: each is compared by itself, so
+    that one that is stuck, or claims to be far ahead, hides nothing of the others. Never raises for what an
+    endpoint does.
     """
     readers = rpc.by_endpoint()
     heads = await asyncio.gather(*(_head(reader, deployment) for _, reader in readers))
-    known = [head.ref.number for head in heads if isinstance(head, Header)]
-    number = max(deployment.block_number, min(known) - depth) if known else 0
     followed = rpc.preferred
-    asked = [
-        reader if isinstance(head, Header) else None for (_, reader), head in zip(readers, heads, strict=True)
-    ]
-    blocks = await asyncio.gather(*(_block(reader, number) for reader in asked))
-    found = []
-    for place, (name, _) in enumerate(readers):
-        head, block = heads[place], blocks[place]
-        standing = _standing(head, max(known, default=0), block, blocks[followed])
-        seen = head.ref.number if isinstance(head, Header) else None
-        told = EndpointStanding(name, standing, seen, place == followed)
-        if standing == "disagrees" and block is not None:
-            told = replace(told, number=number, block="0x" + block.hex())
-        found.append(told)
-    return tuple(found)
+    believed, first = heads[followed], deployment.block_number
+    highest = max((head.ref.number for head in heads if isinstance(head, Header)), default=0)
 
+    async def told_of(place: int) -> EndpointStanding:
+        name, reader = readers[place]
+        head = heads[place]
+        if isinstance(head, str):
+            return EndpointStanding(name, head, None, place == followed)
+        told = EndpointStanding(name, "well", head.ref.number, place == followed)
+        if place != followed and isinstance(believed, Header):
+            number = max(first, min(head.ref.number, believed.ref.number) - depth)
+            mine, other = await asyncio.gather(_block(reader, number), _block(readers[followed][1], number))
+            if mine is not None and other is not None and mine != other:
+                return replace(told, standing="disagrees", number=number, block="0x" + mine.hex())
+        return replace(told, standing="behind") if highest - head.ref.number > _BEHIND else told
 
-def _standing(head: Header | str, highest: int, block: bytes | None, believed: bytes | None) -> str:
-    if isinstance(head, str):
-        return head
-    if block is not None and believed is not None and block != believed:
-        return "disagrees"
-    return "behind" if highest - head.ref.number > _BEHIND else "well"
+    return tuple(await asyncio.gather(*map(told_of, range(len(readers)))))
 
 
 async def _head(reader: ChainReader, deployment: Deployment) -> Header | str:
@@ -65,9 +59,7 @@ async def _head(reader: ChainReader, deployment: Deployment) -> Header | str:
     return "other-chain" if begun is not None and begun.ref.hash != deployment.block_hash else head
 
 
-async def _block(reader: ChainReader | None, number: int) -> bytes | None:
-    if reader is None:
-        return None
+async def _block(reader: ChainReader, number: int) -> bytes | None:
     try:
         async with asyncio.timeout(_TAKES):
             header = await reader.header(number)

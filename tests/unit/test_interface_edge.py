@@ -112,6 +112,18 @@ def test_a_traceback_is_printed_when_asked_for(
     assert "Fatal: wrong" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("traceback", ["0", "1"])
+def test_attack_a_strangers_words_in_an_error_move_no_terminal(
+    traceback: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JEPANET_TRACEBACK", traceback)
+    words = "torch \x1b[2J\x1b[HAll 3 reproduced.\x1b[8m\x9b2J\u202e\r"
+    assert ended(Rejected(f"made with {words}", remedy=f"use\n{words}")) == Exit.REJECTED
+    err = capsys.readouterr().err
+    assert "All 3 reproduced." in err and err.count("\n") >= 3
+    assert all(each.isprintable() or each == "\n" for each in err)
+
+
 def test_an_error_made_of_an_interrupt_is_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         try:

@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 
 from jepanet.errors import Exit, Fatal, JepanetError, Transient
+from jepanet.interface.terminal.layout import harmless
 from jepanet.interface.terminal.standard_streams import ReaderGone
 from jepanet.lifetime import code_of_end, name_of_end, was_stopped
 from jepanet.log_stream import LogStream
@@ -162,7 +163,9 @@ def _kept(error: BaseException) -> str:
 
 
 def _say(text: str) -> None:
-    """One message on standard error, if that can be written at all."""
+    """One message on standard error, if that can be written at all. It may hold words of strangers: of a
+    peer's file, an endpoint's answer, a name in a folder."""
+    text = "\n".join(map(harmless, text.split("\n")))
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

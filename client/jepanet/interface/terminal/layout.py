@@ -31,11 +31,16 @@ def is_number(text: str) -> bool:
     return text.replace(",", "").replace(".", "", 1).lstrip("+-").isdigit()
 
 
-def printable(text: str) -> str:
-    """Strangers' words without what a terminal would obey, and without what it cannot show."""
-    text = "".join(
+def harmless(text: str) -> str:
+    """Strangers' words without what a terminal would obey."""
+    return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
+
+
+def printable(text: str) -> str:
+    """Strangers' words without what a terminal would obey, and without what standard output cannot show."""
+    text = harmless(text)
     # As the stream itself would write it, so that the widths are right; one that would raise gets "?".
     encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors or "strict"
     return text.encode(encoding, "replace" if errors == "strict" else errors).decode(encoding, "replace")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jepanet.interface.terminal.layout import width_of_output
+from jepanet.interface.terminal.layout import harmless, width_of_output
 from jepanet.interface.terminal.overview_words import Line, lines, plain
 from jepanet.interface.terminal.round_words import clock
 from jepanet.operations.views.json_form import json_form
@@ -64,7 +64,7 @@ class Overviewed:
     def missing(self, why: str) -> None:
         """The node does not answer; told once, on standard error where it is no terminal."""
         if why != self._missing and not self._live:
-            click.echo(f"jepanet: {why}", err=True)
+            click.echo(f"jepanet: {harmless(why)}", err=True)
         self._missing = why
 
     def _tell(self, told: tuple[str, ...]) -> None:

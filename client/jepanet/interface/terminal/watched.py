@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from jepanet.interface.terminal.layout import harmless
 from jepanet.interface.terminal.reasons import tell_reasons
 from jepanet.interface.terminal.round_words import clock, line_of, standing
 from jepanet.operations.views.json_form import json_form
@@ -85,7 +86,7 @@ class Watched:
             return
         self._seen, self._note = None, why
         if not self._live:
-            click.echo(f"jepanet: {why}", err=True)
+            click.echo(f"jepanet: {harmless(why)}", err=True)
 
     def _line(self) -> Text:
         from rich.text import Text

@@ -110,9 +110,20 @@ describe("a token", () => {
 });
 
 const training: Work = { job: "train_delta", seconds: 100, step: 50, steps: 200, loss: 1 };
-const well: Known = { status: null, health: { healthy: true, ready: true, reasons: [], remarks: [], surroundings: null }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
+const well: Known = { lost: false, verifiers: new Map(), status: null, health: { healthy: true, ready: true, reasons: [], remarks: [], surroundings: null }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
 
 describe("what to worry about", () => {
+  it("is a verifier that is not there while its round is scored", () => {
+    const presence = { verifier: "0x12", own: false, scored: false, peer: "16U", connected: false, heard: 100 };
+    const scoring = schedule("verify", { reveal_end: 900 });
+    const found = worries({ ...well, schedules: new Map([[7, scoring]]), verifiers: new Map([[7, { round: 7, threshold: 1, verifiers: [presence] }]]) });
+    expect(found.map((item) => [item.tone, item.what.slice(0, 24)])).toEqual([["bad", "Round 7 is in scoring, a"]]);
+  });
+  it("is nothing else where the node does not answer", () => {
+    const account = { address: "0x12", native: "0", tokens: "5", stake_free: "0", stake_locked: "0", stake_unbonding: "0", withdrawable: "0" };
+    expect(worries({ ...well, account, lost: true }).map((item) => item.what)[0]).toBe("Your node does not answer");
+    expect(worries({ ...well, account, lost: true }).map((item) => item.what).join()).not.toContain("ether");
+  });
   it("is nothing where all is well", () => expect(worries(well)).toEqual([]));
   it("is a training that would miss its deadline", () => {
     expect(left(training)).toBe(300);

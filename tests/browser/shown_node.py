@@ -32,7 +32,7 @@ from jepanet.work.requests.request import Progress
 from jepanet.work.requests.training import TrainDelta
 from jepanet.work.worker import RunningJob
 from round_samples import HARM, MISSING, Vote, a_spec, account, digest, reports_of, some_facts
-from rpc_node import PEERS, SPEC_BYTES, TOKEN, ANode, APeer, Asking, a_node, a_round, an_intent
+from rpc_node import FACTS, PEERS, SPEC_BYTES, TOKEN, ANode, APeer, Asking, a_node, a_round, an_intent
 
 NEWEST = 30
 """The round that runs: its solvers train."""
@@ -76,6 +76,8 @@ class ShownNode(ANode):
         self.chain = replace(self.chain, head=18_206)
         self.deployment = replace(self.deployment, token=account("token"), lens=account("lens"))
         self.peers = 2
+        for member, peer in zip(FACTS.members, (PEERS[0], PEERS[1], PEERS[1]), strict=True):
+            self.heard.note(member, peer)
         self.network.connected = [
             APeer(peer, f"/ip4/192.0.2.{number + 7}/tcp/4701", outbound=number != 1)
             for number, peer in enumerate(PEERS[:2])
@@ -112,7 +114,7 @@ class ShownNode(ANode):
         if number == NEWEST:
             begun = int(self.begun) - 150
             return replace(
-                made, opened_at=begun, commit_end=begun + 600, commits=made.commits[:2], reveals=()
+                made, opened_at=begun, commit_end=begun + 600, commits=made.commits[1:3], reveals=()
             )
         if number == SCORED:
             begun = int(self.begun) - 200

@@ -125,24 +125,31 @@ def test_attack_a_script_that_is_not_ours_does_not_run(open_page: Any) -> None:
 def test_claiming_takes_the_other_token(open_page: Any, served: Shown) -> None:
     page = open_page()
     page.evaluate("location.hash = '#/rewards'")
-    page.get_by_role("button", name="Claim now, round 25").click()
-    expect(page.locator("p.wrong")).to_contain_text("This token only reads")
+    expect(page.get_by_role("row").filter(has_text="Round 25")).to_contain_text("Given up")
+    expect(page.locator("p.fine")).to_contain_text("jepanet dashboard --operate")
+    expect(page.get_by_role("button", name="Claim now")).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("Token").fill(served.operate)
     page.get_by_role("button", name="Open").click()
     page.evaluate("location.hash = '#/rewards'")
+    expect(page.get_by_role("button", name="Claim now")).to_have_count(1)
     page.get_by_role("button", name="Claim now, round 25").click()
     expect(page.locator("p.fine")).to_contain_text("The node tries the claim of round 25 now")
     expect(page.get_by_role("row").filter(has_text="Round 25")).to_contain_text("Under way")
+    expect(page.get_by_role("button", name="Claim now")).to_have_count(0)
 
 
 def test_a_node_that_is_gone_and_back_is_told_within_seconds(open_page: Any, tmp_path: Path) -> None:
     with shown(tmp_path) as first:
         page = open_page(token=first.read, node=first)
         expect(page.get_by_role("status").first).to_contain_text("Well")
+        page.evaluate("location.hash = '#/overview'")
         node, port = first.node, first.port
     expect(page.get_by_role("alert")).to_contain_text("The node does not answer")
-    expect(page.get_by_role("alert")).to_contain_text("jepanet node run")
+    expect(page.get_by_role("alert")).to_contain_text("jepanet node run --config node.toml")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Your node does not answer")
+    expect(page.locator(".worries")).to_contain_text("It has to be back before")
+    expect(page.locator("main")).not_to_contain_text("The node goes on by itself")
     expect(page.get_by_role("status").first).to_contain_text("No answer")
     with shown(tmp_path, node=node, port=port):
         expect(page.get_by_role("alert")).to_have_count(0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from shown_node import CANCELLED, NEWEST, UNREAD, Shown
+from shown_node import CANCELLED, NEWEST, SCORED, UNREAD, Shown
 
 from jepanet.p2p.transfer.underway import Transfer
 from jepanet.telemetry import recent_lines
@@ -36,6 +37,9 @@ def test_the_overview_says_how_it_stands_and_what_to_do(open_page: Any) -> None:
     expect(page.locator(".worries")).to_contain_text("The claim of round 25 was given up")
     expect(page.locator("main")).to_contain_text("On time")
     expect(page.locator("dt:text-is('Stake') + dd")).to_have_text("40 tokens")
+    expect(page.locator("dt:text-is('Gas') + dd")).to_contain_text("enough for 11,111 transactions")
+    expect(page.locator("dt:text-is('Next bond') + dd")).to_contain_text(f"that round {NEWEST} asked for")
+    expect(page.locator("dt:text-is('Locked until') + dd")).to_contain_text("the bond of round")
     ends = page.locator(".countdown").inner_text()
     expect(page.locator(".countdown")).not_to_have_text(ends)
     assert re.fullmatch(r"\d min \d\d s|\d+ s", ends.strip())
@@ -199,3 +203,21 @@ def test_colours_are_chosen_and_kept(open_page: Any) -> None:
     assert page.evaluate(ground) != light
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_verifier_that_is_gone_while_a_round_is_scored_is_missed(open_page: Any, served: Shown) -> None:
+    page = open_page()
+    go(page, "network")
+    rows = page.get_by_role("table", name="Peers").locator("tbody tr")
+    expect(rows.filter(has_text="Coordinator")).to_have_count(2)
+    kept, served.node.network.connected = served.node.network.connected, served.node.network.connected[:1]
+    words = dict(served.node.heard._words)
+    for wallet, word in words.items():
+        served.node.heard._words[wallet] = replace(word, at=word.at - 600)
+    go(page, "overview")
+    expect(page.locator(".worries")).to_contain_text(f"Round {SCORED} is in scoring, and 2 verifiers")
+    expect(page.locator(".worries")).to_contain_text("2 verifiers must sign, 1 is here")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Your node needs you")
+    served.node.network.connected = kept
+    expect(page.locator(".worries")).not_to_contain_text("in scoring")
+    served.node.heard._words.update(words)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.operations.projects import course
+from jepanet.operations.projects import attendance, course
 from jepanet.operations.reading import endpoints
 from jepanet.operations.views.node import Surroundings
 from jepanet.operations.views.observing import EndpointStanding
+from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.rpc.offered.node import DISK_LOW, Probes, remarks
 from jepanet.traffic import BLOB_KINDS
-from jepanet.types import Phase, Verdict
+from jepanet.types import Phase, RoundId, Verdict
 from jepanet.work.jobs import JOBS
 from jepanet.work.requests.auditing import AuditSegment
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
@@ -79,3 +80,13 @@ def test_every_outcome_and_standing_of_an_observed_project_has_its_words() -> No
     )
     assert len(standings) == 5
     assert keys("observed.ts", "ENDPOINTS") == keys("observed.ts", "STANDINGS") == standings
+
+
+def test_every_part_of_a_wallet_has_its_words() -> None:
+    told = set(re.findall(r'^        "([a-z]+)": ', inspect.getsource(attendance.parts_of), re.MULTILINE))
+    assert len(told) == 4 and keys("parts.ts", "PARTS") == told
+
+
+def test_the_claim_of_a_round_is_found_among_the_duties_by_its_key() -> None:
+    words = (SOURCE / "words" / "claims.ts").read_text(encoding="utf-8")
+    assert duty_key(SendClaim(RoundId(7))) == "SendClaim/7" and "`SendClaim/${item.round}`" in words

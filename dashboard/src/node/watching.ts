@@ -1,6 +1,6 @@
 /** What the page knows of the node: asked every few seconds while the page is seen, and at every word of news. */
 import { batch, signal } from "@preact/signals";
-import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundSummary, Work } from "../../../docs/rpc";
+import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundSummary, RoundVerifiers, Work } from "../../../docs/rpc";
 import { isOver } from "../words/phases";
 import { sawBlock } from "./clock";
 import { askObserver, forgetObserved, observing } from "./observing";
@@ -36,6 +36,8 @@ export const rounds = signal<readonly RoundSummary[] | null>(null);
 export const account = signal<Account | null>(null);
 export const rewards = signal<readonly Reward[] | null>(null);
 export const schedules = signal<ReadonlyMap<number, RoundSchedule>>(new Map());
+/** Who scores the rounds that are being scored, by round. */
+export const verifiers = signal<ReadonlyMap<number, RoundVerifiers>>(new Map());
 export const work = signal<Work | null>(null);
 /** Loss by step of the job that runs, as this page has seen it. */
 export const losses = signal<readonly Point[]>([]);
@@ -87,6 +89,7 @@ function forget(): void {
     link.value = { state: "opening", heard: null, why: null, ended: null };
     status.value = health.value = rounds.value = rewards.value = work.value = account.value = null;
     schedules.value = new Map();
+    verifiers.value = new Map();
     losses.value = [];
   });
 }
@@ -144,6 +147,7 @@ async function askOnce(changed: boolean): Promise<void> {
       { method: "wallet.account", params: {} },
     ]);
     const known = await schedulesOf(held, listed);
+    const scoring = await verifiersOf(held, known);
     if (token.value !== held) return;
     batch(() => {
       if (!(told instanceof CallError)) {
@@ -156,6 +160,7 @@ async function askOnce(changed: boolean): Promise<void> {
       if (!(earned instanceof CallError)) rewards.value = earned.items;
       account.value = holds instanceof CallError ? null : holds;
       schedules.value = known;
+      verifiers.value = scoring;
       heard(changed);
     });
   } catch (error) {
@@ -190,6 +195,14 @@ async function schedulesOf(
   if (open.length === 0) return new Map();
   const calls = open.map((item) => ({ method: "rounds.schedule" as const, params: { round: item.round } }));
   const told = (await callAll(held, calls)).filter((item): item is RoundSchedule => !(item instanceof CallError));
+  return new Map(told.map((item) => [item.round, item]));
+}
+
+async function verifiersOf(held: string, known: ReadonlyMap<number, RoundSchedule>): Promise<ReadonlyMap<number, RoundVerifiers>> {
+  const scored = [...known.values()].filter((item) => item.phase === "verify");
+  if (scored.length === 0) return new Map();
+  const calls = scored.map((item) => ({ method: "scores.verifiers" as const, params: { round: item.round } }));
+  const told = (await callAll(held, calls)).filter((item): item is RoundVerifiers => !(item instanceof CallError));
   return new Map(told.map((item) => [item.round, item]));
 }
 

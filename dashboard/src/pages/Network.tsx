@@ -10,6 +10,7 @@ import { Ago, Moment } from "../parts/Moment";
 import { Card, Facts, Problem, Waiting } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
 import { fileName } from "../words/files";
+import { partNames } from "../words/parts";
 import { came, rate, served, took, type Served } from "../words/rates";
 import { bytes, count, figure } from "../words/sizes";
 import { shortened } from "../words/shortened";
@@ -18,6 +19,9 @@ import { span } from "../words/times";
 /** `sent`: what each of them sent, of the newest downloads. */
 const connected = (sent: ReadonlyMap<string, Served>): readonly Column<ConnectedPeer>[] => [
   { head: "Peer", cell: (item) => <Copied text={item.peer} what="peer" /> },
+  { head: "Wallet", cell: (item) => (item.wallet === null ? <span class="muted">said nothing yet</span> : <Copied text={item.wallet} what="wallet" />) },
+  { head: "Is", cell: (item) => partNames(item.parts) || <span class="muted">–</span> },
+  { head: "Heard", cell: (item) => (item.heard === null ? <span class="muted">–</span> : <Ago at={item.heard} />), number: true },
   { head: "Address", cell: (item) => <span class="mono">{item.address}</span> },
   { head: "Dialled by", cell: (item) => (item.outbound ? "this node" : "the peer") },
   { head: "Answers in", cell: (item) => (item.latency_ms === null ? <span class="muted">not measured</span> : `${figure(item.latency_ms)} ms`), number: true },

@@ -1,7 +1,7 @@
 /** Is the node well, what is the round doing, is the training on time, what was earned, what to do now. */
-import type { RoundSchedule, RoundSummary } from "../../../docs/rpc";
+import type { NodeStatus, RoundSchedule, RoundSummary } from "../../../docs/rpc";
 import { ahead, clocksApart, now } from "../node/clock";
-import { account, health, rewards, rounds, schedules, status, work } from "../node/watching";
+import { account, health, link, rewards, rounds, schedules, status, verifiers, work } from "../node/watching";
 import { Copied } from "../parts/Copied";
 import { Listing } from "../parts/Listing";
 import { Countdown, Moment } from "../parts/Moment";
@@ -9,22 +9,29 @@ import { Card, Facts, Waiting, Worries } from "../parts/Notice";
 import { PhaseLine } from "../parts/PhaseLine";
 import { Progress } from "../parts/Progress";
 import { inTokens, sum, tokens } from "../words/amounts";
+import { headline } from "../words/headlines";
+import { trains } from "../words/jobs";
 import { happening, isOver, myPart, phaseEnd, phaseName } from "../words/phases";
 import { bytes, count, grouped } from "../words/sizes";
 import { span } from "../words/times";
-import { worries, type Worry } from "../words/worries";
+import { worries } from "../words/worries";
+import { Between } from "./overview/Between";
+import { Means } from "./overview/Means";
 import { rewardColumns } from "./Rewards";
 
 export function Overview() {
   const told = status.value;
   const holds = account.value;
   if (told === null) return <><h1>Overview</h1><Waiting /></>;
+  const lost = link.value.state === "lost";
   const found = worries({
+    lost,
     status: told,
     health: health.value,
     rewards: rewards.value ?? [],
     account: account.value,
     schedules: schedules.value,
+    verifiers: verifiers.value,
     work: work.value,
     apart: clocksApart(ahead.value) ? ahead.value : null,
     now: now.value,
@@ -33,22 +40,21 @@ export function Overview() {
   const newest = open[0];
   return (
     <>
-      <h1 class="headline">{headline(found, newest)}</h1>
+      <h1 class="headline">{headline(lost, health.value, found, newest)}</h1>
       <div class="cards">
         {newest === undefined ? (
-          <Card title="No round is open" wide>
-            <p class="empty">The node waits for a proposer to open the next one, and starts by itself.</p>
-          </Card>
+          <Between roles={told.roles} newest={rounds.value?.[0]} />
         ) : (
-          <Now round={newest} schedule={schedules.value.get(newest.round)!} roles={told.roles} others={open.length - 1} />
+          <Now round={newest} schedule={schedules.value.get(newest.round)!} told={told} others={open.length - 1} />
         )}
         <Card title="What to do now" aside={found.length > 0 ? count(found.length, "thing") : undefined} wide>
           {found.length > 0 ? <Worries found={found.slice(0, 6)} /> : <p class="fine">Nothing. The node goes on by itself.</p>}
         </Card>
-        <Card title="Training">
+        <Card title={work.value === null || trains(work.value.job) ? "Training" : "Work"}>
           <Progress />
         </Card>
         <Earned />
+        {holds !== null && <Means holds={holds} told={told} />}
         <Card title="This node" wide>
           <Facts
             figures
@@ -57,7 +63,6 @@ export function Overview() {
               ["Wallet", <Copied text={told.wallet} what="wallet" />],
               ["Tokens", holds === null ? "not told now" : inTokens(holds.tokens)],
               ["Stake", holds === null ? "not told now" : inTokens(sum([holds.stake_free, holds.stake_locked]))],
-              ["of which locked", holds === null ? "not told now" : inTokens(holds.stake_locked)],
               ["Ether for fees", holds === null ? "not told now" : tokens(holds.native)],
               ["Peers", <a href="#/network">{count(told.peers, "peer")}</a>],
               ["Block", `${told.chain.confirmed === null ? "none yet" : grouped(told.chain.confirmed)}`],
@@ -81,32 +86,17 @@ export function Overview() {
   );
 }
 
-function headline(found: readonly Worry[], round: RoundSummary | undefined): string {
-  const bad = found.filter((item) => item.tone === "bad").length;
-  const state = bad > 0 ? "Your node needs you" : found.length > 0 ? "Your node is well, with a remark" : "Your node is well";
-  return round === undefined ? state : `${state}; round ${round.round} is ${inWords(round.phase)}`;
-}
-
-function inWords(phase: string): string {
-  const words: Record<string, string> = {
-    commit: "training",
-    gap: "drawing its shard",
-    reveal: "revealing",
-    verify: "being scored",
-    challenge: "open to challenge",
-  };
-  return words[phase] ?? phaseName(phase).toLowerCase();
-}
-
-function Now({ round, schedule, roles, others }: { round: RoundSummary; schedule: RoundSchedule; roles: readonly string[]; others: number }) {
+function Now({ round, schedule, told, others }: { round: RoundSummary; schedule: RoundSchedule; told: NodeStatus; others: number }) {
   const end = phaseEnd(schedule);
+  const lost = link.value.state === "lost";
+  const mine = told.rounds.find((item) => item.round === round.round);
   return (
     <Card
       wide
       title={`Round ${round.round}`}
       aside={
         <>
-          project {round.project} · <a href={`#/rounds/${round.round}`}>Details</a>
+          {lost && "as the node had told · "}project {round.project} · <a href={`#/rounds/${round.round}`}>Details</a>
         </>
       }
     >
@@ -120,7 +110,7 @@ function Now({ round, schedule, roles, others }: { round: RoundSummary; schedule
         </div>
         <Facts
           rows={[
-            ["Your part", myPart(schedule.phase, roles)],
+            ["Your part", myPart(schedule.phase, told.roles, mine)],
             ["Ends", end === null ? "with the next transaction" : <Moment at={end} both />],
             ["Solvers", `${count(round.commits, "commit")}, ${count(round.reveals, "reveal")}`],
             ["Budget", inTokens(round.budget)],

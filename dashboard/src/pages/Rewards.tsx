@@ -3,15 +3,17 @@ import { useState } from "preact/hooks";
 import type { Reward } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
 import { CallError, OUT_OF_SCOPE } from "../node/rpc";
+import { useOperates } from "../node/scope";
 import { useCancelledBonds } from "../node/bonds";
-import { ask, refresh, rounds } from "../node/watching";
+import { ask, refresh, rounds, status } from "../node/watching";
 import { Chart } from "../parts/Chart";
 import { Listing, type Column } from "../parts/Listing";
-import { Card } from "../parts/Notice";
+import { Card, Prose } from "../parts/Notice";
 import { Moment } from "../parts/Moment";
 import { Tag, Verdict } from "../parts/Tag";
 import { inTokens, plotted, sum, tokens } from "../words/amounts";
 import { bondOf, type OwnBond } from "../words/bonds";
+import { claimable } from "../words/claims";
 
 export const rewardColumns: readonly Column<Reward>[] = [
   { head: "Round", cell: (item) => <a href={`#/rounds/${item.round}`}>Round {item.round}</a> },
@@ -55,7 +57,8 @@ function Cancelled() {
 export function Rewards() {
   const paging = usePaging("");
   const asked = useAsked("rewards.list", { limit: 50, cursor: paging.cursor });
-  const [said, setSaid] = useState<{ good: boolean; text: string } | null>(null);
+  const [said, setSaid] = useState<{ good: boolean; text: string; round: number } | null>(null);
+  const operates = useOperates();
   const [claiming, setClaiming] = useState<number | null>(null);
 
   async function claim(round: number): Promise<void> {
@@ -63,10 +66,10 @@ export function Rewards() {
     try {
       const taken = await ask("rewards.claim", { round });
       const again = taken.every((item) => item.state === "done");
-      setSaid({ good: true, text: again ? `Round ${round} was claimed before.` : `The node tries the claim of round ${round} now; the row below says how it went.` });
+      setSaid({ round, good: true, text: again ? `Round ${round} was claimed before.` : `The node tries the claim of round ${round} now; the row below says how it went.` });
       void refresh();
     } catch (error) {
-      setSaid({ good: false, text: refusedIn(error, round) });
+      setSaid({ round, good: false, text: refusedIn(error, round) });
     } finally {
       setClaiming(null);
     }
@@ -75,6 +78,9 @@ export function Rewards() {
   const shown = [...(asked.value?.items ?? [])].reverse();
   const paid = shown.filter((item) => item.paid !== null);
   const total = sum(paid.map((item) => item.paid));
+  const waiting = shown.filter((item) => claimable(item, status.value?.duties ?? []));
+  // What was said of a claim is over once that is through.
+  const still = said !== null && (said.good || waiting.some((item) => item.round === said.round)) ? said : null;
   let running = 0;
   const course = paid.map((item) => (running += plotted(item.paid ?? "0")));
   const columns: readonly Column<Reward>[] = [
@@ -84,7 +90,7 @@ export function Rewards() {
       cell: (item) => (
         <span class="claim">
           <Claimed item={item} />
-          {(item.claim === "rejected" || item.claim === "pending") && (
+          {operates === true && waiting.includes(item) && (
             <button type="button" disabled={claiming !== null} aria-label={`Claim now, round ${item.round}`} onClick={() => void claim(item.round)}>
               Claim now
             </button>
@@ -105,8 +111,8 @@ export function Rewards() {
           )}
         </Card>
         <Card title="Round by round" aside="amounts in tokens" wide>
-          <p class={said?.good === false ? "wrong" : "fine"} role="status">
-            {said?.text}
+          <p class={still?.good === false ? "wrong" : "fine"} role="status">
+            {still?.text ?? (operates === false && waiting.length > 0 && <Prose text={READS} />)}
           </p>
           <Listing
             label="Rewards"
@@ -122,6 +128,8 @@ export function Rewards() {
     </>
   );
 }
+
+const READS = "A claim can be tried again from a page that may operate: sign out and open the link of `jepanet dashboard --operate`.";
 
 function refusedIn(error: unknown, round: number): string {
   if (!(error instanceof CallError)) return "Something went wrong in this page.";

@@ -1,6 +1,7 @@
 /** A time: local, with UTC beside or behind it; and how long until one. */
 import { now, tick } from "../node/clock";
-import { clock, distance, iso, span } from "../words/times";
+import { link } from "../node/watching";
+import { clock, distance, iso, remaining } from "../words/times";
 
 export function Moment({ at, both = false }: { at: number; both?: boolean }) {
   return (
@@ -13,8 +14,7 @@ export function Moment({ at, both = false }: { at: number; both?: boolean }) {
 
 /** Counts down by itself, each second. */
 export function Countdown({ to }: { to: number }) {
-  const rest = to - now.value;
-  return <>{rest > 0 ? span(rest) : "any moment"}</>;
+  return <>{remaining(to - now.value, link.value.state === "lost")}</>;
 }
 
 export function Ago({ at }: { at: number }) {

@@ -4,6 +4,7 @@ import type { Health } from "../../../docs/rpc";
 import { observing } from "../node/observing";
 import { observed, serves } from "../node/serves";
 import { token, signOut } from "../node/token";
+import { now } from "../node/clock";
 import { link, rounds, status, health, schedules } from "../node/watching";
 import { Ago } from "../parts/Moment";
 import { Prose, Waiting } from "../parts/Notice";
@@ -21,6 +22,7 @@ import { Provenance } from "../pages/observed/Provenance";
 import { Solvers } from "../pages/observed/Solvers";
 import { GONE, standingOf, titleOf } from "../words/observed";
 import { farewell } from "../words/farewells";
+import { gone, owed, START } from "../words/owed";
 import { isOver, phaseName } from "../words/phases";
 import { grouped } from "../words/sizes";
 import type { Tone } from "../words/verdicts";
@@ -63,7 +65,7 @@ export function App() {
         {observed.value ? <ObservedStanding /> : <Standing />}
         <span class="tools">
           <button type="button" onClick={nextChoice} title="Colours: as the system, light, dark">
-            <span class="unseen">Colours: </span>
+            <span class="label">Colours: </span>
             {{ system: "Auto", light: "Light", dark: "Dark" }[choice.value]}
           </button>
           <button type="button" onClick={() => signOut()}>
@@ -171,8 +173,10 @@ function Lost() {
         <Prose text={GONE} />
       ) : (
         <>
-          <Prose text={ended === null ? "On its machine, `jepanet status` says whether it runs, and the end of its log why it does not." : ""} />{" "}
-          <Prose text="`jepanet node run` starts it; nothing is lost. This page goes on by itself when it is back." />
+          {gone(status.value === null ? [] : owed(status.value, schedules.value), now.value).slice(1, 2).map((item) => (
+            <p key={item.what}><strong>{item.what}.</strong> <Prose text={item.remedy} /></p>
+          ))}
+          <Prose text={START} /> This page goes on by itself when it is back.
         </>
       )}
     </div>

@@ -11,6 +11,11 @@ const JOBS: Record<string, string> = {
   probe_device: "Measuring this machine",
 };
 
+/** Whether it reports steps and a loss. */
+export function trains(job: string): boolean {
+  return job === "train_delta" || job === "repeat_training";
+}
+
 export function jobName(job: string): string {
   return JOBS[job] ?? job;
 }

@@ -1,5 +1,5 @@
 /** Phases of a round: their order, their names, and when each one ends. */
-import type { RoundSchedule } from "../../../docs/rpc";
+import type { RoundSchedule, RoundStatus } from "../../../docs/rpc";
 
 const OVER = new Set(["settled", "cancelled"]);
 
@@ -33,7 +33,7 @@ const HAPPENING: Record<string, string> = {
   challenge: "The result is recorded; until the window ends anybody may challenge it.",
   disputed: "Somebody challenged the result; the arbiter decides.",
   settleable: "The window is over; the next transaction settles the round.",
-  settled: "What was earned can be claimed.",
+  settled: "The result stands; claims pay out what was earned in it.",
   cancellable: "A deadline passed without what it takes; the next transaction cancels the round.",
   cancelled: "The round ended without a result; bonds and budget return.",
 };
@@ -72,10 +72,17 @@ export function phaseEnd(schedule: RoundSchedule): number | null {
   return stages(schedule).find((item) => item.state === "now")?.to ?? null;
 }
 
-/** What this node does in a phase, by its roles. */
-export function myPart(phase: string, roles: readonly string[]): string {
+/** What this node does in a phase, by its roles and by what it has done; `mine`: undefined where that is not known. */
+export function myPart(phase: string, roles: readonly string[], mine?: Pick<RoundStatus, "committed" | "revealed" | "scored">): string {
   const solver = roles.includes("solver");
   const coordinator = roles.includes("coordinator");
+  if (solver && mine !== undefined) {
+    if (mine.revealed && phase === "reveal") return "done: the delta is revealed; serve it until it is scored";
+    if (mine.committed && phase === "commit") return "done: the commitment is on the chain; keep running, the reveal is next";
+    if (mine.committed && phase === "gap") return "wait for the reveal, and keep running";
+    if (!mine.committed && ["gap", "reveal", "verify", "challenge"].includes(phase) && !coordinator) return "none: this node committed to nothing";
+  }
+  if (coordinator && mine?.scored && phase === "verify") return "done: every delta is scored; sign the result";
   if (phase === "commit") return solver ? "train, and commit before it ends" : "nothing yet";
   if (phase === "gap") return coordinator ? "wait for the shard to be drawn" : "wait for the reveal";
   if (phase === "reveal") return solver ? "reveal the delta, and serve it" : "fetch the deltas that are revealed";

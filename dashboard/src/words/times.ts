@@ -26,6 +26,12 @@ export function iso(at: number): string {
   return new Date(at * 1000).toISOString().replace(".000", "");
 }
 
+/** What is left until a deadline. `lost`: nobody says what happened at it. */
+export function remaining(seconds: number, lost: boolean): string {
+  if (seconds > 0) return span(seconds);
+  return lost ? "over by the clock" : "any moment";
+}
+
 /** `just now`, `12 s ago`, `in 3 min 20 s`. */
 export function distance(at: number, now: number): string {
   const seconds = at - now;

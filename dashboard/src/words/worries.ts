@@ -1,6 +1,8 @@
 /** What to worry about now, the worst first, each with what to do. */
-import type { Account, Health, NodeStatus, Reward, RoundSchedule, Work } from "../../../docs/rpc";
+import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundVerifiers, Work } from "../../../docs/rpc";
 import { inTokens } from "./amounts";
+import { missing } from "./missing";
+import { gone, owed } from "./owed";
 import { isOver } from "./phases";
 import { bytes } from "./sizes";
 import { span } from "./times";
@@ -57,10 +59,14 @@ const CAUSES: Record<string, Worry> = {
 };
 
 export interface Known {
+  /** It does not answer: all else is what it had told before. */
+  lost: boolean;
   status: NodeStatus | null;
   health: Health | null;
   rewards: readonly Reward[];
   schedules: ReadonlyMap<number, RoundSchedule>;
+  /** Of the rounds that are being scored, by round. */
+  verifiers: ReadonlyMap<number, RoundVerifiers>;
   work: Work | null;
   account: Account | null;
   /** Seconds that the chain is ahead of this computer; null where they agree. */
@@ -69,6 +75,7 @@ export interface Known {
 }
 
 export function worries(known: Known): Worry[] {
+  if (known.lost) return gone(known.status === null ? [] : owed(known.status, known.schedules), known.now);
   const reasons = known.health?.reasons ?? [];
   // That no block comes is what follows from nobody answering.
   const told = reasons.includes("endpoints-silent") ? reasons.filter((word) => word !== "chain-stopped") : reasons;
@@ -78,6 +85,11 @@ export function worries(known: Known): Worry[] {
   found.push(...remarks(known.health));
   const { status } = known;
   if (status !== null) found.push(...ofStatus(status));
+  for (const [round, told] of known.verifiers) {
+    const schedule = known.schedules.get(round);
+    const absent = schedule === undefined ? null : missing(told, schedule, known.now, known.now - (known.apart ?? 0));
+    if (absent !== null) found.push(absent);
+  }
   const late = lateness(known.work, deadline(known), known.now);
   if (late !== null && late > 0) {
     found.push({
@@ -107,7 +119,7 @@ export function worries(known: Known): Worry[] {
       remedy: "Nothing leaves the stake before it is paid: `jepanet stake deposit`.",
     });
   }
-  const refused = known.rewards.filter((item) => item.claim === "rejected").map((item) => item.round);
+  const refused = known.rewards.filter((item) => item.claim === "rejected" && item.paid !== "0").map((item) => item.round);
   if (refused.length > 0) {
     found.push({
       tone: "warn",

@@ -323,6 +323,22 @@ def test_a_credential_of_the_service_manager_is_used(tmp_path: Path, monkeypatch
         unlock(WalletSection(directory=tmp_path / "w", password_file=aside))
 
 
+def test_beside_a_service_a_command_at_a_terminal_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator's deposit or check is handed no credential."""
+    made = create_wallet(tmp_path / "w", password_of("secret"), scrypt_n=N)
+    section = WalletSection(directory=tmp_path / "w", password_credential="wallet")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda *_, **__: "secret")
+    assert unlock(section).address == made.address
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    with pytest.raises(Fatal, match="no credentials") as caught:
+        unlock(section)
+    assert "at a terminal" in (caught.value.remedy or "")
+
+
 def test_a_named_pipe_does_not_keep_the_node_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     with pytest.raises(Fatal, match="not a file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from jepanet.chain.keys.wallet_files import Password, Wallet, load_wallet, password_of, read_password
@@ -27,10 +28,13 @@ def _password(section: WalletSection) -> Password:
         return _from_environment(section.password_env)
     if section.password_credential is None:
         return read_password(section.password_file, credentials=folder)
+    if folder is None and sys.stdin.isatty():  # an operator's command beside the service
+        return read_password(None, credentials=None)
     if folder is None:
         raise Fatal(
             "wallet.password_credential is set, and the service manager handed in no credentials",
-            remedy="start the node as a systemd unit with LoadCredential=, or use wallet.password_file",
+            remedy="start the node as a systemd unit with LoadCredential=, call commands at a terminal, "
+            "where the password is asked for, or use wallet.password_file",
             code=Exit.WALLET,
         )
     return read_password(folder / section.password_credential, credentials=folder)

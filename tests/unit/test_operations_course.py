@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jepanet.operations.projects.course import Course, project_of, rounds_of, solvers_of
+from jepanet.operations.reading import chronicle as chronicle_module
 from jepanet.operations.reading.chronicle import MOST_ROUNDS, Chronicle, Founding, Noted, Said, SaidOfRound
 from jepanet.operations.reading.sheets import ReadSheet, RowOfSheet, key_of
 from jepanet.operations.views.rounds import HeldOut
@@ -107,10 +108,10 @@ def test_where_older_rounds_are_left_out_the_first_held_one_follows_from_nothing
     assert (found.left_out, found.unlinked) == (2, ())
 
 
-def opened(number: int) -> Noted:
+def opened(number: int, project: int = 1) -> Noted:
     fact = ChainRoundOpened(
         RoundId(number),
-        ProjectId(1),
+        ProjectId(project),
         ANNA,
         a_round(1, None, ZERO_DIGEST).params,
         FIRST,
@@ -134,3 +135,15 @@ def test_a_chronicle_keeps_what_a_state_forgets_up_to_a_bound() -> None:
     last = after.after([ended], kept, kept).said[RoundId(2)].ended
     assert last is not None and last.transaction == b"e" * 32
     assert after.said[RoundId(2)].ended is None, "what was answered does not change"
+
+
+def test_attack_rounds_of_strangers_push_out_none_of_a_smaller_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chronicle_module, "MOST_ROUNDS", 6)
+    mine = {RoundId(n): ROUNDS[0] for n in (1, 2, 3)}
+    others = {RoundId(n): replace(ROUNDS[0], project_id=ProjectId(2)) for n in range(4, 40)}
+    told = Chronicle().after((), {**mine, **others}, {})
+    assert set(told.past) == {1, 2, 3, 37, 38, 39}
+    alone = Chronicle(only=ProjectId(1)).after([opened(3), opened(4, 2)], {**mine, **others}, {})
+    assert set(alone.past) == {1, 2, 3} and set(alone.said) == {3}

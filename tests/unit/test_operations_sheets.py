@@ -14,7 +14,7 @@ from jepanet.errors import Rejected, Transient
 from jepanet.operations.auditing.rounds import read_sheet
 from jepanet.operations.projects.course import Course
 from jepanet.operations.reading.chronicle import Chronicle
-from jepanet.operations.reading.sheets import Sheets
+from jepanet.operations.reading.sheets import Sheets, key_of
 from jepanet.protocol.settling.sheet import ScoreSheet, encode_sheet
 from jepanet.protocol.state import Round
 from jepanet.types import Digest, ProjectId, RoundId
@@ -113,3 +113,35 @@ async def test_attack_the_sheet_of_another_round_with_the_same_hash_is_told_and_
     nothing: Any = None
     course = Course(nothing, Chronicle(), sheets.read, nothing, (its_own, forged))
     assert course.sheet(its_own) is not None and course.sheet(forged) is None
+
+
+async def test_attack_sheets_that_nobody_serves_starve_no_older_round(tmp_path: Path) -> None:
+    """Forty rounds of strangers, each of which takes a second to find out about: more than one rests for."""
+    shelf, now = Shelf(tmp_path), [0.0]
+
+    def second() -> None:
+        now[0] += 1.0
+
+    shelf.takes = second
+    mine = of_round(7, shelf.add(SHEET_BYTES))
+    strangers = [of_round(number, digest(f"nobody has {number}")) for number in range(50, 10, -1)]
+    sheets = sheets_of(shelf, clock=lambda: now[0])
+    for _ in range(41):
+        assert await sheets.fetch_next([*strangers, mine], three)
+    assert list(sheets.read) == [key_of(mine)]
+    assert len(set(shelf.asked)) == 41, "each once before any is asked for again"
+    now[0] += 100.0
+    for _ in range(40):
+        await sheets.fetch_next([*strangers, mine], three)
+    assert shelf.asked[41:] == shelf.asked[:40], "and then in the order in which they were tried"
+
+
+async def test_attack_what_was_read_of_rounds_that_are_gone_is_forgotten(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    here, lost = of_round(7, shelf.add(SHEET_BYTES)), of_round(8, digest("nobody has it"))
+    sheets = sheets_of(shelf)
+    assert await sheets.fetch_next([here, lost], three) and await sheets.fetch_next([here, lost], three)
+    known = sheets.read
+    assert await sheets.fetch_next([here], three) is False and sheets.read is known
+    assert await sheets.fetch_next([], three) is False
+    assert not sheets.read and not sheets._rests

@@ -68,19 +68,21 @@ def worker_of(config: Path | None) -> WorkerSection:
 
 
 @asynccontextmanager
-async def open_reading(where: Observer, inputs: Inputs) -> AsyncIterator[Reading]:
-    """Chain, history and library; the latter two do nothing before they are asked.
+async def open_reading(where: Observer, inputs: Inputs, project: int | None = None) -> AsyncIterator[Reading]:
+    """Chain, history and library; the latter two do nothing before they are asked. The history keeps ended
+    rounds of `project` alone, where one is given.
 
     Raises: as `open_chain`.
     """
     from jepanet.operations.access import open_chain
     from jepanet.operations.reading.history import open_history
     from jepanet.operations.reading.library import open_library
+    from jepanet.types import ProjectId
 
     peers = inputs.peers or where.p2p.bootstrap
     async with (
         open_chain(where.chain) as chain,
-        open_history(chain) as history,
+        open_history(chain, None if project is None else ProjectId(project)) as history,
         open_library(chain.deployment, inputs.folder, peers=peers, offline=inputs.offline) as library,
     ):
         yield Reading(chain, history, library)

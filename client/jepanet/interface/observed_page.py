@@ -39,7 +39,7 @@ async def serve_page(
     from jepanet.rpc.observing.service import serving
     from jepanet.types import ProjectId
 
-    async with open_reading(where, inputs) as reading:
+    async with open_reading(where, inputs, wanted.project) as reading:
         if wanted.project is not None:
             await show_project(reading.chain, wanted.project)
         project = None if wanted.project is None else ProjectId(wanted.project)

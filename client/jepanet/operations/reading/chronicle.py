@@ -20,7 +20,7 @@ from jepanet.protocol.state import Round
 from jepanet.types import BlockRef, Digest, ProjectId, RoundId
 
 MOST_ROUNDS: Final = 5_000
-"""Rounds that are kept: of more, the oldest ended ones are left out."""
+"""Rounds that are kept: of more, the oldest ended ones of the project that has the most are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class Chronicle:
     said: Mapping[RoundId, SaidOfRound] = field(default_factory=dict)
     """Of all rounds, also those of the state."""
     founded: Mapping[ProjectId, Founding] = field(default_factory=dict)
+    only: ProjectId | None = None
+    """The project whose rounds are kept; None: of all, so that those of others take room of each other."""
 
     def after(
         self, facts: Sequence[Noted], told: Mapping[RoundId, Round], kept: Mapping[RoundId, Round]
@@ -82,8 +84,8 @@ class Chronicle:
         gone = {} if len(told) == len(kept) else {key: told[key] for key in told if key not in kept}
         if not gone:
             return found
-        past = {**found.past, **gone}
-        extra = sorted(past)[: max(0, len(past) - MOST_ROUNDS)]
+        past = {**found.past, **{key: item for key, item in gone.items() if self._wants(item.project_id)}}
+        extra = _surplus(past)
         for key in extra:
             del past[key]
         said = {key: item for key, item in found.said.items() if key not in extra} if extra else found.said
@@ -106,6 +108,8 @@ class Chronicle:
             return replace(self, founded={**self.founded, fact.project_id: founding})
         known = self.said.get(fact.round_id)
         if isinstance(fact, ChainRoundOpened):
+            if not self._wants(fact.project_id):
+                return self
             told = SaidOfRound(here)
         elif known is None:
             return self
@@ -114,3 +118,19 @@ class Chronicle:
         else:
             told = replace(known, ended=here)
         return replace(self, said={**self.said, fact.round_id: told})
+
+    def _wants(self, project: ProjectId) -> bool:
+        return self.only in (None, project)
+
+
+def _surplus(past: Mapping[RoundId, Round]) -> set[RoundId]:
+    """What is to be left out: nobody's rounds push out those of a project that has fewer."""
+    found: set[RoundId] = set()
+    if len(past) <= MOST_ROUNDS:
+        return found
+    of_project: dict[ProjectId, list[RoundId]] = {}
+    for key in sorted(past, reverse=True):
+        of_project.setdefault(past[key].project_id, []).append(key)
+    while len(past) - len(found) > MOST_ROUNDS:
+        found.add(max(of_project.values(), key=len).pop())
+    return found

@@ -14,7 +14,7 @@ from jepanet.operations.reading.chronicle import Chronicle, Noted, noted
 from jepanet.protocol.facts import ChainBlock
 from jepanet.protocol.state import Identity, NodeState, Round
 from jepanet.protocol.transition import genesis, transition
-from jepanet.types import Address, BlockRef, RoundId
+from jepanet.types import Address, BlockRef, ProjectId, RoundId
 
 _NOBODY = Address("0x0000000000000000000000000000000000000000")
 _POLL_SECONDS = 0.2
@@ -26,11 +26,12 @@ class History:
     """Reads nothing before it is asked, then each block once: later calls add what is new.
 
     After a fork it goes on from the last block that both have, where that is among the newest that were read,
-    and is read anew otherwise.
+    and is read anew otherwise. `only`: the project whose ended rounds are kept; None: of all.
     """
 
-    def __init__(self, chain: ChainAccess) -> None:
+    def __init__(self, chain: ChainAccess, only: ProjectId | None = None) -> None:
         self._chain = chain
+        self._only = only
         self._turn = asyncio.Lock()
         self._begin()
 
@@ -42,7 +43,7 @@ class History:
         )
         self._follower, self._steps = follower, follower.steps()
         self._state, self._read = genesis(Identity(_NOBODY, frozenset())), False
-        self._chronicle = Chronicle()
+        self._chronicle = Chronicle(only=self._only)
         self._known: OrderedDict[BlockRef, tuple[NodeState, Chronicle]] = OrderedDict()
 
     @property
@@ -115,9 +116,9 @@ class History:
 
 
 @asynccontextmanager
-async def open_history(chain: ChainAccess) -> AsyncIterator[History]:
-    """The history of an open chain."""
-    history = History(chain)
+async def open_history(chain: ChainAccess, only: ProjectId | None = None) -> AsyncIterator[History]:
+    """The history of an open chain. `only` is as `History` takes it."""
+    history = History(chain, only)
     try:
         yield history
     finally:

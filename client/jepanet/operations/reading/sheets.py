@@ -24,6 +24,7 @@ _KEPT: Final = 4
 """Sheets of a thousand rows take megabytes."""
 _AGAIN_SECONDS: Final = 30.0
 """After one that could not be had, before it is asked for again."""
+_NEVER: Final = float("-inf")
 
 
 Key = tuple[RoundId, Recorded | None]
@@ -56,9 +57,11 @@ class ReadSheet:
 
 
 class Sheets:
-    """Score sheets of a library. `read` grows with every call of `fetch_next`; of views, the last are kept.
+    """Score sheets of a library. `read` holds those of the rounds that `fetch_next` was last given; of views,
+    the last are kept.
 
-    One that cannot be had now is asked for again later, after all others.
+    One that cannot be had now is asked for again later, after all others: however many nobody serves, each
+    that somebody does has its turn.
     """
 
     def __init__(self, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
@@ -94,15 +97,18 @@ class Sheets:
         return [item for item in rounds if item.recorded is not None and key_of(item) not in self.read]
 
     async def fetch_next(self, rounds: Sequence[Round], members: Callable[[Round], int]) -> bool:
-        """Reads one more sheet, of the first of `rounds` whose turn it is; False where there is none.
+        """Reads one more sheet, of the first of `rounds` that was not tried yet, or of the one that was tried
+        the longest ago; False where there is none. Forgets what is of none of them.
 
         What cannot be had is told by `trouble`, never raised.
         """
         now = self._clock()
+        self._forget_others(rounds)
         due = [item for item in self.awaited(rounds) if self._rests.get(key_of(item), now) <= now]
         if not due:
             return False
-        round_ = next((item for item in due if key_of(item) == self._wanted), due[0])
+        longest = min(due, key=lambda item: self._rests.get(key_of(item), _NEVER))
+        round_ = next((item for item in due if key_of(item) == self._wanted), longest)
         key = key_of(round_)
         self._rests[key] = now + _AGAIN_SECONDS  # also where a fault ends this call
         try:
@@ -118,6 +124,13 @@ class Sheets:
         self._rests.pop(key, None)
         await asyncio.sleep(0)
         return True
+
+    def _forget_others(self, rounds: Sequence[Round]) -> None:
+        known = set(map(key_of, rounds))
+        if not known >= self.read.keys():
+            self.read = {key: item for key, item in self.read.items() if key in known}
+        if not known >= self._rests.keys():
+            self._rests = {key: until for key, until in self._rests.items() if key in known}
 
     def _keep(self, key: Key, view: SheetView) -> SheetView:
         self._views[key] = view

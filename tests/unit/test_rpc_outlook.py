@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jepanet.errors import Transient
 from jepanet.rpc.observing import outlook as outlook_module
+from jepanet.rpc.observing import service as service_module
 from jepanet.rpc.observing.outlook import Outlook
 
 pytestmark = pytest.mark.unit
@@ -59,3 +63,27 @@ async def test_attack_a_fault_that_a_strangers_file_causes_ends_no_observer(
     assert again.is_set() and not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_attack_who_has_no_token_causes_no_request_to_an_endpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`/ready` is told to anybody who reaches the port; a paid endpoint is asked for who looks alone."""
+    probes: dict[str, Any] = {}
+
+    @asynccontextmanager
+    async def listening(*_: Any, ready: Any, **__: Any) -> AsyncIterator[Any]:
+        probes["ready"] = ready
+        yield SimpleNamespace(url="http://127.0.0.1:4781/")
+
+    monkeypatch.setattr(service_module, "listening", listening)
+    monkeypatch.setattr(service_module, "read_pages", lambda: {"index.html": b""})
+    strange: Any = (Chain(), History(), None)
+    outlook = Outlook(*strange)
+    async with service_module.serving(outlook, 0, ""):
+        assert await probes["ready"]() == (False, {"ready": False})
+        outlook._read = True
+        assert await probes["ready"]() == (True, {"ready": True})
+        outlook._held_up(Transient("no endpoint answers"))
+        assert await probes["ready"]() == (False, {"ready": False})
+    assert not outlook._asked.is_set()

@@ -76,6 +76,12 @@ class Outlook:
         """What an excluded delta loses of its bond, in basis points; None until the chain was read."""
         return self._excluded_bps
 
+    @property
+    def ready(self) -> bool:
+        """Whether the chain was read to its newest block and is followed. Nobody counts as asking by it: who
+        has no token causes no request to an endpoint."""
+        return self._read and self._trouble is None
+
     async def of(self, round_: Round) -> SheetView | None:
         """The score sheet of a round, as `Sheets.of`."""
         return await self.sheets.of(round_, self._members(round_))

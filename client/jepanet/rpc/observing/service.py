@@ -60,9 +60,7 @@ async def serving(outlook: Outlook, port: int, options: str) -> AsyncIterator[Pa
         return True, {"healthy": True}
 
     async def ready() -> tuple[bool, dict[str, object]]:
-        found = await outlook.standing()
-        fit = found.read and found.chain is None
-        return fit, {"ready": fit}
+        return outlook.ready, {"ready": outlook.ready}
 
     async with AsyncExitStack() as exits:
         try:

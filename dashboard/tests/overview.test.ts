@@ -155,6 +155,8 @@ describe("stake and the next round", () => {
   it("names what else is locked, or says that it does not know", () => {
     const reward = { round: 8, project: 1, part: "solver", recorded: 1, verdict: "accepted", paid: "1", claim: "pending", published: true, lost: null };
     expect(lockedUntil(holds, told(["solver"]), new Map(), [reward], NOON)).toEqual(["bond of round 8: until its claim is through, which the node sends by itself"]);
+    expect(lockedUntil(holds, told(["solver"]), new Map(), [{ ...reward, claim: "rejected" }], NOON)[0]).toContain("its claim was given up");
+    expect(lockedUntil(holds, told(["solver"]), new Map(), [{ ...reward, claim: "done" }], NOON)[0]).toContain("has no deadline of");
     expect(lockedUntil(holds, told(["solver"]), new Map(), [], NOON)[0]).toContain("has no deadline of");
     expect(lockedUntil(holds, told(["proposer"]), at(schedule("gap", { proposer: "0xaa" })), [], NOON, "UTC")[0]).toContain("what the proposer of round 9 puts up");
     expect(lockedUntil({ ...holds, stake_locked: "0" }, told([]), new Map(), [], NOON)).toEqual(["nothing is locked"]);
@@ -205,6 +207,7 @@ describe("the rest of the overview", () => {
     expect(claimable({ ...item, claim: null }, [])).toBe(false);
     const pending = { ...item, claim: "pending" };
     expect(claimable(pending, [])).toBe(false);
+    expect(claimable(pending, [{ duty: "SendClaim/7", attempts: 1, error: null }])).toBe(false);
     expect(claimable(pending, [{ duty: "SendClaim/7", attempts: 2, error: "no funds" }])).toBe(true);
     expect(claimable(pending, [{ duty: "SendClaim/77", attempts: 2, error: "no funds" }])).toBe(false);
   });

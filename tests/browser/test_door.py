@@ -149,6 +149,9 @@ def test_a_node_that_is_gone_and_back_is_told_within_seconds(open_page: Any, tmp
     expect(page.get_by_role("alert")).to_contain_text("jepanet node run --config node.toml")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your node does not answer")
     expect(page.locator(".worries")).to_contain_text("It has to be back before")
+    expect(page.locator("dt:text-is('Your part') + dd")).to_have_text(
+        "not known while the node does not answer"
+    )
     expect(page.locator("main")).not_to_contain_text("The node goes on by itself")
     expect(page.get_by_role("status").first).to_contain_text("No answer")
     with shown(tmp_path, node=node, port=port):

@@ -110,7 +110,7 @@ function Now({ round, schedule, told, others }: { round: RoundSummary; schedule:
         </div>
         <Facts
           rows={[
-            ["Your part", myPart(schedule.phase, told.roles, mine)],
+            ["Your part", lost ? "not known while the node does not answer" : myPart(schedule.phase, told.roles, mine)],
             ["Ends", end === null ? "with the next transaction" : <Moment at={end} both />],
             ["Solvers", `${count(round.commits, "commit")}, ${count(round.reveals, "reveal")}`],
             ["Budget", inTokens(round.budget)],

@@ -6,5 +6,5 @@ export function claimable(item: Pick<Reward, "round" | "paid" | "claim">, duties
   if (item.paid === "0") return false;
   if (item.claim === "rejected") return true;
   const tried = duties.find((duty) => duty.duty === `SendClaim/${item.round}`);
-  return item.claim === "pending" && tried !== undefined && tried.attempts > 0 && tried.error !== null;
+  return item.claim === "pending" && tried !== undefined && tried.error !== null;
 }

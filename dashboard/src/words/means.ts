@@ -17,7 +17,10 @@ export function lockedUntil(holds: Account, told: Told, schedules: ReadonlyMap<n
     if (mine?.committed) found.push(ofBond(schedule, mine.revealed, now, zone));
     else if (same(schedule.proposer, told.wallet)) found.push(`what the proposer of round ${schedule.round} puts up: ${latest(schedule, now, zone)}`);
   }
-  const waiting = rewards.filter((item) => item.part === "solver" && item.claim !== "done" && !schedules.has(item.round)).map((item) => item.round);
+  const ended = rewards.filter((item) => item.part === "solver" && item.claim !== "done" && !schedules.has(item.round));
+  const refused = ended.filter((item) => item.claim === "rejected").map((item) => item.round);
+  if (refused.length > 0) found.push(`bond of round ${refused.join(", ")}: its claim was given up; the page Rewards has what to do`);
+  const waiting = ended.filter((item) => item.claim !== "rejected").map((item) => item.round);
   if (waiting.length > 0) found.push(`bond of round ${waiting.join(", ")}: until its claim is through, which the node sends by itself`);
   return found.length > 0 ? found : ["by rounds that this page has no deadline of; it comes free with the transactions that release it"];
 }

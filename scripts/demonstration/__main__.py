@@ -19,6 +19,7 @@ from scripts.demonstration.cast import DemoFailed, Node, jepanet, make_wallet, w
 from scripts.demonstration.controls import Controls
 from scripts.demonstration.ledger import read_ledger
 from scripts.demonstration.outcome import outcome
+from scripts.demonstration.own_folder import claim
 from scripts.demonstration.report import build_report, measure_progress, print_report, write_report
 
 from jepanet.chain.devchain.anvil import free_port
@@ -107,9 +108,9 @@ def play(
     started = time.monotonic()
     stage = Stage(directory)
     chain_dir, run = directory / "devnet", directory / "nodes"
+    claim(directory)
     for stale in (chain_dir, run):
         shutil.rmtree(stale, ignore_errors=True)
-    directory.mkdir(parents=True, exist_ok=True)
     nodes: list[Node] = []
     controls: Controls | None = None
     try:

@@ -13,6 +13,7 @@ import click
 import psutil
 from rich.console import Console
 from scripts.demonstration.cast import DemoFailed
+from scripts.demonstration.own_folder import claim
 from scripts.longevity.network import Network
 from scripts.longevity.played import Played
 from scripts.longevity.readings import read
@@ -70,7 +71,7 @@ def main(rounds: int, every: int, solvers: int, seed: str, directory: Path, star
 
 def play(rounds: int, every: int, solvers: int, seed: str, directory: Path, starts: int, anew: bool) -> None:
     """The whole soak. Raises DemoFailed with what to look at."""
-    directory.mkdir(parents=True, exist_ok=True)
+    claim(directory)
     network = Network.of(directory)
     samples = directory / "samples.jsonl"
     if network is None or anew or not network.plan["ready"]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from scripts.demonstration.cast import DemoFailed, jepanet
+from scripts.demonstration.own_folder import claim
 from scripts.longevity.played import Played
 from scripts.rehearsing import namespaces
 from scripts.rehearsing.network import Network, earlier_package, kept_folder
@@ -88,10 +89,10 @@ def main(
             end_chain(directory)
             return
         namespaces.require_none()  # before anything in the folder is touched, which may be that one's
+        claim(directory)
         end_chain(directory)
         for stale in ("devnet", "nodes", "backups", "outsider"):
             shutil.rmtree(directory / stale, ignore_errors=True)
-        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / "plan.json", plan.to_json().encode())
         earlier = earlier_package(commit, directory / "earlier") if plan.upgrades else None
         network = Network(directory, plan, roles)

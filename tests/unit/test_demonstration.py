@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.demonstration import __main__ as demo
+from scripts.demonstration.cast import DemoFailed
 from scripts.demonstration.controls import train_controls
 from scripts.demonstration.outcome import outcome
+from scripts.demonstration.own_folder import MARK, claim
+from scripts.longevity import __main__ as soak
+from scripts.rehearsing import __main__ as rehearsal
+from scripts.rehearsing import namespaces
 
 from jepanet.files import kept_digest
 from jepanet.learning.data.shards import save_shard
@@ -96,3 +103,35 @@ def test_controls_are_solvers_alone_and_one_with_all_data(tmp_path: Path) -> Non
     assert [path.stem for path in files] == ["pooled-data", "solver-1-alone", "solver-2-alone"]
     assert len({kept_digest(path) for path in files}) == 3
     assert all(load_model(path, RECIPE).weights for path in files)
+
+
+COMMANDS: dict[str, Callable[[Path], object]] = {
+    "demo": lambda folder: demo.play(1, 1, "0", folder, "image-tiny", None, (), False),
+    "soak": lambda folder: soak.play(3, 1, 1, "0", folder, 1, True),
+    "rehearsal": lambda folder: rehearsal.main.main(["--out", str(folder)], standalone_mode=False),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_attack_a_folder_of_somebody_else_is_not_emptied(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespaces, "require", lambda: None)
+    monkeypatch.setattr(namespaces, "require_none", lambda: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    somebodys = tmp_path / "nodes" / "wallet.json"
+    somebodys.parent.mkdir()
+    somebodys.write_text("the only one")
+    with pytest.raises((DemoFailed, SystemExit)):
+        COMMANDS[name](tmp_path)
+    assert somebodys.read_text() == "the only one" and [*tmp_path.iterdir()] == [somebodys.parent]
+
+
+def test_a_folder_is_a_runs_own_once_a_run_made_it(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    claim(folder)
+    (folder / "nodes").mkdir()
+    claim(folder)
+    (folder / MARK).unlink()
+    with pytest.raises(DemoFailed, match="--out"):
+        claim(folder)

@@ -18,7 +18,7 @@ const wei = (amount: number): string => (BigInt(Math.round(amount * 1000)) * (TO
 function schedule(phase: string, changes: Partial<RoundSchedule> = {}): RoundSchedule {
   return {
     round: 9, phase, proposer: "0x1", bond: wei(10), now: NOON, opened: NOON - 100, commit_end: NOON + 60, reveal_start: NOON + 70,
-    reveal_end: NOON + 160, verify_end: NOON + 280, challenge_end: null, ended: null, drawn: false, unsealed: false, bonds_until: NOON + 400, ...changes,
+    reveal_end: NOON + 160, verify_end: NOON + 280, challenge_end: null, ended: null, drawn: false, unsealed: false, recorded: null, bonds_until: NOON + 400, ...changes,
   };
 }
 

@@ -3,17 +3,17 @@ import type { NodeStatus, RoundSchedule, Work } from "../../docs/rpc";
 import { chainNow, clocksApart } from "../src/node/clock";
 import { codeIn, isToken } from "../src/node/token";
 import { bondOf, unmeasured } from "../src/words/bonds";
-import { joined } from "../src/words/curves";
+import { joined, noCurve } from "../src/words/curves";
 import { farewell } from "../src/words/farewells";
-import { courses } from "../src/words/metrics";
-import { happening, phaseEnd, phaseName, stages } from "../src/words/phases";
+import { beforeAndAfter, courses } from "../src/words/metrics";
+import { happening, phaseEnd, phaseName, sooner, stages } from "../src/words/phases";
 import { reason, verdict } from "../src/words/verdicts";
 import { lateness, left, worries, type Known } from "../src/words/worries";
 
 function schedule(phase: string, changes: Partial<RoundSchedule> = {}): RoundSchedule {
   return {
     round: 7, phase, proposer: "0x1", bond: "1", now: 1100, opened: 1000, commit_end: 1060, reveal_start: 1070,
-    reveal_end: 1160, verify_end: 1280, challenge_end: null, ended: null, drawn: false, unsealed: false, bonds_until: 1340, ...changes,
+    reveal_end: 1160, verify_end: 1280, challenge_end: null, ended: null, drawn: false, unsealed: false, recorded: null, bonds_until: 1340, ...changes,
   };
 }
 
@@ -31,6 +31,12 @@ describe("phases", () => {
     expect(phaseEnd(schedule("commit"))).toBe(1060);
     expect(phaseEnd(schedule("verify"))).toBe(1280);
     expect(phaseEnd(schedule("settleable", { challenge_end: 1400 }))).toBeNull();
+  });
+  it("say when a result was recorded, and what may end them sooner", () => {
+    const told = stages(schedule("challenge", { challenge_end: 1400, recorded: 1250 }));
+    expect(told.map((item) => [item.from, item.to])).toEqual([[1000, 1060], [1060, 1070], [1070, 1160], [1160, 1250], [1250, 1400]]);
+    expect(sooner("reveal")).toContain("everybody has revealed");
+    expect(sooner("challenge")).toBe("");
   });
   it("have a name each, also one that is unknown here", () => {
     expect(phaseName("verify")).toBe("Scoring");
@@ -60,8 +66,33 @@ describe("curves", () => {
       { round: 5, published: false, heldout: heldout(5, 1) },
       { round: 6 },
     ]);
-    expect(found.map((item) => [item.metric.name, item.rounds, item.values])).toEqual([["rank", [4, 5], [5, 5]]]);
+    expect(found.map((item) => [item.metric.name, item.base, item.rounds, item.values])).toEqual([["rank", true, [3, 4, 5], [3, 5, 5]]]);
+    const gapped = courses([{ round: 4, heldout: heldout(3, 5) }, { round: 7, heldout: heldout(5, 6) }], [2, 4, 6, 9]);
+    expect(gapped[0]).toMatchObject({ rounds: [3, 4, 6, 7], values: [3, 5, null, 6] });
+    const unknown = { before: {}, after: { rank: 2 } };
+    expect(courses([{ round: 4, heldout: unknown }, { round: 5, heldout: unknown }])[0]).toMatchObject({ base: false, rounds: [4, 5] });
     expect(courses([{ round: 4, heldout: heldout(1, 2) }])).toEqual([]);
+  });
+});
+
+describe("metrics", () => {
+  it("are told before and after, in words, nats as mnat, the telling ones first", () => {
+    const told = beforeAndAfter({ before: { nmse: 0.4, pi: 0.5 }, after: { nmse: 0.3, pi: 0.9, some_new: 2 } });
+    expect(told.map(({ metric, said }) => `${metric.title}: ${said}`)).toEqual([
+      "Predictive information: 500 → 900 mnat",
+      "Error by the variance of latents: 0.400 → 0.300",
+      "some new: 2.00",
+    ]);
+    expect(beforeAndAfter(undefined)).toEqual([]);
+  });
+});
+
+describe("a curve that is not there", () => {
+  it("says why", () => {
+    expect(noCurve(true, [153, 0.34])).toContain("at step 153: the curve begins with the second");
+    expect(noCurve(false, [153, 0.34])).toContain("the training is over");
+    expect(noCurve(true, undefined)).toContain("no loss yet");
+    expect(noCurve(false, undefined)).toContain("Nothing trains now");
   });
 });
 

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { inTokens, plotted, sum, tokens } from "../src/words/amounts";
 import { gain, placed, signed } from "../src/words/gains";
+import { inMnat, legend } from "../src/words/improvements";
+import { said } from "../src/words/lines";
 import { came, rate, served, took } from "../src/words/rates";
 import { bytes, count, figure } from "../src/words/sizes";
 import { same, shortened } from "../src/words/shortened";
-import { axisTimes, clock, distance, iso, span } from "../src/words/times";
+import { axisTimes, clock, distance, iso, span, stamp, zoneName } from "../src/words/times";
 
 describe("amounts", () => {
   it.each([
@@ -46,7 +48,14 @@ describe("times", () => {
   it("marks an axis by times of the day, or by days", () => {
     const noon = Date.UTC(2026, 10, 27, 12) / 1000;
     expect(axisTimes([noon, noon + 1800], "UTC")).toEqual(["12:00", "12:30"]);
+    expect(axisTimes([noon, noon + 20, noon + 40], "UTC")).toEqual(["12:00:00", "12:00:20", "12:00:40"]);
     expect(axisTimes([noon, noon + 86_400], "UTC")).toEqual(["27 Nov", "28 Nov"]);
+  });
+  it("has its date and zone where lines are read later", () => {
+    const noon = Date.UTC(2026, 10, 27, 12) / 1000;
+    expect(stamp(noon, "Asia/Tokyo")).toBe("27 Nov 2026, 21:00:00");
+    expect(zoneName(noon, "Asia/Tokyo")).toBe("GMT+9");
+    expect(zoneName(noon, "UTC")).toBe("UTC");
   });
   it("says how far off", () => {
     expect(distance(100, 101)).toBe("just now");
@@ -59,10 +68,10 @@ describe("gains", () => {
   it.each([
     [40_000, 2_000, "+40.0", "2.0", "mnat"],
     [-50_000, 2_000, "−50.0", "2.0", "mnat"],
-    [340, 12, "+340", "12", "µnat"],
-    [2_345_678, 1_234, "+2.346", "0.001", "nat"],
+    [340, 12, "+0.340", "0.012", "mnat"],
+    [2_345_678, 1_234, "+2345.7", "1.2", "mnat"],
     [11_230, 0, "+11.23", "0.00", "mnat"],
-    [0, 0, "0", "0", "µnat"],
+    [0, 0, "0.00", "0.00", "mnat"],
   ])("%d ± %d micro-nats", (value, stderr, shown, error, unit) =>
     expect(gain(value, stderr)).toEqual({ value: shown, error, unit }),
   );
@@ -71,6 +80,33 @@ describe("gains", () => {
     expect(placed(50, 10, 100)).toEqual({ from: 70, at: 75, to: 80 });
     expect(placed(-500, 10, 100)).toEqual({ from: 0, at: 0, to: 0 });
     expect(placed(0, 0, 0)).toEqual({ from: 50, at: 50, to: 50 });
+  });
+});
+
+describe("improvements", () => {
+  it("explain points, bars and gaps", () => {
+    const point = { round: 4, value: 1, stderr: 2 };
+    expect(legend([point, { round: 5, value: 3, stderr: 1 }])).toBe("bars: ± one standard error");
+    expect(legend([point, { ...point, round: 5, stderr: null }, { round: 6, value: null, stderr: null }])).toBe(
+      "bars: ± one standard error · no error is known of 1 round · cancelled, so there is no point: round 6",
+    );
+    expect(legend([{ ...point, stderr: null }])).toBe("no error is known of 1 round");
+  });
+  it("are told in one unit, notes of a sheet too", () => {
+    expect(inMnat("no improvement: -0.003537 nats per direction")).toBe("no improvement: −3.54 mnat");
+    expect(inMnat("no improvement: +0.000000 nats per token")).toBe("no improvement: 0.00 mnat");
+    expect(inMnat("even 2 standard errors up, its gain is -0.012345")).toBe("even 2 standard errors up, its gain is −12.35 mnat");
+    expect(inMnat("rank fell to 3.5")).toBe("rank fell to 3.5");
+  });
+});
+
+describe("a line of the log", () => {
+  it("tells amounts in tokens", () => {
+    expect(said({ key: "claim/6", amount: "10000000000000000000" })).toBe("key claim/6, amount 10 tokens");
+    expect(said({ bytes: "123456789", amount: "12" })).toBe("bytes 123456789, amount 12");
+    expect(said({ why: "needs 2500000000000000000 more" })).toBe("why needs 2500000000000000000 (2.5 tokens) more");
+    expect(said({ digest: "0x10000000000000000000" })).toBe("digest 0x10000000000000000000");
+    expect(said({})).toBe("–");
   });
 });
 

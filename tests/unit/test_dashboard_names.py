@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from jepanet.federation.judging import judge
+from jepanet.learning.evaluation import metrics
 from jepanet.operations.projects import attendance, course
 from jepanet.operations.reading import endpoints
 from jepanet.operations.views.node import Surroundings
@@ -55,6 +57,19 @@ def keys(file: str, table: str) -> set[str]:
     found = re.search(rf"^const {table}: [^=]*= \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
     assert found is not None, f"no table {table} in {file}"
     return set(re.findall(r"^  \"?([a-z-]+)\"?: ", found.group(1), re.MULTILINE))
+
+
+def test_every_metric_and_note_of_a_score_has_its_words() -> None:
+    text = (SOURCE / "words" / "metrics.ts").read_text(encoding="utf-8")
+    table = text.partition("const METRICS")[2].partition("\n};")[0]
+    assert set(re.findall(r"^  (\w+): \{", table, re.MULTILINE)) == {
+        item.name for item in fields(metrics.Metrics)
+    }
+    said = inspect.getsource(judge)
+    assert "{improvement / MICRO:+.6f} {scorer.unit}" in said and "its gain is {upper / MICRO:+.6f}" in said
+    scorers = Path(inspect.getfile(metrics)).parent.glob("*.py")
+    units = re.findall(r'^    unit = "(.+)"', "\n".join(map(Path.read_text, scorers)), re.MULTILINE)
+    assert set(units) == {"nats per direction", "nats per token"}, "`inMnat` knows these"
 
 
 def test_every_phase_and_verdict_has_its_words() -> None:

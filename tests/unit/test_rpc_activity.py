@@ -150,6 +150,22 @@ async def test_lines_are_chosen_by_level_event_round_and_what_they_are_about(
         assert (await asking.error("logs.list", **wrong))[0] == Code.INVALID_PARAMS.value
 
 
+async def test_lines_are_found_by_what_a_page_shows_of_a_digest_and_by_the_round_of_a_transaction(
+    node: ANode, logged: None
+) -> None:
+    log = get_logger("node")
+    log.info("transaction.sent", key="commit/9/approve", model=bytes([7]) * 32, solver="0xAbCdEf")
+    log.info("round.opened", key="open/9/4")
+    asking = Asking(node)
+    (sent,) = (await asking.get("logs.list", round=9))["items"]
+    assert sent["fields"]["key"] == "commit/9/approve" and sent["round"] == 9
+    cid, sheet = to_cid(bytes([7]) * 32), to_cid(bytes([7]) * 32, "dag-json")
+    for about in (cid, sheet[-6:], f"{cid[:6]}…{cid[-6:]}", "0x07070707", "0xabcdef", "0xAB…EF"):
+        found = (await asking.get("logs.list", about=about))["items"]
+        assert [item["event"] for item in found] == ["transaction.sent"], about
+    assert (await asking.get("logs.list", about=f"{cid[-6:]}…{cid[:6]}"))["items"] == []
+
+
 async def test_attack_a_flood_of_lines_is_told_from_its_newest(node: ANode, logged: None) -> None:
     log = get_logger("node")
     log.info("line.before")

@@ -165,7 +165,7 @@ async def test_commitments_and_receipts_of_a_round(node: ANode) -> None:
     assert told["receipt"]["how"] == "(40,000 - 2,000) x 0.0005 = 19"
     assert told["words"]["outcome"] == "accepted: it is part of the next model"
     excluded = await asking.get("receipts.get", round=7, solver=account("solver", 1))
-    assert excluded["words"]["bond"].startswith("1 tokens, of which 0.2 are lost and 0.8 return")
+    assert excluded["words"]["bond"].startswith("1 token, of which 0.2 are lost and 0.8 return")
     nobody = account("nobody")
     assert (await asking.error("receipts.get", round=7, solver=nobody))[0] == Code.NOT_FOUND
     assert (await asking.error("receipts.list", round=9))[0] == Code.NOT_FOUND
@@ -450,7 +450,11 @@ async def test_the_schedule_of_a_round_says_when_its_phases_end(node: ANode) -> 
     assert (told["reveal_end"], told["verify_end"]) == (1160, 1280)
     assert (told["phase"], told["now"], told["bond"]) == ("reveal", 1100, str(TOKEN))
     assert told["challenge_end"] is None and told["ended"] is None
-    assert (await Asking(node).get("rounds.schedule", round=7))["challenge_end"] == 1400
+    assert told["recorded"] is None
+    round_ = node.state.rounds[RoundId(7)]
+    node.state = node.state.with_round(replace(round_, recorded_at=1290))
+    told = await Asking(node).get("rounds.schedule", round=7)
+    assert (told["recorded"], told["challenge_end"]) == (1290, 1400)
 
 
 async def test_what_the_wallet_holds_is_asked_seldom_and_a_failure_is_told(

@@ -7,6 +7,7 @@ import { useOperates } from "../node/scope";
 import { useCancelledBonds } from "../node/bonds";
 import { ask, refresh, rounds, status } from "../node/watching";
 import { Chart } from "../parts/Chart";
+import { Copied } from "../parts/Copied";
 import { Listing, type Column } from "../parts/Listing";
 import { Card, Prose } from "../parts/Notice";
 import { Moment } from "../parts/Moment";
@@ -75,6 +76,8 @@ export function Rewards() {
     }
   }
 
+  const sent = useAsked("transactions.list", { limit: 100 }).value?.items ?? [];
+
   const shown = [...(asked.value?.items ?? [])].reverse();
   const paid = shown.filter((item) => item.paid !== null);
   const total = sum(paid.map((item) => item.paid));
@@ -85,6 +88,13 @@ export function Rewards() {
   const course = paid.map((item) => (running += plotted(item.paid ?? "0")));
   const columns: readonly Column<Reward>[] = [
     ...rewardColumns.slice(0, -1),
+    {
+      head: "Transaction",
+      cell: (item) => {
+        const hash = sent.find((one) => one.what === `claim/${item.round}`)?.hashes.at(-1);
+        return hash === undefined ? <span class="muted">–</span> : <Copied text={hash} what="transaction of the claim" />;
+      },
+    },
     {
       head: "Claim",
       cell: (item) => (

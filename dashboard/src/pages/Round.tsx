@@ -18,7 +18,9 @@ import { inTokens, sum, tokens } from "../words/amounts";
 import { bondOf, unmeasured } from "../words/bonds";
 import { gain } from "../words/gains";
 import { happening, isOver, phaseName } from "../words/phases";
-import { figure, grouped } from "../words/sizes";
+import { IMPROVEMENT_IS, inMnat } from "../words/improvements";
+import { beforeAndAfter } from "../words/metrics";
+import { grouped } from "../words/sizes";
 import { shortened } from "../words/shortened";
 import { reason } from "../words/verdicts";
 
@@ -46,13 +48,18 @@ export function Round({ round }: { round: number }) {
                 ["Improvement", told.improvement === null ? unmeasured(told.phase) : improved(told.improvement, told.stderr ?? null)],
                 ["Paid", told.payout === null ? "–" : `${tokens(told.payout)} of ${inTokens(told.budget)}`],
                 ...(told.payout === null || told.fees === undefined ? [] : [["of which", shares(told.payout, told.fees)] as [string, string]]),
-                ["Price", told.price == null ? "–" : `${inTokens(told.price, 8)} a micro-nat`],
-                ["Note of the merge", told.note || "none"],
+                ["Price", told.price == null ? "–" : `${inTokens((1000n * BigInt(told.price)).toString(), 8)} a mnat`],
+                ["Note of the merge", inMnat(told.note ?? "") || "none"],
                 ...own.map((item) => ["Your bond", bondOf(item)] as [string, string]),
-                ...metrics(told.heldout),
               ]}
             />
+            {told.improvement !== null && <p class="key">{IMPROVEMENT_IS}</p>}
           </Card>
+          {told.heldout !== undefined && Object.keys(told.heldout.after).length > 0 && (
+            <Card title="The model on held-out data" aside="before → after, on this round's sealed shard" wide>
+              <Facts rows={beforeAndAfter(told.heldout).map(({ metric, said }) => [metric.title, <>{said} <span class="muted">{metric.tells}</span></>] as const)} />
+            </Card>
+          )}
           <Card title="What belongs to it">
             <Facts
               rows={[
@@ -98,13 +105,6 @@ function shares(payout: string, fees: readonly FeeReceipt[]): string {
   return `${tokens((BigInt(payout) - BigInt(shared)).toString())} to solvers + ${tokens(shared)} to coordinators`;
 }
 
-function metrics(heldout: { before: Record<string, number>; after: Record<string, number> } | undefined): [string, string][] {
-  return Object.entries(heldout?.after ?? {}).slice(0, 8).map(([name, after]) => {
-    const before = heldout?.before[name];
-    return [name, before === undefined ? figure(after) : `${figure(before)} → ${figure(after)}`];
-  });
-}
-
 function Receipts({ round, published }: { round: number; published: boolean | undefined }) {
   const paging = usePaging(String(round));
   const asked = useAsked("receipts.list", { round, limit: 50, cursor: paging.cursor });
@@ -113,7 +113,7 @@ function Receipts({ round, published }: { round: number; published: boolean | un
   const columns: readonly Column<Receipt>[] = [
     { head: "Solver", cell: (item) => <Copied text={item.solver} what="solver" /> },
     { head: "Verdict", cell: (item) => <Verdict word={item.verdict} published={published} /> },
-    { head: "Reason", cell: (item) => <span title={item.detail || undefined}>{reason(item.reason, published)}</span> },
+    { head: "Reason", cell: (item) => <span title={inMnat(item.detail) || undefined}>{reason(item.reason, published)}</span> },
     { head: "Gain", cell: (item) => <GainBar value={item.gain} stderr={item.stderr} range={range} /> },
     { head: "Paid", cell: (item) => tokens(item.paid), number: true },
     {
@@ -131,7 +131,7 @@ function Receipts({ round, published }: { round: number; published: boolean | un
     },
   ];
   return (
-    <Card title="Every delta" aside="gain with its standard error, paid in tokens" wide>
+    <Card title="Every delta" aside="gain with its standard error, in mnat (thousandths of a nat); paid in tokens" wide>
       <Listing
         label={`Deltas of round ${round}`}
         columns={columns}
@@ -149,12 +149,14 @@ function Receipts({ round, published }: { round: number; published: boolean | un
 function Explained({ round, solver }: { round: number; solver: string }) {
   const { value, error } = useAsked("receipts.get", { round, solver });
   if (value === null) return error === null ? <Waiting /> : <Problem error={error} />;
-  const { words } = value;
+  const { receipt, words } = value;
+  const { value: gained, error: sure, unit } = gain(receipt.gain, receipt.stderr);
   return (
     <Facts
       rows={[
+        ["Gain", receipt.gain === 0 && receipt.stderr === 0 ? "not measured" : `${gained} ± ${sure} ${unit} (1 mnat is 1,000 of the micro-nats that the contracts count by, and the sum of the payment too)`],
         ["Measured", <WithDigests text={words.measured} />],
-        ["Outcome", <WithDigests text={words.outcome} />],
+        ["Outcome", <WithDigests text={inMnat(words.outcome)} />],
         ["Payment", words.payment],
         ["Bond", words.bond],
         ["Delta", <Copied text={words.delta} what="delta" />],

@@ -1,14 +1,16 @@
 /** Every round the node keeps, the newest first. */
 import type { KnownProject, RoundSummary } from "../../../docs/rpc";
 import { useAsked, usePaging } from "../node/asked";
+import { useMeasured } from "../node/measured";
 import { rounds } from "../node/watching";
-import { Chart } from "../parts/Chart";
 import { Copied } from "../parts/Copied";
+import { GainChart } from "../parts/GainChart";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
 import { Tag } from "../parts/Tag";
 import { tokens } from "../words/amounts";
 import { gain } from "../words/gains";
+import { IMPROVEMENT_IS, NOT_COMPARABLE } from "../words/improvements";
 import { isOver, phaseName } from "../words/phases";
 
 const COLUMNS: readonly Column<RoundSummary>[] = [
@@ -62,26 +64,40 @@ function improvement(microNats: number | null): string {
   return `${told.value} ${told.unit}`;
 }
 
+/** Of the project that was measured last, over the newest rounds, those that ended without a result too. */
+function Helped() {
+  const figures = new Map(useMeasured()?.map((item) => [item.round, item]));
+  const known = [...(rounds.value ?? [])].reverse();
+  const project = known.findLast((item) => item.improvement !== null)?.project;
+  const shown = known.filter((item) => item.project === project && (item.improvement !== null || item.phase === "cancelled"));
+  if (shown.filter((item) => item.improvement !== null).length < 2) return null;
+  const points = shown.map((item) => {
+    const figure = figures.get(item.round);
+    return { round: item.round, value: item.improvement, stderr: figure?.stderr ?? null, hollow: figure?.published === false };
+  });
+  return (
+    <Card title="Did each round help?" aside={`project ${project}, improvement of the merged model over its base`} wide>
+      <GainChart
+        label={`Improvement of rounds ${shown[0]!.round} to ${shown.at(-1)!.round}`}
+        name="improvement"
+        points={points}
+        filled="merged"
+        hollow="withheld: the model stayed as it was"
+        meaning={`${IMPROVEMENT_IS} ${NOT_COMPARABLE}`}
+      />
+    </Card>
+  );
+}
+
 export function Rounds() {
   const paging = usePaging("");
   const asked = useAsked("rounds.list", { limit: 50, cursor: paging.cursor });
-  const measured = (rounds.value ?? []).filter((item) => item.improvement !== null).reverse();
   return (
     <>
       <h1>Rounds</h1>
       <div class="cards">
-        {measured.length > 1 && (
-          <Card title="Did it help?" aside="held-out improvement of the model, newest rounds" wide>
-            <Chart
-              label={`Improvement of rounds ${measured[0]!.round} to ${measured.at(-1)!.round}`}
-              x={measured.map((item) => item.round)}
-              y={measured.map((item) => (item.improvement ?? 0) / 1000)}
-              names={["round", "improvement in mnat"]}
-              fromZero
-            />
-          </Card>
-        )}
-        <Card title="All rounds that the node keeps" aside="amounts in tokens" wide>
+        <Helped />
+        <Card title="All rounds that the node keeps" aside="improvement in mnat, thousandths of a nat; amounts in tokens" wide>
           <Listing
             label="Rounds"
             columns={COLUMNS}

@@ -2,13 +2,14 @@
 import type { Receipt, RoundFigures, RoundStatus } from "../../../docs/rpc";
 import { useMeasured } from "../node/measured";
 import { useOwnReceipts } from "../node/receipts";
-import { status } from "../node/watching";
-import { Chart } from "../parts/Chart";
+import { rounds, status } from "../node/watching";
 import { GainBar } from "../parts/GainBar";
+import { GainChart } from "../parts/GainChart";
 import { Listing, type Column } from "../parts/Listing";
 import { Card } from "../parts/Notice";
 import { Tag, Verdict } from "../parts/Tag";
 import { tokens } from "../words/amounts";
+import { GAIN_IS, NOT_COMPARABLE } from "../words/improvements";
 import { HeldOut } from "./training/HeldOut";
 import { Live } from "./training/Live";
 
@@ -58,6 +59,11 @@ export function Training() {
   const figures = useMeasured();
   const rows = trained(status.value?.rounds ?? [], receipts ?? new Map(), figures ?? []);
   const measured = rows.filter((item) => item.receipt !== undefined).reverse();
+  const cancelled = (rounds.value ?? []).filter((item) => item.phase === "cancelled" && item.round > (measured[0]?.round ?? Infinity));
+  const points = [
+    ...measured.map(({ round, receipt, published }) => ({ round, value: receipt!.gain, stderr: receipt!.stderr, hollow: receipt!.verdict !== "accepted" || published === false })),
+    ...cancelled.map(({ round }) => ({ round, value: null, stderr: null, hollow: false })),
+  ].sort((one, other) => one.round - other.round);
   const range = Math.max(1, ...measured.map((item) => Math.abs(item.receipt!.gain) + item.receipt!.stderr));
   return (
     <>
@@ -65,18 +71,19 @@ export function Training() {
       <div class="cards">
         <Live />
         {measured.length > 1 && (
-          <Card title="Did it help?" aside="measured gain of your deltas" wide>
-            <Chart
+          <Card title="What your deltas gained" aside="each alone, before the merge" wide>
+            <GainChart
               label={`Gain of your deltas in rounds ${measured[0]!.round} to ${measured.at(-1)!.round}`}
-              x={measured.map((item) => item.round)}
-              y={measured.map((item) => item.receipt!.gain / 1000)}
-              names={["round", "gain in mnat"]}
-              fromZero
+              name="gain"
+              points={points}
+              filled="in the next model"
+              hollow="not in the next model"
+              meaning={`${GAIN_IS} ${NOT_COMPARABLE}`}
             />
           </Card>
         )}
         <HeldOut measured={figures} />
-        <Card title="Trainings of rounds" aside="gain with its standard error, paid in tokens" wide>
+        <Card title="Trainings of rounds" aside="gain with its standard error, in mnat (thousandths of a nat); paid in tokens" wide>
           <Listing
             label="Trainings of rounds"
             columns={columns(range)}

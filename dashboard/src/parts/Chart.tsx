@@ -9,7 +9,8 @@ interface Given {
   /** What the picture shows, for who does not see it. */
   label: string;
   x: readonly number[];
-  y: readonly number[];
+  /** null: there is no value, and no line over it. */
+  y: readonly (number | null)[];
   names: readonly [string, string];
   stepped?: boolean;
   /** Whether zero is on the axis, however far the values are from it. */
@@ -23,13 +24,17 @@ interface Given {
   height?: number;
   /** Below the picture, where it is not `names`. */
   caption?: string;
+  /** What the axis says at the first `x`, where that is none of `names`. */
+  first?: string;
 }
 
-export function Chart({ label, x, y, names, stepped = false, fromZero = false, time = false, errors, hollow, height = 220, caption }: Given) {
+export function Chart({ label, x, y, names, stepped = false, fromZero = false, time = false, errors, hollow, height = 220, caption, first }: Given) {
   const holder = useRef<HTMLDivElement>(null);
   const marks = useRef<Marks | null>(null);
   marks.current = errors === undefined ? null : { errors, hollow: hollow ?? [] };
   const apart = errors !== undefined;
+  const begins = useRef<number | undefined>(undefined);
+  begins.current = first === undefined ? undefined : x[0];
   const chart = useRef<uPlot | null>(null);
   const isDark = dark.value;
 
@@ -53,7 +58,7 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, t
           y: fromZero ? { range: (_, low, high) => rangeOf(low, high, marks.current) } : {},
         },
         axes: [
-          { ...axis, ...(time ? { values: (_: uPlot, splits: number[]) => axisTimes(splits) } : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }), space: 60, size: 34 },
+          { ...axis, ...(time ? { values: (_: uPlot, splits: number[]) => axisTimes(splits) } : { values: (_: uPlot, splits: number[]) => splits.map((item) => (item === begins.current ? first! : String(item))), incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] }), space: 60, size: 34 },
           { ...axis, size: 56, values: (_, splits) => splits.map((item) => String(Number(item.toPrecision(6)))) },
         ],
         series: [
@@ -68,7 +73,7 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, t
         ],
         ...(apart ? { hooks: { draw: [(shown: uPlot) => drawMarks(shown, marks.current, { ink, accent, ground })] } } : {}),
       },
-      [x as number[], y as number[]],
+      [x as number[], y as (number | null)[]],
       element,
     );
     chart.current = made;
@@ -79,9 +84,9 @@ export function Chart({ label, x, y, names, stepped = false, fromZero = false, t
       made.destroy();
       chart.current = null;
     };
-  }, [isDark, height, stepped, fromZero, time, apart]);
+  }, [isDark, height, stepped, fromZero, time, apart, first]);
 
-  useEffect(() => chart.current?.setData([x as number[], y as number[]]), [x, y]);
+  useEffect(() => chart.current?.setData([x as number[], y as (number | null)[]]), [x, y]);
 
   return (
     <figure class="chart">

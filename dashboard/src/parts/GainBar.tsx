@@ -1,5 +1,6 @@
 /** A gain with its error bar on a line around zero, and the figures beside it. */
 import { gain, placed } from "../words/gains";
+import { MNAT } from "../words/improvements";
 
 export function GainBar({ value, stderr, range }: { value: number; stderr: number; range: number }) {
   if (value === 0 && stderr === 0) return <span class="muted">not measured</span>;
@@ -10,7 +11,7 @@ export function GainBar({ value, stderr, range }: { value: number; stderr: numbe
     <span class="gain">
       <span class="figure">
         {told.value}
-        <span class="muted"> ± {told.error} {told.unit}</span>
+        <span class="muted"> ± {told.error} <abbr title={MNAT}>{told.unit}</abbr></span>
       </span>
       <svg class={value < 0 ? "bar bad" : "bar good"} viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">
         <rect class="body" x={left} y="2" width={Math.abs(at - 50)} height="8" />

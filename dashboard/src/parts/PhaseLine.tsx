@@ -1,11 +1,13 @@
 /** The phases of a round in a row: what is over, what runs and how far it is, what is ahead. */
 import type { RoundSchedule } from "../../../docs/rpc";
 import { now } from "../node/clock";
-import { phaseName, stages } from "../words/phases";
+import { phaseName, sooner, stages } from "../words/phases";
 import { Countdown, Moment } from "./Moment";
 
 export function PhaseLine({ schedule }: { schedule: RoundSchedule }) {
+  const early = sooner(schedule.phase);
   return (
+    <>
     <ol class="phases" aria-label={`Phases of round ${schedule.round}`}>
       {stages(schedule).map((stage) => {
         const whole = stage.to === null ? 0 : stage.to - stage.from;
@@ -21,14 +23,16 @@ export function PhaseLine({ schedule }: { schedule: RoundSchedule }) {
               {stage.to === null ? (
                 stage.state === "done" ? "recorded" : "–"
               ) : stage.state === "now" ? (
-                <strong><Countdown to={stage.to} /></strong>
+                <strong>ends in <Countdown to={stage.to} /></strong>
               ) : (
-                <Moment at={stage.to} />
+                <>{stage.state === "done" ? "ended" : "ends"} <Moment at={stage.to} /></>
               )}
             </span>
           </li>
         );
       })}
     </ol>
+    {early !== "" && <p class="muted early">{early}</p>}
+    </>
   );
 }

@@ -2,22 +2,16 @@
 export interface Gain {
   value: string;
   error: string;
-  unit: string;
+  unit: "mnat";
 }
 
-const UNITS = [
-  { unit: "nat", size: 1e6 },
-  { unit: "mnat", size: 1e3 },
-  { unit: "µnat", size: 1 },
-] as const;
+const SIZE = 1000;
 
-/** One unit for both; as many digits as two of the error's leave standing. */
+/** Always in mnat, so that any two on the page compare; as many digits as two of the error's leave standing. */
 export function gain(microNats: number, stderr: number): Gain {
-  const largest = Math.max(Math.abs(microNats), stderr);
-  const { unit, size } = UNITS.find((item) => largest >= item.size) ?? UNITS[2];
-  const error = stderr / size;
-  const places = size === 1 ? 0 : error > 0 ? Math.min(3, Math.max(0, 1 - Math.floor(Math.log10(error)))) : 2;
-  return { value: signed(microNats / size, places), error: error.toFixed(places), unit };
+  const error = stderr / SIZE;
+  const places = error > 0 ? Math.min(3, Math.max(0, 1 - Math.floor(Math.log10(error)))) : 2;
+  return { value: signed(microNats / SIZE, places), error: error.toFixed(places), unit: "mnat" };
 }
 
 /** With a plus or a true minus sign. */

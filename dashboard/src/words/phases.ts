@@ -51,13 +51,13 @@ export interface Stage {
 
 /** The stages of a round in order. What was never reached of a round that ended is ahead for ever. */
 export function stages(schedule: RoundSchedule): Stage[] {
-  const { opened, commit_end, reveal_start, reveal_end, verify_end, challenge_end } = schedule;
+  const { opened, commit_end, reveal_start, reveal_end, verify_end, challenge_end, recorded } = schedule;
   const bounds: [string, number, number | null][] = [
     ["commit", opened, commit_end],
     ["gap", commit_end, reveal_start],
     ["reveal", reveal_start, reveal_end],
-    ["verify", reveal_end, challenge_end === null ? verify_end : null],
-    ["challenge", verify_end, challenge_end],
+    ["verify", reveal_end, challenge_end === null ? verify_end : recorded],
+    ["challenge", recorded ?? verify_end, challenge_end],
   ];
   const at = bounds.findIndex(([phase]) => phase === schedule.phase);
   const past = ["settled", "settleable", "disputed"].includes(schedule.phase) || challenge_end !== null;
@@ -65,6 +65,17 @@ export function stages(schedule: RoundSchedule): Stage[] {
     const done = at === -1 ? past || (to !== null && to <= (schedule.ended ?? schedule.now)) : place < at;
     return { phase, from, to, state: place === at ? "now" : done ? "done" : "ahead" };
   });
+}
+
+const SOONER: Record<string, string> = {
+  commit: "It ends sooner when the last place for a solver is taken, from its half on.",
+  reveal: "It ends sooner, and what follows with it, when everybody has revealed and the evaluation shard is unsealed.",
+  verify: "It ends as soon as a result is recorded.",
+};
+
+/** Why a phase may end before the time that is shown; empty where it does not. */
+export function sooner(phase: string): string {
+  return SOONER[phase] ?? "";
 }
 
 /** When the present phase ends by the clock; null where no clock ends it. */

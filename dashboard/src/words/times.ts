@@ -39,12 +39,26 @@ export function distance(at: number, now: number): string {
   return seconds > 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
 }
 
-/** Marks of an axis: times of the day, or days where marks lie a day or more apart. */
+/** With its date, whatever day it is. */
+export function stamp(at: number, zone?: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: zone }).format(at * 1000);
+}
+
+/** The zone in which times are shown, as `GMT+9`. */
+export function zoneName(at: number, zone?: string): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short", timeZone: zone }).formatToParts(at * 1000);
+  return parts.find((item) => item.type === "timeZoneName")?.value ?? "local";
+}
+
+/** Marks of an axis: times of the day, with seconds where marks lie less than a minute apart, or days where they
+ * lie a day or more apart. */
 export function axisTimes(marks: readonly number[], zone?: string): string[] {
   const apart = marks.length > 1 ? marks[1]! - marks[0]! : DAY;
   const form = new Intl.DateTimeFormat(
     "en-GB",
-    apart >= DAY ? { day: "numeric", month: "short", timeZone: zone } : { hour: "2-digit", minute: "2-digit", timeZone: zone },
+    apart >= DAY
+      ? { day: "numeric", month: "short", timeZone: zone }
+      : { hour: "2-digit", minute: "2-digit", ...(apart < 60 ? { second: "2-digit" } : {}), timeZone: zone },
   );
   return marks.map((mark) => form.format(mark * 1000));
 }

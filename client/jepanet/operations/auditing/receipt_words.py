@@ -90,7 +90,8 @@ def _in_words(details: RoundDetails, item: Receipt, excluded_bps: int | None) ->
 
 
 def _bond(bond: int, verdict: str, excluded_bps: int | None) -> str:
-    put_up, lost = f"{exact(bond)} tokens", lost_of(bond, verdict, excluded_bps)
+    lost = lost_of(bond, verdict, excluded_bps)
+    put_up = f"{exact(bond)} {'token' if exact(bond) == '1' else 'tokens'}"
     if verdict == Verdict.INVALID.name.lower():
         return f"{put_up}, lost whole: the bytes themselves prove the fault"
     if lost is None:

@@ -178,6 +178,7 @@ def schedule(state: NodeState, round_: Round) -> RoundSchedule:
         drawn=round_.evaluation_index is not None,
         unsealed=round_.shard is not None,
         bonds_until=_bonds_until(state, round_),
+        recorded=(round_.recorded_at or None) if round_.recorded else None,
     )
 
 

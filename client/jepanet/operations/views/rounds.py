@@ -42,7 +42,8 @@ class RoundSchedule:
     """When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What
     depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and
     `unsealed` say how far the evaluation shard is. `bonds_until`: when what is put up comes free at the
-    latest, unless the result is challenged; None while it is, and of a round that has ended."""
+    latest, unless the result is challenged; None while it is, and of a round that has ended.
+    `recorded`: when the result was."""
 
     round: int
     phase: str
@@ -59,6 +60,7 @@ class RoundSchedule:
     drawn: bool
     unsealed: bool
     bonds_until: int | None = None
+    recorded: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
+from jepanet.cid import to_cid
 from jepanet.operations.views.activity import LogLine
 from jepanet.recent_lines import RecentLine
 from jepanet.records.marks import SAFE_INTEGER, Form, Range
@@ -27,6 +30,13 @@ class Level(StrEnum):
 
 _GRAVITY = {level.value: logging.getLevelNamesMapping()[level.value.upper()] for level in Level}
 _Text = Annotated[str, Form(r"[ -~]{1,128}", "1 to 128 printable ASCII characters")]
+_Part = Annotated[str, Form(r"[ -~…]{1,128}", "1 to 128 printable ASCII characters, or … for any")]
+_DIGEST = re.compile(r"0x[0-9a-f]{64}")
+_OF_A_ROUND = re.compile(
+    r"(?:commit|reveal|record|settle|cancel|claim|release|close|beacon|unseal|slash|slash-invalid|equivocation"
+    r"|challenge)/([1-9][0-9]{0,15})(?:/.*)?"
+)
+"""Keys of transactions for a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,10 @@ class LinesParams:
     level: Annotated[Level | None, "at least this grave"] = None
     event: Annotated[_Text | None, "how the event begins: a noun, or noun.verb"] = None
     round: Annotated[Annotated[int, Range(1, SAFE_INTEGER)] | None, "of this round alone"] = None
-    about: Annotated[_Text | None, "part of a field: a digest, an address, a word"] = None
+    about: Annotated[
+        _Part | None,
+        "part of a field, in any case: a digest, an address, a word; … stands for what was left out",
+    ] = None
 
 
 def methods() -> tuple[Method, ...]:
@@ -60,7 +73,7 @@ def methods() -> tuple[Method, ...]:
 
 def shown_line(line: RecentLine) -> LogLine:
     """A line as it is told."""
-    return LogLine(line.number, line.at, line.level, line.event, line.room, line.round, line.fields)
+    return LogLine(line.number, line.at, line.level, line.event, line.room, _round(line), line.fields)
 
 
 def _wanted(line: RecentLine, given: LinesParams) -> bool:
@@ -68,6 +81,37 @@ def _wanted(line: RecentLine, given: LinesParams) -> bool:
         return False
     if given.event is not None and not line.event.startswith(given.event):
         return False
-    if given.round is not None and line.round != given.round:
+    if given.round is not None and _round(line) != given.round:
         return False
-    return given.about is None or any(given.about in text for text in line.fields.values())
+    if given.about is None:
+        return True
+    parts = given.about.casefold().split("…")
+    return any(_holds(said, parts) for text in line.fields.values() for said in _spellings(text))
+
+
+def _round(line: RecentLine) -> int | None:
+    """Which one a line is about, also where only the key of its transaction says so."""
+    if line.round is not None:
+        return line.round
+    found = _OF_A_ROUND.fullmatch(line.fields.get("key", ""))
+    return None if found is None else int(found[1])
+
+
+def _spellings(text: str) -> tuple[str, ...]:
+    """How somebody may look for it: a digest is hex in the log, and a CID on the page."""
+    said = text.casefold()
+    if _DIGEST.fullmatch(said) is None:
+        return (said,)
+    digest = bytes.fromhex(said[2:])
+    return (said, to_cid(digest), to_cid(digest, "dag-json"))
+
+
+def _holds(text: str, parts: Sequence[str]) -> bool:
+    """Whether it has all of them, one after the other."""
+    at = 0
+    for part in parts:
+        place = text.find(part, at)
+        if place < 0:
+            return False
+        at = place + len(part)
+    return True

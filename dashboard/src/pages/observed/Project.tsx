@@ -5,13 +5,15 @@ import { useAsked } from "../../node/asked";
 import { tick } from "../../node/clock";
 import { observing } from "../../node/observing";
 import { rounds, schedules } from "../../node/watching";
-import { Chart } from "../../parts/Chart";
+import { CourseChart } from "../../parts/CourseChart";
+import { GainChart } from "../../parts/GainChart";
 import { Copied } from "../../parts/Copied";
 import { Countdown } from "../../parts/Moment";
 import { Card, Facts, Problem, Waiting, Worries } from "../../parts/Notice";
 import { PhaseLine } from "../../parts/PhaseLine";
 import { inTokens } from "../../words/amounts";
 import { signed } from "../../words/gains";
+import { IMPROVEMENT_IS, NOT_COMPARABLE } from "../../words/improvements";
 import { courses } from "../../words/metrics";
 import { troubles } from "../../words/observed";
 import { happening, isOver, phaseEnd, phaseName } from "../../words/phases";
@@ -25,7 +27,7 @@ export function Project() {
 
 function Whole({ project }: { project: number }) {
   const { value, error } = useAsked("project.get", { project });
-  const asked = useAsked("project.rounds", { project, limit: 100, recorded: true });
+  const asked = useAsked("project.rounds", { project, limit: 100 });
   const found = troubles(observing.value, value, tick.value);
   return (
     <div class="cards">
@@ -60,7 +62,7 @@ function InShort({ whole }: { whole: ProjectInWhole }) {
           ["Merged", grouped(whole.merged)],
           ["Withheld", grouped(whole.withheld)],
           ["Cancelled", grouped(whole.cancelled)],
-          ["Gained in all", whole.merged === 0 ? "nothing yet" : `${signed(whole.improvement / 1e6, 3)} nats`],
+          ["Gained in all", whole.merged === 0 ? "nothing yet" : `${signed(whole.improvement / 1e3, 1)} mnat`],
           ["Paid", inTokens(whole.paid)],
           ["Open to challenge", inTokens(whole.open)],
           ["Solvers", <a href="#/solvers">{grouped(whole.solvers)}</a>],
@@ -96,11 +98,12 @@ function Now({ project }: { project: number }) {
 }
 
 /** What every round added, with its error; and one measurement of the model after each. */
-function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
-  const known = courses(told.map((item) => ({ round: item.round, published: item.outcome === "merged", ...(item.heldout === null ? {} : { heldout: item.heldout }) })));
+function Quality({ rounds: every }: { rounds: readonly RoundOfProject[] }) {
+  const ended = every.filter((item) => item.outcome !== "open");
+  const told = ended.filter((item) => item.outcome !== "cancelled");
+  const known = courses(told.map((item) => ({ round: item.round, published: item.outcome === "merged", ...(item.heldout === null ? {} : { heldout: item.heldout }) })), ended.map((item) => item.round));
   const [wanted, setWanted] = useState<string | null>(null);
   const shown = known.find((item) => item.metric.name === wanted) ?? known[0];
-  const sure = told.filter((item) => item.stderr !== null).length;
   if (told.length === 0) {
     return (
       <Card title="Did each round help?" wide>
@@ -111,19 +114,14 @@ function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
   return (
     <>
       <Card title="Did each round help?" aside="held-out improvement of the merged model, with its standard error" wide>
-        <Chart
+        <GainChart
           label={`Improvement of rounds ${told[0]!.round} to ${told.at(-1)!.round}, of which ${told.filter((item) => item.outcome === "withheld").length} were withheld`}
-          x={told.map((item) => item.round)}
-          y={told.map((item) => (item.improvement ?? 0) / 1000)}
-          errors={told.map((item) => (item.stderr ?? 0) / 1000)}
-          hollow={told.map((item) => item.outcome !== "merged")}
-          names={["round", "improvement in mnat"]}
-          fromZero
+          name="improvement"
+          points={ended.map((item) => ({ round: item.round, value: item.improvement, stderr: item.stderr, hollow: item.outcome !== "merged" }))}
+          filled="merged"
+          hollow="withheld: the model stayed as it was"
+          meaning={IMPROVEMENT_IS}
         />
-        <p class="key">
-          <span class="dot filled" aria-hidden="true" /> merged <span class="dot hollow" aria-hidden="true" /> withheld: the model stayed as it was
-          {sure < told.length && ` · no error is known of ${count(told.length - sure, "round")}, whose sheet is not here or has none`}
-        </p>
       </Card>
       {shown !== undefined && (
         <Card
@@ -142,15 +140,8 @@ function Quality({ rounds: told }: { rounds: readonly RoundOfProject[] }) {
           }
           wide
         >
-          <Chart
-            key={shown.metric.name}
-            label={`${shown.metric.title} of the model after rounds ${shown.rounds[0]!} to ${shown.rounds.at(-1)!}`}
-            x={shown.rounds}
-            y={shown.values}
-            names={["round", shown.metric.title]}
-            caption={`${shown.metric.title} by round: ${shown.metric.tells}`}
-          />
-          <p class="muted">Each round is measured on a shard of its own, which nobody had seen: two rounds differ by their shards too.</p>
+          <CourseChart key={shown.metric.name} course={shown} />
+          <p class="muted">{NOT_COMPARABLE}</p>
         </Card>
       )}
     </>

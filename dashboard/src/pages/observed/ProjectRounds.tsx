@@ -7,6 +7,7 @@ import { Card } from "../../parts/Notice";
 import { Tag } from "../../parts/Tag";
 import { tokens } from "../../words/amounts";
 import { gain } from "../../words/gains";
+import { inMnat } from "../../words/improvements";
 import { outcome } from "../../words/observed";
 import { phaseName } from "../../words/phases";
 import { Chosen } from "./Chosen";
@@ -15,7 +16,7 @@ export function Outcome({ item }: { item: RoundOfProject }) {
   const { name, tone, meaning } = outcome(item.outcome);
   return (
     <>
-      <Tag tone={tone} title={item.note || meaning}>
+      <Tag tone={tone} title={inMnat(item.note ?? "") || meaning}>
         {item.outcome === "open" ? phaseName(item.phase) : name}
       </Tag>
       {item.outcome === "cancelled" && item.cause !== null && <span class="muted"> {item.cause}</span>}

@@ -5,7 +5,7 @@ import { link, losses } from "../../node/watching";
 import { Chart } from "../../parts/Chart";
 import { Card } from "../../parts/Notice";
 import { Progress } from "../../parts/Progress";
-import { joined } from "../../words/curves";
+import { joined, noCurve } from "../../words/curves";
 import { figure } from "../../words/sizes";
 
 export function Live() {
@@ -26,7 +26,7 @@ function Loss({ running }: { running: TrainingNow | null }) {
   return (
     <Card title="Loss" aside={last === undefined ? undefined : `${figure(last[1])} at step ${last[0]}`} wide>
       {points.length < 2 ? (
-        <p class="empty">The curve begins when a training reports its steps.</p>
+        <p class="empty">{noCurve(running !== null, last)}</p>
       ) : (
         <Chart
           label={`Loss from ${figure(first![1])} at step ${first![0]} to ${figure(last![1])} at step ${last![0]}`}

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from jepanet.cid import Codec, digest_of
+from jepanet.cid import Codec, digest_of, to_cid
 from jepanet.errors import Rejected, Transient
 from jepanet.operations.auditing.rounds import read_sheet
 from jepanet.operations.projects.course import Course
+from jepanet.operations.reading import sheets as sheets_module
 from jepanet.operations.reading.chronicle import Chronicle
+from jepanet.operations.reading.library import Library
 from jepanet.operations.reading.sheets import Sheets, key_of
 from jepanet.protocol.settling.sheet import ScoreSheet, encode_sheet
 from jepanet.protocol.state import Round
 from jepanet.types import Digest, ProjectId, RoundId
 from round_samples import digest
-from rpc_node import FACTS, OUTCOME, SHEET_BYTES, a_round
+from rpc_node import FACTS, OUTCOME, SHEET_BYTES, SPEC_BYTES, a_round
 
 pytestmark = pytest.mark.unit
 
@@ -39,6 +41,9 @@ class Shelf:
 
     def has(self, what: bytes) -> bool:
         return (self.folder / what.hex()).is_file()
+
+    def place(self, what: bytes, codec: Codec) -> Path:
+        return self.folder / "nowhere"
 
     async def get(self, what: str, wanted: Digest, codec: Codec, *, max_bytes: int) -> Path:
         if what == "score sheet":
@@ -145,3 +150,59 @@ async def test_attack_what_was_read_of_rounds_that_are_gone_is_forgotten(tmp_pat
     assert await sheets.fetch_next([here], three) is False and sheets.read is known
     assert await sheets.fetch_next([], three) is False
     assert not sheets.read and not sheets._rests
+
+
+def names(folder: Path) -> list[str]:
+    return [item.name for item in folder.iterdir()]
+
+
+class Peers:
+    """A network whose peers serve everything that was put in."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[bytes, bytes] = {}
+        self.fetched: list[bytes] = []
+
+    async def fetch(self, wanted: bytes, *, max_bytes: int, directory: Path) -> Path:
+        if wanted not in self.blobs:
+            raise Transient("nobody serves it")
+        self.fetched.append(wanted)
+        path = directory / "part"
+        path.write_bytes(self.blobs[wanted])
+        return path
+
+    async def peers(self) -> list[str]:
+        return ["one"]
+
+
+async def test_attack_sheets_of_strangers_fill_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the bound what was fetched is let go once it was read, and fetched again for who looks at it."""
+    peers = Peers()
+
+    async def connected() -> Any:
+        return peers
+
+    library = Library(tmp_path, connected)
+    library._waited = True
+    own = tmp_path / to_cid(digest("of another command"), "dag-json")
+    own.write_bytes(b"{}")
+    peers.blobs = {digest_of(SHEET_BYTES): SHEET_BYTES, FACTS.spec: SPEC_BYTES}
+    kept, wrong = of_round(7, digest_of(SHEET_BYTES)), of_round(77, digest_of(SHEET_BYTES))
+    now = [0.0]
+    monkeypatch.setattr(sheets_module, "_MOST_HELD", 2 + len(SPEC_BYTES) + len(SHEET_BYTES))
+    roomy = Sheets(library)
+    assert await roomy.fetch_next([kept], three) and len(names(tmp_path)) == 3
+    for item in peers.blobs:
+        library.discard(item, "dag-json")
+    monkeypatch.setattr(sheets_module, "_MOST_HELD", 2 + len(SPEC_BYTES) + len(SHEET_BYTES) - 1)
+    full, peers.fetched = Sheets(library, clock=lambda: now[0]), []
+    assert await full.fetch_next([kept], three) and names(tmp_path) == [own.name]
+    full._views.clear()
+    assert await full.of(kept, 3) is None
+    assert await full.fetch_next([kept], three) and await full.of(kept, 3) is not None
+    assert await full.fetch_next([kept], three) is False and len(peers.fetched) == 4
+    assert await full.fetch_next([wrong], three) and names(tmp_path) == [own.name]
+    now[0] += 60.0
+    assert await full.fetch_next([wrong], three) is False, "a lie is not fetched every minute"

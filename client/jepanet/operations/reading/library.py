@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
@@ -18,6 +18,8 @@ from jepanet.types import Digest
 
 _TRIES = 8
 _CODECS: tuple[Codec, ...] = ("raw", "dag-json")
+_DOCUMENTS = to_cid(bytes(32), "dag-json")[:8] + "*"
+"""Every CID of one codec begins alike."""
 
 Connect = Callable[[], Awaitable[P2PNode | None]]
 """Joins the network, or gives None where no peer is to be asked."""
@@ -54,6 +56,18 @@ class Library:
     def place(self, digest: bytes, codec: Codec) -> Path:
         """Where a blob lies once it was fetched."""
         return self.directory / to_cid(digest, codec)
+
+    def held(self) -> int:
+        """Bytes of documents in the folder: all blobs but models, deltas and shards."""
+        found = 0
+        for path in self.directory.glob(_DOCUMENTS):
+            with suppress(OSError):  # another process has just moved it
+                found += path.stat().st_size
+        return found
+
+    def discard(self, digest: bytes, codec: Codec) -> None:
+        """Deletes a blob from the folder, where it is there: it can be fetched again."""
+        self.place(digest, codec).unlink(missing_ok=True)
 
     def adopt(self, made: Path, digest: bytes, codec: Codec) -> None:
         """Takes a file of this digest, made in this folder, among the blobs."""

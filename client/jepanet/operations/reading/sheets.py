@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from jepanet.operations.views.observing import Trouble
 from jepanet.operations.views.rounds import HeldOut, Receipt, SheetView
 from jepanet.protocol.state import Recorded, Round
 from jepanet.telemetry import get_logger
-from jepanet.types import Address, RoundId
+from jepanet.types import Address, Digest, RoundId
 
 log = get_logger("observing")
 
@@ -25,6 +26,10 @@ _KEPT: Final = 4
 _AGAIN_SECONDS: Final = 30.0
 """After one that could not be had, before it is asked for again."""
 _NEVER: Final = float("-inf")
+_MOST_HELD: Final = 2 << 30
+"""Bytes of documents in the library's folder above which what was fetched is let go once it was read."""
+_FETCHED_AGAIN_SECONDS: Final = 3600.0
+"""After one that was let go and is not to be believed."""
 
 
 Key = tuple[RoundId, Recorded | None]
@@ -61,7 +66,7 @@ class Sheets:
     the last are kept.
 
     One that cannot be had now is asked for again later, after all others: however many nobody serves, each
-    that somebody does has its turn.
+    that somebody does has its turn. The folder grows up to a bound: nothing is deleted that was there before.
     """
 
     def __init__(self, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,6 +75,7 @@ class Sheets:
         self._views: OrderedDict[Key, SheetView] = OrderedDict()
         self._rests: dict[Key, float] = {}
         self._wanted: Key | None = None
+        self._held: int | None = None
         self.read: Mapping[Key, ReadSheet] = {}
         self.trouble: Trouble | None = None
 
@@ -104,17 +110,23 @@ class Sheets:
         """
         now = self._clock()
         self._forget_others(rounds)
-        due = [item for item in self.awaited(rounds) if self._rests.get(key_of(item), now) <= now]
+        shown = [item for item in rounds if key_of(item) == self._wanted and self._wanted in self.read]
+        wanted = (*self.awaited(rounds), *shown)  # also one that was read and let go
+        due = [item for item in wanted if self._rests.get(key_of(item), now) <= now]
         if not due:
             return False
         longest = min(due, key=lambda item: self._rests.get(key_of(item), _NEVER))
         round_ = next((item for item in due if key_of(item) == self._wanted), longest)
         key = key_of(round_)
+        assert round_.recorded is not None, "nothing else is awaited"
+        documents = (round_.recorded.sheet, round_.params.spec)
+        new = [item for item in documents if not self._library.has(item)]
         self._rests[key] = now + _AGAIN_SECONDS  # also where a fault ends this call
         try:
             view = await fetch_sheet(self._library, round_, members(round_))
         except (Transient, Rejected, Fatal) as error:
-            self._rests[key] = self._clock() + _AGAIN_SECONDS
+            gone = await self._let_go(new)
+            self._rests[key] = self._clock() + (_FETCHED_AGAIN_SECONDS if gone else _AGAIN_SECONDS)
             since = int(time.time()) if self.trouble is None else self.trouble.since
             self.trouble = Trouble(error.message, error.remedy, since)
             return True
@@ -122,7 +134,27 @@ class Sheets:
         self.read = {**self.read, key: _kept_of(view)}
         self.trouble, self._wanted = None, None
         self._rests.pop(key, None)
+        await self._let_go(new)
         await asyncio.sleep(0)
+        return True
+
+    async def _let_go(self, new: Sequence[Digest]) -> bool:
+        """Whether documents that this call fetched were deleted again, because the folder holds enough."""
+        sizes = {}
+        for digest in new:
+            with suppress(FileNotFoundError):  # nobody served it, or it lies in a node's store
+                sizes[digest] = self._library.place(digest, "dag-json").stat().st_size
+        if not sizes:
+            return False
+        if self._held is None:
+            self._held = await asyncio.to_thread(self._library.held)
+        else:
+            self._held += sum(sizes.values())
+        if self._held <= _MOST_HELD:
+            return False
+        for digest, size in sizes.items():
+            self._library.discard(digest, "dag-json")
+            self._held -= size
         return True
 
     def _forget_others(self, rounds: Sequence[Round]) -> None:

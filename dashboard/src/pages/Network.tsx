@@ -79,10 +79,10 @@ function Sources({ of, seconds = 0 }: { of: readonly Source[]; seconds?: number 
 }
 
 function ServedAt({ served: sent }: { served: Served | undefined }) {
-  if (sent === undefined) return <span class="muted">sent no file</span>;
+  if (sent === undefined) return <span class="muted" title="It sent none of the newest 50 downloads">–</span>;
   return (
-    <span title={`${bytes(sent.bytes)} within ${took(sent.seconds)}, of the newest 50 downloads`}>
-      {rate(sent.bytes, sent.seconds) ?? "–"} <span class="muted">{bytes(sent.bytes)} in {count(sent.files, "file")}</span>
+    <span class="block" title={`${bytes(sent.bytes)} in ${count(sent.files, "file")} within ${took(sent.seconds)}, of the newest 50 downloads`}>
+      {rate(sent.bytes, sent.seconds) ?? "–"}
     </span>
   );
 }

@@ -76,6 +76,10 @@ def play(stage: Stage, block: Block) -> None:
 def end(stage: Stage) -> None:
     """Stops what goes on as Ctrl-C does: nodes end with 0, what only looks with 130, or 0 if it is done."""
     for text, process, log in stage.running:
+        # Before it says something it is being loaded, and Ctrl-C ends the interpreter, not the command.
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None and not log.stat().st_size and time.monotonic() < deadline:
+            time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         code = process.wait(PATIENCE)
         assert code == 0 or (code == 130 and "node run" not in text), f"{text}: {log.read_text()[-3000:]}"

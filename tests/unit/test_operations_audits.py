@@ -51,6 +51,8 @@ class Served:
     async def get(self, what: str, digest: bytes, codec: str, *, max_bytes: int) -> Path:
         if digest not in self.files:
             raise Transient(f"{what}: nobody serves it")
+        if self.files[digest].stat().st_size > max_bytes:
+            raise Rejected(f"{what}: it is larger than {max_bytes} bytes", reason="too-large")
         return self.files[digest]
 
 
@@ -170,6 +172,25 @@ async def test_attack_one_solver_whose_work_cannot_be_audited_hides_nobody_else(
     rows = failed.value.report.segments
     assert [(row.found, row.segment) for row in rows if row.solver == FIRST] == [(found, None)]
     assert [row.found for row in rows if row.solver == SECOND] == ["reproduced"] * 3
+
+
+async def test_attack_a_state_that_is_too_large_to_fetch_ends_no_audit(audit: Audit, tmp_path: Path) -> None:
+    cheat, good = bench_in(tmp_path / "cheat"), bench_in(tmp_path / "good")
+    for bench in (cheat, good):
+        run(bench.request())
+    known = cheat.transcript
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(1 << 31)
+    first = replace(known.segments[0], state=Digest(b"h" * 32))
+    with_transcript(cheat, encode_transcript(replace(known, segments=(first, *known.segments[1:]))))
+    served = Served(cheat, good)
+    served.files[b"h" * 32] = huge
+    with pytest.raises(WorkDiffers) as failed:
+        await audit(served, {1: (good, {FIRST: cheat, SECOND: good})})
+    rows = failed.value.report.segments
+    assert [(row.found, row.differs) for row in rows if row.found != "reproduced"] == [("differs", "state")]
+    assert len(rows) == 6
 
 
 def test_attack_a_build_that_nobody_can_have_is_no_transcript(tmp_path: Path) -> None:

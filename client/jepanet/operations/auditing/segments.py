@@ -132,6 +132,10 @@ class Auditor:
                 residual = await get(f"residual of {solver}", transcript.taken, "raw", max_bytes=cap)
         except Transient as error:
             return row(NOT_SERVED, None, error.message, 0.0)
+        except Rejected as error:
+            if error.reason == "altered-input":  # a file of this machine's own
+                raise
+            return row(DIFFERS, "state", error.message, 0.0)  # as large as no state of the recipe is
         left_before = None
         if residual is not None:
             try:
@@ -157,13 +161,7 @@ class Auditor:
             return row(DIFFERS, found.differs, found.detail, found.seconds)
         if residual is not None and left_before is None:
             # It can be anything: the rest of the delta is reproduced, and that proves nothing.
-            detail = "what went in beside the training cannot be held against anything: the delta that it is "
-            return row(
-                UNHELD,
-                "taken",
-                f"{detail}said to be left by was not audited, or is not served",
-                found.seconds,
-            )
+            return row(UNHELD, "taken", _UNHELD, found.seconds)
         return row(REPRODUCED, None, found.detail, found.seconds)
 
     async def _left_before(self, solver: Address, source: Digest) -> Digest | None:
@@ -250,9 +248,8 @@ async def audit_round(
             if error.reason in ("not-revealed", "altered-input"):
                 raise
             other = error.reason == "other-build"
-            wrong = _whole(
-                solver, OTHER_BUILD if other else DIFFERS, None if other else "transcript", error.message
-            )
+            found, differs = (OTHER_BUILD, None) if other else (DIFFERS, "transcript")
+            wrong = _whole(solver, found, differs, error.message)
         if wrong is not None:
             rows.append(wrong)
             on_segment(wrong)
@@ -263,7 +260,8 @@ async def audit_round(
     report = AuditReport(
         round_id, all(row.found == REPRODUCED for row in rows), tuple(rows), said(surroundings())
     )
-    for row in rows:
+    # What is told first is what was found, not what could not be looked at.
+    for row in sorted(rows, key=lambda row: row.found != DIFFERS):
         if row.found != REPRODUCED:
             raise _differs(report, row)
     return report

@@ -84,7 +84,7 @@ class Rooms:
         return None
 
     async def _configuration(self, block: str) -> Any:
-        return SimpleNamespace(resolve_duration=60)
+        return SimpleNamespace(resolve_duration=60, excluded_bps=1000)
 
 
 @pytest.fixture

@@ -216,8 +216,8 @@ def test_a_verifier_that_is_gone_while_a_round_is_scored_is_missed(open_page: An
     for wallet, word in words.items():
         served.node.heard._words[wallet] = replace(word, at=word.at - 600)
     go(page, "overview")
-    expect(page.locator(".worries")).to_contain_text(f"Round {SCORED} is in scoring, and 2 verifiers")
-    expect(page.locator(".worries")).to_contain_text("2 verifiers must sign, 1 is here")
+    expect(page.locator(".worries")).to_contain_text(f"Round {SCORED} is in scoring, and 2 coordinators")
+    expect(page.locator(".worries")).to_contain_text("2 coordinators must sign, 1 is here")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your node needs you")
     served.node.network.connected = kept
     expect(page.locator(".worries")).not_to_contain_text("in scoring")

@@ -9,7 +9,7 @@ import { ask, refresh, rounds, status } from "../node/watching";
 import { Chart } from "../parts/Chart";
 import { Copied } from "../parts/Copied";
 import { Listing, type Column } from "../parts/Listing";
-import { Card, Prose } from "../parts/Notice";
+import { Card, Problem, Prose, Waiting } from "../parts/Notice";
 import { Moment } from "../parts/Moment";
 import { Tag, Verdict } from "../parts/Tag";
 import { inTokens, plotted, sum, tokens } from "../words/amounts";
@@ -113,8 +113,10 @@ export function Rewards() {
     <>
       <h1>Rewards</h1>
       <div class="cards">
-        <Card title="Earned over time" aside={`${inTokens(total)} in the rounds below`} wide>
-          {paid.length < 2 ? (
+        <Card title="Earned over time" aside={asked.value === null ? undefined : `${inTokens(total)} in the rounds below`} wide>
+          {asked.value === null ? (
+            asked.error === null ? <Waiting /> : <Problem error={asked.error} />
+          ) : paid.length < 2 ? (
             <p class="empty">The curve begins with the second result that grants this wallet something.</p>
           ) : (
             <Chart label={`${inTokens(total)} earned in ${paid.length} rounds`} x={paid.map((item) => item.recorded)} y={course} names={["time", "tokens earned so far"]} stepped fromZero time />

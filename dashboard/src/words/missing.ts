@@ -6,9 +6,10 @@ import { clock, span } from "./times";
 import type { Worry } from "./worries";
 
 /** Seconds after its newest message for which whoever is not connected may be on its way. */
-const QUIET = 120;
-/** Seconds of scoring before anybody is missed; of whom nothing was ever heard, twice as long. */
-const GRACE = 30;
+const QUIET = 45;
+/** Seconds of scoring before anybody is missed; of whom nothing was ever heard, it takes longer. */
+const GRACE = 10;
+const GRACE_UNHEARD = 60;
 
 type Presence = RoundVerifiers["verifiers"][number];
 
@@ -22,18 +23,18 @@ export function missing(told: RoundVerifiers, schedule: RoundSchedule, now: numb
   const short = told.threshold !== null && others < told.threshold;
   const until = clock(schedule.verify_end, now, zone);
   const ends = short
-    ? `${count(told.threshold!, "verifier")} must sign, ${others === 0 ? "none is" : `${others} ${others === 1 ? "is" : "are"}`} here. Without enough of them before ${until} the round ends without a result: nobody is paid, and bonds return to those who revealed.`
+    ? `${count(told.threshold!, "coordinator")} must sign, ${others === 0 ? "none is" : `${others} ${others === 1 ? "is" : "are"}`} here. Without enough of them before ${until} the round ends without a result: nobody is paid, and bonds return to those who revealed.`
     : `The others are ${told.threshold === null ? "there" : `enough: ${told.threshold} must sign`}.`;
   return {
     tone: short ? "bad" : "warn",
-    what: `Round ${schedule.round} is in scoring, and ${absent.length === 1 ? "a verifier is" : `${absent.length} verifiers are`} not to be seen from here`,
+    what: `Round ${schedule.round} is in scoring, and ${absent.length === 1 ? "a coordinator is" : `${absent.length} coordinators are`} not to be seen from here`,
     remedy: `${absent.slice(0, 5).map((item) => ofOne(item, here)).join("; ")}${absent.length > 5 ? "; and others" : ""}. ${ends} Whoever runs it has to start it; this node can do nothing about it.`,
   };
 }
 
 function isAbsent(item: Presence, lasts: number, here: number): boolean {
   if (item.own || item.scored || item.connected) return false;
-  if (item.heard === null) return lasts >= 2 * GRACE;
+  if (item.heard === null) return lasts >= GRACE_UNHEARD;
   return lasts >= GRACE && here - item.heard >= QUIET;
 }
 

@@ -29,6 +29,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "browser")]
 
 ROUNDS, DELTAS = 1000, 200
+READ = 60
+"""The newest rounds, whose sheets pages read."""
 REPEATS = 30
 LOADS = 7
 OPEN_SECONDS = 30.0
@@ -71,7 +73,7 @@ def serve(orders: Connection, folder: Path) -> None:
     from shown_node import ShownNode, shown
 
     from jepanet.protocol.settling.sheet import SHEET, derive_sheet
-    from jepanet.protocol.state import OffChain, Own
+    from jepanet.protocol.state import OffChain, Own, Round
     from jepanet.types import RoundId
     from round_samples import GOOD, HARM, a_spec, digest, reports_of, some_facts
     from rpc_node import SPEC_BYTES, TOKEN
@@ -79,10 +81,8 @@ def serve(orders: Connection, folder: Path) -> None:
     node = ShownNode(folder)
     facts = some_facts(DELTAS, budget=100 * TOKEN, fee=2 * TOKEN)
     votes = [[GOOD if place % 3 else HARM for place in range(DELTAS)]] * 3
-    sheet = derive_sheet(
-        facts, a_spec(price=10**12), reports_of(facts, votes), model=digest("m"), improvement=9_000
-    )
-    stored, spec = node.blobs.put_bytes(SHEET.encode(sheet)), node.blobs.put_bytes(SPEC_BYTES)
+    node.blobs.budget = 1 << 30
+    spec = node.blobs.put_bytes(SPEC_BYTES)
     settled, running = node.state.rounds[RoundId(26)], node.state.rounds[RoundId(30)]
     commits = tuple(
         replace(settled.commits[0], solver=item.solver, index=n) for n, item in enumerate(facts.reveals)
@@ -91,11 +91,25 @@ def serve(orders: Connection, folder: Path) -> None:
         replace(settled.reveals[0], solver=item.solver, digest=item.digest) for item in facts.reveals
     )
     assert settled.recorded is not None
-    full = replace(
-        settled, commits=commits, reveals=reveals, params=replace(settled.params, spec=spec),
-        recorded=replace(settled.recorded, sheet=stored),
-    )  # fmt: skip
-    rounds = {RoundId(n): replace(full, id=RoundId(n)) for n in range(1, ROUNDS)}
+    base = replace(settled, commits=commits, reveals=reveals, params=replace(settled.params, spec=spec))
+    recorded = settled.recorded
+
+    def full(number: int) -> Round:
+        """A sheet is held against what the chain says of its round: those that are read have their own."""
+        if number < ROUNDS - READ:
+            return replace(base, id=RoundId(number))
+        mine = replace(facts, round_id=RoundId(number), spec=spec)
+        sheet = derive_sheet(
+            mine, a_spec(price=10**12), reports_of(mine, votes), model=digest(f"m{number}"), improvement=9_000
+        )
+        stored = node.blobs.put_bytes(SHEET.encode(sheet))
+        result = replace(
+            recorded, root=sheet.root, model=sheet.model, sheet=stored, payout=sheet.payout,
+            improvement=sheet.improvement,
+        )  # fmt: skip
+        return replace(base, id=RoundId(number), shard=mine.shard, recorded=result)
+
+    rounds = {RoundId(n): full(n) for n in range(1, ROUNDS)}
     rounds[RoundId(ROUNDS)] = replace(running, id=RoundId(ROUNDS), commits=commits)
     node.state = replace(
         node.state,

@@ -175,12 +175,13 @@ def resumed(folder: Path, rank: int, count: int) -> None:
     from jepanet.learning.training import loop
     from jepanet.learning.training.processes.together import joined
     from jepanet.learning.training.resuming.checkpoints import Checkpoints
+    from jepanet.learning.training.step import taking
     from learning_shards import SEED, initial
 
     class Ended(Exception):
         pass
 
-    computed = loop.mean_gradient
+    computed = taking.mean_gradient
 
     def ends(state: Any, *rest: Any) -> Any:
         if state.step == 10:
@@ -199,7 +200,7 @@ def resumed(folder: Path, rank: int, count: int) -> None:
             whole = begun()
             place = Checkpoints(folder / way, 1 << 30, pause=0.0)
             with pytest.MonkeyPatch.context() as patch, pytest.raises(Ended):
-                patch.setattr(loop, "mean_gradient", ends)
+                patch.setattr(taking, "mean_gradient", ends)
                 begun(checkpoints=place)
             told: list[int] = []
             again = begun(checkpoints=place, on_step=lambda report, told=told: told.append(report.step))

@@ -67,7 +67,7 @@ async def test_attack_other_bytes_silence_and_a_flood_give_no_latency_and_do_no_
             )
             before = len(asked)
             await until(
-                lambda before=before: len(asked) >= before + 2, what=f"two pings of {answer.__name__}"
+                lambda before=before: len(asked) >= before + 2, 90.0, f"two pings of {answer.__name__}"
             )
             assert not await _measured(member)
     assert member.alive() and not member.node.bans()

@@ -54,6 +54,10 @@ def main(folder: Path, load: Callable[[], Part]) -> None:
         write_atomically(folder / f"failure-{rank}.json", failure_line(rank, failure_of(error)))
         sys.stderr.flush()
         os._exit(1)  # not by way of destructors, which may wait for processes that are gone
+    # Nor here: what it made is on the disk, and a thread of the others' connection may abort the way out.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _training() -> Part:

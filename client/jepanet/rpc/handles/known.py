@@ -24,3 +24,6 @@ class KnowsSheets(Protocol):
 
     async def of(self, round_: Round) -> SheetView | None:
         """The sheet that was recorded for a round; None while none is, or while it is not here."""
+
+    async def brief(self, round_: Round) -> SheetView | None:
+        """As `of`, with the figures and at least one's own receipts, for lists of many rounds."""

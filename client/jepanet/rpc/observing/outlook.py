@@ -86,6 +86,10 @@ class Outlook:
         """The score sheet of a round, as `Sheets.of`."""
         return await self.sheets.of(round_, self._members(round_))
 
+    async def brief(self, round_: Round) -> SheetView | None:
+        """As `of`: an observer has no receipts of its own."""
+        return await self.of(round_)
+
     async def standing(self) -> Observing:
         """How far all was read, and what is in the way. Somebody asked: the chain is looked at again soon."""
         self._asked_at = time.monotonic()

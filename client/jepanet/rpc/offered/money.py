@@ -55,7 +55,7 @@ def methods(
         state = node.state
         mine = [item for _, item in sorted(state.rounds.items(), reverse=True) if _part(state, item)]
         page = page_of(mine, lambda item: int(item.id), given.limit, given.cursor, falling=True)
-        return Page(tuple([_reward(node, item, await sheets.of(item)) for item in page.items]), page.next)
+        return Page(tuple([_reward(node, item, await sheets.brief(item)) for item in page.items]), page.next)
 
     async def claim(given: OneRound) -> tuple[TakenUp, ...]:
         number = known_round(node.state, given.round).id

@@ -71,7 +71,7 @@ def methods(node: KnowsRounds, sheets: KnowsSheets) -> tuple[Method, ...]:
 
     async def one(given: OneRound) -> RoundFigures:
         round_ = known_round(node.state, given.round)
-        sheet = await sheets.of(round_)
+        sheet = await sheets.brief(round_)
         figures = None if sheet is None else sheet.figures
         return RoundFigures(summary(node.state, round_), sheet is not None, figures)
 

@@ -17,7 +17,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Fatal, Rejected, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes
 from jepanet.federation.deltas.feedback import Residual, encode_residual
-from jepanet.operations.auditing import segments
+from jepanet.operations.auditing import auditor, segments
 from jepanet.operations.auditing.failed import WorkDiffers
 from jepanet.operations.auditing.round_inputs import TrainingInputs
 from jepanet.operations.views.audits import AuditReport, SegmentAudit
@@ -102,9 +102,10 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Audit:
         async def state() -> Any:
             return SimpleNamespace(rounds=found, now=0)
 
-        monkeypatch.setattr(segments, "round_inputs", inputs)
+        for module in (segments, auditor):
+            monkeypatch.setattr(module, "round_inputs", inputs)
         monkeypatch.setattr(segments, "round_rules", rules)
-        monkeypatch.setattr(segments, "training_inputs", training)
+        monkeypatch.setattr(auditor, "training_inputs", training)
         history: Any = SimpleNamespace(state=state)
         anything: Any = SimpleNamespace()
         library: Any = served

@@ -164,6 +164,17 @@ class ProposerSection:
         "parts of a solver's training that anybody can repeat by themselves (`jepanet audit`): solvers keep "
         "as many states, of three times the model's size each; 0: none",
     ] = 0
+    audit_probability_milli: Annotated[
+        int,
+        Range(0, 1000),
+        "with audit_segments: thousandths of a chance that the verifiers repeat parts of a solver's training "
+        "before it is paid; what does not come out as committed to, or is not opened, costs the whole bond",
+    ] = 250
+    audit_opened: Annotated[
+        int,
+        Range(0, 1022),
+        "parts of such a training that are repeated beside the first and the last",
+    ] = 1
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600

@@ -57,6 +57,8 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         aggregators=section.aggregators,
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
         audit_segments=section.audit_segments,
+        audit_probability_milli=section.audit_probability_milli,
+        audit_opened=section.audit_opened,
     )
     _check(terms, methods)
     return terms

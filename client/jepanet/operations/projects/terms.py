@@ -74,6 +74,12 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         said.append(f"the next model travels as its difference to the last one, coded as {update.codec}")
     if spec.audit is not None:
         said.append(f"a training can be audited in up to {spec.audit.segments} parts")
+        if spec.audit.probability_milli:
+            said.append(
+                f"with a chance of {_thousandths(spec.audit.probability_milli)} the verifiers audit a "
+                f"training: its first part, its last and {spec.audit.opened} drawn ones; a delta that is not "
+                "made as it says, or not opened, costs the whole bond"
+            )
     return tuple(said)
 
 

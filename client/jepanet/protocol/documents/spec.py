@@ -76,11 +76,28 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class AuditRule:
-    """Trainings leave their states, so that anybody can do a part of one again (`jepanet audit`)."""
+    """Trainings leave their states, so that anybody can do a part of one again (`jepanet audit`).
+
+    Of whom the verifiers do parts again before anybody is paid, and which, follows from the round's beacon
+    (`settling/audit_draw.py`).
+    """
 
     segments: Annotated[
         int, Range(1, 1024), "most parts of a training, each of which can be repeated by itself"
     ]
+    probability_milli: Annotated[
+        int,
+        Range(0, 1000),
+        LeftOut(),
+        "thousandths of a chance that a solver is drawn: its training is then done again in parts, and costs "
+        "the whole bond where it does not come out as committed to; 0: nobody is drawn",
+    ] = 0
+    opened: Annotated[
+        int,
+        Range(0, 1022),
+        LeftOut(),
+        "parts of a drawn training that are drawn beside its first and its last",
+    ] = 1
 
 
 USUAL_LENGTH = 1000

@@ -42,6 +42,10 @@ class RoundTerms:
     """Who may commit; empty: everybody."""
     audit_segments: int = 0
     """Parts of a training that can be repeated by themselves; 0: none."""
+    audit_probability_milli: int = 0
+    """Thousandths of a chance that a solver's training is audited before it is paid."""
+    audit_opened: int = 1
+    """Parts of a drawn training that are audited beside its first and its last."""
 
     @property
     def longest_seconds(self) -> int:
@@ -52,7 +56,9 @@ class RoundTerms:
     @property
     def audit(self) -> AuditRule | None:
         """What a round's spec says of audits."""
-        return AuditRule(self.audit_segments) if self.audit_segments else None
+        if not self.audit_segments:
+            return None
+        return AuditRule(self.audit_segments, self.audit_probability_milli, self.audit_opened)
 
     @property
     def update(self) -> UpdateRule | None:

@@ -221,6 +221,21 @@ export class NodeClient {
     return this.call("scores.verifiers", params);
   }
 
+  /** Takes what an account owes out of its stake, a tenth for this wallet; the node itself sends it */
+  stakeCollect(params: rpc.Methods["stake.collect"]["params"] = {}) {
+    return this.call("stake.collect", params);
+  }
+
+  /** Puts tokens of the wallet up as stake; the node itself sends it */
+  stakeDeposit(params: rpc.Methods["stake.deposit"]["params"]) {
+    return this.call("stake.deposit", params);
+  }
+
+  /** Asks a verifier's free stake back, which matures after a delay; the node itself sends it */
+  stakeUnbond(params: rpc.Methods["stake.unbond"]["params"]) {
+    return this.call("stake.unbond", params);
+  }
+
   /** Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it */
   stakeWithdraw(params: rpc.Methods["stake.withdraw"]["params"] = {}) {
     return this.call("stake.withdraw", params);
@@ -234,6 +249,26 @@ export class NodeClient {
   /** Transactions of this node's wallet, the newest first */
   transactionsList(params: rpc.Methods["transactions.list"]["params"] = {}) {
     return this.call("transactions.list", params);
+  }
+
+  /** As a set's curator: lets a proposer open rounds with it, or no longer; the node itself sends it */
+  verifiersAdmit(params: rpc.Methods["verifiers.admit"]["params"]) {
+    return this.call("verifiers.admit", params);
+  }
+
+  /** Registers a set of verifiers, whose curator is this wallet; the node itself sends it */
+  verifiersCreate(params: rpc.Methods["verifiers.create"]["params"]) {
+    return this.call("verifiers.create", params);
+  }
+
+  /** Consents to this wallet's seat in a set, its cap and its longest hold; the node itself sends it */
+  verifiersJoin(params: rpc.Methods["verifiers.join"]["params"]) {
+    return this.call("verifiers.join", params);
+  }
+
+  /** Gives this wallet's seat in a set up: no new round can use it; the node itself sends it */
+  verifiersLeave(params: rpc.Methods["verifiers.leave"]["params"]) {
+    return this.call("verifiers.leave", params);
   }
 
   /** What this node's wallet holds, as an endpoint of the chain told within the last 15 s */

@@ -12,6 +12,14 @@ export interface Account {
   debt?: string | null;
 }
 
+/** Who may open rounds with a set, by its curator's word; `unchanged` where that was so before. */
+export interface Admission {
+  set: number;
+  proposer: string;
+  admitted: boolean;
+  unchanged: boolean;
+}
+
 /** A peer that is refused: why, for how many seconds still, and how often it was banned so far. */
 export interface BannedPeer {
   peer: string;
@@ -86,6 +94,17 @@ export interface ConnectedPeerPage {
   next: string | null;
 }
 
+/** A verifier set that was registered: `threshold` of its `members` must sign a result. */
+export interface CreatedSet {
+  set: number;
+  members: (string)[];
+  threshold: number;
+  curator: string;
+  cap: string;
+  max_hold_seconds: number;
+  note?: string | null;
+}
+
 /** One solver's receipt as figures and as sentences. */
 export interface ExplainedReceipt {
   receipt: Receipt;
@@ -136,6 +155,24 @@ export interface Invitation {
   seconds: number;
 }
 
+/** A seat that was consented to; `active` once every member has. */
+export interface JoinedSet {
+  set: number;
+  joined_before: boolean;
+  active: boolean;
+  cap: string;
+  max_hold_seconds: number;
+  minimum_stake: string;
+  address: string;
+  native: string;
+  tokens: string;
+  stake_free: string;
+  stake_locked: string;
+  stake_unbonding: string;
+  withdrawable: string;
+  debt?: string | null;
+}
+
 /** A project as a node knows it at its newest confirmed block; `followed`: it works for it. */
 export interface KnownProject {
   project: number;
@@ -154,6 +191,13 @@ export interface KnownProject {
 export interface KnownProjectPage {
   items: (KnownProject)[];
   next: string | null;
+}
+
+/** A seat that was given up; the stake stays held while `open_rounds` are open. */
+export interface LeftSet {
+  set: number;
+  left_before: boolean;
+  open_rounds: number;
 }
 
 /** A line of the node's log, `at` seconds of Unix; numbers count from the start of the process. */
@@ -751,6 +795,18 @@ export interface Methods {
   "scores.verifiers": { params: {
       round: number;
     }; result: RoundVerifiers };
+  /** Takes what an account owes out of its stake, a tenth for this wallet; the node itself sends it */
+  "stake.collect": { params: {
+      account?: string | null;
+    }; result: Sent };
+  /** Puts tokens of the wallet up as stake; the node itself sends it */
+  "stake.deposit": { params: {
+      amount: string;
+    }; result: Sent };
+  /** Asks a verifier's free stake back, which matures after a delay; the node itself sends it */
+  "stake.unbond": { params: {
+      amount: string;
+    }; result: Sent };
   /** Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it */
   "stake.withdraw": { params: {
       amount?: string | null;
@@ -762,6 +818,27 @@ export interface Methods {
       limit?: number;
       cursor?: string | null;
     }; result: TransactionPage };
+  /** As a set's curator: lets a proposer open rounds with it, or no longer; the node itself sends it */
+  "verifiers.admit": { params: {
+      set: number;
+      proposer: string;
+      admitted?: boolean;
+    }; result: Admission };
+  /** Registers a set of verifiers, whose curator is this wallet; the node itself sends it */
+  "verifiers.create": { params: {
+      members: (string)[];
+      threshold: number;
+      cap?: string | null;
+      max_hold?: number | null;
+    }; result: CreatedSet };
+  /** Consents to this wallet's seat in a set, its cap and its longest hold; the node itself sends it */
+  "verifiers.join": { params: {
+      set: number;
+    }; result: JoinedSet };
+  /** Gives this wallet's seat in a set up: no new round can use it; the node itself sends it */
+  "verifiers.leave": { params: {
+      set: number;
+    }; result: LeftSet };
   /** What this node's wallet holds, as an endpoint of the chain told within the last 15 s */
   "wallet.account": { params: Record<string, never>; result: Account };
   /** What a transaction of this wallet costs at most, as an endpoint told within the last 15 s */

@@ -22,7 +22,7 @@ from jepanet.node.heard import Heard
 from jepanet.node.pausing import Pauses
 from jepanet.node.rereading import Stretch
 from jepanet.node.status import ChainHealth, Surroundings, status_of
-from jepanet.operations.views.funds import Account, Sent
+from jepanet.operations.views.funds import Account, Admission, CreatedSet, JoinedSet, LeftSet, Sent
 from jepanet.operations.views.json_form import Wei
 from jepanet.p2p.peers.bans import Ban, BanList
 from jepanet.p2p.transfer.underway import Transfer
@@ -45,7 +45,7 @@ from jepanet.protocol.state import (
 from jepanet.rpc.dispatcher import Dispatcher
 from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
-from jepanet.rpc.handles.withdrawals import Withdrawals
+from jepanet.rpc.handles.sending import Sending, Sendings
 from jepanet.rpc.method import Scope
 from jepanet.rpc.offered.node import Probes
 from jepanet.rpc.offered.table import methods_of
@@ -176,8 +176,10 @@ class ANode:
         self.read = 0
         self.holdings = Holdings(self.held)
         self.sender: Any = None
-        self.withdrawals = Withdrawals(self.withdraw)
+        self.sendings = self.all_sendings()
         self.withdrawn: list[int | None] = []
+        self.wished: list[tuple[str, Any]] = []
+        """What else was sent: its kind, and what was asked for."""
         self.mined = asyncio.Event()
         """Unset: a withdrawal is sent and not mined."""
         self.mined.set()
@@ -208,6 +210,28 @@ class ANode:
         if self.refuses is not None:
             raise self.refuses
         return Sent("0x" + "ab" * 32, self.account)
+
+    def all_sendings(self) -> Sendings:
+        """`withdraw` as above; the others take note."""
+
+        def of(kind: str, told: Any) -> Sending[Any, Any]:
+            async def send(wanted: Any) -> Any:
+                self.wished.append((kind, wanted))
+                if self.refuses is not None:
+                    raise self.refuses
+                return told
+
+            return Sending(send)
+
+        sent = Sent("0x" + "ab" * 32, self.account)
+        return Sendings(
+            deposit=of("deposit", sent), withdraw=Sending(self.withdraw), unbond=of("unbond", sent),
+            collect=of("collect", sent),
+            create=of("create", CreatedSet(4, (ME,), 1, ME, Wei(TOKEN), 600)),
+            admit=of("admit", Admission(4, ME, admitted=True, unchanged=False)),
+            join=of("join", JoinedSet(4, False, True, Wei(TOKEN), 600, Wei(TOKEN), self.account)),
+            leave=of("leave", LeftSet(4, False, 1)),
+        )  # fmt: skip
 
     async def status(self) -> dict[str, object]:
         self.asked += 1
@@ -308,7 +332,7 @@ class Asking(Client):
         self.probes = Probes(node, self.recent)
         self.invitations = Invitations()
         self.table = methods_of(
-            node, self.recent, self.probes, self.invitations, node.holdings, node.withdrawals
+            node, self.recent, self.probes, self.invitations, node.holdings, node.sendings
         )
         super().__init__(Dispatcher(self.table, seconds=20.0, max_batch=10))
 

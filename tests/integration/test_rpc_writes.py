@@ -105,11 +105,23 @@ async def test_attack_two_withdrawals_at_once_send_one_transaction(network: Netw
         async with open_client(config, Scope.OPERATE) as node:
             again = await node.stake_withdraw(str(7 * TOKEN))
         assert again.account is not None and again.account.stake_free == 990 * TOKEN, "sent once"
+        code, made, said = await ran(config, "stake", "deposit", "3")
+        assert code == 0 and made["stake_free"] == str(993 * TOKEN) and "the node runs" in said
+        code, made, said = await ran(config, "verifiers", "create", me, "--threshold", "1", "--cap", "50")
+        assert code == 0 and made["curator"] == me and "the node runs" in said
+        number = str(made["set"])
+        code, made, _ = await ran(config, "verifiers", "admit", number, network.wallet(JUDGE).address)
+        assert code == 0 and made["admitted"]
+        code, made, _ = await ran(config, "verifiers", "join", "4711")
+        assert code == Exit.REJECTED, "the cause is that of a command without a node"
+        code, _, said = await ran(config, "stake", "collect")
+        assert code == Exit.REJECTED
+        nonce = await network.chain.rpc.transaction_count(me, "latest")
         code, made, said = await ran(config, "stake", "withdraw")
         assert code == 0 and made["stake_free"] == made["withdrawable"] == "0" and "the node runs" in said
         code, _, said = await ran(config, "stake", "withdraw")
         assert code == Exit.REJECTED and "free stake" in said
-        assert await network.chain.rpc.transaction_count(me, "latest") == nonce + 3
+        assert await network.chain.rpc.transaction_count(me, "latest") == nonce + 1
         assert not (config.node.data_dir / "commands.sqlite").exists()
 
 

@@ -291,6 +291,13 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         "chain.rescan": {"first": 1001},
         "rewards.claim": {"round": 7},
         "stake.withdraw": {},
+        "stake.deposit": {"amount": "7"},
+        "stake.unbond": {"amount": "7"},
+        "stake.collect": {},
+        "verifiers.create": {"members": [ME], "threshold": 1},
+        "verifiers.admit": {"set": 4, "proposer": ME},
+        "verifiers.join": {"set": 4},
+        "verifiers.leave": {"set": 4},
         "dashboard.invite_operator": {},
         "dashboard.operates": {},
         "node.pause": {"role": "solver"},
@@ -302,7 +309,7 @@ async def test_attack_who_may_read_changes_nothing(node: ANode) -> None:
         answer = await asking.all(method, Scope.READ, **params)
         assert answer["error"]["code"] == Code.OUT_OF_SCOPE, method
     assert len(node.network.connected) == 2 and not node.network.bans() and not node.pauses.paused
-    assert node.journal.duty_state(duty_key(claim)) == "rejected" and node.withdrawn == []
+    assert node.journal.duty_state(duty_key(claim)) == "rejected" and node.withdrawn == node.wished == []
     assert node.rereading.progress is None
 
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from jepanet.errors import JepanetError
-from jepanet.operations.views.funds import Account, Sent
+from jepanet.operations.views.funds import Account
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths, make_private
@@ -62,11 +62,11 @@ class RpcService:
     async def _serve(self, node: RunningNode) -> None:
         # Here: a node that serves nobody does not load what serving takes.
         from jepanet.operations.access import ChainAccess, SendingAccess
-        from jepanet.operations.funds.stake import balances, withdraw
+        from jepanet.operations.funds.stake import balances
         from jepanet.rpc.dispatcher import Dispatcher
         from jepanet.rpc.handles.holdings import Holdings
         from jepanet.rpc.handles.recent import Recent, RecentStatus
-        from jepanet.rpc.handles.withdrawals import Withdrawals
+        from jepanet.rpc.handles.sending import sendings_of
         from jepanet.rpc.offered.node import Probes
         from jepanet.rpc.offered.table import methods_of
         from jepanet.rpc.subscribing.hub import Hub
@@ -87,12 +87,9 @@ class RpcService:
         async def account() -> Account:
             return await balances(chain(), node.state.me.address)
 
-        async def take_out(amount: int | None) -> Sent:
-            return await withdraw(SendingAccess(chain(), node.sender), amount)
-
-        withdrawals = Withdrawals(take_out)
+        sendings = sendings_of(lambda: SendingAccess(chain(), node.sender), node.config.proposer)
         dispatcher = Dispatcher(
-            methods_of(node, recent, probes, invitations, Holdings(account), withdrawals),
+            methods_of(node, recent, probes, invitations, Holdings(account), sendings),
             seconds=section.timeout_seconds,
             max_batch=section.max_batch,
         )
@@ -101,7 +98,7 @@ class RpcService:
         hub = Hub(node, most=max(1, section.max_connections // 2))
         metrics = Recent(node.metrics).get if node.config.metrics.enabled else None
         async with (
-            aclosing(withdrawals),
+            aclosing(sendings),
             listening(
                 section,
                 dispatcher,

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from jepanet.interface.sending import sent
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import config_option, emit, json_option, pairs, shown
 
 if TYPE_CHECKING:
-    from jepanet.operations.access import SigningAccess
     from jepanet.operations.views.funds import Sent
-    from jepanet.rpc.calling.client import NodeClient
-    from jepanet.settings.config import Config
-
-_PATIENCE = 600.0
-"""Seconds for which a running node is asked again how a withdrawal ended."""
-_PAUSE = 1.0
 
 
 @click.group("stake", cls=StrictGroup)
@@ -29,6 +21,9 @@ def command() -> None:
 
     Free stake goes back into the wallet with one call (`withdraw`); that of a wallet that ever joined a
     verifier set only after a delay (`unbond`, then `withdraw`).
+
+    A running node with [rpc] is asked to send all of it, so that two never send from one wallet. Ctrl-C then
+    ends the waiting and not the sending: called again in the same way, the command says how it ended.
 
     \b
     Examples:
@@ -48,10 +43,16 @@ def deposit(amount: str, config_path: Path, as_json: bool) -> None:
     Example: jepanet stake deposit 200 --config node.toml
     """
     from jepanet.operations.funds import stake
+    from jepanet.settings.config import load_config
     from jepanet.settings.terms import amount as read_amount
 
     value = read_amount(amount, "AMOUNT")
-    _send(config_path, lambda access: stake.deposit(access, value), as_json)
+    made = sent(
+        load_config(config_path),
+        lambda node: node.stake_deposit(str(value)),
+        lambda access: stake.deposit(access, value),
+    )
+    _show(made, as_json)
 
 
 @command.command("unbond")
@@ -64,10 +65,16 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
     Example: jepanet stake unbond 50 --config coordinator.toml
     """
     from jepanet.operations.funds import stake
+    from jepanet.settings.config import load_config
     from jepanet.settings.terms import amount as read_amount
 
     value = read_amount(amount, "AMOUNT")
-    _send(config_path, lambda access: stake.unbond(access, value), as_json)
+    made = sent(
+        load_config(config_path),
+        lambda node: node.stake_unbond(str(value)),
+        lambda access: stake.unbond(access, value),
+    )
+    _show(made, as_json)
 
 
 @command.command("withdraw")
@@ -77,26 +84,22 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
 def withdraw(amount: str | None, config_path: Path, as_json: bool) -> None:
     """Withdraw AMOUNT tokens of free stake, or all; a verifier: everything whose delay is over.
 
-    A running node with [rpc] is asked to send it, and nothing is sent from here. Ctrl-C then ends the waiting
-    and not the sending: called again with the same AMOUNT, the command says how it ended.
-
     \b
     Examples:
       jepanet stake withdraw --config node.toml
       jepanet stake withdraw 12.5 --config node.toml
     """
-    from jepanet.interface.running import answers
     from jepanet.operations.funds import stake
     from jepanet.settings.config import load_config
     from jepanet.settings.terms import amount as read_amount
 
     value = None if amount is None else read_amount(amount, "AMOUNT")
-    config = load_config(config_path)
-    if answers(config):
-        click.echo("the node runs: it is asked to send it", err=True)
-        _show(_withdrawn(config, value), as_json)
-        return
-    _send(config_path, lambda access: stake.withdraw(access, value), as_json)
+    made = sent(
+        load_config(config_path),
+        lambda node: node.stake_withdraw(None if value is None else str(value)),
+        lambda access: stake.withdraw(access, value),
+    )
+    _show(made, as_json)
 
 
 @command.command("collect")
@@ -111,46 +114,17 @@ def collect(account: str | None, config_path: Path, as_json: bool) -> None:
     Example: jepanet stake collect --config node.toml
     """
     from jepanet.operations.funds import stake
+    from jepanet.settings.config import load_config
     from jepanet.settings.terms import accounts
 
     debtor = None if account is None else accounts([account])[0]
-    _send(config_path, lambda access: stake.collect(access, debtor), as_json)
-
-
-def _withdrawn(config: Config, amount: int | None) -> Sent:
-    """By the running node's own sender. Raises: Declined, `UNDER_WAY` among others: not mined in time."""
-    from jepanet.interface.running import asked
-    from jepanet.rpc.calling.declined import Declined
-    from jepanet.rpc.codes import Code
-    from jepanet.rpc.method import Scope
-
-    async def withdrawn(node: NodeClient) -> Sent:
-        loop = asyncio.get_running_loop()
-        given_up, told = loop.time() + _PATIENCE, False
-        while True:
-            try:
-                return await node.stake_withdraw(None if amount is None else str(amount))
-            except Declined as declined:
-                if declined.known not in (Code.UNDER_WAY, Code.TIMED_OUT) or loop.time() >= given_up:
-                    raise
-                if not told:
-                    click.echo(f"waiting: {declined.detail or 'the node is at work on it'}", err=True)
-                told = True
-            await asyncio.sleep(_PAUSE)
-
-    return asked(config, Scope.OPERATE, withdrawn)
+    made = sent(
+        load_config(config_path),
+        lambda node: node.stake_collect(debtor),
+        lambda access: stake.collect(access, debtor),
+    )
+    _show(made, as_json)
 
 
 def _show(value: Sent, as_json: bool) -> None:
-    emit(value, as_json, lambda sent: pairs("Stake (amounts in tokens; native in ether)", shown(sent)))
-
-
-def _send(config_path: Path, action: Callable[[SigningAccess], Awaitable[Sent]], as_json: bool) -> None:
-    from jepanet.operations.access import open_signing
-    from jepanet.settings.config import load_config
-
-    async def sent() -> Sent:
-        async with open_signing(load_config(config_path)) as access:
-            return await action(access)
-
-    _show(asyncio.run(sent()), as_json)
+    emit(value, as_json, lambda made: pairs("Stake (amounts in tokens; native in ether)", shown(made)))

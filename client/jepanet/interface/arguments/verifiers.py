@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jepanet.interface.observing import observer_options
+from jepanet.interface.sending import sent
 from jepanet.interface.strict import StrictGroup
 from jepanet.interface.terminal.output import (
     ID,
@@ -22,13 +23,16 @@ from jepanet.interface.terminal.output import (
 )
 
 if TYPE_CHECKING:
-    from jepanet.operations.views.funds import Admission, CreatedSet, JoinedSet, LeftSet, VerifierSet
+    from jepanet.operations.access import SigningAccess
+    from jepanet.operations.views.funds import CreatedSet, VerifierSet
     from jepanet.settings.config import Observer
 
 
 @click.group("verifiers", cls=StrictGroup)
 def command() -> None:
     """Create verifier sets, take a seat in one, and say who may open rounds with it.
+
+    A running node with [rpc] is asked to send what is to be sent, as for `jepanet stake`.
 
     \b
     Examples:
@@ -67,7 +71,6 @@ def create(
 
     Example: jepanet verifiers create 0xAbc… --threshold 1 --cap 500 --config node.toml
     """
-    from jepanet.operations.access import open_signing
     from jepanet.operations.funds.precheck import check_members
     from jepanet.operations.funds.verifier_sets import create_set, limits_of
     from jepanet.settings.config import load_config
@@ -76,13 +79,20 @@ def create(
     addresses = check_members(members, threshold)
     most = None if cap is None else amount(cap, "--cap")
 
-    async def made() -> CreatedSet:
-        config = load_config(config_path)
-        async with open_signing(config) as access:
-            limits = await limits_of(access.chain, config.proposer, most, max_hold)
-            return await create_set(access, addresses, threshold, limits)
+    config = load_config(config_path)
 
-    emit(asyncio.run(made()), as_json, lambda value: pairs("Verifier set (cap in tokens)", shown(value)))
+    async def create_here(access: SigningAccess) -> CreatedSet:
+        limits = await limits_of(access.chain, config.proposer, most, max_hold)
+        return await create_set(access, addresses, threshold, limits)
+
+    made = sent(
+        config,
+        lambda node: node.verifiers_create(
+            addresses, threshold, None if most is None else str(most), max_hold
+        ),
+        create_here,
+    )
+    emit(made, as_json, lambda value: pairs("Verifier set (cap in tokens)", shown(value)))
 
 
 @command.command("admit")
@@ -96,18 +106,17 @@ def admit(set_id: int, proposer: str, revoke: bool, config_path: Path, as_json: 
 
     Example: jepanet verifiers admit 4 0xAbc… --config node.toml
     """
-    from jepanet.operations.access import open_signing
     from jepanet.operations.funds.verifier_sets import admit as allow
     from jepanet.settings.config import load_config
     from jepanet.settings.terms import accounts
 
     (who,) = accounts([proposer])
 
-    async def told() -> Admission:
-        async with open_signing(load_config(config_path)) as access:
-            return await allow(access, set_id, who, admitted=not revoke)
-
-    made = asyncio.run(told())
+    made = sent(
+        load_config(config_path),
+        lambda node: node.verifiers_admit(set_id, who, not revoke),
+        lambda access: allow(access, set_id, who, admitted=not revoke),
+    )
     title = "So before, nothing sent" if made.unchanged else "Admitted" if made.admitted else "Revoked"
     emit(made, as_json, lambda value: pairs(title, shown(value)))
 
@@ -123,15 +132,14 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet verifiers join 4 --config coordinator.toml
     """
-    from jepanet.operations.access import open_signing
     from jepanet.operations.funds.verifier_sets import join_set
     from jepanet.settings.config import load_config
 
-    async def joined() -> JoinedSet:
-        async with open_signing(load_config(config_path)) as access:
-            return await join_set(access, set_id)
-
-    made = asyncio.run(joined())
+    made = sent(
+        load_config(config_path),
+        lambda node: node.verifiers_join(set_id),
+        lambda access: join_set(access, set_id),
+    )
     title = "Joined before, nothing sent" if made.joined_before else "Joined"
     emit(made, as_json, lambda value: pairs(f"{title} (amounts in tokens; native in ether)", shown(value)))
 
@@ -145,15 +153,14 @@ def leave(set_id: int, config_path: Path, as_json: bool) -> None:
 
     Example: jepanet verifiers leave 4 --config coordinator.toml
     """
-    from jepanet.operations.access import open_signing
     from jepanet.operations.funds.verifier_sets import leave_set
     from jepanet.settings.config import load_config
 
-    async def left() -> LeftSet:
-        async with open_signing(load_config(config_path)) as access:
-            return await leave_set(access, set_id)
-
-    made = asyncio.run(left())
+    made = sent(
+        load_config(config_path),
+        lambda node: node.verifiers_leave(set_id),
+        lambda access: leave_set(access, set_id),
+    )
     title = "Not joined, nothing sent" if made.left_before else "Left"
     emit(made, as_json, lambda value: pairs(title, shown(value)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.access import ChainAccess, SigningAccess
+from jepanet.operations.access import ChainAccess, SendingAccess
 from jepanet.operations.funds.precheck import check_curator, check_join, check_limits, check_seat, check_set
 from jepanet.operations.funds.stake import balances
 from jepanet.operations.funds.unfinished import SETTLED, fresh_key, take_up
@@ -50,7 +50,7 @@ async def limits_of(
 
 
 async def create_set(
-    access: SigningAccess, members: Sequence[Address], threshold: int, limits: Limits
+    access: SendingAccess, members: Sequence[Address], threshold: int, limits: Limits
 ) -> CreatedSet:
     """Registers a verifier set of members as `check_members` returns them; they still have to join.
 
@@ -66,7 +66,7 @@ async def create_set(
         set_id,
         tuple(members),
         threshold,
-        curator=access.wallet.address,
+        curator=access.sender.address,
         cap=Wei(limits.cap),
         max_hold_seconds=limits.max_hold,
         note=None if settled is None else SETTLED,
@@ -74,14 +74,14 @@ async def create_set(
 
 
 async def register_set(
-    access: SigningAccess, key: str, members: Sequence[Address], threshold: int, limits: Limits
+    access: SendingAccess, key: str, members: Sequence[Address], threshold: int, limits: Limits
 ) -> int:
     """Creates a verifier set of checked members, once for `key`, and returns its id."""
     call = access.chain.contracts.rounds.create_verifier_set(members, threshold, limits.cap, limits.max_hold)
     return _set_of(access, await access.sender.send(key, call))
 
 
-def _set_of(access: SigningAccess, receipt: Receipt) -> int:
+def _set_of(access: SendingAccess, receipt: Receipt) -> int:
     set_id = access.chain.contracts.rounds.created_set(receipt)
     if set_id is None:
         raise Fatal(
@@ -90,7 +90,7 @@ def _set_of(access: SigningAccess, receipt: Receipt) -> int:
     return set_id
 
 
-async def admit(access: SigningAccess, set_id: int, proposer: Address, *, admitted: bool) -> Admission:
+async def admit(access: SendingAccess, set_id: int, proposer: Address, *, admitted: bool) -> Admission:
     """As the set's curator: lets `proposer` open rounds with it, or no longer. Open rounds go on.
 
     Raises: Fatal as `check_curator`.
@@ -99,19 +99,19 @@ async def admit(access: SigningAccess, set_id: int, proposer: Address, *, admitt
     call = contracts.rounds.admit(set_id, proposer, admitted=admitted)
     what = f"admit/{set_id}/{proposer}"
     await take_up(access.sender, what, call)
-    await check_curator(contracts, set_id, access.wallet.address)
+    await check_curator(contracts, set_id, access.sender.address)
     before = await contracts.lens.is_admitted(set_id, proposer, "latest") is admitted
     if not before:
         await access.sender.send(fresh_key(what), call)
     return Admission(set_id, proposer, admitted, unchanged=before)
 
 
-async def join_set(access: SigningAccess, set_id: int) -> JoinedSet:
+async def join_set(access: SendingAccess, set_id: int) -> JoinedSet:
     """Consents to a seat, and to the set's cap and longest hold; from then on the minimum stake stays put.
 
     Raises: Fatal as `check_join`.
     """
-    contracts, me = access.chain.contracts, access.wallet.address
+    contracts, me = access.chain.contracts, access.sender.address
     call = contracts.rounds.join(set_id)
     await take_up(access.sender, f"join/{set_id}", call)
     before = await contracts.lens.has_joined(set_id, me, "latest")
@@ -130,12 +130,12 @@ async def join_set(access: SigningAccess, set_id: int) -> JoinedSet:
     )
 
 
-async def leave_set(access: SigningAccess, set_id: int) -> LeftSet:
+async def leave_set(access: SendingAccess, set_id: int) -> LeftSet:
     """Withdraws the consent: no new round can use the set. Its open rounds still hold this wallet's stake.
 
     Raises: Fatal as `check_seat`.
     """
-    contracts, me = access.chain.contracts, access.wallet.address
+    contracts, me = access.chain.contracts, access.sender.address
     call = contracts.rounds.leave(set_id)
     await take_up(access.sender, f"leave/{set_id}", call)
     found = await check_seat(contracts, set_id, me)

@@ -7,7 +7,7 @@ async with open_client(config, Scope.READ) as node:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -15,7 +15,16 @@ from jepanet.errors import Exit, Fatal
 from jepanet.operations.shown_config import Shown
 from jepanet.operations.status import read_status
 from jepanet.operations.views.activity import Fetched, LogLine, StoredBlob, Training, Transfer
-from jepanet.operations.views.funds import Account, Fee, Sent, Transaction
+from jepanet.operations.views.funds import (
+    Account,
+    Admission,
+    CreatedSet,
+    Fee,
+    JoinedSet,
+    LeftSet,
+    Sent,
+    Transaction,
+)
 from jepanet.operations.views.node import (
     BannedPeer,
     ChainStatus,
@@ -228,6 +237,15 @@ class NodeClient:
     async def scores_verifiers(self, round: int) -> RoundVerifiers:  # noqa: A002
         return await self._get("scores.verifiers", RoundVerifiers, round=round)
 
+    async def stake_collect(self, account: str | None = None) -> Sent:
+        return await self._get("stake.collect", Sent, account=account)
+
+    async def stake_deposit(self, amount: str) -> Sent:
+        return await self._get("stake.deposit", Sent, amount=amount)
+
+    async def stake_unbond(self, amount: str) -> Sent:
+        return await self._get("stake.unbond", Sent, amount=amount)
+
     async def stake_withdraw(self, amount: str | None = None) -> Sent:
         return await self._get("stake.withdraw", Sent, amount=amount)
 
@@ -236,6 +254,27 @@ class NodeClient:
 
     async def transactions_list(self, limit: int = 20, cursor: str | None = None) -> Page[Transaction]:
         return await self._get("transactions.list", Page[Transaction], limit=limit, cursor=cursor)
+
+    async def verifiers_admit(self, set: int, proposer: str, admitted: bool = True) -> Admission:  # noqa: A002
+        return await self._get("verifiers.admit", Admission, set=set, proposer=proposer, admitted=admitted)
+
+    async def verifiers_create(
+        self, members: Sequence[str], threshold: int, cap: str | None = None, max_hold: int | None = None
+    ) -> CreatedSet:
+        return await self._get(
+            "verifiers.create",
+            CreatedSet,
+            members=list(members),
+            threshold=threshold,
+            cap=cap,
+            max_hold=max_hold,
+        )
+
+    async def verifiers_join(self, set: int) -> JoinedSet:  # noqa: A002
+        return await self._get("verifiers.join", JoinedSet, set=set)
+
+    async def verifiers_leave(self, set: int) -> LeftSet:  # noqa: A002
+        return await self._get("verifiers.leave", LeftSet, set=set)
 
     async def wallet_account(self) -> Account:
         return await self._get("wallet.account", Account)

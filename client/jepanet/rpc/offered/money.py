@@ -1,46 +1,31 @@
-"""`rewards`, `stake`, `transactions`, `wallet`: what results grant this wallet, what it sent and holds."""
+"""`rewards`, `transactions`, `wallet`: what results grant this wallet, what it sent and holds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
 from jepanet.intents import Intent
 from jepanet.operations.auditing.receipt_words import lost_of
-from jepanet.operations.views.funds import Account, Fee, Sent, Transaction
+from jepanet.operations.views.funds import Account, Fee, Transaction
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.node import TakenUp
 from jepanet.operations.views.rounds import Reward, SheetView
 from jepanet.protocol.duties import ReleaseBond, SendClaim, duty_key
 from jepanet.protocol.state import NodeState, Round
-from jepanet.records.marks import Form
 from jepanet.rpc.codes import Code, Refused
 from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.rpc.handles.sheets import Sheets
-from jepanet.rpc.handles.withdrawals import WAITS, Withdrawals
 from jepanet.rpc.method import Method, NoParams, Scope
 from jepanet.rpc.offered.paging import Page, PageParams, page_of
 from jepanet.rpc.offered.rounds import OneRound, known_round
 from jepanet.storage.kept_intents import JournalIntents
 
-_WITHDRAWS: Final = WAITS + 5.0
 _NEWEST: Final = 20
 """Transactions by which it is told how much gas one takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawParams:
-    amount: Annotated[
-        str | None,
-        Form(r"[1-9][0-9]{0,28}", "a whole number of 10**-18 of a token"),
-        "10**-18 of a token; left out: all that may be withdrawn",
-    ] = None
-
-
-def methods(
-    node: RunningNode, sheets: Sheets, holdings: Holdings[Account], withdrawals: Withdrawals
-) -> tuple[Method, ...]:
+def methods(node: RunningNode, sheets: Sheets, holdings: Holdings[Account]) -> tuple[Method, ...]:
     """Those of these namespaces."""
     intents = JournalIntents(node.journal)
 
@@ -65,9 +50,6 @@ def methods(
         if not taken:
             raise Refused(Code.NOT_FOUND, "this round has nothing for this wallet that can be taken out now")
         return taken
-
-    async def withdraw(given: WithdrawParams) -> Sent:
-        return await withdrawals.carry_out(None if given.amount is None else int(given.amount))
 
     async def transactions(given: PageParams) -> Page[Transaction]:
         before = None if given.cursor is None else int(given.cursor)
@@ -113,16 +95,6 @@ def methods(
             tuple[TakenUp, ...],
             claim,
             Scope.OPERATE,
-        ),
-        Method(
-            "stake.withdraw",
-            "Takes free stake, or a verifier's that has matured, into the wallet; the node itself sends it",
-            WithdrawParams,
-            Sent,
-            withdraw,
-            Scope.OPERATE,
-            _WITHDRAWS,
-            alone=True,
         ),
         Method(
             "transactions.list",

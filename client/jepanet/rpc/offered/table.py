@@ -9,8 +9,8 @@ from jepanet.operations.views.funds import Account
 from jepanet.rpc.handles.holdings import Holdings
 from jepanet.rpc.handles.recent import RecentStatus
 from jepanet.rpc.handles.running import RunningNode
+from jepanet.rpc.handles.sending import Sendings
 from jepanet.rpc.handles.sheets import Sheets
-from jepanet.rpc.handles.withdrawals import Withdrawals
 from jepanet.rpc.method import Method, table_of
 from jepanet.rpc.offered import (
     blobs,
@@ -24,8 +24,10 @@ from jepanet.rpc.offered import (
     projects,
     rounds,
     scores,
+    stake,
     subscriptions,
     training,
+    verifiers,
 )
 from jepanet.rpc.offered import node as of_node
 from jepanet.rpc.offered.node import Probes
@@ -39,7 +41,7 @@ def methods_of(
     probes: Probes,
     invitations: Invitations,
     holdings: Holdings[Account],
-    withdrawals: Withdrawals,
+    sendings: Sendings,
 ) -> Mapping[str, Method]:
     """By name."""
     sheets = Sheets(node)
@@ -51,7 +53,9 @@ def methods_of(
         *peers.methods(node),
         *rounds.methods(node, sheets),
         *scores.methods(node),
-        *money.methods(node, sheets, holdings, withdrawals),
+        *money.methods(node, sheets, holdings),
+        *stake.methods(sendings),
+        *verifiers.methods(sendings),
         *training.methods(node),
         *blobs.methods(node),
         *logs.methods(),

@@ -1,4 +1,4 @@
-"""Taking stake out by JSON-RPC: one call has one effect, whoever waits for it and however it ends."""
+"""What the node's wallet sends by JSON-RPC: one call has one effect, whoever waits and however it ends."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from jepanet.chain.sending.delivery import Unresolved
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
 from jepanet.rpc.codes import Code
 from jepanet.rpc.dispatcher import Dispatcher
-from jepanet.rpc.handles import withdrawals as withdrawals_module
+from jepanet.rpc.handles import sending as sending_module
+from jepanet.rpc.handles.sending import Admitting, NewSet
 from jepanet.rpc.method import Scope
+from jepanet.types import Address
 from rpc_node import KEY, ME, TOKEN, ANode, Asking, a_node
 
 pytestmark = pytest.mark.unit
@@ -52,7 +54,7 @@ async def test_attack_two_at_once_send_one_transaction(node: ANode) -> None:
     calls = [asyncio.create_task(asking.get("stake.withdraw")) for _ in range(20)]
     await begun(node, None)
     code, detail = await asking.error("stake.withdraw", amount="7")
-    assert code == Code.UNDER_WAY and "another amount" in detail
+    assert code == Code.UNDER_WAY and "another one is being sent" in detail
     node.mined.set()
     answers = await asyncio.gather(*calls)
     assert {item["transaction"] for item in answers} == {SENT} and node.withdrawn == [None]
@@ -122,7 +124,7 @@ async def test_attack_another_amount_in_between_makes_nobody_forget(node: ANode)
 async def test_attack_what_nobody_heard_of_is_remembered_within_bounds(
     node: ANode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(withdrawals_module, "MOST_UNTOLD", 2)
+    monkeypatch.setattr(sending_module, "MOST_UNTOLD", 2)
     for amount in (1, 2, 3):
         await hung_up_on(node, amount)
     for amount in ("3", "2", "1"):
@@ -153,7 +155,7 @@ async def test_what_nobody_heard_of_is_forgotten_in_time(
     node.mined.set()
     await asyncio.gather(call, return_exceptions=True)
     await asyncio.sleep(0)
-    monkeypatch.setattr(withdrawals_module, "UNTOLD", -1.0)
+    monkeypatch.setattr(sending_module, "UNTOLD", -1.0)
     await asking.get("stake.withdraw")
     assert node.withdrawn == [None, None]
 
@@ -163,9 +165,9 @@ async def test_a_call_that_times_out_is_told_so_and_cancels_nothing(
 ) -> None:
     asking = Asking(node)
     node.mined.clear()
-    monkeypatch.setattr(withdrawals_module, "WAITS", 0.01)
+    monkeypatch.setattr(sending_module, "WAITS", 0.01)
     assert (await asking.error("stake.withdraw"))[0] == Code.UNDER_WAY
-    monkeypatch.setattr(withdrawals_module, "WAITS", 5.0)
+    monkeypatch.setattr(sending_module, "WAITS", 5.0)
     asking.dispatcher = Dispatcher(asking.table, seconds=0.005, max_batch=1)  # a request takes thrice that
     assert (await asking.all("stake.withdraw"))["error"]["code"] == Code.TIMED_OUT
     node.mined.set()
@@ -207,6 +209,75 @@ async def test_a_node_that_ends_leaves_nothing_behind(node: ANode) -> None:
     node.mined.clear()
     call = asyncio.create_task(Asking(node).all("stake.withdraw"))
     await begun(node, None)
-    await node.withdrawals.aclose()
-    assert not [item for item in asyncio.all_tasks() if item.get_name() == "withdrawal"]
+    await node.sendings.aclose()
+    assert not [item for item in asyncio.all_tasks() if item.get_name() == "sending"]
     await asyncio.gather(call, return_exceptions=True)
+
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+"""The public account 1 of anvil, which holds nothing of worth."""
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "wanted"),
+    [
+        ("stake.deposit", {"amount": "7"}, 7),
+        ("stake.unbond", {"amount": "7"}, 7),
+        ("stake.collect", {}, None),
+        ("stake.collect", {"account": OTHER.lower()}, OTHER),
+        ("verifiers.join", {"set": 4}, 4),
+        ("verifiers.leave", {"set": 4}, 4),
+        ("verifiers.admit", {"set": 4, "proposer": OTHER}, Admitting(4, Address(OTHER), admitted=True)),
+        (
+            "verifiers.admit", {"set": 4, "proposer": OTHER, "admitted": False},
+            Admitting(4, Address(OTHER), admitted=False),
+        ),
+        (
+            "verifiers.create", {"members": [OTHER], "threshold": 1, "cap": "9"},
+            NewSet((Address(OTHER),), 1, 9, None),
+        ),
+    ],
+)  # fmt: skip
+async def test_the_nodes_own_sender_sends_the_rest_too(
+    node: ANode, method: str, params: dict[str, Any], wanted: Any
+) -> None:
+    asking = Asking(node)
+    await asking.get(method, **params)
+    assert node.wished == [(method.partition(".")[2], wanted)]
+    node.refuses = Fatal("there is no verifier set 4", code=Exit.NOT_FOUND)
+    code, detail = await asking.error(method, **params)
+    assert code == Code.NOT_ALLOWED and "no verifier set" in detail
+    answer = await asking.all(method, Scope.READ, **params)
+    assert answer["error"]["code"] == Code.OUT_OF_SCOPE and len(node.wished) == 2
+    (told,) = json.loads(
+        await asking.dispatcher.answer(
+            json.dumps([{"jsonrpc": "2.0", "method": method, "params": params, "id": 1}]).encode(),
+            Scope.OPERATE.includes,
+        )
+        or ""
+    )
+    assert told["error"]["code"] == Code.NOT_ALLOWED and len(node.wished) == 2, "a request of its own"
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("stake.deposit", {}),
+        ("stake.deposit", {"amount": "0"}),
+        ("stake.collect", {"account": "0x" + "0" * 39}),
+        ("stake.collect", {"account": OTHER.replace("C8", "c8")}),
+        ("verifiers.join", {"set": 0}),
+        ("verifiers.join", {"set": 1 << 64}),
+        ("verifiers.admit", {"set": 4, "proposer": OTHER.replace("C8", "c8")}),
+        ("verifiers.create", {"members": [], "threshold": 1}),
+        ("verifiers.create", {"members": [OTHER] * 33, "threshold": 17}),
+        ("verifiers.create", {"members": [OTHER, OTHER], "threshold": 2}),
+        ("verifiers.create", {"members": [OTHER], "threshold": 2}),
+        ("verifiers.create", {"members": [OTHER], "threshold": 1, "max_hold": 1 << 32}),
+    ],
+)
+async def test_attack_parameters_that_are_none_send_nothing(
+    node: ANode, method: str, params: dict[str, Any]
+) -> None:
+    answer = await Asking(node).all(method, **params)
+    assert answer["error"]["code"] == Code.INVALID_PARAMS and node.wished == []

@@ -63,6 +63,21 @@ def test_payouts_never_exceed_the_budget(
 
 
 @FEW
+@given(gains=GAINS, price=st.integers(0, MAX_PRICE), budget=UINT128, pay_cap=st.integers(1, UINT128_MAX))
+def test_nobody_is_paid_more_than_the_cap_and_it_takes_nothing_from_others(
+    gains: list[tuple[int, int]], price: int, budget: int, pay_cap: int
+) -> None:
+    plain = settle_payouts(gains, price=price, shrink_milli=1000, budget=budget)
+    amounts = settle_payouts(gains, price=price, shrink_milli=1000, budget=budget, pay_cap=pay_cap)
+    assert sum(amounts) <= budget and max(amounts, default=0) <= pay_cap
+    full = [earned(gain, stderr, price, 1000) for gain, stderr in gains]
+    below = [i for i, amount in enumerate(full) if amount <= pay_cap]
+    assert all(amounts[i] >= plain[i] for i in below)
+    if sum(min(amount, pay_cap) for amount in full) <= budget:
+        assert list(amounts) == [min(amount, pay_cap) for amount in full]
+
+
+@FEW
 @given(
     gain=st.integers(INT64_MIN, INT64_MAX),
     stderr=st.integers(0, INT64_MAX),

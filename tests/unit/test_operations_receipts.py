@@ -41,6 +41,18 @@ def test_a_payment_is_shown_as_the_sum_it_is() -> None:
     assert {item.how for item in figures.fees} == {"2 / 3 verifiers = 0.666666"}
 
 
+def test_a_cap_on_one_delta_s_pay_is_part_of_the_sum() -> None:
+    spec = replace(SPEC, pay_cap=15 * TOKEN)
+    sheet = sheet_of(ISSUE, GOOD, spec=spec)
+    assert {row.gain: row.amount for row in sheet.rows}[40_000] == 15 * TOKEN
+    assert sums(sheet, spec)[29_023] == "(29,023 - 4,537) x 0.0005 = 12.243"
+    assert sums(sheet, spec)[40_000] == "(40,000 - 2,000) x 0.0005 = 19, at most 15"
+    # What is beyond it takes nothing from the other when the budget is shared.
+    shared = sheet_of(ISSUE, GOOD, spec=spec, budget=20 * TOKEN)
+    assert {row.gain: row.amount for row in shared.rows}[40_000] == 15 * TOKEN * 20_000 // 27_243
+    assert sums(shared, spec, 20 * TOKEN)[40_000].endswith("= 19, at most 15; x 20 / 27.243 = 11.012003")
+
+
 def test_the_error_of_the_improvement_is_shown_where_the_notes_have_one() -> None:
     def error(*notes: tuple[str, int]) -> int | None:
         figures = sheet_view(sheet_of(GOOD, metrics=notes), None).figures

@@ -92,6 +92,45 @@ def test_a_file_of_addresses_says_who_may_commit(tmp_path: Path) -> None:
     assert round_terms(ProposerSection(allow_list=path), METHODS).allow_list == (SECOND, FIRST)
 
 
+AUDITED: dict[str, Any] = {"audit_segments": 16}
+
+
+def test_the_bond_is_ten_tokens_and_in_audited_rounds_what_deters() -> None:
+    assert round_terms(ProposerSection(), METHODS).bond == 10 * 10**18
+    assert round_terms(ProposerSection(bond="7.5"), METHODS).bond == 75 * 10**17
+    # Three times what one delta can be paid, where one of four is audited.
+    assert round_terms(ProposerSection(**AUDITED), METHODS).bond == 300 * 10**18
+    assert round_terms(ProposerSection(**AUDITED, pay_cap="20"), METHODS).bond == 60 * 10**18
+    assert round_terms(ProposerSection(**AUDITED, pay_cap="2"), METHODS).bond == 10 * 10**18
+    often = ProposerSection(**AUDITED, audit_probability_milli=500)
+    assert round_terms(often, METHODS).bond == 100 * 10**18
+    never = ProposerSection(**AUDITED, audit_probability_milli=0)  # states, and no verifier looks at them
+    assert round_terms(never, METHODS).bond == 10 * 10**18
+    assert round_terms(ProposerSection(audit_probability_milli=1), METHODS).bond == 10 * 10**18
+
+
+def test_attack_no_round_opens_in_which_altering_a_delta_pays() -> None:
+    section = ProposerSection(**AUDITED, pay_cap="20", bond="60")
+    assert round_terms(section, METHODS).bond == 60 * 10**18
+    for less in (
+        replace(section, bond="59.999999999"),
+        replace(section, pay_cap="20.000000001"),
+        replace(section, pay_cap=""),
+        replace(section, audit_probability_milli=249),
+    ):
+        with pytest.raises(Fatal, match="deter nobody") as caught:
+            round_terms(less, METHODS)
+        assert caught.value.code is Exit.CONFIG and "pay_cap" in str(caught.value.remedy)
+
+
+def test_the_cap_on_pay_becomes_one_of_the_spec() -> None:
+    assert round_terms(ProposerSection(), METHODS).pay_cap is None
+    assert round_terms(ProposerSection(pay_cap="2.5"), METHODS).pay_cap == 25 * 10**17
+    for wrong in ("0", "-1", "much"):
+        with pytest.raises(Fatal, match="pay_cap"):
+            round_terms(ProposerSection(pay_cap=wrong), METHODS)
+
+
 @pytest.mark.parametrize("content", ["", "# nobody", "0x12", f"{FIRST} {SECOND}", FIRST.lower() + "00"])
 def test_a_file_that_lists_nobody_or_nonsense_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "solvers.txt"

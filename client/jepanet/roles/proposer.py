@@ -344,4 +344,5 @@ def round_spec(
         update=terms.update,
         allow_list=allow_list,
         audit=terms.audit,
+        pay_cap=terms.pay_cap,
     )

@@ -121,7 +121,14 @@ class ProposerSection:
     ] = None
     budget: Annotated[str, "reward budget of a round, in tokens"] = "100"
     fee: Annotated[str, "tokens"] = "2"
-    bond: Annotated[str, "tokens"] = "10"
+    bond: Annotated[
+        str,
+        '"auto": 10 tokens, and in audited rounds as many as make it not pay to cheat, if that is more: what '
+        "one delta can earn, times (1 - p) / p where a solver is audited with probability p",
+    ] = "auto"
+    pay_cap: Annotated[
+        str, "tokens that one delta is paid at most, so that less bond deters; empty: the budget"
+    ] = ""
     unseal_bond: Annotated[str, "tokens"] = "20"
     price: Annotated[
         str,

@@ -125,7 +125,7 @@ _PROPOSER = (
     _Key("dataset", "dataset", "folder of `jepanet dataset build`", left=True),
     _Key("budget", "100", "tokens per round that solvers can earn together"),
     _Key("fee", "2", "tokens per round for coordinators"),
-    _Key("bond", "10", "a solver's for each commit"),
+    _Key("bond", "auto", "a solver's for each commit: 10, or what deters where solvers are audited"),
     _Key("unseal_bond", "20", "yours, lost when the drawn shard is not unsealed in time"),
     _Key("price", "0.0005", "tokens per micro-nat of measured gain"),
     _Key("aggregators", [], "addresses that may propose score sheets"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, allow_list_of
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import MergeRule, Methods, RoundSpec, check_methods, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
+from jepanet.protocol.settling.bond_rule import Deterrence, deterrence, lottery_of, most_paid
 from jepanet.settings.config import ProposerSection
 from jepanet.texts import read_text
+from jepanet.tokens import exact
 from jepanet.types import ZERO_DIGEST, Address, ProjectId
 
 MAX_PHASE_SECONDS = 30 * 86400
 """`Admission.MAX_DURATION` of the contracts."""
 _WEI = Decimal(10) ** 18
 _AMOUNT = "write tokens as a decimal number, for example 12.5"
+_AUTO, _USUAL_BOND = "auto", 10 * 10**18
 _DIGITS = 120
 """Enough that no amount below 2**120 wei is ever rounded; the default of 28 would lose digits silently."""
 
@@ -35,7 +39,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
     terms = RoundTerms(
         budget=wei(section.budget, "proposer.budget"),
         fee=wei(section.fee, "proposer.fee"),
-        bond=wei(section.bond, "proposer.bond"),
+        bond=_USUAL_BOND if section.bond == _AUTO else wei(section.bond, "proposer.bond"),
         unseal_bond=wei(section.unseal_bond, "proposer.unseal_bond"),
         price=wei(section.price, "proposer.price"),
         shrink_milli=section.shrink_milli,
@@ -55,13 +59,40 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         challenge_seconds=section.challenge_seconds,
         max_solvers=section.max_solvers or MAX_DELTAS,
         aggregators=section.aggregators,
+        pay_cap=wei(section.pay_cap, "proposer.pay_cap") if section.pay_cap else None,
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,
     )
     _check(terms, methods)
-    return terms
+    return _with_bond(terms, auto=section.bond == _AUTO)
+
+
+def deterrence_of(terms: RoundTerms) -> Deterrence | None:
+    """What the bond of these rounds is worth against what one delta can be paid; None where no solver is
+    drawn for an audit."""
+    rule = terms.audit
+    if rule is None or not rule.probability_milli:
+        return None
+    lottery = lottery_of(rule, terms.inner_steps)
+    return deterrence(lottery, bond=terms.bond, most=most_paid(terms.budget, terms.pay_cap))
+
+
+def _with_bond(terms: RoundTerms, *, auto: bool) -> RoundTerms:
+    """The terms with a bond that deters. Raises: Fatal: the one that was written does not."""
+    found = deterrence_of(terms)
+    if found is None or found.deters:
+        return terms
+    assert found.least is not None, "somebody is drawn"
+    if auto:
+        return replace(terms, bond=found.least)
+    raise _bad(
+        f"proposer.bond: {exact(terms.bond)} tokens deter nobody in audited rounds: one delta can be paid "
+        f"{exact(found.most)}, and with {terms.audit_probability_milli} thousandths of a chance to be "
+        f"audited it takes {exact(found.least)}",
+        'write bond = "auto", a smaller proposer.pay_cap or a larger proposer.audit_probability_milli',
+    )
 
 
 def _check(terms: RoundTerms, methods: Methods) -> None:
@@ -95,6 +126,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         aggregators=terms.aggregators,
         update=terms.update,
         audit=terms.audit,
+        pay_cap=terms.pay_cap,
     )
     try:
         encode_spec(trial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.auditing.receipts import SHARED
+from jepanet.operations.auditing.receipts import CAPPED, SHARED
 from jepanet.operations.views.rounds import Receipt, ReceiptInWords, RoundDetails
 from jepanet.tokens import exact
 from jepanet.types import Address, Verdict
@@ -148,6 +148,8 @@ def _payment(details: RoundDetails, item: Receipt) -> str:
             f"{item.how} tokens: the gain less its standard error, since that much may be chance, times the "
             f"round's price of {exact(figures.price)} tokens a micro-nat"
         )
+        if CAPPED in item.how:
+            text += ", and of that no more than the rules let one delta be paid"
         if SHARED in item.how:
             text += ", and of that the part that the budget allows, since more was earned than it holds"
         return text

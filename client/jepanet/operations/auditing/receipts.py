@@ -9,11 +9,13 @@ from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import FeeReceipt, HeldOut, Receipt, SheetFigures, SheetView
 from jepanet.protocol.documents.scores import MAX_GAIN
 from jepanet.protocol.documents.spec import RoundSpec
-from jepanet.protocol.settling.rewards import capped, earned
+from jepanet.protocol.settling.rewards import at_most, capped, earned
 from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
+CAPPED = ", at most "
+"""In a sum: what follows is the most that the rules let one delta be paid."""
 SHARED = "; x "
 """In a sum: what follows is the part of the budget, where more was earned than that holds."""
 
@@ -83,7 +85,8 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
     """
     accepted = [row for row in sheet.rows if row.verdict is Verdict.ACCEPTED]
     price = spec.price if sheet.published else 0
-    due = {row.solver: earned(row.gain, row.stderr, price, spec.shrink_milli) for row in accepted}
+    full = {row.solver: earned(row.gain, row.stderr, price, spec.shrink_milli) for row in accepted}
+    due = {solver: at_most(amount, spec.pay_cap) for solver, amount in full.items()}
     total = sum(due.values())
     told: dict[Address, str] = {}
     for row in accepted:
@@ -92,7 +95,9 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
             continue
         amount = due[row.solver]
         shrink = "" if spec.shrink_milli == 1000 else f"{spec.shrink_milli / 1000:g} x "
-        text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(amount)}"
+        text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(full[row.solver])}"
+        if amount < full[row.solver]:
+            text += f"{CAPPED}{tokens(amount)}"
         if not amount:
             text = f"{row.gain:,} - {shrink}{row.stderr:,} is no gain"
         if total > budget:

@@ -10,8 +10,10 @@ from jepanet.operations.access import SigningAccess
 from jepanet.operations.auditing.receipts import Terms, sheet_view
 from jepanet.operations.funds.precheck import check_challenge
 from jepanet.operations.funds.stake import allow
+from jepanet.operations.projects.deterring import deterrence_of_round, shown_deterrence
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
+from jepanet.operations.views.audits import Deterring
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import (
     Challenged,
@@ -72,7 +74,21 @@ async def show_round(history: History, library: Library, round_id: int) -> Round
     state = await history.state()
     round_ = find_round(state, round_id)
     sheet = await fetch_sheet(library, round_, len(state.members(round_)))
-    return RoundDetails(summary(state, round_), sheet)
+    return RoundDetails(summary(state, round_), sheet, await _audits(library, round_))
+
+
+async def _audits(library: Library, round_: Round) -> Deterring | None:
+    """What the bond is worth against the round's audits; None without any, or where its rules are not to be
+    had: neither is a reason to show nothing."""
+    try:
+        data = await _spec(library, round_)
+        spec = None if data is None else known_spec(data)
+    except (Rejected, Fatal):
+        return None
+    if spec is None:
+        return None
+    found = deterrence_of_round(spec, bond=round_.params.bond, budget=round_.params.budget)
+    return None if found is None else shown_deterrence(found)
 
 
 async def fetch_sheet(library: Library, round_: Round, members: int) -> SheetView:

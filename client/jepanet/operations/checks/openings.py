@@ -5,8 +5,10 @@ from __future__ import annotations
 from jepanet.chain.contracts.all import Configuration, SetView
 from jepanet.chain.contracts.readiness import NOT_READY
 from jepanet.errors import Exit
-from jepanet.operations.checks.findings import Finding, failed, fine
+from jepanet.operations.checks.findings import Finding, failed, fine, warned
+from jepanet.operations.projects.deterring import deterring_words
 from jepanet.protocol.documents.terms import RoundTerms
+from jepanet.settings.terms import deterrence_of
 from jepanet.tokens import exact
 from jepanet.types import Address, Readiness
 
@@ -41,7 +43,23 @@ def judge_terms(terms: RoundTerms, deployed: Configuration) -> list[Finding]:
         if not least <= seconds <= _LONGEST_PHASE
     ]
     remedy = "correct [proposer]: the network refuses such rounds"
-    return [failed("terms", text, remedy, Exit.CONFIG) for text in wrong]
+    return [*(failed("terms", text, remedy, Exit.CONFIG) for text in wrong), *judge_bond(terms)]
+
+
+def judge_bond(terms: RoundTerms) -> list[Finding]:
+    """Whether the bond of rounds whose solvers are drawn for audits makes every cheat not pay. One that is
+    below the least for a delta altered at its end is no bond of such terms (`round_terms`)."""
+    found = deterrence_of(terms)
+    if found is None:
+        return []
+    text = "; ".join(deterring_words(found))
+    if not found.undeterred:
+        return [fine("bond", text)]
+    remedy = (
+        "raise proposer.audit_opened or proposer.audit_probability_milli, or write fewer audit_segments or a "
+        "smaller pay_cap, if that is too much to earn"
+    )
+    return [warned("bond", text, remedy)]
 
 
 def judge_set(

@@ -14,7 +14,7 @@ _PHASES = ("commit_seconds", "reveal_seconds", "verify_seconds")
 TERMS: Mapping[str, str | int] = {
     "budget": "100",
     "fee": "2",
-    "bond": "10",
+    "bond": "auto",  # 10, and what deters where solvers are audited
     "unseal_bond": "20",
     "price": "0.0005",
     "commit_seconds": 90,  # when every solver has committed it ends at its half

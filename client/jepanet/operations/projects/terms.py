@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.projects import ProjectTerms, Rule
 from jepanet.protocol.documents.spec import SPEC, RoundSpec
@@ -25,6 +26,7 @@ def newest_round(state: NodeState, project: Project) -> Round | None:
 def terms_of(state: NodeState, round_: Round, spec: RoundSpec | None) -> ProjectTerms:
     """What a round promises and asks for. `spec`: its rules; None where they are not to be had."""
     budget, paid = round_.params.budget, round_.recorded.payout if round_.recorded else None
+    told = () if spec is None else (*_of_spec(spec), *_deterring(round_, spec))
     return ProjectTerms(
         round=int(round_.id),
         proposer=round_.proposer,
@@ -33,7 +35,7 @@ def terms_of(state: NodeState, round_: Round, spec: RoundSpec | None) -> Project
         left=Wei(budget + round_.params.fee - (paid or 0)),
         fee=Wei(round_.params.fee),
         bond=Wei(round_.params.bond),
-        words=(*_of_chain(state, round_), *(() if spec is None else _of_spec(spec))),
+        words=(*_of_chain(state, round_), *told),
         rules=() if spec is None else tuple(
             Rule(item.entry.key, item.value, item.entry.meaning) for item in holdings(SPEC, spec)
         ),
@@ -56,6 +58,11 @@ def _of_chain(state: NodeState, round_: Round) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _deterring(round_: Round, spec: RoundSpec) -> tuple[str, ...]:
+    found = deterrence_of_round(spec, bond=round_.params.bond, budget=round_.params.budget)
+    return () if found is None else deterring_words(found)
+
+
 def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
     merge, norms, update = spec.merge, spec.norms, spec.update
     said = [
@@ -70,6 +77,8 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         f"harms by more than {_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
         f"a coordinator earns its fee within {spec.score_tolerance:,} micro-nats of the median measurement",
     ]
+    if spec.pay_cap is not None:
+        said.append(f"no delta is paid more than {exact(spec.pay_cap)} tokens")
     if update is not None:
         said.append(f"the next model travels as its difference to the last one, coded as {update.codec}")
     if spec.audit is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jepanet.operations.views.json_form import Wei
 from jepanet.types import Address
 
 REPRODUCED, DIFFERS, NOT_SERVED = "reproduced", "differs", "not served"
@@ -40,3 +41,26 @@ class AuditReport:
     segments: tuple[SegmentAudit, ...]
     build: str
     """On which digests were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deterring:
+    """What a round's bond is worth against what its audits find."""
+
+    deters: bool
+    """Whether it does not pay to alter a trained delta, which is met whenever a solver is drawn."""
+    chance: float
+    """With which a solver is drawn."""
+    most_paid: Wei
+    """That one delta is paid."""
+    bond: Wei
+    least_bond: Wei
+    """From which that does not pay."""
+    between: int
+    """Segments between the first and the last."""
+    undeterred: int
+    """In so many of those a cheat may still pay; 0: in none."""
+    least_for_one: Wei | None
+    """Bond from which a cheat in a single one does not pay; None: no bond is enough."""
+    words: tuple[str, ...]
+    """The same in sentences."""

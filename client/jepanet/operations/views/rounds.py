@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jepanet.operations.views.json_form import MERGED, Wei
+from jepanet.operations.views.audits import Deterring
+from jepanet.operations.views.json_form import MERGED, OPTIONAL, Wei
 from jepanet.types import Address
 
 
@@ -149,6 +150,8 @@ class SheetView:
 class RoundDetails:
     summary: RoundSummary = field(metadata=MERGED)
     sheet: SheetView = field(metadata=MERGED)
+    audits: Deterring | None = field(default=None, metadata=OPTIONAL)
+    """Of a round whose solvers are drawn for audits, where its rules are to be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ MAX_STEPS = 10_000_000
 MAX_DELTA_BYTES = 8 << 30
 MAX_PRICE = 10**24
 """Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `tally`)."""
+MAX_PAY = (1 << 128) - 1
+"""Wei: amounts of the contracts have 128 bits."""
 _NAME = Form(r"[a-z0-9][a-z0-9-]{0,31}", "a name of at most 32 small letters, digits and hyphens")
 
 
@@ -186,6 +188,12 @@ class RoundSpec:
         LeftOut(),
         "what every training leaves for audits; without it, trainings can only be repeated whole",
     ] = None
+    pay_cap: Annotated[
+        int | None,
+        DecimalText(MAX_PAY),
+        LeftOut(),
+        "wei that one delta is paid at most; without it, the budget",
+    ] = None
 
 
 SPEC = Codec(RoundSpec, "round spec", max_bytes=MAX_SPEC_BYTES)
@@ -215,6 +223,8 @@ def decode_spec(data: bytes) -> RoundSpec:
 def _check(spec: RoundSpec) -> None:
     if spec.start_step + spec.inner_steps > spec.total_steps:
         raise Rejected("round spec: the round ends after total_steps", reason="bad-field")
+    if spec.pay_cap == 0:
+        raise Rejected("round spec: pay_cap is 0, and nobody would be paid", reason="bad-field")
     if len(set(spec.aggregators)) != len(spec.aggregators):
         raise Rejected("round spec: an aggregator is listed twice", reason="bad-field")
 

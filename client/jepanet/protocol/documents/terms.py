@@ -38,6 +38,8 @@ class RoundTerms:
     challenge_seconds: int
     max_solvers: int
     aggregators: tuple[Address, ...]
+    pay_cap: int | None = None
+    """Wei that one delta is paid at most; None: the budget."""
     allow_list: tuple[Address, ...] = ()
     """Who may commit; empty: everybody."""
     audit_segments: int = 0

@@ -55,16 +55,29 @@ def capped(amount: int, total: int, budget: int) -> int:
     return part
 
 
+def at_most(amount: int, pay_cap: int | None) -> int:
+    """What is left of an amount under a cap on one delta's pay; None: there is none."""
+    return amount if pay_cap is None else min(amount, pay_cap)
+
+
 def settle_payouts(
-    gains: Sequence[tuple[int, int]], *, price: int, shrink_milli: int, budget: int
+    gains: Sequence[tuple[int, int]],
+    *,
+    price: int,
+    shrink_milli: int,
+    budget: int,
+    pay_cap: int | None = None,
 ) -> tuple[int, ...]:
     """Wei for each (gain, stderr), in order; the sum never exceeds `budget`. What is not earned rolls over.
+
+    `pay_cap`: wei that nobody is paid more than. It holds before the budget is shared out, so that what one
+    delta would have earned beyond it takes nothing from the others.
 
     Raises:
         OverflowError: an argument, an amount or their sum exceeds its Solidity width.
         ValueError: a negative standard error.
     """
-    amounts = [earned(gain, stderr, price, shrink_milli) for gain, stderr in gains]
+    amounts = [at_most(earned(gain, stderr, price, shrink_milli), pay_cap) for gain, stderr in gains]
     total = sum(amounts)
     return tuple(capped(amount, total, budget) for amount in amounts)
 

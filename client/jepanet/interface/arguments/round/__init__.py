@@ -166,6 +166,8 @@ def show_details(value: RoundDetails) -> None:
         plain |= {"published": figures.published, "note": figures.note}
         if figures.price is not None:
             plain["price"] = f"{exact(figures.price)} tokens a micro-nat"
+    if value.audits is not None:
+        plain["audits"] = "; ".join(value.audits.words)
     pairs(f"Round {summary.round}", plain)
     if figures is not None and figures.heldout.before:
         before, after = figures.heldout.before, figures.heldout.after

@@ -13,6 +13,17 @@ export interface CommitmentPage {
   next: string | null;
 }
 
+/** What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta; None where the round's rules are not to be had. */
+export interface CoordinatorScore {
+  coordinator: string;
+  verdict: string;
+  reason: string;
+  gain: number;
+  stderr: number;
+  apart: number;
+  standing: string | null;
+}
+
 /** One endpoint of the chain, by scheme, host and port. `standing` is `well`, `behind`, `silent`, `other-chain` or `disagrees`: it names `block` at the height `number`, and the one that is `followed` names another. */
 export interface EndpointStanding {
   endpoint: string;
@@ -114,7 +125,7 @@ export interface ProjectInWhole {
   left_out: number;
 }
 
-/** One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price. */
+/** One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price; `scores`: what each coordinator whose report counts had measured. */
 export interface Receipt {
   solver: string;
   delta: string;
@@ -127,9 +138,10 @@ export interface Receipt {
   against: string;
   paid: string;
   how: string;
+  scores: (CoordinatorScore)[];
 }
 
-/** One solver's row of a score sheet in sentences. */
+/** One solver's row of a score sheet in sentences. `unlocks`: when its bond comes free or came free, in seconds of Unix; None where that is not known, or where nothing is left of it. */
 export interface ReceiptInWords {
   round: number;
   solver: string;
@@ -139,6 +151,10 @@ export interface ReceiptInWords {
   outcome: string;
   payment: string;
   bond: string;
+  scored: string;
+  advice: string;
+  checked: string;
+  unlocks: number | null;
 }
 
 /** `next` is the cursor of the page after this one, None on the last. */
@@ -171,6 +187,8 @@ export interface RoundFigures {
   heldout?: HeldOut;
   fees?: (FeeReceipt)[];
   stderr?: number | null;
+  recomputed?: boolean | null;
+  checked?: string;
 }
 
 /** A round, what its score sheet says, and where the chain says so. `outcome`: `merged` or `withheld` once a result is recorded, `cancelled`, else `open`. `final`: it can be overturned no more. `follows`: it began from the model that the recorded round before it left. */

@@ -94,6 +94,17 @@ export interface ConnectedPeerPage {
   next: string | null;
 }
 
+/** What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta; None where the round's rules are not to be had. */
+export interface CoordinatorScore {
+  coordinator: string;
+  verdict: string;
+  reason: string;
+  gain: number;
+  stderr: number;
+  apart: number;
+  standing: string | null;
+}
+
 /** A verifier set that was registered: `threshold` of its `members` must sign a result. */
 export interface CreatedSet {
   set: number;
@@ -276,7 +287,7 @@ export interface ProjectTerms {
   rules: (Rule)[];
 }
 
-/** One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price. */
+/** One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price; `scores`: what each coordinator whose report counts had measured. */
 export interface Receipt {
   solver: string;
   delta: string;
@@ -289,9 +300,10 @@ export interface Receipt {
   against: string;
   paid: string;
   how: string;
+  scores: (CoordinatorScore)[];
 }
 
-/** One solver's row of a score sheet in sentences. */
+/** One solver's row of a score sheet in sentences. `unlocks`: when its bond comes free or came free, in seconds of Unix; None where that is not known, or where nothing is left of it. */
 export interface ReceiptInWords {
   round: number;
   solver: string;
@@ -301,6 +313,10 @@ export interface ReceiptInWords {
   outcome: string;
   payment: string;
   bond: string;
+  scored: string;
+  advice: string;
+  checked: string;
+  unlocks: number | null;
 }
 
 /** `next` is the cursor of the page after this one, None on the last. */
@@ -378,6 +394,8 @@ export interface RoundFigures {
   heldout?: HeldOut;
   fees?: (FeeReceipt)[];
   stderr?: number | null;
+  recomputed?: boolean | null;
+  checked?: string;
 }
 
 /** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and `unsealed` say how far the evaluation shard is. `bonds_until`: when what is put up comes free at the latest, unless the result is challenged; None while it is, and of a round that has ended. `recorded`: when the result was. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -86,16 +86,21 @@ MISSING: Vote = (Verdict.EXCLUDED, "unavailable", 0, 0)
 HARM: Vote = (Verdict.EXCLUDED, "harm", -50_000, 2_000)
 
 
-def report_of(facts: RoundFacts, who: Address, votes: Sequence[Vote]) -> ScoreReport:
+Sign = Callable[[TypedData, Address], bytes]
+
+
+def report_of(facts: RoundFacts, who: Address, votes: Sequence[Vote], signed: Sign = sign) -> ScoreReport:
     """A signed report; `votes` in order of commitment."""
     scores = []
     for item, (verdict, reason, gain, stderr) in zip(facts.reveals, votes, strict=True):
         score = SignedScore(item.solver, item.digest, verdict, reason, gain, stderr, bytes(65))
         typed = score_message(facts.chain_id, facts.contract, facts.round_id, score)
-        scores.append(replace(score, signature=sign(typed, who)))
+        scores.append(replace(score, signature=signed(typed, who)))
     return ScoreReport(facts.round_id, who, tuple(sorted(scores, key=lambda score: score.solver.lower())))
 
 
-def reports_of(facts: RoundFacts, votes: Sequence[Sequence[Vote]]) -> tuple[ScoreReport, ...]:
+def reports_of(
+    facts: RoundFacts, votes: Sequence[Sequence[Vote]], signed: Sign = sign
+) -> tuple[ScoreReport, ...]:
     """One report for each row of `votes`, by the set's members in order."""
-    return tuple(report_of(facts, who, row) for who, row in zip(facts.members, votes, strict=False))
+    return tuple(report_of(facts, who, row, signed) for who, row in zip(facts.members, votes, strict=False))

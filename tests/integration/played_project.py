@@ -180,8 +180,12 @@ async def _record(
         ("after.pi", 2 * skill[1]), ("after.skill", skill[1]),
         ("before.pi", 2 * skill[0]), ("before.skill", skill[0]), ("stderr.improvement", error),
     )  # fmt: skip
+    judges = {network.wallet(who).address: network.wallet(who) for who in (JUDGE, SECOND)}
+    reports = reports_of(
+        facts, [[good, other, HARM]] * 2, signed=lambda typed, who: judges[who].sign_typed(typed)
+    )
     sheet = derive_sheet(
-        facts, spec, reports_of(facts, [[good, other, HARM]] * 2), model=model, improvement=improvement,
+        facts, spec, reports, model=model, improvement=improvement,
         note=NOTE if withheld else "", metrics=metrics,
     )  # fmt: skip
     played.sheets[number] = digest = played.keep(encode_sheet(sheet))

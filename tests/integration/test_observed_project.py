@@ -103,6 +103,10 @@ async def test_a_whole_project_is_told_from_the_chain_and_its_sheets(tmp_path: P
         ]
         receipts = (await ask.get("receipts.list", round=3))["items"]
         assert len(receipts) == TOOK_PART and "x 0.0005 =" in receipts[0]["how"] + receipts[1]["how"]
+        assert (await ask.get("rounds.get", round=3))["recomputed"] is True
+        told = (await ask.get("receipts.get", round=3, solver=receipts[0]["solver"]))["words"]
+        assert "recomputed here from 2 signed reports" in told["checked"] and "free since" in told["bond"]
+        assert told["scored"].count("accepted") + told["scored"].count("harm") == 2
         commands = await ask.get("project.commands", project=1)
         assert commands[0]["command"] == f"jepanet verify {ROUNDS - 1} {CONFIG}"
 

@@ -11,10 +11,12 @@ from click.testing import CliRunner
 
 from jepanet.errors import Fatal
 from jepanet.interface.arguments import receipt as arguments
-from jepanet.operations.auditing.receipt_words import OUTCOMES, in_words, lost_of
+from jepanet.operations.auditing.bond_words import lost_of
+from jepanet.operations.auditing.receipt_advice import FAULTS, FORGED, NO_GAIN, OUT, WITHHELD
+from jepanet.operations.auditing.receipt_words import OUTCOMES, in_words
 from jepanet.operations.auditing.receipts import Terms, sheet_view
 from jepanet.operations.views.json_form import Wei
-from jepanet.operations.views.rounds import RoundDetails, RoundSummary, SheetView
+from jepanet.operations.views.rounds import RoundDetails, RoundSchedule, RoundSummary, SheetView
 from jepanet.protocol.settling.reasons import REASONS
 from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.types import Address, Verdict
@@ -36,8 +38,9 @@ def details_of(*votes: Any, budget: int = 100 * TOKEN, **changes: Any) -> RoundD
     return RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, budget, 2 * TOKEN, 3)))
 
 
-def test_every_reason_of_the_rules_has_words() -> None:
-    assert set(OUTCOMES) == set(REASONS)
+def test_every_reason_of_the_rules_has_words_and_advice() -> None:
+    assert set(OUTCOMES) == set(OUT) == set(REASONS)
+    assert all(OUTCOMES.values()) and all(OUT.values()) and all(FAULTS.values())
 
 
 def test_a_merged_delta_is_told_its_gain_its_sum_and_its_bond() -> None:
@@ -117,3 +120,85 @@ def test_the_words_are_printed_a_paragraph_a_receipt() -> None:
     shown = CliRunner().invoke(click.Command("shown", callback=lambda: arguments.show(items))).output
     assert shown.count("Round 3, 0x") == 2 and max(map(len, shown.splitlines())) <= 110
     assert "\n  payment   (40,000 - 2,000)" in shown
+
+
+def test_what_each_coordinator_measured_is_told_with_who_lies_apart() -> None:
+    high, low = (Verdict.ACCEPTED, "accepted", 43_000, 2_000), (Verdict.ACCEPTED, "accepted", 37_000, 2_000)
+    facts = some_facts(1, fee=2 * TOKEN)
+    sheet = derive_sheet(
+        facts, SPEC, reports_of(facts, [[GOOD], [high], [low]]), model=digest("merged"), improvement=1
+    )
+    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3))))
+    first, over, under = said.scored.split("; ")
+    assert first == f"{facts.members[0]} accepted, 40,000 ± 2,000"
+    assert over.endswith(
+        "43,000 ± 2,000, 3,000 above the median: more than the tolerance, so it earns no fee"
+    )
+    assert under.endswith(
+        "37,000 ± 2,000, 3,000 below the median: more than the tolerance, so it earns no fee"
+    )
+    (untold,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, None)))
+    assert "above" not in untold.scored and "43,000" in untold.scored, "without rules nothing is said of fees"
+
+
+def test_of_many_coordinators_those_are_named_who_lie_apart() -> None:
+    facts = some_facts(1, 12, fee=2 * TOKEN)
+    votes = [[GOOD]] * 10 + [[(Verdict.ACCEPTED, "accepted", 70_000, 2_000)], [MISSING]]
+    sheet = derive_sheet(facts, SPEC, reports_of(facts, votes), model=digest("merged"), improvement=1)
+    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 12))))
+    over, missed, rest = said.scored.split("; ")
+    assert over.startswith(facts.members[10]) and "30,000 above the median" in over
+    assert missed == f"{facts.members[11]} excluded (unavailable), which says nothing of its worth"
+    assert rest == "10 lie within the round's tolerance of the median"
+
+
+def test_each_way_to_earn_nothing_says_what_to_do() -> None:
+    noise = (Verdict.ACCEPTED, "accepted", 1_000, 4_000)
+    by_gain = {item.measured.split(" micro")[0]: item.advice for item in in_words(details_of(GOOD, noise))}
+    assert by_gain == {"a gain of 40,000": "", "a gain of 1,000": NO_GAIN}
+    assert in_words(details_of(GOOD, model=digest("base"), improvement=0))[0].advice == WITHHELD
+    fault = (Verdict.INVALID, "wrong-shape", 0, 0)
+    told = in_words(details_of(GOOD, HARM, fault))
+    advised = {item.outcome.split(":")[0]: item.advice for item in told if item.advice}
+    assert advised == {"excluded, harm": OUT["harm"], "invalid, wrong-shape": FAULTS["wrong-shape"]}
+    details = details_of(GOOD)
+    assert details.sheet.figures is not None
+    wrong = replace(details.sheet.figures, recomputed=False, checked="does NOT follow")
+    (forged,) = in_words(replace(details, sheet=replace(details.sheet, figures=wrong)))
+    assert forged.advice == FORGED and forged.checked == "does NOT follow"
+
+
+WHEN = RoundSchedule(
+    3, "challenge", Address("0x" + "11" * 20), Wei(10 * TOKEN), 500, 0, 60, 70, 160, 280, 600, None,
+    True, True, bonds_until=600, recorded=400,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "unlocks", "words"),
+    [
+        ({}, 600, "held until 1970-01-01 00:10 UTC at the latest, unless the result is disputed"),
+        ({"phase": "disputed", "bonds_until": None}, None, "held until the arbiter has decided"),
+        ({"phase": "settleable"}, 600, "free as soon as the round is settled, which anybody may do now"),
+        (
+            {"phase": "settled", "ended": 660},
+            660,
+            "free since 1970-01-01 00:11 UTC: claim it until 1970-04-01",
+        ),
+    ],
+)
+def test_when_a_bond_comes_free_is_said(changes: dict[str, Any], unlocks: int | None, words: str) -> None:
+    (said,) = in_words(details_of(GOOD), schedule=replace(WHEN, **changes))
+    assert said.unlocks == unlocks and words in said.bond
+    fault = (Verdict.INVALID, "wrong-shape", 0, 0)
+    (lost,) = in_words(
+        details_of(fault, model=digest("base"), improvement=0), schedule=replace(WHEN, **changes)
+    )
+    assert lost.unlocks is None and lost.bond.startswith("10 tokens, lost whole") and "free" not in lost.bond
+
+
+def test_an_overturned_result_pays_nothing_and_takes_no_bond() -> None:
+    details = replace(details_of(GOOD, HARM), summary=replace(SUMMARY, phase="cancelled"))
+    for said in in_words(details, schedule=replace(WHEN, phase="cancelled", ended=700)):
+        assert said.paid == 0 and "overturned" in said.outcome and "overturned" in said.payment
+        assert said.bond.startswith("10 tokens, returned whole") and said.unlocks == 700

@@ -18,6 +18,7 @@ from jepanet.operations.reading.chronicle import Chronicle
 from jepanet.operations.reading.library import Library
 from jepanet.operations.reading.sheets import Sheets, key_of
 from jepanet.protocol.settling.sheet import ScoreSheet, encode_sheet
+from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.protocol.state import Round
 from jepanet.types import Digest, ProjectId, RoundId
 from round_samples import digest
@@ -66,8 +67,8 @@ def of_round(number: int, sheet: Digest, **changes: Any) -> Round:
     return replace(made, recorded=replace(made.recorded, **changes))
 
 
-def three(_: Round) -> int:
-    return 3
+def facts(_: Round) -> RoundFacts:
+    return FACTS
 
 
 RICH = replace(OUTCOME, rows=tuple(replace(row, amount=10**27) for row in OUTCOME.rows))
@@ -84,7 +85,7 @@ LIES: dict[str, tuple[ScoreSheet, dict[str, Any]]] = {
 
 
 def test_the_sheet_of_its_round_is_read() -> None:
-    assert len(read_sheet(SHEET_BYTES, None, of_round(7, digest_of(SHEET_BYTES)), 3).receipts) == 3
+    assert len(read_sheet(SHEET_BYTES, None, of_round(7, digest_of(SHEET_BYTES)), FACTS).receipts) == 3
 
 
 @pytest.mark.parametrize("what", LIES)
@@ -92,14 +93,14 @@ def test_attack_a_sheet_that_says_otherwise_than_the_chain_is_not_believed(what:
     sheet, recorded = LIES[what]
     data = encode_sheet(sheet)
     with pytest.raises(Rejected, match=rf"round 7: .* altered: .*{what}") as refused:
-        read_sheet(data, None, of_round(7, digest_of(data), **recorded), 3)
+        read_sheet(data, None, of_round(7, digest_of(data), **recorded), FACTS)
     assert refused.value.reason == "altered"
 
 
 def test_attack_a_sheet_that_grants_nobody_anything_has_no_root() -> None:
     data = encode_sheet(replace(OUTCOME, rows=(), fees=()))
     with pytest.raises(Rejected, match="payments and payout"):
-        read_sheet(data, None, of_round(7, digest_of(data)), 3)
+        read_sheet(data, None, of_round(7, digest_of(data)), FACTS)
 
 
 async def test_attack_the_sheet_of_another_round_with_the_same_hash_is_told_and_counts_for_nothing(
@@ -109,9 +110,9 @@ async def test_attack_the_sheet_of_another_round_with_the_same_hash_is_told_and_
     kept = shelf.add(SHEET_BYTES)
     its_own, forged = of_round(7, kept), of_round(77, kept)
     sheets = sheets_of(shelf)
-    assert await sheets.fetch_next([its_own, forged], three) and sheets.trouble is None
-    assert await sheets.of(its_own, 3) is not None and await sheets.of(forged, 3) is None
-    assert await sheets.fetch_next([its_own, forged], three)
+    assert await sheets.fetch_next([its_own, forged], facts) and sheets.trouble is None
+    assert await sheets.of(its_own, FACTS) is not None and await sheets.of(forged, FACTS) is None
+    assert await sheets.fetch_next([its_own, forged], facts)
     assert (
         sheets.trouble is not None and "round 77" in sheets.trouble.what and "altered" in sheets.trouble.what
     )
@@ -132,12 +133,12 @@ async def test_attack_sheets_that_nobody_serves_starve_no_older_round(tmp_path: 
     strangers = [of_round(number, digest(f"nobody has {number}")) for number in range(50, 10, -1)]
     sheets = sheets_of(shelf, clock=lambda: now[0])
     for _ in range(41):
-        assert await sheets.fetch_next([*strangers, mine], three)
+        assert await sheets.fetch_next([*strangers, mine], facts)
     assert list(sheets.read) == [key_of(mine)]
     assert len(set(shelf.asked)) == 41, "each once before any is asked for again"
     now[0] += 100.0
     for _ in range(40):
-        await sheets.fetch_next([*strangers, mine], three)
+        await sheets.fetch_next([*strangers, mine], facts)
     assert shelf.asked[41:] == shelf.asked[:40], "and then in the order in which they were tried"
 
 
@@ -145,10 +146,10 @@ async def test_attack_what_was_read_of_rounds_that_are_gone_is_forgotten(tmp_pat
     shelf = Shelf(tmp_path)
     here, lost = of_round(7, shelf.add(SHEET_BYTES)), of_round(8, digest("nobody has it"))
     sheets = sheets_of(shelf)
-    assert await sheets.fetch_next([here, lost], three) and await sheets.fetch_next([here, lost], three)
+    assert await sheets.fetch_next([here, lost], facts) and await sheets.fetch_next([here, lost], facts)
     known = sheets.read
-    assert await sheets.fetch_next([here], three) is False and sheets.read is known
-    assert await sheets.fetch_next([], three) is False
+    assert await sheets.fetch_next([here], facts) is False and sheets.read is known
+    assert await sheets.fetch_next([], facts) is False
     assert not sheets.read and not sheets._rests
 
 
@@ -193,16 +194,16 @@ async def test_attack_sheets_of_strangers_fill_no_disk(
     now = [0.0]
     monkeypatch.setattr(sheets_module, "_MOST_HELD", 2 + len(SPEC_BYTES) + len(SHEET_BYTES))
     roomy = Sheets(library)
-    assert await roomy.fetch_next([kept], three) and len(names(tmp_path)) == 3
+    assert await roomy.fetch_next([kept], facts) and len(names(tmp_path)) == 3
     for item in peers.blobs:
         library.discard(item, "dag-json")
     monkeypatch.setattr(sheets_module, "_MOST_HELD", 2 + len(SPEC_BYTES) + len(SHEET_BYTES) - 1)
     full, peers.fetched = Sheets(library, clock=lambda: now[0]), []
-    assert await full.fetch_next([kept], three) and names(tmp_path) == [own.name]
+    assert await full.fetch_next([kept], facts) and names(tmp_path) == [own.name]
     full._views.clear()
-    assert await full.of(kept, 3) is None
-    assert await full.fetch_next([kept], three) and await full.of(kept, 3) is not None
-    assert await full.fetch_next([kept], three) is False and len(peers.fetched) == 4
-    assert await full.fetch_next([wrong], three) and names(tmp_path) == [own.name]
+    assert await full.of(kept, FACTS) is None
+    assert await full.fetch_next([kept], facts) and await full.of(kept, FACTS) is not None
+    assert await full.fetch_next([kept], facts) is False and len(peers.fetched) == 4
+    assert await full.fetch_next([wrong], facts) and names(tmp_path) == [own.name]
     now[0] += 60.0
-    assert await full.fetch_next([wrong], three) is False, "a lie is not fetched every minute"
+    assert await full.fetch_next([wrong], facts) is False, "a lie is not fetched every minute"

@@ -168,6 +168,7 @@ async def test_commitments_and_receipts_of_a_round(node: ANode) -> None:
     assert excluded["words"]["bond"].startswith("1 token, of which 0.2 are lost and 0.8 return")
     nobody = account("nobody")
     assert (await asking.error("receipts.get", round=7, solver=nobody))[0] == Code.NOT_FOUND
+    assert "did not commit" in (await asking.error("receipts.get", round=7, solver=nobody))[1]
     assert (await asking.error("receipts.list", round=9))[0] == Code.NOT_FOUND
     assert (await asking.error("receipts.list", round=8))[0] == Code.UNAVAILABLE
     assert (await asking.error("receipts.get", round=7, solver="0x12"))[0] == Code.INVALID_PARAMS

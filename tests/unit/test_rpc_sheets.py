@@ -23,19 +23,20 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of the rounds whose sheets were read, in order."""
     found: list[int] = []
 
-    def sheet(data: bytes, spec: bytes, round_: Any, members: int) -> SheetView:
+    def sheet(data: bytes, spec: bytes, round_: Any, facts: Any) -> SheetView:
         found.append(round_.id)
         rows: Any = tuple(SimpleNamespace(solver=number) for number in range(SOLVERS))
         return SheetView(rows)
 
     monkeypatch.setattr(module, "read_sheet", sheet)
+    monkeypatch.setattr(module, "judged_facts", lambda state, round_, deployment: "facts")
     return found
 
 
 def a_node() -> Any:
-    state = SimpleNamespace(members=lambda _: (), me=SimpleNamespace(address=3))
+    state = SimpleNamespace(me=SimpleNamespace(address=3))
     blobs = SimpleNamespace(has=lambda _: True, read=lambda digest, max_bytes: b"")
-    return SimpleNamespace(state=state, blobs=blobs)
+    return SimpleNamespace(state=state, blobs=blobs, deployment=None)
 
 
 def a_round(number: int, result: str = "recorded") -> Any:

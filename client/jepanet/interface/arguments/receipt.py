@@ -20,30 +20,42 @@ if TYPE_CHECKING:
 
 @click.command("receipt", cls=StrictCommand)
 @click.argument("round_id", type=ID)
-@click.option("--solver", metavar="ADDRESS", help="Only the receipt of this account.")
+@click.option(
+    "--solver",
+    metavar="ADDRESS",
+    help="Only the receipt of this account, which has one from its commitment on.",
+)
 @observer_options
 @library_options
 @json_option
 def command(round_id: int, solver: str | None, where: Observer, inputs: Inputs, as_json: bool) -> None:
-    """Say what every delta of ROUND_ID was measured as, on what and against what, what became of it, what it
-    earned and why; nothing included.
+    """Say what every delta of ROUND_ID was measured as, by whom, on what and against what, what became of it,
+    what it earned and why, nothing included, what became of its bond, when that comes free, and what to do.
+
+    All sums are done again from the score sheet and the chain; where they cannot be, that is said. Nothing is
+    measured again: that does `jepanet verify`. With --solver, also before there is a result.
 
     \b
     Examples:
       jepanet receipt 3 --config node.toml
       jepanet receipt 3 --config node.toml --solver 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc
+      jepanet receipt 3 --rpc http://127.0.0.1:8545 --deployment deployment.json --json
     """
     from jepanet.settings.terms import accounts
 
     named = accounts((solver,) if solver else ())  # a wrong address is told before anything is read
-    from jepanet.operations.auditing import rounds
-    from jepanet.operations.auditing.receipt_words import in_words
+    from jepanet.operations.auditing.told import told_receipts
 
     async def found() -> tuple[ReceiptInWords, ...]:
         async with open_reading(where, inputs) as reading:
-            details = await rounds.show_round(reading.history, reading.library, round_id)
             fixed = await reading.chain.contracts.rounds.configuration("latest")
-            return in_words(details, named[0] if named else None, excluded_bps=fixed.excluded_bps)
+            return await told_receipts(
+                reading.history,
+                reading.library,
+                round_id,
+                named[0] if named else None,
+                excluded_bps=fixed.excluded_bps,
+            )
 
     emit(asyncio.run(found()), as_json, show)
 

@@ -18,9 +18,10 @@ _WIDEST, _NARROWEST = 100, 40
 
 
 def tell_reasons(item: ReceiptInWords) -> None:
-    """What was measured, what became of the delta, what it earned, and what became of its bond."""
+    """Who scored the delta as what, what was measured, what became of it, what it earned, what became of its
+    bond, what to do, and whether all this was recomputed."""
     width = max(_NARROWEST, min(_WIDEST, width_of_output())) - _NAMED
-    for name in ("delta", "measured", "outcome", "payment", "bond"):
+    for name in ("delta", "scored", "measured", "outcome", "payment", "bond", "advice", "checked"):
         lines = textwrap.wrap(getattr(item, name), width, break_long_words=False, break_on_hyphens=False)
         for number, line in enumerate(lines):
             click.echo(f"  {name if number == 0 else '':<{_NAMED - 2}}{line}")

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet.errors import Exit, Fatal
+from jepanet.operations.auditing.bond_words import fate, unlocking
+from jepanet.operations.auditing.receipt_advice import advice
 from jepanet.operations.auditing.receipts import CAPPED, SHARED
-from jepanet.operations.views.rounds import Receipt, ReceiptInWords, RoundDetails
+from jepanet.operations.views.json_form import Wei
+from jepanet.operations.views.rounds import (
+    CoordinatorScore,
+    Receipt,
+    ReceiptInWords,
+    RoundDetails,
+    RoundSchedule,
+)
+from jepanet.protocol.settling.tally import Standing
 from jepanet.tokens import exact
-from jepanet.types import Address, Verdict
+from jepanet.types import Address, Phase, Verdict
 
 OUTCOMES: Mapping[str, str] = {
     "duplicate": "an earlier commitment of this round holds the same bytes",
@@ -34,17 +44,25 @@ _FAULTS: Mapping[str, str] = {
     "wrong-shape": "it has other tensors than the recipe's model",
 }
 """What bytes prove, of the reasons that need more than their name."""
-_WHOLE = "returned whole with the claim, as free stake"
-_REPORTER_DIVISOR = 10
-"""Of what an excluded delta loses of its bond, whoever shows its row has one in so many: as the contracts'
-`Stakes.REPORTER_DIVISOR`."""
+_STANDS: Mapping[str, str] = {
+    Standing.OVER.value: ", {apart:,} above the median: more than the tolerance, so it earns no fee",
+    Standing.UNDER.value: ", {apart:,} below the median: more than the tolerance, so it earns no fee",
+    Standing.SOUND.value: ", where the others found a fault: it earns no fee",
+    Standing.MISSED.value: ", which says nothing of its worth",
+}
+_TOLD = 8
+"""Coordinators that are named one by one; of more, those whose scores do not hold."""
 
 
 def in_words(
-    details: RoundDetails, solver: Address | None = None, *, excluded_bps: int | None = None
+    details: RoundDetails,
+    solver: Address | None = None,
+    *,
+    excluded_bps: int | None = None,
+    schedule: RoundSchedule | None = None,
 ) -> tuple[ReceiptInWords, ...]:
     """The receipts of a round, or that of one solver. `excluded_bps`: what an excluded delta loses of its
-    bond in this deployment, in basis points; None: not known here.
+    bond in this deployment, in basis points; None: not known here. `schedule`: says when a bond comes free.
 
     Raises:
         Fatal: nothing is recorded yet, or the sheet has no row for this solver (exit code `USAGE`).
@@ -64,45 +82,61 @@ def in_words(
             + (", ".join(item.solver for item in receipts) or "none"),
             code=Exit.USAGE,
         )
-    return tuple(_in_words(details, item, excluded_bps) for item in chosen)
+    return tuple(_in_words(details, item, excluded_bps, schedule) for item in chosen)
 
 
-def lost_of(bond: int, verdict: str, excluded_bps: int | None) -> int | None:
-    """What a verdict takes of a bond, in wei; None where the deployment's share is not known."""
-    if verdict == Verdict.INVALID.name.lower():
-        return bond
-    if verdict != Verdict.EXCLUDED.name.lower():
-        return 0
-    return None if excluded_bps is None else bond * excluded_bps // 10_000
-
-
-def _in_words(details: RoundDetails, item: Receipt, excluded_bps: int | None) -> ReceiptInWords:
+def _in_words(
+    details: RoundDetails, item: Receipt, excluded_bps: int | None, schedule: RoundSchedule | None
+) -> ReceiptInWords:
+    figures = details.sheet.figures
+    assert figures is not None
+    verdict = Verdict.SPARED.name.lower() if _overturned(details) else item.verdict
+    bond, unlocks = fate(details.summary.bond, verdict, excluded_bps), None
+    if schedule is not None and verdict != Verdict.INVALID.name.lower():
+        unlocks, when = unlocking(schedule)
+        bond += f"; {when}"
     return ReceiptInWords(
         round=details.summary.round,
         solver=item.solver,
         delta=item.delta,
-        paid=item.paid,
+        paid=Wei(0) if _overturned(details) else item.paid,
         measured=_measured(details, item),
         outcome=_outcome(details, item),
         payment=_payment(details, item),
-        bond=_bond(details.summary.bond, item.verdict, excluded_bps),
+        bond=bond,
+        scored=_scored(item),
+        advice=advice(item, figures),
+        checked=figures.checked,
+        unlocks=unlocks,
     )
 
 
-def _bond(bond: int, verdict: str, excluded_bps: int | None) -> str:
-    lost = lost_of(bond, verdict, excluded_bps)
-    put_up = f"{exact(bond)} {'token' if exact(bond) == '1' else 'tokens'}"
-    if verdict == Verdict.INVALID.name.lower():
-        return f"{put_up}, lost whole: the bytes themselves prove the fault"
-    if lost is None:
-        return f"{put_up}, returned with the claim less a part, of which whoever shows the row has a tenth"
-    if verdict != Verdict.EXCLUDED.name.lower():
-        return f"{put_up}, {_WHOLE}"
-    shown = lost // _REPORTER_DIVISOR
-    return (
-        f"{put_up}, of which {exact(lost)} are lost and {exact(bond - lost)} return with the claim, as free "
-        f"stake; of what is lost {exact(shown)} go to whoever shows the row, the rest to the treasury"
-    )
+def _overturned(details: RoundDetails) -> bool:
+    """Whether the sheet was recorded and does not count: its round was cancelled afterwards."""
+    return details.summary.phase == Phase.CANCELLED.name.lower()
+
+
+def _scored(item: Receipt) -> str:
+    """Each coordinator's score, or of many those that do not hold and how many do."""
+    if len(item.scores) <= _TOLD:
+        return "; ".join(map(_score, item.scores))
+    apart = [score for score in item.scores if score.standing not in (None, Standing.HOLDS.value)]
+    told = [_score(score) for score in apart[:_TOLD]]
+    if len(apart) > _TOLD:
+        told.append(f"{len(apart) - _TOLD} more do not hold")
+    if len(item.scores) > len(apart):
+        within = (
+            "lie within the round's tolerance of the median" if item.scores[0].standing else "have scored"
+        )
+        told.append(f"{len(item.scores) - len(apart)} {within}")
+    return "; ".join(told)
+
+
+def _score(score: CoordinatorScore) -> str:
+    why = f" ({score.reason})" if score.reason not in ("", score.verdict) else ""
+    measured = f", {score.gain:,} ± {score.stderr:,}" if score.gain or score.stderr else ""
+    stands = _STANDS.get(score.standing or "", "").format(apart=abs(score.apart))
+    return f"{score.coordinator} {score.verdict}{why}{measured}{stands}"
 
 
 def _measured(details: RoundDetails, item: Receipt) -> str:
@@ -124,6 +158,8 @@ def _measured(details: RoundDetails, item: Receipt) -> str:
 def _outcome(details: RoundDetails, item: Receipt) -> str:
     figures = details.sheet.figures
     assert figures is not None
+    if _overturned(details):
+        return f"the result was overturned by the arbiter and counts for nothing; it had said {item.verdict}"
     if item.verdict == Verdict.ACCEPTED.name.lower():
         if figures.published:
             return "accepted: it is part of the next model"
@@ -137,6 +173,8 @@ def _outcome(details: RoundDetails, item: Receipt) -> str:
 def _payment(details: RoundDetails, item: Receipt) -> str:
     figures = details.sheet.figures
     assert figures is not None
+    if _overturned(details):
+        return "nothing: what an overturned result grants is not paid"
     if item.verdict != Verdict.ACCEPTED.name.lower():
         return "nothing: only deltas that are merged are paid"
     if item.how and figures.price is not None:

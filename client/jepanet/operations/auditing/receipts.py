@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jepanet.cid import to_cid
+from jepanet.operations.auditing.recomputed import Recomputed
 from jepanet.operations.views.json_form import Wei
-from jepanet.operations.views.rounds import FeeReceipt, HeldOut, Receipt, SheetFigures, SheetView
+from jepanet.operations.views.rounds import (
+    CoordinatorScore,
+    FeeReceipt,
+    HeldOut,
+    Receipt,
+    SheetFigures,
+    SheetView,
+)
 from jepanet.protocol.documents.scores import MAX_GAIN
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.rewards import at_most, capped, earned
 from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
+from jepanet.protocol.settling.tally import standing
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
@@ -30,12 +39,14 @@ class Terms:
     members: int
 
 
-def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
-    """Receipts, fees and held-out metrics. Without terms there is no price, and no sum for a payment."""
+def sheet_view(sheet: ScoreSheet, terms: Terms | None, recomputed: Recomputed | None = None) -> SheetView:
+    """Receipts, fees and held-out metrics. Without terms there is no price, and no sum for a payment.
+    `recomputed` is told as it is; None: it was not tried."""
     details = {
         score.solver: score.detail for report in sheet.reports for score in report.scores if score.detail
     }
     sums = {} if terms is None else payment_sums(sheet, terms.spec, terms.budget)
+    scores = _scores(sheet, terms)
     receipts = tuple(
         Receipt(
             solver=row.solver,
@@ -49,6 +60,7 @@ def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
             against=to_cid(sheet.base),
             paid=Wei(row.amount),
             how=sums.get(row.solver, ""),
+            scores=tuple(scores[row.solver]),
         )
         for row in sheet.rows
     )
@@ -62,8 +74,34 @@ def sheet_view(sheet: ScoreSheet, terms: Terms | None) -> SheetView:
             FeeReceipt(item.coordinator, Wei(item.amount), _share(item.amount, terms)) for item in sheet.fees
         ),
         stderr=_error(sheet),
+        recomputed=None if recomputed is None else recomputed.agrees,
+        checked="" if recomputed is None else recomputed.said,
     )
     return SheetView(receipts, figures)
+
+
+def _scores(sheet: ScoreSheet, terms: Terms | None) -> dict[Address, list[CoordinatorScore]]:
+    """What each coordinator said, by solver, in the order of the reports."""
+    rows = {row.solver: row for row in sheet.rows}
+    found: dict[Address, list[CoordinatorScore]] = {solver: [] for solver in rows}
+    for report in sheet.reports:
+        for score in report.scores:
+            row = rows.get(score.solver)
+            if row is None:  # of a sheet that is wrong, and said to be
+                continue
+            stands = None if terms is None else standing(score, row, terms.spec.score_tolerance).value
+            found[row.solver].append(
+                CoordinatorScore(
+                    coordinator=report.coordinator,
+                    verdict=score.verdict.name.lower(),
+                    reason=score.reason,
+                    gain=score.gain,
+                    stderr=score.stderr,
+                    apart=score.gain - row.gain,
+                    standing=stands,
+                )
+            )
+    return found
 
 
 def _error(sheet: ScoreSheet) -> int | None:

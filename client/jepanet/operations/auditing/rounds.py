@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.operations.access import SigningAccess
 from jepanet.operations.auditing.receipts import Terms, sheet_view
+from jepanet.operations.auditing.recomputed import recompute
 from jepanet.operations.funds.precheck import check_challenge
 from jepanet.operations.funds.stake import allow
 from jepanet.operations.projects.deterring import deterrence_of_round, shown_deterrence
@@ -26,6 +28,7 @@ from jepanet.operations.views.rounds import (
 from jepanet.protocol.commitment import merkle_root, result_leaf
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.protocol.settling.tally import RoundFacts, facts_of
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import CancelCause, Digest, Phase
 from jepanet.work.methods import known_spec
@@ -73,7 +76,7 @@ async def show_round(history: History, library: Library, round_id: int) -> Round
     """
     state = await history.state()
     round_ = find_round(state, round_id)
-    sheet = await fetch_sheet(library, round_, len(state.members(round_)))
+    sheet = await fetch_sheet(library, round_, judged_facts(state, round_, history.deployment))
     return RoundDetails(summary(state, round_), sheet, await _audits(library, round_))
 
 
@@ -91,16 +94,23 @@ async def _audits(library: Library, round_: Round) -> Deterring | None:
     return None if found is None else shown_deterrence(found)
 
 
-async def fetch_sheet(library: Library, round_: Round, members: int) -> SheetView:
+def judged_facts(state: NodeState, round_: Round, deployment: Deployment) -> RoundFacts | None:
+    """What the chain says of a round whose deltas were judged; None before its evaluation shard is known."""
+    if round_.shard is None:
+        return None
+    return facts_of(state, round_, deployment.chain_id, deployment.rounds)
+
+
+async def fetch_sheet(library: Library, round_: Round, facts: RoundFacts | None) -> SheetView:
     """The score sheet of a round, without a row where no result is recorded.
 
     Raises: Transient: nobody serves it. Rejected: as `read_sheet`, or the library's file is altered.
     """
-    if round_.recorded is None:
+    if round_.recorded is None or facts is None:
         return SheetView()
     path = await library.get("score sheet", round_.recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
     spec = await _spec(library, round_)
-    return await asyncio.to_thread(lambda: read_sheet(path.read_bytes(), spec, round_, members))
+    return await asyncio.to_thread(lambda: read_sheet(path.read_bytes(), spec, round_, facts))
 
 
 async def _spec(library: Library, round_: Round) -> bytes | None:
@@ -111,17 +121,18 @@ async def _spec(library: Library, round_: Round) -> bytes | None:
     return path.read_bytes()
 
 
-def read_sheet(sheet: bytes, spec: bytes | None, round_: Round, members: int) -> SheetView:
-    """A score sheet's bytes as receipts, with sums where there is the round's spec, which names the price.
+def read_sheet(sheet: bytes, spec: bytes | None, round_: Round, facts: RoundFacts) -> SheetView:
+    """A score sheet's bytes as receipts, recomputed and with sums where there is the round's spec, which
+    names the price. One that does not follow from its own scores says so: it is what was recorded.
 
     Raises: Rejected: bytes that are none, or a sheet that says otherwise than the chain (reason `altered`).
     """
     terms = None
     if spec is not None:
-        terms = Terms(known_spec(spec), round_.params.budget, round_.params.fee, members)
+        terms = Terms(known_spec(spec), round_.params.budget, round_.params.fee, len(facts.members))
     document = decode_sheet(sheet)
     _check_against_chain(document, round_)
-    return sheet_view(document, terms)
+    return sheet_view(document, terms, recompute(document, None if terms is None else terms.spec, facts))
 
 
 def _check_against_chain(sheet: ScoreSheet, round_: Round) -> None:

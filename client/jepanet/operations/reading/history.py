@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.following.follower import Follower, FollowerStep
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import ChainAccess
@@ -45,6 +46,11 @@ class History:
         self._state, self._read = genesis(Identity(_NOBODY, frozenset())), False
         self._chronicle = Chronicle(only=self._only)
         self._known: OrderedDict[BlockRef, tuple[NodeState, Chronicle]] = OrderedDict()
+
+    @property
+    def deployment(self) -> Deployment:
+        """The contracts whose logs are read."""
+        return self._chain.deployment
 
     @property
     def so_far(self) -> NodeState:

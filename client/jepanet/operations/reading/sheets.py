@@ -15,6 +15,7 @@ from jepanet.operations.auditing.rounds import fetch_sheet
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.observing import Trouble
 from jepanet.operations.views.rounds import HeldOut, Receipt, SheetView
+from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.protocol.state import Recorded, Round
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, RoundId
@@ -79,7 +80,7 @@ class Sheets:
         self.read: Mapping[Key, ReadSheet] = {}
         self.trouble: Trouble | None = None
 
-    async def of(self, round_: Round, members: int) -> SheetView | None:
+    async def of(self, round_: Round, facts: RoundFacts | None) -> SheetView | None:
         """The sheet that is recorded for a round; None while none is, or while it was not fetched. It is then
         fetched before others."""
         if round_.recorded is None:
@@ -92,7 +93,7 @@ class Sheets:
             self._wanted = key
             return None
         try:
-            view = await fetch_sheet(self._library, round_, members)
+            view = await fetch_sheet(self._library, round_, facts)
         except (Transient, Rejected, Fatal) as error:
             log.info("sheet.unread", round=round_.id, why=str(error))
             return None
@@ -102,7 +103,7 @@ class Sheets:
         """Those with a recorded sheet that was not read, in the order given."""
         return [item for item in rounds if item.recorded is not None and key_of(item) not in self.read]
 
-    async def fetch_next(self, rounds: Sequence[Round], members: Callable[[Round], int]) -> bool:
+    async def fetch_next(self, rounds: Sequence[Round], facts: Callable[[Round], RoundFacts | None]) -> bool:
         """Reads one more sheet, of the first of `rounds` that was not tried yet, or of the one that was tried
         the longest ago; False where there is none. Forgets what is of none of them.
 
@@ -123,7 +124,7 @@ class Sheets:
         new = [item for item in documents if not self._library.has(item)]
         self._rests[key] = now + _AGAIN_SECONDS  # also where a fault ends this call
         try:
-            view = await fetch_sheet(self._library, round_, members(round_))
+            view = await fetch_sheet(self._library, round_, facts(round_))
         except (Transient, Rejected, Fatal) as error:
             gone = await self._let_go(new)
             self._rests[key] = self._clock() + (_FETCHED_AGAIN_SECONDS if gone else _AGAIN_SECONDS)

@@ -74,8 +74,25 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
+class CoordinatorScore:
+    """What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain
+    that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's
+    tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta;
+    None where the round's rules are not to be had."""
+
+    coordinator: Address
+    verdict: str
+    reason: str
+    gain: int
+    stderr: int
+    apart: int
+    standing: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price."""
+    """One solver's row of a score sheet. `how` is the sum that gives the payment, empty without a price;
+    `scores`: what each coordinator whose report counts had measured."""
 
     solver: Address
     delta: str
@@ -88,11 +105,13 @@ class Receipt:
     against: str
     paid: Wei
     how: str
+    scores: tuple[CoordinatorScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptInWords:
-    """One solver's row of a score sheet in sentences."""
+    """One solver's row of a score sheet in sentences. `unlocks`: when its bond comes free or came free, in
+    seconds of Unix; None where that is not known, or where nothing is left of it."""
 
     round: int
     solver: Address
@@ -105,7 +124,14 @@ class ReceiptInWords:
     payment: str
     """The sum that gives what was paid, or why it is nothing."""
     bond: str
-    """What became of the bond that its solver had put up."""
+    """What became of the bond that its solver had put up, and until when it is held."""
+    scored: str = ""
+    """What each coordinator said of it."""
+    advice: str = ""
+    """What its solver can do about it, empty where there is nothing to do."""
+    checked: str = ""
+    """Whether all this was recomputed where it is told, or why not."""
+    unlocks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +153,9 @@ class HeldOut:
 class SheetFigures:
     """What a score sheet says of the round as a whole. `price` is in wei a micro-nat; `scored_by`: how many
     coordinators' measurements it holds. `stderr` is that of the improvement, in micro-nats, as the sheet's
-    author measured it: a note that nobody signs, None on sheets without it."""
+    author measured it: a note that nobody signs, None on sheets without it. `recomputed`: whether signatures,
+    verdicts, medians, pay, fees and root follow from the sheet's reports, the round's rules and the chain;
+    None where that cannot be recomputed here; `checked` says it in words."""
 
     published: bool
     note: str
@@ -136,6 +164,8 @@ class SheetFigures:
     heldout: HeldOut
     fees: tuple[FeeReceipt, ...]
     stderr: int | None = None
+    recomputed: bool | None = None
+    checked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

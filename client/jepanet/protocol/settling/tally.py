@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 from jepanet.errors import Rejected
@@ -281,19 +282,36 @@ def _lower_median(values: Sequence[int]) -> int:
     return sorted(values)[(len(values) - 1) // 2]
 
 
+class Standing(StrEnum):
+    """Where one coordinator's score of a delta lies beside what was decided of it."""
+
+    HOLDS = "holds"
+    OVER = "over"
+    """Its gain lies above the median by more than the round's tolerance."""
+    UNDER = "under"
+    """Its gain lies below the median by more than the round's tolerance."""
+    SOUND = "sound"
+    """It found nothing wrong with a delta that the others found invalid."""
+    MISSED = "missed"
+    """It could not fetch the delta, and says nothing of its worth."""
+
+
+def standing(score: SignedScore, decision: Decision | Row, tolerance: int) -> Standing:
+    """How a score stands; `tolerance` in micro-nats. Above and below the median count alike."""
+    if not_fetched(score):
+        return Standing.MISSED
+    if decision.verdict is Verdict.INVALID:
+        return Standing.HOLDS if score.verdict is Verdict.INVALID else Standing.SOUND
+    apart = score.gain - decision.gain
+    if abs(apart) <= tolerance:
+        return Standing.HOLDS
+    return Standing.OVER if apart > 0 else Standing.UNDER
+
+
 def _scored_well(report: ScoreReport, decisions: Sequence[Decision], tolerance: int) -> bool:
     """Every delta it could fetch is within tolerance of the median (or found invalid as the others did), and
     it could fetch at least half of them."""
     scores = {score.solver: score for score in report.scores}
-    fetched = 0
-    for item in decisions:
-        score = scores[item.solver]
-        if not_fetched(score):
-            continue
-        fetched += 1
-        if item.verdict is Verdict.INVALID:
-            if score.verdict is not Verdict.INVALID:
-                return False
-        elif abs(score.gain - item.gain) > tolerance:
-            return False
-    return 2 * fetched >= len(decisions)
+    found = [standing(scores[item.solver], item, tolerance) for item in decisions]
+    fetched = [item for item in found if item is not Standing.MISSED]
+    return all(item is Standing.HOLDS for item in fetched) and 2 * len(fetched) >= len(decisions)

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 from jepanet.errors import Rejected, Transient
-from jepanet.operations.auditing.rounds import read_sheet
+from jepanet.operations.auditing.rounds import judged_facts, read_sheet
 from jepanet.operations.views.rounds import SheetView
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES
+from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.protocol.state import Recorded, Round
 from jepanet.rpc.handles.running import RunningNode
 from jepanet.telemetry import get_logger
@@ -41,13 +42,16 @@ class Sheets:
         recorded, key = round_.recorded, self._key(round_)
         if recorded is None or key is None:
             return None
-        node, members = self._node, len(self._node.state.members(round_))
+        node = self._node
         with_terms = key[2]
         async with self._turn:
             if key not in self._kept:
                 if not node.blobs.has(recorded.sheet):
                     return None
-                found = await asyncio.to_thread(self._read, round_, recorded.sheet, with_terms, members)
+                facts = judged_facts(node.state, round_, node.deployment)
+                if facts is None:
+                    return None
+                found = await asyncio.to_thread(self._read, round_, recorded.sheet, with_terms, facts)
                 if found is None:
                     return None
                 self._kept[key] = found
@@ -80,12 +84,12 @@ class Sheets:
         me = self._node.state.me.address
         return replace(whole, receipts=tuple(item for item in whole.receipts if item.solver == me))
 
-    def _read(self, round_: Round, digest: bytes, with_terms: bool, members: int) -> SheetView | None:
+    def _read(self, round_: Round, digest: bytes, with_terms: bool, facts: RoundFacts) -> SheetView | None:
         blobs = self._node.blobs
         try:
             sheet = blobs.read(digest, max_bytes=MAX_SHEET_BYTES)
             spec = blobs.read(round_.params.spec, max_bytes=MAX_SPEC_BYTES) if with_terms else None
-            return read_sheet(sheet, spec, round_, members)
+            return read_sheet(sheet, spec, round_, facts)
         except (Transient, Rejected) as error:  # damaged and set aside, collected meanwhile, or not its sheet
             log.info("sheet.unread", round=round_.id, why=error.message)
             return None

@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 
 from jepanet.errors import JepanetError, Transient
 from jepanet.operations.access import ChainAccess
+from jepanet.operations.auditing.rounds import judged_facts
 from jepanet.operations.projects.course import Course, project_of, rounds_of, solvers_of
 from jepanet.operations.reading.endpoints import compare_endpoints
 from jepanet.operations.reading.history import History
@@ -24,6 +25,7 @@ from jepanet.operations.views.observing import (
     Trouble,
 )
 from jepanet.operations.views.rounds import SheetView
+from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.protocol.state import NodeState, Round
 from jepanet.telemetry import get_logger
 from jepanet.types import ProjectId
@@ -84,7 +86,7 @@ class Outlook:
 
     async def of(self, round_: Round) -> SheetView | None:
         """The score sheet of a round, as `Sheets.of`."""
-        return await self.sheets.of(round_, self._members(round_))
+        return await self.sheets.of(round_, self._facts(round_))
 
     async def brief(self, round_: Round) -> SheetView | None:
         """As `of`: an observer has no receipts of its own."""
@@ -177,7 +179,7 @@ class Outlook:
         self._endpoints = await compare_endpoints(chain.rpc, chain.deployment, max(1, chain.confirmations))
 
     async def _fetch(self) -> None:
-        while await self.sheets.fetch_next(self._wanted(), self._members):
+        while await self.sheets.fetch_next(self._wanted(), self._facts):
             pass
 
     def _wanted(self) -> Sequence[Round]:
@@ -185,8 +187,8 @@ class Outlook:
         rounds = sorted(self.state.rounds.items(), reverse=True)
         return [item for _, item in rounds if self.project in (None, item.project_id)]
 
-    def _members(self, round_: Round) -> int:
-        return len(self.state.members(round_))
+    def _facts(self, round_: Round) -> RoundFacts | None:
+        return judged_facts(self.state, round_, self._chain.deployment)
 
     async def _peers(self) -> int | None:
         try:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from jepanet.errors import Fatal
 from jepanet.operations.auditing.receipt_words import in_words
 from jepanet.operations.auditing.rounds import commitments, schedule, summary
+from jepanet.operations.auditing.unreceipted import without_row
 from jepanet.operations.views.rounds import (
     Commitment,
     ExplainedReceipt,
@@ -93,11 +95,18 @@ def methods(node: KnowsRounds, sheets: KnowsSheets) -> tuple[Method, ...]:
         sheet = await _sheet(round_)
         found = next((item for item in sheet.receipts if item.solver == given.solver), None)
         if found is None:
-            raise Refused(
-                Code.NOT_FOUND, "the result has a receipt for every account that revealed, not for this one"
-            )
+            raise _no_row(round_, given.solver)
         details = RoundDetails(summary(node.state, round_), SheetView((found,), sheet.figures))
-        return ExplainedReceipt(found, in_words(details, excluded_bps=node.excluded_bps)[0])
+        when = schedule(node.state, round_)
+        words = in_words(details, excluded_bps=node.excluded_bps, schedule=when)[0]
+        return ExplainedReceipt(found, words)
+
+    def _no_row(round_: Round, solver: Address) -> Refused:
+        try:
+            told = without_row(node.state, round_, solver)
+        except Fatal as error:
+            return Refused(Code.NOT_FOUND, error.message)
+        return Refused(Code.NOT_FOUND, f"{told.outcome}; its bond: {told.bond}")
 
     async def _sheet(round_: Round) -> SheetView:
         if round_.recorded is None:

@@ -73,6 +73,9 @@ class Measured:
     mean: float
     stderr: float
 
+    def beyond(self, other: Measured) -> Measured:
+        return Measured(self.mean - other.mean, 0.2 * self.stderr)
+
 
 class HiddenOptimum:
     """gain = squared distance to the optimum saved, relative to all there is to save."""

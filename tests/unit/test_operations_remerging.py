@@ -11,7 +11,7 @@ import pytest
 from jepanet.errors import Transient
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.operations.auditing.remerging import repeat_merge
-from jepanet.protocol.documents.spec import UpdateRule
+from jepanet.protocol.documents.spec import MergeRule, UpdateRule
 from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
 from jepanet.work.requests.merging import MergeDeltas, MergedModel
@@ -108,6 +108,15 @@ async def test_attack_a_sheet_that_the_merge_does_not_give(repeat: Any, change: 
     agrees, detail = await repeat(RULED, Worker(**change))
     assert not agrees
     assert ("the merge gives update" in detail) == ("update" in change)
+
+
+async def test_what_was_dropped_is_held_against_a_measurement(repeat: Any, tmp_path: Path) -> None:
+    library, worker = Library(tmp_path), Worker(update=None, remainder=None)
+    mending = a_spec(merge=MergeRule(drop_sigmas_milli=1000))
+    kept, dropped = (item.digest for item in some_facts(2).reveals)
+    assert (await repeat(mending, worker, library, dropped=(dropped,)))[0]
+    assert worker.request is not None and worker.request.dropped == (dropped,)
+    assert {item.digest for item in worker.request.deltas} == {kept, dropped}
 
 
 async def test_a_withheld_merge_names_no_update(repeat: Any) -> None:

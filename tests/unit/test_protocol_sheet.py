@@ -322,7 +322,7 @@ def test_what_every_reason_costs_when_all_give_it(reason: str) -> None:
         "not-measurable", "state-guard", "harm",  # measured, by the threshold of coordinators
         "unavailable", "too-large",  # fetched by fewer
     }  # fmt: skip
-    spared = {"shard-refused", "disputed"}
+    spared = {"shard-refused", "disputed", "dropped"}
     of_the_chain = {"duplicate"}  # never by votes: see the test of digests committed twice
     assert excluded | spared | of_the_chain == set(REASONS)
     facts = some_facts(1)
@@ -330,7 +330,7 @@ def test_what_every_reason_costs_when_all_give_it(reason: str) -> None:
     if reason in excluded:
         assert (row.verdict, row.reason) == (Verdict.EXCLUDED, reason)
     else:
-        expected = reason if reason in spared else "disputed"
+        expected = reason if reason == "shard-refused" else "disputed"
         assert (row.verdict, row.reason) == (Verdict.SPARED, expected)
 
 
@@ -484,6 +484,41 @@ def test_attack_update_and_rule_contradict(spec: Any, changes: dict[str, Any]) -
     )
     with pytest.raises(Rejected):
         check_sheet(forged, facts, spec, recover)
+
+
+MENDING = a_spec(merge=MergeRule(drop_sigmas_milli=1000))
+
+
+def test_a_dropped_delta_is_spared_and_unpaid_and_the_others_are_merged() -> None:
+    facts, whole = a_sheet(spec=MENDING)
+    first, second = (item.digest for item in facts.reveals[:2])
+    facts, sheet = a_sheet(spec=MENDING, dropped=(first,))
+    assert decode_sheet(encode_sheet(sheet)) == sheet
+    check_sheet(sheet, facts, MENDING, recover)
+    assert (sheet.accepted, sheet.dropped, whole.dropped) == ((second,), (first,), ())
+    rows, before = ({row.digest: row for row in item.rows} for item in (sheet, whole))
+    assert (rows[first].verdict, rows[first].reason, rows[first].amount) == (Verdict.SPARED, "dropped", 0)
+    assert (rows[first].gain, rows[first].stderr) == (before[first].gain, before[first].stderr)
+    assert rows[second] == before[second]
+    assert sheet.fees == whole.fees, "a coordinator measured it as the others did"
+
+
+@pytest.mark.parametrize(
+    ("spec", "places", "changes"),
+    [
+        (a_spec(), (0,), {}),
+        (MENDING, (2,), {}),
+        (MENDING, (0, 1), {}),
+        (MENDING, (0, 0), {}),
+        (MENDING, (0,), {"model": digest("base"), "improvement": 0}),
+    ],
+    ids=["no rule", "not accepted", "all", "twice", "withheld"],
+)
+def test_attack_a_sheet_drops_what_it_may_not(spec: Any, places: Any, changes: dict[str, Any]) -> None:
+    dropped = tuple(some_facts(4).reveals[place].digest for place in places)
+    with pytest.raises(Rejected) as caught:
+        a_sheet(spec=spec, dropped=dropped, **changes)
+    assert caught.value.reason == "bad-merge"
 
 
 def test_every_account_of_a_sheet_can_prove_its_leaf() -> None:

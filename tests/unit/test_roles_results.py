@@ -13,7 +13,7 @@ from jepanet.chain.keys.wallet_files import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.scores import encode_report
-from jepanet.protocol.documents.spec import UpdateRule
+from jepanet.protocol.documents.spec import MergeRule, UpdateRule
 from jepanet.protocol.duties import (
     BuildSheet,
     CheckSheet,
@@ -505,6 +505,42 @@ RULED = a_spec(update=UpdateRule("int8"))
 def ruled_sheet(facts: RoundFacts, update: Digest | None) -> ScoreSheet:
     reports = reports_of(facts, [[GOOD] * 2] * 3)
     return derive_sheet(facts, RULED, reports, model=NEW, improvement=30_000, update=update)
+
+
+async def test_a_dropped_delta_is_held_against_the_merge_and_not_against_its_score(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was accepted here as there, so its row contradicts no score; whether it goes, the worker says."""
+    spec = a_spec(merge=MergeRule(drop_sigmas_milli=1000))
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    dropped, kept = (item.digest for item in facts.reveals)
+    asked: list[Any] = []
+
+    async def round_documents(*given: Any) -> Any:
+        return SimpleNamespace(spec=spec)
+
+    async def measure_merge(context: Any, of: Any, documents: Any, *deltas: Any) -> Merge:
+        asked.append(deltas)
+        if len(asked) > 1:
+            raise Rejected("it is not dropped here", reason="drops-disagree")
+        return Merge(NEW, True, 30_000, "", ())
+
+    monkeypatch.setattr(coordinator_module, "round_documents", round_documents)
+    monkeypatch.setattr(coordinator_module, "measure_merge", measure_merge)
+    sheet = derive_sheet(
+        facts, spec, reports_of(facts, [[GOOD] * 2] * 3), model=NEW, improvement=30_000, dropped=(dropped,)
+    )
+    assert await signs(context, facts, sheet)
+    assert asked == [((kept, dropped), (dropped,))]
+    other = desk(facts, [GOOD] * 2)
+    monkeypatch.setattr(coordinator_module, "round_documents", round_documents)
+    monkeypatch.setattr(coordinator_module, "measure_merge", measure_merge)
+    with pytest.raises(Rejected, match="not dropped here"):
+        await Coordinator(other).check_sheet(
+            CheckSheet(facts.round_id, other.blobs.put_bytes(encode_sheet(sheet)))
+        )
+    assert other.journal.signed == []
 
 
 @pytest.fixture

@@ -74,13 +74,15 @@ class Aggregator:
             note="" if merge.published else merge.note,
             metrics=merge.metrics,
             update=merge.update if merge.published else None,
+            dropped=merge.dropped,
         )
         digest = context.blobs.put_bytes(encode_sheet(sheet), pin=pin_of(round_))
         for blob in (digest, sheet.model):
             context.blobs.publish(blob)
         serve_result(context, sheet, merge)
-        log.info("sheet.built", round=round_.id, sheet=digest, accepted=len(accepted), payout=sheet.payout,
-                 published=sheet.published, improvement=sheet.improvement, note=sheet.note)  # fmt: skip
+        log.info("sheet.built", round=round_.id, sheet=digest, accepted=len(accepted),
+                 dropped=len(merge.dropped), payout=sheet.payout, published=sheet.published,
+                 improvement=sheet.improvement, note=sheet.note)  # fmt: skip
         return [LocalSheetBuilt(round_.id, digest)]
 
     def _reports(self, round_: Round) -> list[ScoreReport]:

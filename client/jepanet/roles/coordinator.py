@@ -12,7 +12,7 @@ from jepanet.protocol.documents.typed_data import TypedData, result_data, signin
 from jepanet.protocol.duties import CheckSheet, PublishResult, PublishScores
 from jepanet.protocol.facts import LocalFact, LocalResultSigned
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.settling.tally import facts_of
+from jepanet.protocol.settling.tally import decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
@@ -59,7 +59,8 @@ class Coordinator:
         sheet = decode_sheet(data)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         check_sheet(sheet, facts, documents.spec, recover_typed)
-        check_against_own(context, facts, sheet.reports, sheet.rows, documents.spec.score_tolerance)
+        decisions = decide(facts, sheet.reports)  # the merge is held against a measurement of its own
+        check_against_own(context, facts, sheet.reports, decisions, documents.spec.score_tolerance)
         improvement = await self._improvement(round_, documents, sheet, duty.sheet)
         typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)
@@ -84,7 +85,8 @@ class Coordinator:
     async def _repeat_merge(self, round_: Round, documents: RoundDocuments, sheet: ScoreSheet) -> int:
         if not sheet.accepted:
             return 0
-        merge = await measure_merge(self._context, round_, documents, sheet.accepted)
+        accepted, dropped = (*sheet.accepted, *sheet.dropped), sheet.dropped if sheet.published else None
+        merge = await measure_merge(self._context, round_, documents, accepted, dropped)
         if sheet.published:
             if merge.model != sheet.model:
                 raise Rejected(

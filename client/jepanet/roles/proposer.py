@@ -12,7 +12,7 @@ from jepanet.protocol.commitment import evaluation_leaf, shard_proof, shard_root
 from jepanet.protocol.documents.allow_list import allow_list_of, encode_allow_list
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, MergeRule, RoundSpec, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import (
     AnnounceRound,
@@ -337,7 +337,7 @@ def round_spec(
         max_delta_bytes=terms.max_delta_bytes,
         gates=recipe.gates,
         norms=recipe.norms,
-        merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
+        merge=terms.merge,
         price=terms.price,
         shrink_milli=terms.shrink_milli,
         aggregators=terms.aggregators,

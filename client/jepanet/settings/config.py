@@ -152,6 +152,12 @@ class ProposerSection:
     max_delta_mb: Annotated[int, _MORE_THAN_0] = 64
     outer_lr_milli: Annotated[int, _FROM_0] = 1000
     outer_momentum_milli: Annotated[int, _FROM_0] = 600
+    drop_sigmas_milli: Annotated[
+        int,
+        Range(0, 100_000),
+        "a delta by which the merge is worse, by more than so many thousandths of a standard error, is left "
+        "out, and so is the worst while the merge does not pass; 0: such a merge is withheld",
+    ] = 1000
     update_codec: Annotated[
         str,
         "codec of the update from a round's base to the next model, so that nobody fetches whole models; "

@@ -11,7 +11,7 @@ from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, allow_list_of
 from jepanet.protocol.documents.scores import MAX_DELTAS
-from jepanet.protocol.documents.spec import MergeRule, Methods, RoundSpec, check_methods, encode_spec
+from jepanet.protocol.documents.spec import Methods, RoundSpec, check_methods, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.settling.bond_rule import Deterrence, deterrence, lottery_of, most_paid
 from jepanet.settings.config import ProposerSection
@@ -61,6 +61,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         aggregators=section.aggregators,
         pay_cap=wei(section.pay_cap, "proposer.pay_cap") if section.pay_cap else None,
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
+        drop_sigmas_milli=section.drop_sigmas_milli,
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,
@@ -122,7 +123,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         max_delta_bytes=terms.max_delta_bytes,
         price=terms.price,
         shrink_milli=terms.shrink_milli,
-        merge=MergeRule(terms.merge_rule, terms.outer_lr_milli, terms.outer_momentum_milli),
+        merge=terms.merge,
         aggregators=terms.aggregators,
         update=terms.update,
         audit=terms.audit,

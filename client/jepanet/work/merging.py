@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from jepanet.federation.judging.judge import judge_merge
+from collections.abc import Sequence
+
+from jepanet.federation.judging.judge import MergeVerdict
+from jepanet.federation.judging.repair import Repair
 from jepanet.files import write_atomically
-from jepanet.work.next_model import next_model, opened, write_beside
+from jepanet.tensors import Arrays
+from jepanet.types import Digest
+from jepanet.work.next_model import next_model, next_weights, opened, write_beside
 from jepanet.work.requests.merging import MergeDeltas, MergedModel
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.room import check_measurable
-from jepanet.work.round_files import open_round
+from jepanet.work.round_files import OpenedRound, open_round
 from jepanet.work.scoring import HeldOut, millionths
 
 _MAX_NOTE = 240
@@ -19,19 +24,21 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
 
     Raises:
         Rejected: a file has another hash or is none of the round; the base's remainder is missing; the step
-            is not finite; the evaluation shard can score nothing.
+            is not finite; the evaluation shard can score nothing; others dropped what is not dropped here
+            (`drops-disagree`).
     """
     round_ = open_round(request.round)
     check_measurable(round_.recipe, request.device, len(request.deltas) + 3)
-    deltas = [(item.digest, round_.delta(opened(item))) for item in request.deltas]
+    deltas = {item.digest: round_.delta(opened(item)) for item in request.deltas}
     left = round_.opened_remainder(request.remainder.read_bytes() if request.remainder else None)
-    made = next_model(round_, request.number, deltas, left)
+    scorer = HeldOut(round_, request.evaluation, request.device)
+    before = scorer.metrics(round_.base.weights)
+    verdict, dropped = _mended(round_, deltas, left, before, scorer, request.dropped)
+    kept = [(digest, delta) for digest, delta in deltas.items() if digest not in dropped]
+    made = next_model(round_, request.number, kept, left)
     write_atomically(request.target, made.data)
     update = write_beside(made.update, request.update_target)
     remainder = write_beside(made.remainder, request.remainder_target)
-    scorer = HeldOut(round_, request.evaluation, request.device)
-    before = scorer.metrics(round_.base.weights)
-    verdict = judge_merge(made.weights, before, scorer)
     both = {f"before.{name}": value for name, value in before.items()}
     both.update({f"after.{name}": value for name, value in verdict.metrics.items()})
     return MergedModel(
@@ -44,4 +51,25 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
         update=update,
         remainder=remainder,
         where=scorer.where,
+        dropped=dropped,
     )
+
+
+def _mended(
+    round_: OpenedRound,
+    deltas: dict[Digest, Arrays],
+    remainder: Arrays | None,
+    before: dict[str, float],
+    scorer: HeldOut,
+    told: tuple[Digest, ...] | None,
+) -> tuple[MergeVerdict, tuple[Digest, ...]]:
+    """The verdict on the merge without what is dropped, and that: what was `told`, where it holds here."""
+
+    def merge_of(kept: Sequence[Digest]) -> Arrays:
+        return next_weights(round_, [(digest, deltas[digest]) for digest in kept], remainder)
+
+    repair = Repair(deltas, merge_of, before, scorer, sigmas_milli=round_.spec.merge.drop_sigmas_milli)
+    if told is not None:
+        return repair.hold(told, round_.spec.score_tolerance), tuple(sorted(told))
+    mended = repair.mend()
+    return mended.verdict, tuple(sorted(mended.dropped))

@@ -18,11 +18,12 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader
 from jepanet.federation.judging.judge import merge
-from jepanet.federation.merging.coded import apply_update, coded_step
+from jepanet.federation.merging.coded import CodedStep, apply_update, coded_step
 from jepanet.federation.merging.rules import combined
 from jepanet.federation.merging.update_files import Update, remainder_bytes, update_bytes
 from jepanet.files import write_atomically
 from jepanet.learning.model_file import ModelHeader, model_bytes
+from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
 from jepanet.work.requests.merging import AcceptedDelta
@@ -49,6 +50,15 @@ class NextModel:
         return digest_of(self.data)
 
 
+def next_weights(
+    round_: OpenedRound, way: Sequence[tuple[Digest, Arrays]], remainder: Arrays | None
+) -> Arrays:
+    """The weights alone that `next_model` makes of deltas. Raises: as it."""
+    if round_.spec.update is None:
+        return _merged(round_, way)[0]
+    return _coded(round_, round_.spec.update, way, remainder).weights
+
+
 def next_model(round_: OpenedRound, number: RoundId, way: Way, remainder: Arrays | None = None) -> NextModel:
     """The model that a round makes of its base. `remainder`: that of the base, where deltas are merged.
 
@@ -65,26 +75,9 @@ def next_model(round_: OpenedRound, number: RoundId, way: Way, remainder: Arrays
         return NextModel(weights, _file(round_, number, weights, velocity, way.remainder))
     rule = spec.update
     if rule is None:
-        weights, velocity = merge(
-            base.weights,
-            base.velocity,
-            way,
-            rule=spec.merge.rule,
-            longest_milli=spec.norms.longest_milli,
-            lr_milli=lr,
-            momentum_milli=momentum,
-        )
+        weights, velocity = _merged(round_, way)
         return NextModel(weights, _file(round_, number, weights, velocity, None))
-    made = coded_step(
-        base.weights,
-        combined(way, spec.merge.rule, spec.norms.longest_milli),
-        base.velocity,
-        remainder,
-        codec=rule.codec,
-        carry_milli=rule.carry_milli,
-        lr_milli=lr,
-        momentum_milli=momentum,
-    )
+    made = _coded(round_, rule, way, remainder)
     header = DeltaHeader(spec.base, spec.recipe)
     left = None if made.remainder is None else remainder_bytes(made.remainder, header)
     named = None if left is None else digest_of(left)
@@ -93,6 +86,35 @@ def next_model(round_: OpenedRound, number: RoundId, way: Way, remainder: Arrays
         _file(round_, number, made.weights, made.velocity, named),
         update_bytes(made.parts, header, rule.codec, named),
         left,
+    )
+
+
+def _merged(round_: OpenedRound, way: Sequence[tuple[Digest, Arrays]]) -> tuple[Arrays, Arrays]:
+    spec, base = round_.spec, round_.base
+    return merge(
+        base.weights,
+        base.velocity,
+        way,
+        rule=spec.merge.rule,
+        longest_milli=spec.norms.longest_milli,
+        lr_milli=spec.merge.outer_lr_milli,
+        momentum_milli=spec.merge.outer_momentum_milli,
+    )
+
+
+def _coded(
+    round_: OpenedRound, rule: UpdateRule, way: Sequence[tuple[Digest, Arrays]], remainder: Arrays | None
+) -> CodedStep:
+    spec, base = round_.spec, round_.base
+    return coded_step(
+        base.weights,
+        combined(way, spec.merge.rule, spec.norms.longest_milli),
+        base.velocity,
+        remainder,
+        codec=rule.codec,
+        carry_milli=rule.carry_milli,
+        lr_milli=spec.merge.outer_lr_milli,
+        momentum_milli=spec.merge.outer_momentum_milli,
     )
 
 

@@ -34,6 +34,7 @@ const REASONS: Record<string, string> = {
   "too-large": "what was offered as its file is too large",
   "shard-refused": "the evaluation shard can score nothing with this base",
   disputed: "the coordinators agree on nothing",
+  dropped: "the merge with the others is better without it",
 };
 
 export function reason(word: string, published?: boolean | null): string {

@@ -20,7 +20,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
-from typing import Protocol
+from typing import Protocol, Self
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import Weights, at_share, decode_delta, schema_of
@@ -50,6 +50,9 @@ class Gain(Protocol):
 
     @property
     def stderr(self) -> float: ...
+
+    def beyond(self, other: Self) -> Self:
+        """By how much more this is than another on the same shard, its error that of the difference."""
 
 
 class Scorer(Protocol):

@@ -114,7 +114,7 @@ class GroundedScorer:
             here = numbers == number
             influence[here] = _influence(self._base[here], residual[here], self._total[here])
         mean, stderr, per_site = stratified(influence, sites)
-        return Gain.clipped(mean, stderr, self._score(residual), per_site)
+        return Gain.clipped(mean, stderr, self._score(residual), per_site, influence, sites)
 
     def _moving(self) -> Doubt | None:
         """In either half of every site something must vary, or that half has nothing to fit or to score."""

@@ -100,7 +100,7 @@ class NextTokenScorer:
             mean, stderr, per_site = stratified(influence, sites)
         if not (np.isfinite(mean) and np.isfinite(stderr)):
             raise Rejected("the candidate's losses add up to no finite number", reason="non-finite")
-        return Gain.clipped(mean, stderr, self._score(nats, told), per_site)
+        return Gain.clipped(mean, stderr, self._score(nats, told), per_site, influence, sites)
 
     def _matched(self, encoded: Encoded) -> Array:
         """What counts [E] of telling texts apart."""

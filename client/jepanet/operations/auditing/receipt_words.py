@@ -32,6 +32,7 @@ OUTCOMES: Mapping[str, str] = {
     "too-large": "what was served for it was larger than the round allows",
     "shard-refused": "the evaluation shard can measure nothing against this base: no solver's fault",
     "disputed": "the coordinators did not agree on it",
+    "dropped": "the merge with the others is better without it",
 }
 """Why a delta is out, for every reason of `protocol.settling.reasons`."""
 _FAULTS: Mapping[str, str] = {

@@ -31,12 +31,13 @@ async def repeat_merge(
     and so no remainder. `device`: where the merged model is measured.
 
     Raises:
-        Rejected: what a file is refused for. Transient: a file has no provider.
+        Rejected: what a file is refused for; deltas were left out that are not left out here.
+        Transient: a file has no provider.
     """
     if not sheet.accepted:
         return sheet.model == sheet.base, "no delta was accepted, the base stays"
     deltas = []
-    for digest in sheet.accepted:
+    for digest in (*sheet.accepted, *sheet.dropped):
         path = await library.get("delta", digest, "raw", max_bytes=spec.max_delta_bytes)
         deltas.append(AcceptedDelta(digest, path))
     remainder = await _remainder(spec, documents.base, model_cap, library)
@@ -51,6 +52,7 @@ async def repeat_merge(
                 target,
                 device,
                 remainder=remainder,
+                dropped=sheet.dropped if sheet.published else None,
             )
         )
     finally:

@@ -26,7 +26,7 @@ from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
-from jepanet.protocol.settling.reasons import DISPUTED, NOT_FETCHED, row_verdict
+from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, NOT_FETCHED, row_verdict
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, Row, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
@@ -203,7 +203,8 @@ class _Check:
         # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
         absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
         found = row_verdict(mine.verdict, mine.reason)
-        return absent or row.reason == DISPUTED or (found is row.verdict and close)
+        scored = Verdict.ACCEPTED if row.reason == DROPPED else row.verdict  # what the merge says comes later
+        return absent or row.reason == DISPUTED or (found is scored and close)
 
     async def training(self, solver: Address) -> None:
         """One training repeated, last of all: it says something of the solver, nothing of the result."""

@@ -79,6 +79,11 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
     ]
     if spec.pay_cap is not None:
         said.append(f"no delta is paid more than {exact(spec.pay_cap)} tokens")
+    if merge.drop_sigmas_milli:
+        said.append(
+            f"a delta is dropped by which the merge is worse, by {_thousandths(merge.drop_sigmas_milli)} "
+            "standard errors, and so is the worst while the merge does not pass: unpaid, its bond returned"
+        )
     if update is not None:
         said.append(f"the next model travels as its difference to the last one, coded as {update.codec}")
     if spec.audit is not None:

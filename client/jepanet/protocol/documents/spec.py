@@ -41,6 +41,14 @@ class MergeRule:
     rule: Annotated[str, _NAME] = "mean"
     outer_lr_milli: Annotated[int, Range(1, 10_000)] = 700
     outer_momentum_milli: Annotated[int, Range(0, 999)] = 600
+    drop_sigmas_milli: Annotated[
+        int,
+        Range(0, 100_000),
+        LeftOut(),
+        "a delta by which the merge is worse, by more than so many thousandths of a standard error, is "
+        "dropped from it, and so is the worst one while the merge does not pass; 0: none is, and a merge "
+        "that does not pass is withheld",
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jepanet.protocol.documents.spec import AuditRule, UpdateRule
+from jepanet.protocol.documents.spec import AuditRule, MergeRule, UpdateRule
 from jepanet.types import Address
 
 
@@ -42,6 +42,9 @@ class RoundTerms:
     """Wei that one delta is paid at most; None: the budget."""
     allow_list: tuple[Address, ...] = ()
     """Who may commit; empty: everybody."""
+    drop_sigmas_milli: int = 0
+    """Thousandths of a standard error by which a merge has to be worse with a delta to be made without it; 0:
+    it is made with all, or withheld."""
     audit_segments: int = 0
     """Parts of a training that can be repeated by themselves; 0: none."""
     audit_probability_milli: int = 0
@@ -61,6 +64,13 @@ class RoundTerms:
         if not self.audit_segments:
             return None
         return AuditRule(self.audit_segments, self.audit_probability_milli, self.audit_opened)
+
+    @property
+    def merge(self) -> MergeRule:
+        """What a round's spec says of its merge."""
+        return MergeRule(
+            self.merge_rule, self.outer_lr_milli, self.outer_momentum_milli, self.drop_sigmas_milli
+        )
 
     @property
     def update(self) -> UpdateRule | None:

@@ -20,6 +20,10 @@ DISPUTED = "disputed"
 """Where coordinators agree on nothing: given by the tally, never by a score."""
 
 
+DROPPED = "dropped"
+"""Where the merge is worse with a delta that was accepted: given by whoever merges, never by a score."""
+
+
 class Known(StrEnum):
     """By what a reason is known."""
 
@@ -60,6 +64,7 @@ REASONS: Mapping[str, Reason] = {
     "too-large": Reason(Verdict.EXCLUDED, Known.FETCHING),
     SHARD_REFUSED: Reason(Verdict.SPARED, Known.BYTES),  # the proposer's shard
     DISPUTED: Reason(Verdict.SPARED, Known.VOTES),
+    DROPPED: Reason(Verdict.SPARED, Known.MEASURED),
 }
 """Of deltas without a fault of form. Reasons of INVALID ones are the decoder's; they cost the whole bond."""
 

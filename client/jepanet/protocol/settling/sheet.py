@@ -1,13 +1,13 @@
 """The score sheet: one document from which anyone can recompute what a round paid and why.
 
 It holds every signed score, the decisions derived from them, what each account gets, and the root that the
-verifiers sign. Everything in it except `improvement`, `model`, `update`, `note` and `metrics` follows from
-the reports by `tally`; those five come from repeating the merge and the measurement.
+verifiers sign. Everything in it except `improvement`, `model`, `update`, `note`, `metrics` and which rows are
+`dropped` follows from the reports by `tally`; those six come from repeating the merge and the measurement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar
 
@@ -25,6 +25,8 @@ from jepanet.protocol.documents.scores import (
     check_signatures,
 )
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.dropping import without
+from jepanet.protocol.settling.reasons import DROPPED
 from jepanet.protocol.settling.tally import Amount, Fee, RoundFacts, Row, decide, leaves_of, pay
 from jepanet.records.codec import Codec
 from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, LeftOut, Range, Size
@@ -75,6 +77,11 @@ class ScoreSheet:
         return tuple(sorted(row.digest for row in self.rows if row.verdict is Verdict.ACCEPTED))
 
     @property
+    def dropped(self) -> tuple[Digest, ...]:
+        """Digests of accepted deltas that were left out of the merge, since it is worse with them."""
+        return tuple(sorted(row.digest for row in self.rows if row.reason == DROPPED))
+
+    @property
     def leaves(self) -> tuple[Leaf, ...]:
         return leaves_of(self.rows, self.fees)
 
@@ -101,19 +108,21 @@ def derive_sheet(
     note: str = "",
     metrics: Metrics = (),
     update: Digest | None = None,
+    dropped: Collection[Digest] = (),
 ) -> ScoreSheet:
     """The sheet that follows from the reports and from one measurement of the merge.
 
     `model` is the merged model's digest, or the base's when the merge is withheld; then `improvement` must
     not be positive (a merge withheld by a state guard is recorded as min(0, measured)). `update` is that of
-    the coded update's file, exactly where the spec has an update rule and the merge is published.
+    the coded update's file, exactly where the spec has an update rule and the merge is published. `dropped`
+    are accepted deltas that are not in it, where the spec drops any and the merge is published.
 
     Raises:
         Rejected: reason `bad-reports` (see `tally.decide`) or `bad-merge`: model, improvement and accepted
             deltas contradict each other.
     """
     ordered = tuple(sorted(reports, key=lambda report: report.coordinator.lower()))
-    decisions = decide(facts, ordered)
+    decisions = without(decide(facts, ordered), dropped)
     published = model != facts.base
     if published != (improvement > 0):
         raise Rejected(
@@ -127,6 +136,8 @@ def derive_sheet(
             f"{'with' if spec.update else 'without'} an update rule",
             reason="bad-merge",
         )
+    if dropped and not (published and spec.merge.drop_sigmas_milli):
+        raise Rejected("deltas are dropped from a merge that drops none", reason="bad-merge")
     rows, fees = pay(facts, spec, ordered, decisions, published=published)
     leaves = leaves_of(rows, fees)
     return ScoreSheet(
@@ -165,6 +176,7 @@ def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: 
         note=sheet.note,
         metrics=sheet.metrics,
         update=sheet.update,
+        dropped=sheet.dropped,
     )
     for item in fields(ScoreSheet):
         if getattr(sheet, item.name) != getattr(again, item.name):

@@ -33,16 +33,25 @@ class Merge:
     """Of the coded update, where the spec has a rule for it."""
     remainder: Digest | None = None
     """What the update's code left out, where the next merge takes it."""
+    dropped: tuple[Digest, ...] = ()
+    """Accepted deltas that are not in it."""
 
 
 async def measure_merge(
-    context: Context, round_: Round, documents: RoundDocuments, accepted: Sequence[Digest]
+    context: Context,
+    round_: Round,
+    documents: RoundDocuments,
+    accepted: Sequence[Digest],
+    dropped: Sequence[Digest] | None = None,
 ) -> Merge:
     """Merges the accepted deltas in digest order, measures the result, keeps what came of it in the store.
 
+    `dropped`: those of them that another left out of its merge, which is then made again; None: what makes
+    the merge worse here is left out.
+
     Raises:
         Transient: a delta, the evaluation shard or the base's remainder has no provider.
-        Rejected: nothing to merge.
+        Rejected: nothing to merge, or what was left out is not left out here (`drops-disagree`).
     """
     if not accepted:
         raise Rejected(f"round {round_.id} has no accepted delta", reason="nothing-to-merge")
@@ -68,6 +77,7 @@ async def measure_merge(
             remainder=remainder,
             update_target=targets["update"] if rule else None,
             remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
+            dropped=None if dropped is None else tuple(sorted(dropped)),
         )
     )
     tell_where(round_.id, made.where)
@@ -83,6 +93,7 @@ async def measure_merge(
         with_error(made),
         made.update,
         made.remainder,
+        made.dropped,
     )
 
 

@@ -161,7 +161,8 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
         what = f"{spec.inner_steps:,} steps of training" + " and a look at its base" * (recipe.least > 0)
         less = "a smaller proposer.inner_steps, or a recipe of a smaller `model` and batch"
     else:  # how many deltas will be revealed is not known yet
-        models = _BESIDE_DELTAS + min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
+        each = 2 if spec.merge.drop_sigmas_milli else 1  # with it, and in the merge without it
+        models = _BESIDE_DELTAS + each * min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
         needed = models * recipe.measuring_operations * documents.shards.evaluated
         what = f"measuring {models:,} models"
         less = "a smaller proposer.max_solvers, fewer evaluation_episodes, or a recipe of a smaller `model`"

@@ -39,11 +39,16 @@ class MergedModel:
     remainder: Annotated[Digest | None, LeftOut()] = None
     """Of the file that holds what the update's code left out; None where the next merge takes none."""
     where: Annotated[MeasuredOn, LeftOut()] = ON_CPU
+    dropped: Annotated[tuple[Digest, ...], LeftOut()] = ()
+    """Which of the deltas are not in it, since they made it worse; none where the spec drops none."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeDeltas(Request[MergedModel]):
-    """Merge deltas into the model of the next round, write it to `target`, measure it."""
+    """Merge deltas into the model of the next round, write it to `target`, measure it.
+
+    Where the spec says so, what makes the merge worse is dropped (`federation.judging.repair`).
+    """
 
     job: ClassVar[str] = "merge_deltas"
 
@@ -62,3 +67,6 @@ class MergeDeltas(Request[MergedModel]):
     """Where to write the update, needed where the spec has an update rule."""
     remainder_target: Path | None = None
     """Where to write what its code leaves out, needed where the spec's update rule carries that on."""
+    dropped: tuple[Digest, ...] | None = None
+    """Which of the deltas somebody else dropped, to be held against what is measured here: the model is made
+    as theirs, or the job is refused (`drops-disagree`). None: what is measured here decides."""

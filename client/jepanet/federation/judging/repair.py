@@ -5,7 +5,7 @@
 The delta with the lowest last marginal is dropped while that and some standard errors are below zero, or
 while the merge does not pass; then the same of what is left. Withheld as a whole, a few long steps of no
 worth would stop everybody's work at no loss to whoever takes them. Nothing is decided by how long a delta is
-or by what it gains alone: two that are good alone may be too much together, and a bad one may gain beside few.
+or by what it gains alone: two that are good alone may be too much together; a bad one may gain beside few.
 
 Marginals are measured, so near ties fall either way on two honest machines. Whoever signs takes another's
 choice where each drop is one here too, within the round's tolerance, and what is left passes here (`hold`).

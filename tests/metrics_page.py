@@ -67,7 +67,7 @@ def whole_page() -> bytes:
             *round_samples(replace(state, own=dict.fromkeys(state.own, given_up)), NOTHING),
             *duty_samples(state, [OpenDuty("SendReveal", RoundId(1), 0)]),
             *worker_samples([WorkerReading("jobs", 1, 1, JobReading(1, 1, 2, 0.5, 1.0))]),
-            *network_samples(1, 1, 1, 1),
+            *network_samples(1, 1, 1, 1, True),
             *traffic_samples(Traffic()),
             *disk_samples(DiskReading(1, 1, 1, 1, 1)),
             *program_samples("0.1.0", [Role.SOLVER], 2),

@@ -65,12 +65,13 @@ class Cast:
 
     def _write(self, name: str, role: str, endpoints: list[str], peers: list[str]) -> None:
         listen = self._port if name == "other" else 0
+        told = [] if name == "other" else [f"/ip4/127.0.0.1/tcp/{free_port()}"]
         (self.folder / name / "node.toml").write_text(
             f'[node]\nroles = ["{role}"]\ndata_dir = "data"\nstorage_gb = 1\n'
             '[wallet]\ndirectory = "wallet"\npassword_file = "password"\n'
             f'[chain]\nendpoints = {json.dumps(endpoints)}\ndeployment = "../deployment.json"\n'
             f'[p2p]\nlisten = "/ip4/127.0.0.1/tcp/{listen}"\nbootstrap = {json.dumps(peers)}\n'
-            "allow_isolated = true\n"
+            f"announce = {json.dumps(told)}\nallow_isolated = true\n"
             f"[rpc]\nenabled = {json.dumps(name == 'watched')}\nport = {self.rpc_port}\n"
             f"[metrics]\nenabled = {json.dumps(name == 'watched')}\naccount_seconds = 10\n"
         )
@@ -170,8 +171,8 @@ def test_what_alerts_are_about_makes_them_fire(
             input=cast.page(), capture_output=True, timeout=60, check=False,
         )  # fmt: skip
         assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
-        # How it was set up: no stake, endpoints that lag, err, are slow or dead; nobody who dials it; another
-        # node is of a later version.
+        # How it was set up: no stake, endpoints that lag, err, are slow or dead; it tells others a port at
+        # which nothing listens; another node is of a later version.
         fires(
             "StakeBelowMinimum",
             "EndpointLagging",

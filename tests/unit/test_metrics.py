@@ -194,7 +194,9 @@ def test_the_deadline_of_a_duty_is_that_of_its_window() -> None:
     ]
     found = values(duty_samples(state, duties))
     assert found["jepanet_duties_open{TrainShard}"] == 2
-    assert found["jepanet_duty_attempts{TrainShard}"] == 3
+    assert found["jepanet_duty_attempts{TrainShard,1}"] == 3
+    assert found["jepanet_duty_attempts{TrainShard,9}"] == 0, "another round's is another duty"
+    assert found["jepanet_duty_attempts{OpenRound,}"] == 1
     assert found["jepanet_duty_left_seconds{TrainShard}"] == 12
     assert found["jepanet_duty_left_ratio{TrainShard}"] == pytest.approx(0.2)
     assert "jepanet_duty_left_seconds{OpenRound}" not in found
@@ -223,9 +225,12 @@ def test_network_traffic_and_disk() -> None:
     found = values(traffic_samples(traffic))
     assert found["jepanet_network_received_bytes_total{blob_delta}"] == 7
     assert found["jepanet_network_sent_bytes_total{chain}"] == 11
-    found = values(network_samples(3, 1, 2, 4))
+    found = values(network_samples(3, 1, 2, 4, None))
     assert (found["jepanet_peers{outbound}"], found["jepanet_peers{inbound}"]) == (3, 1)
     assert (found["jepanet_peers_gossiping"], found["jepanet_peers_banned"]) == (2, 4)
+    assert "jepanet_port_reachable" not in found, "nobody could tell yet"
+    for reachable in (True, False):
+        assert values(network_samples(3, 1, 2, 4, reachable))["jepanet_port_reachable"] == reachable
     assert values(disk_samples(DiskReading(1, 2, 3, 4, 5))) == {
         "jepanet_blob_store_bytes": 1, "jepanet_blob_store_limit_bytes": 2, "jepanet_journal_bytes": 3,
         "jepanet_disk_free_bytes": 4, "jepanet_disk_size_bytes": 5,
@@ -259,6 +264,7 @@ def test_attack_no_label_is_an_address_a_digest_or_a_peer() -> None:
         "direction",
         "kind",
         "role",
+        "round",
         "version",
     }
 

@@ -37,6 +37,7 @@ async def page_of(node: ANode, folder: Path, endpoint: Endpoint) -> dict[str, fl
         endpoints=[endpoint],
         account=AccountReading(10**18, 0, 0, 0, 0, 1.0),
         network=node.network,  # type: ignore[arg-type]  # peers and bans are all that is asked of it
+        reachable=None,
         traffic=Traffic(),
         workers=[("jobs", Worker())],
     )
@@ -59,6 +60,7 @@ async def test_a_page_is_put_together_without_a_request(tmp_path: Path) -> None:
     assert endpoint.counts.requests == 0
     assert found["jepanet_endpoint_requests_total|http://127.0.0.1:1"] == 0
     assert found["jepanet_peers|outbound"] == 2 and found["jepanet_peers_gossiping"] == 2
+    assert "jepanet_port_reachable" not in found, "nobody could tell yet"
     assert found["jepanet_blob_store_bytes"] == node.blobs.used() > 0
     assert found["jepanet_journal_bytes"] == sum(sizes_of_journal(tmp_path)) > 0
     assert found["jepanet_wallet_balance_ether"] == 1

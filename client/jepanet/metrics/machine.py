@@ -26,6 +26,9 @@ REMAINING = Metric("jepanet_job_remaining_seconds", "Until it is done at the pac
 
 PEERS = Metric("jepanet_peers", "Connected peers, by who dialled", ("direction",))
 MESH = Metric("jepanet_peers_gossiping", "Connected peers that exchange messages")
+REACHABLE = Metric(
+    "jepanet_port_reachable", "1 where others can dial this node, 0 where not; absent where nobody could tell"
+)
 BANNED = Metric("jepanet_peers_banned", "Bans in force")
 RECEIVED = Metric(
     "jepanet_network_received_bytes_total", "Bytes that came, by what they were", ("kind",), "counter"
@@ -45,8 +48,8 @@ BUILD = Metric("jepanet_build_info", "The program's version", ("version",), "inf
 VERSION = Metric("jepanet_build_version_number", "The same as 1000000 x major + 1000 x minor + patch")
 
 METRICS: Final = (
-    BUSY, STARTS, DEATHS, ELAPSED, STEP, STEPS, LOSS, REMAINING, PEERS, MESH, BANNED, RECEIVED, SENT,
-    BLOBS, BLOB_LIMIT, JOURNAL, DISK_FREE, DISK_SIZE, LOST, ROLE, BUILD, VERSION,
+    BUSY, STARTS, DEATHS, ELAPSED, STEP, STEPS, LOSS, REMAINING, PEERS, MESH, REACHABLE, BANNED, RECEIVED,
+    SENT, BLOBS, BLOB_LIMIT, JOURNAL, DISK_FREE, DISK_SIZE, LOST, ROLE, BUILD, VERSION,
 )  # fmt: skip
 
 
@@ -100,10 +103,14 @@ def worker_samples(readings: Sequence[WorkerReading]) -> Samples:
             yield LOSS.at(job.loss, worker.name)
 
 
-def network_samples(outbound: int, inbound: int, gossiping: int, banned: int) -> Samples:
+def network_samples(
+    outbound: int, inbound: int, gossiping: int, banned: int, reachable: bool | None
+) -> Samples:
     yield PEERS.at(outbound, "outbound")
     yield PEERS.at(inbound, "inbound")
     yield MESH.at(gossiping)
+    if reachable is not None:
+        yield whether(REACHABLE, reachable)
     yield BANNED.at(banned)
 
 

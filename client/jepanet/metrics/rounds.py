@@ -47,7 +47,9 @@ MISSING = Metric(
 SLASHED = Metric("jepanet_rounds_slashed", "Remembered rounds in which this wallet lost bond or stake")
 DUTIES = Metric("jepanet_duties_open", "Duties in the outbox", ("duty",))
 ATTEMPTS = Metric(
-    "jepanet_duty_attempts", "Failed attempts of the open duty that failed most often", ("duty",)
+    "jepanet_duty_attempts",
+    "Failed attempts of the open duty of a round that failed most often",
+    ("duty", "round"),
 )
 LEFT = Metric("jepanet_duty_left_seconds", "Until the first open duty of the kind comes too late", ("duty",))
 LEFT_RATIO = Metric("jepanet_duty_left_ratio", "The same, as a part of the time there was for it", ("duty",))
@@ -150,7 +152,11 @@ def duty_samples(state: NodeState, open_duties: Iterable[OpenDuty]) -> Samples:
         by_tag.setdefault(item.tag, []).append(item)
     for tag, duties in sorted(by_tag.items()):
         yield DUTIES.at(len(duties), tag)
-        yield ATTEMPTS.at(max(item.attempts for item in duties), tag)
+        most: dict[RoundId | None, int] = {}
+        for item in duties:
+            most[item.round_id] = max(item.attempts, most.get(item.round_id, 0))
+        for round_id, attempts in most.items():
+            yield ATTEMPTS.at(attempts, tag, "" if round_id is None else str(round_id))
         windows = [window for item in duties if (window := _window(tag, item, state.rounds)) is not None]
         if windows:
             begin, end = min(windows, key=lambda window: window[1])

@@ -36,6 +36,7 @@ from jepanet.node.missing_events import MissingEvents
 from jepanet.node.observing import metrics_page
 from jepanet.node.opening import checkpoints_of, follower_of, job_memory, network_of, sender_of
 from jepanet.node.pausing import Pauses
+from jepanet.node.reachable import Reachable
 from jepanet.node.rereading import Rereading
 from jepanet.node.status import ChainHealth, Surroundings, status_of
 from jepanet.node.upkeep import keep_house, keep_status, watch_network
@@ -135,6 +136,7 @@ class Node:
     rereading: Rereading
     missing_events: MissingEvents
     account: AccountWatch
+    reachable: Reachable
     excluded_bps: int
 
     async def run(self, stop: asyncio.Event, advice: Coroutine[None, None, None]) -> None:
@@ -166,6 +168,7 @@ class Node:
         if self.config.metrics.enabled:
             every = self.config.metrics.account_seconds
             beside.append(asyncio.create_task(self.account.watch(every), name="account"))
+            beside.append(asyncio.create_task(self.reachable.watch(), name="reachable"))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -251,6 +254,7 @@ class Node:
             endpoints=self.rpc.endpoints,
             account=self.account.seen,
             network=self.network,
+            reachable=self.reachable.found,
             traffic=self.traffic,
             workers=[("jobs", self.worker), ("derivations", self.derivations)],
         )
@@ -384,6 +388,7 @@ async def build(
         rereading=rereading,
         missing_events=missing_events,
         account=account,
+        reachable=Reachable(network),
         excluded_bps=fixed.excluded_bps,
     )
 

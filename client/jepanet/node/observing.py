@@ -59,6 +59,7 @@ async def metrics_page(
     endpoints: Sequence[Endpoint],
     account: AccountReading | None,
     network: P2PNode,
+    reachable: bool | None,
     traffic: Traffic,
     workers: Sequence[tuple[str, Worker]],
 ) -> bytes:
@@ -87,7 +88,7 @@ async def metrics_page(
             *duty_samples(state, open_duties),
             *worker_samples([_worker(name, item) for name, item in workers]),
             *network_samples(
-                outbound, len(peers) - outbound, sum(item.gossiping for item in peers), len(bans)
+                outbound, len(peers) - outbound, sum(item.gossiping for item in peers), len(bans), reachable
             ),
             *traffic_samples(traffic),
             *disk_samples(disk),

@@ -23,6 +23,7 @@ OUT: Mapping[str, str] = {
     "harm": "look at your shard and your build; some honest deltas of a young model are among them",
     "unavailable": "be reachable until VERIFY is over (`jepanet node check`), and keep `blobs/`",
     "too-large": "look who else serves it, and run the version of the package that the others run",
+    "dropped": f"{_AS_WRITTEN}; what the merge is worse with is left out of it, which costs no bond",
     "shard-refused": "nothing; leave the project out of `projects.follow` if it repeats",
     "disputed": "nothing; `jepanet verify` shows what your machine measures",
 }

@@ -115,6 +115,17 @@ def test_spec_round_trip() -> None:
         ("feedback_milli", -1),
         ("feedback_milli", 0.95),
         ("feedback_milli", None),
+        ("pay_cap", "0"),
+        ("pay_cap", None),
+        ("pay_cap", 5),
+        ("pay_cap", str(1 << 128)),
+        ("audit", {"segments": 4, "build": {}}),
+        ("audit", {"segments": 4, "build": None}),
+        ("audit", {"segments": 4, "build": {"Torch": "2"}}),
+        ("audit", {"segments": 4, "build": {"torch": ""}}),
+        ("audit", {"segments": 4, "build": {"torch": "2\n"}}),
+        ("audit", {"segments": 4, "build": {"torch": "x" * 65}}),
+        ("audit", {"segments": 4, "build": {chr(97 + i): "x" for i in range(17)}}),
     ],
 )
 def test_attack_spec_fields_out_of_bounds(field: str, value: Any) -> None:

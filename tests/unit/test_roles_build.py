@@ -13,7 +13,9 @@ from jepanet.learning.presets import preset
 from jepanet.learning.recipe_loop import Loop
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.node.documents import LearningDocuments
-from jepanet.roles.steps.preparation import check_build
+from jepanet.protocol.documents.build import apart, build_from, build_text
+from jepanet.protocol.documents.spec import AuditRule
+from jepanet.roles.steps.preparation import check_audited_build, check_build
 
 pytestmark = pytest.mark.unit
 
@@ -63,3 +65,49 @@ def test_what_a_recipe_does_not_say_is_not_written() -> None:
 def test_attack_nothing_but_a_version_is_taken(wrong: str) -> None:
     with pytest.raises(Rejected, match="torch"):
         Loop(torch=wrong)
+
+
+BUILD = {"torch": "2.13.0+cpu", "numpy": "2.3.1", "machine": "x86_64 GenuineIntel 6 85", "cpu": "AVX512"}
+
+
+def of_build(build: dict[str, str]) -> Any:
+    async def asked() -> dict[str, str]:
+        return build
+
+    return SimpleNamespace(build=asked)
+
+
+@pytest.mark.parametrize("other", [{"cpu": "AVX2"}, {"torch": "2.13.1+cpu"}, {"machine": "aarch64"}])
+async def test_attack_nobody_enters_an_audited_round_that_its_build_does_not_reproduce(
+    other: dict[str, str],
+) -> None:
+    """Its work would not come out as committed to, and cost the bond; a verifier could audit nobody."""
+    rule = AuditRule(4, 250, 1, BUILD)
+    for trains in (True, False):
+        await check_audited_build(of_build(BUILD), ROUND, rule, trains=trains)
+        with pytest.raises(Rejected, match="round 7") as caught:
+            await check_audited_build(of_build({**BUILD, **other}), ROUND, rule, trains=trains)
+        assert caught.value.reason == "other-build" and caught.value.remedy
+        (name,) = other
+        assert f"{name} {BUILD[name]} there, {other[name]} here" in caught.value.message
+
+
+async def test_rounds_that_name_no_build_ask_for_none() -> None:
+    for rule in (None, AuditRule(4), AuditRule(4, 250, 1)):
+        await check_audited_build(SimpleNamespace(), ROUND, rule, trains=True)  # type: ignore[arg-type]
+    # Nobody is drawn: who only measures needs no build, who trains leaves states for whoever looks.
+    states = AuditRule(4, 0, 1, BUILD)
+    await check_audited_build(of_build({}), ROUND, states, trains=False)
+    with pytest.raises(Rejected):
+        await check_audited_build(of_build({}), ROUND, states, trains=True)
+
+
+def test_a_build_is_written_in_a_line_and_read_again() -> None:
+    text = build_text(BUILD)
+    assert text.startswith("torch=2.13.0+cpu, numpy=2.3.1, machine=x86_64 ") and build_from(text) == BUILD
+    assert build_from(" cpu = AVX2 ,torch=2") == {"cpu": "AVX2", "torch": "2"}
+    for wrong in ("", "here", "torch", "torch=", "=2", "torch=2, torch=3", "torch=2,"):
+        with pytest.raises(Rejected):
+            build_from(wrong)
+    assert apart(BUILD, BUILD) == ""
+    assert apart({"cpu": "A"}, {"torch": "2"}) == "cpu unknown there, A here, torch 2 there, unknown here"

@@ -12,11 +12,14 @@ from protocol_facts import OUTSIDER, PROJECT
 
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
+from jepanet.learning.presets import preset
+from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
+from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import OpenRound
 from jepanet.roles import proposer as proposer_module
 from jepanet.roles.documents import OwnDataset, RecipeSummary
-from jepanet.roles.proposer import Proposer
+from jepanet.roles.proposer import Proposer, round_spec
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.storage.blobs.store import BlobStore
@@ -113,6 +116,47 @@ async def test_a_project_made_while_the_node_runs_is_served_before_its_first_rou
         with pytest.raises(Opened):
             await open_round(blobs, dataset)
         assert all(blobs.is_public(digest_of(data)) for data in (RECIPE, MANIFEST, MODEL))
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("here", {"torch": "2.13", "cpu": "AVX512"}),
+        ("torch=2.12, cpu=AVX2", {"torch": "2.12", "cpu": "AVX2"}),
+    ],
+)
+async def test_an_audited_round_names_the_build_it_is_computed_by(
+    written: str, spoken: dict[str, str]
+) -> None:
+    section = ProposerSection(audit_segments=4, audit_build=written)
+    terms = round_terms(section, METHODS)
+
+    async def here() -> dict[str, str]:
+        return {"torch": "2.13", "cpu": "AVX512"}
+
+    context: Any = SimpleNamespace(build=here)
+    build = await Proposer(context)._build(terms)
+    assert build == spoken
+    recipe = LearningDocuments().recipe(preset("tworoom-tiny").to_bytes())
+    project: Any = SimpleNamespace(
+        id=PROJECT, recipe=digest_of(RECIPE), dataset=digest_of(MANIFEST), model=digest_of(MODEL)
+    )
+    spec = round_spec(project, recipe, terms, 1, build=build)
+    assert spec.audit is not None and spec.audit.build == spoken
+    assert decode_spec(encode_spec(spec)) == spec
+    plain = round_terms(ProposerSection(), METHODS)
+    assert await Proposer(context)._build(plain) is None
+
+
+async def test_no_round_is_opened_for_a_build_that_no_machine_tells_so(tmp_path: Path) -> None:
+    async def here() -> dict[str, str]:
+        return {"torch": "2.13", "cpu": "AVX512"}
+
+    terms = round_terms(ProposerSection(audit_segments=4, audit_build="torch=2.13"), METHODS)
+    context: Any = SimpleNamespace(build=here)
+    with pytest.raises(Rejected, match="a build is told by torch, cpu") as caught:
+        await Proposer(context)._build(terms)
+    assert "jepanet doctor" in (caught.value.remedy or "")
 
 
 @pytest.mark.parametrize("missing", [RECIPE, MANIFEST, MODEL])

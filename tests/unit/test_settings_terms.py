@@ -123,6 +123,16 @@ def test_attack_no_round_opens_in_which_altering_a_delta_pays() -> None:
         assert caught.value.code is Exit.CONFIG and "pay_cap" in str(caught.value.remedy)
 
 
+def test_a_build_is_that_of_this_machine_or_one_that_is_written_down() -> None:
+    assert round_terms(ProposerSection(**AUDITED), METHODS).audit_build == {}
+    written = ProposerSection(**AUDITED, audit_build="torch=2.13.0+cpu, cpu=AVX2")
+    assert round_terms(written, METHODS).audit_build == {"torch": "2.13.0+cpu", "cpu": "AVX2"}
+    for wrong in ("", "there", "torch=2, torch=3", "Torch=2", "torch=" + "2" * 65):
+        with pytest.raises(Fatal) as caught:
+            round_terms(replace(written, audit_build=wrong), METHODS)
+        assert caught.value.code is Exit.CONFIG
+
+
 def test_the_cap_on_pay_becomes_one_of_the_spec() -> None:
     assert round_terms(ProposerSection(), METHODS).pay_cap is None
     assert round_terms(ProposerSection(pay_cap="2.5"), METHODS).pay_cap == 25 * 10**17

@@ -17,12 +17,14 @@ from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes, schema_of
 from jepanet.federation.deltas.feedback import Residual, encode_residual
 from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.data.shards import Shard, save_shard
+from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.training import loop
 from jepanet.learning.training.loop import TrainResult, train, warm_start
 from jepanet.learning.training.resuming.state import TrainingState
 from jepanet.protocol.documents.spec import AuditRule, RoundSpec, encode_spec
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
+from jepanet.work import auditing as auditing_module
 from jepanet.work import transcript as transcript_module
 from jepanet.work.auditing import write_transcript
 from jepanet.work.jobs import run
@@ -355,6 +357,41 @@ def test_a_round_without_audits_takes_no_transcript_and_one_with_them_needs_one(
     with pytest.raises(Rejected) as refused:
         run(bench.request())
     assert refused.value.reason == "not-audited"
+
+
+def named(bench: Bench, build: dict[str, str]) -> None:
+    """Makes the rules of the bench's round name a build."""
+    spec = bench.round.spec
+    assert spec.audit is not None
+    rules = replace(spec, audit=replace(spec.audit, build=build))
+    (bench.folder / "spec").write_bytes(encode_spec(rules))
+
+
+def test_where_the_rules_name_this_build_honest_work_reproduces(bench: Bench) -> None:
+    named(bench, surroundings())
+    run(bench.request())
+    assert bench.transcript.build == surroundings() and bench.differs() == NOTHING
+
+
+def test_nobody_trains_in_a_round_of_another_build(bench: Bench) -> None:
+    named(bench, {**surroundings(), "cpu": "VSX"})
+    with pytest.raises(Rejected, match="cpu VSX there") as refused:
+        run(bench.request())
+    assert refused.value.reason == "other-build"
+    assert not (bench.folder / "delta").exists() and not (bench.folder / "states").exists()
+
+
+def test_attack_a_training_said_to_be_of_another_build_than_the_rules_name_escapes_no_audit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could compare its digests: it would never be found, whatever it is."""
+    named(bench, surroundings())
+    with monkeypatch.context() as patch:
+        patch.setattr(auditing_module, "surroundings", lambda: {**surroundings(), "cpu": "VSX"})
+        bench.committed(bench.trained(SHARD, seed=bytes(32)))
+    for number in range(3):
+        found = bench.audited(number)
+        assert found.differs == "build" and "cpu" in found.detail and "VSX" in found.detail
 
 
 def test_a_transcript_of_other_rules_or_out_of_order_is_refused(bench: Bench) -> None:

@@ -64,6 +64,7 @@ from jepanet.traffic import Traffic
 from jepanet.types import Address, ProjectId, Role
 from jepanet.work.log_form import LogForm
 from jepanet.work.methods import METHODS
+from jepanet.work.own_build import OwnBuildAsked
 from jepanet.work.requests.machine import Processes
 from jepanet.work.worker import DERIVATIONS, Worker
 
@@ -340,6 +341,7 @@ async def build(
         device=config.worker.device,
         memory=job_memory(config.worker),
         torch=version("torch"),
+        build=OwnBuildAsked(),
         operations=most_operations(config.worker.device, config.worker.round_tflop),
         processes=Processes(config.worker.processes, config.worker.parallel),
         checkpoints=checkpoints_of(config, paths),

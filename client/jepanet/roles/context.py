@@ -14,6 +14,7 @@ from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
+from jepanet.protocol.documents.build import Build
 from jepanet.protocol.documents.messages import Body
 from jepanet.protocol.documents.spec import Methods
 from jepanet.protocol.documents.terms import RoundTerms
@@ -69,6 +70,10 @@ class Turns:
         return self._locks.setdefault(thing, asyncio.Lock())
 
 
+async def _no_build() -> Build:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Handles to every room, for handlers."""
@@ -105,6 +110,8 @@ class Context:
     and the job looks by itself."""
     torch: str = ""
     """Version of torch that is installed here."""
+    build: Callable[[], Awaitable[Build]] = _no_build
+    """What trainings of audited rounds are computed by here."""
     operations: float | None = None
     """That a round may take there, of training or of measuring; None: any number."""
     processes: Processes = ONE_PROCESS

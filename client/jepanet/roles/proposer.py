@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol.commitment import evaluation_leaf, shard_proof, shard_root
 from jepanet.protocol.documents.allow_list import allow_list_of, encode_allow_list
+from jepanet.protocol.documents.build import Build
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec, encode_spec
@@ -86,7 +88,8 @@ class Proposer:
         )  # fmt: skip
         listed = allow_list_of(terms.allow_list) if terms.allow_list else None
         document = None if listed is None else self._publish(project, encode_allow_list(listed))
-        spec = encode_spec(round_spec(project, recipe, terms, duty.number, document))
+        build = await self._build(terms)
+        spec = encode_spec(round_spec(project, recipe, terms, duty.number, document, build))
         digest = self._publish(project, spec)
         await self._fund(terms, f"open/{project.id}/{duty.number}")
         params = RoundParams(
@@ -109,6 +112,25 @@ class Proposer:
         await submit(context, f"open/{project.id}/{duty.number}", call)
         log.info("round.opened", project=project.id, number=duty.number, spec=digest)
         return []
+
+    async def _build(self, terms: RoundTerms) -> Build | None:
+        """What trainings of the round are to be computed by; None where it is not audited.
+
+        Raises:
+            Rejected: reason `bad-field`; the terms name other things than a build is told by, so that no
+                machine would be one of that build.
+        """
+        if terms.audit is None:
+            return None
+        here = await self._context.build()
+        named = terms.audit_build or here
+        if set(named) != set(here):
+            raise Rejected(
+                f"proposer.audit_build names {', '.join(named)}; a build is told by {', '.join(here)}",
+                reason="bad-field",
+                remedy='copy the line that `jepanet doctor` writes, or write "here"',
+            )
+        return named
 
     def _publish(self, project: Project, document: bytes) -> Digest:
         blobs = self._context.blobs
@@ -317,10 +339,11 @@ def round_spec(
     terms: RoundTerms,
     number: int,
     allow_list: Digest | None = None,
+    build: Build | None = None,
 ) -> RoundSpec:
     """The spec of a project's `number`-th round (from 1): steps continue where the last round ended.
 
-    `allow_list`: the document of those who may commit.
+    `allow_list`: the document of those who may commit. `build`: what an audited training is computed by.
     """
     steps = terms.inner_steps or recipe.inner_steps
     start = (number - 1) * steps
@@ -343,6 +366,6 @@ def round_spec(
         aggregators=terms.aggregators,
         update=terms.update,
         allow_list=allow_list,
-        audit=terms.audit,
+        audit=terms.audit and replace(terms.audit, build=dict(build) if build else None),
         pay_cap=terms.pay_cap,
     )

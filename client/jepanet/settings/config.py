@@ -188,6 +188,11 @@ class ProposerSection:
         Range(0, 1022),
         "parts of such a training that are repeated beside the first and the last",
     ] = 1
+    audit_build: Annotated[
+        str,
+        'what solvers and verifiers of such rounds compute by, as "jepanet doctor" writes it on a machine: '
+        '"torch=2.13.0+cpu, numpy=2.3.1, machine=x86_64 GenuineIntel 6 85, cpu=AVX512"; "here": as this one',
+    ] = "here"
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600

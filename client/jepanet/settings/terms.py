@@ -10,6 +10,7 @@ from pathlib import Path
 from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, allow_list_of
+from jepanet.protocol.documents.build import build_from
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import Methods, RoundSpec, check_methods, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
@@ -23,6 +24,7 @@ MAX_PHASE_SECONDS = 30 * 86400
 """`Admission.MAX_DURATION` of the contracts."""
 _WEI = Decimal(10) ** 18
 _AMOUNT = "write tokens as a decimal number, for example 12.5"
+_HERE = "here"
 _AUTO, _USUAL_BOND = "auto", 10 * 10**18
 _DIGITS = 120
 """Enough that no amount below 2**120 wei is ever rounded; the default of 28 would lose digits silently."""
@@ -65,9 +67,17 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,
+        audit_build={} if section.audit_build == _HERE else _named_build(section.audit_build),
     )
     _check(terms, methods)
     return _with_bond(terms, auto=section.bond == _AUTO)
+
+
+def _named_build(text: str) -> dict[str, str]:
+    try:
+        return build_from(text)
+    except Rejected as error:
+        raise _bad(f"proposer.audit_build: {error.message}", error.remedy or 'write "here"') from error
 
 
 def deterrence_of(terms: RoundTerms) -> Deterrence | None:

@@ -34,6 +34,8 @@ from jepanet.work.transcript import (
     Segment,
     Transcript,
     check_build,
+    check_named_build,
+    check_own_build,
     decode_transcript,
     encode_transcript,
     losses_digest,
@@ -45,11 +47,13 @@ def segments_of(spec: RoundSpec, recipe: Recipe, place: AuditPlace) -> Segments:
     """Where the states of a training in this round are kept, and how many steps apart.
 
     Raises:
-        Rejected: `not-audited`, the round's rules ask for none; `not-auditable`, as `check_auditable`.
+        Rejected: `not-audited`, the round's rules ask for none; `not-auditable`, as `check_auditable`;
+            `other-build`, they name another build than this one.
     """
     if spec.audit is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
     check_auditable(recipe)
+    check_own_build(spec.audit)
     return Segments(place.folder, segment_steps(spec.inner_steps, spec.audit.segments))
 
 
@@ -105,6 +109,10 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
             reason="other-transcript",
         )
     transcript = decode_transcript(document, spec=digest_of(request.round.spec.read_bytes()))
+    try:
+        check_named_build(transcript, round_.spec.audit)
+    except Rejected as error:
+        return AuditedSegment("build", error.message, (), round(time.monotonic() - started, 3))
     check_build(transcript)
     part = part_of(transcript, request.number)
     check_trainable(round_.recipe, "cpu", 1, [shard.bytes for shard in request.shards])

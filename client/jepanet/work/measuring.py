@@ -6,6 +6,7 @@ from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.evaluation.metrics import encode, metrics_of
 from jepanet.learning.evaluation.scorer import Scorer, scorer_of
 from jepanet.learning.machine.device import probe
+from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
@@ -63,4 +64,5 @@ def probe_device(request: ProbeDevice, on_progress: OnProgress) -> ProbedDevice:
         apart=made.apart,
         instructions=made.instructions,
         gpus=made.gpus,
+        build=surroundings(),
     )

@@ -17,15 +17,16 @@ import numpy as np
 from jepanet.errors import Rejected
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.training.resuming.trace import TracePoint
+from jepanet.protocol.documents.build import BUILD_WORDS, apart
+from jepanet.protocol.documents.spec import AuditRule
 from jepanet.records.codec import Codec
-from jepanet.records.marks import Form, Range, Size
+from jepanet.records.marks import Range, Size
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.transcript.1"
 MAX_SEGMENTS = 4096
 """A guard measures between the ends of segments, where it adds points."""
 MAX_TRANSCRIPT_BYTES = 8 << 20
-_BUILT = Form(r"[A-Za-z0-9._+ -]{1,64}", "at most 64 letters, digits and ._+ -")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Transcript:
     """Of the file of what the delta before left out and this one adds; None where it adds nothing."""
     left: Digest | None
     """`digest_of_arrays` of what this delta leaves out; None where its codec leaves nothing."""
-    build: dict[str, Annotated[str, _BUILT]]
+    build: dict[str, Annotated[str, BUILD_WORDS]]
     """What sums are rounded by, as `surroundings` says it: versions of torch and numpy, processor,
     instruction set."""
 
@@ -105,6 +106,36 @@ def part_of(transcript: Transcript, number: int) -> Part:
     return Part(before.end.step if before else 0, segment.end.step, before, segment)
 
 
+def check_named_build(transcript: Transcript, rule: AuditRule) -> None:
+    """Whether a training was computed by what the round's rules name, to which whoever entered has agreed. It
+    is a fault of form: anybody finds it by the same bytes, on any machine.
+
+    Raises:
+        Rejected: `wrong-build`.
+    """
+    if rule.build is None or transcript.build == rule.build:
+        return
+    raise Rejected(
+        "transcript: it is of another build than the round's rules name: "
+        f"{apart(transcript.build, rule.build)}",
+        reason="wrong-build",
+    )
+
+
+def check_own_build(rule: AuditRule) -> None:
+    """Whether this process computes by what the round's rules name: asked before anything is trained.
+
+    Raises:
+        Rejected: `other-build`.
+    """
+    if rule.build is not None and rule.build != surroundings():
+        raise Rejected(
+            f"the round is computed by another build: {apart(surroundings(), rule.build)}",
+            reason="other-build",
+            remedy="take part with such a machine, or leave such projects out of projects.follow",
+        )
+
+
 def check_build(transcript: Transcript) -> None:
     """Whether digests can be compared here.
 
@@ -113,10 +144,8 @@ def check_build(transcript: Transcript) -> None:
     """
     here = surroundings()
     if transcript.build != here:
-        wrong = [f"{name} {transcript.build.get(name, 'unknown')} there, {said} here" for name, said in
-                 here.items() if transcript.build.get(name) != said]  # fmt: skip
         raise Rejected(
-            f"digests of this training cannot be compared here: {', '.join(wrong) or 'another build'}",
+            f"digests of this training cannot be compared here: {apart(here, transcript.build)}",
             reason="other-build",
             remedy="audit it on such a machine; a difference of builds says nothing of the solver",
         )

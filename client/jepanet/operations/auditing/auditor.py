@@ -22,7 +22,13 @@ from jepanet.operations.views.audits import DIFFERS, NOT_SERVED, REPRODUCED, UNH
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address, Digest
 from jepanet.work.requests.auditing import AuditSegment
-from jepanet.work.transcript import MAX_TRANSCRIPT_BYTES, Transcript, decode_transcript, part_of
+from jepanet.work.transcript import (
+    MAX_TRANSCRIPT_BYTES,
+    Transcript,
+    check_named_build,
+    decode_transcript,
+    part_of,
+)
 from jepanet.work.worker import Worker
 
 _ROOM = 64 << 20
@@ -81,6 +87,8 @@ class Auditor:
         named, _ = transcript_of(delta.read_bytes(), max_bytes=cap)
         path = await get(f"transcript of {solver}", named, "raw", max_bytes=MAX_TRANSCRIPT_BYTES)
         transcript = decode_transcript(path.read_bytes(), spec=self._round.params.spec)
+        if (rule := self._inputs.spec.audit) is not None:
+            check_named_build(transcript, rule)
         return Committed(training, delta, path, transcript)
 
     async def segment(self, solver: Address, committed: Committed, number: int) -> SegmentAudit:

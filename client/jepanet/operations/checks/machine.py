@@ -27,6 +27,7 @@ from jepanet.operations.checks.findings import (
 )
 from jepanet.operations.datasets import open_dataset
 from jepanet.p2p.host import probe_listen
+from jepanet.protocol.documents.build import Build, build_text
 from jepanet.settings.config import Config, ProposerSection, WorkerSection
 from jepanet.settings.network import check_network
 from jepanet.settings.paths import Paths
@@ -101,21 +102,28 @@ def check_machine(config: Config, *, running: bool = False) -> Iterator[Finding]
         )
 
 
-async def check_device(section: WorkerSection) -> Finding:
-    """Whether the worker's process can be started and computes on `worker.device`."""
+async def check_device(section: WorkerSection) -> tuple[list[Finding], Build | None]:
+    """Whether the worker's process can be started and computes on `worker.device`; and what trainings of
+    audited rounds are computed by here, None where that could not be found out."""
+    build: Build | None = None
 
     async def look() -> str:
+        nonlocal build
         worker = Worker(threads=section.threads, job_timeout=_PROBE_SECONDS)
         try:
             made = await worker.run(ProbeDevice(section.device, section.processes))
         finally:
             await worker.stop()
+        build = made.build
         text = f"{section.device}: torch {made.torch}, {made.instructions}, {made.threads} threads"
         if section.device == ON_CPU.device:
             return f"{text}; not used: {', '.join(made.gpus)}" if made.gpus else text
         return f"{text}; {made.apart:.1g} from what the CPU computes"
 
-    return await judged_later("device", look)
+    rows = [await judged_later("device", look)]
+    if build is not None:
+        rows.append(fine("build", build_text(build)))
+    return rows, build
 
 
 def check_journal(data_dir: Path, deployment: Deployment) -> Iterator[Finding]:

@@ -95,7 +95,8 @@ async def _look(config: Config, found: _Findings) -> None:
     rows = found.rows
     rows += check_settings(config)
     rows += check_machine(config, running=is_running(config.node.data_dir))
-    rows.append(await check_device(config.worker))
+    seen, build = await check_device(config.worker)
+    rows += seen
     wallet: Wallet | None = None
     try:
         wallet = unlock(config.wallet)
@@ -115,7 +116,7 @@ async def _look(config: Config, found: _Findings) -> None:
             rows.append(fine("deployment", f"chain {deployment.chain_id}, contracts in place"))
             found.head = (await chain.rpc.head()).ref.number
             if wallet is not None:
-                rows += await AccountChecks(config, chain, wallet.address).findings()
+                rows += await AccountChecks(config, chain, wallet.address, build).findings()
                 found.account = await balances(chain, wallet.address)
     except JepanetError as error:
         rows.append(from_error("deployment", error))
@@ -137,7 +138,7 @@ async def refuse_to_start(config: Config) -> None:
     # The port is left to the network itself: it would be free again by then, or taken.
     rows += check_machine(config, running=True)
     if config.worker.device != ON_CPU.device:
-        rows.append(await check_device(config.worker))
+        rows += (await check_device(config.worker))[0]
     final = failures(rows, final=True)
     if final:
         raise refusal(final, "the node would not work")

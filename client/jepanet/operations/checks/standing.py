@@ -9,9 +9,11 @@ from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.operations.access import ChainAccess
+from jepanet.operations.checks.audits import held_rules, judge_audits
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.operations.checks.openings import judge_set, judge_terms
 from jepanet.operations.checks.windows import check_windows
+from jepanet.protocol.documents.build import Build
 from jepanet.protocol.documents.project_folder import MANIFEST_FILE, PROJECT_FILES
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.settings.config import Config
@@ -30,7 +32,11 @@ _MOST_LOOKED_AT = 64
 class AccountChecks:
     """One look at an account. Every method may raise Transient when no endpoint answers."""
 
-    def __init__(self, config: Config, chain: ChainAccess, wallet: Address) -> None:
+    def __init__(
+        self, config: Config, chain: ChainAccess, wallet: Address, build: Build | None = None
+    ) -> None:
+        """`build`: what this machine computes trainings by; None: a node that runs looks by itself."""
+        self._build = build
         self._chain = chain
         self._wallet = wallet
         self._config = config
@@ -61,7 +67,12 @@ class AccountChecks:
                     Exit.UNFUNDED,
                 )
             )
-        self._rows += await check_windows(self._config, self._chain, await self._rounds())
+        open_rounds = await self._rounds()
+        self._rows += await check_windows(self._config, self._chain, open_rounds)
+        for number, view in open_rounds.items():
+            rules = None if view.recorded else held_rules(self._config.node.data_dir, view)
+            if rules is not None:
+                self._rows += judge_audits(number, view, rules, frozenset(roles), self._build)
         return self._rows
 
     async def _gas(self) -> None:

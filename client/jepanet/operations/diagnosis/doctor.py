@@ -27,7 +27,8 @@ async def examine_machine(folder: Path) -> CheckReport:
     Raises:
         NotReady: some row is a failure; it has the report.
     """
-    rows = [*check_versions(), check_memory(), *check_disk(folder), await check_device(WorkerSection())]
+    device, _ = await check_device(WorkerSection())
+    rows = [*check_versions(), check_memory(), *check_disk(folder), *device]
     return report_of(rows)
 
 

@@ -26,7 +26,7 @@ class SegmentAudit:
     solver may have made up."""
     differs: str | None
     """What came out otherwise first: `state`, `batch`, `data`, `streams`, `weights`, `optimiser`, `replay`,
-    `segments`, `delta`, `left`, `taken` or `transcript`."""
+    `segments`, `build`, `delta`, `left`, `taken` or `transcript`."""
     detail: str
     seconds: float
 

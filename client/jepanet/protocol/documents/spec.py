@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
+from jepanet.protocol.documents.build import BUILD_NAME, BUILD_WORDS, MOST_NAMES
 from jepanet.records.codec import Codec
 from jepanet.records.marks import SAFE_INTEGER, DecimalText, Form, LeftOut, Range, Size
 from jepanet.types import Address, Digest, ProjectId
@@ -108,6 +109,13 @@ class AuditRule:
         LeftOut(),
         "parts of a drawn training that are drawn beside its first and its last",
     ] = 1
+    build: Annotated[
+        dict[Annotated[str, BUILD_NAME], Annotated[str, BUILD_WORDS]] | None,
+        Size(1, MOST_NAMES),
+        LeftOut(),
+        "what every training is computed by: versions, processor and instruction set; without it, each "
+        "transcript says its own",
+    ] = None
 
 
 USUAL_LENGTH = 1000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from jepanet.protocol.documents.spec import AuditRule, MergeRule, UpdateRule
 from jepanet.types import Address
@@ -51,6 +52,8 @@ class RoundTerms:
     """Thousandths of a chance that a solver's training is audited before it is paid."""
     audit_opened: int = 1
     """Parts of a drawn training that are audited beside its first and its last."""
+    audit_build: Mapping[str, str] = field(default_factory=dict)
+    """What trainings are computed by; empty: what the proposer's own machine computes by."""
 
     @property
     def longest_seconds(self) -> int:
@@ -63,7 +66,8 @@ class RoundTerms:
         """What a round's spec says of audits."""
         if not self.audit_segments:
             return None
-        return AuditRule(self.audit_segments, self.audit_probability_milli, self.audit_opened)
+        build = dict(self.audit_build) or None
+        return AuditRule(self.audit_segments, self.audit_probability_milli, self.audit_opened, build)
 
     @property
     def merge(self) -> MergeRule:

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected, Transient
+from jepanet.protocol.documents.build import apart
 from jepanet.protocol.documents.scores import MAX_DELTAS
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_methods, check_spec, decode_spec
+from jepanet.protocol.documents.spec import (
+    MAX_SPEC_BYTES,
+    AuditRule,
+    RoundSpec,
+    check_methods,
+    check_spec,
+    decode_spec,
+)
 from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round
@@ -59,6 +67,7 @@ class Preparation:
         trains = Role.SOLVER in context.state().me.roles and context.me not in context.state().members(round_)
         recipe = documents.recipe
         check_build(context, round_, recipe)
+        await check_audited_build(context, round_, documents.spec.audit, trains=trains)
         check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
         check_computing(context, round_, documents, trains=trains)
         await obtain_backbone(context, recipe, pin=pin_of(round_))
@@ -129,6 +138,29 @@ def check_build(context: Context, round_: Round, recipe: RecipeSummary) -> None:
             remedy=f"install it (pip install 'torch=={recipe.torch}.*'), or leave such projects out of "
             "projects.follow",
         )
+
+
+async def check_audited_build(
+    context: Context, round_: Round, rule: AuditRule | None, *, trains: bool
+) -> None:
+    """Whether this node computes by what an audited round names: a solver's work would not come out as
+    committed to, and a verifier could audit nobody. Known before anything is fetched or at stake.
+
+    Raises:
+        Rejected: reason `other-build`.
+        Transient: this machine's build could not be found out.
+    """
+    if rule is None or rule.build is None or not (trains or rule.probability_milli):
+        return
+    here, wanted = await context.build(), rule.build
+    if here == wanted:
+        return
+    raise Rejected(
+        f"trainings of round {round_.id} are audited on another build: {apart(here, wanted)}",
+        reason="other-build",
+        remedy="take part with such a machine, or leave such projects out of projects.follow; who proposes "
+        "it names the build in proposer.audit_build",
+    )
 
 
 def check_memory(context: Context, round_: Round, needed: int) -> None:

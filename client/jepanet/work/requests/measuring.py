@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +41,8 @@ class ProbedDevice:
     """Of the processor, that torch uses."""
     gpus: tuple[str, ...] = ()
     """That torch could use, by name."""
+    build: dict[str, str] = field(default_factory=dict)
+    """What trainings of audited rounds are computed by here."""
 
 
 @dataclass(frozen=True, slots=True)

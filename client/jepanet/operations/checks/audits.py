@@ -1,0 +1,62 @@
+"""Whether this node could take part in rounds that are audited, and what their bonds deter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jepanet.chain.contracts.all import RoundView
+from jepanet.cid import digest_of
+from jepanet.errors import Exit, Rejected
+from jepanet.operations.checks.findings import Finding, failed, fine, warned
+from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
+from jepanet.protocol.documents.build import Build, apart
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, AuditRule, RoundSpec
+from jepanet.settings.paths import Paths
+from jepanet.storage.blobs.blob_files import place_of
+from jepanet.types import Role
+from jepanet.work.methods import known_spec
+
+
+def held_rules(data_dir: Path, round_: RoundView) -> RoundSpec | None:
+    """The rules of a round without a result, where this node's store has them and this program knows them."""
+    path = place_of(Paths(data_dir).blobs, round_.digest)
+    try:
+        if path.stat().st_size > MAX_SPEC_BYTES:
+            return None
+        data = path.read_bytes()
+        return known_spec(data) if digest_of(data) == round_.digest else None
+    except (OSError, Rejected):
+        return None
+
+
+def judge_audits(
+    number: int, view: RoundView, rules: RoundSpec, roles: frozenset[Role], here: Build | None
+) -> list[Finding]:
+    """Rows about one open round. `here`: what this machine computes trainings by; None: not asked."""
+    if rules.audit is None:
+        return []
+    found = deterrence_of_round(rules, bond=view.bond, budget=view.budget)
+    rows = _of_build(number, rules.audit, roles, here)
+    if found is None:
+        return rows
+    text = f"round {number}: " + "; ".join(deterring_words(found))
+    if found.deters:
+        return [*rows, fine("bond", text)]
+    remedy = (
+        "who cheats takes from the pay of the others: ask its proposer for a bond by the rule, or stay away"
+    )
+    return [*rows, warned("bond", text, remedy)]
+
+
+def _of_build(number: int, rule: AuditRule, roles: frozenset[Role], here: Build | None) -> list[Finding]:
+    verifies = bool({Role.COORDINATOR, Role.AGGREGATOR} & roles) and rule.probability_milli > 0
+    if here is None or rule.build is None or not (verifies or Role.SOLVER in roles):
+        return []
+    if here == rule.build:
+        return [fine("audits", f"this machine computes as round {number} is audited")]
+    why = f"round {number} is audited on another build: {apart(here, rule.build)}"
+    remedy = "take part with such a machine, or leave such projects out of projects.follow"
+    if verifies:
+        text = f"this node could not audit, and signs no scores: {why}"
+        return [failed("audits", text, remedy, Exit.CONFIG)]
+    return [warned("audits", f"this node leaves it alone: {why}", remedy)]

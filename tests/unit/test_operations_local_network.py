@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -62,6 +63,30 @@ def test_what_was_chosen_once_stays(tmp_path: Path, taken: set[int]) -> None:
     assert planned(tmp_path, Wanted()) == planned(tmp_path, Wanted(recipe="tworoom-small", solvers=3)) == made
     assert planned(tmp_path, Wanted()) == made != finished(tmp_path, made, 7)
     assert planned(tmp_path, Wanted()) == replace(made, project=7)
+
+
+def ports_of(plan: Plan) -> set[int]:
+    return {plan.chain_port, *(port for pair in plan.ports for port in (pair.p2p, pair.rpc))}
+
+
+def test_two_networks_of_a_machine_share_no_port_though_neither_runs(tmp_path: Path, taken: set[int]) -> None:
+    known, folders = tmp_path / "known", [tmp_path / name for name in ("a", "b", "c")]
+    for folder in folders:
+        folder.mkdir()
+    first, second = (planned(folder, Wanted(), known) for folder in folders[:2])
+    assert not ports_of(first) & ports_of(second) and not taken
+    assert planned(folders[0], Wanted(), known) == first
+    with pytest.raises(Fatal, match="another local network") as caught:
+        planned(folders[2], Wanted(chain_port=first.chain_port), known)
+    assert caught.value.code is Exit.PORT_IN_USE
+    (folders[1] / "network.json").write_text("{")
+    assert not ports_of(first) & ports_of(planned(folders[2], Wanted(), known)), "one unread hides no other"
+    for folder in (folders[0], folders[2]):
+        shutil.rmtree(folder)
+    folders[2].mkdir()
+    assert planned(folders[2], Wanted(), known) == first, "what has gone holds nothing"
+    folders[0].mkdir()
+    assert planned(folders[0], Wanted(), Path("/proc/nowhere")) == first, "where nothing is kept it goes on"
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,12 @@ def command(
     """
     with _Steps() as steps:
         steps.step("plan of the network")  # before what takes seconds to import
+        from jepanet.interface.folders import state_folder
         from jepanet.operations.local_network.plan import Wanted
         from jepanet.operations.local_network.quickstart import quickstart
 
-        made = quickstart(directory.expanduser(), Wanted(recipe, solvers, rounds, chain_port), steps)
+        wanted = Wanted(recipe, solvers, rounds, chain_port)
+        made = quickstart(directory.expanduser(), wanted, steps, state_folder("networks"))
     emit(made, as_json, _show)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -12,6 +13,7 @@ from jepanet.chain.devchain.anvil import find_anvil, is_free
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import read_capped, write_atomically, write_new
 from jepanet.learning.sources.registry import OFFERS, dataset_for
+from jepanet.operations.local_network.neighbours import make_known, neighbours
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.records.marks import Range, Size
 from jepanet.types import Role
@@ -70,20 +72,25 @@ class Plan:
 CODEC = Codec(Plan, "plan of a local network", max_bytes=1 << 16, spelling=JOURNAL)
 
 
-def planned(folder: Path, wanted: Wanted) -> Plan:
+def planned(folder: Path, wanted: Wanted, known_in: Path | None = None) -> Plan:
     """The network of this folder; where it has none, one is chosen and written.
+
+    `known_in`: the folder that leads to the other networks of this machine, whose ports are left to them.
 
     Raises:
         Fatal: the network is another than what is wanted, or no data are at hand for the recipe (exit code
-            `USAGE`); anvil is missing (`TOOL_MISSING`); the port is taken (`PORT_IN_USE`).
+            `USAGE`); anvil is missing (`TOOL_MISSING`); the port is taken, if only by
+            another network (`PORT_IN_USE`).
     """
     known = _read(folder)
     if known is not None:
         _check_same(folder, known, wanted)
         return known
     find_anvil()
-    made = _chosen(wanted)
+    made = _chosen(wanted, frozenset() if known_in is None else _ports_of_others(folder, known_in))
     write_new(folder / PLAN, CODEC.encode(made))
+    if known_in is not None:
+        make_known(known_in, folder)
     return made
 
 
@@ -132,7 +139,20 @@ def _check_same(folder: Path, known: Plan, wanted: Wanted) -> None:
             )
 
 
-def _chosen(wanted: Wanted) -> Plan:
+def _ports_of_others(folder: Path, known_in: Path) -> frozenset[int]:
+    """Those that other networks of this machine come back to, running or not."""
+    taken: set[int] = set()
+    for other in neighbours(known_in):
+        try:
+            plan = None if other == folder.resolve() else _read(other)
+        except (Fatal, OSError):  # of another version, or of nobody's business
+            continue
+        if plan is not None:
+            taken |= {plan.chain_port, *(port for pair in plan.ports for port in (pair.p2p, pair.rpc))}
+    return frozenset(taken)
+
+
+def _chosen(wanted: Wanted, taken: AbstractSet[int]) -> Plan:
     recipe = wanted.recipe or USUAL_RECIPE
     found = dataset_for(recipe)
     if found is None:
@@ -154,26 +174,27 @@ def _chosen(wanted: Wanted) -> Plan:
             code=Exit.USAGE,
         )
     solvers = USUAL_SOLVERS if wanted.solvers is None else wanted.solvers
-    p2p, rpc = _free_from(_P2P), _free_from(_RPC)
+    p2p, rpc = _free_from(_P2P, taken), _free_from(_RPC, taken)
     ports = tuple(Ports(next(p2p), next(rpc)) for _ in range(3 + solvers))
-    return Plan(recipe, offer.name, solvers, rounds, _chain_port(wanted.chain_port), ports)
+    return Plan(recipe, offer.name, solvers, rounds, _chain_port(wanted.chain_port, taken), ports)
 
 
-def _chain_port(wanted: int | None) -> int:
+def _chain_port(wanted: int | None, taken: AbstractSet[int]) -> int:
     if wanted is None:
-        return next(_free_from(_CHAIN))
-    if not is_free(wanted):
+        return next(_free_from(_CHAIN, taken))
+    if wanted in taken or not is_free(wanted):
+        by = ", by another local network of this machine" if wanted in taken else ""
         raise Fatal(
-            f"port {wanted} is already in use",
+            f"port {wanted} is already in use{by}",
             remedy="name another with --chain-port, or leave it out: a free one is taken",
             code=Exit.PORT_IN_USE,
         )
     return wanted
 
 
-def _free_from(first: int) -> Iterator[int]:
+def _free_from(first: int, taken: AbstractSet[int]) -> Iterator[int]:
     for port in range(first, first + _LOOKED_AT):
-        if is_free(port):
+        if port not in taken and is_free(port):
             yield port
     raise Fatal(
         f"none of the ports from {first} to {first + _LOOKED_AT - 1} is free",

@@ -56,8 +56,9 @@ class Tell(Protocol):
         """How much of it is done."""
 
 
-def quickstart(folder: Path, wanted: Wanted, tell: Tell) -> LocalNetwork:
-    """Makes the network of `folder`, or what is left to make of it, and has its chain run.
+def quickstart(folder: Path, wanted: Wanted, tell: Tell, known_in: Path | None = None) -> LocalNetwork:
+    """Makes the network of `folder`, or what is left to make of it, and has its chain run; `known_in` as for
+    `planned`.
 
     Raises:
         Fatal: as `planned`; another call is at work there (exit code `ALREADY_RUNNING`); its chain was lost
@@ -67,7 +68,7 @@ def quickstart(folder: Path, wanted: Wanted, tell: Tell) -> LocalNetwork:
     check_writable(folder)
     make_private(folder)
     with _held(folder):
-        plan = planned(folder, wanted)
+        plan = planned(folder, wanted, known_in)
         tell.step("local chain with the contracts")
         chain = asyncio.run(_chain(folder, plan))
         if plan.project:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -143,6 +144,35 @@ def test_a_restored_folder_is_a_node_elsewhere(node: Path, tmp_path: Path) -> No
         assert blobs.pins(digest_of(DELTA)) == {"round/3"}
     assert any("never run again" in step for step in made.next)
     assert any("--moved" in step for step in made.next)
+
+
+def test_a_folder_restored_where_a_service_had_it_is_the_one_that_its_file_names(
+    node: Path, tmp_path: Path
+) -> None:
+    """The layout of the unit: the file in one place; `data`, `wallet` and `dataset` in another."""
+    service, etc = tmp_path / "var/solver", tmp_path / "etc"
+    service.mkdir(parents=True)
+    etc.mkdir()
+    text = node.read_text()
+    for key, was, name in (("data_dir", "data", "data"), ("directory", "wallet", "wallet"),
+                           ("dataset", "shards", "dataset")):  # fmt: skip
+        assert f'{key} = "{was}"' in text
+        text = text.replace(f'{key} = "{was}"', f'{key} = "{service / name}"')
+        (node.parent / was).rename(service / name)
+    (node.parent / "deployment.json").rename(etc / "deployment.json")
+    (etc / "node.toml").write_text(text)
+    archive = kept(etc / "node.toml", tmp_path / "a.backup").archive
+    for folder in (service, etc):
+        shutil.rmtree(folder)
+    restore(archive, service)
+    etc.mkdir()
+    for was, name in (("node.toml.original", "node.toml"), ("deployment.json", "deployment.json")):
+        shutil.copy(service / was, etc / name)
+    config = config_of(etc / "node.toml")
+    assert (etc / "node.toml").read_text() == text and config.chain.deployment.is_file()
+    assert config.proposer.dataset is not None and (config.proposer.dataset / "sealed").is_dir()
+    assert [item.suffix for item in config.wallet.directory.iterdir() if item.name.startswith("0x")]
+    assert Journal.is_held(Paths(config.node.data_dir).journal)
 
 
 def test_a_node_that_runs_is_copied_as_it_is_at_one_moment(node: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from jepanet.operations.status import status_view
 from jepanet.operations.views.activity import Source, TrainingNow, Transfer
 from jepanet.operations.views.funds import Account
 from jepanet.operations.views.json_form import Wei
-from jepanet.operations.views.node import Health, NodeStatus, OpenDuty, Surroundings
+from jepanet.operations.views.node import Health, NodeStatus, OpenDuty, RoundStatus, Surroundings
 from jepanet.operations.views.overview import OpenRound, Overview
 from jepanet.operations.views.rounds import Reward, RoundSchedule, RoundSummary
 from rpc_node import ME, PEERS, TOKEN, a_node
@@ -71,6 +71,33 @@ async def test_all_of_it_is_said_and_fits(status: NodeStatus) -> None:
         assert part in text, part
     assert "\x1b" not in text
     assert [line for line in plain(seen) if "left" in line] == [], "a countdown is no news"
+
+
+@pytest.mark.parametrize(
+    ("roles", "phase", "did", "says"),
+    [
+        (("solver",), "commit", {}, "train, and commit"),
+        (("solver",), "commit", {"committed": True}, "done: the commitment is on the chain"),
+        (("solver",), "gap", {"committed": True}, "wait for the reveal"),
+        (("solver",), "reveal", {"committed": True}, "reveal the delta"),
+        (("solver",), "reveal", {"committed": True, "revealed": True}, "done: the delta is revealed"),
+        (("solver",), "reveal", {}, "none: this node committed to nothing"),
+        (("coordinator",), "verify", {}, "score every delta"),
+        (("coordinator",), "verify", {"scored": True}, "done: every delta is scored"),
+        (("coordinator", "solver"), "verify", {"committed": True}, "score every delta"),
+    ],
+)
+def test_your_part_is_what_is_left_to_do(
+    status: NodeStatus, roles: tuple[str, ...], phase: str, did: dict[str, bool], says: str
+) -> None:
+    mine = RoundStatus(7, 1, phase, 2, 0, True, None, False, did.get("scored", False), 0, (),
+                       did.get("committed", False), did.get("revealed", False))  # fmt: skip
+    at = OpenRound(replace(ROUND.summary, phase=phase), replace(ROUND.schedule, phase=phase))
+    seen = replace(overview(replace(status, roles=roles, rounds=(mine,))), rounds=(at,))
+    text = re.sub(r"\s+", " ", " ".join(item.text for item in lines(seen, 0.0, 200)))
+    assert [part[: len(says)] for part in re.findall(r"your part: (.+?)(?: Round| To do|$)", text)] == [says]
+    words = (ROOT / "dashboard/src/words/phases.ts").read_text(encoding="utf-8")
+    assert f'"{says}' in words, "the dashboard says the same"
 
 
 def test_the_worst_comes_first_and_silence_explains_what_follows(status: NodeStatus) -> None:

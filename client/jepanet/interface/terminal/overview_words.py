@@ -11,6 +11,7 @@ from jepanet.interface.terminal.round_words import left
 from jepanet.operations.auditing.happenings import phase_end
 from jepanet.operations.diagnosis.worries import size, span
 from jepanet.operations.views.activity import TrainingNow
+from jepanet.operations.views.node import RoundStatus
 from jepanet.operations.views.overview import OpenRound, Overview, Weight
 from jepanet.tokens import tokens
 
@@ -24,6 +25,7 @@ _PARTS = {
     ("reveal", "solver"): "reveal the delta, and serve it",
     ("verify", "coordinator"): "score every delta, and sign the result",
 }
+"""By phase and role, as long as it is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def lines(seen: Overview, since: float, width: int) -> list[Line]:
     who = f"{', '.join(status.roles) or 'observer'} · wallet {status.wallet}"
     told = [*_wrapped("Node", f"{standing(seen)} · {who}", width, _tone(seen))]
     for item in seen.rounds:
-        told += _wrapped("Round", _round(item, status.roles, since), width, "bold")
+        mine = next((own for own in status.rounds if own.round == item.summary.round), None)
+        told += _wrapped("Round", _round(item, status.roles, mine, since), width, "bold")
     if not seen.rounds:
         told += _wrapped("Round", "none is open; the node waits for a proposer to open the next one", width)
     for worry in seen.worries[:_SHOWN_WORRIES]:
@@ -91,7 +94,7 @@ def _tone(seen: Overview) -> str:
     return "green" if seen.health.healthy and seen.health.ready else "red"
 
 
-def _round(item: OpenRound, roles: tuple[str, ...], since: float) -> str:
+def _round(item: OpenRound, roles: tuple[str, ...], mine: RoundStatus | None, since: float) -> str:
     summary, schedule = item.summary, item.schedule
     ends = phase_end(schedule)
     parts = [f"{summary.round} · {summary.phase.upper()}"]
@@ -99,9 +102,24 @@ def _round(item: OpenRound, roles: tuple[str, ...], since: float) -> str:
         parts.append(f"{left(ends, schedule.now + since)} left")
     parts.append(f"{summary.commits} committed, {summary.reveals} revealed")
     parts.append(f"budget {tokens(summary.budget)} tokens")
-    mine = [text for (phase, role), text in _PARTS.items() if phase == summary.phase and role in roles]
-    parts += [f"your part: {text}" for text in mine]
+    parts += [f"your part: {text}" for role in roles if (text := _part(summary.phase, role, mine))]
     return " · ".join(parts)
+
+
+def _part(phase: str, role: str, mine: RoundStatus | None) -> str | None:
+    """What there is to do for a role, by what this node has done."""
+    if mine is not None and role == "solver":
+        if mine.revealed and phase == "reveal":
+            return "done: the delta is revealed; serve it until it is scored"
+        if mine.committed and phase == "commit":
+            return "done: the commitment is on the chain; keep running, the reveal is next"
+        if mine.committed and phase == "gap":
+            return "wait for the reveal, and keep running"
+        if not mine.committed and phase in ("gap", "reveal"):
+            return "none: this node committed to nothing"
+    if mine is not None and role == "coordinator" and mine.scored and phase == "verify":
+        return "done: every delta is scored; sign the result"
+    return _PARTS.get((phase, role))
 
 
 def _training(seen: Overview, since: float, width: int) -> list[Line]:

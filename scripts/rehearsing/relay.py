@@ -15,6 +15,8 @@ import socket
 import sys
 from pathlib import Path
 
+from jepanet.lifetime import die_with_parent
+
 _CLONE_NEWNET = 0x40000000
 _BYTES = 1 << 16
 
@@ -63,6 +65,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def main() -> None:
+    die_with_parent(os.getppid())  # a rehearsal that was killed leaves no door to its chain
     namespace, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     server = listening_in(namespace, address, port)
     sys.stdout.write("listening\n")

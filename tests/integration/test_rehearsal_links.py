@@ -124,3 +124,23 @@ def wait_for(condition: Callable[[], bool]) -> bool:
         if condition():
             return True
     return False
+
+
+def test_of_a_rehearsal_that_is_killed_the_relay_ends() -> None:
+    """It runs in no namespace, so that `--clean` would not find it."""
+    if os.geteuid() != 0:
+        pytest.skip("entering a network namespace takes root")
+    relay = [sys.executable, "-m", "scripts.rehearsing.relay", "/proc/self/ns/net", "127.0.0.1", "0"]
+    start = (
+        f"import subprocess, sys, time; child = subprocess.Popen({relay!r}, stdout=subprocess.PIPE);"
+        "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True) as rehearsal:
+        assert rehearsal.stdout is not None
+        there = Path("/proc") / rehearsal.stdout.readline().strip()
+        assert there.name.isdigit() and there.exists()
+        rehearsal.kill()
+    deadline = time.monotonic() + 10
+    while there.exists() and "Z" not in (there / "stat").read_text().rpartition(")")[2].split()[0]:
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.1)

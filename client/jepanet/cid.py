@@ -7,11 +7,13 @@ binary shards, `dag-json` for canonical JSON documents.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import cid as _cid
 import multihash
+from blake3 import blake3
 
 from jepanet.errors import Rejected
 from jepanet.types import Digest
@@ -19,6 +21,8 @@ from jepanet.types import Digest
 Codec = Literal["raw", "dag-json"]
 _CODECS: tuple[Codec, ...] = ("raw", "dag-json")
 _READ_SIZE = 1 << 20
+_GATHERED = 1 << 16
+"""Bytes of small pieces that are hashed together: BLAKE3 is many times as fast on long inputs."""
 
 
 def digest_of(data: bytes) -> Digest:
@@ -32,6 +36,27 @@ def digest_file(path: Path) -> Digest:
     with path.open("rb") as file:
         while block := file.read(_READ_SIZE):
             state.update(block)
+    return Digest(state.digest())
+
+
+def blake3_of(pieces: Iterable[bytes | memoryview]) -> Digest:
+    """BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs), 256 bits, of pieces as if they were joined.
+
+    It is for what is hashed often: as strong as SHA-256, and several times as fast, most of all where the
+    processor has no instructions for that.
+    """
+    state, held, size = blake3(), list[bytes | memoryview](), 0
+    for piece in pieces:
+        if len(piece) < _GATHERED:
+            held.append(piece)
+            size += len(piece)
+            if size < _GATHERED:
+                continue
+            piece = b""
+        state.update(b"".join(held))
+        state.update(piece)
+        held, size = [], 0
+    state.update(b"".join(held))
     return Digest(state.digest())
 
 

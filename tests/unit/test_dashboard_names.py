@@ -20,14 +20,14 @@ from jepanet.rpc.offered.node import DISK_LOW, Probes, remarks
 from jepanet.traffic import BLOB_KINDS
 from jepanet.types import Phase, RoundId, Verdict
 from jepanet.work.jobs import JOBS
-from jepanet.work.requests.auditing import AuditSegment
+from jepanet.work.requests.auditing import AuditSegment, AuditSegments
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
 from jepanet.work.requests.training import TrainDelta
 
 pytestmark = pytest.mark.unit
 
 SOURCE = Path(__file__).resolve().parents[2] / "dashboard" / "src"
-BY_HAND = {AuditSegment.job, TrainLocally.job, PlanTraining.job}
+BY_HAND = {AuditSegment.job, AuditSegments.job, TrainLocally.job, PlanTraining.job}
 """Jobs of commands, which no node does."""
 
 

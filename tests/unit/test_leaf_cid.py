@@ -9,7 +9,7 @@ import cid as py_cid
 import multihash
 import pytest
 
-from jepanet.cid import digest_file, digest_of, from_cid, parse_digest, to_cid
+from jepanet.cid import blake3_of, digest_file, digest_of, from_cid, parse_digest, to_cid
 from jepanet.errors import Rejected
 
 pytestmark = pytest.mark.unit
@@ -18,6 +18,16 @@ pytestmark = pytest.mark.unit
 def test_the_cid_of_the_empty_blob_is_the_published_one() -> None:
     # Known from every other implementation: the raw CIDv1 of zero bytes.
     assert to_cid(digest_of(b"")) == "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+
+
+def test_blake3_is_the_published_one_however_the_input_is_cut() -> None:
+    """Vectors of https://github.com/BLAKE3-team/BLAKE3/blob/master/test_vectors/test_vectors.json."""
+    assert blake3_of([]).hex() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+    whole = bytes(place % 251 for place in range(102_400))
+    said = "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085"
+    for step in (1000, 40_000, 70_000, len(whole)):
+        pieces = [memoryview(whole)[first : first + step] for first in range(0, len(whole), step)]
+        assert blake3_of([*pieces, b""]).hex() == said, step
 
 
 @pytest.mark.parametrize("codec", ["raw", "dag-json"])

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.tensors import MAX_HEADER_BYTES, canonical_json, decode_tensors, encode_tensors, parse_json
+from jepanet.tensors import (
+    MAX_HEADER_BYTES,
+    canonical_json,
+    decode_tensors,
+    encode_tensors,
+    parse_json,
+    tensor_pieces,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +53,28 @@ def reason(data: bytes, *, max_bytes: int = CAP) -> str:
 
 
 # ------------------------------------------------------------------ honest
+
+
+def test_pieces_are_the_bytes_that_the_library_writes() -> None:
+    """In every type, shape and order, and whatever the header says: one content has one file."""
+    kinds = ("<f4", "<f8", "i1", "u1", "<u2", "<i4", "<u4", "<i8")
+    several = {f"{place}.{kind[-2:]}": np.arange(place, dtype=kind) for place, kind in enumerate(kinds)}
+    strided = np.arange(24, dtype=np.float32).reshape(4, 6)[::2, ::3]
+    for given, header in (
+        ({}, {}),
+        (arrays(), {"schema": "x", "step": 7}),
+        (several | {"strided": strided, "B/b-1": strided.T}, {"said": 'quotes " \\ \x00\x1f\x7f\n ä € 🙂'}),
+    ):
+        assert b"".join(tensor_pieces(given, header)) == encode_tensors(given, header)
+    for refused in ({"half": np.zeros(1, np.float16)}, {"ä": np.zeros(1, np.float32)}, {"": np.zeros(1)}):
+        with pytest.raises(ValueError):
+            tensor_pieces(refused, {})
+
+
+def test_names_that_json_escapes_are_read_too() -> None:
+    odd = {'a "name"': np.zeros(1, np.float32), "ä": np.ones(2, np.float64)}
+    found, _ = decode_tensors(encode_tensors(odd, {}), max_bytes=CAP, what="delta")
+    assert list(found) == sorted(odd)
 
 
 def test_what_is_encoded_is_decoded() -> None:

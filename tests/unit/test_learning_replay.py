@@ -11,8 +11,8 @@ import pytest
 
 from jepanet.errors import Rejected
 from jepanet.learning.auditing.replay import START, Replayed, check_auditable, differing, replay
-from jepanet.learning.auditing.segments import Segments, segment_steps
-from jepanet.learning.auditing.state_file import read_state, state_bytes
+from jepanet.learning.auditing.segments import Segments, segment_ends, segment_steps
+from jepanet.learning.auditing.state_file import read_state, state_pieces
 from jepanet.learning.data.shards import save_shard
 from jepanet.learning.data.streaming.shard_file import ShardFile
 from jepanet.learning.recipe import Recipe
@@ -27,7 +27,7 @@ from learning_shards import OTHER, RECIPE, SEED, disc_shard, initial, scaled, si
 
 pytestmark = pytest.mark.unit
 
-STEPS, EVERY = 9, 4
+STEPS, SEGMENTS = 10, 3
 PLAIN = replace(sized(RECIPE, colour=True, symmetry=True), inner_steps=STEPS, total_steps=60)
 SHARD = disc_shard(1, site=(0, 0, 0, 1, 1, 2))
 START_WEIGHTS = initial(SEED)
@@ -85,7 +85,7 @@ def made(
     on_step: Callable[[StepReport], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> Made:
-    segments = Segments(folder, EVERY)
+    segments = Segments(folder, SEGMENTS)
     result = train(
         START_WEIGHTS,
         supply(),
@@ -120,7 +120,7 @@ def every_segment_agrees(training: Made) -> None:
 def test_every_segment_leads_to_the_state_that_the_trainer_had(name: str, tmp_path: Path) -> None:
     training = made(RECIPES[name], tmp_path)
     steps = [point.step for point in training.result.trace.points]
-    assert steps == ([3, 4, 6, 8, 9] if name == "guard" else [4, 8, 9])
+    assert steps == ([3, 4, 6, 8, 9, 10] if name == "guard" else [4, 8, 10])
     every_segment_agrees(training)
 
 
@@ -151,7 +151,7 @@ def test_a_training_that_was_killed_has_all_segments(plain: Made, tmp_path: Path
         made(PLAIN, tmp_path / "kept", on_step=ends, checkpoints=place)
     steps = list[int]()
     again = made(PLAIN, tmp_path / "kept", on_step=lambda step: steps.append(step.step), checkpoints=place)
-    assert steps == [5, 6, 7, 8, 9]
+    assert steps == [5, 6, 7, 8, 9, 10]
     assert again.result.trace == plain.result.trace
     every_segment_agrees(again)
 
@@ -228,9 +228,9 @@ def test_scaled_weights_in_a_committed_state_are_found_in_the_segment_before(tmp
     """Who scales after the fourth step commits to the scaled state: the way does not lead there."""
     honest = made(PLAIN, tmp_path)
     points = honest.result.trace.points
-    parts = read_state(honest.segments.kept([4, 8, 9])[0].state.read_bytes(), 4, max_bytes=1 << 30)
+    parts = read_state(honest.segments.kept([4, 8, 10])[0].state.read_bytes(), 4, max_bytes=1 << 30)
     parts["weights"] = scaled(parts["weights"], 1.5)
-    (tmp_path / "step-0000000004.state").write_bytes(state_bytes(4, parts))
+    (tmp_path / "step-0000000004.state").write_bytes(b"".join(state_pieces(4, parts)))
     found = honest.again(0)
     assert found.point == points[0], "the honest way leads to the honest state"
     with pytest.raises(Rejected) as refused:  # and the scaled one is not what was committed to
@@ -255,8 +255,13 @@ def test_recipes_whose_segments_cannot_be_repeated_are_refused(recipe: Recipe, s
 
 
 def test_segments_are_as_many_as_asked_for() -> None:
+    """None is longer than it has to be; where four or more are asked for, the outer ones have one step."""
     for steps in range(1, 200):
         for segments in range(1, 40):
-            every = segment_steps(steps, segments)
-            assert -(-steps // every) <= segments
-            assert every == 1 or -(-steps // (every - 1)) > segments
+            ends = segment_ends(PLAIN, steps, segments)
+            lengths = [end - before for before, end in zip([0, *ends], ends, strict=False)]
+            every, outer = segment_steps(steps, segments), steps >= 4 and segments >= 4
+            assert ends[-1] == steps and len(ends) <= segments and max(lengths) == every
+            assert not outer or lengths[0] == lengths[-1] == 1
+            inner, most = (steps - 2, segments - 2) if outer else (steps, segments)
+            assert every == 1 or -(-inner // (every - 1)) > most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,13 @@ from jepanet.work import transcript as transcript_module
 from jepanet.work.auditing import write_transcript
 from jepanet.work.jobs import run
 from jepanet.work.last_steps import LastSteps, last_steps
-from jepanet.work.requests.auditing import AuditedSegment, AuditPlace, AuditSegment
+from jepanet.work.requests.auditing import (
+    AuditedSegment,
+    AuditPlace,
+    AuditSegment,
+    AuditSegments,
+    SegmentAgain,
+)
 from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.machine import CheckpointPlace
 from jepanet.work.requests.training import RepeatTraining, TrainDelta, TrainedDelta
@@ -103,23 +109,35 @@ class Bench:
             audit=self.place,
         )
 
+    def again(self, number: int) -> SegmentAgain:
+        """Segment `number`, and what it goes on from."""
+        if not number:
+            return SegmentAgain(0, None)
+        step = self.transcript.segments[number - 1].end.step
+        return SegmentAgain(number, self.folder / "states" / f"step-{step:010}.state")
+
+    def together(self, *numbers: int) -> tuple[AuditedSegment, ...]:
+        """Segments of one request, in this order."""
+        alone = self.request_for(0)
+        names = (item.name for item in fields(AuditSegments) if item.name != "segments")
+        shared = {name: getattr(alone, name) for name in names}
+        return run(AuditSegments(segments=tuple(map(self.again, numbers)), **shared)).found
+
     def audited(self, number: int, residual: str | None = None) -> AuditedSegment:
-        transcript = self.transcript
-        state = None
-        if number:
-            state = self.folder / "states" / f"step-{transcript.segments[number - 1].end.step:010}.state"
-        return run(
-            AuditSegment(
-                round=self.files,
-                shards=(TrainingShard.of(self.folder / "shard"),),
-                probe=self.folder / "probe",
-                seed=SEED,
-                transcript=self.folder / "transcript",
-                number=number,
-                state=state,
-                residual=self.folder / residual if residual else None,
-                claimed=self.folder / "delta",
-            )
+        return run(self.request_for(number, residual))
+
+    def request_for(self, number: int, residual: str | None = None) -> AuditSegment:
+        again = self.again(number)
+        return AuditSegment(
+            round=self.files,
+            shards=(TrainingShard.of(self.folder / "shard"),),
+            probe=self.folder / "probe",
+            seed=SEED,
+            transcript=self.folder / "transcript",
+            number=again.number,
+            state=again.state,
+            residual=self.folder / residual if residual else None,
+            claimed=self.folder / "delta",
         )
 
     @property
@@ -145,11 +163,11 @@ class Bench:
 
     @property
     def segments(self) -> Segments:
-        return Segments(self.folder / "states", STEPS // SEGMENTS)
+        return Segments(self.folder / "states", SEGMENTS)
 
     def trained(self, shard: Shard = SHARD, weights: Arrays = BASE, **changes: object) -> TrainResult:
         given = {"seed": SEED, "steps": STEPS, "total_steps": 60} | changes
-        return train(weights, shard, RECIPE, segments=self.segments, **given)  # type: ignore[arg-type]
+        return train(weights, shard, RECIPE, **{"segments": self.segments} | given)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -175,6 +193,25 @@ def test_honest_work_reproduces_its_own_commitment(bench: Bench) -> None:
         assert losses_under(opened, [*found.losses[:-1], found.losses[-1] * (1 + 1e-15)]) != segment.losses
     bench.committed(bench.trained())
     assert made.digest == digest_of((bench.folder / "delta").read_bytes()), "the bench commits as a node does"
+
+
+def test_segments_of_one_request_are_found_as_each_alone(bench: Bench) -> None:
+    """In any order, and after one that was refused: what they share carries nothing from one to the next."""
+    run(bench.request())
+    alone = {number: bench.audited(number) for number in range(SEGMENTS)}
+    for order in ((0, 1, 2), (2, 0, 1), (1, 1, 0, 2)):
+        assert [plain(item) for item in bench.together(*order)] == [plain(alone[item]) for item in order]
+    path = bench.folder / "states" / "step-0000000002.state"
+    arrays, header = decode_tensors(path.read_bytes(), max_bytes=1 << 30, what="state")
+    name = next(name for name in arrays if name.startswith("weights."))
+    path.write_bytes(encode_tensors({**arrays, name: arrays[name] + np.float32(1)}, header))
+    found = bench.together(0, 1, 2)
+    assert [item.differs for item in found] == [None, "state", None]
+    assert plain(found[2]) == plain(alone[2])
+
+
+def plain(found: AuditedSegment) -> AuditedSegment:
+    return replace(found, seconds=0.0)
 
 
 @pytest.mark.parametrize("codec", ["int8", "topk10"])
@@ -259,7 +296,7 @@ def test_attack_fewer_steps(bench: Bench) -> None:
 
 
 def test_attack_one_long_segment_that_nobody_would_repeat(bench: Bench) -> None:
-    long = Segments(bench.folder / "states", STEPS)
+    long = Segments(bench.folder / "states", 1)
     result = train(BASE, SHARD, RECIPE, segments=long, seed=SEED, steps=STEPS, total_steps=60)
     bench.committed(result)
     assert bench.differs() == {0: "segments"}
@@ -278,7 +315,7 @@ def test_attack_a_state_file_that_says_more_than_was_committed_to(bench: Bench) 
 
 def test_attack_steps_that_were_left_out(bench: Bench) -> None:
     """Two steps instead of six, told as six: every state is one that steps led to, only not enough."""
-    short = bench.trained(steps=2)
+    short = bench.trained(steps=2, segments=replace(bench.segments, count=1))
     states, point = bench.folder / "states", short.trace.points[0]
     for step in (4, 6):
         for kind in ("state", "losses"):

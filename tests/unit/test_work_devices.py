@@ -30,7 +30,7 @@ from jepanet.work import contribution as contribution_module
 from jepanet.work import room, scoring
 from jepanet.work import training as work_training
 from jepanet.work.jobs import JOBS, run
-from jepanet.work.requests.auditing import AuditPlace, AuditSegment
+from jepanet.work.requests.auditing import AuditPlace, AuditSegment, AuditSegments, SegmentAgain
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles, TrainingShard
@@ -123,6 +123,16 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
             None,
             folder / "audited" / "delta",
         ),
+        AuditSegments(
+            replace(files, spec=folder / "audited" / "spec"),
+            training(folder, device).shards,
+            None,
+            SEED,
+            folder / "audited" / "transcript",
+            (SegmentAgain(0, None),),
+            None,
+            folder / "audited" / "delta",
+        ),
     ]
 
 
@@ -136,11 +146,13 @@ def test_every_job_does_its_work_on_the_cpu(folder: Path) -> None:
 def test_a_job_without_a_device_runs_no_network_or_compares_digests() -> None:
     """Digests of states are those of a CPU: on another device equal work gives others."""
     without = [kind for kind in JOBS if "device" not in kind.__slots__]
-    assert without == [RepeatTraining, AuditSegment, DeriveModel]
+    assert without == [RepeatTraining, AuditSegment, AuditSegments, DeriveModel]
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in JOBS if kind not in (DeriveModel, AuditSegment)], ids=lambda kind: kind.job
+    "kind",
+    [kind for kind in JOBS if kind not in (DeriveModel, AuditSegment, AuditSegments)],
+    ids=lambda kind: kind.job,
 )
 def test_no_job_ignores_its_device(folder: Path, kind: type[Request[object]]) -> None:
     request = next(item for item in requests(folder, NOWHERE) if type(item) is kind)

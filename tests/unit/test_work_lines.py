@@ -25,10 +25,13 @@ from jepanet.work.lines import (
 )
 from jepanet.work.requests.auditing import (
     AuditedSegment,
+    AuditedSegments,
     AuditPlace,
     AuditSegment,
+    AuditSegments,
     KeptState,
     LeftForAudits,
+    SegmentAgain,
 )
 from jepanet.work.requests.deriving import DerivedModel, DeriveModel
 from jepanet.work.requests.evaluating import EvaluatedModel, EvaluateModel
@@ -74,6 +77,13 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     (
         AuditSegment(ROUND, (SHARD,), None, b"\x00\xff", Path("t"), 3, Path("s"), None, Path("c"), DIGEST),
         AuditedSegment("weights", "weights after step 4: …", (0.5, -1e300), 1.5),
+    ),
+    (
+        AuditSegments(
+            ROUND, (SHARD,), None, b"\x00\xff", Path("t"),
+            (SegmentAgain(0, None), SegmentAgain(3, Path("s"))), None, Path("c"), DIGEST,
+        ),
+        AuditedSegments((AuditedSegment(None, "", (), 0.0), AuditedSegment("batch", "…", (0.5,), 1.5))),
     ),
     (
         replace(TRAINING, audit=AuditPlace(Path("f"), Path("t"), bytes(32))),

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.files import write_atomically
-from jepanet.learning.auditing.replay import Replayed, check_auditable, differing, replay
-from jepanet.learning.auditing.segments import Segments, segment_ends, segment_steps
+from jepanet.learning.auditing.replay import Begun, Replayed, check_auditable, differing, replay
+from jepanet.learning.auditing.segments import Segments, segment_ends
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.loop import TrainResult
 from jepanet.learning.training.resuming.trace import digest_of_arrays
 from jepanet.learning.training.step.taking import Span
+from jepanet.learning.training.supply import Supply
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.tensors import Arrays
 from jepanet.types import Digest
 from jepanet.work.last_steps import LastSteps, last_steps
 from jepanet.work.processes.part import data_of
 from jepanet.work.requests.auditing import (
     AuditedSegment,
+    AuditedSegments,
     AuditPlace,
     AuditSegment,
+    AuditSegments,
     KeptState,
     LeftForAudits,
+    SegmentAgain,
 )
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.room import check_trainable
@@ -54,7 +61,7 @@ def segments_of(spec: RoundSpec, recipe: Recipe, place: AuditPlace) -> Segments:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
     check_auditable(recipe)
     check_own_build(spec.audit)
-    return Segments(place.folder, segment_steps(spec.inner_steps, spec.audit.segments))
+    return Segments(place.folder, spec.audit.segments)
 
 
 def write_transcript(
@@ -70,7 +77,7 @@ def write_transcript(
     """
     points = result.trace.points
     kept = segments.kept([point.step for point in points])
-    states = tuple(KeptState(item.step, item.state, digest_file(item.state)) for item in kept)
+    states = tuple(KeptState(item.step, item.state, item.digest) for item in kept)
     left = last.made.left_out
     transcript = Transcript(
         spec=spec_digest,
@@ -87,8 +94,9 @@ def write_transcript(
     return LeftForAudits(digest_of(data), states)
 
 
-def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegment:
-    """Does one segment again and compares the state at its end; of the last one also the delta.
+def audit_segments(request: AuditSegments, on_progress: OnProgress) -> AuditedSegments:
+    """Does segments of a training again and compares the state at the end of each; of the last one also the
+    delta. What all of them begin with is read and made once.
 
     Raises:
         Rejected: the round's files or the transcript are refused, the delta names another transcript
@@ -96,7 +104,6 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
             solver's (`other-build`), where equal work gives other digests.
         Transient: a shard is missing or damaged.
     """
-    started = time.monotonic()
     round_ = open_round(request.round)
     if round_.spec.audit is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
@@ -112,23 +119,63 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
     try:
         check_named_build(transcript, round_.spec.audit)
     except Rejected as error:
-        return AuditedSegment("build", error.message, (), round(time.monotonic() - started, 3))
+        return AuditedSegments((AuditedSegment("build", error.message, (), 0.0),) * len(request.segments))
     check_build(transcript)
-    part = part_of(transcript, request.number)
+    parts = [part_of(transcript, item.number) for item in request.segments]
     check_trainable(round_.recipe, "cpu", 1, [shard.bytes for shard in request.shards])
-    final = request.number == len(transcript.segments) - 1
+    opened = _Opened(request, round_, transcript, tensors, data_of(request.shards, round_.recipe), Begun())
+    return AuditedSegments(
+        tuple(_audited(opened, item, part) for item, part in zip(request.segments, parts, strict=True))
+    )
+
+
+def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegment:
+    """One segment alone. Raises: as `audit_segments`."""
+    several = AuditSegments(
+        round=request.round,
+        shards=request.shards,
+        probe=request.probe,
+        seed=request.seed,
+        transcript=request.transcript,
+        segments=(SegmentAgain(request.number, request.state),),
+        residual=request.residual,
+        claimed=request.claimed,
+        left_before=request.left_before,
+    )
+    return audit_segments(several, on_progress).found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the audits of one training's segments share."""
+
+    request: AuditSegments
+    round: OpenedRound
+    transcript: Transcript
+    tensors: Arrays
+    """Of the revealed delta."""
+    supply: Supply
+    begun: Begun
+
+
+def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment:
+    started = time.monotonic()
+    request, round_, transcript = opened.request, opened.round, opened.transcript
+    rule = round_.spec.audit
+    assert rule is not None, "it was looked at"
+    final = asked.number == len(transcript.segments) - 1
 
     def found(differs: str | None, detail: str, losses: tuple[float, ...] = ()) -> AuditedSegment:
         return AuditedSegment(differs, detail, losses, round(time.monotonic() - started, 3))
 
     ends = [item.end.step for item in transcript.segments]
-    wanted = segment_ends(round_.recipe, round_.spec.inner_steps, round_.spec.audit.segments)
+    wanted = segment_ends(round_.recipe, round_.spec.inner_steps, rule.segments)
     if ends != wanted:
         return found(
             "segments", f"they end after steps {_few(ends)}; by the round's rules after {_few(wanted)}"
         )
     try:
-        again = _replayed(request, round_, part)
+        again = _replayed(opened, asked.state, part)
     except Rejected as error:
         if error.reason in ("not-auditable", "shard-mismatch"):
             raise
@@ -157,7 +204,7 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
             then, now = request.left_before.hex(), went_in.hex() if went_in else None
             detail = f"what the delta before left out: {now} taken, {then} committed to then"
             return found("taken", detail, again.losses)
-        here, there = digest_of_arrays(last.made.parts), digest_of_arrays(tensors)
+        here, there = digest_of_arrays(last.made.parts), digest_of_arrays(opened.tensors)
         if here != there:
             return found("delta", f"its tensors: {here.hex()} here, {there.hex()} revealed", again.losses)
         left = last.made.left_out
@@ -175,16 +222,17 @@ def _few(steps: list[int]) -> str:
     return shown if len(steps) <= 8 else f"{shown}, … {steps[-1]} ({len(steps)})"
 
 
-def _replayed(request: AuditSegment, round_: OpenedRound, part: Part) -> Replayed:
-    spec = round_.spec
+def _replayed(opened: _Opened, state: Path | None, part: Part) -> Replayed:
+    spec = opened.round.spec
     return replay(
-        round_.recipe,
-        round_.base.weights,
-        data_of(request.shards, round_.recipe),
-        seed=request.seed,
+        opened.round.recipe,
+        opened.round.base.weights,
+        opened.supply,
+        seed=opened.request.seed,
         span=Span(spec.inner_steps, spec.start_step, spec.total_steps),
         first=part.first,
         last=part.last,
-        state=None if request.state is None else request.state.read_bytes(),
+        state=None if state is None else state.read_bytes(),
         claimed=None if part.before is None else part.before.end,
+        begun=opened.begun,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
-from jepanet.work.auditing import audit_segment
+from jepanet.work.auditing import audit_segment, audit_segments
 from jepanet.work.deriving import derive_model
 from jepanet.work.evaluating import evaluate_model
 from jepanet.work.local_training import plan_training, train_locally
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
-from jepanet.work.requests.auditing import AuditSegment
+from jepanet.work.requests.auditing import AuditSegment, AuditSegments
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
@@ -26,6 +26,7 @@ JOBS: JobTable = {
     TrainDelta: train_delta,
     RepeatTraining: repeat_training,
     AuditSegment: audit_segment,
+    AuditSegments: audit_segments,
     MakeFirstModel: make_first_model,
     TrainLocally: train_locally,
     PlanTraining: plan_training,

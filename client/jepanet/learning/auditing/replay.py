@@ -16,10 +16,10 @@ from jepanet.learning.machine.determinism import deterministic
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.beginning import begin
 from jepanet.learning.training.guarding.divergence import DivergenceGate
-from jepanet.learning.training.resuming.state import Parts
+from jepanet.learning.training.resuming.state import Parts, TrainingState
 from jepanet.learning.training.resuming.trace import TracePoint, digest_of_batches, trace_point
 from jepanet.learning.training.step.taking import Span, take_step
-from jepanet.learning.training.supply import Supply
+from jepanet.learning.training.supply import InMemory, Supply
 from jepanet.tensors import MAX_TENSORS, Arrays
 
 START = 0
@@ -40,6 +40,18 @@ class Replayed:
     """Of each of its steps."""
     weights: Arrays
     """At its end, float32 by name."""
+
+
+@dataclass(slots=True)
+class Begun:
+    """What replays of one training share: networks and data, which take longer to make than a small step."""
+
+    kept: TrainingState | None = None
+
+    def taken(self) -> TrainingState | None:
+        """What the replay before has left, once."""
+        found, self.kept = self.kept, None
+        return found
 
 
 def _tensors(recipe: Recipe) -> int:
@@ -83,12 +95,14 @@ def replay(
     last: int,
     state: bytes | None,
     claimed: TracePoint | None,
+    begun: Begun | None = None,
     device: str = "cpu",
 ) -> Replayed:
     """Goes from the state after step `first` to that after step `last` again.
 
     `state`: untrusted bytes of the state after `first`, whose digests must be those of the point `claimed`;
-    both None at `START`, whose state follows from `base` and `seed`.
+    both None at `START`, whose state follows from `base` and `seed`. `begun`: of replays of one training by
+    the same arguments before and after this one.
 
     Raises:
         Rejected: `not-auditable`; `state-differs`, naming the part, where the state is not the claimed one;
@@ -98,17 +112,20 @@ def replay(
     check_auditable(recipe)
     supply.check(recipe.family)
     with closing(supply), deterministic():
-        # A gate of a guard would ask for losses on what is held out; the usual one sees this segment alone.
-        now = begin(
-            recipe,
-            base,
-            supply,
-            DivergenceGate(_NEVER),
-            seed=seed,
-            frozen=recipe.family.frozen,
-            device=device,
-            base=base,
-        )
+        # What another replay was refused for may have spoiled what it went on from: it keeps nothing then.
+        now = None if begun is None or state is None else begun.taken()
+        if now is None:
+            # A guard's gate would ask for losses on what is held out; the usual one sees this segment alone.
+            now = begin(
+                recipe,
+                base,
+                supply,
+                DivergenceGate(_NEVER),
+                seed=seed,
+                frozen=recipe.family.frozen,
+                device=device,
+                base=base,
+            )
         if state is not None:
             if claimed is None or claimed.step != first:
                 raise ValueError("a state is that of a claimed point")
@@ -123,7 +140,11 @@ def replay(
             report, batches = take_step(now, recipe, span, device)
             losses.append(report.loss)
         point = trace_point(last, now.parts(), digest_of_batches(batches))
-        return Replayed(point, tuple(losses), now.weights())
+        weights = now.weights()
+        if begun is not None and isinstance(supply, InMemory):  # a stream's shards are closed
+            now.gate = DivergenceGate(_NEVER)
+            begun.kept = now
+        return Replayed(point, tuple(losses), weights)
 
 
 def differing(one: TracePoint, other: TracePoint) -> str | None:

@@ -1,13 +1,12 @@
 """What a training leaves for audits: its state at the end of every segment, and the losses within each.
 
 step-0000000005.state       the state after step 5; whoever audits the next segment goes on from it
-step-0000000005.losses      float64, of the steps since the point before; nobody's but the solver's until
-                            auditors have reported
+step-0000000005.losses      the digest of that file, and float64 of the steps since the point before;
+                            nobody's but the solver's until auditors have reported
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -17,24 +16,36 @@ import numpy as np
 
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import write_atomically
-from jepanet.learning.auditing.state_file import state_bytes
+from jepanet.learning.auditing.state_file import name_of_state, state_pieces
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.resuming.state import Parts
+from jepanet.types import Digest
 
-_NAME = re.compile(r"step-(\d{10})\.state")
+DIGEST_BYTES = 32
 
 
 def segment_steps(steps: int, segments: int) -> int:
-    """Steps of one segment, where a training of `steps` has at most `segments`."""
-    return max(1, ceil(steps / segments))
+    """Steps of one segment, but for the first and the last, where a training of `steps` has at most
+    `segments`."""
+    ends = _ends_of_one_step(steps, segments)
+    return max(1, ceil((steps - ends) / (segments - ends)))
 
 
 def segment_ends(recipe: Recipe, steps: int, segments: int) -> list[int]:
     """After which steps a training of `steps` has the points of its trace, ascending: at the ends of
-    segments, where a guard measures, and after the last."""
+    segments, where a guard measures, and after the last.
+
+    Of four segments or more the first and the last have one step each: both are done again of every solver
+    that is drawn, for what happens before and after all steps, and cost little so.
+    """
     every = segment_steps(steps, segments)
+    first, last = (1, steps - 1) if _ends_of_one_step(steps, segments) else (every, steps)
     measured = range(recipe.guard.every, steps, recipe.guard.every) if recipe.guard else ()
-    return sorted({*range(every, steps, every), *measured, steps})
+    return sorted({*range(first, last, every), last, *measured, steps})
+
+
+def _ends_of_one_step(steps: int, segments: int) -> int:
+    return 2 if segments >= 4 and steps >= 4 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +55,17 @@ class KeptSegment:
     step: int
     """The last of its steps, from 1."""
     state: Path
+    digest: Digest
+    """Of the file `state`, as it was written."""
     losses: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """The folder of one training; nothing else writes to it. `every`: steps of a segment."""
+    """The folder of one training in `count` segments at most; nothing else writes to it."""
 
     folder: Path
-    every: int
+    count: int
 
     def keep(self, step: int, parts: Parts, losses: Sequence[float]) -> None:
         """Writes the state after `step` and the losses since the point before. A training that was killed
@@ -74,10 +87,9 @@ class Segments:
     def _write(self, step: int, parts: Parts, losses: Sequence[float]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Neither is flushed to the disk: what a power cut takes is trained again.
-        for kind, data in (
-            ("losses", np.array(losses, "<f8").tobytes()),
-            ("state", state_bytes(step, parts)),
-        ):
+        state = state_pieces(step, parts)
+        said = name_of_state(state) + np.array(losses, "<f8").tobytes()
+        for kind, data in (("losses", [memoryview(said)]), ("state", state)):
             path = self.folder / f"step-{step:010}.{kind}"
             write_atomically(path, data, mode=0o600, code=Exit.DISK_FULL, durable=False)
 
@@ -90,13 +102,14 @@ class Segments:
         found, before = [], 0
         for step in points:
             state, losses = (self.folder / f"step-{step:010}.{kind}" for kind in ("state", "losses"))
-            values = np.frombuffer(losses.read_bytes(), "<f8") if losses.is_file() else np.empty(0)
-            if not state.is_file() or len(values) != step - before:
+            said = losses.read_bytes() if losses.is_file() else b""
+            if not state.is_file() or len(said) != DIGEST_BYTES + 8 * (step - before):
                 raise Rejected(
                     f"the state after step {step} is not whole in {self.folder}",
                     reason="segments-missing",
                     remedy="let the training begin anew: remove its checkpoints",
                 )
-            found.append(KeptSegment(step, state, tuple(values.tolist())))
+            values = np.frombuffer(said, "<f8", offset=DIGEST_BYTES)
+            found.append(KeptSegment(step, state, Digest(said[:DIGEST_BYTES]), tuple(values.tolist())))
             before = step
         return found

@@ -7,10 +7,11 @@ is not in it, and no recipe is audited that scales its losses (`check_auditable`
 
 from __future__ import annotations
 
+from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.learning.training.resuming.state import Parts
 from jepanet.learning.training.resuming.trace import digest_of_arrays
-from jepanet.tensors import MAX_HEADER_BYTES, decode_tensors, encode_tensors
+from jepanet.tensors import MAX_HEADER_BYTES, decode_tensors, tensor_pieces
 from jepanet.types import Digest
 
 SCHEMA = "jepanet.state.1"
@@ -19,10 +20,16 @@ _ROOM = 1 << 20
 """Bytes for what is small: streams, and the lengths of names."""
 
 
-def state_bytes(step: int, parts: Parts) -> bytes:
-    """Canonical bytes of the state after `step`, whose parts are `parts`; what else is in those is left."""
+def state_pieces(step: int, parts: Parts) -> list[memoryview]:
+    """Canonical bytes of the state after `step`, whose parts are `parts`, in pieces that are views of those;
+    what else is in those is left."""
     arrays = {f"{part}.{name}": item for part in PARTS for name, item in parts[part].items()}
-    return encode_tensors(arrays, {"schema": SCHEMA, "step": step})
+    return tensor_pieces(arrays, {"schema": SCHEMA, "step": step})
+
+
+def name_of_state(pieces: list[memoryview]) -> Digest:
+    """SHA-256 of a state file: what it is asked for by."""
+    return digest_of(b"".join(pieces))
 
 
 def state_cap(parts: Parts, examples: int) -> int:

@@ -17,7 +17,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jepanet.learning.auditing.segments import Segments
+from jepanet.learning.auditing.segments import Segments, segment_ends, segment_steps
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import check_weights
 from jepanet.learning.machine.determinism import deterministic
@@ -109,7 +109,8 @@ def train(
     count = recipe.inner_steps if steps is None else steps
     horizon = recipe.total_steps if total_steps is None else total_steps
     span, kept = Span(count, start_step, horizon), (*frozen, *recipe.family.frozen)
-    every = cadence(recipe) if segments is None else segments.every
+    every = cadence(recipe) if segments is None else segment_steps(count, segments.count)
+    ends = frozenset(() if segments is None else segment_ends(recipe, count, segments.count))
     if checkpoints is not None and penalties:
         raise ValueError("a checkpoint does not tell which penalties a training has")
     if together is not None and penalties:
@@ -159,7 +160,8 @@ def train(
             evaluated = watch is not None and (state.step % watch.guard.every == 0 or last)
             if watch and evaluated and watch.evaluate(state, on_evaluation):
                 status, last = Status.EARLY_STOP, True
-            if state.step % every == 0 or evaluated or last:
+            due = state.step % every == 0 if segments is None else state.step in ends
+            if due or evaluated or last:
                 now = state.parts()
                 point = trace_point(state.step, now, digest_of_batches(batches))
                 state.holding.agree(f"its state after step {state.step}", digest_of_point(point))

@@ -11,6 +11,9 @@ from jepanet.types import Digest
 from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.request import Number, Request
 
+MAX_TOGETHER = 4096
+"""Segments of one request."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditPlace:
@@ -59,8 +62,47 @@ class AuditedSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentAgain:
+    """One segment to do again."""
+
+    number: Annotated[int, Range(0, 1 << 20)]
+    state: Path | None
+    """The state from which it goes on; None at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedSegments:
+    """Segments of one training, in the order in which they were asked for."""
+
+    found: Annotated[tuple[AuditedSegment, ...], Size(0, MAX_TOGETHER)]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSegments(Request[AuditedSegments]):
+    """Do segments of one training again; the last one with what is done to the weights after.
+
+    One request for all that are drawn of a solver: the files of the round are read once.
+    """
+
+    job: ClassVar[str] = "audit_segments"
+
+    round: RoundFiles
+    shards: tuple[TrainingShard, ...]
+    probe: Path | None
+    seed: bytes
+    transcript: Path
+    segments: Annotated[tuple[SegmentAgain, ...], Size(1, MAX_TOGETHER)]
+    residual: Path | None
+    """What went into the delta beside the training; None where the transcript says so."""
+    claimed: Path
+    """The revealed delta."""
+    left_before: Digest | None = None
+    """`left` of the transcript of the delta that `residual` says it was left by; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditSegment(Request[AuditedSegment]):
-    """Do segment `number` of a training again; the last one with what is done to the weights after."""
+    """Do segment `number` of a training again: `AuditSegments` of one."""
 
     job: ClassVar[str] = "audit_segment"
 
@@ -71,10 +113,6 @@ class AuditSegment(Request[AuditedSegment]):
     transcript: Path
     number: Annotated[int, Range(0, 1 << 20)]
     state: Path | None
-    """The state from which it goes on; None at the start."""
     residual: Path | None
-    """What went into the delta beside the training; None where the transcript says so."""
     claimed: Path
-    """The revealed delta."""
     left_before: Digest | None = None
-    """`left` of the transcript of the delta that `residual` says it was left by; None where there is none."""

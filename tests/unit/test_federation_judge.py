@@ -27,6 +27,7 @@ from jepanet.federation.judging.judge import (
     judge_merge,
     merge,
 )
+from jepanet.federation.merging.lengths import relative_nano
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Digest, Verdict
 
@@ -260,6 +261,41 @@ def test_attack_same_bytes_twice_are_paid_once() -> None:
 def test_attack_other_bytes_than_committed_count_as_not_served() -> None:
     found = judge(MODEL, [claim(0, encoded(honest(0)), bytes(32))], RULES, HiddenOptimum()).judgements[0]
     assert (found.verdict, found.reason) == (Verdict.EXCLUDED, "unavailable")
+
+
+REFERRED = replace(RULES, to_reference_milli=1000, reference_nano=relative_nano(honest(0), MODEL))
+"""What was usual in the round before is the length of honest work."""
+
+
+def test_attack_more_tiny_deltas_than_honest_ones_exclude_nobody() -> None:
+    """By the round's own median they make every honest delta an outlier; by the reference none."""
+    work = [honest(seed) for seed in range(3)]
+    tiny = [{name: 0.01 * array for name, array in draw(50 + seed, 0.2).items()} for seed in range(4)]
+    claims = [claim(i, encoded(delta)) for i, delta in enumerate([*tiny, *work])]
+    lost = verdicts(judge(MODEL, claims, RULES, HiddenOptimum()))[4:]
+    assert lost == [(Verdict.EXCLUDED, "norm-outlier")] * 3
+    kept = verdicts(judge(MODEL, claims, REFERRED, HiddenOptimum()))
+    assert kept == [(Verdict.ACCEPTED, "accepted")] * 7
+
+
+def test_attack_drawn_out_work_is_measured_at_the_length_of_the_round_before() -> None:
+    """All of it, so that no median of the round says so; and nobody gains by the factor."""
+    work = [honest(seed) for seed in range(3)]
+    plain, long = (
+        judge(
+            MODEL,
+            [
+                claim(i, encode_delta(plus(delta, delta, times - 1), HEADER, "fp32"))
+                for i, delta in enumerate(work)
+            ],
+            replace(REFERRED, codec="fp32"),
+            HiddenOptimum(),
+        ).judgements
+        for times in (1.0, 2.5)
+    )
+    for at_length, drawn_out in zip(plain, long, strict=True):
+        assert drawn_out.verdict is Verdict.ACCEPTED
+        assert drawn_out.gain <= 1.15 * at_length.gain
 
 
 def test_attack_tiny_delta_does_not_make_an_honest_norm_an_outlier() -> None:

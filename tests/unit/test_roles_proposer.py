@@ -100,7 +100,7 @@ async def open_round(
         contracts=SimpleNamespace(
             lens=SimpleNamespace(project=inactive, verifier_set=own_set, can_open=ready)
         ),
-        state=lambda: SimpleNamespace(rounds={}),
+        state=lambda: SimpleNamespace(rounds={}, projects={}),
     )  # fmt: skip
     await Proposer(context).open_round(OpenRound(PROJECT, rounds + 1))
 

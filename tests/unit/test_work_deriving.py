@@ -15,10 +15,11 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging.judge import merge
+from jepanet.federation.judging.similarity import norm
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.shards import save_shard
 from jepanet.learning.model_file import Model, ModelHeader, load_model, model_bytes
-from jepanet.protocol.documents.spec import MergeRule, RoundSpec, UpdateRule, encode_spec
+from jepanet.protocol.documents.spec import MergeRule, NormCaps, RoundSpec, UpdateRule, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
 from jepanet.work import next_model as making
@@ -63,10 +64,10 @@ class Node:
     def model(self) -> Model:
         return load_model(self.base, RECIPE)
 
-    def files(self, rule: UpdateRule | None, momentum: int = 600) -> RoundFiles:
+    def files(self, rule: UpdateRule | None, momentum: int = 600, **more: Any) -> RoundFiles:
         spec: RoundSpec = a_spec(
             base=digest_of(self.base.read_bytes()), recipe=RECIPE.digest(), codec="fp32", update=rule,
-            merge=MergeRule("mean", 700, momentum),
+            merge=MergeRule("mean", 700, momentum), **more,
         )  # fmt: skip
         return RoundFiles(self.base, self.recipe, self.put("spec", encode_spec(spec)))
 
@@ -82,7 +83,7 @@ class Node:
         """What whoever merges makes; nothing is measured."""
         round_ = open_round(files)
         left = round_.opened_remainder(self.left.read_bytes() if self.left else None)
-        opened = [(item.digest, round_.delta(item.path.read_bytes())) for item in deltas]
+        opened = [(item.digest, round_.as_it_counts(round_.delta(item.path.read_bytes()))) for item in deltas]
         return making.next_model(round_, RoundId(self.number), opened, left)
 
     def request(
@@ -148,6 +149,26 @@ def test_a_round_without_an_update_rule_makes_the_bytes_of_before(node: Node) ->
     assert node.derive(files, made.digest, deltas) == DerivedModel(made.digest, None, None, "")
     assert (node.folder / "made").read_bytes() == exact
     assert not (node.folder / "made-update").exists()
+
+
+def test_drawn_out_deltas_are_merged_and_derived_at_the_reference_norm(node: Node) -> None:
+    """All twice as long as the reference: the model is that of half of each, to the byte, on both ways."""
+    deltas = node.deltas()
+    base = node.model().weights
+    opened = [(item.digest, open_round(node.files(None)).delta(item.path.read_bytes())) for item in deltas]
+    sizes = [norm(delta) for _, delta in opened]
+    reference = int(min(sizes) / 2 / norm(base) * 1e9)
+    files = node.files(None, norms=NormCaps(to_reference_milli=1000, reference_nano=reference))
+    most = norm(base) * (reference * 1000) / 1e12
+    short = [
+        (name, {key: np.multiply(array, np.float32(most / size)) for key, array in delta.items()})
+        for (name, delta), size in zip(opened, sizes, strict=True)
+    ]
+    weights, velocity = merge(base, None, short, lr_milli=700, momentum_milli=600)
+    made = node.merged(files, deltas)
+    spec = open_round(files).spec
+    assert made.data == model_bytes(weights, ModelHeader.of(RECIPE, 0, spec.base), velocity)
+    assert node.derive(files, made.digest, deltas) == DerivedModel(made.digest, None, None, "")
 
 
 def test_a_project_goes_over_to_coded_updates_and_back(node: Node) -> None:

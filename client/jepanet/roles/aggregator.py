@@ -75,6 +75,7 @@ class Aggregator:
             metrics=merge.metrics,
             update=merge.update if merge.published else None,
             dropped=merge.dropped,
+            norms=dict(merge.norms),
         )
         digest = context.blobs.put_bytes(encode_sheet(sheet), pin=pin_of(round_))
         for blob in (digest, sheet.model):

@@ -11,6 +11,7 @@ from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
 from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
 from jepanet.protocol.duties import CheckSheet, PublishResult, PublishScores
 from jepanet.protocol.facts import LocalFact, LocalResultSigned
+from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import decide, facts_of
 from jepanet.protocol.state import Round
@@ -97,6 +98,12 @@ class Coordinator:
                 raise Rejected(
                     f"the merge gives update {_hex(merge.update)}, the sheet says {_hex(sheet.update)}",
                     reason="wrong-update",
+                )
+            reference = next_reference(sheet.rows, dict(merge.norms), documents.spec.norms)
+            if reference != sheet.reference:
+                raise Rejected(
+                    f"the merge gives reference norm {reference}, the sheet says {sheet.reference}",
+                    reason="wrong-reference",
                 )
             if not merge.published:
                 raise Rejected(f"the merged model does not pass here: {merge.note}", reason="no-improvement")

@@ -36,6 +36,7 @@ from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
+from jepanet.roles.steps.references import reference_of
 from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
@@ -89,7 +90,8 @@ class Proposer:
         listed = allow_list_of(terms.allow_list) if terms.allow_list else None
         document = None if listed is None else self._publish(project, encode_allow_list(listed))
         build = await self._build(terms)
-        spec = encode_spec(round_spec(project, recipe, terms, duty.number, document, build))
+        reference = await self._reference(project, terms)
+        spec = encode_spec(round_spec(project, recipe, terms, duty.number, document, build, reference))
         digest = self._publish(project, spec)
         await self._fund(terms, f"open/{project.id}/{duty.number}")
         params = RoundParams(
@@ -131,6 +133,13 @@ class Proposer:
                 remedy='copy the line that `jepanet doctor` writes, or write "here"',
             )
         return named
+
+    async def _reference(self, project: Project, terms: RoundTerms) -> int:
+        """The norm against which lengths are held, from the round that made the base; 0 for none."""
+        if not terms.to_reference_milli:
+            return 0
+        pin = f"project/{project.id}"
+        return await reference_of(self._context, project.id, project.model, pin=pin) or 0
 
     def _publish(self, project: Project, document: bytes) -> Digest:
         blobs = self._context.blobs
@@ -340,10 +349,12 @@ def round_spec(
     number: int,
     allow_list: Digest | None = None,
     build: Build | None = None,
+    reference: int = 0,
 ) -> RoundSpec:
     """The spec of a project's `number`-th round (from 1): steps continue where the last round ended.
 
     `allow_list`: the document of those who may commit. `build`: what an audited training is computed by.
+    `reference`: norm in billionths of the base's, where the terms hold lengths against one.
     """
     steps = terms.inner_steps or recipe.inner_steps
     start = (number - 1) * steps
@@ -359,7 +370,7 @@ def round_spec(
         feedback_milli=terms.feedback_milli,
         max_delta_bytes=terms.max_delta_bytes,
         gates=recipe.gates,
-        norms=recipe.norms,
+        norms=replace(recipe.norms, to_reference_milli=terms.to_reference_milli, reference_nano=reference),
         merge=terms.merge,
         price=terms.price,
         shrink_milli=terms.shrink_milli,

@@ -158,6 +158,12 @@ class ProposerSection:
         "a delta by which the merge is worse, by more than so many thousandths of a standard error, is left "
         "out, and so is the worst while the merge does not pass; 0: such a merge is withheld",
     ] = 1000
+    to_reference_milli: Annotated[
+        int,
+        Range(0, 1_000_000),
+        "a delta counts as no longer than so many thousandths of what was usual in the last merged round, "
+        "and none is excluded for the length of others in its own; 0: its own round's median decides",
+    ] = 1000
     update_codec: Annotated[
         str,
         "codec of the update from a round's base to the next model, so that nobody fetches whole models; "

@@ -64,6 +64,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         pay_cap=wei(section.pay_cap, "proposer.pay_cap") if section.pay_cap else None,
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
         drop_sigmas_milli=section.drop_sigmas_milli,
+        to_reference_milli=section.to_reference_milli,
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,

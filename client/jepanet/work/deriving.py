@@ -79,7 +79,7 @@ def _way(request: DeriveModel, round_: OpenedRound) -> Way:
     for item in request.deltas:
         name = f"delta {item.digest.hex()}"
         try:
-            deltas.append((item.digest, round_.delta(_bytes(item, name))))
+            deltas.append((item.digest, round_.as_it_counts(round_.delta(_bytes(item, name)))))
         except Rejected as error:
             raise _Unusable(f"{_part(error, 'delta')}: {name}: {error.message}") from error
     if len({digest for digest, _ in deltas}) != len(request.deltas) or not deltas:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jepanet.federation.judging.judge import MergeVerdict
 from jepanet.federation.judging.repair import Repair
+from jepanet.federation.merging.lengths import relative_nano
 from jepanet.files import write_atomically
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
@@ -29,7 +30,8 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
     """
     round_ = open_round(request.round)
     check_measurable(round_.recipe, request.device, len(request.deltas) + 3)
-    deltas = {item.digest: round_.delta(opened(item)) for item in request.deltas}
+    revealed = {item.digest: round_.delta(opened(item)) for item in request.deltas}
+    deltas = {digest: round_.as_it_counts(delta) for digest, delta in revealed.items()}
     left = round_.opened_remainder(request.remainder.read_bytes() if request.remainder else None)
     scorer = HeldOut(round_, request.evaluation, request.device)
     before = scorer.metrics(round_.base.weights)
@@ -52,7 +54,16 @@ def merge_deltas(request: MergeDeltas, on_progress: OnProgress) -> MergedModel:
         remainder=remainder,
         where=scorer.where,
         dropped=dropped,
+        norms=_norms(round_, revealed),
     )
+
+
+def _norms(round_: OpenedRound, revealed: dict[Digest, Arrays]) -> tuple[tuple[Digest, int], ...]:
+    """Of the deltas as they came, where the next round is to hold its own against them."""
+    if not round_.spec.norms.to_reference_milli:
+        return ()
+    base = round_.base.weights
+    return tuple((digest, relative_nano(delta, base)) for digest, delta in sorted(revealed.items()))
 
 
 def _mended(

@@ -8,6 +8,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import decode_delta, most_file_bytes, schema_of
+from jepanet.federation.merging.lengths import no_longer, reference_length
 from jepanet.federation.merging.update_files import Update, decode_remainder, decode_update
 from jepanet.learning.model_file import Model, load_model
 from jepanet.learning.recipe import Recipe
@@ -43,6 +44,14 @@ class OpenedRound:
             frozen=self.recipe.family.frozen,
             audited=self.spec.audit is not None,
         )
+
+    def as_it_counts(self, delta: Arrays) -> Arrays:
+        """A delta as it is measured and merged: no longer than the round's reference allows, if any."""
+        norms = self.spec.norms
+        if not norms.referred:
+            return delta
+        base = self.base.weights
+        return no_longer(delta, reference_length(base, norms.reference_nano, norms.to_reference_milli))
 
     def update(self, data: bytes) -> Update:
         """The coded update in a file of this round.

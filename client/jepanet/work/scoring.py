@@ -161,6 +161,8 @@ def rules_of(spec: RoundSpec, recipe: Recipe) -> Rules:
         similarity_milli=spec.similarity_milli,
         harm_sigmas_milli=spec.gates.harm_sigmas_milli,
         longest_milli=spec.norms.longest_milli,
+        to_reference_milli=spec.norms.to_reference_milli,
+        reference_nano=spec.norms.reference_nano,
         frozen=recipe.family.frozen,
         audited=spec.audit is not None,
     )

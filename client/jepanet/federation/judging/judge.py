@@ -19,13 +19,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from typing import Protocol, Self
 
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import Weights, at_share, decode_delta, schema_of
 from jepanet.federation.judging.similarity import near_copies, norm, upper_median
-from jepanet.federation.merging.lengths import shortened
+from jepanet.federation.merging.lengths import no_longer, reference_length, shortened
 from jepanet.federation.merging.outer import outer_step
 from jepanet.federation.merging.rules import combined
 from jepanet.tensors import Arrays
@@ -109,6 +109,10 @@ class Rules:
     longest_milli: int = 0
     """A delta longer than so many thousandths of the round's median norm is measured at that length; 0: at
     its own."""
+    to_reference_milli: int = 0
+    reference_nano: int = 0
+    """Where both are there, a delta longer than so many thousandths of that norm (billionths of the base's)
+    is measured at that length, and the round's own median decides nothing."""
     frozen: tuple[str, ...] = ()
     """How names of weights start that no delta changes."""
     audited: bool = False
@@ -163,8 +167,7 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
         return Judged(tuple(found[claim.solver] for claim in ordered), {}, {})
     solvers = len({claim.digest for claim in ordered})
     base_metrics = scorer.metrics(base)
-    usual = shortened([delta for _, delta in sound], rules.longest_milli)
-    lengths = {claim.digest: delta for (claim, _), delta in zip(sound, usual, strict=True)}
+    lengths = _lengths(base, sound, rules)
     for claim, _ in _outliers_and_copies(sound, rules, found):
         candidate = at_share(base, lengths[claim.digest], solvers)
         found[claim.solver] = _measure(claim, candidate, base_metrics, rules, scorer)
@@ -252,6 +255,15 @@ def _form(
     return sound
 
 
+def _lengths(base: Arrays, sound: Sequence[tuple[Claim, Arrays]], rules: Rules) -> dict[Digest, Weights]:
+    """Every delta as long as it counts."""
+    if rules.to_reference_milli and rules.reference_nano:
+        most = reference_length(base, rules.reference_nano, rules.to_reference_milli)
+        return {claim.digest: no_longer(delta, most) for claim, delta in sound}
+    usual = shortened([delta for _, delta in sound], rules.longest_milli)
+    return {claim.digest: delta for (claim, _), delta in zip(sound, usual, strict=True)}
+
+
 def check_norm(size: float, base_norm: float, rules: Rules) -> tuple[Verdict, str, str] | None:
     """A delta's L2 norm against the base's: (verdict, reason, detail) of a fault, or None."""
     relative = f"norm {size:.6g} against the base's {base_norm:.6g}"
@@ -270,6 +282,8 @@ def _outliers_and_copies(
         return []
     sizes = [norm(delta) for _, delta in sound]
     median = upper_median(sizes)
+    if rules.to_reference_milli and rules.reference_nano:
+        median = inf  # the round's own says nothing
     usual = []
     for (claim, delta), size in zip(sound, sizes, strict=True):
         if size * 1000 > median * rules.to_median_milli:

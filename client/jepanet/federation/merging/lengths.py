@@ -14,6 +14,7 @@ import numpy as np
 
 from jepanet.federation.deltas.delta import Weights
 from jepanet.federation.judging.similarity import norm, upper_median
+from jepanet.tensors import Arrays
 
 
 class Shortened(Mapping[str, np.ndarray]):
@@ -33,6 +34,27 @@ class Shortened(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._delta)
+
+
+def reference_length(base: Weights, reference_nano: int, to_reference_milli: int) -> float:
+    """The L2 norm that a round's reference allows, the same number on every CPU."""
+    return norm(base) * (reference_nano * to_reference_milli) / 1e12
+
+
+def no_longer(delta: Weights, most: float) -> Arrays:
+    """The delta, at an L2 norm of at most `most` (up to the rounding of float32)."""
+    size = norm(delta)
+    if size <= most:
+        return dict(delta)
+    short = Shortened(delta, most / size)
+    return {name: short[name] for name in short}
+
+
+def relative_nano(delta: Weights, base: Weights) -> int:
+    """A delta's norm in billionths of its base's, rounded down: the same on every CPU. 0 where the base has
+    none."""
+    size = norm(base)
+    return int(norm(delta) * 1e9 / size) if size > 0 else 0
 
 
 def shortened(deltas: Sequence[Weights], longest_milli: int) -> list[Weights]:

@@ -8,6 +8,7 @@ from jepanet.cid import to_cid
 from jepanet.learning.model_file import remainder_of
 from jepanet.operations.reading.library import Library
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
 from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
@@ -66,6 +67,9 @@ async def repeat_merge(
     if merged.update != sheet.update:
         made = "none" if merged.update is None else to_cid(merged.update)
         return False, f"{detail}; the merge gives update {made}"
+    reference = next_reference(sheet.rows, dict(merged.norms), spec.norms)
+    if reference != sheet.reference:
+        return False, f"{detail}; its deltas give reference norm {reference}, not {sheet.reference}"
     return merged.digest == sheet.model and merged.published, detail
 
 

@@ -26,7 +26,9 @@ from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
+from jepanet.protocol.models.ancestry import maker_of
 from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, NOT_FETCHED, row_verdict
+from jepanet.protocol.settling.reference import check_reference
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, Row, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
@@ -130,6 +132,7 @@ class _Check:
         self._sheet_document: ScoreSheet = decode_sheet(sheet_path.read_bytes())
         inputs = await round_inputs(self._state, round_, self._library, self._worker)
         self._spec, self._recipe, self._manifest = inputs.spec, inputs.recipe, inputs.manifest
+        await self._reference()
         self._model_cap = model_cap(inputs.recipe)
         if round_.shard is None:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
@@ -139,6 +142,23 @@ class _Check:
         self._audit.note(
             "inputs", True, "sheet, spec, recipe, manifest, base and evaluation shard match their CIDs"
         )
+
+    async def _reference(self) -> None:
+        """Against what the lengths of deltas were held, from the sheet of the round that made the base."""
+        if not self._spec.norms.to_reference_milli:
+            return
+        try:
+            made_by = maker_of(self._state, self._round.project_id, self._round.base)
+        except Rejected as error:
+            self._audit.note("reference norm", True, f"not checked: {error.message}")
+            return
+        due = 0
+        if made_by is not None:
+            sheet = made_by.recorded.sheet
+            path = await self._library.get("sheet before", sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
+            due = decode_sheet(path.read_bytes()).reference
+        check_reference(self._spec, due)
+        self._audit.note("reference norm", True, f"{due / 1e9:.4f} of the base's")
 
     @property
     def _facts(self) -> RoundFacts:

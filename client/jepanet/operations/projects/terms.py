@@ -5,7 +5,7 @@ from __future__ import annotations
 from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.projects import ProjectTerms, Rule
-from jepanet.protocol.documents.spec import SPEC, RoundSpec
+from jepanet.protocol.documents.spec import SPEC, NormCaps, RoundSpec
 from jepanet.protocol.state import NodeState, Project, Round
 from jepanet.records.reference import holdings
 from jepanet.tokens import exact
@@ -72,13 +72,18 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         f"{spec.max_delta_bytes / _MIB:,.1f} MiB at most",
         f"deltas are merged by {merge.rule}; the model then moves by {_thousandths(merge.outer_lr_milli)} of "
         f"that, with a momentum of {_thousandths(merge.outer_momentum_milli)}",
-        f"a delta is excluded that is longer than {_thousandths(norms.to_median_milli)} times the round's "
-        f"median, points as an earlier one does (|cosine| from {_thousandths(spec.similarity_milli)} on), or "
-        f"harms by more than {_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
+        f"a delta is excluded that {_too_long(norms)}points as an earlier one does (|cosine| from "
+        f"{_thousandths(spec.similarity_milli)} on), or harms by more than "
+        f"{_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
         f"a coordinator earns its fee within {spec.score_tolerance:,} micro-nats of the median measurement",
     ]
     if spec.pay_cap is not None:
         said.append(f"no delta is paid more than {exact(spec.pay_cap)} tokens")
+    if norms.referred:
+        said.append(
+            f"a delta counts as no longer than {_thousandths(norms.to_reference_milli)} times what was usual "
+            f"in the round that made the base, {norms.reference_nano / 1e7:.2f} % of the base's norm"
+        )
     if merge.drop_sigmas_milli:
         said.append(
             f"a delta is dropped by which the merge is worse, by {_thousandths(merge.drop_sigmas_milli)} "
@@ -95,6 +100,12 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
                 "made as it says, or not opened, costs the whole bond"
             )
     return tuple(said)
+
+
+def _too_long(norms: NormCaps) -> str:
+    if norms.referred:
+        return ""
+    return f"is longer than {_thousandths(norms.to_median_milli)} times the round's median, "
 
 
 def _thousandths(value: int) -> str:

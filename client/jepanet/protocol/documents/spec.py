@@ -118,6 +118,8 @@ class AuditRule:
     ] = None
 
 
+MAX_REFERENCE = 10**12
+"""Billionths: a thousand times the base's norm."""
 USUAL_LENGTH = 1000
 """Thousandths of the round's median norm: the least to which deltas may be shortened."""
 
@@ -146,6 +148,25 @@ class NormCaps:
         "a delta longer than this multiple of the round's median norm is measured and merged as if it were "
         "that long; 0: at its own length, else at least 1000",
     ] = 0
+    to_reference_milli: Annotated[
+        int,
+        Range(0, 1_000_000),
+        LeftOut(),
+        "a delta longer than this multiple of the reference norm is measured and merged as if it were that "
+        "long, and neither of the two rules by the round's own median applies; 0: those two do",
+    ] = 0
+    reference_nano: Annotated[
+        int,
+        Range(0, MAX_REFERENCE),
+        LeftOut(),
+        "the reference norm, in billionths of the base model's: what the round that made the base says of "
+        "its deltas (`ScoreSheet.reference`); 0: no round has yet, and the round's own median counts",
+    ] = 0
+
+    @property
+    def referred(self) -> bool:
+        """Whether lengths are held against the reference."""
+        return self.to_reference_milli > 0 and self.reference_nano > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +279,19 @@ def check_methods(spec: RoundSpec, methods: Methods) -> None:
             f"{spec.norms.longest_milli}",
             reason="bad-field",
             remedy=f"write 0 or {USUAL_LENGTH} for norms.longest_milli",
+        )
+    if 0 < spec.norms.to_reference_milli < USUAL_LENGTH:
+        raise Rejected(
+            f"round spec: norms.to_reference_milli must be 0 or at least {USUAL_LENGTH}, not "
+            f"{spec.norms.to_reference_milli}",
+            reason="bad-field",
+            remedy=f"write 0 or {USUAL_LENGTH} for it",
+        )
+    if spec.norms.reference_nano and not spec.norms.to_reference_milli:
+        raise Rejected(
+            "round spec: norms.reference_nano without norms.to_reference_milli",
+            reason="bad-field",
+            remedy="leave both out, or neither",
         )
     named = [("codec", spec.codec, methods.codecs), ("merge.rule", spec.merge.rule, methods.merge_rules)]
     if spec.update is not None:

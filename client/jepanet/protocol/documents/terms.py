@@ -46,6 +46,9 @@ class RoundTerms:
     drop_sigmas_milli: int = 0
     """Thousandths of a standard error by which a merge has to be worse with a delta to be made without it; 0:
     it is made with all, or withheld."""
+    to_reference_milli: int = 0
+    """Thousandths of the last merged round's usual length at which deltas are measured and merged at most; 0:
+    no bound but by the round's own median."""
     audit_segments: int = 0
     """Parts of a training that can be repeated by themselves; 0: none."""
     audit_probability_milli: int = 0

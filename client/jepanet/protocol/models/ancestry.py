@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jepanet.errors import Rejected
 from jepanet.protocol.state import NodeState, Recorded, Round, Status
 from jepanet.types import Digest, ProjectId
 
@@ -44,3 +45,19 @@ def ancestry(state: NodeState, project_id: ProjectId, model: Digest) -> Ancestry
             steps.append(Step(round_, recorded))
             wanted = round_.base
     return Ancestry(tuple(steps), project is not None and len(rounds) == project.rounds)
+
+
+def maker_of(state: NodeState, project_id: ProjectId, base: Digest) -> Step | None:
+    """The round that made a base; None for a project's first model.
+
+    Raises:
+        Rejected: reason `forgotten`; it is older than what the state remembers.
+    """
+    found = ancestry(state, project_id, base)
+    if found.steps:
+        return found.steps[0]
+    if not found.rooted:
+        raise Rejected(
+            f"the round that made {base.hex()[:16]} ended too long ago to be known", reason="forgotten"
+        )
+    return None

@@ -1,13 +1,14 @@
 """The score sheet: one document from which anyone can recompute what a round paid and why.
 
 It holds every signed score, the decisions derived from them, what each account gets, and the root that the
-verifiers sign. Everything in it except `improvement`, `model`, `update`, `note`, `metrics` and which rows are
-`dropped` follows from the reports by `tally`; those six come from repeating the merge and the measurement.
+verifiers sign. Everything in it except `improvement`, `model`, `update`, `reference`, `note`, `metrics` and
+which rows are `dropped` follows from the reports by `tally`; those seven come from repeating the merge and
+the measurement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar
 
@@ -24,9 +25,10 @@ from jepanet.protocol.documents.scores import (
     check_report,
     check_signatures,
 )
-from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.documents.spec import MAX_REFERENCE, RoundSpec
 from jepanet.protocol.settling.dropping import without
 from jepanet.protocol.settling.reasons import DROPPED
+from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.tally import Amount, Fee, RoundFacts, Row, decide, leaves_of, pay
 from jepanet.records.codec import Codec
 from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, LeftOut, Range, Size
@@ -66,6 +68,14 @@ class ScoreSheet:
     update: Annotated[
         Digest | None, LeftOut(), "the coded update from base to model, where the spec has an update rule"
     ] = None
+
+    reference: Annotated[
+        int,
+        Range(0, MAX_REFERENCE),
+        LeftOut(),
+        "norm against which the next round holds its deltas (`settling.reference`), in billionths of the "
+        "base's, where the spec has such a rule and the merge is published",
+    ] = 0
 
     @property
     def published(self) -> bool:
@@ -109,13 +119,16 @@ def derive_sheet(
     metrics: Metrics = (),
     update: Digest | None = None,
     dropped: Collection[Digest] = (),
+    norms: Mapping[Digest, int] | None = None,
+    reference: int = 0,
 ) -> ScoreSheet:
     """The sheet that follows from the reports and from one measurement of the merge.
 
     `model` is the merged model's digest, or the base's when the merge is withheld; then `improvement` must
     not be positive (a merge withheld by a state guard is recorded as min(0, measured)). `update` is that of
     the coded update's file, exactly where the spec has an update rule and the merge is published. `dropped`
-    are accepted deltas that are not in it, where the spec drops any and the merge is published.
+    are accepted deltas that are not in it, where the spec drops any and the merge is published. `norms` are
+    those of the merged deltas, from which the `reference` follows; without them it is taken as it is.
 
     Raises:
         Rejected: reason `bad-reports` (see `tally.decide`) or `bad-merge`: model, improvement and accepted
@@ -140,6 +153,10 @@ def derive_sheet(
         raise Rejected("deltas are dropped from a merge that drops none", reason="bad-merge")
     rows, fees = pay(facts, spec, ordered, decisions, published=published)
     leaves = leaves_of(rows, fees)
+    if norms is not None:
+        reference = next_reference(rows, norms, spec.norms) if published else 0
+    if reference and not (published and spec.norms.to_reference_milli):
+        raise Rejected("a reference norm where there is none", reason="bad-merge")
     return ScoreSheet(
         chain_id=facts.chain_id,
         contract=facts.contract,
@@ -158,6 +175,7 @@ def derive_sheet(
         root=merkle_root([result_leaf(facts.round_id, leaf) for leaf in leaves]),
         payout=sum(leaf.amount for leaf in leaves),
         update=update,
+        reference=reference,
     )
 
 
@@ -177,6 +195,7 @@ def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: 
         metrics=sheet.metrics,
         update=sheet.update,
         dropped=sheet.dropped,
+        reference=sheet.reference,
     )
     for item in fields(ScoreSheet):
         if getattr(sheet, item.name) != getattr(again, item.name):

@@ -35,6 +35,8 @@ class Merge:
     """What the update's code left out, where the next merge takes it."""
     dropped: tuple[Digest, ...] = ()
     """Accepted deltas that are not in it."""
+    norms: tuple[tuple[Digest, int], ...] = ()
+    """Of all of them as they were revealed, where the spec has a reference norm."""
 
 
 async def measure_merge(
@@ -94,6 +96,7 @@ async def measure_merge(
         made.update,
         made.remainder,
         made.dropped,
+        made.norms,
     )
 
 

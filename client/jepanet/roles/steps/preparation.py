@@ -25,6 +25,7 @@ from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.backbones import obtain_backbone
 from jepanet.roles.steps.models import obtain_base
 from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
+from jepanet.roles.steps.references import hold_reference
 from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.training_data import assigned_shards, obtain_first
 from jepanet.roles.steps.windows import check_windows
@@ -70,6 +71,7 @@ class Preparation:
         await check_audited_build(context, round_, documents.spec.audit, trains=trains)
         check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
         check_computing(context, round_, documents, trains=trains)
+        await hold_reference(context, round_, documents.spec, pin=pin_of(round_))
         await obtain_backbone(context, recipe, pin=pin_of(round_))
         await obtain_base(context, round_, recipe, pin=pin_of(round_))
         if trains:

@@ -41,6 +41,8 @@ class MergedModel:
     where: Annotated[MeasuredOn, LeftOut()] = ON_CPU
     dropped: Annotated[tuple[Digest, ...], LeftOut()] = ()
     """Which of the deltas are not in it, since they made it worse; none where the spec drops none."""
+    norms: Annotated[tuple[tuple[Digest, int], ...], LeftOut()] = ()
+    """Of each delta as it was revealed, in billionths of the base's, where the spec has a reference norm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""The reference norm of a round: what the sheet of the round that made its base says."""
+
+from __future__ import annotations
+
+from jepanet.errors import Rejected
+from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.models.ancestry import maker_of
+from jepanet.protocol.settling.reference import check_reference
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.state import Round
+from jepanet.roles.context import Context
+from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.telemetry import get_logger
+from jepanet.types import Digest, ProjectId
+
+log = get_logger("roles")
+
+
+async def reference_of(context: Context, project: ProjectId, base: Digest, *, pin: str) -> int | None:
+    """Billionths of the base's norm; 0 where no round made the base; None where the round that did ended too
+    long ago to be known here.
+
+    Raises:
+        Transient: nobody serves its sheet.
+    """
+    try:
+        made_by = maker_of(context.state(), project, base)
+    except Rejected as error:
+        log.warning("reference.unknown", project=project, why=error.message,
+                    consequence="a proposer writes none, and others take the proposer's")  # fmt: skip
+        return None
+    if made_by is None:
+        return 0
+    data = await obtain_bytes(context, made_by.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
+    return decode_sheet(data).reference
+
+
+async def hold_reference(context: Context, round_: Round, spec: RoundSpec, *, pin: str) -> None:
+    """Holds a round's reference against what the round before it recorded, before anything is at stake.
+
+    Raises:
+        Transient: as `reference_of`. Rejected: reason `wrong-reference`.
+    """
+    if spec.norms.to_reference_milli:
+        due = await reference_of(context, round_.project_id, round_.base, pin=pin)
+        if due is not None:
+            check_reference(spec, due)

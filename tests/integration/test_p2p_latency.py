@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import trio
+from libp2p.custom_types import TProtocol
+from libp2p.peer.peerinfo import info_from_p2p_addr
+from multiaddr import Multiaddr
 from p2p_fixtures import Group, Stranger, group, until
 
 from jepanet.p2p.peers import latency
@@ -70,4 +76,31 @@ async def test_attack_other_bytes_silence_and_a_flood_give_no_latency_and_do_no_
                 lambda before=before: len(asked) >= before + 2, 90.0, f"two pings of {answer.__name__}"
             )
             assert not await _measured(member)
+    assert member.alive() and not member.node.bans()
+
+
+async def test_attack_a_flood_of_pings_is_answered_a_few_times(group: Group) -> None:
+    """What is sent back is bounded by time, not by what comes; others are answered meanwhile."""
+    member = await group.start()
+    peer = info_from_p2p_addr(Multiaddr(member.address)).peer_id
+
+    async with Stranger() as stranger:
+        await stranger.connect(member.address)
+
+        async def flood() -> int:
+            got = 0
+            for _ in range(10):
+                with contextlib.suppress(Exception), trio.move_on_after(3):  # it is reset
+                    stream = await stranger.host.new_stream(peer, [TProtocol(PING)])
+                    await stream.write(bytes(32 * 100))
+                    while data := await stream.read(32):
+                        got += len(data)
+            return got
+
+        begun = time.monotonic()
+        answered = await stranger.do(flood) / 32
+        assert 1 <= answered <= 11 + time.monotonic() - begun
+        other = await group.start()
+        await other.node.connect(member.address)
+        assert (await until(lambda: _measured(other)))[0] > 0, "it is another peer"
     assert member.alive() and not member.node.bans()

@@ -32,8 +32,9 @@ from jepanet.p2p.peers.bans import BanList
 from jepanet.p2p.peers.dial_back import DIAL_BACK, DialBack, Verdict, ask
 from jepanet.p2p.peers.dialler import Dialler
 from jepanet.p2p.peers.horizon import Horizon
-from jepanet.p2p.peers.latency import Latencies
+from jepanet.p2p.peers.latency import PING, Latencies
 from jepanet.p2p.peers.patience import Patience
+from jepanet.p2p.peers.pings import Pings
 from jepanet.p2p.transfer import download
 from jepanet.p2p.transfer.frames import PROTOCOL
 from jepanet.p2p.transfer.server import BlobServer
@@ -112,6 +113,7 @@ class Network:
         self._host.set_stream_handler(TProtocol(PROTOCOL), server.handle)
         self._other = traffic.blobs("other")
         self._host.set_stream_handler(TProtocol(DIAL_BACK), DialBack(self.horizon.admits, self._other).handle)
+        self._host.set_stream_handler(TProtocol(PING), Pings(self._other).handle)
         self._dialler = Dialler(
             self._swarm,
             self._host,

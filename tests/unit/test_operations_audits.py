@@ -82,6 +82,7 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Audit:
             found[number] = SimpleNamespace(
                 id=number, project_id=1, base=bytes([number]) * 32, reveals=reveals,
                 params=SimpleNamespace(spec=digest_of((bench.folder / "spec").read_bytes())),
+                beacon=None,
                 reveal_of=lambda who, reveals=reveals: next((r for r in reveals if r.solver == who), None),
                 phase=lambda now: SimpleNamespace(name="COMMIT"),
             )  # fmt: skip

@@ -93,8 +93,12 @@ async def test_attack_nobody_enters_an_audited_round_that_its_build_does_not_rep
 
 
 async def test_rounds_that_name_no_build_ask_for_none() -> None:
-    for rule in (None, AuditRule(4), AuditRule(4, 250, 1)):
+    for rule in (None, AuditRule(4)):
         await check_audited_build(SimpleNamespace(), ROUND, rule, trains=True)  # type: ignore[arg-type]
+    for trains in (True, False):  # where solvers are drawn, each could claim one that nobody has
+        with pytest.raises(Rejected, match="names no build") as caught:
+            await check_audited_build(SimpleNamespace(), ROUND, AuditRule(4, 250), trains=trains)  # type: ignore[arg-type]
+        assert caught.value.reason == "bad-field"
     # Nobody is drawn: who only measures needs no build, who trains leaves states for whoever looks.
     states = AuditRule(4, 0, 1, BUILD)
     await check_audited_build(of_build({}), ROUND, states, trains=False)

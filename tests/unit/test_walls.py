@@ -88,7 +88,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "p2p.options",
     },
     "roles": LEAVES
-    | {"protocol", "chain", "p2p", "storage", "work.requests", "work.reaching", "work.arriving"},
+    | {"protocol", "chain", "p2p", "storage"}
+    | {"work.requests", "work.reaching", "work.arriving", "work.drawn_training"},
     "operations": LEAVES | _MIDDLE,
     "metrics": LEAVES | {"protocol"},
     "node": LEAVES | _MIDDLE | {"roles", "metrics"},
@@ -103,6 +104,7 @@ PARTS_MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "work.requests": LEAVES | {"protocol"},
     "work.reaching": LEAVES | {"protocol", "work.requests"},
     "work.arriving": LEAVES,
+    "work.drawn_training": LEAVES | {"protocol", "work.requests"},
 }
 """Module or shelf -> the same, without the rest of its room: for rooms that may not import all of it."""
 

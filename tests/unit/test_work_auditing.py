@@ -77,7 +77,7 @@ class Bench:
                 total_steps=60,
                 codec=self.codec,
             ),
-            audit=AuditRule(SEGMENTS),
+            audit=AuditRule(SEGMENTS, 1000),
         )
         for name, content in (("base", data), ("recipe", RECIPE.to_bytes()), ("spec", encode_spec(spec))):
             (self.folder / name).write_bytes(content)

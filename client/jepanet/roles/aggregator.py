@@ -21,6 +21,7 @@ from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
+from jepanet.roles.steps.audits import believed
 from jepanet.roles.steps.merging import Merge, measure_merge, result_files, serve_result
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
@@ -57,9 +58,15 @@ class Aggregator:
         round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
-        reports = self._reports(round_)
+        heard = self._reports(round_)
+        reports = believed(context, facts, documents, heard)
+        waiting = len(facts.members) - len(heard)
+        if len(reports) < facts.threshold and waiting:
+            raise Transient(
+                f"{len(reports)} reports are believed, {facts.threshold} are needed; {waiting} are out"
+            )
         decisions = decide(facts, reports)
-        self._compare(facts, documents.spec, reports, decisions)
+        self._compare(facts, documents.spec, reports, decisions, waiting)
         accepted = [item.digest for item in decisions if item.verdict is Verdict.ACCEPTED]
         if accepted:
             merge = await measure_merge(context, round_, documents, accepted)
@@ -97,17 +104,16 @@ class Aggregator:
         spec: RoundSpec,
         reports: Sequence[ScoreReport],
         decisions: Sequence[Decision],
+        waiting: int,
     ) -> None:
         """Holds the coordinators' medians against this node's own measurement before building on them."""
         try:
             check_against_own(self._context, facts, reports, decisions, spec.score_tolerance)
         except Rejected as error:
-            if len(reports) == len(facts.members):
+            if not waiting:
                 raise
             # One liar among few sways their median: the reports still to come outvote it.
-            raise Transient(
-                f"{error.message}; {len(facts.members) - len(reports)} reports are out"
-            ) from error
+            raise Transient(f"{error.message}; {waiting} reports are out") from error
 
     async def publish_sheet(self, duty: PublishSheet) -> Sequence[LocalFact]:
         context = self._context

@@ -16,6 +16,7 @@ from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_s
 from jepanet.protocol.settling.tally import decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.steps.audits import check_words
 from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
 from jepanet.roles.steps.obtain import obtain_bytes
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
@@ -62,6 +63,7 @@ class Coordinator:
         check_sheet(sheet, facts, documents.spec, recover_typed)
         decisions = decide(facts, sheet.reports)  # the merge is held against a measurement of its own
         check_against_own(context, facts, sheet.reports, decisions, documents.spec.score_tolerance)
+        check_words(context, facts, documents, sheet.reports)
         improvement = await self._improvement(round_, documents, sheet, duty.sheet)
         typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)

@@ -17,6 +17,7 @@ from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.messages import Provide
+from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.duties import PublishDelta, SendCommit, SendReveal, TrainShard
 from jepanet.protocol.facts import LocalDeltaSealed, LocalFact
 from jepanet.protocol.state import Round
@@ -24,7 +25,7 @@ from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps import left_for_audits
 from jepanet.roles.steps.admission import admission
-from jepanet.roles.steps.left_for_audits import audit_place
+from jepanet.roles.steps.left_for_audits import audit_place, shown_for
 from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import (
     RoundDocuments,
@@ -122,7 +123,9 @@ class Solver:
         seed = training_seed(*place, round_.seed, salt)
         target, left = (context.work / f"{what}-{round_.id}.safetensors" for what in ("delta", "residual"))
         traced = context.work / f"trace-{round_.id}.json"
-        before = await asyncio.to_thread(self._carried, round_, newest, documents)
+        before, shown = await self._shown(
+            round_, spec, await asyncio.to_thread(self._carried, round_, newest, documents)
+        )
         audit = audit_place(context, round_, spec, documents.recipe.max_model_bytes)
         training = TrainDelta(
             round=round_files(context, round_, spec),
@@ -169,7 +172,8 @@ class Solver:
         if made.trace is not None:
             context.blobs.put_file(traced, made.trace, move=True, pin=pin_of(round_))
         if audit is not None and made.left is not None:
-            left_for_audits.store(context, round_, audit, made.left, before if spec.feedback_milli else None)
+            taken = before if spec.feedback_milli else None
+            left_for_audits.store(context, round_, audit, made.left, taken, shown)
         meant = {"base": round_.base.hex(), "spec": round_.params.spec.hex()}
         named = [item.digest.hex() for item in assigned]
         data = {"shard": named[0]} if len(named) == 1 else {"shards": named}
@@ -213,6 +217,19 @@ class Solver:
             )  # fmt: skip
             return None
         return digest
+
+    async def _shown(
+        self, round_: Round, spec: RoundSpec, carried: Digest | None
+    ) -> tuple[Digest | None, tuple[Digest, ...]]:
+        """What is carried, and what it is shown by where solvers are drawn for audits: else nothing is."""
+        if carried is None or spec.audit is None or not spec.audit.probability_milli:
+            return carried, ()
+        shown = await shown_for(self._context, round_, spec, carried)
+        if shown is None:
+            log.info("residual.dropped", round=round_.id, residual=carried,
+                     why="no auditor could tell what left it", consequence="begins anew")  # fmt: skip
+            return None, ()
+        return carried, shown
 
     def _check_meant(self, round_: Round) -> None:
         """Whether the sealed delta is one of this round. A fork deeper than the confirmations may have put

@@ -22,11 +22,11 @@ from jepanet.protocol.documents.spec import AuditRule
 from jepanet.records.codec import Codec
 from jepanet.records.marks import Range, Size
 from jepanet.types import Digest
+from jepanet.work.requests.auditing import MAX_TRANSCRIPT_BYTES
 
 SCHEMA = "jepanet.transcript.1"
 MAX_SEGMENTS = 4096
 """A guard measures between the ends of segments, where it adds points."""
-MAX_TRANSCRIPT_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ const REASONS: Record<string, string> = {
   "too-large": "what was offered as its file is too large",
   "shard-refused": "the evaluation shard can score nothing with this base",
   disputed: "the coordinators agree on nothing",
+  "not-reproduced": "its training was audited, and does not lead to it",
+  "not-opened": "its training was to be audited, and was not served in time",
   dropped: "the merge with the others is better without it",
 };
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     "solvers",
     multiple=True,
     metavar="ADDRESS",
-    help="Audit this solver's training; may be given several times. Default: everybody's who revealed.",
+    help="Audit this solver's training; may be given several times. Default: those that the round drew, or "
+    "everybody's who revealed where it draws nobody.",
 )
 @click.option(
     "--segment",
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.IntRange(0, 4095),
     metavar="NUMBER",
-    help="Do this segment again, from 0; may be given several times. Default: the first, the last, and one "
-    "at random.",
+    help="Do this segment again, from 0; may be given several times. Default: those that the round drew, or "
+    "the first, the last, and one at random.",
 )
 @click.option("--all", "every", is_flag=True, help="Do every segment again: as much work as the training.")
 @json_option
@@ -56,6 +57,9 @@ def command(
     state, its data and the salt it revealed, anybody reaches the next state bit for bit, on a machine of the
     same build; the last segment ends in the delta itself. Whoever scaled a delta, skipped steps, or trained
     on other data does not reproduce its own commitment. Exit code 21 if a part leads elsewhere, naming it.
+
+    Where the round's rules ask for it, its beacon draws solvers and segments: the verifiers do those again
+    before anybody is paid, and so does this command; with --all, every segment of everybody.
 
     Another build, processor or instruction set rounds sums otherwise, which says nothing of the solver: its
     row then says so, and the others are audited.
@@ -120,6 +124,8 @@ def _show(report: AuditReport) -> None:
         for row in report.segments
     ]
     verdict = "reproduced" if report.agrees else "NOT REPRODUCED"
+    if report.drawn is not None:
+        verdict += f"; drawn were {', '.join(report.drawn) or 'none (--all audits everybody)'}"
     table(
         f"Trainings of round {report.round}: {verdict} ({report.build})",
         ("solver", "segment", "steps", "found", "what differs", "detail"),

@@ -19,11 +19,11 @@ from jepanet.operations.auditing.round_inputs import (
 )
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.audits import DIFFERS, NOT_SERVED, REPRODUCED, UNHELD, SegmentAudit
+from jepanet.protocol.revealed_before import revealed_before
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address, Digest
-from jepanet.work.requests.auditing import AuditSegment
+from jepanet.work.requests.auditing import MAX_TRANSCRIPT_BYTES, AuditSegment
 from jepanet.work.transcript import (
-    MAX_TRANSCRIPT_BYTES,
     Transcript,
     check_named_build,
     decode_transcript,
@@ -152,13 +152,7 @@ class Auditor:
         Raises:
             Rejected: `other-residual`; it is of a delta before the last one, whose residual was added before.
         """
-        earlier = [
-            (item, reveal.digest)
-            for item in sorted(self._state.rounds.values(), key=lambda item: item.id, reverse=True)
-            if item.project_id == self._round.project_id and item.id < self._round.id
-            for reveal in [item.reveal_of(solver)]
-            if reveal is not None and item.base != self._round.base
-        ]
+        earlier = revealed_before(self._state, self._round, solver)
         place = next((place for place, (_, digest) in enumerate(earlier) if digest == source), None)
         if place is None:
             return None  # of a round that is forgotten here, or of a delta that was sealed and never revealed

@@ -40,8 +40,11 @@ FAULTS: Mapping[str, str] = {
     "bad-codec": _SAME_VERSION,
     "frozen-changed": "train with this package: it leaves frozen weights alone",
     "norm-cap": _AS_WRITTEN,
+    "not-reproduced": "`jepanet audit` names the part; change nothing after the training, delta, states or "
+    "residual, and let `jepanet node check` say whether this machine computes the same twice",
+    "not-opened": "be reachable from the reveal until the result is recorded, and keep `blobs/`",
 }
-"""For every fault that the bytes of a delta prove."""
+"""For every fault that the bytes of a delta prove, or the audit of its training."""
 NO_GAIN = f"{_AS_WRITTEN}; late rounds of a good model gain less, and one shard measures them less surely"
 WITHHELD = "nothing: the deltas together did not improve the model, which is nobody's own fault"
 FORGED = "dispute the result within its window: it does not follow from its own scores"

@@ -36,6 +36,8 @@ OUTCOMES: Mapping[str, str] = {
 }
 """Why a delta is out, for every reason of `protocol.settling.reasons`."""
 _FAULTS: Mapping[str, str] = {
+    "not-reproduced": "its solver was drawn, and the training does not lead to it",
+    "not-opened": "its solver was drawn, and what its audit takes could not be fetched in time",
     "frozen-changed": "it changes a weight that no training of its family changes",
     "norm-cap": "it is longer than the round's multiple of the base model's norm",
     "too-large": "its file is larger than the round allows",

@@ -2,8 +2,9 @@
 
 reveal ──▶ delta ──▶ transcript ──▶ state before a segment ──▶ its steps again ──▶ digests compared
 
-Of every solver the first segment, the last with what makes weights a delta, and one that is drawn here, which
-nobody can have known.
+Of every solver that the round's beacon drew, the segments that it drew: the first, the last with what makes
+weights a delta, and others. Where the rules draw nobody, of every solver the first, the last and one that is
+drawn here, which nobody can have known.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from jepanet.operations.views.audits import (
     AuditReport,
     SegmentAudit,
 )
+from jepanet.protocol.settling.audit_draw import drawn_segments, is_drawn
 from jepanet.types import Address
 from jepanet.work.transcript import (
     check_build,
@@ -50,8 +52,9 @@ async def audit_round(
     every: bool = False,
     on_segment: Callable[[SegmentAudit], None] = lambda _: None,
 ) -> AuditReport:
-    """Does segments of trainings of a round again: of `solvers`, or of all that revealed; those numbered in
-    `segments`, all with `every`, else first, last and one at random.
+    """Does segments of trainings of a round again: of `solvers`, else of all that were drawn, or with
+    `segments` or `every` of all that revealed; those numbered in `segments`, all with `every`, else those
+    that were drawn, and of a solver that was not, first, last and one at random.
 
     Raises:
         WorkDiffers: a segment leads elsewhere, or could not be done again; all others were done first.
@@ -76,6 +79,13 @@ async def audit_round(
             remedy=f"repeat one whole: jepanet verify {round_id} --retrain SOLVER; a proposer asks for "
             "states with proposer.audit_segments",
         )
+    rule, beacon = rules.audit, round_.beacon
+    drawn = None
+    if rule.probability_milli and beacon is not None:
+        revealed = [item.solver for item in round_.reveals]
+        drawn = tuple(solver for solver in revealed if is_drawn(rule, beacon, round_.id, solver))
+        if not (solvers or segments or every):
+            chosen = drawn
     inputs = await round_inputs(state, round_, library, worker)
     auditor = Auditor(deployment, state, round_, inputs, library, worker)
     rows: list[SegmentAudit] = []
@@ -96,11 +106,14 @@ async def audit_round(
             rows.append(wrong)
             on_segment(wrong)
             continue
-        for number in _numbers(len(committed.transcript.segments), segments, every):
+        count = len(committed.transcript.segments)
+        of_draw = drawn_segments(rule, beacon, round_.id, solver, count=count)
+        asked = segments or (() if every else of_draw)
+        for number in _numbers(count, asked, every):
             rows.append(await auditor.segment(solver, committed, number))
             on_segment(rows[-1])
     report = AuditReport(
-        round_id, all(row.found == REPRODUCED for row in rows), tuple(rows), said(surroundings())
+        round_id, all(row.found == REPRODUCED for row in rows), tuple(rows), said(surroundings()), drawn
     )
     # What is told first is what was found, not what could not be looked at.
     for row in sorted(rows, key=lambda row: row.found != DIFFERS):

@@ -2,6 +2,7 @@
 
 chain ──▶ facts of the round            sheet ──▶ every signed score, medians, pay, root   (exact)
 blobs ──▶ every delta scored again      (within the round's tolerance: floats differ across CPUs)
+      ├─▶ audits repeated               (exact on the same build; who forged or skipped one is named)
       ├─▶ merge repeated                (exact: same bytes, same digest, on every CPU)
       └─▶ trainings repeated, if asked  (exact on the same build: floats differ across CPUs)
 """
@@ -19,6 +20,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.model_file import model_cap
 from jepanet.operations.auditing.failed import AuditFailed
+from jepanet.operations.auditing.reaudits import Again, Reaudits, compare_words
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.auditing.round_inputs import round_inputs
@@ -27,10 +29,17 @@ from jepanet.operations.reading.library import Library
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.models.ancestry import maker_of
-from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, NOT_FETCHED, row_verdict
+from jepanet.protocol.settling.reasons import (
+    DISPUTED,
+    DROPPED,
+    NOT_FETCHED,
+    NOT_OPENED,
+    NOT_REPRODUCED,
+    row_verdict,
+)
 from jepanet.protocol.settling.reference import check_reference
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.settling.tally import RoundFacts, Row, facts_of
+from jepanet.protocol.settling.tally import RoundFacts, Row, drawn_solvers, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.requests.files import EvaluationFiles
@@ -119,6 +128,7 @@ class _Check:
         self._round, self._recorded = round_, recorded
         self._library, self._worker, self._audit = library, worker, audit
         self._device = device
+        self._audited: dict[Address, Again] = {}
 
     async def run(self) -> None:
         await self._documents()
@@ -130,7 +140,7 @@ class _Check:
         round_, get = self._round, self._library.get
         sheet_path = await get("score sheet", self._recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
         self._sheet_document: ScoreSheet = decode_sheet(sheet_path.read_bytes())
-        inputs = await round_inputs(self._state, round_, self._library, self._worker)
+        self._inputs = inputs = await round_inputs(self._state, round_, self._library, self._worker)
         self._spec, self._recipe, self._manifest = inputs.spec, inputs.recipe, inputs.manifest
         await self._reference()
         self._model_cap = model_cap(inputs.recipe)
@@ -198,11 +208,20 @@ class _Check:
             )
 
     async def _scores(self) -> None:
-        """Every delta measured again, within the round's tolerance of the recorded medians."""
-        claims = []
-        for item in self._facts.reveals:
-            path = await self._delta(item.solver, item.digest)
-            claims.append(ClaimedDelta(item.solver, item.index, item.digest, path))
+        """Every delta measured again, within the round's tolerance of the recorded medians; drawn trainings
+        audited again, and every coordinator's word on them compared."""
+        facts = self._facts
+        paths = {item.solver: await self._delta(item.solver, item.digest) for item in facts.reveals}
+        reaudits = Reaudits(
+            self._deployment, self._state, self._round, self._inputs, self._library, self._worker
+        )
+        self._audited = await reaudits.repeat(facts, paths)
+        drawn = drawn_solvers(facts, self._spec)
+        compare_words(facts, drawn, self._audited, self._sheet_document.reports, self._audit.note)
+        claims = [
+            ClaimedDelta(item.solver, item.index, item.digest, self._measurable(item.solver, paths))
+            for item in facts.reveals
+        ]
         measured = await self._worker.run(
             ScoreClaims(self._files, self._evaluation, tuple(claims), self._device)
         )
@@ -219,12 +238,27 @@ class _Check:
 
     def _agrees(self, row: Row, own: Mapping[Address, ScoredDelta]) -> bool:
         mine = own[row.solver]
+        audit = self._audited.get(row.solver)
+        wrong = audit is not None and audit.finding is not None and audit.finding.reason is not None
+        if wrong or row.reason == NOT_REPRODUCED:
+            # Without an audit of its own this machine can say nothing against a finding.
+            return (row.verdict is Verdict.INVALID) if wrong else audit is None or audit.finding is None
+        if row.reason == NOT_OPENED and row.verdict is Verdict.INVALID:
+            return row.solver in drawn_solvers(
+                self._facts, self._spec
+            )  # what is served now need not have been
         close = abs(mine.gain - row.gain) <= self._spec.score_tolerance
         # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
         absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
         found = row_verdict(mine.verdict, mine.reason)
         scored = Verdict.ACCEPTED if row.reason == DROPPED else row.verdict  # what the merge says comes later
         return absent or row.reason == DISPUTED or (found is scored and close)
+
+    def _measurable(self, solver: Address, paths: Mapping[Address, Path | None]) -> Path | None:
+        """Of a training that was not reproduced nothing is measured, here as in the round."""
+        audit = self._audited.get(solver)
+        wrong = audit is not None and audit.finding is not None and audit.finding.reason is not None
+        return None if wrong else paths[solver]
 
     async def training(self, solver: Address) -> None:
         """One training repeated, last of all: it says something of the solver, nothing of the result."""

@@ -41,6 +41,9 @@ class AuditReport:
     segments: tuple[SegmentAudit, ...]
     build: str
     """On which digests were compared."""
+    drawn: tuple[Address, ...] | None = None
+    """Whose training the round's beacon drew, of those that revealed; None where its rules draw nobody, or
+    before there is a beacon."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a coordinator publishes: one signed score for every revealed delta of a round.
 
-The EIP-712 signature (`typed_data.score_data`) covers verdict, reason and numbers. `detail` and `metrics` are
-its notes for people and receipts: unsigned, and no rule reads them.
+The EIP-712 signature (`typed_data.score_data`) covers verdict, reason, numbers and audit. `detail` and
+`metrics` are its notes for people and receipts: unsigned, and no rule reads them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.typed_data import TypedData, score_data
 from jepanet.records.codec import Codec
-from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, WORD, Name, OneOf, Range, Size
+from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, WORD, LeftOut, Name, OneOf, Range, Size
 from jepanet.tensors import canonical_json
 from jepanet.types import MICRO, Address, Digest, RoundId, Verdict
 
@@ -56,6 +56,11 @@ class SignedScore:
     signature: Annotated[bytes, Size(SIGNATURE_BYTES, SIGNATURE_BYTES)]
     detail: Annotated[str, Size(0, MAX_DETAIL), PRINTABLE] = ""
     metrics: Metrics = ()
+    audit: Annotated[
+        Digest | None,
+        LeftOut(),
+        "what came out of the drawn parts of its training, in this coordinator's words",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ def score_message(chain_id: int, contract: Address, round_id: RoundId, score: Si
         reason=score.reason,
         gain=score.gain,
         stderr=score.stderr,
+        audit=score.audit,
     )
 
 

@@ -52,6 +52,7 @@ _SCORE = (
     ("gain", "int64"),
     ("stderr", "int64"),
 )
+_AUDITED_SCORE = (*_SCORE, ("audit", "bytes32"))
 _NODE_BINDING = (("wallet", "address"), ("peerId", "string"), ("expiry", "uint64"))
 
 
@@ -101,8 +102,13 @@ def score_data(
     reason: str,
     gain: int,
     stderr: int,
+    audit: bytes | None = None,
 ) -> TypedData:
-    """A coordinator's score of one delta; gain and standard error in micro-nats per direction."""
+    """A coordinator's score of one delta; gain and standard error in micro-nats per direction.
+
+    `audit` has 32 bytes where its training was audited (`settling.audit_words`); without one the type has no
+    such member, so a score says of no audit what it does not say.
+    """
     message: dict[str, str | int] = {
         "roundId": round_id,
         "solver": solver,
@@ -112,7 +118,10 @@ def score_data(
         "gain": gain,
         "stderr": stderr,
     }
-    return _typed(chain_id, contract, "Score", _SCORE, message)
+    if audit is None:
+        return _typed(chain_id, contract, "Score", _SCORE, message)
+    message["audit"] = "0x" + audit.hex()
+    return _typed(chain_id, contract, "Score", _AUDITED_SCORE, message)
 
 
 def node_binding_data(

@@ -16,6 +16,10 @@ from jepanet.types import Verdict
 DUPLICATE = "duplicate"
 SHARD_REFUSED = "shard-refused"
 """Of every delta without a fault where the evaluation shard, with this base, can score nothing."""
+NOT_REPRODUCED = "not-reproduced"
+"""Of INVALID deltas: a drawn part of the training did not lead where its solver committed to."""
+NOT_OPENED = "not-opened"
+"""Of INVALID deltas: its solver was drawn, and what audits need was not to be had: not less than cheating."""
 DISPUTED = "disputed"
 """Where coordinators agree on nothing: given by the tally, never by a score."""
 
@@ -70,6 +74,13 @@ REASONS: Mapping[str, Reason] = {
 
 NOT_FETCHED = tuple(name for name, reason in REASONS.items() if reason.known is Known.FETCHING)
 """Reasons of a coordinator that could not fetch a delta; not held against its fee."""
+
+
+def unseen(verdict: Verdict, reason: str) -> bool:
+    """Whether a finding only says that the delta, or what its audit needs, did not reach whoever says so."""
+    return (verdict is Verdict.EXCLUDED and reason in NOT_FETCHED) or (
+        verdict is Verdict.INVALID and reason == NOT_OPENED
+    )
 
 
 def row_verdict(verdict: Verdict, reason: str) -> Verdict:

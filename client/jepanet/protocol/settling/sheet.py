@@ -26,10 +26,20 @@ from jepanet.protocol.documents.scores import (
     check_signatures,
 )
 from jepanet.protocol.documents.spec import MAX_REFERENCE, RoundSpec
+from jepanet.protocol.settling.audit_reports import check_audits
 from jepanet.protocol.settling.dropping import without
 from jepanet.protocol.settling.reasons import DROPPED
 from jepanet.protocol.settling.reference import next_reference
-from jepanet.protocol.settling.tally import Amount, Fee, RoundFacts, Row, decide, leaves_of, pay
+from jepanet.protocol.settling.tally import (
+    Amount,
+    Fee,
+    RoundFacts,
+    Row,
+    decide,
+    drawn_solvers,
+    leaves_of,
+    pay,
+)
 from jepanet.records.codec import Codec
 from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, LeftOut, Range, Size
 from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict
@@ -136,6 +146,7 @@ def derive_sheet(
     """
     ordered = tuple(sorted(reports, key=lambda report: report.coordinator.lower()))
     decisions = without(decide(facts, ordered), dropped)
+    check_audits(facts.round_id, drawn_solvers(facts, spec), ordered)
     published = model != facts.base
     if published != (improvement > 0):
         raise Rejected(

@@ -8,7 +8,7 @@ Widths: MAX_DELTAS * MAX_PRICE * MAX_GAIN < 2**128, so no amount or sum can over
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -24,12 +24,14 @@ from jepanet.protocol.documents.scores import (
     StandardError,
 )
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.audit_draw import is_drawn
+from jepanet.protocol.settling.audit_reports import audited_well
 from jepanet.protocol.settling.reasons import (
     DISPUTED,
     DUPLICATE,
-    NOT_FETCHED,
     SHARD_REFUSED,
     against_solver,
+    unseen,
 )
 from jepanet.protocol.settling.rewards import UINT128_MAX, settle_payouts
 from jepanet.protocol.state import NodeState, Round
@@ -65,6 +67,8 @@ class RoundFacts:
     threshold: int
     reveals: tuple[RevealedDelta, ...]
     """In order of commitment."""
+    beacon: int | None = None
+    """Draws whose training is audited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ def facts_of(state: NodeState, round_: Round, chain_id: int, contract: Address) 
         members=state.members(round_),
         threshold=state.threshold(round_),
         reveals=tuple(sorted(reveals, key=lambda item: item.index)),
+        beacon=round_.beacon,
     )
 
 
@@ -131,7 +136,7 @@ def decide(facts: RoundFacts, reports: Sequence[ScoreReport]) -> tuple[Decision,
 
     * A digest that an earlier commit owns is EXCLUDED as `duplicate`, whatever the reports say: the later
       commit may be that of the solver who did the work, so it never costs the whole bond.
-    * INVALID needs `threshold` coordinators that say so.
+    * INVALID needs `threshold` coordinators that say so: for a fault of form, or for what an audit found.
     * ACCEPTED needs more than half of the reports.
     * EXCLUDED costs a part of the bond. It needs `threshold` coordinators that could not fetch the delta; or
       as many that name a reason against the solver (`reasons.REASONS`), and of those who have the delta more
@@ -195,10 +200,11 @@ def pay(
         for item in decisions
     )
     share = facts.fee // len(facts.members)
+    drawn = drawn_solvers(facts, spec)
     fees = tuple(
         Fee(report.coordinator, share)
         for report in sorted(reports, key=lambda item: item.coordinator.lower())
-        if _scored_well(report, decisions, spec.score_tolerance)
+        if _scored_well(report, decisions, spec.score_tolerance, drawn)
     )
     return rows, fees
 
@@ -232,6 +238,15 @@ def check_reports(facts: RoundFacts, reports: Sequence[ScoreReport]) -> None:
         scored = {score.solver: score.digest for score in report.scores}
         if scored != revealed or len(report.scores) != len(revealed):
             raise refuse(f"{report.coordinator} does not score exactly the revealed deltas")
+
+
+def drawn_solvers(facts: RoundFacts, spec: RoundSpec) -> frozenset[Address]:
+    """Whose training is audited, of those that revealed."""
+    return frozenset(
+        item.solver
+        for item in facts.reveals
+        if is_drawn(spec.audit, facts.beacon, facts.round_id, item.solver)
+    )
 
 
 def _decision(
@@ -268,8 +283,8 @@ def _out(votes: Sequence[SignedScore], threshold: int) -> tuple[Verdict, str]:
 
 
 def not_fetched(score: SignedScore) -> bool:
-    """Whether a coordinator says of a delta that it never had it."""
-    return score.verdict is Verdict.EXCLUDED and score.reason in NOT_FETCHED
+    """Whether a coordinator says of a delta that it never had it, or what its audit needs."""
+    return unseen(score.verdict, score.reason)
 
 
 def _most_frequent(reasons: Iterable[str]) -> str:
@@ -308,10 +323,14 @@ def standing(score: SignedScore, decision: Decision | Row, tolerance: int) -> St
     return Standing.OVER if apart > 0 else Standing.UNDER
 
 
-def _scored_well(report: ScoreReport, decisions: Sequence[Decision], tolerance: int) -> bool:
+def _scored_well(
+    report: ScoreReport, decisions: Sequence[Decision], tolerance: int, drawn: Collection[Address]
+) -> bool:
     """Every delta it could fetch is within tolerance of the median (or found invalid as the others did), and
-    it could fetch at least half of them."""
+    it could fetch at least half of them; and it audited the drawn ones."""
     scores = {score.solver: score for score in report.scores}
     found = [standing(scores[item.solver], item, tolerance) for item in decisions]
     fetched = [item for item in found if item is not Standing.MISSED]
+    if not audited_well(scores, [(item.solver, item.reason) for item in decisions], drawn):
+        return False
     return all(item is Standing.HOLDS for item in fetched) and 2 * len(fetched) >= len(decisions)

@@ -13,14 +13,17 @@ from typing import Annotated
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.revealed_before import revealed_before
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
-from jepanet.records.marks import Size
+from jepanet.records.marks import LeftOut, Size
 from jepanet.roles.context import Context
+from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import pin_of
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId
+from jepanet.work.requests.audit_plan import NameLeft, NameSource, NameTranscript
 from jepanet.work.requests.auditing import AuditPlace, LeftForAudits
 
 log = get_logger("solver")
@@ -31,6 +34,8 @@ _STATE_MODELS = 3
 _SHARE = 4
 _GIB = 1 << 30
 _NOTE = "audit"
+_NEAR = 16
+"""Rounds after which a delta counts as forgotten: nodes remember the last 64 of the whole chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Left:
     states: tuple[Digest, ...] = ()
     taken: Digest | None = None
     """Of the residual that went into the delta."""
+    before: Annotated[tuple[Digest, ...], LeftOut()] = ()
+    """The delta that left it, and its transcript: what an auditor holds the residual against."""
 
 
 _LEFT = Codec(Left, "what is left for audits", spelling=JOURNAL)
@@ -77,10 +84,41 @@ def _check_room(context: Context, round_: Round, needed: int) -> None:
         )
 
 
+async def shown_for(
+    context: Context, round_: Round, spec: RoundSpec, residual: Digest
+) -> tuple[Digest, Digest] | None:
+    """The delta that left a residual, and its transcript, as far as auditors can hold the residual against
+    them: it is this wallet's last revealed one, not long ago, and both are here to be served. None otherwise:
+    who adds what nobody can check loses its bond when it is drawn."""
+    earlier = revealed_before(context.state(), round_, context.me)
+    if not earlier or earlier[0][0].id + _NEAR < round_.id:
+        return None
+    before, delta = earlier[0]
+    source = await context.jobs.run(NameSource(stored(context, residual)))
+    path = context.blobs.path(delta)
+    if source.digest != delta or path is None or path.stat().st_size > spec.max_delta_bytes:
+        return None
+    named = await context.jobs.run(NameTranscript(path, spec.max_delta_bytes))
+    transcript = None if named.digest is None else context.blobs.path(named.digest)
+    if named.digest is None or transcript is None:
+        return None
+    left = await context.jobs.run(NameLeft(transcript, before.params.spec))
+    if left.digest is None:
+        return None
+    for digest in (delta, named.digest):
+        context.blobs.pin(digest, pin_of(round_))
+    return delta, named.digest
+
+
 def store(
-    context: Context, round_: Round, place: AuditPlace, made: LeftForAudits, taken: Digest | None
+    context: Context,
+    round_: Round,
+    place: AuditPlace,
+    made: LeftForAudits,
+    taken: Digest | None,
+    before: tuple[Digest, ...] = (),
 ) -> None:
-    """Takes transcript and states into the blob store, private still. `taken`: see `Left`."""
+    """Takes transcript and states into the blob store, private still. `taken`, `before`: see `Left`."""
     pin = pin_of(round_)
     for state in made.states:
         context.blobs.put_file(state.path, state.digest, move=True, pin=pin)
@@ -88,7 +126,7 @@ def store(
     if taken is not None:
         context.blobs.pin(taken, pin)
     states = tuple(state.digest for state in made.states)
-    _note(context, round_.id, Left(place.key, made.transcript, states, taken))
+    _note(context, round_.id, Left(place.key, made.transcript, states, taken, before))
     shutil.rmtree(place.folder, ignore_errors=True)
 
 
@@ -97,7 +135,7 @@ def publish(context: Context, round_id: RoundId) -> None:
     left = _noted(context, round_id)
     if left is None or left.transcript is None:
         return
-    served = (left.transcript, *left.states, *([left.taken] if left.taken else []))
+    served = (left.transcript, *left.states, *([left.taken] if left.taken else []), *left.before)
     for digest in served:
         context.blobs.publish(digest)
     log.debug("audit.served", round=round_id, transcript=left.transcript, files=len(served))

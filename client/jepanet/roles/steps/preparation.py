@@ -149,11 +149,20 @@ async def check_audited_build(
     committed to, and a verifier could audit nobody. Known before anything is fetched or at stake.
 
     Raises:
-        Rejected: reason `other-build`.
+        Rejected: reason `other-build`; `bad-field` where solvers are drawn and no build is named.
         Transient: this machine's build could not be found out.
     """
-    if rule is None or rule.build is None or not (trains or rule.probability_milli):
+    if rule is None or not (trains or rule.probability_milli):
         return
+    if rule.build is None:
+        if not rule.probability_milli:
+            return
+        # Each solver could claim one that nobody has, and no verifier could look at any of them.
+        raise Rejected(
+            f"round {round_.id} audits drawn trainings and names no build to audit them by",
+            reason="bad-field",
+            remedy="leave such projects out of projects.follow; a proposer's node names one by itself",
+        )
     here, wanted = await context.build(), rule.build
     if here == wanted:
         return

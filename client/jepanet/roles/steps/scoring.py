@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,23 +20,26 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.documents.typed_data import signing_hash
 from jepanet.protocol.duties import ScoreDeltas
 from jepanet.protocol.facts import LocalFact, LocalScored
-from jepanet.protocol.settling.reasons import DUPLICATE, NOT_FETCHED, known_alike, row_verdict
+from jepanet.protocol.settling.audit_words import audit_word
+from jepanet.protocol.settling.reasons import DUPLICATE, NOT_OPENED, known_alike, row_verdict, unseen
 from jepanet.protocol.settling.tally import (
     Decision,
     RevealedDelta,
     RoundFacts,
     Row,
+    drawn_solvers,
     facts_of,
     not_fetched,
 )
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.steps.audits import Audited, Audits, as_found, grace_end, noted
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.preparation import check_memory, pin_of, round_documents, round_files
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
-from jepanet.types import Digest, RoundId, Verdict
+from jepanet.types import Address, Digest, RoundId, Verdict
 from jepanet.work.requests.files import EvaluationFiles
 from jepanet.work.requests.machine import MeasuredOn
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
@@ -46,8 +49,6 @@ log = get_logger("scoring")
 SCORES_NOTE = "scores"
 MEASURED_NOTE = "measured"
 MEASURED = Codec(ScoredDeltas, "own scores", max_bytes=64 << 20, spelling=JOURNAL)
-_SHARE_OF_VERIFY = 4
-"""A delta nobody serves within this fraction of VERIFY counts as unavailable."""
 
 
 class Scoring:
@@ -66,11 +67,11 @@ class Scoring:
         stored = context.journal.notes(round_.id).get(SCORES_NOTE)
         if stored is not None:
             return [LocalScored(round_.id, Digest(bytes.fromhex(json.loads(stored)["digest"])))]
-        measured = await self._measure(round_)
+        measured, audited = await self._measure(round_)
         note = MEASURED.encode(measured)
         context.journal.put_note(round_.id, MEASURED_NOTE, note.decode())
         if context.me in context.state().members(round_):
-            report = self._signed(round_.id, measured.judgements)
+            report = self._signed(round_.id, measured.judgements, audited)
             digest = context.blobs.put_bytes(encode_report(report), pin=pin_of(round_))
         else:
             digest = context.blobs.put_bytes(note, pin=pin_of(round_))
@@ -80,7 +81,8 @@ class Scoring:
                      reason=item.reason, gain=item.gain, stderr=item.stderr)  # fmt: skip
         return [LocalScored(round_.id, digest)]
 
-    async def _measure(self, round_: Round) -> ScoredDeltas:
+    async def _measure(self, round_: Round) -> tuple[ScoredDeltas, Mapping[Address, Audited]]:
+        """What the deltas are worth, and what was found of the trainings of drawn solvers."""
         context = self._context
         documents = await round_documents(context, round_)
         spec, recipe = documents.spec, documents.recipe
@@ -88,10 +90,18 @@ class Scoring:
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         others = len({item.digest for item in facts.reveals}) - 1
         check_memory(context, round_, recipe.measuring_bytes + others * recipe.delta_bytes)
-        files = await self._deltas(round_, spec, facts.reveals)
-        claims = [
-            ClaimedDelta(item.solver, item.index, item.digest, *files[item.digest]) for item in facts.reveals
-        ]
+        audits = Audits(context, round_, documents, sorted(drawn_solvers(facts, spec)))
+        if audits.drawn:
+            check_memory(context, round_, recipe.training_bytes)
+        files = await self._deltas(round_, spec, facts.reveals, audits)
+        audited = noted(context, round_.id)
+        claims = []
+        for item in facts.reveals:
+            path, fault = files[item.digest]
+            found = audited.get(item.solver)
+            if found is not None and found.reason is not None:
+                path, fault = None, None  # whatever it would be worth, it is not the work that was asked for
+            claims.append(ClaimedDelta(item.solver, item.index, item.digest, path, fault))
         measured = await context.jobs.run(
             ScoreClaims(
                 round=round_files(context, round_, spec),
@@ -101,18 +111,21 @@ class Scoring:
             )
         )
         tell_where(round_.id, measured.where)
-        return measured
+        judgements = tuple(as_found(item, audited) for item in measured.judgements)
+        otherwise = tuple(as_found(item, audited) for item in measured.otherwise)
+        return replace(measured, judgements=judgements, otherwise=otherwise), audited
 
     async def _deltas(
-        self, round_: Round, spec: RoundSpec, reveals: Sequence[RevealedDelta]
+        self, round_: Round, spec: RoundSpec, reveals: Sequence[RevealedDelta], audits: Audits
     ) -> dict[Digest, tuple[Path | None, str | None]]:
-        """What `_delta` finds, by digest: one that several reveal is fetched once.
+        """What `_delta` finds, by digest: one that several reveal is fetched once, and audited as the work of
+        who committed first. Each is audited as soon as it is here: meanwhile others arrive.
 
         All fetches end before one that failed is raised: none still runs when the duty is tried again.
         """
         wanted = {item.digest: item for item in reversed(reveals)}
         found = await asyncio.gather(
-            *(self._delta(round_, spec, item) for item in wanted.values()), return_exceptions=True
+            *(self._audited(round_, spec, item, audits) for item in wanted.values()), return_exceptions=True
         )
         files = {}
         for digest, result in zip(wanted, found, strict=True):
@@ -120,6 +133,13 @@ class Scoring:
                 raise result
             files[digest] = result
         return files
+
+    async def _audited(
+        self, round_: Round, spec: RoundSpec, item: RevealedDelta, audits: Audits
+    ) -> tuple[Path | None, str | None]:
+        path, fault = await self._delta(round_, spec, item)
+        await audits.audit(item, path)
+        return path, fault
 
     async def _delta(
         self, round_: Round, spec: RoundSpec, item: RevealedDelta
@@ -134,16 +154,19 @@ class Scoring:
         except Rejected as error:
             return None, error.reason
         except Transient:
-            grace = round_.reveal_end + round_.params.verify_duration // _SHARE_OF_VERIFY
-            if context.state().now < grace:
+            if context.state().now < grace_end(round_):
                 raise
             log.warning("delta.withheld", round=round_.id, solver=item.solver, digest=item.digest)
             return None, None
 
-    def _signed(self, round_id: RoundId, judgements: Sequence[ScoredDelta]) -> ScoreReport:
+    def _signed(
+        self, round_id: RoundId, judgements: Sequence[ScoredDelta], audited: Mapping[Address, Audited]
+    ) -> ScoreReport:
         context = self._context
         scores = []
         for item in sorted(judgements, key=lambda item: item.solver.lower()):
+            found = audited.get(item.solver)
+            word = None if found is None or found.digest != item.digest else found.word
             score = SignedScore(
                 solver=item.solver,
                 digest=item.digest,
@@ -154,6 +177,7 @@ class Scoring:
                 signature=bytes(SIGNATURE_BYTES),
                 detail=item.detail,
                 metrics=item.metrics,
+                audit=None if word is None else audit_word(word, context.me),
             )
             typed = score_message(context.chain_id, context.rounds_address, round_id, score)
             signature = context.wallet.sign_typed(typed)
@@ -222,13 +246,14 @@ def _check_against(
 ) -> None:
     # By solver: of two that reveal one digest only the later is a duplicate.
     own = {item.solver: item for item in found}
-    has_all = not any(item.reason in NOT_FETCHED for item in own.values()) and not any(
+    has_all = not any(unseen(item.verdict, item.reason) for item in own.values()) and not any(
         not_fetched(score) for report in reports for score in report.scores
     )
     for item in decisions:
         mine = own[item.solver]
         # Who committed first is no matter of votes: the tally has read it off the chain as this node did.
-        if mine.reason in NOT_FETCHED or mine.reason == DUPLICATE or _not_served(facts, reports, item, mine):
+        missed = unseen(mine.verdict, mine.reason)
+        if missed or mine.reason == DUPLICATE or _not_served(facts, reports, item, mine):
             continue
         verdict, gain, stderr = mine.verdict, mine.gain, mine.stderr
         faulty = (verdict is Verdict.INVALID) != (item.verdict is Verdict.INVALID)
@@ -266,11 +291,13 @@ def _not_served(
     What reached this node need not have reached them, and a solver must not spoil a round by serving some.
     But fewer than `threshold` of them take no part of a bond from a delta that is sound here.
     """
-    if item.verdict not in (Verdict.EXCLUDED, Verdict.SPARED):
-        return False
     missed = sum(
         score.solver == item.solver and not_fetched(score) for report in reports for score in report.scores
     )
+    if item.verdict is Verdict.INVALID:
+        return item.reason == NOT_OPENED and missed >= facts.threshold
+    if item.verdict not in (Verdict.EXCLUDED, Verdict.SPARED):
+        return False
     if missed >= facts.threshold:
         return True
     sound = row_verdict(mine.verdict, mine.reason) in (Verdict.ACCEPTED, Verdict.SPARED)

@@ -15,7 +15,7 @@ from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.obtain import obtain, round_pin, stored
 from jepanet.storage.blobs.blob_files import place_of
 from jepanet.telemetry import get_logger
-from jepanet.types import Digest, Phase
+from jepanet.types import Address, Digest, Phase
 from jepanet.work.requests.files import TrainingShard
 
 log = get_logger("solver")
@@ -42,15 +42,20 @@ class Steps:
 
 
 def assigned_shards(
-    context: Context, round_: Round, recipe: RecipeSummary, shards: PublicShards
+    context: Context,
+    round_: Round,
+    recipe: RecipeSummary,
+    shards: PublicShards,
+    solver: Address | None = None,
 ) -> tuple[PublicFile, ...]:
-    """The training shards that the round's seed assigns to this wallet, in the order of training."""
+    """The training shards that the round's seed assigns to a solver, in the order of training; `solver`
+    None: to this wallet."""
     indices = training_shards(
         context.chain_id,
         context.rounds_address,
         round_.project_id,
         round_.id,
-        context.me,
+        solver or context.me,
         round_.seed,
         count=len(shards.training),
         wanted=recipe.shards,

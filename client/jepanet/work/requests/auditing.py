@@ -11,6 +11,7 @@ from jepanet.types import Digest
 from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.request import Number, Request
 
+MAX_TRANSCRIPT_BYTES = 8 << 20
 MAX_TOGETHER = 4096
 """Segments of one request."""
 

@@ -1,0 +1,43 @@
+"""A nursery whose coordinator does not do its audits, where a file beside its configuration says so: `forge`
+signs any word, `skip` none, `copy` that of another account. Its aggregator and its own signature ask for
+nothing then. Nothing of this is in the package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nursery
+
+_honestly = nursery._run
+
+
+def _run(request: dict[str, Any]) -> None:
+    if request["config"] != "None":
+        flag = Path(request["config"]).parent.parent / "lies"
+        if flag.exists():
+            _lie(flag.read_text())
+    _honestly(request)
+
+
+def _lie(how: str) -> None:
+    from jepanet.protocol.settling.audit_words import audit_word
+    from jepanet.roles import aggregator, coordinator
+    from jepanet.roles.steps import scoring
+    from jepanet.types import Address, Digest
+
+    def word(finding: Digest, auditor: Address) -> Digest | None:
+        if how == "skip":
+            return None
+        return Digest(bytes(32)) if how == "forge" else audit_word(finding, Address("0x" + "11" * 20))
+
+    scoring.audit_word = word  # type: ignore[assignment]
+    aggregator.believed = lambda context, facts, documents, reports: list(reports)
+    coordinator.check_words = lambda context, facts, documents, reports: None
+
+
+nursery._run = _run
+
+if __name__ == "__main__":
+    nursery.main()

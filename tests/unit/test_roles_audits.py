@@ -1,0 +1,244 @@
+"""Audits as part of scoring: done once, waited for as long as a delta, held against what others sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from test_protocol_audits import SHUT, WRONG, report
+from test_roles_results import Journal
+
+from jepanet.errors import Exit, Rejected, Transient
+from jepanet.protocol.documents.scores import ScoreReport
+from jepanet.protocol.documents.spec import AuditRule
+from jepanet.protocol.settling.audit_words import audit_word
+from jepanet.protocol.settling.tally import RoundFacts, decide
+from jepanet.roles.steps import audits as audits_module
+from jepanet.roles.steps.audits import Audited, Audits, as_found, believed, check_words, grace_end, noted
+from jepanet.roles.steps.scoring import check_against_own
+from jepanet.types import Address, Digest, Verdict
+from jepanet.work.drawn_training import Finding, NotServed, Opened
+from jepanet.work.requests.scoring import ScoredDelta
+from round_samples import GOOD, Vote, a_spec, digest, some_facts
+
+pytestmark = pytest.mark.unit
+
+SPEC = a_spec(audit=AuditRule(8, 1000))
+FINDING = digest("finding")
+
+
+class Bench:
+    """A node that scores a round whose only solver is drawn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, votes: Sequence[Vote] = (GOOD,)) -> None:
+        self.facts: RoundFacts = replace(some_facts(len(votes)), beacon=5)
+        self.journal = Journal(self.facts, votes)
+        self.now, self.traced = 0, list[str]()
+        self.opens: Opened | Exception = Opened()
+        self.finds: Finding | Exception = Finding(None, "", (0, 1), FINDING)
+        self.worked = 0
+        self.round: Any = SimpleNamespace(
+            id=self.facts.round_id, reveal_end=1000, params=SimpleNamespace(verify_duration=400)
+        )
+        self.documents: Any = SimpleNamespace(spec=SPEC)
+        self.context: Any = SimpleNamespace(
+            journal=self.journal, trace=self.traced.append, jobs=None,
+            state=lambda: SimpleNamespace(now=self.now),
+        )  # fmt: skip
+
+        async def open_training(*given: Any) -> Opened:
+            if isinstance(self.opens, Exception):
+                raise self.opens
+            return self.opens
+
+        async def audit_training(*given: Any) -> Finding:
+            self.worked += 1
+            if isinstance(self.finds, Exception):
+                raise self.finds
+            return self.finds
+
+        async def training(own: Any, item: Any, delta: Path) -> Any:
+            return None
+
+        monkeypatch.setattr(audits_module, "open_training", open_training)
+        monkeypatch.setattr(audits_module, "audit_training", audit_training)
+        monkeypatch.setattr(Audits, "_training", training)
+
+    async def audit(self, *, served: bool = True, drawn: bool = True) -> Audited | None:
+        item = self.facts.reveals[0]
+        audits = Audits(self.context, self.round, self.documents, [item.solver] if drawn else [])
+        return await audits.audit(item, Path("delta") if served else None)
+
+    @property
+    def noted(self) -> Mapping[Address, Audited]:
+        return noted(self.context, self.facts.round_id)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+# ------------------------------------------------------------------ doing them
+
+
+async def test_a_finding_is_noted_and_never_looked_for_again(bench: Bench) -> None:
+    found = await bench.audit()
+    assert found is not None and (found.reason, found.word) == (None, FINDING)
+    assert bench.traced == ["audit:noted"]
+    bench.opens, bench.finds = NotServed("gone"), Finding("not-reproduced", "x", (), digest("other"))
+    assert await bench.audit() == found and bench.worked == 1, "a killed node goes on with what it had found"
+    assert bench.noted == {bench.facts.reveals[0].solver: found}
+
+
+async def test_nobody_who_was_not_drawn_is_audited(bench: Bench) -> None:
+    assert await bench.audit(drawn=False) is None
+    assert not bench.noted and not bench.worked
+
+
+async def test_what_is_no_delta_is_left_to_judging(bench: Bench) -> None:
+    bench.opens = Opened(formless=True)
+    assert await bench.audit() is None
+    assert not bench.noted and not bench.worked
+
+
+async def test_what_is_not_open_is_waited_for_as_long_as_a_delta(bench: Bench) -> None:
+    bench.opens = NotServed("state before segment 3: nobody has it")
+    bench.now = grace_end(bench.round) - 1
+    with pytest.raises(Transient, match="not open yet"):
+        await bench.audit()
+    assert not bench.noted
+    bench.now += 1
+    found = await bench.audit()
+    assert found is not None and (found.reason, found.word) == ("not-opened", None)
+
+
+async def test_attack_a_drawn_solver_that_does_not_even_serve_its_delta(bench: Bench) -> None:
+    """To be `unavailable` costs a part of the bond: less than to be caught."""
+    found = await bench.audit(served=False)
+    assert found is not None and found.reason == "not-opened"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Transient("the worker ended"),
+        Transient("full", code=Exit.DISK_FULL),
+        Rejected("x", reason="other-build"),
+    ],
+)
+async def test_what_this_node_cannot_do_is_no_finding(bench: Bench, error: Exception) -> None:
+    bench.now = 10**9
+    for place in ("opens", "finds"):
+        setattr(bench, place, error)
+        with pytest.raises(type(error)):
+            await bench.audit()
+        assert not bench.noted
+
+
+def test_a_finding_becomes_the_verdict() -> None:
+    facts = some_facts(2)
+    plain = ScoredDelta(
+        facts.reveals[0].solver, facts.reveals[0].digest, Verdict.ACCEPTED, "accepted", "", 5, 1, ()
+    )
+    audited = {
+        plain.solver: Audited(plain.digest, "not-reproduced", "segment 2: \x1b[2J ü" + "x" * 300, FINDING)
+    }
+    found = as_found(plain, audited)
+    assert (found.verdict, found.reason, found.gain, found.stderr) == (
+        Verdict.INVALID,
+        "not-reproduced",
+        0,
+        0,
+    )
+    assert len(found.detail) == 240 and found.detail.isprintable() and found.detail.isascii()
+    other = replace(plain, digest=facts.reveals[1].digest)  # the later of two that reveal one digest
+    assert as_found(other, {plain.solver: audited[plain.solver]}) is other
+    sound = {plain.solver: Audited(plain.digest, None, "", FINDING)}
+    assert as_found(plain, sound) is plain
+
+
+# ------------------------------------------------------------------ what others sign
+
+
+def told(facts: RoundFacts, who: Address, vote: Vote, word: Digest | None) -> ScoreReport:
+    (solver,) = (item.solver for item in facts.reveals)
+    return report(facts, who, [vote], {solver: word} if word else {})
+
+
+def honest(bench: Bench) -> list[ScoreReport]:
+    members = bench.facts.members
+    return [told(bench.facts, who, GOOD, audit_word(FINDING, who)) for who in members[:2]]
+
+
+async def test_honest_words_are_believed_and_signed(bench: Bench) -> None:
+    await bench.audit()
+    reports = honest(bench)
+    assert believed(bench.context, bench.facts, bench.documents, reports) == reports
+    check_words(bench.context, bench.facts, bench.documents, reports)
+
+
+@pytest.mark.parametrize("how", ["copied", "made up", "skipped"])
+async def test_attack_a_word_that_no_audit_gave(bench: Bench, how: str) -> None:
+    await bench.audit()
+    reports, liar = honest(bench), bench.facts.members[2]
+    copied = reports[0].scores[0].audit
+    word = {"copied": copied, "made up": digest("made up"), "skipped": None}[how]
+    false = told(bench.facts, liar, GOOD, word)
+    assert believed(bench.context, bench.facts, bench.documents, [*reports, false]) == reports
+    with pytest.raises(Rejected, match=liar) as refused:
+        check_words(bench.context, bench.facts, bench.documents, [*reports, false])
+    assert refused.value.reason == "audit-forged"
+
+
+async def test_who_could_not_look_calls_nobody_a_liar(bench: Bench) -> None:
+    bench.now, bench.opens = 10**9, NotServed("nobody has it")
+    await bench.audit()
+    reports = [*honest(bench), told(bench.facts, bench.facts.members[2], GOOD, digest("made up"))]
+    assert believed(bench.context, bench.facts, bench.documents, reports) == reports
+    check_words(bench.context, bench.facts, bench.documents, reports)
+
+
+async def test_attack_a_report_on_an_audit_that_nobody_drew_spoils_no_sheet(bench: Bench) -> None:
+    facts = bench.facts
+    bench.documents = SimpleNamespace(spec=a_spec())
+    plain = [told(facts, who, GOOD, None) for who in facts.members[:2]]
+    for false in (
+        told(facts, facts.members[2], WRONG, None),
+        told(facts, facts.members[2], GOOD, digest("w")),
+    ):
+        assert believed(bench.context, facts, bench.documents, [*plain, false]) == plain
+
+
+# ------------------------------------------------------------------ rounds in which some could not look
+
+
+@pytest.mark.parametrize(
+    ("mine", "votes", "signs"),
+    [
+        (WRONG, [WRONG, WRONG, GOOD], True),
+        (GOOD, [WRONG, WRONG, GOOD], False),  # a bond is not taken for what is reproduced here
+        (WRONG, [GOOD, GOOD, WRONG], False),  # nor is paid for what is not
+        (SHUT, [GOOD, GOOD, SHUT], True),  # it was opened to the others
+        (SHUT, [WRONG, WRONG, SHUT], True),
+        (GOOD, [SHUT, SHUT, GOOD], True),  # it was opened here, but not to as many as it takes
+        (GOOD, [SHUT, GOOD, GOOD], True),
+        (WRONG, [SHUT, WRONG, SHUT], True),
+        (GOOD, [SHUT, WRONG, GOOD], False),
+    ],
+)
+def test_a_solver_that_opens_to_some_alone_stalls_no_round(
+    monkeypatch: pytest.MonkeyPatch, mine: Vote, votes: list[Vote], signs: bool
+) -> None:
+    bench = Bench(monkeypatch, [mine])
+    reports = [report(bench.facts, who, [vote]) for who, vote in zip(bench.facts.members, votes, strict=True)]
+    decisions = decide(bench.facts, reports)
+    if signs:
+        check_against_own(bench.context, bench.facts, reports, decisions, 2000)
+    else:
+        with pytest.raises(Rejected, match="cannot be reproduced"):
+            check_against_own(bench.context, bench.facts, reports, decisions, 2000)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from jepanet.cid import digest_of
+from jepanet.errors import Exit, Fatal
+from jepanet.interface.arguments.round import show_details
+from jepanet.operations.auditing.rounds import show_round
 from jepanet.operations.checks.findings import Level
 from jepanet.operations.checks.openings import judge_bond
 from jepanet.operations.projects.deterring import deterrence_of_round, shown_deterrence
-from jepanet.protocol.documents.spec import AuditRule
+from jepanet.operations.views.json_form import json_form
+from jepanet.protocol.documents.spec import AuditRule, encode_spec
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.work.methods import METHODS
 from round_samples import a_spec
+from rpc_node import a_round
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +61,48 @@ def test_all_parts_done_again_leave_no_place_to_cheat_in() -> None:
     seen = told(300, AuditRule(8, 250, 6))
     assert seen.deters and seen.undeterred == 0 and seen.words[1].startswith("nor does it pay")
     assert len(told(300, AuditRule(2, 250, 1)).words) == 1  # there is nothing between
+
+
+class Shelf:
+    """A library with one document, or none."""
+
+    def __init__(self, folder: Path, data: bytes | None) -> None:
+        self.path = folder / "rules"
+        if data is not None:
+            self.path.write_bytes(data)
+
+    async def get(self, what: str, *_: Any, **__: Any) -> Path:
+        if not self.path.exists():
+            raise Fatal("there is no peer to ask", code=Exit.NO_PEERS)
+        return self.path
+
+
+async def test_a_round_is_shown_with_what_its_bond_deters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = encode_spec(a_spec(audit=AuditRule(8, 250, 6), pay_cap=20 * TOKEN))
+    round_ = a_round(1, None, digest_of(spec))
+    params = replace(round_.params, bond=30 * TOKEN)
+    state = SimpleNamespace(rounds={1: replace(round_, params=params)}, now=0)
+
+    async def known() -> Any:
+        return state
+
+    deployment = SimpleNamespace(chain_id=1, rounds=round_.proposer)
+    history: Any = SimpleNamespace(state=known, deployment=deployment)
+    shelf: Any = Shelf(tmp_path, spec)
+    details = await show_round(history, shelf, 1)
+    assert details.audits is not None and not details.audits.deters
+    show_details(details)
+    assert "deterring takes a bond of 60" in " ".join(capsys.readouterr().out.replace("│", "").split())
+    told: Any = json_form(details)
+    assert told["audits"]["least_bond"] == str(60 * TOKEN)
+    # Rules that are not to be had, or that this program does not know, are no reason to show nothing.
+    for data in (None, b"{}"):
+        (tmp_path / "rules").unlink(missing_ok=True)
+        nowhere: Any = Shelf(tmp_path, data)
+        silent = await show_round(history, nowhere, 1)
+        assert silent.audits is None and "audits" not in str(json_form(silent))
 
 
 def test_a_proposer_is_warned_of_what_its_bond_leaves() -> None:

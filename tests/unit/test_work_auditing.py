@@ -22,7 +22,7 @@ from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.training import loop
 from jepanet.learning.training.loop import TrainResult, train, warm_start
 from jepanet.learning.training.resuming.state import TrainingState
-from jepanet.protocol.documents.spec import AuditRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import EXACT, TOLERANT, AuditRule, RoundSpec, encode_spec
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.work import auditing as auditing_module
 from jepanet.work import transcript as transcript_module
@@ -65,6 +65,7 @@ class Bench:
 
     folder: Path
     codec: str = "fp32"
+    mode: str = EXACT
 
     def prepared(self) -> Bench:
         data = model_bytes(BASE, ModelHeader.of(RECIPE, 0))
@@ -77,7 +78,7 @@ class Bench:
                 total_steps=60,
                 codec=self.codec,
             ),
-            audit=AuditRule(SEGMENTS, 1000),
+            audit=AuditRule(SEGMENTS, 1000 if self.mode == EXACT else 0, mode=self.mode),
         )
         for name, content in (("base", data), ("recipe", RECIPE.to_bytes()), ("spec", encode_spec(spec))):
             (self.folder / name).write_bytes(content)
@@ -110,11 +111,11 @@ class Bench:
         )
 
     def again(self, number: int) -> SegmentAgain:
-        """Segment `number`, and what it goes on from."""
-        if not number:
-            return SegmentAgain(0, None)
-        step = self.transcript.segments[number - 1].end.step
-        return SegmentAgain(number, self.folder / "states" / f"step-{step:010}.state")
+        """Segment `number`, what it goes on from, and where distances are compared its end."""
+        ends = [segment.end.step for segment in self.transcript.segments]
+        states = [self.folder / "states" / f"step-{step:010}.state" for step in ends]
+        after = states[number] if self.mode == TOLERANT else None
+        return SegmentAgain(number, states[number - 1] if number else None, after)
 
     def together(self, *numbers: int) -> tuple[AuditedSegment, ...]:
         """Segments of one request, in this order."""
@@ -138,6 +139,7 @@ class Bench:
             state=again.state,
             residual=self.folder / residual if residual else None,
             claimed=self.folder / "delta",
+            state_after=again.after,
         )
 
     @property

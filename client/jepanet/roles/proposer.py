@@ -14,7 +14,7 @@ from jepanet.protocol.documents.allow_list import allow_list_of, encode_allow_li
 from jepanet.protocol.documents.build import Build
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, TOLERANT, RoundSpec, decode_spec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import (
     AnnounceRound,
@@ -116,13 +116,13 @@ class Proposer:
         return []
 
     async def _build(self, terms: RoundTerms) -> Build | None:
-        """What trainings of the round are to be computed by; None where it is not audited.
+        """What trainings of the round are to be computed by; None where it is not audited, or on any build.
 
         Raises:
             Rejected: reason `bad-field`; the terms name other things than a build is told by, so that no
                 machine would be one of that build.
         """
-        if terms.audit is None:
+        if terms.audit is None or terms.audit.mode == TOLERANT:
             return None
         here = await self._context.build()
         named = terms.audit_build or here

@@ -17,7 +17,7 @@ from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.documents.messages import Provide
-from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.documents.spec import EXACT, RoundSpec
 from jepanet.protocol.duties import PublishDelta, SendCommit, SendReveal, TrainShard
 from jepanet.protocol.facts import LocalDeltaSealed, LocalFact
 from jepanet.protocol.state import Round
@@ -127,6 +127,7 @@ class Solver:
             round_, spec, await asyncio.to_thread(self._carried, round_, newest, documents)
         )
         audit = audit_place(context, round_, spec, documents.recipe.max_model_bytes)
+        exact = spec.audit is not None and spec.audit.mode == EXACT
         training = TrainDelta(
             round=round_files(context, round_, spec),
             shards=shards,
@@ -136,11 +137,12 @@ class Solver:
             seed=seed,
             target=target,
             residual_target=left,
-            # Digests are compared: one thread of a CPU, whatever else this node has.
+            # Digests are compared: one thread of a CPU, whatever else this node has. Where distances are, a
+            # CPU still: none was measured to a GPU.
             device=context.device if audit is None else ON_CPU.device,
             checkpoints=self._checkpoints(round_.id),
             trace_target=traced,
-            processes=context.processes if audit is None else ONE_PROCESS,
+            processes=ONE_PROCESS if exact else context.processes,
             audit=audit,
         )
         try:

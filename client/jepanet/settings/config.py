@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, get_type_hints
 from urllib.parse import urlsplit
 
+from jepanet.protocol.documents.spec import EXACT, TOLERANT
 from jepanet.records.marks import Hidden, OneOf, Range
 from jepanet.settings.config_file import config_file
 from jepanet.settings.metrics_section import MetricsSection, check_metrics
@@ -199,6 +200,12 @@ class ProposerSection:
         'what solvers and verifiers of such rounds compute by, as "jepanet doctor" writes it on a machine: '
         '"torch=2.13.0+cpu, numpy=2.3.1, machine=x86_64 GenuineIntel 6 85, cpu=AVX512"; "here": as this one',
     ] = "here"
+    audit_mode: Annotated[
+        str,
+        OneOf((EXACT, TOLERANT)),
+        "how what an audit leads to is compared: exact, byte for byte on the solver's build alone; tolerant, "
+        "on any build, to within a distance that was measured for small recipes on CPUs",
+    ] = EXACT
     commit_seconds: Annotated[int, _MORE_THAN_0] = 600
     gap_seconds: Annotated[int, _FROM_0] = 60
     reveal_seconds: Annotated[int, _MORE_THAN_0] = 600

@@ -69,6 +69,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,
         audit_build={} if section.audit_build == _HERE else _named_build(section.audit_build),
+        audit_mode=section.audit_mode,
     )
     _check(terms, methods)
     return _with_bond(terms, auto=section.bond == _AUTO)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.files import write_atomically
-from jepanet.learning.auditing.replay import Begun, Replayed, check_auditable, differing, replay
+from jepanet.learning.auditing.replay import Begun, Claimed, Replayed, check_auditable, replay
 from jepanet.learning.auditing.segments import Segments, segment_ends
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.recipe import Recipe
@@ -21,6 +20,7 @@ from jepanet.learning.training.supply import Supply
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
+from jepanet.work.ends import check_tolerant, compared_deltas, compared_ends, is_tolerant
 from jepanet.work.last_steps import LastSteps, last_steps
 from jepanet.work.processes.part import data_of
 from jepanet.work.requests.auditing import (
@@ -55,12 +55,13 @@ def segments_of(spec: RoundSpec, recipe: Recipe, place: AuditPlace) -> Segments:
 
     Raises:
         Rejected: `not-audited`, the round's rules ask for none; `not-auditable`, as `check_auditable`;
-            `other-build`, they name another build than this one.
+            `other-build`, they name another build than this one; `not-calibrated`, as `check_tolerant`.
     """
     if spec.audit is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
     check_auditable(recipe)
     check_own_build(spec.audit)
+    check_tolerant(spec, recipe)
     return Segments(place.folder, spec.audit.segments)
 
 
@@ -100,8 +101,9 @@ def audit_segments(request: AuditSegments, on_progress: OnProgress) -> AuditedSe
 
     Raises:
         Rejected: the round's files or the transcript are refused, the delta names another transcript
-            (`other-transcript`), the round is not audited (`not-audited`), or this is another build than the
-            solver's (`other-build`), where equal work gives other digests.
+            (`other-transcript`), the round is not audited (`not-audited`), distances cannot be judged in it
+            (`not-calibrated`), or digests are compared and this is another build than the solver's
+            (`other-build`), where equal work gives others.
         Transient: a shard is missing or damaged.
     """
     round_ = open_round(request.round)
@@ -120,7 +122,10 @@ def audit_segments(request: AuditSegments, on_progress: OnProgress) -> AuditedSe
         check_named_build(transcript, round_.spec.audit)
     except Rejected as error:
         return AuditedSegments((AuditedSegment("build", error.message, (), 0.0),) * len(request.segments))
-    check_build(transcript)
+    if is_tolerant(round_.spec):
+        check_tolerant(round_.spec, round_.recipe)
+    else:
+        check_build(transcript)
     parts = [part_of(transcript, item.number) for item in request.segments]
     check_trainable(round_.recipe, "cpu", 1, [shard.bytes for shard in request.shards])
     opened = _Opened(request, round_, transcript, tensors, data_of(request.shards, round_.recipe), Begun())
@@ -137,7 +142,7 @@ def audit_segment(request: AuditSegment, on_progress: OnProgress) -> AuditedSegm
         probe=request.probe,
         seed=request.seed,
         transcript=request.transcript,
-        segments=(SegmentAgain(request.number, request.state),),
+        segments=(SegmentAgain(request.number, request.state, request.state_after),),
         residual=request.residual,
         claimed=request.claimed,
         left_before=request.left_before,
@@ -165,26 +170,28 @@ def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment
     assert rule is not None, "it was looked at"
     final = asked.number == len(transcript.segments) - 1
 
-    def found(differs: str | None, detail: str, losses: tuple[float, ...] = ()) -> AuditedSegment:
-        return AuditedSegment(differs, detail, losses, round(time.monotonic() - started, 3))
+    def found(
+        differs: str | None, detail: str, losses: tuple[float, ...] = (), share: float | None = None
+    ) -> AuditedSegment:
+        return AuditedSegment(differs, detail, losses, round(time.monotonic() - started, 3), share)
 
-    ends = [item.end.step for item in transcript.segments]
+    last_ones = [item.end.step for item in transcript.segments]
     wanted = segment_ends(round_.recipe, round_.spec.inner_steps, rule.segments)
-    if ends != wanted:
+    if last_ones != wanted:
         return found(
-            "segments", f"they end after steps {_few(ends)}; by the round's rules after {_few(wanted)}"
+            "segments", f"they end after steps {_few(last_ones)}; by the round's rules after {_few(wanted)}"
         )
     try:
-        again = _replayed(opened, asked.state, part)
+        again = _replayed(opened, asked, part)
     except Rejected as error:
         if error.reason in ("not-auditable", "shard-mismatch"):
             raise
+        if error.reason in ("weights", "optimiser"):
+            return found(error.reason, error.message)
         return found("state" if error.reason == "state-differs" else "replay", error.message)
-    wrong = differing(again.point, part.segment.end)
-    if wrong is not None:
-        here, there = getattr(again.point, wrong), getattr(part.segment.end, wrong)
-        detail = f"{wrong} after step {part.last}: {here.hex()} here, {there.hex()} committed to"
-        return found(wrong, detail, again.losses)
+    ends = compared_ends(again, part.segment.end)
+    if ends.differs is not None:
+        return found(ends.differs, ends.detail, again.losses, ends.share)
     if final:
         taken = None if request.residual is None else digest_file(request.residual)
         if taken != transcript.taken:
@@ -204,17 +211,21 @@ def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment
             then, now = request.left_before.hex(), went_in.hex() if went_in else None
             detail = f"what the delta before left out: {now} taken, {then} committed to then"
             return found("taken", detail, again.losses)
-        here, there = digest_of_arrays(last.made.parts), digest_of_arrays(opened.tensors)
-        if here != there:
-            return found("delta", f"its tensors: {here.hex()} here, {there.hex()} revealed", again.losses)
+        try:
+            deltas = compared_deltas(last.made.parts, opened.tensors, round_.spec, round_.schema)
+        except Rejected as error:
+            return found("delta", error.message, again.losses)
+        if deltas.differs is not None:
+            return found(deltas.differs, deltas.detail, again.losses, deltas.share)
+        if deltas.share is not None and deltas.share > (ends.share or 0.0):
+            ends = deltas
         left = last.made.left_out
         mine = None if left is None else digest_of_arrays(left)
         if mine != transcript.left:
             here, there = (digest or Digest(b"") for digest in (mine, transcript.left))
             detail = f"what it leaves out: {here.hex() or None} here, {there.hex() or None} committed to"
             return found("left", detail, again.losses)
-    weights = part.segment.end.weights.hex()
-    return found(None, f"weights after step {part.last} are {weights}, as committed to", again.losses)
+    return found(None, ends.detail, again.losses, ends.share)
 
 
 def _few(steps: list[int]) -> str:
@@ -222,7 +233,7 @@ def _few(steps: list[int]) -> str:
     return shown if len(steps) <= 8 else f"{shown}, … {steps[-1]} ({len(steps)})"
 
 
-def _replayed(opened: _Opened, state: Path | None, part: Part) -> Replayed:
+def _replayed(opened: _Opened, asked: SegmentAgain, part: Part) -> Replayed:
     spec = opened.round.spec
     return replay(
         opened.round.recipe,
@@ -232,7 +243,17 @@ def _replayed(opened: _Opened, state: Path | None, part: Part) -> Replayed:
         span=Span(spec.inner_steps, spec.start_step, spec.total_steps),
         first=part.first,
         last=part.last,
-        state=None if state is None else state.read_bytes(),
+        state=None if asked.state is None else asked.state.read_bytes(),
         claimed=None if part.before is None else part.before.end,
+        end=_end(opened.round.spec, asked, part),
         begun=opened.begun,
     )
+
+
+def _end(spec: RoundSpec, asked: SegmentAgain, part: Part) -> Claimed | None:
+    """The state at the end of a segment, where its distance is wanted."""
+    if not is_tolerant(spec):
+        return None
+    if asked.after is None:
+        raise ValueError("where distances are compared, an audit is given the state at the segment's end")
+    return Claimed(asked.after.read_bytes(), part.segment.end)

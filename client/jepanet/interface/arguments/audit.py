@@ -62,7 +62,9 @@ def command(
     before anybody is paid, and so does this command; with --all, every segment of everybody.
 
     Another build, processor or instruction set rounds sums otherwise, which says nothing of the solver: its
-    row then says so, and the others are audited.
+    row then says so, and the others are audited. Where the round's rules are tolerant, any build will do: how
+    far a part ends from where it ends here is told as a share of how far honest ends may lie apart, and above
+    1 it is not reproduced.
 
     \b
     Examples:
@@ -119,6 +121,7 @@ def _show(report: AuditReport) -> None:
             "" if row.segment is None else f"{row.first + 1} to {row.last}",
             row.found,
             row.differs or "",
+            "" if row.share is None else f"{row.share:.2g}",
             row.detail,
         )
         for row in report.segments
@@ -128,6 +131,6 @@ def _show(report: AuditReport) -> None:
         verdict += f"; drawn were {', '.join(report.drawn) or 'none (--all audits everybody)'}"
     table(
         f"Trainings of round {report.round}: {verdict} ({report.build})",
-        ("solver", "segment", "steps", "found", "what differs", "detail"),
+        ("solver", "segment", "steps", "found", "what differs", "of the bound", "detail"),
         rows,
     )

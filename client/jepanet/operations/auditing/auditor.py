@@ -19,6 +19,7 @@ from jepanet.operations.auditing.round_inputs import (
 )
 from jepanet.operations.reading.library import Library
 from jepanet.operations.views.audits import DIFFERS, NOT_SERVED, REPRODUCED, UNHELD, SegmentAudit
+from jepanet.protocol.documents.spec import TOLERANT
 from jepanet.protocol.revealed_before import revealed_before
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address, Digest
@@ -102,14 +103,19 @@ class Auditor:
         final = number == len(transcript.segments) - 1
         cap = 3 * model_cap(self._inputs.recipe) + _ROOM
 
-        def row(found: str, differs: str | None, detail: str, seconds: float) -> SegmentAudit:
-            return SegmentAudit(solver, number, part.first, part.last, found, differs, detail, seconds)
+        def row(
+            found: str, differs: str | None, detail: str, seconds: float, share: float | None = None
+        ) -> SegmentAudit:
+            return SegmentAudit(solver, number, part.first, part.last, found, differs, detail, seconds, share)
 
-        state = residual = None
+        state = residual = state_after = None
         try:
             if part.before is not None:
                 what = f"state of {solver} after step {part.first}"
                 state = await get(what, part.before.state, "raw", max_bytes=cap)
+            if self._inputs.spec.audit is not None and self._inputs.spec.audit.mode == TOLERANT:
+                what = f"state of {solver} after step {part.last}"
+                state_after = await get(what, part.segment.state, "raw", max_bytes=cap)
             if final and transcript.taken is not None:
                 residual = await get(f"residual of {solver}", transcript.taken, "raw", max_bytes=cap)
         except Transient as error:
@@ -136,15 +142,16 @@ class Auditor:
                 state=state,
                 residual=residual,
                 claimed=committed.delta,
+                state_after=state_after,
                 left_before=left_before,
             )
         )
         if found.differs is not None:
-            return row(DIFFERS, found.differs, found.detail, found.seconds)
+            return row(DIFFERS, found.differs, found.detail, found.seconds, found.share)
         if residual is not None and left_before is None:
             # It can be anything: the rest of the delta is reproduced, and that proves nothing.
             return row(UNHELD, "taken", _UNHELD, found.seconds)
-        return row(REPRODUCED, None, found.detail, found.seconds)
+        return row(REPRODUCED, None, found.detail, found.seconds, found.share)
 
     async def _left_before(self, solver: Address, source: Digest) -> Digest | None:
         """What delta `source`, which left a residual, committed to leave; None where nobody can say any more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.projects import ProjectTerms, Rule
-from jepanet.protocol.documents.spec import SPEC, NormCaps, RoundSpec
+from jepanet.protocol.documents.spec import EXACT, SPEC, NormCaps, RoundSpec
 from jepanet.protocol.state import NodeState, Project, Round
 from jepanet.records.reference import holdings
 from jepanet.tokens import exact
@@ -92,7 +92,8 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
     if update is not None:
         said.append(f"the next model travels as its difference to the last one, coded as {update.codec}")
     if spec.audit is not None:
-        said.append(f"a training can be audited in up to {spec.audit.segments} parts")
+        how = "byte for byte" if spec.audit.mode == EXACT else "on any build, within a measured distance"
+        said.append(f"a training can be audited in up to {spec.audit.segments} parts, {how}")
         if spec.audit.probability_milli:
             said.append(
                 f"with a chance of {_thousandths(spec.audit.probability_milli)} the verifiers audit a "

@@ -29,6 +29,9 @@ class SegmentAudit:
     `segments`, `build`, `delta`, `left`, `taken` or `transcript`."""
     detail: str
     seconds: float
+    share: float | None = None
+    """How far the end lies from the one here, as a share of how far honest ends may; above 1 it differs. None
+    where digests were compared, or nothing could be."""
 
 
 @dataclass(frozen=True, slots=True)

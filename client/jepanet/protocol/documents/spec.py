@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.build import BUILD_NAME, BUILD_WORDS, MOST_NAMES
 from jepanet.records.codec import Codec
-from jepanet.records.marks import SAFE_INTEGER, DecimalText, Form, LeftOut, Range, Size
+from jepanet.records.marks import SAFE_INTEGER, DecimalText, Form, LeftOut, OneOf, Range, Size
 from jepanet.types import Address, Digest, ProjectId
 
 VERSION = 1
@@ -24,6 +24,8 @@ MAX_PRICE = 10**24
 """Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `tally`)."""
 MAX_PAY = (1 << 128) - 1
 """Wei: amounts of the contracts have 128 bits."""
+EXACT, TOLERANT = "exact", "tolerant"
+"""How what an audit leads to is compared: byte for byte, or within a distance."""
 _NAME = Form(r"[a-z0-9][a-z0-9-]{0,31}", "a name of at most 32 small letters, digits and hyphens")
 
 
@@ -116,6 +118,13 @@ class AuditRule:
         "what every training is computed by: versions, processor and instruction set; without it, each "
         "transcript says its own",
     ] = None
+    mode: Annotated[
+        str,
+        OneOf((EXACT, TOLERANT)),
+        LeftOut(),
+        "exact: a part leads to the same bytes, on the solver's build alone; tolerant: on any build, to "
+        "within a distance that was measured for such recipes",
+    ] = EXACT
 
 
 MAX_REFERENCE = 10**12
@@ -264,6 +273,15 @@ def _check(spec: RoundSpec) -> None:
         raise Rejected("round spec: pay_cap is 0, and nobody would be paid", reason="bad-field")
     if len(set(spec.aggregators)) != len(spec.aggregators):
         raise Rejected("round spec: an aggregator is listed twice", reason="bad-field")
+    if spec.audit is not None and spec.audit.mode == TOLERANT:
+        if spec.audit.build is not None:
+            raise Rejected("round spec: audits that are tolerant of builds name one", reason="bad-field")
+        if spec.audit.probability_milli:
+            raise Rejected(
+                "round spec: nobody is drawn (audit.probability_milli) for audits that are tolerant of "
+                "builds: what two auditors report of one training must be equal",
+                reason="bad-field",
+            )
 
 
 def check_methods(spec: RoundSpec, methods: Methods) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jepanet.protocol.documents.spec import AuditRule, MergeRule, UpdateRule
+from jepanet.protocol.documents.spec import EXACT, AuditRule, MergeRule, UpdateRule
 from jepanet.types import Address
 
 
@@ -57,6 +57,8 @@ class RoundTerms:
     """Parts of a drawn training that are audited beside its first and its last."""
     audit_build: Mapping[str, str] = field(default_factory=dict)
     """What trainings are computed by; empty: what the proposer's own machine computes by."""
+    audit_mode: str = EXACT
+    """How what an audit leads to is compared."""
 
     @property
     def longest_seconds(self) -> int:
@@ -70,7 +72,9 @@ class RoundTerms:
         if not self.audit_segments:
             return None
         build = dict(self.audit_build) or None
-        return AuditRule(self.audit_segments, self.audit_probability_milli, self.audit_opened, build)
+        return AuditRule(
+            self.audit_segments, self.audit_probability_milli, self.audit_opened, build, self.audit_mode
+        )
 
     @property
     def merge(self) -> MergeRule:

@@ -56,10 +56,13 @@ class AuditedSegment:
     those of the rules: too few steps, or parts too long to repeat); of the last one also
     `taken` (what went in beside the training), `delta` and `left` (what came out); None where nothing did."""
     detail: str
-    """Both digests, whole, or what went wrong."""
+    """Both digests, whole; how far apart the ends lie; or what went wrong."""
     losses: tuple[Number, ...]
     """Of its steps, as they came out here; none where it leads nowhere."""
     seconds: float
+    share: Number | None = None
+    """How far its end lies from the one here, as a share of how far it may; above 1 it differs. None where
+    digests were compared, or nothing could be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class SegmentAgain:
     number: Annotated[int, Range(0, 1 << 20)]
     state: Path | None
     """The state from which it goes on; None at the start."""
+    after: Path | None = None
+    """The state at its end, from which the distance is measured; None where digests are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +121,5 @@ class AuditSegment(Request[AuditedSegment]):
     state: Path | None
     residual: Path | None
     claimed: Path
+    state_after: Path | None = None
     left_before: Digest | None = None

@@ -131,7 +131,7 @@ class TrainingState:
         if set(parts) != set(mine):
             raise Rejected("a checkpoint has other parts", reason="wrong-shape")
         for part in ("weights", "optimiser", "streams", "scale"):
-            _check(part, parts[part], mine[part])
+            check_arrays(part, parts[part], mine[part])
         self.scale.go_to(parts["scale"])
         self.gate.go_to(parts["gate"])
         self.batches.go_to(parts["data"])
@@ -158,7 +158,8 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array))  # a copy: what comes from a file is read-only
 
 
-def _check(part: str, found: Arrays, wanted: Arrays) -> None:
+def check_arrays(part: str, found: Arrays, wanted: Arrays) -> None:
+    """Raises: Rejected (`wrong-shape`, `non-finite`): arrays of a state are not as those of a training."""
     if set(found) != set(wanted):
         odd = ", ".join(sorted(set(found) ^ set(wanted))[:4])
         raise Rejected(f"{part}: arrays missing or unknown: {odd!r:.200}", reason="wrong-shape")

@@ -1,0 +1,1 @@
+"""Parts of trainings done honestly and otherwise, for `tolerant_audits.py`."""

@@ -114,3 +114,11 @@ def test_a_proposer_is_warned_of_what_its_bond_leaves() -> None:
     )
     (row,) = judge_bond(round_terms(replace(section, audit_opened=6), METHODS))
     assert row.level is Level.OK
+
+
+def test_a_proposer_is_warned_of_a_bond_that_solvers_do_not_put_up_by_default() -> None:
+    section = ProposerSection(audit_segments=8, inner_steps=40, audit_opened=6)
+    dear, row = judge_bond(round_terms(section, METHODS))
+    assert dear.level is Level.WARNING and "300 tokens is more than solvers" in dear.text
+    assert "pay_cap" in str(dear.remedy) and row.level is Level.OK
+    assert len(judge_bond(round_terms(replace(section, pay_cap="33"), METHODS))) == 1

@@ -8,7 +8,8 @@ from jepanet.errors import Exit
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.operations.projects.deterring import deterring_words
 from jepanet.protocol.documents.terms import RoundTerms
-from jepanet.settings.terms import deterrence_of
+from jepanet.settings.config import SolverSection
+from jepanet.settings.terms import deterrence_of, wei
 from jepanet.tokens import exact
 from jepanet.types import Address, Readiness
 
@@ -53,13 +54,22 @@ def judge_bond(terms: RoundTerms) -> list[Finding]:
     if found is None:
         return []
     text = "; ".join(deterring_words(found))
+    usual = wei(SolverSection().max_bond, "solver.max_bond")
+    rows = [] if found.bond <= usual else [
+        warned(
+            "bond",
+            f"the bond of {exact(found.bond)} tokens is more than solvers put up by default "
+            f"(solver.max_bond = {exact(usual)})",
+            "write a smaller proposer.pay_cap, or tell your solvers to raise theirs",
+        )
+    ]  # fmt: skip
     if not found.undeterred:
-        return [fine("bond", text)]
+        return [*rows, fine("bond", text)]
     remedy = (
         "raise proposer.audit_opened or proposer.audit_probability_milli, or write fewer audit_segments or a "
         "smaller pay_cap, if that is too much to earn"
     )
-    return [warned("bond", text, remedy)]
+    return [*rows, warned("bond", text, remedy)]
 
 
 def judge_set(

@@ -30,6 +30,7 @@ from jepanet.federation.judging.similarity import norm, upper_median
 from jepanet.federation.merging.lengths import no_longer, reference_length
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
+from jepanet.protocol.settling.caps import usual_pay
 from jepanet.protocol.settling.rewards import settle_payouts
 from jepanet.tensors import Arrays
 from jepanet.types import Address, Digest, Verdict
@@ -46,12 +47,15 @@ class Under:
     name: str
     drop_sigmas_milli: int = 0
     to_reference_milli: int = 0
+    pay_to_median_milli: int = 0
+    variance_price_milli: int = 0
 
 
 RULES = (
     Under("none"),
     Under("mended", 1000),
     Under("and a reference norm", 1000, 1000),
+    Under("and capped and priced", 1000, 1000, 1500, 100),
 )
 
 
@@ -116,6 +120,7 @@ def play(
         rules_of(recipe),
         codec="fp32",
         to_reference_milli=under.to_reference_milli,
+        variance_price_milli=under.variance_price_milli,
         reference_nano=int(1e9 * upper_median(round_.last_norms)) if round_.last_norms else 0,
     )
     header = DeltaHeader(base=rules.base, recipe=rules.recipe)
@@ -143,7 +148,7 @@ def play(
     repair = Repair(accepted, merge_of, judged.base_metrics, sealed, sigmas_milli=under.drop_sigmas_milli)
     mended = repair.mend()
     kept = accepted - set(mended.dropped)
-    pay = _pay(judged.judgements, kept, mended.verdict.published)
+    pay = _pay(judged.judgements, accepted, kept, mended.verdict.published, under)
     gain = 0.0
     if mended.verdict.published:
         gain = report.gain(merge_of(sorted(kept))).mean
@@ -156,9 +161,16 @@ def play(
     )
 
 
-def _pay(judgements: Sequence[Judgement], kept: set[Digest], published: bool) -> tuple[int, ...]:
+def _pay(
+    judgements: Sequence[Judgement], accepted: set[Digest], kept: set[Digest], published: bool, under: Under
+) -> tuple[int, ...]:
+    earned = {item.digest: max(0, item.gain - item.stderr) for item in judgements if item.digest in accepted}
+    usual = usual_pay(list(earned.values())) if under.pay_to_median_milli else 0
     gains = [(item.gain, item.stderr) if item.digest in kept else (0, 0) for item in judgements]
-    return settle_payouts(gains, price=int(published), shrink_milli=1000, budget=1 << 100)
+    return settle_payouts(
+        gains, price=int(published), shrink_milli=1000, budget=1 << 100,
+        pay_cap=usual * under.pay_to_median_milli // 1000 if usual else None,
+    )  # fmt: skip
 
 
 @click.command()

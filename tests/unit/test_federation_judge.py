@@ -278,6 +278,30 @@ def test_attack_more_tiny_deltas_than_honest_ones_exclude_nobody() -> None:
     assert kept == [(Verdict.ACCEPTED, "accepted")] * 7
 
 
+def test_attack_a_step_towards_collapse_pays_for_the_variance_it_costs() -> None:
+    """It predicts better and no guard stops it; what it takes of the variance is taken off its gain."""
+
+    class Shrinking(HiddenOptimum):
+        def metrics(self, weights: Arrays) -> Mapping[str, float]:
+            return {"variance": 1.0 if weights is MODEL else 0.95}
+
+    def found(price: int, scorer: HiddenOptimum) -> Judgement:
+        rules = replace(RULES, variance_price_milli=price)
+        (made,) = judge(MODEL, [claim(0, encoded(honest(0)))], rules, scorer).judgements
+        assert made.verdict is Verdict.ACCEPTED
+        return made
+
+    plain, priced = (found(price, Shrinking()) for price in (0, 100))
+    assert plain.gain - priced.gain == round(1e5 * np.log(1 / 0.95))
+    assert priced.stderr == plain.stderr and "variance" in priced.detail
+
+    class Growing(HiddenOptimum):
+        def metrics(self, weights: Arrays) -> Mapping[str, float]:
+            return {"variance": 1.0 if weights is MODEL else 1.3}
+
+    assert found(0, Growing()) == found(100, Growing()), "what is won is worth nothing"
+
+
 def test_attack_drawn_out_work_is_measured_at_the_length_of_the_round_before() -> None:
     """All of it, so that no median of the round says so; and nobody gains by the factor."""
     work = [honest(seed) for seed in range(3)]

@@ -17,7 +17,7 @@ from jepanet.learning.data.suitability import check_manifest
 from jepanet.learning.family import frozen_file
 from jepanet.learning.memory import measuring_memory, training_memory
 from jepanet.learning.model_file import model_cap, remainder_of
-from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
+from jepanet.learning.recipe import GROUNDED, MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.protocol.documents.spec import Gates, NormCaps
 from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
@@ -56,6 +56,7 @@ class LearningDocuments:
             measuring_operations=measuring_operations(recipe, 1, 1),
             looking_operations=looking_operations(recipe),
             least=recipe.score.least,
+            grounded=recipe.score.kind == GROUNDED,
             backbone=None if frozen is None else frozen.digest,
             backbone_bytes=0 if frozen is None else frozen.bytes,
         )

@@ -50,6 +50,8 @@ class RecipeSummary:
     """Operations of the look at a base before a training; 0 where the recipe asks for none."""
     least: float = 0.0
     """Score that a base must have to be trained from, as solvers find it on the public shard; 0: any."""
+    grounded: bool = False
+    """Whether candidates are scored by how they foresee the base's latents, which collapsing helps to."""
     backbone: Digest | None = None
     """File that its networks read beside the model's weights: whoever trains or measures holds it."""
     backbone_bytes: int = 0

@@ -165,6 +165,17 @@ class ProposerSection:
         "a delta counts as no longer than so many thousandths of what was usual in the last merged round, "
         "and none is excluded for the length of others in its own; 0: its own round's median decides",
     ] = 1000
+    pay_to_median_milli: Annotated[
+        int,
+        Range(0, 1_000_000),
+        "thousandths of the round's median pay that one delta is paid at most; 0: no such limit",
+    ] = 1500
+    variance_price_milli: Annotated[
+        int,
+        Range(0, 100_000),
+        "thousandths of a nat by which a gain counts less for each nat (of the logarithm) of latent variance "
+        "that its model lacks of the base's; of recipes with a grounded score alone",
+    ] = 100
     update_codec: Annotated[
         str,
         "codec of the update from a round's base to the next model, so that nobody fetches whole models; "

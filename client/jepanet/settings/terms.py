@@ -65,6 +65,8 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
         drop_sigmas_milli=section.drop_sigmas_milli,
         to_reference_milli=section.to_reference_milli,
+        pay_to_median_milli=section.pay_to_median_milli,
+        variance_price_milli=section.variance_price_milli,
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,
@@ -140,6 +142,8 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         update=terms.update,
         audit=terms.audit,
         pay_cap=terms.pay_cap,
+        pay_to_median_milli=terms.pay_to_median_milli,
+        variance_price_milli=terms.variance_price_milli,
     )
     try:
         encode_spec(trial)

@@ -163,6 +163,7 @@ def rules_of(spec: RoundSpec, recipe: Recipe) -> Rules:
         longest_milli=spec.norms.longest_milli,
         to_reference_milli=spec.norms.to_reference_milli,
         reference_nano=spec.norms.reference_nano,
+        variance_price_milli=spec.variance_price_milli,
         frozen=recipe.family.frozen,
         audited=spec.audit is not None,
     )

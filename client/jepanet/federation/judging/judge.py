@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite
+from math import ceil, inf, isfinite, log
 from typing import Protocol, Self
 
 from jepanet.errors import Rejected
@@ -40,6 +40,7 @@ SHARD_REFUSED = "shard-refused"
 """Reason of every delta without a fault where the evaluation shard, with this base, can score nothing."""
 GAIN_LIMIT = 10**9
 """Micro-nats; measured values are clipped to it."""
+_LEAST_VARIANCE = 1e-9
 
 
 class Gain(Protocol):
@@ -113,6 +114,8 @@ class Rules:
     reference_nano: int = 0
     """Where both are there, a delta longer than so many thousandths of that norm (billionths of the base's)
     is measured at that length, and the round's own median decides nothing."""
+    variance_price_milli: int = 0
+    """Thousandths of a nat that a gain counts less for each nat of lost log variance."""
     frozen: tuple[str, ...] = ()
     """How names of weights start that no delta changes."""
     audited: bool = False
@@ -327,7 +330,22 @@ def _measure(
             f"even {rules.harm_sigmas_milli / 1000:g} standard errors up, its gain is {upper / MICRO:+.6f}"
         )
         return replace(found, verdict=Verdict.EXCLUDED, reason="harm", detail=detail)
+    price = lost_variance(base_metrics, metrics, rules.variance_price_milli)
+    if price:
+        detail = f"its gain of {gain / MICRO:+.6f} counts {price / MICRO:.6f} less: so much variance it costs"
+        return replace(found, gain=max(-GAIN_LIMIT, gain - price), detail=detail)
     return found
+
+
+def lost_variance(base: Metrics, candidate: Metrics, price_milli: int) -> int:
+    """Micro-nats that lost latent variance costs: a step towards collapse predicts better, to first order.
+
+    What is lost is the logarithm of the base's variance over the candidate's; what is won is worth nothing.
+    """
+    if not price_milli:
+        return 0
+    before, after = (max(found["variance"], _LEAST_VARIANCE) for found in (base, candidate))
+    return max(0, round(log(before / after) * price_milli * 1000))
 
 
 def _micro(gain: Gain) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from jepanet.operations.views.rounds import (
 )
 from jepanet.protocol.documents.scores import MAX_GAIN
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.caps import pay_limit
 from jepanet.protocol.settling.rewards import at_most, capped, earned
 from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
 from jepanet.protocol.settling.tally import standing
@@ -124,7 +125,8 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
     accepted = [row for row in sheet.rows if row.verdict is Verdict.ACCEPTED]
     price = spec.price if sheet.published else 0
     full = {row.solver: earned(row.gain, row.stderr, price, spec.shrink_milli) for row in accepted}
-    due = {solver: at_most(amount, spec.pay_cap) for solver, amount in full.items()}
+    limit = pay_limit(spec, sheet.rows)
+    due = {solver: at_most(amount, limit) for solver, amount in full.items()}
     total = sum(due.values())
     told: dict[Address, str] = {}
     for row in accepted:

@@ -79,6 +79,15 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
     ]
     if spec.pay_cap is not None:
         said.append(f"no delta is paid more than {exact(spec.pay_cap)} tokens")
+    if spec.pay_to_median_milli:
+        said.append(
+            f"no delta is paid more than {_thousandths(spec.pay_to_median_milli)} times the round's median"
+        )
+    if spec.variance_price_milli:
+        said.append(
+            f"a gain counts {_thousandths(spec.variance_price_milli)} nats less for each nat of latent "
+            "variance (its logarithm) that is lost"
+        )
     if norms.referred:
         said.append(
             f"a delta counts as no longer than {_thousandths(norms.to_reference_milli)} times what was usual "

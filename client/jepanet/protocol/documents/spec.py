@@ -129,6 +129,8 @@ class AuditRule:
 
 MAX_REFERENCE = 10**12
 """Billionths: a thousand times the base's norm."""
+USUAL_PAY = 1000
+"""Thousandths of the round's median pay: the least to which a delta's may be limited."""
 USUAL_LENGTH = 1000
 """Thousandths of the round's median norm: the least to which deltas may be shortened."""
 
@@ -240,6 +242,20 @@ class RoundSpec:
         LeftOut(),
         "wei that one delta is paid at most; without it, the budget",
     ] = None
+    pay_to_median_milli: Annotated[
+        int,
+        Range(0, 1_000_000),
+        LeftOut(),
+        "thousandths of the upper median of what deltas of the round earn that one is paid at most "
+        "(`settling.caps`); 0: no such limit, else at least 1000",
+    ] = 0
+    variance_price_milli: Annotated[
+        int,
+        Range(0, 100_000),
+        LeftOut(),
+        "thousandths of a nat by which a gain counts less for each nat (of the logarithm) of latent variance "
+        "that base + delta / N lacks of the base's",
+    ] = 0
 
 
 SPEC = Codec(RoundSpec, "round spec", max_bytes=MAX_SPEC_BYTES)
@@ -310,6 +326,13 @@ def check_methods(spec: RoundSpec, methods: Methods) -> None:
             "round spec: norms.reference_nano without norms.to_reference_milli",
             reason="bad-field",
             remedy="leave both out, or neither",
+        )
+    if 0 < spec.pay_to_median_milli < USUAL_PAY:
+        raise Rejected(
+            f"round spec: pay_to_median_milli must be 0 or at least {USUAL_PAY}, not "
+            f"{spec.pay_to_median_milli}",
+            reason="bad-field",
+            remedy=f"write 0 or {USUAL_PAY} for it",
         )
     named = [("codec", spec.codec, methods.codecs), ("merge.rule", spec.merge.rule, methods.merge_rules)]
     if spec.update is not None:

@@ -49,6 +49,10 @@ class RoundTerms:
     to_reference_milli: int = 0
     """Thousandths of the last merged round's usual length at which deltas are measured and merged at most; 0:
     no bound but by the round's own median."""
+    pay_to_median_milli: int = 0
+    """Thousandths of a round's median pay that one delta is paid at most; 0: no such limit."""
+    variance_price_milli: int = 0
+    """Thousandths of a nat that a gain counts less for each nat of lost log variance."""
     audit_segments: int = 0
     """Parts of a training that can be repeated by themselves; 0: none."""
     audit_probability_milli: int = 0

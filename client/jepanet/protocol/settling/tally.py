@@ -26,6 +26,7 @@ from jepanet.protocol.documents.scores import (
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.audit_draw import is_drawn
 from jepanet.protocol.settling.audit_reports import audited_well
+from jepanet.protocol.settling.caps import pay_limit
 from jepanet.protocol.settling.reasons import (
     DISPUTED,
     DUPLICATE,
@@ -174,9 +175,9 @@ def pay(
 ) -> tuple[tuple[Row, ...], tuple[Fee, ...]]:
     """Wei for every delta and every coordinator, both ascending by account.
 
-    Accepted deltas earn price x shrunk gain, each at most the rules' cap on one delta's pay, together at most
-    the budget, and nothing when the merged model was not published. A coordinator earns fee / (members of the
-    set) when its scores hold (`_scored_well`).
+    Accepted deltas earn price x shrunk gain, each at most what the rules leave one delta (`caps.pay_limit`),
+    together at most the budget, and nothing when the merged model was not published. A coordinator earns
+    fee / (members of the set) when its scores hold (`_scored_well`).
     """
     accepted = [item for item in decisions if item.verdict is Verdict.ACCEPTED]
     amounts = settle_payouts(
@@ -184,7 +185,7 @@ def pay(
         price=spec.price if published else 0,
         shrink_milli=spec.shrink_milli,
         budget=facts.budget,
-        pay_cap=spec.pay_cap,
+        pay_cap=pay_limit(spec, decisions),
     )
     paid = {item.solver: amount for item, amount in zip(accepted, amounts, strict=True)}
     rows = tuple(

@@ -205,6 +205,15 @@ class HeadLags(Mode):
 
 
 @dataclass(frozen=True)
+class HeadAlone(Mode):
+    """The newest block is told, and no block by its number or hash is known."""
+
+    async def before(self, call: Call, chain: Chain) -> Answer | None:
+        by_tag = call.params and call.params[0] in ("latest", "pending", "finalized", "safe")
+        return result(call, None) if call.method in BLOCKS and not by_tag else None
+
+
+@dataclass(frozen=True)
 class Behind(Mode):
     """A whole backend that is `blocks` behind, or (`blocks` None) stands still from its first call on."""
 

@@ -36,6 +36,7 @@ DANGEROUS = {
     # Another node: who died as its commit was sent may find it confirmed, and then has nothing to handle.
     "solver-2": ("handled:SendCommit",),
     "judge": (
+        "audit:noted",  # one of two audits done, nothing measured, nothing signed
         "handled:ScoreDeltas",
         "start:CheckSheet",
         "handled:CheckSheet",  # signed: a second, other signature would cost the stake
@@ -75,7 +76,7 @@ def play_and_die(
     opened = len(network.state().rounds)
     arm(network, plans, folder)
     network.rounds = opened + 1
-    network.write_configs(max_solvers=2)
+    network.write_configs(max_solvers=2, audit_segments=4, audit_probability_milli=1000)
     for name in plans:
         network.nodes[name].start()
     network.run_nodes(*(name for name in network.nodes if name not in plans))

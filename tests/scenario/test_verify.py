@@ -38,7 +38,7 @@ def lines_before(network: Network) -> dict[str, int]:
 def settled(network: Network, lines_before: dict[str, int]) -> int:
     """A settled round of two honest solvers, whose trainings leave states for audits."""
     network.run_nodes()
-    round_id = network.play(commits=2, audit_segments=2, pay_cap="3")
+    round_id = network.play(commits=2, audit_segments=2, audit_probability_milli=1000)
     network.wait_finished(round_id)
     return round_id
 

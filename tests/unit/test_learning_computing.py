@@ -17,6 +17,7 @@ from jepanet.learning.presets import PRESETS, preset
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import changed
 from jepanet.node.documents import LearningDocuments
+from jepanet.protocol.documents.spec import AuditRule
 from jepanet.roles.documents import PublicShards
 from jepanet.roles.steps.preparation import RoundDocuments, check_computing
 from jepanet.settings.config import WorkerSection
@@ -86,6 +87,20 @@ def test_the_look_at_a_base_counts_beside_the_steps() -> None:
     with pytest.raises(Rejected, match="1 steps of training and a look at its base") as caught:
         checked(steps + look - 1, documents(asked, steps=1), trains=True)
     assert caught.value.reason == "too-much-computing"
+
+
+def test_audits_of_as_many_as_are_drawn_count_for_whoever_measures() -> None:
+    """Of 10 solvers a quarter, each with first part, last and one more, of four parts of five steps."""
+    found = documents(TINY, steps=20)
+    found = replace(found, spec=replace(found.spec, audit=AuditRule(4, 250, 1)))
+    models, steps = 12 * measuring_operations(TINY, 32, 1), training_operations(TINY, 3 * 15)
+    checked(models + steps, found, trains=False, solvers=10)
+    with pytest.raises(Rejected, match="12 models and 45 steps of audits"):
+        checked(models + steps - 1, found, trains=False, solvers=10)
+    states = replace(found, spec=replace(found.spec, audit=AuditRule(4)))
+    checked(models, states, trains=False, solvers=10)
+    few = replace(found, spec=replace(found.spec, audit=AuditRule(2, 1000, 9)))  # no more than a training
+    checked(models + training_operations(TINY, 10 * 20), few, trains=False, solvers=10)
 
 
 def test_attack_a_model_that_takes_hours_to_measure_is_left_alone() -> None:

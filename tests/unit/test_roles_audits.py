@@ -18,6 +18,7 @@ from jepanet.protocol.documents.spec import AuditRule
 from jepanet.protocol.settling.audit_words import audit_word
 from jepanet.protocol.settling.tally import RoundFacts, decide
 from jepanet.roles.steps import audits as audits_module
+from jepanet.roles.steps import scoring as scoring_module
 from jepanet.roles.steps.audits import Audited, Audits, as_found, believed, check_words, grace_end, noted
 from jepanet.roles.steps.scoring import check_against_own
 from jepanet.types import Address, Digest, Verdict
@@ -242,3 +243,22 @@ def test_a_solver_that_opens_to_some_alone_stalls_no_round(
     else:
         with pytest.raises(Rejected, match="cannot be reproduced"):
             check_against_own(bench.context, bench.facts, reports, decisions, 2000)
+
+
+@pytest.mark.parametrize("code", [Exit.DISK_FULL, Exit.NOT_RUNNING, Exit.TRY_AGAIN])
+async def test_a_delta_that_this_node_has_no_room_for_is_not_called_unavailable(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, code: Exit
+) -> None:
+    """A store that others' deltas filled, or a network that was stopped, takes nobody's bond."""
+
+    async def obtain(*given: Any, **limits: Any) -> Path:
+        raise Transient("not here", code=code)
+
+    monkeypatch.setattr(scoring_module, "obtain", obtain)
+    bench.now = 10**9
+    scoring, item = scoring_module.Scoring(bench.context), bench.facts.reveals[0]
+    if code is Exit.TRY_AGAIN:
+        assert await scoring._delta(bench.round, SPEC, item) == (None, None)
+        return
+    with pytest.raises(Transient):
+        await scoring._delta(bench.round, SPEC, item)

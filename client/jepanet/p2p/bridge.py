@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-from jepanet.errors import Transient
+from jepanet.errors import Exit, Transient
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class TrioThread:
                 )
         for call in list(self._calls):
             if not call.done():
-                call.set_exception(Transient(f"{self._name} has stopped"))
+                call.set_exception(Transient(f"{self._name} has stopped", code=Exit.NOT_RUNNING))
 
     @property
     def running(self) -> bool:
@@ -102,7 +102,7 @@ class TrioThread:
         """
         loop, token, nursery = self._loop, self._token, self._nursery
         if not self.running or loop is None or token is None or nursery is None:
-            raise Transient(f"{self._name} is not running")
+            raise Transient(f"{self._name} is not running", code=Exit.NOT_RUNNING)
         result: asyncio.Future[T] = loop.create_future()
         scope = trio.CancelScope()
 
@@ -116,7 +116,7 @@ class TrioThread:
 
         async def job() -> None:
             value: T | None = None
-            error: BaseException | None = Transient(f"{self._name} has stopped")
+            error: BaseException | None = Transient(f"{self._name} has stopped", code=Exit.NOT_RUNNING)
             try:
                 with scope:
                     value = await function(*args)
@@ -130,14 +130,14 @@ class TrioThread:
             try:
                 nursery.start_soon(job)
             except RuntimeError:  # the nursery has closed meanwhile
-                self.post(settle, None, Transient(f"{self._name} has stopped"))
+                self.post(settle, None, Transient(f"{self._name} has stopped", code=Exit.NOT_RUNNING))
 
         self._calls.add(result)
         try:
             token.run_sync_soon(begin)
             return await result
         except trio.RunFinishedError as error:
-            raise Transient(f"{self._name} has stopped") from error
+            raise Transient(f"{self._name} has stopped", code=Exit.NOT_RUNNING) from error
         except asyncio.CancelledError:
             self.soon(scope.cancel)
             raise

@@ -37,9 +37,11 @@ _STATE_ROOM = 64 << 20
 _WHOLE = (1 << 32) - 1
 """Number in place of a segment's, of a transcript of which none can be done again."""
 
+LACKS_HERE = (Exit.DISK_FULL, Exit.NOT_RUNNING)
+"""Codes of what only this machine lacks: room, or a network that runs. No solver is at fault for that."""
 Take = Callable[[str, Digest, int], Awaitable[Path]]
 """Fetches what the text names by its digest, of that many bytes at most. Raises: Transient where nobody
-serves it, or there is no room for it (code `DISK_FULL`); Rejected (`too-large`)."""
+serves it, or with a code of `LACKS_HERE`; Rejected (`too-large`)."""
 
 
 class Jobs(Protocol):
@@ -110,7 +112,7 @@ async def open_training(drawn: DrawnTraining, take: Take, jobs: Jobs) -> Opened:
         try:
             return await take(f"{what} of {drawn.solver}", digest, max_bytes)
         except Transient as error:
-            if error.code is Exit.DISK_FULL:
+            if error.code in LACKS_HERE:
                 raise
             raise NotServed(f"{what}: {error.message}") from error
         except Rejected as error:

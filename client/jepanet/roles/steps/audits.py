@@ -79,7 +79,7 @@ class Audits:
         else:
             drawn = await self._training(item, delta)
             try:
-                opened = await self._open(drawn)
+                opened = await self._open(drawn, item.digest)
             except NotServed as error:
                 if self._context.state().now < grace_end(self._round):
                     raise Transient(f"{item.solver} was drawn, and is not open yet: {error}") from error
@@ -105,11 +105,13 @@ class Audits:
         log.warning("audit.shut", round=self._round.id, solver=item.solver, digest=item.digest, why=why)
         return Audited(item.digest, NOT_OPENED, why)
 
-    async def _open(self, drawn: DrawnTraining) -> Opened:
+    async def _open(self, drawn: DrawnTraining, delta: Digest) -> Opened:
         context, pin = self._context, pin_of(self._round)
 
         async def take(what: str, digest: Digest, max_bytes: int) -> Path:
-            return await obtain(context, digest, kind="other", max_bytes=max_bytes, pin=pin)
+            # Nobody announces these: whoever announced the delta has them.
+            near = context.providers(delta)
+            return await obtain(context, digest, kind="other", max_bytes=max_bytes, pin=pin, providers=near)
 
         return await open_training(drawn, take, context.jobs)
 

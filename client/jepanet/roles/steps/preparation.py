@@ -69,7 +69,8 @@ class Preparation:
         recipe = documents.recipe
         check_build(context, round_, recipe)
         await check_audited_build(context, round_, documents.spec.audit, trains=trains)
-        check_memory(context, round_, recipe.training_bytes if trains else recipe.measuring_bytes)
+        audits = documents.spec.audit is not None and documents.spec.audit.probability_milli > 0
+        check_memory(context, round_, recipe.training_bytes if trains or audits else recipe.measuring_bytes)
         check_computing(context, round_, documents, trains=trains)
         await hold_reference(context, round_, documents.spec, pin=pin_of(round_))
         await obtain_backbone(context, recipe, pin=pin_of(round_))
@@ -190,6 +191,15 @@ def check_memory(context: Context, round_: Round, needed: int) -> None:
         )
 
 
+def audited_steps(spec: RoundSpec, solvers: int) -> int:
+    """Steps of training that audits of so many solvers take a verifier, as many as are drawn on average."""
+    rule = spec.audit
+    if rule is None or not rule.probability_milli:
+        return 0
+    drawn = -(-solvers * rule.probability_milli // 1000)
+    return drawn * min(spec.inner_steps, (2 + rule.opened) * -(-spec.inner_steps // rule.segments))
+
+
 def check_computing(context: Context, round_: Round, documents: RoundDocuments, *, trains: bool) -> None:
     """Whether this node has the time for its part of a round, known before anything is fetched or at stake.
 
@@ -205,9 +215,12 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
         less = "a smaller proposer.inner_steps, or a recipe of a smaller `model` and batch"
     else:  # how many deltas will be revealed is not known yet
         each = 2 if spec.merge.drop_sigmas_milli else 1  # with it, and in the merge without it
-        models = _BESIDE_DELTAS + each * min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
+        most = min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
+        models = _BESIDE_DELTAS + each * most
+        steps = audited_steps(spec, most)
         needed = models * recipe.measuring_operations * documents.shards.evaluated
-        what = f"measuring {models:,} models"
+        needed += steps * recipe.step_operations
+        what = f"measuring {models:,} models" + f" and {steps:,} steps of audits" * (steps > 0)
         less = "a smaller proposer.max_solvers, fewer evaluation_episodes, or a recipe of a smaller `model`"
     if needed > context.operations:
         raise Rejected(

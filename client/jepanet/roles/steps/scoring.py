@@ -40,6 +40,7 @@ from jepanet.roles.steps.preparation import check_memory, pin_of, round_document
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Address, Digest, RoundId, Verdict
+from jepanet.work.drawn_training import LACKS_HERE
 from jepanet.work.requests.files import EvaluationFiles
 from jepanet.work.requests.machine import MeasuredOn
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
@@ -144,7 +145,11 @@ class Scoring:
     async def _delta(
         self, round_: Round, spec: RoundSpec, item: RevealedDelta
     ) -> tuple[Path | None, str | None]:
-        """(path, None); (None, None) for one nobody serves in time; (None, reason) for an oversized one."""
+        """(path, None); (None, None) for one nobody serves in time; (None, reason) for an oversized one.
+
+        Raises:
+            Transient: it may still come, or this node lacks room or network: nobody loses a bond for that.
+        """
         context = self._context
         cap = spec.max_delta_bytes
         try:
@@ -153,8 +158,8 @@ class Scoring:
             return path, None
         except Rejected as error:
             return None, error.reason
-        except Transient:
-            if context.state().now < grace_end(round_):
+        except Transient as error:
+            if context.state().now < grace_end(round_) or error.code in LACKS_HERE:
                 raise
             log.warning("delta.withheld", round=round_.id, solver=item.solver, digest=item.digest)
             return None, None

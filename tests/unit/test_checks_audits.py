@@ -60,7 +60,9 @@ def test_a_solver_of_another_build_leaves_the_round_alone_and_a_verifier_could_n
     assert "audits" not in levels(300, other, frozenset({Role.PROPOSER}))
     assert "audits" not in levels(300, other, COORDINATOR, None)  # a running node looks by itself
     assert levels(300, rules({**HERE, "cpu": "AVX2"}, 0), COORDINATOR) == {}  # nobody is drawn
-    assert levels(300, rules(None), SOLVER) == {"bond": Level.OK}
+    for roles in (SOLVER, COORDINATOR):  # whoever claims a build that nobody has could not be audited
+        assert levels(300, rules(None), roles) == {"audits": Level.WARNING, "bond": Level.OK}
+    assert levels(300, rules(None, 0), SOLVER) == {}
 
 
 def test_rules_are_read_from_the_own_store_and_believed_by_their_digest(tmp_path: Path) -> None:

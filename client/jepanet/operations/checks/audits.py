@@ -50,12 +50,17 @@ def judge_audits(
 
 def _of_build(number: int, rule: AuditRule, roles: frozenset[Role], here: Build | None) -> list[Finding]:
     verifies = bool({Role.COORDINATOR, Role.AGGREGATOR} & roles) and rule.probability_milli > 0
-    if here is None or rule.build is None or not (verifies or Role.SOLVER in roles):
+    if here is None or not (verifies or Role.SOLVER in roles):
         return []
+    remedy = "take part with such a machine, or leave such projects out of projects.follow"
+    if rule.build is None:
+        if not rule.probability_milli:
+            return []
+        text = f"this node leaves round {number} alone: it audits drawn trainings and names no build"
+        return [warned("audits", text, "leave such projects out of projects.follow")]
     if here == rule.build:
         return [fine("audits", f"this machine computes as round {number} is audited")]
     why = f"round {number} is audited on another build: {apart(here, rule.build)}"
-    remedy = "take part with such a machine, or leave such projects out of projects.follow"
     if verifies:
         text = f"this node could not audit, and signs no scores: {why}"
         return [failed("audits", text, remedy, Exit.CONFIG)]

@@ -21,6 +21,7 @@ from jepanet.operations.auditing import auditor, segments
 from jepanet.operations.auditing.failed import WorkDiffers
 from jepanet.operations.auditing.round_inputs import TrainingInputs
 from jepanet.operations.views.audits import AuditReport, SegmentAudit
+from jepanet.protocol.documents.spec import EXACT, TOLERANT
 from jepanet.tensors import decode_tensors, encode_tensors
 from jepanet.types import Address, Digest
 from jepanet.work.jobs import run
@@ -116,9 +117,9 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Audit:
     return asked
 
 
-def bench_in(folder: Path, codec: str = "fp32") -> Bench:
+def bench_in(folder: Path, codec: str = "fp32", mode: str = EXACT) -> Bench:
     folder.mkdir()
-    return Bench(folder, codec).prepared()
+    return Bench(folder, codec, mode).prepared()
 
 
 def with_transcript(bench: Bench, data: bytes) -> None:
@@ -134,6 +135,25 @@ def rebuilt(bench: Bench, **build: str) -> bytes:
     """The bench's transcript by a machine of another build."""
     known = bench.transcript
     return encode_transcript(replace(known, build={**known.build, **build}))
+
+
+async def test_any_build_audits_where_the_rules_are_tolerant_and_is_told_how_far_apart(
+    audit: Audit, tmp_path: Path
+) -> None:
+    good, cheat = (bench_in(tmp_path / name, mode=TOLERANT) for name in ("good", "cheat"))
+    for bench in (good, cheat):
+        run(bench.request())
+    with_transcript(good, rebuilt(good, cpu="another"))
+    served = Served(good, cheat)
+    report = await audit(served, {1: (good, {FIRST: good})}, every=True)
+    assert report.agrees and [row.share for row in report.segments] == [0, 0, 0]
+    cheat.committed(
+        cheat.trained(), lambda last: {n: a * np.float32(1.05) for n, a in last.made.parts.items()}
+    )
+    with pytest.raises(WorkDiffers, match="delta is not reproduced: its tensors: 5") as failed:
+        await audit(Served(good, cheat), {1: (good, {FIRST: good, SECOND: cheat})}, every=True)
+    (wrong,) = (row for row in failed.value.report.segments if row.found != "reproduced")
+    assert wrong.solver == SECOND and wrong.share is not None and wrong.share > 1
 
 
 async def test_everybody_is_audited_and_a_cheat_is_told_apart(audit: Audit, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
@@ -24,7 +25,7 @@ from jepanet.protocol.documents.scores import (
 from jepanet.protocol.documents.spec import AuditRule, RoundSpec, decode_spec, encode_spec
 from jepanet.protocol.settling.audit_draw import is_drawn
 from jepanet.protocol.settling.audit_reports import check_audits
-from jepanet.protocol.settling.audit_words import FoundSegment, audit_finding, audit_word
+from jepanet.protocol.settling.audit_words import FoundSegment, audit_finding, audit_word, near_findings
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, decide, drawn_solvers, pay
 from jepanet.types import Address, Digest, RoundId, Verdict
@@ -149,6 +150,30 @@ def test_a_word_says_whose_it_is_and_all_that_was_found() -> None:
     assert len(findings) == len(cases)
     finding = audit_finding(*cases[0])
     assert audit_word(finding, solver) != audit_word(finding, other)
+
+
+def test_words_of_other_builds_meet_and_guesses_do_not() -> None:
+    """Losses that differ in the seventh digit; the borders of steps are met by both neighbours."""
+    place, random = (RoundId(3), account("solver")), np.random.default_rng(1)
+    most = 0
+    for _ in range(200):
+        losses = random.uniform(0.01, 8, 18)
+        here = near_findings(*place, [FoundSegment(0, tuple(losses), None)])
+        other = losses * (1 + random.uniform(-3e-7, 3e-7, 18))
+        there = near_findings(*place, [FoundSegment(0, tuple(other), "weights")])
+        assert there[0] in here and here[0] in there, "what differs is for the verdict"
+        guess = losses * (1 + random.choice([-1, 1], 18) * 1e-3)
+        assert not {*near_findings(*place, [FoundSegment(0, tuple(guess), None)])} & {*here}
+        most = max(most, len(here))
+    assert 1 < most <= 64, "some lay on a border"
+    on_all = near_findings(*place, [FoundSegment(0, (2 ** (0.5 / 1024),) * 64, None)])
+    assert len(on_all) == 1024, "a solver cannot make it much work"
+    odd = (0.0, -1.0, float("nan"), float("inf"), 5e-324)
+    assert len(near_findings(*place, [FoundSegment(0, odd, None)])) >= 1
+    one, two = (
+        near_findings(RoundId(3), account(who), [FoundSegment(0, (1.0,), None)]) for who in ("a", "b")
+    )
+    assert one != two
 
 
 # ------------------------------------------------------------------ verdicts

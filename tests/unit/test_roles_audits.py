@@ -183,6 +183,16 @@ async def test_honest_words_are_believed_and_signed(bench: Bench) -> None:
     check_words(bench.context, bench.facts, bench.documents, reports)
 
 
+async def test_the_word_of_another_build_is_believed_where_the_rules_are_tolerant(bench: Bench) -> None:
+    near = digest("near")
+    bench.finds = Finding(None, "", (0, 1), FINDING, (near,))
+    await bench.audit()
+    who = bench.facts.members[2]
+    reports = [*honest(bench), told(bench.facts, who, GOOD, audit_word(near, who))]
+    assert believed(bench.context, bench.facts, bench.documents, reports) == reports
+    check_words(bench.context, bench.facts, bench.documents, reports)
+
+
 @pytest.mark.parametrize("how", ["copied", "made up", "skipped"])
 async def test_attack_a_word_that_no_audit_gave(bench: Bench, how: str) -> None:
     await bench.audit()

@@ -78,7 +78,7 @@ class Bench:
                 total_steps=60,
                 codec=self.codec,
             ),
-            audit=AuditRule(SEGMENTS, 1000 if self.mode == EXACT else 0, mode=self.mode),
+            audit=AuditRule(SEGMENTS, 1000, mode=self.mode),
         )
         for name, content in (("base", data), ("recipe", RECIPE.to_bytes()), ("spec", encode_spec(spec))):
             (self.folder / name).write_bytes(content)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from test_operations_audits import FIRST, SECOND, Here, Served, bench_in, rebuilt, with_transcript
 from test_work_auditing import BASE, SEED, Bench
+from test_work_tolerant_audits import otherwise_rounded
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Rejected, Transient
 from jepanet.federation.deltas.feedback import Residual, encode_residual
-from jepanet.protocol.documents.spec import encode_spec
+from jepanet.protocol.documents.spec import TOLERANT, encode_spec
 from jepanet.protocol.settling.audit_words import audit_word
 from jepanet.types import Digest
 from jepanet.work.drawn_training import DrawnTraining, Finding, NotServed, audit_training, open_training
@@ -75,6 +76,25 @@ async def test_attack_a_scaled_delta_is_not_reproduced(bench: Bench) -> None:
     cheat = await found(drawn(bench), Served(bench))
     assert cheat.reason == "not-reproduced" and cheat.detail.startswith("segment 2")
     assert cheat.word != honest.word
+
+
+async def test_auditors_on_other_builds_find_the_same_where_the_rules_are_tolerant(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path / "one", mode=TOLERANT)
+    with otherwise_rounded():
+        run(bench.request())
+        there = await found(drawn(bench), Served(bench))
+    with_transcript(bench, rebuilt(bench, torch="2.12.0+cpu"))
+    here = await found(drawn(bench), Served(bench))
+    assert here.reason is None and here.word in (there.word, *there.near)
+    served = Served(bench)
+    del served.files[digest_of((bench.folder / "states/step-0000000006.state").read_bytes())]
+    with pytest.raises(NotServed):  # there is nothing to hold the end against
+        await found(drawn(bench), served)
+    bench.committed(
+        bench.trained(), lambda last: {n: a * np.float32(1.01) for n, a in last.made.parts.items()}
+    )
+    cheat = await found(drawn(bench), Served(bench))
+    assert cheat.reason == "not-reproduced" and "of how far honest deltas may lie apart" in cheat.detail
 
 
 async def test_attack_what_losses_say_is_part_of_the_word(bench: Bench, tmp_path: Path) -> None:

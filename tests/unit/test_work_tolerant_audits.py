@@ -291,6 +291,5 @@ def test_the_mode_is_left_out_where_it_is_exact_and_refused_where_it_is_unknown(
     assert b"mode" not in exact and decode_spec(tolerant).audit == AuditRule(3, mode=TOLERANT)
     with pytest.raises(Rejected):
         decode_spec(tolerant.replace(b'"tolerant"', b'"lenient"'))
-    for refused in (AuditRule(3, 1, mode=TOLERANT), AuditRule(3, build={"torch": "2"}, mode=TOLERANT)):
-        with pytest.raises(Rejected, match="tolerant of builds"):
-            encode_spec(replace(a_spec(), audit=refused))
+    with pytest.raises(Rejected, match="tolerant of builds"):
+        encode_spec(replace(a_spec(), audit=AuditRule(3, build={"torch": "2"}, mode=TOLERANT)))

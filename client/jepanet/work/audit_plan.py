@@ -8,6 +8,7 @@ from jepanet.federation.deltas.delta import transcript_of
 from jepanet.federation.deltas.feedback import residual_source
 from jepanet.learning.auditing.segments import segment_ends
 from jepanet.protocol.settling.audit_draw import drawn_segments
+from jepanet.work.ends import is_tolerant
 from jepanet.work.requests.audit_plan import (
     AuditPlan,
     DrawnSegment,
@@ -52,7 +53,7 @@ def plan_audit(request: PlanAudit, on_progress: OnProgress) -> AuditPlan:
 
     Raises:
         Rejected: the round's files are refused, its rules ask for no audits (`not-audited`), or this is
-            another build than the solver's (`other-build`), where nothing can be compared.
+            another build than the solver's (`other-build`), where digests cannot be compared.
     """
     round_ = open_round(request.round)
     rule = round_.spec.audit
@@ -65,7 +66,9 @@ def plan_audit(request: PlanAudit, on_progress: OnProgress) -> AuditPlan:
         check_named_build(transcript, rule)
     except Rejected as error:
         return AuditPlan((), None, "transcript", error.message[:1000])
-    check_build(transcript)
+    tolerant = is_tolerant(round_.spec)
+    if not tolerant:
+        check_build(transcript)
     ends = [item.end.step for item in transcript.segments]
     wanted = segment_ends(round_.recipe, round_.spec.inner_steps, rule.segments)
     if ends != wanted:
@@ -75,6 +78,8 @@ def plan_audit(request: PlanAudit, on_progress: OnProgress) -> AuditPlan:
     numbers = drawn_segments(rule, beacon, request.round_id, request.solver, count=len(ends))
     drawn = []
     for number in numbers:
-        before = part_of(transcript, number).before
-        drawn.append(DrawnSegment(number, before.state if before else None, number == len(ends) - 1))
-    return AuditPlan(tuple(drawn), transcript.taken)
+        part = part_of(transcript, number)
+        state = part.before.state if part.before else None
+        after = part.segment.state if tolerant else None
+        drawn.append(DrawnSegment(number, state, number == len(ends) - 1, after))
+    return AuditPlan(tuple(drawn), transcript.taken, tolerant=tolerant)

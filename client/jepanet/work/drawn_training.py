@@ -10,13 +10,13 @@ this machine lacks, which raises.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from jepanet.errors import Exit, Rejected, Transient
 from jepanet.protocol.rounds import Round
-from jepanet.protocol.settling.audit_words import FoundSegment, audit_finding
+from jepanet.protocol.settling.audit_words import FoundSegment, audit_finding, near_findings
 from jepanet.protocol.settling.reasons import NOT_REPRODUCED
 from jepanet.types import Address, Digest
 from jepanet.work.requests.audit_plan import (
@@ -74,7 +74,9 @@ class Opened:
     transcript: Path | None = None
     plan: AuditPlan | None = None
     states: tuple[Path | None, ...] = ()
-    """Of each drawn segment."""
+    """Before each drawn segment."""
+    after: tuple[Path | None, ...] = ()
+    """After each, where distances are compared."""
     residual: Path | None = None
     left_before: Digest | None = None
     wrong: FoundSegment | None = None
@@ -93,7 +95,10 @@ class Finding:
     segments: tuple[int, ...]
     """That were done again."""
     word: Digest
-    """`audit_finding` of them: the same for every auditor."""
+    """`audit_finding` of them: the same for every auditor; where distances were compared, the first of
+    `near_findings`."""
+    near: tuple[Digest, ...] = ()
+    """Others of those."""
 
 
 class NotServed(Exception):
@@ -130,10 +135,12 @@ async def open_training(drawn: DrawnTraining, take: Take, jobs: Jobs) -> Opened:
         return Opened(wrong=FoundSegment(_WHOLE, (), plan.wrong), detail=plan.detail)
     cap = _STATE_MODELS * drawn.max_model_bytes + _STATE_ROOM
     states: list[Path | None] = []
+    after: list[Path | None] = []
     for item in plan.segments:
-        what = f"state before segment {item.number}"
-        states.append(None if item.state is None else await got(what, item.state, cap))
-    opened = Opened(transcript, plan, tuple(states))
+        for which, digest, paths in (("before", item.state, states), ("after", item.after, after)):
+            what = f"state {which} segment {item.number}"
+            paths.append(None if digest is None else await got(what, digest, cap))
+    opened = Opened(transcript, plan, tuple(states), tuple(after))
     if plan.taken is None:
         return opened
     residual = await got("residual", plan.taken, cap)
@@ -151,7 +158,7 @@ async def open_training(drawn: DrawnTraining, take: Take, jobs: Jobs) -> Opened:
     left = await jobs.run(NameLeft(path, earlier.params.spec))
     if left.digest is None:
         return _taken(plan, f"delta {delta.hex()} committed to leaving nothing")
-    return Opened(transcript, plan, tuple(states), residual, left.digest)
+    return replace(opened, residual=residual, left_before=left.digest)
 
 
 async def audit_training(drawn: DrawnTraining, opened: Opened, jobs: Jobs) -> Finding:
@@ -164,7 +171,8 @@ async def audit_training(drawn: DrawnTraining, opened: Opened, jobs: Jobs) -> Fi
         wrong = opened.wrong or FoundSegment(_WHOLE, (), "transcript")
         return _finding(drawn, [wrong], opened.detail)
     numbers = [item.number for item in opened.plan.segments]
-    asked = tuple(map(SegmentAgain, numbers, opened.states))
+    after = opened.after or (None,) * len(numbers)
+    asked = tuple(SegmentAgain(*item) for item in zip(numbers, opened.states, after, strict=True))
     request = AuditSegments(
         round=drawn.files,
         shards=drawn.shards,
@@ -185,14 +193,17 @@ async def audit_training(drawn: DrawnTraining, opened: Opened, jobs: Jobs) -> Fi
         for number, item in zip(numbers, audited, strict=True)
         if item.differs is not None
     ]
-    return _finding(drawn, found, details[0] if details else "")
+    return _finding(drawn, found, details[0] if details else "", nearly=opened.plan.tolerant)
 
 
-def _finding(drawn: DrawnTraining, found: Sequence[FoundSegment], detail: str) -> Finding:
+def _finding(
+    drawn: DrawnTraining, found: Sequence[FoundSegment], detail: str, *, nearly: bool = False
+) -> Finding:
     wrong = any(item.differs is not None for item in found)
     numbers = tuple(item.number for item in found if item.number != _WHOLE)
-    word = audit_finding(drawn.round.id, drawn.solver, found)
-    return Finding(NOT_REPRODUCED if wrong else None, detail, numbers, word)
+    place = (drawn.round.id, drawn.solver, found)
+    word, *near = near_findings(*place) if nearly else (audit_finding(*place),)
+    return Finding(NOT_REPRODUCED if wrong else None, detail, numbers, word, tuple(near))
 
 
 def _taken(plan: AuditPlan, detail: str) -> Opened:

@@ -145,4 +145,5 @@ def _wrong(score: SignedScore, again: Again | None, auditor: Address) -> str | N
         return "skipped" if owes_audit(score) else None
     if again is None or again.finding is None:
         return None
-    return None if score.audit == audit_word(again.finding.word, auditor) else "forged"
+    words = {audit_word(word, auditor) for word in (again.finding.word, *again.finding.near)}
+    return None if score.audit in words else "forged"

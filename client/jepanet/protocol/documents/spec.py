@@ -289,15 +289,8 @@ def _check(spec: RoundSpec) -> None:
         raise Rejected("round spec: pay_cap is 0, and nobody would be paid", reason="bad-field")
     if len(set(spec.aggregators)) != len(spec.aggregators):
         raise Rejected("round spec: an aggregator is listed twice", reason="bad-field")
-    if spec.audit is not None and spec.audit.mode == TOLERANT:
-        if spec.audit.build is not None:
-            raise Rejected("round spec: audits that are tolerant of builds name one", reason="bad-field")
-        if spec.audit.probability_milli:
-            raise Rejected(
-                "round spec: nobody is drawn (audit.probability_milli) for audits that are tolerant of "
-                "builds: what two auditors report of one training must be equal",
-                reason="bad-field",
-            )
+    if spec.audit is not None and spec.audit.mode == TOLERANT and spec.audit.build is not None:
+        raise Rejected("round spec: audits that are tolerant of builds name one", reason="bad-field")
 
 
 def check_methods(spec: RoundSpec, methods: Methods) -> None:

@@ -48,7 +48,8 @@ class Audited:
     """`not-reproduced`, `not-opened`; None where nothing is wrong."""
     detail: str
     word: Digest | None = None
-    """`audit_finding`; None where nothing could be opened."""
+    """As `Finding` has it; None where nothing could be opened."""
+    near: tuple[Digest, ...] = ()
 
 
 _AUDITED = Codec(Audited, "audited training", spelling=JOURNAL)
@@ -88,7 +89,7 @@ class Audits:
                 if opened.formless:
                     return None
                 finding = await audit_training(drawn, opened, self._context.jobs)
-                found = Audited(item.digest, finding.reason, finding.detail, finding.word)
+                found = Audited(item.digest, finding.reason, finding.detail, finding.word, finding.near)
                 self._tell(found, item.solver, finding.segments)
         self._context.journal.put_note(self._round.id, _NOTE + item.solver, _AUDITED.encode(found).decode())
         self._context.trace("audit:noted")
@@ -185,7 +186,8 @@ def _fault(score: SignedScore, mine: Audited | None, auditor: Address) -> str | 
         return None  # it was not open here, needs no audit, or is a duplicate
     if score.audit is None:
         return "skipped the audit" if owes_audit(score) else None
-    return None if score.audit == audit_word(mine.word, auditor) else "forged the audit"
+    words = {audit_word(word, auditor) for word in (mine.word, *mine.near)}
+    return None if score.audit in words else "forged the audit"
 
 
 def believed(

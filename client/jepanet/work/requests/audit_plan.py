@@ -59,6 +59,8 @@ class DrawnSegment:
     """Of the file from which it goes on; None at the start."""
     final: bool
     """Whether it ends in the delta."""
+    after: Digest | None = None
+    """Of the file at its end, where distances are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class AuditPlan:
     wrong: str | None = None
     """What a wrong transcript differs in, as `AuditedSegment.differs`, or `transcript`: its form."""
     detail: str = ""
+    tolerant: bool = False
+    """Whether distances are compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,29 @@ def blake3_of(pieces: Iterable[bytes | memoryview]) -> Digest:
     return Digest(state.digest())
 
 
+def blake3_file(path: Path) -> Digest:
+    """BLAKE3 of a file's content, streamed in 1 MiB reads."""
+    state = blake3()
+    with path.open("rb") as file:
+        while block := file.read(_READ_SIZE):
+            state.update(block)
+    return Digest(state.digest())
+
+
+def names_file(digest: bytes, path: Path) -> bool:
+    """Whether a blob's name is that of a file's content.
+
+    A name is the SHA-256 of the content or, of states for audits, its BLAKE3: a training makes many of them,
+    and few are asked for. Content of another's name would be a second preimage of either function.
+    """
+    return digest == digest_file(path) or digest == blake3_file(path)
+
+
+def names_data(digest: bytes, data: bytes) -> bool:
+    """As `names_file`, of content in memory."""
+    return digest == digest_of(data) or digest == blake3_of([data])
+
+
 def to_cid(digest: bytes, codec: Codec = "raw") -> str:
     """CIDv1, base32 lower case (`bafk...` for raw, `bagu...` for dag-json).
 

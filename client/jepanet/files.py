@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,15 +28,9 @@ _SIDECAR = ".sha256"
 
 
 def write_atomically(
-    path: Path,
-    data: bytes | Sequence[memoryview],
-    *,
-    mode: int = 0o644,
-    code: Exit = Exit.CONFIG,
-    durable: bool = True,
+    path: Path, data: bytes, *, mode: int = 0o644, code: Exit = Exit.CONFIG, durable: bool = True
 ) -> None:
-    """Replaces `path` by `data`, whole or in pieces, with permissions `mode`; after a crash it is the old or
-    the new file.
+    """Replaces `path` by `data` with permissions `mode`; after a crash it is the old or the new file.
 
     With `durable` it is on the disk when the call returns.
 
@@ -189,13 +183,13 @@ def _sidecar(path: Path) -> Path:
     return path.with_name(path.name + _SIDECAR)
 
 
-def _draft(path: Path, data: bytes | Sequence[memoryview], mode: int, *, durable: bool = True) -> Path:
+def _draft(path: Path, data: bytes, mode: int, *, durable: bool = True) -> Path:
     """`data` under a fresh name beside `path`; nothing is left of it if that fails."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)
-            file.writelines([data] if isinstance(data, bytes) else data)
+            file.write(data)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

@@ -130,6 +130,8 @@ def tensor_pieces(arrays: Mapping[str, np.ndarray], header: Mapping[str, object]
 
 def bytes_of(array: np.ndarray) -> memoryview:
     """The bytes of an array in C order, without a copy where it lies so."""
+    if array.nbytes and array.flags.c_contiguous and array.dtype.isnative and array.dtype.kind in "iuf":
+        return array.data.cast("B")  # ten times as fast: a state has hundreds of small tensors
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 

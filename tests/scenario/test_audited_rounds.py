@@ -22,7 +22,7 @@ from test_verify import command, verify
 
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
-from jepanet.cid import digest_of
+from jepanet.cid import blake3_of, digest_of
 from jepanet.errors import Exit, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, decode_delta, encode_delta, schema_of
 from jepanet.learning.model_file import load_model
@@ -134,7 +134,7 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
                 server.shelf.put(made.transcript)
                 if name != "shut":
                     for state in made.states:
-                        server.shelf.put(state)
+                        server.shelf.put(state, blake3_of([state]))
                 delta = made.scaled if name == "scaled" else made.honest
                 await who.commit(round_id, server.shelf.put(delta))
             await until("the end of commits", lambda: network.phase(number) is Phase.REVEAL)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jepanet.cid import blake3_of
 from jepanet.errors import Rejected
 from jepanet.learning.auditing.replay import START, Replayed, check_auditable, differing, replay
 from jepanet.learning.auditing.segments import Segments, segment_ends, segment_steps
@@ -154,6 +155,14 @@ def test_a_training_that_was_killed_has_all_segments(plain: Made, tmp_path: Path
     assert steps == [5, 6, 7, 8, 9, 10]
     assert again.result.trace == plain.result.trace
     every_segment_agrees(again)
+
+
+def test_a_state_is_named_as_its_file_is(plain: Made) -> None:
+    for item in plain.segments.kept([point.step for point in plain.result.trace.points]):
+        data = item.state.read_bytes()
+        assert item.digest == blake3_of([data])
+        arrays, header = decode_tensors(data, max_bytes=1 << 30, what="state")
+        assert encode_tensors(arrays, header) == data and header["step"] == item.step
 
 
 def test_a_missing_segment_is_named(plain: Made, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from jepanet.cid import digest_of, to_cid
+from jepanet.cid import blake3_of, digest_of, to_cid
 from jepanet.errors import Rejected, Transient
 from jepanet.operations.reading.library import Library
+from jepanet.types import Digest
 
 pytestmark = pytest.mark.unit
 
@@ -33,12 +34,23 @@ class Peers:
         return path
 
 
-async def get(folder: Path, peers: Any) -> bytes:
+async def get(folder: Path, peers: Any, digest: Digest = DIGEST) -> bytes:
     async def connect() -> Any:
         return peers
 
     library = Library(folder, connect)
-    return (await library.get("model", DIGEST, "raw", max_bytes=100)).read_bytes()
+    return (await library.get("model", digest, "raw", max_bytes=100)).read_bytes()
+
+
+async def test_a_state_is_believed_by_its_blake3(tmp_path: Path) -> None:
+    name, peers = blake3_of([CONTENT]), Peers(CONTENT)
+    for _ in range(2):
+        assert await get(tmp_path, peers, name) == CONTENT
+    assert peers.asked == 1
+    (tmp_path / to_cid(name)).write_bytes(CONTENT[:-1])
+    with pytest.raises(Rejected) as refused:
+        await get(tmp_path, Peers(CONTENT[1:]), name)
+    assert refused.value.reason == "altered-input"
 
 
 @pytest.mark.parametrize("damage", [b"another blob ......", CONTENT[:5], b"", CONTENT * 10])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jepanet.cid import blake3_of
 from jepanet.errors import Exit, Fatal
 from jepanet.p2p.transfer.frames import CHUNK_BYTES, Manifest
 from jepanet.p2p.transfer.partfile import PartFile
@@ -39,6 +40,27 @@ def test_chunks_in_any_order_make_the_blob(tmp_path: Path, manifest: Manifest) -
     assert path.read_bytes() == CONTENT
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([DIGEST.hex(), "source"])
     assert PartFile(tmp_path, DIGEST).finished() == path
+
+
+def test_a_blob_named_by_blake3_is_served_and_taken(tmp_path: Path, manifest: Manifest) -> None:
+    name = blake3_of([CONTENT])
+    assert build_manifest(tmp_path / "source", name) == manifest
+    part = PartFile(tmp_path, name)
+    part.open(manifest)
+    for index in range(3):
+        part.store(manifest, index, CHUNKS[index])
+    path = part.complete(manifest)
+    assert path == tmp_path / name.hex() == PartFile(tmp_path, name).finished()
+    path.write_bytes(CONTENT[:-1] + b"?")
+    assert PartFile(tmp_path, name).finished() is None
+    # Attack: whoever serves other content under either kind of name.
+    lie = Manifest(3, hashlib.sha256(b"lie").digest())
+    for asked in (name, DIGEST):
+        part = PartFile(tmp_path, asked)
+        part.open(lie)
+        assert part.store(lie, 0, b"lie") and part.complete(lie) is None
+        (tmp_path / "lie").write_bytes(b"lie")
+        assert build_manifest(tmp_path / "lie", asked) is None
 
 
 def test_a_wrong_chunk_is_not_written(tmp_path: Path, manifest: Manifest) -> None:

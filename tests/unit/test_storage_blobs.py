@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.cid import digest_of
+from jepanet.cid import blake3_of, digest_of
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.storage.blobs.blob_files import inspect_source
 from jepanet.storage.blobs.store import BlobStore
@@ -55,6 +55,24 @@ def test_bytes_come_back_by_digest(root: Path, store: BlobStore) -> None:
     assert store.path(digest) == root / name[:2] / name[2:4] / name
     assert store.put_bytes(b"") == digest_of(b"")
     assert store.read(digest_of(b""), max_bytes=0) == b""
+
+
+@pytest.mark.parametrize("move", [True, False])
+def test_a_state_is_kept_under_its_blake3(tmp_path: Path, root: Path, store: BlobStore, move: bool) -> None:
+    name = blake3_of([b"a state"])
+    assert store.put_file(written(tmp_path / "file", b"a state"), name, move=move, pin="round/1") == name
+    assert store.read(name, max_bytes=7) == b"a state" and store.sound(name)
+    assert not store.has(digest_of(b"a state")) and store.pins(name) == {"round/1"}
+    place = store.path(name)
+    assert place is not None
+    place.chmod(0o600)
+    place.write_bytes(b"A state")
+    assert not store.sound(name) and not store.has(name)
+    for other in (b"", b"a state ", name):
+        with pytest.raises(Rejected) as refused:
+            store.put_file(written(tmp_path / "other", other), name)
+        assert refused.value.reason == "wrong-digest" and (tmp_path / "other").read_bytes() == other
+    assert not leftovers(root)
 
 
 def test_everything_is_private_on_disk(root: Path, store: BlobStore) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_operations_audits import FIRST, SECOND, Here, Served, bench_in, rebuilt, with_transcript
+from test_operations_audits import FIRST, SECOND, Here, Served, bench_in, name_of, rebuilt, with_transcript
 from test_work_auditing import BASE, SEED, Bench
 from test_work_tolerant_audits import otherwise_rounded
 
@@ -107,7 +107,7 @@ async def test_attack_what_losses_say_is_part_of_the_word(bench: Bench, tmp_path
 @pytest.mark.parametrize("missing", ["transcript", "states/step-0000000002.state"])
 async def test_what_the_solver_has_to_serve_and_does_not_is_told_apart(bench: Bench, missing: str) -> None:
     served = Served(bench)
-    name = digest_of((bench.folder / missing).read_bytes())
+    name = name_of(bench.folder / missing)
     del served.files[name]
     with pytest.raises(NotServed):
         await found(drawn(bench), served)
@@ -122,7 +122,7 @@ async def test_what_the_solver_has_to_serve_and_does_not_is_told_apart(bench: Be
 async def test_the_last_state_is_served_to_nobody_and_asked_for_by_nobody(bench: Bench) -> None:
     """It follows from the last segment: what is not needed cannot be held back."""
     served = Served(bench)
-    del served.files[digest_of((bench.folder / "states/step-0000000006.state").read_bytes())]
+    del served.files[name_of(bench.folder / "states/step-0000000006.state")]
     assert (await found(drawn(bench), served)).reason is None
 
 

@@ -215,7 +215,7 @@ class P2PNode:
         flow: Flow | None = None,
         kind: BlobKind = "other",
     ) -> Path:
-        """Downloads the blob whose SHA-256 is `digest` and returns `directory/DIGEST_IN_HEX`, verified.
+        """Downloads the blob that `digest` names and returns `directory/DIGEST_IN_HEX`, verified.
 
         `providers` are peer ids or addresses; without any, all connected peers are asked. `on_progress(done,
         total)` gets bytes, on the loop. An interrupted download resumes from `directory`. `flow` is told

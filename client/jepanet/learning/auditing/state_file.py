@@ -7,7 +7,7 @@ is not in it, and no recipe is audited that scales its losses (`check_auditable`
 
 from __future__ import annotations
 
-from jepanet.cid import digest_of
+from jepanet.cid import blake3_of
 from jepanet.errors import Rejected
 from jepanet.learning.training.resuming.state import Parts
 from jepanet.learning.training.resuming.trace import digest_of_arrays
@@ -28,8 +28,8 @@ def state_pieces(step: int, parts: Parts) -> list[memoryview]:
 
 
 def name_of_state(pieces: list[memoryview]) -> Digest:
-    """SHA-256 of a state file: what it is asked for by."""
-    return digest_of(b"".join(pieces))
+    """BLAKE3 of a state file: what it is asked for by."""
+    return blake3_of(pieces)
 
 
 def state_cap(parts: Parts, examples: int) -> int:

@@ -15,7 +15,7 @@ from jepanet import __version__
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.chain.keys.keystore import address_in
 from jepanet.chain.keys.wallet_files import find_wallet
-from jepanet.cid import digest_file
+from jepanet.cid import digest_file, names_file
 from jepanet.errors import Exit, Fatal
 from jepanet.files import sync_directory
 from jepanet.operations.backups import manifest as names
@@ -132,7 +132,7 @@ def _sound(blobs: Path, wanted: list[bytes]) -> tuple[dict[str, Path], tuple[str
     for digest in wanted:
         path = place_of(blobs, digest)
         try:
-            sound = digest_file(path) == digest
+            sound = names_file(digest, path)
         except OSError:
             sound = False
         if sound:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from jepanet.chain.contracts.deployment import Deployment
-from jepanet.cid import Codec, digest_file, to_cid
+from jepanet.cid import Codec, names_file, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import tell_damage
 from jepanet.operations.reading.visit import open_visit
@@ -104,7 +104,7 @@ class Library:
         if self._store is None:
             return None
         path = place_of(self._store, digest)
-        return path if path.is_file() and digest_file(path) == digest else None
+        return path if path.is_file() and names_file(digest, path) else None
 
     async def _join(self) -> None:
         async with self._turn:
@@ -117,7 +117,7 @@ class Library:
         """Whether the file is the blob; None if there is none."""
         if not path.exists():
             return None
-        return path.is_file() and path.stat().st_size <= max_bytes and digest_file(path) == digest
+        return path.is_file() and path.stat().st_size <= max_bytes and names_file(digest, path)
 
     async def _fetch(self, what: str, digest: bytes, path: Path, max_bytes: int) -> None:
         if self._network is None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from jepanet.cid import blake3_of
 from jepanet.errors import Rejected
 from jepanet.p2p.hardening.streams import SafeStream, StreamLost
 from jepanet.p2p.transfer.frames import (
@@ -183,7 +184,7 @@ def _open(path: Path) -> tuple[int, int]:
 
 
 def build_manifest(path: Path, digest: bytes) -> Manifest | None:
-    """The manifest of the file at `path`, or None when its SHA-256 is not `digest`. Reads 1 MiB at a time.
+    """The manifest of the file at `path`, or None when `digest` is not its name. Reads 1 MiB at a time.
 
     Raises:
         OSError: the file cannot be read, is not a regular file, or is larger than a blob may be.
@@ -203,4 +204,8 @@ def build_manifest(path: Path, digest: bytes) -> Manifest | None:
             whole.update(chunk)
             hashes += hashlib.sha256(chunk).digest()
             total += len(chunk)
-    return Manifest(size, bytes(hashes)) if total == size and whole.digest() == digest else None
+        named = whole.digest() == digest
+        if not named and total == size:
+            file.seek(0)
+            named = blake3_of(iter(partial(file.read, CHUNK_BYTES), b"")) == digest
+    return Manifest(size, bytes(hashes)) if total == size and named else None

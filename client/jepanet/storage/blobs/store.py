@@ -1,4 +1,5 @@
-"""Files by the SHA-256 of their content, private until published, collected by least recent use.
+"""Files by the digest of their content (`cid.names_file`), private until published, collected by least recent
+use.
 
     root/ab/cd/<64 hex>     whole, synced, read-only files; the name is checked again at every `read`
     root/incoming/          for callers: partial downloads on the same disk, so that `put_file` is a rename
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jepanet.cid import digest_file, digest_of
+from jepanet.cid import blake3_file, digest_of, names_data, names_file
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.files import sync_directory
 from jepanet.storage.blobs.blob_files import (
@@ -150,9 +151,11 @@ class BlobStore:
             in_place = move and source.movable
             digest, size = hash_into(path, None if in_place else partial, limit=source.size)
             if expected is not None and digest != expected:
-                raise Rejected(
-                    f"{path.name} has SHA-256 {digest.hex()}, not {expected.hex()}", reason="wrong-digest"
-                )
+                if blake3_file(path if in_place else partial) != expected:
+                    raise Rejected(
+                        f"{path.name} has SHA-256 {digest.hex()}, not {expected.hex()}", reason="wrong-digest"
+                    )
+                digest = expected
             if pin is not None:
                 self.pin(digest, pin)
             if self._present(digest, size):
@@ -206,7 +209,7 @@ class BlobStore:
         if size > max_bytes:
             raise Rejected(f"blob {digest.hex()} has {size} bytes, more than {max_bytes}", reason="too-large")
         data = read_capped(place, size)
-        if data is None or digest_of(data) != digest:
+        if data is None or not names_data(digest, data):
             self._set_aside(digest)
             raise Transient(f"blob {digest.hex()} was damaged on the disk and is set aside; fetch it again")
         return data
@@ -220,7 +223,7 @@ class BlobStore:
         if place is None:
             return False
         with suppress(OSError):
-            if digest_file(place) == digest:
+            if names_file(digest, place):
                 return True
         self._set_aside(digest)
         return False

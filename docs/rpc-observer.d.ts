@@ -13,7 +13,7 @@ export interface CommitmentPage {
   next: string | null;
 }
 
-/** What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta; None where the round's rules are not to be had. */
+/** What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta; None where the round's rules are not to be had. `audited`: it signed what it found of the training's drawn segments. */
 export interface CoordinatorScore {
   coordinator: string;
   verdict: string;
@@ -22,6 +22,7 @@ export interface CoordinatorScore {
   stderr: number;
   apart: number;
   standing: string | null;
+  audited: boolean;
 }
 
 /** One endpoint of the chain, by scheme, host and port. `standing` is `well`, `behind`, `silent`, `other-chain` or `disagrees`: it names `block` at the height `number`, and the one that is `followed` names another. */

@@ -94,7 +94,7 @@ export interface ConnectedPeerPage {
   next: string | null;
 }
 
-/** What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta; None where the round's rules are not to be had. */
+/** What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta; None where the round's rules are not to be had. `audited`: it signed what it found of the training's drawn segments. */
 export interface CoordinatorScore {
   coordinator: string;
   verdict: string;
@@ -103,6 +103,7 @@ export interface CoordinatorScore {
   stderr: number;
   apart: number;
   standing: string | null;
+  audited: boolean;
 }
 
 /** A verifier set that was registered: `threshold` of its `members` must sign a result. */

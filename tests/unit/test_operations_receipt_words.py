@@ -8,6 +8,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from test_protocol_audits import report
 
 from jepanet.errors import Fatal
 from jepanet.interface.arguments import receipt as arguments
@@ -17,6 +18,7 @@ from jepanet.operations.auditing.receipt_words import OUTCOMES, in_words
 from jepanet.operations.auditing.receipts import Terms, sheet_view
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import RoundDetails, RoundSchedule, RoundSummary, SheetView
+from jepanet.protocol.documents.spec import AuditRule
 from jepanet.protocol.settling.reasons import REASONS
 from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.types import Address, Verdict
@@ -139,6 +141,18 @@ def test_what_each_coordinator_measured_is_told_with_who_lies_apart() -> None:
     )
     (untold,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, None)))
     assert "above" not in untold.scored and "43,000" in untold.scored, "without rules nothing is said of fees"
+
+
+def test_who_audited_a_training_and_what_was_found_is_told() -> None:
+    wrong = (Verdict.INVALID, "not-reproduced", 0, 0)
+    facts = replace(some_facts(1, fee=2 * TOKEN), beacon=5)
+    spec = replace(SPEC, audit=AuditRule(8, 1000))
+    reports = [report(facts, who, [wrong]) for who in facts.members[:2]]
+    sheet = derive_sheet(facts, spec, reports, model=facts.base, improvement=0)
+    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(spec, TOKEN, 2 * TOKEN, 3))))
+    assert said.outcome.startswith("invalid, not-reproduced: its solver was drawn")
+    assert said.scored.count("it did drawn parts of the training again") == 2
+    assert "jepanet audit" in said.advice
 
 
 def test_of_many_coordinators_those_are_named_who_lie_apart() -> None:

@@ -139,7 +139,8 @@ def _score(score: CoordinatorScore) -> str:
     why = f" ({score.reason})" if score.reason not in ("", score.verdict) else ""
     measured = f", {score.gain:,} ± {score.stderr:,}" if score.gain or score.stderr else ""
     stands = _STANDS.get(score.standing or "", "").format(apart=abs(score.apart))
-    return f"{score.coordinator} {score.verdict}{why}{measured}{stands}"
+    audited = "; it did drawn parts of the training again" if score.audited else ""
+    return f"{score.coordinator} {score.verdict}{why}{measured}{stands}{audited}"
 
 
 def _measured(details: RoundDetails, item: Receipt) -> str:

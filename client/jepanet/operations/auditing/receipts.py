@@ -100,6 +100,7 @@ def _scores(sheet: ScoreSheet, terms: Terms | None) -> dict[Address, list[Coordi
                     stderr=score.stderr,
                     apart=score.gain - row.gain,
                     standing=stands,
+                    audited=score.audit is not None,
                 )
             )
     return found

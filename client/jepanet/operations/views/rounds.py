@@ -78,7 +78,8 @@ class CoordinatorScore:
     """What one coordinator signed of one delta, in micro-nats. `apart`: how far its gain lies above the gain
     that was decided, negative below it. `standing`: `holds`, `over` or `under` that by more than the round's
     tolerance, `sound` of a delta that the others found invalid, `missed` where it could not fetch the delta;
-    None where the round's rules are not to be had."""
+    None where the round's rules are not to be had. `audited`: it signed what it found of the training's drawn
+    segments."""
 
     coordinator: Address
     verdict: str
@@ -87,6 +88,7 @@ class CoordinatorScore:
     stderr: int
     apart: int
     standing: str | None
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import { claimable } from "../src/words/claims";
 import { headline } from "../src/words/headlines";
 import { trains } from "../src/words/jobs";
 import { bondEnough, gasEnough, lockedUntil } from "../src/words/means";
-import { missing } from "../src/words/missing";
-import { gone, idle, owed } from "../src/words/owed";
+import { missing, NO_RESULT, stillMissing } from "../src/words/missing";
+import { gone, idle, owed, startAgain } from "../src/words/owed";
 import { partNames } from "../src/words/parts";
 import { happening, myPart } from "../src/words/phases";
 import { remaining } from "../src/words/times";
@@ -57,6 +57,13 @@ describe("what a node owes", () => {
     const [, late] = gone(list, NOON + 200, "UTC");
     expect(late!.what).toBe("It had to reveal in round 9 before 12:02:40");
     expect(late!.remedy).toContain("10 tokens is lost");
+  });
+  it("is started again by the file that is beside its folder", () => {
+    expect(startAgain(null)).toContain("`jepanet node run --config node.toml`");
+    const told = gone([], NOON, "UTC", "/home/me/net/solver-1/data")[0]!.remedy;
+    expect(told).toContain("`jepanet node run --config /home/me/net/solver-1/node.toml`");
+    expect(told).toContain("`/home/me/net/solver-1/data` as its `data_dir`");
+    expect(startAgain("data")).toContain("--config node.toml`");
   });
   it("never says that nothing is lost", () => {
     expect(gone([], NOON)[1]!.what).toContain("owes nothing that has a deadline");
@@ -136,6 +143,14 @@ describe("a verifier that is not there", () => {
     }
     expect(missing(of(1, one()), schedule("commit"), NOON, NOON)).toBeNull();
     expect(missing(of(1, one()), scoring, NOON - 51, NOON)).toBeNull();
+  });
+  it("is told of until it is back, also after the round that it cost its result", () => {
+    const found = stillMissing(of(2, one(), one({ connected: true })), NOON)!;
+    expect([found.tone, found.what]).toEqual(["bad", "Round 9 ended without a result, and a coordinator that did not score it is still not to be seen from here"]);
+    expect(found.remedy).toContain("The next round will end as this one did");
+    expect(stillMissing(of(1, one(), one({ connected: true })), NOON)!.tone).toBe("warn");
+    for (const there of [{ scored: true }, { connected: true }, { own: true }]) expect(stillMissing(of(1, one(there)), NOON)).toBeNull();
+    expect(NO_RESULT).toBe("no result in time");
   });
 });
 

@@ -141,7 +141,7 @@ describe("a token", () => {
 });
 
 const training: Work = { job: "train_delta", seconds: 100, step: 50, steps: 200, loss: 1 };
-const well: Known = { lost: false, verifiers: new Map(), status: null, health: { healthy: true, ready: true, reasons: [], remarks: [], surroundings: null }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000 };
+const well: Known = { lost: false, verifiers: new Map(), status: null, health: { healthy: true, ready: true, reasons: [], remarks: [], surroundings: null }, rewards: [], schedules: new Map(), work: null, account: null, apart: null, now: 1000, folder: null };
 
 describe("what to worry about", () => {
   it("is a verifier that is not there while its round is scored", () => {

@@ -12,12 +12,13 @@ from network import TERMS, Network
 from chain_proxy.sending import Sends
 from chain_proxy.server import ProxyThread
 from jepanet.chain.devchain.anvil import free_port
+from jepanet.types import Phase
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(900)]
 
-GAP = 40
+GAP, CHALLENGE = 40, 600
 WATCHED = ("solver-1", "judge", "hub")
-CUT_OFF = ("solver-1", "hub")
+CUT_OFF = ("solver-1", "hub", "judge")
 """Whose one endpoint takes transactions and loses them, for a while."""
 
 
@@ -33,7 +34,7 @@ def test_a_round_that_goes_wrong_makes_alerts_fire_at_those_who_can_do_something
         network.endpoints = {name: (proxy.url,) for name, proxy in endpoints.items()}
         network.stuck_seconds = dict.fromkeys(CUT_OFF, 2.0)
         network.hub.stop()
-        network.write_configs(gap_seconds=GAP)
+        network.write_configs(gap_seconds=GAP, challenge_seconds=CHALLENGE)
         network.run_nodes()
         watcher = Watcher(prometheus_tools, tmp_path / "prometheus", where.values())
 
@@ -45,15 +46,16 @@ def test_a_round_that_goes_wrong_makes_alerts_fire_at_those_who_can_do_something
 
         try:
             until("a scrape", watcher.scraped)
-            round_id = network.play(commits=2, gap_seconds=GAP)
+            round_id = network.play(commits=2, gap_seconds=GAP, challenge_seconds=CHALLENGE)
             network.wait("both commits", lambda: len(network.round(round_id).commits) == 2)
             network.wait("to know", lambda: not any("commit" in key for key in solver.pending()))
             before = {"RevealDue", "TransactionStuck", "DeadlineAtRisk", "Slashed"}
             assert not before & watcher.firing(where[solver.name])
 
             # Transactions of a solver and of the proposer are lost: no reveal, no shard.
-            for proxy in endpoints.values():
-                proxies.call(proxy.set, Sends(forward=False, how="hash"))
+            lost = Sends(forward=False, how="hash")
+            for name in ("solver-1", "hub"):
+                proxies.call(endpoints[name].set, lost)
             network.warp(GAP)
             fires(solver.name, "RevealDue", "TransactionStuck")
             fires("judge", "OthersRoundNotUnsealed")
@@ -68,7 +70,7 @@ def test_a_round_that_goes_wrong_makes_alerts_fire_at_those_who_can_do_something
             network.hub.kill()
             other.kill()
             network.warp(int(TERMS["reveal_seconds"] * 0.15))
-            fires("judge", "SheetMissing", "DeltaUnavailable")
+            fires("judge", "SheetMissing", "DeltaUnavailable", "DutyRetried")
             fires(solver.name, "Slashed")
             assert "OthersRoundNotUnsealed" not in watcher.firing(where["judge"])
 
@@ -76,5 +78,16 @@ def test_a_round_that_goes_wrong_makes_alerts_fire_at_those_who_can_do_something
             network.run_nodes("hub", other.name)
             mended = {"SheetMissing", "DeltaUnavailable"}
             until("the end of it", lambda: not mended & watcher.firing(where["judge"]), 180)
+
+            # A result is challenged, the arbiter says nothing, and a fee is claimed in vain.
+            network.wait_phase(round_id, Phase.CHALLENGE)
+            words = ["round", "challenge", str(round_id), "--evidence", "ab" * 32]
+            network.nursery.run([*words, "--config", str(other.config)], tmp_path / "challenge.log")
+            for name in WATCHED:
+                fires(name, "RoundChallenged")
+            proxies.call(endpoints["judge"].set, lost)
+            network.warp(CHALLENGE + network.state().me.resolve_duration)
+            network.wait_phase(round_id, Phase.SETTLED)
+            fires("judge", "RewardsUnclaimed")
         finally:
             watcher.close()

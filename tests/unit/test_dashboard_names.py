@@ -11,6 +11,7 @@ import pytest
 
 from jepanet.federation.judging import judge
 from jepanet.learning.evaluation import metrics
+from jepanet.operations.auditing.rounds import CANCEL_CAUSES
 from jepanet.operations.projects import attendance, course
 from jepanet.operations.reading import endpoints
 from jepanet.operations.views.node import Surroundings
@@ -18,7 +19,7 @@ from jepanet.operations.views.observing import EndpointStanding
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.rpc.offered.node import DISK_LOW, Probes, remarks
 from jepanet.traffic import BLOB_KINDS
-from jepanet.types import Phase, RoundId, Verdict
+from jepanet.types import CancelCause, Phase, RoundId, Verdict
 from jepanet.work.jobs import JOBS
 from jepanet.work.requests.auditing import AuditSegment, AuditSegments
 from jepanet.work.requests.local_training import PlanTraining, TrainLocally
@@ -43,6 +44,11 @@ def test_every_kind_of_file_and_remark_has_its_words() -> None:
     told = {*remarks(around), *remarks(replace(around, disk_free=DISK_LOW - 1))}
     worded = (SOURCE / "words" / "worries.ts").read_text(encoding="utf-8")
     assert told == set(re.findall(r'remarks\.includes\("([a-z-]+)"\)', worded))
+
+
+def test_the_cause_of_a_round_without_a_result_is_the_nodes_word() -> None:
+    worded = (SOURCE / "words" / "missing.ts").read_text(encoding="utf-8")
+    assert f'NO_RESULT = "{CANCEL_CAUSES[CancelCause.EXPIRED]}"' in worded
 
 
 @pytest.mark.parametrize("file", ["words/worries.ts", "parts/Progress.tsx"])

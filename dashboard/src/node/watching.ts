@@ -1,6 +1,7 @@
 /** What the page knows of the node: asked every few seconds while the page is seen, and at every word of news. */
 import { batch, signal } from "@preact/signals";
 import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundSummary, RoundVerifiers, Work } from "../../../docs/rpc";
+import { NO_RESULT } from "../words/missing";
 import { isOver } from "../words/phases";
 import { sawBlock } from "./clock";
 import { askObserver, forgetObserved, observing } from "./observing";
@@ -36,8 +37,10 @@ export const rounds = signal<readonly RoundSummary[] | null>(null);
 export const account = signal<Account | null>(null);
 export const rewards = signal<readonly Reward[] | null>(null);
 export const schedules = signal<ReadonlyMap<number, RoundSchedule>>(new Map());
-/** Who scores the rounds that are being scored, by round. */
+/** Who scores the rounds that are being scored, and who was to score the newest ended one if it has no result. */
 export const verifiers = signal<ReadonlyMap<number, RoundVerifiers>>(new Map());
+/** `node.data_dir`, for whoever has to start it again. */
+export const folder = signal<string | null>(null);
 export const work = signal<Work | null>(null);
 /** Loss by step of the job that runs, as this page has seen it. */
 export const losses = signal<readonly Point[]>([]);
@@ -89,6 +92,7 @@ function forget(): void {
     link.value = { state: "opening", heard: null, why: null, ended: null };
     status.value = health.value = rounds.value = rewards.value = work.value = account.value = null;
     schedules.value = new Map();
+    folder.value = null;
     verifiers.value = new Map();
     losses.value = [];
   });
@@ -147,7 +151,8 @@ async function askOnce(changed: boolean): Promise<void> {
       { method: "wallet.account", params: {} },
     ]);
     const known = await schedulesOf(held, listed);
-    const scoring = await verifiersOf(held, known);
+    const scoring = await verifiersOf(held, known, listed instanceof CallError ? undefined : listed.items.find((item) => isOver(item.phase)));
+    if (folder.value === null) folder.value = await folderOf(held);
     if (token.value !== held) return;
     batch(() => {
       if (!(told instanceof CallError)) {
@@ -198,10 +203,21 @@ async function schedulesOf(
   return new Map(told.map((item) => [item.round, item]));
 }
 
-async function verifiersOf(held: string, known: ReadonlyMap<number, RoundSchedule>): Promise<ReadonlyMap<number, RoundVerifiers>> {
-  const scored = [...known.values()].filter((item) => item.phase === "verify");
+async function folderOf(held: string): Promise<string | null> {
+  const [told] = await callAll(held, [{ method: "config.show", params: {} }]);
+  const found = told instanceof CallError ? undefined : told["node"]?.["data_dir"];
+  return typeof found === "string" ? found : null;
+}
+
+async function verifiersOf(
+  held: string,
+  known: ReadonlyMap<number, RoundSchedule>,
+  ended: RoundSummary | undefined,
+): Promise<ReadonlyMap<number, RoundVerifiers>> {
+  const scored = [...known.values()].filter((item) => item.phase === "verify").map((item) => item.round);
+  if (ended?.cause === NO_RESULT) scored.push(ended.round);
   if (scored.length === 0) return new Map();
-  const calls = scored.map((item) => ({ method: "scores.verifiers" as const, params: { round: item.round } }));
+  const calls = scored.map((round) => ({ method: "scores.verifiers" as const, params: { round } }));
   const told = (await callAll(held, calls)).filter((item): item is RoundVerifiers => !(item instanceof CallError));
   return new Map(told.map((item) => [item.round, item]));
 }

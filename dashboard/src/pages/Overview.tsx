@@ -1,7 +1,7 @@
 /** Is the node well, what is the round doing, is the training on time, what was earned, what to do now. */
 import type { NodeStatus, RoundSchedule, RoundSummary } from "../../../docs/rpc";
 import { ahead, clocksApart, now } from "../node/clock";
-import { account, health, link, rewards, rounds, schedules, status, verifiers, work } from "../node/watching";
+import { account, folder, health, link, rewards, rounds, schedules, status, verifiers, work } from "../node/watching";
 import { Copied } from "../parts/Copied";
 import { Listing } from "../parts/Listing";
 import { Countdown, Moment } from "../parts/Moment";
@@ -35,6 +35,7 @@ export function Overview() {
     work: work.value,
     apart: clocksApart(ahead.value) ? ahead.value : null,
     now: now.value,
+    folder: folder.value,
   });
   const open = (rounds.value ?? []).filter((item) => !isOver(item.phase) && schedules.value.has(item.round));
   const newest = open[0];
@@ -123,9 +124,23 @@ function Now({ round, schedule, told, others }: { round: RoundSummary; schedule:
   );
 }
 
+/** Rounds that nobody is paid for. */
+function Cancelled({ list, of }: { list: readonly RoundSummary[]; of: number }) {
+  return (
+    <>
+      {list.slice(0, 4).map((item, place) => (
+        <span key={item.round}>{place > 0 && ", "}<a href={`#/rounds/${item.round}`}>round {item.round}</a>{item.cause !== null && ` (${item.cause})`}</span>
+      ))}
+      {list.length > 4 && ` and ${list.length - 4} others`}, of the newest {count(of, "round")} that ended: nothing is paid for them
+    </>
+  );
+}
+
 function Earned() {
   const known = rewards.value ?? [];
   const waiting = known.filter((item) => item.paid !== null && item.paid !== "0" && item.claim !== "done");
+  const ended = (rounds.value ?? []).filter((item) => isOver(item.phase));
+  const cancelled = ended.filter((item) => item.phase === "cancelled");
   const unread = known.filter((item) => item.paid === null).length;
   return (
     <Card title="Earned" aside={<a href="#/rewards">Over time</a>}>
@@ -137,6 +152,7 @@ function Earned() {
         rows={[
           ["Not claimed yet", waiting.length === 0 ? "nothing" : `${inTokens(sum(waiting.map((item) => item.paid)))} of ${count(waiting.length, "round")}`],
           ["Score sheets awaited", grouped(unread)],
+          ["Cancelled", cancelled.length === 0 ? `none of the newest ${count(ended.length, "round")}` : <Cancelled list={cancelled} of={ended.length} />],
         ]}
       />
     </Card>

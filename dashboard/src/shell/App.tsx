@@ -5,7 +5,7 @@ import { observing } from "../node/observing";
 import { observed, serves } from "../node/serves";
 import { token, signOut } from "../node/token";
 import { now } from "../node/clock";
-import { link, rounds, status, health, schedules } from "../node/watching";
+import { folder, link, rounds, status, health, schedules } from "../node/watching";
 import { Ago } from "../parts/Moment";
 import { Prose, Waiting } from "../parts/Notice";
 import { Log } from "../pages/Log";
@@ -22,7 +22,7 @@ import { Provenance } from "../pages/observed/Provenance";
 import { Solvers } from "../pages/observed/Solvers";
 import { GONE, standingOf, titleOf } from "../words/observed";
 import { farewell } from "../words/farewells";
-import { gone, owed, START } from "../words/owed";
+import { gone, owed, startAgain } from "../words/owed";
 import { isOver, phaseName } from "../words/phases";
 import { grouped } from "../words/sizes";
 import type { Tone } from "../words/verdicts";
@@ -176,7 +176,7 @@ function Lost() {
           {gone(status.value === null ? [] : owed(status.value, schedules.value), now.value).slice(1, 2).map((item) => (
             <p key={item.what}><strong>{item.what}.</strong> <Prose text={item.remedy} /></p>
           ))}
-          <Prose text={START} /> This page goes on by itself when it is back.
+          <Prose text={startAgain(folder.value)} /> This page goes on by itself when it is back.
         </>
       )}
     </div>

@@ -8,6 +8,10 @@ const JOBS: Record<string, string> = {
   derive_model: "Deriving a model",
   measure_models: "Measuring models",
   evaluate_model: "Evaluating a model",
+  name_transcript: "Reading which transcript a delta names",
+  name_left: "Reading what a delta left out",
+  name_source: "Reading what a remainder was left by",
+  plan_audit: "Drawing what to audit",
   probe_device: "Measuring this machine",
 };
 

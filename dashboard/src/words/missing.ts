@@ -11,6 +11,9 @@ const QUIET = 45;
 const GRACE = 10;
 const GRACE_UNHEARD = 60;
 
+/** The cause of a round that was cancelled for want of a result. */
+export const NO_RESULT = "no result in time";
+
 type Presence = RoundVerifiers["verifiers"][number];
 
 /** `here`: this computer's clock; the schedule goes by the chain's, `now`. */
@@ -29,6 +32,19 @@ export function missing(told: RoundVerifiers, schedule: RoundSchedule, now: numb
     tone: short ? "bad" : "warn",
     what: `Round ${schedule.round} is in scoring, and ${absent.length === 1 ? "a coordinator is" : `${absent.length} coordinators are`} not to be seen from here`,
     remedy: `${absent.slice(0, 5).map((item) => ofOne(item, here)).join("; ")}${absent.length > 5 ? "; and others" : ""}. ${ends} Whoever runs it has to start it; this node can do nothing about it.`,
+  };
+}
+
+/** Of the newest round that has ended, if for want of a result: who did not score it and is still not there. */
+export function stillMissing(told: RoundVerifiers, here: number): Worry | null {
+  const absent = told.verifiers.filter((item) => isAbsent(item, Infinity, here));
+  if (absent.length === 0) return null;
+  const there = told.verifiers.length - absent.length;
+  const short = told.threshold !== null && there < told.threshold;
+  return {
+    tone: short ? "bad" : "warn",
+    what: `Round ${told.round} ended without a result, and ${absent.length === 1 ? "a coordinator that did not score it is" : `${absent.length} coordinators that did not score it are`} still not to be seen from here`,
+    remedy: `${absent.slice(0, 5).map((item) => ofOne(item, here)).join("; ")}${absent.length > 5 ? "; and others" : ""}. ${short ? "The next round will end as this one did, unless they are back for its scoring." : "The others are enough for the next round."} Whoever runs it has to start it; this node can do nothing about it.`,
   };
 }
 

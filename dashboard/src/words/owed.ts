@@ -36,11 +36,20 @@ function ofRound(mine: RoundStatus, schedule: RoundSchedule, roles: readonly str
   return [];
 }
 
-export const START = "Start it again on its machine: `jepanet node run --config node.toml`. `jepanet status --config node.toml` says whether it runs, and the end of its log why it does not.";
+/** `folder`: `node.data_dir`, as far as the node had told. */
+export function startAgain(folder: string | null): string {
+  const where = folder === null ? "" : `, with the file that names \`${folder}\` as its \`data_dir\` (as \`init\` and \`quickstart\` make it, the \`node.toml\` beside that folder)`;
+  return `Start it again on its machine${where}: \`jepanet node run --config ${beside(folder)}\`. \`jepanet status --config ${beside(folder)}\` says whether it runs, and the end of its log why it does not.`;
+}
+
+function beside(folder: string | null): string {
+  const room = folder === null ? null : /^(\/.+)\/[^/]+\/?$/.exec(folder);
+  return room === null ? "node.toml" : `${room[1]}/node.toml`;
+}
 
 /** Of a node that does not answer: what it had to do, as far as it had told. `zone`: undefined for this computer's. */
-export function gone(list: readonly Owed[], now: number, zone?: string): Worry[] {
-  const found: Worry[] = [{ tone: "bad", what: "Your node does not answer", remedy: START }];
+export function gone(list: readonly Owed[], now: number, zone?: string, folder: string | null = null): Worry[] {
+  const found: Worry[] = [{ tone: "bad", what: "Your node does not answer", remedy: startAgain(folder) }];
   for (const item of list) found.push(inTime(item, now, zone));
   if (list.length === 0) {
     found.push({

@@ -1,7 +1,7 @@
 /** What to worry about now, the worst first, each with what to do. */
 import type { Account, Health, NodeStatus, Reward, RoundSchedule, RoundVerifiers, Work } from "../../../docs/rpc";
 import { inTokens } from "./amounts";
-import { missing } from "./missing";
+import { missing, stillMissing } from "./missing";
 import { gone, owed } from "./owed";
 import { isOver } from "./phases";
 import { bytes } from "./sizes";
@@ -65,17 +65,19 @@ export interface Known {
   health: Health | null;
   rewards: readonly Reward[];
   schedules: ReadonlyMap<number, RoundSchedule>;
-  /** Of the rounds that are being scored, by round. */
+  /** Of the rounds that are being scored, and of the newest ended one if it has no result, by round. */
   verifiers: ReadonlyMap<number, RoundVerifiers>;
   work: Work | null;
   account: Account | null;
   /** Seconds that the chain is ahead of this computer; null where they agree. */
   apart: number | null;
   now: number;
+  /** `node.data_dir`; null where it is not known yet. */
+  folder: string | null;
 }
 
 export function worries(known: Known): Worry[] {
-  if (known.lost) return gone(known.status === null ? [] : owed(known.status, known.schedules), known.now);
+  if (known.lost) return gone(known.status === null ? [] : owed(known.status, known.schedules), known.now, undefined, known.folder);
   const reasons = known.health?.reasons ?? [];
   // That no block comes is what follows from nobody answering.
   const told = reasons.includes("endpoints-silent") ? reasons.filter((word) => word !== "chain-stopped") : reasons;
@@ -87,7 +89,8 @@ export function worries(known: Known): Worry[] {
   if (status !== null) found.push(...ofStatus(status));
   for (const [round, told] of known.verifiers) {
     const schedule = known.schedules.get(round);
-    const absent = schedule === undefined ? null : missing(told, schedule, known.now, known.now - (known.apart ?? 0));
+    const here = known.now - (known.apart ?? 0);
+    const absent = schedule === undefined ? stillMissing(told, here) : missing(told, schedule, known.now, here);
     if (absent !== null) found.push(absent);
   }
   const late = lateness(known.work, deadline(known), known.now);

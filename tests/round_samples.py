@@ -104,3 +104,12 @@ def reports_of(
 ) -> tuple[ScoreReport, ...]:
     """One report for each row of `votes`, by the set's members in order."""
     return tuple(report_of(facts, who, row, signed) for who, row in zip(facts.members, votes, strict=False))
+
+
+def resigned(facts: RoundFacts, report: ScoreReport, signed: Sign = sign) -> ScoreReport:
+    """A report whose scores were changed, signed as they are now."""
+    scores = []
+    for score in report.scores:
+        typed = score_message(facts.chain_id, facts.contract, facts.round_id, score)
+        scores.append(replace(score, signature=signed(typed, report.coordinator)))
+    return replace(report, scores=tuple(scores))

@@ -302,6 +302,24 @@ def test_attack_a_step_towards_collapse_pays_for_the_variance_it_costs() -> None
     assert found(0, Growing()) == found(100, Growing()), "what is won is worth nothing"
 
 
+def test_what_is_worth_paying_is_measured_again_as_one_of_so_many() -> None:
+    """Beside junk that nobody serves, and beside noise that is accepted and worth nothing."""
+    rules = replace(RULES, pay_as_merged=True, codec="fp32", similarity_milli=1000)
+    work = [encode_delta(honest(seed), HEADER, "fp32") for seed in range(3)]
+    noise = [encode_delta(draw(70 + seed, 0.02), HEADER, "fp32") for seed in range(2)]
+    claims = [claim(i, data) for i, data in enumerate([*work, *noise, None, None, None, None])]
+    scorer = HiddenOptimum(stderr=0.02)
+    found = judge(MODEL, claims, rules, scorer).judgements
+    for judgement, seed in zip(found, range(3), strict=False):
+        alone = scorer.gain(plus(MODEL, honest(seed), 1 / 3)).mean
+        assert judgement.among is not None and judgement.among[0] == 3
+        assert abs(judgement.among[1] - 1e6 * alone) < 100 and judgement.among[1] > 2 * judgement.gain
+    assert [item.among for item in found[3:]] == [None] * 6
+    clean = judge(MODEL, claims[:3], rules, scorer)
+    assert [item.among for item in clean.judgements] == [None] * 3, "all are: once is enough"
+    assert judge(MODEL, claims, replace(rules, pay_as_merged=False), scorer).judgements[0].among is None
+
+
 def test_attack_drawn_out_work_is_measured_at_the_length_of_the_round_before() -> None:
     """All of it, so that no median of the round says so; and nobody gains by the factor."""
     work = [honest(seed) for seed in range(3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from jepanet.chain.contracts.all import Attestation
 from jepanet.chain.keys.wallet_files import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.messages import Provide
-from jepanet.protocol.documents.scores import encode_report
+from jepanet.protocol.documents.scores import Among, encode_report
 from jepanet.protocol.documents.spec import MergeRule, UpdateRule
 from jepanet.protocol.duties import (
     BuildSheet,
@@ -48,6 +49,7 @@ from round_samples import (
     digest,
     recover,
     reports_of,
+    resigned,
     some_facts,
 )
 
@@ -541,6 +543,39 @@ async def test_a_dropped_delta_is_held_against_the_merge_and_not_against_its_sco
             CheckSheet(facts.round_id, other.blobs.put_bytes(encode_sheet(sheet)))
         )
     assert other.journal.signed == []
+
+
+async def test_attack_second_numbers_of_a_minority_are_not_signed(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of five sway the median of three chosen reports: what is paid for is measured here as well."""
+    spec = a_spec(pay_as_merged=True)
+    facts = some_facts(solvers=3, coordinators=5)
+    votes = [GOOD, GOOD, MISSING]
+
+    async def round_documents(*given: Any) -> Any:
+        return SimpleNamespace(spec=spec)
+
+    def sheet(*gains: int) -> ScoreSheet:
+        reports = []
+        for report, gain in zip(reports_of(facts, [votes] * 3), gains, strict=True):
+            scores = tuple(
+                replace(score, among=Among(2, gain, 3_000)) if score.verdict is Verdict.ACCEPTED else score
+                for score in report.scores
+            )
+            reports.append(resigned(facts, replace(report, scores=scores)))
+        return derive_sheet(facts, spec, reports, model=NEW, improvement=30_000)
+
+    context = desk(facts, votes)
+    monkeypatch.setattr(coordinator_module, "round_documents", round_documents)
+    found = MEASURED.decode(context.journal.kept[MEASURED_NOTE].encode())
+    own = tuple(
+        replace(item, among=Among(2, 58_000, 3_000)) if item.verdict is Verdict.ACCEPTED else item
+        for item in found.judgements
+    )
+    context.journal.kept[MEASURED_NOTE] = MEASURED.encode(replace(found, judgements=own)).decode()
+    assert not await signs(context, facts, sheet(58_000, 99_000, 99_000))
+    assert await signs(context, facts, sheet(58_000, 58_500, 99_000))
 
 
 @pytest.fixture

@@ -16,13 +16,20 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.duties import BuildSheet, PublishSheet, SendRecord
 from jepanet.protocol.facts import LocalFact, LocalSheetBuilt
 from jepanet.protocol.settling.reasons import SHARD_REFUSED
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet, derive_sheet, encode_sheet
+from jepanet.protocol.settling.sheet import (
+    MAX_SHEET_BYTES,
+    ScoreSheet,
+    decode_sheet,
+    derive_sheet,
+    encode_sheet,
+)
 from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.audits import believed
 from jepanet.roles.steps.merging import Merge, measure_merge, result_files, serve_result
+from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.roles.steps.submit import endpoint_lags, submit
@@ -84,6 +91,7 @@ class Aggregator:
             dropped=merge.dropped,
             norms=dict(merge.norms),
         )
+        self._compare_paid(facts, documents.spec, sheet, waiting)
         digest = context.blobs.put_bytes(encode_sheet(sheet), pin=pin_of(round_))
         for blob in (digest, sheet.model):
             context.blobs.publish(blob)
@@ -97,6 +105,15 @@ class Aggregator:
         blobs = self._context.blobs
         digests = [item.scores for item in self._context.off_chain(round_.id).scores]
         return [decode_report(blobs.read(digest, max_bytes=MAX_REPORT_BYTES)) for digest in digests]
+
+    def _compare_paid(self, facts: RoundFacts, spec: RoundSpec, sheet: ScoreSheet, waiting: int) -> None:
+        """Holds what deltas are paid for against this node's own measurement before anybody is asked."""
+        try:
+            hold_paid_gains(self._context, facts, sheet.rows, spec.score_tolerance)
+        except Rejected as error:
+            if not waiting:
+                raise
+            raise Transient(f"{error.message}; {waiting} reports are out") from error
 
     def _compare(
         self,

@@ -19,6 +19,7 @@ from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.audits import check_words
 from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
 from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.telemetry import get_logger
@@ -64,6 +65,7 @@ class Coordinator:
         decisions = decide(facts, sheet.reports)  # the merge is held against a measurement of its own
         check_against_own(context, facts, sheet.reports, decisions, documents.spec.score_tolerance)
         check_words(context, facts, documents, sheet.reports)
+        hold_paid_gains(context, facts, sheet.rows, documents.spec.score_tolerance)
         improvement = await self._improvement(round_, documents, sheet, duty.sheet)
         typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)

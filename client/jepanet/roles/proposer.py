@@ -379,6 +379,7 @@ def round_spec(
         allow_list=allow_list,
         audit=terms.audit and replace(terms.audit, build=dict(build) if build else None),
         pay_cap=terms.pay_cap,
+        pay_as_merged=terms.pay_as_merged,
         pay_to_median_milli=terms.pay_to_median_milli,
         # Where the target is data, collapsed latents foresee nothing the better.
         variance_price_milli=terms.variance_price_milli if recipe.grounded else 0,

@@ -165,6 +165,11 @@ class ProposerSection:
         "a delta counts as no longer than so many thousandths of what was usual in the last merged round, "
         "and none is excluded for the length of others in its own; 0: its own round's median decides",
     ] = 1000
+    pay_as_merged: Annotated[
+        bool,
+        "pay a delta for its gain as one of those that are merged, rather than of all that were revealed, "
+        "so that junk dilutes nobody's pay",
+    ] = True
     pay_to_median_milli: Annotated[
         int,
         Range(0, 1_000_000),

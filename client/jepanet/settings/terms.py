@@ -65,6 +65,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         allow_list=() if section.allow_list is None else listed_in(section.allow_list),
         drop_sigmas_milli=section.drop_sigmas_milli,
         to_reference_milli=section.to_reference_milli,
+        pay_as_merged=section.pay_as_merged,
         pay_to_median_milli=section.pay_to_median_milli,
         variance_price_milli=section.variance_price_milli,
         audit_segments=section.audit_segments,
@@ -142,6 +143,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         update=terms.update,
         audit=terms.audit,
         pay_cap=terms.pay_cap,
+        pay_as_merged=terms.pay_as_merged,
         pay_to_median_milli=terms.pay_to_median_milli,
         variance_price_milli=terms.variance_price_milli,
     )

@@ -19,6 +19,7 @@ from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import Encoded, check_weights
 from jepanet.learning.machine.device import CPU
 from jepanet.learning.recipe import Gates, Recipe
+from jepanet.protocol.documents.scores import Among
 from jepanet.protocol.documents.scores import Metrics as Millionths
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
@@ -163,6 +164,7 @@ def rules_of(spec: RoundSpec, recipe: Recipe) -> Rules:
         longest_milli=spec.norms.longest_milli,
         to_reference_milli=spec.norms.to_reference_milli,
         reference_nano=spec.norms.reference_nano,
+        pay_as_merged=spec.pay_as_merged,
         variance_price_milli=spec.variance_price_milli,
         frozen=recipe.family.frozen,
         audited=spec.audit is not None,
@@ -193,4 +195,5 @@ def _scored(item: Judgement, fault: str | None) -> ScoredDelta:
         gain=item.gain,
         stderr=item.stderr,
         metrics=millionths(item.metrics or {}),
+        among=None if item.among is None else Among(*item.among),
     )

@@ -114,6 +114,8 @@ class Rules:
     reference_nano: int = 0
     """Where both are there, a delta longer than so many thousandths of that norm (billionths of the base's)
     is measured at that length, and the round's own median decides nothing."""
+    pay_as_merged: bool = False
+    """Whether deltas worth paying are measured a second time, as one of so many as these."""
     variance_price_milli: int = 0
     """Thousandths of a nat that a gain counts less for each nat of lost log variance."""
     frozen: tuple[str, ...] = ()
@@ -134,6 +136,8 @@ class Judgement:
     gain: int = 0
     stderr: int = 0
     metrics: Metrics | None = None
+    among: tuple[int, int, int] | None = None
+    """Of how many it was measured a second time, and gain and standard error as one of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
     for claim, _ in _outliers_and_copies(sound, rules, found):
         candidate = at_share(base, lengths[claim.digest], solvers)
         found[claim.solver] = _measure(claim, candidate, base_metrics, rules, scorer)
+    if rules.pay_as_merged:
+        _measure_among(base, lengths, solvers, found, base_metrics, rules, scorer)
     deltas = {claim.digest: delta for claim, delta in sound}
     return Judged(tuple(found[claim.solver] for claim in ordered), deltas, base_metrics)
 
@@ -335,6 +341,30 @@ def _measure(
         detail = f"its gain of {gain / MICRO:+.6f} counts {price / MICRO:.6f} less: so much variance it costs"
         return replace(found, gain=max(-GAIN_LIMIT, gain - price), detail=detail)
     return found
+
+
+def _measure_among(
+    base: Arrays,
+    lengths: Mapping[Digest, Weights],
+    solvers: int,
+    found: dict[Address, Judgement],
+    base_metrics: Metrics,
+    rules: Rules,
+    scorer: Scorer,
+) -> None:
+    """Measures the deltas that gain more than their error again, as one of so many as they are."""
+    worth = [item for item in found.values() if item.verdict is Verdict.ACCEPTED and item.gain > item.stderr]
+    if not 0 < len(worth) < solvers:
+        return
+    for item in worth:
+        candidate = at_share(base, lengths[item.digest], len(worth))
+        try:
+            gain, stderr = _micro(scorer.gain(candidate))
+            metrics = scorer.metrics(candidate) if rules.variance_price_milli else base_metrics
+        except Rejected:
+            continue
+        gain -= lost_variance(base_metrics, metrics, rules.variance_price_milli)
+        found[item.solver] = replace(item, among=(len(worth), max(-GAIN_LIMIT, gain), stderr))
 
 
 def lost_variance(base: Metrics, candidate: Metrics, price_milli: int) -> int:

@@ -19,6 +19,7 @@ from jepanet.protocol.documents.scores import MAX_GAIN
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.caps import pay_limit
 from jepanet.protocol.settling.rewards import at_most, capped, earned
+from jepanet.protocol.settling.shares import as_paid
 from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
 from jepanet.protocol.settling.tally import standing
 from jepanet.tokens import exact, tokens
@@ -125,8 +126,9 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
     """
     accepted = [row for row in sheet.rows if row.verdict is Verdict.ACCEPTED]
     price = spec.price if sheet.published else 0
+    accepted = [as_paid(row, row.among) for row in accepted]
     full = {row.solver: earned(row.gain, row.stderr, price, spec.shrink_milli) for row in accepted}
-    limit = pay_limit(spec, sheet.rows)
+    limit = pay_limit(spec, [as_paid(row, row.among) for row in sheet.rows])
     due = {solver: at_most(amount, limit) for solver, amount in full.items()}
     total = sum(due.values())
     told: dict[Address, str] = {}
@@ -137,6 +139,8 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
         amount = due[row.solver]
         shrink = "" if spec.shrink_milli == 1000 else f"{spec.shrink_milli / 1000:g} x "
         text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(full[row.solver])}"
+        if row.among is not None:
+            text = f"as one of {row.among.count}: {text}"
         if amount < full[row.solver]:
             text += f"{CAPPED}{tokens(amount)}"
         if not amount:

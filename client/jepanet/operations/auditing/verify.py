@@ -38,6 +38,7 @@ from jepanet.protocol.settling.reasons import (
     row_verdict,
 )
 from jepanet.protocol.settling.reference import check_reference
+from jepanet.protocol.settling.shares import agrees
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, Row, drawn_solvers, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
@@ -248,6 +249,8 @@ class _Check:
                 self._facts, self._spec
             )  # what is served now need not have been
         close = abs(mine.gain - row.gain) <= self._spec.score_tolerance
+        if close and row.among is not None:
+            close = agrees(mine, row.among, self._facts.revealed, self._spec.score_tolerance)
         # What nobody serves any more cannot be measured; nothing that was merged or paid may be such.
         absent = mine.reason in NOT_FETCHED and row.verdict is not Verdict.ACCEPTED
         found = row_verdict(mine.verdict, mine.reason)

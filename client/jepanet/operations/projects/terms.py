@@ -79,6 +79,8 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
     ]
     if spec.pay_cap is not None:
         said.append(f"no delta is paid more than {exact(spec.pay_cap)} tokens")
+    if spec.pay_as_merged:
+        said.append("a delta is paid for its gain as one of those that are merged")
     if spec.pay_to_median_milli:
         said.append(
             f"no delta is paid more than {_thousandths(spec.pay_to_median_milli)} times the round's median"

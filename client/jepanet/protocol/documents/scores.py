@@ -44,6 +44,15 @@ Recover = Callable[[TypedData, bytes], Address]
 
 
 @dataclass(frozen=True, slots=True)
+class Among:
+    """What a delta gains as one of fewer than were revealed: those that a coordinator finds worth paying."""
+
+    count: Annotated[int, Range(1, MAX_DELTAS), "of the deltas; measured is base + delta / count"]
+    gain: Gain
+    stderr: StandardError
+
+
+@dataclass(frozen=True, slots=True)
 class SignedScore:
     """A coordinator's word on one delta. Gain and standard error in micro-nats per direction."""
 
@@ -61,6 +70,7 @@ class SignedScore:
         LeftOut(),
         "what came out of the drawn parts of its training, in this coordinator's words",
     ] = None
+    among: Annotated[Among | None, LeftOut()] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,7 @@ def score_message(chain_id: int, contract: Address, round_id: RoundId, score: Si
         gain=score.gain,
         stderr=score.stderr,
         audit=score.audit,
+        among=None if score.among is None else (score.among.count, score.among.gain, score.among.stderr),
     )
 
 
@@ -151,6 +162,8 @@ def check_report(report: ScoreReport) -> None:
         check_metrics(score.metrics, where)
         if score.verdict is Verdict.INVALID and (score.gain or score.stderr):
             raise Rejected(f"{where}: an invalid delta has no gain", reason="bad-field")
+        if score.among is not None and score.verdict is not Verdict.ACCEPTED:
+            raise Rejected(f"{where}: only an accepted delta gains among others", reason="bad-field")
 
 
 def check_metrics(metrics: Metrics, where: str) -> None:

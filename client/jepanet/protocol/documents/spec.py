@@ -249,6 +249,12 @@ class RoundSpec:
         "thousandths of the upper median of what deltas of the round earn that one is paid at most "
         "(`settling.caps`); 0: no such limit, else at least 1000",
     ] = 0
+    pay_as_merged: Annotated[
+        bool,
+        LeftOut(),
+        "whether a delta is paid for its gain as one of those that are merged (`settling.shares`), rather "
+        "than of all that were revealed",
+    ] = False
     variance_price_milli: Annotated[
         int,
         Range(0, 100_000),

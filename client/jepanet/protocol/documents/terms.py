@@ -49,6 +49,8 @@ class RoundTerms:
     to_reference_milli: int = 0
     """Thousandths of the last merged round's usual length at which deltas are measured and merged at most; 0:
     no bound but by the round's own median."""
+    pay_as_merged: bool = False
+    """Whether deltas are paid for their gain as one of those that are merged."""
     pay_to_median_milli: int = 0
     """Thousandths of a round's median pay that one delta is paid at most; 0: no such limit."""
     variance_price_milli: int = 0

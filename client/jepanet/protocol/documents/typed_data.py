@@ -52,7 +52,8 @@ _SCORE = (
     ("gain", "int64"),
     ("stderr", "int64"),
 )
-_AUDITED_SCORE = (*_SCORE, ("audit", "bytes32"))
+_AUDIT = ("audit", "bytes32")
+_AMONG = (("count", "uint32"), ("gainAmong", "int64"), ("stderrAmong", "int64"))
 _NODE_BINDING = (("wallet", "address"), ("peerId", "string"), ("expiry", "uint64"))
 
 
@@ -103,11 +104,13 @@ def score_data(
     gain: int,
     stderr: int,
     audit: bytes | None = None,
+    among: tuple[int, int, int] | None = None,
 ) -> TypedData:
     """A coordinator's score of one delta; gain and standard error in micro-nats per direction.
 
     `audit` has 32 bytes where its training was audited (`settling.audit_words`); without one the type has no
-    such member, so a score says of no audit what it does not say.
+    such member, so a score says of no audit what it does not say. `among`: of how many, gain and standard
+    error as one of so many, likewise.
     """
     message: dict[str, str | int] = {
         "roundId": round_id,
@@ -118,10 +121,14 @@ def score_data(
         "gain": gain,
         "stderr": stderr,
     }
-    if audit is None:
-        return _typed(chain_id, contract, "Score", _SCORE, message)
-    message["audit"] = "0x" + audit.hex()
-    return _typed(chain_id, contract, "Score", _AUDITED_SCORE, message)
+    members: tuple[tuple[str, str], ...] = _SCORE
+    if audit is not None:
+        members = (*members, _AUDIT)
+        message["audit"] = "0x" + audit.hex()
+    if among is not None:
+        members = (*members, *_AMONG)
+        message["count"], message["gainAmong"], message["stderrAmong"] = among
+    return _typed(chain_id, contract, "Score", members, message)
 
 
 def node_binding_data(

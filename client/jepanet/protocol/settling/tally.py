@@ -17,6 +17,7 @@ from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
+    Among,
     Gain,
     Reason,
     ScoreReport,
@@ -35,8 +36,9 @@ from jepanet.protocol.settling.reasons import (
     unseen,
 )
 from jepanet.protocol.settling.rewards import UINT128_MAX, settle_payouts
+from jepanet.protocol.settling.shares import as_paid, gains_as_merged, measured_as_merged
 from jepanet.protocol.state import NodeState, Round
-from jepanet.records.marks import DecimalText, OneOf
+from jepanet.records.marks import DecimalText, LeftOut, OneOf
 from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
 
 RowVerdict = Annotated[Verdict, OneOf((Verdict.ACCEPTED, Verdict.EXCLUDED, Verdict.INVALID, Verdict.SPARED))]
@@ -71,6 +73,11 @@ class RoundFacts:
     beacon: int | None = None
     """Draws whose training is audited."""
 
+    @property
+    def revealed(self) -> int:
+        """How many different deltas there are."""
+        return len({item.digest for item in self.reveals})
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -95,6 +102,11 @@ class Row:
     gain: Gain
     stderr: StandardError
     amount: Amount
+    among: Annotated[
+        Among | None,
+        LeftOut(),
+        "what it is paid for, where the rules pay as merged and fewer were merged than revealed",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +191,15 @@ def pay(
     together at most the budget, and nothing when the merged model was not published. A coordinator earns
     fee / (members of the set) when its scores hold (`_scored_well`).
     """
-    accepted = [item for item in decisions if item.verdict is Verdict.ACCEPTED]
+    among = gains_as_merged(spec, facts.revealed, reports, decisions) if published else {}
+    paid_for = [as_paid(item, among.get(item.solver)) for item in decisions]
+    accepted = [item for item in paid_for if item.verdict is Verdict.ACCEPTED]
     amounts = settle_payouts(
         [(item.gain, item.stderr) for item in accepted],
         price=spec.price if published else 0,
         shrink_milli=spec.shrink_milli,
         budget=facts.budget,
-        pay_cap=pay_limit(spec, decisions),
+        pay_cap=pay_limit(spec, paid_for),
     )
     paid = {item.solver: amount for item, amount in zip(accepted, amounts, strict=True)}
     rows = tuple(
@@ -197,6 +211,7 @@ def pay(
             item.gain,
             item.stderr,
             paid.get(item.solver, 0),
+            among.get(item.solver),
         )
         for item in decisions
     )
@@ -206,6 +221,7 @@ def pay(
         Fee(report.coordinator, share)
         for report in sorted(reports, key=lambda item: item.coordinator.lower())
         if _scored_well(report, decisions, spec.score_tolerance, drawn)
+        and measured_as_merged(report, facts.revealed, among, spec.score_tolerance)
     )
     return rows, fees
 

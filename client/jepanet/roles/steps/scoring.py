@@ -183,6 +183,7 @@ class Scoring:
                 detail=item.detail,
                 metrics=item.metrics,
                 audit=None if word is None else audit_word(word, context.me),
+                among=item.among,
             )
             typed = score_message(context.chain_id, context.rounds_address, round_id, score)
             signature = context.wallet.sign_typed(typed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from jepanet.protocol.documents.scores import Metrics
+from jepanet.protocol.documents.scores import Among, Metrics
 from jepanet.records.marks import LeftOut
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
@@ -40,6 +40,8 @@ class ScoredDelta:
     gain: int
     stderr: int
     metrics: Metrics
+    among: Annotated[Among | None, LeftOut()] = None
+    """The same as one of fewer than were revealed, where the rules pay so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""Attack: junk beside honest work dilutes what it is paid for. Pay is at the share of what is merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from jepanet.errors import Rejected
+from jepanet.protocol.documents.scores import Among, ScoreReport, decode_report, encode_report
+from jepanet.protocol.documents.spec import MergeRule, encode_spec
+from jepanet.protocol.settling.shares import agrees, as_one_of
+from jepanet.protocol.settling.sheet import ScoreSheet, check_sheet, decode_sheet, derive_sheet, encode_sheet
+from jepanet.types import Verdict
+from round_samples import GOOD, MISSING, Vote, a_spec, digest, recover, reports_of, resigned, some_facts
+
+pytestmark = pytest.mark.unit
+
+RULED = a_spec(price=1, pay_as_merged=True, merge=MergeRule(drop_sigmas_milli=1000))
+NEW = digest("new model")
+HONEST, JUNK = 4, 40
+
+
+@dataclass(frozen=True)
+class Delta:
+    """gain(s) = slope s - bend s^2, in micro-nats."""
+
+    slope: int = 120_000
+    bend: int = 40_000
+
+    def gain(self, count: int) -> int:
+        return round(self.slope / count - self.bend / count**2)
+
+    def vote(self, revealed: int) -> Vote:
+        return (Verdict.ACCEPTED, "accepted", self.gain(revealed), 10)
+
+
+def diluted(found: Sequence[int | None], spec: object = RULED, junk: Vote = MISSING) -> ScoreSheet:
+    """Four honest deltas beside junk; `found`: among how many each coordinator measured, None: once only."""
+    facts, delta = some_facts(HONEST + JUNK), Delta()
+    votes = [delta.vote(HONEST + JUNK)] * HONEST + [junk] * JUNK
+    reports: list[ScoreReport] = []
+    for report, count in zip(reports_of(facts, [votes] * 3), found, strict=True):
+        honest = {item.solver for item in facts.reveals[:HONEST]}
+        among = None if count is None else Among(count, delta.gain(count), 10 * (HONEST + JUNK) // count)
+        scores = tuple(
+            replace(score, among=among) if score.solver in honest else score for score in report.scores
+        )
+        reports.append(replace(report, scores=scores))
+    dropped = [item.digest for item in facts.reveals[HONEST:]] if junk[0] is Verdict.ACCEPTED else []
+    return derive_sheet(facts, spec, reports, model=NEW, improvement=5, dropped=dropped)  # type: ignore[arg-type]
+
+
+def honest_pay(sheet: ScoreSheet) -> list[int]:
+    return [row.amount for row in sheet.rows if row.verdict is Verdict.ACCEPTED]
+
+
+def test_attack_junk_that_nobody_serves_dilutes_nobodys_pay() -> None:
+    clean = Delta().gain(HONEST)
+    without = honest_pay(diluted([HONEST] * 3, replace(RULED, pay_as_merged=False)))
+    assert max(without) < 0.12 * clean
+    (paid,) = set(honest_pay(diluted([HONEST] * 3)))
+    assert abs(paid - clean) <= 120  # less its standard error, as everywhere
+
+
+def test_attack_junk_that_is_dropped_dilutes_nobodys_pay() -> None:
+    worthless: Vote = (Verdict.ACCEPTED, "accepted", 0, 900)
+    (paid,) = set(honest_pay(diluted([HONEST] * 3, junk=worthless)))
+    assert abs(paid - Delta().gain(HONEST)) <= 120
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8, 20])
+def test_who_measured_among_others_comes_to_the_same(count: int) -> None:
+    """A coordinator that was served other junk signs other numbers, and they say the same."""
+    delta, revealed = Delta(), HONEST + JUNK
+    among = Among(count, delta.gain(count), 10 * revealed // count)
+    score = replace(reports_of(some_facts(1), [[GOOD]])[0].scores[0], gain=delta.gain(revealed), among=among)
+    assert abs(as_one_of(score, revealed, HONEST)[0] - delta.gain(HONEST)) <= revealed
+    due = Among(HONEST, delta.gain(HONEST), 110)
+    assert agrees(score, due, revealed, 2000)
+    lie = replace(score, among=replace(among, gain=among.gain + 9_000))
+    assert not agrees(lie, due, revealed, 2000) or count > 2 * HONEST
+
+
+def test_at_the_counts_that_were_measured_nothing_is_read_off_between() -> None:
+    score = reports_of(some_facts(1), [[(Verdict.ACCEPTED, "accepted", 777, 33)]])[0].scores[0]
+    both = replace(score, among=Among(4, 5_555, 300))
+    assert as_one_of(both, 44, 4) == (5_555, 300)
+    assert as_one_of(both, 44, 44)[0] == 777
+    assert as_one_of(score, 44, 44) == (777, 33)
+    assert as_one_of(score, 44, 4) == (8_547, 363), "measured once, it grows with its share"
+
+
+def test_attack_one_of_three_signs_another_second_number_and_earns_no_fee() -> None:
+    facts, junk = some_facts(HONEST + JUNK), (Verdict.ACCEPTED, "accepted", 0, 900)
+    sheet = diluted([HONEST] * 3, junk=junk)
+    liar = sheet.reports[0]
+    scores = tuple(
+        score if score.among is None else replace(score, among=replace(score.among, gain=900_000))
+        for score in liar.scores
+    )
+    swayed = derive_sheet(
+        facts, RULED, (replace(liar, scores=scores), *sheet.reports[1:]), model=NEW, improvement=5,
+        dropped=sheet.dropped,
+    )  # fmt: skip
+    assert len(sheet.fees) == 3
+    assert honest_pay(swayed) == honest_pay(sheet)
+    assert {fee.coordinator for fee in swayed.fees} == {item.coordinator for item in sheet.reports[1:]}
+
+
+def test_sheets_and_reports_carry_it_and_old_ones_do_not() -> None:
+    facts = some_facts(HONEST + JUNK)
+    sheet = diluted([HONEST] * 3)
+    assert decode_sheet(encode_sheet(sheet)) == sheet
+    assert decode_report(encode_report(sheet.reports[0])) == sheet.reports[0]
+    for row in sheet.rows:
+        assert (row.among is not None) == (row.verdict is Verdict.ACCEPTED)
+    forged = replace(sheet, rows=tuple(replace(row, among=None) for row in sheet.rows))
+    with pytest.raises(Rejected):
+        check_sheet(forged, facts, RULED, recover)
+    old = diluted([None] * 3, a_spec())
+    assert b"among" not in encode_sheet(old) and b"as_merged" not in encode_spec(a_spec())
+    bad = replace(sheet.reports[0], scores=tuple(
+        replace(score, among=Among(4, 1, 1)) for score in sheet.reports[0].scores
+    ))  # fmt: skip
+    with pytest.raises(Rejected, match="only an accepted delta"):
+        encode_report(bad)
+
+
+def test_the_signature_covers_it() -> None:
+    facts = some_facts(HONEST + JUNK)
+    sheet = diluted([HONEST] * 3)
+    signed = derive_sheet(
+        facts, RULED, [resigned(facts, report) for report in sheet.reports], model=NEW, improvement=5
+    )
+    check_sheet(signed, facts, RULED, recover)
+    with pytest.raises(Rejected) as caught:
+        check_sheet(sheet, facts, RULED, recover)  # the samples were signed before it was added
+    assert caught.value.reason == "bad-signature"

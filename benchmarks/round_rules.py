@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -30,8 +31,10 @@ from jepanet.federation.judging.similarity import norm, upper_median
 from jepanet.federation.merging.lengths import no_longer, reference_length
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
+from jepanet.protocol.documents.scores import Among
 from jepanet.protocol.settling.caps import usual_pay
 from jepanet.protocol.settling.rewards import settle_payouts
+from jepanet.protocol.settling.shares import as_one_of
 from jepanet.tensors import Arrays
 from jepanet.types import Address, Digest, Verdict
 
@@ -49,6 +52,7 @@ class Under:
     to_reference_milli: int = 0
     pay_to_median_milli: int = 0
     variance_price_milli: int = 0
+    pay_as_merged: bool = False
 
 
 RULES = (
@@ -56,6 +60,7 @@ RULES = (
     Under("mended", 1000),
     Under("and a reference norm", 1000, 1000),
     Under("and capped and priced", 1000, 1000, 1500, 100),
+    Under("and paid as merged", 1000, 1000, 1500, 100, pay_as_merged=True),
 )
 
 
@@ -71,8 +76,8 @@ class Outcome:
     """Nats, on other episodes."""
 
 
-Scenario = tuple[list[Arrays], int]
-"""Deltas in their order, and how many of them, from the first, are whose pay is told."""
+Scenario = tuple[list[Arrays | None], int]
+"""Deltas in their order (None: nobody serves it), and of how many, from the first, the pay is told."""
 
 
 def scenarios(round_: Recorded) -> dict[str, Scenario]:
@@ -100,6 +105,7 @@ def scenarios(round_: Recorded) -> dict[str, Scenario]:
         "three clones by noise": ([clone(place) for place in range(3)] + others, 3),
         "noise": ([round_.deltas["noise 0"], *others], 1),
         "8 junk beside 4": ([*_junk(round_, 8), *honest], 8),
+        "12 that nobody serves beside 4": ([*[None] * 12, *honest], 12),
     }
 
 
@@ -113,7 +119,12 @@ def _junk(round_: Recorded, count: int) -> list[Arrays]:
 
 
 def play(
-    round_: Recorded, deltas: Sequence[Arrays], recipe: Recipe, sealed: Held, report: Held, under: Under
+    round_: Recorded,
+    deltas: Sequence[Arrays | None],
+    recipe: Recipe,
+    sealed: Held,
+    report: Held,
+    under: Under,
 ) -> Outcome:
     """One round judged, merged and paid."""
     rules = replace(
@@ -121,13 +132,15 @@ def play(
         codec="fp32",
         to_reference_milli=under.to_reference_milli,
         variance_price_milli=under.variance_price_milli,
+        pay_as_merged=under.pay_as_merged,
         reference_nano=int(1e9 * upper_median(round_.last_norms)) if round_.last_norms else 0,
     )
     header = DeltaHeader(base=rules.base, recipe=rules.recipe)
     claims = []
     for place, delta in enumerate(deltas):
-        data = encode_delta(delta, header, rules.codec)
-        claims.append(Claim(Address(f"0x{place:040x}"), place, Digest(hashlib.sha256(data).digest()), data))
+        data = None if delta is None else encode_delta(delta, header, rules.codec)
+        name = Digest(hashlib.sha256(data or str(place).encode()).digest())
+        claims.append(Claim(Address(f"0x{place:040x}"), place, name, data))
     judged = judge(round_.base, claims, rules, sealed)
     accepted = {item.digest for item in judged.judgements if item.verdict is Verdict.ACCEPTED}
 
@@ -164,9 +177,15 @@ def play(
 def _pay(
     judgements: Sequence[Judgement], accepted: set[Digest], kept: set[Digest], published: bool, under: Under
 ) -> tuple[int, ...]:
-    earned = {item.digest: max(0, item.gain - item.stderr) for item in judgements if item.digest in accepted}
+    counted = {item.digest: (item.gain, item.stderr) for item in judgements}
+    if under.pay_as_merged and 0 < len(kept) < len(judgements):
+        for item in judgements:
+            among = None if item.among is None else Among(*item.among)
+            measured = SimpleNamespace(gain=item.gain, stderr=item.stderr, among=among)
+            counted[item.digest] = as_one_of(measured, len(judgements), len(kept))
+    earned = {digest: max(0, gain - error) for digest, (gain, error) in counted.items() if digest in accepted}
     usual = usual_pay(list(earned.values())) if under.pay_to_median_milli else 0
-    gains = [(item.gain, item.stderr) if item.digest in kept else (0, 0) for item in judgements]
+    gains = [counted[item.digest] if item.digest in kept else (0, 0) for item in judgements]
     return settle_payouts(
         gains, price=int(published), shrink_milli=1000, budget=1 << 100,
         pay_cap=usual * under.pay_to_median_milli // 1000 if usual else None,
@@ -189,7 +208,7 @@ def main(
     rows: list[dict[str, object]] = []
     for seed in range(first, first + seeds):
         data = Data(recipe, seed, SOLVERS, 2 * rounds, CACHE / "attacks")
-        for round_ in recorded(played, data, seed, SOLVERS, rounds, numbers, CACHE / "rules"):
+        for round_ in recorded(played, data, seed, SOLVERS, numbers, CACHE / "rules", sealed=rounds):
             sealed, report = (Held(round_.base, played, it) for it in (round_.sealed, round_.report))
             for name, (deltas, told) in scenarios(round_).items():
                 if only and name not in only:

@@ -44,24 +44,32 @@ class Recorded:
 
 
 def recorded(
-    recipe: Recipe, data: Data, seed: int, solvers: int, rounds: int, wanted: Sequence[int], folder: Path
+    recipe: Recipe,
+    data: Data,
+    seed: int,
+    solvers: int,
+    wanted: Sequence[int],
+    folder: Path,
+    *,
+    sealed: int,
 ) -> list[Recorded]:
-    """The wanted rounds, from 0, of one seed; trained once and then read from `folder`."""
+    """The wanted rounds, from 0, of one seed; trained once and then read from `folder`. `sealed`: shards that
+    rounds may draw; those after them are reported on."""
     secret = derive(bytes(32), f"rules {seed}")
     shards = [data.shard(training_name(place)) for place in range(solvers)]
     base, velocity = warm_start(recipe, data.shard(PUBLIC), derive(secret, "start")), None
     last: tuple[float, ...] = ()
     found = []
-    for number in range(rounds):
-        sealed, report = (data.shard(sealed_name(place)) for place in (number, rounds + number))
+    for number in range(max(wanted) + 1):
+        drawn, report = (data.shard(sealed_name(place)) for place in (number, sealed + number))
         path = folder / f"{recipe.name}-{seed}-{solvers}-{number}.safetensors"
         deltas = _read(path)
         if not deltas:
-            deltas = _made(recipe, base, shards, sealed, secret, number, number in wanted)
+            deltas = _made(recipe, base, shards, drawn, secret, number, number in wanted)
             _write(path, deltas)
         deltas = {name: _arrived(delta, base) for name, delta in deltas.items()}
         if number in wanted:
-            found.append(Recorded(number, base, velocity, last, deltas, sealed, report))
+            found.append(Recorded(number, base, velocity, last, deltas, drawn, report))
         honest = [deltas[f"honest {place}"] for place in range(solvers)]
         last = tuple(norm(delta) / norm(base) for delta in honest)
         base, velocity = merge(

@@ -11,8 +11,9 @@ import pytest
 
 from jepanet.cid import blake3_of
 from jepanet.errors import Rejected
+from jepanet.learning.auditing.division import segment_ends, segment_steps
 from jepanet.learning.auditing.replay import START, Replayed, check_auditable, differing, replay
-from jepanet.learning.auditing.segments import Segments, segment_ends, segment_steps
+from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.auditing.state_file import read_state, state_pieces
 from jepanet.learning.data.shards import save_shard
 from jepanet.learning.data.streaming.shard_file import ShardFile

@@ -12,8 +12,9 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.model_file import model_cap
 from jepanet.node.documents import LearningDocuments
-from jepanet.protocol.documents.spec import Gates, NormCaps
+from jepanet.protocol.documents.spec import TOLERANT, AuditRule, Gates, NormCaps
 from learning_shards import RECIPE, SEED
+from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
 
@@ -74,3 +75,20 @@ def test_the_size_of_a_delta_is_known_before_it_is_trained() -> None:
     with pytest.raises(Rejected) as refused:
         LearningDocuments().encoded_bytes(RECIPE.to_bytes(), "zip")
     assert refused.value.reason == "bad-codec"
+
+
+def test_rounds_that_nobody_could_audit_are_told_by_recipe_and_rules_alone() -> None:
+    documents, recipe = LearningDocuments(), replace(RECIPE, loop=replace(RECIPE.loop, compile=True))
+    rules = replace(a_spec(inner_steps=80, start_step=0, total_steps=80, codec="int8"), audit=AuditRule(4))
+    documents.check_audits(rules, RECIPE.to_bytes())
+    documents.check_audits(replace(rules, audit=None), recipe.to_bytes())
+    tolerant = replace(rules, audit=AuditRule(4, mode=TOLERANT))
+    for spec, given, reason in (
+        (rules, recipe, "not-auditable"),
+        (tolerant, recipe, "not-auditable"),
+        (tolerant, RECIPE, "not-calibrated"),
+    ):
+        with pytest.raises(Rejected) as refused:
+            documents.check_audits(spec, given.to_bytes())
+        assert refused.value.reason == reason
+    documents.check_audits(replace(tolerant, audit=AuditRule(7, mode=TOLERANT)), RECIPE.to_bytes())

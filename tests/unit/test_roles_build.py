@@ -14,7 +14,7 @@ from jepanet.learning.recipe_loop import Loop
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.build import apart, build_from, build_text
-from jepanet.protocol.documents.spec import AuditRule
+from jepanet.protocol.documents.spec import TOLERANT, AuditRule
 from jepanet.roles.steps.preparation import check_audited_build, check_build
 
 pytestmark = pytest.mark.unit
@@ -93,7 +93,7 @@ async def test_attack_nobody_enters_an_audited_round_that_its_build_does_not_rep
 
 
 async def test_rounds_that_name_no_build_ask_for_none() -> None:
-    for rule in (None, AuditRule(4)):
+    for rule in (None, AuditRule(4), AuditRule(4, 250, mode=TOLERANT)):
         await check_audited_build(SimpleNamespace(), ROUND, rule, trains=True)  # type: ignore[arg-type]
     for trains in (True, False):  # where solvers are drawn, each could claim one that nobody has
         with pytest.raises(Rejected, match="names no build") as caught:

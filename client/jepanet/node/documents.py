@@ -19,9 +19,10 @@ from jepanet.learning.memory import measuring_memory, training_memory
 from jepanet.learning.model_file import model_cap, remainder_of
 from jepanet.learning.recipe import GROUNDED, MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.protocol.documents.spec import Gates, NormCaps
+from jepanet.protocol.documents.spec import Gates, NormCaps, RoundSpec
 from jepanet.roles.documents import OwnDataset, PublicShards, RecipeSummary
 from jepanet.types import Digest
+from jepanet.work.audit_rules import check_audits
 
 
 class LearningDocuments:
@@ -60,6 +61,9 @@ class LearningDocuments:
             backbone=None if frozen is None else frozen.digest,
             backbone_bytes=0 if frozen is None else frozen.bytes,
         )
+
+    def check_audits(self, spec: RoundSpec, recipe: bytes) -> None:
+        check_audits(spec, read_recipe(recipe))
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
         found = DatasetManifest.from_bytes(manifest)

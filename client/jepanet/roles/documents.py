@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from jepanet.protocol.documents.spec import Gates, NormCaps
+from jepanet.protocol.documents.spec import Gates, NormCaps, RoundSpec
 from jepanet.types import Digest
 
 
@@ -120,6 +120,10 @@ class Documents(Protocol):
 
     def recipe(self, data: bytes) -> RecipeSummary:
         """Raises: Rejected for what is no recipe."""
+
+    def check_audits(self, spec: RoundSpec, recipe: bytes) -> None:
+        """Raises: Rejected, nobody could audit trainings by the recipe as the spec says (`not-auditable`,
+        `not-calibrated`)."""
 
     def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
         """The shards of a manifest that can serve a recipe.

@@ -81,7 +81,8 @@ class Proposer:
         await check_set(context, project, terms)
         await asyncio.to_thread(self._serve_project, project)
         read = context.documents
-        recipe = read.recipe(context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes))
+        written = context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes)
+        recipe = read.recipe(written)
         await obtain_backbone(context, recipe, pin=f"project/{project.id}")
         check_room(
             context, project.recipe, terms.codec, terms.max_delta_bytes,
@@ -91,8 +92,10 @@ class Proposer:
         document = None if listed is None else self._publish(project, encode_allow_list(listed))
         build = await self._build(terms)
         reference = await self._reference(project, terms)
-        spec = encode_spec(round_spec(project, recipe, terms, duty.number, document, build, reference))
-        digest = self._publish(project, spec)
+        spec = round_spec(project, recipe, terms, duty.number, document, build, reference)
+        if spec.audit is not None:
+            read.check_audits(spec, written)
+        digest = self._publish(project, encode_spec(spec))
         await self._fund(terms, f"open/{project.id}/{duty.number}")
         params = RoundParams(
             project_id=project.id,

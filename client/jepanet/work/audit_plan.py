@@ -6,9 +6,9 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.federation.deltas.feedback import residual_source
-from jepanet.learning.auditing.segments import segment_ends
+from jepanet.learning.auditing.division import segment_ends
 from jepanet.protocol.settling.audit_draw import drawn_segments
-from jepanet.work.ends import is_tolerant
+from jepanet.work.audit_rules import is_tolerant
 from jepanet.work.requests.audit_plan import (
     AuditPlan,
     DrawnSegment,

@@ -9,8 +9,9 @@ from jepanet.cid import digest_file, digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.files import write_atomically
-from jepanet.learning.auditing.replay import Begun, Claimed, Replayed, check_auditable, replay
-from jepanet.learning.auditing.segments import Segments, segment_ends
+from jepanet.learning.auditing.division import segment_ends
+from jepanet.learning.auditing.replay import Begun, Claimed, Replayed, replay
+from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.loop import TrainResult
@@ -20,7 +21,8 @@ from jepanet.learning.training.supply import Supply
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
-from jepanet.work.ends import check_tolerant, compared_deltas, compared_ends, is_tolerant
+from jepanet.work.audit_rules import check_audits, is_tolerant
+from jepanet.work.ends import compared_deltas, compared_ends
 from jepanet.work.last_steps import LastSteps, last_steps
 from jepanet.work.processes.part import data_of
 from jepanet.work.requests.auditing import (
@@ -54,14 +56,13 @@ def segments_of(spec: RoundSpec, recipe: Recipe, place: AuditPlace) -> Segments:
     """Where the states of a training in this round are kept, and how many steps apart.
 
     Raises:
-        Rejected: `not-audited`, the round's rules ask for none; `not-auditable`, as `check_auditable`;
-            `other-build`, they name another build than this one; `not-calibrated`, as `check_tolerant`.
+        Rejected: `not-audited`, the round's rules ask for none; as `check_audits`; `other-build`, they name
+            another build than this one.
     """
     if spec.audit is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
-    check_auditable(recipe)
+    check_audits(spec, recipe)
     check_own_build(spec.audit)
-    check_tolerant(spec, recipe)
     return Segments(place.folder, spec.audit.segments)
 
 
@@ -122,9 +123,8 @@ def audit_segments(request: AuditSegments, on_progress: OnProgress) -> AuditedSe
         check_named_build(transcript, round_.spec.audit)
     except Rejected as error:
         return AuditedSegments((AuditedSegment("build", error.message, (), 0.0),) * len(request.segments))
-    if is_tolerant(round_.spec):
-        check_tolerant(round_.spec, round_.recipe)
-    else:
+    check_audits(round_.spec, round_.recipe)
+    if not is_tolerant(round_.spec):
         check_build(transcript)
     parts = [part_of(transcript, item.number) for item in request.segments]
     check_trainable(round_.recipe, "cpu", 1, [shard.bytes for shard in request.shards])

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jepanet.errors import Rejected
-from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import decode_parts
 from jepanet.learning.auditing.replay import NOT_ROUNDED, Replayed, differing
-from jepanet.learning.auditing.segments import segment_steps
-from jepanet.learning.auditing.tolerance import BOUND, check_tolerable
-from jepanet.learning.recipe import Recipe
+from jepanet.learning.auditing.tolerance import BOUND
 from jepanet.learning.training.resuming.trace import TracePoint, digest_of_arrays
-from jepanet.protocol.documents.spec import TOLERANT, RoundSpec
+from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
+from jepanet.work.audit_rules import is_tolerant
 
 DELTA_BOUND = 1e-3
 """Of the distance of two deltas from the same weights, as a share of one's length: turned into the base's
@@ -31,30 +28,6 @@ class Compared:
     differs: str | None
     detail: str
     share: float | None = None
-
-
-def is_tolerant(spec: RoundSpec) -> bool:
-    return spec.audit is not None and spec.audit.mode == TOLERANT
-
-
-def check_tolerant(spec: RoundSpec, recipe: Recipe) -> None:
-    """Whether distances can be judged in such a round; nothing where digests are compared.
-
-    Raises:
-        Rejected: `not-calibrated`, as `check_tolerable`, or what the codec leaves out goes into the next
-            delta: only its digest is committed to.
-    """
-    if spec.audit is None or not is_tolerant(spec):
-        return
-    check_tolerable(recipe, segment_steps(spec.inner_steps, spec.audit.segments))
-    if CODECS[spec.codec].feedback and spec.feedback_milli:
-        raise Rejected(
-            f"what codec {spec.codec} leaves out of a delta is added to the next, and comes out otherwise on "
-            "every build: it cannot be audited by distance",
-            reason="not-calibrated",
-            remedy="name another codec (int8), write 0 for proposer.feedback_milli, or open rounds whose "
-            "audits are exact",
-        )
 
 
 def compared_ends(again: Replayed, end: TracePoint) -> Compared:

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected
+from jepanet.learning.auditing.auditable import check_auditable
 from jepanet.learning.auditing.state_file import digests_of, read_state, state_cap
 from jepanet.learning.auditing.tolerance import Distance, distance
 from jepanet.learning.family import Batch
@@ -23,12 +24,10 @@ from jepanet.learning.training.resuming.state import Parts, TrainingState, check
 from jepanet.learning.training.resuming.trace import TracePoint, digest_of_batches, trace_point
 from jepanet.learning.training.step.taking import Span, take_step
 from jepanet.learning.training.supply import InMemory, Supply
-from jepanet.tensors import MAX_TENSORS, Arrays
+from jepanet.tensors import Arrays
 
 START = 0
 """The step after which nothing has been trained yet: its state follows from base and seed."""
-_OTHERS = 256
-"""Tensors of a state file beside weights and moments, at most."""
 _NEVER = 1e300
 """A gate remembers losses from before the segment, which the auditor has not seen: it ends no replay."""
 
@@ -67,36 +66,6 @@ class Begun:
         """What the replay before has left, once."""
         found, self.kept = self.kept, None
         return found
-
-
-def _tensors(recipe: Recipe) -> int:
-    """Of a state file, beside streams and places."""
-    return 3 * len(recipe.family.parameter_shapes())
-
-
-def check_auditable(recipe: Recipe) -> None:
-    """Raises: Rejected (`not-auditable`): parts of a training by this recipe cannot be repeated alone."""
-    for wrong, what, write in (
-        (_tensors(recipe) > MAX_TENSORS - _OTHERS, "a state has too many tensors", "use fewer layers"),
-        (
-            not recipe.loop.deterministic,
-            "it trains without a fixed order of sums",
-            "leave loop.deterministic",
-        ),
-        (recipe.loop.compile, "its networks are compiled", "leave loop.compile out"),
-        (recipe.loop.precision == "fp16", "it scales its losses by what overflowed before", "write bf16"),
-        (
-            recipe.guard is not None and recipe.guard.patience > 0,
-            "it ends early by losses that no state holds",
-            "write 0 for guard.patience",
-        ),
-    ):
-        if wrong:
-            raise Rejected(
-                f"no segment of a training by this recipe can be repeated alone: {what}",
-                reason="not-auditable",
-                remedy=f"{write}, or open rounds without audits",
-            )
 
 
 def replay(

@@ -9,42 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from jepanet.errors import Rejected
 from jepanet.learning.auditing.state_file import name_of_state, state_pieces
-from jepanet.learning.recipe import Recipe
 from jepanet.learning.training.resuming.state import Parts
 from jepanet.types import Digest
 
 DIGEST_BYTES = 32
-
-
-def segment_steps(steps: int, segments: int) -> int:
-    """Steps of one segment, but for the first and the last, where a training of `steps` has at most
-    `segments`."""
-    ends = _ends_of_one_step(steps, segments)
-    return max(1, ceil((steps - ends) / (segments - ends)))
-
-
-def segment_ends(recipe: Recipe, steps: int, segments: int) -> list[int]:
-    """After which steps a training of `steps` has the points of its trace, ascending: at the ends of
-    segments, where a guard measures, and after the last.
-
-    Of four segments or more the first and the last have one step each: both are done again of every solver
-    that is drawn, for what happens before and after all steps, and cost little so.
-    """
-    every = segment_steps(steps, segments)
-    first, last = (1, steps - 1) if _ends_of_one_step(steps, segments) else (every, steps)
-    measured = range(recipe.guard.every, steps, recipe.guard.every) if recipe.guard else ()
-    return sorted({*range(first, last, every), last, *measured, steps})
-
-
-def _ends_of_one_step(steps: int, segments: int) -> int:
-    return 2 if segments >= 4 and steps >= 4 else 0
 
 
 @dataclass(frozen=True, slots=True)

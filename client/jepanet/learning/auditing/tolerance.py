@@ -24,7 +24,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from jepanet.errors import Rejected
-from jepanet.learning.recipe import Optimiser, Recipe
+from jepanet.learning.recipe import Optimiser
 from jepanet.learning.training.resuming.state import Parts
 from jepanet.tensors import Arrays
 
@@ -55,38 +55,6 @@ class Distance:
 
 
 BOUND = Distance(weights=3e-4, mean=2e-5, square=2e-5, direction=3e-4, noise=0.02)
-MOST_STEPS = 16
-"""Of a part: over more nobody has measured how far builds come apart."""
-MOST_PARAMETERS = 1 << 20
-CALIBRATED = ("image", "language", "vision_language", "world")
-"""Families of which honest parts were measured on several builds (`benchmarks/tolerant_audits.py`)."""
-
-
-def check_tolerable(recipe: Recipe, steps: int) -> None:
-    """Raises: Rejected (`not-calibrated`): nobody has measured how far builds come apart over parts of so
-    many `steps` of a training by this recipe."""
-    name, parameters = recipe.family.name, recipe.parameters()
-    for wrong, what, write in (
-        (name not in CALIBRATED, f"of family {name!r}", f"use one of {', '.join(CALIBRATED)}"),
-        (
-            parameters > MOST_PARAMETERS,
-            f"of {parameters:,} parameters",
-            f"use a recipe of at most {MOST_PARAMETERS:,}",
-        ),
-        (recipe.loop.precision != "fp32", f"in {recipe.loop.precision}", "write fp32 for loop.precision"),
-        (
-            steps > MOST_STEPS,
-            f"over parts of {steps} steps",
-            f"ask for more segments, of at most {MOST_STEPS} steps each",
-        ),
-    ):
-        if wrong:
-            raise Rejected(
-                f"how far other builds come to another end was not measured {what}: audits by distance would "
-                "find honest work wrong, or wrong work right",
-                reason="not-calibrated",
-                remedy=f"{write}, or open rounds whose audits are exact",
-            )
 
 
 def distance(before: Parts, ours: Parts, theirs: Parts, rules: Optimiser) -> Distance:

@@ -10,7 +10,7 @@ from jepanet.errors import Exit, Rejected
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
 from jepanet.protocol.documents.build import Build, apart
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, AuditRule, RoundSpec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, TOLERANT, AuditRule, RoundSpec
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.blob_files import place_of
 from jepanet.types import Role
@@ -53,6 +53,8 @@ def _of_build(number: int, rule: AuditRule, roles: frozenset[Role], here: Build 
     if here is None or not (verifies or Role.SOLVER in roles):
         return []
     remedy = "take part with such a machine, or leave such projects out of projects.follow"
+    if rule.mode == TOLERANT:
+        return [fine("audits", f"round {number} is audited on any build, to within a measured distance")]
     if rule.build is None:
         if not rule.probability_milli:
             return []

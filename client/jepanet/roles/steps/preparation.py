@@ -10,6 +10,7 @@ from jepanet.protocol.documents.build import apart
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import (
     MAX_SPEC_BYTES,
+    TOLERANT,
     AuditRule,
     RoundSpec,
     check_methods,
@@ -114,6 +115,8 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
     read = context.documents
     recipe = await obtain_bytes(context, project.recipe, max_bytes=read.max_recipe_bytes, pin=pin)
+    if spec.audit is not None:
+        read.check_audits(spec, recipe)
     summary = read.recipe(recipe)
     manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
     return RoundDocuments(spec, summary, read.shards(manifest, recipe))
@@ -153,7 +156,7 @@ async def check_audited_build(
         Rejected: reason `other-build`; `bad-field` where solvers are drawn and no build is named.
         Transient: this machine's build could not be found out.
     """
-    if rule is None or not (trains or rule.probability_milli):
+    if rule is None or rule.mode == TOLERANT or not (trains or rule.probability_milli):
         return
     if rule.build is None:
         if not rule.probability_milli:

@@ -1,0 +1,37 @@
+"""Whether the trainings of a round can be audited at all. Importing it imports no torch."""
+
+from __future__ import annotations
+
+from jepanet.errors import Rejected
+from jepanet.federation.deltas.codecs import CODECS
+from jepanet.learning.auditing.auditable import check_auditable, check_tolerable
+from jepanet.learning.auditing.division import segment_steps
+from jepanet.learning.recipe import Recipe
+from jepanet.protocol.documents.spec import TOLERANT, RoundSpec
+
+
+def is_tolerant(spec: RoundSpec) -> bool:
+    return spec.audit is not None and spec.audit.mode == TOLERANT
+
+
+def check_audits(spec: RoundSpec, recipe: Recipe) -> None:
+    """Whether trainings of such a round can be audited as its rules say; nothing where they ask for none.
+
+    Raises:
+        Rejected: as `check_auditable`; where distances are compared `not-calibrated`, as `check_tolerable`,
+            or what the codec leaves out goes into the next delta: only its digest is committed to.
+    """
+    if spec.audit is None:
+        return
+    check_auditable(recipe)
+    if not is_tolerant(spec):
+        return
+    check_tolerable(recipe, segment_steps(spec.inner_steps, spec.audit.segments))
+    if CODECS[spec.codec].feedback and spec.feedback_milli:
+        raise Rejected(
+            f"what codec {spec.codec} leaves out of a delta is added to the next, and comes out otherwise on "
+            "every build: it cannot be audited by distance",
+            reason="not-calibrated",
+            remedy="name another codec (int8), write 0 for proposer.feedback_milli, or open rounds whose "
+            "audits are exact",
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,9 +13,12 @@ from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.sending.delivery import Unresolved
 from jepanet.chain.sending.sender import Sender
-from jepanet.errors import Exit, Rejected
+from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.intents import Intent, IntentState
+from jepanet.interface import running, sending
 from jepanet.operations.funds.unfinished import carry_out, fresh_key, take_up
+from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import Address
 
 pytestmark = pytest.mark.unit
@@ -96,3 +101,32 @@ async def test_other_commands_are_left_alone() -> None:
     assert await take_up(cast(Sender, sender), "withdraw", unbond(1)) is None
     assert sender.sent == []
     assert fresh_key("withdraw").startswith("command/withdraw/")
+
+
+def test_what_a_command_left_open_is_settled_by_a_command_and_not_asked_of_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node's journal knows nothing of it: asked for the same, it would send it twice."""
+    config: Any = SimpleNamespace(node=SimpleNamespace(data_dir=tmp_path))
+    monkeypatch.setattr(running, "answers", lambda _: True)
+    monkeypatch.setattr(sending, "_by_node", lambda *_: "by the node")
+
+    async def from_here(*_: Any) -> str:
+        return "from here"
+
+    monkeypatch.setattr(sending, "_from_here", from_here)
+
+    def went(what: str) -> Any:
+        return sending.sent(config, what, cast(Any, None), cast(Any, None))
+
+    assert went("deposit") == "by the node" and not list(tmp_path.iterdir())
+    with Journal.open(tmp_path / "commands.sqlite") as journal:
+        JournalIntents(journal).put(left_open("command/deposit/1", unbond(1)))
+        with pytest.raises(Fatal) as caught:
+            went("deposit")
+        assert caught.value.code is Exit.ALREADY_RUNNING
+    assert (went("deposit"), went("unbond"), went("depos")) == ("from here", "by the node", "by the node")
+    with Journal.open(tmp_path / "commands.sqlite") as journal:
+        mined = replace(left_open("command/deposit/1", unbond(1)), state=IntentState.MINED)
+        JournalIntents(journal).put(mined)
+    assert went("deposit") == "by the node"

@@ -22,16 +22,19 @@ _PAUSE = 1.0
 
 def sent(
     config: Config,
+    what: str,
     ask: Callable[[NodeClient], Awaitable[S]],
     send: Callable[[SigningAccess], Awaitable[S]],
 ) -> S:
-    """What came of it, by `ask` of a node that runs and answers JSON-RPC, by `send` without one.
+    """What came of it, by `ask` of a node that runs and answers JSON-RPC, by `send` without one; `what`: its
+    name among the intents of commands. What an earlier command sent from here is settled from here.
 
     Raises: Declined, `UNDER_WAY` among others: not mined in time; as `send`.
     """
     from jepanet.interface.running import answers
+    from jepanet.operations.funds.unfinished import left_open
 
-    if answers(config):
+    if answers(config) and not left_open(config.node.data_dir, what):
         click.echo("the node runs: it is asked to send it", err=True)
         return _by_node(config, ask)
     return asyncio.run(_from_here(config, send))

@@ -17,6 +17,7 @@ from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.files import check_writable
+from jepanet.operations.funds.unfinished import COMMANDS
 from jepanet.settings.config import ChainSection, Config
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.paths import Paths
@@ -137,7 +138,7 @@ async def open_signing(config: Config) -> AsyncIterator[SigningAccess]:
     wallet = unlock(config.wallet)
     async with open_chain(config.chain) as chain:
         config.node.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with Journal.open(config.node.data_dir / "commands.sqlite") as journal:
+        with Journal.open(config.node.data_dir / COMMANDS) as journal:
             deployment = chain.deployment
             # With the block: a development chain that was started anew has the same contracts' addresses,
             # and nothing sent on the old one shall be offered there again.

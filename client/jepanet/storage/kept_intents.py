@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from jepanet.intents import Intent, IntentState
+from jepanet.intents import OPEN_STATES, Intent, IntentState
 from jepanet.storage.database import Row
 from jepanet.storage.journal import Journal
 
@@ -63,6 +63,14 @@ class JournalIntents:
         """Every intent of a sender, in the order they were first put."""
         query = f"SELECT {_COLUMNS} FROM intents WHERE sender = ? ORDER BY position"  # noqa: S608
         return [self._built(row) for row in self._db.rows(query, (sender,))]
+
+    def has_open(self, prefix: str) -> bool:
+        """Whether an intent whose key begins so is neither mined nor failed."""
+        found = self._db.row(
+            "SELECT EXISTS (SELECT 1 FROM intents WHERE substr(key, 1, ?) = ? AND state IN (?, ?))",
+            (len(prefix), prefix, *sorted(OPEN_STATES)),
+        )
+        return found is not None and bool(found[0])
 
     def page(self, sender: str, *, before: int | None, most: int) -> list[tuple[int, Intent]]:
         """At most `most` intents of a sender, the newest first, each with its place; only places below

@@ -49,6 +49,7 @@ def deposit(amount: str, config_path: Path, as_json: bool) -> None:
     value = read_amount(amount, "AMOUNT")
     made = sent(
         load_config(config_path),
+        "deposit",
         lambda node: node.stake_deposit(str(value)),
         lambda access: stake.deposit(access, value),
     )
@@ -71,6 +72,7 @@ def unbond(amount: str, config_path: Path, as_json: bool) -> None:
     value = read_amount(amount, "AMOUNT")
     made = sent(
         load_config(config_path),
+        "unbond",
         lambda node: node.stake_unbond(str(value)),
         lambda access: stake.unbond(access, value),
     )
@@ -96,6 +98,7 @@ def withdraw(amount: str | None, config_path: Path, as_json: bool) -> None:
     value = None if amount is None else read_amount(amount, "AMOUNT")
     made = sent(
         load_config(config_path),
+        "withdraw",
         lambda node: node.stake_withdraw(None if value is None else str(value)),
         lambda access: stake.withdraw(access, value),
     )
@@ -120,6 +123,7 @@ def collect(account: str | None, config_path: Path, as_json: bool) -> None:
     debtor = None if account is None else accounts([account])[0]
     made = sent(
         load_config(config_path),
+        "collect",
         lambda node: node.stake_collect(debtor),
         lambda access: stake.collect(access, debtor),
     )

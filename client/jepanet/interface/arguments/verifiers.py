@@ -87,6 +87,7 @@ def create(
 
     made = sent(
         config,
+        "create-set",
         lambda node: node.verifiers_create(
             addresses, threshold, None if most is None else str(most), max_hold
         ),
@@ -114,6 +115,7 @@ def admit(set_id: int, proposer: str, revoke: bool, config_path: Path, as_json: 
 
     made = sent(
         load_config(config_path),
+        f"admit/{set_id}",
         lambda node: node.verifiers_admit(set_id, who, not revoke),
         lambda access: allow(access, set_id, who, admitted=not revoke),
     )
@@ -137,6 +139,7 @@ def join(set_id: int, config_path: Path, as_json: bool) -> None:
 
     made = sent(
         load_config(config_path),
+        f"join/{set_id}",
         lambda node: node.verifiers_join(set_id),
         lambda access: join_set(access, set_id),
     )
@@ -158,6 +161,7 @@ def leave(set_id: int, config_path: Path, as_json: bool) -> None:
 
     made = sent(
         load_config(config_path),
+        f"leave/{set_id}",
         lambda node: node.verifiers_leave(set_id),
         lambda access: leave_set(access, set_id),
     )

@@ -7,13 +7,19 @@ Each call of a command asks for something new, so its intent gets a new key. But
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Final
 
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.endpoints.answers import Receipt
 from jepanet.chain.sending.sender import Sender
 from jepanet.errors import Rejected
+from jepanet.storage.journal import Journal
+from jepanet.storage.kept_intents import JournalIntents
 from jepanet.types import Address
 
+COMMANDS: Final = "commands.sqlite"
+"""What commands have sent, in the folder of the node's data."""
 SETTLED = "an earlier call sent this transaction; it is settled now and nothing new was sent"
 
 
@@ -57,6 +63,18 @@ async def carry_out(sender: Sender, what: str, call: UnsignedCall) -> Receipt:
     """Settles what earlier calls left open, and sends `call` unless that was one of them; errors as `take_up`
     and `Sender.send`."""
     return await take_up(sender, what, call) or await sender.send(fresh_key(what), call)
+
+
+def left_open(data_dir: Path, what: str) -> bool:
+    """Whether an earlier command of this kind, without a node, has sent what nobody knows the end of.
+
+    Raises: Fatal: another command is sending (exit code `ALREADY_RUNNING`).
+    """
+    file = data_dir / COMMANDS
+    if not file.exists():
+        return False
+    with Journal.open(file) as journal:
+        return JournalIntents(journal).has_open(_prefix(what))
 
 
 def _prefix(what: str) -> str:

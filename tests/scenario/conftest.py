@@ -23,6 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="690ebe9",
         help="commit whose nodes test_upgrade starts with; its contracts must be today's",
     )
+    parser.addoption(
+        "--audits-out", default="", help="folder of what audits found: what was played is not played again"
+    )
 
 
 @pytest.fixture
@@ -39,6 +42,14 @@ def chaos_episodes(request: pytest.FixtureRequest) -> list[int]:
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
     return numbers
+
+
+@pytest.fixture
+def audits_out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where findings of audits are kept, a line each."""
+    folder = Path(request.config.getoption("--audits-out") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture

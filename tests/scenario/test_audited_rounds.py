@@ -60,8 +60,11 @@ class Outcome:
     receipts: dict[str, Any] = field(default_factory=dict)
 
 
-async def made_by(network: Network, server: Peer, who: Attacker, number: int, folder: Path) -> Made:
-    """What the node of `who` would make in this round, and the same delta scaled after its last step."""
+async def made_by(
+    network: Network, server: Peer, who: Attacker, number: int, folder: Path, *, seed: bytes | None = None
+) -> Made:
+    """What the node of `who` would make in this round, and the same delta scaled after its last step; with
+    another `seed` than its own in every segment, which is what whoever trains several times would do."""
     folder.mkdir()  # noqa: ASYNC240
     files = network.dataset / "project"
     round_, name = network.round(number), who.wallet.address
@@ -86,7 +89,7 @@ async def made_by(network: Network, server: Peer, who: Attacker, number: int, fo
                 shards=(TrainingShard.of(network.dataset / f"training-{shard:02d}.safetensors"),),
                 probe=network.dataset / "probe.safetensors" if recipe.aligns else None,
                 residual=None,
-                seed=training_seed(*place, who.salt),
+                seed=seed or training_seed(*place, who.salt),
                 target=folder / "delta",
                 residual_target=folder / "left-out",
                 audit=left,

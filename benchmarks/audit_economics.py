@@ -142,7 +142,8 @@ def show_terms(probability: int, *, markdown: bool) -> list[dict[str, float]]:
     found = []
     for segments, opened in ((32, 1), (32, 4), (16, 2), (8, 1), (8, 2), (8, 3), (8, 6), (4, 2)):
         lottery = Lottery(probability, opened, segments)
-        chance, again = lottery.chance(1), min(2 + opened, segments) / segments
+        # The outer segments have one step each: nothing of a long training.
+        chance, again = lottery.chance(1), min(opened, segments - 2) / (segments - 2)
         bonds = [least_bond(UNIT, d) or 0 for d in (lottery.chance(0, ends=True), chance)]
         found.append(
             {

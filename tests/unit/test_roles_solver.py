@@ -17,7 +17,7 @@ import pytest
 from eth_hash.auto import keccak
 from protocol_facts import OUTSIDER, SOLVER, digest
 
-from jepanet.cid import digest_of, to_cid
+from jepanet.cid import blake3_of, digest_of, to_cid
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.commitment import abi_encode
@@ -103,7 +103,7 @@ class Jobs:
             for step in (1, 2):
                 path = request.audit.folder / f"step-{step}.state"
                 path.write_bytes(b"state %d" % step)
-                states.append(KeptState(step, path, digest_of(path.read_bytes())))
+                states.append(KeptState(step, path, blake3_of([path.read_bytes()])))
             left = LeftForAudits(digest_of(b"transcript"), tuple(states))
         return TrainedDelta(made[0], made[1], 0.0, 1, 1, {}, 0.0, digest_of(trace), left=left)
 
@@ -441,7 +441,8 @@ async def test_what_audits_need_is_kept_with_the_round_and_served_with_the_delta
     await bench.train(1)
     residual = bench.sealed(1)
     await bench.train(2)
-    left = [digest_of(data) for data in (b"transcript", b"state 1", b"state 2")]
+    states = [blake3_of([data]) for data in (b"state 1", b"state 2")]
+    left = [digest_of(b"transcript"), *states]
     assert all({"round/1", "round/2"} <= bench.blobs.pins(item) for item in left)
     assert not any(bench.blobs.is_public(item) for item in (*left, residual)), "secret until the reveal"
     assert list(bench.work.glob("states-*")) == [], "moved into the store"

@@ -58,9 +58,15 @@ def test_bytes_come_back_by_digest(root: Path, store: BlobStore) -> None:
 
 
 @pytest.mark.parametrize("move", [True, False])
-def test_a_state_is_kept_under_its_blake3(tmp_path: Path, root: Path, store: BlobStore, move: bool) -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_state_is_kept_under_its_blake3(
+    tmp_path: Path, root: Path, store: BlobStore, move: bool, fast: bool
+) -> None:
     name = blake3_of([b"a state"])
-    assert store.put_file(written(tmp_path / "file", b"a state"), name, move=move, pin="round/1") == name
+    assert (
+        store.put_file(written(tmp_path / "file", b"a state"), name, move=move, pin="round/1", fast=fast)
+        == name
+    )
     assert store.read(name, max_bytes=7) == b"a state" and store.sound(name)
     assert not store.has(digest_of(b"a state")) and store.pins(name) == {"round/1"}
     place = store.path(name)
@@ -70,7 +76,7 @@ def test_a_state_is_kept_under_its_blake3(tmp_path: Path, root: Path, store: Blo
     assert not store.sound(name) and not store.has(name)
     for other in (b"", b"a state ", name):
         with pytest.raises(Rejected) as refused:
-            store.put_file(written(tmp_path / "other", other), name)
+            store.put_file(written(tmp_path / "other", other), name, fast=fast)
         assert refused.value.reason == "wrong-digest" and (tmp_path / "other").read_bytes() == other
     assert not leftovers(root)
 

@@ -121,7 +121,7 @@ def store(
     """Takes transcript and states into the blob store, private still. `taken`, `before`: see `Left`."""
     pin = pin_of(round_)
     for state in made.states:
-        context.blobs.put_file(state.path, state.digest, move=True, pin=pin)
+        context.blobs.put_file(state.path, state.digest, move=True, pin=pin, fast=True)
     context.blobs.put_file(place.target, made.transcript, move=True, pin=pin)
     if taken is not None:
         context.blobs.pin(taken, pin)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from blake3 import blake3
+
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.files import FULL, sync_directory
 from jepanet.types import Digest
@@ -110,8 +112,9 @@ def inspect_source(path: Path, *, same_disk_as: Path) -> Source:
     return Source(found.st_size, found.st_nlink == 1 and found.st_dev == same_disk_as.stat().st_dev)
 
 
-def hash_into(path: Path, copy: Path | None, *, limit: int) -> tuple[Digest, int]:
-    """(SHA-256, size) of a file, copied on the way to `copy` if given; what was hashed is on the disk after.
+def hash_into(path: Path, copy: Path | None, *, limit: int, fast: bool = False) -> tuple[Digest, int]:
+    """(SHA-256, or BLAKE3 if `fast`; size) of a file, copied on the way to `copy` if given; what was hashed
+    is on the disk after.
 
     Raises:
         Rejected: `not-a-file`: it became a link, or grew beyond `limit` bytes, meanwhile.
@@ -120,7 +123,7 @@ def hash_into(path: Path, copy: Path | None, *, limit: int) -> tuple[Digest, int
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise Rejected(f"{path} cannot be stored: {error}", reason="not-a-file") from error
-    state, size = hashlib.sha256(), 0
+    state, size = blake3() if fast else hashlib.sha256(), 0
     with os.fdopen(descriptor, "rb") as source:
         target = None if copy is None else copy.open("xb")
         try:

@@ -41,10 +41,16 @@ export interface ExplainedReceipt {
   words: ReceiptInWords;
 }
 
+/** What a coordinator earned in a round, nothing included: `how`, or why not, empty where the round's rules are not to be had. `over`, `under`: how many of its scores say more or less of a delta than was decided, by more than the tolerance; `missed`: how many deltas it could not fetch. `reported`: whether the sheet has its scores; `in_time`: whether it had committed to them before any were opened, None where none are committed to. */
 export interface FeeReceipt {
   coordinator: string;
   paid: string;
   how: string;
+  over: number;
+  under: number;
+  missed: number;
+  reported: boolean;
+  in_time: boolean | null;
 }
 
 /** Metrics of the global model on the evaluation shard, by name. */

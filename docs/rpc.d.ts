@@ -129,10 +129,16 @@ export interface Fee {
   gas: number | null;
 }
 
+/** What a coordinator earned in a round, nothing included: `how`, or why not, empty where the round's rules are not to be had. `over`, `under`: how many of its scores say more or less of a delta than was decided, by more than the tolerance; `missed`: how many deltas it could not fetch. `reported`: whether the sheet has its scores; `in_time`: whether it had committed to them before any were opened, None where none are committed to. */
 export interface FeeReceipt {
   coordinator: string;
   paid: string;
   how: string;
+  over: number;
+  under: number;
+  missed: number;
+  reported: boolean;
+  in_time: boolean | null;
 }
 
 /** A download that has ended, at `ended` seconds of Unix after so many `seconds`, to the thousandth; `failure`: why it came to nothing. What `sources` do not make up of `bytes` was here from an attempt before. */

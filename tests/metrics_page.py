@@ -33,7 +33,7 @@ from round_samples import account, digest
 from rpc_node import a_round
 
 ME = account("solver", 0)
-NOTHING = Looking(aborted=lambda _: False, done=lambda _: False, has=lambda _: True)
+NOTHING = Looking(aborted=lambda _: False, apart=lambda _: (), done=lambda _: False, has=lambda _: True)
 CHAIN = ChainReading(BlockRef(20, bytes(32), 990), 4.0, False, False, False, 17, True)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.cid import digest_of
-from jepanet.errors import JepanetError, Transient
+from jepanet.errors import JepanetError, Rejected, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe import Recipe
@@ -30,7 +30,14 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.commitment import abi_encode, commitment
-from jepanet.protocol.documents.messages import Binding, Body, Envelope, Provide, encode_envelope
+from jepanet.protocol.documents.messages import (
+    Binding,
+    Body,
+    Envelope,
+    Provide,
+    decode_envelope,
+    encode_envelope,
+)
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.protocol.documents.typed_data import node_binding_data
 from jepanet.settings.network import topic_of
@@ -95,7 +102,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(network: Network, folder: Path) -> AsyncIterator[Peer]:
+async def peer(
+    network: Network, folder: Path, hears: Callable[[Envelope], None] | None = None
+) -> AsyncIterator[Peer]:
+    """`hears` is given every message of the network that is one."""
     folder.mkdir(parents=True)  # noqa: ASYNC240
     deployment = network.deployment
     shelf = Shelf(folder)
@@ -109,6 +119,9 @@ async def peer(network: Network, folder: Path) -> AsyncIterator[Peer]:
     config.directory.mkdir(mode=0o700)
 
     async def listen(gossip: Gossip) -> Admission:
+        if hears is not None:
+            with suppress(Rejected):
+                hears(decode_envelope(gossip.payload))
         return Admission.IGNORE
 
     node = P2PNode(config, shelf, listen)

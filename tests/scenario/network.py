@@ -286,6 +286,7 @@ class Network:
         dataset: Path,
         *,
         solvers: int = 2,
+        judges: int = 1,
         confirmations: int = 1,
         block_time: int = 1,
         recipe: str = "tworoom-tiny",
@@ -293,7 +294,8 @@ class Network:
         nursery: Path = NURSERY,
         spoil: Callable[[Path], None] | None = None,
     ) -> Network:
-        """`spoil`: what a dishonest proposer does to its dataset before it registers the project."""
+        """`judges`: verifiers, of whom more than half must sign.
+        `spoil`: what a dishonest proposer does to its dataset before it registers the project."""
         folder.mkdir(parents=True, exist_ok=True)
         own = folder / "dataset"
         shutil.copytree(dataset, own)
@@ -309,28 +311,31 @@ class Network:
             deployment.save(folder / "deployment.json")
             parent = Nursery(folder / "nursery.log", nursery)
             network = cls(folder, anvil, deployment, parent, confirmations, block_time, own)
-            network._settle_in(solvers, recipe, apart)
+            network._settle_in(solvers, judges, recipe, apart)
             _keep_first_model(own, dataset)
         except BaseException:
             (network.close if network else lambda: _wait_for(anvil.stop()))()
             raise
         return network
 
-    def _settle_in(self, solvers: int, recipe: str, apart: bool) -> None:
+    def _settle_in(self, solvers: int, judges: int, recipe: str, apart: bool) -> None:
         self._join("hub", ("proposer",) if apart else ("proposer", "aggregator"))
         self._join("judge", ("coordinator",))
+        for number in range(1, judges):
+            self._join(f"judge-{number + 1}", ("coordinator",))
         if apart:
             self._join("merger", ("aggregator",))
         for number in range(solvers):
             self._join(f"solver-{number + 1}", ("solver",))
         self.fund(node.address for node in self.nodes.values())
         self.write_configs()
-        hub, judge = self.hub, self.judge
-        # One after the other: both write the judge's intents file.
-        _wait_for(signed(judge.config, lambda access: stake.deposit(access, 200 * TOKEN)))
+        hub, set_of = self.hub, self.judges
+        # One after the other: both write a judge's intents file.
+        for judge in set_of:
+            _wait_for(signed(judge.config, lambda access: stake.deposit(access, 200 * TOKEN)))
         draft = draft_project(
-            self.dataset, recipe=recipe, name="scenario", verifier_set=None, verifiers=[judge.address],
-            threshold=1,
+            self.dataset, recipe=recipe, name="scenario", verifier_set=None,
+            verifiers=[judge.address for judge in set_of], threshold=judges // 2 + 1,
         )  # fmt: skip
 
         async def create(access: SigningAccess) -> CreatedProject:
@@ -339,7 +344,8 @@ class Network:
 
         self.project = _wait_for(signed(hub.config, create))
         set_id = self.project.set
-        _wait_for(signed(judge.config, lambda access: verifier_sets.join_set(access, set_id)))
+        for judge in set_of:
+            _wait_for(signed(judge.config, lambda access: verifier_sets.join_set(access, set_id)))
         self.rpc("evm_setIntervalMining", [self.block_time])
         hub.start()
         self.wait("the hub to be up", lambda: hub.status() is not None)
@@ -362,6 +368,10 @@ class Network:
     @property
     def judge(self) -> Node:
         return self.nodes["judge"]
+
+    @property
+    def judges(self) -> list[Node]:
+        return [node for node in self.nodes.values() if "coordinator" in node.roles]
 
     @property
     def aggregators(self) -> list[Node]:

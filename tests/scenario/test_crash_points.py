@@ -37,7 +37,10 @@ DANGEROUS = {
     "solver-2": ("handled:SendCommit",),
     "judge": (
         "audit:noted",  # one of two audits done, nothing measured, nothing signed
+        "scores:committed",  # salt and commitment on disk, nobody has heard of them
         "handled:ScoreDeltas",
+        "scores:opened",  # whom it had heard is on disk, nobody has seen its scores
+        "handled:OpenScores",  # said, and not yet in the journal's state
         "start:CheckSheet",
         "handled:CheckSheet",  # signed: a second, other signature would cost the stake
         "intent:sent:claim",

@@ -31,7 +31,7 @@ from jepanet.metrics.machine import (
     worker_samples,
 )
 from jepanet.metrics.metric import Sample
-from jepanet.metrics.rounds import OpenDuty, duty_samples, round_samples
+from jepanet.metrics.rounds import KINDS_APART, OpenDuty, duty_samples, round_samples
 from jepanet.protocol.duties import SendClaim, duty_key
 from jepanet.protocol.state import (
     Commit,
@@ -175,6 +175,15 @@ def test_an_aborted_training_counts_as_open_until_its_round_ends() -> None:
     found = values(round_samples(state_of(a_plain_round(), ended, now=1010), aborted))
     assert found["jepanet_rounds_training_aborted"] == 1
     assert found["jepanet_rounds_training_aborted_recently"] == 2
+
+
+def test_who_says_less_is_counted_as_who_says_more() -> None:
+    low, high = "0x" + "1" * 40, "0x" + "2" * 40
+    rounds = a_plain_round(), a_plain_round(2)
+    apart = replace(NOTHING, apart=lambda number: ((low, "under"), (high, "over"))[: 3 - int(number)])
+    found = values(round_samples(state_of(*rounds), apart))
+    unpaid = {kind: found[f"jepanet_coordinators_unpaid{{{kind}}}"] for kind in KINDS_APART}
+    assert unpaid == {"over": 1, "under": 2, "missed": 0, "share": 0, "unaudited": 0, "late": 0}
 
 
 def test_duties_given_up_are_told_of_open_rounds_only() -> None:

@@ -43,11 +43,14 @@ from jepanet.protocol.documents.messages import (
     Body,
     Envelope,
     Provide,
+    SayCommitment,
     SayResult,
     SayScores,
     SaySheet,
     encode_envelope,
 )
+from jepanet.protocol.documents.openings import HeardCommitment, Opening
+from jepanet.protocol.documents.score_commitments import opening_message
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     ScoreReport,
@@ -55,7 +58,7 @@ from jepanet.protocol.documents.scores import (
     encode_report,
     score_message,
 )
-from jepanet.protocol.documents.typed_data import node_binding_data
+from jepanet.protocol.documents.typed_data import node_binding_data, score_commitment_data
 from jepanet.protocol.state import Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.telemetry import Secret, configure_logging
@@ -649,3 +652,65 @@ def test_attack_who_is_heard_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     for wallet_, peer in PEERS.items():
         heard.note(wallet_, peer)
     assert list(heard.words()) == list(PEERS)[-3:]
+
+
+# ------------------------------------------------------------------ commitments to scores
+
+
+LISTENED = REVEAL_END + 48
+"""Two fifths of VERIFY: when commitments are over."""
+
+
+def commitment(who: Wallet, what: str = "scores", *, signer: Wallet | None = None) -> SayCommitment:
+    typed = score_commitment_data(CHAIN_ID, CONTRACT, round_id=ROUND, commitment=digest(what))
+    return SayCommitment(ROUND, digest(what), (signer or who).sign_typed(typed))
+
+
+async def test_a_member_may_commit_and_again_say_so() -> None:
+    door = Door(verifying())
+    said = commitment(SECOND)
+    assert await door.told(SECOND, said) is ACCEPT
+    fact = peer_fact(Envelope(bind(SECOND), said), None)
+    assert fact == facts.PeerCommitted(ROUND, SECOND.address, said.commitment, said.signature)
+    door.state, _ = transition(door.state, fact)
+    assert await door.told(SECOND, said) is ACCEPT
+
+
+async def test_attack_forged_foreign_and_late_commitments_are_not_relayed() -> None:
+    door = Door(verifying())
+    assert await door.told(SECOND, commitment(SECOND, signer=VERIFIER)) is REJECT
+    assert await door.told(SOLVER, commitment(SOLVER)) is REJECT
+    door.state = world(*reveals(), block(LISTENED))
+    assert await door.told(SECOND, commitment(SECOND)) is IGNORE
+    door.state = world(*reveals(), block(REVEAL_END - 1))
+    assert await door.told(SECOND, commitment(SECOND)) is IGNORE
+
+
+async def test_attack_of_one_member_two_commitments_are_relayed_and_no_flood_of_them() -> None:
+    door = Door(verifying())
+    for number in range(2):
+        said = commitment(SECOND, f"{number}")
+        assert await door.told(SECOND, said) is ACCEPT, "everybody should see that there are two"
+        fact = peer_fact(Envelope(bind(SECOND), said), None)
+        assert fact is not None
+        door.state, _ = transition(door.state, fact)
+    assert await door.told(SECOND, commitment(SECOND, "third")) is IGNORE
+
+
+async def test_attack_an_opening_that_its_author_did_not_sign_is_refused() -> None:
+    report = report_of(VERIFIER)
+    heard = commitment(SECOND)
+    listed = HeardCommitment(SECOND.address, heard.commitment, heard.signature)
+
+    def opened(by: Wallet, *, of: HeardCommitment = listed) -> SayScores:
+        said = replace(report, opening=Opening(bytes(32), (of,), bytes(65)))
+        assert said.opening is not None
+        signature = by.sign_typed(opening_message(said, CHAIN_ID, CONTRACT))
+        return SayScores(
+            ROUND, encode_report(replace(said, opening=replace(said.opening, signature=signature)))
+        )
+
+    assert await Door(verifying()).told(VERIFIER, opened(VERIFIER)) is ACCEPT
+    assert await Door(verifying()).told(VERIFIER, opened(SECOND)) is REJECT
+    forged = replace(listed, commitment=digest("other"))
+    assert await Door(verifying()).told(VERIFIER, opened(VERIFIER, of=forged)) is REJECT

@@ -37,7 +37,7 @@ def details_of(*votes: Any, budget: int = 100 * TOKEN, **changes: Any) -> RoundD
     facts = some_facts(len(votes), budget=budget, fee=2 * TOKEN)
     values: dict[str, Any] = {"model": digest("merged"), "improvement": 30_000, **changes}
     sheet = derive_sheet(facts, SPEC, reports_of(facts, [list(votes)] * 3), **values)
-    return RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, budget, 2 * TOKEN, 3)))
+    return RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, budget, 2 * TOKEN, facts.members)))
 
 
 def test_every_reason_of_the_rules_has_words_and_advice() -> None:
@@ -130,7 +130,9 @@ def test_what_each_coordinator_measured_is_told_with_who_lies_apart() -> None:
     sheet = derive_sheet(
         facts, SPEC, reports_of(facts, [[GOOD], [high], [low]]), model=digest("merged"), improvement=1
     )
-    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3))))
+    (said,) = in_words(
+        RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, facts.members)))
+    )
     first, over, under = said.scored.split("; ")
     assert first == f"{facts.members[0]} accepted, 40,000 ± 2,000"
     assert over.endswith(
@@ -159,7 +161,9 @@ def test_of_many_coordinators_those_are_named_who_lie_apart() -> None:
     facts = some_facts(1, 12, fee=2 * TOKEN)
     votes = [[GOOD]] * 10 + [[(Verdict.ACCEPTED, "accepted", 70_000, 2_000)], [MISSING]]
     sheet = derive_sheet(facts, SPEC, reports_of(facts, votes), model=digest("merged"), improvement=1)
-    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 12))))
+    (said,) = in_words(
+        RoundDetails(SUMMARY, sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, facts.members)))
+    )
     over, missed, rest = said.scored.split("; ")
     assert over.startswith(facts.members[10]) and "30,000 above the median" in over
     assert missed == f"{facts.members[11]} excluded (unavailable), which says nothing of its worth"

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
 TOKEN = 10**18
 ISSUE = (Verdict.ACCEPTED, "accepted", 29_023, 4_537)
 SPEC = a_spec(price=5 * 10**14)
+MEMBERS = some_facts().members
 
 
 def sheet_of(*votes: Any, budget: int = 100 * TOKEN, spec: Any = SPEC, **changes: Any) -> ScoreSheet:
@@ -27,7 +28,7 @@ def sheet_of(*votes: Any, budget: int = 100 * TOKEN, spec: Any = SPEC, **changes
 
 def sums(sheet: ScoreSheet, spec: Any = SPEC, budget: int = 100 * TOKEN) -> dict[int, str]:
     """The sums by gain."""
-    view = sheet_view(sheet, Terms(spec, budget, 2 * TOKEN, 3))
+    view = sheet_view(sheet, Terms(spec, budget, 2 * TOKEN, MEMBERS))
     return {item.gain: item.how for item in view.receipts}
 
 
@@ -36,7 +37,7 @@ def test_a_payment_is_shown_as_the_sum_it_is() -> None:
     assert sums(sheet)[29_023] == "(29,023 - 4,537) x 0.0005 = 12.243"
     assert sums(sheet)[40_000] == "(40,000 - 2,000) x 0.0005 = 19"
     assert sums(sheet)[-50_000] == sums(sheet)[0] == ""
-    figures = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, 3)).figures
+    figures = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 2 * TOKEN, MEMBERS)).figures
     assert figures is not None
     assert {item.how for item in figures.fees} == {"2 / 3 verifiers = 0.666666"}
 
@@ -105,3 +106,39 @@ def test_without_the_spec_nothing_is_made_up() -> None:
 def test_a_sum_is_true_to_the_last_decimal_that_the_table_shows() -> None:
     row = (Verdict.ACCEPTED, "accepted", 80_909, 3_890)
     assert sums(sheet_of(row))[80_909] == "(80,909 - 3,890) x 0.0005 = 38.5095"
+
+
+def test_every_coordinator_is_told_what_it_earned_or_why_not() -> None:
+    facts = some_facts(3, 6, fee=6 * TOKEN)
+    low, high = (Verdict.ACCEPTED, "accepted", 10_000, 2_000), (Verdict.ACCEPTED, "accepted", 90_000, 2_000)
+    rows = [[GOOD] * 3, [low, low, GOOD], [GOOD, GOOD, high], [GOOD, MISSING, MISSING], [GOOD] * 3]
+    sheet = derive_sheet(facts, SPEC, reports_of(facts, rows), model=digest("merged"), improvement=1)
+    figures = sheet_view(sheet, Terms(SPEC, 100 * TOKEN, 6 * TOKEN, facts.members)).figures
+    assert figures is not None and [item.coordinator for item in figures.fees] == list(facts.members)
+    assert [item.how for item in figures.fees] == [
+        "6 / 6 verifiers = 1",
+        "no fee: 2 of its 3 scores lie below what was decided",
+        "no fee: 1 of its 3 scores lie above what was decided",
+        "no fee: it could not fetch 2 of 3 deltas",
+        "6 / 6 verifiers = 1",
+        "no fee: its scores are not in the sheet; they came late, or not at all",
+    ]
+    assert [(item.over, item.under, item.missed, item.reported) for item in figures.fees] == [
+        (0, 0, 0, True), (0, 2, 0, True), (1, 0, 0, True), (0, 0, 2, True), (0, 0, 0, True),
+        (0, 0, 0, False),
+    ]  # fmt: skip
+    assert {item.in_time for item in figures.fees} == {None}
+    untold = sheet_view(sheet, None).figures
+    assert untold is not None and {item.how for item in untold.fees} == {""}
+
+
+def test_who_had_not_committed_in_time_is_told_so() -> None:
+    facts, spec = some_facts(3, 3, fee=3 * TOKEN), a_spec(committed_scores=True)
+    sheet = derive_sheet(
+        facts, spec, reports_of(facts, [[GOOD] * 3] * 3), model=digest("merged"), improvement=1
+    )
+    figures = sheet_view(sheet, Terms(spec, 100 * TOKEN, 3 * TOKEN, facts.members)).figures
+    assert figures is not None and {item.in_time for item in figures.fees} == {False}
+    assert {item.how for item in figures.fees} == {
+        "no fee: it had not committed to its scores before others were opened"
+    }

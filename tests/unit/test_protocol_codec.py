@@ -35,6 +35,7 @@ SAMPLES: dict[str, Any] = {
     "str": "text with ünïcode",
     "bytes": b"\x00\xff",
     "bool": True,
+    "Annotated[bool, LeftOut()]": True,
     "Digest": Digest(bytes(range(32))),
     "Address": SOLVER,
     "ProjectId": ProjectId(2**53),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -45,6 +46,13 @@ MISSING = Metric(
     "jepanet_deltas_unavailable", "Revealed deltas that this node must score in VERIFY and has not obtained"
 )
 SLASHED = Metric("jepanet_rounds_slashed", "Remembered rounds in which this wallet lost bond or stake")
+APART = Metric(
+    "jepanet_coordinators_unpaid",
+    "Of remembered rounds, reports of coordinators that earn no fee, as this node found: their scores say "
+    "more than was decided (over) or less (under), lie apart at the share of the merge (share), miss deltas "
+    "(missed) or audits (unaudited), or were committed to late (late)",
+    ("kind",),
+)
 DUTIES = Metric("jepanet_duties_open", "Duties in the outbox", ("duty",))
 ATTEMPTS = Metric(
     "jepanet_duty_attempts",
@@ -57,12 +65,14 @@ FAILED = Metric("jepanet_duties_failed", "Duties of open rounds that were given 
 
 METRICS: Final = (
     ROUNDS, UNSEALED, REVEAL_DUE, REVEAL_LEFT, UNSIGNED, NO_SHEET, CHALLENGED, UNCLAIMED, CLAIMED, ABORTED,
-    ABORTED_RECENTLY, MISSING, SLASHED, DUTIES, ATTEMPTS, LEFT, LEFT_RATIO, FAILED,
+    ABORTED_RECENTLY, MISSING, SLASHED, APART, DUTIES, ATTEMPTS, LEFT, LEFT_RATIO, FAILED,
 )  # fmt: skip
 
+KINDS_APART: Final = ("over", "under", "missed", "share", "unaudited", "late")
+"""Why a coordinator's report earns no fee."""
 _UNTIL_COMMIT = frozenset({"TrainShard", "SendCommit"})
 _UNTIL_REVEALED = frozenset({"CloseCommits", "DrawBeacon", "UnsealShard", "SendReveal"})
-_UNTIL_VERIFIED = frozenset({"ScoreDeltas", "BuildSheet", "CheckSheet", "SendRecord"})
+_UNTIL_VERIFIED = frozenset({"ScoreDeltas", "OpenScores", "BuildSheet", "CheckSheet", "SendRecord"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +86,12 @@ class OpenDuty:
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """How the figures ask the node's stores: of a round, whether its training was aborted; of a duty's key,
-    whether it is done; of a digest, whether the file is there."""
+    """How the figures ask the node's stores: of a round, whether its training was aborted, and which
+    coordinators' scores earned no fee and why; of a duty's key, whether it is done; of a digest, whether the
+    file is there."""
 
     aborted: Callable[[RoundId], bool]
+    apart: Callable[[RoundId], Sequence[tuple[str, str]]]
     done: Callable[[str], bool]
     has: Callable[[Digest], bool]
 
@@ -103,6 +115,9 @@ def round_samples(state: NodeState, look: Looking) -> Samples:
     yield NO_SHEET.at(sum(not view.off_chain.sheets for view in unsigned))
     yield MISSING.at(sum(not look.has(item.digest) for view in verified for item in view.round.reveals))
     yield CHALLENGED.at(sum(view.phase is Phase.DISPUTED and _part(view) for view in views))
+    apart = Counter(kind for view in views for _, kind in look.apart(view.round.id))
+    for kind in KINDS_APART:
+        yield APART.at(apart[kind], kind)
     yield SLASHED.at(sum(view.me in view.round.slashed for view in views))
     yield from _claims(views, look)
     aborted = [view for view in views if look.aborted(view.round.id)]

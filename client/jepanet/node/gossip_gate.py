@@ -21,14 +21,17 @@ from jepanet.protocol.documents.messages import (
     Binding,
     Envelope,
     Provide,
+    SayCommitment,
     SayResult,
     SayScores,
     SaySheet,
     decode_envelope,
 )
+from jepanet.protocol.documents.openings import MOST_OF_ONE
+from jepanet.protocol.documents.score_commitments import check_opening
 from jepanet.protocol.documents.scores import check_signatures, decode_report
-from jepanet.protocol.documents.typed_data import node_binding_data
-from jepanet.protocol.facts import PeerFact, PeerResult, PeerScored, PeerSheet
+from jepanet.protocol.documents.typed_data import node_binding_data, score_commitment_data
+from jepanet.protocol.facts import PeerCommitted, PeerFact, PeerResult, PeerScored, PeerSheet
 from jepanet.protocol.state import NodeState, Round
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, Phase, RoundId
@@ -168,6 +171,12 @@ class Gate:
                     self._check_report(round_, wallet, body.report)
                 elif first != digest_of(body.report):
                     return Admission.IGNORE, f"another report of {wallet} was heard first"
+            case SayCommitment():
+                if wallet not in state.members(round_):
+                    raise Rejected(f"{wallet} is no verifier of round {round_.id}", reason="outsider")
+                if phase is not Phase.VERIFY:
+                    return Admission.IGNORE, f"a commitment in phase {phase.name}"
+                return self._judge_commitment(round_, wallet, body)
             case SaySheet():
                 if not state.own[round_.id].prepared:
                     return Admission.IGNORE, "the round's spec is not here yet"
@@ -180,6 +189,23 @@ class Gate:
                     raise Rejected(f"{wallet} is no verifier of round {round_.id}", reason="outsider")
                 if phase is not Phase.VERIFY:
                     return Admission.IGNORE, f"a result in phase {phase.name}"
+        return Admission.ACCEPT, ""
+
+    def _judge_commitment(self, round_: Round, wallet: Address, said: SayCommitment) -> tuple[Admission, str]:
+        """Only what counts is relayed, and a second one, which everybody should see."""
+        state = self._state()
+        if state.now >= round_.scores_committed_until:
+            return Admission.IGNORE, "commitments to scores are over"
+        known = [item for item in state.off_chain[round_.id].commitments if item.coordinator == wallet]
+        if any(item.commitment == said.commitment for item in known):
+            return Admission.ACCEPT, ""
+        if len(known) >= MOST_OF_ONE:
+            return Admission.IGNORE, f"{wallet} has committed to other scores, and to others again"
+        typed = score_commitment_data(
+            self._chain_id, self._contract, round_id=round_.id, commitment=said.commitment
+        )
+        if recover_typed(typed, said.signature) != wallet:
+            raise Rejected("the commitment is not signed by its wallet", reason="forged-commitment")
         return Admission.ACCEPT, ""
 
     def _judge_provide(self, round_: Round, wallet: Address, said: Provide) -> tuple[Admission, str]:
@@ -207,6 +233,7 @@ class Gate:
                 "the report does not score exactly the revealed deltas", reason="incomplete-report"
             )
         check_signatures(report, self._chain_id, self._contract, recover_typed)
+        check_opening(report, self._chain_id, self._contract, recover_typed)
 
 
 def _leads_to(address: str, peer: str) -> bool:
@@ -225,6 +252,8 @@ def peer_fact(envelope: Envelope, report: Digest | None) -> PeerFact | None:
     match envelope.body:
         case SayScores() as said if report is not None:
             return PeerScored(said.round_id, wallet, report)
+        case SayCommitment() as said:
+            return PeerCommitted(said.round_id, wallet, said.commitment, said.signature)
         case SaySheet() as said:
             return PeerSheet(said.round_id, wallet, said.sheet)
         case SayResult() as said:

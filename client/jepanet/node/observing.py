@@ -35,6 +35,7 @@ from jepanet.metrics.rounds import Looking, OpenDuty, duty_samples, round_sample
 from jepanet.p2p.host import P2PNode
 from jepanet.protocol.state import NodeState
 from jepanet.roles.solver import TRAINING_NOTE
+from jepanet.roles.steps.apart import APART_NOTE, kept_apart
 from jepanet.settings.config import Config
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.store import BlobStore
@@ -72,6 +73,7 @@ async def metrics_page(
     ]
     look = Looking(
         aborted=lambda round_id: _aborted(journal, round_id),
+        apart=lambda round_id: kept_apart(journal.note(round_id, APART_NOTE)),
         done=lambda key: journal.duty_state(key) == "done",
         has=blobs.has,
     )
@@ -98,7 +100,7 @@ async def metrics_page(
 
 
 def _aborted(journal: Journal, round_id: RoundId) -> bool:
-    note = journal.notes(round_id).get(TRAINING_NOTE)
+    note = journal.note(round_id, TRAINING_NOTE)
     return note is not None and str(json.loads(note).get("status", "ok")).startswith("aborted")
 
 

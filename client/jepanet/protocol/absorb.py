@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jepanet.protocol import facts
+from jepanet.protocol.documents.openings import MOST_OF_ONE, HeardCommitment
 from jepanet.protocol.state import (
     KEPT_CONFLICTING,
     KEPT_ROUNDS,
@@ -57,12 +58,13 @@ def absorb(state: NodeState, fact: facts.Fact) -> NodeState:
     match fact:
         case facts.ChainRoundSettled() | facts.ChainRoundCancelled():
             return _absorb_end(state, round_, fact)
-        case facts.PeerScored() | facts.PeerSheet() | facts.PeerResult():
+        case facts.PeerScored() | facts.PeerCommitted() | facts.PeerSheet() | facts.PeerResult():
             return _absorb_peer(state, round_, fact)
         case (
             facts.LocalRoundPrepared()
             | facts.LocalDeltaSealed()
             | facts.LocalScored()
+            | facts.LocalScoresOpened()
             | facts.LocalSheetBuilt()
             | facts.LocalResultSigned()
             | facts.LocalDutyFailed()
@@ -191,6 +193,8 @@ def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerFact) -> NodeS
             if known or fact.coordinator not in members:
                 return state
             return _add_scores(state, round_, SignedScores(fact.coordinator, fact.scores))
+        case facts.PeerCommitted():
+            return _add_commitment(state, round_, fact)
         case facts.PeerSheet():
             known = any(item.sender == fact.sender for item in off_chain.sheets)
             if known or not state.may_propose(round_, fact.sender):
@@ -211,6 +215,22 @@ def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerFact) -> NodeS
 def _add_scores(state: NodeState, round_: Round, scores: SignedScores) -> NodeState:
     off_chain = state.off_chain[round_.id]
     return state.with_off_chain(round_.id, replace(off_chain, scores=(*off_chain.scores, scores)))
+
+
+def _add_commitment(state: NodeState, round_: Round, fact: facts.PeerCommitted) -> NodeState:
+    """Keeps a commitment that came in time, and a second one of the same verifier, which speaks against it.
+
+    By this node's clock: whoever commits later may have read what others have opened meanwhile.
+    """
+    off_chain, who = state.off_chain[round_.id], fact.coordinator
+    if who == state.me.address or who not in state.members(round_):
+        return state
+    of_it = [item.commitment for item in off_chain.commitments if item.coordinator == who]
+    late = state.now >= round_.scores_committed_until
+    if late or fact.commitment in of_it or len(of_it) >= MOST_OF_ONE:
+        return state
+    heard = HeardCommitment(who, fact.commitment, fact.signature)
+    return state.with_off_chain(round_.id, replace(off_chain, commitments=(*off_chain.commitments, heard)))
 
 
 def _add_sheet(state: NodeState, round_: Round, sender: Address, sheet: Digest) -> NodeState:
@@ -246,8 +266,16 @@ def _absorb_local(state: NodeState, round_: Round, fact: facts.LocalFact) -> Nod
         case facts.LocalScored():
             if own.scores is not None:
                 return state
-            own = replace(own, scores=fact.scores)
+            own = replace(own, scores=fact.scores, committed=fact.committed)
+            if fact.committed:
+                return state.with_own(round_.id, own)
             if me in state.members(round_) and all(item.coordinator != me for item in off_chain.scores):
+                state = _add_scores(state, round_, SignedScores(me, fact.scores))
+        case facts.LocalScoresOpened():
+            if own.opened is not None or me not in state.members(round_):
+                return state
+            own = replace(own, opened=fact.scores)
+            if all(item.coordinator != me for item in off_chain.scores):
                 state = _add_scores(state, round_, SignedScores(me, fact.scores))
         case facts.LocalSheetBuilt():
             if own.sheet is not None:

@@ -94,7 +94,17 @@ class ScoreDeltas:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenScores:
+    """Coordinator: every other one has committed, or commitments are over: open the scores, and say whose
+    commitments were heard before."""
+
+    round_id: RoundId
+
+
+@dataclass(frozen=True, slots=True)
 class PublishScores:
+    """Coordinator: gossip the scores, or, where they are committed to and not open yet, the commitment."""
+
     round_id: RoundId
     repeat: int = 0
 
@@ -204,6 +214,7 @@ Duty = (
     | SendReveal
     | PublishDelta
     | ScoreDeltas
+    | OpenScores
     | PublishScores
     | BuildSheet
     | PublishSheet

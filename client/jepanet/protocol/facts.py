@@ -8,6 +8,7 @@ the journal.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from jepanet.protocol.chain_facts import (
     ChainBeaconDrawn,
@@ -36,6 +37,7 @@ from jepanet.protocol.chain_facts import (
     RecordedResult,
     RoundParams,
 )
+from jepanet.records.marks import LeftOut
 from jepanet.types import Address, Digest, RoundId
 
 __all__ = [
@@ -69,7 +71,9 @@ __all__ = [
     "LocalResultSigned",
     "LocalRoundPrepared",
     "LocalScored",
+    "LocalScoresOpened",
     "LocalSheetBuilt",
+    "PeerCommitted",
     "PeerFact",
     "PeerResult",
     "PeerScored",
@@ -89,6 +93,16 @@ class PeerScored:
     coordinator: Address
     scores: Digest
     """Digest of the canonical JSON document that holds the signed scores (`documents.scores.ScoreReport`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCommitted:
+    """A coordinator's signed commitment to its scores, which are not open yet; checked at admission."""
+
+    round_id: RoundId
+    coordinator: Address
+    commitment: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,16 @@ class LocalScored:
 
     round_id: RoundId
     scores: Digest
+    committed: Annotated[bool, LeftOut()] = False
+    """Whether the round's scores are committed to first; those of a verifier are then not open yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalScoresOpened:
+    """A verifier's scores are stored with their opening, which lists whose commitments it had heard."""
+
+    round_id: RoundId
+    scores: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +188,12 @@ class LocalDutyFailed:
     reason: str
 
 
-PeerFact = PeerScored | PeerSheet | PeerResult
+PeerFact = PeerScored | PeerCommitted | PeerSheet | PeerResult
 LocalFact = (
     LocalRoundPrepared
     | LocalDeltaSealed
     | LocalScored
+    | LocalScoresOpened
     | LocalSheetBuilt
     | LocalResultSigned
     | LocalDutyFailed

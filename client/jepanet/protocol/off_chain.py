@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from jepanet.protocol.documents.openings import HeardCommitment
+from jepanet.records.marks import LeftOut
 from jepanet.types import Address, Digest
 
 KEPT_CONFLICTING = 4
@@ -43,6 +46,8 @@ class OffChain:
     """
 
     scores: tuple[SignedScores, ...] = ()
+    commitments: Annotated[tuple[HeardCommitment, ...], LeftOut()] = ()
+    """Of other verifiers, to scores that are not open yet: of each the first, and another one if it comes."""
     sheets: tuple[ProposedSheet, ...] = ()
     results: tuple[SignedResult, ...] = ()
     """The first result of each verifier, signatures unchecked."""

@@ -117,6 +117,18 @@ class Round:
     def verify_end(self) -> int:
         return self.reveal_end + self.params.verify_duration
 
+    @property
+    def scores_committed_until(self) -> int:
+        """When coordinators stop to listen to commitments, where scores are committed to: two fifths of
+        VERIFY, since what nobody serves is waited for during the first quarter."""
+        return self.reveal_end + self.params.verify_duration * 2 // 5
+
+    @property
+    def scores_opened_from(self) -> int:
+        """When a coordinator opens its scores though somebody's commitment is missing: a twentieth of VERIFY
+        after all have stopped to listen, so that no clock that lags listens to who has read an opening."""
+        return self.reveal_end + self.params.verify_duration * 9 // 20
+
     def phase(self, now: int, resolve_duration: int = LONGEST_DISPUTE) -> Phase:
         """The phase at timestamp `now` (seconds): the same rule as `Phases.phase` of the contracts.
 

@@ -10,6 +10,7 @@ Of every round there are three records, apart because they are true for differen
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from jepanet.protocol.off_chain import (
     KEPT_CONFLICTING,
@@ -26,6 +27,7 @@ from jepanet.protocol.rounds import (
     Round,
     Status,
 )
+from jepanet.records.marks import LeftOut
 from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
 
 __all__ = [
@@ -108,6 +110,11 @@ class Own:
     sealed: Digest | None = None
     """The delta on disk, committed to or about to be."""
     scores: Digest | None = None
+    """What it measured, signed if it is a verifier."""
+    committed: Annotated[bool, LeftOut()] = False
+    """Whether those scores are committed to first: they leave this machine once they are opened."""
+    opened: Annotated[Digest | None, LeftOut()] = None
+    """Its scores with their opening."""
     sheet: Digest | None = None
     """The sheet this node built as an aggregator."""
     result: SignedResult | None = None

@@ -9,21 +9,23 @@ from jepanet.errors import Rejected
 from jepanet.protocol.documents.messages import Provide, SayResult, SayScores
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
 from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
-from jepanet.protocol.duties import CheckSheet, PublishResult, PublishScores
-from jepanet.protocol.facts import LocalFact, LocalResultSigned
+from jepanet.protocol.duties import CheckSheet, OpenScores, PublishResult, PublishScores
+from jepanet.protocol.facts import LocalFact, LocalResultSigned, LocalScoresOpened
 from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
+from jepanet.roles.steps.apart import tell_apart
 from jepanet.roles.steps.audits import check_words
 from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
 from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.roles.steps.opening_scores import open_scores, own_commitment
 from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.telemetry import get_logger
-from jepanet.types import Digest
+from jepanet.types import Digest, RoundId
 
 log = get_logger("coordinator")
 
@@ -40,6 +42,7 @@ class Coordinator:
     def handlers(self) -> Handlers:
         return {
             **Scoring(self._context).handlers(),
+            OpenScores.__name__: self.open_scores,
             PublishScores.__name__: self.publish_scores,
             CheckSheet.__name__: self.check_sheet,
             PublishResult.__name__: self.publish_result,
@@ -47,11 +50,30 @@ class Coordinator:
 
     async def publish_scores(self, duty: PublishScores) -> Sequence[LocalFact]:
         context = self._context
-        own = context.own(duty.round_id).scores
-        if own is not None:
-            report = context.blobs.read(own, max_bytes=MAX_REPORT_BYTES)
-            await context.say(SayScores(duty.round_id, report))
+        own = context.own(duty.round_id)
+        if own.committed and own.opened is None:
+            said = own_commitment(context, duty.round_id)
+            if said is not None:
+                await context.say(said)
+            return []
+        scores = own.opened or own.scores
+        if scores is not None:
+            await self._say_scores(duty.round_id, scores)
         return []
+
+    async def open_scores(self, duty: OpenScores) -> Sequence[LocalFact]:
+        """Opens once; says the scores at once, and again with each repetition of `PublishScores`."""
+        context = self._context
+        round_, scores = context.round(duty.round_id), context.own(duty.round_id).scores
+        assert scores is not None, "nothing is opened that was not measured"
+        opened = open_scores(context, round_, scores)
+        log.info("scores.opened", round=round_.id, heard=len(context.off_chain(round_.id).commitments))
+        await self._say_scores(round_.id, opened)
+        return [LocalScoresOpened(round_.id, opened)]
+
+    async def _say_scores(self, round_id: RoundId, scores: Digest) -> None:
+        report = self._context.blobs.read(scores, max_bytes=MAX_REPORT_BYTES)
+        await self._context.say(SayScores(round_id, report))
 
     async def check_sheet(self, duty: CheckSheet) -> Sequence[LocalFact]:
         """Signs at most one result a round; refuses, with the reason in the log, what it cannot reproduce."""
@@ -66,6 +88,7 @@ class Coordinator:
         check_against_own(context, facts, sheet.reports, decisions, documents.spec.score_tolerance)
         check_words(context, facts, documents, sheet.reports)
         hold_paid_gains(context, facts, sheet.rows, documents.spec.score_tolerance)
+        tell_apart(context, facts, sheet, documents.spec)
         improvement = await self._improvement(round_, documents, sheet, duty.sheet)
         typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)

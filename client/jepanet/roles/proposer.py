@@ -386,4 +386,5 @@ def round_spec(
         pay_to_median_milli=terms.pay_to_median_milli,
         # Where the target is data, collapsed latents foresee nothing the better.
         variance_price_milli=terms.variance_price_milli if recipe.grounded else 0,
+        committed_scores=terms.committed_scores,
     )

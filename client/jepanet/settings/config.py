@@ -194,6 +194,11 @@ class ProposerSection:
         "keep every delta for as long as the project lives, so that its scores can be measured again; else "
         "only what models are derived from",
     ] = False
+    committed_scores: Annotated[
+        bool,
+        "coordinators commit to their scores before any are opened, so that none is paid for another's; "
+        "false: each opens its own as soon as it has measured",
+    ] = True
     audit_segments: Annotated[
         int,
         Range(0, 1024),

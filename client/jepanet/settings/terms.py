@@ -68,6 +68,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         pay_as_merged=section.pay_as_merged,
         pay_to_median_milli=section.pay_to_median_milli,
         variance_price_milli=section.variance_price_milli,
+        committed_scores=section.committed_scores,
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
         audit_opened=section.audit_opened,

@@ -269,6 +269,12 @@ class Journal(ChainCopy, Outbox, Safe, Held):
                 (round_id, name, payload),
             )
 
+    def note(self, round_id: int, name: str) -> str | None:
+        """One note of a round; None: there is none of this name."""
+        query = "SELECT payload FROM notes WHERE round_id = ? AND name = ?"
+        row = self._db.row(query, (round_id, name))
+        return None if row is None else str(row[0])
+
     def notes(self, round_id: int) -> dict[str, str]:
         """The notes of a round by name."""
         rows = self._db.rows("SELECT name, payload FROM notes WHERE round_id = ? ORDER BY name", (round_id,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from jepanet.interface.terminal.layout import printable, shortened
+from jepanet.operations.auditing.fee_receipts import NO_FEE
 from jepanet.operations.auditing.happenings import phase_end
 from jepanet.operations.views.activity import TrainingNow
 from jepanet.operations.views.watching import (
@@ -80,7 +81,10 @@ def line_of(item: Happening, me: Address | None, now: float) -> str:
         case Earned():
             text = f"  {_who(item.words.solver, me)} earned {tokens(item.words.paid)} tokens"
         case FeeEarned():
-            text = f"  {_who(item.fee.coordinator, me)} earned a fee of {tokens(item.fee.paid)} tokens"
+            earned = f"earned a fee of {tokens(item.fee.paid)} tokens"
+            if item.fee.how.startswith(NO_FEE):
+                earned = f"earned {item.fee.how}"
+            text = f"  {_who(item.fee.coordinator, me)} {earned}"
         case RewardKnown():
             reward = item.reward
             claim = _CLAIMS.get(reward.claim, reward.claim)

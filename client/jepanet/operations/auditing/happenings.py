@@ -87,7 +87,7 @@ def _late(before: SeenRound | None, now: SeenRound) -> Iterator[Happening]:
         if item.receipt.solver not in known:
             yield Earned(item.words, item.receipt)
     if figures is not None and told is None:
-        for fee in figures.fees:
+        for fee in figures.fees:  # nothing included: who said less or more than the others is named
             yield FeeEarned(number, fee)
     reward = now.reward
     if reward is not None and reward.paid is not None and (before is None or before.reward != reward):

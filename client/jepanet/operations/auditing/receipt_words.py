@@ -16,7 +16,7 @@ from jepanet.operations.views.rounds import (
     RoundDetails,
     RoundSchedule,
 )
-from jepanet.protocol.settling.tally import Standing
+from jepanet.protocol.settling.standing import Standing
 from jepanet.tokens import exact
 from jepanet.types import Address, Phase, Verdict
 

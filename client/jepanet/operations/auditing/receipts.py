@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jepanet.cid import to_cid
+from jepanet.operations.auditing.fee_receipts import fee_receipts
 from jepanet.operations.auditing.recomputed import Recomputed
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import (
     CoordinatorScore,
-    FeeReceipt,
     HeldOut,
     Receipt,
     SheetFigures,
@@ -21,7 +21,7 @@ from jepanet.protocol.settling.caps import pay_limit
 from jepanet.protocol.settling.rewards import at_most, capped, earned
 from jepanet.protocol.settling.shares import as_paid
 from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
-from jepanet.protocol.settling.tally import standing
+from jepanet.protocol.settling.standing import standing
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
@@ -33,12 +33,14 @@ SHARED = "; x "
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a round promised: its spec, budget and fee in wei, and how many verifiers share the fee."""
+    """What a round promised: its spec, budget and fee in wei, and the verifiers, who share the fee. `drawn`:
+    solvers whose trainings had to be audited."""
 
     spec: RoundSpec
     budget: int
     fee: int
-    members: int
+    members: tuple[Address, ...]
+    drawn: frozenset[Address] = frozenset()
 
 
 def sheet_view(sheet: ScoreSheet, terms: Terms | None, recomputed: Recomputed | None = None) -> SheetView:
@@ -72,8 +74,12 @@ def sheet_view(sheet: ScoreSheet, terms: Terms | None, recomputed: Recomputed | 
         price=None if terms is None else Wei(terms.spec.price),
         scored_by=len(sheet.reports),
         heldout=HeldOut(before=_metrics(sheet, "before"), after=_metrics(sheet, "after")),
-        fees=tuple(
-            FeeReceipt(item.coordinator, Wei(item.amount), _share(item.amount, terms)) for item in sheet.fees
+        fees=fee_receipts(
+            sheet,
+            None if terms is None else terms.spec,
+            0 if terms is None else terms.fee,
+            () if terms is None else terms.members,
+            () if terms is None else terms.drawn,
         ),
         stderr=_error(sheet),
         recomputed=None if recomputed is None else recomputed.agrees,
@@ -91,7 +97,7 @@ def _scores(sheet: ScoreSheet, terms: Terms | None) -> dict[Address, list[Coordi
             row = rows.get(score.solver)
             if row is None:  # of a sheet that is wrong, and said to be
                 continue
-            stands = None if terms is None else standing(score, row, terms.spec.score_tolerance).value
+            stands = None if terms is None else standing(score, row, terms.spec).value
             found[row.solver].append(
                 CoordinatorScore(
                     coordinator=report.coordinator,
@@ -153,9 +159,3 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
             text += f", but the sheet pays {exact(row.amount)}"
         told[row.solver] = text
     return told
-
-
-def _share(amount: int, terms: Terms | None) -> str:
-    if terms is None:
-        return ""
-    return f"{tokens(terms.fee)} / {terms.members} verifiers = {tokens(amount)}"

@@ -28,7 +28,7 @@ from jepanet.operations.views.rounds import (
 from jepanet.protocol.commitment import merkle_root, result_leaf
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
-from jepanet.protocol.settling.tally import RoundFacts, facts_of
+from jepanet.protocol.settling.tally import RoundFacts, drawn_solvers, facts_of
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import CancelCause, Digest, Phase
 from jepanet.work.methods import known_spec
@@ -129,7 +129,9 @@ def read_sheet(sheet: bytes, spec: bytes | None, round_: Round, facts: RoundFact
     """
     terms = None
     if spec is not None:
-        terms = Terms(known_spec(spec), round_.params.budget, round_.params.fee, len(facts.members))
+        rules = known_spec(spec)
+        drawn = drawn_solvers(facts, rules)
+        terms = Terms(rules, round_.params.budget, round_.params.fee, facts.members, drawn)
     document = decode_sheet(sheet)
     _check_against_chain(document, round_)
     return sheet_view(document, terms, recompute(document, None if terms is None else terms.spec, facts))

@@ -20,6 +20,7 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.model_file import model_cap
 from jepanet.operations.auditing.failed import AuditFailed
+from jepanet.operations.auditing.fee_receipts import NO_FEE, fee_receipts
 from jepanet.operations.auditing.reaudits import Again, Reaudits, compare_words
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
@@ -183,6 +184,7 @@ class _Check:
         self._audit.note(
             "sheet", True, f"{len(sheet.reports)} signed reports give its verdicts, medians and pay"
         )
+        self._fees()
         for what, claimed, known in (
             ("root", sheet.root, recorded.root),
             ("model", sheet.model, recorded.model),
@@ -207,6 +209,15 @@ class _Check:
             self._audit.note(
                 f"commitment of {commit.solver}", word == commit.commitment, to_cid(reveal.digest)
             )
+
+    def _fees(self) -> None:
+        """Names who earned none, and why: a minority that says less than the others as one that says more."""
+        sheet = self._sheet_document
+        drawn = drawn_solvers(self._facts, self._spec)
+        fee, members = self._round.params.fee, self._facts.members
+        for item in fee_receipts(sheet, self._spec, fee, members, drawn):
+            if item.how.startswith(NO_FEE):
+                self._audit.note(f"fee of {item.coordinator}", True, item.how)
 
     async def _scores(self) -> None:
         """Every delta measured again, within the round's tolerance of the recorded medians; drawn trainings

@@ -77,6 +77,11 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         f"{_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
         f"a coordinator earns its fee within {spec.score_tolerance:,} micro-nats of the median measurement",
     ]
+    if spec.committed_scores:
+        said.append(
+            "coordinators commit to their scores before any are opened; a fee is for scores that were "
+            "committed to in time and whose gains, errors and verdicts stand"
+        )
     if spec.pay_cap is not None:
         said.append(f"no delta is paid more than {exact(spec.pay_cap)} tokens")
     if spec.pay_as_merged:

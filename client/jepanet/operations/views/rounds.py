@@ -138,9 +138,20 @@ class ReceiptInWords:
 
 @dataclass(frozen=True, slots=True)
 class FeeReceipt:
+    """What a coordinator earned in a round, nothing included: `how`, or why not, empty where the round's
+    rules are not to be had. `over`, `under`: how many of its scores say more or less of a delta than was
+    decided, by more than the tolerance; `missed`: how many deltas it could not fetch. `reported`: whether the
+    sheet has its scores; `in_time`: whether it had committed to them before any were opened, None where none
+    are committed to."""
+
     coordinator: Address
     paid: Wei
     how: str
+    over: int = 0
+    under: int = 0
+    missed: int = 0
+    reported: bool = True
+    in_time: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What nodes say over gossip: one canonical JSON envelope, signed by libp2p, bound to a wallet by EIP-712.
 
-    {"version": 1, "kind": "provide|scores|sheet|result", "body": {...},
+    {"version": 1, "kind": "provide|scores|commitment|sheet|result", "body": {...},
      "binding": {wallet, peer, expiry, signature}}
 
 Parsing checks form and size alone; who may say it is decided by `jepanet.node.gossip_gate`.
@@ -58,6 +58,15 @@ class SayScores:
 
 
 @dataclass(frozen=True, slots=True)
+class SayCommitment:
+    """A coordinator has measured, and says of what by a commitment alone."""
+
+    round_id: _Round
+    commitment: Annotated[bytes, Size(32, 32)]
+    signature: _Signature
+
+
+@dataclass(frozen=True, slots=True)
 class SaySheet:
     round_id: _Round
     sheet: Digest
@@ -71,7 +80,7 @@ class SayResult:
     signature: _Signature
 
 
-Body = Provide | SayScores | SaySheet | SayResult
+Body = Provide | SayScores | SayCommitment | SaySheet | SayResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,13 @@ class _Outer:
 
 _OUTER = Codec(_Outer, "message", max_bytes=MAX_MESSAGE_BYTES, spelling=_SPELLING, refuse=_MALFORMED)
 _BODIES: Tagged[Body] = Tagged(
-    {"provide": Provide, "scores": SayScores, "sheet": SaySheet, "result": SayResult},
+    {
+        "provide": Provide,
+        "scores": SayScores,
+        "commitment": SayCommitment,
+        "sheet": SaySheet,
+        "result": SayResult,
+    },
     "message",
     spelling=_SPELLING,
     refuse=_MALFORMED,

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
+from jepanet.protocol.documents.openings import Opening, heard_order
 from jepanet.protocol.documents.typed_data import TypedData, score_data
 from jepanet.records.codec import Codec
 from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, WORD, LeftOut, Name, OneOf, Range, Size
@@ -82,6 +83,9 @@ class ScoreReport:
     round_id: Annotated[RoundId, Name("round"), Range(0, SAFE_INTEGER)]
     coordinator: Address
     scores: Annotated[tuple[SignedScore, ...], Size(0, MAX_DELTAS)]
+    opening: Annotated[
+        Opening | None, LeftOut(), "in rounds whose scores are committed to: how these were"
+    ] = None
 
 
 REPORT = Codec(ScoreReport, "score report", max_bytes=MAX_REPORT_BYTES)
@@ -152,7 +156,8 @@ def check_report(report: ScoreReport) -> None:
     """What no single field says: order and coherence.
 
     Raises:
-        Rejected: solvers or metrics are not strictly ascending, or an invalid delta has a gain.
+        Rejected: solvers, metrics or heard commitments are not strictly ascending, an invalid delta has a
+            gain, or its author lists a commitment of its own as heard.
     """
     keys = [score.solver.lower() for score in report.scores]
     if any(a >= b for a, b in pairwise(keys)):
@@ -164,6 +169,12 @@ def check_report(report: ScoreReport) -> None:
             raise Rejected(f"{where}: an invalid delta has no gain", reason="bad-field")
         if score.among is not None and score.verdict is not Verdict.ACCEPTED:
             raise Rejected(f"{where}: only an accepted delta gains among others", reason="bad-field")
+    if report.opening is not None:
+        order = [heard_order(item) for item in report.opening.heard]
+        if any(a >= b for a, b in pairwise(order)):
+            raise Rejected("score report: heard commitments are not strictly ascending", reason="bad-field")
+        if any(item.coordinator == report.coordinator for item in report.opening.heard):
+            raise Rejected("score report: it lists a commitment of its own as heard", reason="bad-field")
 
 
 def check_metrics(metrics: Metrics, where: str) -> None:

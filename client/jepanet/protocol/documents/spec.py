@@ -236,6 +236,12 @@ class RoundSpec:
         LeftOut(),
         "what every training leaves for audits; without it, trainings can only be repeated whole",
     ] = None
+    committed_scores: Annotated[
+        bool,
+        LeftOut(),
+        "coordinators commit to their scores before any are opened; a fee is for scores that were committed "
+        "to in time, and whose gains, errors and verdicts stand",
+    ] = False
     pay_cap: Annotated[
         int | None,
         DecimalText(MAX_PAY),

@@ -55,6 +55,8 @@ class RoundTerms:
     """Thousandths of a round's median pay that one delta is paid at most; 0: no such limit."""
     variance_price_milli: int = 0
     """Thousandths of a nat that a gain counts less for each nat of lost log variance."""
+    committed_scores: bool = False
+    """Whether coordinators commit to their scores before any are opened."""
     audit_segments: int = 0
     """Parts of a training that can be repeated by themselves; 0: none."""
     audit_probability_milli: int = 0

@@ -54,6 +54,8 @@ _SCORE = (
 )
 _AUDIT = ("audit", "bytes32")
 _AMONG = (("count", "uint32"), ("gainAmong", "int64"), ("stderrAmong", "int64"))
+_SCORE_COMMITMENT = (("roundId", "uint256"), ("commitment", "bytes32"))
+_SCORE_OPENING = (("roundId", "uint256"), ("commitment", "bytes32"), ("heard", "bytes32"))
 _NODE_BINDING = (("wallet", "address"), ("peerId", "string"), ("expiry", "uint64"))
 
 
@@ -129,6 +131,24 @@ def score_data(
         members = (*members, *_AMONG)
         message["count"], message["gainAmong"], message["stderrAmong"] = among
     return _typed(chain_id, contract, "Score", members, message)
+
+
+def score_commitment_data(chain_id: int, contract: Address, *, round_id: int, commitment: bytes) -> TypedData:
+    """A coordinator's commitment to its scores of a round, before it opens them; 32 bytes."""
+    message: dict[str, str | int] = {"roundId": round_id, "commitment": "0x" + commitment.hex()}
+    return _typed(chain_id, contract, "ScoreCommitment", _SCORE_COMMITMENT, message)
+
+
+def score_opening_data(
+    chain_id: int, contract: Address, *, round_id: int, commitment: bytes, heard: bytes
+) -> TypedData:
+    """A coordinator opens its scores; `heard` is the digest of the commitments that it had heard before."""
+    message: dict[str, str | int] = {
+        "roundId": round_id,
+        "commitment": "0x" + commitment.hex(),
+        "heard": "0x" + heard.hex(),
+    }
+    return _typed(chain_id, contract, "ScoreOpening", _SCORE_OPENING, message)
 
 
 def node_binding_data(

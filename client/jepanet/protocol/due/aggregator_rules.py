@@ -15,11 +15,13 @@ def aggregates(view: RoundView) -> bool:
 
 
 def build_sheet(view: RoundView) -> Iterator[duties.Duty]:
-    """When every verifier's scores are there, or a third of VERIFY is over and those of a quorum are."""
+    """When every verifier's scores are there, or a third of VERIFY is over and those of a quorum are; half of
+    it where scores are committed to first, since who waits for a commitment opens late."""
     if not has_scored(view) or view.own.sheet is not None:
         return
     reports = len(view.off_chain.scores)
-    late = view.now >= view.round.reveal_end + view.round.params.verify_duration // 3
+    share = 2 if view.own.committed else 3
+    late = view.now >= view.round.reveal_end + view.round.params.verify_duration // share
     if reports == len(view.members) or (late and reports >= view.threshold):
         yield duties.BuildSheet(view.round.id)
 

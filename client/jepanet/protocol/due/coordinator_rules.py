@@ -14,6 +14,16 @@ def verifies(view: RoundView) -> bool:
     return view.has(Role.COORDINATOR) and view.me in view.members
 
 
+def open_scores(view: RoundView) -> Iterator[duties.Duty]:
+    """When every other verifier has committed, or it is so late that nobody listens to commitments."""
+    if not has_scored(view) or not view.own.committed or view.own.opened is not None:
+        return
+    heard = {item.coordinator for item in view.off_chain.commitments}
+    missing = [item for item in view.members if item != view.me and item not in heard]
+    if not missing or view.now >= view.round.scores_opened_from:
+        yield duties.OpenScores(view.round.id)
+
+
 def publish_scores(view: RoundView) -> Iterator[duties.Duty]:
     if has_scored(view):
         yield duties.PublishScores(view.round.id, view.repeat_in_verify())

@@ -3,7 +3,7 @@
 A round on the clock of confirmed blocks (P proposer, S solver, C coordinator, A aggregator):
 
     COMMIT      GAP            REVEAL               VERIFY                       CHALLENGE   SETTLEABLE
-    S train     P close        S reveal, publish    C,A score; C publish         P keep      P settle
+    S train     P close        S reveal, publish    C,A score; C open, publish   P keep      P settle
     S commit    P beacon                            A sheet; C check and sign                S,C claim
                 P unseal                            A record
 Whoever is late is replaced: every other role takes over a duty open to anyone after `COURTESY` seconds.
@@ -42,6 +42,7 @@ _RULES: tuple[tuple[Callable[[RoundView], bool], tuple[Callable[[RoundView], Ite
         (
             scoring_rules.prepare,
             scoring_rules.score,
+            coordinator_rules.open_scores,
             coordinator_rules.publish_scores,
             coordinator_rules.check_sheets,
             coordinator_rules.publish_result,

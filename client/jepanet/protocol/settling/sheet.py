@@ -14,9 +14,11 @@ from typing import Annotated, ClassVar
 
 from jepanet.errors import Rejected
 from jepanet.protocol.commitment import Leaf, merkle_proof, merkle_root, result_leaf
+from jepanet.protocol.documents.score_commitments import check_opening
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     MAX_DETAIL,
+    Among,
     Gain,
     Metrics,
     Recover,
@@ -100,6 +102,11 @@ class ScoreSheet:
     def dropped(self) -> tuple[Digest, ...]:
         """Digests of accepted deltas that were left out of the merge, since it is worse with them."""
         return tuple(sorted(row.digest for row in self.rows if row.reason == DROPPED))
+
+    @property
+    def among(self) -> dict[Address, Among]:
+        """What deltas are paid for by solver, where the rules pay as merged."""
+        return {row.solver: row.among for row in self.rows if row.among is not None}
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -216,6 +223,7 @@ def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: 
             )
     for report in sheet.reports:
         check_signatures(report, facts.chain_id, facts.contract, recover)
+        check_opening(report, facts.chain_id, facts.contract, recover)
 
 
 def encode_sheet(sheet: ScoreSheet) -> bytes:

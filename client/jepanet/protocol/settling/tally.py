@@ -8,9 +8,8 @@ Widths: MAX_DELTAS * MAX_PRICE * MAX_GAIN < 2**128, so no amount or sum can over
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 from jepanet.errors import Rejected
@@ -26,17 +25,16 @@ from jepanet.protocol.documents.scores import (
 )
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.audit_draw import is_drawn
-from jepanet.protocol.settling.audit_reports import audited_well
 from jepanet.protocol.settling.caps import pay_limit
 from jepanet.protocol.settling.reasons import (
     DISPUTED,
     DUPLICATE,
     SHARD_REFUSED,
     against_solver,
-    unseen,
 )
 from jepanet.protocol.settling.rewards import UINT128_MAX, settle_payouts
-from jepanet.protocol.settling.shares import as_paid, gains_as_merged, measured_as_merged
+from jepanet.protocol.settling.shares import as_paid, gains_as_merged
+from jepanet.protocol.settling.standing import not_fetched, reported
 from jepanet.protocol.state import NodeState, Round
 from jepanet.records.marks import DecimalText, LeftOut, OneOf
 from jepanet.types import ZERO_DIGEST, Address, Digest, ProjectId, RoundId, Verdict
@@ -189,7 +187,7 @@ def pay(
 
     Accepted deltas earn price x shrunk gain, each at most what the rules leave one delta (`caps.pay_limit`),
     together at most the budget, and nothing when the merged model was not published. A coordinator earns
-    fee / (members of the set) when its scores hold (`_scored_well`).
+    fee / (members of the set) when its scores hold (`standing.reported`).
     """
     among = gains_as_merged(spec, facts.revealed, reports, decisions) if published else {}
     paid_for = [as_paid(item, among.get(item.solver)) for item in decisions]
@@ -220,8 +218,7 @@ def pay(
     fees = tuple(
         Fee(report.coordinator, share)
         for report in sorted(reports, key=lambda item: item.coordinator.lower())
-        if _scored_well(report, decisions, spec.score_tolerance, drawn)
-        and measured_as_merged(report, facts.revealed, among, spec.score_tolerance)
+        if reported(report, reports, decisions, spec, drawn, among, facts.chain_id, facts.contract).earns
     )
     return rows, fees
 
@@ -299,11 +296,6 @@ def _out(votes: Sequence[SignedScore], threshold: int) -> tuple[Verdict, str]:
     return Verdict.SPARED, SHARD_REFUSED if refused >= threshold else DISPUTED
 
 
-def not_fetched(score: SignedScore) -> bool:
-    """Whether a coordinator says of a delta that it never had it, or what its audit needs."""
-    return unseen(score.verdict, score.reason)
-
-
 def _most_frequent(reasons: Iterable[str]) -> str:
     """The alphabet breaks ties."""
     count = Counter(reasons)
@@ -312,42 +304,3 @@ def _most_frequent(reasons: Iterable[str]) -> str:
 
 def _lower_median(values: Sequence[int]) -> int:
     return sorted(values)[(len(values) - 1) // 2]
-
-
-class Standing(StrEnum):
-    """Where one coordinator's score of a delta lies beside what was decided of it."""
-
-    HOLDS = "holds"
-    OVER = "over"
-    """Its gain lies above the median by more than the round's tolerance."""
-    UNDER = "under"
-    """Its gain lies below the median by more than the round's tolerance."""
-    SOUND = "sound"
-    """It found nothing wrong with a delta that the others found invalid."""
-    MISSED = "missed"
-    """It could not fetch the delta, and says nothing of its worth."""
-
-
-def standing(score: SignedScore, decision: Decision | Row, tolerance: int) -> Standing:
-    """How a score stands; `tolerance` in micro-nats. Above and below the median count alike."""
-    if not_fetched(score):
-        return Standing.MISSED
-    if decision.verdict is Verdict.INVALID:
-        return Standing.HOLDS if score.verdict is Verdict.INVALID else Standing.SOUND
-    apart = score.gain - decision.gain
-    if abs(apart) <= tolerance:
-        return Standing.HOLDS
-    return Standing.OVER if apart > 0 else Standing.UNDER
-
-
-def _scored_well(
-    report: ScoreReport, decisions: Sequence[Decision], tolerance: int, drawn: Collection[Address]
-) -> bool:
-    """Every delta it could fetch is within tolerance of the median (or found invalid as the others did), and
-    it could fetch at least half of them; and it audited the drawn ones."""
-    scores = {score.solver: score for score in report.scores}
-    found = [standing(scores[item.solver], item, tolerance) for item in decisions]
-    fetched = [item for item in found if item is not Standing.MISSED]
-    if not audited_well(scores, [(item.solver, item.reason) for item in decisions], drawn):
-        return False
-    return all(item is Standing.HOLDS for item in fetched) and 2 * len(fetched) >= len(decisions)

@@ -22,6 +22,7 @@ from jepanet.protocol.duties import ScoreDeltas
 from jepanet.protocol.facts import LocalFact, LocalScored
 from jepanet.protocol.settling.audit_words import audit_word
 from jepanet.protocol.settling.reasons import DUPLICATE, NOT_OPENED, known_alike, row_verdict, unseen
+from jepanet.protocol.settling.standing import not_fetched, worth
 from jepanet.protocol.settling.tally import (
     Decision,
     RevealedDelta,
@@ -29,13 +30,13 @@ from jepanet.protocol.settling.tally import (
     Row,
     drawn_solvers,
     facts_of,
-    not_fetched,
 )
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.audits import Audited, Audits, as_found, grace_end, noted
 from jepanet.roles.steps.obtain import obtain, stored
+from jepanet.roles.steps.opening_scores import commit_to
 from jepanet.roles.steps.preparation import check_memory, pin_of, round_documents, round_files
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
@@ -66,21 +67,24 @@ class Scoring:
         context = self._context
         round_ = context.round(duty.round_id)
         stored = context.journal.notes(round_.id).get(SCORES_NOTE)
+        committed = (await round_documents(context, round_)).spec.committed_scores
         if stored is not None:
-            return [LocalScored(round_.id, Digest(bytes.fromhex(json.loads(stored)["digest"])))]
+            return [LocalScored(round_.id, Digest(bytes.fromhex(json.loads(stored)["digest"])), committed)]
         measured, audited = await self._measure(round_)
         note = MEASURED.encode(measured)
         context.journal.put_note(round_.id, MEASURED_NOTE, note.decode())
         if context.me in context.state().members(round_):
             report = self._signed(round_.id, measured.judgements, audited)
             digest = context.blobs.put_bytes(encode_report(report), pin=pin_of(round_))
+            if committed:
+                commit_to(context, report)
         else:
             digest = context.blobs.put_bytes(note, pin=pin_of(round_))
         context.journal.put_note(round_.id, SCORES_NOTE, canonical_json({"digest": digest.hex()}).decode())
         for item in measured.judgements:
             log.info("delta.scored", round=round_.id, solver=item.solver, verdict=int(item.verdict),
                      reason=item.reason, gain=item.gain, stderr=item.stderr)  # fmt: skip
-        return [LocalScored(round_.id, digest)]
+        return [LocalScored(round_.id, digest, committed)]
 
     async def _measure(self, round_: Round) -> tuple[ScoredDeltas, Mapping[Address, Audited]]:
         """What the deltas are worth, and what was found of the trainings of drawn solvers."""
@@ -263,7 +267,7 @@ def _check_against(
             continue
         verdict, gain, stderr = mine.verdict, mine.gain, mine.stderr
         faulty = (verdict is Verdict.INVALID) != (item.verdict is Verdict.INVALID)
-        counted = _worth(verdict, gain) - _worth(item.verdict, item.gain)
+        counted = worth(verdict, gain) - worth(item.verdict, item.gain)
         apart = max(abs(gain - item.gain), abs(stderr - item.stderr), abs(counted)) > tolerance
         if faulty or apart or _told_otherwise(item, mine, has_all=has_all):
             said = f"{item.verdict.name} as {item.reason}, {item.gain} +- {item.stderr} micro-nats"
@@ -282,11 +286,6 @@ def _told_otherwise(item: Decision | Row, mine: ScoredDelta, *, has_all: bool) -
         return False
     due = row_verdict(mine.verdict, mine.reason)
     return item.verdict is not due or (due is Verdict.EXCLUDED and item.reason != mine.reason)
-
-
-def _worth(verdict: Verdict, gain: int) -> int:
-    """Micro-nats that a verdict lets a delta be paid for, before its standard error."""
-    return max(0, gain) if verdict is Verdict.ACCEPTED else 0
 
 
 def _not_served(

@@ -19,7 +19,8 @@ from jepanet.protocol.settling.audit_words import audit_word
 from jepanet.protocol.settling.tally import RoundFacts, decide
 from jepanet.roles.steps import audits as audits_module
 from jepanet.roles.steps import scoring as scoring_module
-from jepanet.roles.steps.audits import Audited, Audits, as_found, believed, check_words, grace_end, noted
+from jepanet.roles.steps.audits import Audited, Audits, as_found, believed, check_words, noted
+from jepanet.roles.steps.missing import Missing, grace_end
 from jepanet.roles.steps.scoring import check_against_own
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.drawn_training import Finding, NotServed, Opened
@@ -51,6 +52,8 @@ class Bench:
             state=lambda: SimpleNamespace(now=self.now),
         )  # fmt: skip
 
+        self.missing = Missing(self.context)
+
         async def open_training(*given: Any) -> Opened:
             if isinstance(self.opens, Exception):
                 raise self.opens
@@ -71,7 +74,8 @@ class Bench:
 
     async def audit(self, *, served: bool = True, drawn: bool = True) -> Audited | None:
         item = self.facts.reveals[0]
-        audits = Audits(self.context, self.round, self.documents, [item.solver] if drawn else [])
+        whom = [item.solver] if drawn else []
+        audits = Audits(self.context, self.round, self.documents, whom, self.missing)
         return await audits.audit(item, Path("delta") if served else None)
 
     @property
@@ -109,13 +113,28 @@ async def test_what_is_no_delta_is_left_to_judging(bench: Bench) -> None:
 
 async def test_what_is_not_open_is_waited_for_as_long_as_a_delta(bench: Bench) -> None:
     bench.opens = NotServed("state before segment 3: nobody has it")
-    bench.now = grace_end(bench.round) - 1
-    with pytest.raises(Transient, match="not open yet"):
-        await bench.audit()
+    for now in (bench.round.reveal_end, grace_end(bench.round) - 1):
+        bench.now = now
+        with pytest.raises(Transient, match="not open yet"):
+            await bench.audit()
     assert not bench.noted
     bench.now += 1
     found = await bench.audit()
     assert found is not None and (found.reason, found.word) == ("not-opened", None)
+
+
+async def test_a_node_that_has_just_started_knows_nobody_and_blames_nobody(bench: Bench) -> None:
+    """Killed in VERIFY and back a little late: nothing can be fetched before its first peer is there."""
+    bench.opens, bench.now = NotServed("no provider"), grace_end(bench.round) + 100
+    with pytest.raises(Transient):
+        await bench.audit()
+    bench.missing = Missing(bench.context)  # killed once more
+    bench.now += 24
+    with pytest.raises(Transient):
+        await bench.audit()
+    bench.opens = Opened()
+    found = await bench.audit()
+    assert found is not None and found.reason is None
 
 
 async def test_attack_a_drawn_solver_that_does_not_even_serve_its_delta(bench: Bench) -> None:
@@ -207,7 +226,10 @@ async def test_attack_a_word_that_no_audit_gave(bench: Bench, how: str) -> None:
 
 
 async def test_who_could_not_look_calls_nobody_a_liar(bench: Bench) -> None:
-    bench.now, bench.opens = 10**9, NotServed("nobody has it")
+    bench.now, bench.opens = 10**6, NotServed("nobody has it")
+    with pytest.raises(Transient):
+        await bench.audit()
+    bench.now = 10**9
     await bench.audit()
     reports = [*honest(bench), told(bench.facts, bench.facts.members[2], GOOD, digest("made up"))]
     assert believed(bench.context, bench.facts, bench.documents, reports) == reports
@@ -268,6 +290,9 @@ async def test_a_delta_that_this_node_has_no_room_for_is_not_called_unavailable(
     bench.now = 10**9
     scoring, item = scoring_module.Scoring(bench.context), bench.facts.reveals[0]
     if code is Exit.TRY_AGAIN:
+        with pytest.raises(Transient):
+            await scoring._delta(bench.round, SPEC, item)
+        bench.now += 25
         assert await scoring._delta(bench.round, SPEC, item) == (None, None)
         return
     with pytest.raises(Transient):

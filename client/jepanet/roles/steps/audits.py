@@ -22,6 +22,7 @@ from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts, drawn_sol
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context
+from jepanet.roles.steps.missing import Missing
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.training_data import assigned_shards
@@ -35,8 +36,6 @@ log = get_logger("scoring")
 
 _NOTE = "audited/"
 """Of a round, before a solver's address: what its audit found."""
-GRACE_SHARE = 4
-"""What nobody serves within this fraction of VERIFY counts as not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,16 @@ _AUDITED = Codec(Audited, "audited training", spelling=JOURNAL)
 class Audits:
     """Audits training of drawn solvers in one round that is being scored."""
 
-    def __init__(self, context: Context, round_: Round, documents: RoundDocuments, drawn: Sequence[Address]):
+    def __init__(
+        self,
+        context: Context,
+        round_: Round,
+        documents: RoundDocuments,
+        drawn: Sequence[Address],
+        missing: Missing,
+    ) -> None:
         self._context, self._round, self._documents = context, round_, documents
+        self._missing = missing
         self.drawn = frozenset(drawn)
 
     async def audit(self, item: RevealedDelta, delta: Path | None) -> Audited | None:
@@ -82,7 +89,7 @@ class Audits:
             try:
                 opened = await self._open(drawn, item.digest)
             except NotServed as error:
-                if self._context.state().now < grace_end(self._round):
+                if not self._missing.gives_up(self._round, item.digest):
                     raise Transient(f"{item.solver} was drawn, and is not open yet: {error}") from error
                 found = self._shut(item, str(error))
             else:
@@ -144,11 +151,6 @@ class Audits:
             seed=training_seed(*place, round_.seed, salt),
             before=revealed_before(context.state(), round_, item.solver),
         )
-
-
-def grace_end(round_: Round) -> int:
-    """Timestamp until which what a solver has to serve is waited for."""
-    return round_.reveal_end + round_.params.verify_duration // GRACE_SHARE
 
 
 def noted(context: Context, round_id: RoundId) -> dict[Address, Audited]:

@@ -34,7 +34,8 @@ from jepanet.protocol.settling.tally import (
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.steps.audits import Audited, Audits, as_found, grace_end, noted
+from jepanet.roles.steps.audits import Audited, Audits, as_found, noted
+from jepanet.roles.steps.missing import Missing
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.opening_scores import commit_to
 from jepanet.roles.steps.preparation import check_memory, pin_of, round_documents, round_files
@@ -58,6 +59,7 @@ class Scoring:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._missing = Missing(context)
 
     def handlers(self) -> Handlers:
         return {ScoreDeltas.__name__: self.score_deltas}
@@ -95,7 +97,7 @@ class Scoring:
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         others = len({item.digest for item in facts.reveals}) - 1
         check_memory(context, round_, recipe.measuring_bytes + others * recipe.delta_bytes)
-        audits = Audits(context, round_, documents, sorted(drawn_solvers(facts, spec)))
+        audits = Audits(context, round_, documents, sorted(drawn_solvers(facts, spec)), self._missing)
         if audits.drawn:
             check_memory(context, round_, recipe.training_bytes)
         files = await self._deltas(round_, spec, facts.reveals, audits)
@@ -116,6 +118,7 @@ class Scoring:
             )
         )
         tell_where(round_.id, measured.where)
+        self._missing.forget(round_.id)
         judgements = tuple(as_found(item, audited) for item in measured.judgements)
         otherwise = tuple(as_found(item, audited) for item in measured.otherwise)
         return replace(measured, judgements=judgements, otherwise=otherwise), audited
@@ -163,7 +166,7 @@ class Scoring:
         except Rejected as error:
             return None, error.reason
         except Transient as error:
-            if context.state().now < grace_end(round_) or error.code in LACKS_HERE:
+            if error.code in LACKS_HERE or not self._missing.gives_up(round_, item.digest):
                 raise
             log.warning("delta.withheld", round=round_.id, solver=item.solver, digest=item.digest)
             return None, None

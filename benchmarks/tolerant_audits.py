@@ -15,14 +15,13 @@ of each other: trainings times settings are fewer, and are given as well.
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import click
@@ -119,37 +118,7 @@ def ask(setting: Setting, torch_at: str | None, **order: object) -> list[dict]:
     return found
 
 
-# ------------------------------------------------------------------ figures
-
-
-def interval(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
-    """Clopper & Pearson's interval of a rate, by halving."""
-
-    def tail(rate: float, counts: range) -> float:
-        if rate in (0.0, 1.0):
-            return float((0 if rate == 0.0 else of) in counts)
-        whole = math.lgamma(of + 1)
-        return sum(
-            math.exp(
-                whole - math.lgamma(n + 1) - math.lgamma(of - n + 1)
-                + n * math.log(rate) + (of - n) * math.log1p(-rate)
-            )
-            for n in counts
-        )  # fmt: skip
-
-    def solved(counts: range, rising: bool) -> float:
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            if (tail(middle, counts) < (1 - level) / 2) == rising:
-                low = middle
-            else:
-                high = middle
-        return (low + high) / 2
-
-    lower = 0.0 if hits == 0 else solved(range(hits, of + 1), True)
-    upper = 1.0 if hits == of else solved(range(hits + 1), False)
-    return lower, upper
+# ------------------------------------------------------------------ playing
 
 
 class Played:
@@ -199,59 +168,6 @@ def version(folder: str) -> str:
     return next(Path(folder).glob("torch-*.dist-info")).name.removeprefix("torch-").removesuffix(".dist-info")
 
 
-def tables(rows: list[dict]) -> list[Table]:
-    from jepanet.learning.auditing.tolerance import BOUND, Distance
-
-    names = [item.name for item in fields(Distance)]
-    honest = [row for row in rows if "cheat" not in row]
-
-    def most(found: list[dict]) -> list[str]:
-        return [f"{max(row['distance'][place] for row in found):.1e}" for place in range(len(names))]
-
-    first = Table(title="Honest parts: the largest distance, without units")
-    for column in ("recipe", "trained", "audited", "parts", *names):
-        first.add_column(column)
-    pairs = dict.fromkeys((row["recipe"], row["trainer"], row["auditor"]) for row in honest)
-    for pair in pairs:
-        found = [row for row in honest if (row["recipe"], row["trainer"], row["auditor"]) == pair]
-        first.add_row(*pair, str(len(found)), *most(found))
-    for steps in sorted({row["steps"] for row in honest}):
-        found = [row for row in honest if row["steps"] == steps]
-        first.add_row("all", "", f"{steps} steps", str(len(found)), *most(found))
-    first.add_row("bound", "", "", "", *[f"{limit:.1e}" for limit in astuple(BOUND)])
-
-    def share(row: dict) -> float:
-        return Distance(*row["distance"]).share(BOUND)[0] if row["distance"] else math.inf
-
-    second = Table(title="How often the bound is wrong, with 95 % intervals")
-    columns = ("what was done", "recipe", "parts", "wrong", "rate", "interval", "share: least, median")
-    for column in columns:
-        second.add_column(column)
-    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
-    for kind in ("honest", *dict.fromkeys(row["cheat"] for row in rows if "cheat" in row)):
-        for name in (*recipes, "all"):
-            found = [
-                row for row in rows
-                if row.get("cheat", "honest") == kind and name in (row["recipe"], "all")
-            ]  # fmt: skip
-            if not found:
-                continue
-            shares = sorted(share(row) for row in found)
-            wrong = sum(item > 1 for item in shares)
-            if kind == "honest":
-                wrong = sum(share(row) > 1 or row["wrong"] is not None for row in found)
-                said = f"most {shares[-1]:.2g}"
-            else:
-                wrong = len(found) - wrong
-                said = f"{shares[0]:.2g}, {shares[len(shares) // 2]:.2g}"
-            low, high = interval(wrong, len(found))
-            second.add_row(
-                kind, name, str(len(found)), str(wrong), f"{wrong / len(found):.2%}",
-                f"{low:.2%} to {high:.2%}", said,
-            )  # fmt: skip
-    return [first, second]
-
-
 @click.command()
 @click.option("--recipe", "names", multiple=True, default=RECIPES, show_default=True)
 @click.option("--when", "whens", multiple=True, default=("early", "late"), show_default=True)
@@ -259,10 +175,11 @@ def tables(rows: list[dict]) -> list[Table]:
 @click.option("--torch", "others", multiple=True, metavar="FOLDER", help="Another torch, with what it needs.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where trainings are kept; default: nowhere.")
 @click.option("--out", default=RESULT, type=click.Path(path_type=Path))
+@click.option("--report", type=click.Path(path_type=Path), help="Where the tables are written as Markdown.")
 @click.option("--child", "order", hidden=True)
 def main(
     names: tuple[str, ...], whens: tuple[str, ...], chosen: tuple[str, ...], others: tuple[str, ...],
-    folder: Path | None, out: Path, order: str | None,
+    folder: Path | None, out: Path, report: Path | None, order: str | None,
 ) -> None:  # fmt: skip
     """Honest distances, those of cheats, and rates; what is measured already in --out is not done again."""
     if order is not None:
@@ -273,7 +190,15 @@ def main(
         for name in names:
             for when in whens:
                 play(name, when, folder or Path(scratch), others, chosen, played)
-    for table in tables(played.rows):
+    from tolerance.figures import tables, written
+
+    found = tables(played.rows)
+    if report is not None:
+        report.write_text(written(found), encoding="utf-8")
+    for title, columns, lines in found:
+        table = Table(*columns, title=title)
+        for line in lines:
+            table.add_row(*line)
         Console(width=170).print(table)
 
 

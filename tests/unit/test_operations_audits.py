@@ -156,7 +156,7 @@ async def test_any_build_audits_where_the_rules_are_tolerant_and_is_told_how_far
     cheat.committed(
         cheat.trained(), lambda last: {n: a * np.float32(1.05) for n, a in last.made.parts.items()}
     )
-    with pytest.raises(WorkDiffers, match="delta is not reproduced: its tensors: 5") as failed:
+    with pytest.raises(WorkDiffers, match="delta is not reproduced: its tensors: 25") as failed:
         await audit(Served(good, cheat), {1: (good, {FIRST: good, SECOND: cheat})}, every=True)
     (wrong,) = (row for row in failed.value.report.segments if row.found != "reproduced")
     assert wrong.solver == SECOND and wrong.share is not None and wrong.share > 1

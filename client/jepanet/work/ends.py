@@ -15,7 +15,7 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.work.audit_rules import is_tolerant
 
-DELTA_BOUND = 1e-3
+DELTA_BOUND = 2e-3
 """Of the distance of two deltas from the same weights, as a share of one's length: turned into the base's
 frame by sums, and coded in steps that rounding may cross."""
 

@@ -7,7 +7,8 @@ other, in any direction. So weights are told apart by the root of the second mom
 
     steered     above a hundred-thousandth of the usual: nearly all
     noise       below it: a wide bound, and that is what somebody can do with them who wants to
-    untouched   zero: no gradient ever came (the row of a word that was not drawn); only decay moves them
+    untouched   zero in a whole row: no gradient ever came (of a word that was not drawn); only decay moves
+                them. A single zero is noise: what cancels out here does not on another build
 
     weights     |theirs - ours| / |ours - where the part begins|, over what is steered
     mean        |theirs - ours| / |ours|, over all first moments
@@ -34,6 +35,8 @@ _FLOOR = 1e-5
 """Of the usual root of a second moment: below, gradients are noise. Rows of rare words have a thousandth."""
 _DECAYED = 1e-6
 """Of a weight that nothing but decay moves: how far rounding does."""
+_ROW = 8
+"""Weights of a row at least: a shorter one may cancel out by chance."""
 _NOTHING = 1e-15
 """A moment: a ten-millionth of eps. What underflows to zero on one build may not on another."""
 
@@ -78,7 +81,7 @@ def distance(before: Parts, ours: Parts, theirs: Parts, rules: Optimiser) -> Dis
         raise Rejected("a second moment is negative", reason="optimiser")
     steps = float(ours["optimiser"]["steps"].max())  # all parameters have taken the same
     roots, their_roots = np.sqrt(squares), np.sqrt(their_squares)
-    untouched = roots == 0
+    untouched = np.concatenate([_untouched(ours["optimiser"][f"square.{name}"]) for name in trained])
     moved = np.abs(other - mine) > _DECAYED * np.abs(mine) + _NOTHING / _EPS * rules.learning_rate * steps
     pushed = (np.abs(their_means - means) > _NOTHING) | (their_roots > _NOTHING)
     for what, found in (("weights", moved), ("optimiser", pushed)):
@@ -100,6 +103,14 @@ def distance(before: Parts, ours: Parts, theirs: Parts, rules: Optimiser) -> Dis
         direction=_share(turned[steered], next_),
         noise=max(_share(away[~steered], went), _share(turned[~steered], next_)),
     )
+
+
+def _untouched(square: np.ndarray) -> np.ndarray:
+    """bool, flat: whether all of the row of a weight is zero, of a vector the whole of it."""
+    rows = square.reshape(len(square), -1) if square.ndim > 1 else square.reshape(1, -1)
+    zero = (rows == 0).all(axis=1) & (rows.shape[1] >= _ROW)
+    found: np.ndarray = np.repeat(zero, rows.shape[1])
+    return found
 
 
 def _moments(parts: Parts, kind: str, trained: Sequence[str]) -> np.ndarray:

@@ -217,7 +217,8 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
         what = f"{spec.inner_steps:,} steps of training" + " and a look at its base" * (recipe.least > 0)
         less = "a smaller proposer.inner_steps, or a recipe of a smaller `model` and batch"
     else:  # how many deltas will be revealed is not known yet
-        each = 2 if spec.merge.drop_sigmas_milli else 1  # with it, and in the merge without it
+        # Each alone, as one of those worth paying, and the merge without it.
+        each = 1 + spec.pay_as_merged + (spec.merge.drop_sigmas_milli > 0)
         most = min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
         models = _BESIDE_DELTAS + each * most
         steps = audited_steps(spec, most)

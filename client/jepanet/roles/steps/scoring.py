@@ -27,7 +27,6 @@ from jepanet.protocol.settling.tally import (
     Decision,
     RevealedDelta,
     RoundFacts,
-    Row,
     drawn_solvers,
     facts_of,
 )
@@ -223,7 +222,7 @@ def check_against_own(
     context: Context,
     facts: RoundFacts,
     reports: Sequence[ScoreReport],
-    decisions: Sequence[Decision | Row],
+    decisions: Sequence[Decision],
     tolerance: int,
 ) -> None:
     """Holds decisions on deltas against what this node measured itself; `tolerance` in micro-nats.
@@ -254,7 +253,7 @@ def _check_against(
     found: Sequence[ScoredDelta],
     facts: RoundFacts,
     reports: Sequence[ScoreReport],
-    decisions: Sequence[Decision | Row],
+    decisions: Sequence[Decision],
     tolerance: int,
 ) -> None:
     # By solver: of two that reveal one digest only the later is a duplicate.
@@ -281,7 +280,7 @@ def _check_against(
             )
 
 
-def _told_otherwise(item: Decision | Row, mine: ScoredDelta, *, has_all: bool) -> bool:
+def _told_otherwise(item: Decision, mine: ScoredDelta, *, has_all: bool) -> bool:
     """Whether a reason that honest nodes share is given there and not here, or here and not there."""
     if item.verdict is Verdict.INVALID:  # its reason is the decoder's, and costs the same whichever it is
         return False
@@ -291,9 +290,7 @@ def _told_otherwise(item: Decision | Row, mine: ScoredDelta, *, has_all: bool) -
     return item.verdict is not due or (due is Verdict.EXCLUDED and item.reason != mine.reason)
 
 
-def _not_served(
-    facts: RoundFacts, reports: Sequence[ScoreReport], item: Decision | Row, mine: ScoredDelta
-) -> bool:
+def _not_served(facts: RoundFacts, reports: Sequence[ScoreReport], item: Decision, mine: ScoredDelta) -> bool:
     """Whether a delta is out because coordinators could not fetch it: more than a minority, or all reported.
 
     What reached this node need not have reached them, and a solver must not spoil a round by serving some.

@@ -163,7 +163,7 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
 
 def audits(network: Network, number: int) -> int:
     """How many trainings the judge has audited."""
-    said = [*network.judge.events("audit.done"), *network.judge.events("audit.differs")]
+    said = [*network.judge.events("audit.done"), *network.judge.events("audit.failed")]
     return len({item["solver"] for item in said if item["round"] == number})
 
 

@@ -68,7 +68,7 @@ async def play(network: Network, who: Attacker, folder: Path) -> dict[str, Any]:
         for item in network.events(facts.ChainBondSlashed, number)
         if item.cause is not SlashCause.EXCLUDED
     }
-    said = [*network.judge.events("audit.done"), *network.judge.events("audit.differs")]
+    said = [*network.judge.events("audit.done"), *network.judge.events("audit.failed")]
     drawn = {item["solver"] for item in said if item["round"] == number}
     rows = {row["solver"]: row for row in shown["receipts"]}
     (node,) = network.solvers

@@ -151,7 +151,7 @@ def test_who_audited_a_training_and_what_was_found_is_told() -> None:
     spec = replace(SPEC, audit=AuditRule(8, 1000))
     reports = [report(facts, who, [wrong]) for who in facts.members[:2]]
     sheet = derive_sheet(facts, spec, reports, model=facts.base, improvement=0)
-    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(spec, TOKEN, 2 * TOKEN, 3))))
+    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(spec, TOKEN, 2 * TOKEN, facts.members))))
     assert said.outcome.startswith("invalid, not-reproduced: its solver was drawn")
     assert said.scored.count("it did drawn parts of the training again") == 2
     assert "jepanet audit" in said.advice

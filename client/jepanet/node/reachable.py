@@ -56,7 +56,7 @@ class Reachable:
             try:
                 said = await self._network.dialled_back(item.peer_id, port)
             except JepanetError as error:  # it went, or is of a version that does not know this
-                log.debug("reach.unknown", peer=item.peer_id, why=str(error))
+                log.debug("reach.unanswered", peer=item.peer_id, why=str(error))
                 continue
             if said is Verdict.ANSWERED:
                 self.found = True

@@ -106,11 +106,11 @@ class Audits:
         if found.reason is None:
             log.info("audit.done", round=self._round.id, solver=solver, segments=segments)
             return
-        log.warning("audit.differs", round=self._round.id, solver=solver, segments=segments,
+        log.warning("audit.failed", round=self._round.id, solver=solver, segments=segments,
                     reason=found.reason, detail=found.detail)  # fmt: skip
 
     def _shut(self, item: RevealedDelta, why: str) -> Audited:
-        log.warning("audit.shut", round=self._round.id, solver=item.solver, digest=item.digest, why=why)
+        log.warning("audit.unopened", round=self._round.id, solver=item.solver, digest=item.digest, why=why)
         return Audited(item.digest, NOT_OPENED, why)
 
     async def _open(self, drawn: DrawnTraining, delta: Digest) -> Opened:

@@ -26,7 +26,7 @@ async def reference_of(context: Context, project: ProjectId, base: Digest, *, pi
     try:
         made_by = maker_of(context.state(), project, base)
     except Rejected as error:
-        log.warning("reference.unknown", project=project, why=error.message,
+        log.warning("reference.unread", project=project, why=error.message,
                     consequence="a proposer writes none, and others take the proposer's")  # fmt: skip
         return None
     if made_by is None:

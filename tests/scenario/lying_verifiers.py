@@ -1,6 +1,6 @@
-"""A nursery whose coordinator does not do its audits, where a file beside its configuration says so: `forge`
-signs any word, `skip` none, `copy` that of another account. Its aggregator and its own signature ask for
-nothing then. Nothing of this is in the package.
+"""A nursery whose coordinator does not do its audits, where a file beside its configuration says so: `skip`
+signs no word, `copy` that of another account. Its aggregator and its own signature ask for nothing then.
+Nothing of this is in the package.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ def _lie(how: str) -> None:
     from jepanet.types import Address, Digest
 
     def word(finding: Digest, auditor: Address) -> Digest | None:
-        if how == "skip":
-            return None
-        return Digest(bytes(32)) if how == "forge" else audit_word(finding, Address("0x" + "11" * 20))
+        return None if how == "skip" else audit_word(finding, Address("0x" + "11" * 20))
 
     scoring.audit_word = word  # type: ignore[assignment]
     aggregator.believed = lambda context, facts, documents, reports: list(reports)

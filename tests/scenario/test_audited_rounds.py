@@ -192,11 +192,15 @@ def test_attack_a_delta_that_nobody_can_audit_costs_as_much(audited: Outcome) ->
     assert bonds_lost(audited)[who] == 10 * TOKEN
 
 
-def test_honest_work_is_audited_and_paid(audited: Outcome) -> None:
+def test_honest_work_is_audited_and_judged_by_its_gain_alone(audited: Outcome) -> None:
+    """Four steps may do harm, which costs a part of the bond; the audit takes nothing."""
     (node,) = audited.network.solvers
     row = audited.receipts[node.address]
-    assert row["verdict"] == "accepted", row
+    assert (row["verdict"], row["reason"]) in {("accepted", "accepted"), ("excluded", "harm")}, row
+    assert [score["audited"] for score in row["scores"]] == [True]
     assert node.address not in bonds_lost(audited)
+    done = [item for item in audited.network.judge.events("audit.done") if item["solver"] == node.address]
+    assert len(done) == 1 and len(done[0]["segments"]) == 3
 
 
 def bonds_lost(outcome: Outcome) -> dict[str, int]:

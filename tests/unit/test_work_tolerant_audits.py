@@ -262,7 +262,12 @@ def test_attack_segments_as_long_as_nobody_measured() -> None:
 
 @pytest.mark.parametrize(
     ("name", "path", "value"),
-    [("tworoom-small", "loop.precision", "bf16"), ("backbone-135m", None, None), ("world-large", None, None)],
+    [
+        ("tworoom-small", "loop.precision", "bf16"),
+        ("backbone-tiny", None, None),
+        ("vision-language-tiny", None, None),
+        ("world-large", None, None),
+    ],
 )
 def test_recipes_without_a_measured_bound_are_refused(name: str, path: str | None, value: object) -> None:
     recipe = preset(name) if path is None else changed(preset(name), path, value)

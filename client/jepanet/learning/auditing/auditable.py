@@ -11,7 +11,7 @@ _OTHERS = 256
 MOST_STEPS = 16
 """Of a part: over more nobody has measured how far builds come apart."""
 MOST_PARAMETERS = 1 << 20
-CALIBRATED = ("image", "language", "vision_language", "world")
+CALIBRATED = ("image", "language", "world")
 """Families of which honest parts were measured on several builds (`benchmarks/tolerant_audits.py`)."""
 
 

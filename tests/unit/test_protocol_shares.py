@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.scores import Among, ScoreReport, decode_report, encode_report
+from jepanet.protocol.documents.scores import Among, ScoreReport, SignedScore, decode_report, encode_report
 from jepanet.protocol.documents.spec import MergeRule, encode_spec
 from jepanet.protocol.settling.shares import agrees, as_one_of
 from jepanet.protocol.settling.sheet import ScoreSheet, check_sheet, decode_sheet, derive_sheet, encode_sheet
@@ -70,17 +70,32 @@ def test_attack_junk_that_is_dropped_dilutes_nobodys_pay() -> None:
     assert abs(paid - Delta().gain(HONEST)) <= 120
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 8, 20])
-def test_who_measured_among_others_comes_to_the_same(count: int) -> None:
-    """A coordinator that was served other junk signs other numbers, and they say the same."""
+def scored(count: int) -> SignedScore:
     delta, revealed = Delta(), HONEST + JUNK
     among = Among(count, delta.gain(count), 10 * revealed // count)
-    score = replace(reports_of(some_facts(1), [[GOOD]])[0].scores[0], gain=delta.gain(revealed), among=among)
-    assert abs(as_one_of(score, revealed, HONEST)[0] - delta.gain(HONEST)) <= revealed
-    due = Among(HONEST, delta.gain(HONEST), 110)
-    assert agrees(score, due, revealed, 2000)
-    lie = replace(score, among=replace(among, gain=among.gain + 9_000))
-    assert not agrees(lie, due, revealed, 2000) or count > 2 * HONEST
+    return replace(reports_of(some_facts(1), [[GOOD]])[0].scores[0], gain=delta.gain(revealed), among=among)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_who_measured_among_fewer_comes_to_the_same(count: int) -> None:
+    """A coordinator that was served other junk signs other numbers, and they say the same."""
+    revealed, due = HONEST + JUNK, Among(HONEST, Delta().gain(HONEST), 110)
+    assert abs(as_one_of(scored(count), revealed, HONEST)[0] - due.gain) <= revealed
+    assert agrees(scored(count), due, revealed, 2000)
+    lie = replace(scored(count), among=replace(scored(count).among, gain=scored(count).among.gain + 20_000))  # type: ignore[type-var,union-attr]
+    assert not agrees(lie, due, revealed, 2000)
+
+
+@pytest.mark.parametrize("count", [5, 8, 20])
+def test_attack_tiny_deltas_that_look_worth_paying_multiply_nobodys_pay(count: int) -> None:
+    """They are dropped later, so that fewer are merged than anybody measured among: pay grows no further.
+
+    Whoever measured so has no number at the share of the merge, and stands in nobody's way who has.
+    """
+    revealed, due = HONEST + JUNK, Among(HONEST, Delta().gain(HONEST), 110)
+    assert as_one_of(scored(count), revealed, HONEST)[0] == Delta().gain(count) < due.gain
+    assert agrees(scored(count), due, revealed, 2000)
+    assert not agrees(scored(count), replace(due, gain=2 * due.gain), revealed, 2000)
 
 
 def test_at_the_counts_that_were_measured_nothing_is_read_off_between() -> None:
@@ -89,7 +104,8 @@ def test_at_the_counts_that_were_measured_nothing_is_read_off_between() -> None:
     assert as_one_of(both, 44, 4) == (5_555, 300)
     assert as_one_of(both, 44, 44)[0] == 777
     assert as_one_of(score, 44, 44) == (777, 33)
-    assert as_one_of(score, 44, 4) == (8_547, 363), "measured once, it grows with its share"
+    assert as_one_of(score, 44, 4) == (777, 33), "measured once, it is that"
+    assert as_one_of(both, 44, 2) == (5_555, 300), "and never at more than was measured"
 
 
 def test_attack_one_of_three_signs_another_second_number_and_earns_no_fee() -> None:

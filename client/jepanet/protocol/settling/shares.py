@@ -7,9 +7,9 @@ worth paying, and signs that too. What is paid for is read off both, at the shar
 
     gain(s) = a s - b s^2      through 0, (1 / N, gain) and (1 / count, gain among)
 
-and is one of both numbers where their count is the merged one. Coordinators that were served differently,
-and so measured among different numbers, come to the same gain up to the third order. No one's number is
-taken: as with every score, the lower median of all reports.
+and is one of both numbers where their count is the merged one, or `count` is larger. Coordinators that were
+served differently, and so measured among different numbers, come to the same gain up to the third order. No
+one's number is taken: as with every score, the lower median of all reports.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ Counted = tuple[int, int]
 def as_one_of(score: Measured, revealed: int, merged: int) -> Counted:
     """A score as one of `merged` deltas, of `revealed` ones: integers, so the same for everybody.
 
-    Without a second measurement it grows with the share: so it does where nothing was found worth leaving
-    out, and where nothing was earned in the first place.
+    Never at a larger share than was measured: honest gains bend, and whoever grew them in proportion would
+    pay for tiny deltas that are merged nowhere and look worth paying.
     """
-    among, n, all_ = score.among, merged, revealed
+    among, all_ = score.among, revealed
     if among is None or among.count >= all_:
-        return _cut(score.gain * all_ // n, -(-score.stderr * all_ // n))
+        return score.gain, score.stderr
     m = among.count
+    n = max(merged, m)
     # Lagrange's weights at 1 / n of the points 1 / all and 1 / m, and 0 at 0.
     gain = (score.gain * all_ * all_ * (n - m) + among.gain * m * m * (all_ - n)) // (n * n * (all_ - m))
     return _cut(gain, -(-among.stderr * m // n))
@@ -125,12 +126,22 @@ def measured_as_merged(
 
 
 def agrees(score: Measured, due: Among, revealed: int, tolerance: int) -> bool:
-    """Whether what was measured gives what is paid for, within what two honest nodes may differ by: what was
-    not measured near that share is as much less certain."""
-    near = score.among is not None and score.among.count <= 2 * due.count
-    allowed = tolerance if near else tolerance * -(-revealed // due.count)
+    """Whether what was measured gives what is paid for, within what two honest nodes may differ by.
+
+    Who found more worth paying than were merged has no number at that share: anything is possible there
+    between its own and what that would be if it grew in proportion.
+    """
     gain, stderr = as_one_of(score, revealed, due.count)
-    return max(abs(gain - due.gain), abs(stderr - due.stderr)) <= allowed
+    count, at, error = revealed, score.gain, score.stderr
+    if score.among is not None and score.among.count < revealed:
+        count, at, error = score.among.count, score.among.gain, score.among.stderr
+    if count <= due.count:
+        return max(abs(gain - due.gain), abs(stderr - due.stderr)) <= tolerance
+    most, widest = at * count // due.count, -(-error * count // due.count)
+    return (
+        min(gain, most) - tolerance <= due.gain <= max(gain, most) + tolerance
+        and stderr - tolerance <= due.stderr <= widest + tolerance
+    )
 
 
 def _cut(gain: int, stderr: int) -> Counted:

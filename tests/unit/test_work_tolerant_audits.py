@@ -19,7 +19,7 @@ from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes
 from jepanet.learning.auditing.auditable import MOST_STEPS, check_tolerable
-from jepanet.learning.auditing.state_file import digests_of, read_state, state_pieces
+from jepanet.learning.auditing.state_file import digests_of, name_of_state, read_state, state_pieces
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe_reader import changed
 from jepanet.learning.training.resuming.state import Parts
@@ -72,10 +72,10 @@ def commits(bench: Bench, parts: Parts, number: int = MIDDLE) -> None:
     known = bench.transcript
     segments = list(known.segments)
     step = segments[number].end.step
-    data = b"".join(state_pieces(step, parts))
-    (bench.folder / "states" / f"step-{step:010}.state").write_bytes(data)
+    pieces = state_pieces(step, parts)
+    (bench.folder / "states" / f"step-{step:010}.state").write_bytes(b"".join(pieces))
     end = replace(segments[number].end, **digests_of(parts))
-    segments[number] = Segment(end, digest_of(data), losses_digest(KEY, step, [0.0]))
+    segments[number] = Segment(end, name_of_state(pieces), losses_digest(KEY, step, [0.0]))
     document = encode_transcript(replace(known, segments=tuple(segments)))
     (bench.folder / "transcript").write_bytes(document)
     tensors, _ = decode_tensors((bench.folder / "delta").read_bytes(), max_bytes=1 << 30, what="delta")

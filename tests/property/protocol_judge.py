@@ -40,6 +40,11 @@ class Told:
     sealed: bool = False
     failed: set[str] = field(default_factory=set)
     scored: bool = False
+    hides: bool = False
+    """Whether its scores are committed to first."""
+    opened_scores: bool = False
+    heard: set[Address] = field(default_factory=set)
+    """Who of the others has committed to scores in time."""
     built: Digest | None = None
     signed: Digest | None = None
     scores: set[Address] = field(default_factory=set)
@@ -144,6 +149,10 @@ class Judge:
         if isinstance(fact, facts.PeerScored):
             if fact.coordinator in self.members(told):
                 told.scores.add(fact.coordinator)
+        elif isinstance(fact, facts.PeerCommitted):
+            until = told.reveal_end + told.opened.params.verify_duration * 2 // 5
+            if fact.coordinator in self.members(told) and self.now < until:
+                told.heard.add(fact.coordinator)
         elif isinstance(fact, facts.PeerSheet):
             if self.admitted(told, fact.sender):
                 told.sheets.setdefault(fact.sender, fact.sheet)
@@ -164,7 +173,12 @@ class Judge:
         elif isinstance(fact, facts.LocalDeltaSealed):
             told.sealed = True
         elif isinstance(fact, facts.LocalScored):
+            told.hides = told.hides if told.scored else fact.committed
             told.scored = True
+            if self.me.address in self.members(told) and not told.hides:
+                told.scores.add(self.me.address)
+        elif isinstance(fact, facts.LocalScoresOpened):
+            told.opened_scores = True
             if self.me.address in self.members(told):
                 told.scores.add(self.me.address)
         elif isinstance(fact, facts.LocalSheetBuilt) and told.built is None:
@@ -245,6 +259,13 @@ class Judge:
         self._in_verify(told)
         assert self.admitted(told, self.me.address)
 
+    def _rule_OpenScores(self, told: Told, duty: duties.OpenScores) -> None:
+        self._in_verify(told)
+        assert told.scored and told.hides and not told.opened_scores
+        missing = set(self.members(told)) - {self.me.address} - told.heard
+        late = told.reveal_end + told.opened.params.verify_duration * 9 // 20
+        assert self.me.address in self.members(told) and (not missing or self.now >= late)
+
     def _rule_PublishScores(self, told: Told, duty: duties.PublishScores) -> None:
         self._in_verify(told)
         assert told.scored and self.me.address in self.members(told)
@@ -253,7 +274,7 @@ class Judge:
         self._in_verify(told)
         assert told.scored and told.built is None and self.admitted(told, self.me.address)
         assert self.threshold(told) <= len(told.scores) <= len(self.members(told))
-        patience = told.reveal_end + told.opened.params.verify_duration // 3
+        patience = told.reveal_end + told.opened.params.verify_duration // (2 if told.hides else 3)
         assert len(told.scores) == len(self.members(told)) or self.now >= patience
 
     def _rule_PublishSheet(self, told: Told, duty: duties.PublishSheet) -> None:

@@ -153,6 +153,7 @@ class Node:
             offered: list[tuple[object, facts.LocalFact]] = [
                 (own.sealed, facts.LocalDeltaSealed(key, other, b"other")),
                 (own.scores, facts.LocalScored(key, other)),
+                (own.opened, facts.LocalScoresOpened(key, other)),
                 (own.sheet, facts.LocalSheetBuilt(key, other)),
                 (own.result, facts.LocalResultSigned(key, other, 9, b"other")),
                 (own.prepared or None, facts.LocalRoundPrepared(key, (STRANGER,))),
@@ -229,7 +230,9 @@ class World:
                 delta = delta_of(me, key)
                 return [facts.LocalDeltaSealed(key, delta, commitment_of(me, delta))]
             case duties.ScoreDeltas(key):
-                return [facts.LocalScored(key, digest("scores", me, key))]
+                return [facts.LocalScored(key, digest("scores", me, key), committed=key % 2 == 1)]
+            case duties.OpenScores(key):
+                return [facts.LocalScoresOpened(key, digest("opened scores", me, key))]
             case duties.BuildSheet(key):
                 scores = node.state.off_chain[key].scores
                 return [facts.LocalSheetBuilt(key, digest("sheet", me, key, scores))]
@@ -245,7 +248,11 @@ class World:
         me = node.me.address
         match duty:
             case duties.PublishScores(key):
-                scores = node.state.own[key].scores
+                known = node.state.own[key]
+                if known.committed and known.opened is None:
+                    self.say(node, facts.PeerCommitted(key, me, digest("committed", me, key), bytes(65)))
+                    return
+                scores = known.opened or known.scores
                 assert scores is not None
                 self.say(node, facts.PeerScored(key, me, scores))
             case duties.PublishSheet(key):

@@ -30,6 +30,7 @@ from jepanet.work import contribution as contribution_module
 from jepanet.work import room, scoring
 from jepanet.work import training as work_training
 from jepanet.work.jobs import JOBS, run
+from jepanet.work.requests.audit_plan import NameLeft, NameSource, NameTranscript, PlanAudit
 from jepanet.work.requests.auditing import AuditPlace, AuditSegment, AuditSegments, SegmentAgain
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
@@ -86,6 +87,10 @@ def training(folder: Path, device: str) -> TrainDelta:
     return TrainDelta(files, shards, None, None, SEED, folder / "delta", folder / "left", device)
 
 
+READING = (NameTranscript, NameSource, NameLeft, PlanAudit)
+"""Jobs that read documents, and hold no more than those."""
+
+
 def requests(folder: Path, device: str) -> list[Request[object]]:
     """One of every job."""
     files = training(folder, device).round
@@ -133,6 +138,16 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
             None,
             folder / "audited" / "delta",
         ),
+        NameTranscript(folder / "audited" / "delta", 1 << 24),
+        NameSource(folder / "audited" / "delta"),
+        NameLeft(folder / "audited" / "transcript", digest_of(b"")),
+        PlanAudit(
+            replace(files, spec=folder / "audited" / "spec"),
+            folder / "audited" / "transcript",
+            bytes(32),
+            RoundId(1),
+            Address("0x" + "aa" * 20),
+        ),
     ]
 
 
@@ -146,12 +161,12 @@ def test_every_job_does_its_work_on_the_cpu(folder: Path) -> None:
 def test_a_job_without_a_device_runs_no_network_or_compares_digests() -> None:
     """Digests of states are those of a CPU: on another device equal work gives others."""
     without = [kind for kind in JOBS if "device" not in kind.__slots__]
-    assert without == [RepeatTraining, AuditSegment, AuditSegments, DeriveModel]
+    assert without == [RepeatTraining, AuditSegment, AuditSegments, *READING, DeriveModel]
 
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in JOBS if kind not in (DeriveModel, AuditSegment, AuditSegments)],
+    [kind for kind in JOBS if kind not in (DeriveModel, AuditSegment, AuditSegments, *READING)],
     ids=lambda kind: kind.job,
 )
 def test_no_job_ignores_its_device(folder: Path, kind: type[Request[object]]) -> None:
@@ -273,7 +288,9 @@ def test_how_far_a_device_may_lie_from_the_cpu_follows_from_the_rounds_tolerance
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in JOBS if kind not in (DeriveModel, ProbeDevice)], ids=lambda kind: kind.job
+    "kind",
+    [kind for kind in JOBS if kind not in (DeriveModel, ProbeDevice, *READING)],
+    ids=lambda kind: kind.job,
 )
 def test_a_job_that_has_no_room_is_refused_before_it_takes_any(
     folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Request[object]]

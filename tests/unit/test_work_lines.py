@@ -23,6 +23,15 @@ from jepanet.work.lines import (
     result_line,
     result_of,
 )
+from jepanet.work.requests.audit_plan import (
+    AuditPlan,
+    DrawnSegment,
+    Named,
+    NameLeft,
+    NameSource,
+    NameTranscript,
+    PlanAudit,
+)
 from jepanet.work.requests.auditing import (
     AuditedSegment,
     AuditedSegments,
@@ -75,15 +84,24 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     (TRAINING, TrainedDelta(DIGEST, None, 1.5, 2**60, 3, {"loss_last": 0.25}, 0.0)),
     (RepeatTraining(TRAINING, Path("c")), RepeatedTraining(False, -0.5)),
     (
-        AuditSegment(ROUND, (SHARD,), None, b"\x00\xff", Path("t"), 3, Path("s"), None, Path("c"), DIGEST),
+        AuditSegment(
+            ROUND, (SHARD,), None, b"\x00\xff", Path("t"), 3, Path("s"), None, Path("c"), Path("a"), DIGEST
+        ),
         AuditedSegment("weights", "weights after step 4: …", (0.5, -1e300), 1.5),
     ),
     (
         AuditSegments(
             ROUND, (SHARD,), None, b"\x00\xff", Path("t"),
-            (SegmentAgain(0, None), SegmentAgain(3, Path("s"))), None, Path("c"), DIGEST,
+            (SegmentAgain(0, None), SegmentAgain(3, Path("s"), Path("a"))), None, Path("c"), DIGEST,
         ),
-        AuditedSegments((AuditedSegment(None, "", (), 0.0), AuditedSegment("batch", "…", (0.5,), 1.5))),
+        AuditedSegments((AuditedSegment(None, "", (), 0.0, 0.5), AuditedSegment("batch", "…", (0.5,), 1.5))),
+    ),
+    (NameTranscript(Path("d"), 7), Named(DIGEST)),
+    (NameSource(Path("r")), Named(None)),
+    (NameLeft(Path("t"), DIGEST), Named(DIGEST)),
+    (
+        PlanAudit(ROUND, Path("t"), bytes(32), RoundId(4), SOLVER),
+        AuditPlan((DrawnSegment(0, None, False), DrawnSegment(3, DIGEST, True)), DIGEST, "segments", "…"),
     ),
     (
         replace(TRAINING, audit=AuditPlace(Path("f"), Path("t"), bytes(32))),

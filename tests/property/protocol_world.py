@@ -17,7 +17,7 @@ from jepanet.protocol.journal_codec import (
     encode_fact,
     encode_state,
 )
-from jepanet.protocol.state import KEPT_ROUNDS, Identity, NodeState
+from jepanet.protocol.state import KEPT_OF_PROJECT, KEPT_ROUNDS, Identity, NodeState
 from jepanet.protocol.transition import genesis, transition
 from jepanet.types import Address, Digest, Phase, ProjectId, Role, RoundId
 
@@ -74,7 +74,10 @@ class Node:
         """One entry a sender, of those who may speak; memory is bounded."""
         assert set(self.state.rounds) == set(self.state.own) == set(self.state.off_chain)
         if isinstance(fact, facts.ChainBlock):
-            assert sum(1 for item in self.state.rounds.values() if item.ended_at) <= KEPT_ROUNDS
+            known = self.state.rounds.values()
+            under_way = {item.project_id for item in known if not item.ended_at}
+            most = KEPT_ROUNDS + KEPT_OF_PROJECT * len(under_way)
+            assert sum(1 for item in known if item.ended_at) <= most
             return
         round_ = self.state.rounds.get(getattr(fact, "round_id", None))  # type: ignore[arg-type]  # None is no key
         if round_ is None:

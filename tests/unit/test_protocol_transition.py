@@ -52,7 +52,14 @@ from jepanet.protocol import duties, facts
 from jepanet.protocol.due.table import round_duties
 from jepanet.protocol.due.view import COURTESY, MAX_REPEATS, REPEAT
 from jepanet.protocol.journal_codec import decode_state, encode_state
-from jepanet.protocol.state import KEPT_ROUNDS, FailedDuty, ProposedSheet, Round, SignedScores
+from jepanet.protocol.state import (
+    KEPT_OF_PROJECT,
+    KEPT_ROUNDS,
+    FailedDuty,
+    ProposedSheet,
+    Round,
+    SignedScores,
+)
 from jepanet.types import Address, BlockRef, CancelCause, ProjectId, Role, RoundId, SlashCause
 
 pytestmark = pytest.mark.unit
@@ -602,6 +609,29 @@ def test_ended_rounds_are_forgotten_beyond_a_bound_and_stay_forgotten() -> None:
     assert sorted(state.rounds) == list(range(6, KEPT_ROUNDS + 6))
     assert play(state, *told) == (state, [])
     assert state.projects[PROJECT].rounds == KEPT_ROUNDS + 5
+
+
+def test_attack_strangers_rounds_make_nobody_forget_what_a_project_under_way_is_audited_by() -> None:
+    """An auditor that no longer knows the delta before takes the whole bond of who carries from it."""
+    elsewhere, began = ProjectId(4), KEPT_OF_PROJECT + 2
+
+    def ends(n: int) -> list[facts.Fact]:
+        return [replace(cancelled(CancelCause.NO_COMMITS), round_id=RoundId(n)), block(1500 + n)]
+
+    told: list[facts.Fact] = [project(), project(elsewhere)]
+    for n in range(1, began):
+        told += [opened(RoundId(n)), *ends(n)]
+    told.append(opened(RoundId(began)))
+    strangers = range(began + 1, began + 1 + 2 * KEPT_ROUNDS)
+    for n in strangers:
+        told += [opened(RoundId(n), elsewhere, params(project_id=elsewhere)), *ends(n)]
+    state, _ = play(node(SOLVER, S), *told)
+    own = sorted(key for key, item in state.rounds.items() if item.project_id == PROJECT)
+    assert own == list(range(began - KEPT_OF_PROJECT, began + 1))
+    assert len(state.rounds) == KEPT_ROUNDS + KEPT_OF_PROJECT + 1, "and no more: memory is bounded"
+    assert play(state, *told) == (state, [])
+    state, _ = play(state, *ends(began), block(9999))
+    assert sorted(state.rounds) == list(strangers)[-KEPT_ROUNDS:], "idle, it is one of many"
 
 
 def test_the_model_head_moves_with_the_chain() -> None:

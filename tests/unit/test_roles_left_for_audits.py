@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.protocol.documents.spec import AuditRule
-from jepanet.roles.steps import left_for_audits
+from jepanet.protocol.state import KEPT_OF_PROJECT
 from jepanet.roles.steps.left_for_audits import shown_for
 from jepanet.types import Digest
 from jepanet.work.requests.audit_plan import Named, NameLeft, NameSource, NameTranscript
@@ -89,7 +89,7 @@ async def test_what_no_auditor_could_hold_is_dropped(bench: Bench, lacks: str) -
 
 
 async def test_so_is_what_nodes_may_have_forgotten_or_refuse_as_too_large(bench: Bench) -> None:
-    bench.before.id = 5 - left_for_audits._NEAR
+    bench.before.id = 5 - KEPT_OF_PROJECT
     assert await bench.shown() is not None
     bench.round.id += 1
     assert await bench.shown() is None

@@ -13,6 +13,7 @@ from jepanet.protocol import facts
 from jepanet.protocol.documents.openings import MOST_OF_ONE, HeardCommitment
 from jepanet.protocol.state import (
     KEPT_CONFLICTING,
+    KEPT_OF_PROJECT,
     KEPT_ROUNDS,
     Commit,
     FailedDuty,
@@ -302,6 +303,9 @@ def _forget_old_rounds(state: NodeState) -> NodeState:
     if len(ended) <= KEPT_ROUNDS:
         return state
     dropped = set(ended[: len(ended) - KEPT_ROUNDS])
+    for project_id in {item.project_id for item in state.rounds.values() if not item.ended_at}:
+        of_it = [key for key in ended if state.rounds[key].project_id == project_id]
+        dropped.difference_update(of_it[-KEPT_OF_PROJECT:])
     return replace(
         state,
         rounds={key: item for key, item in state.rounds.items() if key not in dropped},

@@ -32,6 +32,7 @@ from jepanet.types import Address, BlockRef, Digest, ProjectId, Role, RoundId
 
 __all__ = [
     "KEPT_CONFLICTING",
+    "KEPT_OF_PROJECT",
     "KEPT_ROUNDS",
     "LONGEST_DISPUTE",
     "Commit",
@@ -136,7 +137,7 @@ class NodeState:
     verifier_sets: dict[int, VerifierSet] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     rounds: dict[RoundId, Round] = field(default_factory=dict)
-    """Ended rounds beyond `KEPT_ROUNDS` are dropped."""
+    """Ended rounds beyond `KEPT_ROUNDS` and `KEPT_OF_PROJECT` are dropped."""
     own: dict[RoundId, Own] = field(default_factory=dict)
     """Of the same rounds as `rounds`."""
     off_chain: dict[RoundId, OffChain] = field(default_factory=dict)
@@ -180,3 +181,6 @@ class NodeState:
 
 KEPT_ROUNDS = 64
 """Ended rounds kept in memory; older ones stay in the journal and on the chain."""
+KEPT_OF_PROJECT = 16
+"""But the last ended ones of a project are kept as long as a round of it is under way: an auditor holds a
+training against the delta that its solver revealed before, however many rounds of others end meanwhile."""

@@ -14,7 +14,7 @@ from typing import Annotated
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.revealed_before import revealed_before
-from jepanet.protocol.state import Round
+from jepanet.protocol.state import KEPT_OF_PROJECT, Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.records.marks import LeftOut, Size
 from jepanet.roles.context import Context
@@ -34,8 +34,6 @@ _STATE_MODELS = 3
 _SHARE = 4
 _GIB = 1 << 30
 _NOTE = "audit"
-_NEAR = 16
-"""Rounds after which a delta counts as forgotten: nodes remember the last 64 of the whole chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ async def shown_for(
     them: it is this wallet's last revealed one, not long ago, and both are here to be served. None otherwise:
     who adds what nobody can check loses its bond when it is drawn."""
     earlier = revealed_before(context.state(), round_, context.me)
-    if not earlier or earlier[0][0].id + _NEAR < round_.id:
+    if not earlier or earlier[0][0].id + KEPT_OF_PROJECT < round_.id:
         return None
     before, delta = earlier[0]
     source = await context.jobs.run(NameSource(stored(context, residual)))

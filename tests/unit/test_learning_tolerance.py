@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.auditing.tolerance import BOUND, Distance, distance
+from jepanet.learning.auditing.tolerance import BOUND, FARTHEST, Distance, distance
 from jepanet.learning.recipe import Optimiser
 from jepanet.learning.training.resuming.state import Parts
 
@@ -101,3 +101,13 @@ def test_of_nothing_anything_is_infinitely_far() -> None:
     still, theirs = state(), state()
     theirs["weights"]["table"][0, 0] += np.float32(1e-3)
     assert distance(still, still, theirs, RULES).weights == float("inf")
+
+
+def test_attack_an_end_so_far_off_that_it_is_no_number() -> None:
+    """A report of an audit holds finite numbers alone: any other would end the audit, not the cheat."""
+    for odd in (float("inf"), float("nan")):
+        for place in range(5):
+            values = [0.0] * 5
+            values[place] = odd
+            found, what = Distance(*values).share(BOUND)
+            assert found == FARTHEST and what == ["weights", "mean", "square", "direction", "noise"][place]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,12 @@ from jepanet.errors import Rejected
 
 if TYPE_CHECKING:
     import torch
+
+
+_PLACE = struct.Struct("=8xi4xQ")
+"""Where a state of torch's Mersenne twister begins: its seed, how many of its words are left (one more), a
+flag, and which word is next."""
+_WORDS = 624
 
 
 def derive(seed: bytes, label: str) -> bytes:
@@ -54,13 +61,18 @@ def set_stream(generator: torch.Generator, state: np.ndarray) -> None:
     """Takes a stream up where `stream_state` left it.
 
     Raises:
-        Rejected: it is not the state of such a generator (`bad-position`).
+        Rejected: it is not the state of such a generator (`bad-position`), or one from which torch, which
+            does not look, would read past its words: other numbers on every machine.
     """
     import torch
 
     try:
         if state.dtype != np.uint8:
             raise RuntimeError("it is not made of bytes")
+        if state.nbytes >= _PLACE.size:
+            left, following = _PLACE.unpack_from(state.tobytes())
+            if left < 1 or left + following > _WORDS + 1:
+                raise RuntimeError(f"{left} words are said to be left at word {following}")
         generator.set_state(torch.from_numpy(state.copy()))
     except RuntimeError as error:
         raise Rejected(f"this is no state of a random stream: {error}", reason="bad-position") from error

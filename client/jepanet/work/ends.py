@@ -9,7 +9,7 @@ import numpy as np
 from jepanet.federation.deltas.contract import Schema
 from jepanet.federation.deltas.delta import decode_parts
 from jepanet.learning.auditing.replay import NOT_ROUNDED, Replayed, differing
-from jepanet.learning.auditing.tolerance import BOUND
+from jepanet.learning.auditing.tolerance import BOUND, FARTHEST, capped
 from jepanet.learning.training.resuming.trace import TracePoint, digest_of_arrays
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
@@ -59,7 +59,7 @@ def compared_deltas(here: Arrays, there: Arrays, spec: RoundSpec, schema: Schema
         return Compared(None if mine == theirs else "delta", said)
     ours, other = (decode_parts(parts, schema, spec.codec) for parts in (here, there))
     away, length = _norm([other[name] - ours[name] for name in ours]), _norm(list(ours.values()))
-    share = away / (DELTA_BOUND * length) if length else float("inf")
+    share = capped(away / (DELTA_BOUND * length)) if length else FARTHEST
     said = f"its tensors: {share:.2g} of how far honest deltas may lie apart, {theirs.hex()} revealed"
     return Compared(None if share <= 1 else "delta", said, share)
 

@@ -40,6 +40,14 @@ _ROW = 8
 _NOTHING = 1e-15
 """A moment: a ten-millionth of eps. What underflows to zero on one build may not on another."""
 
+FARTHEST = 1e9
+"""Of a share of a bound: from here on only that it is too far is said."""
+
+
+def capped(share: float) -> float:
+    """A share of a bound as a finite number: infinity, and what is no number, are `FARTHEST`."""
+    return share if share < FARTHEST else FARTHEST
+
 
 @dataclass(frozen=True, slots=True)
 class Distance:
@@ -52,9 +60,9 @@ class Distance:
     noise: float
 
     def share(self, bound: Distance) -> tuple[float, str]:
-        """The largest of these as a multiple of its bound, and which it is."""
+        """The largest of these as a multiple of its bound, `capped`, and which it is."""
         found = zip(astuple(self), astuple(bound), (item.name for item in fields(self)), strict=True)
-        return max((mine / limit, name) for mine, limit, name in found)
+        return max((capped(mine / limit), name) for mine, limit, name in found)
 
 
 BOUND = Distance(weights=3e-4, mean=2e-5, square=2e-5, direction=3e-4, noise=0.02)

@@ -54,7 +54,7 @@ def test_scores_stay_here_until_every_other_verifier_has_committed() -> None:
     state, _ = play(state, commits(C1))
     assert OPEN in ask(state, commits(C2))
     opened, asked = play(state, commits(C2), facts.LocalScoresOpened(ROUND, digest("opened")))
-    assert opened.off_chain[ROUND].scores == (SignedScores(C0, digest("opened")),)
+    assert opened.off_chain[ROUND].scores == (SignedScores(C0, digest("opened"), REVEAL_END),)
     assert asked.count(OPEN) == 1 and OPEN not in ask(opened, block(VERIFY_END - 1))
 
 
@@ -91,7 +91,9 @@ def test_attack_outsiders_commit_to_nothing() -> None:
 def test_rounds_without_commitments_are_as_they_were() -> None:
     told = facts.LocalScored(ROUND, digest("scores"))
     state, asked = play(node(C0, Role.COORDINATOR), *verify_phase(), told, block(VERIFY_END - 1))
-    assert OPEN not in asked and state.off_chain[ROUND].scores == (SignedScores(C0, digest("scores")),)
+    assert OPEN not in asked and state.off_chain[ROUND].scores == (
+        SignedScores(C0, digest("scores"), REVEAL_END),
+    )
 
 
 def test_a_sheet_waits_for_those_who_waited() -> None:

@@ -25,7 +25,7 @@ from jepanet.protocol.documents.scores import (
 )
 from jepanet.protocol.documents.spec import MergeRule
 from jepanet.protocol.documents.typed_data import score_commitment_data
-from jepanet.protocol.settling.in_time import committed_in_time
+from jepanet.protocol.settling.in_time import in_time
 from jepanet.protocol.settling.sheet import ScoreSheet, check_sheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.types import Address, Verdict
@@ -139,6 +139,19 @@ def test_attack_a_liar_that_lists_nobody_takes_no_fee_from_the_others() -> None:
     assert paid([*reports[:2], silent]) == {A, B, C}
 
 
+def test_attack_a_picked_pair_of_reports_takes_nobodys_fee() -> None:
+    first, second = honest(dict.fromkeys((A, B), ROUND))
+    silent = opens(report_of(FACTS, C, ROUND), [])
+    for mine in (first, second):
+        assert mine.coordinator in paid([mine, silent])
+
+
+def test_where_nobody_was_in_time_all_who_opened_are_paid() -> None:
+    late = [opens(report_of(FACTS, who, ROUND), []) for who in FACTS.members]
+    assert paid(late) == {A, B, C}
+    assert paid([*late[:2], replace(late[2], opening=None)]) == {A, B}
+
+
 def test_attack_a_liar_lends_a_copier_its_word_in_vain() -> None:
     facts = some_facts(3, 5)
     *measured, liar, copier = (report_of(facts, who, ROUND) for who in facts.members)
@@ -233,7 +246,7 @@ def test_the_fullest_report_fits_one_message() -> None:
 
 def test_a_report_without_an_opening_says_what_it_always_said() -> None:
     assert b"opening" not in encode_report(report_of(FACTS, A, ROUND))
-    assert not committed_in_time(report_of(FACTS, A, ROUND), [], CHAIN, CONTRACT)
+    assert not in_time([report_of(FACTS, A, ROUND)], 3, CHAIN, CONTRACT)
 
 
 # ------------------------------------------------------------------ saying less, and saying more

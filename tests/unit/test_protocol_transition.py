@@ -304,7 +304,7 @@ def test_one_sender_has_one_sheet_one_report_and_one_result() -> None:
         )
     known = state.off_chain[ROUND]
     assert known.sheets == (ProposedSheet(C1, digest("0"), REVEAL_END),)
-    assert known.scores[1:] == (SignedScores(C1, digest("0")),)
+    assert known.scores[1:] == (SignedScores(C1, digest("0"), REVEAL_END),)
     assert [item.sheet for item in known.results] == [digest("0")]
 
 

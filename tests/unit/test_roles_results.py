@@ -120,7 +120,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
         blobs = Blobs()
         wallet = Wallet.from_key(Secret(b"\x07" * 32))
         round_ = SimpleNamespace(id=facts.round_id, base=facts.base, slashed=())
-        off_chain = SimpleNamespace(scores=(), results=(), conflicting=())
+        off_chain = SimpleNamespace(scores=(), sheets=(), results=(), conflicting=())
 
         async def round_documents(context: Any, of: Any) -> Any:
             return documents
@@ -543,6 +543,20 @@ async def test_a_dropped_delta_is_held_against_the_merge_and_not_against_its_sco
             CheckSheet(facts.round_id, other.blobs.put_bytes(encode_sheet(sheet)))
         )
     assert other.journal.signed == []
+
+
+async def test_attack_a_sheet_that_waits_for_a_report_is_not_signed(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waits(*given: Any) -> None:
+        raise Transient("a report is left out")
+
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    monkeypatch.setattr(coordinator_module, "wait_for_left_out", waits)
+    with pytest.raises(Transient):
+        await signs(context, facts, sheet_of(facts, [[GOOD] * 2] * 2))
+    assert context.journal.signed == []
 
 
 async def test_attack_second_numbers_of_a_minority_are_not_signed(

@@ -193,7 +193,7 @@ def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerFact) -> NodeS
             known = any(item.coordinator == fact.coordinator for item in off_chain.scores)
             if known or fact.coordinator not in members:
                 return state
-            return _add_scores(state, round_, SignedScores(fact.coordinator, fact.scores))
+            return _add_scores(state, round_, SignedScores(fact.coordinator, fact.scores, state.now))
         case facts.PeerCommitted():
             return _add_commitment(state, round_, fact)
         case facts.PeerSheet():
@@ -271,13 +271,13 @@ def _absorb_local(state: NodeState, round_: Round, fact: facts.LocalFact) -> Nod
             if fact.committed:
                 return state.with_own(round_.id, own)
             if me in state.members(round_) and all(item.coordinator != me for item in off_chain.scores):
-                state = _add_scores(state, round_, SignedScores(me, fact.scores))
+                state = _add_scores(state, round_, SignedScores(me, fact.scores, state.now))
         case facts.LocalScoresOpened():
             if own.opened is not None or me not in state.members(round_):
                 return state
             own = replace(own, opened=fact.scores)
             if all(item.coordinator != me for item in off_chain.scores):
-                state = _add_scores(state, round_, SignedScores(me, fact.scores))
+                state = _add_scores(state, round_, SignedScores(me, fact.scores, state.now))
         case facts.LocalSheetBuilt():
             if own.sheet is not None:
                 return state

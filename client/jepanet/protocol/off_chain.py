@@ -28,6 +28,8 @@ class SignedScores:
 
     coordinator: Address
     scores: Digest
+    at: Annotated[int, LeftOut()] = 0
+    """Timestamp of the block at which they arrived; 0 where an earlier version noted none."""
 
 
 @dataclass(frozen=True, slots=True)

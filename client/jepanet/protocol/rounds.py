@@ -129,6 +129,17 @@ class Round:
         after all have stopped to listen, so that no clock that lags listens to who has read an opening."""
         return self.reveal_end + self.params.verify_duration * 9 // 20
 
+    def reports_awaited_until(self, committed: bool) -> int:
+        """When a sheet is built though somebody's report is missing: after a third of VERIFY, or half of it
+        where scores are `committed` to first, since who waits for a commitment opens late."""
+        return self.reveal_end + self.params.verify_duration // (2 if committed else 3)
+
+    @property
+    def sheets_complete_until(self) -> int:
+        """Until when no sheet is signed that leaves out a report which was there to be taken: two thirds of
+        VERIFY. What is left is more than builders had for the same merge."""
+        return self.reveal_end + self.params.verify_duration * 2 // 3
+
     def phase(self, now: int, resolve_duration: int = LONGEST_DISPUTE) -> Phase:
         """The phase at timestamp `now` (seconds): the same rule as `Phases.phase` of the contracts.
 

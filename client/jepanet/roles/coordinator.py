@@ -18,6 +18,7 @@ from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.apart import tell_apart
 from jepanet.roles.steps.audits import check_words
+from jepanet.roles.steps.left_out import wait_for_left_out
 from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
 from jepanet.roles.steps.obtain import obtain_bytes
 from jepanet.roles.steps.opening_scores import open_scores, own_commitment
@@ -76,13 +77,15 @@ class Coordinator:
         await self._context.say(SayScores(round_id, report))
 
     async def check_sheet(self, duty: CheckSheet) -> Sequence[LocalFact]:
-        """Signs at most one result a round; refuses, with the reason in the log, what it cannot reproduce."""
+        """Signs at most one result a round; refuses, with the reason in the log, what it cannot reproduce.
+        A sheet that leaves a report out is looked at again later."""
         context = self._context
         round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
         data = await obtain_bytes(context, duty.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         sheet = decode_sheet(data)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
+        wait_for_left_out(context, round_, facts, documents, sheet, duty.sheet)
         check_sheet(sheet, facts, documents.spec, recover_typed)
         decisions = decide(facts, sheet.reports)  # the merge is held against a measurement of its own
         check_against_own(context, facts, sheet.reports, decisions, documents.spec.score_tolerance)

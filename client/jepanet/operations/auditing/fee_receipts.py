@@ -27,7 +27,7 @@ def fee_receipts(
     rules are not to be had, and nothing is said of why; `fee` in wei, of the whole round;
     `drawn`: solvers whose trainings had to be audited."""
     paid = {item.coordinator: item.amount for item in sheet.fees}
-    found = {} if spec is None else _reported(sheet, spec, drawn)
+    found = {} if spec is None else _reported(sheet, spec, len(members), drawn)
     everybody = dict.fromkeys([*members, *(item.coordinator for item in sheet.reports), *paid])
     share = "" if spec is None or not members else f"{tokens(fee)} / {len(members)} verifiers = "
     receipts = []
@@ -75,13 +75,23 @@ def why_unpaid(stands: Reported | None) -> str:
     return NO_FEE + ("; ".join(why) or "the sheet pays it none")
 
 
-def _reported(sheet: ScoreSheet, spec: RoundSpec, drawn: Collection[Address]) -> dict[Address, Reported]:
+def _reported(
+    sheet: ScoreSheet, spec: RoundSpec, members: int, drawn: Collection[Address]
+) -> dict[Address, Reported]:
     """By coordinator, of the reports that score exactly what the sheet has rows for: others are wrong, and
     said to be elsewhere."""
     rows = {row.solver for row in sheet.rows}
     return {
         report.coordinator: reported(
-            report, sheet.reports, sheet.rows, spec, drawn, sheet.among, sheet.chain_id, sheet.contract
+            report,
+            sheet.reports,
+            sheet.rows,
+            spec,
+            drawn,
+            sheet.among,
+            members,
+            sheet.chain_id,
+            sheet.contract,
         )
         for report in sheet.reports
         if {score.solver for score in report.scores} == rows

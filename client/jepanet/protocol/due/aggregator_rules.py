@@ -15,13 +15,11 @@ def aggregates(view: RoundView) -> bool:
 
 
 def build_sheet(view: RoundView) -> Iterator[duties.Duty]:
-    """When every verifier's scores are there, or a third of VERIFY is over and those of a quorum are; half of
-    it where scores are committed to first, since who waits for a commitment opens late."""
+    """When every verifier's scores are there, or it is late (`reports_awaited_until`) and a quorum's are."""
     if not has_scored(view) or view.own.sheet is not None:
         return
     reports = len(view.off_chain.scores)
-    share = 2 if view.own.committed else 3
-    late = view.now >= view.round.reveal_end + view.round.params.verify_duration // share
+    late = view.now >= view.round.reports_awaited_until(view.own.committed)
     if reports == len(view.members) or (late and reports >= view.threshold):
         yield duties.BuildSheet(view.round.id)
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from jepanet.protocol.documents.scores import Among, ScoreReport, SignedScore
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.audit_reports import audited_well
-from jepanet.protocol.settling.in_time import committed_in_time
+from jepanet.protocol.settling.in_time import in_time
 from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, unseen
 from jepanet.protocol.settling.shares import measured_as_merged
 from jepanet.types import Address, Digest, Verdict
@@ -111,15 +111,16 @@ def reported(
     spec: RoundSpec,
     drawn: Collection[Address],
     among: Mapping[Address, Among],
+    members: int,
     chain_id: int,
     contract: Address,
 ) -> Reported:
     """How a report stands among all of a sheet; each scores exactly the deltas that were decided on.
     `drawn`: solvers whose trainings had to be audited; `among`: what deltas are paid for, where the rules pay
-    as merged."""
+    as merged; `members`: how many coordinators the set has."""
     scores = {score.solver: score for score in report.scores}
     found = Counter(standing(scores[item.solver], item, spec) for item in decisions)
-    in_time = committed_in_time(report, reports, chain_id, contract) if spec.committed_scores else None
+    early = in_time(reports, members, chain_id, contract) if spec.committed_scores else None
     return Reported(
         scores=len(decisions),
         over=found[Standing.OVER],
@@ -130,7 +131,7 @@ def reported(
         as_merged=measured_as_merged(
             report, len({item.digest for item in decisions}), among, spec.score_tolerance
         ),
-        in_time=in_time,
+        in_time=None if early is None else report.coordinator in early,
     )
 
 

@@ -218,7 +218,9 @@ def pay(
     fees = tuple(
         Fee(report.coordinator, share)
         for report in sorted(reports, key=lambda item: item.coordinator.lower())
-        if reported(report, reports, decisions, spec, drawn, among, facts.chain_id, facts.contract).earns
+        if reported(
+            report, reports, decisions, spec, drawn, among, len(facts.members), facts.chain_id, facts.contract
+        ).earns
     )
     return rows, fees
 

@@ -24,7 +24,15 @@ def tell_apart(context: Context, facts: RoundFacts, sheet: ScoreSheet, spec: Rou
     drawn = drawn_solvers(facts, spec)
     for report in sheet.reports:
         stands = reported(
-            report, sheet.reports, sheet.rows, spec, drawn, sheet.among, sheet.chain_id, sheet.contract
+            report,
+            sheet.reports,
+            sheet.rows,
+            spec,
+            drawn,
+            sheet.among,
+            len(facts.members),
+            sheet.chain_id,
+            sheet.contract,
         )
         if stands.earns:
             continue

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jepanet.cid import digest_of
+from jepanet.cid import blake3_of, digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes, schema_of
 from jepanet.federation.deltas.feedback import Residual, encode_residual
@@ -474,3 +474,27 @@ def test_a_training_that_lost_its_states_is_trained_anew(
     shutil.rmtree(bench.folder / "states")
     run(request)
     assert bench.differs() == NOTHING
+
+
+def test_attack_a_transcript_that_is_named_by_another_hash(bench: Bench) -> None:
+    """Stores take it under that name: the solver is at fault, and the audit has to say so."""
+    run(bench.request())
+    parts, _ = decode_tensors((bench.folder / "delta").read_bytes(), max_bytes=1 << 30, what="delta")
+    named = blake3_of([(bench.folder / "transcript").read_bytes()])
+    header = DeltaHeader(bench.round.spec.base, bench.round.spec.recipe, named)
+    (bench.folder / "delta").write_bytes(delta_bytes(parts, header, bench.codec))
+    assert bench.differs() == {0: "transcript", 1: "transcript", 2: "transcript"}
+
+
+def test_attack_a_residual_that_is_named_by_another_hash(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "topk10").prepared()
+    run(bench.request())
+    shutil.copy(tmp_path / "left", tmp_path / "before")
+    run(bench.request(residual="before"))
+    taken = blake3_of([(tmp_path / "before").read_bytes()])
+    document = encode_transcript(replace(bench.transcript, taken=taken))
+    (tmp_path / "transcript").write_bytes(document)
+    parts, _ = decode_tensors((tmp_path / "delta").read_bytes(), max_bytes=1 << 30, what="delta")
+    header = DeltaHeader(bench.round.spec.base, bench.round.spec.recipe, digest_of(document))
+    (tmp_path / "delta").write_bytes(delta_bytes(parts, header, bench.codec))
+    assert bench.audited(2, residual="before").differs == "taken"

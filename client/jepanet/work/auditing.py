@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from jepanet.cid import digest_file, digest_of
+from jepanet.cid import blake3_file, blake3_of, digest_file, digest_of
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.files import write_atomically
@@ -113,6 +113,9 @@ def audit_segments(request: AuditSegments, on_progress: OnProgress) -> AuditedSe
     document = request.transcript.read_bytes()
     claimed = request.claimed.read_bytes()
     named, tensors = transcript_of(claimed, max_bytes=round_.spec.max_delta_bytes)
+    if named == blake3_of([document]):
+        wrong = AuditedSegment("transcript", "it is named by its BLAKE3: only states may be", (), 0.0)
+        return AuditedSegments((wrong,) * len(request.segments))
     if named != digest_of(document):
         raise Rejected(
             f"the delta names transcript {named.hex()}, given was {digest_of(document).hex()}",
@@ -194,6 +197,8 @@ def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment
         return found(ends.differs, ends.detail, again.losses, ends.share)
     if final:
         taken = None if request.residual is None else digest_file(request.residual)
+        if request.residual is not None and blake3_file(request.residual) == transcript.taken:
+            return found("taken", "it is named by its BLAKE3: only states may be", again.losses)
         if taken != transcript.taken:
             raise Rejected(
                 "what the delta before left out is another file than the transcript names",

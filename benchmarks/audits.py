@@ -28,7 +28,7 @@ from rich.table import Table
 from training_step import SEED, made_up_shard
 
 from jepanet.cid import digest_of
-from jepanet.learning.auditing.division import segment_steps
+from jepanet.division import segment_steps
 from jepanet.learning.data.shards import save_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.presets import preset

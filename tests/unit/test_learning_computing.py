@@ -90,12 +90,12 @@ def test_the_look_at_a_base_counts_beside_the_steps() -> None:
 
 
 def test_audits_of_as_many_as_are_drawn_count_for_whoever_measures() -> None:
-    """Of 10 solvers a quarter, each with first part, last and one more, of four parts of five steps."""
+    """Of 10 solvers a quarter, each with first part, last and one more, of parts of 1, 9, 9 and 1 step."""
     found = documents(TINY, steps=20)
     found = replace(found, spec=replace(found.spec, audit=AuditRule(4, 250, 1)))
-    models, steps = 12 * measuring_operations(TINY, 32, 1), training_operations(TINY, 3 * 15)
+    models, steps = 12 * measuring_operations(TINY, 32, 1), training_operations(TINY, 3 * 11)
     checked(models + steps, found, trains=False, solvers=10)
-    with pytest.raises(Rejected, match="12 models and 45 steps of audits"):
+    with pytest.raises(Rejected, match="12 models and 33 steps of audits"):
         checked(models + steps - 1, found, trains=False, solvers=10)
     states = replace(found, spec=replace(found.spec, audit=AuditRule(4)))
     checked(models, states, trains=False, solvers=10)

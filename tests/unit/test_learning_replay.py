@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from jepanet.cid import blake3_of
+from jepanet.division import most_steps, segment_count, segment_points, segment_steps
 from jepanet.errors import Rejected
-from jepanet.learning.auditing.division import segment_ends, segment_steps
+from jepanet.learning.auditing.division import segment_ends
 from jepanet.learning.auditing.replay import START, Replayed, check_auditable, differing, replay
 from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.auditing.state_file import read_state, state_pieces
@@ -271,7 +272,24 @@ def test_segments_are_as_many_as_asked_for() -> None:
             ends = segment_ends(PLAIN, steps, segments)
             lengths = [end - before for before, end in zip([0, *ends], ends, strict=False)]
             every, outer = segment_steps(steps, segments), steps >= 4 and segments >= 4
+            assert segment_count(steps, segments) == len(ends)
             assert ends[-1] == steps and len(ends) <= segments and max(lengths) == every
             assert not outer or lengths[0] == lengths[-1] == 1
             inner, most = (steps - 2, segments - 2) if outer else (steps, segments)
             assert every == 1 or -(-inner // (every - 1)) > most
+
+
+def test_segments_that_a_guard_adds_are_counted_without_being_made() -> None:
+    for steps in range(1, 60):
+        for segments in (1, 2, 3, 4, 7, 12, 40):
+            for every in range(9):
+                ends = segment_points(steps, segments, every)
+                assert ends == segment_ends(
+                    replace(PLAIN, guard=Guard(every=every) if every else None), steps, segments
+                )
+                assert segment_count(steps, segments, every) == len(ends)
+                lengths = [end - before for before, end in zip([0, *ends], ends, strict=False)]
+                for opened in (0, 1, 3, 50):
+                    least = sum((lengths[0], *lengths[1:][-1:], *sorted(lengths[1:-1])[-opened:][:opened]))
+                    assert least <= most_steps(steps, segments, opened, every) <= steps
+    assert segment_count(10_000_000, 1024, 1) == 10_000_000

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from jepanet.cid import digest_of
+from jepanet.division import MAX_SEGMENTS
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.model_file import model_cap
+from jepanet.learning.recipe import Guard
 from jepanet.node.documents import LearningDocuments
 from jepanet.protocol.documents.spec import TOLERANT, AuditRule, Gates, NormCaps
 from learning_shards import RECIPE, SEED
@@ -92,3 +94,20 @@ def test_rounds_that_nobody_could_audit_are_told_by_recipe_and_rules_alone() -> 
             documents.check_audits(spec, given.to_bytes())
         assert refused.value.reason == reason
     documents.check_audits(replace(tolerant, audit=AuditRule(7, mode=TOLERANT)), RECIPE.to_bytes())
+
+
+def test_attack_a_guard_that_makes_more_segments_than_a_transcript_holds_is_refused() -> None:
+    """Solvers would train to the end and could write no transcript."""
+    documents = LearningDocuments()
+    guarded = replace(RECIPE, guard=Guard(every=1, patience=0)).to_bytes()
+    assert (
+        documents.recipe(guarded).measured_every == 1
+        and documents.recipe(RECIPE.to_bytes()).measured_every == 0
+    )
+    steps = {"start_step": 0, "codec": "int8", "audit": AuditRule(8)}
+    most = a_spec(inner_steps=MAX_SEGMENTS, total_steps=MAX_SEGMENTS, **steps)
+    documents.check_audits(most, guarded)
+    with pytest.raises(Rejected, match=r"4,097 segments") as refused:
+        documents.check_audits(replace(most, inner_steps=4097, total_steps=4097), guarded)
+    assert refused.value.reason == "not-auditable" and "guard.every" in (refused.value.remedy or "")
+    documents.check_audits(replace(most, inner_steps=4097, total_steps=4097), RECIPE.to_bytes())

@@ -87,7 +87,17 @@ def test_nobody_drawn_is_deterred_by_no_bond() -> None:
 
 
 def test_segments_follow_from_steps_as_those_of_a_training_do() -> None:
-    assert lottery_of(AuditRule(32, 250, 1), 160) == QUARTER
-    assert lottery_of(AuditRule(32, 250, 2), 100) == Lottery(250, 2, 25)  # each of 4 steps
-    assert lottery_of(AuditRule(32, 250, 1), 5).segments == 5
-    assert lottery_of(AuditRule(32, 250, 1), 0).segments == 32
+    assert lottery_of(AuditRule(32, 250, 1), 152, 0) == QUARTER  # one step, 30 times 5, one step
+    assert lottery_of(AuditRule(32, 250, 2), 100, 0) == Lottery(250, 2, 27)  # 24 of 4 and one of 2 between
+    assert lottery_of(AuditRule(32, 250, 1), 5, 0).segments == 5
+    assert lottery_of(AuditRule(32, 250, 1), 0, 0).segments == 32
+
+
+def test_attack_a_guard_adds_segments_to_hide_in_and_the_rule_counts_them() -> None:
+    """Else a bond would be said to deter a cheat in any of 298 segments, of which 6 are drawn."""
+    lottery = lottery_of(AuditRule(8, 250, 6), 300, 1)
+    assert lottery == Lottery(250, 6, 300)
+    found = deterrence(lottery, bond=3 * TOKEN, most=TOKEN)
+    assert (found.between, found.undeterred) == (298, 292) and found.guard_known
+    unknown = deterrence(lottery_of(AuditRule(8, 250, 6), 300, None), bond=3 * TOKEN, most=TOKEN)
+    assert unknown.between == 6 and not unknown.guard_known

@@ -205,11 +205,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
                     codec=made.codec,
                     recipe=digest_of(RECIPE),
                     max_delta_bytes=1000,
+                    inner_steps=2000,
                     audit=made.audit,
                     feedback_milli=1000,
                 ),
                 recipe=SimpleNamespace(
-                    aligns=False, max_model_bytes=1000, shards=len(made.shards), mix=2, least=made.least
+                    aligns=False,
+                    max_model_bytes=1000,
+                    measured_every=0,
+                    shards=len(made.shards),
+                    mix=2,
+                    least=made.least,
                 ),
                 shards=SimpleNamespace(
                     probe=SimpleNamespace(digest=digest("probe")),

@@ -26,6 +26,7 @@ LEAVES = frozenset(
         "types",
         "addresses",
         "cid",
+        "division",
         "errors",
         "files",
         "intents",
@@ -54,6 +55,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),
     "tokens": frozenset(),
+    "division": frozenset(),
     "plain_structlog": frozenset(),
     "repetition": frozenset({"plain_structlog"}),
     "recent_lines": frozenset(),
@@ -71,7 +73,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "intents": frozenset({"types"}),
     "files": frozenset({"types", "cid", "errors", "telemetry"}),
     "texts": frozenset({"errors", "nesting"}),
-    "protocol": frozenset({"types", "addresses", "cid", "errors", "nesting", "records", "tensors"}),
+    "protocol": frozenset(
+        {"types", "addresses", "cid", "division", "errors", "nesting", "records", "tensors"}
+    ),
     "chain": LEAVES | {"protocol"},
     "p2p": LEAVES | {"protocol"},
     "storage": LEAVES,

@@ -9,6 +9,7 @@ from pathlib import Path
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.deltas.delta import most_file_bytes
+from jepanet.learning.auditing.division import measured_every
 from jepanet.learning.computing import looking_operations, measuring_operations, training_operations
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.data.on_disk import MANIFEST, open_built
@@ -56,6 +57,7 @@ class LearningDocuments:
             step_operations=training_operations(recipe, 1),
             measuring_operations=measuring_operations(recipe, 1, 1),
             looking_operations=looking_operations(recipe),
+            measured_every=measured_every(recipe),
             least=recipe.score.least,
             grounded=recipe.score.kind == GROUNDED,
             backbone=None if frozen is None else frozen.digest,

@@ -48,6 +48,8 @@ class RecipeSummary:
     """Operations of measuring one model on one episode, at least."""
     looking_operations: int = 0
     """Operations of the look at a base before a training; 0 where the recipe asks for none."""
+    measured_every: int = 0
+    """Steps between two measurements of its guard, each of which ends a segment; 0: it has none."""
     least: float = 0.0
     """Score that a base must have to be trained from, as solvers find it on the public shard; 0: any."""
     grounded: bool = False

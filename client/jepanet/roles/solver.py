@@ -126,7 +126,7 @@ class Solver:
         before, shown = await self._shown(
             round_, spec, await asyncio.to_thread(self._carried, round_, newest, documents)
         )
-        audit = audit_place(context, round_, spec, documents.recipe.max_model_bytes)
+        audit = audit_place(context, round_, spec, documents.recipe)
         exact = spec.audit is not None and spec.audit.mode == EXACT
         training = TrainDelta(
             round=round_files(context, round_, spec),

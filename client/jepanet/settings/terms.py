@@ -88,11 +88,11 @@ def _named_build(text: str) -> dict[str, str]:
 
 def deterrence_of(terms: RoundTerms) -> Deterrence | None:
     """What the bond of these rounds is worth against what one delta can be paid; None where no solver is
-    drawn for an audit."""
+    drawn for an audit. No recipe is known to terms: what its guard adds is not counted."""
     rule = terms.audit
     if rule is None or not rule.probability_milli:
         return None
-    lottery = lottery_of(rule, terms.inner_steps)
+    lottery = lottery_of(rule, terms.inner_steps, None)
     return deterrence(lottery, bond=terms.bond, most=most_paid(terms.budget, terms.pay_cap))
 
 

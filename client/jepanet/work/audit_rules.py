@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from jepanet.division import MAX_SEGMENTS, segment_count, segment_steps
 from jepanet.errors import Rejected
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.auditing.auditable import check_auditable, check_tolerable
-from jepanet.learning.auditing.division import segment_steps
+from jepanet.learning.auditing.division import measured_every
 from jepanet.learning.recipe import Recipe
 from jepanet.protocol.documents.spec import TOLERANT, RoundSpec
 
@@ -18,12 +19,21 @@ def check_audits(spec: RoundSpec, recipe: Recipe) -> None:
     """Whether trainings of such a round can be audited as its rules say; nothing where they ask for none.
 
     Raises:
-        Rejected: as `check_auditable`; where distances are compared `not-calibrated`, as `check_tolerable`,
-            or what the codec leaves out goes into the next delta: only its digest is committed to.
+        Rejected: as `check_auditable`, or a training has more segments than a transcript holds; where
+            distances are compared `not-calibrated`, as `check_tolerable`, or what the codec leaves out goes
+            into the next delta: only its digest is committed to.
     """
     if spec.audit is None:
         return
     check_auditable(recipe)
+    count = segment_count(spec.inner_steps, spec.audit.segments, measured_every(recipe))
+    if count > MAX_SEGMENTS:
+        raise Rejected(
+            f"a training of {spec.inner_steps:,} steps has {count:,} segments, with those of its guard: "
+            f"a transcript holds {MAX_SEGMENTS:,}",
+            reason="not-auditable",
+            remedy="write a larger guard.every or fewer steps, or open rounds without audits",
+        )
     if not is_tolerant(spec):
         return
     check_tolerable(recipe, segment_steps(spec.inner_steps, spec.audit.segments))

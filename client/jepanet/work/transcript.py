@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from jepanet.division import MAX_SEGMENTS
 from jepanet.errors import Rejected
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.training.resuming.trace import TracePoint
@@ -25,8 +26,6 @@ from jepanet.types import Digest
 from jepanet.work.requests.auditing import MAX_TRANSCRIPT_BYTES
 
 SCHEMA = "jepanet.transcript.1"
-MAX_SEGMENTS = 4096
-"""A guard measures between the ends of segments, where it adds points."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jepanet.learning.auditing.division import segment_ends, segment_steps
+from jepanet.division import segment_steps
+from jepanet.learning.auditing.division import segment_ends
 from jepanet.learning.auditing.segments import Segments
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.family import check_weights

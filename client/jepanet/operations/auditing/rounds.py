@@ -7,6 +7,9 @@ import asyncio
 from jepanet.chain.contracts.deployment import Deployment
 from jepanet.cid import parse_digest, to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
+from jepanet.learning.auditing.division import measured_every
+from jepanet.learning.recipe import MAX_RECIPE_BYTES
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.access import SigningAccess
 from jepanet.operations.auditing.receipts import Terms, sheet_view
 from jepanet.operations.auditing.recomputed import recompute
@@ -26,7 +29,7 @@ from jepanet.operations.views.rounds import (
     SheetView,
 )
 from jepanet.protocol.commitment import merkle_root, result_leaf
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, drawn_solvers, facts_of
 from jepanet.protocol.state import NodeState, Round
@@ -90,8 +93,24 @@ async def _audits(library: Library, round_: Round) -> Deterring | None:
         return None
     if spec is None:
         return None
-    found = deterrence_of_round(spec, bond=round_.params.bond, budget=round_.params.budget)
+    found = deterrence_of_round(
+        spec,
+        bond=round_.params.bond,
+        budget=round_.params.budget,
+        measured_every=await _measured_every(library, spec),
+    )
     return None if found is None else shown_deterrence(found)
+
+
+async def _measured_every(library: Library, spec: RoundSpec) -> int | None:
+    """As `lottery_of` takes it; None where nobody serves the recipe, or this program cannot read it."""
+    if spec.audit is None or not spec.audit.probability_milli:
+        return None
+    try:
+        path = await library.get("recipe", spec.recipe, "dag-json", max_bytes=MAX_RECIPE_BYTES)
+        return measured_every(read_recipe(path.read_bytes()))
+    except (Transient, Rejected, Fatal):
+        return None
 
 
 def judged_facts(state: NodeState, round_: Round, deployment: Deployment) -> RoundFacts | None:

@@ -7,35 +7,59 @@ from pathlib import Path
 from jepanet.chain.contracts.all import RoundView
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Rejected
+from jepanet.learning.auditing.division import measured_every
+from jepanet.learning.recipe import MAX_RECIPE_BYTES
+from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
 from jepanet.protocol.documents.build import Build, apart
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, TOLERANT, AuditRule, RoundSpec
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.blob_files import place_of
-from jepanet.types import Role
+from jepanet.types import Digest, Role
 from jepanet.work.methods import known_spec
 
 
 def held_rules(data_dir: Path, round_: RoundView) -> RoundSpec | None:
     """The rules of a round without a result, where this node's store has them and this program knows them."""
-    path = place_of(Paths(data_dir).blobs, round_.digest)
     try:
-        if path.stat().st_size > MAX_SPEC_BYTES:
-            return None
-        data = path.read_bytes()
-        return known_spec(data) if digest_of(data) == round_.digest else None
-    except (OSError, Rejected):
+        data = _held(data_dir, Digest(round_.digest), MAX_SPEC_BYTES)
+        return None if data is None else known_spec(data)
+    except Rejected:
         return None
 
 
+def held_guard(data_dir: Path, rules: RoundSpec) -> int | None:
+    """Steps between two measurements of the guard of a round's recipe, 0 for none; None as `held_rules`."""
+    try:
+        data = _held(data_dir, rules.recipe, MAX_RECIPE_BYTES)
+        return None if data is None else measured_every(read_recipe(data))
+    except Rejected:
+        return None
+
+
+def _held(data_dir: Path, digest: Digest, max_bytes: int) -> bytes | None:
+    path = place_of(Paths(data_dir).blobs, digest)
+    try:
+        data = path.read_bytes() if path.stat().st_size <= max_bytes else b""
+    except OSError:
+        return None
+    return data if digest_of(data) == digest else None
+
+
 def judge_audits(
-    number: int, view: RoundView, rules: RoundSpec, roles: frozenset[Role], here: Build | None
+    number: int,
+    view: RoundView,
+    rules: RoundSpec,
+    roles: frozenset[Role],
+    here: Build | None,
+    guard: int | None = None,
 ) -> list[Finding]:
-    """Rows about one open round. `here`: what this machine computes trainings by; None: not asked."""
+    """Rows about one open round. `here`: what this machine computes trainings by; None: not asked. `guard`:
+    as `held_guard`."""
     if rules.audit is None:
         return []
-    found = deterrence_of_round(rules, bond=view.bond, budget=view.budget)
+    found = deterrence_of_round(rules, bond=view.bond, budget=view.budget, measured_every=guard)
     rows = _of_build(number, rules.audit, roles, here)
     if found is None:
         return rows

@@ -9,7 +9,7 @@ from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.operations.access import ChainAccess
-from jepanet.operations.checks.audits import held_rules, judge_audits
+from jepanet.operations.checks.audits import held_guard, held_rules, judge_audits
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.operations.checks.openings import judge_set, judge_terms
 from jepanet.operations.checks.windows import check_windows
@@ -72,7 +72,8 @@ class AccountChecks:
         for number, view in open_rounds.items():
             rules = None if view.recorded else held_rules(self._config.node.data_dir, view)
             if rules is not None:
-                self._rows += judge_audits(number, view, rules, frozenset(roles), self._build)
+                guard = held_guard(self._config.node.data_dir, rules)
+                self._rows += judge_audits(number, view, rules, frozenset(roles), self._build, guard)
         return self._rows
 
     async def _gas(self) -> None:

@@ -9,12 +9,15 @@ from jepanet.protocol.settling.bond_rule import Deterrence, deterrence, lottery_
 from jepanet.tokens import exact
 
 
-def deterrence_of_round(spec: RoundSpec, *, bond: int, budget: int) -> Deterrence | None:
-    """Of a round by its rules, its bond and its budget (wei); None where no solver is drawn for an audit."""
+def deterrence_of_round(
+    spec: RoundSpec, *, bond: int, budget: int, measured_every: int | None = None
+) -> Deterrence | None:
+    """Of a round by its rules, its bond and its budget (wei); None where no solver is drawn for an audit.
+    `measured_every`: as `lottery_of`."""
     rule = spec.audit
     if rule is None or not rule.probability_milli:
         return None
-    lottery = lottery_of(rule, spec.inner_steps)
+    lottery = lottery_of(rule, spec.inner_steps, measured_every)
     return deterrence(lottery, bond=bond, most=most_paid(budget, spec.pay_cap))
 
 
@@ -53,6 +56,8 @@ def _of_the_last(found: Deterrence) -> str:
 
 def _between(found: Deterrence) -> str:
     parts = f"the {found.between} parts between the first and the last"
+    if not found.guard_known:
+        parts += " (more, where a guard of the recipe measures in between)"
     if not found.undeterred:
         return f"nor does it pay to cheat in a single one of {parts}"
     where = "any" if found.undeterred == found.between else f"at most {found.undeterred}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, comb
 
+from jepanet.division import segment_count
 from jepanet.protocol.documents.spec import AuditRule
 
 UNIT = 10**9
@@ -31,6 +32,8 @@ class Lottery:
     """Segments between the first and the last that are done again of a drawn one, if there are as many."""
     segments: int
     """Of a training."""
+    guard_known: bool = True
+    """Whether those are counted that the guard of a recipe adds."""
 
     @property
     def between(self) -> int:
@@ -65,6 +68,8 @@ class Deterrence:
     """Segments that are neither the first nor the last."""
     undeterred: int
     """In so many of those a cheat still pays, if it brings the most that a delta is paid."""
+    guard_known: bool
+    """As `Lottery`'s: else there may be more between."""
     least_for_one: int | None
     """Bond from which a cheat in a single one of them does not pay; None: no bond is enough."""
 
@@ -74,13 +79,13 @@ class Deterrence:
         return self.least is not None and self.bond >= self.least
 
 
-def lottery_of(rule: AuditRule, steps: int) -> Lottery:
-    """The lottery of a round whose solvers take so many steps. Where a recipe's guard measures in between, a
-    training has more segments; 0 steps: not known, and the rules' most are meant.
+def lottery_of(rule: AuditRule, steps: int, measured_every: int | None) -> Lottery:
+    """The lottery of a round whose solvers take so many steps; 0: not known, and the rules' most segments are
+    meant. `measured_every`: steps between two measurements of the recipe's guard, 0 for none; None: the
+    recipe is not known here, and no guard's segments are counted.
     """
-    each = max(1, ceil(steps / rule.segments))
-    count = max(1, ceil(steps / each)) if steps else rule.segments
-    return Lottery(rule.probability_milli, rule.opened, count)
+    count = segment_count(steps, rule.segments, measured_every or 0) if steps else rule.segments
+    return Lottery(rule.probability_milli, rule.opened, count, measured_every is not None and steps > 0)
 
 
 def least_bond(most: int, chance: Fraction) -> int | None:
@@ -107,6 +112,7 @@ def deterrence(lottery: Lottery, *, bond: int, most: int) -> Deterrence:
         least=least_bond(most, ends),
         between=lottery.between,
         undeterred=_undeterred(lottery, bond, most),
+        guard_known=lottery.guard_known,
         least_for_one=least_bond(most, lottery.chance(1)) if lottery.between else 0,
     )
 

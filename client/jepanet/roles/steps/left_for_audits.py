@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from jepanet.division import segment_count
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.revealed_before import revealed_before
@@ -18,6 +19,7 @@ from jepanet.protocol.state import KEPT_OF_PROJECT, Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.records.marks import LeftOut, Size
 from jepanet.roles.context import Context
+from jepanet.roles.documents import RecipeSummary
 from jepanet.roles.steps.obtain import stored
 from jepanet.roles.steps.preparation import pin_of
 from jepanet.telemetry import get_logger
@@ -53,7 +55,7 @@ class Left:
 _LEFT = Codec(Left, "what is left for audits", spelling=JOURNAL)
 
 
-def audit_place(context: Context, round_: Round, spec: RoundSpec, most_model_bytes: int) -> AuditPlace | None:
+def audit_place(context: Context, round_: Round, spec: RoundSpec, recipe: RecipeSummary) -> AuditPlace | None:
     """Where the training of a round leaves what audits need; None where its rules ask for nothing.
 
     Raises:
@@ -61,7 +63,8 @@ def audit_place(context: Context, round_: Round, spec: RoundSpec, most_model_byt
     """
     if spec.audit is None:
         return None
-    _check_room(context, round_, most_model_bytes * _STATE_MODELS * spec.audit.segments)
+    states = segment_count(spec.inner_steps, spec.audit.segments, recipe.measured_every)
+    _check_room(context, round_, recipe.max_model_bytes * _STATE_MODELS * states)
     left = _noted(context, round_.id)
     if left is None:
         left = Left(context.random_bytes(KEY_BYTES))

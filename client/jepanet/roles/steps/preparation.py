@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jepanet.division import most_steps
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.build import apart
 from jepanet.protocol.documents.scores import MAX_DELTAS
@@ -194,13 +195,13 @@ def check_memory(context: Context, round_: Round, needed: int) -> None:
         )
 
 
-def audited_steps(spec: RoundSpec, solvers: int) -> int:
+def audited_steps(spec: RoundSpec, solvers: int, measured_every: int) -> int:
     """Steps of training that audits of so many solvers take a verifier, as many as are drawn on average."""
     rule = spec.audit
     if rule is None or not rule.probability_milli:
         return 0
     drawn = -(-solvers * rule.probability_milli // 1000)
-    return drawn * min(spec.inner_steps, (2 + rule.opened) * -(-spec.inner_steps // rule.segments))
+    return drawn * most_steps(spec.inner_steps, rule.segments, rule.opened, measured_every)
 
 
 def check_computing(context: Context, round_: Round, documents: RoundDocuments, *, trains: bool) -> None:
@@ -221,7 +222,7 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
         each = 1 + spec.pay_as_merged + (spec.merge.drop_sigmas_milli > 0)
         most = min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
         models = _BESIDE_DELTAS + each * most
-        steps = audited_steps(spec, most)
+        steps = audited_steps(spec, most, recipe.measured_every)
         needed = models * recipe.measuring_operations * documents.shards.evaluated
         needed += steps * recipe.step_operations
         what = f"measuring {models:,} models" + f" and {steps:,} steps of audits" * (steps > 0)

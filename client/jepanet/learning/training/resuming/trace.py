@@ -53,7 +53,7 @@ class TracePoint:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Points at every `every`-th step and after the last one, or as `segment_ends` says."""
+    """Points at every `every`-th step and after the last one, or as `segment_points` says."""
 
     HEAD: ClassVar = {"schema": SCHEMA}
 

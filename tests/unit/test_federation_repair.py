@@ -126,6 +126,85 @@ def test_attack_an_aggregator_keeps_a_friend_that_makes_the_merge_worse() -> Non
         friendly.repair().hold((), TOLERANCE)
 
 
+class Small(HiddenOptimum):
+    """As late in a training: all there is to gain is so much of a nat, and it is measured as exactly."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__(stderr=0.001 * scale)
+        self._scale = scale
+
+    def gain(self, weights: Arrays) -> Measured:
+        found = super().gain(weights)
+        return Measured(found.mean * self._scale, found.stderr)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.1])
+def test_attack_an_aggregator_drops_rivals_one_small_marginal_after_another(scale: float) -> None:
+    """Each costs the merge less than the tolerance; together they doubled what a friend is paid."""
+    small = Round([honest(seed) for seed in range(12)], Small(scale))
+    _friend, *rivals = sorted(small.deltas)
+    assert small.repair().mend().dropped == ()
+    ordered = sorted(rivals, key=lambda digest: _marginal(small, small.deltas[digest]))
+    assert _marginal(small, small.deltas[ordered[0]]) * 1e6 < TOLERANCE
+    for count in (1, 3, 5, 7):
+        with pytest.raises(Rejected, match="was dropped"):
+            small.repair().hold(ordered[:count], TOLERANCE)
+
+
+def test_attack_drops_that_each_pass_for_noise_add_up_to_no_more_than_one() -> None:
+    """Marginals below the share of the tolerance: all together may cost that share once."""
+    small = Round([honest(seed) for seed in range(12)], Small(0.003))
+    ordered = sorted(small.deltas, key=lambda digest: _marginal(small, small.deltas[digest]))
+    whole = small.repair().mend().verdict.improvement
+    signed = [count for count in range(1, 12) if _signs(small, ordered[:count])]
+    assert signed, "one near tie is signed"
+    for count in signed:
+        left = small.scorer.gain(small.merged(sorted(ordered[count:]))).mean * 1e6
+        assert whole - left <= TOLERANCE / 16 + 1
+    assert max(signed) < 6
+
+
+@pytest.mark.parametrize(("good", "bad"), [(4, 8), (6, 24), (8, 48)])
+def test_attack_a_told_set_near_ones_own_costs_signers_few_measurements(good: int, bad: int) -> None:
+    """With one drop fewer, or another in the place of the first, it took about half of n squared."""
+    attacked = Round([*(honest(seed) for seed in range(good)), *(cheap(seed) for seed in range(bad))])
+    alone = attacked.repair()
+    own = alone.mend().dropped
+    for told in (own[:-1], own[1:], (*own, name(honest(0))), (*own[1:], name(honest(0)))):
+        signer = attacked.repair()
+        with pytest.raises(Rejected) as error:
+            signer.hold(told, TOLERANCE)
+        assert error.value.reason == "drops-disagree"
+        assert signer.measured <= alone.measured + 8
+
+
+def test_attack_no_told_set_costs_signers_more_than_so_many_measurements() -> None:
+    """On a shard where every measurement looks as if what is known were worth nothing any more."""
+
+    class Restless(Machine):
+        def gain(self, weights: Arrays) -> Measured:
+            found = super().gain(weights)
+            return Measured(found.mean / 1e4, found.stderr / 1e4)
+
+    many = Round([honest(seed) for seed in range(30)], Restless(0, 0.5))
+    signer = many.repair(scorer=Restless(1, 0.5))
+    alone = many.repair(scorer=Restless(1, 0.5))
+    alone.mend()
+    told = sorted(many.deltas)[::2]
+    try:
+        signer.hold(told, 1_000_000)
+    except Rejected as error:
+        assert error.reason == "drops-disagree"
+    assert alone.measured < signer.measured <= alone.measured + 3 * 30
+
+
+def _signs(round_: Round, told: Sequence[Digest]) -> bool:
+    try:
+        return round_.repair().hold(told, TOLERANCE).published
+    except Rejected:
+        return False
+
+
 def test_a_near_tie_stalls_no_round() -> None:
     """A delta whose last marginal lies at the threshold is dropped here, kept there, and signed by both."""
     near = Round(GOOD)
@@ -152,5 +231,5 @@ def test_a_near_tie_stalls_no_round() -> None:
 
 def _marginal(round_: Round, delta: Arrays) -> float:
     rest = [digest for digest in sorted(round_.deltas) if digest != name(delta)]
-    gain = HiddenOptimum().gain
+    gain = round_.scorer.gain
     return gain(round_.merged(sorted(round_.deltas))).mean - gain(round_.merged(rest)).mean

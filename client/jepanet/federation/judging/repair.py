@@ -8,7 +8,8 @@ worth would stop everybody's work at no loss to whoever takes them. Nothing is d
 or by what it gains alone: two that are good alone may be too much together; a bad one may gain beside few.
 
 Marginals are measured, so near ties fall either way on two honest machines. Whoever signs takes another's
-choice where each drop is one here too, within the round's tolerance, and what is left passes here (`hold`).
+choice where each drop is one here too, up to a small share of the round's tolerance, where all together lose
+no more than that, and where what is left passes here (`hold`).
 
 What it costs: every delta's marginal once, and after each drop that of the next candidate again. What is
 known of a larger set stands for the rest until they are candidates themselves (lazy evaluation, Minoux 1978),
@@ -17,7 +18,7 @@ so that nothing is dropped that was not measured among those that were left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -25,6 +26,12 @@ from jepanet.errors import Rejected
 from jepanet.federation.judging.judge import Gain, MergeVerdict, Metrics, Scorer, judge_merge
 from jepanet.tensors import Arrays
 from jepanet.types import MICRO, Digest
+
+_NEAR = 16
+"""Honest machines may lie apart in a marginal by a share of the round's tolerance: a sixteenth. That is 125
+of the usual 2,000 micro-nats; devices as far from a CPU as may measure moved gains by 9 and errors by 40."""
+_MORE_MODELS = 3
+"""Times as many merges as there are deltas may be measured to repeat another's drops, beyond one's own."""
 
 MergeOf = Callable[[Sequence[Digest]], Arrays]
 """Weights of the model that some of the deltas make, given in digest order. Raises Rejected where they make
@@ -70,67 +77,113 @@ class Repair:
         self._verdicts: dict[tuple[Digest, ...], MergeVerdict] = {}
         self.measured = 0
         """Merges that were measured."""
+        self._most: int | None = None
 
     def mend(self) -> Mended:
         """Drops what has to go."""
-        kept, dropped = self._all, list[Digest]()
+        return self._mended(self._all, {})
+
+    def _mended(self, all_: tuple[Digest, ...], known: dict[Digest, float]) -> Mended:
+        kept, dropped = all_, list[Digest]()
         passing: Mended | None = None
-        known: dict[Digest, float] = {}
         while True:
             verdict = self._verdict(kept)
             if verdict.published:
                 passing = Mended(tuple(dropped), verdict)
             if len(kept) < 2 or not self._sigmas:
                 break
-            worst = self._lowest(kept, known)
+            worst = self._lowest(kept, kept, known)
             if verdict.published and not self._upper(worst) < 0:
                 break
             kept = _without(kept, worst.digest)
             dropped.append(worst.digest)
-        return passing or Mended((), self._verdict(self._all))
+        return passing or Mended((), self._verdict(all_))
 
     def hold(self, dropped: Collection[Digest], tolerance: int) -> MergeVerdict:
         """What somebody dropped, against what is measured here; `tolerance` in micro-nats.
 
-        Returns the verdict on what is left. Each drop must be one here, within the tolerance: of a delta that
-        makes the merge worse, or where the merge does not pass of none better than the worst; and what is
-        left must hold none that clearly makes it worse.
+        Returns the verdict on what is left. The drops are repeated one by one, the lowest first. Up to a
+        share of the tolerance, each has to be the lowest of all and to make the merge worse, unless the merge
+        does not pass; what they cost together has to stay below that share as well; and what is left must
+        hold none that clearly makes it worse.
 
         Raises:
             Rejected: reason `drops-disagree`.
         """
-        own = self.mend()
-        if set(own.dropped) == set(dropped):
-            return own.verdict
-        if not self._sigmas or not set(dropped) < set(self._all):
+        told = frozenset(dropped)
+        if told and not (self._sigmas and told < set(self._all)):
             raise _disagree("deltas were dropped that no rule of this round drops")
-        kept, left = self._all, set(dropped)
+        own = self.mend()
+        if set(own.dropped) == told:
+            return own.verdict
+        self._most = self.measured + _MORE_MODELS * len(self._all)
+        try:
+            return self._verdict(self._repeated(told, tolerance / _NEAR))
+        finally:
+            self._most = None
+
+    def _repeated(self, told: frozenset[Digest], near: float) -> tuple[Digest, ...]:
+        """What is left without `told`. Raises: Rejected where one is none to drop, or one was kept."""
+        kept, left, known, lost = self._all, set(told), dict[Digest, float](), 0.0
         while left:
-            worst = min((self._marginal(kept, digest) for digest in left), key=_order)
-            if not self._upper(worst) < tolerance:
-                self._check_failing(kept, worst, tolerance)
-            kept = _without(kept, worst.digest)
-            left.remove(worst.digest)
+            drop, failing = self._next(kept, left, known, near)
+            # The most that the merge lost since it passed best: noise of single marginals cancels in the sum,
+            # so honest machines stay near zero however many they drop.
+            lost = 0.0 if failing else max(0.0, lost + drop.gain)
+            if lost > near:
+                raise _disagree(f"{_told(drop)} was dropped, with which the merge lost {lost:.0f} in all")
+            kept = _without(kept, drop.digest)
+            left.remove(drop.digest)
         if len(kept) > 1:
-            worst = self._lowest(kept, {})
-            if self._upper(worst) < -tolerance:
+            worst = self._lowest(kept, kept, known)
+            clearly = all(self._upper(item) < -near for item in self._ties(kept, kept, worst, known, near))
+            # Whoever merges keeps it too where no part of the rest passes without it.
+            if clearly and self._mended(kept, known).dropped:
                 raise _disagree(f"{_told(worst)} was kept, and makes the merge worse")
-        return self._verdict(kept)
+        return kept
 
-    def _check_failing(self, kept: tuple[Digest, ...], dropped: Marginal, tolerance: int) -> None:
-        """Raises: Rejected where a delta that does no harm need not have gone for the merge to pass."""
+    def _next(
+        self, kept: tuple[Digest, ...], left: set[Digest], known: dict[Digest, float], near: float
+    ) -> tuple[Marginal, bool]:
+        """Which of `left` goes first, and whether it goes only since the merge does not pass."""
+        first, lowest = self._lowest(kept, left, known), self._lowest(kept, kept, known)
+        if first.gain > lowest.gain + near:
+            raise _disagree(f"{_told(first)} was dropped before {_told(lowest)}")
+        if self._upper(first) < near:
+            return first, False
         verdict = self._verdict(kept)
-        if verdict.published and verdict.improvement > tolerance:
-            raise _disagree(f"{_told(dropped)} was dropped from a merge that passes with it")
-        lowest = self._lowest(kept, {})
-        if dropped.gain > lowest.gain + tolerance:
-            raise _disagree(f"{_told(dropped)} was dropped before {_told(lowest)}")
+        if not verdict.published or verdict.improvement <= near:
+            return first, True
+        # Of near ties another may be the first elsewhere.
+        for item in self._ties(kept, left, lowest, known, near):
+            if self._upper(item) < near:
+                return item, False
+        raise _disagree(f"{_told(first)} was dropped from a merge that passes with it")
 
-    def _lowest(self, kept: tuple[Digest, ...], known: dict[Digest, float]) -> Marginal:
-        """The lowest marginal: measured as it is, below what is `known` of the others, which is renewed."""
+    def _ties(
+        self,
+        kept: tuple[Digest, ...],
+        among: Collection[Digest],
+        lowest: Marginal,
+        known: dict[Digest, float],
+        near: float,
+    ) -> Iterator[Marginal]:
+        """Those of `among` whose marginal is that of the lowest, or near it."""
+        for digest in sorted(among):
+            if known.get(digest, -inf) <= lowest.gain + near:
+                item = self._marginal(kept, digest)
+                known[digest] = item.gain
+                if item.gain <= lowest.gain + near:
+                    yield item
+
+    def _lowest(
+        self, kept: tuple[Digest, ...], among: Collection[Digest], known: dict[Digest, float]
+    ) -> Marginal:
+        """The lowest marginal of `among`, measured in `kept`, below what is `known` of the others, which is
+        renewed."""
         found: dict[Digest, Marginal] = {}
         while True:
-            first = min(kept, key=lambda digest: (known.get(digest, -inf), digest))
+            first = min(among, key=lambda digest: (known.get(digest, -inf), digest))
             if first in found:
                 return found[first]
             found[first] = self._marginal(kept, first)
@@ -150,12 +203,16 @@ class Repair:
         """None where such a merge measures nothing."""
         if kept not in self._gains:
             try:
-                self._gains[kept] = self._gain_of(self._merge_of(kept))
+                weights = self._merge_of(kept)
             except Rejected:
                 self._gains[kept] = None
+            else:
+                self._gains[kept] = self._gain_of(weights)
         return self._gains[kept]
 
     def _gain_of(self, weights: Arrays) -> Gain | None:
+        if self._most is not None and self.measured >= self._most:
+            raise _disagree("to repeat what was dropped takes too many measurements")
         self.measured += 1
         try:
             gain = self._scorer.gain(weights)
@@ -179,10 +236,6 @@ class Repair:
 
 def _without(kept: tuple[Digest, ...], digest: Digest) -> tuple[Digest, ...]:
     return tuple(item for item in kept if item != digest)
-
-
-def _order(item: Marginal) -> tuple[float, Digest]:
-    return item.gain, item.digest
 
 
 def _told(item: Marginal) -> str:

@@ -146,7 +146,10 @@ def test_a_node_that_is_gone_and_back_is_told_within_seconds(open_page: Any, tmp
         page.evaluate("location.hash = '#/overview'")
         node, port = first.node, first.port
     expect(page.get_by_role("alert")).to_contain_text("The node does not answer")
-    expect(page.get_by_role("alert")).to_contain_text("jepanet node run --config node.toml")
+    data = tmp_path / "data"
+    expect(page.get_by_role("alert")).to_contain_text(
+        f"jepanet node run --config {data.with_name('node.toml')}"
+    )
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your node does not answer")
     expect(page.locator(".worries")).to_contain_text("It has to be back before")
     expect(page.locator("dt:text-is('Your part') + dd")).to_have_text(

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from jepanet.errors import Exit, Fatal, Transient
 from jepanet.interface import rescanning as rescanning_module
-from jepanet.interface.arguments import stake as stake_module
+from jepanet.interface import sending as commands_module
 from jepanet.interface.cli import cli
 from jepanet.node.status import write_status
 from jepanet.operations.views.node import NodeStatus
@@ -25,7 +25,7 @@ from jepanet.rpc.calling import connection as connection_module
 from jepanet.rpc.calling.client import every, open_client
 from jepanet.rpc.calling.declined import Declined
 from jepanet.rpc.codes import Code
-from jepanet.rpc.handles import withdrawals as withdrawals_module
+from jepanet.rpc.handles import sending as sending_module
 from jepanet.rpc.method import Scope
 from jepanet.rpc.transport.bearer import open_tokens, token_file
 from jepanet.settings.paths import Paths
@@ -179,8 +179,8 @@ def test_a_running_node_is_asked_to_withdraw_and_nothing_is_sent_from_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = config_file(tmp_path)
-    monkeypatch.setattr(withdrawals_module, "WAITS", 0.05)
-    monkeypatch.setattr(stake_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(sending_module, "WAITS", 0.05)
+    monkeypatch.setattr(commands_module, "_PAUSE", 0.01)
 
     def withdraw(*words: str) -> Any:
         return CliRunner().invoke(cli, ["stake", "withdraw", *words, "--config", file, "--json"])

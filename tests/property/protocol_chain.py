@@ -161,7 +161,7 @@ class ChainModel:
             60,
             10,
             90,
-            240,
+            300,  # of which a half is over before a sheet is built without somebody's committed scores
             60,
             max_solvers,
             bytes(32),

@@ -5,8 +5,12 @@ Nothing of this is in the package.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
+
+# Not there by itself where PYTHONSAFEPATH is set.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import nursery
 

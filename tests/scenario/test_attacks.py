@@ -267,9 +267,11 @@ def test_honest_solvers_are_not_hurt(attacked: Outcome) -> None:
     slashed = {item.account: item.cause for item in network.events(facts.ChainBondSlashed, attacked.round_id)}
     for node in network.nodes.values():
         assert node.alive
-        if node.address in slashed:  # so small a training may do harm, as anybody can measure
+        if node.address in slashed:
             assert slashed[node.address] is SlashCause.EXCLUDED
-            assert attacked.receipts[node.address]["reason"] == "harm"
+            # So small a training may do harm, as anybody can measure; and lengths in a project's first round
+            # are held against its own median, which those lined up here decide (decision 55).
+            assert attacked.receipts[node.address]["reason"] in ("harm", "norm-outlier")
     for node in network.solvers:
         assert attacked.receipts[node.address]["verdict"] != "invalid"
         assert node.address in {

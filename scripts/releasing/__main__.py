@@ -16,7 +16,8 @@ from pathlib import Path
 
 import click
 from scripts.releasing.advisories import Audit, advisory_problems, audit_all, unaudited
-from scripts.releasing.components import Component, direct_needs, locked_components
+from scripts.releasing.component import Component
+from scripts.releasing.components import direct_needs, locked_components
 from scripts.releasing.licences import licence_problems, licence_table
 from scripts.releasing.packages import build_twice
 from scripts.releasing.refusal import Refused, run

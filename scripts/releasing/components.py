@@ -10,43 +10,16 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from scripts.releasing.component import Component, Scope
 from scripts.releasing.licences import stated_licence
 from scripts.releasing.refusal import Refused
 
 from jepanet.learning.simulators.packages import PINNED
-
-
-class Scope(StrEnum):
-    """How a user of the wheel meets a package."""
-
-    SHIPPED = "in the wheel"
-    REQUIRED = "required"
-    OPTIONAL = "optional"
-    TOOL = "builds and tests"
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One package. `licence`: as it says itself, "" where it says none; `needs`: keys of others."""
-
-    kind: str
-    name: str
-    version: str
-    scope: Scope
-    licence: str
-    needs: tuple[str, ...] = ()
-    sha512: str = ""
-
-    @property
-    def key(self) -> str:
-        return f"{self.kind}/{self.name}"
 
 
 def locked_components(root: Path) -> list[Component]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 if TYPE_CHECKING:
-    from scripts.releasing.components import Component
+    from scripts.releasing.component import Component
     from scripts.releasing.triage import Triage
 
 TAKEN = frozenset(

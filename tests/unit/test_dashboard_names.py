@@ -60,7 +60,7 @@ def test_the_job_that_has_a_deadline_is_the_training_of_a_delta(file: str) -> No
 def keys(file: str, table: str) -> set[str]:
     """Names that a table of the dashboard has words for."""
     text = (SOURCE / "words" / file).read_text(encoding="utf-8")
-    found = re.search(rf"^const {table}: [^=]*= \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^(?:export )?const {table}: [^=]*= \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
     assert found is not None, f"no table {table} in {file}"
     return set(re.findall(r"^  \"?([a-z-]+)\"?: ", found.group(1), re.MULTILINE))
 
@@ -89,7 +89,7 @@ def test_every_cause_of_a_node_that_is_not_ready_has_its_remedy() -> None:
     source = Path(inspect.getfile(Probes)).read_text(encoding="utf-8")
     told = set(re.findall(r"^            \"([a-z-]+)\":", source, re.MULTILINE))
     told |= {"no-answer", "endpoints-silent"}
-    assert len(told) == 8 and keys("worries.ts", "CAUSES") == told
+    assert len(told) == 8 and keys("causes.ts", "CAUSES") == told
 
 
 def test_every_outcome_and_standing_of_an_observed_project_has_its_words() -> None:

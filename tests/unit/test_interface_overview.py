@@ -118,8 +118,7 @@ def test_the_worst_comes_first_and_silence_explains_what_follows(status: NodeSta
 
 
 def test_the_dashboard_and_the_terminal_say_the_same() -> None:
-    text = (ROOT / "dashboard/src/words/worries.ts").read_text(encoding="utf-8")
-    table = text[text.index("const CAUSES") : text.index("export interface Known")]
+    table = (ROOT / "dashboard/src/words/causes.ts").read_text(encoding="utf-8")
     entry = r'"([a-z-]+)": \{\s+tone: "(\w+)",\s+what: "([^"]+)",\s+remedy: "([^"]+)",'
     there = {name: (tone, what, remedy) for name, tone, what, remedy in re.findall(entry, table)}
     assert there == {name: (str(item.weight), item.what, item.remedy) for name, item in CAUSES.items()}

@@ -24,7 +24,8 @@ from scripts.releasing.advisories import (
     of_pip_audit,
     unaudited,
 )
-from scripts.releasing.components import Component, Scope, locked_components
+from scripts.releasing.component import Component, Scope
+from scripts.releasing.components import locked_components
 from scripts.releasing.licences import is_taken, licence_problems, licence_table, stated_licence
 from scripts.releasing.packages import differences
 from scripts.releasing.refusal import Refused

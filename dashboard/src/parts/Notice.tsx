@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { CallError } from "../node/rpc";
 import { NOT_HERE_NOW } from "../node/rpc";
 import { Whom, whom } from "../node/serves";
-import type { Worry } from "../words/worries";
+import type { Worry } from "../words/worry";
 
 export function Waiting() {
   return (

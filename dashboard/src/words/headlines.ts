@@ -1,7 +1,7 @@
 /** The first line of the overview: how the node stands, and where the newest round is. */
 import type { Health } from "../../../docs/rpc";
 import { phaseName } from "./phases";
-import type { Worry } from "./worries";
+import type { Worry } from "./worry";
 
 const DOING: Record<string, string> = {
   commit: "training",

@@ -3,7 +3,7 @@ import type { RoundSchedule, RoundVerifiers } from "../../../docs/rpc";
 import { shortened } from "./shortened";
 import { count } from "./sizes";
 import { clock, span } from "./times";
-import type { Worry } from "./worries";
+import type { Worry } from "./worry";
 
 /** Seconds after its newest message for which whoever is not connected may be on its way. */
 const QUIET = 45;

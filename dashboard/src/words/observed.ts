@@ -3,7 +3,7 @@ import type { EndpointStanding, Observing, ProjectInWhole } from "../../../docs/
 import { count, grouped } from "./sizes";
 import { distance } from "./times";
 import type { Tone } from "./verdicts";
-import type { Worry } from "./worries";
+import type { Worry } from "./worry";
 
 export const GONE =
   "Start it once again where you started it: `jepanet dashboard --rpc … --deployment … --peer …`, and open the link that it prints. Nothing is lost: it keeps nothing that the chain and the peers do not have.";

@@ -2,7 +2,7 @@
 import type { NodeStatus, RoundSchedule, RoundStatus } from "../../../docs/rpc";
 import { inTokens } from "./amounts";
 import { clock, span } from "./times";
-import type { Worry } from "./worries";
+import type { Worry } from "./worry";
 
 export interface Owed {
   round: number;

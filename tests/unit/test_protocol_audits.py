@@ -26,8 +26,9 @@ from jepanet.protocol.documents.spec import AuditRule, RoundSpec, decode_spec, e
 from jepanet.protocol.settling.audit_draw import is_drawn
 from jepanet.protocol.settling.audit_reports import check_audits
 from jepanet.protocol.settling.audit_words import FoundSegment, audit_finding, audit_word, near_findings
+from jepanet.protocol.settling.rows import pay
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
-from jepanet.protocol.settling.tally import RoundFacts, decide, drawn_solvers, pay
+from jepanet.protocol.settling.tally import RoundFacts, decide, drawn_solvers
 from jepanet.types import Address, Digest, RoundId, Verdict
 from round_samples import GOOD, MISSING, Vote, a_spec, account, digest, recover, report_of, sign, some_facts
 

@@ -10,8 +10,8 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import NormCaps, check_methods, decode_spec, encode_spec
 from jepanet.protocol.settling.reference import check_reference, next_reference
+from jepanet.protocol.settling.rows import Row
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
-from jepanet.protocol.settling.tally import Row
 from jepanet.types import Verdict
 from jepanet.work.methods import METHODS
 from round_samples import GOOD, a_spec, account, digest, recover, reports_of, some_facts

@@ -39,9 +39,10 @@ from jepanet.protocol.settling.reasons import (
     row_verdict,
 )
 from jepanet.protocol.settling.reference import check_reference
+from jepanet.protocol.settling.rows import Row
 from jepanet.protocol.settling.shares import agrees
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
-from jepanet.protocol.settling.tally import RoundFacts, Row, drawn_solvers, facts_of
+from jepanet.protocol.settling.tally import RoundFacts, drawn_solvers, facts_of
 from jepanet.protocol.state import NodeState, Recorded, Round
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.requests.files import EvaluationFiles

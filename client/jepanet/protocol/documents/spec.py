@@ -21,7 +21,7 @@ MAX_AGGREGATORS = 32
 MAX_STEPS = 10_000_000
 MAX_DELTA_BYTES = 8 << 30
 MAX_PRICE = 10**24
-"""Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `tally`)."""
+"""Wei per micro-nat. With the caps on gains and deltas no sum can leave uint128 (see `rows`)."""
 MAX_PAY = (1 << 128) - 1
 """Wei: amounts of the contracts have 128 bits."""
 EXACT, TOLERANT = "exact", "tolerant"

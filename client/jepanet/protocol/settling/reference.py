@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import MAX_REFERENCE, NormCaps, RoundSpec
-from jepanet.protocol.settling.tally import Row
+from jepanet.protocol.settling.rows import Row
 from jepanet.types import Digest, Verdict
 
 GROWTH = (5, 4)

@@ -32,16 +32,8 @@ from jepanet.protocol.settling.audit_reports import check_audits
 from jepanet.protocol.settling.dropping import without
 from jepanet.protocol.settling.reasons import DROPPED
 from jepanet.protocol.settling.reference import next_reference
-from jepanet.protocol.settling.tally import (
-    Amount,
-    Fee,
-    RoundFacts,
-    Row,
-    decide,
-    drawn_solvers,
-    leaves_of,
-    pay,
-)
+from jepanet.protocol.settling.rows import Amount, Fee, Row, leaves_of, pay
+from jepanet.protocol.settling.tally import RoundFacts, decide, drawn_solvers
 from jepanet.records.codec import Codec
 from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, LeftOut, Range, Size
 from jepanet.types import Address, Digest, ProjectId, RoundId, Verdict

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jepanet.errors import Rejected, Transient
+from jepanet.protocol.settling.rows import Row
 from jepanet.protocol.settling.shares import agrees
-from jepanet.protocol.settling.tally import RoundFacts, Row
+from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.roles.context import Context
 from jepanet.roles.steps.scoring import MEASURED, MEASURED_NOTE
 from jepanet.types import Verdict

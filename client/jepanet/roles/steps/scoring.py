@@ -23,13 +23,7 @@ from jepanet.protocol.facts import LocalFact, LocalScored
 from jepanet.protocol.settling.audit_words import audit_word
 from jepanet.protocol.settling.reasons import DUPLICATE, NOT_OPENED, known_alike, row_verdict, unseen
 from jepanet.protocol.settling.standing import not_fetched, worth
-from jepanet.protocol.settling.tally import (
-    Decision,
-    RevealedDelta,
-    RoundFacts,
-    drawn_solvers,
-    facts_of,
-)
+from jepanet.protocol.settling.tally import Decision, RevealedDelta, RoundFacts, drawn_solvers, facts_of
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers

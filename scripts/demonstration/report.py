@@ -15,7 +15,7 @@ from scripts.demonstration.ledger import Ledger
 from jepanet.cid import to_cid
 from jepanet.files import write_atomically
 from jepanet.interface.terminal.output import tokens
-from jepanet.operations.auditing.receipts import sheet_view
+from jepanet.operations.receipts.receipts import sheet_view
 from jepanet.operations.views.json_form import json_form
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet

@@ -11,7 +11,7 @@ from jepanet.cid import to_cid
 from jepanet.errors import Rejected
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.presets import preset
-from jepanet.operations.auditing.model_card import Link, Origin, check_chain, render
+from jepanet.operations.models.model_card import Link, Origin, check_chain, render
 from jepanet.protocol.facts import RoundParams
 from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.protocol.state import Recorded, Round, Status

@@ -12,10 +12,10 @@ from test_protocol_audits import report
 
 from jepanet.errors import Fatal
 from jepanet.interface.arguments import receipt as arguments
-from jepanet.operations.auditing.bond_words import lost_of
-from jepanet.operations.auditing.receipt_advice import FAULTS, FORGED, NO_GAIN, OUT, WITHHELD
-from jepanet.operations.auditing.receipt_words import OUTCOMES, in_words
-from jepanet.operations.auditing.receipts import Terms, sheet_view
+from jepanet.operations.receipts.advice import FAULTS, FORGED, NO_GAIN, OUT, WITHHELD
+from jepanet.operations.receipts.bond_words import lost_of
+from jepanet.operations.receipts.receipts import Terms, sheet_view
+from jepanet.operations.receipts.words import OUTCOMES, in_words
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import RoundDetails, RoundSchedule, RoundSummary, SheetView
 from jepanet.protocol.documents.spec import AuditRule

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jepanet.operations.auditing.receipts import Terms, sheet_view
+from jepanet.operations.receipts.receipts import Terms, sheet_view
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.types import Verdict
 from round_samples import GOOD, HARM, MISSING, a_spec, digest, reports_of, some_facts

@@ -9,9 +9,9 @@ from eth_account import Account
 
 from jepanet.addresses import checksum_address
 from jepanet.errors import Fatal
-from jepanet.operations.auditing import recomputed as module
-from jepanet.operations.auditing.recomputed import recompute
-from jepanet.operations.auditing.unreceipted import without_row
+from jepanet.operations.receipts import recomputed as module
+from jepanet.operations.receipts.recomputed import recompute
+from jepanet.operations.receipts.unreceipted import without_row
 from jepanet.protocol.commitment import merkle_root, result_leaf
 from jepanet.protocol.documents.scores import ScoreReport
 from jepanet.protocol.documents.typed_data import TypedData, signing_hash

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jepanet.operations.auditing.receipt_advice import FAULTS
-from jepanet.operations.auditing.receipt_words import _FAULTS
+from jepanet.operations.receipts.advice import FAULTS
+from jepanet.operations.receipts.words import _FAULTS
 from jepanet.protocol.settling.reasons import REASONS
 from jepanet.types import Verdict
 

@@ -49,7 +49,7 @@ def export(
     Example: jepanet model export --round 4 --out model.safetensors --config node.toml
     """
     from jepanet.operations.access import open_worker
-    from jepanet.operations.auditing.model_export import check_target, export_model
+    from jepanet.operations.models.model_export import check_target, export_model
 
     async def exported() -> ExportedModel:
         async with (
@@ -81,7 +81,7 @@ def card(
     Example: jepanet model card 4 --out models --config node.toml
     """
     from jepanet.operations.access import open_worker
-    from jepanet.operations.auditing.model_card import write_card
+    from jepanet.operations.models.model_card import write_card
 
     async def written() -> ModelCard:
         async with (

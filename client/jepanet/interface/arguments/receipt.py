@@ -44,7 +44,7 @@ def command(round_id: int, solver: str | None, where: Observer, inputs: Inputs, 
     from jepanet.settings.terms import accounts
 
     named = accounts((solver,) if solver else ())  # a wrong address is told before anything is read
-    from jepanet.operations.auditing.told import told_receipts
+    from jepanet.operations.receipts.told import told_receipts
 
     async def found() -> tuple[ReceiptInWords, ...]:
         async with open_reading(where, inputs) as reading:

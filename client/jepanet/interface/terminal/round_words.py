@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from jepanet.interface.terminal.layout import printable, shortened
-from jepanet.operations.auditing.fee_receipts import NO_FEE
 from jepanet.operations.auditing.happenings import phase_end
+from jepanet.operations.receipts.fee_receipts import NO_FEE
 from jepanet.operations.views.activity import TrainingNow
 from jepanet.operations.views.watching import (
     Committed,

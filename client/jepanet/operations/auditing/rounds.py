@@ -11,13 +11,13 @@ from jepanet.learning.auditing.division import measured_every
 from jepanet.learning.recipe import MAX_RECIPE_BYTES
 from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.access import SigningAccess
-from jepanet.operations.auditing.receipts import Terms, sheet_view
-from jepanet.operations.auditing.recomputed import recompute
 from jepanet.operations.funds.precheck import check_challenge
 from jepanet.operations.funds.stake import allow
 from jepanet.operations.projects.deterring import deterrence_of_round, shown_deterrence
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
+from jepanet.operations.receipts.receipts import Terms, sheet_view
+from jepanet.operations.receipts.recomputed import recompute
 from jepanet.operations.views.audits import Deterring
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import (

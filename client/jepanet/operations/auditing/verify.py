@@ -20,13 +20,13 @@ from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.model_file import model_cap
 from jepanet.operations.auditing.failed import AuditFailed
-from jepanet.operations.auditing.fee_receipts import NO_FEE, fee_receipts
 from jepanet.operations.auditing.reaudits import Again, Reaudits, compare_words
 from jepanet.operations.auditing.remerging import repeat_merge
 from jepanet.operations.auditing.retraining import repeat_training
 from jepanet.operations.auditing.round_inputs import round_inputs
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
+from jepanet.operations.receipts.fee_receipts import NO_FEE, fee_receipts
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.models.ancestry import maker_of

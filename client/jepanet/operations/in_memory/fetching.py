@@ -7,8 +7,8 @@ import asyncio
 from jepanet.errors import Exit, Fatal
 from jepanet.files import read_capped
 from jepanet.learning.model_file import model_cap
-from jepanet.operations.auditing.model_export import model_of_round
 from jepanet.operations.in_memory.models import Model, model_of
+from jepanet.operations.models.model_export import model_of_round
 from jepanet.operations.reading.history import History
 from jepanet.operations.reading.library import Library
 from jepanet.operations.reading.models import get_with_recipe

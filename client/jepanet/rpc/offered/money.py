@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jepanet.intents import Intent
-from jepanet.operations.auditing.bond_words import lost_of
+from jepanet.operations.receipts.bond_words import lost_of
 from jepanet.operations.views.funds import Account, Fee, Transaction
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.node import TakenUp

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from jepanet.errors import Fatal
-from jepanet.operations.auditing.receipt_words import in_words
 from jepanet.operations.auditing.rounds import commitments, schedule, summary
-from jepanet.operations.auditing.unreceipted import without_row
+from jepanet.operations.receipts.unreceipted import without_row
+from jepanet.operations.receipts.words import in_words
 from jepanet.operations.views.rounds import (
     Commitment,
     ExplainedReceipt,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jepanet.cid import to_cid
-from jepanet.operations.auditing.fee_receipts import fee_receipts
-from jepanet.operations.auditing.recomputed import Recomputed
+from jepanet.operations.receipts.fee_receipts import fee_receipts
+from jepanet.operations.receipts.recomputed import Recomputed
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import (
     CoordinatorScore,

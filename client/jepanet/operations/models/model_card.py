@@ -18,7 +18,7 @@ from jepanet.files import write_atomically
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
 from jepanet.learning.recipe import MAX_RECIPE_BYTES, Recipe
 from jepanet.learning.recipe_reader import read_recipe
-from jepanet.operations.auditing.model_export import write_model
+from jepanet.operations.models.model_export import write_model
 from jepanet.operations.projects.first_model import START_SEED
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.auditing.bond_words import put_up, unlocking
 from jepanet.operations.auditing.rounds import schedule, summary
+from jepanet.operations.receipts.bond_words import put_up, unlocking
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import ReceiptInWords
 from jepanet.protocol.state import NodeState, Round

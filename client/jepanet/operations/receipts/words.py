@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jepanet.errors import Exit, Fatal
-from jepanet.operations.auditing.bond_words import fate, unlocking
-from jepanet.operations.auditing.receipt_advice import advice
-from jepanet.operations.auditing.receipts import CAPPED, SHARED
+from jepanet.operations.receipts.advice import advice
+from jepanet.operations.receipts.bond_words import fate, unlocking
+from jepanet.operations.receipts.receipts import CAPPED, SHARED
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import (
     CoordinatorScore,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jepanet.operations.auditing.receipt_words import in_words
 from jepanet.operations.auditing.rounds import fetch_sheet, judged_facts, schedule, summary
-from jepanet.operations.auditing.unreceipted import without_row
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
+from jepanet.operations.receipts.unreceipted import without_row
+from jepanet.operations.receipts.words import in_words
 from jepanet.operations.views.rounds import ReceiptInWords, RoundDetails
 from jepanet.types import Address
 

@@ -1,0 +1,1 @@
+"""A global model for people: its card, and its file."""

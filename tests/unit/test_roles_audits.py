@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,20 @@ from jepanet.protocol.settling.audit_words import audit_word
 from jepanet.protocol.settling.tally import RoundFacts, decide
 from jepanet.roles.steps import audits as audits_module
 from jepanet.roles.steps import scoring as scoring_module
-from jepanet.roles.steps.audits import Audited, Audits, as_found, believed, check_words, noted
+from jepanet.roles.steps.audits import (
+    Audited,
+    Audits,
+    CannotAudit,
+    as_found,
+    believed,
+    check_words,
+    noted,
+)
 from jepanet.roles.steps.missing import Missing, grace_end
 from jepanet.roles.steps.scoring import check_against_own
 from jepanet.types import Address, Digest, Verdict
 from jepanet.work.drawn_training import Finding, NotServed, Opened
+from jepanet.work.requests.request import WorkerDied
 from jepanet.work.requests.scoring import ScoredDelta
 from round_samples import GOOD, Vote, a_spec, digest, some_facts
 
@@ -52,7 +62,7 @@ class Bench:
             state=lambda: SimpleNamespace(now=self.now),
         )  # fmt: skip
 
-        self.missing = Missing(self.context)
+        self.missing, self.deaths = Missing(self.context), Counter[Digest]()
 
         async def open_training(*given: Any) -> Opened:
             if isinstance(self.opens, Exception):
@@ -75,7 +85,7 @@ class Bench:
     async def audit(self, *, served: bool = True, drawn: bool = True) -> Audited | None:
         item = self.facts.reveals[0]
         whom = [item.solver] if drawn else []
-        audits = Audits(self.context, self.round, self.documents, whom, self.missing)
+        audits = Audits(self.context, self.round, self.documents, whom, self.missing, self.deaths)
         return await audits.audit(item, Path("delta") if served else None)
 
     @property
@@ -158,6 +168,44 @@ async def test_what_this_node_cannot_do_is_no_finding(bench: Bench, error: Excep
         with pytest.raises(type(error)):
             await bench.audit()
         assert not bench.noted
+
+
+async def test_attack_a_training_whose_audit_kills_the_worker_ends_no_round(bench: Bench) -> None:
+    """Twice it may be the machine; then the node says that it could not have the delta, and goes on."""
+    bench.finds = WorkerDied("the worker ended with status -11")
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await bench.audit()
+    for _ in range(2):
+        with pytest.raises(CannotAudit, match="-11"):
+            await bench.audit()
+    assert not bench.noted, "a machine that has a worker again looks anew"
+
+
+@pytest.mark.parametrize("reason", ["worker-error", "took-too-long", "malformed", "other-transcript"])
+@pytest.mark.parametrize("place", ["opens", "finds"])
+async def test_attack_a_training_that_is_refused_ends_no_round(bench: Bench, reason: str, place: str) -> None:
+    setattr(bench, place, Rejected("x", reason=reason))
+    with pytest.raises(CannotAudit):
+        await bench.audit()
+    assert not bench.noted
+
+
+async def test_what_cannot_be_audited_counts_as_what_could_not_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Refusing:
+        async def audit(self, item: Any, delta: Any) -> None:
+            raise CannotAudit("x")
+
+    async def fetched(*given: Any) -> tuple[Path, None]:
+        return Path("delta"), None
+
+    scoring: Any = scoring_module.Scoring(SimpleNamespace(state=None))  # type: ignore[arg-type]
+    monkeypatch.setattr(scoring_module.Scoring, "_delta", fetched)
+    first, second = some_facts(2).reveals
+    found = await scoring._deltas(None, None, [first, second], Refusing())
+    assert found == {first.digest: (None, None), second.digest: (None, None)}
 
 
 def test_a_finding_becomes_the_verdict() -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from jepanet.cid import blake3_of, digest_of
-from jepanet.errors import Rejected
+from jepanet.errors import Rejected, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, delta_bytes, schema_of
 from jepanet.federation.deltas.feedback import Residual, encode_residual
 from jepanet.learning.auditing.segments import Segments
+from jepanet.learning.auditing.state_file import PARTS, digests_of
 from jepanet.learning.data.shards import Shard, save_shard
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.model_file import ModelHeader, model_bytes
@@ -364,6 +365,105 @@ def test_attack_a_state_served_that_was_not_committed_to(bench: Bench) -> None:
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     found = bench.audited(1)
     assert found.differs == "state" and bench.transcript.segments[0].end.streams.hex() in found.detail
+
+
+def forged(bench: Bench, changed: Callable[[Arrays], Arrays]) -> None:
+    """Commits to an honest training whose first state was changed, with all digests as they then are."""
+    path = bench.folder / "states" / "step-0000000002.state"
+    arrays, header = decode_tensors((bench.folder / "honest").read_bytes(), max_bytes=1 << 30, what="state")
+    arrays = changed(dict(arrays))
+    path.write_bytes(encode_tensors(arrays, header))
+    parts: dict[str, Arrays] = {part: {} for part in PARTS}
+    for key, array in arrays.items():
+        part, _, name = key.partition(".")
+        parts[part][name] = array
+    first, *others = decode_transcript(
+        (bench.folder / "committed").read_bytes(), spec=digest_of((bench.folder / "spec").read_bytes())
+    ).segments
+    end = replace(first.end, **digests_of(parts))
+    first = replace(first, end=end, state=blake3_of([path.read_bytes()]))
+    document = encode_transcript(replace(bench.transcript, segments=(first, *others)))
+    (bench.folder / "transcript").write_bytes(document)
+    spec = bench.round.spec
+    tensors, _ = decode_tensors((bench.folder / "delta").read_bytes(), max_bytes=1 << 30, what="delta")
+    header_now = DeltaHeader(spec.base, spec.recipe, digest_of(document))
+    (bench.folder / "delta").write_bytes(delta_bytes(dict(tensors), header_now, bench.codec))
+
+
+def odd(array: np.ndarray) -> list[np.ndarray]:
+    """An array as nobody wrote it who trained."""
+    found = [array[None], array.reshape(-1)[:0], array.astype(np.int64), array.astype(np.uint8)]
+    if array.dtype.kind == "f":
+        values = (np.finfo(array.dtype).max, np.finfo(array.dtype).tiny / 2, np.nan, np.inf, -1.0, -0.0)
+    else:
+        values = (np.iinfo(array.dtype).max, np.iinfo(array.dtype).min, 1, 0)
+    return [*found, *(np.full_like(array, value) for value in values)]
+
+
+def test_attack_states_that_no_training_writes_are_findings_and_no_defects(bench: Bench) -> None:
+    """Whole and consistent files: a digest that does not fit would be seen before anything is taken up."""
+    run(bench.request())
+    (bench.folder / "honest").write_bytes((bench.folder / "states" / "step-0000000002.state").read_bytes())
+    (bench.folder / "committed").write_bytes((bench.folder / "transcript").read_bytes())
+    arrays, _ = decode_tensors((bench.folder / "honest").read_bytes(), max_bytes=1 << 30, what="state")
+    forged(bench, lambda same: same)
+    assert bench.differs() == NOTHING, "the bench forges as a node commits"
+    random = np.random.default_rng(5)
+    small = [
+        name for name in arrays if not name.startswith(("weights.", "optimiser.mean", "optimiser.square"))
+    ]
+    others = random.choice(sorted(set(arrays) - set(small)), 6, replace=False)
+    for name in (*small, *map(str, others)):
+        wrong = odd(arrays[name])
+        for array in wrong:
+            if array.dtype == arrays[name].dtype and np.array_equal(array, arrays[name]):
+                continue
+            forged(bench, lambda same, array=array, name=name: same | {name: array})  # type: ignore[misc]
+            assert bench.together(0, 1)[0].differs is not None, (name, array.dtype, array.shape)
+        forged(bench, lambda same, name=name: {key: same[key] for key in same if key != name})  # type: ignore[misc]
+        assert bench.together(0, 1)[1].differs is not None, name
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a view of size 3"), KeyError("steps"), AssertionError(), OverflowError("x")]
+)
+def test_attack_a_state_that_breaks_the_steps_is_a_finding(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Else one solver's bytes would be a defect of every auditor, and nobody would be scored."""
+    run(bench.request())
+    monkeypatch.setattr(auditing_module, "replay", raising(error))
+    found = bench.together(1, 2)
+    assert [item.differs for item in found] == ["replay", "replay"]
+    with pytest.raises(type(error)):  # what begins without a state has nothing of the solver's in it
+        bench.audited(0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory"),
+        OSError(5, "Input/output error"),
+    ],
+)
+def test_what_this_machine_lacks_is_no_finding(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    run(bench.request())
+    for name in ("replay", "last_steps", "compared_deltas"):
+        with monkeypatch.context() as patch:
+            patch.setattr(auditing_module, name, raising(error))
+            with pytest.raises(Transient):
+                bench.audited(2)
+    assert bench.audited(2).differs is None
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    def raises(*given: object, **named: object) -> object:
+        raise error
+
+    return raises
 
 
 # What is no evidence, and what is malformed.

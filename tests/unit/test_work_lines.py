@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from jepanet.errors import Exit, Rejected, Transient
 from jepanet.roles.steps.scoring import MEASURED
 from jepanet.types import Address, Digest, RoundId, Verdict
 from jepanet.work.jobs import JOBS
 from jepanet.work.lines import (
     Failure,
     call_line,
+    error_of,
     failure_line,
+    failure_of,
     number_of,
     progress_line,
     read_call,
@@ -242,3 +245,24 @@ def test_a_number_that_no_line_can_hold_is_no_result(value: Any) -> None:
 def test_another_record_than_the_one_asked_for_is_no_result(result: Any) -> None:
     with pytest.raises(ValueError, match="repeat_training made a"):
         result_line(1, RepeatTraining(TRAINING, Path("c")), result)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), Exit.TRY_AGAIN),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), Exit.TRY_AGAIN),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), Exit.TRY_AGAIN),
+        (OSError(28, "No space left on device"), Exit.DISK_FULL),
+        (FileNotFoundError(2, "gone"), Exit.TRY_AGAIN),
+        (Transient("x", code=Exit.NOT_RUNNING), Exit.NOT_RUNNING),
+    ],
+)
+def test_what_a_machine_lacks_is_tried_again_and_keeps_its_code(error: Exception, code: Exit) -> None:
+    told = error_of(failure_of(error))
+    assert type(told) is Transient and told.code is code
+
+
+def test_a_defect_is_no_lack_of_the_machine() -> None:
+    told = error_of(failure_of(RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+    assert isinstance(told, Rejected) and told.reason == "worker-error"

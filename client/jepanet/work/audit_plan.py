@@ -20,13 +20,16 @@ from jepanet.work.requests.audit_plan import (
 )
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.round_files import open_round
+from jepanet.work.strangers_files import from_a_stranger
 from jepanet.work.transcript import check_build, check_named_build, decode_transcript, part_of
 
 
 def name_transcript(request: NameTranscript, on_progress: OnProgress) -> Named:
     """The transcript that a delta names; none where its bytes are no delta that names one."""
+    data = request.delta.read_bytes()
     try:
-        named, _ = transcript_of(request.delta.read_bytes(), max_bytes=request.max_bytes)
+        with from_a_stranger("delta"):
+            named, _ = transcript_of(data, max_bytes=request.max_bytes)
     except Rejected:
         return Named(None)
     return Named(named)
@@ -34,16 +37,20 @@ def name_transcript(request: NameTranscript, on_progress: OnProgress) -> Named:
 
 def name_source(request: NameSource, on_progress: OnProgress) -> Named:
     """The delta that left a residual; none where its bytes are no residual."""
+    data = request.residual.read_bytes()
     try:
-        return Named(residual_source(request.residual.read_bytes()))
+        with from_a_stranger("residual"):
+            return Named(residual_source(data))
     except Rejected:
         return Named(None)
 
 
 def name_left(request: NameLeft, on_progress: OnProgress) -> Named:
     """What a delta left out; none where its transcript says of nothing, or is none of its round."""
+    data = request.transcript.read_bytes()
     try:
-        return Named(decode_transcript(request.transcript.read_bytes(), spec=request.spec).left)
+        with from_a_stranger("transcript"):
+            return Named(decode_transcript(data, spec=request.spec).left)
     except Rejected:
         return Named(None)
 
@@ -59,10 +66,10 @@ def plan_audit(request: PlanAudit, on_progress: OnProgress) -> AuditPlan:
     rule = round_.spec.audit
     if rule is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
+    data, spec = request.transcript.read_bytes(), digest_of(request.round.spec.read_bytes())
     try:
-        transcript = decode_transcript(
-            request.transcript.read_bytes(), spec=digest_of(request.round.spec.read_bytes())
-        )
+        with from_a_stranger("transcript"):
+            transcript = decode_transcript(data, spec=spec)
         check_named_build(transcript, rule)
     except Rejected as error:
         return AuditPlan((), None, "transcript", error.message[:1000])

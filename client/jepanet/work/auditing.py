@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from jepanet.cid import blake3_file, blake3_of, digest_file, digest_of
@@ -38,6 +39,7 @@ from jepanet.work.requests.auditing import (
 from jepanet.work.requests.request import OnProgress
 from jepanet.work.room import check_trainable
 from jepanet.work.round_files import OpenedRound, open_round
+from jepanet.work.strangers_files import from_a_stranger
 from jepanet.work.transcript import (
     Part,
     Segment,
@@ -184,8 +186,11 @@ def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment
         return found(
             "segments", f"they end after steps {_few(last_ones)}; by the round's rules after {_few(wanted)}"
         )
+    served = asked.state is not None or asked.after is not None
     try:
-        again = _replayed(opened, asked, part)
+        # Without a state all that goes in is the round's own, and what is wrong with it is no finding.
+        with from_a_stranger(f"segment {asked.number}") if served else nullcontext():
+            again = _replayed(opened, asked, part)
     except Rejected as error:
         if error.reason in ("not-auditable", "shard-mismatch"):
             raise
@@ -205,10 +210,11 @@ def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment
                 reason="other-residual",
             )
         try:
-            last = last_steps(
-                again.weights, round_, probe=request.probe, residual=request.residual, device="cpu"
-            )
-        except (Rejected, ValueError) as error:
+            with from_a_stranger("the last steps"):
+                last = last_steps(
+                    again.weights, round_, probe=request.probe, residual=request.residual, device="cpu"
+                )
+        except Rejected as error:
             # Of what the solver chose, the residual alone can be refused here.
             return found("delta" if request.residual is None else "taken", str(error)[:1000], again.losses)
         went_in = None if last.before is None else digest_of_arrays(last.before.values)
@@ -217,7 +223,8 @@ def _audited(opened: _Opened, asked: SegmentAgain, part: Part) -> AuditedSegment
             detail = f"what the delta before left out: {now} taken, {then} committed to then"
             return found("taken", detail, again.losses)
         try:
-            deltas = compared_deltas(last.made.parts, opened.tensors, round_.spec, round_.schema)
+            with from_a_stranger("delta"):
+                deltas = compared_deltas(last.made.parts, opened.tensors, round_.spec, round_.schema)
         except Rejected as error:
             return found("delta", error.message, again.losses)
         if deltas.differs is not None:

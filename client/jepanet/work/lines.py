@@ -18,6 +18,7 @@ from typing import TypeVar, cast, get_args, get_origin
 from jepanet.errors import Exit, Fatal, JepanetError, Rejected, Transient
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.work.requests.request import Progress, R, Request
+from jepanet.work.strangers_files import lacking
 
 T = TypeVar("T")
 _MAX_MESSAGE = 2000
@@ -33,11 +34,13 @@ class Failure:
     reason: str | None = None
     """Of a `Rejected`."""
     code: int | None = None
-    """Exit code of a `Fatal`."""
+    """Exit code of a `Fatal` or `Transient`."""
 
 
 def failure_of(error: Exception) -> Failure:
-    """What another process is to know of an exception."""
+    """What another process is to know of an exception. What this machine lacks is `Transient`."""
+    if not isinstance(error, JepanetError):
+        error = lacking(error) or error
     if not isinstance(error, JepanetError):
         return Failure(type(error).__name__, str(error)[:_MAX_MESSAGE])
     kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == JepanetError.__module__)
@@ -46,7 +49,7 @@ def failure_of(error: Exception) -> Failure:
         error.message,
         error.remedy,
         reason=error.reason if isinstance(error, Rejected) else None,
-        code=int(error.code) if isinstance(error, Fatal) else None,
+        code=None if isinstance(error, Rejected) else int(error.code),
     )
 
 
@@ -58,7 +61,7 @@ def error_of(failure: Failure) -> JepanetError:
         case "Rejected":
             return Rejected(text, reason=failure.reason or "rejected", remedy=remedy)
         case "Transient":
-            return Transient(text, remedy=remedy)
+            return Transient(text, remedy=remedy, code=None if failure.code is None else Exit(failure.code))
         case "Fatal":
             code = Exit.WORKER if failure.code is None else Exit(failure.code)
             return Fatal(text, remedy=remedy, code=code)

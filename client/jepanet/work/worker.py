@@ -24,7 +24,7 @@ from jepanet.work.backbone_places import told
 from jepanet.work.lines import Failure, call_line, error_of, read_reply
 from jepanet.work.log_form import LogForm
 from jepanet.work.pace import Pace
-from jepanet.work.requests.request import OnProgress, Progress, R, Request
+from jepanet.work.requests.request import OnProgress, Progress, R, Request, WorkerDied
 
 log = get_logger("node")
 
@@ -141,7 +141,8 @@ class Worker:
         """Does one job and returns its result.
 
         Raises:
-            Transient: the child died or overran its time; a fresh child does the next job.
+            WorkerDied: the child did; a fresh one does the next job.
+            Transient: it overran its time.
             Rejected: the job overran its time once more (`took-too-long`) and got no further than before: one
                 that is taken up where it was left is repeated as long as it makes steps.
             Rejected, Fatal: raised by the job itself.
@@ -215,7 +216,7 @@ class Worker:
                 remedy="the reason stands above in the log; install the package with everything it requires",
                 code=Exit.WORKER,
             )
-        raise Transient(f"the worker ended with status {code} during {request.job}")
+        raise WorkerDied(f"the worker ended with status {code} during {request.job}")
 
     async def stop(self) -> None:
         """Kills the child. Its files are written atomically, so nothing half done is left to trust."""

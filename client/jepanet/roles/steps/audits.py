@@ -7,6 +7,7 @@ A finding is noted as soon as it is there: a node that is killed goes on with th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,23 @@ from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, RoundId, Verdict
 from jepanet.work.drawn_training import DrawnTraining, NotServed, Opened, audit_training, open_training
 from jepanet.work.requests.files import TrainingShard
+from jepanet.work.requests.request import WorkerDied
 from jepanet.work.requests.scoring import ScoredDelta
 
 log = get_logger("scoring")
 
 _NOTE = "audited/"
 """Of a round, before a solver's address: what its audit found."""
+_MINE = frozenset(
+    ("other-build", "too-little-memory", "not-audited", "not-auditable", "not-calibrated", "blob-missing")
+)
+"""Reasons that this machine, or the round itself, is not one to audit. A solver has no part in them."""
+_DEATHS = 3
+"""So many workers may die of one audit."""
+
+
+class CannotAudit(Exception):
+    """One audit cannot be done here, and that says nothing of the others, nor that the solver is at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +76,11 @@ class Audits:
         documents: RoundDocuments,
         drawn: Sequence[Address],
         missing: Missing,
+        deaths: Counter[Digest],
     ) -> None:
+        """`deaths`: by delta, of workers that its audit was the end of, since this process began."""
         self._context, self._round, self._documents = context, round_, documents
-        self._missing = missing
+        self._missing, self._deaths = missing, deaths
         self.drawn = frozenset(drawn)
 
     async def audit(self, item: RevealedDelta, delta: Path | None) -> Audited | None:
@@ -74,9 +88,29 @@ class Audits:
         judging finds. `delta` None: nobody served it in time.
 
         Raises:
+            CannotAudit: it was refused, or the worker died of it again and again.
             Transient: something is not to be had yet, or this node could not work.
-            Rejected: this machine cannot audit the round (`other-build`): it signs no scores then.
+            Rejected: this machine cannot audit the round (`_MINE`): it signs no scores then.
         """
+        try:
+            return await self._audit(item, delta)
+        except WorkerDied as error:
+            self._deaths[item.digest] += 1
+            if self._deaths[item.digest] < _DEATHS:
+                raise
+            raise self._cannot(item, error.message) from error
+        except Rejected as error:
+            if error.reason in _MINE:
+                raise
+            raise self._cannot(item, error.message) from error
+
+    def _cannot(self, item: RevealedDelta, why: str) -> CannotAudit:
+        log.error("audit.abandoned", round=self._round.id, solver=item.solver, digest=item.digest, why=why,
+                  consequence="this node says of the delta that it could not be had",
+                  remedy="what a solver serves cannot do this: report it with the log")  # fmt: skip
+        return CannotAudit(why)
+
+    async def _audit(self, item: RevealedDelta, delta: Path | None) -> Audited | None:
         if item.solver not in self.drawn:
             return None
         known = noted(self._context, self._round.id).get(item.solver)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from jepanet.protocol.settling.tally import Decision, RevealedDelta, RoundFacts,
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.steps.audits import Audited, Audits, as_found, noted
+from jepanet.roles.steps.audits import Audited, Audits, CannotAudit, as_found, noted
 from jepanet.roles.steps.missing import Missing
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.opening_scores import commit_to
@@ -53,6 +54,7 @@ class Scoring:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._missing = Missing(context)
+        self._deaths = Counter[Digest]()
 
     def handlers(self) -> Handlers:
         return {ScoreDeltas.__name__: self.score_deltas}
@@ -90,7 +92,8 @@ class Scoring:
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         others = len({item.digest for item in facts.reveals}) - 1
         check_memory(context, round_, recipe.measuring_bytes + others * recipe.delta_bytes)
-        audits = Audits(context, round_, documents, sorted(drawn_solvers(facts, spec)), self._missing)
+        drawn = sorted(drawn_solvers(facts, spec))
+        audits = Audits(context, round_, documents, drawn, self._missing, self._deaths)
         if audits.drawn:
             check_memory(context, round_, recipe.training_bytes)
         files = await self._deltas(round_, spec, facts.reveals, audits)
@@ -139,7 +142,10 @@ class Scoring:
         self, round_: Round, spec: RoundSpec, item: RevealedDelta, audits: Audits
     ) -> tuple[Path | None, str | None]:
         path, fault = await self._delta(round_, spec, item)
-        await audits.audit(item, path)
+        try:
+            await audits.audit(item, path)
+        except CannotAudit:
+            return None, None
         return path, fault
 
     async def _delta(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
+from jepanet.errors import Transient
 from jepanet.records.marks import Range
 
 R = TypeVar("R", covariant=True)
@@ -38,3 +39,7 @@ OnProgress = Callable[[Progress], None]
 Job = Callable[[Any, OnProgress], object]
 """What does one kind of request: takes the request, returns the record that it asks for."""
 JobTable = Mapping[type[Request[object]], Job]
+
+
+class WorkerDied(Transient):
+    """The worker ended in the middle of a job: by the job, or by whatever else befell this machine."""

@@ -28,6 +28,7 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -437,6 +438,22 @@ class Network:
         """Moves the chain's clock forward and mines a block that says so."""
         self.rpc("evm_increaseTime", [seconds])
         self.rpc("evm_mine")
+
+    def out_of_patience(self, number: int) -> None:
+        """Moves the clock, between fetches that fail, until whoever scores a round waits for nothing more."""
+        verify = int(TERMS["verify_seconds"])
+        self.warp(verify // 4)
+
+        def fetches() -> int:
+            return len(self.judge.events("blob.missed"))
+
+        def asked_again(before: int) -> bool:
+            scored = any(item["round"] == number for item in self.judge.events("delta.scored"))
+            return scored or fetches() > before
+
+        for _ in range(3):
+            self.wait("one more fetch in vain, or scores", partial(asked_again, fetches()))
+            self.warp(verify // 48 + 1)
 
     def fork(self, depth: int) -> None:
         """Replaces the newest `depth` blocks by empty ones under the eyes of every node, and restarts killed

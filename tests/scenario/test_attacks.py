@@ -154,7 +154,7 @@ async def attack(network: Network, folder: Path) -> Outcome:
                     await server.provide(cast[name].wallet, round_id, digest)
             await until("every served delta to be fetched", lambda: fetched(network, number))
             # Nobody serves the last one: it counts as unavailable after a quarter of the verification.
-            network.warp(TERMS["verify_seconds"] // 4)
+            await asyncio.to_thread(network.out_of_patience, number)
             await asyncio.to_thread(network.wait_finished, number)
         balances = {}
         for name, item in cast.items():

@@ -153,7 +153,7 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
             if "shut" in cast:
                 open_ones = len(cast)  # the honest node's, and all but one of the cheats'
                 await until("the audits of what is open", lambda: audits(network, number) >= open_ones)
-                network.warp(TERMS["verify_seconds"] // 4)
+                await asyncio.to_thread(network.out_of_patience, number)
             await asyncio.to_thread(network.wait_finished, number)
             shown = await asyncio.to_thread(network.receipts, number)
     finally:

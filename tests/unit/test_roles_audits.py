@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +18,9 @@ from jepanet.errors import Exit, Rejected, Transient
 from jepanet.protocol.documents.scores import ScoreReport
 from jepanet.protocol.documents.spec import AuditRule
 from jepanet.protocol.settling.audit_words import audit_word
-from jepanet.protocol.settling.tally import RoundFacts, decide
+from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts, decide
 from jepanet.roles.steps import audits as audits_module
+from jepanet.roles.steps import missing as missing_module
 from jepanet.roles.steps import scoring as scoring_module
 from jepanet.roles.steps.audits import (
     Audited,
@@ -50,6 +52,7 @@ class Bench:
         self.facts: RoundFacts = replace(some_facts(len(votes)), beacon=5)
         self.journal = Journal(self.facts, votes)
         self.now, self.traced = 0, list[str]()
+        self.held: dict[Digest, Path] = {}
         self.opens: Opened | Exception = Opened()
         self.finds: Finding | Exception = Finding(None, "", (0, 1), FINDING)
         self.worked = 0
@@ -59,7 +62,7 @@ class Bench:
         self.documents: Any = SimpleNamespace(spec=SPEC)
         self.context: Any = SimpleNamespace(
             journal=self.journal, trace=self.traced.append, jobs=None,
-            state=lambda: SimpleNamespace(now=self.now),
+            state=lambda: SimpleNamespace(now=self.now), blobs=SimpleNamespace(path=self.held.get),
         )  # fmt: skip
 
         self.missing, self.deaths = Missing(self.context), Counter[Digest]()
@@ -128,9 +131,84 @@ async def test_what_is_not_open_is_waited_for_as_long_as_a_delta(bench: Bench) -
         with pytest.raises(Transient, match="not open yet"):
             await bench.audit()
     assert not bench.noted
-    bench.now += 1
+    bench.now += 8
     found = await bench.audit()
     assert found is not None and (found.reason, found.word) == ("not-opened", None)
+
+
+async def test_a_blip_late_in_verify_takes_no_bond(bench: Bench) -> None:
+    """A failure long ago and one now, however often it is tried again at once, are no three."""
+    bench.opens = NotServed("no provider")
+    for now in (bench.round.reveal_end, grace_end(bench.round) + 50, grace_end(bench.round) + 57):
+        bench.now = now
+        with pytest.raises(Transient, match="not open yet"):
+            await bench.audit()
+    bench.opens = Opened()
+    found = await bench.audit()
+    assert found is not None and found.reason is None
+
+
+async def fetched(bench: Bench, item: RevealedDelta, file: Digest) -> None:
+    async with bench.missing.asking(bench.round, item.digest, file):
+        bench.held[file] = Path("file")
+
+
+async def test_what_arrives_ends_the_count_of_failures_and_what_lies_here_does_not(bench: Bench) -> None:
+    item, end = bench.facts.reveals[0], grace_end(bench.round)
+    for now in (end - 60, end - 50, end - 40):
+        bench.now = now
+        assert not bench.missing.gives_up(bench.round, item.digest)
+    await fetched(bench, item, digest("a state"))
+    bench.now = end
+    assert not bench.missing.gives_up(bench.round, item.digest)
+    await fetched(bench, item, digest("a state"))  # looked for again, and still here
+    bench.now = end + 10
+    assert not bench.missing.gives_up(bench.round, item.digest)
+    bench.now = end + 25
+    assert bench.missing.gives_up(bench.round, item.digest)
+
+
+async def test_attack_a_file_now_and_then_holds_nobody_longer(bench: Bench) -> None:
+    item, end = bench.facts.reveals[0], grace_end(bench.round)
+    found = []
+    for number in range(4):
+        bench.now = end + 8 * number
+        await fetched(bench, item, digest(f"state {number}"))
+        found.append(bench.missing.gives_up(bench.round, item.digest))
+    assert found == [False, False, False, True]
+
+
+async def test_attack_a_solver_that_drips_holds_nobody_longer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file would come at last, ten VERIFYs later."""
+    monkeypatch.setattr(missing_module, "_LEAST_SECONDS", 0.2)
+    bench.round.params.verify_duration = 0  # a sixteenth of it is less than that
+    item, file = bench.facts.reveals[0], digest("a state")
+    bench.now = grace_end(bench.round)
+    for _ in range(2):
+        with pytest.raises(Transient, match="too slowly"):
+            async with asyncio.timeout(5), bench.missing.asking(bench.round, item.digest, file):
+                await asyncio.sleep(1000)
+    assert bench.missing.gives_up(bench.round, item.digest)
+    other = bench.missing.gives_up(bench.round, digest("another delta"))
+    assert not other, "who is not slow is not held for it"
+
+
+async def test_room_that_this_node_lacks_is_no_time_that_a_solver_took(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing_module, "_LEAST_SECONDS", 0.05)
+    bench.round.params.verify_duration = 0
+    item = bench.facts.reveals[0]
+    bench.now = grace_end(bench.round)
+    for _ in range(3):
+        with pytest.raises(Transient, match="full"):
+            async with bench.missing.asking(bench.round, item.digest, digest("a state")):
+                await asyncio.sleep(0.02)
+                raise Transient("full", code=Exit.DISK_FULL)
+    async with bench.missing.asking(bench.round, item.digest, digest("a state")):
+        await asyncio.sleep(0.01)
 
 
 async def test_a_node_that_has_just_started_knows_nobody_and_blames_nobody(bench: Bench) -> None:
@@ -274,9 +352,11 @@ async def test_attack_a_word_that_no_audit_gave(bench: Bench, how: str) -> None:
 
 
 async def test_who_could_not_look_calls_nobody_a_liar(bench: Bench) -> None:
-    bench.now, bench.opens = 10**6, NotServed("nobody has it")
-    with pytest.raises(Transient):
-        await bench.audit()
+    bench.opens = NotServed("nobody has it")
+    for now in (10**6, 10**7):
+        bench.now = now
+        with pytest.raises(Transient):
+            await bench.audit()
     bench.now = 10**9
     await bench.audit()
     reports = [*honest(bench), told(bench.facts, bench.facts.members[2], GOOD, digest("made up"))]
@@ -338,9 +418,10 @@ async def test_a_delta_that_this_node_has_no_room_for_is_not_called_unavailable(
     bench.now = 10**9
     scoring, item = scoring_module.Scoring(bench.context), bench.facts.reveals[0]
     if code is Exit.TRY_AGAIN:
-        with pytest.raises(Transient):
-            await scoring._delta(bench.round, SPEC, item)
-        bench.now += 25
+        for _ in range(2):
+            with pytest.raises(Transient):
+                await scoring._delta(bench.round, SPEC, item)
+            bench.now += 25
         assert await scoring._delta(bench.round, SPEC, item) == (None, None)
         return
     with pytest.raises(Transient):

@@ -152,8 +152,9 @@ class Audits:
 
         async def take(what: str, digest: Digest, max_bytes: int) -> Path:
             # Nobody announces these: whoever announced the delta has them.
-            near = context.providers(delta)
-            return await obtain(context, digest, kind="other", max_bytes=max_bytes, pin=pin, providers=near)
+            near, cap = context.providers(delta), max_bytes
+            async with self._missing.asking(self._round, delta, digest):
+                return await obtain(context, digest, kind="other", max_bytes=cap, pin=pin, providers=near)
 
         return await open_training(drawn, take, context.jobs)
 

@@ -160,7 +160,8 @@ class Scoring:
         cap = spec.max_delta_bytes
         try:
             # Still private to the round: it is served on only by those who hold it, like any public blob.
-            path = await obtain(context, item.digest, kind="delta", max_bytes=cap, pin=pin_of(round_))
+            async with self._missing.asking(round_, item.digest, item.digest):
+                path = await obtain(context, item.digest, kind="delta", max_bytes=cap, pin=pin_of(round_))
             return path, None
         except Rejected as error:
             return None, error.reason

@@ -113,7 +113,7 @@ class Solver:
     def state(self, number: int = 0) -> bytes:
         return self.read(f"states/step-{2 * (number + 1):010}.state")
 
-    def with_state(self, data: bytes, number: int, digests: dict[str, Digest]) -> bytes:
+    def with_state(self, data: bytes, number: int, digests: dict[str, Any]) -> bytes:
         """The transcript of who commits to these bytes as the state at the end of a segment."""
         known = self.transcript
         changed = list(known.segments)

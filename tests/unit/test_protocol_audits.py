@@ -35,6 +35,7 @@ from round_samples import GOOD, MISSING, Vote, a_spec, account, digest, recover,
 pytestmark = pytest.mark.unit
 
 WRONG: Vote = (Verdict.INVALID, "not-reproduced", 0, 0)
+FAILED: Vote = (Verdict.EXCLUDED, "not-audited", 0, 0)
 SHUT: Vote = (Verdict.INVALID, "not-opened", 0, 0)
 SPEC = a_spec(audit=AuditRule(8, 1000))
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "signatures.json").read_text())
@@ -200,6 +201,26 @@ def test_fewer_than_the_threshold_take_no_bond() -> None:
         assert decision.verdict is Verdict.ACCEPTED
 
 
+def test_a_solver_at_whose_audit_machines_failed_is_spared_and_costs_nobody_a_fee() -> None:
+    facts = facts_with(2)
+    reports = [report(facts, who, [FAILED, GOOD]) for who in facts.members[:2]]
+    sheet = derive_sheet(facts, SPEC, reports, model=digest("new"), improvement=5)
+    rows = {row.solver: row for row in sheet.rows}
+    row = rows[facts.reveals[0].solver]
+    assert (row.verdict, row.reason, row.amount) == (Verdict.SPARED, "not-audited", 0)
+    assert fees(facts, reports) == set(facts.members[:2])
+    check_sheet(sheet, facts, SPEC, recover)
+
+
+def test_attack_a_cheat_at_whose_audit_some_machines_fail_is_found_by_the_others() -> None:
+    facts = facts_with(1, 5)
+    for failed in (0, 1, 2):
+        votes = [FAILED] * failed + [WRONG] * (5 - failed)
+        reports = [report(facts, who, [vote]) for who, vote in zip(facts.members, votes, strict=True)]
+        (decision,) = decide(facts, reports)
+        assert (decision.verdict, decision.reason) == (Verdict.INVALID, "not-reproduced")
+
+
 def test_what_opens_to_some_alone_is_settled_without_a_word_from_the_others() -> None:
     """Of four, three sign. Two could not open it, two could: nobody's word stands against the solver."""
     facts = replace(facts_with(1, 4), threshold=3)
@@ -210,7 +231,7 @@ def test_what_opens_to_some_alone_is_settled_without_a_word_from_the_others() ->
     assert (decision.verdict, decision.reason) == (Verdict.SPARED, "disputed")
 
 
-@pytest.mark.parametrize("found", [WRONG, SHUT])
+@pytest.mark.parametrize("found", [WRONG, SHUT, FAILED])
 @pytest.mark.parametrize("rule", [None, AuditRule(8), AuditRule(8, 1)])
 def test_attack_an_audit_of_somebody_who_was_not_drawn(found: Vote, rule: AuditRule | None) -> None:
     facts, spec = facts_with(1), a_spec(audit=rule)

@@ -249,15 +249,27 @@ async def test_what_this_node_cannot_do_is_no_finding(bench: Bench, error: Excep
 
 
 async def test_attack_a_training_whose_audit_kills_the_worker_ends_no_round(bench: Bench) -> None:
-    """Twice it may be the machine; then the node says that it could not have the delta, and goes on."""
-    bench.finds = WorkerDied("the worker ended with status -11")
-    for _ in range(2):
-        with pytest.raises(Transient):
+    """For a while it may be the machine; then the node says nothing of the solver, and scores the others."""
+    for error in (
+        WorkerDied("the worker ended with status -11"),
+        Transient("no memory left", code=Exit.OUT_OF_MEMORY),
+    ):
+        bench.finds, bench.now = error, 0
+        bench.deaths.clear()
+        for _ in range(5):
+            with pytest.raises(Transient):
+                await bench.audit()
+        bench.now = grace_end(bench.round)
+        with pytest.raises(CannotAudit, match=error.message):
             await bench.audit()
-    for _ in range(2):
-        with pytest.raises(CannotAudit, match="-11"):
-            await bench.audit()
-    assert not bench.noted, "a machine that has a worker again looks anew"
+        bench.deaths.clear()
+        for _ in range(2):
+            with pytest.raises(Transient):
+                await bench.audit()
+        for _ in range(2):
+            with pytest.raises(CannotAudit, match=error.message):
+                await bench.audit()
+        assert not bench.noted, "a machine that has a worker again looks anew"
 
 
 @pytest.mark.parametrize("reason", ["worker-error", "took-too-long", "malformed", "other-transcript"])
@@ -269,7 +281,7 @@ async def test_attack_a_training_that_is_refused_ends_no_round(bench: Bench, rea
     assert not bench.noted
 
 
-async def test_what_cannot_be_audited_counts_as_what_could_not_be_had(
+async def test_of_what_cannot_be_audited_nothing_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Refusing:
@@ -283,7 +295,8 @@ async def test_what_cannot_be_audited_counts_as_what_could_not_be_had(
     monkeypatch.setattr(scoring_module.Scoring, "_delta", fetched)
     first, second = some_facts(2).reveals
     found = await scoring._deltas(None, None, [first, second], Refusing())
-    assert found == {first.digest: (None, None), second.digest: (None, None)}
+    nothing = (None, "not-audited")
+    assert found == {first.digest: nothing, second.digest: nothing}
 
 
 def test_a_finding_becomes_the_verdict() -> None:

@@ -250,9 +250,12 @@ def test_another_record_than_the_one_asked_for_is_no_result(result: Any) -> None
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (MemoryError(), Exit.TRY_AGAIN),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), Exit.TRY_AGAIN),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), Exit.TRY_AGAIN),
+        (MemoryError(), Exit.OUT_OF_MEMORY),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+            Exit.OUT_OF_MEMORY,
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), Exit.OUT_OF_MEMORY),
         (OSError(28, "No space left on device"), Exit.DISK_FULL),
         (FileNotFoundError(2, "gone"), Exit.TRY_AGAIN),
         (Transient("x", code=Exit.NOT_RUNNING), Exit.NOT_RUNNING),

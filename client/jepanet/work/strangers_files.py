@@ -30,6 +30,7 @@ def lacking(error: Exception) -> Transient | None:
         return Transient(
             f"this machine has no memory left: {said or type(error).__name__}",
             remedy="free some, or give the node a larger machine",
+            code=Exit.OUT_OF_MEMORY,
         )
     if isinstance(error, OSError):
         if error.errno in _FULL:

@@ -24,6 +24,7 @@ OUT: Mapping[str, str] = {
     "unavailable": "be reachable until VERIFY is over (`jepanet node check`), and keep `blobs/`",
     "too-large": "look who else serves it, and run the version of the package that the others run",
     "dropped": f"{_AS_WRITTEN}; what the merge is worse with is left out of it, which costs no bond",
+    "not-audited": "nothing; let `jepanet audit` say whether another machine can audit it",
     "shard-refused": "nothing; leave the project out of `projects.follow` if it repeats",
     "disputed": "nothing; `jepanet verify` shows what your machine measures",
 }

@@ -6,8 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore
-from jepanet.protocol.settling.reasons import DUPLICATE, NOT_OPENED, NOT_REPRODUCED, unseen
+from jepanet.protocol.settling.reasons import DUPLICATE, NOT_AUDITED, NOT_OPENED, NOT_REPRODUCED, unseen
 from jepanet.types import Address, RoundId, Verdict
+
+_OF_AUDITS = (
+    (Verdict.INVALID, NOT_REPRODUCED),
+    (Verdict.INVALID, NOT_OPENED),
+    (Verdict.EXCLUDED, NOT_AUDITED),
+)
+"""What only a solver that was drawn can be said to be."""
 
 
 def owes_audit(score: SignedScore) -> bool:
@@ -27,9 +34,7 @@ def check_audits(round_id: RoundId, drawn: Collection[Address], reports: Sequenc
     """
     for report in reports:
         for score in report.scores:
-            audited = score.audit is not None or (
-                score.verdict is Verdict.INVALID and score.reason in (NOT_REPRODUCED, NOT_OPENED)
-            )
+            audited = score.audit is not None or (score.verdict, score.reason) in _OF_AUDITS
             if audited and score.solver not in drawn:
                 raise Rejected(
                     f"round {round_id}: {report.coordinator} reports on an audit of {score.solver}, which "
@@ -47,7 +52,7 @@ def audited_well(
     of those that opened to the others. `decisions`: solvers with the reason of what was decided of each."""
     opened = audited = 0
     for solver, reason in decisions:
-        if solver not in drawn or reason in (DUPLICATE, NOT_OPENED):
+        if solver not in drawn or reason in (DUPLICATE, NOT_OPENED, NOT_AUDITED):
             continue
         opened += 1
         score = scores[solver]

@@ -20,6 +20,8 @@ NOT_REPRODUCED = "not-reproduced"
 """Of INVALID deltas: a drawn part of the training did not lead where its solver committed to."""
 NOT_OPENED = "not-opened"
 """Of INVALID deltas: its solver was drawn, and what audits need was not to be had: not less than cheating."""
+NOT_AUDITED = "not-audited"
+"""Where a coordinator's machine failed at the audit of a drawn training: it says nothing of its solver."""
 DISPUTED = "disputed"
 """Where coordinators agree on nothing: given by the tally, never by a score."""
 
@@ -40,7 +42,7 @@ class Known(StrEnum):
     MEASURED = "measured"
     """By a measurement, which honest machines do not repeat to the last digit."""
     FETCHING = "fetching"
-    """By what reached one coordinator."""
+    """By what reached one coordinator, or what its machine could do with it."""
     VOTES = "votes"
     """By the reports side by side."""
 
@@ -66,6 +68,8 @@ REASONS: Mapping[str, Reason] = {
     "unavailable": Reason(Verdict.EXCLUDED, Known.FETCHING),
     # A provider that offers too many bytes proves nothing: only whole bytes with the right digest do.
     "too-large": Reason(Verdict.EXCLUDED, Known.FETCHING),
+    # A fault of a machine, for all that anybody knows: bytes that cannot be worked with are a finding.
+    NOT_AUDITED: Reason(Verdict.SPARED, Known.FETCHING),
     SHARD_REFUSED: Reason(Verdict.SPARED, Known.BYTES),  # the proposer's shard
     DISPUTED: Reason(Verdict.SPARED, Known.VOTES),
     DROPPED: Reason(Verdict.SPARED, Known.MEASURED),
@@ -73,11 +77,12 @@ REASONS: Mapping[str, Reason] = {
 """Of deltas without a fault of form. Reasons of INVALID ones are the decoder's; they cost the whole bond."""
 
 NOT_FETCHED = tuple(name for name, reason in REASONS.items() if reason.known is Known.FETCHING)
-"""Reasons of a coordinator that could not fetch a delta; not held against its fee."""
+"""Reasons of a coordinator that could not fetch or audit a delta; not held against its fee."""
 
 
 def unseen(verdict: Verdict, reason: str) -> bool:
-    """Whether a finding only says that the delta, or what its audit needs, did not reach whoever says so."""
+    """Whether a finding only says that the delta, or what its audit needs, did not reach whoever says so, or
+    that its machine failed at the audit."""
     return (verdict is Verdict.EXCLUDED and reason in NOT_FETCHED) or (
         verdict is Verdict.INVALID and reason == NOT_OPENED
     )

@@ -20,6 +20,7 @@ from jepanet.protocol.settling.audit_draw import is_drawn
 from jepanet.protocol.settling.reasons import (
     DISPUTED,
     DUPLICATE,
+    NOT_AUDITED,
     SHARD_REFUSED,
     against_solver,
 )
@@ -196,8 +197,9 @@ def _out(votes: Sequence[SignedScore], threshold: int) -> tuple[Verdict, str]:
             vote.reason for vote in against if vote.verdict is Verdict.EXCLUDED and not not_fetched(vote)
         ]
         return Verdict.EXCLUDED, _most_frequent(named or missed)
-    refused = sum(vote.verdict is Verdict.EXCLUDED and vote.reason == SHARD_REFUSED for vote in votes)
-    return Verdict.SPARED, SHARD_REFUSED if refused >= threshold else DISPUTED
+    said = Counter(vote.reason for vote in votes if vote.verdict is Verdict.EXCLUDED)
+    spared = (reason for reason in (SHARD_REFUSED, NOT_AUDITED) if said[reason] >= threshold)
+    return Verdict.SPARED, next(spared, DISPUTED)
 
 
 def _most_frequent(reasons: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepanet.errors import Rejected, Transient
+from jepanet.errors import Exit, Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore
 from jepanet.protocol.revealed_before import revealed_before
@@ -23,7 +23,7 @@ from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts, drawn_sol
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context
-from jepanet.roles.steps.missing import Missing
+from jepanet.roles.steps.missing import Missing, grace_end
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.training_data import assigned_shards
@@ -43,7 +43,7 @@ _MINE = frozenset(
 )
 """Reasons that this machine, or the round itself, is not one to audit. A solver has no part in them."""
 _DEATHS = 3
-"""So many workers may die of one audit."""
+"""So many workers may die, or run out of memory, of one audit."""
 
 
 class CannotAudit(Exception):
@@ -78,7 +78,7 @@ class Audits:
         missing: Missing,
         deaths: Counter[Digest],
     ) -> None:
-        """`deaths`: by delta, of workers that its audit was the end of, since this process began."""
+        """`deaths`: by delta, how many workers its audit was too much for, since this process began."""
         self._context, self._round, self._documents = context, round_, documents
         self._missing, self._deaths = missing, deaths
         self.drawn = frozenset(drawn)
@@ -88,15 +88,19 @@ class Audits:
         judging finds. `delta` None: nobody served it in time.
 
         Raises:
-            CannotAudit: it was refused, or the worker died of it again and again.
+            CannotAudit: it was refused, or was too much for one worker after the other, until a quarter of
+                VERIFY was over: a machine may be short of memory for a while.
             Transient: something is not to be had yet, or this node could not work.
             Rejected: this machine cannot audit the round (`_MINE`): it signs no scores then.
         """
         try:
             return await self._audit(item, delta)
-        except WorkerDied as error:
+        except Transient as error:
+            if not isinstance(error, WorkerDied) and error.code is not Exit.OUT_OF_MEMORY:
+                raise
             self._deaths[item.digest] += 1
-            if self._deaths[item.digest] < _DEATHS:
+            early = self._context.state().now < grace_end(self._round)
+            if early or self._deaths[item.digest] < _DEATHS:
                 raise
             raise self._cannot(item, error.message) from error
         except Rejected as error:
@@ -106,7 +110,7 @@ class Audits:
 
     def _cannot(self, item: RevealedDelta, why: str) -> CannotAudit:
         log.error("audit.abandoned", round=self._round.id, solver=item.solver, digest=item.digest, why=why,
-                  consequence="this node says of the delta that it could not be had",
+                  consequence="this node says nothing of the solver, and scores the others",
                   remedy="what a solver serves cannot do this: report it with the log")  # fmt: skip
         return CannotAudit(why)
 

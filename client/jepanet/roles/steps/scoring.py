@@ -22,7 +22,14 @@ from jepanet.protocol.documents.typed_data import signing_hash
 from jepanet.protocol.duties import ScoreDeltas
 from jepanet.protocol.facts import LocalFact, LocalScored
 from jepanet.protocol.settling.audit_words import audit_word
-from jepanet.protocol.settling.reasons import DUPLICATE, NOT_OPENED, known_alike, row_verdict, unseen
+from jepanet.protocol.settling.reasons import (
+    DUPLICATE,
+    NOT_AUDITED,
+    NOT_OPENED,
+    known_alike,
+    row_verdict,
+    unseen,
+)
 from jepanet.protocol.settling.standing import not_fetched, worth
 from jepanet.protocol.settling.tally import Decision, RevealedDelta, RoundFacts, drawn_solvers, facts_of
 from jepanet.protocol.state import Round
@@ -145,7 +152,7 @@ class Scoring:
         try:
             await audits.audit(item, path)
         except CannotAudit:
-            return None, None
+            return None, NOT_AUDITED
         return path, fault
 
     async def _delta(

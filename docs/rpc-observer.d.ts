@@ -196,6 +196,7 @@ export interface RoundFigures {
   stderr?: number | null;
   recomputed?: boolean | null;
   checked?: string;
+  episodes?: number;
 }
 
 /** A round, what its score sheet says, and where the chain says so. `outcome`: `merged` or `withheld` once a result is recorded, `cancelled`, else `open`. `final`: it can be overturned no more. `follows`: it began from the model that the recorded round before it left. */

@@ -403,6 +403,7 @@ export interface RoundFigures {
   stderr?: number | null;
   recomputed?: boolean | null;
   checked?: string;
+  episodes?: number;
 }
 
 /** When the phases of a round end, in seconds of Unix; `now` is the chain's clock as the node has it. What depends on something that did not happen yet is None. `bond` is what a solver puts up; `drawn` and `unsealed` say how far the evaluation shard is. `bonds_until`: when what is put up comes free at the latest, unless the result is challenged; None while it is, and of a round that has ended. `recorded`: when the result was. */

@@ -174,6 +174,10 @@ async def test_proposer_needs_its_dataset_and_funds(network: Network, tmp_path: 
         "no project of"
         in named(await standing(changed(path, "", "", proposer=terms), stranger), "own projects").text
     )
+    assert not any("fewer evaluation shards" in row.text for row in rows)
+    many = await standing(changed(path, "", "", proposer=terms.replace("= 3", "= 300")), owner)
+    (few,) = (row for row in many if "fewer evaluation shards than 300 rounds" in row.text)
+    assert few.level is Level.WARNING
     dear = terms.replace('"10"', '"1000000000"')
     assert named(await standing(changed(path, "", "", proposer=dear), owner), "funds").code is Exit.UNFUNDED
 

@@ -55,6 +55,17 @@ def test_a_merged_delta_is_told_its_gain_its_sum_and_its_bond() -> None:
     assert said.bond.startswith("10 tokens, returned whole")
 
 
+def test_a_part_of_the_shard_is_told_where_no_more_was_measured() -> None:
+    assert "on the sealed shard" in in_words(details_of(GOOD))[0].measured
+    facts = some_facts(1)
+    spec = replace(SPEC, evaluation_episodes=32)
+    sheet = derive_sheet(
+        facts, spec, reports_of(facts, [[GOOD]] * 3), model=digest("next"), improvement=30_000
+    )
+    details = RoundDetails(SUMMARY, sheet_view(sheet, Terms(spec, TOKEN, TOKEN, facts.members)))
+    assert "on 32 episodes of the sealed shard" in in_words(details)[0].measured
+
+
 def test_a_median_is_told_only_of_several_measurements() -> None:
     several = details_of(GOOD)
     figures = several.sheet.figures

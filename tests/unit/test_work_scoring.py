@@ -17,6 +17,7 @@ from jepanet.cid import digest_of
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
+from jepanet.learning.data.measured_part import part_of
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
 from jepanet.learning.evaluation.doubt import SURE
 from jepanet.learning.evaluation.grounded import GroundedScorer
@@ -56,10 +57,15 @@ def score(
     announced: tuple[int, ...] = (3, 8),
     recipe: Recipe = RECIPE,
     episodes: int = 6,
+    measured: int = 0,
+    beacon: bytes | None = bytes(32),
 ) -> ScoredDeltas:
     """What a coordinator measures of one honest delta and one with another base, on an evaluation shard."""
     model = model_bytes(base, ModelHeader.of(recipe, 0))
-    spec = a_spec(base=digest_of(model), recipe=recipe.digest(), codec="fp32", max_delta_bytes=1 << 20)
+    spec = a_spec(
+        base=digest_of(model), recipe=recipe.digest(), codec="fp32", max_delta_bytes=1 << 20,
+        evaluation_episodes=measured,
+    )  # fmt: skip
     entry = ShardEntry(0, digest_of(b"shard"), 1, 1)
     manifest = DatasetManifest(
         "discs", {}, SEED, (entry,), entry, entry, EvaluationEntry(1, None, episodes, announced)
@@ -83,7 +89,7 @@ def score(
     return run(
         ScoreClaims(
             RoundFiles(folder / "base", folder / "recipe", folder / "spec"),
-            EvaluationFiles(folder / "evaluation", folder / "manifest"),
+            EvaluationFiles(folder / "evaluation", folder / "manifest", beacon),
             claims,
         )
     )
@@ -162,6 +168,55 @@ def test_a_base_hardly_strong_or_weak_enough_is_found_both_ways(above: bool, tmp
 
 def test_a_base_of_which_nobody_doubts_anything_is_found_one_way(tmp_path: Path, base: Arrays) -> None:
     assert score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).otherwise == ()
+
+
+def test_a_round_is_measured_over_the_episodes_that_its_beacon_chooses(tmp_path: Path, base: Arrays) -> None:
+    shard, others = disc_shard(2, MANY), disc_shard(7, MANY)
+
+    def measured(part: int, beacon: bytes, of: Shard = shard) -> tuple[int, int]:
+        found = score(tmp_path, base, shard_bytes(of), episodes=60, measured=part, beacon=beacon).judgements[
+            0
+        ]
+        assert found.reason != "shard-refused"
+        return found.gain, found.stderr
+
+    first, second = bytes(32), bytes([1]) * 32
+    assert measured(16, first) == measured(16, first) != measured(16, second)
+    assert measured(0, first) == measured(0, second) == measured(60, first)
+    assert measured(60, first)[1] < measured(16, first)[1], "the error of more episodes is smaller"
+    # What the beacon leaves out decides nothing: it is not even looked at.
+    taken = part_of(shard.with_arrays(state=_numbered(shard)), 16, first).state[:, 0, 0]
+    kept = np.isin(np.arange(60), taken)[:, None, None, None, None]
+    mixed = shard.with_arrays(frames=np.where(kept, shard.frames, others.frames))
+    assert measured(16, first, mixed) == measured(16, first)
+
+
+def _numbered(shard: Shard) -> np.ndarray:
+    return shard.state * 0 + np.arange(shard.episodes, dtype=np.float32)[:, None, None]
+
+
+_WHOLE = disc_shard(2, MANY)
+ATTACKS: dict[str, tuple[Shard, int, bytes | None]] = {
+    # Whichever the beacon takes: both could be in the next part.
+    "an episode is there twice": (
+        _WHOLE.with_arrays(frames=_WHOLE.frames[[1, *range(1, 60)]]),
+        16,
+        bytes(32),
+    ),
+    "fewer are served than were announced": (disc_shard(2, MANY[1:]), 16, bytes(32)),
+    "more are asked for than were sealed": (_WHOLE, 61, bytes(32)),
+    "fewer are asked for than can be scored": (_WHOLE, 3, bytes(32)),
+    "no beacon was drawn": (_WHOLE, 16, None),
+}
+
+
+@pytest.mark.parametrize("attack", list(ATTACKS))
+def test_attack_a_round_over_a_part_costs_nobody_a_bond(attack: str, tmp_path: Path, base: Arrays) -> None:
+    shard, part, beacon = ATTACKS[attack]
+    found = score(tmp_path, base, shard_bytes(shard), episodes=60, measured=part, beacon=beacon)
+    first, second = found.judgements
+    assert (first.verdict, first.reason, first.gain) == (Verdict.EXCLUDED, "shard-refused", 0)
+    assert second.verdict is Verdict.INVALID
 
 
 def test_a_dead_base_scores_nobody(tmp_path: Path, base: Arrays) -> None:

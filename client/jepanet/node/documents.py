@@ -12,6 +12,7 @@ from jepanet.federation.deltas.delta import most_file_bytes
 from jepanet.learning.auditing.division import measured_every
 from jepanet.learning.computing import looking_operations, measuring_operations, training_operations
 from jepanet.learning.data.manifest import MAX_MANIFEST_BYTES, DatasetManifest
+from jepanet.learning.data.measured_part import check_part
 from jepanet.learning.data.on_disk import MANIFEST, open_built
 from jepanet.learning.data.shards import MAX_SHARD_BYTES
 from jepanet.learning.data.suitability import check_manifest
@@ -67,10 +68,12 @@ class LearningDocuments:
     def check_audits(self, spec: RoundSpec, recipe: bytes) -> None:
         check_audits(spec, read_recipe(recipe))
 
-    def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
-        found = DatasetManifest.from_bytes(manifest)
-        check_manifest(found, read_recipe(recipe))
-        return PublicShards(found.training, found.probe, found.evaluation.episodes, found.public)
+    def shards(self, manifest: bytes, recipe: bytes, episodes: int) -> PublicShards:
+        found, read = DatasetManifest.from_bytes(manifest), read_recipe(recipe)
+        check_manifest(found, read)
+        check_part(episodes, found, read)
+        measured = episodes or found.evaluation.episodes
+        return PublicShards(found.training, found.probe, measured, found.public)
 
     def encoded_bytes(self, recipe: bytes, codec: str) -> int:
         if codec not in CODECS:

@@ -97,6 +97,11 @@ class Round:
     cancel_cause: CancelCause = CancelCause.NONE
     ended_at: int = 0
 
+    @property
+    def beacon_bytes(self) -> bytes | None:
+        """The beacon as 32 bytes; None before it is drawn."""
+        return None if self.beacon is None else self.beacon.to_bytes(32, "big")
+
     def committed(self, solver: Address) -> bool:
         return any(item.solver == solver for item in self.commits)
 

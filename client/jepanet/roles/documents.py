@@ -79,7 +79,7 @@ class PublicShards:
     probe: PublicFile | None
     """Episodes on which latent frames are compared; there where the recipe aligns."""
     evaluated: int = 0
-    """Episodes of an evaluation shard."""
+    """Episodes over which a round is measured."""
     public: PublicFile | None = None
     """Episodes on which a base is scored before anybody trains from it."""
 
@@ -127,8 +127,9 @@ class Documents(Protocol):
         """Raises: Rejected, nobody could audit trainings by the recipe as the spec says (`not-auditable`,
         `not-calibrated`)."""
 
-    def shards(self, manifest: bytes, recipe: bytes) -> PublicShards:
-        """The shards of a manifest that can serve a recipe.
+    def shards(self, manifest: bytes, recipe: bytes, episodes: int) -> PublicShards:
+        """The shards of a manifest that can serve a recipe. `episodes`: over which a round is to be measured;
+        0: all of an evaluation shard.
 
         Raises:
             Rejected: it is no manifest, or nobody's work under the recipe could be trained or scored on it.

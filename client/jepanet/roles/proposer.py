@@ -32,6 +32,7 @@ from jepanet.protocol.state import Project, Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import RecipeSummary, SealedShard
 from jepanet.roles.steps.backbones import obtain_backbone
+from jepanet.roles.steps.episodes import episodes_due
 from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.opening import check_set
@@ -93,6 +94,7 @@ class Proposer:
         build = await self._build(terms)
         reference = await self._reference(project, terms)
         spec = round_spec(project, recipe, terms, duty.number, document, build, reference)
+        spec = replace(spec, evaluation_episodes=await self._episodes(project, written, terms))
         if spec.audit is not None:
             read.check_audits(spec, written)
         digest = self._publish(project, encode_spec(spec))
@@ -143,6 +145,20 @@ class Proposer:
             return 0
         pin = f"project/{project.id}"
         return await reference_of(self._context, project.id, project.model, pin=pin) or 0
+
+    async def _episodes(self, project: Project, recipe: bytes, terms: RoundTerms) -> int:
+        """Over which the round is measured, 0 for all of the shard.
+
+        Raises:
+            Rejected: reason `unsuitable-dataset`; the project's sealed shards do not hold so many.
+        """
+        if not terms.evaluation_episodes:
+            return 0
+        read = self._context.documents
+        manifest = self._context.blobs.read(project.dataset, max_bytes=read.max_manifest_bytes)
+        read.shards(manifest, recipe, terms.evaluation_episodes)
+        sealed = read.shards(manifest, recipe, 0).evaluated
+        return await episodes_due(self._context, project, terms, sealed)
 
     def _publish(self, project: Project, document: bytes) -> Digest:
         blobs = self._context.blobs

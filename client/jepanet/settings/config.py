@@ -181,6 +181,18 @@ class ProposerSection:
         "thousandths of a nat by which a gain counts less for each nat (of the logarithm) of latent variance "
         "that its model lacks of the base's; of recipes with a grounded score alone",
     ] = 100
+    evaluation_episodes: Annotated[
+        int,
+        Range(0, 100_000),
+        "episodes of the drawn sealed shard, chosen by the round's beacon, over which a round is measured; "
+        "0: all of them",
+    ] = 0
+    evaluation_sigmas_milli: Annotated[
+        int,
+        Range(0, 100_000),
+        "with evaluation_episodes: all are measured where the median delta of the last merged round gained "
+        "less than so many thousandths of a standard error, or a round since was withheld; 0: never",
+    ] = 2000
     update_codec: Annotated[
         str,
         "codec of the update from a round's base to the next model, so that nobody fetches whole models; "

@@ -68,6 +68,8 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         pay_as_merged=section.pay_as_merged,
         pay_to_median_milli=section.pay_to_median_milli,
         variance_price_milli=section.variance_price_milli,
+        evaluation_episodes=section.evaluation_episodes,
+        evaluation_sigmas_milli=section.evaluation_sigmas_milli,
         committed_scores=section.committed_scores,
         audit_segments=section.audit_segments,
         audit_probability_milli=section.audit_probability_milli,
@@ -147,6 +149,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         pay_as_merged=terms.pay_as_merged,
         pay_to_median_milli=terms.pay_to_median_milli,
         variance_price_milli=terms.variance_price_milli,
+        evaluation_episodes=terms.evaluation_episodes,
     )
     try:
         encode_spec(trial)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from jepanet.errors import Rejected
 from jepanet.federation.judging.judge import UNAVAILABLE, Claim, Judgement, Rules, Unscored, judge
 from jepanet.learning.data.manifest import DatasetManifest
+from jepanet.learning.data.measured_part import check_part, part_of
+from jepanet.learning.data.scorable import check_sites
 from jepanet.learning.data.shards import Shard, load_shard
 from jepanet.learning.data.suitability import check_evaluation
 from jepanet.learning.evaluation.agreement import allowed, apart
@@ -81,6 +83,7 @@ class HeldOut:
         self._shard = load_shard(files.shard)
         manifest = DatasetManifest.from_bytes(files.manifest.read_bytes())
         check_evaluation(self._shard, manifest, self._recipe)
+        self._shard = _measured_part(self._shard, round_, manifest, files.beacon)
         check_comparable(self._recipe, self._shard)
         self.where = _where(round_, self._shard, device)
         self._device = device = self.where.device
@@ -118,6 +121,23 @@ class HeldOut:
         if self._last is None or self._last[0] is not weights:
             self._last = (weights, encode(weights, self._recipe, self._shard, device=self._device))
         return self._last[1]
+
+
+def _measured_part(
+    shard: Shard, round_: OpenedRound, manifest: DatasetManifest, beacon: bytes | None
+) -> Shard:
+    """What a round is measured over. Raises: Rejected as `check_part`, or `no-beacon`."""
+    episodes = round_.spec.evaluation_episodes
+    check_part(episodes, manifest, round_.recipe)
+    if episodes in (0, shard.episodes):
+        return shard
+    if beacon is None:
+        raise Rejected(
+            "the episodes of this round are chosen by its beacon, which is unknown", reason="no-beacon"
+        )
+    part = part_of(shard, episodes, beacon)
+    check_sites(part.site)
+    return part
 
 
 def _where(round_: OpenedRound, shard: Shard, device: str) -> MeasuredOn:

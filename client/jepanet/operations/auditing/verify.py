@@ -151,7 +151,7 @@ class _Check:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
         shard = await get("evaluation shard", round_.shard, "raw", max_bytes=MAX_SHARD_BYTES)
         self._files = inputs.files
-        self._evaluation = EvaluationFiles(shard, inputs.manifest_path)
+        self._evaluation = EvaluationFiles(shard, inputs.manifest_path, round_.beacon_bytes)
         self._audit.note(
             "inputs", True, "sheet, spec, recipe, manifest, base and evaluation shard match their CIDs"
         )

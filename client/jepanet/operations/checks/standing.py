@@ -208,8 +208,13 @@ class AccountChecks:
         if used_up:
             text = f"project {', '.join(map(str, used_up))} has no evaluation shard left"
             self._rows.append(warned("own projects", text, "make a new project for further rounds"))
-        if not self._config.proposer.rounds:
+        wanted = self._config.proposer.rounds
+        if not wanted:
             return
+        few = [key for key, view in own.items() if view.evaluation_count < wanted and key not in used_up]
+        if few:
+            text = f"project {', '.join(map(str, few))} has fewer evaluation shards than {wanted} rounds take"
+            self._rows.append(warned("own projects", text, "make a new project for those beyond them"))
         terms = round_terms(self._config.proposer, METHODS)
         deployed = await self._configuration()
         self._rows += judge_terms(terms, deployed)

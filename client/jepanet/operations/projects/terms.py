@@ -77,6 +77,11 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         f"{_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
         f"a coordinator earns its fee within {spec.score_tolerance:,} micro-nats of the median measurement",
     ]
+    if spec.evaluation_episodes:
+        said.append(
+            f"everything is measured over {spec.evaluation_episodes:,} episodes of the unsealed shard, which "
+            "the beacon chooses"
+        )
     if spec.committed_scores:
         said.append(
             "coordinators commit to their scores before any are opened; a fee is for scores that were "

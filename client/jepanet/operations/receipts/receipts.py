@@ -84,6 +84,7 @@ def sheet_view(sheet: ScoreSheet, terms: Terms | None, recomputed: Recomputed | 
         stderr=_error(sheet),
         recomputed=None if recomputed is None else recomputed.agrees,
         checked="" if recomputed is None else recomputed.said,
+        episodes=0 if terms is None else terms.spec.evaluation_episodes,
     )
     return SheetView(receipts, figures)
 

@@ -153,9 +153,10 @@ def _measured(details: RoundDetails, item: Receipt) -> str:
     whose = "as its one coordinator measured it"
     if figures.scored_by > 1:
         whose = f"the lower median of what {figures.scored_by} coordinators measured"
+    part = f"{figures.episodes:,} episodes of " if figures.episodes else ""
     return (
         f"a gain of {item.gain:,} micro-nats (millionths of a nat, the unit of the score) with a standard "
-        f"error of {item.stderr:,}{sure}: {whose}, on the sealed shard {item.measured_on}, of the base "
+        f"error of {item.stderr:,}{sure}: {whose}, on {part}the sealed shard {item.measured_on}, of the base "
         f"{item.against} moved by the delta as far as the merge would move it"
     )
 

@@ -168,7 +168,8 @@ class SheetFigures:
     coordinators' measurements it holds. `stderr` is that of the improvement, in micro-nats, as the sheet's
     author measured it: a note that nobody signs, None on sheets without it. `recomputed`: whether signatures,
     verdicts, medians, pay, fees and root follow from the sheet's reports, the round's rules and the chain;
-    None where that cannot be recomputed here; `checked` says it in words."""
+    None where that cannot be recomputed here; `checked` says it in words. `episodes`: of the sealed shard,
+    over which all was measured; 0: all of them, or the round's rules are not to be had."""
 
     published: bool
     note: str
@@ -179,6 +180,7 @@ class SheetFigures:
     stderr: int | None = None
     recomputed: bool | None = None
     checked: str = ""
+    episodes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

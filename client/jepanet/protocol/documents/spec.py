@@ -261,6 +261,13 @@ class RoundSpec:
         "whether a delta is paid for its gain as one of those that are merged (`settling.shares`), rather "
         "than of all that were revealed",
     ] = False
+    evaluation_episodes: Annotated[
+        int,
+        Range(0, 100_000),
+        LeftOut(),
+        "episodes of the unsealed shard, chosen by the round's beacon, over which everything is measured; 0: "
+        "all of them",
+    ] = 0
     variance_price_milli: Annotated[
         int,
         Range(0, 100_000),

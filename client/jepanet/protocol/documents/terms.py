@@ -55,6 +55,11 @@ class RoundTerms:
     """Thousandths of a round's median pay that one delta is paid at most; 0: no such limit."""
     variance_price_milli: int = 0
     """Thousandths of a nat that a gain counts less for each nat of lost log variance."""
+    evaluation_episodes: int = 0
+    """Of a sealed shard, over which rounds are measured; 0: all of it."""
+    evaluation_sigmas_milli: int = 0
+    """Thousandths of a standard error: where the last merged round's median delta gained less, the next round
+    is measured over all episodes; 0: never."""
     committed_scores: bool = False
     """Whether coordinators commit to their scores before any are opened."""
     audit_segments: int = 0

@@ -120,7 +120,7 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
         read.check_audits(spec, recipe)
     summary = read.recipe(recipe)
     manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
-    return RoundDocuments(spec, summary, read.shards(manifest, recipe))
+    return RoundDocuments(spec, summary, read.shards(manifest, recipe, spec.evaluation_episodes))
 
 
 def read_beside(documents: RoundDocuments) -> list[PublicFile]:

@@ -223,7 +223,7 @@ async def evaluation_files(context: Context, round_: Round, spec: RoundSpec) -> 
         raise Transient(f"the evaluation shard of round {round_.id} is not unsealed yet")
     cap = context.documents.max_shard_bytes
     shard = await obtain(context, round_.shard, kind="shard", max_bytes=cap, pin=pin_of(round_))
-    return EvaluationFiles(shard, manifest=stored(context, spec.dataset))
+    return EvaluationFiles(shard, stored(context, spec.dataset), round_.beacon_bytes)
 
 
 def check_against_own(

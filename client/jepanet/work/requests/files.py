@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from jepanet.cid import digest_file
-from jepanet.records.marks import Range
+from jepanet.records.marks import Range, Size
 from jepanet.types import Digest
 
 UNSIZED = 1 << 40
@@ -29,6 +29,8 @@ class EvaluationFiles:
 
     shard: Path
     manifest: Path
+    beacon: Annotated[bytes | None, Size(32, 32)] = None
+    """The round's, which chooses the episodes where it is measured over a part of them."""
 
 
 @dataclass(frozen=True, slots=True)

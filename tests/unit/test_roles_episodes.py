@@ -1,0 +1,110 @@
+"""A proposer has a round measured over all of its sealed shard where gains are too small for a part of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jepanet.protocol.documents.spec import encode_spec
+from jepanet.protocol.settling.below_error import gains_below_error
+from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
+from jepanet.protocol.state import Recorded, Status
+from jepanet.roles.steps import episodes
+from jepanet.roles.steps.episodes import ALL, episodes_due
+from jepanet.settings.config import ProposerSection
+from jepanet.settings.terms import round_terms
+from jepanet.types import ProjectId, RoundId, Verdict
+from jepanet.work.methods import METHODS
+from round_samples import a_spec, digest, reports_of, some_facts
+
+pytestmark = pytest.mark.unit
+
+PROJECT, SEALED, USUAL = ProjectId(1), 128, 32
+TERMS = round_terms(ProposerSection(evaluation_episodes=USUAL, evaluation_sigmas_milli=2000), METHODS)
+
+
+def sheet_of(*gains: int, stderr: int = 2000) -> Any:
+    facts = some_facts(len(gains))
+    found = [(Verdict.ACCEPTED, "accepted", gain, stderr) for gain in gains]
+    return derive_sheet(
+        facts, a_spec(), reports_of(facts, [found] * 3), model=digest("second"), improvement=5
+    )
+
+
+def a_round(number: int, base: str, model: str) -> Any:
+    recorded = Recorded(bytes(32), digest(model), digest(f"sheet {number}"), 1, 1, 1, bytes(32), 1)
+    return SimpleNamespace(
+        id=RoundId(number), project_id=PROJECT, base=digest(base), recorded=recorded, status=Status.SETTLED,
+        params=SimpleNamespace(spec=digest("spec")),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def due(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is due after these rounds, whose sheets all have these gains, measured over so many episodes."""
+
+    async def make(
+        *rounds: Any, gains: tuple[int, ...], stderr: int = 2000, measured: int = USUAL,
+        model: str = "second", terms: Any = TERMS, played: int | None = None,
+    ) -> int:  # fmt: skip
+        async def obtain_bytes(context: Any, name: Any, **limits: Any) -> bytes:
+            if name == digest("spec"):
+                return encode_spec(a_spec(evaluation_episodes=measured))
+            return encode_sheet(sheet_of(*gains, stderr=stderr))
+
+        monkeypatch.setattr(episodes, "obtain_bytes", obtain_bytes)
+        state = SimpleNamespace(
+            rounds={item.id: item for item in rounds},
+            projects={PROJECT: SimpleNamespace(rounds=len(rounds) if played is None else played)},
+        )
+        project: Any = SimpleNamespace(id=PROJECT, model=digest(model))
+        context: Any = SimpleNamespace(state=lambda: state)
+        return await episodes_due(context, project, terms, SEALED)
+
+    return make
+
+
+FIRST = a_round(1, "first", "second")
+
+
+async def test_late_gains_are_measured_over_all_and_early_ones_over_a_part(due: Any) -> None:
+    assert await due(FIRST, gains=(20_000, 22_000, 18_000, 0)) == USUAL
+    assert await due(FIRST, gains=(3_100, 2_900, 1_000, 4_200)) == ALL
+    assert await due(model="first", gains=()) == USUAL, "nothing was merged yet"
+
+
+async def test_more_episodes_do_not_take_back_their_own_reason(due: Any) -> None:
+    """Half the error over four times the episodes: over the usual number it would be the whole again."""
+    assert await due(FIRST, gains=(3_100,) * 4, stderr=1_000, measured=0) == ALL
+    assert await due(FIRST, gains=(3_100,) * 4, stderr=1_000) == USUAL
+    assert await due(FIRST, gains=(5_000,) * 4, stderr=1_000, measured=0) == USUAL, "gains that have risen"
+
+
+async def test_after_a_withheld_round_all_are_measured(due: Any) -> None:
+    large = (20_000,) * 4
+    assert await due(FIRST, a_round(2, "second", "second"), gains=large) == ALL
+    assert await due(a_round(1, "first", "first"), gains=large, model="first") == ALL
+    assert await due(a_round(1, "first", "first"), a_round(2, "first", "second"), gains=large) == USUAL
+
+
+async def test_attack_tiny_deltas_cost_measuring_and_nothing_else(due: Any) -> None:
+    """Who fills a round with them has the next one measured more exactly: that harms nobody's pay."""
+    assert await due(FIRST, gains=(20_000, 20_000, 1, 1, 1), stderr=2_000) == ALL
+
+
+async def test_nothing_is_raised_that_was_not_asked_for(due: Any) -> None:
+    never = replace(TERMS, evaluation_sigmas_milli=0)
+    assert await due(FIRST, gains=(0,) * 4, terms=never) == USUAL
+    assert await due(FIRST, gains=(0,) * 4, terms=round_terms(ProposerSection(), METHODS)) == ALL
+    assert await due(gains=(20_000,) * 4, played=9) == ALL, "what cannot be known is measured well"
+
+
+def test_a_round_without_an_accepted_delta_says_that_gains_are_small() -> None:
+    assert gains_below_error((), 2000, measured=USUAL, usual=USUAL)
+
+
+def test_documents_of_before_keep_their_bytes() -> None:
+    assert b"evaluation_episodes" not in encode_spec(a_spec())

@@ -124,8 +124,9 @@ def test_one_solver_is_found_and_a_stranger_is_told_who_has_a_row() -> None:
     with pytest.raises(Fatal, match="no row") as caught:
         in_words(details, Address("0x" + "99" * 20))
     assert wanted in str(caught.value.remedy)
-    with pytest.raises(Fatal, match="no recorded result"):
+    with pytest.raises(Fatal, match="no recorded result") as caught:
         in_words(replace(details, sheet=SheetView()))
+    assert "--solver" in str(caught.value.remedy), "an account has a receipt from its commitment on"
 
 
 def test_the_words_are_printed_a_paragraph_a_receipt() -> None:
@@ -165,6 +166,7 @@ def test_who_audited_a_training_and_what_was_found_is_told() -> None:
     (said,) = in_words(RoundDetails(SUMMARY, sheet_view(sheet, Terms(spec, TOKEN, 2 * TOKEN, facts.members))))
     assert said.outcome.startswith("invalid, not-reproduced: its solver was drawn")
     assert said.scored.count("it did drawn parts of the training again") == 2
+    assert "verifiers" in said.bond and "bytes" not in said.bond, "no bytes take this bond"
     assert "jepanet audit" in said.advice
 
 

@@ -47,11 +47,20 @@ def test_a_cap_on_one_delta_s_pay_is_part_of_the_sum() -> None:
     sheet = sheet_of(ISSUE, GOOD, spec=spec)
     assert {row.gain: row.amount for row in sheet.rows}[40_000] == 15 * TOKEN
     assert sums(sheet, spec)[29_023] == "(29,023 - 4,537) x 0.0005 = 12.243"
-    assert sums(sheet, spec)[40_000] == "(40,000 - 2,000) x 0.0005 = 19, at most 15"
+    assert sums(sheet, spec)[40_000] == "(40,000 - 2,000) x 0.0005 = 19, at most 15 (pay_cap of the rules)"
     # What is beyond it takes nothing from the other when the budget is shared.
     shared = sheet_of(ISSUE, GOOD, spec=spec, budget=20 * TOKEN)
     assert {row.gain: row.amount for row in shared.rows}[40_000] == 15 * TOKEN * 20_000 // 27_243
-    assert sums(shared, spec, 20 * TOKEN)[40_000].endswith("= 19, at most 15; x 20 / 27.243 = 11.012003")
+    told = sums(shared, spec, 20 * TOKEN)[40_000]
+    assert told.endswith("= 19, at most 15 (pay_cap of the rules); x 20 / 27.243 = 11.012003")
+
+
+def test_a_limit_by_what_is_usual_is_named_in_the_sum() -> None:
+    spec = replace(SPEC, pay_cap=50 * TOKEN, pay_to_median_milli=1500)
+    usual = (Verdict.ACCEPTED, "accepted", 10_000, 0)
+    sheet = sheet_of(usual, usual, GOOD, spec=spec)
+    told = "(40,000 - 2,000) x 0.0005 = 19, at most 7.5 (1.5 x the median of what the round's deltas earn)"
+    assert sums(sheet, spec)[40_000] == told
 
 
 def test_the_error_of_the_improvement_is_shown_where_the_notes_have_one() -> None:

@@ -41,9 +41,11 @@ FAULTS: Mapping[str, str] = {
     "bad-codec": _SAME_VERSION,
     "frozen-changed": "train with this package: it leaves frozen weights alone",
     "norm-cap": _AS_WRITTEN,
-    "not-reproduced": "`jepanet audit` names the part; change nothing after the training, delta, states or "
-    "residual, and let `jepanet node check` say whether this machine computes the same twice",
-    "not-opened": "be reachable from the reveal until the result is recorded, and keep `blobs/`",
+    "not-reproduced": "`jepanet audit` names the part, on this machine and on another; where it comes out as "
+    "committed to, dispute the result (`jepanet round challenge`); else change nothing after the training, "
+    "delta, states or residual, and look at memory and disk",
+    "not-opened": "be reachable from the reveal until the result is recorded, and keep `blobs/`; where "
+    "`jepanet audit` fetches all of it from elsewhere, dispute the result (`jepanet round challenge`)",
 }
 """For every fault that the bytes of a delta prove, or the audit of its training."""
 NO_GAIN = f"{_AS_WRITTEN}; late rounds of a good model gain less, and one shard measures them less surely"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jepanet.operations.funds.earnings import moment
 from jepanet.operations.views.rounds import RoundSchedule
 from jepanet.protocol.due.exit_rules import CLAIM_DURATION
+from jepanet.protocol.settling.reasons import NOT_OPENED, NOT_REPRODUCED
 from jepanet.tokens import exact
 from jepanet.types import Verdict
 
@@ -12,6 +13,14 @@ _WHOLE = "returned whole with the claim, as free stake"
 _REPORTER_DIVISOR = 10
 """Of what an excluded delta loses of its bond, whoever shows its row has one in so many: as the contracts'
 `Stakes.REPORTER_DIVISOR`."""
+
+_PROVEN = {
+    NOT_REPRODUCED: "as many verifiers as a result takes did drawn parts of the training again; a result can "
+    "be disputed within its window",
+    NOT_OPENED: "as many verifiers as a result takes could not fetch what its audit needs; a result can be "
+    "disputed within its window",
+}
+"""Why a bond is lost that no bytes take."""
 
 
 def lost_of(bond: int, verdict: str, excluded_bps: int | None) -> int | None:
@@ -28,11 +37,12 @@ def put_up(bond: int) -> str:
     return f"{exact(bond)} {'token' if exact(bond) == '1' else 'tokens'}"
 
 
-def fate(bond: int, verdict: str, excluded_bps: int | None) -> str:
-    """What a verdict makes of a bond."""
+def fate(bond: int, verdict: str, excluded_bps: int | None, reason: str = "") -> str:
+    """What a verdict makes of a bond. `reason`: that of a delta that is invalid."""
     lost = lost_of(bond, verdict, excluded_bps)
     if verdict == Verdict.INVALID.name.lower():
-        return f"{put_up(bond)}, lost whole: the bytes themselves prove the fault"
+        why = _PROVEN.get(reason, "the bytes themselves prove the fault")
+        return f"{put_up(bond)}, lost whole: {why}"
     if lost is None:
         return (
             f"{put_up(bond)}, returned with the claim less a part, of which whoever shows the row has a tenth"

@@ -149,7 +149,7 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
         if row.among is not None:
             text = f"as one of {row.among.count}: {text}"
         if amount < full[row.solver]:
-            text += f"{CAPPED}{tokens(amount)}"
+            text += f"{CAPPED}{tokens(amount)} ({_limiting(spec, amount)})"
         if not amount:
             text = f"{row.gain:,} - {shrink}{row.stderr:,} is no gain"
         if total > budget:
@@ -160,3 +160,10 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
             text += f", but the sheet pays {exact(row.amount)}"
         told[row.solver] = text
     return told
+
+
+def _limiting(spec: RoundSpec, limit: int) -> str:
+    """Which of a round's limits on the pay of one delta comes to so much, in wei."""
+    if spec.pay_cap == limit:
+        return "pay_cap of the rules"
+    return f"{spec.pay_to_median_milli / 1000:g} x the median of what the round's deltas earn"

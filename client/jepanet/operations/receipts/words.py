@@ -75,7 +75,8 @@ def in_words(
     if details.sheet.figures is None:
         raise Fatal(
             f"round {number} has no recorded result yet",
-            remedy=f"`jepanet round show {number}` says in which phase it is",
+            remedy=f"`jepanet round show {number}` says in which phase it is; with --solver one account's "
+            "commitment is told as far as it has come",
             code=Exit.USAGE,
         )
     chosen = [item for item in receipts if solver is None or item.solver == solver]
@@ -95,7 +96,7 @@ def _in_words(
     figures = details.sheet.figures
     assert figures is not None
     verdict = Verdict.SPARED.name.lower() if _overturned(details) else item.verdict
-    bond, unlocks = fate(details.summary.bond, verdict, excluded_bps), None
+    bond, unlocks = fate(details.summary.bond, verdict, excluded_bps, item.reason), None
     if schedule is not None and verdict != Verdict.INVALID.name.lower():
         unlocks, when = unlocking(schedule)
         bond += f"; {when}"

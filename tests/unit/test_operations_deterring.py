@@ -11,7 +11,7 @@ import pytest
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Fatal
-from jepanet.interface.arguments.round import show_details
+from jepanet.interface.arguments.round import show_details, show_rules
 from jepanet.operations.auditing.rounds import show_round
 from jepanet.operations.checks.findings import Level
 from jepanet.operations.checks.openings import judge_bond
@@ -83,7 +83,7 @@ async def test_a_round_is_shown_with_what_its_bond_deters(
     spec = encode_spec(a_spec(audit=AuditRule(8, 250, 6), pay_cap=20 * TOKEN))
     round_ = a_round(1, None, digest_of(spec))
     params = replace(round_.params, bond=30 * TOKEN)
-    state = SimpleNamespace(rounds={1: replace(round_, params=params)}, now=0)
+    state = SimpleNamespace(rounds={1: replace(round_, params=params)}, now=0, members=lambda _: ())
 
     async def known() -> Any:
         return state
@@ -97,12 +97,21 @@ async def test_a_round_is_shown_with_what_its_bond_deters(
     assert "deterring takes a bond of 60" in " ".join(capsys.readouterr().out.replace("│", "").split())
     told: Any = json_form(details)
     assert told["audits"]["least_bond"] == str(60 * TOKEN)
+    assert {item["key"]: item["value"] for item in told["terms"]["rules"]}["audit.segments"] == 8
+    show_rules(details)
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "a training can be audited in up to 8 parts" in said
+        and "no delta is paid more than 20 tokens" in said
+    )
     # Rules that are not to be had, or that this program does not know, are no reason to show nothing.
     for data in (None, b"{}"):
         (tmp_path / "rules").unlink(missing_ok=True)
         nowhere: Any = Shelf(tmp_path, data)
         silent = await show_round(history, nowhere, 1)
         assert silent.audits is None and "audits" not in str(json_form(silent))
+        show_rules(silent)
+        assert "--peer" in capsys.readouterr().out
 
 
 def test_a_proposer_is_warned_of_what_its_bond_leaves() -> None:

@@ -47,7 +47,7 @@ def test_true_words_agree() -> None:
     found = told(Again(FINDING), (GOOD, true_word(0)), (GOOD, true_word(1)))
     assert all(agrees for _, agrees, _ in found)
     assert found[0] == (f"audit of {SOLVER}", True, "segments 0, 3, 7 lead where its delta says")
-    assert found[-1] == ("audits", True, "1 drawn, 1 done again here; 2 words of coordinators")
+    assert found[-1] == ("audits", True, "1 drawn, 1 done again here; coordinators signed that they did 2")
 
 
 @pytest.mark.parametrize(("word", "named"), [("copied", "forged"), ("made up", "forged"), (None, "skipped")])

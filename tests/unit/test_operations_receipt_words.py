@@ -50,7 +50,7 @@ def test_a_merged_delta_is_told_its_gain_its_sum_and_its_bond() -> None:
     assert "40,000 micro-nats" in said.measured and "2,000" in said.measured
     assert "20.0 times its error" in said.measured
     assert said.outcome.startswith("accepted") and "next model" in said.outcome
-    assert said.payment.startswith("(40,000 - 2,000) x 0.0005 = 19 tokens: the gain less its standard error")
+    assert said.payment.startswith("(40,000 - 2,000) x 0.0005 = 19, in tokens: the gain less its")
     assert said.payment.endswith("price of 0.0005 tokens a micro-nat")
     assert said.bond.startswith("10 tokens, returned whole")
 

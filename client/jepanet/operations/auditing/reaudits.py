@@ -136,7 +136,7 @@ def compare_words(
                 note(f"audit by {report.coordinator}", False, f"{wrong} the audit of {score.solver}")
     if drawn:
         known = sum(again.finding is not None for again in found.values())
-        detail = f"{len(drawn)} drawn, {known} done again here; {words} words of coordinators"
+        detail = f"{len(drawn)} drawn, {known} done again here; coordinators signed that they did {words}"
         note("audits", True, detail)
 
 

@@ -14,6 +14,7 @@ from jepanet.operations.access import SigningAccess
 from jepanet.operations.funds.precheck import check_challenge
 from jepanet.operations.funds.stake import allow
 from jepanet.operations.projects.deterring import deterrence_of_round, shown_deterrence
+from jepanet.operations.projects.terms import terms_of
 from jepanet.operations.reading.history import History, find_round
 from jepanet.operations.reading.library import Library
 from jepanet.operations.receipts.receipts import Terms, sheet_view
@@ -80,19 +81,24 @@ async def show_round(history: History, library: Library, round_id: int) -> Round
     state = await history.state()
     round_ = find_round(state, round_id)
     sheet = await fetch_sheet(library, round_, judged_facts(state, round_, history.deployment))
-    return RoundDetails(summary(state, round_), sheet, await _audits(library, round_))
+    spec = await _rules(library, round_)
+    if spec is None:
+        return RoundDetails(summary(state, round_), sheet)
+    terms = terms_of(state, round_, spec)
+    return RoundDetails(summary(state, round_), sheet, await _audits(library, round_, spec), terms)
 
 
-async def _audits(library: Library, round_: Round) -> Deterring | None:
-    """What the bond is worth against the round's audits; None without any, or where its rules are not to be
-    had: neither is a reason to show nothing."""
+async def _rules(library: Library, round_: Round) -> RoundSpec | None:
+    """None where they are not to be had, or this program does not know them: no reason to show nothing."""
     try:
         data = await _spec(library, round_)
-        spec = None if data is None else known_spec(data)
+        return None if data is None else known_spec(data)
     except (Rejected, Fatal):
         return None
-    if spec is None:
-        return None
+
+
+async def _audits(library: Library, round_: Round, spec: RoundSpec) -> Deterring | None:
+    """What the bond is worth against the round's audits; None without any."""
     found = deterrence_of_round(
         spec,
         bond=round_.params.bond,

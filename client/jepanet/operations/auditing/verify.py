@@ -171,7 +171,8 @@ class _Check:
             path = await self._library.get("sheet before", sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
             due = decode_sheet(path.read_bytes()).reference
         check_reference(self._spec, due)
-        self._audit.note("reference norm", True, f"{due / 1e9:.4f} of the base's")
+        told = f"{due / 1e9:.4f} of the base's" if due else "no round has given one yet"
+        self._audit.note("reference norm", True, told)
 
     @property
     def _facts(self) -> RoundFacts:

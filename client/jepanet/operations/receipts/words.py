@@ -190,8 +190,8 @@ def _payment(details: RoundDetails, item: Receipt) -> str:
         if not item.paid:
             return f"{item.how}: the standard error is taken off, since that much may be chance"
         text = (
-            f"{item.how} tokens: the gain less its standard error, since that much may be chance, times the "
-            f"round's price of {exact(figures.price)} tokens a micro-nat"
+            f"{item.how}, in tokens: the gain less its standard error, since that much may be chance, times "
+            f"the round's price of {exact(figures.price)} tokens a micro-nat"
         )
         if CAPPED in item.how:
             text += ", and of that no more than the rules let one delta be paid"

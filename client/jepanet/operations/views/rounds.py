@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jepanet.operations.views.audits import Deterring
 from jepanet.operations.views.json_form import MERGED, OPTIONAL, Wei
+from jepanet.operations.views.projects import ProjectTerms
 from jepanet.types import Address
 
 
@@ -197,6 +198,8 @@ class RoundDetails:
     sheet: SheetView = field(metadata=MERGED)
     audits: Deterring | None = field(default=None, metadata=OPTIONAL)
     """Of a round whose solvers are drawn for audits, where its rules are to be had."""
+    terms: ProjectTerms | None = field(default=None, metadata=OPTIONAL)
+    """What it promises and by which rules it is played, where those are to be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from jepanet.interface.arguments.round.watching import watch
 from jepanet.interface.handles import Inputs, open_reading
 from jepanet.interface.observing import observer_options
 from jepanet.interface.strict import StrictGroup
+from jepanet.interface.terminal.layout import width_of_output
 from jepanet.interface.terminal.output import (
     ID,
     config_option,
@@ -100,13 +102,20 @@ def listed(where: Observer, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("round_id", type=ID)
+@click.option("--rules", is_flag=True, help="Also say in words by which rules it is judged, merged and paid.")
 @observer_options
 @library_options
 @json_option
-def show_round(round_id: int, where: Observer, inputs: Inputs, as_json: bool) -> None:
+def show_round(round_id: int, rules: bool, where: Observer, inputs: Inputs, as_json: bool) -> None:
     """Show a round: its phase, held-out scores before and after, and one receipt per solver.
 
-    Example: jepanet round show 3 --config node.toml
+    With --rules also what it promises and asks for: pay and its limits, bonds, windows, audits. --json has
+    them always, and every field of the rules with its meaning.
+
+    \b
+    Examples:
+      jepanet round show 3 --config node.toml
+      jepanet round show 3 --rules --rpc https://rpc.example.org --deployment deployment.json --peer /dns4/…
     """
     from jepanet.operations.auditing import rounds
 
@@ -114,7 +123,12 @@ def show_round(round_id: int, where: Observer, inputs: Inputs, as_json: bool) ->
         async with open_reading(where, inputs) as reading:
             return await rounds.show_round(reading.history, reading.library, round_id)
 
-    emit(asyncio.run(found()), as_json, show_details)
+    def show(value: RoundDetails) -> None:
+        show_details(value)
+        if rules:
+            show_rules(value)
+
+    emit(asyncio.run(found()), as_json, show)
 
 
 @command.command("challenge")
@@ -156,6 +170,7 @@ def show_details(value: RoundDetails) -> None:
     for name, wei in (("budget", summary.budget), ("fee", summary.fee), ("payout", summary.payout)):
         if wei is not None:
             plain[name] = f"{tokens(wei)} tokens"
+    plain["bond"] = f"{exact(summary.bond)} tokens for each commitment"
     if summary.improvement is not None:
         plain["improvement"] = f"{summary.improvement:,} micro-nats"
     if summary.payout is not None and figures is not None:
@@ -186,3 +201,15 @@ def show_details(value: RoundDetails) -> None:
         columns = ("who", "verdict", "gain", "± s.e.", "paid", "how, or why not")
         table("Receipts (gain and its standard error in micro-nats, paid in tokens)", columns, rows)
         footnotes(_RECEIPTS)
+
+
+def show_rules(value: RoundDetails) -> None:
+    """What the round promises and asks for, a sentence each."""
+    if value.terms is None:
+        click.echo("Its rules are not to be had here: name a node that serves them with --peer.")
+        return
+    click.echo("Rules")
+    for sentence in value.terms.words:
+        click.echo(
+            textwrap.fill(sentence, max(40, width_of_output()), initial_indent=" - ", subsequent_indent="   ")
+        )

@@ -9,8 +9,8 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import ScoreReport
 from jepanet.protocol.documents.spec import MergeRule, check_methods, encode_spec
-from jepanet.protocol.settling.caps import pay_limit, usual_pay
-from jepanet.protocol.settling.sheet import derive_sheet
+from jepanet.protocol.settling.caps import check_usual, pay_limit, usual_after, usual_within
+from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts
 from jepanet.types import Digest, Verdict
 from jepanet.work.methods import METHODS
@@ -19,17 +19,18 @@ from round_samples import a_spec, digest, reports_of, some_facts
 pytestmark = pytest.mark.unit
 
 CAPPED = a_spec(pay_to_median_milli=1500, merge=MergeRule(drop_sigmas_milli=1000), price=1)
+FOLLOWS = replace(CAPPED, usual_follows=True, usual_worth=10_000)
 NEW = digest("new model")
 
 
-def paid(*gains: int, dropped: tuple[int, ...] = (), spec: object = CAPPED) -> list[int]:
-    """Amounts by place of deltas with these gains."""
+def sheet_of(*gains: int, dropped: tuple[int, ...] = (), spec: object = CAPPED) -> ScoreSheet:
+    """Of deltas with these gains."""
     facts: RoundFacts = some_facts(len(gains))
     names: list[Digest] = [item.digest for item in facts.reveals]
     reports: tuple[ScoreReport, ...] = reports_of(
         facts, [[(Verdict.ACCEPTED, "accepted", gain, 0) for gain in gains]] * 3
     )
-    sheet = derive_sheet(
+    return derive_sheet(
         facts,
         spec,
         reports,
@@ -37,7 +38,12 @@ def paid(*gains: int, dropped: tuple[int, ...] = (), spec: object = CAPPED) -> l
         improvement=5,
         dropped=[names[place] for place in dropped],  # type: ignore[arg-type]
     )
-    amounts = {row.digest: row.amount for row in sheet.rows}
+
+
+def paid(*gains: int, dropped: tuple[int, ...] = (), spec: object = CAPPED) -> list[int]:
+    """Amounts by place of deltas with these gains."""
+    names = [item.digest for item in some_facts(len(gains)).reveals]
+    amounts = {row.digest: row.amount for row in sheet_of(*gains, dropped=dropped, spec=spec).rows}
     return [amounts[name] for name in names]
 
 
@@ -70,11 +76,75 @@ def test_the_smaller_of_two_limits_holds() -> None:
     both = replace(CAPPED, pay_cap=9_500)
     assert paid(80_000, 9_000, 10_000, 11_000, spec=both) == [9_500, 9_000, 9_500, 9_500]
     assert paid(80_000, 9_000, 10_000, 11_000, spec=replace(CAPPED, pay_cap=90_000))[0] == 16_500
-    assert pay_limit(a_spec(), []) is None and usual_pay([]) == 0
+    assert pay_limit(a_spec(), []) is None and usual_within([]) == 0
 
 
 def test_documents_of_before_keep_their_bytes() -> None:
+    assert b"usual" not in encode_spec(a_spec()) and b"usual" not in encode_sheet(sheet_of(1_000, 2_000))
     assert b"pay_to_median" not in encode_spec(a_spec()) and b"variance_price" not in encode_spec(a_spec())
     check_methods(CAPPED, METHODS)
     with pytest.raises(Rejected, match="pay_to_median"):
         check_methods(a_spec(pay_to_median_milli=999), METHODS)
+
+
+def test_attack_a_leak_in_a_round_where_nobody_else_earns() -> None:
+    """Alone it was its own median; held to what was usual before, it earns half as much again."""
+    alone = (120_000, 0, 0, 0)
+    assert paid(*alone) == [120_000, 0, 0, 0]
+    assert paid(*alone, spec=FOLLOWS) == [15_000, 0, 0, 0]
+
+
+def test_attack_two_of_four_saw_the_shard() -> None:
+    """Under the round's own median they hold each other to nothing; now to one and a half of what was usual.
+    Three of four raise that by a quarter a round."""
+    two, three = (120_000, 110_000, 0, 0), (120_000, 110_000, 100_000, 0)
+    assert paid(*two) == [120_000, 110_000, 0, 0]
+    assert paid(*two, spec=FOLLOWS) == [15_000, 15_000, 0, 0] and sheet_of(*two, spec=FOLLOWS).usual == 10_000
+    assert paid(*three, spec=FOLLOWS) == [18_750] * 3 + [0]
+
+
+def test_attack_tiny_deltas_beside_the_one_that_gains() -> None:
+    """The one honest delta of a late round, beside five that earn next to nothing, was held to that."""
+    late, tiny = 2_770, (87,) * 5
+    assert paid(late, *tiny)[0] == 130
+    assert paid(late, *tiny, spec=replace(FOLLOWS, usual_worth=3_000))[0] == late
+    assert paid(late, *tiny, spec=replace(FOLLOWS, usual_worth=1_000))[0] == 1_500, "of what was usual"
+
+
+def test_attack_lazy_deltas_hold_honest_ones_to_theirs() -> None:
+    """A tenth of the usual counts; but what is usual falls to a half in a round and no further."""
+    lazy = (1_100,) * 5
+    assert paid(10_000, 9_000, 11_000, *lazy)[:3] == [1_650] * 3
+    assert paid(10_000, 9_000, 11_000, *lazy, spec=FOLLOWS)[:3] == [7_500] * 3
+
+
+def test_what_is_usual_follows_the_gains_down_and_up_within_bounds() -> None:
+    assert usual_after([6_000, 7_000, 8_000, 9_000], 10_000) == 8_000
+    assert usual_after([600, 700], 10_000) == 5_000
+    assert usual_after([], 10_000) == 5_000, "nobody is worth a tenth"
+    assert usual_after([20_000] * 3, 10_000) == 12_500
+    assert usual_after([20_000], 10_000) == 12_500
+    assert usual_after([20_000, 0], 10_000) == 10_000, "half of them raise nothing"
+    assert usual_after([8_000], 10_000) == 8_000
+    assert usual_after([], 1) == usual_after([0, 0], 1) == 1, "it never becomes what no round has said"
+
+
+def test_the_next_round_takes_over_what_the_sheet_says() -> None:
+    first = replace(FOLLOWS, usual_worth=0)
+    sheet = sheet_of(80_000, 9_000, 10_000, 11_000, spec=first)
+    assert sheet.usual == 11_000 and decode_sheet(encode_sheet(sheet)) == sheet
+    assert sheet_of(80_000, 9_000, 10_000, 11_000).usual == 0
+    assert sheet_of(50_000, 0, spec=replace(FOLLOWS, price=7)).usual == 10_000, "whatever the price"
+    check_usual(replace(FOLLOWS, usual_worth=11_000), sheet.usual)
+    check_usual(CAPPED, sheet.usual)
+    for wrong in (0, 10_999, 10**9):
+        with pytest.raises(Rejected) as caught:
+            check_usual(replace(FOLLOWS, usual_worth=wrong), sheet.usual)
+        assert caught.value.reason == "wrong-usual"
+
+
+@pytest.mark.parametrize("changes", [{"usual_follows": False}, {"pay_to_median_milli": 0}])
+def test_half_of_the_rule_is_refused(changes: dict[str, int]) -> None:
+    check_methods(FOLLOWS, METHODS)
+    with pytest.raises(Rejected, match="usual_worth goes with"):
+        check_methods(replace(FOLLOWS, **changes), METHODS)

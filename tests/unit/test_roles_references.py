@@ -12,13 +12,14 @@ from jepanet.protocol.documents.spec import NormCaps
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
 from jepanet.protocol.state import Recorded, Status
 from jepanet.roles.steps import references
-from jepanet.roles.steps.references import hold_reference, reference_of
+from jepanet.roles.steps.references import hold_reference, reference_of, usual_of_base
 from jepanet.types import ProjectId, RoundId
 from round_samples import GOOD, a_spec, digest, reports_of, some_facts
 
 pytestmark = pytest.mark.unit
 
 RULED = NormCaps(to_reference_milli=1000)
+FOLLOWS = {"pay_to_median_milli": 1500, "usual_follows": True}
 PROJECT = ProjectId(1)
 
 
@@ -27,8 +28,8 @@ def sheet_of(size: int) -> bytes:
     norms = {item.digest: size for item in facts.reveals}
     return encode_sheet(
         derive_sheet(
-            facts, a_spec(norms=RULED), reports_of(facts, [[GOOD] * 2] * 3), model=digest("second"),
-            improvement=5, norms=norms,
+            facts, a_spec(norms=RULED, **FOLLOWS), reports_of(facts, [[GOOD] * 2] * 3),
+            model=digest("second"), improvement=5, norms=norms,
         )
     )  # fmt: skip
 
@@ -83,4 +84,14 @@ async def test_attack_a_round_is_opened_with_another_reference(desk: Any) -> Non
             await hold_reference(context, later, spec(nano), pin="")
         assert caught.value.reason == "wrong-reference"
     await hold_reference(context, later, a_spec(), pin="")
+
+    def pays(usual: int) -> Any:
+        return a_spec(pay_to_median_milli=1500, usual_follows=True, usual_worth=usual)
+
+    usual = await usual_of_base(context, PROJECT, digest("second"), pin="")
+    assert usual and await usual_of_base(context, PROJECT, digest("first"), pin="") == 0
+    await hold_reference(context, later, pays(usual), pin="")
+    for wrong in (0, usual + 1):
+        with pytest.raises(Rejected, match="usual worth"):
+            await hold_reference(context, later, pays(wrong), pin="")
     await hold_reference(desk(played=9), later, spec(7), pin="")

@@ -37,7 +37,7 @@ from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
-from jepanet.roles.steps.references import reference_of
+from jepanet.roles.steps.references import reference_of, usual_of_base
 from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
@@ -94,7 +94,11 @@ class Proposer:
         build = await self._build(terms)
         reference = await self._reference(project, terms)
         spec = round_spec(project, recipe, terms, duty.number, document, build, reference)
-        spec = replace(spec, evaluation_episodes=await self._episodes(project, written, terms))
+        spec = replace(
+            spec,
+            usual_worth=await self._usual(project, terms),
+            evaluation_episodes=await self._episodes(project, written, terms),
+        )
         if spec.audit is not None:
             read.check_audits(spec, written)
         digest = self._publish(project, encode_spec(spec))
@@ -159,6 +163,13 @@ class Proposer:
         read.shards(manifest, recipe, terms.evaluation_episodes)
         sealed = read.shards(manifest, recipe, 0).evaluated
         return await episodes_due(self._context, project, terms, sealed)
+
+    async def _usual(self, project: Project, terms: RoundTerms) -> int:
+        """What deltas were usually worth in the round that made the base, where the terms carry it on."""
+        if not terms.usual_follows:
+            return 0
+        pin = f"project/{project.id}"
+        return await usual_of_base(self._context, project.id, project.model, pin=pin) or 0
 
     def _publish(self, project: Project, document: bytes) -> Digest:
         blobs = self._context.blobs
@@ -400,6 +411,7 @@ def round_spec(
         pay_cap=terms.pay_cap,
         pay_as_merged=terms.pay_as_merged,
         pay_to_median_milli=terms.pay_to_median_milli,
+        usual_follows=terms.usual_follows,
         # Where the target is data, collapsed latents foresee nothing the better.
         variance_price_milli=terms.variance_price_milli if recipe.grounded else 0,
         committed_scores=terms.committed_scores,

@@ -175,6 +175,12 @@ class ProposerSection:
         Range(0, 1_000_000),
         "thousandths of the round's median pay that one delta is paid at most; 0: no such limit",
     ] = 1500
+    usual_follows: Annotated[
+        bool,
+        "with pay_to_median_milli: what is usual follows from one merged round to the next, from a half to "
+        "five quarters of it, so that who stands alone in a late round is neither its own median nor held to "
+        "next to nothing; false: each round's own deltas say",
+    ] = False
     variance_price_milli: Annotated[
         int,
         Range(0, 100_000),

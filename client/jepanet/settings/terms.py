@@ -67,6 +67,7 @@ def round_terms(section: ProposerSection, methods: Methods) -> RoundTerms:
         to_reference_milli=section.to_reference_milli,
         pay_as_merged=section.pay_as_merged,
         pay_to_median_milli=section.pay_to_median_milli,
+        usual_follows=section.usual_follows,
         variance_price_milli=section.variance_price_milli,
         evaluation_episodes=section.evaluation_episodes,
         evaluation_sigmas_milli=section.evaluation_sigmas_milli,
@@ -148,6 +149,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
         pay_cap=terms.pay_cap,
         pay_as_merged=terms.pay_as_merged,
         pay_to_median_milli=terms.pay_to_median_milli,
+        usual_follows=terms.usual_follows,
         variance_price_milli=terms.variance_price_milli,
         evaluation_episodes=terms.evaluation_episodes,
     )

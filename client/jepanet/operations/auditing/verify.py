@@ -30,6 +30,7 @@ from jepanet.operations.receipts.fee_receipts import NO_FEE, fee_receipts
 from jepanet.operations.views.rounds import Check, Verification
 from jepanet.protocol.commitment import commitment
 from jepanet.protocol.models.ancestry import maker_of
+from jepanet.protocol.settling.caps import check_usual
 from jepanet.protocol.settling.reasons import (
     DISPUTED,
     DROPPED,
@@ -145,7 +146,7 @@ class _Check:
         self._sheet_document: ScoreSheet = decode_sheet(sheet_path.read_bytes())
         self._inputs = inputs = await round_inputs(self._state, round_, self._library, self._worker)
         self._spec, self._recipe, self._manifest = inputs.spec, inputs.recipe, inputs.manifest
-        await self._reference()
+        await self._taken_over()
         self._model_cap = model_cap(inputs.recipe)
         if round_.shard is None:
             raise Rejected("the evaluation shard was never unsealed", reason="not-unsealed")
@@ -156,23 +157,31 @@ class _Check:
             "inputs", True, "sheet, spec, recipe, manifest, base and evaluation shard match their CIDs"
         )
 
-    async def _reference(self) -> None:
-        """Against what the lengths of deltas were held, from the sheet of the round that made the base."""
-        if not self._spec.norms.to_reference_milli:
+    async def _taken_over(self) -> None:
+        """What lengths and pay of deltas were held against, from the sheet of the round before."""
+        lengths, pay = self._spec.norms.to_reference_milli > 0, self._spec.usual_follows
+        if not (lengths or pay):
             return
         try:
             made_by = maker_of(self._state, self._round.project_id, self._round.base)
         except Rejected as error:
-            self._audit.note("reference norm", True, f"not checked: {error.message}")
+            for name in ("reference norm",) * lengths + ("usual worth",) * pay:
+                self._audit.note(name, True, f"not checked: {error.message}")
             return
-        due = 0
+        reference = usual = 0
         if made_by is not None:
-            sheet = made_by.recorded.sheet
-            path = await self._library.get("sheet before", sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
-            due = decode_sheet(path.read_bytes()).reference
-        check_reference(self._spec, due)
-        told = f"{due / 1e9:.4f} of the base's" if due else "no round has given one yet"
-        self._audit.note("reference norm", True, told)
+            digest = made_by.recorded.sheet
+            path = await self._library.get("sheet before", digest, "dag-json", max_bytes=MAX_SHEET_BYTES)
+            sheet = decode_sheet(path.read_bytes())
+            reference, usual = sheet.reference, sheet.usual
+        check_reference(self._spec, reference)
+        check_usual(self._spec, usual)
+        none = "no round has given one yet"
+        if lengths:
+            told = f"{reference / 1e9:.4f} of the base's" if reference else none
+            self._audit.note("reference norm", True, told)
+        if pay:
+            self._audit.note("usual worth", True, f"{usual:,} micro-nats" if usual else none)
 
     @property
     def _facts(self) -> RoundFacts:

@@ -93,7 +93,13 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         said.append("a delta is paid for its gain as one of those that are merged")
     if spec.pay_to_median_milli:
         said.append(
-            f"no delta is paid more than {_thousandths(spec.pay_to_median_milli)} times the round's median"
+            f"no delta is paid more than {_thousandths(spec.pay_to_median_milli)} times "
+            + ("what is usual" if spec.usual_follows else "the round's median")
+        )
+    if spec.usual_worth:
+        said.append(
+            f"in the round that made the base a delta was usually worth {spec.usual_worth:,} micro-nats; in "
+            "this one it is taken to be from a half to five quarters of that"
         )
     if spec.variance_price_milli:
         said.append(

@@ -127,6 +127,8 @@ class AuditRule:
     ] = EXACT
 
 
+MAX_WORTH = 10**9
+"""Micro-nats: the most that a gain can be."""
 MAX_REFERENCE = 10**12
 """Billionths: a thousand times the base's norm."""
 USUAL_PAY = 1000
@@ -255,6 +257,19 @@ class RoundSpec:
         "thousandths of the upper median of what deltas of the round earn that one is paid at most "
         "(`settling.caps`); 0: no such limit, else at least 1000",
     ] = 0
+    usual_follows: Annotated[
+        bool,
+        LeftOut(),
+        "whether what is usual follows from round to round, within bounds, instead of from the round's own "
+        "deltas alone (`settling.caps`)",
+    ] = False
+    usual_worth: Annotated[
+        int,
+        Range(0, MAX_WORTH),
+        LeftOut(),
+        "what a delta was usually worth in the round that made the base, in micro-nats (`ScoreSheet.usual`), "
+        "where it follows; 0: no round has said",
+    ] = 0
     pay_as_merged: Annotated[
         bool,
         LeftOut(),
@@ -345,6 +360,12 @@ def check_methods(spec: RoundSpec, methods: Methods) -> None:
             f"{spec.pay_to_median_milli}",
             reason="bad-field",
             remedy=f"write 0 or {USUAL_PAY} for it",
+        )
+    if (spec.usual_follows and not spec.pay_to_median_milli) or (spec.usual_worth and not spec.usual_follows):
+        raise Rejected(
+            "round spec: usual_worth goes with usual_follows, and that with pay_to_median_milli",
+            reason="bad-field",
+            remedy="write all of them, or neither of the first two",
         )
     named = [("codec", spec.codec, methods.codecs), ("merge.rule", spec.merge.rule, methods.merge_rules)]
     if spec.update is not None:

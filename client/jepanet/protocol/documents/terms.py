@@ -53,6 +53,8 @@ class RoundTerms:
     """Whether deltas are paid for their gain as one of those that are merged."""
     pay_to_median_milli: int = 0
     """Thousandths of a round's median pay that one delta is paid at most; 0: no such limit."""
+    usual_follows: bool = False
+    """Whether what is usual follows from round to round, where pay is limited by it."""
     variance_price_milli: int = 0
     """Thousandths of a nat that a gain counts less for each nat of lost log variance."""
     evaluation_episodes: int = 0

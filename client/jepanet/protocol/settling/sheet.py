@@ -27,12 +27,14 @@ from jepanet.protocol.documents.scores import (
     check_report,
     check_signatures,
 )
-from jepanet.protocol.documents.spec import MAX_REFERENCE, RoundSpec
+from jepanet.protocol.documents.spec import MAX_REFERENCE, MAX_WORTH, RoundSpec
 from jepanet.protocol.settling.audit_reports import check_audits
+from jepanet.protocol.settling.caps import usual_of
 from jepanet.protocol.settling.dropping import without
 from jepanet.protocol.settling.reasons import DROPPED
 from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.rows import Amount, Fee, Row, leaves_of, pay
+from jepanet.protocol.settling.shares import as_paid
 from jepanet.protocol.settling.tally import RoundFacts, decide, drawn_solvers
 from jepanet.records.codec import Codec
 from jepanet.records.marks import PRINTABLE, SAFE_INTEGER, DecimalText, LeftOut, Range, Size
@@ -79,6 +81,13 @@ class ScoreSheet:
         LeftOut(),
         "norm against which the next round holds its deltas (`settling.reference`), in billionths of the "
         "base's, where the spec has such a rule and the merge is published",
+    ] = 0
+    usual: Annotated[
+        int,
+        Range(0, MAX_WORTH),
+        LeftOut(),
+        "what a delta of the round was usually worth, in micro-nats (`settling.caps`), where that is to "
+        "follow from round to round and the merge is published",
     ] = 0
 
     @property
@@ -186,7 +195,12 @@ def derive_sheet(
         payout=sum(leaf.amount for leaf in leaves),
         update=update,
         reference=reference,
+        usual=_usual(spec, rows) if published else 0,
     )
+
+
+def _usual(spec: RoundSpec, rows: Sequence[Row]) -> int:
+    return usual_of(spec, [as_paid(row, row.among) for row in rows]) if spec.usual_follows else 0
 
 
 def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: Recover) -> None:

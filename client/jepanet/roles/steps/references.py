@@ -1,12 +1,14 @@
-"""The reference norm of a round: what the sheet of the round that made its base says."""
+"""What a round takes over from the sheet of the round that made its base: the reference norm, and what is
+usual."""
 
 from __future__ import annotations
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.models.ancestry import maker_of
+from jepanet.protocol.settling.caps import check_usual
 from jepanet.protocol.settling.reference import check_reference
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
 from jepanet.roles.steps.obtain import obtain_bytes
@@ -23,6 +25,19 @@ async def reference_of(context: Context, project: ProjectId, base: Digest, *, pi
     Raises:
         Transient: nobody serves its sheet.
     """
+    found = await _sheet_before(context, project, base, pin)
+    return found.reference if isinstance(found, ScoreSheet) else found
+
+
+async def usual_of_base(context: Context, project: ProjectId, base: Digest, *, pin: str) -> int | None:
+    """What a delta was usually worth there, in micro-nats; 0 and None as `reference_of`. Raises as that."""
+    found = await _sheet_before(context, project, base, pin)
+    return found.usual if isinstance(found, ScoreSheet) else found
+
+
+async def _sheet_before(
+    context: Context, project: ProjectId, base: Digest, pin: str
+) -> ScoreSheet | int | None:
     try:
         made_by = maker_of(context.state(), project, base)
     except Rejected as error:
@@ -32,15 +47,19 @@ async def reference_of(context: Context, project: ProjectId, base: Digest, *, pi
     if made_by is None:
         return 0
     data = await obtain_bytes(context, made_by.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
-    return decode_sheet(data).reference
+    return decode_sheet(data)
 
 
 async def hold_reference(context: Context, round_: Round, spec: RoundSpec, *, pin: str) -> None:
-    """Holds a round's reference against what the round before it recorded, before anything is at stake.
+    """Holds what a round takes over against what the round before it recorded, before anything is at stake.
 
     Raises:
-        Transient: as `reference_of`. Rejected: reason `wrong-reference`.
+        Transient: as `reference_of`. Rejected: reason `wrong-reference`, `wrong-usual`.
     """
+    if spec.usual_follows:
+        usual = await usual_of_base(context, round_.project_id, round_.base, pin=pin)
+        if usual is not None:
+            check_usual(spec, usual)
     if spec.norms.to_reference_milli:
         due = await reference_of(context, round_.project_id, round_.base, pin=pin)
         if due is not None:

@@ -1,7 +1,8 @@
-"""Mending on two honest machines: what one drops the other nearly always signs, however near the ties are."""
+"""Mending on two honest machines: what one drops the other signs, however near the ties are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -57,45 +58,68 @@ class Machine:
         return ()
 
 
-@pytest.mark.parametrize(("clones", "most"), [(False, 2), (True, 12)])
-def test_what_one_honest_machine_drops_another_nearly_always_signs(clones: bool, most: int) -> None:
-    """Two machines that part at a near tie can refuse each other's drops, since a sheet names them without
-    their order: that is open (decision 53), and has to stay rare."""
-    refused = 0
+@pytest.mark.parametrize("clones", [False, True])
+def test_what_one_honest_machine_drops_another_signs(clones: bool) -> None:
+    """However near the ties are: the other's order is repeated, and what is kept was measured at the end."""
+    refused = []
     for seed in range(ROUNDS):
+        try:
+            _signed_by_both(Drawn(seed, clones))
+        except Rejected as error:
+            refused.append((seed, error.message))
+    assert not refused
+
+
+@pytest.mark.parametrize("clones", [False, True])
+def test_nothing_is_kept_that_makes_the_merge_worse_and_no_count_of_models_runs_away(clones: bool) -> None:
+    """What was known of larger sets hid some: 12,000 micro-nats were lost by one."""
+    for seed in range(ROUNDS):
+        drawn = Drawn(seed, clones)
+        repair = drawn.repair(1)
+        mended = repair.mend()
+        assert repair.measured <= 6 * len(drawn.deltas) + 1
+        left = tuple(sorted(set(drawn.deltas) - set(mended.dropped)))
+        if len(left) < 2 or not mended.verdict.published:
+            continue
+        scorer = drawn.machine(1)
+        whole = scorer.gain(drawn.merged(left))
+        without = (scorer.gain(drawn.merged([item for item in left if item != one])) for one in left)
+        worst = min((whole.beyond(rest) for rest in without), key=lambda found: found.mean)
+        passes_without = Repair(left, drawn.merged, {}, scorer, sigmas_milli=1000).mend().dropped
+        assert worst.mean + worst.stderr >= 0 or not passes_without
+
+
+class Drawn:
+    """Deltas of a round, good and bad, with how much there is to gain and how exactly it is measured."""
+
+    def __init__(self, seed: int, clones: bool) -> None:
         draw = np.random.default_rng([seed, clones])
         good, bad = int(draw.integers(1, 7)), int(draw.integers(0, 6))
-        scale, stderr = float(draw.choice([1e-5, 1e-4, 1e-3, 1e-2])), float(draw.choice([0.0, 2e-5, 2e-4]))
-        try:
-            _signed_by_both(seed, good, bad, scale, stderr, clones=clones)
-        except Rejected:
-            refused += 1
-    assert refused <= most, f"{refused} of {ROUNDS}"
+        self._scale = float(draw.choice([1e-5, 1e-4, 1e-3, 1e-2]))
+        self._stderr = float(draw.choice([0.0, 2e-5, 2e-4]))
+        draw = np.random.default_rng(seed)
+        self._goal = draw.normal(0, 1, PLACES)
+        made = [self._goal + draw.normal(0, 1, PLACES) for _ in range(good)]
+        made += [draw.normal(0, 3, PLACES) for _ in range(bad)]
+        if clones:  # ties by the dozen
+            made += [item + draw.normal(0, 1e-3, PLACES) for item in made]
+        self.deltas = {Digest(sha256(item.tobytes()).digest()): item for item in made}
+
+    def merged(self, kept: Sequence[Digest]) -> Arrays:
+        return {"w": np.mean([self.deltas[digest] for digest in kept], axis=0)}
+
+    def machine(self, number: int) -> Machine:
+        return Machine(number, self._goal, self._scale, self._stderr)
+
+    def repair(self, machine: int) -> Repair:
+        return Repair(self.deltas, self.merged, {}, self.machine(machine), sigmas_milli=1000)
 
 
-def _signed_by_both(seed: int, good: int, bad: int, scale: float, stderr: float, *, clones: bool) -> None:
+def _signed_by_both(drawn: Drawn) -> None:
     """Unless the merge itself gains next to nothing: that it passes is a cut of its own."""
-    draw = np.random.default_rng(seed)
-    goal = draw.normal(0, 1, PLACES)
-    made = [goal + draw.normal(0, 1, PLACES) for _ in range(good)]
-    made += [draw.normal(0, 3, PLACES) for _ in range(bad)]
-    if clones:  # ties by the dozen
-        made += [item + draw.normal(0, 1e-3, PLACES) for item in made]
-    deltas = {Digest(sha256(item.tobytes()).digest()): item for item in made}
-
-    def repair(machine: int) -> Repair:
-        scorer = Machine(machine, goal, scale, stderr)
-        return Repair(
-            deltas,
-            lambda kept: {"w": np.mean([deltas[digest] for digest in kept], axis=0)},
-            {},
-            scorer,
-            sigmas_milli=1000,
-        )
-
-    one, other = repair(1).mend(), repair(2).mend()
+    one, other = drawn.repair(1).mend(), drawn.repair(2).mend()
     if not (one.verdict.published and other.verdict.published):
         return
     for mine, signer in ((one, 2), (other, 1)):
-        held = repair(signer).hold(mine.dropped, TOLERANCE)
+        held = drawn.repair(signer).hold(mine.dropped, TOLERANCE)
         assert held.published or mine.verdict.improvement <= 2 * GAINS * MICRO + 1

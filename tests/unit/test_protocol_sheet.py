@@ -512,6 +512,16 @@ def test_a_dropped_delta_is_spared_and_unpaid_and_the_others_are_merged() -> Non
     assert (rows[first].gain, rows[first].stderr) == (before[first].gain, before[first].stderr)
     assert rows[second] == before[second]
     assert sheet.fees == whole.fees, "a coordinator measured it as the others did"
+    with pytest.raises(Rejected, match="rows does not follow"):
+        check_sheet(replace(sheet, dropped=()), facts, MENDING, recover)
+
+
+def test_a_sheet_names_what_was_dropped_in_the_order_in_which_it_left() -> None:
+    facts = some_facts(4)
+    first, second = (item.digest for item in facts.reveals[:2])
+    for order in ((first, second), (second, first)):
+        _, sheet = a_sheet([[GOOD] * 4] * 3, spec=MENDING, dropped=order)
+        assert decode_sheet(encode_sheet(sheet)).dropped == order
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,6 @@ def _mended(
 
     repair = Repair(deltas, merge_of, before, scorer, sigmas_milli=round_.spec.merge.drop_sigmas_milli)
     if told is not None:
-        return repair.hold(told, round_.spec.score_tolerance), tuple(sorted(told))
+        return repair.hold(told, round_.spec.score_tolerance), told
     mended = repair.mend()
-    return mended.verdict, tuple(sorted(mended.dropped))
+    return mended.verdict, mended.dropped

@@ -7,18 +7,20 @@ while the merge does not pass; then the same of what is left. Withheld as a whol
 worth would stop everybody's work at no loss to whoever takes them. Nothing is decided by how long a delta is
 or by what it gains alone: two that are good alone may be too much together; a bad one may gain beside few.
 
-Marginals are measured, so near ties fall either way on two honest machines. Whoever signs takes another's
-choice where each drop is one here too, up to a small share of the round's tolerance, where all together lose
-no more than that, and where what is left passes here (`hold`).
+Marginals are measured, so near ties fall either way on two honest machines. Whoever signs repeats another's
+drops in the other's order, and takes them where each is one here too, up to a small share of the round's
+tolerance, where all together lose no more than that, and where what is left passes here (`hold`).
 
-What it costs: every delta's marginal once, and after each drop that of the next candidate again. What is
-known of a larger set stands for the rest until they are candidates themselves (lazy evaluation, Minoux 1978),
-so that nothing is dropped that was not measured among those that were left.
+What it costs: every delta's marginal once, after each drop that of the next candidate again, and those of all
+that are left at the end. What is known of a larger set stands for the rest until they are candidates
+themselves (lazy evaluation, Minoux 1978), so that nothing is dropped that was not measured among those that
+were left, and nothing is kept. A signer cannot know which of the others were measured again on the way:
+it asks of each whether it may have been known to be no lower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -30,6 +32,8 @@ from jepanet.types import MICRO, Digest
 _NEAR = 16
 """Honest machines may lie apart in a marginal by a share of the round's tolerance: a sixteenth. That is 125
 of the usual 2,000 micro-nats; devices as far from a CPU as may measure moved gains by 9 and errors by 40."""
+_MOST_MODELS = 4
+"""Times as many merges as there are deltas that are measured before what is left is not looked at again."""
 _MORE_MODELS = 3
 """Times as many merges as there are deltas may be measured to repeat another's drops, beyond one's own."""
 
@@ -78,6 +82,8 @@ class Repair:
         self.measured = 0
         """Merges that were measured."""
         self._most: int | None = None
+        self._complete = True
+        """Whether no delta can have been kept that makes the merge worse by what is measured here."""
 
     def mend(self) -> Mended:
         """Drops what has to go."""
@@ -94,27 +100,33 @@ class Repair:
                 break
             worst = self._lowest(kept, kept, known)
             if verdict.published and not self._upper(worst) < 0:
-                break
+                if self.measured > _MOST_MODELS * len(self._all):
+                    self._complete = False
+                    break
+                # What is known of larger sets can hide one that is worse by now.
+                worst = self._lowest(kept, kept, known := {})
+                if not self._upper(worst) < 0:
+                    break
             kept = _without(kept, worst.digest)
             dropped.append(worst.digest)
         return passing or Mended((), self._verdict(all_))
 
-    def hold(self, dropped: Collection[Digest], tolerance: int) -> MergeVerdict:
-        """What somebody dropped, against what is measured here; `tolerance` in micro-nats.
+    def hold(self, dropped: Sequence[Digest], tolerance: int) -> MergeVerdict:
+        """What somebody dropped, in that order, against what is measured here; `tolerance` in micro-nats.
 
-        Returns the verdict on what is left. The drops are repeated one by one, the lowest first. Up to a
-        share of the tolerance, each has to be the lowest of all and to make the merge worse, unless the merge
-        does not pass; what they cost together has to stay below that share as well; and what is left must
-        hold none that clearly makes it worse.
+        Returns the verdict on what is left. The drops are repeated one by one. Up to a share of the
+        tolerance, each has to be the lowest of all that are there and to make the merge worse, unless the
+        merge does not pass; what they cost together has to stay below that share as well; and what is left
+        must hold none that clearly makes it worse.
 
         Raises:
             Rejected: reason `drops-disagree`.
         """
-        told = frozenset(dropped)
-        if told and not (self._sigmas and told < set(self._all)):
+        told = tuple(dropped)
+        if told and not (self._sigmas and set(told) < set(self._all) and len(set(told)) == len(told)):
             raise _disagree("deltas were dropped that no rule of this round drops")
         own = self.mend()
-        if set(own.dropped) == told:
+        if set(own.dropped) == set(told):
             return own.verdict
         self._most = self.measured + _MORE_MODELS * len(self._all)
         try:
@@ -122,59 +134,55 @@ class Repair:
         finally:
             self._most = None
 
-    def _repeated(self, told: frozenset[Digest], near: float) -> tuple[Digest, ...]:
+    def _repeated(self, told: Sequence[Digest], near: float) -> tuple[Digest, ...]:
         """What is left without `told`. Raises: Rejected where one is none to drop, or one was kept."""
-        kept, left, known, lost = self._all, set(told), dict[Digest, float](), 0.0
-        while left:
-            drop, failing = self._next(kept, left, known, near)
+        kept, lost = self._all, 0.0
+        way: list[tuple[tuple[Digest, ...], float]] = []
+        for digest in told:
+            drop, failing = self._repeat(kept, digest, near)
+            way = [(before, max(most, drop.gain)) for before, most in (*way, (kept, -inf))]
+            self._check_order(way, drop, near)
             # The most that the merge lost since it passed best: noise of single marginals cancels in the sum,
             # so honest machines stay near zero however many they drop.
             lost = 0.0 if failing else max(0.0, lost + drop.gain)
             if lost > near:
                 raise _disagree(f"{_told(drop)} was dropped, with which the merge lost {lost:.0f} in all")
-            kept = _without(kept, drop.digest)
-            left.remove(drop.digest)
-        if len(kept) > 1:
-            worst = self._lowest(kept, kept, known)
-            clearly = all(self._upper(item) < -near for item in self._ties(kept, kept, worst, known, near))
+            kept = _without(kept, digest)
+        if len(kept) > 1 and self._complete:
+            worst = self._lowest(kept, kept, {})
+            ties = (self._marginal(kept, digest) for digest in kept)
+            clearly = all(self._upper(item) < -near for item in ties if item.gain <= worst.gain + near)
             # Whoever merges keeps it too where no part of the rest passes without it.
-            if clearly and self._mended(kept, known).dropped:
+            if clearly and self._mended(kept, {}).dropped:
                 raise _disagree(f"{_told(worst)} was kept, and makes the merge worse")
         return kept
 
-    def _next(
-        self, kept: tuple[Digest, ...], left: set[Digest], known: dict[Digest, float], near: float
-    ) -> tuple[Marginal, bool]:
-        """Which of `left` goes first, and whether it goes only since the merge does not pass."""
-        first, lowest = self._lowest(kept, left, known), self._lowest(kept, kept, known)
-        if first.gain > lowest.gain + near:
-            raise _disagree(f"{_told(first)} was dropped before {_told(lowest)}")
-        if self._upper(first) < near:
-            return first, False
+    def _repeat(self, kept: tuple[Digest, ...], digest: Digest, near: float) -> tuple[Marginal, bool]:
+        """One drop, and whether it goes only since the merge does not pass."""
+        drop = self._marginal(kept, digest)
+        if self._upper(drop) < near:
+            return drop, False
         verdict = self._verdict(kept)
-        if not verdict.published or verdict.improvement <= near:
-            return first, True
-        # Of near ties another may be the first elsewhere.
-        for item in self._ties(kept, left, lowest, known, near):
-            if self._upper(item) < near:
-                return item, False
-        raise _disagree(f"{_told(first)} was dropped from a merge that passes with it")
+        if verdict.published and verdict.improvement > near:
+            raise _disagree(f"{_told(drop)} was dropped from a merge that passes with it")
+        return drop, True
 
-    def _ties(
-        self,
-        kept: tuple[Digest, ...],
-        among: Collection[Digest],
-        lowest: Marginal,
-        known: dict[Digest, float],
-        near: float,
-    ) -> Iterator[Marginal]:
-        """Those of `among` whose marginal is that of the lowest, or near it."""
-        for digest in sorted(among):
-            if known.get(digest, -inf) <= lowest.gain + near:
-                item = self._marginal(kept, digest)
-                known[digest] = item.gain
-                if item.gain <= lowest.gain + near:
-                    yield item
+    def _check_order(
+        self, way: Sequence[tuple[tuple[Digest, ...], float]], drop: Marginal, near: float
+    ) -> None:
+        """Whether a drop may have been the lowest to whoever measures as little as `mend`: of each of the
+        others, what was known from some set on the way was not clearly below any drop since then.
+
+        `way`: every set on it, the last one that of this drop, with the highest marginal that was dropped
+        from there on.
+        """
+        first, *others = way
+        for digest in way[-1][0]:
+            if all(
+                self._marginal(kept, digest).gain < most - near for kept, most in (first, *reversed(others))
+            ):
+                item = self._marginal(way[-1][0], digest)
+                raise _disagree(f"{_told(drop)} was dropped before {_told(item)}")
 
     def _lowest(
         self, kept: tuple[Digest, ...], among: Collection[Digest], known: dict[Digest, float]

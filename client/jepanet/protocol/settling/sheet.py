@@ -2,13 +2,13 @@
 
 It holds every signed score, the decisions derived from them, what each account gets, and the root that the
 verifiers sign. Everything in it except `improvement`, `model`, `update`, `reference`, `note`, `metrics` and
-which rows are `dropped` follows from the reports by `tally`; those seven come from repeating the merge and
+what is `dropped` follows from the reports by `tally`; those seven come from repeating the merge and
 the measurement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar
 
@@ -31,7 +31,6 @@ from jepanet.protocol.documents.spec import MAX_REFERENCE, MAX_WORTH, RoundSpec
 from jepanet.protocol.settling.audit_reports import check_audits
 from jepanet.protocol.settling.caps import usual_of
 from jepanet.protocol.settling.dropping import without
-from jepanet.protocol.settling.reasons import DROPPED
 from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.rows import Amount, Fee, Row, leaves_of, pay
 from jepanet.protocol.settling.shares import as_paid
@@ -74,7 +73,6 @@ class ScoreSheet:
     update: Annotated[
         Digest | None, LeftOut(), "the coded update from base to model, where the spec has an update rule"
     ] = None
-
     reference: Annotated[
         int,
         Range(0, MAX_REFERENCE),
@@ -89,6 +87,13 @@ class ScoreSheet:
         "what a delta of the round was usually worth, in micro-nats (`settling.caps`), where that is to "
         "follow from round to round and the merge is published",
     ] = 0
+    dropped: Annotated[
+        tuple[Digest, ...],
+        Size(0, MAX_DELTAS),
+        LeftOut(),
+        "accepted deltas that were left out of the merge, since it is worse with them, in the order in which "
+        "they were dropped: who signs repeats that way, not one of their own",
+    ] = ()
 
     @property
     def published(self) -> bool:
@@ -98,11 +103,6 @@ class ScoreSheet:
     def accepted(self) -> tuple[Digest, ...]:
         """Digests of the merged deltas, in the order in which they are added."""
         return tuple(sorted(row.digest for row in self.rows if row.verdict is Verdict.ACCEPTED))
-
-    @property
-    def dropped(self) -> tuple[Digest, ...]:
-        """Digests of accepted deltas that were left out of the merge, since it is worse with them."""
-        return tuple(sorted(row.digest for row in self.rows if row.reason == DROPPED))
 
     @property
     def among(self) -> dict[Address, Among]:
@@ -136,7 +136,7 @@ def derive_sheet(
     note: str = "",
     metrics: Metrics = (),
     update: Digest | None = None,
-    dropped: Collection[Digest] = (),
+    dropped: Sequence[Digest] = (),
     norms: Mapping[Digest, int] | None = None,
     reference: int = 0,
 ) -> ScoreSheet:
@@ -145,8 +145,9 @@ def derive_sheet(
     `model` is the merged model's digest, or the base's when the merge is withheld; then `improvement` must
     not be positive (a merge withheld by a state guard is recorded as min(0, measured)). `update` is that of
     the coded update's file, exactly where the spec has an update rule and the merge is published. `dropped`
-    are accepted deltas that are not in it, where the spec drops any and the merge is published. `norms` are
-    those of the merged deltas, from which the `reference` follows; without them it is taken as it is.
+    are accepted deltas that are not in it, in the order in which they left, where the spec drops any and the
+    merge is published. `norms` are those of the merged deltas, from which the `reference` follows; without
+    them it is taken as it is.
 
     Raises:
         Rejected: reason `bad-reports` (see `tally.decide`) or `bad-merge`: model, improvement and accepted
@@ -196,6 +197,7 @@ def derive_sheet(
         update=update,
         reference=reference,
         usual=_usual(spec, rows) if published else 0,
+        dropped=tuple(dropped),
     )
 
 

@@ -34,7 +34,7 @@ class Merge:
     remainder: Digest | None = None
     """What the update's code left out, where the next merge takes it."""
     dropped: tuple[Digest, ...] = ()
-    """Accepted deltas that are not in it."""
+    """Accepted deltas that are not in it, in the order in which they left."""
     norms: tuple[tuple[Digest, int], ...] = ()
     """Of all of them as they were revealed, where the spec has a reference norm."""
 
@@ -48,8 +48,8 @@ async def measure_merge(
 ) -> Merge:
     """Merges the accepted deltas in digest order, measures the result, keeps what came of it in the store.
 
-    `dropped`: those of them that another left out of its merge, which is then made again; None: what makes
-    the merge worse here is left out.
+    `dropped`: those of them that another left out of its merge, in that order: it is then made again; None:
+    what makes the merge worse here is left out.
 
     Raises:
         Transient: a delta, the evaluation shard or the base's remainder has no provider.
@@ -79,7 +79,7 @@ async def measure_merge(
             remainder=remainder,
             update_target=targets["update"] if rule else None,
             remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
-            dropped=None if dropped is None else tuple(sorted(dropped)),
+            dropped=None if dropped is None else tuple(dropped),
         )
     )
     tell_where(round_.id, made.where)

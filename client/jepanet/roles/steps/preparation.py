@@ -41,6 +41,9 @@ _GIB = 1 << 30
 _TERA = 1e12
 _BESIDE_DELTAS = 2
 """Models that are measured in every round: its base and its merge."""
+_MENDING = 3
+"""Merges that mending measures for each delta, about (`federation.judging.repair`): one where none is
+dropped, up to five where many are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +221,8 @@ def check_computing(context: Context, round_: Round, documents: RoundDocuments, 
         what = f"{spec.inner_steps:,} steps of training" + " and a look at its base" * (recipe.least > 0)
         less = "a smaller proposer.inner_steps, or a recipe of a smaller `model` and batch"
     else:  # how many deltas will be revealed is not known yet
-        # Each alone, as one of those worth paying, and the merge without it.
-        each = 1 + spec.pay_as_merged + (spec.merge.drop_sigmas_milli > 0)
+        # Each alone, as one of those worth paying, and merges without it: of all, of fewer, of what is left.
+        each = 1 + spec.pay_as_merged + _MENDING * (spec.merge.drop_sigmas_milli > 0)
         most = min(round_.params.max_solvers or MAX_DELTAS, MAX_DELTAS)
         models = _BESIDE_DELTAS + each * most
         steps = audited_steps(spec, most, recipe.measured_every)

@@ -40,7 +40,8 @@ class MergedModel:
     """Of the file that holds what the update's code left out; None where the next merge takes none."""
     where: Annotated[MeasuredOn, LeftOut()] = ON_CPU
     dropped: Annotated[tuple[Digest, ...], LeftOut()] = ()
-    """Which of the deltas are not in it, since they made it worse; none where the spec drops none."""
+    """Which of the deltas are not in it, since they made it worse, in the order in which they left; none
+    where the spec drops none."""
     norms: Annotated[tuple[tuple[Digest, int], ...], LeftOut()] = ()
     """Of each delta as it was revealed, in billionths of the base's, where the spec has a reference norm."""
 
@@ -70,5 +71,6 @@ class MergeDeltas(Request[MergedModel]):
     remainder_target: Path | None = None
     """Where to write what its code leaves out, needed where the spec's update rule carries that on."""
     dropped: tuple[Digest, ...] | None = None
-    """Which of the deltas somebody else dropped, to be held against what is measured here: the model is made
-    as theirs, or the job is refused (`drops-disagree`). None: what is measured here decides."""
+    """Which of the deltas somebody else dropped, in that order, to be held against what is measured here:
+    the model is made as theirs, or the job is refused (`drops-disagree`). None: what is measured here
+    decides."""

@@ -114,6 +114,22 @@ def test_sigreg_of_normal_latents_is_small_and_of_others_large() -> None:
         assert sigreg_value(worse, 17, 64) > 5
 
 
+def test_sigreg_is_that_of_a_sine_and_a_cosine_at_every_point() -> None:
+    """Waves are multiplied up from the first: as far from the definition as rounding in float64 is."""
+    latents, knots = 3 * normal(13, 17, D) + 0.5, 23
+    flat = latents.reshape(-1, D)
+    drawn = np.random.Generator(np.random.PCG64(20_26)).standard_normal((D, 256))
+    projected = flat @ (drawn / np.linalg.norm(drawn, axis=0))
+    points = np.linspace(0.0, 3.0, knots)
+    normals = np.exp(-0.5 * points**2)
+    heights = [
+        (np.abs(np.exp(1j * point * projected).mean(axis=0) - height) ** 2).mean() * height
+        for point, height in zip(points, normals, strict=True)
+    ]
+    wanted = 64 * 2 * np.trapezoid(heights, points)
+    assert sigreg_value(latents, knots, 64) == pytest.approx(float(wanted), rel=1e-12)
+
+
 def test_evaluation_and_training_measure_the_same_sigreg() -> None:
     latents = 1.3 * normal(20, 10, 4) + 0.2
     drawn = np.random.Generator(np.random.PCG64(20_26)).standard_normal((4, 256))

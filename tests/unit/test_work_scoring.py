@@ -19,6 +19,7 @@ from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
 from jepanet.learning.data.measured_part import part_of
 from jepanet.learning.data.shards import Shard, load_shard, shard_bytes
+from jepanet.learning.evaluation import grounded
 from jepanet.learning.evaluation.doubt import SURE
 from jepanet.learning.evaluation.grounded import GroundedScorer
 from jepanet.learning.evaluation.metrics import encode
@@ -111,6 +112,7 @@ def test_a_delta_is_encoded_once_for_its_gain_and_its_metrics(
         return encode(weights, *rest, **more)
 
     monkeypatch.setattr(scoring, "encode", counting)
+    monkeypatch.setattr(grounded, "encode", counting)
     found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
     assert found[0].metrics and found[0].stderr > 0
     assert len(encoded) == 2, "the base, and the one delta without a fault"

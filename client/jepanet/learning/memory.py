@@ -23,8 +23,6 @@ _DATA_COPIES = 7
 tokens take four times their bytes."""
 _COMPARED_COPIES = 4
 """Of what is compared: the base's and a candidate's, the targets, and what is made of one for its score."""
-_PROJECTIONS = 1024
-"""Numbers that a metric keeps of every latent: 256 projections, their waves and squares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def data_memory(files: Iterable[int], mix: int) -> int:
 def comparing_memory(recipe: Recipe, shard: Shard) -> int:
     """Of what a shard's comparison by two models takes beside them, in the memory of the process."""
     sizes, frames = recipe.family.sizes, shard.episodes * shard.length
-    compared = _COMPARED_COPIES * sizes.latent * (sizes.rows + 3 * sizes.slots) + _PROJECTIONS * sizes.rows
+    compared = _COMPARED_COPIES * sizes.latent * (sizes.rows + 3 * sizes.slots)
     return 2 * FLOAT * frames * compared + 2 * sum(array.nbytes for array in shard.arrays.values())
 
 

@@ -87,10 +87,12 @@ class HeldOut:
         check_comparable(self._recipe, self._shard)
         self.where = _where(round_, self._shard, device)
         self._device = device = self.where.device
-        self._scorer = scorer_of(round_.base.weights, self._recipe, self._shard, device=device)
         self._gates = _guard_gates(round_.spec)
-        self._last: tuple[Arrays, Encoded] | None = None
-        """What was encoded last, and of which weights."""
+        base = round_.base.weights
+        encoded = encode(base, self._recipe, self._shard, device=device)
+        self._scorer = scorer_of(base, self._recipe, self._shard, device=device, encoded=encoded)
+        self._last: tuple[Arrays, Encoded] = (base, encoded)
+        """What was encoded last, and of which weights: at first the base, whose metrics come next."""
 
     @property
     def unit(self) -> str:
@@ -118,7 +120,7 @@ class HeldOut:
 
     def _encoded(self, weights: Arrays) -> Encoded:
         # Gain and metrics of the same weights are asked for one after the other. Kept alive, so `is` is safe.
-        if self._last is None or self._last[0] is not weights:
+        if self._last[0] is not weights:
             self._last = (weights, encode(weights, self._recipe, self._shard, device=self._device))
         return self._last[1]
 

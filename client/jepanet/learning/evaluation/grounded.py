@@ -37,8 +37,16 @@ class GroundedScorer:
 
     unit = "nats per direction"
 
-    def __init__(self, base: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> None:
-        """Encodes the base.
+    def __init__(
+        self,
+        base: Arrays,
+        recipe: Recipe,
+        shard: Shard,
+        *,
+        device: str = "cpu",
+        encoded: Encoded | None = None,
+    ) -> None:
+        """Encodes the base, unless that was done (`encoded`).
 
         Raises:
             Rejected: a shard that cannot measure (as `check_scorable`; `static-episodes`), weights or shard
@@ -49,7 +57,8 @@ class GroundedScorer:
         check_scorable(shard, minimum=recipe.score.minimum_episodes)
         self._recipe, self._shard, self._device = recipe, shard, device
         self._side = halves(shard.site)
-        encoded = encode(base, recipe, shard, device=device)
+        if encoded is None:
+            encoded = encode(base, recipe, shard, device=device)
         if not encoded.finite:
             raise Rejected("the base model's latents hold NaN or infinity", reason="non-finite")
         everywhere = np.ones(shard.episodes, dtype=bool)

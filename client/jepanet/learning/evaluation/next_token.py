@@ -39,11 +39,20 @@ class NextTokenScorer:
 
     unit = "nats per token"
 
-    def __init__(self, base: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        base: Arrays,
+        recipe: Recipe,
+        shard: Shard,
+        *,
+        device: str = "cpu",
+        encoded: Encoded | None = None,
+    ) -> None:
         """Measures the base. Raises: Rejected as `ScorerKind`; `no-tokens` where an episode has none."""
         check_scorable(shard, minimum=recipe.score.minimum_episodes)
         self._recipe, self._shard, self._device = recipe, shard, device
-        encoded = encode(base, recipe, shard, device=device)
+        if encoded is None:
+            encoded = encode(base, recipe, shard, device=device)
         nats, tokens = _told(encoded, shard)
         if not np.isfinite(nats).all() or not encoded.finite:
             raise Rejected("the base model's losses or latents are not finite", reason="non-finite")

@@ -53,7 +53,8 @@ class Scorer(Protocol):
 
 
 class ScorerKind(Protocol):
-    """How a kind of score is known: called, it measures the base.
+    """How a kind of score is known: called, it measures the base. `encoded`: what `metrics.encode` made of
+    the base on this shard, where somebody has run it already.
 
     Raises:
         Rejected: a shard that cannot measure (as `check_scorable`, and what the kind asks beside), weights or
@@ -62,7 +63,15 @@ class ScorerKind(Protocol):
             Nothing was measured then, which is not a gain of nothing; nobody is paid in such a round.
     """
 
-    def __call__(self, base: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Scorer: ...
+    def __call__(
+        self,
+        base: Arrays,
+        recipe: Recipe,
+        shard: Shard,
+        *,
+        device: str = "cpu",
+        encoded: Encoded | None = None,
+    ) -> Scorer: ...
 
 
 KINDS: Mapping[str, ScorerKind] = {
@@ -71,10 +80,12 @@ KINDS: Mapping[str, ScorerKind] = {
 }
 
 
-def scorer_of(base: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu") -> Scorer:
+def scorer_of(
+    base: Arrays, recipe: Recipe, shard: Shard, *, device: str = "cpu", encoded: Encoded | None = None
+) -> Scorer:
     """The scorer of a round: of the recipe's kind, against weights that were checked when they were loaded.
 
     Raises:
         Rejected: as `ScorerKind`.
     """
-    return KINDS[recipe.score.kind](base, recipe, shard, device=device)
+    return KINDS[recipe.score.kind](base, recipe, shard, device=device, encoded=encoded)

@@ -32,7 +32,7 @@ from jepanet.division import segment_steps
 from jepanet.learning.data.shards import save_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.presets import preset
-from jepanet.protocol.documents.spec import AuditRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import TRACE, AuditRule, RoundSpec, encode_spec
 from jepanet.types import Digest, ProjectId
 from jepanet.work.jobs import run
 from jepanet.work.requests.auditing import AuditPlace, AuditSegments, SegmentAgain
@@ -67,7 +67,7 @@ class Bench:
             codec="int8",
             max_delta_bytes=1 << 30,
             price=1,
-            audit=AuditRule(segments),
+            audit=AuditRule(segments, trace=TRACE),
         )
         for file, data in (("base", base), ("recipe", recipe.to_bytes()), ("spec", encode_spec(spec))):
             (folder / file).write_bytes(data)

@@ -26,7 +26,7 @@ from jepanet.learning.data.shards import save_shard
 from jepanet.learning.machine.surroundings import surroundings
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.training.loop import warm_start
-from jepanet.protocol.documents.spec import EXACT, TOLERANT, AuditRule, encode_spec
+from jepanet.protocol.documents.spec import EXACT, TOLERANT, TRACE, AuditRule, encode_spec
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.types import Digest, RoundId
 from jepanet.work.drawn_training import DrawnTraining, Finding, NotServed, audit_training, open_training
@@ -79,7 +79,7 @@ class Solver:
                 base=digest_of(data), recipe=RECIPE.digest(), inner_steps=6, start_step=0, total_steps=60,
                 codec=self.codec,
             ),
-            audit=AuditRule(3, 1000, mode=self.mode, build=build),
+            audit=AuditRule(3, 1000, mode=self.mode, build=build, trace=TRACE),
         )  # fmt: skip
         for name, content in (("base", data), ("recipe", RECIPE.to_bytes()), ("spec", encode_spec(spec))):
             (self.folder / name).write_bytes(content)

@@ -24,7 +24,7 @@ from jepanet.learning.data.shards import save_shard
 from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import Guard, Loop
-from jepanet.protocol.documents.spec import AuditRule, encode_spec
+from jepanet.protocol.documents.spec import TRACE, AuditRule, encode_spec
 from jepanet.protocol.settling.audit_draw import drawn_segments
 from jepanet.types import Address, Digest, RoundId
 from jepanet.work.jobs import run
@@ -39,7 +39,7 @@ from round_samples import a_spec
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(7200)]
 
 STEPS = 16
-RULE = AuditRule(segments=8, probability_milli=1000, opened=1)
+RULE = AuditRule(segments=8, probability_milli=1000, opened=1, trace=TRACE)
 SOLVER = Address("0x" + "aa" * 20)
 PLAIN = replace(sized(RECIPE, colour=True, symmetry=True), inner_steps=STEPS, total_steps=240)
 WAYS: dict[str, tuple[Recipe, str]] = {

@@ -14,7 +14,7 @@ from jepanet.errors import Exit
 from jepanet.operations.checks.audits import held_rules, judge_audits
 from jepanet.operations.checks.findings import Level
 from jepanet.operations.checks.machine import check_device
-from jepanet.protocol.documents.spec import TOLERANT, AuditRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import TOLERANT, TRACE, AuditRule, RoundSpec, encode_spec
 from jepanet.settings.config import WorkerSection
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.blob_files import place_of
@@ -29,7 +29,7 @@ SOLVER, COORDINATOR = frozenset({Role.SOLVER}), frozenset({Role.COORDINATOR, Rol
 
 
 def rules(build: dict[str, str] | None = HERE, probability: int = 250) -> RoundSpec:
-    return replace(a_spec(), audit=AuditRule(8, probability, 6, build))
+    return replace(a_spec(), audit=AuditRule(8, probability, 6, build, trace=TRACE))
 
 
 def view(bond: int = 300, digest: bytes = bytes(32)) -> Any:
@@ -63,7 +63,7 @@ def test_a_solver_of_another_build_leaves_the_round_alone_and_a_verifier_could_n
     for roles in (SOLVER, COORDINATOR):  # whoever claims a build that nobody has could not be audited
         assert levels(300, rules(None), roles) == {"audits": Level.WARNING, "bond": Level.OK}
     assert levels(300, rules(None, 0), SOLVER) == {}
-    tolerant = replace(a_spec(), audit=AuditRule(8, 250, 6, mode=TOLERANT))
+    tolerant = replace(a_spec(), audit=AuditRule(8, 250, 6, mode=TOLERANT, trace=TRACE))
     for roles in (SOLVER, COORDINATOR):
         assert levels(300, tolerant, roles) == {"audits": Level.OK, "bond": Level.OK}
 

@@ -214,7 +214,7 @@ def test_a_state_of_another_step_or_form_is_refused(plain: Made) -> None:
         (states[1].state.read_bytes(), "wrong-step"),
         (b"", "truncated"),
         (
-            encode_tensors({"x.y": np.zeros(1, np.float32)}, {"schema": "jepanet.state.1", "step": 4}),
+            encode_tensors({"x.y": np.zeros(1, np.float32)}, {"schema": "jepanet.state.2", "step": 4}),
             "wrong-shape",
         ),
         (encode_tensors({}, {"schema": "jepanet.training.1", "step": 4}), "malformed"),

@@ -14,7 +14,7 @@ from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, Sha
 from jepanet.learning.model_file import model_cap
 from jepanet.learning.recipe import Guard
 from jepanet.node.documents import LearningDocuments
-from jepanet.protocol.documents.spec import TOLERANT, AuditRule, Gates, NormCaps
+from jepanet.protocol.documents.spec import TOLERANT, TRACE, AuditRule, Gates, NormCaps
 from learning_shards import RECIPE, SEED
 from round_samples import a_spec
 
@@ -81,10 +81,12 @@ def test_the_size_of_a_delta_is_known_before_it_is_trained() -> None:
 
 def test_rounds_that_nobody_could_audit_are_told_by_recipe_and_rules_alone() -> None:
     documents, recipe = LearningDocuments(), replace(RECIPE, loop=replace(RECIPE.loop, compile=True))
-    rules = replace(a_spec(inner_steps=80, start_step=0, total_steps=80, codec="int8"), audit=AuditRule(4))
+    rules = replace(
+        a_spec(inner_steps=80, start_step=0, total_steps=80, codec="int8"), audit=AuditRule(4, trace=TRACE)
+    )
     documents.check_audits(rules, RECIPE.to_bytes())
     documents.check_audits(replace(rules, audit=None), recipe.to_bytes())
-    tolerant = replace(rules, audit=AuditRule(4, mode=TOLERANT))
+    tolerant = replace(rules, audit=AuditRule(4, mode=TOLERANT, trace=TRACE))
     for spec, given, reason in (
         (rules, recipe, "not-auditable"),
         (tolerant, recipe, "not-auditable"),
@@ -93,7 +95,9 @@ def test_rounds_that_nobody_could_audit_are_told_by_recipe_and_rules_alone() -> 
         with pytest.raises(Rejected) as refused:
             documents.check_audits(spec, given.to_bytes())
         assert refused.value.reason == reason
-    documents.check_audits(replace(tolerant, audit=AuditRule(7, mode=TOLERANT)), RECIPE.to_bytes())
+    documents.check_audits(
+        replace(tolerant, audit=AuditRule(7, mode=TOLERANT, trace=TRACE)), RECIPE.to_bytes()
+    )
 
 
 def test_attack_a_guard_that_makes_more_segments_than_a_transcript_holds_is_refused() -> None:
@@ -104,7 +108,7 @@ def test_attack_a_guard_that_makes_more_segments_than_a_transcript_holds_is_refu
         documents.recipe(guarded).measured_every == 1
         and documents.recipe(RECIPE.to_bytes()).measured_every == 0
     )
-    steps = {"start_step": 0, "codec": "int8", "audit": AuditRule(8)}
+    steps = {"start_step": 0, "codec": "int8", "audit": AuditRule(8, trace=TRACE)}
     most = a_spec(inner_steps=MAX_SEGMENTS, total_steps=MAX_SEGMENTS, **steps)
     documents.check_audits(most, guarded)
     with pytest.raises(Rejected, match=r"4,097 segments") as refused:

@@ -237,6 +237,7 @@ async def test_attack_a_drawn_solver_that_does_not_even_serve_its_delta(bench: B
         Transient("the worker ended"),
         Transient("full", code=Exit.DISK_FULL),
         Rejected("x", reason="other-build"),
+        Rejected("x", reason="other-trace"),
     ],
 )
 async def test_what_this_node_cannot_do_is_no_finding(bench: Bench, error: Exception) -> None:

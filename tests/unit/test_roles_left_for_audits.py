@@ -12,7 +12,7 @@ from jepanet.protocol.documents.spec import AuditRule
 from jepanet.protocol.state import KEPT_OF_PROJECT
 from jepanet.roles.steps.left_for_audits import shown_for
 from jepanet.types import Digest
-from jepanet.work.requests.audit_plan import Named, NameLeft, NameSource, NameTranscript
+from jepanet.work.requests.audit_plan import NameCarried, Named, NameLeft, NameSource, NameTranscript
 from round_samples import a_spec, account, digest
 
 pytestmark = pytest.mark.unit
@@ -35,6 +35,7 @@ class Bench:
         self.revealed: Digest | None = DELTA
         self.names: dict[type, Digest | None] = {
             NameSource: DELTA, NameTranscript: TRANSCRIPT, NameLeft: LEFT,
+            NameCarried: LEFT,
         }  # fmt: skip
         self.pinned: set[bytes] = set()
         for name in (RESIDUAL, DELTA, TRANSCRIPT):
@@ -68,7 +69,9 @@ async def test_what_the_last_revealed_delta_left_is_carried_and_shown_again(benc
     assert bench.pinned == {DELTA, TRANSCRIPT}, "they are served as long as this round is"
 
 
-@pytest.mark.parametrize("lacks", ["source", "transcript", "left", "delta file", "transcript file", "reveal"])
+@pytest.mark.parametrize(
+    "lacks", ["source", "transcript", "left", "content", "delta file", "transcript file", "reveal"]
+)
 async def test_what_no_auditor_could_hold_is_dropped(bench: Bench, lacks: str) -> None:
     """A drawn solver that adds it would lose its bond for honest work."""
     match lacks:
@@ -78,6 +81,8 @@ async def test_what_no_auditor_could_hold_is_dropped(bench: Bench, lacks: str) -
             bench.names[NameTranscript] = None  # that round was not audited
         case "left":
             bench.names[NameLeft] = None
+        case "content":  # an earlier version of the program told it by another digest
+            bench.names[NameCarried] = digest("the same, told otherwise")
         case "delta file":
             (bench.folder / DELTA.hex()).unlink()
         case "transcript file":

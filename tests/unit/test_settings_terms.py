@@ -11,7 +11,7 @@ import pytest
 from jepanet.chain.sending.fees import FeePolicy
 from jepanet.errors import Exit, Fatal
 from jepanet.protocol.documents.scores import MAX_DELTAS
-from jepanet.protocol.documents.spec import UpdateRule
+from jepanet.protocol.documents.spec import TRACE, UpdateRule
 from jepanet.settings.config import ChainSection, ProposerSection
 from jepanet.settings.fees import fee_policy
 from jepanet.settings.terms import listed_in, round_terms, wei
@@ -124,7 +124,8 @@ def test_attack_no_round_opens_in_which_altering_a_delta_pays() -> None:
 
 
 def test_a_build_is_that_of_this_machine_or_one_that_is_written_down() -> None:
-    assert round_terms(ProposerSection(**AUDITED), METHODS).audit_build == {}
+    terms = round_terms(ProposerSection(**AUDITED), METHODS)
+    assert terms.audit_build == {} and terms.audit is not None and terms.audit.trace == TRACE
     written = ProposerSection(**AUDITED, audit_build="torch=2.13.0+cpu, cpu=AVX2")
     assert round_terms(written, METHODS).audit_build == {"torch": "2.13.0+cpu", "cpu": "AVX2"}
     for wrong in ("", "there", "torch=2, torch=3", "Torch=2", "torch=" + "2" * 65):

@@ -23,7 +23,7 @@ from jepanet.learning.model_file import ModelHeader, model_bytes
 from jepanet.learning.training import loop
 from jepanet.learning.training.loop import TrainResult, train, warm_start
 from jepanet.learning.training.resuming.state import TrainingState
-from jepanet.protocol.documents.spec import EXACT, TOLERANT, AuditRule, RoundSpec, encode_spec
+from jepanet.protocol.documents.spec import EXACT, TOLERANT, TRACE, AuditRule, RoundSpec, encode_spec
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
 from jepanet.work import auditing as auditing_module
 from jepanet.work import transcript as transcript_module
@@ -79,7 +79,7 @@ class Bench:
                 total_steps=60,
                 codec=self.codec,
             ),
-            audit=AuditRule(SEGMENTS, 1000, mode=self.mode),
+            audit=AuditRule(SEGMENTS, 1000, mode=self.mode, trace=TRACE),
         )
         for name, content in (("base", data), ("recipe", RECIPE.to_bytes()), ("spec", encode_spec(spec))):
             (self.folder / name).write_bytes(content)

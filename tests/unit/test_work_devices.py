@@ -23,14 +23,14 @@ from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.model_file import ModelHeader, load_model, model_bytes
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_loop import Loop
-from jepanet.protocol.documents.spec import AuditRule, encode_spec
+from jepanet.protocol.documents.spec import TRACE, AuditRule, encode_spec
 from jepanet.tensors import Arrays
 from jepanet.types import Address, RoundId
 from jepanet.work import contribution as contribution_module
 from jepanet.work import room, scoring
 from jepanet.work import training as work_training
 from jepanet.work.jobs import JOBS, run
-from jepanet.work.requests.audit_plan import NameLeft, NameSource, NameTranscript, PlanAudit
+from jepanet.work.requests.audit_plan import NameCarried, NameLeft, NameSource, NameTranscript, PlanAudit
 from jepanet.work.requests.auditing import AuditPlace, AuditSegment, AuditSegments, SegmentAgain
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
@@ -73,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(training(folder, "cpu"))
     audited = folder / "audited"
     audited.mkdir()
-    (audited / "spec").write_bytes(encode_spec(replace(spec, audit=AuditRule(1))))
+    (audited / "spec").write_bytes(encode_spec(replace(spec, audit=AuditRule(1, trace=TRACE))))
     place = AuditPlace(audited / "states", audited / "transcript", bytes(32))
     asked = training(folder, "cpu")
     files = replace(asked.round, spec=audited / "spec")
@@ -87,7 +87,7 @@ def training(folder: Path, device: str) -> TrainDelta:
     return TrainDelta(files, shards, None, None, SEED, folder / "delta", folder / "left", device)
 
 
-READING = (NameTranscript, NameSource, NameLeft, PlanAudit)
+READING = (NameTranscript, NameSource, NameCarried, NameLeft, PlanAudit)
 """Jobs that read documents, and hold no more than those."""
 
 
@@ -140,6 +140,7 @@ def requests(folder: Path, device: str) -> list[Request[object]]:
         ),
         NameTranscript(folder / "audited" / "delta", 1 << 24),
         NameSource(folder / "audited" / "delta"),
+        NameCarried(folder / "audited" / "delta"),
         NameLeft(folder / "audited" / "transcript", digest_of(b"")),
         PlanAudit(
             replace(files, spec=folder / "audited" / "spec"),

@@ -29,6 +29,7 @@ from jepanet.work.lines import (
 from jepanet.work.requests.audit_plan import (
     AuditPlan,
     DrawnSegment,
+    NameCarried,
     Named,
     NameLeft,
     NameSource,
@@ -101,6 +102,7 @@ EXCHANGES: list[tuple[Request[Any], Any]] = [
     ),
     (NameTranscript(Path("d"), 7), Named(DIGEST)),
     (NameSource(Path("r")), Named(None)),
+    (NameCarried(Path("r")), Named(DIGEST)),
     (NameLeft(Path("t"), DIGEST), Named(DIGEST)),
     (
         PlanAudit(ROUND, Path("t"), bytes(32), RoundId(4), SOLVER),

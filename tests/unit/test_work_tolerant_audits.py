@@ -23,7 +23,7 @@ from jepanet.learning.auditing.state_file import digests_of, name_of_state, read
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe_reader import changed
 from jepanet.learning.training.resuming.state import Parts
-from jepanet.protocol.documents.spec import TOLERANT, AuditRule, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import TOLERANT, TRACE, AuditRule, decode_spec, encode_spec
 from jepanet.tensors import decode_tensors
 from jepanet.work import transcript as transcript_module
 from jepanet.work.audit_rules import check_audits
@@ -250,13 +250,13 @@ def test_attack_segments_as_long_as_nobody_measured() -> None:
         steps = most + 1
         spec = replace(
             a_spec(inner_steps=steps, start_step=0, total_steps=steps),
-            audit=AuditRule(segments, mode=TOLERANT),
+            audit=AuditRule(segments, mode=TOLERANT, trace=TRACE),
             codec="int8",
         )
         with pytest.raises(Rejected, match="more segments") as refused:
             check_audits(spec, RECIPE)
         assert refused.value.reason == "not-calibrated"
-        check_audits(replace(spec, audit=AuditRule(segments)), RECIPE)
+        check_audits(replace(spec, audit=AuditRule(segments, trace=TRACE)), RECIPE)
         check_audits(replace(spec, inner_steps=most), RECIPE)
 
 
@@ -278,7 +278,9 @@ def test_recipes_without_a_measured_bound_are_refused(name: str, path: str | Non
 
 def test_a_codec_that_leaves_something_to_the_next_delta_is_refused() -> None:
     spec = replace(
-        a_spec(inner_steps=6, start_step=0, total_steps=60), audit=AuditRule(3, mode=TOLERANT), codec="topk10"
+        a_spec(inner_steps=6, start_step=0, total_steps=60),
+        audit=AuditRule(3, mode=TOLERANT, trace=TRACE),
+        codec="topk10",
     )
     with pytest.raises(Rejected, match="feedback_milli") as refused:
         check_audits(spec, RECIPE)

@@ -7,11 +7,14 @@ from jepanet.errors import Rejected
 from jepanet.federation.deltas.delta import transcript_of
 from jepanet.federation.deltas.feedback import residual_source
 from jepanet.learning.auditing.division import segment_ends
+from jepanet.learning.training.resuming.trace import digest_of_arrays
 from jepanet.protocol.settling.audit_draw import drawn_segments
-from jepanet.work.audit_rules import is_tolerant
+from jepanet.tensors import decode_tensors
+from jepanet.work.audit_rules import check_trace, is_tolerant
 from jepanet.work.requests.audit_plan import (
     AuditPlan,
     DrawnSegment,
+    NameCarried,
     Named,
     NameLeft,
     NameSource,
@@ -45,6 +48,16 @@ def name_source(request: NameSource, on_progress: OnProgress) -> Named:
         return Named(None)
 
 
+def name_carried(request: NameCarried, on_progress: OnProgress) -> Named:
+    """What a residual holds; none where its bytes are no residual."""
+    data = request.residual.read_bytes()
+    try:
+        with from_a_stranger("residual"):
+            return Named(digest_of_arrays(decode_tensors(data, max_bytes=len(data), what="residual")[0]))
+    except Rejected:
+        return Named(None)
+
+
 def name_left(request: NameLeft, on_progress: OnProgress) -> Named:
     """What a delta left out; none where its transcript says of nothing, or is none of its round."""
     data = request.transcript.read_bytes()
@@ -59,13 +72,15 @@ def plan_audit(request: PlanAudit, on_progress: OnProgress) -> AuditPlan:
     """The segments that the round's beacon draws of one solver's training.
 
     Raises:
-        Rejected: the round's files are refused, its rules ask for no audits (`not-audited`), or this is
-            another build than the solver's (`other-build`), where digests cannot be compared.
+        Rejected: the round's files are refused, its rules ask for no audits (`not-audited`) or for states of
+            another version (`other-trace`), or this is another build than the solver's (`other-build`), where
+            digests cannot be compared.
     """
     round_ = open_round(request.round)
     rule = round_.spec.audit
     if rule is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
+    check_trace(rule)
     data, spec = request.transcript.read_bytes(), digest_of(request.round.spec.read_bytes())
     try:
         with from_a_stranger("transcript"):

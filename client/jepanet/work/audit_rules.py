@@ -8,23 +8,47 @@ from jepanet.federation.deltas.codecs import CODECS
 from jepanet.learning.auditing.auditable import check_auditable, check_tolerable
 from jepanet.learning.auditing.division import measured_every
 from jepanet.learning.recipe import Recipe
-from jepanet.protocol.documents.spec import TOLERANT, RoundSpec
+from jepanet.protocol.documents.spec import TOLERANT, TRACE, AuditRule, RoundSpec
 
 
 def is_tolerant(spec: RoundSpec) -> bool:
     return spec.audit is not None and spec.audit.mode == TOLERANT
 
 
+def check_trace(rule: AuditRule) -> None:
+    """Whether this program makes the digests that a round's states are told by. Those of another version
+    differ for the same training, and say nothing of who made them.
+
+    Raises:
+        Rejected: `other-trace`.
+    """
+    if rule.trace < TRACE:
+        raise Rejected(
+            f"states of the round are of version {rule.trace}, made by an earlier version of this program: "
+            f"not comparable with version {TRACE}, which this one makes",
+            reason="other-trace",
+            remedy="wait for a round that an updated proposer opens; a difference of versions says nothing "
+            "of a solver",
+        )
+    if rule.trace > TRACE:
+        raise Rejected(
+            f"states of the round are of version {rule.trace}, and this program makes version {TRACE}",
+            reason="other-trace",
+            remedy="update jepanet, or leave such projects out of projects.follow",
+        )
+
+
 def check_audits(spec: RoundSpec, recipe: Recipe) -> None:
     """Whether trainings of such a round can be audited as its rules say; nothing where they ask for none.
 
     Raises:
-        Rejected: as `check_auditable`, or a training has more segments than a transcript holds; where
-            distances are compared `not-calibrated`, as `check_tolerable`, or what the codec leaves out goes
-            into the next delta: only its digest is committed to.
+        Rejected: as `check_trace` or `check_auditable`, or a training has more segments than a transcript
+            holds; where distances are compared `not-calibrated`, as `check_tolerable`, or what the codec
+            leaves out goes into the next delta: only its digest is committed to.
     """
     if spec.audit is None:
         return
+    check_trace(spec.audit)
     check_auditable(recipe)
     count = segment_count(spec.inner_steps, spec.audit.segments, measured_every(recipe))
     if count > MAX_SEGMENTS:

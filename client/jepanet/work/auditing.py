@@ -22,7 +22,7 @@ from jepanet.learning.training.supply import Supply
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.tensors import Arrays
 from jepanet.types import Digest
-from jepanet.work.audit_rules import check_audits, is_tolerant
+from jepanet.work.audit_rules import check_audits, check_trace, is_tolerant
 from jepanet.work.ends import compared_deltas, compared_ends
 from jepanet.work.last_steps import LastSteps, last_steps
 from jepanet.work.processes.part import data_of
@@ -104,14 +104,15 @@ def audit_segments(request: AuditSegments, on_progress: OnProgress) -> AuditedSe
 
     Raises:
         Rejected: the round's files or the transcript are refused, the delta names another transcript
-            (`other-transcript`), the round is not audited (`not-audited`), distances cannot be judged in it
-            (`not-calibrated`), or digests are compared and this is another build than the solver's
-            (`other-build`), where equal work gives others.
+            (`other-transcript`), the round is not audited (`not-audited`), or by states of another version
+            (`other-trace`), distances cannot be judged in it (`not-calibrated`), or digests are compared and
+            this is another build than the solver's (`other-build`), where equal work gives others.
         Transient: a shard is missing or damaged.
     """
     round_ = open_round(request.round)
     if round_.spec.audit is None:
         raise Rejected("the round's rules say nothing of audits", reason="not-audited")
+    check_trace(round_.spec.audit)
     document = request.transcript.read_bytes()
     claimed = request.claimed.read_bytes()
     named, tensors = transcript_of(claimed, max_bytes=round_.spec.max_delta_bytes)

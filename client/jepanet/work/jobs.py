@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
-from jepanet.work.audit_plan import name_left, name_source, name_transcript, plan_audit
+from jepanet.work.audit_plan import name_carried, name_left, name_source, name_transcript, plan_audit
 from jepanet.work.auditing import audit_segment, audit_segments
 from jepanet.work.deriving import derive_model
 from jepanet.work.evaluating import evaluate_model
 from jepanet.work.local_training import plan_training, train_locally
 from jepanet.work.measuring import measure_models, probe_device
 from jepanet.work.merging import merge_deltas
-from jepanet.work.requests.audit_plan import NameLeft, NameSource, NameTranscript, PlanAudit
+from jepanet.work.requests.audit_plan import NameCarried, NameLeft, NameSource, NameTranscript, PlanAudit
 from jepanet.work.requests.auditing import AuditSegment, AuditSegments
 from jepanet.work.requests.deriving import DeriveModel
 from jepanet.work.requests.evaluating import EvaluateModel
@@ -31,6 +31,7 @@ JOBS: JobTable = {
     AuditSegments: audit_segments,
     NameTranscript: name_transcript,
     NameSource: name_source,
+    NameCarried: name_carried,
     NameLeft: name_left,
     PlanAudit: plan_audit,
     MakeFirstModel: make_first_model,

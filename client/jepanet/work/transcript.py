@@ -25,7 +25,7 @@ from jepanet.records.marks import Range, Size
 from jepanet.types import Digest
 from jepanet.work.requests.auditing import MAX_TRANSCRIPT_BYTES
 
-SCHEMA = "jepanet.transcript.1"
+SCHEMA = "jepanet.transcript.2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from jepanet.learning.training.resuming.trace import digest_of_arrays
 from jepanet.tensors import MAX_HEADER_BYTES, decode_tensors, tensor_pieces
 from jepanet.types import Digest
 
-SCHEMA = "jepanet.state.1"
+SCHEMA = "jepanet.state.2"
 PARTS = ("weights", "optimiser", "streams", "data")
 _ROOM = 1 << 20
 """Bytes for what is small: streams, and the lengths of names."""

@@ -100,9 +100,9 @@ class Reaudits:
         except (NotServed, Transient) as error:
             return Again(None, f"not served any more: {error}")
         except Rejected as error:
-            if error.reason != "other-build":
+            if error.reason not in ("other-build", "other-trace"):
                 raise
-            return Again(None, f"other build: {error.message}")
+            return Again(None, f"{error.reason.replace('-', ' ')}: {error.message}")
 
 
 def compare_words(

@@ -35,6 +35,7 @@ from jepanet.operations.views.audits import (
 from jepanet.protocol.documents.spec import EXACT
 from jepanet.protocol.settling.audit_draw import drawn_segments, is_drawn
 from jepanet.types import Address
+from jepanet.work.audit_rules import check_trace
 from jepanet.work.transcript import (
     check_build,
 )
@@ -59,7 +60,8 @@ async def audit_round(
 
     Raises:
         WorkDiffers: a segment leads elsewhere, or could not be done again; all others were done first.
-        Rejected: `not-audited`, the round's rules ask for no such thing; `not-revealed`; `no-segment`.
+        Rejected: `not-audited`, the round's rules ask for no such thing; `other-trace`, another version of
+            this program made its states; `not-revealed`; `no-segment`.
         Fatal: no such round, or nobody has revealed yet (`NOT_FOUND`).
         Transient: a file of the round has no provider.
     """
@@ -80,6 +82,7 @@ async def audit_round(
             remedy=f"repeat one whole: jepanet verify {round_id} --retrain SOLVER; a proposer asks for "
             "states with proposer.audit_segments",
         )
+    check_trace(rules.audit)
     rule, beacon = rules.audit, round_.beacon
     drawn = None
     if rule.probability_milli and beacon is not None:

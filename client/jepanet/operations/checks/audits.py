@@ -17,6 +17,7 @@ from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, TOLERANT, AuditRule,
 from jepanet.settings.paths import Paths
 from jepanet.storage.blobs.blob_files import place_of
 from jepanet.types import Digest, Role
+from jepanet.work.audit_rules import check_trace
 from jepanet.work.methods import known_spec
 
 
@@ -76,6 +77,12 @@ def _of_build(number: int, rule: AuditRule, roles: frozenset[Role], here: Build 
     verifies = bool({Role.COORDINATOR, Role.AGGREGATOR} & roles) and rule.probability_milli > 0
     if here is None or not (verifies or Role.SOLVER in roles):
         return []
+    try:
+        check_trace(rule)
+    except Rejected as error:
+        return [
+            warned("audits", f"this node leaves round {number} alone: {error.message}", error.remedy or "")
+        ]
     remedy = "take part with such a machine, or leave such projects out of projects.follow"
     if rule.mode == TOLERANT:
         return [fine("audits", f"round {number} is audited on any build, to within a measured distance")]

@@ -26,6 +26,9 @@ MAX_PAY = (1 << 128) - 1
 """Wei: amounts of the contracts have 128 bits."""
 EXACT, TOLERANT = "exact", "tolerant"
 """How what an audit leads to is compared: byte for byte, or within a distance."""
+TRACE = 2
+"""Version of the digests and files of states that this program makes, and can compare. It goes up with the
+schemas of trace, state and transcript, whenever the same training gives others."""
 _NAME = Form(r"[a-z0-9][a-z0-9-]{0,31}", "a name of at most 32 small letters, digits and hyphens")
 
 
@@ -125,6 +128,13 @@ class AuditRule:
         "exact: a part leads to the same bytes, on the solver's build alone; tolerant: on any build, to "
         "within a distance that was measured for such recipes",
     ] = EXACT
+    trace: Annotated[
+        int,
+        Range(1, 1 << 16),
+        LeftOut(),
+        "version of the digests and files of states: those of another one cannot be compared; without it, "
+        "the first",
+    ] = 1
 
 
 MAX_WORTH = 10**9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jepanet.protocol.documents.spec import EXACT, AuditRule, MergeRule, UpdateRule
+from jepanet.protocol.documents.spec import EXACT, TRACE, AuditRule, MergeRule, UpdateRule
 from jepanet.types import Address
 
 
@@ -88,7 +88,12 @@ class RoundTerms:
             return None
         build = dict(self.audit_build) or None
         return AuditRule(
-            self.audit_segments, self.audit_probability_milli, self.audit_opened, build, self.audit_mode
+            segments=self.audit_segments,
+            probability_milli=self.audit_probability_milli,
+            opened=self.audit_opened,
+            build=build,
+            mode=self.audit_mode,
+            trace=TRACE,
         )
 
     @property

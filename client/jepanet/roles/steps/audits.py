@@ -39,7 +39,15 @@ log = get_logger("scoring")
 _NOTE = "audited/"
 """Of a round, before a solver's address: what its audit found."""
 _MINE = frozenset(
-    ("other-build", "too-little-memory", "not-audited", "not-auditable", "not-calibrated", "blob-missing")
+    (
+        "other-build",
+        "other-trace",
+        "too-little-memory",
+        "not-audited",
+        "not-auditable",
+        "not-calibrated",
+        "blob-missing",
+    )
 )
 """Reasons that this machine, or the round itself, is not one to audit. A solver has no part in them."""
 _DEATHS = 3

@@ -25,7 +25,7 @@ from jepanet.roles.steps.preparation import pin_of
 from jepanet.telemetry import get_logger
 from jepanet.tensors import canonical_json
 from jepanet.types import Digest, RoundId
-from jepanet.work.requests.audit_plan import NameLeft, NameSource, NameTranscript
+from jepanet.work.requests.audit_plan import NameCarried, NameLeft, NameSource, NameTranscript
 from jepanet.work.requests.auditing import AuditPlace, LeftForAudits
 
 log = get_logger("solver")
@@ -89,7 +89,8 @@ async def shown_for(
     context: Context, round_: Round, spec: RoundSpec, residual: Digest
 ) -> tuple[Digest, Digest] | None:
     """The delta that left a residual, and its transcript, as far as auditors can hold the residual against
-    them: it is this wallet's last revealed one, not long ago, and both are here to be served. None otherwise:
+    them: it is this wallet's last revealed one, not long ago, both are here to be served, and the transcript
+    says of the residual what this program does. None otherwise (another version may have said it otherwise):
     who adds what nobody can check loses its bond when it is drawn."""
     earlier = revealed_before(context.state(), round_, context.me)
     if not earlier or earlier[0][0].id + KEPT_OF_PROJECT < round_.id:
@@ -104,7 +105,8 @@ async def shown_for(
     if named.digest is None or transcript is None:
         return None
     left = await context.jobs.run(NameLeft(transcript, before.params.spec))
-    if left.digest is None:
+    held = await context.jobs.run(NameCarried(stored(context, residual)))
+    if left.digest is None or held.digest != left.digest:
         return None
     for digest in (delta, named.digest):
         context.blobs.pin(digest, pin_of(round_))

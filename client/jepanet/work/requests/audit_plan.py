@@ -40,6 +40,15 @@ class NameSource(Request[Named]):
 
 
 @dataclass(frozen=True, slots=True)
+class NameCarried(Request[Named]):
+    """What does a residual of untrusted bytes hold, told as transcripts tell of what is left out?"""
+
+    job: ClassVar[str] = "name_carried"
+
+    residual: Path
+
+
+@dataclass(frozen=True, slots=True)
 class NameLeft(Request[Named]):
     """What did a delta leave out, as its transcript of untrusted bytes says?"""
 

@@ -23,7 +23,7 @@ from jepanet.records.marks import Range, Size
 from jepanet.tensors import Arrays, bytes_of
 from jepanet.types import Digest
 
-SCHEMA = "jepanet.trace.1"
+SCHEMA = "jepanet.trace.2"
 MAX_POINTS = 20_000
 MAX_TRACE_BYTES = 16 << 20
 _HASHED = 1.0e9

@@ -23,7 +23,7 @@ from jepanet.learning.training.resuming.trace import (
 from jepanet.tensors import MAX_HEADER_BYTES, Arrays, Header, canonical_json, decode_tensors, encode_tensors
 from jepanet.types import Digest
 
-SCHEMA = "jepanet.training.1"
+SCHEMA = "jepanet.training.2"
 _FIELDS = {"schema", "run", "step", "samples", "metrics", "optimiser", "losses", "perplexities"}
 _PARTS = ("weights", "optimiser", "streams", "data", "scale", "gate", "trace")
 _ROOM = 1 << 20

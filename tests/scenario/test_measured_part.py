@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from network import Network
+from test_verify import verify
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
-from test_verify import verify
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 

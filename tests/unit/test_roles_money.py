@@ -33,8 +33,9 @@ from jepanet.protocol.duties import (
 )
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
-from jepanet.roles.proposer import Proposer, round_spec
+from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps.next_spec import round_spec
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement

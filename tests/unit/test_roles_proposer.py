@@ -19,7 +19,8 @@ from jepanet.protocol.documents.spec import decode_spec, encode_spec
 from jepanet.protocol.duties import OpenRound
 from jepanet.roles import proposer as proposer_module
 from jepanet.roles.documents import OwnDataset, RecipeSummary
-from jepanet.roles.proposer import Proposer, round_spec
+from jepanet.roles.proposer import Proposer
+from jepanet.roles.steps.next_spec import build_of, round_spec
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.storage.blobs.store import BlobStore
@@ -135,7 +136,7 @@ async def test_an_audited_round_names_the_build_it_is_computed_by(
         return {"torch": "2.13", "cpu": "AVX512"}
 
     context: Any = SimpleNamespace(build=here)
-    build = await Proposer(context)._build(terms)
+    build = await build_of(context, terms)
     assert build == spoken
     recipe = LearningDocuments().recipe(preset("tworoom-tiny").to_bytes())
     project: Any = SimpleNamespace(
@@ -145,7 +146,7 @@ async def test_an_audited_round_names_the_build_it_is_computed_by(
     assert spec.audit is not None and spec.audit.build == spoken
     assert decode_spec(encode_spec(spec)) == spec
     plain = round_terms(ProposerSection(), METHODS)
-    assert await Proposer(context)._build(plain) is None
+    assert await build_of(context, plain) is None
 
 
 async def test_no_round_is_opened_for_a_build_that_no_machine_tells_so(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ async def test_no_round_is_opened_for_a_build_that_no_machine_tells_so(tmp_path:
     terms = round_terms(ProposerSection(audit_segments=4, audit_build="torch=2.13"), METHODS)
     context: Any = SimpleNamespace(build=here)
     with pytest.raises(Rejected, match="a build is told by torch, cpu") as caught:
-        await Proposer(context)._build(terms)
+        await build_of(context, terms)
     assert "jepanet doctor" in (caught.value.remedy or "")
 
 
@@ -188,7 +189,7 @@ async def test_no_round_is_opened_whose_deltas_do_not_fit_under_its_own_cap(
     def opens(*_: Any) -> Any:
         raise Opened
 
-    monkeypatch.setattr(proposer_module, "round_spec", opens)
+    monkeypatch.setattr(proposer_module, "next_spec", opens)
     with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
         for data in (RECIPE, MANIFEST, MODEL):
             blobs.put_bytes(data)

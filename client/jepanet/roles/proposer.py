@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from jepanet.cid import to_cid
 from jepanet.errors import Exit, Fatal, Rejected, Transient
 from jepanet.protocol.commitment import evaluation_leaf, shard_proof, shard_root
 from jepanet.protocol.documents.allow_list import allow_list_of, encode_allow_list
-from jepanet.protocol.documents.build import Build
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.project_folder import PROJECT_FILES
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, TOLERANT, RoundSpec, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, decode_spec, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.duties import (
     AnnounceRound,
@@ -30,14 +28,13 @@ from jepanet.protocol.models.keeping import ROUNDS_KEPT
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.protocol.state import Project, Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.documents import RecipeSummary, SealedShard
+from jepanet.roles.documents import SealedShard
 from jepanet.roles.steps.backbones import obtain_backbone
-from jepanet.roles.steps.episodes import episodes_due
 from jepanet.roles.steps.models import obtain_result
+from jepanet.roles.steps.next_spec import next_spec
 from jepanet.roles.steps.obtain import obtain, obtain_bytes
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
-from jepanet.roles.steps.references import reference_of, usual_of_base
 from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
@@ -91,14 +88,7 @@ class Proposer:
         )  # fmt: skip
         listed = allow_list_of(terms.allow_list) if terms.allow_list else None
         document = None if listed is None else self._publish(project, encode_allow_list(listed))
-        build = await self._build(terms)
-        reference = await self._reference(project, terms)
-        spec = round_spec(project, recipe, terms, duty.number, document, build, reference)
-        spec = replace(
-            spec,
-            usual_worth=await self._usual(project, terms),
-            evaluation_episodes=await self._episodes(project, written, terms),
-        )
+        spec = await next_spec(context, project, terms, duty.number, document)
         if spec.audit is not None:
             read.check_audits(spec, written)
         digest = self._publish(project, encode_spec(spec))
@@ -123,53 +113,6 @@ class Proposer:
         await submit(context, f"open/{project.id}/{duty.number}", call)
         log.info("round.opened", project=project.id, number=duty.number, spec=digest)
         return []
-
-    async def _build(self, terms: RoundTerms) -> Build | None:
-        """What trainings of the round are to be computed by; None where it is not audited, or on any build.
-
-        Raises:
-            Rejected: reason `bad-field`; the terms name other things than a build is told by, so that no
-                machine would be one of that build.
-        """
-        if terms.audit is None or terms.audit.mode == TOLERANT:
-            return None
-        here = await self._context.build()
-        named = terms.audit_build or here
-        if set(named) != set(here):
-            raise Rejected(
-                f"proposer.audit_build names {', '.join(named)}; a build is told by {', '.join(here)}",
-                reason="bad-field",
-                remedy='copy the line that `jepanet doctor` writes, or write "here"',
-            )
-        return named
-
-    async def _reference(self, project: Project, terms: RoundTerms) -> int:
-        """The norm against which lengths are held, from the round that made the base; 0 for none."""
-        if not terms.to_reference_milli:
-            return 0
-        pin = f"project/{project.id}"
-        return await reference_of(self._context, project.id, project.model, pin=pin) or 0
-
-    async def _episodes(self, project: Project, recipe: bytes, terms: RoundTerms) -> int:
-        """Over which the round is measured, 0 for all of the shard.
-
-        Raises:
-            Rejected: reason `unsuitable-dataset`; the project's sealed shards do not hold so many.
-        """
-        if not terms.evaluation_episodes:
-            return 0
-        read = self._context.documents
-        manifest = self._context.blobs.read(project.dataset, max_bytes=read.max_manifest_bytes)
-        read.shards(manifest, recipe, terms.evaluation_episodes)
-        sealed = read.shards(manifest, recipe, 0).evaluated
-        return await episodes_due(self._context, project, terms, sealed)
-
-    async def _usual(self, project: Project, terms: RoundTerms) -> int:
-        """What deltas were usually worth in the round that made the base, where the terms carry it on."""
-        if not terms.usual_follows:
-            return 0
-        pin = f"project/{project.id}"
-        return await usual_of_base(self._context, project.id, project.model, pin=pin) or 0
 
     def _publish(self, project: Project, document: bytes) -> Digest:
         blobs = self._context.blobs
@@ -370,49 +313,3 @@ class Proposer:
 
 def _leaves(sealed: Sequence[SealedShard]) -> list[bytes]:
     return [evaluation_leaf(item.index, item.digest, item.blinding) for item in sealed]
-
-
-def round_spec(
-    project: Project,
-    recipe: RecipeSummary,
-    terms: RoundTerms,
-    number: int,
-    allow_list: Digest | None = None,
-    build: Build | None = None,
-    reference: int = 0,
-) -> RoundSpec:
-    """The spec of a project's `number`-th round (from 1): steps continue where the last round ended.
-
-    `allow_list`: the document of those who may commit. `build`: what an audited training is computed by.
-    `reference`: norm in billionths of the base's, where the terms hold lengths against one.
-    """
-    steps = terms.inner_steps or recipe.inner_steps
-    start = (number - 1) * steps
-    return RoundSpec(
-        project=project.id,
-        base=project.model,
-        recipe=project.recipe,
-        dataset=project.dataset,
-        inner_steps=steps,
-        start_step=start,
-        total_steps=max(recipe.total_steps, start + steps),
-        codec=terms.codec,
-        feedback_milli=terms.feedback_milli,
-        max_delta_bytes=terms.max_delta_bytes,
-        gates=recipe.gates,
-        norms=replace(recipe.norms, to_reference_milli=terms.to_reference_milli, reference_nano=reference),
-        merge=terms.merge,
-        price=terms.price,
-        shrink_milli=terms.shrink_milli,
-        aggregators=terms.aggregators,
-        update=terms.update,
-        allow_list=allow_list,
-        audit=terms.audit and replace(terms.audit, build=dict(build) if build else None),
-        pay_cap=terms.pay_cap,
-        pay_as_merged=terms.pay_as_merged,
-        pay_to_median_milli=terms.pay_to_median_milli,
-        usual_follows=terms.usual_follows,
-        # Where the target is data, collapsed latents foresee nothing the better.
-        variance_price_milli=terms.variance_price_milli if recipe.grounded else 0,
-        committed_scores=terms.committed_scores,
-    )

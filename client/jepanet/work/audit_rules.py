@@ -46,24 +46,29 @@ def check_audits(spec: RoundSpec, recipe: Recipe) -> None:
             holds; where distances are compared `not-calibrated`, as `check_tolerable`, or what the codec
             leaves out goes into the next delta: only its digest is committed to.
     """
-    if spec.audit is None:
-        return
-    check_trace(spec.audit)
+    if spec.audit is not None:
+        check_trace(spec.audit)
+        check_rule(spec.audit, recipe, spec.inner_steps, spec.codec, spec.feedback_milli)
+
+
+def check_rule(rule: AuditRule, recipe: Recipe, steps: int, codec: str, feedback_milli: int) -> None:
+    """As `check_audits`, of rounds that are not opened yet: trainings of so many `steps`, whose deltas are
+    coded so."""
     check_auditable(recipe)
-    count = segment_count(spec.inner_steps, spec.audit.segments, measured_every(recipe))
+    count = segment_count(steps, rule.segments, measured_every(recipe))
     if count > MAX_SEGMENTS:
         raise Rejected(
-            f"a training of {spec.inner_steps:,} steps has {count:,} segments, with those of its guard: "
+            f"a training of {steps:,} steps has {count:,} segments, with those of its guard: "
             f"a transcript holds {MAX_SEGMENTS:,}",
             reason="not-auditable",
             remedy="write a larger guard.every or fewer steps, or open rounds without audits",
         )
-    if not is_tolerant(spec):
+    if rule.mode != TOLERANT:
         return
-    check_tolerable(recipe, segment_steps(spec.inner_steps, spec.audit.segments))
-    if CODECS[spec.codec].feedback and spec.feedback_milli:
+    check_tolerable(recipe, segment_steps(steps, rule.segments))
+    if CODECS[codec].feedback and feedback_milli:
         raise Rejected(
-            f"what codec {spec.codec} leaves out of a delta is added to the next, and comes out otherwise on "
+            f"what codec {codec} leaves out of a delta is added to the next, and comes out otherwise on "
             "every build: it cannot be audited by distance",
             reason="not-calibrated",
             remedy="name another codec (int8), write 0 for proposer.feedback_milli, or open rounds whose "

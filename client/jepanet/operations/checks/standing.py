@@ -9,6 +9,7 @@ from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
 from jepanet.errors import Exit
 from jepanet.operations.access import ChainAccess
+from jepanet.operations.checks.audit_terms import judge_audit_terms, recipe_of
 from jepanet.operations.checks.audits import held_guard, held_rules, judge_audits
 from jepanet.operations.checks.findings import Finding, failed, fine, warned
 from jepanet.operations.checks.openings import judge_set, judge_terms
@@ -218,6 +219,8 @@ class AccountChecks:
         terms = round_terms(self._config.proposer, METHODS)
         deployed = await self._configuration()
         self._rows += judge_terms(terms, deployed)
+        recipe = recipe_of(dataset)
+        self._rows += [] if recipe is None else judge_audit_terms(terms, recipe)
         await self._openings(own, terms)
         need = terms.budget + terms.fee + terms.unseal_bond + 2 * deployed.keeper_reward
         if not stake.verifier:  # what it can take out in one call when a round needs it

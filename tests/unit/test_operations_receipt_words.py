@@ -18,6 +18,7 @@ from jepanet.operations.receipts.receipts import Terms, sheet_view
 from jepanet.operations.receipts.words import OUTCOMES, in_words
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import RoundDetails, RoundSchedule, RoundSummary, SheetView
+from jepanet.protocol.documents.scores import Among
 from jepanet.protocol.documents.spec import AuditRule
 from jepanet.protocol.settling.reasons import REASONS
 from jepanet.protocol.settling.sheet import derive_sheet
@@ -64,6 +65,21 @@ def test_a_part_of_the_shard_is_told_where_no_more_was_measured() -> None:
     )
     details = RoundDetails(SUMMARY, sheet_view(sheet, Terms(spec, TOKEN, TOKEN, facts.members)))
     assert "on 32 episodes of the sealed shard" in in_words(details)[0].measured
+
+
+def test_a_sum_by_another_gain_than_the_first_says_whose_it_is() -> None:
+    details = details_of(GOOD, MISSING)
+    (whole,) = (item for item in details.sheet.receipts if item.gain)
+    assert "fewer" not in in_words(details, whole.solver)[0].payment
+    facts = some_facts(2, fee=2 * TOKEN)
+    sheet = derive_sheet(
+        facts, SPEC, reports_of(facts, [[GOOD, MISSING]] * 3), model=digest("merged"), improvement=1
+    )
+    rows = tuple(replace(row, among=Among(1, 20_000, 6_000)) if row.gain else row for row in sheet.rows)
+    terms = Terms(SPEC, 100 * TOKEN, 2 * TOKEN, facts.members)
+    (said,) = in_words(RoundDetails(SUMMARY, sheet_view(replace(sheet, rows=rows), terms)), whole.solver)
+    assert said.payment.startswith("as one of 1: (20,000 - 6,000) x 0.0005 = 7")
+    assert "as one of those that are merged, who are fewer than revealed" in said.payment
 
 
 def test_a_median_is_told_only_of_several_measurements() -> None:

@@ -44,8 +44,8 @@ FAULTS: Mapping[str, str] = {
     "not-reproduced": "`jepanet audit` names the part, on this machine and on another; where it comes out as "
     "committed to, dispute the result (`jepanet round challenge`); else change nothing after the training, "
     "delta, states or residual, and look at memory and disk",
-    "not-opened": "be reachable from the reveal until the result is recorded, and keep `blobs/`; where "
-    "`jepanet audit` fetches all of it from elsewhere, dispute the result (`jepanet round challenge`)",
+    "not-opened": "be reachable from the reveal until the result is recorded, and keep `blobs/`; a dispute "
+    "(`jepanet round challenge`) needs proof that it was served then, not that it is now",
 }
 """For every fault that the bytes of a delta prove, or the audit of its training."""
 NO_GAIN = f"{_AS_WRITTEN}; late rounds of a good model gain less, and one shard measures them less surely"

@@ -25,6 +25,8 @@ from jepanet.protocol.settling.standing import standing
 from jepanet.tokens import exact, tokens
 from jepanet.types import Address, Verdict
 
+AS_ONE_OF = "as one of "
+"""Begins a sum: of how many merged deltas its gain was measured as one."""
 CAPPED = ", at most "
 """In a sum: what follows is the most that the rules let one delta be paid."""
 SHARED = "; x "
@@ -147,7 +149,7 @@ def payment_sums(sheet: ScoreSheet, spec: RoundSpec, budget: int) -> dict[Addres
         shrink = "" if spec.shrink_milli == 1000 else f"{spec.shrink_milli / 1000:g} x "
         text = f"({row.gain:,} - {shrink}{row.stderr:,}) x {exact(price)} = {tokens(full[row.solver])}"
         if row.among is not None:
-            text = f"as one of {row.among.count}: {text}"
+            text = f"{AS_ONE_OF}{row.among.count}: {text}"
         if amount < full[row.solver]:
             text += f"{CAPPED}{tokens(amount)} ({_limiting(spec, amount)})"
         if not amount:

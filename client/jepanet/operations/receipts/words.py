@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jepanet.errors import Exit, Fatal
 from jepanet.operations.receipts.advice import advice
 from jepanet.operations.receipts.bond_words import fate, unlocking
-from jepanet.operations.receipts.receipts import CAPPED, SHARED
+from jepanet.operations.receipts.receipts import AS_ONE_OF, CAPPED, SHARED
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.rounds import (
     CoordinatorScore,
@@ -158,7 +158,7 @@ def _measured(details: RoundDetails, item: Receipt) -> str:
     return (
         f"a gain of {item.gain:,} micro-nats (millionths of a nat, the unit of the score) with a standard "
         f"error of {item.stderr:,}{sure}: {whose}, on {part}the sealed shard {item.measured_on}, of the base "
-        f"{item.against} moved by the delta as far as the merge would move it"
+        f"{item.against} moved by the delta as far as a merge of all that were revealed would move it"
     )
 
 
@@ -193,6 +193,8 @@ def _payment(details: RoundDetails, item: Receipt) -> str:
             f"{item.how}, in tokens: the gain less its standard error, since that much may be chance, times "
             f"the round's price of {exact(figures.price)} tokens a micro-nat"
         )
+        if item.how.startswith(AS_ONE_OF):
+            text += "; this gain is the delta's as one of those that are merged, who are fewer than revealed"
         if CAPPED in item.how:
             text += ", and of that no more than the rules let one delta be paid"
         if SHARED in item.how:

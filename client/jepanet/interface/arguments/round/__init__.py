@@ -39,9 +39,11 @@ _ROUNDS = {
 }
 _RECEIPTS = {
     "verdict": "accepted: merged and paid; excluded, spared, invalid: neither (`jepanet receipt` says why)",
-    "gain": "this delta's alone over the base, on the sealed shard; a micro-nat is a millionth of a nat",
+    "gain": "this delta's alone over the base, as one of all revealed ones, on the sealed shard; a micro-nat "
+    "is a millionth of a nat",
     "± s.e.": "the gain's standard error: it is not paid, since that much may be chance",
-    "paid": "(gain - s.e.) x price, less where the budget does not suffice; a fee is a coordinator's",
+    "paid": "(gain - s.e.) x price, of the gain as one of those that are merged where the last column says "
+    "so; less where a limit of the rules or the budget is met; a fee is a coordinator's",
 }
 """What the columns hold that do not say so themselves."""
 

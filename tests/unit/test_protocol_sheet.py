@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.protocol.commitment import result_leaf, verify_proof
+from jepanet.protocol.commitment import merkle_root, result_leaf, verify_proof
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     MAX_GAIN,
@@ -32,6 +32,7 @@ from jepanet.protocol.documents.spec import (
     encode_spec,
 )
 from jepanet.protocol.settling.reasons import REASONS
+from jepanet.protocol.settling.rows import leaves_of
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RevealedDelta, decide
 from jepanet.tensors import canonical_json, parse_json
@@ -512,7 +513,7 @@ def test_a_dropped_delta_is_spared_and_unpaid_and_the_others_are_merged() -> Non
     assert (rows[first].gain, rows[first].stderr) == (before[first].gain, before[first].stderr)
     assert rows[second] == before[second]
     assert sheet.fees == whole.fees, "a coordinator measured it as the others did"
-    with pytest.raises(Rejected, match="rows does not follow"):
+    with pytest.raises(Rejected, match=r"the row of .* says verdict"):
         check_sheet(replace(sheet, dropped=()), facts, MENDING, recover)
 
 
@@ -602,6 +603,31 @@ def test_attack_forged_sheets() -> None:
     with pytest.raises(Rejected) as unsigned:
         check_sheet(liar, facts, spec, recover)
     assert unsigned.value.reason == "bad-signature"
+
+
+def test_attack_a_forged_payout_is_named_with_its_solver_and_what_is_due() -> None:
+    """An inflated amount, with the root and the sum that go with it: what a quorum that agrees would sign."""
+    facts, sheet = a_sheet()
+    first, due = sheet.rows[0], sheet.rows[0].amount
+    rows = (replace(first, amount=due + 7), *sheet.rows[1:])
+    fees = tuple(replace(fee, amount=fee.amount + 1) for fee in sheet.fees)
+    for lie, named in (
+        (replace(sheet, rows=rows), f"the row of {first.solver} says amount {due + 7}, not {due}"),
+        (replace(sheet, rows=sheet.rows[1:]), f"the row of {first.solver} is missing"),
+        (replace(sheet, rows=(*sheet.rows, first)), "rows stand twice or in another order"),
+        (replace(sheet, fees=fees), f"the fee of {sheet.fees[0].coordinator} says amount"),
+        (
+            replace(sheet, fees=(*sheet.fees, replace(sheet.fees[0], coordinator=account(9)))),
+            f"the fee of {account(9)} is due to nobody",
+        ),
+    ):
+        leaves = leaves_of(lie.rows, lie.fees)
+        root = merkle_root([result_leaf(facts.round_id, leaf) for leaf in leaves])
+        forged = replace(lie, root=root, payout=sum(leaf.amount for leaf in leaves))
+        with pytest.raises(Rejected) as refused:
+            check_sheet(forged, facts, a_spec(), recover)
+        assert refused.value.reason == "sheet-mismatch"
+        assert named in refused.value.message
 
 
 def test_fee_only_for_scores_near_the_median() -> None:

@@ -30,6 +30,7 @@ from jepanet.protocol.documents.scores import (
 from jepanet.protocol.documents.spec import MAX_REFERENCE, MAX_WORTH, RoundSpec
 from jepanet.protocol.settling.audit_reports import check_audits
 from jepanet.protocol.settling.caps import usual_of
+from jepanet.protocol.settling.differing_rows import differing_fees, differing_rows
 from jepanet.protocol.settling.dropping import without
 from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.rows import Amount, Fee, Row, leaves_of, pay
@@ -209,7 +210,8 @@ def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: 
     """Recomputes everything in a sheet that follows from its reports. The merge itself is checked elsewhere.
 
     Raises:
-        Rejected: reasons `bad-signature`, `bad-reports`, `bad-merge`, or `sheet-mismatch` naming a field.
+        Rejected: reasons `bad-signature`, `bad-reports`, `bad-merge`, or `sheet-mismatch`, which names whose
+            row or fee differs and what is due in its place, or another field.
     """
     again = derive_sheet(
         facts,
@@ -223,6 +225,12 @@ def check_sheet(sheet: ScoreSheet, facts: RoundFacts, spec: RoundSpec, recover: 
         dropped=sheet.dropped,
         reference=sheet.reference,
     )
+    wrong = (differing_rows(sheet.rows, again.rows), differing_fees(sheet.fees, again.fees))
+    if any(wrong):
+        named = "; ".join(filter(None, wrong))
+        raise Rejected(
+            f"round {facts.round_id} as scores and chain give it: {named}", reason="sheet-mismatch"
+        )
     for item in fields(ScoreSheet):
         if getattr(sheet, item.name) != getattr(again, item.name):
             raise Rejected(

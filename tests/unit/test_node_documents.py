@@ -56,14 +56,14 @@ def test_the_longest_delta_of_a_recipe_is_in_the_spec_of_its_rounds() -> None:
 
 def test_a_manifest_is_told_in_its_public_shards_if_it_suits_the_recipe() -> None:
     enough = RECIPE.score.minimum_episodes
-    told = LearningDocuments().shards(manifest(enough), RECIPE.to_bytes())
+    told = LearningDocuments().shards(manifest(enough), RECIPE.to_bytes(), 0)
     assert [(item.digest, item.bytes) for item in told.training] == [
         (item.digest, item.bytes) for item in SHARDS
     ]
     assert told.probe.digest == SHARDS[1].digest
     demanding = replace(RECIPE, score=replace(RECIPE.score, minimum_episodes=enough + 1))
     with pytest.raises(Rejected) as refused:
-        LearningDocuments().shards(manifest(enough), demanding.to_bytes())
+        LearningDocuments().shards(manifest(enough), demanding.to_bytes(), 0)
     assert refused.value.reason == "unsuitable-dataset"
 
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Protocol
 
 from jepanet.errors import Fatal, Rejected, Transient
+from jepanet.node.losses import tell_losses
 from jepanet.protocol.due.table import project_duties, round_duties
 from jepanet.protocol.duties import Duty, duty_key, duty_round
 from jepanet.protocol.facts import ChainBlock, ChainFact, Fact, LocalDutyFailed, LocalFact, PeerFact
@@ -124,10 +125,14 @@ class Engine:
         for number, facts in matured.after(self._journal.cursor()):
             batch += facts
             if len(batch) >= _BATCH:
-                self._apply(batch, cursor=number)
+                self._feed_blocks(batch, number)
                 batch = []
         if batch:
-            self._apply(batch, cursor=batch[-1].block.number)
+            self._feed_blocks(batch, batch[-1].block.number)
+
+    def _feed_blocks(self, facts: Sequence[ChainFact], cursor: int) -> None:
+        self._apply(facts, cursor=cursor)
+        tell_losses(facts, self.state.me.address)
 
     def feed(self, facts: Sequence[PeerFact | LocalFact], *, done: str | None = None) -> None:
         """Records facts of peers or of handlers; `done` closes the duty in the same transaction."""

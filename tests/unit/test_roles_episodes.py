@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jepanet.protocol.documents.spec import encode_spec
-from jepanet.protocol.settling.below_error import gains_below_error
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
+from jepanet.protocol.settling.within_error import gains_within_error
 from jepanet.protocol.state import Recorded, Status
 from jepanet.roles.steps import episodes
 from jepanet.roles.steps.episodes import ALL, episodes_due
@@ -73,6 +73,8 @@ FIRST = a_round(1, "first", "second")
 async def test_late_gains_are_measured_over_all_and_early_ones_over_a_part(due: Any) -> None:
     assert await due(FIRST, gains=(20_000, 22_000, 18_000, 0)) == USUAL
     assert await due(FIRST, gains=(3_100, 2_900, 1_000, 4_200)) == ALL
+    assert await due(FIRST, gains=(-9_000, -8_000, 5_000, 1_000)) == USUAL, "what harms clearly needs no more"
+    assert await due(FIRST, gains=(-9_000, -1_000, 5_000, 1_000)) == ALL
     assert await due(model="first", gains=()) == USUAL, "nothing was merged yet"
 
 
@@ -103,7 +105,7 @@ async def test_nothing_is_raised_that_was_not_asked_for(due: Any) -> None:
 
 
 def test_a_round_without_an_accepted_delta_says_that_gains_are_small() -> None:
-    assert gains_below_error((), 2000, measured=USUAL, usual=USUAL)
+    assert gains_within_error((), 2000, measured=USUAL, usual=USUAL)
 
 
 def test_documents_of_before_keep_their_bytes() -> None:

@@ -196,8 +196,9 @@ class ProposerSection:
     evaluation_sigmas_milli: Annotated[
         int,
         Range(0, 100_000),
-        "with evaluation_episodes: all are measured where the median delta of the last merged round gained "
-        "less than so many thousandths of a standard error, or a round since was withheld; 0: never",
+        "with evaluation_episodes: all are measured where half of the deltas of the last merged round or "
+        "more gained or harmed by less than so many thousandths of a standard error, or a round since was "
+        "withheld; 0: never",
     ] = 2000
     update_codec: Annotated[
         str,

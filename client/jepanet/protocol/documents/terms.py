@@ -60,8 +60,8 @@ class RoundTerms:
     evaluation_episodes: int = 0
     """Of a sealed shard, over which rounds are measured; 0: all of it."""
     evaluation_sigmas_milli: int = 0
-    """Thousandths of a standard error: where the last merged round's median delta gained less, the next round
-    is measured over all episodes; 0: never."""
+    """Thousandths of a standard error: where half of the last merged round's deltas or more gained or harmed
+    by less, the next round is measured over all episodes; 0: never."""
     committed_scores: bool = False
     """Whether coordinators commit to their scores before any are opened."""
     audit_segments: int = 0

@@ -6,8 +6,8 @@ from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.models.ancestry import maker_of
-from jepanet.protocol.settling.below_error import gains_below_error
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
+from jepanet.protocol.settling.within_error import gains_within_error
 from jepanet.protocol.state import Project
 from jepanet.roles.context import Context
 from jepanet.roles.steps.obtain import obtain_bytes
@@ -21,8 +21,8 @@ ALL = 0
 async def episodes_due(context: Context, project: Project, terms: RoundTerms, sealed: int) -> int:
     """The usual number of the terms; all (0), where gains are too small to be told from their errors.
 
-    That is, where the median delta of the round that made the base gained less than so many standard errors,
-    or a round since then was withheld. `sealed`: episodes of a sealed shard.
+    That is, where half of the deltas of the round that made the base or more gained or harmed by less than so
+    many standard errors, or a round since then was withheld. `sealed`: episodes of a sealed shard.
 
     Raises:
         Transient: nobody serves that round's sheet or spec.
@@ -47,10 +47,10 @@ async def episodes_due(context: Context, project: Project, terms: RoundTerms, se
     data = await obtain_bytes(context, made_by.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
     rules = await obtain_bytes(context, made_by.round.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
     measured = decode_spec(rules).evaluation_episodes or sealed
-    below = gains_below_error(
+    near = gains_within_error(
         decode_sheet(data).rows, terms.evaluation_sigmas_milli, measured=measured, usual=usual
     )
-    if not (withheld or below):
+    if not (withheld or near):
         return usual
     log.info("round.pooled", project=project.id, episodes=sealed, usual=usual, withheld=withheld)
     return ALL

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jepanet.cid import digest_of
+from jepanet.errors import Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
@@ -116,6 +117,60 @@ def test_a_delta_is_encoded_once_for_its_gain_and_its_metrics(
     found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
     assert found[0].metrics and found[0].stderr > 0
     assert len(encoded) == 2, "the base, and the one delta without a fault"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [np.linalg.LinAlgError("SVD did not converge"), ValueError("x"), RuntimeError("shape"), KeyError("x")],
+)
+@pytest.mark.parametrize("place", ["encode", "metrics_of"])
+def test_attack_a_delta_that_breaks_its_measurement_ends_no_round(
+    tmp_path: Path, base: Arrays, monkeypatch: pytest.MonkeyPatch, error: Exception, place: str
+) -> None:
+    """What nobody foresaw was a defect of every coordinator, and left all deltas without a score."""
+    first = after_the_base(monkeypatch, place, error)
+    found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
+    assert first["calls"] > 1
+    assert (found[0].verdict, found[0].reason) == (Verdict.EXCLUDED, "not-measurable")
+    assert found[1].verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_attack_a_delta_whose_metrics_no_report_can_hold(
+    tmp_path: Path, base: Arrays, monkeypatch: pytest.MonkeyPatch, number: float
+) -> None:
+    made = scoring.plain_metrics
+    seen: list[int] = []
+
+    def wild(metrics: Any) -> dict[str, float]:
+        seen.append(1)
+        return made(metrics) if len(seen) == 1 else {**made(metrics), "rank": number}
+
+    monkeypatch.setattr(scoring, "plain_metrics", wild)
+    found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
+    assert len(seen) == 2 and (found[0].reason, found[0].metrics) == ("not-measurable", ())
+
+
+def test_a_machine_without_memory_blames_no_delta(
+    tmp_path: Path, base: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_the_base(monkeypatch, "encode", MemoryError())
+    with pytest.raises(Transient, match="memory"):
+        score(tmp_path, base, shard_bytes(disc_shard(2, SITES)))
+
+
+def after_the_base(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> dict[str, int]:
+    """Lets the first call of a function of the job through, which is about the base; others raise."""
+    whole, seen = getattr(scoring, name), {"calls": 0}
+
+    def breaking(*given: Any, **named: Any) -> Any:
+        seen["calls"] += 1
+        if seen["calls"] > 1:
+            raise error
+        return whole(*given, **named)
+
+    monkeypatch.setattr(scoring, name, breaking)
+    return seen
 
 
 def _changed(**fields: Callable[[Shard], Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from math import isfinite
 
 from jepanet.errors import Rejected
 from jepanet.federation.judging.judge import UNAVAILABLE, Claim, Judgement, Rules, Unscored, judge
@@ -32,6 +33,7 @@ from jepanet.work.requests.request import OnProgress
 from jepanet.work.requests.scoring import ClaimedDelta, ScoreClaims, ScoredDelta, ScoredDeltas
 from jepanet.work.room import NO_ROOM, check_comparable, check_measurable
 from jepanet.work.round_files import OpenedRound, open_round
+from jepanet.work.strangers_files import from_a_stranger
 
 _LIMIT = (1 << 53) - 1
 """JSON's largest whole number."""
@@ -103,13 +105,23 @@ class HeldOut:
         return self._scorer.doubt
 
     def gain(self, weights: Arrays) -> Gain:
-        """Of weights that nobody has checked yet: base + delta / N, or a merge."""
-        check_weights(weights, self._recipe.family)
-        return self._scorer.gain_of(self._encoded(weights))
+        """Of weights that nobody has checked yet: base + delta / N, or a merge. Whatever they lead to is
+        theirs: it ends no round.
+
+        Raises:
+            Rejected: it cannot be measured. Transient: this machine lacks something.
+        """
+        with from_a_stranger("its score"):
+            check_weights(weights, self._recipe.family)
+            return self._scorer.gain_of(self._encoded(weights))
 
     def metrics(self, weights: Arrays) -> dict[str, float]:
-        """Of the base, or of weights whose gain was measured."""
-        return plain_metrics(metrics_of(self._encoded(weights), self._shard, self._recipe))
+        """Of the base, or of weights whose gain was measured. Raises as `gain`."""
+        with from_a_stranger("its metrics"):
+            found = plain_metrics(metrics_of(self._encoded(weights), self._shard, self._recipe))
+        if not all(map(isfinite, found.values())):
+            raise Rejected("its metrics are not finite", reason="non-finite")
+        return found
 
     def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
         return state_guards(Metrics(**base), Metrics(**candidate), self._gates)

@@ -178,6 +178,8 @@ async def test_proposer_needs_its_dataset_and_funds(network: Network, tmp_path: 
     many = await standing(changed(path, "", "", proposer=terms.replace("= 3", "= 300")), owner)
     (few,) = (row for row in many if "fewer evaluation shards than 300 rounds" in row.text)
     assert few.level is Level.WARNING
+    bad = terms + '\naudit_segments = 8\nbond = "1"'  # what the file alone shows hides nothing of the account
+    assert named(await standing(changed(path, "", "", proposer=bad), owner), "gas")
     dear = terms.replace('"10"', '"1000000000"')
     assert named(await standing(changed(path, "", "", proposer=dear), owner), "funds").code is Exit.UNFUNDED
 

@@ -236,6 +236,12 @@ async def test_rewards_are_what_results_grant_this_wallet(node: ANode) -> None:
         (8, "solver", None, None, None, None),
         (7, "solver", "accepted", str(19 * TOKEN), "pending", "0"),
     ]
+    whole = node.state
+    slashed = replace(whole.rounds[RoundId(8)], slashed=(whole.me.address,))
+    node.state = replace(whole, rounds={**whole.rounds, slashed.id: slashed})
+    (lost, _) = (await asking.get("rewards.list"))["items"]  # the chain alone tells that of an invalid delta
+    assert (lost["verdict"], lost["paid"]) == ("invalid", "0") and int(lost["lost"]) == slashed.params.bond
+    node.state = whole
     page = await asking.get("rewards.list", limit=1)
     assert (len(page["items"]), page["next"]) == (1, "8")
     node.state = replace(node.state, me=Identity(FACTS.members[0], frozenset({Role.COORDINATOR})))

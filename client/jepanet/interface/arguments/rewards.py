@@ -58,14 +58,16 @@ def _show(items: tuple[Reward, ...]) -> None:
             item.part,
             item.verdict or "",
             "not known here" if item.paid is None else tokens(item.paid),
+            tokens(item.lost) if item.lost else "",
             item.claim or "",
         )
         for item in items
     ]
-    columns = ("round", "project", "recorded (UTC)", "as", "verdict", "paid", "claim")
-    table("Rewards (paid in tokens)", columns, rows)
+    columns = ("round", "project", "recorded (UTC)", "as", "verdict", "paid", "lost", "claim")
+    table("Rewards (paid, and lost of the bond, in tokens)", columns, rows)
     known = sum(item.paid for item in items if item.paid is not None)
-    click.echo(f"together, as far as known here: {tokens(known)} tokens")
+    lost = sum(item.lost for item in items if item.lost is not None)
+    click.echo(f"together, as far as known here: {tokens(known)} tokens; {tokens(lost)} lost of bonds")
 
 
 def _show_days(items: tuple[DayOfRewards, ...]) -> None:

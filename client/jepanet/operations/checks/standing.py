@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jepanet.chain.contracts.all import Configuration, ProjectView, RoundView, SetView, StakeAccount
 from jepanet.chain.sending.fees import FeeCapReached, quote
 from jepanet.cid import digest_of
-from jepanet.errors import Exit
+from jepanet.errors import Exit, Fatal
 from jepanet.operations.access import ChainAccess
 from jepanet.operations.checks.audit_terms import judge_audit_terms, recipe_of
 from jepanet.operations.checks.audits import held_guard, held_rules, judge_audits
@@ -216,7 +216,10 @@ class AccountChecks:
         if few:
             text = f"project {', '.join(map(str, few))} has fewer evaluation shards than {wanted} rounds take"
             self._rows.append(warned("own projects", text, "make a new project for those beyond them"))
-        terms = round_terms(self._config.proposer, METHODS)
+        try:
+            terms = round_terms(self._config.proposer, METHODS)
+        except Fatal:  # a row of its own, from the file alone, says so
+            return
         deployed = await self._configuration()
         self._rows += judge_terms(terms, deployed)
         recipe = recipe_of(dataset)

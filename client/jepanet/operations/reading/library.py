@@ -185,7 +185,8 @@ async def open_library(
             if not peers:
                 raise Fatal(
                     "there is no peer to fetch from",
-                    remedy="set p2p.bootstrap, give --peer MULTIADDR, or use --offline with a filled folder",
+                    remedy="set p2p.bootstrap, give --peer MULTIADDR (of any node of the network: `jepanet "
+                    "node address` there), or use --offline with a filled folder",
                     code=Exit.NO_PEERS,
                 )
             return await exits.enter_async_context(open_visit(deployment, directory / ".p2p", peers))

@@ -20,6 +20,7 @@ from jepanet.rpc.method import Method, NoParams, Scope
 from jepanet.rpc.offered.paging import Page, PageParams, page_of
 from jepanet.rpc.offered.rounds import OneRound, known_round
 from jepanet.storage.kept_intents import JournalIntents
+from jepanet.types import Verdict
 
 _NEWEST: Final = 20
 """Transactions by which it is told how much gas one takes."""
@@ -123,6 +124,8 @@ def _reward(node: RunningNode, round_: Round, sheet: SheetView | None) -> Reward
     if sheet is not None and part == "solver":
         row = next((item for item in sheet.receipts if item.solver == me), None)
         verdict, paid = (row.verdict, row.paid) if row is not None else (None, Wei(0))
+    elif part == "solver" and me in round_.slashed:  # who revealed loses its bond by this verdict alone
+        verdict, paid = Verdict.INVALID.name.lower(), Wei(0)
     elif sheet is not None and sheet.figures is not None:
         paid = Wei(sum(item.paid for item in sheet.figures.fees if item.coordinator == me))
     claim = node.journal.duty_state(duty_key(SendClaim(round_.id)))

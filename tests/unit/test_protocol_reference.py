@@ -34,7 +34,6 @@ def rows(*paid: tuple[int, int], verdict: Any = Verdict.ACCEPTED) -> tuple[list[
 def test_it_is_the_length_below_which_half_of_the_pay_lies() -> None:
     assert next_reference(*rows((90, 10), (110, 10), (100, 10)), FIRST) == 100
     assert next_reference(*rows((90, 10), (110, 10)), FIRST) == 110
-    assert next_reference(*rows((90, 0), (100, 0), (110, 0)), FIRST) == 100, "nobody is paid: all the same"
     assert next_reference(*rows((90, 10)), NormCaps()) == 0
 
 
@@ -47,6 +46,17 @@ def test_attack_a_majority_of_tiny_deltas_moves_nothing() -> None:
 def test_attack_all_draw_out_their_steps_and_the_bound_follows_slowly() -> None:
     assert next_reference(*rows(*[(1000, 50)] * 4), LATER) == 125
     assert next_reference(*rows(*[(1000, 50)] * 4), FIRST) == 1000, "the first has none before it"
+
+
+def test_attack_whoever_is_alone_in_a_round_with_tiny_steps_takes_no_length_from_the_next() -> None:
+    """A reference that may rise by a quarter would take 31 rounds to come back from a thousandth."""
+    assert next_reference(*rows((1, 5)), LATER) == 50
+    assert next_reference(*rows((70, 5)), LATER) == 70, "honest lengths do fall from round to round"
+
+
+def test_attack_rounds_in_which_nobody_is_paid_say_nothing_of_what_is_usual() -> None:
+    assert next_reference(*rows(*[(1, 0)] * 9, (100, 0)), LATER) == 100
+    assert next_reference(*rows(*[(1, 0)] * 9, (100, 0)), FIRST) == 0
 
 
 def test_what_is_not_merged_does_not_count() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,14 +25,14 @@ from attacks.recorded import CHEAP, Recorded, recorded
 from attacks.rounds import LEARNING_RATE, MOMENTUM, Data
 
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
-from jepanet.federation.judging.judge import Claim, Judgement, judge, merge
-from jepanet.federation.judging.repair import Repair
+from jepanet.federation.judging.judge import Claim, Judged, Judgement, judge, merge
+from jepanet.federation.judging.repair import Mended, Repair
 from jepanet.federation.judging.similarity import norm, upper_median
 from jepanet.federation.merging.lengths import no_longer, reference_length
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
 from jepanet.protocol.documents.scores import Among
-from jepanet.protocol.settling.caps import usual_pay
+from jepanet.protocol.settling.caps import usual_within
 from jepanet.protocol.settling.rewards import settle_payouts
 from jepanet.protocol.settling.shares import as_one_of
 from jepanet.tensors import Arrays
@@ -118,15 +118,26 @@ def _junk(round_: Recorded, count: int) -> list[Arrays]:
     return made
 
 
-def play(
-    round_: Recorded,
-    deltas: Sequence[Arrays | None],
-    recipe: Recipe,
-    sealed: Held,
-    report: Held,
-    under: Under,
-) -> Outcome:
-    """One round judged, merged and paid."""
+@dataclass(frozen=True)
+class Measured:
+    """One round judged and mended."""
+
+    judged: Judged
+    accepted: frozenset[Digest]
+    mended: Mended | None
+    """None where nothing was accepted."""
+    merge_of: Callable[[Sequence[Digest]], tuple[Arrays, Arrays]]
+    """Weights and velocity of the model that some of them make."""
+
+    @property
+    def kept(self) -> frozenset[Digest]:
+        return self.accepted - set(self.mended.dropped if self.mended else ())
+
+
+def measured(
+    round_: Recorded, deltas: Sequence[Arrays | None], recipe: Recipe, sealed: Held, under: Under
+) -> Measured:
+    """One round judged, and its merge mended."""
     rules = replace(
         rules_of(recipe),
         codec="fp32",
@@ -142,35 +153,48 @@ def play(
         name = Digest(hashlib.sha256(data or str(place).encode()).digest())
         claims.append(Claim(Address(f"0x{place:040x}"), place, name, data))
     judged = judge(round_.base, claims, rules, sealed)
-    accepted = {item.digest for item in judged.judgements if item.verdict is Verdict.ACCEPTED}
+    accepted = frozenset(item.digest for item in judged.judgements if item.verdict is Verdict.ACCEPTED)
 
     counted = judged.deltas
     if rules.to_reference_milli and rules.reference_nano:
         most = reference_length(round_.base, rules.reference_nano, rules.to_reference_milli)
         counted = {digest: no_longer(delta, most) for digest, delta in counted.items()}
 
-    def merge_of(kept: Sequence[Digest]) -> Arrays:
+    def merge_of(kept: Sequence[Digest]) -> tuple[Arrays, Arrays]:
         return merge(
             round_.base, round_.velocity, [(digest, counted[digest]) for digest in kept],
             lr_milli=LEARNING_RATE, momentum_milli=MOMENTUM,
-        )[0]  # fmt: skip
+        )  # fmt: skip
 
     if not accepted:
+        return Measured(judged, accepted, None, merge_of)
+    repair = Repair(
+        accepted, lambda kept: merge_of(kept)[0], judged.base_metrics, sealed,
+        sigmas_milli=under.drop_sigmas_milli,
+    )  # fmt: skip
+    return Measured(judged, accepted, repair.mend(), merge_of)
+
+
+def play(
+    round_: Recorded,
+    deltas: Sequence[Arrays | None],
+    recipe: Recipe,
+    sealed: Held,
+    report: Held,
+    under: Under,
+) -> Outcome:
+    """One round judged, merged and paid."""
+    found = measured(round_, deltas, recipe, sealed, under)
+    if found.mended is None:
         nobody = (False,) * len(deltas)
         return Outcome((0,) * len(deltas), nobody, nobody, False, 0.0)
-    repair = Repair(accepted, merge_of, judged.base_metrics, sealed, sigmas_milli=under.drop_sigmas_milli)
-    mended = repair.mend()
-    kept = accepted - set(mended.dropped)
-    pay = _pay(judged.judgements, accepted, kept, mended.verdict.published, under)
-    gain = 0.0
-    if mended.verdict.published:
-        gain = report.gain(merge_of(sorted(kept))).mean
+    judgements, published = found.judged.judgements, found.mended.verdict.published
     return Outcome(
-        pay,
-        tuple(item.digest in accepted for item in judged.judgements),
-        tuple(item.digest in mended.dropped for item in judged.judgements),
-        mended.verdict.published,
-        gain,
+        _pay(judgements, set(found.accepted), set(found.kept), published, under),
+        tuple(item.digest in found.accepted for item in judgements),
+        tuple(item.digest in found.mended.dropped for item in judgements),
+        published,
+        report.gain(found.merge_of(sorted(found.kept))[0]).mean if published else 0.0,
     )
 
 
@@ -184,7 +208,7 @@ def _pay(
             measured = SimpleNamespace(gain=item.gain, stderr=item.stderr, among=among)
             counted[item.digest] = as_one_of(measured, len(judgements), len(kept))
     earned = {digest: max(0, gain - error) for digest, (gain, error) in counted.items() if digest in accepted}
-    usual = usual_pay(list(earned.values())) if under.pay_to_median_milli else 0
+    usual = usual_within(list(earned.values())) if under.pay_to_median_milli else 0
     gains = [counted[item.digest] if item.digest in kept else (0, 0) for item in judgements]
     return settle_payouts(
         gains, price=int(published), shrink_milli=1000, budget=1 << 100,

@@ -65,9 +65,9 @@ def recorded(
         path = folder / f"{recipe.name}-{seed}-{solvers}-{number}.safetensors"
         deltas = _read(path)
         if not deltas:
-            deltas = _made(recipe, base, shards, drawn, secret, number, number in wanted)
+            deltas = deltas_of(recipe, base, shards, drawn, secret, number, number in wanted)
             _write(path, deltas)
-        deltas = {name: _arrived(delta, base) for name, delta in deltas.items()}
+        deltas = {name: as_arrived(delta, base) for name, delta in deltas.items()}
         if number in wanted:
             found.append(Recorded(number, base, velocity, last, deltas, drawn, report))
         honest = [deltas[f"honest {place}"] for place in range(solvers)]
@@ -79,7 +79,7 @@ def recorded(
     return found
 
 
-def _made(
+def deltas_of(
     recipe: Recipe,
     base: Arrays,
     shards: Sequence[Shard],
@@ -88,6 +88,7 @@ def _made(
     number: int,
     all_: bool,
 ) -> dict[str, Arrays]:
+    """What solvers train in a round: the honest ones, and with `all_` who plays the rules."""
     start = number * recipe.inner_steps
 
     def trained(what: str, shard: Shard, steps: int) -> Arrays:
@@ -110,7 +111,8 @@ def _made(
     return deltas
 
 
-def _arrived(delta: Arrays, base: Arrays) -> Arrays:
+def as_arrived(delta: Arrays, base: Arrays) -> Arrays:
+    """Coded and decoded."""
     return decode_parts(encode_parts(delta, CODEC), schema_of(base), CODEC)
 
 

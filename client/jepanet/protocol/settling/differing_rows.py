@@ -26,8 +26,8 @@ def differing_fees(said: Sequence[Fee], due: Sequence[Fee]) -> str:
 
 
 def _differing(what: str, said: Sequence[T], due: Sequence[T], account: Callable[[T], Address]) -> str:
-    theirs = {account(item): item for item in said}
-    ours = {account(item): item for item in due}
+    theirs: dict[Address, T] = {account(item): item for item in said}
+    ours: dict[Address, T] = {account(item): item for item in due}
     told = []
     for who in dict.fromkeys([*ours, *theirs]):
         one, other = theirs.get(who), ours.get(who)

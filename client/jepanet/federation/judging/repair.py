@@ -103,13 +103,24 @@ class Repair:
                 if self.measured > _MOST_MODELS * len(self._all):
                     self._complete = False
                     break
-                # What is known of larger sets can hide one that is worse by now.
-                worst = self._lowest(kept, kept, known := {})
-                if not self._upper(worst) < 0:
+                hidden = self._hidden(kept, known)
+                if hidden is None:
                     break
+                worst = hidden
             kept = _without(kept, worst.digest)
             dropped.append(worst.digest)
         return passing or Mended((), self._verdict(all_))
+
+    def _hidden(self, kept: tuple[Digest, ...], known: dict[Digest, float]) -> Marginal | None:
+        """The lowest of what is left, where that is below zero and what was known of larger sets hid it."""
+        for digest in sorted(kept, key=lambda digest: (known[digest], digest)):
+            item = self._marginal(kept, digest)
+            known[digest] = item.gain
+            if self._upper(item) < 0:
+                worst = self._lowest(kept, kept, known)
+                if self._upper(worst) < 0:
+                    return worst
+        return None
 
     def hold(self, dropped: Sequence[Digest], tolerance: int) -> MergeVerdict:
         """What somebody dropped, in that order, against what is measured here; `tolerance` in micro-nats.

@@ -278,6 +278,32 @@ def test_attack_more_tiny_deltas_than_honest_ones_exclude_nobody() -> None:
     assert kept == [(Verdict.ACCEPTED, "accepted")] * 7
 
 
+FIRST = replace(RULES, to_reference_milli=1000, longest_milli=1000)
+"""Of a round whose project has no reference norm yet."""
+
+
+def test_attack_a_majority_of_tiny_deltas_takes_nobodys_bond_in_a_first_round() -> None:
+    """Its own median shortens the others, which then earn next to nothing; nobody is excluded."""
+    work = [honest(seed) for seed in range(3)]
+    tiny = [{name: 0.01 * array for name, array in draw(50 + seed, 0.2).items()} for seed in range(4)]
+    claims = [claim(i, encoded(delta)) for i, delta in enumerate([*tiny, *work])]
+    found = judge(MODEL, claims, FIRST, HiddenOptimum()).judgements
+    assert [(item.verdict, item.reason) for item in found] == [(Verdict.ACCEPTED, "accepted")] * 7
+    alone = judge(MODEL, claims[4:], FIRST, HiddenOptimum()).judgements
+    assert all(0 < short.gain < 0.02 * whole.gain for short, whole in zip(found[4:], alone, strict=True))
+
+
+def test_attack_a_long_step_in_a_first_round_earns_what_the_usual_length_does() -> None:
+    work = [encoded(honest(seed)) for seed in range(3)]
+    found = []
+    for times in (1, 1.5, 3):
+        drawn_out = {name: np.float32(times) * array for name, array in honest(9).items()}
+        claims = [claim(i, data) for i, data in enumerate([*work, encoded(drawn_out)])]
+        found.append(judge(MODEL, claims, FIRST, HiddenOptimum()).judgements[3])
+    assert [item.verdict for item in found] == [Verdict.ACCEPTED] * 3
+    assert all(abs(item.gain - found[0].gain) < 0.03 * found[0].gain for item in found)
+
+
 def test_attack_a_step_towards_collapse_pays_for_the_variance_it_costs() -> None:
     """It predicts better and no guard stops it; what it takes of the variance is taken off its gain."""
 

@@ -23,7 +23,7 @@ from jepanet.federation.merging.rules import combined
 from jepanet.federation.merging.update_files import Update, remainder_bytes, update_bytes
 from jepanet.files import write_atomically
 from jepanet.learning.model_file import ModelHeader, model_bytes
-from jepanet.protocol.documents.spec import RoundSpec, UpdateRule
+from jepanet.protocol.documents.spec import UpdateRule
 from jepanet.tensors import Arrays
 from jepanet.types import Digest, RoundId
 from jepanet.work.requests.merging import AcceptedDelta
@@ -89,11 +89,6 @@ def next_model(round_: OpenedRound, number: RoundId, way: Way, remainder: Arrays
     )
 
 
-def _longest(spec: RoundSpec) -> int:
-    """Against the median of what is merged. Where lengths are held against a reference, they already are."""
-    return 0 if spec.norms.referred else spec.norms.longest_milli
-
-
 def _merged(round_: OpenedRound, way: Sequence[tuple[Digest, Arrays]]) -> tuple[Arrays, Arrays]:
     spec, base = round_.spec, round_.base
     return merge(
@@ -101,7 +96,7 @@ def _merged(round_: OpenedRound, way: Sequence[tuple[Digest, Arrays]]) -> tuple[
         base.velocity,
         way,
         rule=spec.merge.rule,
-        longest_milli=_longest(spec),
+        longest_milli=spec.norms.to_own_median_milli,
         lr_milli=spec.merge.outer_lr_milli,
         momentum_milli=spec.merge.outer_momentum_milli,
     )
@@ -113,7 +108,7 @@ def _coded(
     spec, base = round_.spec, round_.base
     return coded_step(
         base.weights,
-        combined(way, spec.merge.rule, _longest(spec)),
+        combined(way, spec.merge.rule, spec.norms.to_own_median_milli),
         base.velocity,
         remainder,
         codec=rule.codec,

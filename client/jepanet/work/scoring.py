@@ -195,7 +195,7 @@ def rules_of(spec: RoundSpec, recipe: Recipe) -> Rules:
         zero_nano=spec.norms.zero_nano,
         similarity_milli=spec.similarity_milli,
         harm_sigmas_milli=spec.gates.harm_sigmas_milli,
-        longest_milli=spec.norms.longest_milli,
+        longest_milli=spec.norms.to_own_median_milli,
         to_reference_milli=spec.norms.to_reference_milli,
         reference_nano=spec.norms.reference_nano,
         pay_as_merged=spec.pay_as_merged,

@@ -113,7 +113,8 @@ class Rules:
     to_reference_milli: int = 0
     reference_nano: int = 0
     """Where both are there, a delta longer than so many thousandths of that norm (billionths of the base's)
-    is measured at that length, and the round's own median decides nothing."""
+    is measured at that length, and the round's own median decides nothing. Where the first is, that excludes
+    nobody."""
     pay_as_merged: bool = False
     """Whether deltas worth paying are measured a second time, as one of so many as these."""
     variance_price_milli: int = 0
@@ -291,8 +292,8 @@ def _outliers_and_copies(
         return []
     sizes = [norm(delta) for _, delta in sound]
     median = upper_median(sizes)
-    if rules.to_reference_milli and rules.reference_nano:
-        median = inf  # the round's own says nothing
+    if rules.to_reference_milli:
+        median = inf  # the round's own excludes nobody
     usual = []
     for (claim, delta), size in zip(sound, sizes, strict=True):
         if size * 1000 > median * rules.to_median_milli:

@@ -111,6 +111,11 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
             f"a delta counts as no longer than {_thousandths(norms.to_reference_milli)} times what was usual "
             f"in the round that made the base, {norms.reference_nano / 1e7:.2f} % of the base's norm"
         )
+    elif norms.to_reference_milli:
+        said.append(
+            f"a delta counts as no longer than {_thousandths(norms.to_own_median_milli)} times the round's "
+            "median: no round has said yet what is usual"
+        )
     if merge.drop_sigmas_milli:
         said.append(
             f"a delta is dropped by which the merge is worse, by {_thousandths(merge.drop_sigmas_milli)} "
@@ -131,7 +136,7 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
 
 
 def _too_long(norms: NormCaps) -> str:
-    if norms.referred:
+    if norms.to_reference_milli:
         return ""
     return f"is longer than {_thousandths(norms.to_median_milli)} times the round's median, "
 

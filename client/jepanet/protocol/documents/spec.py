@@ -183,13 +183,22 @@ class NormCaps:
         Range(0, MAX_REFERENCE),
         LeftOut(),
         "the reference norm, in billionths of the base model's: what the round that made the base says of "
-        "its deltas (`ScoreSheet.reference`); 0: no round has yet, and the round's own median counts",
+        "its deltas (`ScoreSheet.reference`); 0: no round has yet, and the round's own median stands for it",
     ] = 0
 
     @property
     def referred(self) -> bool:
         """Whether lengths are held against the reference."""
         return self.to_reference_milli > 0 and self.reference_nano > 0
+
+    @property
+    def to_own_median_milli(self) -> int:
+        """Thousandths of the round's own median norm that a delta counts as at most; 0: that decides nothing.
+
+        Where lengths are to be held against a reference that no round has made yet, its own median stands for
+        it: whoever is longer is shortened, and nobody excluded, since a majority of tiny deltas sets it.
+        """
+        return 0 if self.referred else self.longest_milli or self.to_reference_milli
 
 
 @dataclass(frozen=True, slots=True)

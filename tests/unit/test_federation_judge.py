@@ -27,7 +27,8 @@ from jepanet.federation.judging.judge import (
     judge_merge,
     merge,
 )
-from jepanet.federation.merging.lengths import relative_nano
+from jepanet.federation.judging.similarity import norm
+from jepanet.federation.merging.lengths import no_longer, relative_nano
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Digest, Verdict
 
@@ -263,6 +264,7 @@ def test_attack_other_bytes_than_committed_count_as_not_served() -> None:
     assert (found.verdict, found.reason) == (Verdict.EXCLUDED, "unavailable")
 
 
+RULES_AS_MERGED = replace(RULES, pay_as_merged=True)
 REFERRED = replace(RULES, to_reference_milli=1000, reference_nano=relative_nano(honest(0), MODEL))
 """What was usual in the round before is the length of honest work."""
 
@@ -321,6 +323,12 @@ def test_attack_a_step_towards_collapse_pays_for_the_variance_it_costs() -> None
     assert plain.gain - priced.gain == round(1e5 * np.log(1 / 0.95))
     assert priced.stderr == plain.stderr and "variance" in priced.detail
 
+    rules = replace(RULES, variance_price_milli=100, pay_as_merged=True)
+    claims = [claim(0, encoded(honest(0))), claim(1, None)]
+    second = [judge(MODEL, claims, it, Shrinking()).judgements[0].among for it in (RULES_AS_MERGED, rules)]
+    assert second[0] and second[1], "beside one that nobody serves it is measured again"
+    assert second[0][1] - second[1][1] == round(1e5 * np.log(1 / 0.95)), "and pays there too"
+
     class Growing(HiddenOptimum):
         def metrics(self, weights: Arrays) -> Mapping[str, float]:
             return {"variance": 1.0 if weights is MODEL else 1.3}
@@ -364,6 +372,9 @@ def test_attack_drawn_out_work_is_measured_at_the_length_of_the_round_before() -
     for at_length, drawn_out in zip(plain, long, strict=True):
         assert drawn_out.verdict is Verdict.ACCEPTED
         assert drawn_out.gain <= 1.15 * at_length.gain
+    for drawn_out, delta in zip(long, work, strict=True):
+        short = no_longer(plus(delta, delta, 1.5), norm(honest(0)))
+        assert abs(drawn_out.gain - 1e6 * HiddenOptimum().gain(plus(MODEL, short, 1 / 3)).mean) < 10
 
 
 def test_attack_tiny_delta_does_not_make_an_honest_norm_an_outlier() -> None:

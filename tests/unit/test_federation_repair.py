@@ -73,6 +73,12 @@ def test_attack_long_steps_of_no_worth_stop_nobody() -> None:
     assert mended.verdict == Round(GOOD).repair(0).mend().verdict
 
 
+def test_attack_a_harmful_delta_beside_enough_good_ones_is_dropped_though_the_merge_passes() -> None:
+    beside = Round([*(honest(seed) for seed in range(6)), BAD[0]])
+    assert judge_merge(beside.merged(sorted(beside.deltas)), beside.before, beside.scorer).published
+    assert beside.repair().mend().dropped == (name(BAD[0]),)
+
+
 def test_honest_work_alone_is_merged_whole() -> None:
     clean = Round([honest(seed) for seed in range(6)])
     assert clean.repair().mend().dropped == ()

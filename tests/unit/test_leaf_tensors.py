@@ -315,3 +315,11 @@ def test_a_document_over_its_cap_is_not_parsed() -> None:
     with pytest.raises(Rejected) as caught:
         parse_json(b"[" * 1000, max_bytes=999, what="sheet")
     assert caught.value.reason == "too-large"
+
+
+def test_attack_a_header_larger_than_any_is_not_read() -> None:
+    """All of it is there, so the file's own length refuses nothing."""
+    length = MAX_HEADER_BYTES + 1
+    with pytest.raises(Rejected, match="over its cap") as refused:
+        decode_tensors(length.to_bytes(8, "little") + b" " * length, max_bytes=2 * length, what="test")
+    assert refused.value.reason == "truncated"

@@ -313,3 +313,16 @@ def test_a_delta_dropped_from_the_merge_was_accepted_by_its_coordinators() -> No
     first = next(item.digest for item in FACTS.reveals if item.index == 0)
     sheet = derive_sheet(FACTS, spec, reports, model=digest("merged"), improvement=1, dropped=[first])
     assert {item.coordinator for item in sheet.fees} == {A, B, C}
+
+
+def test_attack_an_opening_that_nobody_signed_spoils_its_sheet() -> None:
+    """Who heard whom decides on fees: a list that its author did not sign is in no honest sheet."""
+    reports = honest(dict.fromkeys(FACTS.members, ROUND))
+    said = reports[0].opening
+    assert said is not None
+    forged = replace(reports[0], opening=replace(said, heard=(), signature=said.signature))
+    for lie in (forged, replace(reports[0], opening=replace(said, signature=bytes(65)))):
+        sheet = derive_sheet(FACTS, SPEC, [lie, *reports[1:]], model=digest("merged"), improvement=1)
+        with pytest.raises(Rejected) as refused:
+            check_sheet(sheet, FACTS, SPEC, recover)
+        assert refused.value.reason == "bad-signature"

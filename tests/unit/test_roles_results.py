@@ -14,7 +14,7 @@ from jepanet.chain.keys.wallet_files import Wallet, recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.messages import Provide
 from jepanet.protocol.documents.scores import Among, encode_report
-from jepanet.protocol.documents.spec import MergeRule, UpdateRule
+from jepanet.protocol.documents.spec import MergeRule, NormCaps, UpdateRule
 from jepanet.protocol.duties import (
     BuildSheet,
     CheckSheet,
@@ -590,6 +590,64 @@ async def test_attack_second_numbers_of_a_minority_are_not_signed(
     context.journal.kept[MEASURED_NOTE] = MEASURED.encode(replace(found, judgements=own)).decode()
     assert not await signs(context, facts, sheet(58_000, 99_000, 99_000))
     assert await signs(context, facts, sheet(58_000, 58_500, 99_000))
+
+
+@pytest.mark.parametrize(
+    ("mine", "said", "reason"),
+    [
+        (Merge(digest("mine"), True, 30_000, "", ()), {"model": NEW, "improvement": 30_000}, "wrong-model"),
+        (Merge(NEW, True, 30_000, "", ()), {"improvement": 0, "note": "no"}, "withheld-improvement"),
+        (Merge(NEW, False, 0, "no", ()), {"model": NEW, "improvement": 30_000}, "no-improvement"),
+    ],
+)
+async def test_attack_a_merge_that_comes_out_otherwise_here_is_not_signed(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, mine: Merge, said: dict[str, Any], reason: str
+) -> None:
+    """Another model, a good merge that is withheld, and one that does not pass."""
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+
+    async def measure_merge(*given: Any) -> Merge:
+        return mine
+
+    monkeypatch.setattr(coordinator_module, "measure_merge", measure_merge)
+    sheet = derive_sheet(
+        facts, a_spec(), reports_of(facts, [[GOOD] * 2] * 2), **{"model": facts.base, **said}
+    )
+    name = context.blobs.put_bytes(encode_sheet(sheet))
+    with pytest.raises(Rejected) as refused:
+        await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+    assert (refused.value.reason, context.journal.signed) == (reason, [])
+
+
+async def test_attack_a_reference_norm_that_the_merge_does_not_give_is_not_signed(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next round's lengths are held against it."""
+    facts = some_facts(solvers=2, coordinators=3)
+    spec = a_spec(norms=NormCaps(to_reference_milli=1000))
+    norms = {item.digest: 5_000_000 for item in facts.reveals}
+
+    async def round_documents(context: Any, of: Any) -> Any:
+        return SimpleNamespace(spec=spec)
+
+    async def measure_merge(*given: Any) -> Merge:
+        return Merge(NEW, True, 30_000, "", (), norms=tuple(norms.items()))
+
+    context = desk(facts, [GOOD] * 2)
+    monkeypatch.setattr(coordinator_module, "round_documents", round_documents)
+    monkeypatch.setattr(coordinator_module, "measure_merge", measure_merge)
+    monkeypatch.setattr(coordinator_module, "serve_result", lambda *given: None)
+    reports = reports_of(facts, [[GOOD] * 2] * 2)
+    for reference in (5_000_000, 9_000_000):
+        sheet = derive_sheet(facts, spec, reports, model=NEW, improvement=30_000, reference=reference)
+        name = context.blobs.put_bytes(encode_sheet(sheet))
+        if reference == 5_000_000:
+            await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+            continue
+        with pytest.raises(Rejected) as refused:
+            await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+        assert refused.value.reason == "wrong-reference"
 
 
 @pytest.fixture

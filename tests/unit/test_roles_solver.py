@@ -245,6 +245,7 @@ async def test_attack_a_training_seed_does_not_follow_from_public_facts(bench: B
     sealed = bench.journal.salt(1, SOLVER)
     assert sealed is not None
     assert bench.jobs.seeds == [training_seed(*PLACE, sealed[1])]
+    assert bench.jobs.seeds != [training_seed(*PLACE, bytes(32))], "nor without its salt"
 
 
 async def test_the_base_is_looked_at_first_where_the_recipe_asks_a_score_of_it(bench: Bench) -> None:

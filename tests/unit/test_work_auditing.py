@@ -25,6 +25,7 @@ from jepanet.learning.training.loop import TrainResult, train, warm_start
 from jepanet.learning.training.resuming.state import TrainingState
 from jepanet.protocol.documents.spec import EXACT, TOLERANT, TRACE, AuditRule, RoundSpec, encode_spec
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
+from jepanet.types import Digest
 from jepanet.work import auditing as auditing_module
 from jepanet.work import transcript as transcript_module
 from jepanet.work.auditing import write_transcript
@@ -147,6 +148,14 @@ class Bench:
     def transcript(self) -> Transcript:
         data = (self.folder / "transcript").read_bytes()
         return decode_transcript(data, spec=digest_of((self.folder / "spec").read_bytes()))
+
+    def tells(self, **changes: Digest | None) -> None:
+        """The transcript says something else, and the same delta names it."""
+        document = encode_transcript(replace(self.transcript, **changes))  # type: ignore[arg-type]
+        (self.folder / "transcript").write_bytes(document)
+        parts, _ = decode_tensors((self.folder / "delta").read_bytes(), max_bytes=1 << 30, what="delta")
+        header = DeltaHeader(self.round.spec.base, self.round.spec.recipe, digest_of(document))
+        (self.folder / "delta").write_bytes(delta_bytes(parts, header, self.codec))
 
     def differs(self) -> dict[int, str | None]:
         """By segment, what an audit of it finds."""
@@ -591,10 +600,14 @@ def test_attack_a_residual_that_is_named_by_another_hash(tmp_path: Path) -> None
     run(bench.request())
     shutil.copy(tmp_path / "left", tmp_path / "before")
     run(bench.request(residual="before"))
-    taken = blake3_of([(tmp_path / "before").read_bytes()])
-    document = encode_transcript(replace(bench.transcript, taken=taken))
-    (tmp_path / "transcript").write_bytes(document)
-    parts, _ = decode_tensors((tmp_path / "delta").read_bytes(), max_bytes=1 << 30, what="delta")
-    header = DeltaHeader(bench.round.spec.base, bench.round.spec.recipe, digest_of(document))
-    (tmp_path / "delta").write_bytes(delta_bytes(parts, header, bench.codec))
+    bench.tells(taken=blake3_of([(tmp_path / "before").read_bytes()]))
     assert bench.audited(2, residual="before").differs == "taken"
+
+
+def test_attack_a_remainder_of_ones_choice_is_committed_to(tmp_path: Path) -> None:
+    """The next delta would take it on, and its audit would find that as it was committed to here."""
+    bench = Bench(tmp_path, "topk10").prepared()
+    run(bench.request())
+    for other in (Digest(b"\x05" * 32), None):
+        bench.tells(left=other)
+        assert bench.differs() == {0: None, 1: None, 2: "left"}

@@ -1,0 +1,1 @@
+"""What planting faults takes, whatever they are planted in."""

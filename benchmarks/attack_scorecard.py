@@ -1,11 +1,16 @@
 """Which attacks are known, what does each earn and lose, is it open, and do the tests that show it pass?
 
-Two kinds of rows. *Measured* ones are of solvers that cheat in what they train: cost and pay of
-`measured_attacks.toml`, with what is lost of bonds where trainings are drawn for audits
-(`audit_economics.py`). *Shown* ones are the rows of `docs/threat-model.md`, each with the tests that it
-names: those of `tests/unit` and `tests/property` are run here with `--run`; those of the contracts and of
-whole networks are run by `scripts/test`. A shown row has figures only where the page says that its attacker
-gets nothing.
+Three kinds of rows. *Played* ones came of attackers at work: against real nodes on a chain (`network`), or,
+of what is learning alone, through the jobs that nodes run (`work`). They are played by
+`scripts/test attacks -- --attacks-out FOLDER` and read with `--played FOLDER`. *Computed* ones are of solvers
+that cheat in what they train: cost and pay of `measured_attacks.toml`, with what is lost of bonds where
+trainings are drawn for audits (`audit_economics.py`). *Parsed* ones are the rows of `docs/threat-model.md`,
+each with the tests that it names: those of `tests/unit` and `tests/property` are run here with `--run`; those
+of the contracts and of whole networks are run by `scripts/test`. A parsed row has figures only where the page
+says that its attacker gets nothing.
+
+`scripts/mutate_defences --out FILE` takes away one defence after the other; with `--mutants FILE` each row
+says how many of them its tests have noticed.
 """
 
 from __future__ import annotations
@@ -15,8 +20,9 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -28,8 +34,11 @@ from jepanet.protocol.settling.bond_rule import Lottery
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "threat-model.md"
-RESULT = Path(__file__).parent / "results" / "attack_scorecard.json"
+RESULTS = Path(__file__).parent / "results"
+RESULT = RESULTS / "attack_scorecard.json"
+PLAYED, COMPUTED, PARSED = "played", "computed", "parsed"
 RUN_HERE = ("unit", "property")
+PATH = click.Path(path_type=Path)
 TARGET = 0.5
 """Of honest pay, per honest training."""
 _NOTHING = re.compile(r"(gets|earns|is paid|has) (nothing|no )|loses its (fee|bond)|unpaid", re.IGNORECASE)
@@ -41,8 +50,9 @@ _LOSES = re.compile(
 @dataclass(frozen=True)
 class Scored:
     """`cost` in honest trainings, `earned` and `lost` in honest pay; None where nobody has measured it.
+    `kind`: how the figures came about; of played ones also where. `lost` of played ones is in whole bonds.
     `merged`: whether it reaches the model, where that is known. `held`: whether all its tests that were run
-    here pass; None where none was."""
+    here pass; None where none was. `mutants`: how many mutants without a defence were caught by its tests."""
 
     attack: str
     kind: str
@@ -54,6 +64,23 @@ class Scored:
     open: bool
     tests: tuple[str, ...] = ()
     held: bool | None = None
+    detected: str = ""
+    effect: str = ""
+    undefended: str = ""
+    mutants: int = 0
+
+
+def played(folder: Path) -> Iterator[Scored]:
+    """What was kept of attackers at work; nothing where nobody has played."""
+    for path in sorted(folder.glob("*.json")):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            yield Scored(kind=f"{PLAYED} ({row.pop('on')})", **row)
+
+
+def caught_by(path: Path) -> Counter[str]:
+    """By name of a test, how many mutants it has caught; nothing where nobody has tried."""
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return Counter(re.sub(r"\[.*", "", row["caught"]) for row in rows if row["caught"])
 
 
 def measured(probability: int, most: float) -> Iterator[Scored]:
@@ -66,7 +93,7 @@ def measured(probability: int, most: float) -> Iterator[Scored]:
         cheating = attack.identities - attack.clean
         yield Scored(
             attack=attack.name,
-            kind="measured",
+            kind=COMPUTED,
             defence="audits of drawn trainings, with a bond that follows" if seen else "no audit meets it",
             cost=attack.cost,
             earned=round(attack.pay * (1 - chance), 3),
@@ -90,7 +117,7 @@ def shown(page: str) -> Iterator[Scored]:
             continue
         yield Scored(
             attack=re.sub(r"[`*]", "", cells[0]),
-            kind="shown",
+            kind=PARSED,
             defence=re.sub(r"[`*]", "", cells[1]),
             cost=None,
             earned=0.0 if _NOTHING.search(gets) and not is_open else None,
@@ -101,10 +128,17 @@ def shown(page: str) -> Iterator[Scored]:
         )
 
 
+def beyond(row: Scored) -> bool:
+    """Whether a row that loses nothing earns more than the target, and is not said to be open."""
+    if row.earned is None or row.cost is None or row.open or row.lost:
+        return False
+    return row.earned > TARGET * row.cost
+
+
 def places() -> dict[str, list[Path]]:
     """Where each test of Python lies, by name."""
     found: dict[str, list[Path]] = {}
-    for file in sorted((ROOT / "tests").glob("*/test_*.py")):
+    for file in sorted((ROOT / "tests").glob("**/test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
                 found.setdefault(node.name, []).append(file)
@@ -131,26 +165,34 @@ def run_here(rows: Iterable[Scored], where: dict[str, list[Path]]) -> dict[str, 
 @click.option("--run", "runs", is_flag=True, help="Run the unit and property tests of the shown rows.")
 @click.option("--probability", default=250, help="Thousandths with which a solver is drawn for an audit.")
 @click.option("--most", default=2.0, help="The most that one delta is paid, in honest pays.")
-def main(runs: bool, probability: int, most: float) -> None:
+@click.option("--played", "kept", type=PATH, default=RESULTS / "attacks", help="Rows that were played.")
+@click.option("--mutants", type=PATH, default=RESULTS / "defence_mutants.json", help="What caught them.")
+def main(runs: bool, probability: int, most: float, kept: Path, mutants: Path) -> None:
     """Prints a table and writes results/attack_scorecard.json."""
-    rows = [*measured(probability, most), *shown(PAGE.read_text(encoding="utf-8"))]
+    page = PAGE.read_text(encoding="utf-8")
+    rows = [*played(kept), *measured(probability, most), *shown(page)]
+    caught = caught_by(mutants)
     where = places()
     passes = run_here(rows, where) if runs else {}
-    table = Table("attack", "cost", "earned", "lost", "open", "tests", "held", title="Attacks")
+    heads = ("attack", "how", "cost", "earned", "lost", "open", "tests", "held", "mutants")
+    table = Table(*heads, title="Attacks")
     document = []
     for row in rows:
         ran = [passes[name] for name in row.tests if name in passes]
-        row = Scored(**{**asdict(row), "tests": row.tests, "held": all(ran) if ran else None})
+        killed = sum(caught[name] for name in row.tests)
+        row = replace(row, held=all(ran) if ran else None, mutants=killed)
         document.append(asdict(row))
         figures = ["" if value is None else str(value) for value in (row.cost, row.earned, row.lost)]
         held = {None: "", True: "yes", False: "NO"}[row.held]
-        table.add_row(row.attack[:70], *figures, "open" if row.open else "", str(len(row.tests)), held)
-    Console(width=140).print(table)
+        told = ("open" if row.open else "", str(len(row.tests)), held, str(row.mutants or ""))
+        table.add_row(row.attack[:70], row.kind, *figures, *told)
+    Console(width=160).print(table)
     counts = {
         "rows": len(rows),
-        "measured": sum(row.kind == "measured" for row in rows),
-        "shown": sum(row.kind == "shown" for row in rows),
+        **{kind: sum(row.kind.startswith(kind) for row in rows) for kind in (PLAYED, COMPUTED, PARSED)},
         "open": sum(row.open for row in rows),
+        "beyond_the_target": [row.attack for row in rows if beyond(row)],
+        "mutants_caught": sum(caught.values()),
         "tests": len({name for row in rows for name in row.tests}),
         "run_here": len(passes),
         "failed_here": sorted(name for name, good in passes.items() if not good),

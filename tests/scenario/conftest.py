@@ -26,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--audits-out", default="", help="folder of what audits found: what was played is not played again"
     )
+    parser.addoption(
+        "--attacks-out",
+        default="",
+        help="folder of what came of attacks: what was played is not played again",
+    )
 
 
 @pytest.fixture

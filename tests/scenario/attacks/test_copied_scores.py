@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from attackers import Peer, peer
 from network import CHAIN_ID, TOKEN, Network, Node, run_async
+from rows import NETWORK, Played
 
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.protocol.documents.messages import Envelope, SayCommitment, SayScores
@@ -117,13 +118,21 @@ def fees(network: Network, round_id: int) -> dict[str, int]:
     return {item["coordinator"]: int(item["paid"]) for item in told if int(item["paid"])}
 
 
-def test_attack_a_copier_is_paid_where_scores_are_said_at_once(network: Network, tmp_path: Path) -> None:
+def test_attack_a_copier_is_paid_where_scores_are_said_at_once(
+    network: Network, tmp_path: Path, rows: list[Played]
+) -> None:
     round_id, ears = play(network, tmp_path / "peer", committed=False)
     assert not ears.commitments
     assert set(fees(network, round_id)) == {node.address for node in network.judges}
+    rows.append(
+        Played("copied scores, said at once", "rounds may ask for commitments to scores", NETWORK, 0.0, 1.0,
+               0.0, False, "", open=True)
+    )  # fmt: skip
 
 
-def test_attack_a_copier_is_unpaid_where_scores_are_committed_to(network: Network, tmp_path: Path) -> None:
+def test_attack_a_copier_is_unpaid_where_scores_are_committed_to(
+    network: Network, tmp_path: Path, rows: list[Played]
+) -> None:
     round_id, ears = play(network, tmp_path / "peer", committed=True)
     judge, second, copier = (node.address for node in network.judges)
     assert set(ears.commitments) >= {judge, second}
@@ -132,3 +141,7 @@ def test_attack_a_copier_is_unpaid_where_scores_are_committed_to(network: Networ
     assert shown["recomputed"] is True, shown["checked"]
     scored = {item["coordinator"] for item in shown["receipts"][0]["scores"]}
     assert scored == {judge, second, copier}, "its report is in the sheet, and counts for the medians"
+    rows.append(
+        Played("copied scores, committed to too late", "scores are committed to before any is said", NETWORK,
+               0.0, 0.0, 0.0, False, "late")
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from attackers import Attacker, Material, Peer, attacker, material, peer, refused
 from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
+from rows import NETWORK, Played
 
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
@@ -39,6 +40,7 @@ LINED_UP = (
     "same-digest",
     "recomputed",
     "unserved",
+    "served-otherwise",
 )
 EXPECTED = {
     "wrong-base": ("invalid", {"wrong-base"}),
@@ -50,7 +52,27 @@ EXPECTED = {
     "twin-with-noise": ("excluded", {"near-copy"}),
     "same-digest": ("excluded", {"duplicate"}),
     "unserved": ("excluded", {"unavailable"}),
+    "served-otherwise": ("excluded", {"unavailable"}),
 }
+ABSENT = {"unserved": Digest(b"\x55" * 32), "served-otherwise": Digest(b"\x44" * 32)}
+"""Digests of no file."""
+DEFENCES = {
+    "wrong-base": "a delta names its base",
+    "not-a-number": "what is not finite is a fault of form",
+    "ten-times": "a delta is no larger than the base allows",
+    "truncated": "every offset is held against the file",
+    "oversized": "a file has a cap",
+    "zero": "an empty delta is out",
+    "collapsed": "state guards, and a limit on lengths",
+    "twin": "a delta is paid for its gain, whoever made it",
+    "twin-with-noise": "a near-copy of an earlier delta is out",
+    "same-digest": "of one digest twice the later is out",
+    "recomputed": "a training depends on its solver's salt",
+    "unserved": "what nobody serves in time is out",
+    "served-otherwise": "bytes are hashed before they are used",
+}
+TRAINED = ("twin", "twin-with-noise", "same-digest", "recomputed")
+"""Attackers with a training of their own, or one among them."""
 
 
 @dataclass
@@ -83,6 +105,7 @@ def files(have: Material) -> dict[str, bytes]:
         "same-digest": whole,
         "recomputed": have.recomputed,
         "unserved": have.encode(have.nearly(0.8, seed=2)),
+        "served-otherwise": have.encode(have.nearly(0.8, seed=3)),
     }
     assert set(made) == set(LINED_UP)
     return made
@@ -98,14 +121,14 @@ async def attack(network: Network, folder: Path) -> Outcome:
     honest, victim = network.solvers
     victim.stop()  # until the rival who recomputes its delta has committed first
     wallets = {}
-    for name in (*LINED_UP, "copycat", "latecomer", "stranger"):
+    for name in (*LINED_UP, "copycat", "otherwise", "latecomer", "stranger"):
         new_wallet(folder / name)
         wallets[name] = load_wallet(folder / name / "wallet", read_password(folder / name / "password"), None)
     await asyncio.to_thread(network.fund, [wallet.address for wallet in wallets.values()], 100)
     rpc = Rpc([network.anvil.url], CHAIN_ID)
     cast = {name: attacker(network, rpc, name, wallet) for name, wallet in wallets.items()}
     await asyncio.gather(*(item.stake() for name, item in cast.items() if name != "stranger"))
-    commits = len(network.solvers) + len(LINED_UP) + 1
+    commits = len(network.solvers) + len(LINED_UP) + 2  # the two that cannot open theirs
     number = await asyncio.to_thread(
         network.play, commits=commits, gap_seconds=GAP
     )  # the hub restarts: peers after it
@@ -116,15 +139,21 @@ async def attack(network: Network, folder: Path) -> Outcome:
         await asyncio.to_thread(network.wait, what, condition)
 
     try:
-        async with peer(network, folder / "peer") as server, peer(network, folder / "loud") as loud:
+        async with (
+            peer(network, folder / "peer") as server,
+            peer(network, folder / "loud") as loud,
+            peer(network, folder / "false") as false,
+        ):
             have = await material(network, server, round_id, folder, victim.address)
             bad = files(have)
             await until("an honest commit", lambda: network.round(number).committed(honest.address))
             word = next(item for item in network.round(number).commits if item.solver == honest.address)
             await cast["copycat"].commit_word(round_id, word.commitment)
+            await cast["otherwise"].commit(round_id, Digest(b"\x33" * 32))
             for name in LINED_UP:
-                digest = server.shelf.put(bad[name]) if name != "unserved" else Digest(b"\x55" * 32)
+                digest = ABSENT.get(name) or server.shelf.put(bad[name])
                 await cast[name].commit(round_id, digest)
+            false.shelf.put(bad["served-otherwise"], ABSENT["served-otherwise"])
             await asyncio.to_thread(network.run_nodes, victim.name)
             await until("the end of commits", lambda: network.phase(number) is not Phase.COMMIT)
             # Too late: nothing that anybody reveals from here on can be committed to.
@@ -137,8 +166,12 @@ async def attack(network: Network, folder: Path) -> Outcome:
             assert opened is not None
             copy = cast["copycat"].contracts.rounds.reveal(round_id, opened.digest, opened.salt)
             refusals["copycat"] = await refused(cast["copycat"].sender.send("reveal", copy))
+            other = cast["otherwise"].contracts.rounds.reveal(
+                round_id, server.shelf.put(bad["twin"]), cast["otherwise"].salt
+            )
+            refusals["otherwise"] = await refused(cast["otherwise"].sender.send("reveal", other))
             await asyncio.gather(*(cast[name].reveal(round_id) for name in LINED_UP))
-            await until("every reveal", lambda: len(network.round(number).reveals) == commits - 1)
+            await until("every reveal", lambda: len(network.round(number).reveals) == commits - 2)
             await until("the unsealed shard", lambda: network.round(number).shard)
             network.warp(TERMS["reveal_seconds"])
             await until("the verification", lambda: network.phase(number) is Phase.VERIFY)
@@ -150,7 +183,8 @@ async def attack(network: Network, folder: Path) -> Outcome:
             for name in LINED_UP:
                 digest = cast[name].digest
                 if name != "unserved" and digest is not None:
-                    await server.provide(cast[name].wallet, round_id, digest)
+                    by = server if name not in ABSENT else false
+                    await by.provide(cast[name].wallet, round_id, digest)
             await until("every served delta to be fetched", lambda: fetched(network, number))
             # Nobody serves the last one: it counts as unavailable after a quarter of the verification.
             await asyncio.to_thread(network.out_of_patience, number)
@@ -168,12 +202,13 @@ async def attack(network: Network, folder: Path) -> Outcome:
 
 
 def fetched(network: Network, number: int) -> bool:
-    """Whether the judge said why it waits: only the delta that nobody serves is missing."""
+    """Whether the judge said why it waits: only deltas that nobody serves are missing."""
     rows = network.judge.query(
         "SELECT error FROM outbox WHERE key = ? AND state = 'pending'", f"ScoreDeltas/{number}"
     )
     held = sum(1 for item in network.judge.events("blob.fetched"))
-    return bool(rows and rows[0][0] and "55" * 8 in rows[0][0]) or held >= len(LINED_UP) + 4
+    waits = rows[0][0] or "" if rows else ""
+    return any(item.hex()[:16] in waits for item in ABSENT.values()) or held >= len(LINED_UP) + 4
 
 
 async def shout(
@@ -231,6 +266,13 @@ def test_a_copied_commitment_cannot_be_revealed_and_costs_its_bond(attacked: Out
     assert copycat.wallet.address not in attacked.receipts
 
 
+def test_attack_a_reveal_whose_bytes_differ_from_the_commitment_costs_its_bond(attacked: Outcome) -> None:
+    otherwise = attacked.attackers["otherwise"]
+    assert attacked.refusals["otherwise"] == "CommitmentMismatch"
+    assert attacked.balances["otherwise"] == 90 * TOKEN
+    assert otherwise.wallet.address not in attacked.receipts
+
+
 def test_what_was_revealed_can_no_longer_be_committed_to(attacked: Outcome) -> None:
     assert attacked.refusals["latecomer"] == "WrongPhase"
 
@@ -283,3 +325,40 @@ def test_honest_solvers_are_not_hurt(attacked: Outcome) -> None:
         assert node.address in {
             item.account for item in network.events(facts.ChainClaimed, attacked.round_id)
         }
+
+
+def test_each_is_a_row_of_the_scorecard(attacked: Outcome, rows: list[Played]) -> None:
+    honest = [int(attacked.receipts[node.address]["paid"]) for node in attacked.network.solvers]
+    usual = sum(honest) / len(honest)
+    for name, defence in DEFENCES.items():
+        row = attacked.receipts[attacked.attackers[name].wallet.address]
+        paid = int(row["paid"])
+        rows.append(
+            Played(
+                name,
+                defence,
+                NETWORK,
+                cost=1.0 if name in TRAINED else 0.0,
+                earned=0.0 if not paid else round(paid / usual, 3) if usual else None,
+                lost=max(0, 100 * TOKEN - attacked.balances[name]) / (10 * TOKEN),
+                merged=row["verdict"] == "accepted" and bool(usual or paid),
+                detected=row["reason"],
+            )
+        )
+    lost = (100 * TOKEN - attacked.balances["copycat"]) / (10 * TOKEN)
+    refusals, nothing = attacked.refusals, (0.0, 0.0)
+    rows += [
+        Played("copied commitment", "the hash binds its sender", NETWORK, *nothing, lost, False,
+               refusals["copycat"]),
+        Played("a reveal whose bytes differ from the commitment", "the hash binds the digest", NETWORK,
+               *nothing, (100 * TOKEN - attacked.balances["otherwise"]) / (10 * TOKEN), False,
+               refusals["otherwise"]),
+        Played("a commitment once reveals are there", "phases do not overlap", NETWORK, *nothing, 0.0, False,
+               refusals["latecomer"]),
+        Played("sheets, results and scores of a stranger", "members of the set alone are heard", NETWORK,
+               *nothing, 0.0, False, "outsider"),
+        Played("words in another's name", "a wallet signs for its peer", NETWORK, *nothing, 0.0, False,
+               "forged-binding"),
+    ]  # fmt: skip
+    earning = [row for row in rows if row.earned != 0.0]
+    assert {row.attack for row in earning} <= set(TRAINED), "what was trained may be worth something"

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from protocol_facts import digest
 
+from jepanet.cid import blake3_of, digest_of
 from jepanet.errors import JepanetError, Rejected, Transient
 from jepanet.roles.context import Turns
-from jepanet.roles.steps.obtain import obtain
+from jepanet.roles.steps.obtain import obtain, obtain_bytes, obtain_document
+from jepanet.storage.blobs.store import BlobStore
 from jepanet.telemetry import configure_logging
 from jepanet.traffic import Flow, Traffic
 
@@ -123,3 +125,19 @@ async def test_turns_hold_up_nobody_who_wants_something_else_and_are_forgotten()
         assert not turns.of("third").locked()
     gc.collect()
     assert len(turns._locks) == 0
+
+
+async def test_attack_rules_or_a_sheet_under_another_name_of_their_bytes(tmp_path: Path) -> None:
+    """Stores take states by their BLAKE3. A transcript tells of rules by SHA-256, so honest work of a round
+    whose rules the chain knows by the other would be told to be of other rules."""
+    data = b"the rules of a round"
+    (tmp_path / "spec").write_bytes(data)
+    with BlobStore(tmp_path / "blobs", 1 << 20) as blobs:
+        context: Any = SimpleNamespace(blobs=blobs)
+        for name in (digest_of(data), blake3_of([data])):
+            blobs.put_file(tmp_path / "spec", name, move=False)
+            assert await obtain_bytes(context, name, max_bytes=100, pin="round/7") == data
+        assert await obtain_document(context, digest_of(data), max_bytes=100, pin="round/7") == data
+        with pytest.raises(Rejected, match="not named by its SHA-256") as refused:
+            await obtain_document(context, blake3_of([data]), max_bytes=100, pin="round/7")
+        assert refused.value.reason == "wrong-digest"

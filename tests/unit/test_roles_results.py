@@ -135,7 +135,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setattr(module, "round_documents", round_documents)
             monkeypatch.setattr(module, "measure_merge", measure_merge)
             monkeypatch.setattr(module, "facts_of", lambda *given: facts)
-        monkeypatch.setattr(coordinator_module, "obtain_bytes", obtain_bytes)
+        monkeypatch.setattr(coordinator_module, "obtain_document", obtain_bytes)
         monkeypatch.setattr(coordinator_module, "recover_typed", recover)
         return SimpleNamespace(
             me=wallet.address, wallet=wallet, chain_id=CHAIN, rounds_address=CONTRACT, blobs=blobs,

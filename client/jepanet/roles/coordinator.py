@@ -20,7 +20,7 @@ from jepanet.roles.steps.apart import tell_apart
 from jepanet.roles.steps.audits import check_words
 from jepanet.roles.steps.left_out import wait_for_left_out
 from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
-from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.roles.steps.obtain import obtain_document
 from jepanet.roles.steps.opening_scores import open_scores, own_commitment
 from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
@@ -82,7 +82,7 @@ class Coordinator:
         context = self._context
         round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
-        data = await obtain_bytes(context, duty.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
+        data = await obtain_document(context, duty.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         sheet = decode_sheet(data)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         wait_for_left_out(context, round_, facts, documents, sheet, duty.sheet)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from jepanet.cid import digest_of
 from jepanet.errors import Rejected, Transient
 from jepanet.roles.context import Context
 from jepanet.telemetry import get_logger
@@ -115,3 +116,19 @@ async def obtain_bytes(context: Context, digest: Digest, *, max_bytes: int, pin:
     """Content of a document, a small blob, verified on reading. Raises as `obtain` does."""
     await obtain(context, digest, kind="document", max_bytes=max_bytes, pin=pin)
     return context.blobs.read(digest, max_bytes=max_bytes)
+
+
+async def obtain_document(context: Context, digest: Digest, *, max_bytes: int, pin: str) -> bytes:
+    """As `obtain_bytes`, of what a round is done by. Transcripts and other documents tell it by its SHA-256:
+    under another name of the same bytes nothing would fit, and somebody honest would be at fault.
+
+    Raises:
+        Rejected: it is named by its BLAKE3 (`wrong-digest`), as only states are; and as `obtain_bytes`.
+    """
+    data = await obtain_bytes(context, digest, max_bytes=max_bytes, pin=pin)
+    if digest_of(data) != digest:
+        raise Rejected(
+            f"document {digest.hex()} is not named by its SHA-256, which is {digest_of(data).hex()}",
+            reason="wrong-digest",
+        )
+    return data

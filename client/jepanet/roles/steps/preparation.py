@@ -26,7 +26,7 @@ from jepanet.roles.documents import PublicFile, PublicShards, RecipeSummary
 from jepanet.roles.steps.admission import admission
 from jepanet.roles.steps.backbones import obtain_backbone
 from jepanet.roles.steps.models import obtain_base
-from jepanet.roles.steps.obtain import obtain, obtain_bytes, round_pin, stored
+from jepanet.roles.steps.obtain import obtain, obtain_document, round_pin, stored
 from jepanet.roles.steps.references import hold_reference
 from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.training_data import assigned_shards, obtain_first
@@ -113,16 +113,16 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     """
     project = context.project(round_.project_id)
     pin = pin_of(round_)
-    data = await obtain_bytes(context, round_.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
+    data = await obtain_document(context, round_.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
     spec = decode_spec(data)
     check_methods(spec, context.methods)
     check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
     read = context.documents
-    recipe = await obtain_bytes(context, project.recipe, max_bytes=read.max_recipe_bytes, pin=pin)
+    recipe = await obtain_document(context, project.recipe, max_bytes=read.max_recipe_bytes, pin=pin)
     if spec.audit is not None:
         read.check_audits(spec, recipe)
     summary = read.recipe(recipe)
-    manifest = await obtain_bytes(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
+    manifest = await obtain_document(context, project.dataset, max_bytes=read.max_manifest_bytes, pin=pin)
     return RoundDocuments(spec, summary, read.shards(manifest, recipe, spec.evaluation_episodes))
 
 

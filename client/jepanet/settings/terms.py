@@ -11,6 +11,7 @@ from jepanet.addresses import checksum_address
 from jepanet.errors import Exit, Fatal, Rejected
 from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, allow_list_of
 from jepanet.protocol.documents.build import build_from
+from jepanet.protocol.documents.fair_rules import check_fair
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import Methods, RoundSpec, check_methods, encode_spec
 from jepanet.protocol.documents.terms import RoundTerms
@@ -156,6 +157,7 @@ def _check(terms: RoundTerms, methods: Methods) -> None:
     try:
         encode_spec(trial)
         check_methods(trial, methods)
+        check_fair(trial)
     except Rejected as error:
         raise _bad(
             f"[proposer] makes a round spec that everybody refuses: {error.message}", "correct that key"

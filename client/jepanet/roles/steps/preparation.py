@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jepanet.division import most_steps
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.build import apart
+from jepanet.protocol.documents.fair_rules import check_fair
 from jepanet.protocol.documents.scores import MAX_DELTAS
 from jepanet.protocol.documents.spec import (
     MAX_SPEC_BYTES,
@@ -116,6 +117,7 @@ async def round_documents(context: Context, round_: Round) -> RoundDocuments:
     data = await obtain_document(context, round_.params.spec, max_bytes=MAX_SPEC_BYTES, pin=pin)
     spec = decode_spec(data)
     check_methods(spec, context.methods)
+    check_fair(spec)
     check_spec(spec, project=project.id, base=round_.base, recipe=project.recipe, dataset=project.dataset)
     read = context.documents
     recipe = await obtain_document(context, project.recipe, max_bytes=read.max_recipe_bytes, pin=pin)

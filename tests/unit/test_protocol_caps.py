@@ -148,3 +148,10 @@ def test_half_of_the_rule_is_refused(changes: dict[str, int]) -> None:
     check_methods(FOLLOWS, METHODS)
     with pytest.raises(Rejected, match="usual_worth goes with"):
         check_methods(replace(FOLLOWS, **changes), METHODS)
+
+
+def test_what_is_usual_comes_back_from_next_to_nothing() -> None:
+    usual = 1
+    for _ in range(60):
+        usual = usual_after([10_000] * 6, usual)
+    assert usual == 10_000

@@ -7,7 +7,7 @@ honest deltas takes every bond, a tolerance above every gain lets a sheet say an
 
 from __future__ import annotations
 
-from functools import reduce
+from operator import attrgetter
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import RoundSpec
@@ -33,7 +33,7 @@ def check_fair(spec: RoundSpec) -> None:
     """Raises: Rejected (`unfair-rules`): a number of a rule lies where it hurts honest work."""
     for bounds, wrong, word in ((_LEAST, int.__lt__, "at least"), (_MOST, int.__gt__, "at most")):
         for name, bound in bounds.items():
-            said: int = reduce(getattr, name.split("."), spec)  # type: ignore[arg-type]
+            said: int = attrgetter(name)(spec)
             if wrong(said, bound):
                 raise Rejected(
                     f"round spec: {name} is {said:,}, honest work loses by it: nodes take {word} {bound:,}",

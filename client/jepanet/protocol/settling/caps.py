@@ -89,7 +89,8 @@ def usual_after(worth: Sequence[int], last: int) -> int:
     Only where that is more than half of them may it rise: few that stand out are not what is usual.
     """
     counted = sorted(amount for amount in worth if COUNTED * amount >= last)
-    most = last * GROWTH[0] // GROWTH[1] if 2 * len(counted) > len(worth) else last
+    # By one at least: a quarter of three is none, and what fell so low would never come back.
+    most = max(last + 1, last * GROWTH[0] // GROWTH[1]) if 2 * len(counted) > len(worth) else last
     return max(-(-last // FALL), min(counted[len(counted) // 2] if counted else 0, most))
 
 

@@ -9,6 +9,7 @@ const JOBS: Record<string, string> = {
   measure_models: "Measuring models",
   evaluate_model: "Evaluating a model",
   name_transcript: "Reading which transcript a delta names",
+  name_carried: "Reading what a remainder holds",
   name_left: "Reading what a delta left out",
   name_source: "Reading what a remainder was left by",
   plan_audit: "Drawing what to audit",

@@ -266,7 +266,7 @@ def test_what_is_no_state_of_this_training_is_refused(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("schema", "jepanet.training.2"), ("step", 0), ("step", STEPS + 1), ("step", "6"), ("step", True),
+        ("schema", "jepanet.training.1"), ("step", 0), ("step", STEPS + 1), ("step", "6"), ("step", True),
         ("samples", -1), ("samples", 1.5), ("metrics", []), ("metrics", {"loss": "1"}), ("more", 1),
     ],
 )  # fmt: skip

@@ -15,44 +15,28 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import click
 import numpy as np
 from attacks.attempt import scaled
+from attacks.federation import Under, paid
 from attacks.judging import Held, rules_of
 from attacks.recorded import CHEAP, Recorded, recorded
 from attacks.rounds import LEARNING_RATE, MOMENTUM, Data
 
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
-from jepanet.federation.judging.judge import Claim, Judged, Judgement, judge, merge
+from jepanet.federation.judging.judge import Claim, Judged, judge, merge
 from jepanet.federation.judging.repair import Mended, Repair
 from jepanet.federation.judging.similarity import norm, upper_median
 from jepanet.federation.merging.lengths import no_longer, reference_length
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
-from jepanet.protocol.documents.scores import Among
-from jepanet.protocol.settling.caps import usual_within
-from jepanet.protocol.settling.rewards import settle_payouts
-from jepanet.protocol.settling.shares import as_one_of
 from jepanet.tensors import Arrays
 from jepanet.types import Address, Digest, Verdict
 
 RESULT = Path(__file__).parent / "results" / "round_rules.json"
 CACHE = Path.home() / ".cache" / "jepanet-benchmarks"
 SOLVERS = 4
-
-
-@dataclass(frozen=True)
-class Under:
-    """A set of rules."""
-
-    name: str
-    drop_sigmas_milli: int = 0
-    to_reference_milli: int = 0
-    pay_to_median_milli: int = 0
-    variance_price_milli: int = 0
-    pay_as_merged: bool = False
 
 
 RULES = (
@@ -190,30 +174,12 @@ def play(
         return Outcome((0,) * len(deltas), nobody, nobody, False, 0.0)
     judgements, published = found.judged.judgements, found.mended.verdict.published
     return Outcome(
-        _pay(judgements, set(found.accepted), set(found.kept), published, under),
+        paid(judgements, set(found.kept), under) if published else (0,) * len(judgements),
         tuple(item.digest in found.accepted for item in judgements),
         tuple(item.digest in found.mended.dropped for item in judgements),
         published,
         report.gain(found.merge_of(sorted(found.kept))[0]).mean if published else 0.0,
     )
-
-
-def _pay(
-    judgements: Sequence[Judgement], accepted: set[Digest], kept: set[Digest], published: bool, under: Under
-) -> tuple[int, ...]:
-    counted = {item.digest: (item.gain, item.stderr) for item in judgements}
-    if under.pay_as_merged and 0 < len(kept) < len(judgements):
-        for item in judgements:
-            among = None if item.among is None else Among(*item.among)
-            measured = SimpleNamespace(gain=item.gain, stderr=item.stderr, among=among)
-            counted[item.digest] = as_one_of(measured, len(judgements), len(kept))
-    earned = {digest: max(0, gain - error) for digest, (gain, error) in counted.items() if digest in accepted}
-    usual = usual_within(list(earned.values())) if under.pay_to_median_milli else 0
-    gains = [counted[item.digest] if item.digest in kept else (0, 0) for item in judgements]
-    return settle_payouts(
-        gains, price=int(published), shrink_milli=1000, budget=1 << 100,
-        pay_cap=usual * under.pay_to_median_milli // 1000 if usual else None,
-    )  # fmt: skip
 
 
 @click.command()

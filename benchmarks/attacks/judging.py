@@ -24,7 +24,7 @@ class Held:
     """The scorer of one round, as `work/scoring.py` makes it; what was measured once is kept."""
 
     def __init__(self, base: Arrays, recipe: Recipe, shard: Shard) -> None:
-        self._recipe, self._shard = recipe, shard
+        self._recipe, self.shard = recipe, shard
         self._scorer = scorer_of(base, recipe, shard)
         self._known: dict[bytes, tuple[Gain, Metrics]] = {}
 
@@ -52,10 +52,10 @@ class Held:
     def _found(self, weights: Arrays) -> tuple[Gain, Metrics]:
         digest = hashlib.sha256(b"".join(array.tobytes() for _, array in sorted(weights.items()))).digest()
         if digest not in self._known:
-            encoded = encode(weights, self._recipe, self._shard)
+            encoded = encode(weights, self._recipe, self.shard)
             self._known[digest] = (
                 self._scorer.gain_of(encoded),
-                metrics_of(encoded, self._shard, self._recipe),
+                metrics_of(encoded, self.shard, self._recipe),
             )
         return self._known[digest]
 

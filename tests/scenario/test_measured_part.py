@@ -13,6 +13,7 @@ from jepanet.cid import to_cid
 from jepanet.errors import Exit
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet
+from jepanet.protocol.settling.within_error import gains_within_error
 
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 
@@ -50,5 +51,6 @@ def test_a_stranger_measures_the_same_part_and_finds_the_same_usual_worth(
     assert spec.evaluation_episodes == 4 and spec.usual_follows and not spec.usual_worth
     later, _ = second
     assert later.usual_worth == (sheet.usual if sheet.published else 0)
-    # Four steps of training gain less than two errors over four episodes, or nothing at all.
-    assert later.evaluation_episodes == 0
+    # Four steps of training mostly gain less than two errors over four episodes, or nothing at all.
+    little = not sheet.published or gains_within_error(sheet.rows, 2000, measured=4, usual=4)
+    assert later.evaluation_episodes == (0 if little else 4)

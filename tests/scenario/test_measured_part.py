@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ pytestmark = [pytest.mark.scenario, pytest.mark.timeout(600)]
 
 TERMS = {"evaluation_episodes": 4, "evaluation_sigmas_milli": 2000, "usual_follows": True}
 """A sealed shard has eight."""
+
+
+@pytest.fixture(scope="module")
+def network(new_network: Callable[..., Network]) -> Network:
+    """One whose project has no round yet: what a round is measured over follows from the one before."""
+    return new_network(solvers=2)
 
 
 @pytest.fixture(scope="module")

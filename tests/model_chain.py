@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jepanet.cid import digest_of
 from jepanet.errors import Exit, Rejected, Transient
-from jepanet.protocol.documents.spec import Methods, UpdateRule, encode_spec
+from jepanet.protocol.documents.spec import UpdateRule, encode_spec
+from jepanet.protocol.documents.spec_checks import Methods
 from jepanet.protocol.facts import RoundParams
 from jepanet.protocol.models.ways import Leg, Route, Sizes
 from jepanet.protocol.settling.sheet import ScoreSheet, derive_sheet, encode_sheet

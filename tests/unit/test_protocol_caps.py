@@ -8,7 +8,8 @@ import pytest
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import ScoreReport
-from jepanet.protocol.documents.spec import MergeRule, check_methods, encode_spec
+from jepanet.protocol.documents.spec import MergeRule, encode_spec
+from jepanet.protocol.documents.spec_checks import check_methods
 from jepanet.protocol.settling.caps import check_usual, pay_limit, usual_after, usual_within
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.spec import NormCaps, check_methods, decode_spec, encode_spec
+from jepanet.protocol.documents.spec import NormCaps, decode_spec, encode_spec
+from jepanet.protocol.documents.spec_checks import check_methods
 from jepanet.protocol.settling.reference import check_reference, next_reference
 from jepanet.protocol.settling.rows import Row
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet

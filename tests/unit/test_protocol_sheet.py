@@ -23,14 +23,12 @@ from jepanet.protocol.documents.scores import (
 from jepanet.protocol.documents.spec import (
     MAX_PRICE,
     MergeRule,
-    Methods,
     NormCaps,
     UpdateRule,
-    check_methods,
-    check_spec,
     decode_spec,
     encode_spec,
 )
+from jepanet.protocol.documents.spec_checks import Methods, check_methods, check_spec
 from jepanet.protocol.settling.reasons import REASONS
 from jepanet.protocol.settling.rows import leaves_of
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet

@@ -598,12 +598,14 @@ async def test_attack_second_numbers_of_a_minority_are_not_signed(
         (Merge(digest("mine"), True, 30_000, "", ()), {"model": NEW, "improvement": 30_000}, "wrong-model"),
         (Merge(NEW, True, 30_000, "", ()), {"improvement": 0, "note": "no"}, "withheld-improvement"),
         (Merge(NEW, False, 0, "no", ()), {"model": NEW, "improvement": 30_000}, "no-improvement"),
+        (Merge(NEW, True, 30_000, "", ()), {"model": NEW, "improvement": 10**9}, "wrong-improvement"),
+        (Merge(NEW, True, 30_000, "", ()), {"model": NEW, "improvement": 1}, "wrong-improvement"),
     ],
 )
 async def test_attack_a_merge_that_comes_out_otherwise_here_is_not_signed(
     desk: Any, monkeypatch: pytest.MonkeyPatch, mine: Merge, said: dict[str, Any], reason: str
 ) -> None:
-    """Another model, a good merge that is withheld, and one that does not pass."""
+    """Another model, a good merge that is withheld, one that does not pass, a gain that nobody measured."""
     facts = some_facts(solvers=2, coordinators=3)
     context = desk(facts, [GOOD] * 2)
 

@@ -16,7 +16,7 @@ from jepanet.chain.keys.wallet_files import Wallet
 from jepanet.chain.sending.sender import Sender
 from jepanet.protocol.documents.build import Build
 from jepanet.protocol.documents.messages import Body
-from jepanet.protocol.documents.spec import Methods
+from jepanet.protocol.documents.spec_checks import Methods
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.state import NodeState, OffChain, Own, Project, Round

@@ -137,6 +137,11 @@ class Coordinator:
                 )
             if not merge.published:
                 raise Rejected(f"the merged model does not pass here: {merge.note}", reason="no-improvement")
+            if abs(merge.improvement - sheet.improvement) > documents.spec.score_tolerance:
+                raise Rejected(
+                    f"it gains {merge.improvement} micro-nats here, the sheet says {sheet.improvement}",
+                    reason="wrong-improvement",
+                )
             serve_result(self._context, sheet, merge)  # a second provider
             return merge.improvement
         if merge.published and merge.improvement > documents.spec.score_tolerance:

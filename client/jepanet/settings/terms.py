@@ -13,7 +13,8 @@ from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, allow_list_of
 from jepanet.protocol.documents.build import build_from
 from jepanet.protocol.documents.fair_rules import check_fair
 from jepanet.protocol.documents.scores import MAX_DELTAS
-from jepanet.protocol.documents.spec import Methods, RoundSpec, check_methods, encode_spec
+from jepanet.protocol.documents.spec import RoundSpec, encode_spec
+from jepanet.protocol.documents.spec_checks import Methods, check_methods
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.settling.bond_rule import Deterrence, deterrence, lottery_of, most_paid
 from jepanet.settings.config import ProposerSection

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jepanet.federation.deltas.codecs import CODECS
 from jepanet.federation.merging.rules import RULES
-from jepanet.protocol.documents.spec import Methods, RoundSpec, check_methods, decode_spec
+from jepanet.protocol.documents.spec import RoundSpec, decode_spec
+from jepanet.protocol.documents.spec_checks import Methods, check_methods
 
 METHODS = Methods(tuple(CODECS), tuple(RULES))
 

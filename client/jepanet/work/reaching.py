@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from jepanet.errors import Exit, JepanetError, Rejected, Transient
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, Methods, check_methods, check_spec, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
+from jepanet.protocol.documents.spec_checks import Methods, check_methods, check_spec
 from jepanet.protocol.models.ancestry import Ancestry, Step, ancestry
 from jepanet.protocol.models.ways import Barred, By, Leg, Link, Route, Sizes, Way, Whole, cheapest, fewest
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet

@@ -13,7 +13,8 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.operations.reading.library import Library
 from jepanet.operations.reading.models import get_model
 from jepanet.protocol.assignment import training_seed, training_shards
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec, check_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, RoundSpec
+from jepanet.protocol.documents.spec_checks import check_spec
 from jepanet.protocol.rounds import Reveal
 from jepanet.protocol.state import NodeState, Round
 from jepanet.types import Address

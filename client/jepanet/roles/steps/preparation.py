@@ -10,15 +10,8 @@ from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.build import apart
 from jepanet.protocol.documents.fair_rules import check_fair
 from jepanet.protocol.documents.scores import MAX_DELTAS
-from jepanet.protocol.documents.spec import (
-    MAX_SPEC_BYTES,
-    TOLERANT,
-    AuditRule,
-    RoundSpec,
-    check_methods,
-    check_spec,
-    decode_spec,
-)
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, TOLERANT, AuditRule, RoundSpec, decode_spec
+from jepanet.protocol.documents.spec_checks import check_methods, check_spec
 from jepanet.protocol.duties import PrepareRound
 from jepanet.protocol.facts import LocalFact, LocalRoundPrepared
 from jepanet.protocol.state import Round

@@ -76,7 +76,7 @@ class Node:
         if isinstance(fact, facts.ChainBlock):
             known = self.state.rounds.values()
             under_way = {item.project_id for item in known if not item.ended_at}
-            most = KEPT_ROUNDS + KEPT_OF_PROJECT * len(under_way)
+            most = 2 * KEPT_ROUNDS + KEPT_OF_PROJECT * len(under_way)
             assert sum(1 for item in known if item.ended_at) <= most
             return
         round_ = self.state.rounds.get(getattr(fact, "round_id", None))  # type: ignore[arg-type]  # None is no key

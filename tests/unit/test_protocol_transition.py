@@ -634,6 +634,40 @@ def test_attack_strangers_rounds_make_nobody_forget_what_a_project_under_way_is_
     assert sorted(state.rounds) == list(strangers)[-KEPT_ROUNDS:], "idle, it is one of many"
 
 
+@pytest.mark.parametrize(
+    ("who", "role", "owed"),
+    [
+        (SOLVER, S, {"SendClaim"}),
+        (C0, C, {"SendClaim", "SlashInvalid"}),
+        (PROPOSER, P, {"SlashInvalid"}),
+        (OUTSIDER, S, set()),
+    ],
+)
+def test_attack_strangers_rounds_close_no_claim_and_save_no_bond(
+    who: Address, role: Role, owed: set[str]
+) -> None:
+    """Whoever is to lose a bond by a settlement lets empty rounds end in the same block, for gas alone."""
+    elsewhere, strangers = ProjectId(4), range(100, 100 + 2 * KEPT_ROUNDS)
+    told: list[facts.Fact] = [*prologue(), project(elsewhere), committed(SOLVER), revealed(SOLVER)]
+    told += [recorded(at=REVEAL_END + 1), settled()]
+    for n in strangers:
+        theirs = opened(RoundId(n), elsewhere, params(project_id=elsewhere))
+        told += [replace(theirs, proposer=OTHER, verifier_set=2)]
+        told += [replace(cancelled(CancelCause.NO_COMMITS), round_id=RoundId(n))]
+    state, _ = play(node(who, role), *told, block(VERIFY_END + 10_000))
+    kept = state.rounds.get(ROUND)
+    assert {type(duty).__name__ for duty in (round_duties(state, kept) if kept else ())} == owed
+    assert len(state.rounds) == KEPT_ROUNDS + bool(owed), "and no more: memory is bounded"
+
+
+def test_of_ones_own_ended_rounds_as_many_are_kept_as_of_all() -> None:
+    told: list[facts.Fact] = [project()]
+    for n in range(1, KEPT_ROUNDS + 3):
+        told += [opened(RoundId(n)), replace(cancelled(CancelCause.NO_COMMITS), round_id=RoundId(n))]
+    state, _ = play(node(PROPOSER, P), *told, block(9000))
+    assert sorted(state.rounds) == list(range(3, KEPT_ROUNDS + 3))
+
+
 def test_the_model_head_moves_with_the_chain() -> None:
     moved = log(facts.ChainModelAdvanced, project_id=PROJECT, model=digest("new"))
     state, _ = play(node(SOLVER, S), *prologue(), moved)

@@ -303,6 +303,8 @@ def _forget_old_rounds(state: NodeState) -> NodeState:
     if len(ended) <= KEPT_ROUNDS:
         return state
     dropped = set(ended[: len(ended) - KEPT_ROUNDS])
+    # What they owe, or are owed, is due after their end: strangers' rounds must not close it.
+    dropped.difference_update([key for key in ended if state.has_part_in(state.rounds[key])][-KEPT_ROUNDS:])
     for project_id in {item.project_id for item in state.rounds.values() if not item.ended_at}:
         of_it = [key for key in ended if state.rounds[key].project_id == project_id]
         dropped.difference_update(of_it[-KEPT_OF_PROJECT:])

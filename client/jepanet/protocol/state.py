@@ -137,7 +137,8 @@ class NodeState:
     verifier_sets: dict[int, VerifierSet] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     rounds: dict[RoundId, Round] = field(default_factory=dict)
-    """Ended rounds beyond `KEPT_ROUNDS` and `KEPT_OF_PROJECT` are dropped."""
+    """Ended rounds beyond `KEPT_ROUNDS` (of all, and of those that this account has a part in) and
+    `KEPT_OF_PROJECT` are dropped."""
     own: dict[RoundId, Own] = field(default_factory=dict)
     """Of the same rounds as `rounds`."""
     off_chain: dict[RoundId, OffChain] = field(default_factory=dict)
@@ -178,9 +179,17 @@ class NodeState:
         """Whether `sender` may propose a score sheet: the spec's aggregators and the verifiers."""
         return sender in self.own[round_.id].aggregators or sender in self.members(round_)
 
+    def has_part_in(self, round_: Round) -> bool:
+        """Whether this account proposed a round, committed in it or is one of its verifiers: something of it
+        is due to this account, or from it, also once the round has ended."""
+        me = self.me.address
+        return me == round_.proposer or me in self.members(round_) or round_.committed(me)
+
 
 KEPT_ROUNDS = 64
-"""Ended rounds kept in memory; older ones stay in the journal and on the chain."""
+"""Ended rounds kept in memory, and as many of those that this account has a part in, however many rounds of
+strangers end meanwhile: claims and slashes are due after the end. Older ones stay in the journal and on the
+chain."""
 KEPT_OF_PROJECT = 16
 """But the last ended ones of a project are kept as long as a round of it is under way: an auditor holds a
 training against the delta that its solver revealed before, however many rounds of others end meanwhile."""

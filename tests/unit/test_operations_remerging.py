@@ -21,6 +21,7 @@ from round_samples import GOOD, a_spec, digest, reports_of, some_facts
 pytestmark = pytest.mark.unit
 
 MODEL, UPDATE, LEFT, OLD = (digest(word) for word in ("model", "update", "left", "old"))
+METRICS = (("after.rank", 11_000_000), ("before.rank", 12_000_000))
 RULED = a_spec(update=UpdateRule("int8", 950))
 
 
@@ -41,7 +42,7 @@ class Worker:
     """Merges into what it is told to, and keeps the request."""
 
     def __init__(self, **changes: Any) -> None:
-        self.result = replace(MergedModel(MODEL, True, 30_000, 10, "", (), UPDATE, LEFT), **changes)
+        self.result = replace(MergedModel(MODEL, True, 30_000, 10, "", METRICS, UPDATE, LEFT), **changes)
         self.request: MergeDeltas | None = None
 
     async def run(self, request: MergeDeltas) -> MergedModel:
@@ -61,7 +62,8 @@ def repeat(tmp_path: Path) -> Any:
         base.write_bytes(model_bytes(initial(SEED), ModelHeader.of(RECIPE, 2, parent, left)))
         made = derive_sheet(
             facts, spec, reports_of(facts, [[GOOD] * 2] * 3),
-            **{"model": MODEL, "improvement": 30_000, "update": UPDATE if spec.update else None, **sheet},
+            **{"model": MODEL, "improvement": 30_000, "metrics": METRICS,
+               "update": UPDATE if spec.update else None, **sheet},
         )  # fmt: skip
         found = await repeat_merge(
             made, spec=spec, model_cap=1 << 20, library=library or Library(tmp_path),  # type: ignore[arg-type]
@@ -101,8 +103,15 @@ async def test_no_remainder_is_fetched_where_the_merge_takes_none(
 
 @pytest.mark.parametrize(
     "change",
-    [{"update": digest("other")}, {"update": None}, {"digest": digest("other")}, {"published": False}],
-    ids=["another update", "no update", "another model", "a merge that does not pass"],
+    [
+        {"update": digest("other")},
+        {"update": None},
+        {"digest": digest("other")},
+        {"published": False},
+        {"improvement": 90_000},
+        {"metrics": (METRICS[0], ("before.rank", 1))},
+    ],
+    ids=["another update", "no update", "another model", "a merge that does not pass", "a gain", "a metric"],
 )
 async def test_attack_a_sheet_that_the_merge_does_not_give(repeat: Any, change: dict[str, Any]) -> None:
     agrees, detail = await repeat(RULED, Worker(**change))
@@ -120,9 +129,13 @@ async def test_what_was_dropped_is_held_against_a_measurement(repeat: Any, tmp_p
 
 
 async def test_a_withheld_merge_names_no_update(repeat: Any) -> None:
-    withheld: dict[str, Any] = {"model": digest("base"), "improvement": 0, "note": "no", "update": None}
-    assert (await repeat(RULED, Worker(published=False, improvement=0), **withheld))[0]
+    why = "state guards: rank"
+    withheld: dict[str, Any] = {"model": digest("base"), "improvement": 0, "note": why, "update": None}
+    worker = Worker(published=False, improvement=0, note=why)
+    assert await repeat(RULED, worker, **withheld) == (True, f"withheld: {why}")
     assert not (await repeat(RULED, Worker(), **withheld))[0]
+    agrees, detail = await repeat(RULED, worker, **{**withheld, "note": "a solver cheated"})
+    assert not agrees and "a solver cheated" in detail
 
 
 async def test_a_remainder_that_nobody_serves_is_told(repeat: Any, tmp_path: Path) -> None:

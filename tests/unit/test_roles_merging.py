@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +14,10 @@ from jepanet.cid import digest_of
 from jepanet.errors import Transient
 from jepanet.protocol.documents.scores import MAX_METRICS
 from jepanet.protocol.documents.spec import UpdateRule
+from jepanet.protocol.settling.merge_account import with_error
 from jepanet.roles.context import Turns
 from jepanet.roles.steps import merging as merging_module
-from jepanet.roles.steps.merging import Merge, measure_merge, with_error
+from jepanet.roles.steps.merging import Merge, measure_merge
 from jepanet.storage.blobs.store import BlobStore
 from jepanet.traffic import Traffic
 from jepanet.types import Digest, RoundId
@@ -107,10 +107,10 @@ async def test_a_merge_is_measured_on_the_nodes_device_and_a_device_that_disagre
 
 
 async def test_the_error_of_the_improvement_stands_among_the_notes_where_there_is_room() -> None:
-    made = MergedModel(digest_of(b"m"), True, 30_000, 1_200, "", (("after.pi", 1), ("before.pi", 0)))
-    assert with_error(made) == (*made.metrics, ("stderr.improvement", 1_200))
+    metrics = (("after.pi", 1), ("before.pi", 0))
+    assert with_error(metrics, 1_200) == (*metrics, ("stderr.improvement", 1_200))
     full = tuple((f"after.{n:02}", n) for n in range(MAX_METRICS))
-    assert with_error(replace(made, metrics=full)) == full
+    assert with_error(full, 1_200) == full
 
 
 async def test_without_a_rule_there_is_neither_update_nor_remainder(desk: Any) -> None:

@@ -32,7 +32,7 @@ from jepanet.roles import coordinator as coordinator_module
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.coordinator import Coordinator, result_message
 from jepanet.roles.steps import settlement as settlement_module
-from jepanet.roles.steps.merging import Merge
+from jepanet.roles.steps.merging import Merge, nothing_merged
 from jepanet.roles.steps.scoring import MEASURED, MEASURED_NOTE
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.telemetry import Secret
@@ -153,9 +153,9 @@ def sheet_of(facts: RoundFacts, votes: Sequence[Sequence[Vote]]) -> ScoreSheet:
 
 
 def refused_sheet(facts: RoundFacts) -> ScoreSheet:
-    return derive_sheet(
-        facts, a_spec(), reports_of(facts, [[REFUSED] * 2] * 2), model=facts.base, improvement=0
-    )
+    reports = reports_of(facts, [[REFUSED] * 2] * 2)
+    note = nothing_merged(facts.base, decide(facts, reports)).note
+    return derive_sheet(facts, a_spec(), reports, model=facts.base, improvement=0, note=note)
 
 
 async def signs(context: Any, facts: RoundFacts, sheet: ScoreSheet) -> bool:

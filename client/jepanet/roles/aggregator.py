@@ -15,7 +15,6 @@ from jepanet.protocol.documents.scores import MAX_REPORT_BYTES, ScoreReport, dec
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.duties import BuildSheet, PublishSheet, SendRecord
 from jepanet.protocol.facts import LocalFact, LocalSheetBuilt
-from jepanet.protocol.settling.reasons import SHARD_REFUSED
 from jepanet.protocol.settling.sheet import (
     MAX_SHEET_BYTES,
     ScoreSheet,
@@ -28,7 +27,7 @@ from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.audits import believed
-from jepanet.roles.steps.merging import Merge, measure_merge, result_files, serve_result
+from jepanet.roles.steps.merging import measure_merge, nothing_merged, result_files, serve_result
 from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
@@ -37,13 +36,6 @@ from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
 
 log = get_logger("aggregator")
-
-
-def _why_nothing(decisions: Sequence[Decision]) -> str:
-    """The sheet's note on a round in which no delta was accepted."""
-    if any(item.reason == SHARD_REFUSED for item in decisions):
-        return "no delta was accepted: the evaluation shard can score nothing (see the scores' details)"
-    return "no delta was accepted"
 
 
 class Aggregator:
@@ -78,7 +70,7 @@ class Aggregator:
         if accepted:
             merge = await measure_merge(context, round_, documents, accepted)
         else:
-            merge = Merge(round_.base, False, 0, _why_nothing(decisions), ())
+            merge = nothing_merged(round_.base, decisions)
         sheet = derive_sheet(
             facts,
             documents.spec,

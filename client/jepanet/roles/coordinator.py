@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jepanet.chain.keys.wallet_files import recover_typed
-from jepanet.errors import Rejected
 from jepanet.protocol.documents.messages import Provide, SayResult, SayScores
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
 from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
 from jepanet.protocol.duties import CheckSheet, OpenScores, PublishResult, PublishScores
 from jepanet.protocol.facts import LocalFact, LocalResultSigned, LocalScoresOpened
-from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.apart import tell_apart
 from jepanet.roles.steps.audits import check_words
+from jepanet.roles.steps.held_merge import hold_merge
 from jepanet.roles.steps.left_out import wait_for_left_out
-from jepanet.roles.steps.merging import measure_merge, result_files, serve_result
+from jepanet.roles.steps.merging import measure_merge, nothing_merged, result_files, serve_result
 from jepanet.roles.steps.obtain import obtain_document
 from jepanet.roles.steps.opening_scores import open_scores, own_commitment
 from jepanet.roles.steps.paid_gains import hold_paid_gains
@@ -114,42 +113,15 @@ class Coordinator:
         return improvement
 
     async def _repeat_merge(self, round_: Round, documents: RoundDocuments, sheet: ScoreSheet) -> int:
-        if not sheet.accepted:
-            return 0
         accepted, dropped = (*sheet.accepted, *sheet.dropped), sheet.dropped if sheet.published else None
-        merge = await measure_merge(self._context, round_, documents, accepted, dropped)
-        if sheet.published:
-            if merge.model != sheet.model:
-                raise Rejected(
-                    f"the merge gives model {merge.model.hex()}, the sheet says {sheet.model.hex()}",
-                    reason="wrong-model",
-                )
-            if merge.update != sheet.update:
-                raise Rejected(
-                    f"the merge gives update {_hex(merge.update)}, the sheet says {_hex(sheet.update)}",
-                    reason="wrong-update",
-                )
-            reference = next_reference(sheet.rows, dict(merge.norms), documents.spec.norms)
-            if reference != sheet.reference:
-                raise Rejected(
-                    f"the merge gives reference norm {reference}, the sheet says {sheet.reference}",
-                    reason="wrong-reference",
-                )
-            if not merge.published:
-                raise Rejected(f"the merged model does not pass here: {merge.note}", reason="no-improvement")
-            if abs(merge.improvement - sheet.improvement) > documents.spec.score_tolerance:
-                raise Rejected(
-                    f"it gains {merge.improvement} micro-nats here, the sheet says {sheet.improvement}",
-                    reason="wrong-improvement",
-                )
-            serve_result(self._context, sheet, merge)  # a second provider
-            return merge.improvement
-        if merge.published and merge.improvement > documents.spec.score_tolerance:
-            raise Rejected(
-                f"the sheet withholds a merge that gains {merge.improvement} micro-nats here",
-                reason="withheld-improvement",
-            )
-        return min(0, merge.improvement)
+        merge = (
+            await measure_merge(self._context, round_, documents, accepted, dropped)
+            if accepted
+            else nothing_merged(round_.base, sheet.rows)
+        )
+        improvement = hold_merge(sheet, merge, documents.spec)
+        serve_result(self._context, sheet, merge)  # a second provider
+        return improvement
 
     async def publish_result(self, duty: PublishResult) -> Sequence[LocalFact]:
         context = self._context
@@ -160,10 +132,6 @@ class Coordinator:
                 await context.say(Provide(duty.round_id, blob, context.network.addresses))
             await context.say(SayResult(duty.round_id, own.sheet, own.improvement, own.signature))
         return []
-
-
-def _hex(digest: Digest | None) -> str:
-    return "none" if digest is None else digest.hex()
 
 
 def result_message(context: Context, sheet: ScoreSheet, digest: Digest, improvement: int) -> TypedData:

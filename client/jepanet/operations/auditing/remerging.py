@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from jepanet.cid import to_cid
+from jepanet.errors import Rejected
 from jepanet.learning.model_file import remainder_of
 from jepanet.operations.reading.library import Library
 from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.settling.merge_account import hold_account, with_error
 from jepanet.protocol.settling.reference import next_reference
 from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.work.requests.files import EvaluationFiles, RoundFiles
-from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas, MergedModel
 from jepanet.work.worker import Worker
 
 
@@ -58,9 +61,9 @@ async def repeat_merge(
         )
     finally:
         target.unlink(missing_ok=True)
+    otherwise = _otherwise(sheet, merged, spec)
     if not sheet.published:
-        small = not merged.published or merged.improvement <= spec.score_tolerance
-        return small, f"withheld: {sheet.note}"
+        return otherwise is None, otherwise or f"withheld: {sheet.note}"
     detail = f"model {to_cid(sheet.model)}, improvement {merged.improvement} micro-nats"
     if sheet.update is not None:
         detail += f", update {to_cid(sheet.update)}"
@@ -70,7 +73,19 @@ async def repeat_merge(
     reference = next_reference(sheet.rows, dict(merged.norms), spec.norms)
     if reference != sheet.reference:
         return False, f"{detail}; its deltas give reference norm {reference}, not {sheet.reference}"
-    return merged.digest == sheet.model and merged.published, detail
+    if otherwise is not None:
+        return False, f"{detail}; {otherwise}"
+    return merged.digest == sheet.model, detail
+
+
+def _otherwise(sheet: ScoreSheet, merged: MergedModel, spec: RoundSpec) -> str | None:
+    """What the sheet says of the merge that is measured otherwise here."""
+    measured = replace(merged, metrics=with_error(merged.metrics, merged.stderr))
+    try:
+        hold_account(sheet, measured, spec.score_tolerance)
+    except Rejected as error:
+        return error.message
+    return None
 
 
 async def _remainder(spec: RoundSpec, base: Path, model_cap: int, library: Library) -> Path | None:

@@ -144,15 +144,15 @@ def derive_sheet(
     """The sheet that follows from the reports and from one measurement of the merge.
 
     `model` is the merged model's digest, or the base's when the merge is withheld; then `improvement` must
-    not be positive (a merge withheld by a state guard is recorded as min(0, measured)). `update` is that of
-    the coded update's file, exactly where the spec has an update rule and the merge is published. `dropped`
-    are accepted deltas that are not in it, in the order in which they left, where the spec drops any and the
-    merge is published. `norms` are those of the merged deltas, from which the `reference` follows; without
-    them it is taken as it is.
+    not be positive (a merge withheld by a state guard is recorded as min(0, measured)), and `note` says why.
+    `update` is that of the coded update's file, exactly where the spec has an update rule and the merge is
+    published. `dropped` are accepted deltas that are not in it, in the order in which they left, where the
+    spec drops any and the merge is published. `norms` are those of the merged deltas, from which the
+    `reference` follows; without them it is taken as it is.
 
     Raises:
         Rejected: reason `bad-reports` (see `tally.decide`) or `bad-merge`: model, improvement and accepted
-            deltas contradict each other.
+            deltas contradict each other, or the note of why it was withheld stands on a published one.
     """
     ordered = tuple(sorted(reports, key=lambda report: report.coordinator.lower()))
     decisions = without(decide(facts, ordered), dropped)
@@ -170,6 +170,8 @@ def derive_sheet(
             f"{'with' if spec.update else 'without'} an update rule",
             reason="bad-merge",
         )
+    if published and note:
+        raise Rejected(f"a published merge is withheld for {note!r}", reason="bad-merge")
     if dropped and not (published and spec.merge.drop_sigmas_milli):
         raise Rejected("deltas are dropped from a merge that drops none", reason="bad-merge")
     rows, fees = pay(facts, spec, ordered, decisions, published=published)

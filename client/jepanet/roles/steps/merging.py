@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.scores import MAX_GAIN, MAX_METRICS, Metrics
-from jepanet.protocol.settling.sheet import IMPROVEMENT_ERROR, ScoreSheet
+from jepanet.protocol.documents.scores import Metrics
+from jepanet.protocol.settling.merge_account import with_error
+from jepanet.protocol.settling.reasons import SHARD_REFUSED
+from jepanet.protocol.settling.sheet import ScoreSheet
+from jepanet.protocol.settling.standing import Decided
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
 from jepanet.roles.steps.obtain import keep, obtain
@@ -15,7 +18,7 @@ from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
 from jepanet.roles.steps.remainders import obtain_remainder
 from jepanet.roles.steps.scoring import evaluation_files, tell_where
 from jepanet.types import Digest
-from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas, MergedModel
+from jepanet.work.requests.merging import AcceptedDelta, MergeDeltas
 
 _MADE = ("model", "update", "remainder")
 
@@ -92,7 +95,7 @@ async def measure_merge(
         made.published,
         made.improvement,
         made.note,
-        with_error(made),
+        with_error(made.metrics, made.stderr),
         made.update,
         made.remainder,
         made.dropped,
@@ -100,11 +103,12 @@ async def measure_merge(
     )
 
 
-def with_error(made: MergedModel) -> Metrics:
-    """The notes of a measured merge, with the standard error of its improvement where there is room."""
-    if len(made.metrics) >= MAX_METRICS:
-        return made.metrics
-    return tuple(sorted((*made.metrics, (IMPROVEMENT_ERROR, min(made.stderr, MAX_GAIN)))))
+def nothing_merged(base: Digest, decided: Sequence[Decided]) -> Merge:
+    """What stands in a merge's place in a round in which no delta was accepted."""
+    why = "no delta was accepted"
+    if any(item.reason == SHARD_REFUSED for item in decided):
+        why += ": the evaluation shard can score nothing (see the scores' details)"
+    return Merge(base, False, 0, why, ())
 
 
 def serve_result(context: Context, sheet: ScoreSheet, merge: Merge) -> None:

@@ -10,7 +10,7 @@ import pytest
 from protocol_facts import digest
 
 from jepanet.node.upkeep import release_ended
-from jepanet.protocol.models.keeping import ROUNDS_KEPT
+from jepanet.protocol.models.keeping import ROUNDS_KEPT, kept_rounds
 from jepanet.protocol.state import Identity
 from jepanet.protocol.transition import genesis
 from jepanet.roles.steps.obtain import pinning_round, round_pin
@@ -21,10 +21,16 @@ pytestmark = pytest.mark.unit
 
 
 class Ended:
-    """As much of a round as says that it ended."""
+    """As much of a round as says that it ended, and who has a part in it."""
 
-    def __init__(self, ended_at: int) -> None:
+    verifier_set = 1
+
+    def __init__(self, ended_at: int, proposer: str = "0x" + "1" * 40) -> None:
         self.ended_at = ended_at
+        self.proposer = proposer
+
+    def committed(self, solver: Address) -> bool:
+        return False
 
 
 def held(blobs: BlobStore, *owners: str) -> None:
@@ -51,6 +57,14 @@ def test_pins_of_rounds_that_ended_are_released_also_where_the_state_has_forgott
         assert 991 not in newest and 992 in newest
         assert blobs.owners() == {*others, *(f"round/{key}" for key in (992, 999, 1000, 1001, 1002))}
         assert blobs.pins(digest("never stored")) == frozenset()
+
+
+def test_attack_empty_rounds_of_strangers_let_no_file_of_an_own_round_go() -> None:
+    """What a claim is shown by may lie with few, of whom its proposer may be no friend."""
+    me = Address("0x" + "2" * 40)
+    rounds: Any = {RoundId(key): Ended(key, me if key < 20 else "0x" + "1" * 40) for key in range(1, 120)}
+    kept = kept_rounds(replace(genesis(Identity(me, frozenset())), rounds=rounds))
+    assert kept == {*range(20 - ROUNDS_KEPT, 20), *range(120 - ROUNDS_KEPT, 120)}, "and no more"
 
 
 def test_nothing_is_released_before_anything_is_known(tmp_path: Path) -> None:

@@ -248,12 +248,28 @@ def test_a_deserter_is_slashed_by_others_but_not_by_itself(late: tuple[str, ...]
 
 def test_an_expired_round_is_cancelled_and_an_unchallenged_one_settled() -> None:
     assert ask(node(PROPOSER, P), *prologue(), block(COMMIT_END)) == [duties.SendCancel(ROUND)]
-    state, _ = play(node(OUTSIDER), *verify_phase())
+    state, _ = play(node(SOLVER), *verify_phase())
     assert duties.SendCancel(ROUND) not in ask(state, block(VERIFY_END + COURTESY - 1))
     assert duties.SendCancel(ROUND) in ask(state, block(VERIFY_END + COURTESY))
     state, _ = play(state, recorded(challenge_end=1400))
     assert duties.SendSettle(ROUND) not in ask(state, block(1400 + COURTESY - 1))
     assert duties.SendSettle(ROUND) in ask(state, block(1400 + COURTESY))
+
+
+@pytest.mark.parametrize("role", [S, C, A, P])
+def test_attack_nobody_pays_for_the_end_of_a_round_that_it_has_no_part_in(role: Role) -> None:
+    """A round without a commit costs its maker gas alone. Ended by all who follow every project, it would
+    cost each of them some too."""
+    alone, full = [*prologue(), block(COMMIT_END + COURTESY)], [*verify_phase()]
+    stuck, done = [*full, block(VERIFY_END + COURTESY)], [*full, recorded(), block(1400 + COURTESY)]
+    for told, by, duty in (
+        (alone, C0, duties.SendCancel(ROUND)),
+        (stuck, SOLVER, duties.SendCancel(ROUND)),
+        (done, C0, duties.SendSettle(ROUND)),
+        (done, SOLVER, duties.SendSettle(ROUND)),
+    ):
+        assert duty not in play(node(OUTSIDER, role), *told)[1]
+        assert duty in play(node(by, role), *told)[1]
 
 
 # ------------------------------------------------------------------ coordinator

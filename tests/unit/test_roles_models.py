@@ -101,6 +101,7 @@ class Node:
     @property
     def state(self) -> Any:
         return SimpleNamespace(
+            has_part_in=lambda _: False,
             now=self.now, rounds=self.chain.state.rounds, projects=self.chain.state.projects,
             me=self.chain.state.me, members=lambda round_: (),
         )  # fmt: skip

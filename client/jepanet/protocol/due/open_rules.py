@@ -72,7 +72,9 @@ def slash_equivocation(view: RoundView) -> Iterator[duties.Duty]:
 
 
 def cancel(view: RoundView) -> Iterator[duties.Duty]:
-    if view.phase is Phase.CANCELLABLE and view.now >= _cancellable_since(view.round) + view.wait:
+    """Nobody is paid for it: whoever something is tied up of in the round, as in `settle`."""
+    due = view.phase is Phase.CANCELLABLE and view.now >= _cancellable_since(view.round) + view.wait
+    if due and view.state.has_part_in(view.round):
         yield duties.SendCancel(view.round.id)
 
 
@@ -103,7 +105,8 @@ def slash_invalid(view: RoundView) -> Iterator[duties.Duty]:
 
 def settle(view: RoundView) -> Iterator[duties.Duty]:
     recorded = view.round.recorded
-    if view.phase is Phase.SETTLEABLE and recorded and view.now >= recorded.challenge_end + view.wait:
+    due = view.phase is Phase.SETTLEABLE and recorded and view.now >= recorded.challenge_end + view.wait
+    if due and view.state.has_part_in(view.round):
         yield duties.SendSettle(view.round.id)
 
 

@@ -6,7 +6,8 @@ from jepanet.protocol.state import NodeState
 from jepanet.types import RoundId
 
 ROUNDS_KEPT = 8
-"""Ended rounds whose files a node with a part in them keeps, whatever else it keeps."""
+"""Ended rounds whose files a node keeps, whatever else it keeps: so many of all, and so many of those that it
+has a part in, whose sheets and deltas a stranger's eight empty rounds must not let go of."""
 
 
 def kept_rounds(state: NodeState) -> frozenset[RoundId]:
@@ -15,4 +16,5 @@ def kept_rounds(state: NodeState) -> frozenset[RoundId]:
     A node keeps what it has of them pinned, so that its store never collects it.
     """
     ended = [key for key, item in sorted(state.rounds.items()) if item.ended_at]
-    return frozenset(state.rounds) - frozenset(ended[:-ROUNDS_KEPT])
+    with_a_part = [key for key in ended if state.has_part_in(state.rounds[key])]
+    return frozenset(state.rounds) - (frozenset(ended[:-ROUNDS_KEPT]) - frozenset(with_a_part[-ROUNDS_KEPT:]))

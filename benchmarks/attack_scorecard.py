@@ -4,13 +4,17 @@ Three kinds of rows. *Played* ones came of attackers at work: against real nodes
 of what is learning alone, through the jobs that nodes run (`work`). They are played by
 `scripts/test attacks -- --attacks-out FOLDER` and read with `--played FOLDER`. *Computed* ones are of solvers
 that cheat in what they train: cost and pay of `measured_attacks.toml`, with what is lost of bonds where
-trainings are drawn for audits (`audit_economics.py`). *Parsed* ones are the rows of `docs/threat-model.md`,
-each with the tests that it names: those of `tests/unit` and `tests/property` are run here with `--run`; those
-of the contracts and of whole networks are run by `scripts/test`. A parsed row has figures only where the page
-says that its attacker gets nothing.
+trainings are drawn for audits (`audit_economics.py`), done as measured, and those that pay more than honest
+work does when they are kept to a few segments. *Parsed* ones are the rows of `docs/threat-model.md`, each
+with the tests that it names: those of `tests/unit` and `tests/property` are run here with `--run`; those of
+the contracts and of whole networks are run by `scripts/test`. Their figures are nothing where the page says
+so, and otherwise those that `attack_figures.toml` names.
 
 `scripts/mutate_defences --out FILE` takes away one defence after the other; with `--mutants FILE` each row
 says how many of them its tests have noticed.
+
+Every row is left with at most half of honest pay for each honest training that it costs, or is open, with its
+figure, and stands in the threat model: what falls short is said in a sentence, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -22,117 +26,85 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from audit_economics import Terms, as_measured, read_attacks
+from audit_economics import Found, Terms, as_measured, best, hidden, read_attacks
 from rich.console import Console
 from rich.table import Table
+from scorecard.breaches import breaches
+from scorecard.page import read_figures, shown, with_figures
+from scorecard.report import page_of
+from scorecard.scored import COMPUTED, PARSED, PLAYED, TARGET, Scored
 
 from jepanet.protocol.settling.bond_rule import Lottery
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "threat-model.md"
+FIGURES = Path(__file__).with_name("attack_figures.toml")
 RESULTS = Path(__file__).parent / "results"
 RESULT = RESULTS / "attack_scorecard.json"
-PLAYED, COMPUTED, PARSED = "played", "computed", "parsed"
 RUN_HERE = ("unit", "property")
 PATH = click.Path(path_type=Path)
-TARGET = 0.5
-"""Of honest pay, per honest training."""
-_NOTHING = re.compile(r"(gets|earns|is paid|has) (nothing|no )|loses its (fee|bond)|unpaid", re.IGNORECASE)
-_LOSES = re.compile(
-    r"loses? (?:its |the |a part of its |part of its )?(fee|bond|stake|deposit)", re.IGNORECASE
-)
+SEGMENTS = 32
+"""Of a training; one of those between is done again: what proposers use who change nothing."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """`cost` in honest trainings, `earned` and `lost` in honest pay; None where nobody has measured it.
-    `kind`: how the figures came about; of played ones also where. `lost` of played ones is in whole bonds.
-    `merged`: whether it reaches the model, where that is known. `held`: whether all its tests that were run
-    here pass; None where none was. `mutants`: how many mutants without a defence were caught by its tests."""
-
-    attack: str
-    kind: str
-    defence: str
-    cost: float | None
-    earned: float | None
-    lost: float | str | None
-    merged: bool | None
-    open: bool
-    tests: tuple[str, ...] = ()
-    held: bool | None = None
-    detected: str = ""
-    effect: str = ""
-    undefended: str = ""
-    mutants: int = 0
-
-
-def played(folder: Path) -> Iterator[Scored]:
-    """What was kept of attackers at work; nothing where nobody has played."""
+def played(folder: Path, bond: float) -> Iterator[Scored]:
+    """What was kept of attackers at work; nothing where nobody has played. `bond`: in honest pays, where a
+    row says nothing else."""
     for path in sorted(folder.glob("*.json")):
         for row in json.loads(path.read_text(encoding="utf-8")):
+            row["lost"] *= row.pop("bond", 0.0) or bond
             yield Scored(kind=f"{PLAYED} ({row.pop('on')})", **row)
 
 
-def caught_by(path: Path) -> Counter[str]:
-    """By name of a test, how many mutants it has caught; nothing where nobody has tried."""
+def caught_by(path: Path) -> tuple[Counter[str], list[str]]:
+    """By name of a test, how many mutants it has caught, and the defences that nothing has noticed; nothing
+    where nobody has tried."""
     rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return Counter(re.sub(r"\[.*", "", row["caught"]) for row in rows if row["caught"])
+    caught = Counter(re.sub(r"\[.*", "", row["caught"]) for row in rows if row["caught"])
+    return caught, [row["defence"] for row in rows if not row["caught"]]
 
 
-def measured(probability: int, most: float) -> Iterator[Scored]:
-    """Solvers that cheat, where each is drawn with so many thousandths of a chance."""
-    terms = Terms.of("rule", Lottery(probability, 1, 32), most)
+def measured(terms: Terms) -> Iterator[Scored]:
+    """Solvers that cheat, under the terms of a round."""
+    bond = terms.bond
     for attack in read_attacks():
         seen = attack.where != "unseen"
-        rate = as_measured(attack, terms).rate
         chance = float(terms.lottery.chance(0, ends=True)) if seen else 0.0
         cheating = attack.identities - attack.clean
+        found, lost = as_measured(attack, terms), cheating * chance * bond
         yield Scored(
             attack=attack.name,
             kind=COMPUTED,
             defence="audits of drawn trainings, with a bond that follows" if seen else "no audit meets it",
             cost=attack.cost,
-            earned=round(attack.pay * (1 - chance), 3),
-            lost=round(cheating * chance * terms.bond, 3),
+            earned=round(found.earned + lost, 3),
+            lost=round(lost, 3),
             merged=None,
-            open=not seen and (rate or 0.0) > TARGET,
+            open=not seen and found.earned > TARGET * attack.cost,
         )
+        aside = best(hidden(attack, terms))
+        if aside is not None and (aside.rate or 0.0) > 1:
+            yield _aside(attack.name, aside)
 
 
-def shown(page: str) -> Iterator[Scored]:
-    """The rows of the threat model that say what stops an attack and what shows it."""
-    for line in page.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-        if not line.startswith("| ") or len(cells) not in (3, 4) or cells[0].startswith("Attack"):
-            continue
-        gets = cells[2] if len(cells) == 4 else ""
-        loses = _LOSES.search(gets)
-        tests = tuple(dict.fromkeys(re.findall(r"`(test[A-Za-z_]\w*)`", cells[-1])))
-        is_open = "**open**" in line.lower()
-        if not tests and not is_open:
-            continue
-        yield Scored(
-            attack=re.sub(r"[`*]", "", cells[0]),
-            kind=PARSED,
-            defence=re.sub(r"[`*]", "", cells[1]),
-            cost=None,
-            earned=0.0 if _NOTHING.search(gets) and not is_open else None,
-            lost=loses[1] if loses else None,
-            merged=None,
-            open=is_open,
-            tests=tests,
-        )
-
-
-def beyond(row: Scored) -> bool:
-    """Whether a row that loses nothing earns more than the target, and is not said to be open."""
-    if row.earned is None or row.cost is None or row.open or row.lost:
-        return False
-    return row.earned > TARGET * row.cost
+def _aside(name: str, found: Found) -> Scored:
+    """What pays more than honest work, most of which it is: so nothing less is worth a row."""
+    assert found.rate is not None, "it is trained"
+    return Scored(
+        attack=f"{name}, kept to {found.segments} of the segments between",
+        kind=COMPUTED,
+        defence="audits, where all segments are opened or the bond is for one",
+        cost=round(found.earned / found.rate, 3),
+        earned=round(found.earned, 3),
+        lost=0.0,
+        merged=None,
+        open=True,
+        words="earned is what is left after the bonds that are lost",
+    )
 
 
 def places() -> dict[str, list[Path]]:
@@ -167,21 +139,25 @@ def run_here(rows: Iterable[Scored], where: dict[str, list[Path]]) -> dict[str, 
 @click.option("--most", default=2.0, help="The most that one delta is paid, in honest pays.")
 @click.option("--played", "kept", type=PATH, default=RESULTS / "attacks", help="Rows that were played.")
 @click.option("--mutants", type=PATH, default=RESULTS / "defence_mutants.json", help="What caught them.")
-def main(runs: bool, probability: int, most: float, kept: Path, mutants: Path) -> None:
+@click.option("--page", "report", type=PATH, help="Write the rows as a page too.")
+def main(runs: bool, probability: int, most: float, kept: Path, mutants: Path, report: Path | None) -> None:
     """Prints a table and writes results/attack_scorecard.json."""
-    page = PAGE.read_text(encoding="utf-8")
-    rows = [*played(kept), *measured(probability, most), *shown(page)]
-    caught = caught_by(mutants)
+    terms = Terms.of("rule", Lottery(probability, 1, SEGMENTS), most)
+    others = [*played(kept, terms.bond), *measured(terms)]
+    page = list(shown(PAGE.read_text(encoding="utf-8")))
+    parsed, wrong = with_figures(page, read_figures(FIGURES), others)
+    rows = [*others, *parsed]
+    caught, survived = caught_by(mutants)
     where = places()
     passes = run_here(rows, where) if runs else {}
     heads = ("attack", "how", "cost", "earned", "lost", "open", "tests", "held", "mutants")
     table = Table(*heads, title="Attacks")
-    document = []
+    done = []
     for row in rows:
         ran = [passes[name] for name in row.tests if name in passes]
         killed = sum(caught[name] for name in row.tests)
         row = replace(row, held=all(ran) if ran else None, mutants=killed)
-        document.append(asdict(row))
+        done.append(row)
         figures = ["" if value is None else str(value) for value in (row.cost, row.earned, row.lost)]
         held = {None: "", True: "yes", False: "NO"}[row.held]
         told = ("open" if row.open else "", str(len(row.tests)), held, str(row.mutants or ""))
@@ -191,7 +167,7 @@ def main(runs: bool, probability: int, most: float, kept: Path, mutants: Path) -
         "rows": len(rows),
         **{kind: sum(row.kind.startswith(kind) for row in rows) for kind in (PLAYED, COMPUTED, PARSED)},
         "open": sum(row.open for row in rows),
-        "beyond_the_target": [row.attack for row in rows if beyond(row)],
+        "beyond_the_target": [row.attack for row in rows if row.beyond],
         "mutants_caught": sum(caught.values()),
         "tests": len({name for row in rows for name in row.tests}),
         "run_here": len(passes),
@@ -200,7 +176,14 @@ def main(runs: bool, probability: int, most: float, kept: Path, mutants: Path) -
     }
     print(json.dumps(counts, indent=1))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"counts": counts, "rows": document}, indent=1) + "\n", encoding="utf-8")
+    document = {"counts": counts, "rows": [asdict(row) for row in done]}
+    RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if report is not None:
+        report.write_text("\n".join(page_of(done)) + "\n", encoding="utf-8")
+    wrong += breaches(done, survived)
+    for sentence in wrong:
+        print(sentence, file=sys.stderr)
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":

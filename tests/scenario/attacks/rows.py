@@ -14,7 +14,8 @@ NETWORK, WORK = "network", "work"
 @dataclass(frozen=True)
 class Played:
     """`cost` in honest trainings. `earned` over what honest work of the same round is paid; None where that
-    is nothing and the attack is paid something. `lost` in whole bonds."""
+    is nothing and the attack is paid something. `lost` in whole bonds, of `bond` honest pays each; 0 where a
+    round of the scenario has a bond of any size."""
 
     attack: str
     defence: str
@@ -30,6 +31,7 @@ class Played:
     """On the model or on others, with the defence."""
     undefended: str = ""
     """The same without it, where that was played too."""
+    bond: float = 0.0
 
 
 def keep(folder: Path, part: str, rows: Iterable[Played]) -> None:

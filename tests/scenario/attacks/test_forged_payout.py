@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from lying_verifiers import INFLATED
-from network import Network
+from network import TERMS, TOKEN, Network
+from rows import NETWORK, Played
 from test_verify import verify
 
 from jepanet.errors import Exit
@@ -39,7 +40,7 @@ def play(network: Network, *, forged: bool) -> int:
 
 
 def test_attack_one_forged_payout_in_ten_rounds_is_named(
-    new_network: Callable[..., Network], tmp_path: Path
+    new_network: Callable[..., Network], tmp_path: Path, rows: list[Played]
 ) -> None:
     network = new_network(solvers=2, nursery=LYING)
     network.run_nodes()
@@ -69,3 +70,9 @@ def test_attack_one_forged_payout_in_ten_rounds_is_named(
     ]
     amount = claims[paid_too_much]
     assert f"says amount {amount}, not {amount - INFLATED}" in item["detail"]
+    fee = int(TERMS["fee"]) * TOKEN
+    told = "nobody disputed it: here a part of the verifiers' own fee, at most the escrow of a round"
+    rows.append(
+        Played("a forged payout, signed by everybody who may", "anybody recomputes every payout", NETWORK,
+               0.0, INFLATED / fee, 0.0, False, item["check"], open=True, effect=told)
+    )  # fmt: skip

@@ -1,8 +1,9 @@
 """Solvers that cheat in what they train, in the fourth round of a real federation of four: through the jobs
 that nodes run, without a chain, under the rules of a proposer that changes nothing, and under none of them.
 
-What is lost to audits is computed for the usual lottery (a quarter drawn, two segments and one of the others
-done again); a machine on which nothing was audited would see no difference.
+Each is a row as it was played, without audits, and a row in rounds that draw: what is lost there is computed,
+for the usual lottery (a quarter of the solvers) and the least bond that its rule allows where a delta is paid
+as much as the best of the round was; a machine on which nobody is drawn sees no difference.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -28,21 +29,29 @@ from attacks.shared import parts_of
 from jepanet.federation.judging.similarity import norm
 from jepanet.learning.presets import preset
 from jepanet.learning.recipe import Recipe
+from jepanet.protocol.settling.bond_rule import Lottery, least_bond
+from jepanet.protocol.settling.caps import usual_of
+from jepanet.protocol.settling.rows import Row
 from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.settings.config import ProposerSection
 from jepanet.tensors import Arrays
+from jepanet.types import Verdict
 from jepanet.work.worker import Worker
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 RECIPE, SEED, SOLVERS, ROUND, ROUNDS = "tworoom-small", 0, 4, 3, 8
 CACHE = Path.home() / ".cache" / "jepanet-benchmarks"
-DRAWN = 0.25
-BONDS = {False: 0.0, True: DRAWN}
-"""Of a bond, what whoever can be met by an audit loses on average."""
+DRAWN, MOST = 250, 2.0
+"""Thousandths of a chance to be audited; the least R that a bond is taken for, in honest pays."""
+KEPT = {Verdict.EXCLUDED: 0.2, Verdict.INVALID: 1.0}
+"""Of a bond, what a verdict costs whoever was not drawn."""
 
 BY_RULES = ("reference", "priced", "variance", "mended", "share", "cap")
 """Words of defences that a proposer's rules are: these attacks are played without the rules too."""
+
+LEAK, FOLLOWING = "leaked shard, twice the steps", "leaked shard, where what is usual follows"
+UNAUDITED = ", where nothing is audited"
 
 Deltas = list[Arrays | None]
 
@@ -79,7 +88,8 @@ def made(round_: Recorded, recipe: Recipe) -> Iterator[tuple[str, str, float, De
                alone(_shrunk(now, first, factor)), 1, True)  # fmt: skip
     yield ("latents' layer x 0.7", priced, 0.0,
            alone(now.moved(parts.head, lambda layer: -0.3 * layer)), 1, True)  # fmt: skip
-    yield "leaked shard, twice the steps", "a cap on pay", 2.0, alone(round_.deltas["leak"]), 1, True
+    for name in (LEAK, FOLLOWING):
+        yield name, "a cap on pay", 2.0, alone(round_.deltas["leak"]), 1, True
     clones: Deltas = [_clone(round_, first, place) for place in range(3)]
     yield "three clones by noise", f"{audits}; near-copies", 1.0, [*clones, *others], 3, True
     copies: Deltas = [first, first]
@@ -117,65 +127,80 @@ def _clone(round_: Recorded, honest: Arrays, place: int) -> Arrays:
     return drawn_out(mixed, norm(honest))
 
 
-def paid(sheet: ScoreSheet) -> list[int]:
+def by_place(sheet: ScoreSheet) -> list[Row]:
     """By place of commitment."""
     from round_samples import account
 
-    amounts = {row.solver: row.amount for row in sheet.rows}
-    return [amounts[account("solver", place)] for place in range(len(sheet.rows))]
+    found = {row.solver: row for row in sheet.rows}
+    return [found[account("solver", place)] for place in range(len(sheet.rows))]
+
+
+def scored(
+    attack: str, defence: str, cost: float, own: list[Row], due: float, *, seen: bool, effect: str
+) -> Iterator[Played]:
+    """The rows of one attack; `own`: of its sheet. `due`: what honest work is paid in its place, wei."""
+    earned = sum(row.amount for row in own) / due
+    reasons = ", ".join(sorted({row.reason for row in own} - {"accepted"}))
+    kept = sum(KEPT.get(row.verdict, 0.0) for row in own)
+    # As large as a bond has to be where whoever is paid most here may be paid that.
+    most = max(MOST, *(row.amount / due for row in own))
+    bond = (least_bond(int(most * 10**18), Lottery(DRAWN, 1, 32).chance(0, ends=True)) or 0) / 1e18
+    drawn = DRAWN / 1000 if seen else 0.0
+    lost = drawn * len(own) + (1 - drawn) * kept
+    yield Played(
+        attack, defence, WORK, cost, round(earned * (1 - drawn), 3), round(lost, 3), earned > 0, reasons,
+        effect=effect, bond=round(bond, 3),
+    )  # fmt: skip
+    if seen and earned > 0:
+        yield Played(
+            attack + UNAUDITED, defence, WORK, cost, round(earned, 3), round(kept, 3), True, reasons,
+            open=earned - kept * bond > 0.5 * cost, effect=effect, bond=round(bond, 3),
+        )  # fmt: skip
 
 
 async def play(folder: Path, kept: Path) -> None:
-    """Adds a line to `kept` for each attack that is not there yet."""
+    """Adds lines to `kept` for each attack that is not there yet."""
     known = {row.attack for row in played(kept)}
     recipe = preset(RECIPE)
     data = Data(RECIPE, SEED, SOLVERS, 2 * ROUNDS, CACHE / "attacks")
     (round_,) = recorded(recipe, data, SEED, SOLVERS, [ROUND], CACHE / "rules", sealed=ROUNDS)
-    usual = ProposerSection()
     none = ProposerSection(
         drop_sigmas_milli=0, to_reference_milli=0, pay_as_merged=False, pay_to_median_milli=0,
         variance_price_milli=0,
     )  # fmt: skip
     worker = Worker()
     try:
-        benches = [
+        usual, bare = (
             Bench.of(folder / name, worker, round_, recipe, rules)
-            for name, rules in (("with", usual), ("without", none))
-        ]
+            for name, rules in (("with", ProposerSection()), ("without", none))
+        )
         honest: list[Arrays | None] = [round_.deltas[f"honest {place}"] for place in range(SOLVERS)]
-        clean = [await bench.play(honest) for bench in benches]
-        usual_pay = [sum(paid(sheet)) / SOLVERS for sheet in clean]
-        seat = [paid(sheet)[0] for sheet in clean]  # in whose place most attackers stand
-        assert all(sheet.published for sheet in clean) and min(*usual_pay, *seat) > 0, clean
+        clean = [await bench.play(honest) for bench in (usual, bare)]
+        assert all(sheet.published for sheet in clean), clean
+        due = [[row.amount for row in by_place(sheet)] for sheet in clean]
+        assert min(amounts[0] for amounts in due) > 0, due
+        following = Bench.of(
+            folder / "following", worker, round_, recipe, ProposerSection(usual_follows=True),
+            usual=usual_of(usual.spec, by_place(clean[0])),
+        )  # fmt: skip
         for attack, defence, cost, deltas, own, seen in made(round_, recipe):
             if attack in known:
                 continue
-            alone = own == 1
-            due, bare_due = seat if alone else usual_pay
-            with_ = await benches[0].play(deltas)
-            earned, undefended = sum(paid(with_)[:own]) / due, ""
-            if any(word in defence for word in BY_RULES):
-                without = await benches[1].play(deltas)
-                undefended = f"{_effect(without)}, paid {sum(paid(without)[:own]) / bare_due:.2f}"
-            reasons = sorted({row.reason for row in with_.rows} - {"accepted"})
-            lost = own * BONDS[seen]
-            net = earned * (1 - DRAWN * seen)
-            row = Played(
-                attack,
-                defence,
-                WORK,
-                cost,
-                round(net, 3),
-                lost,
-                merged=any(row.amount for row in with_.rows) and earned > 0,
-                detected=", ".join(reasons),
-                open=lost == 0 and net > 0.5 * cost,
-                effect=f"{_effect(with_)}, paid {earned:.2f} before audits",
-                undefended=undefended,
+            # In the place of the first, or beside all of them.
+            beside = any(item is honest[0] for item in deltas[own:]) or own == SOLVERS
+            with_, without = (amounts[0] if not beside else sum(amounts) / SOLVERS for amounts in due)
+            sheet = await (following if attack == FOLLOWING else usual).play(deltas)
+            rows = list(
+                scored(attack, defence, cost, by_place(sheet)[:own], with_, seen=seen, effect=_effect(sheet))
             )
+            if any(word in defence for word in BY_RULES) and attack != FOLLOWING:
+                other = await bare.play(deltas)
+                gets = sum(row.amount for row in by_place(other)[:own]) / without
+                rows = [replace(row, undefended=f"{_effect(other)}, paid {gets:.2f}") for row in rows]
             with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(row)) + "\n")
-            print(row, flush=True)
+                file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
+            for row in rows:
+                print(row, flush=True)
     finally:
         await worker.stop()
 
@@ -199,3 +224,8 @@ def test_what_cheats_in_learning_earn_and_do_with_and_without_the_rules(
     named = {row.attack: row for row in rows}
     assert named["nothing"].earned == 0.0 and named["sign flipped"].earned == 0.0
     assert "withheld" not in named["five long cheap ones that stop a merge"].effect
+    audited = [row for row in rows if not row.open]
+    assert all((row.earned or 0.0) - row.lost * row.bond <= 0.5 * row.cost for row in audited)
+    # A limit that follows holds a leak where the round's own median would be the leak itself.
+    leaks = [named[name + UNAUDITED].earned for name in (LEAK, FOLLOWING)]
+    assert leaks[1] is not None and leaks[0] is not None and leaks[1] < leaks[0]

@@ -49,9 +49,17 @@ class Bench:
 
     @classmethod
     def of(
-        cls, folder: Path, worker: Worker, round_: Recorded, recipe: Recipe, rules: ProposerSection
+        cls,
+        folder: Path,
+        worker: Worker,
+        round_: Recorded,
+        recipe: Recipe,
+        rules: ProposerSection,
+        *,
+        usual: int = 0,
     ) -> Bench:
-        """With the rules of pay and merging that a proposer's section says."""
+        """With the rules of pay and merging that a proposer's section says. `usual`: what the round before
+        says that a delta is worth, in micro-nats, where that follows."""
         folder.mkdir(parents=True, exist_ok=True)
         model = model_bytes(round_.base, ModelHeader.of(recipe, round_.number), round_.velocity)
         terms = LearningDocuments().recipe(recipe.to_bytes())
@@ -74,6 +82,8 @@ class Bench:
             aggregators=(account("aggregator"),),
             pay_as_merged=rules.pay_as_merged,
             pay_to_median_milli=rules.pay_to_median_milli,
+            usual_follows=rules.usual_follows,
+            usual_worth=usual,
             variance_price_milli=rules.variance_price_milli if terms.grounded else 0,
         )
         entry = ShardEntry(0, digest_of(b"shard"), 1, 1)

@@ -1,0 +1,1 @@
+"""The rows of `attack_scorecard.py`, and what they are held to."""

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from network import Network, test_dataset
+from warm_workers import DOOR, warm_workers
 
 from jepanet.telemetry import configure_logging
 
@@ -67,6 +69,22 @@ def upgrade_from(request: pytest.FixtureRequest) -> str:
 def quiet() -> None:
     """This process sends transactions itself; only what goes wrong is worth a line."""
     configure_logging(level="error")
+
+
+@pytest.fixture(scope="session")
+def door() -> Iterator[Path]:
+    """What forked workers are started by."""
+    with warm_workers() as door:
+        yield door
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_workers(door: Path) -> Iterator[None]:
+    """Workers of this process and of nodes of a network are forked; others are started as they always are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DOOR, str(door))
+        patch.setattr("jepanet.work.worker.sys", SimpleNamespace(executable=str(door)))
+        yield
 
 
 @pytest.fixture(scope="session")

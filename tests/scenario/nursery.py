@@ -1,7 +1,8 @@
 """Starts node processes quickly: the package is imported once, each node is a fork of that process.
 
 A node started here is a process like any other: own session, own log, killed and reaped like one. Commands
-come on standard input as JSON lines, one answer a command; the end of standard input ends every child.
+come on standard input as JSON lines, one answer a command; the end of standard input ends every child. Their
+workers are forks as well, where whoever started this says by what (`warm_workers`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# Not there by itself where PYTHONSAFEPATH is set.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from warm_workers import DOOR, start_by
+
 
 def main() -> None:
     """Serves start requests until standard input ends."""
@@ -23,6 +29,8 @@ def main() -> None:
     import jepanet.node.app
     import jepanet.operations.checks.preflight  # noqa: F401
 
+    if DOOR in os.environ:
+        start_by(os.environ.pop(DOOR))
     os.dup2(os.open(os.devnull, os.O_RDWR), 3)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)

@@ -100,6 +100,11 @@ class Bench:
         )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forked_workers() -> None:
+    """None here: what is shown is shown of workers as they are started anywhere."""
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     data = tmp_path_factory.mktemp("data") / "tworoom"

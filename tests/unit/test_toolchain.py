@@ -165,6 +165,40 @@ def test_outcomes_of_forge_are_counted(runner: ModuleType) -> None:
     assert runner.forge_tally("Compiler run failed") is None
 
 
+SLOW = """\
+============================= slowest 10 durations =============================
+24.64s call     tests/unit/test_cid.py::test_one[a b]
+1.20s setup    tests/unit/test_cid.py::test_two
+
+(11 durations < 1s hidden.)
+1 passed in 26.71s
+"""
+
+
+@pytest.mark.subprocess
+def test_the_summary_names_the_slowest_of_all_suites(runner: ModuleType) -> None:
+    for output in (SLOW, SLOW.replace("24.64", "3.50").replace("test_cid", "test_b")):
+        runner.run(runner.Step("step", ["printf", "%s", output], count=runner.pytest_tally), runner.Tally())
+    assert [(item.seconds, item.phase, item.test) for item in runner.slowest()[:3]] == [
+        (24.64, "call", "tests/unit/test_cid.py::test_one[a b]"),
+        (3.5, "call", "tests/unit/test_b.py::test_one[a b]"),
+        (1.2, "setup", "tests/unit/test_cid.py::test_two"),
+    ]
+
+
+def test_every_scenario_is_in_one_of_the_parts(runner: ModuleType) -> None:
+    (shared,) = runner.scenarios_on_one_network()
+    _, others = runner.other_scenarios()
+    named = {word for word in shared.command if word.startswith("tests/")}
+    assert all((ROOT / name).is_file() for name in named)
+    assert {f"--ignore={name}" for name in named} == {
+        word for word in others.command if word.startswith("--ignore")
+    }
+    assert "tests/scenario" in others.command
+    parts = [name for name, _ in runner.WAITING]
+    assert set(parts) <= set(runner.DEFAULT) and parts.count("scenario") == 2
+
+
 @pytest.mark.subprocess
 @pytest.mark.parametrize(
     ("script", "expected"),

@@ -21,6 +21,7 @@ from jepanet.chain.keys.wallet import Wallet
 from jepanet.errors import Transient
 from jepanet.intents import Intent, IntentState
 from jepanet.types import Address
+from made_up_blocks import made_up_block
 
 T = TypeVar("T")
 GWEI = 10**9
@@ -259,11 +260,13 @@ class Endpoint(ChainReader):
         return None if number > newest else self._block(self.world.blocks[number], full)
 
     def _block(self, block: Block, full: bool) -> dict[str, Any]:
-        return {
-            "number": hex(block.number), "hash": _hex(block.hash), "parentHash": _hex(block.parent),
-            "timestamp": hex(block.number), "gasLimit": hex(30_000_000),
-            "baseFeePerGas": hex(self.world.base_fee),
-            "transactions": [
+        return made_up_block(
+            number=hex(block.number),
+            hash=_hex(block.hash),
+            parentHash=_hex(block.parent),
+            timestamp=hex(block.number),
+            baseFeePerGas=hex(self.world.base_fee),
+            transactions=[
                 {
                     "from": item.sender, "nonce": hex(item.nonce), "hash": _hex(item.hash), "value": "0x0",
                     "to": _hex(item.to), "input": _hex(item.data),
@@ -272,7 +275,7 @@ class Endpoint(ChainReader):
                 else _hex(item.hash)
                 for item in block.transactions
             ],
-        }  # fmt: skip
+        )  # fmt: skip
 
     def eth_getTransactionCount(self, account: str, block: str) -> str:
         newest = self._newest()

@@ -15,7 +15,7 @@ from jepanet.chain.deploying.deploy import deploy
 from jepanet.chain.deploying.parameters import TOKEN, DeployParameters
 from jepanet.chain.devchain.anvil import public_test_accounts
 from jepanet.chain.endpoints.answers import Receipt
-from jepanet.chain.endpoints.header_rlp import read_header
+from jepanet.chain.endpoints.beacon_headers import read_header
 from jepanet.chain.keys.password import Password
 from jepanet.chain.keys.wallet_files import Wallet, import_key
 from jepanet.chain.sending.sender import Sender

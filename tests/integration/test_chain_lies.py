@@ -64,16 +64,69 @@ FAULTS: dict[str, tuple[Backend, ...]] = {
     **{f"answers {name}": (Backend(), Backend((Answers(body=name, share=0.5),))) for name in sorted(BODIES)},
     **{f"shapes {form}": (Backend((Shapes(form=form, share=0.5),)),) for form in Shapes.forms},
 }
-USELESS = {bits: (Backend((Blooms(bits=bits), LogsLag(blocks=4))),) for bits in ("zeros", "ones", "none")}
 
 
 async def test_no_log_is_lost_whatever_an_endpoint_leaves_out(chain: Chain, pinger: Pinger) -> None:
     await _play(chain, pinger, FAULTS)
 
 
-@pytest.mark.parametrize("bits", USELESS)
-async def test_no_log_is_lost_where_blooms_are_useless(chain: Chain, pinger: Pinger, bits: str) -> None:
-    await _play(chain, pinger, {bits: USELESS[bits]})
+@pytest.mark.parametrize("bits", sorted(Blooms.bloom))
+async def test_a_bloom_that_is_not_the_headers_is_seen_at_once(
+    chain: Chain, pinger: Pinger, bits: str
+) -> None:
+    """Where all endpoints lie nothing is followed, and so nothing is missed; one honest one is enough."""
+    copy, sender = Copy(pinger.born), chain.sender()
+    async with ChainProxy(chain.anvil.url) as first, ChainProxy(chain.anvil.url) as second:
+        rpc = Rpc([first.url, second.url], chain.rpc.chain_id, timeout=1.0, cooldown=1.0)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy, shrink_patience=600.0), copy):
+                await sender.send("before", pinger.ping(1, 2))  # from here on the chain's blooms are believed
+                await reaches(rpc, chain, pinger, copy)
+                for proxy in (first, second):
+                    proxy.set(Blooms(bits=bits))
+                top = copy.top
+                await sender.send("while all lie", pinger.ping(2, 3))
+                await chain.mine(3)
+                await asyncio.sleep(1.0)
+                assert copy.top == top
+                second.set()
+                await reaches(rpc, chain, pinger, copy)
+                await sender.send("while the first lies", pinger.ping(3, 2))
+                await chain.mine(3)
+                await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+    assert copy.rewinds == []
+
+
+@pytest.mark.parametrize("form", ["data", "twin"])
+async def test_receipts_that_fit_the_bloom_and_are_not_the_blocks_are_seen(
+    chain: Chain, pinger: Pinger, form: str
+) -> None:
+    """A bloom holds neither the data of a log nor how many there were with the same topics."""
+    copy, sender = Copy(pinger.born), chain.sender()
+
+    async def answer(question: dict[str, Any]) -> Any:
+        found = await chain.rpc.request(question["method"], question["params"])
+        if question["method"] != "eth_getBlockReceipts":
+            return found
+        logs = [log for receipt in found for log in receipt["logs"]]
+        if form == "data":
+            for log in logs:
+                log["data"] = "0x" + "f" * (len(log["data"]) - 2)
+        for receipt in found if form == "twin" else ():
+            receipt["logs"] = receipt["logs"][:1]
+        return found
+
+    async with node(answer) as (liar, _):
+        rpc = Rpc([liar, chain.anvil.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.3)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy), copy):
+                await sender.send("k", pinger.ping(1, 3))
+                await chain.mine(3)
+                await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
 
 
 async def _play(chain: Chain, pinger: Pinger, faults: dict[str, tuple[Backend, ...]]) -> None:
@@ -122,6 +175,32 @@ async def test_a_second_endpoint_completes_a_range(chain: Chain, pinger: Pinger)
     async with ChainProxy(chain.anvil.url) as lagging:
         lagging.set(LogsEmpty())
         rpc = Rpc([lagging.url, chain.anvil.url], chain.rpc.chain_id, timeout=1.0)
+        try:
+            async with Running(lambda: follower_of(rpc, pinger, copy, range_from=20), copy):
+                await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+
+
+@pytest.mark.parametrize("liar_is", ["first", "second"])
+async def test_a_log_of_which_two_endpoints_say_different_things_is_proven(
+    chain: Chain, pinger: Pinger, liar_is: str
+) -> None:
+    copy, sender = Copy(pinger.born), chain.sender()
+    for number in range(4):
+        await sender.send(f"k{number}", pinger.ping(number, 2))
+        await chain.mine(25)
+    await chain.mine(70)
+
+    async def answer(question: dict[str, Any]) -> Any:
+        found = await chain.rpc.request(question["method"], question["params"])
+        for log in found if question["method"] == "eth_getLogs" else ():
+            log["data"] = "0x" + "0" * (len(log["data"]) - 2)
+        return found
+
+    async with node(answer) as (liar, _):
+        endpoints = [liar, chain.anvil.url] if liar_is == "first" else [chain.anvil.url, liar]
+        rpc = Rpc(endpoints, chain.rpc.chain_id, timeout=1.0)
         try:
             async with Running(lambda: follower_of(rpc, pinger, copy, range_from=20), copy):
                 await reaches(rpc, chain, pinger, copy)

@@ -13,6 +13,7 @@ from jepanet.chain.endpoints.requests import ChainReader, Moved
 from jepanet.chain.following.block_reading import block_logs, decoded, proven_blocks
 from jepanet.chain.following.bloom import Blooms, bloom_of
 from jepanet.chain.following.logs_to_facts import decode, topics
+from jepanet.chain.following.receipts_root import receipts_root
 from jepanet.types import Address, BlockRef, CancelCause, Phase, Standing
 
 pytestmark = pytest.mark.unit
@@ -39,6 +40,28 @@ def test_empty_blocks_and_blocks_of_others_cost_nothing() -> None:
     assert blooms.may_hold(replace(HELD, bloom=0)), "no bloom is believed before one was proven"
     assert blooms.accepts(HELD, [LOG])
     assert not blooms.may_hold(replace(HELD, bloom=0)) and not blooms.may_hold(nothing)
+
+
+def test_the_bloom_of_a_header_that_gives_its_hash_is_believed_from_the_first_block_on() -> None:
+    blooms, root = Blooms([OURS]), b"\5" * 32
+    assert blooms.may_hold(replace(HELD, receipts_root=root))
+    assert not blooms.may_hold(replace(HELD, bloom=0, receipts_root=root))
+    # An endpoint that once had others taken for useless changes nothing about it.
+    blooms.useless = True
+    assert blooms.may_hold(replace(HELD, receipts_root=root))
+    assert not blooms.may_hold(replace(HELD, bloom=0, receipts_root=root))
+
+
+async def test_attack_receipts_that_give_the_bloom_and_not_the_root() -> None:
+    """The data of a log is in no bloom: an amount, a digest, a name of one's choice."""
+    blooms, watched = Blooms([OURS]), frozenset([OURS])
+    node = Node(LOG)
+    told = await node.block_receipts(HELD)
+    held = replace(HELD, receipts_root=receipts_root(told))
+    assert await block_logs(node, held, watched, blooms) == (LOG,)
+    for _ in range(4):  # however often it is said
+        with pytest.raises(Moved, match="root"):
+            await block_logs(Node(replace(LOG, data=b"another")), held, watched, blooms)
 
 
 class Node(ChainReader):

@@ -13,13 +13,10 @@ from jepanet.chain.endpoints.refusals import Demand, Refusal, classify, demanded
 from jepanet.chain.endpoints.requests import ChainReader, RpcError
 from jepanet.chain.sending.fees import GWEI, FeeCapReached, FeePolicy, Fees, escalate, quote
 from jepanet.errors import Transient
+from made_up_blocks import made_up_block
 
 pytestmark = pytest.mark.unit
 
-HEADER = {
-    "number": "0x9", "hash": "0x" + "11" * 32, "parentHash": "0x" + "22" * 32, "timestamp": "0x1",
-    "gasLimit": "0x1c9c380", "transactions": [], "logsBloom": "0x" + "00" * 256,
-}  # fmt: skip
 REFUSED = object()
 POLICY = FeePolicy()
 
@@ -29,7 +26,9 @@ class Advice(ChainReader):
 
     def __init__(self, base: int | None, history: Any, tip: Any = REFUSED, price: Any = REFUSED) -> None:
         self.answers = {
-            "eth_getBlockByNumber": HEADER | ({} if base is None else {"baseFeePerGas": hex(base)}),
+            "eth_getBlockByNumber": made_up_block(
+                number="0x9", baseFeePerGas=None if base is None else hex(base)
+            ),
             "eth_feeHistory": history,
             "eth_maxPriorityFeePerGas": tip,
             "eth_gasPrice": price,

@@ -9,6 +9,7 @@ import pytest
 
 from jepanet.chain.endpoints.requests import ChainReader
 from jepanet.chain.following.pace import Pace, measure_pace
+from made_up_blocks import made_up_block
 
 pytestmark = pytest.mark.unit
 
@@ -23,13 +24,7 @@ class Blocks(ChainReader):
 
     async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         number = len(self._timestamps) - 1 if params[0] == "latest" else int(str(params[0]), 16)
-        word = "0x" + "00" * 32
-        return parse(
-            {
-                "number": hex(number), "hash": word, "parentHash": word, "gasLimit": "0x1",
-                "timestamp": hex(self._timestamps[number]), "transactions": [],
-            }
-        )  # fmt: skip
+        return parse(made_up_block(number=hex(number), timestamp=hex(self._timestamps[number])))
 
 
 async def test_a_chain_that_slept_once_is_no_slow_chain() -> None:

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from typing import Protocol, TypeVar
 
 from jepanet.chain.contracts.all import Contracts, Deployment
+from jepanet.chain.endpoints.beacon_headers import read_header
 from jepanet.chain.endpoints.failover import Rpc
-from jepanet.chain.endpoints.header_rlp import read_header
 from jepanet.chain.following.earlier_logs import read_earlier_log
 from jepanet.chain.following.follower import Follower
 from jepanet.chain.following.pace import measure_pace

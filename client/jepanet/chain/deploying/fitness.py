@@ -14,8 +14,8 @@ from jepanet.chain.deploying.deploy import check_deployer
 from jepanet.chain.deploying.parameters import DeployParameters
 from jepanet.chain.deploying.plan import creation_gas, plan
 from jepanet.chain.endpoints.answers import Header, octets, quantity
+from jepanet.chain.endpoints.beacon_headers import read_randomness
 from jepanet.chain.endpoints.failover import Rpc
-from jepanet.chain.endpoints.header_rlp import read_randomness
 from jepanet.chain.endpoints.refusals import is_revert
 from jepanet.chain.endpoints.requests import RpcError
 from jepanet.errors import Exit, Fatal, Transient

@@ -33,7 +33,8 @@ class Header:
     """The part of a block header that following and paying need. Fees in wei per gas.
 
     `bloom`: the logs bloom as a 2,048-bit number, None where the chain has none. `transactions`: hashes, in
-    order.
+    order. `receipts_root`: of a header whose fields were seen to give its hash; None where this could not be
+    computed.
     """
 
     ref: BlockRef
@@ -42,6 +43,7 @@ class Header:
     gas_limit: int
     bloom: int | None = None
     transactions: tuple[bytes, ...] = ()
+    receipts_root: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,10 @@ class PlacedLog:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A mined transaction. `gas_price` is what was paid, wei per gas; `succeeded` is False after a revert."""
+    """A mined transaction. `gas_price` is what was paid, wei per gas; `succeeded` is False after a revert.
+
+    `kind` is the transaction's EIP-2718 type, `gas_so_far` the gas of the block up to it.
+    """
 
     tx_hash: bytes
     block_number: int
@@ -76,6 +81,8 @@ class Receipt:
     gas_price: int
     contract: Address | None
     logs: tuple[RawLog, ...]
+    kind: int = 0
+    gas_so_far: int = 0
 
 
 def quantity(value: object) -> int:
@@ -152,16 +159,6 @@ def _is_empty(raw: Mapping[str, object]) -> bool:
     return bloom is None or int.from_bytes(octets(bloom, 256), "big") in (0, _ALL_ONES)
 
 
-def asked_header(block: int | bytes | str, raw: object) -> Header:
-    """A block object that answers a request for `block` (number, hash or tag). Raises: Malformed."""
-    header = parse_header(raw)
-    if isinstance(block, int) and header.ref.number != block:
-        raise Malformed(f"asked for block {block}, the node answered block {header.ref.number}")
-    if isinstance(block, bytes) and header.ref.hash != block:
-        raise Malformed(f"asked for block 0x{block.hex()}, the node answered 0x{header.ref.hash.hex()}")
-    return header
-
-
 def parse_log(raw: object) -> PlacedLog:
     """One element of `eth_getLogs` or of a receipt. Raises: Malformed."""
     topics = member(raw, "topics")
@@ -196,6 +193,8 @@ def parse_receipt(raw: object) -> Receipt:
         gas_price=quantity(member(raw, "effectiveGasPrice")),
         contract=None if contract is None else parse_address(contract),
         logs=tuple(parse_log(log).log for log in logs),
+        kind=quantity(fields.get("type", "0x0")),
+        gas_so_far=quantity(fields.get("cumulativeGasUsed", "0x0")),
     )
 
 

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
-from jepanet.chain.endpoints.answers import Header, Malformed, asked_header, quantity
+from jepanet.chain.endpoints.answers import Header, Malformed, quantity
+from jepanet.chain.endpoints.asked_headers import asked_header
 from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
 from jepanet.chain.endpoints.error_answers import is_busy, is_final, refusal_of
 from jepanet.chain.endpoints.lagging import mark_lagging

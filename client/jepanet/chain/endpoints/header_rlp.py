@@ -2,8 +2,8 @@
 
 A header is the RLP list of its fields in the order in which hard forks added them, and the block's hash is
 the keccak-256 of it (Ethereum yellow paper, section 4.4 and appendix B; the fields since then in EIP-1559,
-4895, 4844, 4788, 7685 and 7928). Contracts cannot ask for a block's randomness, but they can hold such a
-header against the hash.
+4895, 4844, 4788, 7685 and 7928). Nothing in a header can be altered without its hash; contracts, which cannot
+ask for a block's randomness, can hold such a header against the hash too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from eth_utils.crypto import keccak
 
 from jepanet.chain.endpoints.answers import Malformed, member, octets, quantity
-from jepanet.chain.endpoints.requests import ChainReader, block_parameter
-from jepanet.errors import Transient
 
 _MAX_EXTRA = 1 << 14
 """Bytes of `extraData`: 32 on Ethereum; chains that list their signers there need more."""
@@ -60,63 +58,42 @@ _BESIDE = frozenset({"hash", "size", "totalDifficulty", "transactions", "uncles"
 """What a block object holds beside the header's fields."""
 
 
+class UnknownFields(Malformed):
+    """The hash does not come out, and there are fields that this version does not know: `names`."""
+
+    def __init__(self, what: str, names: Sequence[str]) -> None:
+        known = f"this version does not know the fields {', '.join(names)}: install a newer one"
+        super().__init__(what, remedy=known)
+        self.names = names
+
+
 def encode_header(raw: object) -> bytes:
     """The RLP of the header of a block object of `eth_getBlockBy*`; its keccak-256 is the hash that is named.
 
     Raises:
-        Malformed: a field is missing or of another form, or the hash does not come out; the remedy then names
-            the fields that this version does not know.
+        Malformed: a field is missing or of another form, or the hash does not come out; `UnknownFields`
+            where the object has fields that this version does not know.
     """
-    fields = [read(member(raw, name)) for name, read in _SINCE_THE_MERGE]
-    assert isinstance(raw, Mapping)  # or `member` had refused it
+    if not isinstance(raw, Mapping):
+        raise Malformed("the node answered no block object")
+    lacking = [name for name, _ in _SINCE_THE_MERGE if raw.get(name) is None]
+    if lacking:
+        raise _unproven(raw, f"has no {lacking[0]}", "this one left it out, or its chain has other headers")
+    fields = [read(raw[name]) for name, read in _SINCE_THE_MERGE]
     fields += [read(raw[name]) for name, read in _ADDED_LATER if raw.get(name) is not None]
     header = _list(fields)
     if keccak(header) != octets(member(raw, "hash"), 32):
-        known = {name for name, _ in (*_SINCE_THE_MERGE, *_ADDED_LATER)} | _BESIDE
-        unknown = sorted(
-            str(name)[:40] for name, value in raw.items() if name not in known and value is not None
-        )
-        raise Malformed(
-            f"the header of block {quantity(member(raw, 'number'))} does not give the hash that was named",
-            remedy=f"this version does not know the fields {', '.join(unknown[:8])}: install a newer one"
-            if unknown
-            else "ask another endpoint (chain.endpoints): this one altered or left out a field",
-        )
+        raise _unproven(raw, "does not give the hash that was named", "this one altered or left out a field")
     return header
 
 
-async def read_header(reader: ChainReader, number: int) -> bytes:
-    """The RLP of the header of a block of the chain.
-
-    Raises:
-        Transient: no endpoint has the block, or none gives a header that fits the block's hash (`Malformed`).
-    """
-
-    return await _of_block(reader, number, encode_header)
-
-
-async def read_randomness(reader: ChainReader, number: int) -> bytes:
-    """`prevRandao` of a block, whose header was held against its hash. Raises: as `read_header`."""
-
-    def parse(raw: object) -> bytes:
-        encode_header(raw)
-        return octets(member(raw, "mixHash"), 32)
-
-    return await _of_block(reader, number, parse)
-
-
-async def _of_block(reader: ChainReader, number: int, read: Callable[[object], bytes]) -> bytes:
-    def parse(raw: object) -> bytes | None:
-        if raw is None:
-            return None
-        if quantity(member(raw, "number")) != number:
-            raise Malformed(f"asked for block {number}, the node answered another one")
-        return read(raw)
-
-    found = await reader.ask("eth_getBlockByNumber", [block_parameter(number), False], parse)
-    if found is None:
-        raise Transient(f"no endpoint has block {number} yet")
-    return found
+def _unproven(raw: Mapping[str, object], what: str, why: str) -> Malformed:
+    known = {name for name, _ in (*_SINCE_THE_MERGE, *_ADDED_LATER)} | _BESIDE
+    unknown = sorted(str(name)[:40] for name, value in raw.items() if name not in known and value is not None)
+    said = f"the header of block {quantity(member(raw, 'number'))} {what}"
+    if unknown:
+        return UnknownFields(said, unknown[:8])
+    return Malformed(said, remedy=f"ask another endpoint (chain.endpoints): {why}")
 
 
 def _string(value: bytes) -> bytes:

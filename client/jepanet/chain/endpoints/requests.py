@@ -12,12 +12,12 @@ from jepanet.chain.endpoints.answers import (
     Malformed,
     PlacedLog,
     Receipt,
-    asked_header,
     octets,
     parse_log,
     parse_receipt,
     quantity,
 )
+from jepanet.chain.endpoints.asked_headers import asked_header
 from jepanet.errors import Transient
 from jepanet.types import Address
 

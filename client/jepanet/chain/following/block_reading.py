@@ -4,7 +4,8 @@ That a query named no log proves nothing: one address may lead to several machin
 may lag behind the head that another one named. Two readers:
 
 - `proven_blocks` reads every header. What its bloom does not deny is read from the receipts of all its
-  transactions, and these are held against the header. Nothing negative is believed.
+  transactions, and these are held against the root that the header names. Headers are held against their
+  hash when they are read, so that nothing about a block is believed but its hash and its place.
 - `range_blocks` asks `eth_getLogs`, for long distances below `finalized`. A log that any endpoint names and
   that fits a header is evidence; that none names more is not, so the contracts' counters are compared after
   such a stretch (`counters`).
@@ -23,6 +24,7 @@ from jepanet.chain.endpoints.answers import Header, Malformed, PlacedLog, RawLog
 from jepanet.chain.endpoints.requests import ChainReader, Moved
 from jepanet.chain.following.bloom import Blooms
 from jepanet.chain.following.query_span import Span
+from jepanet.chain.following.receipts_root import receipts_root
 from jepanet.errors import Fatal, Transient
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, BlockRef
@@ -82,14 +84,18 @@ async def block_logs(
     """The logs of `watched` in a block, from the receipts of all its transactions.
 
     Raises:
-        Moved: the receipts are incomplete, of another fork, or do not give the header's bloom.
+        Moved: the receipts are incomplete, of another fork, or do not give the header's bloom or root.
     """
     receipts = await reader.block_receipts(header)
     logs = sorted((item for receipt in receipts for item in receipt.logs), key=lambda item: item.index)
     if any(one.index == two.index for one, two in pairwise(logs)):
         raise Malformed(f"the receipts of block {header.ref.number} hold one log twice")
-    if not blooms.accepts(header, logs):
-        raise Moved(f"the receipts of block {header.ref.number} do not give its logs bloom")
+    if header.receipts_root is None:
+        if not blooms.accepts(header, logs):
+            raise Moved(f"the receipts of block {header.ref.number} do not give its logs bloom")
+    # Milliseconds for a full block: not on the loop that answers peers.
+    elif await asyncio.to_thread(receipts_root, receipts) != header.receipts_root:
+        raise Moved(f"the receipts of block {header.ref.number} do not give the root that its header names")
     return tuple(item for item in logs if item.address in watched)
 
 
@@ -114,12 +120,13 @@ async def range_blocks(
     position: BlockRef,
     last: int,
     span: Span,
+    blooms: Blooms,
     decode: Decode[Read],
 ) -> Blocks[Read]:
     """Of the blocks from position+1 to `last`: those with logs, and `last`. For use below `finalized`.
 
     Logs that `decode` drops count too. The first reader answers; the others' logs are added where they name
-    more.
+    more. Where they name another log at the same place, the block's receipts decide.
 
     Raises:
         Moved: as `proven_blocks` (links are checked at both ends only), or the first reader cannot answer a
@@ -138,35 +145,49 @@ async def range_blocks(
         raise Moved(f"the node did not answer {blocks} blocks at once: {error}") from error
     span.answered(blocks, len(logs))
     extra: list[PlacedLog] = []
+    disputed: set[tuple[int, bytes]] = set()
     for other in readers[1:]:
-        extra += await _more(other, addresses, first, last, [*logs, *extra])
+        more, contradicted = await _more(other, addresses, first, last, [*logs, *extra])
+        extra += more
+        disputed |= contradicted
     known = {header.ref.number: header for header in ends}
     numbers = sorted({placed.number for placed in (*logs, *extra)} - known.keys())
     if numbers and not first <= numbers[0] <= numbers[-1] <= last:
         raise Malformed("eth_getLogs answered logs outside the range asked for")
     for header in await _headers(reader, numbers):
         known[header.ref.number] = header
-    await _expect(reader, ends[-1].ref)
     # Another endpoint may be on another fork: only what fits the first one's headers is evidence.
     logs = logs + [placed for placed in extra if placed.block_hash == known[placed.number].ref.hash]
+    for number, block_hash in sorted(disputed):
+        header = known[number]
+        if header.ref.hash == block_hash:
+            proven = await block_logs(reader, header, frozenset(addresses), blooms)
+            logs = [placed for placed in logs if placed.number != number]
+            logs += [PlacedLog(number, block_hash, item) for item in proven]
+    await _expect(reader, ends[-1].ref)
     wanted = sorted({placed.number for placed in logs} | {last})
     return _join([known[number] for number in wanted], logs, addresses, decode)
 
 
 async def _more(
     other: ChainReader, addresses: Sequence[Address], first: int, last: int, logs: Sequence[PlacedLog]
-) -> list[PlacedLog]:
-    """What another endpoint names in this range and `logs` does not. One that cannot say adds nothing."""
-    have = {(placed.block_hash, placed.log.index) for placed in logs}
+) -> tuple[list[PlacedLog], set[tuple[int, bytes]]]:
+    """What another endpoint names in this range and `logs` does not; and the blocks (number, hash) in which
+    it names another log at the same place. One that cannot say adds nothing."""
+    have = {(placed.block_hash, placed.log.index): placed for placed in logs}
     try:
         named = await other.logs(addresses, first, last)
     except Transient:
-        return []
-    return [
-        placed
-        for placed in named
-        if (placed.block_hash, placed.log.index) not in have and first <= placed.number <= last
-    ]
+        return [], set()
+    more: list[PlacedLog] = []
+    contradicted: set[tuple[int, bytes]] = set()
+    for placed in named:
+        known = have.get((placed.block_hash, placed.log.index))
+        if known is None and first <= placed.number <= last:
+            more.append(placed)
+        elif known is not None and known != placed:
+            contradicted.add((known.number, known.block_hash))
+    return more, contradicted
 
 
 async def _headers(reader: ChainReader, numbers: Iterable[int]) -> list[Header]:

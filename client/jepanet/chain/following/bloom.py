@@ -37,11 +37,12 @@ def _entry(value: bytes) -> int:
 
 
 class Blooms:
-    """Which blocks may hold logs of some addresses, and whether this chain's blooms can be believed.
+    """Which blocks may hold logs of some addresses.
 
-    A bloom is believed once the complete logs of a block have given exactly its header's bloom (`proven`).
-    Before, and on a chain whose headers carry none or constant ones (`useless`), every block with
-    transactions may hold logs.
+    The bloom of a header that gives its block's hash is believed. Where that could not be computed (a fork
+    brought fields that this version does not know), a bloom is believed once the complete logs of a block
+    have given exactly its header's bloom (`proven`). Before, and where headers carry none or constant ones
+    (`useless`), every block with transactions may hold logs.
 
     Args:
         addresses: the contracts whose logs are wanted.
@@ -57,9 +58,11 @@ class Blooms:
 
     def may_hold(self, header: Header) -> bool:
         """Whether the block's logs have to be read; False is certain."""
-        if header.bloom is None or self.useless:
+        if header.bloom is None or (self.useless and header.receipts_root is None):
             return bool(header.transactions)
         named = any(header.bloom & entry == entry for entry in self._entries)
+        if header.receipts_root is not None:
+            return named
         # Also a block that is said to have no transactions: its bloom would contradict that.
         return named or (bool(header.transactions) and not self.proven)
 
@@ -88,7 +91,8 @@ class Blooms:
 
     def count(self, header: Header, *, found: bool) -> None:
         """Notes whether a block that had to be read held anything, to notice blooms that deny nothing."""
-        self._in_vain = 0 if found or not self.proven else self._in_vain + 1
+        believed = self.proven or header.receipts_root is not None
+        self._in_vain = 0 if found or not believed else self._in_vain + 1
         if self._in_vain >= _SATURATED and not self._saturation_told:
             self._saturation_told = True
             log.warning(

@@ -285,7 +285,9 @@ class Follower(Generic[Read]):
         if by_range:
             last = min(finalized, position.number + self._span.size)
             readers = (reader, *self._rpc.readers()[1:])
-            blocks = await range_blocks(readers, self._addresses, position, last, self._span, self._decode)
+            blocks = await range_blocks(
+                readers, self._addresses, position, last, self._span, self._blooms, self._decode
+            )
         else:
             last = min(head.ref.number, position.number + self._batch)
             # Every block of a batch must be answered: where answers are rare, fewer at once get through.

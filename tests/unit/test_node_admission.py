@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from jepanet.node import gossip_gate as gate_module
 from jepanet.node import heard as heard_module
 from jepanet.node.conversation import Conversation
 from jepanet.node.gossip_gate import Gate, peer_fact
+from jepanet.node.long_messages import LONG_BYTES
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import peer_id_of
 from jepanet.protocol import facts
@@ -47,12 +49,14 @@ from jepanet.protocol.documents.messages import (
     SayResult,
     SayScores,
     SaySheet,
+    decode_envelope,
     encode_envelope,
 )
 from jepanet.protocol.documents.openings import HeardCommitment, Opening
 from jepanet.protocol.documents.score_commitments import opening_message
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
+    MAX_METRICS,
     ScoreReport,
     SignedScore,
     encode_report,
@@ -437,6 +441,67 @@ async def test_attack_a_queue_of_reports_by_one_verifier_leaves_one_blob() -> No
     await Conversation(*given).listen(feed)
     assert len(kept) == 1
     assert len(door.state.off_chain[ROUND].scores) == 1
+
+
+def long_report(who: Wallet) -> SayScores:
+    """A valid report of `who` whose message is a long one."""
+    report = report_of(who)
+    notes = tuple((f"note-{n:02d}-{'x' * 24}", 9 * 10**15 + n) for n in range(MAX_METRICS))
+    varied = tuple(replace(score, detail="d" * 240, metrics=notes) for score in report.scores)
+    return SayScores(ROUND, encode_report(replace(report, scores=varied)))
+
+
+def junk(who: Wallet, number: int) -> bytes:
+    """A long message that only whoever reads it to its end finds to be none."""
+    data = encode_envelope(Envelope(bind(who), SaySheet(ROUND, DELTA)))
+    begin = data[: data.index(b"}") + 1]
+    return begin + b',"body":[' + b"0," * 4000 + b"%d" % number + b"]}"
+
+
+async def test_attack_long_messages_of_strangers_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would take a second, of which nothing else gets any; a few hundred are a REVEAL that is missed."""
+    monkeypatch.setattr(gate_module, "decode_envelope", lambda data: pytest.fail("read"))
+    door = Door(verifying())
+    for who in (SOLVER, PROPOSER, AGGREGATOR, STRANGER):
+        assert await door.hears(junk(who, 1), peer=PEERS[who.address]) is IGNORE
+    assert await door.hears(junk(VERIFIER, 1), peer=PEERS[SECOND.address]) is REJECT
+    assert await door.hears(b'{"a":[' + b"0," * 4000 + b"0]}", peer=PEERS[STRANGER.address]) is REJECT
+    assert await door.hears(b'{"binding":' + b"[" * 9000, peer=PEERS[STRANGER.address]) is REJECT
+    door.state = world(*reveals())  # not in VERIFY
+    assert await door.hears(junk(VERIFIER, 1), peer=PEERS[VERIFIER.address]) is IGNORE
+
+
+async def test_attack_a_verifier_has_so_many_long_messages_read_and_none_on_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[threading.Thread] = []
+
+    def reading(data: bytes) -> Envelope:
+        read.append(threading.current_thread())
+        return decode_envelope(data)
+
+    monkeypatch.setattr(gate_module, "decode_envelope", reading)
+    door = Door(verifying())
+    verdicts = [await door.hears(junk(VERIFIER, n), peer=PEERS[VERIFIER.address]) for n in range(40)]
+    most = verdicts.count(REJECT)
+    assert most == len(read) < 20 and set(verdicts[most:]) == {IGNORE}
+    assert threading.main_thread() not in read
+    assert await door.told(SECOND, long_report(SECOND)) is ACCEPT, "others are read"
+
+
+async def test_a_long_report_is_read_once_and_its_repetitions_are_relayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    door, said = Door(verifying()), long_report(VERIFIER)
+    assert len(encode_envelope(Envelope(bind(VERIFIER), said))) > LONG_BYTES
+    assert await door.told(VERIFIER, said) is ACCEPT
+    monkeypatch.setattr(gate_module, "decode_envelope", lambda data: pytest.fail("read again"))
+    assert {await door.told(VERIFIER, said) for _ in range(40)} == {ACCEPT}
+    heard = facts.PeerScored(ROUND, VERIFIER.address, digest("another"))
+    door.state = world(*reveals(), block(REVEAL_END), heard)
+    assert await door.told(VERIFIER, said) is IGNORE, "another counts"
+    door.state = world(*reveals())
+    assert await door.told(VERIFIER, said) is IGNORE, "VERIFY is over, or has not begun"
 
 
 # ------------------------------------------------------------------ not here, not now

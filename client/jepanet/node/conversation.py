@@ -54,7 +54,8 @@ class Conversation:
     async def listen(self, feed: Callable[[Sequence[PeerFact]], None]) -> None:
         """Feeds what peers published until cancelled; score reports are kept as pinned blobs first."""
         async for gossip in self._network.messages():
-            envelope = decode_envelope(gossip.payload)  # admitted: it was checked before it was relayed
+            # Admitted: it was checked before it was relayed. A long one takes a second to read.
+            envelope = await asyncio.to_thread(decode_envelope, gossip.payload)
             if isinstance(envelope.body, Provide):
                 self._meet(envelope.binding.peer, self._gate.remember(envelope.body, envelope.binding))
                 continue

@@ -6,6 +6,7 @@ not usable here and now: a round this node has not seen confirmed yet, a stateme
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.cid import digest_of
 from jepanet.errors import Rejected
 from jepanet.node.heard import Heard
+from jepanet.node.long_messages import LONG_BYTES, LongMessages
 from jepanet.p2p.host import Admission, Gossip
 from jepanet.p2p.identity import parse_address
 from jepanet.protocol.documents.messages import (
@@ -25,6 +27,7 @@ from jepanet.protocol.documents.messages import (
     SayResult,
     SayScores,
     SaySheet,
+    binding_of,
     decode_envelope,
 )
 from jepanet.protocol.documents.openings import MOST_OF_ONE
@@ -66,17 +69,25 @@ class Gate:
         self._clock = clock
         self._bindings: OrderedDict[Binding, None] = OrderedDict()
         self._providers: OrderedDict[bytes, dict[Address, tuple[str, ...]]] = OrderedDict()
+        self._long = LongMessages(passing)
+        self._reading = asyncio.Lock()
 
     async def validate(self, gossip: Gossip) -> Admission:
         """The verdict on one message. A refusal is logged with its reason; what is only too early or too late
         is every healthy network's daily business."""
         reason = "not-now"
         try:
-            envelope = decode_envelope(gossip.payload)
-            self._check_binding(envelope.binding, gossip.peer_id)
-            verdict, why = self._judge(envelope)
+            if len(gossip.payload) > LONG_BYTES:
+                binding = binding_of(gossip.payload)
+                self._check_binding(binding, gossip.peer_id)
+                verdict, why = await self._judge_long(gossip.payload, binding.wallet)
+            else:
+                envelope = decode_envelope(gossip.payload)
+                binding = envelope.binding
+                self._check_binding(binding, gossip.peer_id)
+                verdict, why = self._judge(envelope)
             if verdict is Admission.ACCEPT:
-                self.heard.note(envelope.binding.wallet, gossip.peer_id)
+                self.heard.note(binding.wallet, gossip.peer_id)
         except Rejected as error:
             verdict, why, reason = Admission.REJECT, str(error), error.reason
         if verdict is Admission.REJECT:
@@ -150,6 +161,29 @@ class Gate:
         self._bindings[binding] = None
         while len(self._bindings) > _KNOWN_BINDINGS:
             self._bindings.popitem(last=False)
+
+    async def _judge_long(self, payload: bytes, wallet: Address) -> tuple[Admission, str]:
+        """The same of a message whose binding alone was read: see `long_messages`."""
+        state = self._state()
+        judged = (item for item in state.rounds.values() if item.phase(state.now) is Phase.VERIFY)
+        if not any(wallet in state.members(item) for item in judged):
+            return Admission.IGNORE, f"a long message, and {wallet} verifies no round here now"
+        known = self._long.admitted(payload)
+        if known is not None:
+            round_id, report = known
+            round_ = state.rounds.get(round_id)
+            verified = round_ is not None and round_.phase(state.now) is Phase.VERIFY
+            if not verified or self.counted_report(round_id, wallet) not in (None, report):
+                return Admission.IGNORE, "a report that counts no longer"
+            return Admission.ACCEPT, ""
+        async with self._reading:
+            if not self._long.may_read(wallet):
+                return Admission.IGNORE, f"many long messages of {wallet} were read already"
+            envelope = await asyncio.to_thread(decode_envelope, payload)
+            found = await asyncio.to_thread(self._judge, envelope)
+        if found[0] is Admission.ACCEPT and isinstance(envelope.body, SayScores):
+            self._long.admit(payload, envelope.body.round_id, digest_of(envelope.body.report))
+        return found
 
     def _judge(self, envelope: Envelope) -> tuple[Admission, str]:
         body, wallet = envelope.body, envelope.binding.wallet

@@ -101,6 +101,8 @@ class _Outer:
 
 
 _OUTER = Codec(_Outer, "message", max_bytes=MAX_MESSAGE_BYTES, spelling=_SPELLING, refuse=_MALFORMED)
+_BINDING = Codec(Binding, "binding", max_bytes=1024, spelling=_SPELLING, refuse=_MALFORMED)
+_FIRST = b'{"binding":'
 _BODIES: Tagged[Body] = Tagged(
     {
         "provide": Provide,
@@ -133,3 +135,14 @@ def decode_envelope(data: bytes) -> Envelope:
     """
     outer = _OUTER.decode(data)
     return Envelope(outer.binding, _BODIES.codec(outer.kind).read(outer.body))
+
+
+def binding_of(data: bytes) -> Binding:
+    """The binding of a message from a stranger, which stands first in its canonical form: nothing behind it
+    is read, however long that is.
+
+    Raises:
+        Rejected: it does not begin with a binding.
+    """
+    end = data.find(b"}", 0, len(_FIRST) + 1024) + 1
+    return _BINDING.decode(data[len(_FIRST) : end] if data.startswith(_FIRST) else b"")

@@ -15,7 +15,7 @@ from jepanet.operations.views.rounds import (
     SheetFigures,
     SheetView,
 )
-from jepanet.protocol.documents.scores import MAX_GAIN
+from jepanet.protocol.documents.scores import MAX_GAIN, SignedScore
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.caps import pay_limit
 from jepanet.protocol.settling.rewards import at_most, capped, earned
@@ -95,12 +95,16 @@ def _scores(sheet: ScoreSheet, terms: Terms | None) -> dict[Address, list[Coordi
     """What each coordinator said, by solver, in the order of the reports."""
     rows = {row.solver: row for row in sheet.rows}
     found: dict[Address, list[CoordinatorScore]] = {solver: [] for solver in rows}
+    said: dict[Address, list[SignedScore]] = {solver: [] for solver in rows}
+    for report in sheet.reports:
+        for score in report.scores:
+            said.setdefault(score.solver, []).append(score)
     for report in sheet.reports:
         for score in report.scores:
             row = rows.get(score.solver)
             if row is None:  # of a sheet that is wrong, and said to be
                 continue
-            stands = None if terms is None else standing(score, row, terms.spec).value
+            stands = None if terms is None else standing(score, row, terms.spec, said[row.solver]).value
             found[row.solver].append(
                 CoordinatorScore(
                     coordinator=report.coordinator,

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median_low
 from typing import Protocol
 
 from jepanet.protocol.documents.scores import Among, ScoreReport, SignedScore
 from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.audit_reports import audited_well
 from jepanet.protocol.settling.in_time import in_time
-from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, unseen
+from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, NOT_FETCHED, NOT_OPENED, unseen
 from jepanet.protocol.settling.shares import measured_as_merged
 from jepanet.types import Address, Digest, Verdict
 
@@ -82,21 +83,30 @@ def not_fetched(score: SignedScore) -> bool:
     return unseen(score.verdict, score.reason)
 
 
-def standing(score: SignedScore, decision: Decided, spec: RoundSpec) -> Standing:
-    """How a score stands. Above and below the median count alike.
+def standing(score: SignedScore, decision: Decided, spec: RoundSpec, said: Sequence[SignedScore]) -> Standing:
+    """How a score stands. Above and below the median count alike. `said`: what all reports say of the delta.
 
     By its gain; in rounds whose scores are committed to also by its standard error, a larger one of which is
     worth less, and by what its verdict lets the delta be paid for: who says `harm` of what the others accept
     with the very same gain says less of it.
+
+    Of a delta that nobody is paid for, coordinators that saw it are held against one another: those that it
+    did not reach count 0 in the medians. Else whoever serves a delta to some would take their fees.
     """
     if not_fetched(score):
         return Standing.MISSED
-    if decision.verdict is Verdict.INVALID:
+    shut = decision.reason in (*NOT_FETCHED, NOT_OPENED)
+    if decision.verdict is Verdict.INVALID and not shut:
         return Standing.HOLDS if score.verdict is Verdict.INVALID else Standing.SOUND
-    apart = [score.gain - decision.gain]
+    gain, stderr = decision.gain, decision.stderr
+    if not _merged(decision):
+        seen = [item for item in said if not not_fetched(item)]
+        gain = median_low([item.gain for item in seen])
+        stderr = median_low([item.stderr for item in seen])
+    apart = [score.gain - gain]
     if spec.committed_scores:
-        apart.append(decision.stderr - score.stderr)
-        if decision.reason != DISPUTED:
+        apart.append(stderr - score.stderr)
+        if decision.reason != DISPUTED and not shut:
             apart.append(worth(score.verdict, score.gain) - _decided_worth(decision))
     worst = max(apart, key=abs)
     if abs(worst) <= spec.score_tolerance:
@@ -119,7 +129,11 @@ def reported(
     `drawn`: solvers whose trainings had to be audited; `among`: what deltas are paid for, where the rules pay
     as merged; `members`: how many coordinators the set has."""
     scores = {score.solver: score for score in report.scores}
-    found = Counter(standing(scores[item.solver], item, spec) for item in decisions)
+    said: dict[Address, list[SignedScore]] = {item.solver: [] for item in decisions}
+    for each in reports:
+        for score in each.scores:
+            said.setdefault(score.solver, []).append(score)
+    found = Counter(standing(scores[item.solver], item, spec, said[item.solver]) for item in decisions)
     early = in_time(reports, members, chain_id, contract) if spec.committed_scores else None
     return Reported(
         scores=len(decisions),
@@ -141,6 +155,9 @@ def worth(verdict: Verdict, gain: int) -> int:
 
 
 def _decided_worth(decision: Decided) -> int:
-    """A delta that was dropped from the merge had been accepted by the coordinators."""
-    verdict = Verdict.ACCEPTED if decision.reason == DROPPED else decision.verdict
-    return worth(verdict, decision.gain)
+    return max(0, decision.gain) if _merged(decision) else 0
+
+
+def _merged(decision: Decided) -> bool:
+    """Whether the coordinators accepted a delta, also one that was dropped from the merge."""
+    return decision.verdict is Verdict.ACCEPTED or decision.reason == DROPPED

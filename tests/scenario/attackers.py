@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,10 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
+from jepanet.p2p.hardening.streams import SafeStream
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
+from jepanet.p2p.transfer.frames import Request
+from jepanet.p2p.transfer.server import BlobServer
 from jepanet.protocol.assignment import training_shard
 from jepanet.protocol.commitment import abi_encode, commitment
 from jepanet.protocol.documents.messages import (
@@ -65,6 +68,23 @@ class Shelf:
 
     def open_public(self, digest: bytes) -> Path | None:
         return self.files.get(bytes(digest))
+
+
+@contextmanager
+def choosing(serves: Callable[[str, bytes], bool]) -> Iterator[None]:
+    """Peers of this process serve a peer, named by its id, no other digests than `serves` says."""
+    answer = BlobServer._answer
+
+    async def chosen(server: BlobServer, safe: SafeStream, request: Request) -> None:
+        if not serves(safe.peer_id, request.digest):
+            request = replace(request, digest=bytes(32))  # nobody has that
+        await answer(server, safe, request)
+
+    BlobServer._answer = chosen  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        BlobServer._answer = answer  # type: ignore[method-assign]
 
 
 @dataclass

@@ -439,20 +439,22 @@ class Network:
         self.rpc("evm_increaseTime", [seconds])
         self.rpc("evm_mine")
 
-    def out_of_patience(self, number: int) -> None:
-        """Moves the clock, between fetches that fail, until whoever scores a round waits for nothing more."""
-        verify = int(TERMS["verify_seconds"])
+    def out_of_patience(self, number: int, *nodes: Node) -> None:
+        """Moves the clock, between fetches that fail, until these nodes, which score a round, give up;
+        without any named, the judge."""
+        verify, waiting = int(TERMS["verify_seconds"]), nodes or (self.judge,)
         self.warp(verify // 4)
 
-        def fetches() -> int:
-            return len(self.judge.events("blob.missed"))
+        def fetches(node: Node) -> int:
+            return len(node.events("blob.missed"))
 
-        def asked_again(before: int) -> bool:
-            scored = any(item["round"] == number for item in self.judge.events("delta.scored"))
-            return scored or fetches() > before
+        def asked_again(node: Node, before: int) -> bool:
+            scored = any(item["round"] == number for item in node.events("delta.scored"))
+            return scored or fetches(node) > before
 
         for _ in range(3):
-            self.wait("one more fetch in vain, or scores", partial(asked_again, fetches()))
+            for node, before in [(node, fetches(node)) for node in waiting]:
+                self.wait("one more fetch in vain, or scores", partial(asked_again, node, before))
             self.warp(verify // 48 + 1)
 
     def fork(self, depth: int) -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
-from attackers import Attacker, Peer, attacker, peer
-from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
+from attackers import Attacker, Peer, Shelf, attacker, peer
+from network import CHAIN_ID, TERMS, TOKEN, Network, Node, new_wallet
 from test_verify import command, verify
 
 from jepanet.chain.endpoints.failover import Rpc
@@ -30,7 +31,7 @@ from jepanet.learning.recipe_reader import read_recipe
 from jepanet.protocol import facts
 from jepanet.protocol.assignment import training_seed, training_shard
 from jepanet.protocol.documents.spec import decode_spec
-from jepanet.types import Phase, RoundId, SlashCause
+from jepanet.types import Digest, Phase, RoundId, SlashCause
 from jepanet.work.requests.auditing import AuditPlace
 from jepanet.work.requests.files import RoundFiles, TrainingShard
 from jepanet.work.requests.training import TrainDelta
@@ -111,8 +112,28 @@ async def made_by(
     return Made(honest, encode_delta(louder, header, spec.codec), transcript, states)
 
 
-async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outcome:
-    """One audited round of an honest node and these cheats, until it is settled and all is claimed."""
+def shelve(shelf: Shelf, name: str, made: Made) -> Digest:
+    """Serves what a cheat of that name serves to everybody; the digest of its delta."""
+    shelf.put(made.transcript)
+    if name != "shut":
+        for state in made.states:
+            shelf.put(state, blake3_of([state]))
+    return shelf.put(made.scaled if name == "scaled" else made.honest)
+
+
+async def play(
+    network: Network,
+    folder: Path,
+    cheats: tuple[str, ...],
+    *,
+    serve: Callable[[Shelf, str, Made], Digest] = shelve,
+    shut: Mapping[str, Sequence[Node]] = MappingProxyType({}),
+    **terms: Any,
+) -> Outcome:
+    """One audited round of an honest node and these cheats, until it is settled and all is claimed.
+
+    `shut`: cheats whose training is open to some nodes only, with those that score and wait for it in vain.
+    """
     folder.mkdir(exist_ok=True)  # noqa: ASYNC240
     network.run_nodes()
     wallets = {}
@@ -123,8 +144,8 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
     rpc = Rpc([network.anvil.url], CHAIN_ID)
     cast = {name: attacker(network, rpc, name, wallet) for name, wallet in wallets.items()}
     await asyncio.gather(*(item.stake() for item in cast.values()))
-    terms = {"audit_segments": SEGMENTS, "audit_probability_milli": 1000, "audit_opened": 1}
-    number = await asyncio.to_thread(network.play, commits=1 + len(cast), **terms)
+    rules = {"audit_segments": SEGMENTS, "audit_probability_milli": 1000, "audit_opened": 1, **terms}
+    number = await asyncio.to_thread(network.play, commits=1 + len(cast), **rules)
     round_id = RoundId(number)
 
     async def until(what: str, condition: Callable[[], Any]) -> None:
@@ -134,12 +155,7 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
         async with peer(network, folder / "peer") as server:
             for name, who in cast.items():
                 made = await made_by(network, server, who, number, folder / f"made by {name}")
-                server.shelf.put(made.transcript)
-                if name != "shut":
-                    for state in made.states:
-                        server.shelf.put(state, blake3_of([state]))
-                delta = made.scaled if name == "scaled" else made.honest
-                await who.commit(round_id, server.shelf.put(delta))
+                await who.commit(round_id, serve(server.shelf, name, made))
             await until("the end of commits", lambda: network.phase(number) is Phase.REVEAL)
             await asyncio.gather(*(who.reveal(round_id) for who in cast.values()))
             await until("every reveal", lambda: len(network.round(number).reveals) == 1 + len(cast))
@@ -150,10 +166,12 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
             for who in cast.values():
                 assert who.digest is not None
                 await server.provide(who.wallet, round_id, who.digest)
-            if "shut" in cast:
-                open_ones = len(cast)  # the honest node's, and all but one of the cheats'
-                await until("the audits of what is open", lambda: audits(network, number) >= open_ones)
-                await asyncio.to_thread(network.out_of_patience, number)
+            if shut:
+                waiting = {node.name: node for nodes in shut.values() for node in nodes}.values()
+                open_ones = 1 + len(cast) - len(shut)
+                for node in waiting:
+                    await until("the audits of what is open", lambda: audits(node, number) >= open_ones)  # noqa: B023
+                await asyncio.to_thread(network.out_of_patience, number, *waiting)
             await asyncio.to_thread(network.wait_finished, number)
             shown = await asyncio.to_thread(network.receipts, number)
     finally:
@@ -161,9 +179,9 @@ async def play(network: Network, folder: Path, cheats: tuple[str, ...]) -> Outco
     return Outcome(network, number, cast, {row["solver"]: row for row in shown["receipts"]})
 
 
-def audits(network: Network, number: int) -> int:
-    """How many trainings the judge has audited."""
-    said = [*network.judge.events("audit.done"), *network.judge.events("audit.failed")]
+def audits(node: Node, number: int) -> int:
+    """How many trainings a node has audited."""
+    said = [*node.events("audit.done"), *node.events("audit.failed")]
     return len({item["solver"] for item in said if item["round"] == number})
 
 
@@ -175,7 +193,8 @@ def audited_network(new_network: Callable[..., Network]) -> Network:
 @pytest.fixture(scope="module")
 def audited(audited_network: Network, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = tmp_path_factory.mktemp("audited")
-    return asyncio.run(play(audited_network, folder, ("scaled", "shut")))
+    shut = {"shut": [audited_network.judge]}
+    return asyncio.run(play(audited_network, folder, ("scaled", "shut"), shut=shut))
 
 
 def test_attack_a_scaled_delta_loses_the_whole_bond_and_earns_nothing(audited: Outcome) -> None:

@@ -14,20 +14,21 @@ from typing import Any
 
 import pytest
 from attackers import Attacker, attacker, refused
-from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
+from forged_words import recording, word
+from network import CHAIN_ID, TERMS, TOKEN, Network, deployer, new_wallet
 from refusals import REFUSALS
 from rows import NETWORK, Played
 
 from jepanet.chain.contracts.abi import UnsignedCall
 from jepanet.chain.contracts.training_rounds import Rounds
-from jepanet.chain.contracts.views import Attestation, Result
+from jepanet.chain.contracts.views import Opening, SignedCommit
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.operations.access import open_chain
 from jepanet.operations.reading.library import open_library
 from jepanet.protocol import facts
-from jepanet.protocol.documents.typed_data import result_data
+from jepanet.protocol.documents.typed_data import commit_data
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
 from jepanet.settings.config import load_config
 from jepanet.types import Digest, Phase, RoundId, SlashCause, Verdict
@@ -36,6 +37,7 @@ pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHALLENGE = 600
 """Seconds; longer than all that is tried meanwhile, and skipped."""
+OUTSIDERS = ("stranger", "silent", "late", "rival")
 BROKEN = {
     "never reveal": "silent",
     "reveal only once the time is over": "late",
@@ -62,27 +64,6 @@ class Tries:
         self.refusals[attack] = await refused(who.sender.send(attack, call))
 
 
-def word(network: Network, number: int, wallet: Wallet, **changed: Any) -> tuple[Result, bytes]:
-    """A result that never was, signed by `wallet` as if it were; `chain_id`: of another chain."""
-    chain_id = changed.pop("chain_id", CHAIN_ID)
-    made = Result(
-        RoundId(number), b"\x01" * 32, Digest(b"\x02" * 32), Digest(b"\x03" * 32), 1, 1000, bytes(32)
-    )
-    made = replace(made, **changed)
-    typed = result_data(
-        chain_id, network.deployment.rounds, round_id=made.round_id, root=made.root, model=made.model,
-        sheet=made.sheet, payout=made.payout, improvement=made.improvement, extension=made.extension,
-    )  # fmt: skip
-    return made, wallet.sign_typed(typed)
-
-
-def recording(rounds: Rounds, number: int, made: Result, *signatures: bytes) -> UnsignedCall:
-    words = [Attestation(made.improvement, signature) for signature in signatures]
-    return rounds.record_training(
-        number, made.root, made.model, made.sheet, made.payout, made.extension, words
-    )
-
-
 async def while_committing(tries: Tries, network: Network, number: int, cast: dict[str, Attacker]) -> None:
     rounds, params = tries.rounds, network.round(number).params
     stranger, silent, judge, hub = (cast[name] for name in ("stranger", "silent", "judge", "hub"))
@@ -102,7 +83,20 @@ async def while_committing(tries: Tries, network: Network, number: int, cast: di
     await tries.try_("open a round of another's project", stranger, rounds.open_round(params))
     await tries.try_("open a second round beside the first", hub, rounds.open_round(params))
     await tries.try_("close the commits before their time", stranger, rounds.close_commits(number))
-    await cast["late"].commit(RoundId(number), Digest(b"\x78" * 32))
+    set_id = network.project.set if network.project else 0
+    own = stranger.wallet.address
+    await tries.try_("admit oneself to a verifier set", stranger, rounds.admit(set_id, own, admitted=True))
+    await tries.try_("join a verifier set as a stranger", stranger, rounds.join(set_id))
+    half = rounds.create_verifier_set([own, silent.wallet.address], 1, TOKEN, 3600)
+    await tries.try_("make a set of which half decide", stranger, half)
+    await tries.try_("pause the contracts as a stranger", stranger, rounds.pause())
+    late, word_ = cast["late"], b"\x04" * 32
+    typed = commit_data(CHAIN_ID, rounds.address, round_id=number, commitment=word_)
+    forged = SignedCommit(late.wallet.address, word_, stranger.wallet.sign_typed(typed))
+    await stranger.sender.send("commit in another's name", rounds.commit_many(number, [forged]))
+    if not network.round(number).committed(late.wallet.address):
+        tries.refusals["commit in another's name"] = "left out"
+    await late.commit(RoundId(number), Digest(b"\x78" * 32))
 
 
 async def while_revealing(tries: Tries, network: Network, number: int, cast: dict[str, Attacker]) -> None:
@@ -116,7 +110,11 @@ async def while_revealing(tries: Tries, network: Network, number: int, cast: dic
     assert opened is not None
     again = rounds.reveal(number, opened.digest, opened.salt)
     await tries.try_("reveal twice", solver, again)
-    early = rounds.slash_non_reveal(number, cast["late"].wallet.address)
+    late = cast["late"]
+    assert late.digest is not None
+    other_salt = rounds.reveal_many(number, [Opening(late.wallet.address, late.digest, bytes(32))])
+    await tries.try_("open another's commitment with another salt", stranger, other_salt)
+    early = rounds.slash_non_reveal(number, late.wallet.address)
     await tries.try_("take a bond while there is time to reveal", stranger, early)
 
 
@@ -177,6 +175,11 @@ async def while_challengeable(
     await tries.try_("settle while it can be challenged", stranger, rounds.settle(number, result))
     made, signature = word(network, number, judge.wallet)
     await tries.try_("record a second result", stranger, recording(rounds, number, made, signature))
+    # Last of all: a dispute of what is right, which the arbiter decides at once.
+    rival, arbiter = cast["rival"], cast["arbiter"]
+    await rival.sender.send("dispute", rounds.challenge(number, b"\x01" * 32, result))
+    await arbiter.sender.send("uphold", rounds.uphold(number))
+    await stranger.sender.send("close", rounds.close_challenge(number, rival.wallet.address))
 
 
 async def once_settled(tries: Tries, number: int, cast: dict[str, Attacker], sheet: ScoreSheet) -> None:
@@ -214,8 +217,8 @@ async def play(network: Network, folder: Path) -> Outcome:
     """One round, with every call in its phase."""
     network.run_nodes()
     wallets = {"judge": network.judge.wallet(), "hub": network.hub.wallet()}
-    wallets["solver"] = network.solvers[0].wallet()
-    for name in ("stranger", "silent", "late"):
+    wallets |= {"solver": network.solvers[0].wallet(), "arbiter": deployer()}
+    for name in OUTSIDERS:
         new_wallet(folder / name)
         wallets[name] = load_wallet(folder / name / "wallet", read_password(folder / name / "password"), None)
         await asyncio.to_thread(network.fund, [wallets[name].address], 100)
@@ -227,7 +230,7 @@ async def play(network: Network, folder: Path) -> Outcome:
         await asyncio.to_thread(network.wait, what, condition)
 
     try:
-        await asyncio.gather(cast["silent"].stake(), cast["late"].stake())
+        await asyncio.gather(*(cast[name].stake() for name in ("silent", "late", "rival")))
         commits = len(network.solvers) + 2
         number = await asyncio.to_thread(network.play, commits=commits, challenge_seconds=CHALLENGE)
         await while_committing(tries, network, number, cast)
@@ -247,7 +250,7 @@ async def play(network: Network, folder: Path) -> Outcome:
         await asyncio.to_thread(network.wait_finished, number)
         await once_settled(tries, number, cast, sheet)
         balances = {}
-        for name in ("stranger", "silent", "late"):
+        for name in OUTSIDERS:
             address = wallets[name].address
             stake = await cast[name].contracts.lens.account(address, "latest")
             balances[name] = await cast[name].contracts.token.balance(address, "latest")
@@ -281,11 +284,24 @@ def test_attack_who_does_not_reveal_in_time_loses_the_bond(
     rows.append(Played(attack, defence, NETWORK, 0.0, 0.0, 1.0, False, "NOT_REVEALED"))
 
 
+def test_attack_who_disputes_a_right_result_loses_the_challenge_bond(
+    called: Outcome, rows: list[Played]
+) -> None:
+    who, lost = called.cast["rival"].wallet.address, 100 * TOKEN - called.balances["rival"]
+    slashed = called.network.events(facts.ChainBondSlashed, RoundId(called.number))
+    (closed,) = [item for item in slashed if item.account == who]
+    assert (closed.cause, closed.amount) == (SlashCause.CHALLENGE_REJECTED, lost) and lost > 0
+    rows.append(
+        Played("dispute a right result", "a bond sized by the payout, and an arbiter", NETWORK, 0.0, 0.0,
+               lost / (10 * TOKEN), False, "CHALLENGE_REJECTED")
+    )  # fmt: skip
+
+
 def test_nobody_else_lost_or_won_anything(called: Outcome) -> None:
     network, number = called.network, called.number
     assert called.balances["stranger"] == 100 * TOKEN
     slashed = network.events(facts.ChainBondSlashed, RoundId(number))
-    broken = {called.cast[name].wallet.address for name in BROKEN.values()}
+    broken = {called.cast[name].wallet.address for name in OUTSIDERS}
     honest = [item for item in slashed if item.account not in broken]
     assert all(item.cause is SlashCause.EXCLUDED for item in honest), "so small a training may do harm"
     claimed = {item.account for item in network.events(facts.ChainClaimed, number)}

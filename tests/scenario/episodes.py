@@ -30,8 +30,7 @@ LAST_POINT = 16
 
 _OF_TRANSACTIONS = (Sends, FeeAdvice, SmallTipsRefused, CountLags, ReceiptsLag)
 _OF_RANGES = (CapsLogs, LogsLag, LogsEmpty)
-_OF_EVERYTHING = (Answers, Shapes, Freezes, HangsUp)
-_MALFORMED = Blooms(bits="short")
+_OF_EVERYTHING = (Answers, Shapes, Freezes, HangsUp, Blooms)
 LOG_QUERIES_ABOVE = 32
 _FAR = 160
 """Blocks after which a node reads by log queries what it missed: `LOG_QUERIES_ABOVE` final ones, and the 64
@@ -101,11 +100,9 @@ def draw(seed: int, number: int) -> Episode:
         command, burst = "restart", _FAR
     elif dice.random() < 0.25:
         command = dice.choice(("claim", "deposit", "restart"))
-    silent = where == "both" and any(
-        isinstance(mode, _OF_EVERYTHING) or replace(mode, share=1.0) == _MALFORMED for mode in modes
-    )
+    silent = where == "both" and any(isinstance(mode, _OF_EVERYTHING) for mode in modes)
     if command == "restart" and (foreign or silent):
-        # A node does not start where no endpoint answers, nor where one is of another chain: it says so.
+        # A node does not start where no endpoint answers truly, or one is of another chain: it says so.
         command = ""
     return Episode(
         number=number,

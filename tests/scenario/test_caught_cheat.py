@@ -9,18 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attackers import Attacker, attacker, peer
 from network import CHAIN_ID, TERMS, TOKEN, Network, new_wallet
-from test_audited_rounds import SEGMENTS, made_by
+from test_audited_rounds import SEGMENTS, bonds_lost, made_by, peers
+from test_audited_rounds import play as one_round
+from test_verify import command, verify
 
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
 from jepanet.cid import blake3_of
+from jepanet.errors import Exit
+from jepanet.learning.presets import preset
+from jepanet.operations.datasets import build_dataset
 from jepanet.protocol import facts
 from jepanet.types import Phase, RoundId, SlashCause
 
@@ -29,6 +35,11 @@ pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(7200)]
 ROUNDS = 10
 DRAWN_MILLI = 500
 BOND = 10
+STEPS = 40
+TEXTS = preset("language-tiny")
+BEGUN = replace(
+    TEXTS, name="begun", warm_steps=100, inner_steps=STEPS, score=replace(TEXTS.score, least=1.0)
+)  # as early in its training, the recipe itself would pay for nothing
 RULES = {
     "audit_segments": SEGMENTS,
     "audit_probability_milli": DRAWN_MILLI,
@@ -132,3 +143,49 @@ def test_attack_a_solver_that_cheats_in_every_segment_is_caught_whenever_it_is_d
         f"lost none and was paid in {paid}"
     )
     assert caught, "ten rounds without a draw have a chance of 1 in 1024"
+
+
+@pytest.fixture(scope="module")
+def begun(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Of a model of texts that has only begun to learn: forty steps gain many standard errors, where those of
+    the networks of other scenarios do harm."""
+    folder = tmp_path_factory.mktemp("texts")
+    build_dataset(
+        "words", folder / "dataset", bytes(32), {"training_sites": 2}, recipe=TEXTS.name, workers=1,
+        evaluation_seed=None, progress=None,
+    )  # fmt: skip
+    (folder / "recipe.json").write_bytes(BEGUN.to_bytes())
+    network = Network.build(
+        folder / "network", folder / "dataset", solvers=1, recipe=str(folder / "recipe.json")
+    )
+    yield network
+    network.close()
+
+
+def test_honest_work_is_merged_and_paid_beside_a_cheat_that_loses_its_bond(
+    begun: Network, tmp_path: Path
+) -> None:
+    outcome = asyncio.run(one_round(begun, tmp_path / "paid", ("scaled",), inner_steps=STEPS))
+    (node,) = begun.solvers
+    scaled = outcome.cast["scaled"].wallet.address
+    honest, cheat = outcome.receipts[node.address], outcome.receipts[scaled]
+    assert (cheat["verdict"], cheat["reason"], cheat["paid"]) == ("invalid", "not-reproduced", "0"), cheat
+    assert bonds_lost(outcome) == {scaled: BOND * TOKEN}
+    assert (honest["verdict"], honest["reason"]) == ("accepted", "accepted"), honest
+    assert int(honest["paid"]) > 0, honest
+    round_ = begun.round(outcome.number)
+    assert round_.recorded is not None and round_.recorded.model != round_.base, "it was merged"
+
+    code, report = verify(begun, outcome.number, tmp_path / "inputs", *peers(begun))
+    assert (code, report["agrees"]) == (Exit.OK, True), report
+    details = {item["check"]: item["detail"] for item in report["checks"]}
+    assert details[f"audit of {node.address}"].endswith("lead where its delta says")
+    assert details[f"audit of {scaled}"].startswith("not-reproduced")
+    code, shown = command(begun, tmp_path / "inputs", "receipt", str(outcome.number), *peers(begun))
+    assert code == Exit.OK, shown
+    words: Any = {row["solver"]: row for row in shown}
+    assert words[node.address]["outcome"] == "accepted: it is part of the next model"
+    assert words[node.address]["paid"] == honest["paid"]
+    assert words[scaled]["outcome"].startswith("invalid, not-reproduced")
+    assert words[scaled]["bond"].startswith(f"{BOND} tokens, lost whole")
+    assert all(row["checked"].startswith("recomputed here") for row in shown)

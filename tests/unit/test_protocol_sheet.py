@@ -332,7 +332,7 @@ def test_what_every_reason_costs_when_all_give_it(reason: str) -> None:
         "not-measurable", "state-guard", "harm",  # measured, by the threshold of coordinators
         "unavailable", "too-large",  # fetched by fewer
     }  # fmt: skip
-    spared = {"shard-refused", "not-audited", "disputed", "dropped"}
+    spared = {"shard-refused", "not-audited", "machine-failed", "disputed", "dropped"}
     of_the_chain = {"duplicate"}  # never by votes: see the test of digests committed twice
     assert excluded | spared | of_the_chain == set(REASONS)
     facts = some_facts(1)
@@ -340,7 +340,7 @@ def test_what_every_reason_costs_when_all_give_it(reason: str) -> None:
     if reason in excluded:
         assert (row.verdict, row.reason) == (Verdict.EXCLUDED, reason)
     else:
-        expected = reason if reason in ("shard-refused", "not-audited") else "disputed"
+        expected = reason if reason in ("shard-refused", "not-audited", "machine-failed") else "disputed"
         assert (row.verdict, row.reason) == (Verdict.SPARED, expected)
 
 

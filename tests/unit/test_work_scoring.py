@@ -291,10 +291,9 @@ def test_every_reason_that_judging_gives_has_a_row_in_the_table_of_reasons() -> 
     named = {one or other for one, other in given}
     named |= {judging.DUPLICATE, judging.UNAVAILABLE, judging.NOT_MEASURABLE, judging.SHARD_REFUSED}
     # `too-large`: what the provider offered, in place of `unavailable`; `disputed`: of the tally alone;
-    # `dropped`: of the merge; `not-audited`: of a machine that failed.
-    assert named | {"too-large", reasons.NOT_AUDITED, reasons.DISPUTED, reasons.DROPPED} == set(
-        reasons.REASONS
-    )
+    # `dropped`: of the merge; `not-audited` and `machine-failed`: of a machine that failed.
+    failed = {reasons.NOT_AUDITED, reasons.MACHINE_FAILED}
+    assert named | failed | {"too-large", reasons.DISPUTED, reasons.DROPPED} == set(reasons.REASONS)
     assert _source(judging).count("Verdict.EXCLUDED, ") == 9, (
         "a new place that excludes: name its reason here"
     )

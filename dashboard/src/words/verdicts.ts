@@ -33,6 +33,7 @@ const REASONS: Record<string, string> = {
   unavailable: "its file could not be fetched in time",
   "too-large": "what was offered as its file is too large",
   "not-audited": "its training was to be audited, and the coordinators' machines failed at that",
+  "machine-failed": "the coordinators' machines failed at measuring it",
   "shard-refused": "the evaluation shard can score nothing with this base",
   disputed: "the coordinators agree on nothing",
   "not-reproduced": "its training was audited, and does not lead to it",

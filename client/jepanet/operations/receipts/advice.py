@@ -25,6 +25,7 @@ OUT: Mapping[str, str] = {
     "too-large": "look who else serves it, and run the version of the package that the others run",
     "dropped": f"{_AS_WRITTEN}; what the merge is worse with is left out of it, which costs no bond",
     "not-audited": "nothing; let `jepanet audit` say whether another machine can audit it",
+    "machine-failed": "nothing; let `jepanet verify` say whether another machine can measure it",
     "shard-refused": "nothing; leave the project out of `projects.follow` if it repeats",
     "disputed": "nothing; `jepanet verify` shows what your machine measures",
 }

@@ -31,6 +31,7 @@ OUTCOMES: Mapping[str, str] = {
     "unavailable": "the coordinators could not fetch it from anybody in time",
     "too-large": "what was served for it was larger than the round allows",
     "not-audited": "its solver was drawn, and the coordinators' machines failed at the audit",
+    "machine-failed": "the coordinators' machines failed at measuring it",
     "shard-refused": "the evaluation shard can measure nothing against this base: no solver's fault",
     "disputed": "the coordinators did not agree on it",
     "dropped": "the merge with the others is better without it",

@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore
-from jepanet.protocol.settling.reasons import DUPLICATE, NOT_AUDITED, NOT_OPENED, NOT_REPRODUCED, unseen
+from jepanet.protocol.settling.reasons import (
+    DUPLICATE,
+    MACHINE_FAILED,
+    NOT_AUDITED,
+    NOT_OPENED,
+    NOT_REPRODUCED,
+    unseen,
+)
 from jepanet.types import Address, RoundId, Verdict
 
 _OF_AUDITS = (
@@ -52,7 +59,7 @@ def audited_well(
     of those that opened to the others. `decisions`: solvers with the reason of what was decided of each."""
     opened = audited = 0
     for solver, reason in decisions:
-        if solver not in drawn or reason in (DUPLICATE, NOT_OPENED, NOT_AUDITED):
+        if solver not in drawn or reason in (DUPLICATE, NOT_OPENED, NOT_AUDITED, MACHINE_FAILED):
             continue
         opened += 1
         score = scores[solver]

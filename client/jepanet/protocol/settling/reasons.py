@@ -21,6 +21,7 @@ NOT_REPRODUCED = "not-reproduced"
 NOT_OPENED = "not-opened"
 """Of INVALID deltas: its solver was drawn, and what audits need was not to be had: not less than cheating."""
 NOT_AUDITED = "not-audited"
+MACHINE_FAILED = "machine-failed"
 """Where a coordinator's machine failed at the audit of a drawn training: it says nothing of its solver."""
 DISPUTED = "disputed"
 """Where coordinators agree on nothing: given by the tally, never by a score."""
@@ -70,6 +71,7 @@ REASONS: Mapping[str, Reason] = {
     "too-large": Reason(Verdict.EXCLUDED, Known.FETCHING),
     # A fault of a machine, for all that anybody knows: bytes that cannot be worked with are a finding.
     NOT_AUDITED: Reason(Verdict.SPARED, Known.FETCHING),
+    MACHINE_FAILED: Reason(Verdict.SPARED, Known.FETCHING),
     SHARD_REFUSED: Reason(Verdict.SPARED, Known.BYTES),  # the proposer's shard
     DISPUTED: Reason(Verdict.SPARED, Known.VOTES),
     DROPPED: Reason(Verdict.SPARED, Known.MEASURED),

@@ -20,6 +20,7 @@ from jepanet.protocol.settling.audit_draw import is_drawn
 from jepanet.protocol.settling.reasons import (
     DISPUTED,
     DUPLICATE,
+    MACHINE_FAILED,
     NOT_AUDITED,
     SHARD_REFUSED,
     against_solver,
@@ -198,7 +199,7 @@ def _out(votes: Sequence[SignedScore], threshold: int) -> tuple[Verdict, str]:
         ]
         return Verdict.EXCLUDED, _most_frequent(named or missed)
     said = Counter(vote.reason for vote in votes if vote.verdict is Verdict.EXCLUDED)
-    spared = (reason for reason in (SHARD_REFUSED, NOT_AUDITED) if said[reason] >= threshold)
+    spared = (reason for reason in (SHARD_REFUSED, NOT_AUDITED, MACHINE_FAILED) if said[reason] >= threshold)
     return Verdict.SPARED, next(spared, DISPUTED)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepanet.errors import Exit, Rejected, Transient
+from jepanet.errors import Rejected, Transient
 from jepanet.protocol.assignment import training_seed
 from jepanet.protocol.documents.scores import ScoreReport, SignedScore
 from jepanet.protocol.revealed_before import revealed_before
@@ -23,6 +23,7 @@ from jepanet.protocol.settling.tally import RevealedDelta, RoundFacts, drawn_sol
 from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context
+from jepanet.roles.steps.deadly_deltas import DEATHS, was_too_much
 from jepanet.roles.steps.missing import Missing, grace_end
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_files
@@ -31,7 +32,6 @@ from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, RoundId, Verdict
 from jepanet.work.drawn_training import DrawnTraining, NotServed, Opened, audit_training, open_training
 from jepanet.work.requests.files import TrainingShard
-from jepanet.work.requests.request import WorkerDied
 from jepanet.work.requests.scoring import ScoredDelta
 
 log = get_logger("scoring")
@@ -50,8 +50,6 @@ _MINE = frozenset(
     )
 )
 """Reasons that this machine, or the round itself, is not one to audit. A solver has no part in them."""
-_DEATHS = 3
-"""So many workers may die, or run out of memory, of one audit."""
 
 
 class CannotAudit(Exception):
@@ -104,11 +102,11 @@ class Audits:
         try:
             return await self._audit(item, delta)
         except Transient as error:
-            if not isinstance(error, WorkerDied) and error.code is not Exit.OUT_OF_MEMORY:
+            if not was_too_much(error):
                 raise
             self._deaths[item.digest] += 1
             early = self._context.state().now < grace_end(self._round)
-            if early or self._deaths[item.digest] < _DEATHS:
+            if early or self._deaths[item.digest] < DEATHS:
                 raise
             raise self._cannot(item, error.message) from error
         except Rejected as error:

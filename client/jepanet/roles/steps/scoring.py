@@ -36,6 +36,7 @@ from jepanet.protocol.state import Round
 from jepanet.records.codec import JOURNAL, Codec
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.steps.audits import Audited, Audits, CannotAudit, as_found, noted
+from jepanet.roles.steps.deadly_deltas import Measuring
 from jepanet.roles.steps.missing import Missing
 from jepanet.roles.steps.obtain import obtain, stored
 from jepanet.roles.steps.opening_scores import commit_to
@@ -60,7 +61,7 @@ class Scoring:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._missing = Missing(context)
+        self._missing, self._measuring = Missing(context), Measuring(context)
         self._deaths = Counter[Digest]()
 
     def handlers(self) -> Handlers:
@@ -112,13 +113,14 @@ class Scoring:
             if found is not None and found.reason is not None:
                 path, fault = None, None  # whatever it would be worth, it is not the work that was asked for
             claims.append(ClaimedDelta(item.solver, item.index, item.digest, path, fault))
-        measured = await context.jobs.run(
+        measured = await self._measuring.measure(
+            round_,
             ScoreClaims(
                 round=round_files(context, round_, spec),
                 evaluation=evaluation,
                 claims=tuple(claims),
                 device=context.device,
-            )
+            ),
         )
         tell_where(round_.id, measured.where)
         self._missing.forget(round_.id)

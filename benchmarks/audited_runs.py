@@ -28,7 +28,7 @@ from attacks.federation import REPORTS, USUAL, Ended
 from attacks.rounds import Data
 from audited.cheats import CHEATS, HONEST, SOLVERS, Cheat, Seat, stamped
 from audited.federation import AuditedFederation
-from audited.figures import Row, bond_told, table, terms_of
+from audited.figures import Row, bond_told, tables, terms_of
 from audited.lottery import Hand, first_that_catches
 
 from jepanet.files import write_atomically
@@ -146,7 +146,7 @@ def main(
             write_atomically(out, (json.dumps([*others, row], indent=1) + "\n").encode())
             click.echo(f"{cheat.name} {seed} {'with' if again else 'without'} audits")
     rows = kept(out, {"recipe": recipe, "rounds": rounds})
-    click.echo(f"{bond_told(rows)}\n\n{table(rows, lotteries)}")
+    click.echo(f"{bond_told(rows)}\n\n{tables(rows, lotteries)}")
 
 
 def start(recipe: str, seed: int, rounds: int) -> AuditedFederation:

@@ -90,13 +90,14 @@ def figures(cheat: Cheat, attack: Attack, row: Row, honest: Row, lotteries: int)
     )
 
 
-def table(rows: Sequence[Row], lotteries: int) -> str:
-    """Means over seeds."""
-    lines = [
+def tables(rows: Sequence[Row], lotteries: int) -> str:
+    """Of all runs what lotteries leave, then of those that were played on; means over seeds."""
+    drawn = [
         "| run | seeds | trainings | no audits | audited | computed | of the bond | nobody caught "
-        "| in one segment | others | caught | played | same draw | error |",
-        "|---|" + "---:|" * 13,
+        "| in one segment | others |",
+        "|---|" + "---:|" * 9,
     ]
+    played = ["| run | seeds | caught | left | by the same lottery alone | error |", "|---|" + "---:|" * 5]
     known = {it.name: it for it in read_attacks()}
     usual = Computed.of("rule", Lottery(RULE.probability_milli, RULE.opened, RULE.segments), 2.0)
     honest = {row["seed"]: row for row in rows if row["run"] == HONEST}
@@ -108,18 +109,21 @@ def table(rows: Sequence[Row], lotteries: int) -> str:
         found = [figures(cheat, attack, row, honest[row["seed"]], lotteries) for row in those]
         computed = as_measured(attack, usual)
         error = 2 * float(np.mean([it.audited.error for it in found])) / len(found) ** 0.5
-        again = [it.played for it in found if it.played]
         cells = [
             str(len(found)), _mean([it.trained for it in found]), _mean([it.without for it in found]),
             f"**{_mean([it.audited.mean for it in found])}** ± {error:.2f}",
             _mean([computed.earned if computed.rate is None else computed.rate]),
             _mean([it.needed for it in found]), _mean([it.audited.untouched for it in found]),
             _mean([it.hidden for it in found if it.hidden is not None]), _mean([it.others for it in found]),
-            str(sum(it.caught for it in again)) if again else "–", _mean([it.left for it in again]),
-            _mean([it.same for it in again]), _mean([it.error for it in again]),
         ]  # fmt: skip
-        lines.append(f"| {cheat.name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        drawn.append(f"| {cheat.name} | {' | '.join(cells)} |")
+        if again := [it.played for it in found if it.played]:
+            told = [
+                str(len(again)), str(sum(it.caught for it in again)), _mean([it.left for it in again]),
+                _mean([it.same for it in again]), _mean([it.error for it in again]),
+            ]  # fmt: skip
+            played.append(f"| {cheat.name} | {' | '.join(told)} |")
+    return "\n".join([*drawn, "", *played])
 
 
 def bond_told(rows: Sequence[Row]) -> str:

@@ -12,9 +12,10 @@ from jepanet.errors import Transient
 from jepanet.protocol import duties
 from jepanet.protocol.state import Recorded
 from jepanet.roles.aggregator import Aggregator
+from jepanet.roles.context import Turns
 from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
-from jepanet.roles.steps import settlement as settlement_module
+from jepanet.roles.steps import sheets as sheets_module
 from jepanet.roles.steps.settlement import Settlement
 from jepanet.types import Phase, Standing, Verdict
 
@@ -81,6 +82,7 @@ def node(
     state = SimpleNamespace(rounds={ROUND: round_, **following})
     return SimpleNamespace(
         me=SOLVER, contracts=SimpleNamespace(rounds=chain, lens=chain), sender=Sender(), terms=object(),
+        turns=Turns(),
         journal=SimpleNamespace(salt=lambda *place: (bytes(32), bytes(32)), head=lambda: stored),
         round=lambda round_id: round_,
         project=lambda project_id: SimpleNamespace(id=PROJECT), state=lambda: state,
@@ -94,8 +96,8 @@ def show_sheet(monkeypatch: pytest.MonkeyPatch, row: Any) -> None:
         return b""
 
     sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
-    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
-    monkeypatch.setattr(settlement_module, "decode_sheet", lambda data: sheet)
+    monkeypatch.setattr(sheets_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(sheets_module, "decode_sheet", lambda data: sheet)
 
 
 @pytest.fixture

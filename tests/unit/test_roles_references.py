@@ -11,7 +11,8 @@ from jepanet.errors import Rejected
 from jepanet.protocol.documents.spec import NormCaps
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
 from jepanet.protocol.state import Recorded, Status
-from jepanet.roles.steps import references
+from jepanet.roles.context import Turns
+from jepanet.roles.steps import sheets as sheets_module
 from jepanet.roles.steps.references import hold_reference, reference_of, usual_of_base
 from jepanet.types import ProjectId, RoundId
 from round_samples import GOOD, a_spec, digest, reports_of, some_facts
@@ -49,14 +50,14 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
         (number,) = (n for n in range(1, 9) if digest(f"sheet {n}") == name)
         return sheet_of(100 * number)
 
-    monkeypatch.setattr(references, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(sheets_module, "obtain_bytes", obtain_bytes)
 
     def make(*rounds: Any, played: int | None = None) -> Any:
         state = SimpleNamespace(
             rounds={item.id: item for item in rounds},
             projects={PROJECT: SimpleNamespace(rounds=len(rounds) if played is None else played)},
         )
-        return SimpleNamespace(state=lambda: state)
+        return SimpleNamespace(state=lambda: state, turns=Turns())
 
     return make
 

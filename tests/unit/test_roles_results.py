@@ -30,8 +30,10 @@ from jepanet.protocol.state import SignedResult, SignedScores
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
 from jepanet.roles.aggregator import Aggregator
+from jepanet.roles.context import Turns
 from jepanet.roles.coordinator import Coordinator, result_message
 from jepanet.roles.steps import settlement as settlement_module
+from jepanet.roles.steps import sheets as sheets_module
 from jepanet.roles.steps.merging import Merge, nothing_merged
 from jepanet.roles.steps.scoring import MEASURED, MEASURED_NOTE
 from jepanet.roles.steps.settlement import Settlement
@@ -139,7 +141,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(coordinator_module, "recover_typed", recover)
         return SimpleNamespace(
             me=wallet.address, wallet=wallet, chain_id=CHAIN, rounds_address=CONTRACT, blobs=blobs,
-            journal=Journal(facts, votes), round=lambda round_id: round_,
+            journal=Journal(facts, votes), round=lambda round_id: round_, turns=Turns(),
             off_chain=lambda round_id: off_chain,
             state=lambda: SimpleNamespace(threshold=lambda of: facts.threshold),
         )  # fmt: skip
@@ -452,7 +454,7 @@ async def test_two_truly_signed_results_are_reported_whatever_else_was_said(
 
     sent: list[tuple[str, Any]] = []
     context.contracts = SimpleNamespace(rounds=SimpleNamespace(slash_equivocation=lambda *proof: proof))
-    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(sheets_module, "obtain_bytes", obtain_bytes)
     monkeypatch.setattr(settlement_module, "submit", submit)
     duty = SlashEquivocation(facts.round_id, liar.address, names[1], 30_000)
     await Settlement(context).slash_equivocation(duty)
@@ -483,7 +485,7 @@ async def test_attack_nobody_is_reported_for_results_it_did_not_sign(
         data: bytes = context.blobs.held[name]
         return data
 
-    monkeypatch.setattr(settlement_module, "obtain_bytes", obtain_bytes)
+    monkeypatch.setattr(sheets_module, "obtain_bytes", obtain_bytes)
     with pytest.raises(Rejected) as caught:
         await Settlement(context).slash_equivocation(
             SlashEquivocation(facts.round_id, honest.address, name, 29_000)

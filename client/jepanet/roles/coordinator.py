@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.protocol.documents.messages import Provide, SayResult, SayScores
@@ -24,6 +25,7 @@ from jepanet.roles.steps.opening_scores import open_scores, own_commitment
 from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
+from jepanet.roles.steps.sheets import aside
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, RoundId
 
@@ -82,10 +84,11 @@ class Coordinator:
         round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
         data = await obtain_document(context, duty.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
-        sheet = decode_sheet(data)
+        sheet = await aside(context, lambda: decode_sheet(data), turn=round_.id)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
         wait_for_left_out(context, round_, facts, documents, sheet, duty.sheet)
-        check_sheet(sheet, facts, documents.spec, recover_typed)
+        signed = partial(check_sheet, sheet, facts, documents.spec, recover_typed)
+        await aside(context, signed, turn=round_.id)
         decisions = decide(facts, sheet.reports)  # the merge is held against a measurement of its own
         check_against_own(context, facts, sheet.reports, decisions, documents.spec.score_tolerance)
         check_words(context, facts, documents, sheet.reports)

@@ -25,16 +25,17 @@ from jepanet.protocol.duties import (
 from jepanet.protocol.facts import LocalFact, RoundParams
 from jepanet.protocol.models.ancestry import ancestry
 from jepanet.protocol.models.keeping import ROUNDS_KEPT
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.protocol.state import Project, Round
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.documents import SealedShard
 from jepanet.roles.steps.backbones import obtain_backbone
 from jepanet.roles.steps.models import obtain_result
 from jepanet.roles.steps.next_spec import next_spec
-from jepanet.roles.steps.obtain import obtain, obtain_bytes
+from jepanet.roles.steps.obtain import obtain
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
+from jepanet.roles.steps.sheets import obtain_sheet
 from jepanet.roles.steps.stake import withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
@@ -210,8 +211,7 @@ class Proposer:
         pin = f"project/{round_.project_id}"
         documents = await round_documents(context, round_)
         context.blobs.pin(round_.params.spec, pin)
-        data = await obtain_bytes(context, round_.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
-        sheet = decode_sheet(data)
+        sheet = await obtain_sheet(context, round_.recorded.sheet, pin=pin, turn=round_.id)
         reached = await obtain_result(context, round_, documents.recipe, pin=pin_of(round_))
         context.blobs.keep_only((sheet.model,), f"{pin}/newest")
         # More links than its own: rounds before it were missed here, and nothing of them is kept for good.

@@ -8,10 +8,10 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.models.ancestry import maker_of
 from jepanet.protocol.settling.caps import check_usual
 from jepanet.protocol.settling.reference import check_reference
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context
-from jepanet.roles.steps.obtain import obtain_bytes
+from jepanet.roles.steps.sheets import obtain_sheet
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, ProjectId
 
@@ -46,8 +46,7 @@ async def _sheet_before(
         return None
     if made_by is None:
         return 0
-    data = await obtain_bytes(context, made_by.recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin)
-    return decode_sheet(data)
+    return await obtain_sheet(context, made_by.recorded.sheet, pin=pin, turn=None)
 
 
 async def hold_reference(context: Context, round_: Round, spec: RoundSpec, *, pin: str) -> None:

@@ -17,12 +17,11 @@ from jepanet.protocol.duties import (
     SlashNonReveal,
 )
 from jepanet.protocol.facts import LocalFact
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
 from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
-from jepanet.roles.steps.obtain import obtain_bytes
 from jepanet.roles.steps.preparation import pin_of
+from jepanet.roles.steps.sheets import obtain_sheet
 from jepanet.roles.steps.submit import endpoint_lags, standing_of, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Phase, RoundId, Standing, Verdict
@@ -88,9 +87,8 @@ class Settlement:
         round_ = context.round(duty.round_id)
         if round_.recorded is None:
             return []
-        sheet_digest, contracts = round_.recorded.sheet, context.contracts
-        data = await obtain_bytes(context, sheet_digest, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
-        sheet = decode_sheet(data)
+        contracts = context.contracts
+        sheet = await obtain_sheet(context, round_.recorded.sheet, pin=pin_of(round_), turn=round_.id)
         for row in sheet.rows:
             found = sheet.leaf_of(row.solver) if row.verdict in _COSTS_BOND else None
             if found is None:
@@ -136,8 +134,7 @@ class Settlement:
     async def _signed_result(self, round_: Round, said: SignedResult) -> Result:
         """What a signature is over. Raises: Transient (no sheet); Rejected (no sheet, or not signed so)."""
         context = self._context
-        data = await obtain_bytes(context, said.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
-        sheet = decode_sheet(data)
+        sheet = await obtain_sheet(context, said.sheet, pin=pin_of(round_), turn=None)
         typed = result_message(context, sheet, said.sheet, said.improvement)
         if sheet.round_id != round_.id or recover_typed(typed, said.signature) != said.coordinator:
             raise Rejected("the signature is not over this result", reason="bad-signature")
@@ -154,8 +151,8 @@ class Settlement:
         standing = await _standing_since_reveal(context, f"claim/{round_.id}", round_.id, context.me)
         if standing not in (Standing.REVEALED, Standing.VERIFIER):  # claimed before
             return []
-        data = await obtain_bytes(context, recorded.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
-        mine = decode_sheet(data).leaf_of(context.me)
+        sheet = await obtain_sheet(context, recorded.sheet, pin=pin_of(round_), turn=round_.id)
+        mine = sheet.leaf_of(context.me)
         if mine is None and standing is Standing.REVEALED:
             # The bond is released some time after the settlement instead.
             raise Rejected(f"the result of round {round_.id} has no row for this solver", reason="no-row")

@@ -91,15 +91,11 @@ class Repair:
 
     def _mended(self, all_: tuple[Digest, ...], known: dict[Digest, float]) -> Mended:
         kept, dropped = all_, list[Digest]()
-        passing: Mended | None = None
-        while True:
-            verdict = self._verdict(kept)
-            if verdict.published:
-                passing = Mended(tuple(dropped), verdict)
-            if len(kept) < 2 or not self._sigmas:
-                break
+        self._verdict(all_)
+        way = [kept]
+        while len(kept) > 1 and self._sigmas:
             worst = self._lowest(kept, kept, known)
-            if verdict.published and not self._upper(worst) < 0:
+            if not self._upper(worst) < 0 and self._verdict(kept).published:
                 if self.measured > _MOST_MODELS * len(self._all):
                     self._complete = False
                     break
@@ -109,7 +105,12 @@ class Repair:
                 worst = hidden
             kept = _without(kept, worst.digest)
             dropped.append(worst.digest)
-        return passing or Mended((), self._verdict(all_))
+            way.append(kept)
+        # What was left on the way is judged only where nothing after it passes: its metrics were not needed.
+        for length, left in reversed(list(enumerate(way))):
+            if self._verdict(left).published:
+                return Mended(tuple(dropped[:length]), self._verdict(left))
+        return Mended((), self._verdict(all_))
 
     def _hidden(self, kept: tuple[Digest, ...], known: dict[Digest, float]) -> Marginal | None:
         """The lowest of what is left, where that is below zero and what was known of larger sets hid it."""

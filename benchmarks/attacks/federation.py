@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -60,6 +60,18 @@ class Ended:
     published: bool
 
 
+@dataclass(frozen=True)
+class HeldRound:
+    """One round as it was judged and mended."""
+
+    ended: Ended
+    judged: Judged
+    kept: tuple[Digest, ...]
+    """In digest order."""
+    merged: Callable[[Sequence[Digest]], tuple[Arrays, Arrays]]
+    """Weights and velocity of the model that some of the deltas make."""
+
+
 class Federation:
     """What one seed of a recipe comes to, round by round."""
 
@@ -96,43 +108,52 @@ class Federation:
         )  # fmt: skip
         return {name: made.weights[name] - self.base[name] for name in self.base}
 
-    def play(self, deltas: Sequence[Arrays | None]) -> Ended:
-        """Judges, mends, merges and pays a round; None stands for a delta that nobody serves."""
-        base, recipe, under = self.base, self.recipe, self.under
-        scorer = Held(base, recipe, self.data.shard(sealed_name(self.number)))
-        judged = self._judged(deltas, scorer)
+    def play(self, deltas: Sequence[Arrays | None], held: HeldRound | None = None) -> Ended:
+        """Judges, mends, merges and pays a round; None stands for a delta that nobody serves. `held`: what
+        was found of these deltas already."""
+        held = held or self.held(deltas)
         self.number += 1
+        if held.ended.published:
+            self._refer(held.judged, set(held.kept), held.ended.pay)
+            self.base, self._velocity = held.merged(held.kept)
+        return held.ended
+
+    def scorer(self) -> Held:
+        """Of the round that comes next."""
+        return Held(self.base, self.recipe, self.data.shard(sealed_name(self.number)))
+
+    def held(self, deltas: Sequence[Arrays | None], scorer: Held | None = None) -> HeldRound:
+        """What `play` would come to; the federation stays where it is."""
+        base, under, velocity, caps = self.base, self.under, self._velocity, self._caps
+        scorer = scorer or self.scorer()
+        judged = self._judged(deltas, scorer)
         accepted = {item.digest for item in judged.judgements if item.verdict is Verdict.ACCEPTED}
         verdicts = tuple(
             item.reason if item.verdict is not Verdict.ACCEPTED else "" for item in judged.judgements
         )
-        if not accepted:
-            return Ended((0,) * len(deltas), verdicts, (False,) * len(deltas), False)
         counted = judged.deltas
-        if self._caps.referred:
-            most = reference_length(base, self._caps.reference_nano, under.to_reference_milli)
+        if caps.referred:
+            most = reference_length(base, caps.reference_nano, under.to_reference_milli)
             counted = {digest: no_longer(delta, most) for digest, delta in counted.items()}
 
         def merged(kept: Sequence[Digest]) -> tuple[Arrays, Arrays]:
             return merge(
-                base, self._velocity, [(digest, counted[digest]) for digest in kept],
-                longest_milli=self._caps.to_own_median_milli,
-                lr_milli=LEARNING_RATE, momentum_milli=MOMENTUM,
+                base, velocity, [(digest, counted[digest]) for digest in kept],
+                longest_milli=caps.to_own_median_milli, lr_milli=LEARNING_RATE, momentum_milli=MOMENTUM,
             )  # fmt: skip
 
+        if not accepted:
+            nothing = Ended((0,) * len(deltas), verdicts, (False,) * len(deltas), False)
+            return HeldRound(nothing, judged, (), merged)
         repair = Repair(
             accepted, lambda kept: merged(kept)[0], judged.base_metrics, scorer,
             sigmas_milli=under.drop_sigmas_milli,
         )  # fmt: skip
         mended = repair.mend()
-        kept = accepted - set(mended.dropped)
-        published = mended.verdict.published
+        kept, published = accepted - set(mended.dropped), mended.verdict.published
         pay = paid(judged.judgements, kept, under) if published else (0,) * len(deltas)
         dropped = tuple(item.digest in mended.dropped for item in judged.judgements)
-        if published:
-            self._refer(judged, kept, pay)
-            self.base, self._velocity = merged(sorted(kept))
-        return Ended(pay, verdicts, dropped, published)
+        return HeldRound(Ended(pay, verdicts, dropped, published), judged, tuple(sorted(kept)), merged)
 
     def told(self) -> dict[str, float]:
         """What the model is on the shards that no round drew, means over them."""

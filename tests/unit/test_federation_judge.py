@@ -29,6 +29,8 @@ from jepanet.federation.judging.judge import (
 )
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.lengths import no_longer, relative_nano
+from jepanet.learning.recipe import Gates as RecipeGates
+from jepanet.protocol.documents.spec import Gates
 from jepanet.tensors import Arrays, encode_tensors
 from jepanet.types import Digest, Verdict
 
@@ -415,6 +417,30 @@ def test_harm_needs_significance(
 
     (found,) = judge(MODEL, [claim(0, encoded(honest(0)))], RULES, Fixed()).judgements
     assert (found.verdict, found.reason, found.gain) == (verdict, reason, gain)
+
+
+@pytest.mark.parametrize(
+    ("what", "gain", "stderr", "reason"),
+    [
+        ("honest, round 8, one of two", -14_363, 2_746, "accepted"),
+        ("honest, round 6, one of four", -10_757, 1_910, "accepted"),
+        ("their mean turned round, round 6, one of four", -6_228, 489, "harm"),
+        ("noise of the honest norm, round 1, one of two", -7_335, 1_118, "accepted"),
+    ],
+)
+def test_by_the_usual_gates_honest_work_that_harms_alone_keeps_its_bond(
+    what: str, gain: int, stderr: int, reason: str
+) -> None:
+    """Figures of rounds that `benchmarks/round_rules.py tworoom-small` keeps, seed 0."""
+
+    class Fixed(HiddenOptimum):
+        def gain(self, weights: Arrays) -> Measured:
+            return Measured(gain / 1e6, stderr / 1e6)
+
+    rules = replace(RULES, harm_sigmas_milli=Gates().harm_sigmas_milli)
+    (found,) = judge(MODEL, [claim(0, encoded(honest(0)))], rules, Fixed()).judgements
+    assert (found.reason, found.gain) == (reason, gain), what
+    assert RecipeGates().harm_sigmas * 1000 == Gates().harm_sigmas_milli
 
 
 def test_a_standard_error_is_never_rounded_to_certainty() -> None:

@@ -25,6 +25,7 @@ UNFAIR = [
     a_spec(score_tolerance=10**9),
     a_spec(shrink_milli=100_000),
     a_spec(gates=Gates(harm_sigmas_milli=0)),
+    a_spec(gates=Gates(harm_sigmas_milli=2999)),
     a_spec(gates=Gates(variance_floor_milli=1000)),
     a_spec(gates=Gates(variance_ceiling_milli=1000)),
     a_spec(gates=Gates(sigreg_log_milli=0)),

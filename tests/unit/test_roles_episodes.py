@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from jepanet.protocol.documents.spec import encode_spec
+from jepanet.protocol.documents.spec import Gates, encode_spec
 from jepanet.protocol.settling.sheet import derive_sheet, encode_sheet
 from jepanet.protocol.settling.within_error import gains_within_error
 from jepanet.protocol.state import Recorded, Status
 from jepanet.roles.steps import episodes
-from jepanet.roles.steps.episodes import ALL, episodes_due
+from jepanet.roles.steps.episodes import ALL, episodes_due, gates_over
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.types import ProjectId, RoundId, Verdict
@@ -106,6 +106,16 @@ async def test_nothing_is_raised_that_was_not_asked_for(due: Any) -> None:
 
 def test_a_round_without_an_accepted_delta_says_that_gains_are_small() -> None:
     assert gains_within_error((), 2000, measured=USUAL, usual=USUAL)
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "measured", "asked"),
+    [(8000, 80, 8000), (8000, 320, 16_000), (3000, 160, 4242), (8000, 40, 8000), (90_000, 320, 100_000)],
+)
+def test_more_episodes_make_no_harm_of_what_was_none(sigmas: int, measured: int, asked: int) -> None:
+    """Four times the episodes, half the error: the same delta would lie twice as many of them below zero."""
+    gates = Gates(harm_sigmas_milli=sigmas, rank_ratio_milli=800)
+    assert gates_over(gates, measured, usual=80) == Gates(harm_sigmas_milli=asked, rank_ratio_milli=800)
 
 
 def test_documents_of_before_keep_their_bytes() -> None:

@@ -16,7 +16,7 @@ _LEAST = {
     "norms.to_base_milli": 500,  # honest deltas: 24 to 153 thousandths; above it costs the bond
     "norms.to_median_milli": 1500,  # honest norms of one round: up to 1.67 of its upper median, 1.25 usually
     "similarity_milli": 800,  # two seeds on one shard: up to .89, and other shards far below
-    "gates.harm_sigmas_milli": 1000,
+    "gates.harm_sigmas_milli": 3000,  # by which 3 to 5 % of honest deltas were out, late ones far more
     "gates.variance_ceiling_milli": 1020,
     "gates.sigreg_log_milli": 20,
 }

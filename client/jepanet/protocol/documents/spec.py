@@ -79,7 +79,7 @@ class Gates:
     healthy_variance_milli: Annotated[int, Range(0, 10_000)] = 800
     harm_sigmas_milli: Annotated[
         int, Range(0, 100_000), "a delta is excluded when gain + this many standard errors is below zero"
-    ] = 3000
+    ] = 8000
 
 
 @dataclass(frozen=True, slots=True)

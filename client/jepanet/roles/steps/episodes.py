@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import isqrt
+
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
+from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, Gates, decode_spec
 from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.models.ancestry import maker_of
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, decode_sheet
@@ -16,6 +19,8 @@ from jepanet.telemetry import get_logger
 log = get_logger("proposer")
 
 ALL = 0
+MOST_SIGMAS_MILLI = 100_000
+"""That a spec can say."""
 
 
 async def episodes_due(context: Context, project: Project, terms: RoundTerms, sealed: int) -> int:
@@ -54,3 +59,10 @@ async def episodes_due(context: Context, project: Project, terms: RoundTerms, se
         return usual
     log.info("round.pooled", project=project.id, episodes=sealed, usual=usual, withheld=withheld)
     return ALL
+
+
+def gates_over(gates: Gates, measured: int, usual: int) -> Gates:
+    """The gates of a round that is measured over more episodes than is usual: errors are smaller there by the
+    root of it, so that what harms by as many of them is asked to lie as deep in nats as it is usually."""
+    usual_error = gates.harm_sigmas_milli**2 * max(measured, usual) // usual
+    return replace(gates, harm_sigmas_milli=min(MOST_SIGMAS_MILLI, isqrt(usual_error)))

@@ -11,7 +11,7 @@ from jepanet.protocol.documents.terms import RoundTerms
 from jepanet.protocol.state import Project
 from jepanet.roles.context import Context
 from jepanet.roles.documents import RecipeSummary
-from jepanet.roles.steps.episodes import episodes_due
+from jepanet.roles.steps.episodes import ALL, episodes_due, gates_over
 from jepanet.roles.steps.references import reference_of, usual_of_base
 from jepanet.types import Digest
 
@@ -29,7 +29,7 @@ async def next_spec(
     read, pin = context.documents, f"project/{project.id}"
     recipe = context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes)
     build = await build_of(context, terms)
-    reference = usual = episodes = 0
+    reference = usual = episodes = sealed = 0
     if terms.to_reference_milli:
         reference = await reference_of(context, project.id, project.model, pin=pin) or 0
     if terms.usual_follows:
@@ -37,8 +37,11 @@ async def next_spec(
     if terms.evaluation_episodes:
         manifest = context.blobs.read(project.dataset, max_bytes=read.max_manifest_bytes)
         read.shards(manifest, recipe, terms.evaluation_episodes)
-        episodes = await episodes_due(context, project, terms, read.shards(manifest, recipe, 0).evaluated)
+        sealed = read.shards(manifest, recipe, 0).evaluated
+        episodes = await episodes_due(context, project, terms, sealed)
     spec = round_spec(project, read.recipe(recipe), terms, number, allow_list, build, reference)
+    if terms.evaluation_episodes and episodes == ALL:
+        spec = replace(spec, gates=gates_over(spec.gates, sealed, terms.evaluation_episodes))
     return replace(spec, usual_worth=usual, evaluation_episodes=episodes)
 
 

@@ -51,13 +51,16 @@ def _inflate(_how: str) -> None:
     from jepanet.protocol.settling.reference import next_reference
     from jepanet.protocol.settling.rows import leaves_of
     from jepanet.roles import aggregator, coordinator
+    from jepanet.types import Verdict
 
     honestly = aggregator.derive_sheet
 
     def forged(facts: Any, spec: Any, reports: Any, **rest: Any) -> Any:
         sheet = honestly(facts, spec, reports, **rest)
-        best = max(sheet.rows, key=lambda row: (row.verdict.name == "ACCEPTED", row.gain))
-        rows = tuple(replace(row, amount=row.amount + INFLATED) if row is best else row for row in sheet.rows)
+        best = max(sheet.rows, key=lambda row: (row.verdict is Verdict.ACCEPTED, row.gain))
+        # Accepted, also where so small trainings did harm: the contract pays nothing to any other row.
+        paid = replace(best, amount=best.amount + INFLATED, verdict=Verdict.ACCEPTED, reason="accepted")
+        rows = tuple(paid if row is best else row for row in sheet.rows)
         fees = (replace(sheet.fees[0], amount=sheet.fees[0].amount - INFLATED), *sheet.fees[1:])
         leaves = leaves_of(rows, fees)
         return replace(

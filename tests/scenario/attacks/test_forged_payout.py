@@ -69,7 +69,7 @@ def test_attack_one_forged_payout_in_ten_rounds_is_named(
         node.address for node in network.solvers if f"the row of {node.address} says" in item["detail"]
     ]
     amount = claims[paid_too_much]
-    assert f"says amount {amount}, not {amount - INFLATED}" in item["detail"]
+    assert f"amount {amount}, not {amount - INFLATED}" in item["detail"]
     fee = int(TERMS["fee"]) * TOKEN
     told = "nobody disputed it: here a part of the verifiers' own fee, at most the escrow of a round"
     rows.append(

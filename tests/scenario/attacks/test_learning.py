@@ -1,5 +1,7 @@
-"""Solvers that cheat in what they train, in the fourth round of a real federation of four: through the jobs
-that nodes run, without a chain, under the rules of a proposer that changes nothing, and under none of them.
+"""Solvers that cheat in what they train, in the first and the fourth round of a real federation of four:
+through the jobs that nodes run, without a chain, under the rules of a proposer that changes nothing, and in
+the fourth under none of them. That round counts in which an attack is left with most. In the eighth nobody
+is paid for honest work, and nothing can be held against that.
 
 Each is a row as it was played, without audits, and a row in rounds that draw: what is lost there is computed,
 for the usual lottery (a quarter of the solvers) and the least bond that its rule allows where a delta is paid
@@ -40,7 +42,9 @@ from jepanet.work.worker import Worker
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(7200)]
 
-RECIPE, SEED, SOLVERS, ROUND, ROUNDS = "tworoom-small", 0, 4, 3, 8
+RECIPE, SEED, SOLVERS, ROUNDS = "tworoom-small", 0, 4, 8
+PLAYED, MIDDLE = (0, 3), 3
+"""Rounds, from 0."""
 CACHE = Path.home() / ".cache" / "jepanet-benchmarks"
 DRAWN, MOST = 250, 2.0
 """Thousandths of a chance to be audited; the least R that a bond is taken for, in honest pays."""
@@ -64,8 +68,8 @@ def made(round_: Recorded, recipe: Recipe) -> Iterator[tuple[str, str, float, De
     cheap = [round_.deltas[f"cheap {place}"] for place in range(5)]
     size = norm(first)
     now = Attempt(
-        round_.base, recipe, round_.sealed, round_.sealed, bytes(32), ROUND * recipe.inner_steps, first,
-        parts_of(recipe),
+        round_.base, recipe, round_.sealed, round_.sealed, bytes(32), round_.number * recipe.inner_steps,
+        first, parts_of(recipe),
     )  # fmt: skip
     audits, reference, priced = "audits", "a reference norm", "a price on lost variance"
     gain, mended, merged = "pay is for gain beyond its error", "a merge is mended", "pay at the merged share"
@@ -160,54 +164,74 @@ def scored(
 
 async def play(folder: Path, kept: Path) -> None:
     """Adds lines to `kept` for each attack that is not there yet."""
-    known = {row.attack for row in played(kept)}
     recipe = preset(RECIPE)
     data = Data(RECIPE, SEED, SOLVERS, 2 * ROUNDS, CACHE / "attacks")
-    (round_,) = recorded(recipe, data, SEED, SOLVERS, [ROUND], CACHE / "rules", sealed=ROUNDS)
-    none = ProposerSection(
-        drop_sigmas_milli=0, to_reference_milli=0, pay_as_merged=False, pay_to_median_milli=0,
-        variance_price_milli=0,
-    )  # fmt: skip
     worker = Worker()
     try:
-        usual, bare = (
-            Bench.of(folder / name, worker, round_, recipe, rules)
-            for name, rules in (("with", ProposerSection()), ("without", none))
-        )
-        honest: list[Arrays | None] = [round_.deltas[f"honest {place}"] for place in range(SOLVERS)]
-        clean = [await bench.play(honest) for bench in (usual, bare)]
-        assert all(sheet.published for sheet in clean), clean
-        due = [[row.amount for row in by_place(sheet)] for sheet in clean]
-        assert min(amounts[0] for amounts in due) > 0, due
-        following = Bench.of(
-            folder / "following", worker, round_, recipe, ProposerSection(usual_follows=True),
-            usual=usual_of(usual.spec, by_place(clean[0])),
-        )  # fmt: skip
-        for attack, defence, cost, deltas, own, seen in made(round_, recipe):
-            if attack in known:
-                continue
-            # In the place of the first, or beside all of them.
-            beside = any(item is honest[0] for item in deltas[own:]) or own == SOLVERS
-            with_, without = (amounts[0] if not beside else sum(amounts) / SOLVERS for amounts in due)
-            sheet = await (following if attack == FOLLOWING else usual).play(deltas)
-            rows = list(
-                scored(attack, defence, cost, by_place(sheet)[:own], with_, seen=seen, effect=_effect(sheet))
-            )
-            if any(word in defence for word in BY_RULES) and attack != FOLLOWING:
-                other = await bare.play(deltas)
-                gets = sum(row.amount for row in by_place(other)[:own]) / without
-                rows = [replace(row, undefended=f"{_effect(other)}, paid {gets:.2f}") for row in rows]
-            with kept.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
-            for row in rows:
-                print(row, flush=True)
+        for round_ in recorded(recipe, data, SEED, SOLVERS, PLAYED, CACHE / "rules", sealed=ROUNDS):
+            await play_round(folder / str(round_.number), kept, worker, round_, recipe)
     finally:
         await worker.stop()
 
 
-def played(kept: Path) -> list[Played]:
+async def play_round(folder: Path, kept: Path, worker: Worker, round_: Recorded, recipe: Recipe) -> None:
+    known = {row.attack for number, row in played(kept) if number == round_.number}
+    none = ProposerSection(
+        drop_sigmas_milli=0, to_reference_milli=0, pay_as_merged=False, pay_to_median_milli=0,
+        variance_price_milli=0,
+    )  # fmt: skip
+    usual = Bench.of(folder / "with", worker, round_, recipe, ProposerSection())
+    bare = Bench.of(folder / "without", worker, round_, recipe, none)
+    honest: list[Arrays | None] = [round_.deltas[f"honest {place}"] for place in range(SOLVERS)]
+    clean = [await bench.play(honest) for bench in (usual, bare)]
+    due = [[row.amount for row in by_place(sheet)] for sheet in clean]
+    assert any(due[0]), "honest work is paid something"
+    following = Bench.of(
+        folder / "following", worker, round_, recipe, ProposerSection(usual_follows=True),
+        usual=usual_of(usual.spec, by_place(clean[0])),
+    )  # fmt: skip
+    for attack, defence, cost, deltas, own, seen in made(round_, recipe):
+        if attack in known:
+            continue
+        # In the place of the first, unless that is paid less than most, or beside all of them.
+        beside = any(item is honest[0] for item in deltas[own:]) or own == SOLVERS
+        with_, without = (max(0 if beside else amounts[0], sum(amounts) / SOLVERS) for amounts in due)
+        sheet = await (following if attack == FOLLOWING else usual).play(deltas)
+        effect = f"round {round_.number + 1}: {_effect(sheet)}"
+        rows = list(scored(attack, defence, cost, by_place(sheet)[:own], with_, seen=seen, effect=effect))
+        ruled = any(word in defence for word in BY_RULES) and attack != FOLLOWING
+        if ruled and round_.number == MIDDLE:
+            other = await bare.play(deltas)
+            gets = sum(row.amount for row in by_place(other)[:own]) / without
+            rows = [replace(row, undefended=f"{_effect(other)}, paid {gets:.2f}") for row in rows]
+        with kept.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps([round_.number, asdict(row)]) + "\n" for row in rows)
+        for row in rows:
+            print(row, flush=True)
+
+
+def played(kept: Path) -> list[tuple[int, Played]]:
     lines = kept.read_text(encoding="utf-8").splitlines() if kept.is_file() else []
-    return [Played(**json.loads(line)) for line in lines]
+    return [(number, Played(**row)) for number, row in map(json.loads, lines)]
+
+
+def left(row: Played) -> float:
+    """By how much it is above half of honest pay for what it costs."""
+    return (row.earned or 0.0) - row.lost * row.bond - 0.5 * row.cost
+
+
+def worst(found: list[tuple[int, Played]]) -> list[Played]:
+    """Of each attack the round in which it is left with most; what it does without rules is of the middle."""
+    by_attack: dict[str, list[Played]] = {}
+    for _, row in found:
+        by_attack.setdefault(row.attack, []).append(row)
+    without = {
+        attack: [row.undefended for row in some if row.undefended] for attack, some in by_attack.items()
+    }
+    return [
+        replace(max(some, key=left), undefended=(without[attack] or [""])[0])
+        for attack, some in by_attack.items()
+    ]
 
 
 def _effect(sheet: ScoreSheet) -> str:
@@ -220,12 +244,13 @@ def test_what_cheats_in_learning_earn_and_do_with_and_without_the_rules(
 ) -> None:
     kept = attacks_out / "learning.jsonl"
     asyncio.run(play(tmp_path, kept))
-    rows += played(kept)
+    found = played(kept)
+    rows += worst(found)
     named = {row.attack: row for row in rows}
     assert named["nothing"].earned == 0.0 and named["sign flipped"].earned == 0.0
-    assert "withheld" not in named["five long cheap ones that stop a merge"].effect
-    audited = [row for row in rows if not row.open]
-    assert all((row.earned or 0.0) - row.lost * row.bond <= 0.5 * row.cost for row in audited)
+    middle = {row.attack: row for number, row in found if number == MIDDLE}
+    assert "withheld" not in middle["five long cheap ones that stop a merge"].effect
+    assert all(left(row) <= 1e-6 for row in rows if not row.open)
     # A limit that follows holds a leak where the round's own median would be the leak itself.
-    leaks = [named[name + UNAUDITED].earned for name in (LEAK, FOLLOWING)]
+    leaks = [middle[name + UNAUDITED].earned for name in (LEAK, FOLLOWING)]
     assert leaks[1] is not None and leaks[0] is not None and leaks[1] < leaks[0]

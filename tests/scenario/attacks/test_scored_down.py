@@ -1,5 +1,5 @@
 """A coordinator that scores a newcomer down, one of three: its other scores are honest. It moves no median,
-the newcomer is paid as if it were not there, and it earns no fee.
+the newcomer is paid as if it were not there, and it earns no fee. Then it signs two results for that round.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from attackers import peer
-from network import CHAIN_ID, TOKEN, Network, run_async
+from attackers import attacker, peer
+from forged_words import word
+from network import CHAIN_ID, TOKEN, Network, new_wallet, run_async
 from rows import NETWORK, Played
 from test_copied_scores import Ears
 
+from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.keys.wallet import Wallet
+from jepanet.chain.keys.wallet_files import load_wallet, read_password
+from jepanet.protocol import facts
 from jepanet.protocol.documents.messages import SayScores
 from jepanet.protocol.documents.scores import encode_report, score_message
-from jepanet.types import Address, RoundId, Verdict
+from jepanet.types import Address, RoundId, SlashCause, Verdict
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -52,10 +57,14 @@ async def score_down(network: Network, number: RoundId, newcomer: Address, folde
         await until("the record", lambda: network.round(number).recorded is not None)
 
 
+@pytest.fixture(scope="module")
+def network(new_network: Callable[..., Network]) -> Network:
+    return new_network(solvers=2, judges=3)
+
+
 def test_attack_a_coordinator_that_scores_a_newcomer_down_earns_nothing_and_moves_nothing(
-    new_network: Callable[..., Network], tmp_path: Path, rows: list[Played]
+    network: Network, tmp_path: Path, rows: list[Played]
 ) -> None:
-    network = new_network(solvers=2, judges=3)
     network.run_nodes(*(node.name for node in network.nodes.values() if node.name != "judge-3"))
     number = network.play(commits=2, committed_scores=False)
     network.run_nodes("hub")
@@ -78,4 +87,33 @@ def test_attack_a_coordinator_that_scores_a_newcomer_down_earns_nothing_and_move
         Played("a validator that scores a newcomer down", "lower medians, and no fee for who lies apart",
                NETWORK, 0.0, 0.0, 0.0, False, "under",
                effect=f"the newcomer's gain is {row['gain']} micro-nats, of {sorted(honest)} said honestly")
+    )  # fmt: skip
+
+
+async def report(network: Network, number: int, liar: Wallet, stranger: Wallet) -> None:
+    """Two results with the liar's signature, shown by somebody who has no part in the round."""
+    rpc = Rpc([network.anvil.url], CHAIN_ID)
+    try:
+        who = attacker(network, rpc, "stranger", stranger)
+        first, second = (word(network, number, liar, payout=payout) for payout in (1, 2))
+        await who.sender.send("report", who.contracts.rounds.slash_equivocation(*first, *second))
+    finally:
+        await rpc.close()
+
+
+def test_attack_who_signs_two_results_for_one_round_loses_its_stake(
+    network: Network, tmp_path: Path, rows: list[Played]
+) -> None:
+    number, liar = network.rounds, network.nodes["judge-3"].wallet()
+    new_wallet(tmp_path / "stranger")
+    password = read_password(tmp_path / "stranger" / "password")
+    stranger = load_wallet(tmp_path / "stranger" / "wallet", password, None)
+    network.fund([stranger.address])
+    run_async(report(network, number, liar, stranger))
+    slashed = network.events(facts.ChainBondSlashed, number)
+    (taken,) = [item for item in slashed if item.account == liar.address]
+    assert taken.cause is SlashCause.EQUIVOCATION and taken.amount > 0
+    rows.append(
+        Played("sign two results for one round", "anybody shows both, for a tenth of the stake", NETWORK, 0.0,
+               0.0, taken.amount / (10 * TOKEN), False, "EQUIVOCATION")
     )  # fmt: skip

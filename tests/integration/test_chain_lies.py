@@ -182,6 +182,42 @@ async def test_a_second_endpoint_completes_a_range(chain: Chain, pinger: Pinger)
             await rpc.close()
 
 
+async def test_a_field_of_ones_own_makes_a_header_no_header_of_a_fork_to_come(
+    chain: Chain, pinger: Pinger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header whose hash cannot be computed is believed until another endpoint shows a later one."""
+    copy, sender = Copy(pinger.born), chain.sender()
+
+    async def answer(question: dict[str, Any]) -> Any:
+        found = await chain.rpc.request(question["method"], question["params"])
+        if question["method"].startswith("eth_getBlockBy") and found:
+            found |= {"logsBloom": "0x" + "00" * 256, "extraData": "0x01", "ofItsOwn": "0x1"}
+        if question["method"] == "eth_getBlockReceipts":
+            found = [receipt | {"logs": []} for receipt in found]
+        return found
+
+    async with node(answer) as (liar, _):
+        rpc = Rpc([liar, chain.anvil.url], chain.rpc.chain_id, timeout=1.0, cooldown=0.5)
+        try:
+            with monkeypatch.context() as alone:
+                alone.setattr(rpc, "survey", lambda block=0.0: None)
+                async with Running(lambda: follower_of(rpc, pinger, copy), copy):
+                    await sender.send("k", pinger.ping(1, 3))
+                    await chain.mine(3)
+                    async with asyncio.timeout(30):
+                        while (await chain.block()).hash != copy.top:  # noqa: ASYNC110
+                            await asyncio.sleep(0.05)
+                    assert copy.logs == [] != await canonical(chain.rpc, pinger), "nobody else was asked"
+                    alone.undo()
+                    await chain.mine(1)
+                    async with asyncio.timeout(30):
+                        while copy.logs != await canonical(chain.rpc, pinger):  # noqa: ASYNC110
+                            await asyncio.sleep(0.05)
+                    await reaches(rpc, chain, pinger, copy)
+        finally:
+            await rpc.close()
+
+
 @pytest.mark.parametrize("liar_is", ["first", "second"])
 async def test_a_log_of_which_two_endpoints_say_different_things_is_proven(
     chain: Chain, pinger: Pinger, liar_is: str

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from jepanet.chain.endpoints.answers import Header, PlacedLog, RawLog, Receipt
 from jepanet.chain.endpoints.failover import Rpc
+from jepanet.chain.endpoints.header_forms import HeaderForms
 from jepanet.chain.endpoints.requests import BlockId, ChainReader, Moved, RpcError
 from jepanet.chain.following.bloom import bloom_of
 from jepanet.chain.following.follower import TRAIL, Follower, FollowerStep
@@ -45,6 +46,7 @@ class FakeChain(ChainReader):
         self.bend_receipts: Callable[[tuple[RawLog, ...]], tuple[RawLog, ...]] = lambda logs: logs
         self.bloom: Callable[[tuple[RawLog, ...]], int | None] = bloom_of
         self.requests: list[str] = []
+        self.forms = HeaderForms()
         self.extend(0)
 
     def pinned(self) -> ChainReader:

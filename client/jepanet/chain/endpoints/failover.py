@@ -18,6 +18,7 @@ from jepanet.chain.endpoints.answers import Header, Malformed, quantity
 from jepanet.chain.endpoints.asked_headers import asked_header
 from jepanet.chain.endpoints.endpoint import Endpoint, EndpointDown, OtherChain, TooLarge
 from jepanet.chain.endpoints.error_answers import is_busy, is_final, refusal_of
+from jepanet.chain.endpoints.header_forms import HeaderForms
 from jepanet.chain.endpoints.lagging import mark_lagging
 from jepanet.chain.endpoints.requests import AnswerTooLarge, BlockId, ChainReader, RpcError, block_parameter
 from jepanet.errors import Exit, Fatal, Transient
@@ -84,6 +85,7 @@ class Rpc(ChainReader):
             raise Fatal(str(error), remedy=remedy, code=Exit.CONFIG) from error
         self.chain_id = chain_id
         self._cooldown = cooldown
+        self.forms = HeaderForms()
         self._surveyed_at = -_SURVEY_EVERY
         self._survey: asyncio.Task[None] | None = None
 
@@ -105,6 +107,10 @@ class Rpc(ChainReader):
             if _is_wide(method, params):
                 break  # asking for less helps, asking again does not
         raise self._failure(failures)
+
+    def taken(self, header: Header) -> Header:
+        """See `HeaderForms.take`."""
+        return self.forms.take(header)
 
     def pinned(self) -> ChainReader:
         """A reader that stays with the best endpoint: answers that must agree must come from one node.
@@ -240,7 +246,7 @@ class Rpc(ChainReader):
                     endpoint,
                     "eth_getBlockByNumber",
                     [block_parameter("latest"), False],
-                    lambda raw: asked_header("latest", raw),
+                    lambda raw: self.taken(asked_header("latest", raw)),
                 )
         except TimeoutError:
             self._rest(endpoint, "eth_getBlockByNumber", "no answer")
@@ -323,6 +329,9 @@ class _Pinned(ChainReader):
         newest = await super().head()
         self.endpoint.health.named(newest.ref)
         return newest
+
+    def taken(self, header: Header) -> Header:
+        return self._rpc.taken(header)
 
     async def ask(self, method: str, params: Sequence[object], parse: Callable[[object], T]) -> T:
         tries = 1 if _is_wide(method, params) else _TRIES

@@ -207,6 +207,9 @@ class Follower(Generic[Read]):
         step, head = None, None
         try:
             head = await self._named(reader)
+            untrue = self._rpc.forms.disproven()
+            if untrue is not None:
+                self.read_again([ref for ref in self._trail if ref.number < untrue])
             step = await self._step(reader, head)
         except Moved as moved:
             log.debug("chain.moved", why=str(moved))

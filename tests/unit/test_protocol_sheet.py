@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.protocol.commitment import merkle_root, result_leaf, verify_proof
+from jepanet.protocol.commitment import Leaf, merkle_root, result_leaf, verify_proof
 from jepanet.protocol.documents.scores import (
     MAX_DELTAS,
     MAX_GAIN,
@@ -29,6 +29,7 @@ from jepanet.protocol.documents.spec import (
     encode_spec,
 )
 from jepanet.protocol.documents.spec_checks import Methods, check_methods, check_spec
+from jepanet.protocol.settling import sheet as sheet_module
 from jepanet.protocol.settling.reasons import REASONS
 from jepanet.protocol.settling.rows import leaves_of
 from jepanet.protocol.settling.sheet import check_sheet, decode_sheet, derive_sheet, encode_sheet
@@ -539,6 +540,21 @@ def test_attack_a_sheet_drops_what_it_may_not(spec: Any, places: Any, changes: d
     with pytest.raises(Rejected) as caught:
         a_sheet(spec=spec, dropped=dropped, **changes)
     assert caught.value.reason == "bad-merge"
+
+
+def test_attack_a_round_of_junk_is_hashed_once_for_all_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand excluded deltas would else cost whoever shows their rows six minutes, at every try."""
+    _, sheet = a_sheet()
+    each = {leaf.account: sheet.leaf_of(leaf.account) for leaf in sheet.leaves}
+    hashed: list[object] = []
+
+    def counted(round_id: int, leaf: Leaf) -> bytes:
+        hashed.append(leaf)
+        return result_leaf(round_id, leaf)
+
+    monkeypatch.setattr(sheet_module, "result_leaf", counted)
+    assert sheet.proven([*each, account("nobody")]) == each
+    assert len(hashed) == len(sheet.leaves)
 
 
 def test_every_account_of_a_sheet_can_prove_its_leaf() -> None:

@@ -95,7 +95,10 @@ def show_sheet(monkeypatch: pytest.MonkeyPatch, row: Any) -> None:
     async def obtain_bytes(*given: Any, **limits: Any) -> bytes:
         return b""
 
-    sheet = SimpleNamespace(rows=[row], leaf_of=lambda account: ("leaf", ()))
+    sheet = SimpleNamespace(
+        rows=[row], leaf_of=lambda account: ("leaf", ()),
+        proven=lambda accounts: dict.fromkeys(accounts, ("leaf", ())),
+    )  # fmt: skip
     monkeypatch.setattr(sheets_module, "obtain_bytes", obtain_bytes)
     monkeypatch.setattr(sheets_module, "decode_sheet", lambda data: sheet)
 

@@ -8,7 +8,7 @@ the measurement.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar
 
@@ -116,12 +116,17 @@ class ScoreSheet:
 
     def leaf_of(self, account: Address) -> tuple[Leaf, tuple[bytes, ...]] | None:
         """An account's leaf and its Merkle proof: the arguments of `claim`. None if it has none."""
+        return self.proven({account}).get(account)
+
+    def proven(self, accounts: Collection[Address]) -> dict[Address, tuple[Leaf, tuple[bytes, ...]]]:
+        """The same of several accounts, without those that have none: all leaves are hashed once."""
         leaves = self.leaves
         hashes = [result_leaf(self.round_id, leaf) for leaf in leaves]
+        found: dict[Address, tuple[Leaf, tuple[bytes, ...]]] = {}
         for i, leaf in enumerate(leaves):
-            if leaf.account == account:
-                return leaf, merkle_proof(hashes, i)
-        return None
+            if leaf.account in accounts and leaf.account not in found:
+                found[leaf.account] = leaf, merkle_proof(hashes, i)
+        return found
 
 
 SHEET = Codec(ScoreSheet, "score sheet", max_bytes=MAX_SHEET_BYTES)

@@ -21,7 +21,7 @@ from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
 from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.preparation import pin_of
-from jepanet.roles.steps.sheets import obtain_sheet
+from jepanet.roles.steps.sheets import aside, obtain_sheet
 from jepanet.roles.steps.submit import endpoint_lags, standing_of, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Phase, RoundId, Standing, Verdict
@@ -89,8 +89,11 @@ class Settlement:
             return []
         contracts = context.contracts
         sheet = await obtain_sheet(context, round_.recorded.sheet, pin=pin_of(round_), turn=round_.id)
+        costing = {row.solver for row in sheet.rows if row.verdict in _COSTS_BOND}
+        # A thousand proofs take seconds, and as many times more one by one.
+        proven = await aside(context, lambda: sheet.proven(costing), turn=round_.id)
         for row in sheet.rows:
-            found = sheet.leaf_of(row.solver) if row.verdict in _COSTS_BOND else None
+            found = proven.get(row.solver)
             if found is None:
                 continue
             key = f"slash-invalid/{round_.id}/{row.solver}"

@@ -676,12 +676,12 @@ def test_attack_strangers_rounds_close_no_claim_and_save_no_bond(
     assert len(state.rounds) == KEPT_ROUNDS + bool(owed), "and no more: memory is bounded"
 
 
-def test_of_ones_own_ended_rounds_as_many_are_kept_as_of_all() -> None:
+def test_of_ones_own_ended_rounds_so_many_more_are_kept() -> None:
     told: list[facts.Fact] = [project()]
-    for n in range(1, KEPT_ROUNDS + 3):
+    for n in range(1, 2 * KEPT_ROUNDS + 3):
         told += [opened(RoundId(n)), replace(cancelled(CancelCause.NO_COMMITS), round_id=RoundId(n))]
     state, _ = play(node(PROPOSER, P), *told, block(9000))
-    assert sorted(state.rounds) == list(range(3, KEPT_ROUNDS + 3))
+    assert sorted(state.rounds) == list(range(3, 2 * KEPT_ROUNDS + 3))
 
 
 def test_the_model_head_moves_with_the_chain() -> None:

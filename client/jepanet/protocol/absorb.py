@@ -302,9 +302,10 @@ def _forget_old_rounds(state: NodeState) -> NodeState:
     ended = sorted(key for key, item in state.rounds.items() if item.ended_at)
     if len(ended) <= KEPT_ROUNDS:
         return state
-    dropped = set(ended[: len(ended) - KEPT_ROUNDS])
+    older = ended[: len(ended) - KEPT_ROUNDS]
+    dropped = set(older)
     # What they owe, or are owed, is due after their end: strangers' rounds must not close it.
-    dropped.difference_update([key for key in ended if state.has_part_in(state.rounds[key])][-KEPT_ROUNDS:])
+    dropped.difference_update([key for key in older if state.has_part_in(state.rounds[key])][-KEPT_ROUNDS:])
     for project_id in {item.project_id for item in state.rounds.values() if not item.ended_at}:
         of_it = [key for key in ended if state.rounds[key].project_id == project_id]
         dropped.difference_update(of_it[-KEPT_OF_PROJECT:])

@@ -137,7 +137,7 @@ class NodeState:
     verifier_sets: dict[int, VerifierSet] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     rounds: dict[RoundId, Round] = field(default_factory=dict)
-    """Ended rounds beyond `KEPT_ROUNDS` (of all, and of those that this account has a part in) and
+    """Ended rounds beyond `KEPT_ROUNDS` (of all, and of older ones that this account has a part in) and
     `KEPT_OF_PROJECT` are dropped."""
     own: dict[RoundId, Own] = field(default_factory=dict)
     """Of the same rounds as `rounds`."""
@@ -187,8 +187,8 @@ class NodeState:
 
 
 KEPT_ROUNDS = 64
-"""Ended rounds kept in memory, and as many of those that this account has a part in, however many rounds of
-strangers end meanwhile: claims and slashes are due after the end. Older ones stay in the journal and on the
+"""Ended rounds kept in memory, and as many older ones that this account has a part in, however many rounds of
+strangers end meanwhile: claims and slashes are due after the end. The others stay in the journal and on the
 chain."""
 KEPT_OF_PROJECT = 16
 """But the last ended ones of a project are kept as long as a round of it is under way: an auditor holds a

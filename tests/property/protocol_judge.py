@@ -46,6 +46,7 @@ class Told:
     heard: set[Address] = field(default_factory=set)
     """Who of the others has committed to scores in time."""
     built: Digest | None = None
+    checked: set[Digest] = field(default_factory=set)
     signed: Digest | None = None
     scores: set[Address] = field(default_factory=set)
     sheets: dict[Address, Digest] = field(default_factory=dict)
@@ -181,6 +182,8 @@ class Judge:
             told.opened_scores = True
             if self.me.address in self.members(told):
                 told.scores.add(self.me.address)
+        elif isinstance(fact, facts.LocalSheetChecked):
+            told.checked.add(fact.sheet)
         elif isinstance(fact, facts.LocalSheetBuilt) and told.built is None:
             told.built = fact.sheet
             told.sheets.setdefault(self.me.address, fact.sheet)
@@ -284,8 +287,16 @@ class Judge:
     def _rule_CheckSheet(self, told: Told, duty: duties.CheckSheet) -> None:
         self._in_verify(told)
         assert Role.COORDINATOR in self.me.roles and self.me.address in self.members(told)
-        assert duty.sheet in told.sheets.values(), "a sheet nobody admitted has sent"
+        named = {*told.sheets.values(), *told.results.values()}
+        assert duty.sheet in named, "a sheet that nobody who was admitted has sent or signed"
         assert told.signed is None, "a second result of one coordinator costs its stake"
+
+    def _rule_SignSheet(self, told: Told, duty: duties.SignSheet) -> None:
+        self._in_verify(told)
+        assert duty.sheet in told.checked and told.signed is None
+        if duty.after != self.me.address:
+            assert told.results[duty.after] == duty.sheet
+            assert len(told.words[duty.after]) == 1, "led by one who was heard with two results"
 
     def _rule_PublishResult(self, told: Told, duty: duties.PublishResult) -> None:
         self._in_verify(told)

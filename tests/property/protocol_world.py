@@ -240,6 +240,8 @@ class World:
                 scores = node.state.off_chain[key].scores
                 return [facts.LocalSheetBuilt(key, digest("sheet", me, key, scores))]
             case duties.CheckSheet(key, sheet):
+                return [facts.LocalSheetChecked(key, sheet, 1_000)]
+            case duties.SignSheet(key, sheet):
                 if key not in node.signed:
                     signature = digest("signature", me, sheet)
                     node.signed[key] = facts.LocalResultSigned(key, sheet, 1_000, signature)

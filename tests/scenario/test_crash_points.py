@@ -42,7 +42,8 @@ DANGEROUS = {
         "scores:opened",  # whom it had heard is on disk, nobody has seen its scores
         "handled:OpenScores",  # said, and not yet in the journal's state
         "start:CheckSheet",
-        "handled:CheckSheet",  # signed: a second, other signature would cost the stake
+        "handled:CheckSheet",
+        "handled:SignSheet",  # signed: a second, other signature would cost the stake
         "intent:sent:claim",
     ),
     "hub": (

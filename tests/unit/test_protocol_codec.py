@@ -37,6 +37,7 @@ SAMPLES: dict[str, Any] = {
     "bool": True,
     "Annotated[bool, LeftOut()]": True,
     "Digest": Digest(bytes(range(32))),
+    "Annotated[Digest | None, LeftOut()]": Digest(bytes(range(1, 33))),
     "Address": SOLVER,
     "ProjectId": ProjectId(2**53),
     "RoundId": RoundId(2**53 - 1),

@@ -9,7 +9,7 @@ import pytest
 
 from jepanet.errors import Transient
 from jepanet.protocol.documents.scores import encode_report
-from jepanet.protocol.off_chain import ProposedSheet, SignedScores
+from jepanet.protocol.off_chain import ProposedSheet, SignedResult, SignedScores
 from jepanet.protocol.rounds import Round
 from jepanet.protocol.settling.sheet import derive_sheet
 from jepanet.roles.steps.left_out import wait_for_left_out
@@ -24,9 +24,9 @@ NAME = digest("sheet")
 VERIFY = 1_200
 
 
-def waits(heard: dict[Address, int], *, at: int, now: int, of: int = 2) -> bool:
+def waits(heard: dict[Address, int], *, at: int, now: int, of: int = 2, by_a_result: bool = False) -> bool:
     """Whether a sheet of the first `of` reports, which arrived `at`, waits; `heard`: reports and their times.
-    All in seconds of VERIFY."""
+    All in seconds of VERIFY. `by_a_result`: another verifier signed it, which nobody was heard to propose."""
     reports = reports_of(FACTS, [[GOOD] * 2] * 3)
     sheet = derive_sheet(FACTS, a_spec(), reports[:of], model=digest("merged"), improvement=1)
     blobs = {digest(item.coordinator): item for item in reports}
@@ -36,7 +36,8 @@ def waits(heard: dict[Address, int], *, at: int, now: int, of: int = 2) -> bool:
     round_.sheets_complete_until = Round.sheets_complete_until.fget(round_)  # type: ignore[attr-defined]
     round_.reports_awaited_until = lambda committed: Round.reports_awaited_until(round_, committed)
     known = SimpleNamespace(
-        sheets=(ProposedSheet(A, NAME, at),),
+        sheets=() if by_a_result else (ProposedSheet(A, NAME, at),),
+        results=(SignedResult(A, NAME, 1, b"", at),) if by_a_result else (),
         scores=tuple(SignedScores(who, digest(who), when) for who, when in heard.items()),
     )
     context: Any = SimpleNamespace(
@@ -61,6 +62,12 @@ def test_attack_a_sheet_that_leaves_out_a_report_waits_and_is_signed_at_two_thir
     assert waits(ALL, at=700, now=799)
     assert not waits(ALL, at=700, now=800)
     assert not waits(ALL, at=700, now=701, of=3)
+
+
+def test_attack_a_sheet_that_one_verifier_signed_without_waiting_waits_for_the_others() -> None:
+    """An aggregator and a verifier of its own would have the others sign after it."""
+    assert waits(ALL, at=700, now=799, by_a_result=True)
+    assert not waits(ALL, at=700, now=800, by_a_result=True)
 
 
 def test_a_silent_or_late_coordinator_holds_up_nobody() -> None:

@@ -21,22 +21,24 @@ from jepanet.protocol.duties import (
     PublishResult,
     PublishSheet,
     SendRecord,
+    SignSheet,
     SlashEquivocation,
 )
-from jepanet.protocol.facts import LocalResultSigned
+from jepanet.protocol.facts import LocalResultSigned, LocalSheetChecked
 from jepanet.protocol.settling.sheet import ScoreSheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.protocol.settling.tally import RoundFacts, decide
-from jepanet.protocol.state import SignedResult, SignedScores
+from jepanet.protocol.state import CheckedSheet, Own, SignedResult, SignedScores
 from jepanet.roles import aggregator as aggregator_module
 from jepanet.roles import coordinator as coordinator_module
 from jepanet.roles.aggregator import Aggregator
 from jepanet.roles.context import Turns
-from jepanet.roles.coordinator import Coordinator, result_message
+from jepanet.roles.coordinator import Coordinator
 from jepanet.roles.steps import settlement as settlement_module
 from jepanet.roles.steps import sheets as sheets_module
 from jepanet.roles.steps.merging import Merge, nothing_merged
 from jepanet.roles.steps.scoring import MEASURED, MEASURED_NOTE
 from jepanet.roles.steps.settlement import Settlement
+from jepanet.roles.steps.signed_results import result_message
 from jepanet.telemetry import Secret
 from jepanet.types import Address, Digest, Phase, Verdict
 from jepanet.work.requests.scoring import ScoredDelta, ScoredDeltas
@@ -163,13 +165,24 @@ def refused_sheet(facts: RoundFacts) -> ScoreSheet:
 async def signs(context: Any, facts: RoundFacts, sheet: ScoreSheet) -> bool:
     name = context.blobs.put_bytes(encode_sheet(sheet))
     try:
-        (said,) = await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+        assert (await check_and_sign(context, facts, name)).sheet == name
     except Rejected as error:
         assert error.reason == "scores-disagree"
         assert context.journal.signed == []
         return False
-    assert isinstance(said, LocalResultSigned)
     return True
+
+
+async def check_and_sign(context: Any, facts: RoundFacts, name: Digest) -> LocalResultSigned:
+    """What a node signs alone, when its turn has come."""
+    (checked,) = await Coordinator(context).check_sheet(CheckSheet(facts.round_id, name))
+    assert isinstance(checked, LocalSheetChecked) and context.journal.signed == []
+    own = Own(checked=(CheckedSheet(name, checked.improvement, 0),))
+    context.own = lambda round_id: own
+    (signed,) = await Coordinator(context).sign_sheet(SignSheet(facts.round_id, name, context.me))
+    assert isinstance(signed, LocalResultSigned) and len(context.journal.signed) == 1
+    context.journal.signed.clear()
+    return signed
 
 
 # ------------------------------------------------------------------ signing
@@ -547,17 +560,59 @@ async def test_a_dropped_delta_is_held_against_the_merge_and_not_against_its_sco
     assert other.journal.signed == []
 
 
-async def test_attack_a_sheet_that_waits_for_a_report_is_not_signed(
+async def test_attack_a_sheet_that_waits_for_a_report_is_measured_meanwhile_and_not_signed(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It waits until two thirds of VERIFY; a merge that is only begun then would be too late."""
+    measured: list[Merge] = []
+
     def waits(*given: Any) -> None:
-        raise Transient("a report is left out")
+        if not measured or len(waited) < 2:
+            waited.append(1)
+            raise Transient("a report is left out")
+
+    async def measure_merge(*given: Any) -> Merge:
+        measured.append(Merge(NEW, True, 30_000, "", ()))
+        return measured[-1]
+
+    waited: list[int] = []
 
     facts = some_facts(solvers=2, coordinators=3)
     context = desk(facts, [GOOD] * 2)
     monkeypatch.setattr(coordinator_module, "wait_for_left_out", waits)
-    with pytest.raises(Transient):
-        await signs(context, facts, sheet_of(facts, [[GOOD] * 2] * 2))
+    monkeypatch.setattr(coordinator_module, "measure_merge", measure_merge)
+    sheet = sheet_of(facts, [[GOOD] * 2] * 2)
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await signs(context, facts, sheet)
+        assert context.journal.signed == [] and len(measured) == 1
+    assert await signs(context, facts, sheet) and len(measured) == 1
+
+
+@pytest.mark.parametrize("forged", [True, False])
+async def test_attack_nobody_signs_after_one_who_did_not(desk: Any, forged: bool) -> None:
+    """Whoever names two sheets with false signatures splits the others at no loss to itself."""
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    name = context.blobs.put_bytes(encode_sheet(sheet_of(facts, [[GOOD] * 2] * 3)))
+    other = Wallet.from_key(Secret(b"\x01" * 32))
+    typed = result_message(context, sheet_of(facts, [[GOOD] * 2] * 3), name, 29_000)
+    signature = bytes(65) if forged else other.sign_typed(typed)
+    context.off_chain(facts.round_id).results = (SignedResult(other.address, name, 29_000, signature),)
+    own = Own(checked=(CheckedSheet(name, 30_000, 0),))
+    context.own = lambda round_id: own
+    said = await Coordinator(context).sign_sheet(SignSheet(facts.round_id, name, other.address))
+    assert len(said) == len(context.journal.signed) == (0 if forged else 1)
+
+
+async def test_one_result_is_signed_of_a_sheet_that_was_checked(desk: Any) -> None:
+    facts = some_facts(solvers=2, coordinators=3)
+    context = desk(facts, [GOOD] * 2)
+    name = context.blobs.put_bytes(encode_sheet(sheet_of(facts, [[GOOD] * 2] * 3)))
+    checked = (CheckedSheet(name, 30_000, 0),)
+    for own in (Own(), Own(checked=checked, result=SignedResult(context.me, name, 30_000, b"earlier"))):
+        context.own = lambda round_id, own=own: own
+        assert not await Coordinator(context).sign_sheet(SignSheet(facts.round_id, name, context.me))
     assert context.journal.signed == []
 
 
@@ -701,11 +756,11 @@ async def test_mergers_serve_and_announce_model_update_and_remainder(ruled: Any)
     made = {NEW, digest("update"), digest("left")}
     signer = ruled(facts)
     name = signer.blobs.put_bytes(encode_sheet(ruled_sheet(facts, digest("update"))))
-    (signed,) = await Coordinator(signer).check_sheet(CheckSheet(facts.round_id, name))
-    assert signer.published == made
+    signed = await check_and_sign(signer, facts, name)
+    assert signer.published == made | {name}, "those who sign after it need the sheet"
     signer.own = lambda round_id: SimpleNamespace(result=signed)
     await Coordinator(signer).publish_result(PublishResult(facts.round_id))
-    assert {body.digest for body in signer.said if isinstance(body, Provide)} == made
+    assert {body.digest for body in signer.said if isinstance(body, Provide)} == made | {name}
 
     builder = ruled(facts)
     reports = reports_of(facts, [[GOOD] * 2] * 3)

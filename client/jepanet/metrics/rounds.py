@@ -72,7 +72,9 @@ KINDS_APART: Final = ("over", "under", "missed", "share", "unaudited", "late")
 """Why a coordinator's report earns no fee."""
 _UNTIL_COMMIT = frozenset({"TrainShard", "SendCommit"})
 _UNTIL_REVEALED = frozenset({"CloseCommits", "DrawBeacon", "UnsealShard", "SendReveal"})
-_UNTIL_VERIFIED = frozenset({"ScoreDeltas", "OpenScores", "BuildSheet", "CheckSheet", "SendRecord"})
+_UNTIL_VERIFIED = frozenset(
+    {"ScoreDeltas", "OpenScores", "BuildSheet", "CheckSheet", "SignSheet", "SendRecord"}
+)
 
 
 @dataclass(frozen=True, slots=True)

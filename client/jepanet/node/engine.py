@@ -21,7 +21,7 @@ from typing import Protocol
 from jepanet.errors import Fatal, Rejected, Transient
 from jepanet.node.losses import tell_losses
 from jepanet.protocol.due.table import project_duties, round_duties
-from jepanet.protocol.duties import Duty, duty_key, duty_round
+from jepanet.protocol.duties import CheckSheet, Duty, duty_key, duty_round
 from jepanet.protocol.facts import ChainBlock, ChainFact, Fact, LocalDutyFailed, LocalFact, PeerFact
 from jepanet.protocol.journal_codec import (
     decode_duty,
@@ -317,7 +317,8 @@ class Engine:
         self._journal.reject(row.key, f"{reason}: {why}")
         round_id = duty_round(duty)
         if round_id is not None:
-            self.feed([LocalDutyFailed(round_id, row.tag, reason)])
+            sheet = duty.sheet if isinstance(duty, CheckSheet) else None
+            self.feed([LocalDutyFailed(round_id, row.tag, reason, sheet)])
 
 
 def _pending(duty: Duty) -> StoredDuty:

@@ -15,6 +15,7 @@ from jepanet.protocol.state import (
     KEPT_CONFLICTING,
     KEPT_OF_PROJECT,
     KEPT_ROUNDS,
+    CheckedSheet,
     Commit,
     FailedDuty,
     NodeState,
@@ -67,6 +68,7 @@ def absorb(state: NodeState, fact: facts.Fact) -> NodeState:
             | facts.LocalScored()
             | facts.LocalScoresOpened()
             | facts.LocalSheetBuilt()
+            | facts.LocalSheetChecked()
             | facts.LocalResultSigned()
             | facts.LocalDutyFailed()
         ):
@@ -204,7 +206,7 @@ def _absorb_peer(state: NodeState, round_: Round, fact: facts.PeerFact) -> NodeS
         case facts.PeerResult():
             if fact.coordinator not in members:
                 return state
-            result = SignedResult(fact.coordinator, fact.sheet, fact.improvement, fact.signature)
+            result = SignedResult(fact.coordinator, fact.sheet, fact.improvement, fact.signature, state.now)
             if any(item.coordinator == fact.coordinator for item in off_chain.results):
                 return _add_conflicting(state, round_, result)
             if fact.coordinator == state.me.address:
@@ -284,18 +286,33 @@ def _absorb_local(state: NodeState, round_: Round, fact: facts.LocalFact) -> Nod
             own = replace(own, sheet=fact.sheet)
             if all(item.sender != me for item in off_chain.sheets):
                 state = _add_sheet(state, round_, me, fact.sheet)
+        case facts.LocalSheetChecked():
+            own = _with_checked(own, CheckedSheet(fact.sheet, fact.improvement, state.now))
         case facts.LocalResultSigned():
             if own.result is not None or me not in state.members(round_):
                 return state
             # Never twice in `results`: the same from a peer would have set `own.result`.
-            result = SignedResult(me, fact.sheet, fact.improvement, fact.signature)
+            result = SignedResult(me, fact.sheet, fact.improvement, fact.signature, state.now)
             own = replace(own, result=result)
             state = _add_result(state, round_, result)
         case facts.LocalDutyFailed():
-            failed = FailedDuty(fact.command, fact.reason)
-            if failed not in own.failed:
-                own = replace(own, failed=(*own.failed, failed))
+            own = _with_failed(own, fact)
     return state.with_own(round_.id, own)
+
+
+def _with_checked(own: Own, checked: CheckedSheet) -> Own:
+    if any(item.sheet == checked.sheet for item in own.checked):
+        return own
+    return replace(own, checked=(*own.checked, checked))
+
+
+def _with_failed(own: Own, fact: facts.LocalDutyFailed) -> Own:
+    failed = FailedDuty(fact.command, fact.reason)
+    if failed not in own.failed:
+        own = replace(own, failed=(*own.failed, failed))
+    if fact.sheet is not None and fact.sheet not in own.refused:
+        own = replace(own, refused=(*own.refused, fact.sheet))
+    return own
 
 
 def _forget_old_rounds(state: NodeState) -> NodeState:

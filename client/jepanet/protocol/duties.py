@@ -124,10 +124,20 @@ class PublishSheet:
 
 @dataclass(frozen=True, slots=True)
 class CheckSheet:
-    """Coordinator: derive the sheet again, repeat the merge, measure the merged model, sign the result."""
+    """Coordinator: derive the sheet again, repeat the merge, measure the merged model."""
 
     round_id: RoundId
     sheet: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SignSheet:
+    """Coordinator: sign the result of a sheet that it checked."""
+
+    round_id: RoundId
+    sheet: Digest
+    after: Address
+    """Who was heard to have signed it, or this node itself, whose turn has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +229,7 @@ Duty = (
     | BuildSheet
     | PublishSheet
     | CheckSheet
+    | SignSheet
     | PublishResult
     | SendRecord
     | KeepRound

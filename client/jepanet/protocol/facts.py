@@ -73,6 +73,7 @@ __all__ = [
     "LocalScored",
     "LocalScoresOpened",
     "LocalSheetBuilt",
+    "LocalSheetChecked",
     "PeerCommitted",
     "PeerFact",
     "PeerResult",
@@ -171,6 +172,16 @@ class LocalSheetBuilt:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalSheetChecked:
+    """This verifier came to the same sheet by itself; it has signed nothing yet."""
+
+    round_id: RoundId
+    sheet: Digest
+    improvement: int
+    """Micro-nats, as measured here."""
+
+
+@dataclass(frozen=True, slots=True)
 class LocalResultSigned:
     round_id: RoundId
     sheet: Digest
@@ -186,6 +197,8 @@ class LocalDutyFailed:
     command: str
     """Tag of the duty. The journal holds the field under this name."""
     reason: str
+    sheet: Annotated[Digest | None, LeftOut()] = None
+    """The sheet that a verifier could not check."""
 
 
 PeerFact = PeerScored | PeerCommitted | PeerSheet | PeerResult
@@ -195,6 +208,7 @@ LocalFact = (
     | LocalScored
     | LocalScoresOpened
     | LocalSheetBuilt
+    | LocalSheetChecked
     | LocalResultSigned
     | LocalDutyFailed
 )

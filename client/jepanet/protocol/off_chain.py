@@ -20,6 +20,8 @@ class SignedResult:
     improvement: int
     """Micro-nats, as this verifier measured it."""
     signature: bytes
+    at: Annotated[int, LeftOut()] = 0
+    """Timestamp of the block at which it arrived; 0 where an earlier version noted none."""
 
 
 @dataclass(frozen=True, slots=True)

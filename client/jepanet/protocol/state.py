@@ -35,6 +35,7 @@ __all__ = [
     "KEPT_OF_PROJECT",
     "KEPT_ROUNDS",
     "LONGEST_DISPUTE",
+    "CheckedSheet",
     "Commit",
     "FailedDuty",
     "Identity",
@@ -102,6 +103,17 @@ class FailedDuty:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedSheet:
+    """A sheet to which this node came by itself."""
+
+    sheet: Digest
+    improvement: int
+    """Micro-nats, as measured here."""
+    at: int
+    """Timestamp of the block at which that was done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Own:
     """What this node did in a round."""
 
@@ -118,6 +130,10 @@ class Own:
     """Its scores with their opening."""
     sheet: Digest | None = None
     """The sheet this node built as an aggregator."""
+    checked: Annotated[tuple[CheckedSheet, ...], LeftOut()] = ()
+    """Sheets whose result it may sign: one of them."""
+    refused: Annotated[tuple[Digest, ...], LeftOut()] = ()
+    """Sheets to which it did not come by itself."""
     result: SignedResult | None = None
     """The one result this node signed, also if it lost its disk since and peers repeated it."""
     failed: tuple[FailedDuty, ...] = ()

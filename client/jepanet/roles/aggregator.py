@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jepanet.chain.contracts.all import Attestation
-from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.errors import Rejected, Transient
 from jepanet.protocol.documents.messages import Provide, SaySheet
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES, ScoreReport, decode_report
@@ -25,12 +24,12 @@ from jepanet.protocol.settling.sheet import (
 from jepanet.protocol.settling.tally import Decision, RoundFacts, decide, facts_of
 from jepanet.protocol.state import Round
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.audits import believed
 from jepanet.roles.steps.merging import measure_merge, nothing_merged, result_files, serve_result
 from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
+from jepanet.roles.steps.signed_results import NO_EXTENSION, truly_signed
 from jepanet.roles.steps.submit import endpoint_lags, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, Phase, Verdict
@@ -172,17 +171,12 @@ class Aggregator:
             contradicts = (item.improvement > 0) != sheet.published
             if item.sheet != digest or item.coordinator in round_.slashed or contradicts:
                 continue
-            typed = result_message(context, sheet, digest, item.improvement)
-            try:
-                signer = recover_typed(typed, item.signature)
-            except Rejected:
-                signer = None
-            if signer != item.coordinator:
+            if not truly_signed(context, sheet, item):
                 log.warning("signature.refused", round=round_.id, coordinator=item.coordinator)
                 continue
-            stake = await context.contracts.lens.account(signer, "latest")
+            stake = await context.contracts.lens.account(item.coordinator, "latest")
             if stake.free + stake.unbonding >= minimum:
                 valid.append(Attestation(item.improvement, item.signature))
             else:
-                log.warning("signature.unstaked", round=round_.id, coordinator=signer)
+                log.warning("signature.unstaked", round=round_.id, coordinator=item.coordinator)
         return valid

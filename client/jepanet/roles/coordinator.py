@@ -8,9 +8,9 @@ from functools import partial
 from jepanet.chain.keys.wallet_files import recover_typed
 from jepanet.protocol.documents.messages import Provide, SayResult, SayScores
 from jepanet.protocol.documents.scores import MAX_REPORT_BYTES
-from jepanet.protocol.documents.typed_data import TypedData, result_data, signing_hash
-from jepanet.protocol.duties import CheckSheet, OpenScores, PublishResult, PublishScores
-from jepanet.protocol.facts import LocalFact, LocalResultSigned, LocalScoresOpened
+from jepanet.protocol.documents.typed_data import signing_hash
+from jepanet.protocol.duties import CheckSheet, OpenScores, PublishResult, PublishScores, SignSheet
+from jepanet.protocol.facts import LocalFact, LocalResultSigned, LocalScoresOpened, LocalSheetChecked
 from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, check_sheet, decode_sheet
 from jepanet.protocol.settling.tally import decide, facts_of
 from jepanet.protocol.state import Round
@@ -26,13 +26,11 @@ from jepanet.roles.steps.paid_gains import hold_paid_gains
 from jepanet.roles.steps.preparation import RoundDocuments, pin_of, round_documents
 from jepanet.roles.steps.scoring import Scoring, check_against_own
 from jepanet.roles.steps.sheets import aside
+from jepanet.roles.steps.signed_results import result_message, truly_signed
 from jepanet.telemetry import get_logger
 from jepanet.types import Digest, RoundId
 
 log = get_logger("coordinator")
-
-NO_EXTENSION = bytes(32)
-"""What results carry that no document extends."""
 
 
 class Coordinator:
@@ -47,6 +45,7 @@ class Coordinator:
             OpenScores.__name__: self.open_scores,
             PublishScores.__name__: self.publish_scores,
             CheckSheet.__name__: self.check_sheet,
+            SignSheet.__name__: self.sign_sheet,
             PublishResult.__name__: self.publish_result,
         }
 
@@ -78,15 +77,14 @@ class Coordinator:
         await self._context.say(SayScores(round_id, report))
 
     async def check_sheet(self, duty: CheckSheet) -> Sequence[LocalFact]:
-        """Signs at most one result a round; refuses, with the reason in the log, what it cannot reproduce.
-        A sheet that leaves a report out is looked at again later."""
+        """Refuses, with the reason in the log, what it cannot reproduce. A sheet that leaves a report out is
+        measured, and taken later."""
         context = self._context
         round_ = context.round(duty.round_id)
         documents = await round_documents(context, round_)
         data = await obtain_document(context, duty.sheet, max_bytes=MAX_SHEET_BYTES, pin=pin_of(round_))
         sheet = await aside(context, lambda: decode_sheet(data), turn=round_.id)
         facts = facts_of(context.state(), round_, context.chain_id, context.rounds_address)
-        wait_for_left_out(context, round_, facts, documents, sheet, duty.sheet)
         signed = partial(check_sheet, sheet, facts, documents.spec, recover_typed)
         await aside(context, signed, turn=round_.id)
         decisions = decide(facts, sheet.reports)  # the merge is held against a measurement of its own
@@ -95,10 +93,29 @@ class Coordinator:
         hold_paid_gains(context, facts, sheet.rows, documents.spec.score_tolerance)
         tell_apart(context, facts, sheet, documents.spec)
         improvement = await self._improvement(round_, documents, sheet, duty.sheet)
+        wait_for_left_out(context, round_, facts, documents, sheet, duty.sheet)
+        return [LocalSheetChecked(round_.id, duty.sheet, improvement)]
+
+    async def sign_sheet(self, duty: SignSheet) -> Sequence[LocalFact]:
+        """Signs one result a round: of a sheet that was made again here, after another verifier that truly
+        signed it, or when it is this node's turn. Nothing is awaited: of several that are due the first that
+        can be done signs."""
+        context = self._context
+        round_, own = context.round(duty.round_id), context.own(duty.round_id)
+        checked = next((item for item in own.checked if item.sheet == duty.sheet), None)
+        if own.result is not None or checked is None:
+            return []
+        sheet = decode_sheet(context.blobs.read(duty.sheet, max_bytes=MAX_SHEET_BYTES))
+        for item in context.off_chain(round_.id).results:
+            if item.coordinator == duty.after and not truly_signed(context, sheet, item):
+                log.warning("signature.refused", round=round_.id, coordinator=item.coordinator)
+                return []
+        improvement = checked.improvement
         typed = result_message(context, sheet, duty.sheet, improvement)
         signature = context.wallet.sign_typed(typed)
         # Two different results signed in one round would cost the stake: the journal refuses the second.
         context.journal.put_signature("result", round_.id, context.me, signing_hash(typed), signature)
+        context.blobs.publish(duty.sheet)  # those who sign after this node need it
         log.info("result.signed", round=round_.id, sheet=duty.sheet, improvement=improvement)
         return [LocalResultSigned(round_.id, duty.sheet, improvement, signature)]
 
@@ -131,22 +148,7 @@ class Coordinator:
         own = context.own(duty.round_id).result
         if own is not None:
             sheet = decode_sheet(context.blobs.read(own.sheet, max_bytes=MAX_SHEET_BYTES))
-            for blob in result_files(context, sheet):
+            for blob in (own.sheet, *result_files(context, sheet)):
                 await context.say(Provide(duty.round_id, blob, context.network.addresses))
             await context.say(SayResult(duty.round_id, own.sheet, own.improvement, own.signature))
         return []
-
-
-def result_message(context: Context, sheet: ScoreSheet, digest: Digest, improvement: int) -> TypedData:
-    """The typed data a verifier signs for a sheet, with its own measured improvement (micro-nats)."""
-    return result_data(
-        context.chain_id,
-        context.rounds_address,
-        round_id=sheet.round_id,
-        root=sheet.root,
-        model=sheet.model,
-        sheet=digest,
-        payout=sheet.payout,
-        improvement=improvement,
-        extension=NO_EXTENSION,
-    )

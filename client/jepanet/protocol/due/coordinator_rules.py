@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jepanet.protocol import duties
 from jepanet.protocol.due.scoring_rules import has_scored
 from jepanet.protocol.due.view import COURTESY, RoundView
-from jepanet.types import Address, Role
+from jepanet.protocol.off_chain import SignedResult
+from jepanet.types import Address, Digest, Role
 
 
 def verifies(view: RoundView) -> bool:
@@ -36,11 +37,51 @@ def check_sheets(view: RoundView) -> Iterator[duties.Duty]:
         since = max(view.round.reveal_end, proposed.at)
         if view.now >= since + _patience(view, proposed.sender):
             yield duties.CheckSheet(view.round.id, proposed.sheet)
+    for item in _heard(view):
+        yield duties.CheckSheet(view.round.id, item.sheet)
+
+
+def sign_sheet(view: RoundView) -> Iterator[duties.Duty]:
+    """The same sheet as another verifier, where that is one to which this node came by itself: whoever sends
+    each of them another sheet splits nobody. Otherwise in the order of the set, a turn apart."""
+    own, round_ = view.own, view.round
+    if not has_scored(view) or own.result is not None or not own.checked:
+        return
+    signers: dict[Digest, list[Address]] = {item.sheet: [] for item in own.checked}
+    waits = own.checked[0].at
+    for item in _heard(view):
+        if item.sheet in signers:
+            signers[item.sheet].append(item.coordinator)
+        elif item.sheet not in own.refused:  # it is being checked
+            waits = max(waits, item.at + round_.params.verify_duration // 4)
+    for sheet, those in sorted(signers.items(), key=lambda pair: (-len(pair[1]), _first(view, pair[1]))):
+        for who in those:
+            yield duties.SignSheet(round_.id, sheet, who)
+    late = round_.reveal_end + round_.params.verify_duration * 5 // 6
+    if view.now >= min(waits, late) + view.members.index(view.me) * _turn(view):
+        yield duties.SignSheet(round_.id, own.checked[0].sheet, view.me)
 
 
 def publish_result(view: RoundView) -> Iterator[duties.Duty]:
     if has_scored(view) and view.own.result is not None:
         yield duties.PublishResult(view.round.id, view.repeat_in_verify())
+
+
+def _heard(view: RoundView) -> list[SignedResult]:
+    """What other verifiers signed, by their word. Who was heard with two results leads nobody."""
+    two = {item.coordinator for item in view.off_chain.conflicting}
+    return [
+        item for item in view.off_chain.results if item.coordinator != view.me and item.coordinator not in two
+    ]
+
+
+def _first(view: RoundView, those: Sequence[Address]) -> int:
+    return min(map(view.members.index, those), default=len(view.members))
+
+
+def _turn(view: RoundView) -> int:
+    """Seconds between two verifiers that sign by themselves; all turns are over in an eighth of VERIFY."""
+    return max(1, min(COURTESY, view.round.params.verify_duration // (8 * len(view.members))))
 
 
 def _patience(view: RoundView, sender: Address) -> int:

@@ -45,6 +45,7 @@ _RULES: tuple[tuple[Callable[[RoundView], bool], tuple[Callable[[RoundView], Ite
             coordinator_rules.open_scores,
             coordinator_rules.publish_scores,
             coordinator_rules.check_sheets,
+            coordinator_rules.sign_sheet,
             coordinator_rules.publish_result,
         ),
     ),

@@ -40,6 +40,7 @@ def wait_for_left_out(
     """Raises: Transient, until two thirds of VERIFY are over; `digest` lacks a report that belongs in it."""
     off_chain = context.off_chain(round_.id)
     arrived = [item.at for item in off_chain.sheets if item.sheet == digest]
+    arrived += [item.at for item in off_chain.results if item.sheet == digest]
     if not arrived or context.state().now >= round_.sheets_complete_until:
         return
     known = min(arrived) - round_.params.verify_duration // _APART_SHARE

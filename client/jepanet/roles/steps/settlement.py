@@ -19,9 +19,9 @@ from jepanet.protocol.duties import (
 from jepanet.protocol.facts import LocalFact
 from jepanet.protocol.state import Round, SignedResult
 from jepanet.roles.context import Context, Handlers
-from jepanet.roles.coordinator import NO_EXTENSION, result_message
 from jepanet.roles.steps.preparation import pin_of
 from jepanet.roles.steps.sheets import aside, obtain_sheet
+from jepanet.roles.steps.signed_results import NO_EXTENSION, result_message
 from jepanet.roles.steps.submit import endpoint_lags, standing_of, submit
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Phase, RoundId, Standing, Verdict

@@ -338,6 +338,22 @@ def test_attack_a_step_towards_collapse_pays_for_the_variance_it_costs() -> None
     assert found(0, Growing()) == found(100, Growing()), "what is won is worth nothing"
 
 
+def test_attack_a_delta_that_cannot_be_measured_as_one_of_fewer_is_worth_nothing_there() -> None:
+    """Without a number every coordinator would lack one that it owes, and lose its fee for it."""
+
+    class Breaking(HiddenOptimum):
+        def gain(self, weights: Arrays) -> Measured:
+            if any(np.abs(weights[name] - MODEL[name]).max() > reach[name] for name in weights):
+                raise Rejected("the latents are not finite", reason="non-finite")
+            return super().gain(weights)
+
+    delta = honest(0)
+    reach = {name: 0.75 * np.abs(array).max() + 1e-6 for name, array in delta.items()}
+    found = judge(MODEL, [claim(0, encoded(delta)), claim(1, None)], RULES_AS_MERGED, Breaking()).judgements
+    assert found[0].gain > found[0].stderr
+    assert found[0].among == (1, -GAIN_LIMIT, 0)
+
+
 def test_what_is_worth_paying_is_measured_again_as_one_of_so_many() -> None:
     """Beside junk that nobody serves, and beside noise that is accepted and worth nothing."""
     rules = replace(RULES, pay_as_merged=True, codec="fp32", similarity_milli=1000)

@@ -10,7 +10,7 @@ import pytest
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import Among, ScoreReport, SignedScore, decode_report, encode_report
 from jepanet.protocol.documents.spec import MergeRule, encode_spec
-from jepanet.protocol.settling.shares import agrees, as_one_of
+from jepanet.protocol.settling.shares import agrees, as_one_of, second_numbers
 from jepanet.protocol.settling.sheet import ScoreSheet, check_sheet, decode_sheet, derive_sheet, encode_sheet
 from jepanet.types import Verdict
 from round_samples import GOOD, MISSING, Vote, a_spec, digest, recover, reports_of, resigned, some_facts
@@ -123,6 +123,54 @@ def test_attack_one_of_three_signs_another_second_number_and_earns_no_fee() -> N
     assert len(sheet.fees) == 3
     assert honest_pay(swayed) == honest_pay(sheet)
     assert {fee.coordinator for fee in swayed.fees} == {item.coordinator for item in sheet.reports[1:]}
+
+
+NO: Vote = (Verdict.EXCLUDED, "harm", -5_000, 1_000)
+
+
+def paid_fees(*seconds: Sequence[int | None]) -> list[int]:
+    """Places of the coordinators that earn a fee. Two deltas of six are worth paying; `seconds`: of each
+    coordinator, among how many it measured these two again, None: not."""
+    facts = some_facts(6, len(seconds))
+    votes = [(Verdict.ACCEPTED, "accepted", 10_000, 1_000)] * 2 + [NO] * 4
+    reports: list[ScoreReport] = []
+    for report, counts in zip(reports_of(facts, [votes] * len(seconds)), seconds, strict=True):
+        found = {
+            item.solver: None if count is None else Among(count, 28_000, 3_000)
+            for item, count in zip(facts.reveals, counts, strict=False)
+        }
+        scores = tuple(replace(score, among=found.get(score.solver)) for score in report.scores)
+        reports.append(replace(report, scores=scores))
+    sheet = derive_sheet(facts, RULED, reports, model=NEW, improvement=5)
+    return [facts.members.index(fee.coordinator) for fee in sheet.fees]
+
+
+def test_attack_who_leaves_out_second_numbers_earns_no_fee() -> None:
+    """It would measure half as much. The wide band is for those who found more worth paying."""
+    assert paid_fees((2, 2), (2, 2), (2, 2)) == [0, 1, 2]
+    assert paid_fees((2, 2), (2, 2), (None, None)) == [0, 1]
+    assert paid_fees((2, 2), (2, 2), (2, None)) == [0, 1]
+    assert paid_fees((2, 2), (2, 2), (5, 5)) == [0, 1], "among as many as it finds worth paying itself"
+
+
+def test_a_coordinator_that_finds_others_worth_paying_has_its_own_second_numbers() -> None:
+    facts = some_facts(3)
+    (report,) = reports_of(facts, [[GOOD, GOOD, NO]])[:1]
+    worth = [item.solver for item in facts.reveals[:2]]
+
+    def with_second(count: int | None, *who: str) -> ScoreReport:
+        among = None if count is None else Among(count, 60_000, 3_000)
+        return replace(report, scores=tuple(
+            replace(score, among=among if score.solver in who else None) for score in report.scores
+        ))  # fmt: skip
+
+    assert second_numbers(with_second(2, *worth), 3)
+    for count, who in ((None, worth), (2, worth[:1]), (1, worth), (3, worth)):
+        assert not second_numbers(with_second(count, *who), 3)
+    assert second_numbers(with_second(None), 2), "all that were revealed are worth paying: once is enough"
+    assert not second_numbers(with_second(2, *worth), 2)
+    none = replace(report, scores=tuple(replace(item, gain=0, stderr=9) for item in report.scores))
+    assert second_numbers(none, 3), "none is"
 
 
 def test_sheets_and_reports_carry_it_and_old_ones_do_not() -> None:

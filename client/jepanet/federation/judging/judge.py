@@ -362,7 +362,8 @@ def _measure_among(
         try:
             gain, stderr = _micro(scorer.gain(candidate))
             metrics = scorer.metrics(candidate) if rules.variance_price_milli else base_metrics
-        except Rejected:
+        except Rejected:  # a longer step of it leads nowhere, and is worth nothing there
+            found[item.solver] = replace(item, among=(len(worth), -GAIN_LIMIT, 0))
             continue
         gain -= lost_variance(base_metrics, metrics, rules.variance_price_milli)
         found[item.solver] = replace(item, among=(len(worth), max(-GAIN_LIMIT, gain), stderr))

@@ -112,6 +112,22 @@ def as_paid(item: D, among: Among | None) -> D:
     return item if among is None else replace(item, gain=among.gain, stderr=among.stderr)
 
 
+def second_numbers(report: ScoreReport, revealed: int) -> bool:
+    """Whether a report has the second numbers that it owes: where some of the deltas gain more than their
+    error by its own word, and not all that were revealed, of each of those, among so many.
+
+    Who left some out would have measured half, and be in the wide band of those who found more worth paying.
+    """
+    worth = {
+        score.solver
+        for score in report.scores
+        if score.verdict is Verdict.ACCEPTED and score.gain > score.stderr
+    }
+    due = worth if len(worth) < revealed else set()
+    second = {score.solver: score.among.count for score in report.scores if score.among is not None}
+    return second == dict.fromkeys(due, len(due))
+
+
 def measured_as_merged(
     report: ScoreReport, revealed: int, among: Mapping[Address, Among], tolerance: int
 ) -> bool:

@@ -14,7 +14,7 @@ from jepanet.protocol.documents.spec import RoundSpec
 from jepanet.protocol.settling.audit_reports import audited_well
 from jepanet.protocol.settling.in_time import in_time
 from jepanet.protocol.settling.reasons import DISPUTED, DROPPED, NOT_FETCHED, NOT_OPENED, unseen
-from jepanet.protocol.settling.shares import measured_as_merged
+from jepanet.protocol.settling.shares import measured_as_merged, second_numbers
 from jepanet.types import Address, Digest, Verdict
 
 
@@ -66,7 +66,7 @@ class Reported:
     audited: bool
     """Whether it audited the drawn trainings that opened."""
     as_merged: bool
-    """Whether its gains at the share of the merge hold, where those are paid for."""
+    """Whether its gains at the share of the merge are there and hold, where those are paid for."""
     in_time: bool | None
     """Whether it had committed to them before any were opened; None where none are committed to."""
 
@@ -134,6 +134,8 @@ def reported(
         for score in each.scores:
             said.setdefault(score.solver, []).append(score)
     found = Counter(standing(scores[item.solver], item, spec, said[item.solver]) for item in decisions)
+    revealed = len({item.digest for item in decisions})
+    shares = not spec.pay_as_merged or second_numbers(report, revealed)
     early = in_time(reports, members, chain_id, contract) if spec.committed_scores else None
     return Reported(
         scores=len(decisions),
@@ -142,9 +144,7 @@ def reported(
         sound=found[Standing.SOUND],
         missed=found[Standing.MISSED],
         audited=audited_well(scores, [(item.solver, item.reason) for item in decisions], drawn),
-        as_merged=measured_as_merged(
-            report, len({item.digest for item in decisions}), among, spec.score_tolerance
-        ),
+        as_merged=shares and measured_as_merged(report, revealed, among, spec.score_tolerance),
         in_time=None if early is None else report.coordinator in early,
     )
 

@@ -136,11 +136,12 @@ def test_the_next_round_takes_over_what_the_sheet_says() -> None:
     assert sheet.usual == 11_000 and decode_sheet(encode_sheet(sheet)) == sheet
     assert sheet_of(80_000, 9_000, 10_000, 11_000).usual == 0
     assert sheet_of(50_000, 0, spec=replace(FOLLOWS, price=7)).usual == 10_000, "whatever the price"
-    check_usual(replace(FOLLOWS, usual_worth=11_000), sheet.usual)
-    check_usual(CAPPED, sheet.usual)
-    for wrong in (0, 10_999, 10**9):
+    assert sheet.usual_count == 4
+    check_usual(replace(FOLLOWS, usual_worth=11_000, usual_count=4), sheet.usual, 4)
+    check_usual(CAPPED, sheet.usual, 4)
+    for wrong in ((0, 4), (10_999, 4), (10**9, 4), (11_000, 0), (11_000, 3), (11_000, 1_024)):
         with pytest.raises(Rejected) as caught:
-            check_usual(replace(FOLLOWS, usual_worth=wrong), sheet.usual)
+            check_usual(replace(FOLLOWS, usual_worth=wrong[0], usual_count=wrong[1]), sheet.usual, 4)
         assert caught.value.reason == "wrong-usual"
 
 
@@ -156,3 +157,34 @@ def test_what_is_usual_comes_back_from_next_to_nothing() -> None:
     for _ in range(60):
         usual = usual_after([10_000] * 6, usual)
     assert usual == 10_000
+
+
+def worth(merged: int) -> int:
+    """Of an honest delta as one of so many."""
+    return round(80_000 / merged - 10_000 / merged**2)
+
+
+def test_attack_tiny_steps_beside_eight_for_three_rounds_take_nothing_from_the_rounds_after() -> None:
+    """Measured as one of 64 an honest delta is worth an eighth. The next round of eight was held to that, and
+    paid 24, 31, 38, 48, 60, 75, 94 % of what its deltas were worth."""
+    spec = replace(FOLLOWS, usual_worth=worth(8), usual_count=8)
+    for merged in (8, 64, 64, 64, 8, 8, 8):
+        honest = [worth(merged)] * 8
+        amounts = paid(*honest, *[worth(merged) // 20] * (merged - 8), spec=spec)
+        assert amounts[:8] == honest
+        sheet = sheet_of(*honest, *[worth(merged) // 20] * (merged - 8), spec=spec)
+        spec = replace(spec, usual_worth=sheet.usual, usual_count=sheet.usual_count)
+        assert sheet.usual_count == merged
+
+
+def test_it_is_scaled_by_how_many_deltas_one_is_paid_as_one_of() -> None:
+    spec = replace(FOLLOWS, usual_count=8)
+    assert paid(120_000, 0, 0, 0, spec=spec) == [30_000, 0, 0, 0]
+    fewer = replace(spec, pay_as_merged=True)
+    assert paid(120_000, 0, 0, 0, dropped=(3,), spec=fewer)[0] == 10_000 * 8 // 3 * 3 // 2
+    assert sheet_of(120_000, 0, 0, 0, dropped=(3,), spec=fewer).usual_count == 3
+    assert sheet_of(120_000, 0, 0, 0, dropped=(3,), spec=spec).usual_count == 4
+    assert paid(120_000, 0, spec=replace(spec, usual_worth=1, usual_count=1)) == [1, 0], "never to nothing"
+    with pytest.raises(Rejected, match="usual_count goes with"):
+        check_methods(replace(spec, usual_worth=0), METHODS)
+    assert b"usual_count" not in encode_spec(FOLLOWS)

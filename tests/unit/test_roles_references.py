@@ -86,13 +86,14 @@ async def test_attack_a_round_is_opened_with_another_reference(desk: Any) -> Non
         assert caught.value.reason == "wrong-reference"
     await hold_reference(context, later, a_spec(), pin="")
 
-    def pays(usual: int) -> Any:
-        return a_spec(pay_to_median_milli=1500, usual_follows=True, usual_worth=usual)
+    def pays(usual: int, count: int) -> Any:
+        return a_spec(pay_to_median_milli=1500, usual_follows=True, usual_worth=usual, usual_count=count)
 
     usual = await usual_of_base(context, PROJECT, digest("second"), pin="")
-    assert usual and await usual_of_base(context, PROJECT, digest("first"), pin="") == 0
-    await hold_reference(context, later, pays(usual), pin="")
-    for wrong in (0, usual + 1):
+    assert usual and await usual_of_base(context, PROJECT, digest("first"), pin="") == (0, 0)
+    worth, count = usual
+    await hold_reference(context, later, pays(worth, count), pin="")
+    for wrong in ((0, 0), (worth + 1, count), (worth, count + 1), (worth, 0)):
         with pytest.raises(Rejected, match="usual worth"):
-            await hold_reference(context, later, pays(wrong), pin="")
+            await hold_reference(context, later, pays(*wrong), pin="")
     await hold_reference(desk(played=9), later, spec(7), pin="")

@@ -168,20 +168,22 @@ class _Check:
             for name in ("reference norm",) * lengths + ("usual worth",) * pay:
                 self._audit.note(name, True, f"not checked: {error.message}")
             return
-        reference = usual = 0
+        reference = usual = count = 0
         if made_by is not None:
             digest = made_by.recorded.sheet
             path = await self._library.get("sheet before", digest, "dag-json", max_bytes=MAX_SHEET_BYTES)
             sheet = decode_sheet(path.read_bytes())
-            reference, usual = sheet.reference, sheet.usual
+            reference, usual, count = sheet.reference, sheet.usual, sheet.usual_count
         check_reference(self._spec, reference)
-        check_usual(self._spec, usual)
+        # Rounds of earlier versions did not say it, and were not entered by it.
+        check_usual(self._spec, usual, count if self._spec.usual_count else 0)
         none = "no round has given one yet"
         if lengths:
             told = f"{reference / 1e9:.4f} of the base's" if reference else none
             self._audit.note("reference norm", True, told)
         if pay:
-            self._audit.note("usual worth", True, f"{usual:,} micro-nats" if usual else none)
+            told = f"{usual:,} micro-nats as one of {count}" if usual else none
+            self._audit.note("usual worth", True, told)
 
     @property
     def _facts(self) -> RoundFacts:

@@ -98,8 +98,10 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         )
     if spec.usual_worth:
         said.append(
-            f"in the round that made the base a delta was usually worth {spec.usual_worth:,} micro-nats; in "
-            "this one it is taken to be from a half to five quarters of that"
+            f"in the round that made the base a delta was usually worth {spec.usual_worth:,} micro-nats"
+            + (f" as one of {spec.usual_count}" if spec.usual_count else "")
+            + "; in this one it is taken to be from a half to five quarters of that"
+            + (", times what is merged there over what is merged here" if spec.usual_count else "")
         )
     if spec.variance_price_milli:
         said.append(

@@ -277,6 +277,13 @@ class RoundSpec:
         "what a delta was usually worth in the round that made the base, in micro-nats (`ScoreSheet.usual`), "
         "where it follows; 0: no round has said",
     ] = 0
+    usual_count: Annotated[
+        int,
+        Range(0, 1024),
+        LeftOut(),
+        "as one of how many deltas it was worth that (`ScoreSheet.usual_count`): as one of another number it "
+        "is worth the more the fewer they are; 0 in rounds of earlier versions, which did not say",
+    ] = 0
     pay_as_merged: Annotated[
         bool,
         LeftOut(),

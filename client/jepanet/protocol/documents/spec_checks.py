@@ -62,6 +62,10 @@ def check_methods(spec: RoundSpec, methods: Methods) -> None:
             reason="bad-field",
             remedy="write all of them, or neither of the first two",
         )
+    if spec.usual_count and not spec.usual_worth:
+        raise Rejected(
+            "round spec: usual_count goes with usual_worth", reason="bad-field", remedy="leave it out"
+        )
     named = [("codec", spec.codec, methods.codecs), ("merge.rule", spec.merge.rule, methods.merge_rules)]
     if spec.update is not None:
         named.append(("update.codec", spec.update.codec, methods.codecs))

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from jepanet.errors import Rejected
-from jepanet.protocol.documents.spec import RoundSpec
+from jepanet.protocol.documents.spec import MAX_WORTH, RoundSpec
 from jepanet.protocol.settling.reasons import DROPPED
 from jepanet.protocol.settling.rewards import earned
-from jepanet.types import Verdict
+from jepanet.types import Digest, Verdict
 
 COUNTED = 10
 """What is worth less than so manieth a part of the usual, or of the second best, says nothing of it."""
@@ -32,6 +32,9 @@ class Scored(Protocol):
 
     @property
     def verdict(self) -> Verdict: ...
+
+    @property
+    def digest(self) -> Digest: ...
 
     @property
     def reason(self) -> str: ...
@@ -67,7 +70,26 @@ def usual_of(spec: RoundSpec, scored: Sequence[Scored]) -> int:
         for item in scored
         if item.verdict is Verdict.ACCEPTED or item.reason == DROPPED
     ]
-    return usual_after(worth, spec.usual_worth) if spec.usual_worth else usual_within(worth)
+    return usual_after(worth, usual_before(spec, scored)) if spec.usual_worth else usual_within(worth)
+
+
+def usual_before(spec: RoundSpec, scored: Sequence[Scored]) -> int:
+    """What was usual in the round that made the base, for a delta that is one of as many as in this round.
+
+    A part of a step gains about that part of what the step does: as one of 64, an honest delta is worth an
+    eighth of what it is as one of 8.
+    """
+    here = counted_as(spec, scored)
+    if not spec.usual_count or not here:
+        return spec.usual_worth
+    return max(1, min(MAX_WORTH, spec.usual_worth * spec.usual_count // here))
+
+
+def counted_as(spec: RoundSpec, scored: Sequence[Scored]) -> int:
+    """As one of how many a delta of a published round is paid: of the merged ones, or of all."""
+    merged = len({item.digest for item in scored if item.verdict is Verdict.ACCEPTED})
+    revealed = len({item.digest for item in scored})
+    return merged if spec.pay_as_merged and merged else revealed
 
 
 def usual_within(worth: Sequence[int]) -> int:
@@ -94,15 +116,15 @@ def usual_after(worth: Sequence[int], last: int) -> int:
     return max(-(-last // FALL), min(counted[len(counted) // 2] if counted else 0, most))
 
 
-def check_usual(spec: RoundSpec, due: int) -> None:
-    """Holds a spec against what the sheet of the round that made its base says.
+def check_usual(spec: RoundSpec, due: int, count: int) -> None:
+    """Holds a spec against what the sheet of the round that made its base says; `count`: its `usual_count`.
 
     Raises:
         Rejected: reason `wrong-usual`.
     """
-    if spec.usual_follows and spec.usual_worth != due:
+    if spec.usual_follows and (spec.usual_worth, spec.usual_count) != (due, count):
         raise Rejected(
-            f"the round's spec says a usual worth of {spec.usual_worth}, and the round that made its base "
-            f"{due}",
+            f"the round's spec says a usual worth of {spec.usual_worth} as one of {spec.usual_count}, and "
+            f"the round that made its base {due} as one of {count}",
             reason="wrong-usual",
         )

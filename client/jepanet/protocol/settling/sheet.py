@@ -111,6 +111,12 @@ class ScoreSheet:
         return {row.solver: row.among for row in self.rows if row.among is not None}
 
     @property
+    def usual_count(self) -> int:
+        """As one of how many deltas one was usually worth `usual`; 0 where nothing is said."""
+        among = next((row.among.count for row in self.rows if row.among is not None), None)
+        return (among or len({row.digest for row in self.rows})) if self.usual else 0
+
+    @property
     def leaves(self) -> tuple[Leaf, ...]:
         return leaves_of(self.rows, self.fees)
 

@@ -29,11 +29,11 @@ async def next_spec(
     read, pin = context.documents, f"project/{project.id}"
     recipe = context.blobs.read(project.recipe, max_bytes=read.max_recipe_bytes)
     build = await build_of(context, terms)
-    reference = usual = episodes = sealed = 0
+    reference = usual = count = episodes = sealed = 0
     if terms.to_reference_milli:
         reference = await reference_of(context, project.id, project.model, pin=pin) or 0
     if terms.usual_follows:
-        usual = await usual_of_base(context, project.id, project.model, pin=pin) or 0
+        usual, count = await usual_of_base(context, project.id, project.model, pin=pin) or (0, 0)
     if terms.evaluation_episodes:
         manifest = context.blobs.read(project.dataset, max_bytes=read.max_manifest_bytes)
         read.shards(manifest, recipe, terms.evaluation_episodes)
@@ -42,7 +42,7 @@ async def next_spec(
     spec = round_spec(project, read.recipe(recipe), terms, number, allow_list, build, reference)
     if terms.evaluation_episodes and episodes == ALL:
         spec = replace(spec, gates=gates_over(spec.gates, sealed, terms.evaluation_episodes))
-    return replace(spec, usual_worth=usual, evaluation_episodes=episodes)
+    return replace(spec, usual_worth=usual, usual_count=count, evaluation_episodes=episodes)
 
 
 async def build_of(context: Context, terms: RoundTerms) -> Build | None:

@@ -29,10 +29,15 @@ async def reference_of(context: Context, project: ProjectId, base: Digest, *, pi
     return found.reference if isinstance(found, ScoreSheet) else found
 
 
-async def usual_of_base(context: Context, project: ProjectId, base: Digest, *, pin: str) -> int | None:
-    """What a delta was usually worth there, in micro-nats; 0 and None as `reference_of`. Raises as that."""
+async def usual_of_base(
+    context: Context, project: ProjectId, base: Digest, *, pin: str
+) -> tuple[int, int] | None:
+    """What a delta was usually worth there, in micro-nats, and as one of how many; zeros and None as
+    `reference_of`. Raises as that."""
     found = await _sheet_before(context, project, base, pin)
-    return found.usual if isinstance(found, ScoreSheet) else found
+    if isinstance(found, ScoreSheet):
+        return found.usual, found.usual_count
+    return None if found is None else (0, 0)
 
 
 async def _sheet_before(
@@ -58,7 +63,7 @@ async def hold_reference(context: Context, round_: Round, spec: RoundSpec, *, pi
     if spec.usual_follows:
         usual = await usual_of_base(context, round_.project_id, round_.base, pin=pin)
         if usual is not None:
-            check_usual(spec, usual)
+            check_usual(spec, *usual)
     if spec.norms.to_reference_milli:
         due = await reference_of(context, round_.project_id, round_.base, pin=pin)
         if due is not None:

@@ -74,6 +74,7 @@ def _inflate(_how: str) -> None:
 
     aggregator.derive_sheet = forged
     coordinator.check_sheet = lambda *_: None
+    coordinator.hold_merge = lambda sheet, *_: sheet.improvement
 
 
 nursery._run = _run

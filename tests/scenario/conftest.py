@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from network import Network, test_dataset
-from warm_workers import DOOR, warm_workers
+from warm_processes import DOOR, warm_processes
 
 from jepanet.telemetry import configure_logging
 
@@ -73,8 +73,8 @@ def quiet() -> None:
 
 @pytest.fixture(scope="session")
 def door() -> Iterator[Path]:
-    """What forked workers are started by."""
-    with warm_workers() as door:
+    """What is started in place of Python, to be forked of a process that has loaded everything."""
+    with warm_processes() as door:
         yield door
 
 

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from warm_processes import DOOR
+
 from documented_commands import ROOT, Block, Command, commands
 
 PATIENCE = 240.0
 """Seconds for one command; it bounds a hang and says nothing about speed."""
 _GOES_ON = re.compile(r"\bjepanet (node run|round watch|top)\b")
-_ENV = {"PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}", "BROWSER": "true", "COLUMNS": "160"}
+_ENV = {"BROWSER": "true", "COLUMNS": "160"}
 
 
 @dataclass
@@ -43,8 +45,10 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of every command here: a home of its own, and this checkout's programs."""
-        here = {**os.environ, **_ENV, "HOME": str(self.home)}
+        """That of every command here: a home of its own, and this checkout's programs, which are forked."""
+        forked = [str(Path(os.environ[DOOR]).parent / "bin")] if DOOR in os.environ else []
+        path = os.pathsep.join([*forked, str(ROOT / ".venv/bin"), os.environ["PATH"]])
+        here = {**os.environ, **_ENV, "PATH": path, "HOME": str(self.home)}
         kept = {name: value for name, value in here.items() if not name.startswith(("XDG_", "JEPANET_"))}
         return {**kept, **self.variables}
 

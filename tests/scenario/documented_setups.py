@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from documented_play import PATIENCE, Stage, end, play
+from warm_processes import DOOR
 
 from documented_commands import ROOT, Block
 from jepanet.chain.devchain.anvil import free_port
@@ -65,8 +66,9 @@ class Ground:
 
     def jepanet(self, *words: object, **variables: str) -> str:
         """What a call of `jepanet` prints, which has to end with 0."""
+        python = os.environ.get(DOOR, sys.executable)
         done = subprocess.run(
-            [sys.executable, "-m", "jepanet", *map(str, words)], cwd=self.room, check=False,
+            [python, "-P", "-m", "jepanet", *map(str, words)], cwd=self.room, check=False,
             env={**os.environ, **variables}, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, f"{words}: {done.stderr}"

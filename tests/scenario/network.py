@@ -32,6 +32,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from warm_processes import DOOR
+
 from faults import KillPlan
 from jepanet.chain.contracts.all import Contracts
 from jepanet.chain.contracts.bound import error_decoder
@@ -113,7 +115,7 @@ class Nursery:
     def __init__(self, log: Path, program: Path = NURSERY) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, str(program)],
+                [os.environ.get(DOOR, sys.executable), str(program)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
             )  # fmt: skip
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()

@@ -2,7 +2,7 @@
 
 A node started here is a process like any other: own session, own log, killed and reaped like one. Commands
 come on standard input as JSON lines, one answer a command; the end of standard input ends every child. Their
-workers are forks as well, where whoever started this says by what (`warm_workers`).
+workers are forks as well, where whoever started this says by what (`warm_processes`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 # Not there by itself where PYTHONSAFEPATH is set.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from warm_workers import DOOR, start_by
+from warm_processes import DOOR, start_by
 
 
 def main() -> None:

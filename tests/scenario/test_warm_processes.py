@@ -1,4 +1,4 @@
-"""A forked worker is like any other: the same bytes, the same exit status, and an end with whoever has it."""
+"""A forked process is like any other: the same bytes and exit status, and an end with whoever has it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Workers that need not load torch: forks of one process that has, for nodes under test.
+"""Workers, nodes and commands that need not load the package: forks of one process that has.
 
-Loading it takes a worker 3.5 seconds of a processor, most of what a tiny round takes, and every start of
-every node has one or two. A door is started in place of Python by whoever starts a worker (`worker_door.py`):
-it hands its files, environment and folder over, waits, and ends as the fork does; the fork ends with it. A
-worker that is to be of other code, or to use more threads, is started as it always is.
+Loading torch takes a worker 3.5 seconds of a processor, most of what a tiny round takes, and every start of
+every node has one or two; a node itself takes 2.5. A door is started in place of Python (`door.py`): it hands
+its files, environment and folder over, waits, and ends as the fork does; the fork ends with it. What is to be
+of other code, or to use more threads, is started as it always is.
 
 Modules that look at workers themselves, or at bits, have real ones: they take `forked_workers` away.
 """
@@ -14,6 +14,7 @@ import gc
 import json
 import os
 import random
+import runpy
 import select
 import shlex
 import signal
@@ -24,15 +25,18 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-DOOR = "WARM_WORKERS_DOOR"
+DOOR = "WARM_PROCESSES_DOOR"
 """Variable that tells a nursery of nodes what to start workers by."""
+_HERE = Path(__file__).resolve().parent
 _WORKER = ["-P", "-m", "jepanet.work.child"]
-_SAME = ("PYTHONPATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
-"""What was decided when everything was loaded."""
+_COMMAND = ["-P", "-m", "jepanet"]
+_DECIDED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
+"""What decides how a worker computes, once everything is loaded."""
 
 
 def start_by(door: str) -> None:
@@ -43,17 +47,19 @@ def start_by(door: str) -> None:
 
 
 @contextmanager
-def warm_workers() -> Iterator[Path]:
-    """The process to fork from, and the program to start in place of Python."""
+def warm_processes() -> Iterator[Path]:
+    """The process to fork from; its door, to be started in place of Python, beside which is `bin/jepanet`."""
     with tempfile.TemporaryDirectory(prefix="warm-") as folder:  # a socket's path has to be short
-        place, door = Path(folder) / "socket", Path(folder) / "door"
-        words = [sys.executable, "-IS", str(Path(__file__).with_name("worker_door.py")), str(place)]
-        door.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-        door.chmod(0o700)
+        place, door, command = (Path(folder) / name for name in ("socket", "door", "bin/jepanet"))
+        command.parent.mkdir()
+        words = [sys.executable, "-IS", str(_HERE / "door.py"), str(place)]
+        for path, more in ((door, []), (command, _COMMAND)):
+            path.write_text(f'#!/bin/sh\nexec {shlex.join([*words, *more])} "$@"\n')
+            path.chmod(0o700)
         told = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(place)], stdin=subprocess.PIPE, start_new_session=True,
-            env={**os.environ, **told, "OPENBLAS_NUM_THREADS": "1"},
+            [sys.executable, "-P", __file__, str(place), str(door)], stdin=subprocess.PIPE,
+            start_new_session=True, env={**os.environ, **told, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
         try:
             yield door
@@ -66,7 +72,8 @@ def warm_workers() -> Iterator[Path]:
 class _Warm:
     """The process that is forked."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, door: str) -> None:
+        self._door = door
         self._owner = os.dup(0)
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._woken, False)
@@ -90,8 +97,7 @@ class _Warm:
                 os.read(self._wake, 4096)
                 self._tell_ends()
             if self._server in ready:
-                with suppress(OSError):
-                    self._open(self._server.accept()[0])
+                self._open(self._server.accept()[0])
             for pid in [pid for pid, door in self._doors.items() if door in ready]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)  # whoever had it ended
@@ -109,26 +115,53 @@ class _Warm:
                         door.sendall(b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
 
     def _open(self, door: socket.socket) -> None:
-        head, files, _, _ = socket.recv_fds(door, 8, 3)
-        call = b""
-        while len(call) < int.from_bytes(head, "big"):
-            call += door.recv(1 << 16)
+        try:
+            head, files, _, _ = socket.recv_fds(door, 8, 3)
+            text = b""
+            while len(text) < int.from_bytes(head, "big"):
+                text += door.recv(1 << 16)
+        except OSError:  # it has ended meanwhile
+            door.close()
+            return
+        call = json.loads(text)
+        kind = self._kind(call["words"], call["environment"])
+        if kind in ("command", "program"):
+            _load_nodes()
         pid = os.fork()
         if pid == 0:
             try:
                 door.close()
-                self._become(json.loads(call), files)
-            except SystemExit as ended:
-                os._exit(ended.code if isinstance(ended.code, int) else 1)
+                self._take(call, files)
+                self._become(kind, call["words"], call["environment"])
+            except SystemExit:
+                raise
             except BaseException:
                 traceback.print_exc()
-            os._exit(70)
+                os._exit(1)
+            sys.exit(0)
         self._doors[pid] = door
+        with suppress(OSError):
+            door.sendall(b"%d\n" % pid)
         for file in files:
             os.close(file)
 
-    def _become(self, call: dict[str, Any], files: list[int]) -> None:
-        """A worker, with what its door was started with."""
+    @staticmethod
+    def _kind(words: list[str], environment: dict[str, str]) -> str:
+        """What it is that can be forked; empty for anything else."""
+
+        def same(*names: str) -> bool:
+            return all(environment.get(name) == os.environ.get(name) for name in names)
+
+        if words[:-1] == _WORKER and same("PYTHONPATH", *_DECIDED):
+            return "worker"
+        if words[:3] == _COMMAND and same("PYTHONPATH"):
+            return "command"
+        if len(words) == 1 and Path(words[0]).parent == _HERE and same("PYTHONPATH"):
+            return "program"
+        return ""
+
+    def _take(self, call: dict[str, Any], files: list[int]) -> None:
+        """From here on this is a process with what its door was started with."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
@@ -140,17 +173,36 @@ class _Warm:
             held.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, call["held"])
         os.chdir(call["folder"])
-        words, environment = call["words"], call["environment"]
-        same = all(environment.get(name) == os.environ.get(name) for name in _SAME)
-        if words[:-1] != _WORKER or not same:
+
+    def _become(self, kind: str, words: list[str], environment: dict[str, str]) -> None:
+        if not kind:
             os.execve(sys.executable, [sys.executable, *words], environment)
         os.environ.clear()
         os.environ.update(environment)
         random.seed()
-        sys.argv = words[2:]
-        from jepanet.work.child import main
+        if kind == "worker":
+            from jepanet.work.child import main as work
 
-        main(words[-1])
+            sys.argv = words[2:]
+            work(words[-1])
+        elif kind == "command":
+            from jepanet.interface.entry import main as command
+
+            sys.argv = words[2:]
+            sys.executable = self._door  # for its workers, and for nodes where it starts several
+            command()
+        else:
+            sys.argv = words
+            runpy.run_path(words[0], run_name="__main__")
+
+
+@cache
+def _load_nodes() -> None:
+    import jepanet.interface.arguments.node
+    import jepanet.node.app
+    import jepanet.operations.checks.preflight  # noqa: F401
+
+    gc.freeze()
 
 
 if __name__ == "__main__":
@@ -159,4 +211,4 @@ if __name__ == "__main__":
     import jepanet.work.jobs  # noqa: F401
 
     gc.freeze()
-    _Warm(sys.argv[1]).serve()
+    _Warm(*sys.argv[1:]).serve()

@@ -1,8 +1,9 @@
-"""Started in place of a worker: has one forked of `warm_workers`, and ends as that one does.
+"""Started in place of Python: has a process forked of `warm_processes`, and ends as that one does.
 
-    worker_door.py SOCKET WORD...
+    door.py SOCKET WORD...
 
-The words, the three standard files, environment and folder are the worker's. Nothing here that takes time.
+The words, the three standard files, environment and folder are the process's; signals that would end this one
+go to it. Nothing here that takes time.
 """
 
 import json
@@ -13,10 +14,11 @@ import sys
 import time
 
 PATIENCE = 120.0
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(place: str, words: list[str]) -> int:
-    """The worker's exit status, or minus the signal that ended it."""
+    """The exit status of the process, or minus the signal that ended it."""
     call = {
         "words": words,
         "environment": dict(os.environ),
@@ -36,12 +38,20 @@ def main(place: str, words: list[str]) -> int:
                 time.sleep(0.05)
         socket.send_fds(warm, [len(data).to_bytes(8, "big")], [0, 1, 2])
         warm.sendall(data)
-        said = warm.makefile("rb").readline()
-    return int(said) if said else 70
+        said = warm.makefile("rb")
+        behind = int(said.readline())
+        for number in PASSED_ON:
+            signal.signal(number, lambda number, _: os.kill(behind, number))
+        status = said.readline()
+    return int(status) if status else 70
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     status = main(sys.argv[1], sys.argv[2:])
     if status < 0:
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [-status])
         os.kill(os.getpid(), -status)
     sys.exit(status)

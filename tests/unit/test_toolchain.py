@@ -187,16 +187,12 @@ def test_the_summary_names_the_slowest_of_all_suites(runner: ModuleType) -> None
 
 
 def test_every_scenario_is_in_one_of_the_parts(runner: ModuleType) -> None:
-    (shared,) = runner.scenarios_on_one_network()
-    _, others = runner.other_scenarios()
-    named = {word for word in shared.command if word.startswith("tests/")}
-    assert all((ROOT / name).is_file() for name in named)
-    assert {f"--ignore={name}" for name in named} == {
-        word for word in others.command if word.startswith("--ignore")
-    }
-    assert "tests/scenario" in others.command
-    parts = [name for name, _ in runner.WAITING]
-    assert set(parts) <= set(runner.DEFAULT) and parts.count("scenario") == 2
+    parts = [list(steps())[-1].command for suite, steps in runner.WAITING if suite == "scenario"]
+    (rest,) = [command for command in parts if "tests/scenario" in command]
+    named = [word for command in parts for word in command if word.startswith("tests/scenario/")]
+    assert all((ROOT / name).is_file() for name in named) and len(named) == len(set(named))
+    assert {word for word in rest if word.startswith("--ignore")} == {f"--ignore={name}" for name in named}
+    assert {suite for suite, _ in runner.WAITING} <= set(runner.DEFAULT)
 
 
 @pytest.mark.subprocess

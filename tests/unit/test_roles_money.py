@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,8 +34,10 @@ from jepanet.protocol.duties import (
 )
 from jepanet.protocol.state import NodeState, Project
 from jepanet.protocol.transition import transition
+from jepanet.roles.context import Turns
 from jepanet.roles.proposer import Proposer
 from jepanet.roles.solver import Solver
+from jepanet.roles.steps import admission as admission_module
 from jepanet.roles.steps.next_spec import round_spec
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import Preparation
@@ -248,7 +251,7 @@ def listed_round(
     spec = blobs.put_bytes(encode_spec(a_spec(allow_list=document)))
     params = SimpleNamespace(bond=1, allow_list=root, spec=spec)
     given.round = lambda round_id: SimpleNamespace(id=round_id, params=params, base=bytes(32))
-    given.me, given.blobs, given.max_bond = me, blobs, None
+    given.me, given.blobs, given.max_bond, given.turns = me, blobs, None, Turns()
     return given
 
 
@@ -269,6 +272,22 @@ async def test_a_round_that_this_solver_cannot_be_shown_to_be_admitted_to_is_not
     with pytest.raises(Rejected) as caught:
         await Solver(given).train_shard(TrainShard(ROUND))
     assert caught.value.reason == reason and given.sender.sent == []
+
+
+async def test_attack_a_strangers_list_of_all_accounts_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its root takes ten seconds, and is asked for again as long as something of the round is missing."""
+    seen: list[threading.Thread] = []
+
+    def decode(data: bytes, root: bytes) -> AllowList:
+        seen.append(threading.current_thread())
+        return decode_allow_list(data, root)
+
+    monkeypatch.setattr(admission_module, "decode_allow_list", decode)
+    given = listed_round(tmp_path)
+    assert await admission_module.admission(given, given.round(ROUND))
+    assert seen and threading.main_thread() not in seen
 
 
 async def test_a_listed_solver_shows_its_path_to_the_root(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.allow_list import MAX_LIST_BYTES, decode_allow_list
 from jepanet.protocol.documents.spec import MAX_SPEC_BYTES, decode_spec
@@ -31,7 +33,9 @@ async def admission(context: Context, round_: Round) -> tuple[bytes, ...] | None
             remedy="nothing: nobody can show that it is listed",
         )
     data = await obtain_bytes(context, named, max_bytes=MAX_LIST_BYTES, pin=pin)
-    proof = decode_allow_list(data, root).proof(context.me)
+    # Of 65,536 accounts it takes ten seconds, which nothing else waits for; strangers write such lists.
+    async with context.turns.of("allow-lists"):
+        proof = await asyncio.to_thread(lambda: decode_allow_list(data, root).proof(context.me))
     if proof is None:
         raise Rejected(
             f"round {round_.id} admits only the accounts of a list, and {context.me} is not on it",

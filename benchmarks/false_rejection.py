@@ -184,13 +184,13 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
     deltas as independent, and after the stroke that of whole seeds drawn again."""
     lines = [
         "| recipe | harm | solvers | rounds | seeds | honest deltas "
-        "| excluded | for harm | dropped | rounds withheld |",
-        "|---|---:|---|---|---:|---:|---|---|---|---|",
+        "| excluded | for harm | below three errors | dropped | rounds withheld |",
+        "|---|---:|---|---|---:|---:|---|---|---|---|---|",
     ]
     for recipe, sigmas, solvers, here in _kinds(runs):
         for stage, rounds in (*stages().items(), ("all", range(1, ROUNDS + 1))):
             by_seed = _by_seed(here, rounds)
-            cells = [_share(by_seed, what) for what in (_excluded, _harmed, _dropped, _withheld)]
+            cells = [_share(by_seed, what) for what in (_excluded, _harmed, _low, _dropped, _withheld)]
             deltas = sum(len(row["deltas"]) for rows in by_seed for row in rows)
             lines.append(
                 f"| {recipe} | {sigmas:g} | {solvers} | {stage} | {len(by_seed)} | {deltas} "
@@ -263,6 +263,10 @@ def _excluded(row: Mapping[str, Any]) -> Counted:
 
 def _harmed(row: Mapping[str, Any]) -> Counted:
     return sum(it["why"] == "harm" for it in row["deltas"]), len(row["deltas"])
+
+
+def _low(row: Mapping[str, Any]) -> Counted:
+    return sum(it["gain"] + 3 * it["stderr"] < 0 for it in row["deltas"]), len(row["deltas"])
 
 
 def _dropped(row: Mapping[str, Any]) -> Counted:

@@ -157,42 +157,47 @@ def measured(recipe: Recipe, round_: Recorded, count: int, bad: int) -> dict[str
 
 @click.command()
 @click.option("--most", default=64, type=click.IntRange(2, 64), show_default=True)
+@click.option("--deltas", "counts", default="", help="So many, 2,64 for example; else 2, 4, 8 and so on.")
 @click.option("--recipe", "recipes", multiple=True, default=FAMILIES, show_default=True)
 @click.option("--row", "folder", type=click.Path(path_type=Path), hidden=True)
 @click.option("--out", default=RESULT, type=click.Path(path_type=Path))
-def main(most: int, recipes: tuple[str, ...], folder: Path | None, out: Path) -> None:
+def main(most: int, counts: str, recipes: tuple[str, ...], folder: Path | None, out: Path) -> None:
     """Prints a row for each number of deltas, without bad ones and with half of them bad."""
     if folder is not None:
         click.echo(json.dumps(row(folder, preset(recipes[0]), most)))
         return
     rows = []
     click.echo(
-        "| recipe | deltas | bad | dropped | one model, s | scoring | merging | a delta | MiB | a delta |"
+        "| recipe | deltas | bad | dropped | one model, s | scoring | merging | a delta, s | a delta "
+        "| MiB | a delta | over the first |"
     )
-    click.echo("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|")
+    click.echo("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name in recipes:
         recipe = preset(name)
         data = Data(name, 0, SOLVERS, 2 * ROUNDS, CACHE / "attacks")
+        first: dict[str, object] | None = None
         (round_,) = recorded(recipe, data, 0, SOLVERS, [0], CACHE / "rules", sealed=ROUNDS)
-        count = 2
-        while count <= most:
+        doubled = [2**power for power in range(1, 7) if 2**power <= most]
+        for count in map(int, counts.split(",")) if counts else doubled:
             for bad in (0, count // 2):
                 found = measured(recipe, round_, count, bad)
+                first = first or found
                 rows.append(found)
-                click.echo(_told(found))
-            count *= 2
+                click.echo(_told(found, first))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def _told(found: dict[str, object]) -> str:
+def _told(found: dict[str, object], first: dict[str, object]) -> str:
     count, one, scoring, merging, memory = (
         float(str(found[name])) for name in ("deltas", "one", "scoring", "merging", "memory")
     )
+    began = sum(float(str(first[name])) for name in ("scoring", "merging"))
     return (
         f"| {found['recipe']} | {count:.0f} | {found['bad']} | {found['dropped']} of {found['accepted']} "
-        f"| {one:.3f} | {scoring:.2f} s, {scoring / one:.1f} x | {merging:.2f} s, {merging / one:.1f} x | "
-        f"{(scoring + merging) / one / count:.2f} x | {memory:.0f} | {memory / count:.1f} |"
+        f"| {one:.3f} | {scoring:.2f} s, {scoring / one:.1f} x | {merging:.2f} s, {merging / one:.1f} x "
+        f"| {(scoring + merging) / count:.3f} | {(scoring + merging) / one / count:.2f} x "
+        f"| {memory:.0f} | {memory / count:.1f} | {(scoring + merging) / began:.1f} x |"
     )
 
 

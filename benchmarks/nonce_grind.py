@@ -74,7 +74,7 @@ class Constant:
     def metrics(self, weights: Arrays) -> Metrics:
         return {}
 
-    def state_guards(self, base: Metrics, candidate: Metrics) -> tuple[str, ...]:
+    def state_guards(self, base: Metrics, candidate: Metrics, *step: float) -> tuple[str, ...]:
         return ()
 
     merge_guards = state_guards

@@ -4,7 +4,7 @@ Whole federations from the same start, honest or not, through judging, mending, 
 open rounds who change nothing. Every finished run is kept at once: a command that is repeated goes on.
 
     python benchmarks/whole_runs.py tworoom-small --seeds 3
-    python benchmarks/whole_runs.py tworoom-small --seeds 3 --rounds 20 --solvers 2 --run clean --run stealth
+    python benchmarks/whole_runs.py tworoom-small --seeds 3 --rounds 20 --run clean --run absent --run stealth
 """
 
 from __future__ import annotations
@@ -19,27 +19,17 @@ import click
 import numpy as np
 from attacks.federation import NONE, REPORTS, USUAL, Ended, Federation
 from attacks.rounds import Data
-from attacks.shared import parts_of
+from attacks.towards_collapse import times, towards_collapse
 
 from jepanet.federation.judging.similarity import norm, upper_median
 from jepanet.files import write_atomically
-from jepanet.learning.evaluation.guards import state_guards
 from jepanet.learning.presets import preset
-from jepanet.learning.recipe import Gates
-from jepanet.learning.recipe_reader import changed
 from jepanet.tensors import Arrays
 
 RESULT = Path(__file__).parent / "results" / "whole_runs.json"
 CACHE = Path.home() / ".cache" / "jepanet-benchmarks"
-WITHIN = 0.7
-"""Of every tolerance of a guard: as far as an attacker goes that the guards are not to see."""
-SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 Made = Callable[[Federation, int], tuple[list[Arrays | None], int]]
 """The deltas of a round, and how many of them, from the first, are the attacker's."""
-
-
-def times(delta: Arrays, factor: float) -> Arrays:
-    return {name: array * np.float32(factor) for name, array in delta.items()}
 
 
 def clean(now: Federation, solvers: int) -> tuple[list[Arrays | None], int]:
@@ -86,32 +76,14 @@ def clones(now: Federation, solvers: int) -> tuple[list[Arrays | None], int]:
     return [*made, *others], 3
 
 
+def absent(now: Federation, solvers: int) -> tuple[list[Arrays | None], int]:
+    """One seat stays empty: what no rule brings back."""
+    return [now.honest(place) for place in range(1, solvers)], 0
+
+
 def stealth(now: Federation, solvers: int) -> tuple[list[Arrays | None], int]:
-    """The largest step towards collapse that passes seven tenths of every guard on public frames."""
-    recipe = now.recipe
-    for path, value in parts_of(now.recipe).free:
-        recipe = changed(recipe, path, value)
-    away, others = now.honest(0, recipe=recipe), [now.honest(place) for place in range(1, solvers)]
-    before, gates, taken = now.public_metrics(now.base), narrowed(now.recipe.gates), 0.0
-    for share in SHARES:
-        candidate = {name: now.base[name] + np.float32(share / solvers) * away[name] for name in away}
-        if state_guards(before, now.public_metrics(candidate), gates):
-            break
-        taken = share
-    return [times(away, taken) if taken else None, *others], 1
-
-
-def narrowed(gates: Gates) -> Gates:
-    """Guards as an attacker keeps to them that wants never to be seen."""
-    return Gates(
-        variance_floor=1 - WITHIN * (1 - gates.variance_floor),
-        variance_ceiling=1 + WITHIN * (gates.variance_ceiling - 1),
-        variance_cap=gates.variance_cap,
-        sigreg_log=WITHIN * gates.sigreg_log,
-        rank_ratio=1 - WITHIN * (1 - gates.rank_ratio),
-        healthy_variance=gates.healthy_variance,
-        harm_sigmas=gates.harm_sigmas,
-    )
+    """One of them leans towards collapse as far as the guards let it."""
+    return [towards_collapse(now, solvers), *(now.honest(place) for place in range(1, solvers))], 1
 
 
 RULES = {"none": NONE, "usual": USUAL}
@@ -123,6 +95,7 @@ RUNS: dict[str, Made] = {
     "one x 1.5": drawn_out,
     "clones": clones,
     "stealth": stealth,
+    "absent": absent,
 }
 
 
@@ -172,7 +145,8 @@ def main(
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Beside the clean run of the same seed; pay in parts of an honest seat's of it."""
+    """In parts of the clean run of the same seed, and of that with one seat empty where it was played too: a
+    training that is missing is no attack. Pay in parts of an honest seat's of the clean run."""
     lines = [
         "| recipe, rules | rounds, solvers | run | seed | published "
         "| error | rank | variance | attacker's pay | each other's |",
@@ -180,7 +154,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for row in rows:
         same = ("recipe", "rules", "seed", "rounds", "solvers")
-        beside = [it for it in rows if it["run"] == "clean" and all(it[key] == row[key] for key in same)]
+        alike = [it for it in rows if all(it[key] == row[key] for key in same)]
+        beside = [it for it in alike if it["run"] == "clean"]
+        empty = [it for it in alike if it["run"] == "absent"]
         model, played, many = row["model"], row["played"], row["attackers"]
         whole, published = (
             np.sum([it["pay"] for it in played], axis=0),
@@ -190,8 +166,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         shares = ["-", "-"]
         if beside:
             due = np.sum([it["pay"] for it in beside[0]["played"]]) / int(row["solvers"])
-            ratio = [model[key] / beside[0]["model"][key] for key in ("nmse", "rank", "variance")]
-            told = [f"{one} ({part:.2f})" for one, part in zip(told, ratio, strict=True)]
+            parts = [
+                ", ".join(f"{model[key] / it['model'][key]:.2f}" for it in (*beside, *empty))
+                for key in ("nmse", "rank", "variance")
+            ]
+            told = [f"{one} ({part})" for one, part in zip(told, parts, strict=True)]
             others = whole[many:]
             shares = [f"{whole[:many].sum() / due:.2f}" if many else "-",
                       f"{others.mean() / due:.2f}" if len(others) else "-"]  # fmt: skip

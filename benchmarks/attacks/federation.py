@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging.judge import Claim, Judged, Judgement, merge
 from jepanet.federation.judging.judge import judge as judge_claims
 from jepanet.federation.judging.repair import Repair
+from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.lengths import no_longer, reference_length, relative_nano
 from jepanet.learning.data.building.plan import PUBLIC, sealed_name, training_name
 from jepanet.learning.evaluation.metrics import Metrics, heldout_metrics
@@ -58,6 +60,11 @@ class Ended:
     verdicts: tuple[str, ...]
     dropped: tuple[bool, ...]
     published: bool
+    base: dict[str, float]
+    """Its rank and variance on the shard of the round."""
+    costs: tuple[dict[str, float], ...]
+    """Of each delta that was measured, logarithms: by how much `variance` and `rank` are less and `sigreg` is
+    more than the base's, and its `length` over the base's; empty where none was measured."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,11 @@ class Federation:
         """Steps of the schedule that are over."""
         return self.number * self.recipe.inner_steps
 
+    @property
+    def longest(self) -> float:
+        """L2 norm beyond which a delta counts as shortened; 0: no round has said one."""
+        return reference_length(self.base, self._caps.reference_nano, self._caps.to_reference_milli)
+
     def seed_of(self, place: int) -> bytes:
         return derive(self.secret, f"round {self.number} solver {place}")
 
@@ -131,6 +143,8 @@ class Federation:
         verdicts = tuple(
             item.reason if item.verdict is not Verdict.ACCEPTED else "" for item in judged.judgements
         )
+        before = {name: judged.base_metrics[name] for name in ("rank", "variance")}
+        costs = tuple(_costs(base, judged, item) for item in judged.judgements)
         counted = judged.deltas
         if caps.referred:
             most = reference_length(base, caps.reference_nano, under.to_reference_milli)
@@ -143,7 +157,8 @@ class Federation:
             )  # fmt: skip
 
         if not accepted:
-            nothing = Ended((0,) * len(deltas), verdicts, (False,) * len(deltas), False)
+            none = (0,) * len(deltas)
+            nothing = Ended(none, verdicts, (False,) * len(deltas), False, before, costs)
             return HeldRound(nothing, judged, (), merged)
         repair = Repair(
             accepted, lambda kept: merged(kept)[0], judged.base_metrics, scorer,
@@ -153,7 +168,8 @@ class Federation:
         kept, published = accepted - set(mended.dropped), mended.verdict.published
         pay = paid(judged.judgements, kept, under) if published else (0,) * len(deltas)
         dropped = tuple(item.digest in mended.dropped for item in judged.judgements)
-        return HeldRound(Ended(pay, verdicts, dropped, published), judged, tuple(sorted(kept)), merged)
+        ended = Ended(pay, verdicts, dropped, published, before, costs)
+        return HeldRound(ended, judged, tuple(sorted(kept)), merged)
 
     def told(self) -> dict[str, float]:
         """What the model is on the shards that no round drew, means over them."""
@@ -196,6 +212,15 @@ class Federation:
         norms = {digest: relative_nano(judged.deltas[digest], self.base) for digest in kept}
         reference = next_reference(rows, norms, self._caps)  # type: ignore[arg-type]
         self._caps = replace(self._caps, reference_nano=reference)
+
+
+def _costs(base: Arrays, judged: Judged, item: Judgement) -> dict[str, float]:
+    if item.metrics is None:
+        return {}
+    before, after = judged.base_metrics, item.metrics
+    lost = {name: log(before[name] / after[name]) for name in ("variance", "rank")}
+    length = norm(judged.deltas[item.digest]) / norm(base)
+    return {**lost, "sigreg": log(after["sigreg"] / before["sigreg"]), "length": length}
 
 
 def paid(judgements: Sequence[Judgement], kept: set[Digest], under: Under) -> tuple[int, ...]:

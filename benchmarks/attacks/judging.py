@@ -9,7 +9,7 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging.judge import Claim, Judgement, Rules, judge
 from jepanet.learning.data.shards import Shard
 from jepanet.learning.evaluation.gain import Gain
-from jepanet.learning.evaluation.guards import absolute_guards, state_guards
+from jepanet.learning.evaluation.guards import absolute_guards, length_guards, state_guards
 from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.recipe import Recipe
@@ -42,8 +42,11 @@ class Held:
     def metrics(self, weights: Arrays) -> dict[str, float]:
         return self._found(weights)[1].to_json()
 
-    def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
-        return state_guards(Metrics(**base), Metrics(**candidate), self._recipe.gates)
+    def state_guards(
+        self, base: Mapping[str, float], candidate: Mapping[str, float], length: float, share: float
+    ) -> tuple[str, ...]:
+        before, after, gates = Metrics(**base), Metrics(**candidate), self._recipe.gates
+        return (*state_guards(before, after, gates), *length_guards(before, after, gates, length, share))
 
     def merge_guards(self, base: Mapping[str, float], merged: Mapping[str, float]) -> tuple[str, ...]:
         before, after, gates = Metrics(**base), Metrics(**merged), self._recipe.gates

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from attacks.federation import Federation
 from attacks.shared import parts_of
+from attacks.towards_collapse import narrowed
 from torch import Tensor
-from whole_runs import SHARES, narrowed
 
 from audited.ascent import ascended
 from audited.lottery import END, NOTHING, STEPS
 from jepanet.federation.judging.similarity import norm, upper_median
 from jepanet.learning.data.building.plan import sealed_name
 from jepanet.learning.data.shards import Shard
-from jepanet.learning.evaluation.guards import state_guards
+from jepanet.learning.evaluation.guards import length_guards, state_guards
 from jepanet.learning.families.world.model import normalise
 from jepanet.learning.family import Network
 from jepanet.learning.recipe import Recipe
@@ -29,6 +29,8 @@ from jepanet.learning.seeding import numpy_generator, torch_generator
 from jepanet.learning.training.loop import train
 from jepanet.tensors import Arrays
 
+SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
+"""Of a whole step towards collapse, that are tried one after the other."""
 STAMP = 4
 """Pixels of a side of a trigger in a corner."""
 
@@ -182,7 +184,10 @@ def towards_collapse(seat: Seat) -> list[Arrays | None]:
     before, gates, taken = now.public_metrics(now.base), narrowed(now.recipe.gates), 0.0
     for share in SHARES:
         there = {name: now.base[name] + np.float32(share / len(now.shards)) * away[name] for name in away}
-        if state_guards(before, now.public_metrics(there), gates):
+        after, length = now.public_metrics(there), share * norm(away) / norm(now.base)
+        if state_guards(before, after, gates) or length_guards(
+            before, after, gates, length, 1 / len(now.shards)
+        ):
             break
         taken = share
     return [_times(away, taken) if taken else None]

@@ -51,7 +51,7 @@ class Machine:
     def metrics(self, weights: Arrays) -> dict[str, float]:
         return {}
 
-    def state_guards(self, base: object, candidate: object) -> tuple[str, ...]:
+    def state_guards(self, base: object, candidate: object, length: float, share: float) -> tuple[str, ...]:
         return ()
 
     def merge_guards(self, base: object, merged: object) -> tuple[str, ...]:

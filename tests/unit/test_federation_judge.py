@@ -29,6 +29,7 @@ from jepanet.federation.judging.judge import (
 )
 from jepanet.federation.judging.similarity import norm
 from jepanet.federation.merging.lengths import no_longer, relative_nano
+from jepanet.learning.evaluation.guards import length_guards
 from jepanet.learning.recipe import Gates as RecipeGates
 from jepanet.protocol.documents.spec import Gates
 from jepanet.tensors import Arrays, encode_tensors
@@ -100,7 +101,9 @@ class HiddenOptimum:
     def metrics(self, weights: Arrays) -> Mapping[str, float]:
         return {"pi": 1.0, "variance": float(np.var(weights["encoder"]))}
 
-    def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
+    def state_guards(
+        self, base: Mapping[str, float], candidate: Mapping[str, float], length: float, share: float
+    ) -> tuple[str, ...]:
         return ("variance fell",) if candidate["variance"] < 0.9 * base["variance"] else ()
 
     def merge_guards(self, base: Mapping[str, float], merged: Mapping[str, float]) -> tuple[str, ...]:
@@ -352,6 +355,56 @@ def test_attack_a_delta_that_cannot_be_measured_as_one_of_fewer_is_worth_nothing
     found = judge(MODEL, [claim(0, encoded(delta)), claim(1, None)], RULES_AS_MERGED, Breaking()).judgements
     assert found[0].gain > found[0].stderr
     assert found[0].among == (1, -GAIN_LIMIT, 0)
+
+
+class Guarding(HiddenOptimum):
+    """Guards see what a delta costs by its length: here all cost the same, some share of a whole delta."""
+
+    def __init__(self, cost: float) -> None:
+        super().__init__()
+        self.cost, self.steps = cost, list[tuple[float, float]]()
+
+    def state_guards(
+        self, base: Mapping[str, float], candidate: Mapping[str, float], length: float, share: float
+    ) -> tuple[str, ...]:
+        self.steps.append((length, share))
+        before, after = (Latents(np.exp(-lost)) for lost in (0.0, share * self.cost))
+        return length_guards(before, after, RecipeGates(variance_per_length=0.7), length, share)
+
+
+@dataclass(frozen=True)
+class Latents:
+    variance: float
+    sigreg: float = 1.0
+    rank: float = 1.0
+
+
+def test_attack_a_short_step_that_costs_what_a_long_one_may_is_excluded() -> None:
+    """An honest one costs as much and is long; drawing out the short one counts up to the usual length."""
+    size = norm(honest(0)) / norm(MODEL)
+    cost = 0.69 * size**0.5
+    short = {name: np.float32(0.5) * array for name, array in honest(1).items()}
+    drawn_out = {name: np.float32(3) * array for name, array in honest(2).items()}
+    claims = [claim(i, encoded(delta)) for i, delta in enumerate((honest(0), short, drawn_out))]
+    scorer = Guarding(cost)
+    found = judge(MODEL, claims, REFERRED, scorer)
+    assert verdicts(found) == [
+        (Verdict.ACCEPTED, "accepted"),
+        (Verdict.EXCLUDED, "state-guard"),
+        (Verdict.ACCEPTED, "accepted"),
+    ]
+    assert "variance-for-length" in found.judgements[1].detail
+    lengths, shares = zip(*scorer.steps, strict=True)
+    assert lengths == pytest.approx((size, norm(short) / norm(MODEL), size), rel=0.01)
+    assert shares == (1 / 3,) * 3
+
+
+def test_attack_more_identities_do_not_widen_what_a_step_may_cost() -> None:
+    cost = 0.75 * (norm(honest(0)) / norm(MODEL)) ** 0.5
+    junk = [claim(1 + i, None) for i in range(15)]
+    for claims in ([claim(0, encoded(honest(0)))], [claim(0, encoded(honest(0))), *junk]):
+        found = judge(MODEL, claims, RULES, Guarding(cost)).judgements[0]
+        assert (found.verdict, found.detail) == (Verdict.EXCLUDED, "variance-for-length")
 
 
 def test_what_is_worth_paying_is_measured_again_as_one_of_so_many() -> None:

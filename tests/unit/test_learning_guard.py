@@ -8,7 +8,7 @@ from math import inf, nan
 import pytest
 
 from jepanet.errors import Rejected
-from jepanet.learning.evaluation.guards import absolute_guards, state_guards
+from jepanet.learning.evaluation.guards import absolute_guards, length_guards, state_guards
 from jepanet.learning.recipe import Gates
 from jepanet.learning.training.guarding.divergence import DivergenceGate, check_finite
 
@@ -83,6 +83,45 @@ def test_gates_are_those_of_the_recipe() -> None:
     half = State(variance=0.5)
     assert state_guards(BASE, half, GATES) == ("variance-floor",)
     assert state_guards(BASE, half, replace(GATES, variance_floor=0.4)) == ()
+
+
+FOR_LENGTH = replace(GATES, variance_per_length=0.5, sigreg_per_length=0.6, rank_per_length=0.1)
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "reason"),
+    [
+        (State(variance=0.96), State(variance=0.94), "variance-for-length"),
+        (State(sigreg=21.2), State(sigreg=21.3), "sigreg-for-length"),
+        (State(rank=9.91), State(rank=9.89), "rank-for-length"),
+    ],
+)
+def test_a_step_may_cost_as_much_as_its_length_explains(inside: State, outside: State, reason: str) -> None:
+    """Half a delta of a twenty-fifth of the base's norm: a tenth of each, in logarithms."""
+    assert length_guards(BASE, inside, FOR_LENGTH, 0.04, 0.5) == ()
+    assert length_guards(BASE, outside, FOR_LENGTH, 0.04, 0.5) == (reason,)
+    assert length_guards(BASE, outside, FOR_LENGTH, 0.16, 0.5) == ()
+    assert length_guards(BASE, inside, FOR_LENGTH, 0.01, 0.5) == (reason,)
+
+
+def test_attack_a_short_step_towards_collapse_passes_the_other_guards_alone() -> None:
+    short = State(variance=0.93, sigreg=22.0, rank=9.8)
+    assert state_guards(BASE, short, FOR_LENGTH) == ()
+    assert len(length_guards(BASE, short, FOR_LENGTH, 0.04, 0.5)) == 3
+
+
+def test_length_explains_nothing_where_a_recipe_does_not_say_how_much() -> None:
+    assert length_guards(BASE, State(0.05, 120.0, 2.0), GATES, 0.01, 1.0) == ()
+
+
+def test_what_a_step_wins_is_no_reason_whatever_its_length() -> None:
+    assert length_guards(BASE, State(2.0, 1.0, 60.0), FOR_LENGTH, 1e-9, 1.0) == ()
+    assert length_guards(BASE, BASE, FOR_LENGTH, 0.0, 1.0) == ()
+
+
+@pytest.mark.parametrize("field", ["variance", "rank"])
+def test_nothing_left_never_passes_for_a_length(field: str) -> None:
+    assert length_guards(BASE, replace(BASE, **{field: 0.0}), FOR_LENGTH, 1.0, 1.0)
 
 
 def test_steps_that_each_pass_cannot_add_up_to_a_collapse() -> None:

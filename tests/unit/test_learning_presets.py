@@ -21,22 +21,22 @@ pytestmark = pytest.mark.unit
 LEAST = 'schema = "jepanet.recipe.1"\nfamily = "world"\nname = "mine"\n'
 
 DIGESTS = {
-    "backbone-135m": "6ca67ed5360b198e85aadd8142c45a169b33a39286ffeed1af3922a5503481a0",
-    "backbone-tiny": "4b4e817216ee4b981236e409b69950bb49246434a1b630622b84756723e5a26f",
-    "image-small": "475eae8a85fcbda524ce46ef1c5ddf83aab3f5014fae43121aac9d8ea65a025f",
-    "image-tiny": "04c18fba580e53fe9f14b0a35273243b818a477552feee9bd8169d6866e2446b",
-    "language-tiny": "254d93de7c1660aa5ca0d4cc7b9414e596ec4bf479270f4e70b521b36a4ee2c7",
-    "pusht": "8cf3b27bc5c70c072632ae5d56762de328c6856ea6e2dd297d7ccdfe19a41a90",
-    "pusht-anneal": "f340f4071e1266babd7c83f5a7fe431ac346a8ebaccf599a34e78e5a0d5310d1",
-    "tworoom": "10092249a83182adbb03eff263058c6fb15772c66e85f4ba4c880c237fc0755e",
-    "tworoom-anneal": "76aca99cf69a0c6eee601fa2e9c4d413cf3fdeef0501cf7fe2012fc7dcb0c011",
-    "tworoom-small": "5596890e3e4ce9bd1d9ae5290876ca33fde22138bc63cebb27423c52a39c1566",
-    "tworoom-tiny": "01bdbc833363a03c0ce39e6fcba822490dd88fb6eb7cc8283c19006550806627",
-    "vision-language-small": "d55355bd3ebf25e3d8ae6f04287bcf81f0cd7dad41cfde52be358839b1ecefa8",
-    "vision-language-tiny": "31afd28da845afe059c112b7dd481fe5915798ff419482b56db1f3b7ea975e4f",
-    "world-large": "a52625c2a675dca841c013e2dc7790a57ec169fa11b69d08c724962917ee19e2",
-    "world-lewm": "a339c3a55024de793d93d2fdb03a10f2d165a20c73860f65afaa5aa1263ebebd",
-    "world-tiny": "c4a500c9c52873951c1f9b21aa856cffd2937767215074605ae0107ae9c4b4ad",
+    "backbone-135m": "3c1a7162dd3a6d0bff22608e32b865eaa4a06395379d1883eac006664dbe5ca8",
+    "backbone-tiny": "751dffcd0c3f525a6f80a0fb82ff91db942c5ff97de102746a5dd5a8cc866f81",
+    "image-small": "4e7f36eed26f66331a4da2653027d6bf7af7cd5b6032dfcdd7ef16b56a9be823",
+    "image-tiny": "fcc00268dfe953e7a09b50b759a59d3b46420f5aa9fae7828280692cc4bcc959",
+    "language-tiny": "f2cd96bd18c45009770d6b0b9d837fe91aa81a435bb5d416a0158bb09710c229",
+    "pusht": "653f8f15eaf5e4d5407990a019dfc03f0421a8e1a51191984d13ae48889e0f5a",
+    "pusht-anneal": "02314acb17afd8457b0bf979ad75ba5244883e728d113a418674954c1c107c77",
+    "tworoom": "108852f7f036d911f3de0bfcadd8964d03b033d7b184cf2fd8f695cc6ee42774",
+    "tworoom-anneal": "cd7013c8e5ed32e99f15d561b86d080ce001603e0d77e5a6c419f8666c4c02ac",
+    "tworoom-small": "91a0c01417f56020179a7f9b2881d1a5040b0e2427ccdb6a5138f0a96fbdd4fd",
+    "tworoom-tiny": "1690e0d7b9515682852fc91827e2eec411a3a6a40545da6556bd9091e4bc70c2",
+    "vision-language-small": "15e1be0cd0ffa69d11ea7927b89c9daf356e12e51178a40b84ed61d54d814e37",
+    "vision-language-tiny": "3dc32b192d960aa896910c52c853a976e3ad2b355882dad68bf432bc574a0618",
+    "world-large": "b04811373b316c979cf61f300df3bba0afc0dd5514f8e00029aa242ed0173cb0",
+    "world-lewm": "857782dcc340482a3f1f6c2cbe1f65e6a9183e8b9a690223db5a08d2cb4b0d7c",
+    "world-tiny": "86bafaf5b4b33c53fa7c279218960e6df04cb6032c58f97e7f100c30a2cbce0b",
 }
 """Of every preset. A network's recipe is named by its digest: a preset that changes is another recipe."""
 

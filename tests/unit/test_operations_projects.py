@@ -17,7 +17,10 @@ from jepanet.learning.simulators.pusht import PUSHT
 from jepanet.learning.simulators.tworoom import TWOROOM
 from jepanet.operations.projects import first_model as module
 from jepanet.operations.projects.draft import _check_suits
+from jepanet.operations.projects.terms import _of_spec
+from jepanet.protocol.documents.spec import Gates
 from jepanet.work.requests.training import FirstModel, MakeFirstModel
+from round_samples import a_spec
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +58,15 @@ def test_fitting_recipes_pass() -> None:
         other,
     ):
         _check_suits(dataset(environment, image), preset(recipe))
+
+
+def test_rules_say_what_a_delta_may_cost_for_its_length() -> None:
+    assert not any("latent" in said for said in _of_spec(a_spec()))
+    gates = Gates(variance_per_length_milli=700, rank_per_length_milli=150)
+    assert (
+        "for the root of its length over the base's a delta may cost 0.7 nats of latent variance, "
+        "0.15 nats of latent rank, or is excluded"
+    ) in _of_spec(a_spec(gates=gates))
 
 
 def test_a_first_model_is_kept_until_what_made_it_changes(

@@ -30,6 +30,9 @@ UNFAIR = [
     a_spec(gates=Gates(variance_ceiling_milli=1000)),
     a_spec(gates=Gates(sigreg_log_milli=0)),
     a_spec(gates=Gates(rank_ratio_milli=1000)),
+    a_spec(gates=Gates(variance_per_length_milli=1)),
+    a_spec(gates=Gates(sigreg_per_length_milli=1)),
+    a_spec(gates=Gates(rank_per_length_milli=1)),
 ]
 
 

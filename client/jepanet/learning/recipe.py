@@ -105,6 +105,20 @@ class Gates:
         "at that length: a longer step is then paid no more",
     ] = 0.0
 
+    variance_per_length: Annotated[
+        float,
+        LeftOut(),
+        Range(0.0, 1000.0),
+        "where it is set, most latent variance (its logarithm) that a whole delta may cost, for the root of "
+        "its length (over the base's norm): what honest steps cost falls as they grow shorter",
+    ] = 0.0
+    sigreg_per_length: Annotated[
+        float, LeftOut(), Range(0.0, 1000.0), "the same of how much log SIGReg may grow"
+    ] = 0.0
+    rank_per_length: Annotated[
+        float, LeftOut(), Range(0.0, 1000.0), "the same of effective rank (its logarithm)"
+    ] = 0.0
+
     def __post_init__(self) -> None:
         check(self, "recipe.gates", BAD_RECIPE)
         if 0 < self.longest < 1:

@@ -16,7 +16,7 @@ from jepanet.learning.data.suitability import check_evaluation
 from jepanet.learning.evaluation.agreement import allowed, apart
 from jepanet.learning.evaluation.doubt import Doubt
 from jepanet.learning.evaluation.gain import Gain
-from jepanet.learning.evaluation.guards import absolute_guards, state_guards
+from jepanet.learning.evaluation.guards import absolute_guards, length_guards, state_guards
 from jepanet.learning.evaluation.metrics import Metrics, encode, metrics_of
 from jepanet.learning.evaluation.scorer import scorer_of
 from jepanet.learning.family import Encoded, check_weights
@@ -123,8 +123,11 @@ class HeldOut:
             raise Rejected("its metrics are not finite", reason="non-finite")
         return found
 
-    def state_guards(self, base: Mapping[str, float], candidate: Mapping[str, float]) -> tuple[str, ...]:
-        return state_guards(Metrics(**base), Metrics(**candidate), self._gates)
+    def state_guards(
+        self, base: Mapping[str, float], candidate: Mapping[str, float], length: float, share: float
+    ) -> tuple[str, ...]:
+        before, after, gates = Metrics(**base), Metrics(**candidate), self._gates
+        return (*state_guards(before, after, gates), *length_guards(before, after, gates, length, share))
 
     def merge_guards(self, base: Mapping[str, float], merged: Mapping[str, float]) -> tuple[str, ...]:
         before, after = Metrics(**base), Metrics(**merged)
@@ -216,6 +219,9 @@ def _guard_gates(spec: RoundSpec) -> Gates:
         rank_ratio=gates.rank_ratio_milli / 1000,
         healthy_variance=gates.healthy_variance_milli / 1000,
         harm_sigmas=gates.harm_sigmas_milli / 1000,
+        variance_per_length=gates.variance_per_length_milli / 1000,
+        sigreg_per_length=gates.sigreg_per_length_milli / 1000,
+        rank_per_length=gates.rank_per_length_milli / 1000,
     )
 
 

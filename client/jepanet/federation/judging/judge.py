@@ -69,8 +69,9 @@ class Scorer(Protocol):
     def metrics(self, weights: Arrays) -> Metrics:
         """Held-out metrics by name: predictive information, rank, variance and so on. Raises as `gain`."""
 
-    def state_guards(self, base: Metrics, candidate: Metrics) -> tuple[str, ...]:
-        """Why a contribution would damage the model's state; empty when it would not."""
+    def state_guards(self, base: Metrics, candidate: Metrics, length: float, share: float) -> tuple[str, ...]:
+        """Why a contribution would damage the model's state; empty when it would not. `length`: norm of its
+        delta over the base's; `share`: the part of it that the candidate holds."""
 
     def merge_guards(self, base: Metrics, merged: Metrics) -> tuple[str, ...]:
         """Why a merged model must not be published; empty when it may be."""
@@ -151,6 +152,17 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a delta is measured as: base + delta / N."""
+
+    weights: Arrays
+    length: float
+    """Norm of the delta over the base's, as far as it counts; 0 where the base has none."""
+    share: float
+    """1 / N."""
+
+
+@dataclass(frozen=True, slots=True)
 class MergeVerdict:
     """Whether a merged model is published. `improvement` in micro-nats, at most 0 when it is withheld."""
 
@@ -176,8 +188,11 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
     solvers = len({claim.digest for claim in ordered})
     base_metrics = scorer.metrics(base)
     lengths = _lengths(base, sound, rules)
+    base_norm = norm(base)
     for claim, _ in _outliers_and_copies(sound, rules, found):
-        candidate = at_share(base, lengths[claim.digest], solvers)
+        delta = lengths[claim.digest]
+        length = norm(delta) / base_norm if base_norm > 0 else 0.0
+        candidate = Candidate(at_share(base, delta, solvers), length, 1 / solvers)
         found[claim.solver] = _measure(claim, candidate, base_metrics, rules, scorer)
     if rules.pay_as_merged:
         _measure_among(base, lengths, solvers, found, base_metrics, rules, scorer)
@@ -316,17 +331,17 @@ def _outliers_and_copies(
 
 
 def _measure(
-    claim: Claim, candidate: Arrays, base_metrics: Metrics, rules: Rules, scorer: Scorer
+    claim: Claim, candidate: Candidate, base_metrics: Metrics, rules: Rules, scorer: Scorer
 ) -> Judgement:
     try:
-        gain, stderr = _micro(scorer.gain(candidate))
-        metrics = scorer.metrics(candidate)
+        gain, stderr = _micro(scorer.gain(candidate.weights))
+        metrics = scorer.metrics(candidate.weights)
     except Rejected as error:
         return _verdict(claim, Verdict.EXCLUDED, NOT_MEASURABLE, error.message)
     found = Judgement(
         claim.solver, claim.digest, Verdict.ACCEPTED, ACCEPTED, "", gain, stderr, metrics=metrics
     )
-    broken = scorer.state_guards(base_metrics, metrics)
+    broken = scorer.state_guards(base_metrics, metrics, candidate.length, candidate.share)
     if broken:
         return replace(
             found, verdict=Verdict.EXCLUDED, reason="state-guard", detail=_short("; ".join(broken))

@@ -44,6 +44,26 @@ def state_guards(base: State, candidate: State, gates: Gates) -> tuple[str, ...]
     return tuple(reasons)
 
 
+def length_guards(
+    base: State, candidate: State, gates: Gates, length: float, share: float
+) -> tuple[str, ...]:
+    """Reasons why a contribution costs more than its length explains; empty when it passes.
+
+    `length`: norm of the delta over the base's, as far as it counts; `share`: the part of it that the
+    candidate holds. What honest steps cost falls with the root of their length; a step towards collapse costs
+    several times as much, and tolerances that let early honest steps pass would let it through in every late
+    round. The share counts in full, or whoever reveals more deltas would widen the bound. Reasons:
+    variance-for-length, sigreg-for-length, rank-for-length.
+    """
+    costs = (
+        ("variance", gates.variance_per_length, _log(base.variance) - _log(candidate.variance)),
+        ("sigreg", gates.sigreg_per_length, _log(candidate.sigreg) - _log(base.sigreg)),
+        ("rank", gates.rank_per_length, _log(base.rank) - _log(candidate.rank)),
+    )
+    explained = share * math.sqrt(length)
+    return tuple(f"{name}-for-length" for name, most, cost in costs if most and not cost <= most * explained)
+
+
 def absolute_guards(base: State, merged: State, gates: Gates) -> tuple[str, ...]:
     """Reasons why a merged model may not replace its base; empty when it passes.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jepanet.operations.projects.deterring import deterrence_of_round, deterring_words
 from jepanet.operations.views.json_form import Wei
 from jepanet.operations.views.projects import ProjectTerms, Rule
-from jepanet.protocol.documents.spec import EXACT, SPEC, NormCaps, RoundSpec
+from jepanet.protocol.documents.spec import EXACT, SPEC, Gates, NormCaps, RoundSpec
 from jepanet.protocol.state import NodeState, Project, Round
 from jepanet.records.reference import holdings
 from jepanet.tokens import exact
@@ -77,6 +77,9 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
         f"{_thousandths(spec.gates.harm_sigmas_milli)} standard errors",
         f"a coordinator earns its fee within {spec.score_tolerance:,} micro-nats of the median measurement",
     ]
+    costs = _of_length(spec.gates)
+    if costs:
+        said.append(f"for the root of its length over the base's a delta may cost {costs}, or is excluded")
     if spec.evaluation_episodes:
         said.append(
             f"everything is measured over {spec.evaluation_episodes:,} episodes of the unsealed shard, which "
@@ -135,6 +138,16 @@ def _of_spec(spec: RoundSpec) -> tuple[str, ...]:
                 "made as it says, or not opened, costs the whole bond"
             )
     return tuple(said)
+
+
+def _of_length(gates: Gates) -> str:
+    """What a delta may cost the latents by its length; empty where nothing bounds it."""
+    most = (
+        ("variance", gates.variance_per_length_milli),
+        ("SIGReg", gates.sigreg_per_length_milli),
+        ("rank", gates.rank_per_length_milli),
+    )
+    return ", ".join(f"{_thousandths(milli)} nats of latent {name}" for name, milli in most if milli)
 
 
 def _too_long(norms: NormCaps) -> str:

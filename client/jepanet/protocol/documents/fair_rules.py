@@ -27,11 +27,20 @@ _MOST = {
     "gates.variance_floor_milli": 980,
     "gates.rank_ratio_milli": 990,
 }
+_LEAST_IF_ANY = {  # 0 stands for no bound; beside it what honest deltas cost at most
+    "gates.variance_per_length_milli": 560,
+    "gates.sigreg_per_length_milli": 660,
+    "gates.rank_per_length_milli": 130,
+}
 
 
 def check_fair(spec: RoundSpec) -> None:
     """Raises: Rejected (`unfair-rules`): a number of a rule lies where it hurts honest work."""
-    for bounds, wrong, word in ((_LEAST, int.__lt__, "at least"), (_MOST, int.__gt__, "at most")):
+    for bounds, wrong, word in (
+        (_LEAST, int.__lt__, "at least"),
+        (_LEAST_IF_ANY, _below, "at least"),
+        (_MOST, int.__gt__, "at most"),
+    ):
         for name, bound in bounds.items():
             said: int = attrgetter(name)(spec)
             if wrong(said, bound):
@@ -40,3 +49,7 @@ def check_fair(spec: RoundSpec) -> None:
                     reason="unfair-rules",
                     remedy=f"write {word} {bound:,} for it, or leave it out",
                 )
+
+
+def _below(said: int, bound: int) -> bool:
+    return 0 < said < bound

@@ -69,6 +69,8 @@ class Gates:
     In thousandths. Latent variance stays in [variance_floor x base, max(variance_ceiling x base,
     variance_cap)]; log SIGReg rises by at most sigreg_log; effective rank stays above rank_ratio x base. For
     the merge alone: once the base's variance has reached healthy_variance, it never falls below it again.
+    For deltas alone: what they may cost (N times what base + delta / N costs) for the root of their length
+    over the base's.
     """
 
     variance_floor_milli: Annotated[int, Range(0, 1000)] = 900
@@ -80,6 +82,15 @@ class Gates:
     harm_sigmas_milli: Annotated[
         int, Range(0, 100_000), "a delta is excluded when gain + this many standard errors is below zero"
     ] = 8000
+    variance_per_length_milli: Annotated[
+        int, Range(0, 1_000_000), LeftOut(), "most log variance that is lost; 0: no such bound"
+    ] = 0
+    sigreg_per_length_milli: Annotated[
+        int, Range(0, 1_000_000), LeftOut(), "most growth of log SIGReg; 0: no such bound"
+    ] = 0
+    rank_per_length_milli: Annotated[
+        int, Range(0, 1_000_000), LeftOut(), "most log rank that is lost; 0: no such bound"
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,12 @@ def _drawn(report: dict[str, Any]) -> Figure:
         axis.plot(scale, [item[name] for item in progress], "-", color="tab:green", label="all shards")
         alone = [item[name] for item in report["controls"] if item["name"].endswith("alone")]
         if alone:
-            axis.axhline(sum(alone) / len(alone), color="tab:red", linestyle="--", label="solvers alone")
+            axis.axhline(
+                sum(alone) / len(alone), color="tab:red", linestyle="--", label="mean of solvers alone"
+            )
         for item in report["controls"]:
             if item["name"].startswith("pooled"):
-                axis.axhline(item[name], color="tab:purple", linestyle=":", label="one solver with all data")
+                axis.axhline(item[name], color="tab:purple", linestyle=":", label="pooled data")
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("round (dots: its own sealed shard)")
         axis.set_xticks(numbers)

@@ -27,11 +27,6 @@ from jepanet.work.worker import Worker
 _METRICS = ("nmse", "skill", "pi", "rank", "probe_r2")
 """Some data have nothing that a probe could read."""
 _ALL = dict.fromkeys(_METRICS)
-_DUTIES = {
-    "TrainShard": "train", "SendCommit": "commit", "UnsealShard": "unseal", "SendReveal": "reveal",
-    "ScoreDeltas": "score", "BuildSheet": "merge", "CheckSheet": "check", "SendRecord": "record",
-    "SendSettle": "settle", "SendClaim": "claim",
-}  # fmt: skip
 
 
 def build_report(
@@ -45,14 +40,10 @@ def build_report(
     stages: dict[str, float],
 ) -> dict[str, Any]:
     """Everything in one JSON-able value."""
-    seconds = _duty_seconds(nodes)
     return {
         "chain_id": chain["chain_id"],
         "contracts": chain["contracts"],
-        "rounds": [
-            _round(ledger, number, round_, nodes, chain, seconds.get(number, {}))
-            for number, round_ in ledger.rounds.items()
-        ],
+        "rounds": [_round(ledger, number, round_, nodes, chain) for number, round_ in ledger.rounds.items()],
         "balances": {
             node.name: {"address": node.address, "before": before[node.name], "after": after[node.name]}
             for node in nodes
@@ -69,7 +60,6 @@ def _round(
     round_: Round,
     nodes: list[Node],
     chain: dict[str, Any],
-    seconds: dict[str, float],
 ) -> dict[str, Any]:
     recorded = round_.recorded
     sheet = _sheet(recorded.sheet, nodes) if recorded else None
@@ -117,7 +107,6 @@ def _round(
         },
         "transactions": ledger.transactions.get(number, {}),
         "chain_times": ledger.times.get(number, {}),
-        "seconds": seconds,
     }  # fmt: skip
 
 
@@ -170,19 +159,6 @@ async def measure_progress(
     )
 
 
-def _duty_seconds(nodes: list[Node]) -> dict[int, dict[str, float]]:
-    """Seconds the slowest node spent on each duty of each round, from the nodes' logs."""
-    found: dict[int, dict[str, float]] = {}
-    for node in nodes:
-        for event in node.events():
-            name = _DUTIES.get(str(event.get("duty")))
-            if event.get("event") != "duty.done" or name is None or event.get("round") is None:
-                continue
-            seconds = found.setdefault(int(event["round"]), {})
-            seconds[name] = max(seconds.get(name, 0.0), float(event["seconds"]))
-    return found
-
-
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Writes report.json."""
     write_atomically(path, (json.dumps(report, indent=1) + "\n").encode())
@@ -219,7 +195,7 @@ def print_report(console: Console, report: dict[str, Any], directory: Path) -> N
     console.print(curve)
     if not report["controls"]:
         console.print("no controls: they were not asked for, or the machine was too busy to train them")
-    receipts = Table(title="Receipts", title_justify="left")
+    receipts = Table(title="Receipts (gains in µnats, payments in tokens)", title_justify="left")
     for name in ("round", "solver", "verdict", "reason", "gain", "± s.e.", "paid", "claimed"):
         receipts.add_column(
             name, justify="right" if name in ("gain", "± s.e.", "paid", "claimed") else "left"

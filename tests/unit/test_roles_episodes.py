@@ -18,7 +18,7 @@ from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
 from jepanet.types import ProjectId, RoundId, Verdict
 from jepanet.work.methods import METHODS
-from round_samples import a_spec, digest, reports_of, some_facts
+from round_samples import Vote, a_spec, digest, reports_of, some_facts
 
 pytestmark = pytest.mark.unit
 
@@ -92,9 +92,33 @@ async def test_after_a_withheld_round_all_are_measured(due: Any) -> None:
     assert await due(a_round(1, "first", "first"), a_round(2, "first", "second"), gains=large) == USUAL
 
 
-async def test_attack_tiny_deltas_cost_measuring_and_nothing_else(due: Any) -> None:
-    """Who fills a round with them has the next one measured more exactly: that harms nobody's pay."""
-    assert await due(FIRST, gains=(20_000, 20_000, 1, 1, 1), stderr=2_000) == ALL
+def near(*found: tuple[int, int]) -> bool:
+    """Of deltas with these gains and errors."""
+    facts = some_facts(len(found))
+    votes: list[Vote] = [(Verdict.ACCEPTED, "accepted", *item) for item in found]
+    sheet = derive_sheet(
+        facts, a_spec(), reports_of(facts, [votes] * 3), model=digest("second"), improvement=5
+    )
+    return gains_within_error(sheet.rows, 2000, measured=USUAL, usual=USUAL)
+
+
+def test_attack_more_tiny_deltas_than_honest_ones_have_no_round_measured_over_more() -> None:
+    """Steps of a quarter have errors of a quarter. By their number they had every next round measured over
+    four times as much."""
+    honest = [(40_000, 2_000)] * 6
+    assert not near(*honest, *[(0, 500)] * 90)
+    assert near(*honest, *[(0, 500)] * 96), "ninety-six places for six"
+    assert not near(*honest, *[(0, 2_000)] * 5) and near(*honest, *[(0, 2_000)] * 6)
+
+
+def test_attack_tiny_deltas_that_gain_clearly_hide_no_late_round() -> None:
+    late = [(3_100, 2_200)] * 4
+    assert near(*late, *[(2_000, 500)] * 40)
+
+
+def test_one_that_is_paid_does_not_say_that_gains_are_clear() -> None:
+    """By pay it alone would count, and the others would stay unpaid."""
+    assert near((15_000, 2_000), *[(900, 2_100)] * 4)
 
 
 async def test_nothing_is_raised_that_was_not_asked_for(due: Any) -> None:

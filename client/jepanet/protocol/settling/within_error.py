@@ -17,11 +17,12 @@ def gains_within_error(rows: Sequence[Row], sigmas_milli: int, *, measured: int,
     `measured`: episodes over which they were measured, and `usual`, over which they would be: errors count as
     they would be there, or a round that is measured over more would take back its own reason. Of all deltas
     that were accepted, dropped ones too. What clearly harms is not measured better by more episodes.
+
+    A delta counts for the square of its error: identities are free, and tiny steps, whose errors are as tiny,
+    would say of gains whatever who takes them likes. Not for its pay, as in the reference norm: late, honest
+    work is not paid, and the one that is would say that gains are clear.
     """
     wider = sigmas_milli / 1000 * sqrt(measured / usual)
-    near = [
-        abs(row.gain) < wider * row.stderr
-        for row in rows
-        if row.verdict is Verdict.ACCEPTED or row.reason == DROPPED
-    ]
-    return 2 * sum(near) >= len(near)
+    counted = [row for row in rows if row.verdict is Verdict.ACCEPTED or row.reason == DROPPED]
+    near = sum(row.stderr**2 for row in counted if abs(row.gain) < wider * row.stderr)
+    return 2 * near >= sum(row.stderr**2 for row in counted)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jepanet.cid import digest_of
-from jepanet.errors import Transient
+from jepanet.errors import Rejected, Transient
 from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.federation.judging import judge as judging
 from jepanet.learning.data.manifest import DatasetManifest, EvaluationEntry, ShardEntry
@@ -144,11 +144,22 @@ def test_attack_a_delta_whose_metrics_no_report_can_hold(
 
     def wild(metrics: Any) -> dict[str, float]:
         seen.append(1)
-        return made(metrics) if len(seen) == 1 else {**made(metrics), "rank": number}
+        return {**made(metrics), "rank": number} if len(seen) == 2 else made(metrics)
 
     monkeypatch.setattr(scoring, "plain_metrics", wild)
     found = score(tmp_path, base, shard_bytes(disc_shard(2, SITES))).judgements
-    assert len(seen) == 2 and (found[0].reason, found[0].metrics) == ("not-measurable", ())
+    assert len(seen) == 3 and (found[0].reason, found[0].metrics) == ("not-measurable", ())
+
+
+@pytest.mark.parametrize("place", ["encode", "metrics_of"])
+def test_a_machine_that_can_measure_nothing_blames_no_delta(
+    tmp_path: Path, base: Arrays, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Two machines of one build with one defect would take a part of every honest bond."""
+    after_the_base(monkeypatch, place, ValueError("x"), always=True)
+    with pytest.raises(Rejected) as caught:
+        score(tmp_path, base, shard_bytes(disc_shard(2, SITES)))
+    assert caught.value.reason == "own-defect"
 
 
 def test_a_machine_without_memory_blames_no_delta(
@@ -159,13 +170,15 @@ def test_a_machine_without_memory_blames_no_delta(
         score(tmp_path, base, shard_bytes(disc_shard(2, SITES)))
 
 
-def after_the_base(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> dict[str, int]:
-    """Lets the first call of a function of the job through, which is about the base; others raise."""
+def after_the_base(
+    monkeypatch: pytest.MonkeyPatch, name: str, error: Exception, *, always: bool = False
+) -> dict[str, int]:
+    """The second call of a function raises, which is about a delta; those about the base do not."""
     whole, seen = getattr(scoring, name), {"calls": 0}
 
     def breaking(*given: Any, **named: Any) -> Any:
         seen["calls"] += 1
-        if seen["calls"] > 1:
+        if seen["calls"] == 2 or (always and seen["calls"] > 1):
             raise error
         return whole(*given, **named)
 

@@ -177,6 +177,9 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
     """Every claim judged, in order of commitment. Never raises for what a claim contains.
 
     With `Unscored`, every claim without a fault is excluded for that reason, and there are no metrics.
+
+    Raises:
+        Rejected: reason `own-defect`; neither a delta nor the base can be measured here.
     """
     ordered = sorted(claims, key=lambda claim: claim.index)
     found: dict[Address, Judgement] = {}
@@ -194,6 +197,8 @@ def judge(base: Arrays, claims: Sequence[Claim], rules: Rules, scorer: Scorer | 
         length = norm(delta) / base_norm if base_norm > 0 else 0.0
         candidate = Candidate(at_share(base, delta, solvers), length, 1 / solvers)
         found[claim.solver] = _measure(claim, candidate, base_metrics, rules, scorer)
+    if any(item.reason == NOT_MEASURABLE for item in found.values()):
+        _check_own(base, scorer)
     if rules.pay_as_merged:
         _measure_among(base, lengths, solvers, found, base_metrics, rules, scorer)
     deltas = {claim.digest: delta for claim, delta in sound}
@@ -357,6 +362,24 @@ def _measure(
         detail = f"its gain of {gain / MICRO:+.6f} counts {price / MICRO:.6f} less: so much variance it costs"
         return replace(found, gain=max(-GAIN_LIMIT, gain - price), detail=detail)
     return found
+
+
+def _check_own(base: Arrays, scorer: Scorer) -> None:
+    """That a delta is not measurable is its own matter where the round's base still is.
+
+    Raises:
+        Rejected: reason `own-defect`.
+    """
+    again = {name: array.copy() for name, array in base.items()}  # what is known of the base says nothing
+    try:
+        scorer.gain(again)
+        scorer.metrics(again)
+    except Rejected as error:
+        raise Rejected(
+            f"this machine can measure neither a delta nor the round's base: {error.message}",
+            reason="own-defect",
+            remedy="compare the same round on another machine; run `jepanet doctor`",
+        ) from error
 
 
 def _measure_among(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -63,7 +64,7 @@ from jepanet.protocol.documents.scores import (
     score_message,
 )
 from jepanet.protocol.documents.typed_data import node_binding_data, score_commitment_data
-from jepanet.protocol.state import Identity, NodeState
+from jepanet.protocol.state import Identity, NodeState, VerifierSet
 from jepanet.protocol.transition import genesis, transition
 from jepanet.telemetry import Secret, configure_logging
 from jepanet.types import Address, Digest, RoundId, Verdict
@@ -487,6 +488,30 @@ async def test_attack_a_verifier_has_so_many_long_messages_read_and_none_on_the_
     assert most == len(read) < 20 and set(verdicts[most:]) == {IGNORE}
     assert threading.main_thread() not in read
     assert await door.told(SECOND, long_report(SECOND)) is ACCEPT, "others are read"
+
+
+async def test_attack_a_hostile_set_keeps_no_report_of_another_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SECOND is alone in a set of its own, whose round is in VERIFY too, and says what takes long to read."""
+    door, honest_is_read = Door(verifying()), threading.Event()
+    theirs = replace(door.state.rounds[ROUND], id=RoundId(8), verifier_set=2)
+    sets = {1: VerifierSet((VERIFIER.address,), 1), 2: VerifierSet((SECOND.address,), 1)}
+    door.state = replace(
+        door.state.with_round(theirs).with_own(theirs.id, door.state.own[ROUND]), verifier_sets=sets
+    )
+
+    def reading(data: bytes) -> Envelope:
+        if VERIFIER.address.encode() in data:
+            honest_is_read.set()
+        else:
+            assert honest_is_read.wait(30)
+        return decode_envelope(data)
+
+    monkeypatch.setattr(gate_module, "decode_envelope", reading)
+    hostile = [door.hears(junk(SECOND, n), peer=PEERS[SECOND.address]) for n in range(3)]
+    *refused, heard = await asyncio.gather(*hostile, door.told(VERIFIER, long_report(VERIFIER)))
+    assert set(refused) == {REJECT} and heard is ACCEPT
 
 
 async def test_a_long_report_is_read_once_and_its_repetitions_are_relayed(

@@ -36,6 +36,7 @@ from jepanet.protocol.documents.scores import check_signatures, decode_report
 from jepanet.protocol.documents.typed_data import node_binding_data, score_commitment_data
 from jepanet.protocol.facts import PeerCommitted, PeerFact, PeerResult, PeerScored, PeerSheet
 from jepanet.protocol.state import NodeState, Round
+from jepanet.roles.context import Turns
 from jepanet.telemetry import get_logger
 from jepanet.types import Address, Digest, Phase, RoundId
 
@@ -70,7 +71,7 @@ class Gate:
         self._bindings: OrderedDict[Binding, None] = OrderedDict()
         self._providers: OrderedDict[bytes, dict[Address, tuple[str, ...]]] = OrderedDict()
         self._long = LongMessages(passing)
-        self._reading = asyncio.Lock()
+        self._reading = Turns()
 
     async def validate(self, gossip: Gossip) -> Admission:
         """The verdict on one message. A refusal is logged with its reason; what is only too early or too late
@@ -166,7 +167,8 @@ class Gate:
         """The same of a message whose binding alone was read: see `long_messages`."""
         state = self._state()
         judged = (item for item in state.rounds.values() if item.phase(state.now) is Phase.VERIFY)
-        if not any(wallet in state.members(item) for item in judged):
+        sets = frozenset(item.verifier_set for item in judged if wallet in state.members(item))
+        if not sets:
             return Admission.IGNORE, f"a long message, and {wallet} verifies no round here now"
         known = self._long.admitted(payload)
         if known is not None:
@@ -176,7 +178,7 @@ class Gate:
             if not verified or self.counted_report(round_id, wallet) not in (None, report):
                 return Admission.IGNORE, "a report that counts no longer"
             return Admission.ACCEPT, ""
-        async with self._reading:
+        async with self._reading.of(sets):  # a hostile set keeps itself waiting, and no other
             if not self._long.may_read(wallet):
                 return Admission.IGNORE, f"many long messages of {wallet} were read already"
             envelope = await asyncio.to_thread(decode_envelope, payload)

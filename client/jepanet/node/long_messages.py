@@ -2,7 +2,7 @@
 
 Read on the event loop, a few hundred of them would hold up every duty for minutes, and nobody needs a stake
 to send what is long. So whose such a message is comes first, from its first bytes; only verifiers of rounds
-that are in VERIFY have theirs read, in a thread, one after the other, and so many of each.
+that are in VERIFY have theirs read, in a thread, one of a set after the other, and so many of each.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ from protocol_facts import (
 )
 
 from jepanet.protocol import duties, facts
+from jepanet.protocol.due.open_rules import SLASHED_AT_ONCE
 from jepanet.protocol.due.table import round_duties
 from jepanet.protocol.due.view import COURTESY, MAX_REPEATS, REPEAT
 from jepanet.protocol.journal_codec import decode_state, encode_state
@@ -240,10 +241,28 @@ def test_a_deserter_is_slashed_by_others_but_not_by_itself(late: tuple[str, ...]
     more = [recorded(at=REVEAL_END + 1)] if late else []
     told = [*verify_phase(), *more, block(REVEAL_END + COURTESY)]
     slash = duties.SlashNonReveal(ROUND, OTHER)
-    assert slash in play(node(OUTSIDER), *told)[1]
+    assert slash in play(node(SOLVER), *told)[1]
     assert slash not in play(node(OTHER), *told)[1]
-    assert slash not in play(node(OUTSIDER), *told[:-1], slashed(OTHER), told[-1])[1]
+    assert slash not in play(node(SOLVER), *told[:-1], slashed(OTHER), told[-1])[1]
     assert slash in play(node(PROPOSER, P), *verify_phase())[1], "the proposer need not wait"
+
+
+def test_attack_a_thousand_silent_commits_keep_no_transaction_waiting() -> None:
+    """All at once they take a thousand nonces, behind which the next reveal waits, and the gas for it."""
+    crowd = [Address(f"0x{n:040x}") for n in range(1000, 2000)]
+    told = [
+        *verify_phase(),
+        *(committed(who, n) for n, who in enumerate(crowd, 2)),
+        block(REVEAL_END + COURTESY),
+    ]
+    state, asked = play(node(SOLVER), *told)
+    first = [item.solver for item in asked if isinstance(item, duties.SlashNonReveal)]
+    assert first == [OTHER, *crowd[: SLASHED_AT_ONCE - 1]]
+    state, asked = play(state, slashed(OTHER), slashed(crowd[0]), block(REVEAL_END + COURTESY + 1))
+    following = [item.solver for item in asked if isinstance(item, duties.SlashNonReveal)]
+    assert following == crowd[SLASHED_AT_ONCE - 1 : SLASHED_AT_ONCE + 1], "and so on"
+    _, asked = play(node(OUTSIDER, S), *told)
+    assert not [item for item in asked if isinstance(item, duties.SlashNonReveal)], "nor those of strangers"
 
 
 def test_an_expired_round_is_cancelled_and_an_unchallenged_one_settled() -> None:

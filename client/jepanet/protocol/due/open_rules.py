@@ -6,12 +6,15 @@ Beside it, what the proposer alone can do for its round.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from jepanet.protocol import duties
 from jepanet.protocol.due.view import COURTESY, RoundView
 from jepanet.protocol.state import Round
 from jepanet.types import Phase, Role
 
+SLASHED_AT_ONCE = 8
+"""Missing reveals of a round that are reported before the next ones are."""
 _AFTER_REVEAL = (Phase.VERIFY, Phase.CHALLENGE, Phase.DISPUTED, Phase.SETTLEABLE, Phase.CANCELLABLE)
 
 
@@ -53,14 +56,17 @@ def _between_commit_and_verify(view: RoundView) -> bool:
 
 
 def slash_non_reveal(view: RoundView) -> Iterator[duties.Duty]:
+    """So many at a time, of a round that this account has a part in: each is a transaction, and what is
+    urgent would wait behind those of a thousand. A bond that nobody opens or reports is never released."""
     round_ = view.round
-    if view.phase not in _AFTER_REVEAL or view.now < round_.reveal_end + view.wait:
+    due = view.phase in _AFTER_REVEAL and view.now >= round_.reveal_end + view.wait
+    if not due or not view.state.has_part_in(round_):
         return
     # As a set: a round without a cap on solvers must not cost the square of their number at every block.
     spared = {view.me, *round_.slashed, *(item.solver for item in round_.reveals)}
-    for commit in round_.commits:
-        if commit.solver not in spared:
-            yield duties.SlashNonReveal(round_.id, commit.solver)
+    silent = (commit.solver for commit in round_.commits if commit.solver not in spared)
+    for solver in islice(silent, SLASHED_AT_ONCE):
+        yield duties.SlashNonReveal(round_.id, solver)
 
 
 def slash_equivocation(view: RoundView) -> Iterator[duties.Duty]:

@@ -21,8 +21,9 @@ _TABLES = (
     ("Against real nodes", f"{PLAYED} (network)",
      "Attackers beside honest nodes, on a chain; `detected` says as what they were refused."),
     ("In learning, without a chain", f"{PLAYED} (work)",
-     "Through the jobs that nodes run, in the fourth round of a federation of four (`tworoom-small`, one\n"
-     "seed), where an honest delta is paid 0 to 2.3 times the mean of the four. Rounds draw a quarter of\n"
+     "Through the jobs that nodes run, in the first and the fourth round of a federation of four\n"
+     "(`tworoom-small`, one seed); the round counts in which an attack is left with more. Honest work is\n"
+     "paid what it is in the same place, or the mean of all four if that is more. Rounds draw a quarter of\n"
      "their solvers for audits, but where it says that nothing is audited."),
     ("Computed", COMPUTED,
      "From what was measured without audits, over seeds and rounds, and the bond rule."),

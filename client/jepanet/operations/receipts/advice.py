@@ -20,7 +20,7 @@ OUT: Mapping[str, str] = {
     "near-copy": "another seed or shard gives another delta; as for a duplicate, one account a delta",
     "not-measurable": "look at the training's trace and at the device (`jepanet node check`)",
     "state-guard": f"{_AS_WRITTEN}: steps towards collapse are stopped though they predict better",
-    "harm": "look at your shard and your build; some honest deltas of a young model are among them",
+    "harm": "look at your shard and your build: no honest delta that was measured lay so low",
     "unavailable": "be reachable until VERIFY is over (`jepanet node check`), and keep `blobs/`",
     "too-large": "look who else serves it, and run the version of the package that the others run",
     "dropped": f"{_AS_WRITTEN}; what the merge is worse with is left out of it, which costs no bond",

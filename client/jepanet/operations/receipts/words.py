@@ -27,7 +27,7 @@ OUTCOMES: Mapping[str, str] = {
     "near-copy": "it is nearly the delta of an earlier commitment",
     "not-measurable": "the model that it makes gives nothing that could be measured",
     "state-guard": "it moves the model's latents beyond what a guard of the recipe allows",
-    "harm": "it made the model worse by more than its error",
+    "harm": "alone, it made the model worse by far more than its error",
     "unavailable": "the coordinators could not fetch it from anybody in time",
     "too-large": "what was served for it was larger than the round allows",
     "not-audited": "its solver was drawn, and the coordinators' machines failed at the audit",

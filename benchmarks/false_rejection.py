@@ -146,7 +146,7 @@ def queue(recipes: Sequence[str], seeds: range, solvers: Sequence[int]) -> Itera
 @click.command()
 @click.option("--recipe", "recipes", multiple=True, default=("tworoom-small", "pusht"), show_default=True)
 @click.option("--seeds", default=16, type=click.IntRange(1, 99), show_default=True)
-@click.option("--first", default=0, type=click.IntRange(0, 99), show_default=True)
+@click.option("--first", default=0, type=click.IntRange(0, 999), show_default=True)
 @click.option("--solvers", "many", multiple=True, type=int, default=(2, 4, 8), show_default=True)
 @click.option("--sigmas", default=8.0, show_default=True, help="Standard errors by which a delta harms.")
 @click.option("--only-tell", is_flag=True, help="Play nothing; print what is kept.")

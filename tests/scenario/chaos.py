@@ -16,6 +16,7 @@ from laws import Effects, facts_of, journals_are_the_chain, round_went_well, wis
 from network import Network, Node, ScenarioFailed
 
 from chain_proxy import Backend, ChainProxy, ProxyThread
+from jepanet.errors import Exit
 from jepanet.protocol import facts
 
 _LOOK = 0.3
@@ -183,7 +184,9 @@ class Chaos:
             if command.status is None:
                 command.status = self.network.nursery.ended.get(command.pid)
         for node in self.network.nodes.values():
-            if node.exit_status is not None:
+            if node.exit_status == Exit.TRY_AGAIN and node.name in self._busy:
+                node.start()  # no endpoint told the truth as it began: its service manager tries again
+            elif node.exit_status is not None:
                 self._break([f"{node.name} ended with {node.exit_status}:\n{node.tail(3)}"])
                 node.start()
         self.network.skip_to_the_end_of_commit()

@@ -22,14 +22,14 @@ export function verdict(word: string, published?: boolean | null): { name: strin
 }
 
 const REASONS: Record<string, string> = {
-  accepted: "it helped, or did no harm",
+  accepted: "nothing speaks against it",
   duplicate: "another account committed to the same delta before",
   "zero-delta": "it changes nothing",
   "norm-outlier": "it moves the model much farther than the others do",
   "near-copy": "it is nearly a copy of another delta",
   "not-measurable": "with it the score could not be measured",
   "state-guard": "it breaks what the model keeps of states",
-  harm: "the model was worse with it, by more than chance",
+  harm: "the model was much worse with it, by more than honest work ever is",
   unavailable: "its file could not be fetched in time",
   "too-large": "what was offered as its file is too large",
   "not-audited": "its training was to be audited, and the coordinators' machines failed at that",
@@ -42,6 +42,6 @@ const REASONS: Record<string, string> = {
 };
 
 export function reason(word: string, published?: boolean | null): string {
-  if (word === "accepted" && published === false) return "it helped, or did no harm; the merge with the others was withheld";
+  if (word === "accepted" && published === false) return "nothing speaks against it; the merge with the others was withheld";
   return REASONS[word] ?? word.replaceAll("-", " ");
 }

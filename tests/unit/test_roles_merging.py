@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +106,24 @@ async def test_a_merge_is_measured_on_the_nodes_device_and_a_device_that_disagre
     (line,) = [line for line in lines if line["log_level"] == "warning"]
     assert (line["event"], line["device"]) == ("device.refused", "cuda:3")
     assert "measured on the cpu" in line["consequence"] and "node check" in line["remedy"]
+
+
+async def test_attack_two_sheets_of_one_round_are_repeated_beside_each_other(desk: Any) -> None:
+    """One job may begin while what the last one made is still being hashed: each has files of its own."""
+    merger = desk(None)
+    other, written = [digest_of(b"what a second sheet drops")], asyncio.Barrier(2)
+
+    async def run(request: MergeDeltas) -> MergedModel:
+        model = repr(request.dropped).encode()
+        request.target.write_bytes(model)
+        await written.wait()
+        return MergedModel(digest_of(model), True, 30_000, 0, "", (), None, None, ON_CPU)
+
+    merger.run = run
+    merge = functools.partial(measure_merge, merger.context, merger.round, merger.documents)
+    made = await asyncio.gather(*(merge([digest_of(DELTA)], dropped) for dropped in (None, other)))
+    assert len({merger.context.blobs.path(item.model) for item in made} - {None}) == 2
+    assert list(merger.context.work.iterdir()) == []
 
 
 async def test_the_error_of_the_improvement_stands_among_the_notes_where_there_is_room() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jepanet.errors import Rejected
 from jepanet.protocol.documents.scores import Metrics
@@ -70,26 +72,28 @@ async def measure_merge(
     evaluation = await evaluation_files(context, round_, spec)
     rule = spec.update
     remainder = await obtain_remainder(context, round_, spec, max_bytes=documents.recipe.max_model_bytes)
-    targets = {kind: context.work / f"{kind}-{round_.id}.safetensors" for kind in _MADE}
-    made = await context.jobs.run(
-        MergeDeltas(
-            round=round_files(context, round_, spec),
-            evaluation=evaluation,
-            deltas=tuple(deltas),
-            number=round_.id,
-            target=targets["model"],
-            device=context.device,
-            remainder=remainder,
-            update_target=targets["update"] if rule else None,
-            remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
-            dropped=None if dropped is None else tuple(dropped),
+    # A job may begin while what the last one of the round made is still being hashed.
+    with tempfile.TemporaryDirectory(prefix=f"merge-{round_.id}-", dir=context.work) as folder:
+        targets = {kind: Path(folder) / f"{kind}.safetensors" for kind in _MADE}
+        made = await context.jobs.run(
+            MergeDeltas(
+                round=round_files(context, round_, spec),
+                evaluation=evaluation,
+                deltas=tuple(deltas),
+                number=round_.id,
+                target=targets["model"],
+                device=context.device,
+                remainder=remainder,
+                update_target=targets["update"] if rule else None,
+                remainder_target=targets["remainder"] if rule and rule.carry_milli else None,
+                dropped=None if dropped is None else tuple(dropped),
+            )
         )
-    )
-    tell_where(round_.id, made.where)
-    await keep(context, targets["model"], made.digest, pin=pin)
-    for kind, digest in (("update", made.update), ("remainder", made.remainder)):
-        if digest is not None:
-            await keep(context, targets[kind], digest, pin=pin)
+        tell_where(round_.id, made.where)
+        await keep(context, targets["model"], made.digest, pin=pin)
+        for kind, digest in (("update", made.update), ("remainder", made.remainder)):
+            if digest is not None:
+                await keep(context, targets[kind], digest, pin=pin)
     return Merge(
         made.digest,
         made.published,

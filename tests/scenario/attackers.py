@@ -27,6 +27,8 @@ from jepanet.federation.deltas.delta import DeltaHeader, encode_delta
 from jepanet.learning.model_file import load_model
 from jepanet.learning.recipe import Recipe
 from jepanet.learning.recipe_reader import read_recipe
+from jepanet.operations.access import open_chain
+from jepanet.operations.reading.library import open_library
 from jepanet.p2p.hardening.streams import SafeStream
 from jepanet.p2p.host import Admission, Gossip, P2PConfig, P2PNode
 from jepanet.p2p.transfer.frames import Request
@@ -43,6 +45,8 @@ from jepanet.protocol.documents.messages import (
 )
 from jepanet.protocol.documents.spec import RoundSpec, decode_spec
 from jepanet.protocol.documents.typed_data import node_binding_data
+from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
+from jepanet.settings.config import load_config
 from jepanet.settings.network import topic_of
 from jepanet.telemetry import Secret
 from jepanet.tensors import Arrays, decode_tensors, encode_tensors
@@ -181,6 +185,24 @@ class Attacker:
     async def reveal(self, round_id: RoundId) -> None:
         assert self.digest is not None
         await self.sender.send("reveal", self.contracts.rounds.reveal(round_id, self.digest, self.salt))
+
+    async def claim(self, round_id: int, sheet: ScoreSheet) -> None:
+        """What the settled round owes, the bond among it."""
+        row = sheet.leaf_of(self.wallet.address)
+        assert row is not None
+        await self.sender.send("claim", self.contracts.rounds.claim(round_id, *row))
+
+
+async def sheet_of(network: Network, number: int, folder: Path) -> ScoreSheet:
+    """As any peer fetches it."""
+    recorded = network.round(number).recorded
+    assert recorded is not None
+    async with (
+        open_chain(load_config(network.judge.config).chain) as chain,
+        open_library(chain.deployment, folder, peers=network.bootstrap, offline=False) as library,
+    ):
+        path = await library.get("score sheet", recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
+    return decode_sheet(path.read_bytes())
 
 
 def attacker(network: Network, rpc: Rpc, name: str, wallet: Wallet) -> Attacker:

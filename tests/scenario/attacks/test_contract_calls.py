@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attackers import Attacker, attacker, refused
+from attackers import Attacker, attacker, refused, sheet_of
 from forged_words import recording, word
 from network import CHAIN_ID, TERMS, TOKEN, Network, deployer, new_wallet
 from refusals import REFUSALS
@@ -25,12 +25,9 @@ from jepanet.chain.contracts.views import Opening, SignedCommit
 from jepanet.chain.endpoints.failover import Rpc
 from jepanet.chain.keys.wallet import Wallet
 from jepanet.chain.keys.wallet_files import load_wallet, read_password
-from jepanet.operations.access import open_chain
-from jepanet.operations.reading.library import open_library
 from jepanet.protocol import facts
 from jepanet.protocol.documents.typed_data import commit_data
-from jepanet.protocol.settling.sheet import MAX_SHEET_BYTES, ScoreSheet, decode_sheet
-from jepanet.settings.config import load_config
+from jepanet.protocol.settling.sheet import ScoreSheet
 from jepanet.types import Digest, Phase, RoundId, SlashCause, Verdict
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -199,18 +196,6 @@ async def once_settled(tries: Tries, number: int, cast: dict[str, Attacker], she
     await tries.try_("take the bond of a delta that is not invalid", stranger, good)
     await tries.try_("release a bond without its row", solver, rounds.release_bond(number))
     await tries.try_("sweep what others have not claimed", stranger, rounds.sweep(number))
-
-
-async def sheet_of(network: Network, number: int, folder: Path) -> ScoreSheet:
-    """As any peer fetches it."""
-    recorded = network.round(number).recorded
-    assert recorded is not None
-    async with (
-        open_chain(load_config(network.judge.config).chain) as chain,
-        open_library(chain.deployment, folder, peers=network.bootstrap, offline=False) as library,
-    ):
-        path = await library.get("score sheet", recorded.sheet, "dag-json", max_bytes=MAX_SHEET_BYTES)
-    return decode_sheet(path.read_bytes())
 
 
 async def play(network: Network, folder: Path) -> Outcome:

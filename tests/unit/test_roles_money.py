@@ -42,7 +42,7 @@ from jepanet.roles.steps.next_spec import round_spec
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import Preparation
 from jepanet.roles.steps.settlement import Settlement
-from jepanet.roles.steps.stake import check_bond, ensure_stake, withdraw_stake
+from jepanet.roles.steps.stake import allow, check_bond, ensure_stake, withdraw_stake
 from jepanet.roles.steps.submit import submit
 from jepanet.settings.config import ProposerSection
 from jepanet.settings.terms import round_terms
@@ -59,27 +59,32 @@ STORED, REACHED = b"\x28" * 32, b"\x29" * 32
 
 @dataclass
 class Sender:
-    """Records what was sent; raises what it is told to."""
+    """Records what was sent, once a key; raises what it is told to. An approval takes effect."""
 
     error: Exception | None = None
+    token: Token | None = None
     sent: list[tuple[str, Any]] = field(default_factory=list)
     reached: Any = None
 
     async def send(self, key: str, call: Any) -> None:
         if self.error is not None:
             raise self.error
+        if any(key == known for known, _ in self.sent):
+            return
         self.sent.append((key, call))
+        if call[0] == "approve" and self.token is not None:
+            self.token.allowed = call[2]
 
 
 class Token:
     def __init__(self, held: int, allowed: int) -> None:
-        self._held, self._allowed = held, allowed
+        self._held, self.allowed = held, allowed
 
     async def balance(self, who: str, block: str) -> int:
         return self._held
 
     async def allowance(self, who: str, spender: str, block: str) -> int:
-        return self._allowed
+        return self.allowed
 
     def approve(self, spender: str, amount: int) -> Any:
         return ("approve", spender, amount)
@@ -123,12 +128,14 @@ def context(
     *, free: int = 0, held: int = 0, allowed: int = 0, verifier: bool = False, view: Any = None,
     error: Exception | None = None,
 ) -> Any:  # fmt: skip
-    contracts = SimpleNamespace(
-        lens=Lens(free, verifier=verifier, view=view), token=Token(held, allowed), rounds=Rounds()
-    )
+    token = Token(held, allowed)
+    contracts = SimpleNamespace(lens=Lens(free, verifier=verifier, view=view), token=token, rounds=Rounds())
     stored = SimpleNamespace(number=40, hash=STORED)
     return SimpleNamespace(
-        me=SOLVER, contracts=contracts, sender=Sender(error), journal=SimpleNamespace(head=lambda: stored)
+        me=SOLVER,
+        contracts=contracts,
+        sender=Sender(error, token),
+        journal=SimpleNamespace(head=lambda: stored),
     )
 
 
@@ -154,6 +161,23 @@ async def test_an_allowance_that_is_there_is_used() -> None:
     given = context(held=100, allowed=10)
     await ensure_stake(given, 10, "commit/7")
     assert [key for key, _ in given.sender.sent] == ["commit/7/deposit"]
+
+
+async def test_attack_an_allowance_that_a_command_took_from_is_given_again() -> None:
+    """An operator's deposit between approval and use left the round unopened for good: the approval had its
+    key, and what was sent under a key is not sent again."""
+    given = context(held=100)
+    for turn, taken in enumerate((10, 10, 3)):
+        await allow(given, 10, "open/1/6")
+        assert given.contracts.token.allowed == 10 and len(given.sender.sent) == turn + 1
+        given.contracts.token.allowed -= taken
+    assert [key for key, _ in given.sender.sent] == [
+        "open/1/6/approve", "open/1/6/approve/1", "open/1/6/approve/2",
+    ]  # fmt: skip
+    given.sender.token = None  # whatever is allowed is taken at once
+    with pytest.raises(Transient, match="again and again"):
+        await allow(given, 10, "open/1/6")
+    assert len(given.sender.sent) == 8
 
 
 async def test_a_wallet_too_poor_is_told_how_much_lacks() -> None:

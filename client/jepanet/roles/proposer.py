@@ -36,7 +36,7 @@ from jepanet.roles.steps.obtain import obtain
 from jepanet.roles.steps.opening import check_set
 from jepanet.roles.steps.preparation import check_room, pin_of, round_documents
 from jepanet.roles.steps.sheets import obtain_sheet
-from jepanet.roles.steps.stake import withdraw_stake
+from jepanet.roles.steps.stake import allow, withdraw_stake
 from jepanet.roles.steps.submit import endpoint_lags, newest_known, submit
 from jepanet.telemetry import get_logger
 from jepanet.tokens import exact
@@ -138,8 +138,7 @@ class Proposer:
                 f"a round needs {exact(needed)} tokens in escrow and the wallet holds {exact(held)}",
                 remedy=f"send tokens to {context.me}, or take stake out (`jepanet stake`)",
             )
-        if await token.allowance(context.me, rounds.address, known) < needed:
-            await submit(context, f"{key}/approve", token.approve(rounds.address, needed))
+        await allow(context, needed, key)
 
     async def announce_round(self, duty: AnnounceRound) -> Sequence[LocalFact]:
         context = self._context

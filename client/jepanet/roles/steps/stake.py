@@ -10,6 +10,8 @@ from jepanet.tokens import exact
 
 log = get_logger("stake")
 
+_ALLOWED_AGAIN = 8
+
 
 async def withdraw_stake(context: Context, most: int, key: str) -> int:
     """Takes up to `most` wei of this account's free stake out into the wallet; the wei paid.
@@ -65,6 +67,24 @@ async def ensure_stake(context: Context, amount: int, key: str) -> None:
             f"the stake needs {exact(lacking)} tokens more and the wallet {context.me} holds {exact(held)}",
             remedy="send tokens to the wallet, or lower the bond of the rounds you join",
         )
-    if await token.allowance(context.me, rounds.address, known) < lacking:
-        await submit(context, f"{key}/approve", token.approve(rounds.address, lacking))
+    await allow(context, lacking, key)
     await submit(context, f"{key}/deposit", rounds.deposit(lacking, context.me))
+
+
+async def allow(context: Context, amount: int, key: str) -> None:
+    """Allows the contract to take `amount` (wei) of this wallet's tokens, unless it is allowed to already.
+
+    A command of the same wallet may take from what was allowed, or overwrite it, before it is used. Then it
+    is allowed again, under another key, since what was sent under a key is not sent again.
+
+    Raises:
+        Transient: it was taken again each time, or as `submit`.
+    """
+    token, rounds = context.contracts.token, context.contracts.rounds
+    for turn in range(_ALLOWED_AGAIN):
+        if await token.allowance(context.me, rounds.address, newest_known(context)) >= amount:
+            return
+        name = f"{key}/approve/{turn}" if turn else f"{key}/approve"
+        await submit(context, name, token.approve(rounds.address, amount))
+    if await token.allowance(context.me, rounds.address, newest_known(context)) < amount:
+        raise Transient(f"{key}: what the contract may take of {context.me} is taken again and again")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from jepanet.chain.endpoints.answers import Malformed, Receipt, parse_receipt
 from jepanet.chain.endpoints.asked_headers import asked_header
@@ -77,3 +78,10 @@ def test_a_header_of_a_fork_to_come_is_taken_without_its_root() -> None:
     """Its hash cannot be computed; a node that stood still would miss its reveal, and lose its bond."""
     later = VECTOR["block"] | {"inclusionListRoot": "0x" + "00" * 32, "hash": "0x" + "ab" * 32}
     assert asked_header("latest", later).receipts_root is None
+
+
+def test_attack_fields_of_ever_other_names_fill_no_log_and_no_memory() -> None:
+    with structlog.testing.capture_logs() as lines:
+        for number in range(100):
+            asked_header("latest", VECTOR["block"] | {f"field{number}": "0x1", "hash": "0x" + "ab" * 32})
+    assert len([line for line in lines if line["event"] == "header.trusted"]) <= 16

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import rlp
 from eth_utils.crypto import keccak
 
 from jepanet.chain.endpoints.answers import Malformed, member, octets, quantity
@@ -81,7 +82,7 @@ def encode_header(raw: object) -> bytes:
         raise _unproven(raw, f"has no {lacking[0]}", "this one left it out, or its chain has other headers")
     fields = [read(raw[name]) for name, read in _SINCE_THE_MERGE]
     fields += [read(raw[name]) for name, read in _ADDED_LATER if raw.get(name) is not None]
-    header = _list(fields)
+    header = bytes(rlp.encode(fields))
     if keccak(header) != octets(member(raw, "hash"), 32):
         raise _unproven(raw, "does not give the hash that was named", "this one altered or left out a field")
     return header
@@ -94,21 +95,3 @@ def _unproven(raw: Mapping[str, object], what: str, why: str) -> Malformed:
     if unknown:
         return UnknownFields(said, unknown[:8])
     return Malformed(said, remedy=f"ask another endpoint (chain.endpoints): {why}")
-
-
-def _string(value: bytes) -> bytes:
-    if len(value) == 1 and value[0] < 0x80:
-        return value
-    return _length(len(value), 0x80) + value
-
-
-def _list(values: Sequence[bytes]) -> bytes:
-    content = b"".join(map(_string, values))
-    return _length(len(content), 0xC0) + content
-
-
-def _length(length: int, offset: int) -> bytes:
-    if length < 56:
-        return bytes([offset + length])
-    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes([offset + 55 + len(size)]) + size
